@@ -1,0 +1,66 @@
+//! The simplest way to ask: one question, one answer, no threads.
+
+use std::fmt;
+
+use crate::snapshot::{self, SocketTable};
+use crate::{Error, Ownership, Snapshot, SocketQuery, Source};
+
+/// Answers questions from a socket table, one at a time.
+///
+/// It neither caches nor retries; [`Service`](crate::Service) does.
+pub struct Attributor {
+    table: Box<dyn SocketTable>,
+}
+
+impl Attributor {
+    /// Uses the best socket table that this operating system offers.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where none works.
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self {
+            table: snapshot::best()?,
+        })
+    }
+
+    /// Uses a given table.
+    pub fn with_table(table: impl SocketTable + 'static) -> Self {
+        Self {
+            table: Box::new(table),
+        }
+    }
+
+    /// The table in use.
+    pub fn source(&self) -> Source {
+        self.table.source()
+    }
+
+    /// Asks who owns one socket. That nobody can be named is an answer too, with
+    /// the reason in it.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn lookup(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        self.table.find(query)
+    }
+
+    /// Reads all sockets with their owners.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.table.snapshot()
+    }
+
+    pub(crate) fn into_table(self) -> Box<dyn SocketTable> {
+        self.table
+    }
+}
+
+impl fmt::Debug for Attributor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attributor")
+            .field("source", &self.source())
+            .finish_non_exhaustive()
+    }
+}

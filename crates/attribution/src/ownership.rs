@@ -1,0 +1,270 @@
+//! The answer: who owns the socket, how that was found out, or why not.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::{Process, Unit, User};
+
+/// An answer with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// Who owns the socket, or why that is not known.
+    pub verdict: Verdict,
+    /// How the answer was reached.
+    pub evidence: Evidence,
+}
+
+impl Ownership {
+    /// An answer that names nobody.
+    pub const fn unknown(reason: Reason, observed_at: SystemTime, source: Source) -> Self {
+        Self {
+            verdict: Verdict::Unknown(reason),
+            evidence: Evidence {
+                matched: None,
+                observed_at,
+                source,
+            },
+        }
+    }
+
+    /// Whether this answer may take the place of `other`.
+    ///
+    /// More named beats less, then the closer match wins. An equal answer never
+    /// replaces the one that is there: what was seen nearer to the first packet
+    /// stays.
+    pub fn is_better_than(&self, other: &Self) -> bool {
+        self.rank() > other.rank()
+    }
+
+    fn rank(&self) -> (u8, Option<Match>) {
+        (self.verdict.rank(), self.evidence.matched)
+    }
+}
+
+/// Who owns a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// One process holds the socket.
+    Process(Arc<Process>),
+    /// Several processes hold the very same socket, or several sockets fit equally
+    /// well. All of them, lowest pid first; the order is no guess at the right one.
+    Shared(Vec<Arc<Process>>),
+    /// The process cannot be seen or is gone, but something about it was told.
+    Partial {
+        /// The user who opened the socket.
+        user: Option<User>,
+        /// The service, container or sandbox that opened it.
+        unit: Option<Unit>,
+    },
+    /// Nobody can be named, for this reason.
+    Unknown(Reason),
+}
+
+impl Verdict {
+    /// The processes that are named: one, several, or none.
+    pub fn processes(&self) -> &[Arc<Process>] {
+        match self {
+            Self::Process(process) => std::slice::from_ref(process),
+            Self::Shared(processes) => processes,
+            Self::Partial { .. } | Self::Unknown(_) => &[],
+        }
+    }
+
+    /// Whether at least one process is named.
+    pub const fn is_named(&self) -> bool {
+        matches!(self, Self::Process(_) | Self::Shared(_))
+    }
+
+    /// The kind of verdict in lower case, as JSON writes it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Process(_) => "process",
+            Self::Shared(_) => "shared",
+            Self::Partial { .. } => "partial",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Process(_) | Self::Shared(_) => 3,
+            Self::Partial { .. } => 2,
+            // Any explanation is better than "not found".
+            Self::Unknown(Reason::NotFound) => 0,
+            Self::Unknown(_) => 1,
+        }
+    }
+}
+
+/// Why nobody can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No socket fits.
+    NotFound,
+    /// The socket was there and closed before its owner could be read.
+    Gone,
+    /// The socket belongs to another user's process, which may not be inspected.
+    Denied,
+    /// The kernel holds the socket itself (NFS, in-kernel VPNs).
+    Kernel,
+    /// The socket is in another network namespace.
+    OtherNamespace,
+    /// Neither end of the flow is on this host.
+    Forwarded,
+    /// This platform, or this protocol, offers no way to know.
+    Unsupported,
+}
+
+impl Reason {
+    /// Every reason, in the order in which reports list them.
+    pub const ALL: [Self; 7] = [
+        Self::NotFound,
+        Self::Gone,
+        Self::Denied,
+        Self::Kernel,
+        Self::OtherNamespace,
+        Self::Forwarded,
+        Self::Unsupported,
+    ];
+
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Gone => "gone",
+            Self::Denied => "denied",
+            Self::Kernel => "kernel",
+            Self::OtherNamespace => "other-namespace",
+            Self::Forwarded => "forwarded",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// What the reader can do about it, where something can be done.
+    pub const fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Denied => Some(
+                "run as the owner of the process or as administrator (Linux: with \
+                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
+            ),
+            Self::OtherNamespace => Some("run as administrator, or inside that network namespace"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such socket was found",
+            Self::Gone => "the socket closed before its owner could be read",
+            Self::Denied => "the owner may not be inspected",
+            Self::Kernel => "the kernel itself holds the socket",
+            Self::OtherNamespace => "the socket is in another network namespace",
+            Self::Forwarded => "neither end is on this host",
+            Self::Unsupported => "this cannot be known here",
+        })
+    }
+}
+
+/// How an answer was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Evidence {
+    /// How closely the socket fits the question; `None` where no socket fits.
+    pub matched: Option<Match>,
+    /// Wall-clock time from which the facts are: the reading of the socket list
+    /// began then, or this is when the socket was last seen.
+    pub observed_at: SystemTime,
+    /// Which socket table told.
+    pub source: Source,
+}
+
+/// How closely a socket fits a question; a later variant is a closer match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Match {
+    /// An earlier look saw a socket that fits, alive when the packet was captured.
+    History,
+    /// A socket bound to the port on all addresses.
+    WildcardAddress,
+    /// A socket bound to exactly this local address and port.
+    LocalEndpoint,
+    /// Protocol, both addresses and both ports are the same.
+    FiveTuple,
+}
+
+impl Match {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::WildcardAddress => "wildcard-address",
+            Self::LocalEndpoint => "local-endpoint",
+            Self::FiveTuple => "five-tuple",
+        }
+    }
+}
+
+/// Which socket table told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The portable table, on the `listeners` crate.
+    Portable,
+    /// A script, in tests.
+    Scripted,
+    /// No table: what is said follows from the flow itself, or nothing can be known.
+    None,
+}
+
+impl Source {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Scripted => "scripted",
+            Self::None => "none",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(verdict: Verdict, matched: Option<Match>) -> Ownership {
+        Ownership {
+            verdict,
+            evidence: Evidence {
+                matched,
+                observed_at: SystemTime::UNIX_EPOCH,
+                source: Source::Scripted,
+            },
+        }
+    }
+
+    #[test]
+    fn only_better_answers_replace() {
+        let process = |pid| Verdict::Process(Arc::new(Process::new(pid, "p")));
+        let partial = Verdict::Partial {
+            user: None,
+            unit: None,
+        };
+        // From worst to best: each replaces all before it and none from itself on.
+        let ladder = [
+            answer(Verdict::Unknown(Reason::NotFound), None),
+            answer(Verdict::Unknown(Reason::Gone), None),
+            answer(partial, Some(Match::FiveTuple)),
+            answer(process(1), Some(Match::History)),
+            answer(process(2), Some(Match::WildcardAddress)),
+            answer(process(3), Some(Match::LocalEndpoint)),
+            answer(process(4), Some(Match::FiveTuple)),
+        ];
+        for (i, a) in ladder.iter().enumerate() {
+            for (j, b) in ladder.iter().enumerate() {
+                assert_eq!(a.is_better_than(b), i > j, "{a:?} over {b:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The bounds and times of the policy.
+
+use std::time::Duration;
+
+/// What the policy is allowed to spend, and when it tries again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyConfig {
+    /// Waits before the second, third, ... attempt of a question that was not
+    /// answered. An attempt is made only if packets arrived since the one before;
+    /// past the end, the last wait is repeated.
+    pub retry_after: Vec<Duration>,
+    /// After how many attempts an answer that could still get better (a process
+    /// where only the user is known, a five-tuple where only the port matched) is
+    /// taken as final.
+    pub attempts_to_improve: usize,
+    /// Questions that may wait at a time. At the bound, the one that rests longest
+    /// gives way; where none rests, new ones are refused.
+    pub max_waiting: usize,
+    /// Questions in one request.
+    pub max_batch: usize,
+    /// Answers kept for other flows of the same socket.
+    pub max_cached: usize,
+    /// How long such an answer is used.
+    pub cache_age: Duration,
+    /// Sockets of earlier looks that are remembered.
+    pub max_history: usize,
+    /// How long after it was last seen a socket is remembered.
+    pub history_age: Duration,
+    /// After a request that took *t*, the next one leaves no sooner than *t* times
+    /// this later, so that a slow table never takes the whole of a core.
+    pub rest_factor: u32,
+    /// Whether the table knows the remote end of sockets, so that a better match
+    /// than the local port may come.
+    pub table_tells_remotes: bool,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            retry_after: [20, 100, 500, 1_500, 5_000, 15_000, 60_000]
+                .map(Duration::from_millis)
+                .to_vec(),
+            attempts_to_improve: 5,
+            max_waiting: 65_536,
+            max_batch: 1_024,
+            max_cached: 4_096,
+            cache_age: Duration::from_secs(60),
+            max_history: 32_768,
+            history_age: Duration::from_secs(60),
+            rest_factor: 4,
+            table_tells_remotes: false,
+        }
+    }
+}
+
+impl PolicyConfig {
+    /// The wait after `attempts` attempts, or `None` where there is no retry.
+    pub(super) fn wait_after(&self, attempts: usize) -> Option<Duration> {
+        let last = self.retry_after.len().checked_sub(1)?;
+        Some(self.retry_after[attempts.saturating_sub(1).min(last)])
+    }
+}

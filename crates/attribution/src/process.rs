@@ -1,0 +1,162 @@
+//! Who may own a socket: processes, users, and the units they run in.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A process as it was when it was looked at.
+///
+/// A process is identified by [`Process::id`], its pid *and* start time: a reused
+/// pid is another process. What the socket table cannot know is `None`, never
+/// invented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The process id.
+    pub pid: u32,
+    /// Wall-clock time at which it started. The portable table cannot tell.
+    pub started: Option<SystemTime>,
+    /// The process that started it.
+    pub parent: Option<u32>,
+    /// The name, in full where the platform allows it (Linux cuts the kernel's own
+    /// copy at 15 bytes, `TASK_COMM_LEN` in `include/linux/sched.h`).
+    pub name: String,
+    /// The executable, without the marker that Linux adds when it was deleted.
+    pub path: Option<PathBuf>,
+    /// Whether the executable was deleted or replaced since the process started.
+    pub path_deleted: bool,
+    /// The arguments, the program's own name first.
+    pub arguments: Option<Vec<OsString>>,
+    /// The user it runs as.
+    pub user: Option<User>,
+    /// The service, container or sandbox it runs in.
+    pub unit: Option<Unit>,
+}
+
+impl Process {
+    /// A process of which only pid and name are known.
+    pub fn new(pid: u32, name: impl Into<String>) -> Self {
+        Self {
+            pid,
+            started: None,
+            parent: None,
+            name: name.into(),
+            path: None,
+            path_deleted: false,
+            arguments: None,
+            user: None,
+            unit: None,
+        }
+    }
+
+    /// What tells this process from every other one, also from a later one with
+    /// the same pid.
+    pub const fn id(&self) -> ProcessId {
+        ProcessId {
+            pid: self.pid,
+            started: self.started,
+        }
+    }
+}
+
+/// Splits the marker that Linux appends to the target of `/proc/PID/exe` when the
+/// file was unlinked (proc(5)) from the path.
+pub(crate) fn split_deleted(path: &str) -> (&Path, bool) {
+    match path.strip_suffix(" (deleted)") {
+        Some(rest) => (Path::new(rest), true),
+        None => (Path::new(path), false),
+    }
+}
+
+/// Identity of a process: pid and start time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// The process id.
+    pub pid: u32,
+    /// Wall-clock start time, where the table knows it.
+    pub started: Option<SystemTime>,
+}
+
+/// A user of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct User {
+    /// The numeric id (on Windows, the relative id of the account's SID).
+    pub id: u32,
+    /// The name, where the id has one.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "uid {}", self.id),
+        }
+    }
+}
+
+/// The service, container or sandbox that a process runs in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unit {
+    /// What kind of unit it is.
+    pub kind: UnitKind,
+    /// Its name, such as `sshd.service`, a container id or an application id.
+    pub name: String,
+}
+
+/// Kinds of [`Unit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnitKind {
+    /// A unit of a service manager, such as a systemd service or scope.
+    Service,
+    /// A container.
+    Container,
+    /// A Flatpak application.
+    Flatpak,
+    /// A Snap application.
+    Snap,
+}
+
+impl UnitKind {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Container => "container",
+            Self::Flatpak => "flatpak",
+            Self::Snap => "snap",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.name(), self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deleted_marker_is_split_off() {
+        assert_eq!(split_deleted("/bin/a"), (Path::new("/bin/a"), false));
+        assert_eq!(
+            split_deleted("/bin/a (deleted)"),
+            (Path::new("/bin/a"), true)
+        );
+        assert_eq!(split_deleted(""), (Path::new(""), false));
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let first = Process::new(7, "a");
+        let second = Process {
+            started: Some(SystemTime::UNIX_EPOCH),
+            ..first.clone()
+        };
+        assert_ne!(first.id(), second.id());
+    }
+}

@@ -1,0 +1,134 @@
+//! The question: which process owns this socket?
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A transport protocol whose sockets have owners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Transmission Control Protocol.
+    Tcp,
+    /// User Datagram Protocol.
+    Udp,
+}
+
+impl Protocol {
+    /// The name in lower case, as command lines and JSON write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One question: the local end of a socket and, where known, its remote end.
+///
+/// Addresses are normalised when the query is made (RFC 4291, 2.5.5.2), so that
+/// nothing behind it has to think of IPv4 addresses in IPv6 clothes.
+///
+/// ```
+/// use flowner_attribution::SocketQuery;
+///
+/// let query = SocketQuery::tcp(
+///     "[::ffff:10.0.0.2]:45784".parse()?,
+///     "93.184.216.34:443".parse()?,
+/// );
+/// assert_eq!(query.to_string(), "tcp 10.0.0.2:45784 -> 93.184.216.34:443");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketQuery {
+    protocol: Protocol,
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+}
+
+impl SocketQuery {
+    /// Asks for the socket between `local` (this host's end) and `remote`.
+    ///
+    /// Without `remote` the question is for whatever socket has that local end.
+    pub fn new(protocol: Protocol, local: SocketAddr, remote: Option<SocketAddr>) -> Self {
+        Self {
+            protocol,
+            local: normalize(local),
+            remote: remote.map(normalize),
+        }
+    }
+
+    /// Asks for the TCP connection between `local` and `remote`.
+    pub fn tcp(local: SocketAddr, remote: SocketAddr) -> Self {
+        Self::new(Protocol::Tcp, local, Some(remote))
+    }
+
+    /// Asks for the UDP socket that exchanges datagrams between `local` and `remote`.
+    pub fn udp(local: SocketAddr, remote: SocketAddr) -> Self {
+        Self::new(Protocol::Udp, local, Some(remote))
+    }
+
+    /// The transport protocol; it never crosses: a UDP socket is no answer for TCP.
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// This host's end, normalised.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The other end, normalised, where it is known.
+    pub const fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+}
+
+impl fmt::Display for SocketQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.local)?;
+        match self.remote {
+            Some(remote) => write!(f, " -> {remote}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Turns a v4-mapped IPv6 address (RFC 4291, 2.5.5.2) into the IPv4 address that
+/// is on the wire, and drops flow label and scope, which no packet and no socket
+/// list give alike.
+pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
+            SocketAddr::new(ip, address.port())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(input: &str, expected: &str) {
+        let address: SocketAddr = input.parse().unwrap();
+        assert_eq!(normalize(address).to_string(), expected);
+    }
+
+    #[test]
+    fn addresses_are_normalised() {
+        check("10.0.0.1:80", "10.0.0.1:80");
+        check("[::ffff:10.0.0.1]:80", "10.0.0.1:80");
+        check("[::1]:80", "[::1]:80");
+        check("[fe80::1%3]:80", "[fe80::1]:80");
+        // Compatible addresses are not mapped ones.
+        check("[::10.0.0.1]:80", "[::a00:1]:80");
+        check("[::]:80", "[::]:80");
+    }
+}

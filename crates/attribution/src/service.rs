@@ -1,0 +1,226 @@
+//! The policy with a thread and a clock: asks in the background, tells when there
+//! is news.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::policy::{
+    Event, Facts, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Request, Waiter,
+};
+use crate::{Attributor, Error, SocketTable};
+
+/// Looks owners up in the background.
+///
+/// Questions are answered on a thread of its own, which sleeps while nothing is
+/// due. News are handed to the closure given to [`spawn`](Self::spawn), on that
+/// thread and without any lock held, so the closure may call the service.
+///
+/// Dropping the service ends the thread after the look under way;
+/// [`finish`](Self::finish) first answers everyone who waits.
+#[derive(Debug)]
+pub struct Service {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    policy: Policy,
+    stop: Stop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    WhenIdle,
+    Now,
+}
+
+impl Service {
+    /// Starts the thread that asks `attributor`'s table.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] if the system gives no thread.
+    pub fn spawn(
+        attributor: Attributor,
+        config: PolicyConfig,
+        on_event: impl FnMut(Event) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let table = attributor.into_table();
+        let config = PolicyConfig {
+            table_tells_remotes: table.tells_remotes(),
+            ..config
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                policy: Policy::new(config),
+                stop: Stop::No,
+            }),
+            changed: Condvar::new(),
+        });
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            table,
+            on_event,
+        };
+        let thread = std::thread::Builder::new()
+            .name("flowner-owners".to_owned())
+            .spawn(move || worker.run())
+            .map_err(Error::Thread)?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks for `waiter`; see [`Policy::lookup`].
+    pub fn lookup(&self, waiter: Waiter, question: Question) -> Lookup {
+        let now = Instant::now();
+        self.change(|policy| policy.lookup(waiter, question, now))
+    }
+
+    /// Tells that a packet of an unsettled flow arrived; see
+    /// [`Policy::packet_seen`].
+    pub fn packet_seen(&self, waiter: Waiter) {
+        let now = Instant::now();
+        self.change(|policy| policy.packet_seen(waiter, now));
+    }
+
+    /// Tells that a flow is over; see [`Policy::end`].
+    pub fn end(&self, waiter: Waiter) {
+        self.change(|policy| policy.end(waiter));
+    }
+
+    /// Counters and fill levels.
+    pub fn statistics(&self) -> PolicyStatistics {
+        self.shared.lock().policy.statistics()
+    }
+
+    /// Answers everyone who waits as well as it can be known now, and ends the
+    /// thread.
+    pub fn finish(mut self) {
+        self.change(Policy::end_all);
+        self.stop(Stop::WhenIdle);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Policy) -> T) -> T {
+        let result = change(&mut self.shared.lock().policy);
+        self.shared.changed.notify_one();
+        result
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        self.shared.lock().stop = stop;
+        self.shared.changed.notify_one();
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        // The closure may drop the last handle from the thread itself.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("the thread that looks up owners has panicked");
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop(Stop::Now);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is consistent between calls of the policy, also after a panic
+        // elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Worker<F> {
+    shared: Arc<Shared>,
+    table: Box<dyn SocketTable>,
+    on_event: F,
+}
+
+/// What the worker does next, decided under the lock and done without it.
+enum Step {
+    Tell(Vec<Event>),
+    Ask(Request),
+    Stop,
+}
+
+impl<F: FnMut(Event)> Worker<F> {
+    fn run(mut self) {
+        loop {
+            match self.shared.next_step() {
+                Step::Tell(events) => events.into_iter().for_each(&mut self.on_event),
+                Step::Ask(request) => {
+                    let facts = self.ask(&request);
+                    let now = Instant::now();
+                    let mut state = self.shared.lock();
+                    state.policy.handle_answer(request.id, facts, now);
+                }
+                Step::Stop => return,
+            }
+        }
+    }
+
+    fn ask(&mut self, request: &Request) -> Facts {
+        let facts = if self.table.finds_exactly() {
+            let answers = request.queries.iter().map(|query| self.table.find(query));
+            answers.collect::<Result<_, _>>().map(Facts::Answers)
+        } else {
+            let snapshot = self.table.snapshot();
+            snapshot.map(|snapshot| Facts::Snapshot(Arc::new(snapshot)))
+        };
+        facts.unwrap_or_else(|error| {
+            tracing::warn!(%error, "owners could not be looked up");
+            Facts::Failed(error.reason())
+        })
+    }
+}
+
+impl Shared {
+    /// Waits until there is something to do.
+    fn next_step(&self) -> Step {
+        let mut state = self.lock();
+        loop {
+            let events: Vec<Event> = std::iter::from_fn(|| state.policy.poll_event()).collect();
+            if state.stop == Stop::Now {
+                return Step::Stop;
+            }
+            if !events.is_empty() {
+                return Step::Tell(events);
+            }
+            let now = Instant::now();
+            if let Some(request) = state.policy.poll_request(now) {
+                return Step::Ask(request);
+            }
+            if state.stop == Stop::WhenIdle && state.policy.is_idle() {
+                return Step::Stop;
+            }
+            state = self.sleep(state, now);
+        }
+    }
+
+    fn sleep<'a>(&self, state: MutexGuard<'a, State>, now: Instant) -> MutexGuard<'a, State> {
+        match state.policy.poll_timeout() {
+            None => self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let timeout = until.saturating_duration_since(now);
+                let waited = self.changed.wait_timeout(state, timeout);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! All sockets of a host at one time, and the search among them.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use crate::matching::{self, Finding};
+use crate::query::normalize;
+use crate::{Evidence, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
+
+/// One socket and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// The local end; an unspecified address stands for all of them.
+    pub local: SocketAddr,
+    /// The remote end; `None` where the socket has none *or* the table cannot
+    /// know it (the portable table never does).
+    pub remote: Option<SocketAddr>,
+    /// The state, where the table knows one.
+    pub state: Option<SocketState>,
+    /// Whether a socket bound to `[::]` refuses IPv4 (`IPV6_V6ONLY`, RFC 3493
+    /// 5.3); `false` where the table cannot know.
+    pub v6_only: bool,
+    /// Who holds it.
+    pub owner: Verdict,
+}
+
+/// States of a TCP socket (RFC 9293, 3.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are those of RFC 9293")]
+pub enum SocketState {
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+    Closed,
+}
+
+impl SocketState {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::SynSent => "syn-sent",
+            Self::SynReceived => "syn-received",
+            Self::Established => "established",
+            Self::FinWait1 => "fin-wait-1",
+            Self::FinWait2 => "fin-wait-2",
+            Self::CloseWait => "close-wait",
+            Self::Closing => "closing",
+            Self::LastAck => "last-ack",
+            Self::TimeWait => "time-wait",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// All sockets with their owners, read between two points in time.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    source: Source,
+    started_at: SystemTime,
+    finished_at: SystemTime,
+    /// Sorted by protocol and local port, then as [`sort_key`] says.
+    sockets: Vec<Socket>,
+}
+
+impl Snapshot {
+    /// Takes what a table read between two wall-clock times, in any order and
+    /// with addresses as the system gives them; normalises and sorts it.
+    pub fn new(
+        source: Source,
+        started_at: SystemTime,
+        finished_at: SystemTime,
+        mut sockets: Vec<Socket>,
+    ) -> Self {
+        for socket in &mut sockets {
+            socket.local = normalize(socket.local);
+            socket.remote = socket.remote.map(normalize);
+        }
+        sockets.sort_by_key(sort_key);
+        Self {
+            source,
+            started_at,
+            finished_at,
+            sockets,
+        }
+    }
+
+    /// Every socket, by protocol, local port, local and remote address.
+    pub fn sockets(&self) -> &[Socket] {
+        &self.sockets
+    }
+
+    /// Wall-clock time before the first socket was read.
+    pub const fn started_at(&self) -> SystemTime {
+        self.started_at
+    }
+
+    /// Wall-clock time after the last socket was read.
+    pub const fn finished_at(&self) -> SystemTime {
+        self.finished_at
+    }
+
+    /// The table that read it.
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Answers one question from this snapshot, by the rules of the
+    /// [matching](crate#matching).
+    pub fn find(&self, query: &SocketQuery) -> Ownership {
+        let (verdict, matched) = match matching::best(query, self.candidates(query)) {
+            Some(Finding { matched, verdict }) => (verdict, Some(matched)),
+            None => (Verdict::Unknown(Reason::NotFound), None),
+        };
+        Ownership {
+            verdict,
+            evidence: Evidence {
+                matched,
+                observed_at: self.started_at,
+                source: self.source,
+            },
+        }
+    }
+
+    /// The sockets with the protocol and local port of a query.
+    fn candidates(&self, query: &SocketQuery) -> &[Socket] {
+        let wanted = (query.protocol(), query.local().port());
+        let key = |socket: &Socket| (socket.protocol, socket.local.port());
+        let start = self.sockets.partition_point(|socket| key(socket) < wanted);
+        let rest = &self.sockets[start..];
+        &rest[..rest.partition_point(|socket| key(socket) == wanted)]
+    }
+}
+
+/// Total, so that the same sockets are always listed in the same order.
+fn sort_key(socket: &Socket) -> impl Ord + use<> {
+    (
+        (socket.protocol, socket.local.port(), socket.local.ip()),
+        socket.remote,
+        socket.state,
+        socket.owner.processes().first().map(|process| process.id()),
+    )
+}

@@ -1,0 +1,67 @@
+//! Where the facts come from: one file per interface of an operating system.
+//!
+//! A backend owes one type that implements [`SocketTable`], with a `new` that
+//! fails with [`Error::Unsupported`](crate::Error::Unsupported) where it cannot
+//! work:
+//!
+//! | module | type | where |
+//! |---|---|---|
+//! | [`portable`] | `PortableTable` | wherever the `listeners` crate works |
+//! | [`unsupported`] | `UnsupportedTable` | everywhere: it knows nothing and says so |
+//! | `fake` | `FakeTable` | tests (feature `test-util`) |
+//!
+//! A faster table for one platform is one more file here and one more line in
+//! [`best`].
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod fake;
+mod list;
+pub mod portable;
+pub mod unsupported;
+
+pub use list::{Snapshot, Socket, SocketState};
+
+use crate::{Error, Ownership, SocketQuery, Source};
+
+/// A source of facts about sockets, the only part that differs by platform.
+pub trait SocketTable: Send {
+    /// The name that evidence carries.
+    fn source(&self) -> Source;
+
+    /// Reads all sockets with their owners.
+    ///
+    /// # Errors
+    /// When the operating system refuses its list, or has none that is known here.
+    fn snapshot(&mut self) -> Result<Snapshot, Error>;
+
+    /// Looks up one socket; by default through [`snapshot`](Self::snapshot).
+    ///
+    /// A question without an answer is no error: its verdict is
+    /// [`Unknown`](crate::Verdict::Unknown).
+    ///
+    /// # Errors
+    /// As for [`snapshot`](Self::snapshot).
+    fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        Ok(self.snapshot()?.find(query))
+    }
+
+    /// Whether sockets carry their remote end, so that a connection can be told
+    /// from its listener.
+    fn tells_remotes(&self) -> bool {
+        false
+    }
+
+    /// Whether [`find`](Self::find) asks the system for one socket only, so that
+    /// several questions are cheaper one by one than through a snapshot.
+    fn finds_exactly(&self) -> bool {
+        false
+    }
+}
+
+/// The best table that this operating system offers.
+///
+/// # Errors
+/// [`Error::Unsupported`] where none works.
+pub fn best() -> Result<Box<dyn SocketTable>, Error> {
+    Ok(Box::new(portable::PortableTable::new()?))
+}
