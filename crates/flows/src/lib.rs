@@ -1,2 +1,56 @@
-//! 
+//! From decoded packets to bidirectional flows: who opened them, which way they
+//! go, what state they are in, how much was sent each way, how fast.
+//!
+//! Bounded and accounted: a [`FlowTable`] never holds more flows than it may, and
+//! every flow that leaves it is handed back with all its counters. Time is the
+//! time of the packets, so the same packets give the same result, always. No clock,
+//! no I/O, no dependencies.
+//!
+//! ```
+//! use std::time::Duration;
+//! use flowner_flows::{Change, FlowTable, Packet, Protocol, TableConfig};
+//!
+//! let mut table: FlowTable = FlowTable::new(TableConfig {
+//!     local: Some(["10.0.0.2".parse()?].into_iter().collect()),
+//!     ..TableConfig::default()
+//! });
+//! let mut ended = Vec::new();
+//! let query = Packet {
+//!     time: Duration::from_secs(1),
+//!     source: "10.0.0.2:40000".parse()?,
+//!     destination: "9.9.9.9:53".parse()?,
+//!     protocol: Protocol::UDP,
+//!     wire_len: 74,
+//!     payload_len: 32,
+//!     tcp: None,
+//!     fragment: None,
+//! };
+//! let update = table.ingest(&query, &mut ended);
+//! assert_eq!(update.change, Change::Opened);
+//!
+//! let flow = table.flow(update.id).unwrap();
+//! assert_eq!(flow.direction().name(), "outgoing");
+//! assert_eq!(flow.sent().bytes, 74);
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
 #![warn(missing_docs)]
+
+mod address;
+mod counters;
+mod flow;
+mod key;
+mod packet;
+mod rate;
+mod state;
+mod table;
+
+pub use address::{Direction, LocalAddresses};
+pub use counters::Counters;
+pub use flow::{Flow, FlowId};
+pub use key::FlowKey;
+pub use packet::{Fragment, Packet, Protocol, Tcp, TcpFlags};
+pub use rate::{Rate, RollingRate};
+pub use state::State;
+pub use table::{
+    Change, EndReason, Ended, FlowTable, TableConfig, TableStatistics, Timeouts, Update,
+};

@@ -1,0 +1,43 @@
+//! Counts three packets and prints the flow that they make.
+
+use std::time::Duration;
+
+use flowner_flows::{FlowTable, Packet, Protocol, TableConfig, Tcp, TcpFlags};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut table: FlowTable = FlowTable::new(TableConfig {
+        local: Some(["10.0.0.2".parse()?].into_iter().collect()),
+        ..TableConfig::default()
+    });
+    let (here, there) = ("10.0.0.2:45784".parse()?, "93.184.216.34:443".parse()?);
+    let mut ended = Vec::new();
+    for (millis, source, destination, flags) in [
+        (0, here, there, TcpFlags::SYN),
+        (20, there, here, TcpFlags::SYN | TcpFlags::ACK),
+        (21, here, there, TcpFlags::ACK),
+    ] {
+        table.ingest(
+            &Packet {
+                time: Duration::from_millis(millis),
+                source,
+                destination,
+                protocol: Protocol::TCP,
+                wire_len: 66,
+                payload_len: 0,
+                tcp: Some(Tcp { flags, sequence: 0 }),
+                fragment: None,
+            },
+            &mut ended,
+        );
+    }
+    for flow in table.iter() {
+        println!(
+            "{} {} -> {}: {}",
+            flow.protocol(),
+            flow.local(),
+            flow.remote(),
+            flow.state()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! Which addresses are this host's own, and what follows for a flow.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::key::normalize;
+
+/// The host's own addresses, and the broadcast addresses of its networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalAddresses {
+    own: HashSet<IpAddr>,
+    broadcast: HashSet<IpAddr>,
+}
+
+impl LocalAddresses {
+    /// Adds one of the host's own addresses.
+    pub fn add(&mut self, address: IpAddr) {
+        self.own.insert(plain(address));
+    }
+
+    /// Adds the directed broadcast address of a network that the host is in.
+    pub fn add_broadcast(&mut self, address: IpAddr) {
+        self.broadcast.insert(plain(address));
+    }
+
+    /// Whether packets to this address are for this host: its own addresses, and
+    /// those that never leave a host (`127.0.0.0/8`, `::1`).
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = plain(address);
+        address.is_loopback() || self.own.contains(&address)
+    }
+
+    fn is_broadcast(&self, address: IpAddr) -> bool {
+        self.broadcast.contains(&address)
+    }
+}
+
+impl FromIterator<IpAddr> for LocalAddresses {
+    fn from_iter<I: IntoIterator<Item = IpAddr>>(addresses: I) -> Self {
+        let mut local = Self::default();
+        local.extend(addresses);
+        local
+    }
+}
+
+impl Extend<IpAddr> for LocalAddresses {
+    fn extend<I: IntoIterator<Item = IpAddr>>(&mut self, addresses: I) {
+        for address in addresses {
+            self.add(address);
+        }
+    }
+}
+
+fn plain(address: IpAddr) -> IpAddr {
+    normalize((address, 0).into()).ip()
+}
+
+/// Which way a flow goes, seen from this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// This host opened it.
+    Outgoing,
+    /// Another host opened it.
+    Incoming,
+    /// Both ends are on this host.
+    Loopback,
+    /// Neither end is on this host.
+    Forwarded,
+    /// To a group of hosts.
+    Multicast,
+    /// To all hosts of a network.
+    Broadcast,
+    /// It is not known which addresses are the host's own.
+    Unknown,
+}
+
+impl Direction {
+    /// Every direction.
+    pub const ALL: [Self; 7] = [
+        Self::Outgoing,
+        Self::Incoming,
+        Self::Loopback,
+        Self::Forwarded,
+        Self::Multicast,
+        Self::Broadcast,
+        Self::Unknown,
+    ];
+
+    /// The name in lower case, as filters and JSON write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outgoing => "outgoing",
+            Self::Incoming => "incoming",
+            Self::Loopback => "loopback",
+            Self::Forwarded => "forwarded",
+            Self::Multicast => "multicast",
+            Self::Broadcast => "broadcast",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The direction of a flow between two normalised addresses.
+    pub(crate) fn of(initiator: IpAddr, responder: IpAddr, local: Option<&LocalAddresses>) -> Self {
+        let is_broadcast = |address| {
+            address == IpAddr::V4(Ipv4Addr::BROADCAST)
+                || local.is_some_and(|local| local.is_broadcast(address))
+        };
+        if initiator.is_multicast() || responder.is_multicast() {
+            return Self::Multicast;
+        }
+        if is_broadcast(initiator) || is_broadcast(responder) {
+            return Self::Broadcast;
+        }
+        let Some(local) = local else {
+            let stays = initiator.is_loopback() && responder.is_loopback();
+            return if stays { Self::Loopback } else { Self::Unknown };
+        };
+        match (local.contains(initiator), local.contains(responder)) {
+            (true, true) => Self::Loopback,
+            (true, false) => Self::Outgoing,
+            (false, true) => Self::Incoming,
+            (false, false) => Self::Forwarded,
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions() {
+        let mut local: LocalAddresses = ["10.0.0.2", "fe80::2", "::ffff:10.0.0.9"]
+            .map(|address| address.parse().unwrap())
+            .into_iter()
+            .collect();
+        local.add_broadcast("10.0.0.255".parse().unwrap());
+        for (initiator, responder, known, unknown) in [
+            (
+                "10.0.0.2",
+                "1.1.1.1",
+                Direction::Outgoing,
+                Direction::Unknown,
+            ),
+            (
+                "1.1.1.1",
+                "10.0.0.2",
+                Direction::Incoming,
+                Direction::Unknown,
+            ),
+            (
+                "1.1.1.1",
+                "10.0.0.9",
+                Direction::Incoming,
+                Direction::Unknown,
+            ),
+            (
+                "1.1.1.1",
+                "9.9.9.9",
+                Direction::Forwarded,
+                Direction::Unknown,
+            ),
+            (
+                "10.0.0.2",
+                "10.0.0.2",
+                Direction::Loopback,
+                Direction::Unknown,
+            ),
+            (
+                "10.0.0.2",
+                "10.0.0.9",
+                Direction::Loopback,
+                Direction::Unknown,
+            ),
+            (
+                "127.0.0.1",
+                "127.9.9.9",
+                Direction::Loopback,
+                Direction::Loopback,
+            ),
+            ("::1", "::1", Direction::Loopback, Direction::Loopback),
+            (
+                "10.0.0.2",
+                "224.0.0.251",
+                Direction::Multicast,
+                Direction::Multicast,
+            ),
+            (
+                "fe80::2",
+                "ff02::fb",
+                Direction::Multicast,
+                Direction::Multicast,
+            ),
+            (
+                "1.1.1.1",
+                "255.255.255.255",
+                Direction::Broadcast,
+                Direction::Broadcast,
+            ),
+            (
+                "10.0.0.2",
+                "10.0.0.255",
+                Direction::Broadcast,
+                Direction::Unknown,
+            ),
+        ] {
+            let ends = (initiator.parse().unwrap(), responder.parse().unwrap());
+            let of = |local| Direction::of(ends.0, ends.1, local);
+            assert_eq!(of(Some(&local)), known, "{initiator} to {responder}");
+            assert_eq!(of(None), unknown, "{initiator} to {responder}");
+        }
+    }
+}

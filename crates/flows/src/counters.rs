@@ -1,0 +1,50 @@
+//! What is counted in each direction.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
+/// Packets and bytes. Additions stop at the largest number instead of wrapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Counters {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of their frames on the wire.
+    pub bytes: u64,
+    /// Bytes above their transport headers.
+    pub payload_bytes: u64,
+}
+
+impl Counters {
+    /// One packet.
+    pub(crate) fn one(wire_len: u32, payload_len: u32) -> Self {
+        Self {
+            packets: 1,
+            bytes: wire_len.into(),
+            payload_bytes: payload_len.into(),
+        }
+    }
+}
+
+impl Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.saturating_add(other.packets),
+            bytes: self.bytes.saturating_add(other.bytes),
+            payload_bytes: self.payload_bytes.saturating_add(other.payload_bytes),
+        }
+    }
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
+}

@@ -1,0 +1,67 @@
+//! To which flow the later fragments of a packet belong: only the first one has
+//! ports.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::key::normalize;
+use crate::{FlowId, Packet, Protocol};
+
+/// How long the fragments of a packet may take: RFC 8200 (4.5) gives up after 60 s,
+/// RFC 791 (3.2) after 15 s or more, Linux after 30 s (`ipfrag_time`).
+const AGE: Duration = Duration::from_secs(60);
+
+/// What the fragments of one packet share (RFC 791, 3.2).
+type Key = (IpAddr, IpAddr, Protocol, u32);
+
+#[derive(Debug)]
+pub(super) struct Fragments {
+    flows: HashMap<Key, (FlowId, Duration)>,
+    /// In the order of arrival, with keys that came again since.
+    order: VecDeque<(Key, Duration)>,
+    max: usize,
+}
+
+impl Fragments {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            flows: HashMap::new(),
+            order: VecDeque::new(),
+            max,
+        }
+    }
+
+    /// Remembers the flow of a packet that is the first of several fragments.
+    pub(super) fn remember(&mut self, packet: &Packet, flow: FlowId, now: Duration) {
+        let is_first = |f: crate::Fragment| f.offset == 0 && f.more;
+        let Some(fragment) = packet.fragment.filter(|fragment| is_first(*fragment)) else {
+            return;
+        };
+        let key = key(packet, fragment.id);
+        self.flows.insert(key, (flow, now));
+        self.order.push_back((key, now));
+        while let Some(&(key, since)) = self.order.front() {
+            let is_old = now.saturating_sub(since) >= AGE;
+            if !is_old && self.order.len() <= self.max {
+                break;
+            }
+            self.order.pop_front();
+            if self.flows.get(&key).is_some_and(|(_, at)| *at == since) {
+                self.flows.remove(&key);
+            }
+        }
+    }
+
+    /// The flow of the first fragment, for a later one.
+    pub(super) fn find(&self, packet: &Packet, now: Duration) -> Option<FlowId> {
+        let fragment = packet.fragment.filter(|fragment| fragment.offset > 0)?;
+        let (flow, since) = self.flows.get(&key(packet, fragment.id))?;
+        (now.saturating_sub(*since) < AGE).then_some(*flow)
+    }
+}
+
+fn key(packet: &Packet, id: u32) -> Key {
+    let (source, destination) = (normalize(packet.source), normalize(packet.destination));
+    (source.ip(), destination.ip(), packet.protocol, id)
+}

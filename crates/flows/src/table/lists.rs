@@ -1,0 +1,208 @@
+//! The flows, in slots, on lists by timeout class, least recently touched first.
+//!
+//! Every operation is O(1), so that neither expiry nor eviction ever looks at more
+//! flows than it removes.
+
+use std::time::Duration;
+
+use crate::{Flow, Protocol, State};
+
+use super::Timeouts;
+
+/// Flows with the same timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    TcpOver,
+    TcpClosing,
+    TcpOpening,
+    TcpEstablished,
+    UdpOneWay,
+    Udp,
+    Icmp,
+    Other,
+}
+
+impl Class {
+    pub(super) const ALL: [Self; 8] = [
+        Self::TcpOver,
+        Self::TcpClosing,
+        Self::TcpOpening,
+        Self::TcpEstablished,
+        Self::UdpOneWay,
+        Self::Udp,
+        Self::Icmp,
+        Self::Other,
+    ];
+
+    pub(super) fn of<T>(flow: &Flow<T>) -> Self {
+        match (flow.protocol(), flow.state()) {
+            (Protocol::TCP, State::Opening) => Self::TcpOpening,
+            (Protocol::TCP, State::Closing) => Self::TcpClosing,
+            (Protocol::TCP, State::Closed | State::Reset) => Self::TcpOver,
+            (Protocol::TCP, _) => Self::TcpEstablished,
+            (Protocol::UDP, _) if flow.is_answered() => Self::Udp,
+            (Protocol::UDP, _) => Self::UdpOneWay,
+            (Protocol::ICMP | Protocol::ICMPV6, _) => Self::Icmp,
+            _ => Self::Other,
+        }
+    }
+
+    pub(super) const fn timeout(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::TcpOver => timeouts.tcp_over,
+            Self::TcpClosing => timeouts.tcp_closing,
+            Self::TcpOpening => timeouts.tcp_opening,
+            Self::TcpEstablished => timeouts.tcp_established,
+            Self::UdpOneWay => timeouts.udp_one_way,
+            Self::Udp => timeouts.udp,
+            Self::Icmp => timeouts.icmp,
+            Self::Other => timeouts.other,
+        }
+    }
+}
+
+/// The place of a flow.
+pub(super) type Slot = u32;
+const NONE: Slot = Slot::MAX;
+
+#[derive(Debug)]
+struct Node<T> {
+    /// `None` while the slot is free; then `next` is the next free one.
+    flow: Option<Flow<T>>,
+    /// Time of the table's clock when it was touched last.
+    touched: Duration,
+    class: Class,
+    previous: Slot,
+    next: Slot,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct List {
+    head: Slot,
+    tail: Slot,
+}
+
+/// All flows, in slots.
+#[derive(Debug)]
+pub(super) struct Lists<T> {
+    nodes: Vec<Node<T>>,
+    ends: [List; Class::ALL.len()],
+    free: Slot,
+    len: usize,
+}
+
+impl<T> Lists<T> {
+    pub(super) const fn new() -> Self {
+        let empty = List {
+            head: NONE,
+            tail: NONE,
+        };
+        Self {
+            nodes: Vec::new(),
+            ends: [empty; Class::ALL.len()],
+            free: NONE,
+            len: 0,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Flow<T>> {
+        self.nodes.get(slot as usize)?.flow.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow<T>> {
+        self.nodes.get_mut(slot as usize)?.flow.as_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
+        self.nodes.iter().filter_map(|node| node.flow.as_ref())
+    }
+
+    /// Adds a flow, as the one touched last.
+    pub(super) fn insert(&mut self, flow: Flow<T>, now: Duration) -> Slot {
+        let node = Node {
+            class: Class::of(&flow),
+            flow: Some(flow),
+            touched: now,
+            previous: NONE,
+            next: NONE,
+        };
+        let slot = self.free;
+        let slot = if let Some(free) = self.nodes.get_mut(slot as usize) {
+            self.free = free.next;
+            *free = node;
+            slot
+        } else {
+            self.nodes.push(node);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the capacity is bounded by `MAX_CAPACITY`, which fits"
+            )]
+            let slot = (self.nodes.len() - 1) as Slot;
+            slot
+        };
+        self.len += 1;
+        self.append(slot);
+        slot
+    }
+
+    /// Makes a flow the one touched last, on the list of what it is now.
+    pub(super) fn touch(&mut self, slot: Slot, now: Duration) {
+        self.unlink(slot);
+        let node = &mut self.nodes[slot as usize];
+        if let Some(flow) = &node.flow {
+            node.class = Class::of(flow);
+        }
+        node.touched = now;
+        self.append(slot);
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Flow<T>> {
+        self.get(slot)?;
+        self.unlink(slot);
+        let node = &mut self.nodes[slot as usize];
+        node.next = self.free;
+        self.free = slot;
+        self.len -= 1;
+        node.flow.take()
+    }
+
+    /// The flow of a class that was not touched for longest, and when it was.
+    pub(super) fn oldest(&self, class: Class) -> Option<(Slot, Duration)> {
+        let slot = self.ends[class as usize].head;
+        Some((slot, self.nodes.get(slot as usize)?.touched))
+    }
+
+    fn append(&mut self, slot: Slot) {
+        let list = self.nodes[slot as usize].class as usize;
+        let tail = self.ends[list].tail;
+        self.nodes[slot as usize].previous = tail;
+        self.nodes[slot as usize].next = NONE;
+        match self.nodes.get_mut(tail as usize) {
+            Some(node) => node.next = slot,
+            None => self.ends[list].head = slot,
+        }
+        self.ends[list].tail = slot;
+    }
+
+    fn unlink(&mut self, slot: Slot) {
+        let Node {
+            class,
+            previous,
+            next,
+            ..
+        } = self.nodes[slot as usize];
+        let list = class as usize;
+        match self.nodes.get_mut(previous as usize) {
+            Some(node) => node.next = next,
+            None => self.ends[list].head = next,
+        }
+        match self.nodes.get_mut(next as usize) {
+            Some(node) => node.previous = previous,
+            None => self.ends[list].tail = previous,
+        }
+    }
+}

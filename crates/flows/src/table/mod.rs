@@ -1,0 +1,309 @@
+//! All flows of a host: found by key, followed, expired, evicted.
+
+mod config;
+mod fragments;
+mod lists;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub use config::{TableConfig, Timeouts};
+use fragments::Fragments;
+use lists::{Class, Lists, Slot};
+
+use crate::{Flow, FlowId, FlowKey, LocalAddresses, Packet};
+
+/// More than this many flows are not held, whatever the configuration says.
+const MAX_CAPACITY: usize = 1 << 30;
+
+/// What a packet did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Update {
+    /// The flow that it belongs to.
+    pub id: FlowId,
+    /// What it changed.
+    pub change: Change,
+    /// Whether the initiator sent it.
+    pub from_initiator: bool,
+}
+
+/// What a packet changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is the first of a new flow.
+    Opened,
+    /// It belongs to a flow that was there.
+    Continued,
+    /// It ended a connection. The flow stays for a while, for packets that come
+    /// late, and is handed back after that.
+    Closed,
+}
+
+/// A flow that left the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended<T = ()> {
+    /// The flow, with everything that was counted.
+    pub flow: Flow<T>,
+    /// Why it left.
+    pub reason: EndReason,
+}
+
+/// Why a flow left the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// The connection was closed or reset.
+    Closed,
+    /// It was silent for too long.
+    Expired,
+    /// The table was full.
+    Evicted,
+    /// Another connection was opened between the same ends.
+    Replaced,
+    /// The table was emptied.
+    Drained,
+}
+
+impl EndReason {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Expired => "expired",
+            Self::Evicted => "evicted",
+            Self::Replaced => "replaced",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+/// What a table did so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableStatistics {
+    /// Packets that were counted.
+    pub packets: u64,
+    /// Flows that were opened.
+    pub opened: u64,
+    /// Flows that left after their connection was closed.
+    pub closed: u64,
+    /// Flows that left after silence.
+    pub expired: u64,
+    /// Flows that left because the table was full.
+    pub evicted: u64,
+    /// Flows that left because another took their place.
+    pub replaced: u64,
+    /// Packets whose time was before that of an earlier one.
+    pub backwards: u64,
+}
+
+/// All flows. `T` is what the caller keeps with each.
+#[derive(Debug)]
+pub struct FlowTable<T = ()> {
+    lists: Lists<T>,
+    by_key: HashMap<FlowKey, Slot>,
+    by_id: HashMap<FlowId, Slot>,
+    /// The flow of the newest packet, which is asked for most.
+    newest: Option<(FlowId, Slot)>,
+    fragments: Fragments,
+    config: TableConfig,
+    /// The latest packet time, which never goes back.
+    now: Duration,
+    next_id: u64,
+    statistics: TableStatistics,
+}
+
+impl<T: Default> FlowTable<T> {
+    /// An empty table.
+    pub fn new(config: TableConfig) -> Self {
+        let config = TableConfig {
+            capacity: config.capacity.clamp(1, MAX_CAPACITY),
+            ..config
+        };
+        Self {
+            lists: Lists::new(),
+            by_key: HashMap::new(),
+            by_id: HashMap::new(),
+            newest: None,
+            fragments: Fragments::new(config.fragments),
+            config,
+            now: Duration::ZERO,
+            next_id: 0,
+            statistics: TableStatistics::default(),
+        }
+    }
+
+    /// Counts a packet. Flows that leave on this occasion are appended to `ended`.
+    pub fn ingest(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
+        self.statistics.packets += 1;
+        self.statistics.backwards += u64::from(packet.time < self.now);
+        self.advance(packet.time, ended);
+        let (slot, is_new) = self.find_or_open(packet, ended);
+        let update = self.count(slot, packet, is_new);
+        self.newest = Some((update.id, slot));
+        self.fragments.remember(packet, update.id, self.now);
+        update
+    }
+
+    /// Lets time pass without a packet; time never goes back. Flows that were
+    /// silent for too long are appended to `ended`.
+    pub fn advance(&mut self, now: Duration, ended: &mut Vec<Ended<T>>) {
+        self.now = self.now.max(now);
+        for class in Class::ALL {
+            let timeout = class.timeout(&self.config.timeouts);
+            while let Some((slot, touched)) = self.lists.oldest(class) {
+                let deadline = touched.checked_add(timeout);
+                if deadline.is_none_or(|deadline| self.now < deadline) {
+                    break;
+                }
+                let reason = match class {
+                    Class::TcpOver => EndReason::Closed,
+                    _ => EndReason::Expired,
+                };
+                self.end(slot, reason, ended);
+            }
+        }
+    }
+
+    /// Hands back all flows, in the order in which they were opened.
+    pub fn drain(&mut self, ended: &mut Vec<Ended<T>>) {
+        let mut slots: Vec<_> = self.by_id.iter().map(|(id, slot)| (*id, *slot)).collect();
+        slots.sort_unstable();
+        for (_, slot) in slots {
+            self.end(slot, EndReason::Drained, ended);
+        }
+    }
+
+    /// Flows that are opened from now on are judged by these addresses.
+    pub fn set_local_addresses(&mut self, local: Option<LocalAddresses>) {
+        self.config.local = local;
+    }
+
+    /// A flow, while it is in the table.
+    pub fn flow(&self, id: FlowId) -> Option<&Flow<T>> {
+        self.lists.get(self.slot(id)?)
+    }
+
+    /// As [`flow`](Self::flow), to change the caller's own data.
+    pub fn flow_mut(&mut self, id: FlowId) -> Option<&mut Flow<T>> {
+        let slot = self.slot(id)?;
+        self.lists.get_mut(slot)
+    }
+
+    /// All flows, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
+        self.lists.iter()
+    }
+
+    /// How many flows there are.
+    pub const fn len(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the table did so far.
+    pub const fn statistics(&self) -> TableStatistics {
+        self.statistics
+    }
+
+    fn slot(&self, id: FlowId) -> Option<Slot> {
+        match self.newest {
+            Some((newest, slot)) if newest == id => Some(slot),
+            _ => self.by_id.get(&id).copied(),
+        }
+    }
+
+    /// The flow of a packet, and whether it is new.
+    fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> (Slot, bool) {
+        let first_fragment = self.fragments.find(packet, self.now);
+        if let Some(slot) = first_fragment.and_then(|flow| self.slot(flow)) {
+            return (slot, false);
+        }
+        let key = FlowKey::of(packet);
+        if let Some(&slot) = self.by_key.get(&key) {
+            if !self
+                .lists
+                .get(slot)
+                .is_some_and(|flow| flow.is_reopened_by(packet))
+            {
+                return (slot, false);
+            }
+            self.end(slot, EndReason::Replaced, ended);
+        } else if self.len() >= self.config.capacity {
+            self.evict(ended);
+        }
+        (self.open(key, packet), true)
+    }
+
+    fn open(&mut self, key: FlowKey, packet: &Packet) -> Slot {
+        let id = FlowId(self.next_id);
+        self.next_id += 1;
+        self.statistics.opened += 1;
+        let flow = Flow::open(id, key, packet, self.config.local.as_ref());
+        let slot = self.lists.insert(flow, self.now);
+        self.by_key.insert(key, slot);
+        self.by_id.insert(id, slot);
+        slot
+    }
+
+    fn count(&mut self, slot: Slot, packet: &Packet, is_new: bool) -> Update {
+        #[expect(
+            clippy::expect_used,
+            reason = "the slot was found or filled for this very packet"
+        )]
+        let flow = self.lists.get_mut(slot).expect("the slot holds a flow");
+        let was_over = flow.state().is_over();
+        let from_initiator = flow.is_from_initiator(packet);
+        flow.count(packet);
+        let change = match (is_new, flow.state().is_over() && !was_over) {
+            (true, _) => Change::Opened,
+            (false, true) => Change::Closed,
+            (false, false) => Change::Continued,
+        };
+        let id = flow.id();
+        self.lists.touch(slot, self.now);
+        Update {
+            id,
+            change,
+            from_initiator,
+        }
+    }
+
+    /// Makes room: a connection that is over, else whatever was silent for longest.
+    fn evict(&mut self, ended: &mut Vec<Ended<T>>) {
+        let over = self.lists.oldest(Class::TcpOver);
+        let oldest = || {
+            let heads = Class::ALL
+                .iter()
+                .filter_map(|class| self.lists.oldest(*class));
+            heads.min_by_key(|(_, touched)| *touched)
+        };
+        if let Some((slot, _)) = over.or_else(oldest) {
+            self.end(slot, EndReason::Evicted, ended);
+        }
+    }
+
+    fn end(&mut self, slot: Slot, reason: EndReason, ended: &mut Vec<Ended<T>>) {
+        let Some(flow) = self.lists.remove(slot) else {
+            return;
+        };
+        self.by_key.remove(&flow.key());
+        self.by_id.remove(&flow.id());
+        self.newest = self.newest.filter(|(_, newest)| *newest != slot);
+        let counter = match reason {
+            EndReason::Closed => Some(&mut self.statistics.closed),
+            EndReason::Expired => Some(&mut self.statistics.expired),
+            EndReason::Evicted => Some(&mut self.statistics.evicted),
+            EndReason::Replaced => Some(&mut self.statistics.replaced),
+            EndReason::Drained => None,
+        };
+        if let Some(counter) = counter {
+            *counter += 1;
+        }
+        ended.push(Ended { flow, reason });
+    }
+}
