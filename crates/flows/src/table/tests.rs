@@ -135,7 +135,7 @@ fn silence_ends_flows() {
         let mut table = table(10);
         feed(&mut table, &packets);
         let mut ended = Vec::new();
-        table.advance(timeout - Duration::from_nanos(1), &mut ended);
+        table.advance(timeout.saturating_sub(Duration::from_nanos(1)), &mut ended);
         assert_eq!(ended.len(), 0, "{:?}", packets[0]);
         table.advance(timeout, &mut ended);
         assert_eq!(ended.len(), 1, "{:?}", packets[0]);
@@ -243,7 +243,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                     protocol,
                     wire_len,
                     payload_len,
-                    tcp: (protocol == Protocol::TCP).then(|| Tcp {
+                    tcp: (protocol == Protocol::TCP).then_some(Tcp {
                         flags: TcpFlags(tcp.0),
                         sequence: tcp.1,
                     }),
