@@ -78,7 +78,7 @@ pub struct ProcessId {
 }
 
 /// A user of the host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct User {
     /// The numeric id (on Windows, the relative id of the account's SID).
     pub id: u32,
@@ -96,7 +96,7 @@ impl fmt::Display for User {
 }
 
 /// The service, container or sandbox that a process runs in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unit {
     /// What kind of unit it is.
     pub kind: UnitKind,
@@ -105,7 +105,7 @@ pub struct Unit {
 }
 
 /// Kinds of [`Unit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum UnitKind {
     /// A unit of a service manager, such as a systemd service or scope.

@@ -1,13 +1,13 @@
 //! The bounds and times of the policy.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the policy is allowed to spend, and when it tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyConfig {
     /// Waits before the second, third, ... attempt of a question that was not
     /// answered. An attempt is made only if packets arrived since the one before;
-    /// past the end, the last wait is repeated.
+    /// past the end, the last wait is repeated. Empty: one attempt only.
     pub retry_after: Vec<Duration>,
     /// After how many attempts an answer that could still get better (a process
     /// where only the user is known, a five-tuple where only the port matched) is
@@ -16,7 +16,7 @@ pub struct PolicyConfig {
     /// Questions that may wait at a time. At the bound, the one that rests longest
     /// gives way; where none rests, new ones are refused.
     pub max_waiting: usize,
-    /// Questions in one request.
+    /// Questions in one request; at least one.
     pub max_batch: usize,
     /// Answers kept for other flows of the same socket.
     pub max_cached: usize,
@@ -59,4 +59,10 @@ impl PolicyConfig {
         let last = self.retry_after.len().checked_sub(1)?;
         Some(self.retry_after[attempts.saturating_sub(1).min(last)])
     }
+}
+
+/// An instant that is always there, also after a wait that a clock cannot count.
+pub(super) fn later(now: Instant, wait: Duration) -> Instant {
+    const LONG: Duration = Duration::from_secs(365 * 86_400);
+    now.checked_add(wait).unwrap_or_else(|| now + LONG)
 }

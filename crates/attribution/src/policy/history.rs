@@ -9,11 +9,14 @@ use crate::matching::merge;
 use crate::{Evidence, Match, Ownership, Protocol, Snapshot, Socket, SocketQuery, Source, Verdict};
 
 /// The part of a socket's life that is proven: it existed from the end of the
-/// first look that saw it to the beginning of the last one.
+/// first look that saw it to the beginning of the last one, and every look between
+/// saw it with the same owner.
 #[derive(Debug)]
 struct Life {
     from: SystemTime,
     to: SystemTime,
+    /// Number of that last look.
+    last_look: u64,
     owner: Verdict,
     source: Source,
     v6_only: bool,
@@ -26,6 +29,7 @@ pub(super) struct History {
     lives: HashMap<Key, Life>,
     max: usize,
     age: Duration,
+    looks: u64,
     /// Sockets that were not remembered because the bound was reached.
     pub(super) refused: u64,
 }
@@ -36,6 +40,7 @@ impl History {
             lives: HashMap::new(),
             max,
             age,
+            looks: 0,
             refused: 0,
         }
     }
@@ -44,8 +49,16 @@ impl History {
         self.lives.len()
     }
 
+    pub(super) fn clear(&mut self) {
+        self.lives.clear();
+    }
+
     /// Remembers what a look saw, and forgets what is too old.
     pub(super) fn record(&mut self, snapshot: &Snapshot) {
+        self.looks += 1;
+        let oldest = snapshot.started_at().checked_sub(self.age);
+        self.lives
+            .retain(|_, life| oldest.is_none_or(|oldest| life.to >= oldest));
         let same = |a: &Socket, b: &Socket| key(a) == key(b);
         for sockets in snapshot.sockets().chunk_by(same) {
             let owner = merge(
@@ -56,17 +69,16 @@ impl History {
             );
             self.seen(&sockets[0], owner, snapshot);
         }
-        let oldest = snapshot.started_at().checked_sub(self.age);
-        self.lives
-            .retain(|_, life| oldest.is_none_or(|oldest| life.to >= oldest));
     }
 
     fn seen(&mut self, socket: &Socket, owner: Verdict, snapshot: &Snapshot) {
         let key = key(socket);
         if let Some(life) = self.lives.get_mut(&key)
             && life.owner == owner
+            && life.last_look + 1 == self.looks
         {
             life.to = snapshot.started_at();
+            life.last_look = self.looks;
             return;
         }
         if !owner.is_named() {
@@ -80,6 +92,7 @@ impl History {
         let life = Life {
             from: snapshot.finished_at(),
             to: snapshot.started_at(),
+            last_look: self.looks,
             owner,
             source: snapshot.source(),
             v6_only: socket.v6_only,

@@ -13,62 +13,47 @@
 //! 4. [`poll_timeout`](Policy::poll_timeout): when to come back if nothing happens.
 //!
 //! Two clocks are at work. `Instant`s order what the policy does. Wall-clock times
-//! relate packets to what earlier looks saw, and are used for nothing else.
+//! relate packets to what earlier looks saw, and are used for nothing else; when
+//! that clock was set back, what earlier looks saw is forgotten.
+//!
+//! # Right or silent
+//!
+//! A look answers a question only if it began after the question was asked, so a
+//! port that changed hands never keeps its old owner. The other way round, a look
+//! may find the *next* owner of a port, because the socket closed before it. The
+//! policy notices by the packets of that next owner, and names nobody then:
+//!
+//! * a new flow with the same ends: the older question is answered
+//!   [`Gone`](crate::Reason::Gone);
+//! * a new flow from the same local end to another remote end, while the older
+//!   question waits: a socket that may serve both is named only if the looks before
+//!   and after say the same;
+//! * a connection that this end opened is answered neither with a listener nor with
+//!   a socket that was at its local end before.
+//!
+//! What it cannot notice is a next owner that has not sent anything when the look
+//! finds it. The window is the time from a flow's first packet to the look, and only
+//! tables that tell remote ends close it for connections.
 
 mod cache;
 mod config;
 mod history;
 mod pending;
+mod question;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 pub use config::PolicyConfig;
+pub use question::{Opened, Question, Waiter};
 
-use crate::{Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
+use crate::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
 use cache::Cache;
 use history::History;
 use pending::{PendingSet, Waiting};
-
-/// Whom an answer is for: a number that the caller chooses and gets back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Waiter(pub u64);
-
-/// A question about one end of one flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
-    /// The socket.
-    pub query: SocketQuery,
-    /// Wall-clock time of the flow's first packet.
-    pub seen_at: SystemTime,
-    /// How the flow began.
-    pub opened: Opened,
-}
-
-/// How a flow began, which tells whether older answers can hold for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Opened {
-    /// This end sent the first packet of a new flow: perhaps from a new socket.
-    ByUs,
-    /// The other end did. A TCP connection gets a new socket; a datagram is served
-    /// by the socket that was there.
-    ByPeer,
-    /// The flow is older than the capture.
-    Earlier,
-}
-
-impl Question {
-    /// Whether the socket may be younger than everything that is known.
-    fn may_be_new_socket(&self) -> bool {
-        match (self.opened, self.query.protocol()) {
-            (Opened::ByUs, _) | (Opened::ByPeer, Protocol::Tcp) => true,
-            (Opened::ByPeer, Protocol::Udp) | (Opened::Earlier, _) => false,
-        }
-    }
-}
 
 /// What [`Policy::lookup`] says at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,9 +133,16 @@ pub struct Policy {
     cache: Cache,
     history: History,
     events: VecDeque<Event>,
+    last_look: Option<Arc<Snapshot>>,
     in_flight: Option<InFlight>,
     rest_until: Option<Instant>,
     statistics: PolicyStatistics,
+}
+
+/// What a look says to one question.
+enum Answer {
+    Found(Ownership),
+    Failed(Reason),
 }
 
 #[derive(Debug)]
@@ -168,6 +160,7 @@ impl Policy {
             cache: Cache::new(config.max_cached, config.cache_age),
             history: History::new(config.max_history, config.history_age),
             events: VecDeque::new(),
+            last_look: None,
             in_flight: None,
             rest_until: None,
             statistics: PolicyStatistics::default(),
@@ -179,14 +172,14 @@ impl Policy {
     /// packet is there already, else puts the question on the list, due now.
     ///
     /// Older evidence never answers, however likely: the port may have changed
-    /// hands. For the same reason a question from a flow that may be new ends
-    /// older questions for the same socket address.
+    /// hands. A question under a number that still waits takes the place of the
+    /// one before, of which nothing more is heard.
     pub fn lookup(&mut self, waiter: Waiter, question: Question, now: Instant) -> Lookup {
         self.statistics.questions += 1;
-        self.pending.remove_waiter(waiter);
-        if question.may_be_new_socket() {
-            self.supersede(&question);
+        if self.pending.remove_waiter(waiter).is_some() {
+            self.events.retain(|event| event.waiter != waiter);
         }
+        let contested = self.meet_rivals(&question);
         if let Some(known) = self.cache.find(&question, now) {
             self.statistics.from_cache += 1;
             return Lookup::Known(known.clone());
@@ -199,6 +192,8 @@ impl Policy {
             waiter,
             question,
             asked_after: self.statistics.requests,
+            before: self.known_before(&question.query),
+            contested,
             best: None,
             ended: false,
         };
@@ -215,13 +210,7 @@ impl Policy {
     /// Tells that the flow is over: what is known then is final. The last event
     /// follows at once, or with the first answer where there was none yet.
     pub fn end(&mut self, waiter: Waiter) {
-        let Some(pending) = self.pending.of_waiter(waiter) else {
-            return;
-        };
-        let under_way = pending.is_under_way();
-        let waiting = pending.waiting_mut(waiter);
-        waiting.ended = true;
-        if waiting.best.is_some() && !under_way {
+        if self.pending.end(waiter) {
             self.finish(waiter);
         }
     }
@@ -258,23 +247,27 @@ impl Policy {
             return;
         };
         let took = now.saturating_duration_since(request.left);
-        self.rest_until = Some(now + took * self.config.rest_factor);
+        let rest = took.saturating_mul(self.config.rest_factor);
+        self.rest_until = Some(config::later(now, rest));
         match facts {
-            Facts::Snapshot(snapshot) => self.handle_snapshot(&request, &snapshot, now),
+            Facts::Snapshot(look) => self.handle_look(look, id, now),
             Facts::Answers(answers) => {
-                for (query, answer) in request.queries.iter().zip(answers) {
+                let mut answers = answers.into_iter();
+                for query in &request.queries {
+                    // A table that says too little has not found it.
+                    let failed = || Answer::Failed(Reason::NotFound);
+                    let answer = answers.next().map_or_else(failed, Answer::Found);
                     self.consider(query, &answer, id, now);
                 }
             }
             Facts::Failed(reason) => {
-                let answer = Ownership::unknown(reason, SystemTime::UNIX_EPOCH, Source::None);
                 for query in &request.queries {
-                    self.consider(query, &answer, id, now);
+                    self.consider(query, &Answer::Failed(reason), id, now);
                 }
             }
         }
         for query in &request.queries {
-            self.pending.landed(query, id.0, now, &self.config);
+            self.pending.landed(query, now, &self.config);
         }
     }
 
@@ -293,7 +286,8 @@ impl Policy {
         Some(self.rest_until.map_or(due, |until| until.max(due)))
     }
 
-    /// Whether somebody waits for an answer that is due or under way.
+    /// Whether nothing is due, now or later, nor under way. Questions that rest
+    /// until a packet comes may still be there.
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_none() && self.pending.next_due().is_none()
     }
@@ -309,101 +303,111 @@ impl Policy {
         }
     }
 
-    fn handle_snapshot(&mut self, request: &InFlight, snapshot: &Snapshot, now: Instant) {
-        self.history.record(snapshot);
-        self.cache.revalidate(snapshot);
-        for query in self.pending.served_by(request.id.0) {
-            self.consider(&query, &snapshot.find(&query), request.id, now);
+    /// Panics if a bound is broken or the parts disagree.
+    #[cfg(test)]
+    fn check_bounds(&self) {
+        let config = &self.config;
+        assert!(self.pending.waiters() <= config.max_waiting);
+        assert!(self.history.len() <= config.max_history);
+        self.pending.check();
+        self.cache.check();
+    }
+
+    fn handle_look(&mut self, look: Arc<Snapshot>, id: RequestId, now: Instant) {
+        let was_set_back = |last: &Arc<Snapshot>| look.started_at() < last.finished_at();
+        if self.last_look.as_ref().is_some_and(was_set_back) {
+            self.history.clear();
+            self.cache.clear();
         }
+        self.history.record(&look);
+        self.cache.revalidate(&look);
+        for query in self.pending.served_by(id.0) {
+            self.consider(&query, &Answer::Found(look.find(&query)), id, now);
+        }
+        self.last_look = Some(look);
     }
 
     /// Gives an answer to everyone who asked before the request left; the evidence
     /// is older than the questions of the others.
-    fn consider(&mut self, query: &SocketQuery, answer: &Ownership, id: RequestId, now: Instant) {
+    fn consider(&mut self, query: &SocketQuery, answer: &Answer, id: RequestId, now: Instant) {
         let Some(pending) = self.pending.of_query(query) else {
             return;
         };
-        let waiters: Vec<Waiter> = pending
-            .waiting
-            .iter()
-            .filter(|waiting| waiting.is_served_by(id.0))
-            .map(|waiting| waiting.waiter)
-            .collect();
+        let waiters = pending.served_by(id.0);
         if waiters.is_empty() {
             return;
         }
         pending.attempts += 1;
-        let attempts = pending.attempts;
-        if answer.verdict.is_named() {
-            let for_endpoint = self.is_bound_to_endpoint(query.protocol());
-            self.cache.learn(query, answer, for_endpoint, now);
-        } else {
-            self.cache.forget(query);
+        match answer {
+            Answer::Found(found) if found.verdict.is_named() => {
+                let for_endpoint = self.is_bound_to_endpoint(query.protocol());
+                let since = found.evidence.observed_at;
+                self.cache.learn(query, found, since, for_endpoint, now);
+            }
+            Answer::Found(_) => self.cache.forget(query),
+            Answer::Failed(_) => {}
         }
         for waiter in waiters {
-            self.answer(waiter, answer, attempts);
+            self.answer(waiter, answer, now);
         }
         self.pending.retry(query, now, &self.config);
     }
 
-    fn answer(&mut self, waiter: Waiter, answer: &Ownership, attempts: usize) {
-        let improving = attempts < self.config.attempts_to_improve;
-        let is_final = match &answer.verdict {
-            Verdict::Process(_) | Verdict::Shared(_) => {
-                !(improving && self.may_match_closer(answer, waiter))
-            }
-            Verdict::Partial { .. } => !improving,
-            Verdict::Unknown(Reason::NotFound | Reason::Gone) => false,
-            Verdict::Unknown(_) => true,
-        };
-        let remembered = self.remembered(waiter, answer);
-        let is_final = is_final || remembered.is_some();
-        let Some(pending) = self.pending.of_waiter(waiter) else {
+    fn answer(&mut self, waiter: Waiter, answer: &Answer, now: Instant) {
+        let Some((pending, waiting)) = self.pending.of_waiter(waiter) else {
             return;
         };
-        let waiting = pending.waiting_mut(waiter);
-        let offered = remembered.as_ref().unwrap_or(answer);
-        let improves = match &waiting.best {
-            Some(best) => offered.is_better_than(best),
-            None => true,
-        };
-        if improves {
-            waiting.best = Some(offered.clone());
+        let mut offered = waiting.judge(answer, self.config.table_tells_remotes);
+        let is_miss = matches!(
+            offered.verdict,
+            Verdict::Unknown(Reason::NotFound | Reason::Gone)
+        );
+        if offered.verdict.is_named() {
+            let Question { query, seen_at, .. } = &waiting.question;
+            let for_endpoint = self.is_bound_to_endpoint(query.protocol());
+            self.cache
+                .learn(query, &offered, *seen_at, for_endpoint, now);
+        } else if is_miss && let Some(found) = waiting.recall(&self.history) {
+            self.statistics.from_history += 1;
+            offered = found;
         }
-        if is_final || waiting.ended {
+        let may_improve = pending.attempts < self.config.attempts_to_improve;
+        let is_final = waiting.ended
+            || waiting.contested.is_some()
+            || match offered.verdict {
+                Verdict::Process(_) | Verdict::Shared(_) => {
+                    !(may_improve && self.may_match_closer(&offered, &pending.query))
+                }
+                Verdict::Partial { .. } => !may_improve,
+                Verdict::Unknown(Reason::NotFound | Reason::Gone) => false,
+                Verdict::Unknown(_) => true,
+            };
+        let best = waiting.best.as_ref();
+        let improves = best.is_none_or(|best| offered.is_better_than(best));
+        if improves {
+            self.pending.improve(waiter, offered.clone());
+        }
+        if is_final {
             self.finish(waiter);
         } else if improves {
             self.events.push_back(Event {
                 waiter,
-                ownership: offered.clone(),
+                ownership: offered,
                 last: false,
             });
         }
     }
 
-    /// What an earlier look knows about a socket that is not there any more.
-    fn remembered(&mut self, waiter: Waiter, answer: &Ownership) -> Option<Ownership> {
-        if !matches!(
-            answer.verdict,
-            Verdict::Unknown(Reason::NotFound | Reason::Gone)
-        ) {
-            return None;
-        }
-        let question = self.pending.of_waiter(waiter)?.waiting_mut(waiter).question;
-        let found = self.history.find(&question.query, question.seen_at)?;
-        self.statistics.from_history += 1;
-        Some(found)
-    }
-
     /// Whether a table that knows remote ends may still find the connection's own
     /// socket, as when a listener's connection was not accepted yet.
-    fn may_match_closer(&mut self, answer: &Ownership, waiter: Waiter) -> bool {
-        let is_connection = self.pending.of_waiter(waiter).is_some_and(|pending| {
-            pending.query.protocol() == Protocol::Tcp && pending.query.remote().is_some()
-        });
+    fn may_match_closer(&self, answer: &Ownership, query: &SocketQuery) -> bool {
+        let is_connection = query.protocol() == Protocol::Tcp && query.remote().is_some();
         is_connection
             && self.config.table_tells_remotes
-            && answer.evidence.matched != Some(crate::Match::FiveTuple)
+            && matches!(
+                answer.evidence.matched,
+                Some(Match::LocalEndpoint | Match::WildcardAddress)
+            )
     }
 
     /// Whether answers for this protocol hold for a local end, whatever the remote.
@@ -411,25 +415,35 @@ impl Policy {
         protocol == Protocol::Udp || !self.config.table_tells_remotes
     }
 
-    /// Ends older questions that a new flow makes unanswerable: the socket they
-    /// asked for is gone, and a look from now on would find its successor.
-    fn supersede(&mut self, question: &Question) {
-        let of_endpoint = self.is_bound_to_endpoint(question.query.protocol());
-        let stale = self.pending.at_local_end(&question.query, |pending, old| {
-            let same_tuple = pending.query == question.query;
-            let same_port_reused = of_endpoint
-                && question.opened == Opened::ByUs
-                && match question.query.protocol() {
-                    // Each connection that this end opens has a socket of its own.
-                    Protocol::Tcp => old.question.opened == Opened::ByUs,
-                    // One UDP socket talks to many, but then it would have been found.
-                    Protocol::Udp => pending.attempts > 0,
-                };
-            same_tuple || same_port_reused
-        });
-        for waiter in stale {
+    /// Who was named for this socket before it is asked for now.
+    fn known_before(&self, query: &SocketQuery) -> Option<Ownership> {
+        let look = || Some(self.last_look.as_ref()?.find(query));
+        let before = self.cache.endpoint(query).cloned().or_else(look)?;
+        before.verdict.is_named().then_some(before)
+    }
+
+    /// Ends or marks the questions on the same local port that a new flow puts in
+    /// doubt. Returns what they do to it.
+    fn meet_rivals(&mut self, question: &Question) -> Option<Match> {
+        let tells_remotes = self.config.table_tells_remotes;
+        let mut contested = None;
+        let mut gone = Vec::new();
+        for older in self.pending.at_local_port(&question.query) {
+            if question.replaces(&older.question) {
+                gone.push(older.waiter);
+                continue;
+            }
+            let up_to = question.contests(&older.question, tells_remotes);
+            older.contested = older.contested.max(up_to);
+            // The newest UDP socket is the one that is there. Of connections, all are.
+            if question.query.protocol() == Protocol::Tcp {
+                contested = contested.max(up_to);
+            }
+        }
+        for waiter in gone {
             self.finish_with(waiter, Reason::Gone);
         }
+        contested
     }
 
     /// Drops the question that rests longest. False where none rests.

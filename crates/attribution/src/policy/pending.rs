@@ -1,20 +1,23 @@
 //! The questions that wait, and when each is due.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use super::{PolicyConfig, Question, Waiter};
-use crate::{Ownership, SocketQuery};
+use super::config::later;
+use super::history::History;
+use super::{Answer, PolicyConfig, Question, Waiter};
+use crate::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) query: SocketQuery,
-    pub(super) waiting: Vec<Waiting>,
+    waiting: Vec<Waiting>,
     /// Looks that were made for it.
     pub(super) attempts: usize,
     turn: Turn,
-    last_attempt: Option<Instant>,
+    last_attempt: Instant,
     packets_since: bool,
 }
 
@@ -26,6 +29,11 @@ pub(super) struct Waiting {
     /// Number of the newest request when it asked: an answer to that one or an
     /// earlier one is too old for it.
     pub(super) asked_after: u64,
+    /// Who was named for the socket before it asked.
+    pub(super) before: Option<Ownership>,
+    /// Another flow's socket may be found in place of its own, by a match no closer
+    /// than this.
+    pub(super) contested: Option<Match>,
     /// The best answer so far.
     pub(super) best: Option<Ownership>,
     /// The flow is over; the next answer is the last.
@@ -33,9 +41,35 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it asked before that request left, or evidence from before does.
-    pub(super) fn is_served_by(&self, request: u64) -> bool {
-        self.asked_after < request || !self.question.may_be_new_socket()
+    /// What of an answer holds for this flow.
+    pub(super) fn judge(&self, answer: &Answer, table_tells_remotes: bool) -> Ownership {
+        let found = match answer {
+            Answer::Found(found) => found,
+            Answer::Failed(reason) => {
+                return Ownership::unknown(*reason, self.question.seen_at, Source::None);
+            }
+        };
+        let before = self.before.as_ref();
+        if self
+            .question
+            .accepts(found, before, self.contested, table_tells_remotes)
+        {
+            return found.clone();
+        }
+        let reason = match self.contested {
+            Some(_) => Reason::Gone,
+            None => Reason::NotFound,
+        };
+        Ownership::unknown(reason, found.evidence.observed_at, found.evidence.source)
+    }
+
+    /// What earlier looks know about a socket that is not there any more.
+    pub(super) fn recall(&self, history: &History) -> Option<Ownership> {
+        // Which of two connections an earlier look saw is as open as before.
+        if self.contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
+            return None;
+        }
+        history.find(&self.question.socket_before()?, self.question.seen_at)
     }
 }
 
@@ -51,28 +85,30 @@ enum Turn {
 }
 
 impl Pending {
-    pub(super) fn is_under_way(&self) -> bool {
-        self.turn == Turn::Asked
+    /// Those who asked before that request left.
+    pub(super) fn served_by(&self, request: u64) -> Vec<Waiter> {
+        let served = self.waiting.iter().filter(|w| w.asked_after < request);
+        served.map(|waiting| waiting.waiter).collect()
     }
 
-    /// The entry of one who is known to wait here.
-    pub(super) fn waiting_mut(&mut self, waiter: Waiter) -> &mut Waiting {
-        #[expect(
-            clippy::expect_used,
-            reason = "callers come through `PendingSet::of_waiter`, which found it"
-        )]
-        self.waiting
-            .iter_mut()
-            .find(|waiting| waiting.waiter == waiter)
-            .expect("a waiter is listed with its question")
+    /// Whether there is nothing to gain by asking again: everyone has some answer,
+    /// and no packet came since.
+    fn is_silent(&self) -> bool {
+        !self.packets_since && self.waiting.iter().all(|waiting| waiting.best.is_some())
     }
+}
+
+type Key = (Protocol, u16, SocketQuery);
+
+fn key(query: &SocketQuery) -> Key {
+    (query.protocol(), query.local().port(), *query)
 }
 
 /// All questions that wait.
 #[derive(Debug, Default)]
 pub(super) struct PendingSet {
-    /// Ordered, so that the questions of one local end are neighbours.
-    questions: BTreeMap<SocketQuery, Pending>,
+    /// Ordered, so that the questions of one local port are neighbours.
+    questions: BTreeMap<Key, Pending>,
     waiters: HashMap<Waiter, SocketQuery>,
     due: BTreeSet<(Instant, SocketQuery)>,
     resting: BTreeSet<(Instant, SocketQuery)>,
@@ -89,62 +125,86 @@ impl PendingSet {
         all
     }
 
-    pub(super) fn of_waiter(&mut self, waiter: Waiter) -> Option<&mut Pending> {
-        self.questions.get_mut(self.waiters.get(&waiter)?)
+    pub(super) fn of_waiter(&self, waiter: Waiter) -> Option<(&Pending, &Waiting)> {
+        let pending = self.questions.get(&key(self.waiters.get(&waiter)?))?;
+        let waiting = pending.waiting.iter().find(|w| w.waiter == waiter)?;
+        Some((pending, waiting))
+    }
+
+    fn of_waiter_mut(&mut self, waiter: Waiter) -> Option<(&Turn, &mut Waiting)> {
+        let pending = self.questions.get_mut(&key(self.waiters.get(&waiter)?))?;
+        let mut waiting = pending.waiting.iter_mut();
+        Some((&pending.turn, waiting.find(|w| w.waiter == waiter)?))
+    }
+
+    /// Writes down a better answer.
+    pub(super) fn improve(&mut self, waiter: Waiter, best: Ownership) {
+        if let Some((_, waiting)) = self.of_waiter_mut(waiter) {
+            waiting.best = Some(best);
+        }
+    }
+
+    /// Marks the flow as over. True if there is an answer and none under way.
+    pub(super) fn end(&mut self, waiter: Waiter) -> bool {
+        self.of_waiter_mut(waiter).is_some_and(|(turn, waiting)| {
+            waiting.ended = true;
+            waiting.best.is_some() && *turn != Turn::Asked
+        })
     }
 
     pub(super) fn of_query(&mut self, query: &SocketQuery) -> Option<&mut Pending> {
-        self.questions.get_mut(query)
+        self.questions.get_mut(&key(query))
     }
 
     /// Adds one who waits; the question is due now unless it is under way.
     pub(super) fn add(&mut self, waiting: Waiting, now: Instant) {
         let query = waiting.question.query;
         self.waiters.insert(waiting.waiter, query);
-        match self.questions.get_mut(&query) {
+        match self.questions.get_mut(&key(&query)) {
             Some(pending) => pending.waiting.push(waiting),
             None => {
                 self.questions.insert(
-                    query,
+                    key(&query),
                     Pending {
                         query,
                         waiting: vec![waiting],
                         attempts: 0,
                         turn: Turn::Due(now),
-                        last_attempt: None,
+                        last_attempt: now,
                         packets_since: false,
                     },
                 );
             }
         }
-        if self.questions[&query].turn != Turn::Asked {
+        if self.questions[&key(&query)].turn != Turn::Asked {
             self.turn(&query, Turn::Due(now));
         }
     }
 
     pub(super) fn remove_waiter(&mut self, waiter: Waiter) -> Option<Waiting> {
         let query = self.waiters.remove(&waiter)?;
-        let pending = self.questions.get_mut(&query)?;
+        let pending = self.questions.get_mut(&key(&query))?;
         let place = pending.waiting.iter().position(|w| w.waiter == waiter)?;
         let waiting = pending.waiting.swap_remove(place);
         if pending.waiting.is_empty() {
             self.turn(&query, Turn::Asked);
-            self.questions.remove(&query);
+            self.questions.remove(&key(&query));
         }
         Some(waiting)
     }
 
     pub(super) fn packet_seen(&mut self, waiter: Waiter, now: Instant, config: &PolicyConfig) {
-        let Some(pending) = self.of_waiter(waiter) else {
+        let Some(&query) = self.waiters.get(&waiter) else {
+            return;
+        };
+        let Some(pending) = self.questions.get_mut(&key(&query)) else {
             return;
         };
         pending.packets_since = true;
-        if let Turn::Resting(since) = pending.turn {
-            let Some(wait) = config.wait_after(pending.attempts) else {
-                return;
-            };
-            let query = pending.query;
-            self.turn(&query, Turn::Due(now.max(since + wait)));
+        if let Turn::Resting(since) = pending.turn
+            && let Some(wait) = config.wait_after(pending.attempts)
+        {
+            self.turn(&query, Turn::Due(now.max(later(since, wait))));
         }
     }
 
@@ -152,24 +212,24 @@ impl PendingSet {
     /// its last attempt rests instead.
     pub(super) fn take_due(&mut self, now: Instant, max: usize) -> Vec<SocketQuery> {
         let mut taken = Vec::new();
-        while taken.len() < max {
+        while taken.len() < max.max(1) {
             let Some(&(due, query)) = self.due.first() else {
                 break;
             };
             if due > now {
                 break;
             }
-            let Some(pending) = self.questions.get_mut(&query) else {
+            let Some(pending) = self.questions.get_mut(&key(&query)) else {
                 self.due.pop_first();
                 continue;
             };
-            let silent_since = pending.last_attempt.filter(|_| !pending.packets_since);
-            if let Some(last) = silent_since {
-                self.turn(&query, Turn::Resting(last));
+            if pending.is_silent() {
+                let since = pending.last_attempt;
+                self.turn(&query, Turn::Resting(since));
                 continue;
             }
             pending.packets_since = false;
-            pending.last_attempt = Some(now);
+            pending.last_attempt = now;
             self.turn(&query, Turn::Asked);
             taken.push(query);
         }
@@ -182,35 +242,24 @@ impl PendingSet {
 
     /// Puts an answered question that somebody still waits for on the list again.
     pub(super) fn retry(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
-        let Some(pending) = self.questions.get_mut(query) else {
+        let Some(pending) = self.questions.get_mut(&key(query)) else {
             return;
         };
-        pending.last_attempt = Some(now);
+        pending.last_attempt = now;
         let turn = match config.wait_after(pending.attempts) {
-            Some(wait) => Turn::Due(now + wait),
+            Some(wait) => Turn::Due(later(now, wait)),
             None => Turn::Resting(now),
         };
         self.turn(query, turn);
     }
 
-    /// A question of request number `request`, which is over: those who asked
-    /// while it was under way make it due again.
-    pub(super) fn landed(
-        &mut self,
-        query: &SocketQuery,
-        request: u64,
-        now: Instant,
-        config: &PolicyConfig,
-    ) {
-        let Some(pending) = self.questions.get_mut(query) else {
+    /// A question of the request that is over: those who asked while it was under
+    /// way make it due again.
+    pub(super) fn landed(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
+        let Some(pending) = self.questions.get(&key(query)) else {
             return;
         };
-        let newcomers = pending
-            .waiting
-            .iter()
-            .any(|waiting| waiting.best.is_none() && !waiting.is_served_by(request));
-        if newcomers {
-            pending.last_attempt = None;
+        if pending.waiting.iter().any(|waiting| waiting.best.is_none()) {
             self.turn(query, Turn::Due(now));
         } else if pending.turn == Turn::Asked {
             self.retry(query, now, config);
@@ -219,43 +268,34 @@ impl PendingSet {
 
     /// The questions that the answer to a request serves.
     pub(super) fn served_by(&self, request: u64) -> Vec<SocketQuery> {
-        let served = |pending: &&Pending| pending.waiting.iter().any(|w| w.is_served_by(request));
-        self.questions
-            .values()
-            .filter(served)
-            .map(|pending| pending.query)
-            .collect()
+        let is_served = |pending: &&Pending| {
+            let mut waiting = pending.waiting.iter();
+            waiting.any(|waiting| waiting.asked_after < request)
+        };
+        let served = self.questions.values().filter(is_served);
+        served.map(|pending| pending.query).collect()
     }
 
-    /// Those who wait for a socket at the local end of `query` and fulfil `wanted`.
-    pub(super) fn at_local_end(
-        &self,
+    /// Those who wait for a socket on the local port of `query`.
+    pub(super) fn at_local_port(
+        &mut self,
         query: &SocketQuery,
-        wanted: impl Fn(&Pending, &Waiting) -> bool,
-    ) -> Vec<Waiter> {
-        let lowest = SocketQuery::new(query.protocol(), query.local(), None);
+    ) -> impl Iterator<Item = &mut Waiting> {
+        let (protocol, port, _) = key(query);
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let lowest = SocketQuery::new(protocol, SocketAddr::new(any, port), None);
         self.questions
-            .range(lowest..)
-            .map(|(_, pending)| pending)
-            .take_while(|pending| {
-                pending.query.protocol() == query.protocol()
-                    && pending.query.local() == query.local()
+            .range_mut(key(&lowest)..)
+            .take_while(move |((at_protocol, at_port, _), _)| {
+                (*at_protocol, *at_port) == (protocol, port)
             })
-            .flat_map(|pending| {
-                pending
-                    .waiting
-                    .iter()
-                    .map(move |waiting| (pending, waiting))
-            })
-            .filter(|(pending, waiting)| wanted(pending, waiting))
-            .map(|(_, waiting)| waiting.waiter)
-            .collect()
+            .flat_map(|(_, pending)| &mut pending.waiting)
     }
 
     /// Those who wait for the question that rests longest.
     pub(super) fn longest_resting(&self) -> Vec<Waiter> {
         let oldest = self.resting.first();
-        let pending = oldest.and_then(|(_, query)| self.questions.get(query));
+        let pending = oldest.and_then(|(_, query)| self.questions.get(&key(query)));
         pending.map_or_else(Vec::new, |pending| {
             pending
                 .waiting
@@ -265,9 +305,24 @@ impl PendingSet {
         })
     }
 
+    /// Panics if the lists disagree.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let waiting = self.questions.values().flat_map(|p| &p.waiting);
+        assert_eq!(waiting.count(), self.waiters.len());
+        assert!(self.questions.values().all(|p| !p.waiting.is_empty()));
+        let listed = |pending: &&Pending| match pending.turn {
+            Turn::Due(at) => self.due.contains(&(at, pending.query)),
+            Turn::Resting(since) => self.resting.contains(&(since, pending.query)),
+            Turn::Asked => false,
+        };
+        let listed = self.questions.values().filter(listed).count();
+        assert_eq!(listed, self.due.len() + self.resting.len());
+    }
+
     /// Moves a question between the lists.
     fn turn(&mut self, query: &SocketQuery, turn: Turn) {
-        let Some(pending) = self.questions.get_mut(query) else {
+        let Some(pending) = self.questions.get_mut(&key(query)) else {
             return;
         };
         match pending.turn {

@@ -1,1 +1,6 @@
+//! The policy against a scripted world and a false clock.
 
+mod clock;
+mod driver;
+mod properties;
+mod world;

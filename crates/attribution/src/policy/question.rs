@@ -1,0 +1,130 @@
+//! What is asked, and which answers hold for it.
+
+use std::time::SystemTime;
+
+use crate::{Match, Ownership, Protocol, SocketQuery};
+
+/// Whom an answer is for: a number that the caller chooses and gets back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Waiter(pub u64);
+
+/// A question about one end of one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// The socket.
+    pub query: SocketQuery,
+    /// Wall-clock time of the flow's first packet.
+    pub seen_at: SystemTime,
+    /// How the flow began.
+    pub opened: Opened,
+}
+
+/// How a flow began, which tells whether older answers can hold for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Opened {
+    /// This end sent the first packet of a new flow: perhaps from a new socket.
+    ByUs,
+    /// The other end did. A TCP connection gets a new socket; a datagram is served
+    /// by the socket that was there.
+    ByPeer,
+    /// The flow is older than the capture.
+    Earlier,
+}
+
+impl Question {
+    /// Whether `older`, which still waits, asked for a socket that this flow shows
+    /// to be gone: the same ends, but a new flow.
+    pub(super) fn replaces(&self, older: &Self) -> bool {
+        let may_be_new_socket = match (self.opened, self.query.protocol()) {
+            (Opened::ByUs, _) | (Opened::ByPeer, Protocol::Tcp) => true,
+            (Opened::ByPeer, Protocol::Udp) | (Opened::Earlier, _) => false,
+        };
+        // Both ends of a flow from a socket to itself ask at the same time.
+        self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
+    }
+
+    /// Whether this flow may be from another socket than `older`, on the same local
+    /// port, so that a look can find the socket of the one when asked for the other;
+    /// then, up to which match that is so.
+    ///
+    /// Every connection has a socket of its own, and one local end serves several
+    /// to different remote ends; that is no matter where remote ends are told. A
+    /// UDP socket talks to many remote ends, but it also closes, and the next one
+    /// gets its port.
+    pub(super) fn contests(&self, older: &Self, table_tells_remotes: bool) -> Option<Match> {
+        let by_us = |question: &Self| question.opened == Opened::ByUs;
+        let accepted = |question: &Self| question.opened == Opened::ByPeer;
+        let same_end = self.query.local() == older.query.local();
+        if self.query == older.query {
+            return None;
+        }
+        match self.query.protocol() {
+            Protocol::Tcp => {
+                let may_share_end = (by_us(self) || by_us(older))
+                    && !(accepted(self) || accepted(older))
+                    && !table_tells_remotes;
+                (may_share_end && same_end).then_some(Match::LocalEndpoint)
+            }
+            Protocol::Udp if !by_us(self) => None,
+            Protocol::Udp if same_end => Some(Match::LocalEndpoint),
+            Protocol::Udp => Some(Match::WildcardAddress),
+        }
+    }
+
+    /// What to ask earlier looks for, if a socket that was there before this flow
+    /// can be its own.
+    pub(super) fn socket_before(&self) -> Option<SocketQuery> {
+        let query = &self.query;
+        match (query.protocol(), self.opened) {
+            // A new connection has a new socket.
+            (Protocol::Tcp, Opened::ByUs) => None,
+            // Its own is new too, but it belongs to the listener that was there.
+            (Protocol::Tcp, Opened::ByPeer) => {
+                Some(SocketQuery::new(query.protocol(), query.local(), None))
+            }
+            _ => Some(*query),
+        }
+    }
+
+    /// Whether the socket of `answer` can be the one of this flow, given what a look
+    /// from `before` the flow said and up to which match another flow contests it.
+    pub(super) fn accepts(
+        &self,
+        answer: &Ownership,
+        before: Option<&Ownership>,
+        contested: Option<Match>,
+        table_tells_remotes: bool,
+    ) -> bool {
+        let Some(matched @ (Match::LocalEndpoint | Match::WildcardAddress)) =
+            answer.evidence.matched
+        else {
+            return true;
+        };
+        let contested = contested.is_some_and(|up_to| matched <= up_to);
+        match (self.query.protocol(), self.opened) {
+            (Protocol::Tcp, Opened::ByUs) => {
+                // A listener is not the socket of a connection that this end opened,
+                // and neither is a connection that was there already.
+                let is_told_apart = table_tells_remotes && self.query.remote().is_some();
+                matched == Match::LocalEndpoint
+                    && !is_told_apart
+                    && !contested
+                    && before.is_none_or(|before| names_somebody_else(answer, before))
+            }
+            (Protocol::Tcp, _) => !contested,
+            // Looks around the packet that say the same prove that it was so.
+            (Protocol::Udp, _) => {
+                !contested || before.is_some_and(|before| before.verdict == answer.verdict)
+            }
+        }
+    }
+}
+
+fn names_somebody_else(answer: &Ownership, before: &Ownership) -> bool {
+    before.evidence.matched != Some(Match::LocalEndpoint)
+        || answer
+            .verdict
+            .processes()
+            .iter()
+            .any(|process| !before.verdict.processes().contains(process))
+}

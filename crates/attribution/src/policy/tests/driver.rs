@@ -1,0 +1,311 @@
+//! Drives the policy as the service does, and checks after every call what must
+//! always hold.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::world::{Knows, World};
+use crate::policy::{
+    Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
+};
+use crate::{Ownership, Process, Reason, SocketQuery, Verdict};
+
+/// How the table answers one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) kind: Kind,
+    /// How long it takes.
+    pub(super) delay: Duration,
+    /// At which hundredth of that time it reads the sockets.
+    pub(super) reads_at: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Snapshot,
+    Answers,
+    /// Fewer answers than questions.
+    TooFew,
+    Failed,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    request: Request,
+    left: Duration,
+    reads_at: Duration,
+    lands_at: Duration,
+    kind: Kind,
+    facts: Option<Facts>,
+}
+
+/// One flow and what its waiter heard.
+#[derive(Debug)]
+struct Flow {
+    question: Question,
+    truth: Arc<Process>,
+    best: Option<Ownership>,
+    is_over: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) world: World,
+    pub(super) clock: Clock,
+    pub(super) policy: Policy,
+    config: PolicyConfig,
+    manners: Vec<Manner>,
+    requests: usize,
+    under_way: Option<UnderWay>,
+    flows: HashMap<Waiter, Flow>,
+    /// Questions that somebody asked, or whose flow had a packet, since they were
+    /// last asked.
+    has_reason: HashSet<SocketQuery>,
+}
+
+impl Driver {
+    pub(super) fn new(world: World, config: PolicyConfig, manners: Vec<Manner>) -> Self {
+        let config = PolicyConfig {
+            table_tells_remotes: world.knows == Knows::Everything,
+            ..config
+        };
+        Self {
+            world,
+            clock: Clock::new(),
+            policy: Policy::new(config.clone()),
+            config,
+            manners,
+            requests: 0,
+            under_way: None,
+            flows: HashMap::new(),
+            has_reason: HashSet::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, query: SocketQuery, opened: Opened, truth: &Arc<Process>) {
+        let waiter = Waiter(self.flows.len() as u64);
+        let question = Question {
+            query,
+            seen_at: self.clock.wall(),
+            opened,
+        };
+        self.ask(waiter, question, truth);
+    }
+
+    /// Asks once more under the number of an earlier flow.
+    pub(super) fn ask_again(&mut self, number: usize) {
+        let Some(waiter) = self.waiter(number) else {
+            return;
+        };
+        let flow = &self.flows[&waiter];
+        let (question, truth) = (flow.question, Arc::clone(&flow.truth));
+        self.ask(waiter, question, &truth);
+    }
+
+    fn ask(&mut self, waiter: Waiter, question: Question, truth: &Arc<Process>) {
+        let flow = Flow {
+            question,
+            truth: Arc::clone(truth),
+            best: None,
+            is_over: false,
+        };
+        self.flows.insert(waiter, flow);
+        match self.policy.lookup(waiter, question, self.clock.now()) {
+            Lookup::Known(ownership) => self.hear(Event {
+                waiter,
+                ownership,
+                last: true,
+            }),
+            Lookup::Waiting => {
+                self.has_reason.insert(question.query);
+            }
+            Lookup::Refused => {
+                self.flows.get_mut(&waiter).unwrap().is_over = true;
+                assert!(self.policy.statistics().waiting >= self.config.max_waiting);
+            }
+        }
+        self.settle();
+    }
+
+    pub(super) fn packet(&mut self, number: usize) {
+        let Some(waiter) = self.waiter(number) else {
+            return;
+        };
+        self.has_reason.insert(self.flows[&waiter].question.query);
+        self.policy.packet_seen(waiter, self.clock.now());
+        self.settle();
+    }
+
+    pub(super) fn end(&mut self, number: usize) {
+        if let Some(waiter) = self.waiter(number) {
+            self.policy.end(waiter);
+            self.settle();
+        }
+    }
+
+    fn waiter(&self, number: usize) -> Option<Waiter> {
+        let waiter = number.checked_rem(self.flows.len())?;
+        Some(Waiter(waiter as u64))
+    }
+
+    /// Lets time pass, and everything happen that is due in it.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let until = self.clock.elapsed + time;
+        while let Some(next) = self.next_event().filter(|next| *next <= until) {
+            self.clock.elapsed = self.clock.elapsed.max(next);
+            self.work();
+        }
+        self.clock.elapsed = until;
+        self.settle();
+    }
+
+    /// When the table or the policy does something next.
+    fn next_event(&self) -> Option<Duration> {
+        match &self.under_way {
+            Some(under_way) if under_way.facts.is_none() => Some(under_way.reads_at),
+            Some(under_way) => Some(under_way.lands_at),
+            None => Some(self.clock.at(self.policy.poll_timeout()?)),
+        }
+    }
+
+    fn work(&mut self) {
+        let now = self.clock.elapsed;
+        if let Some(mut under_way) = self.under_way.take() {
+            if now >= under_way.reads_at && under_way.facts.is_none() {
+                under_way.facts = Some(self.read(&under_way));
+            }
+            if now < under_way.lands_at {
+                self.under_way = Some(under_way);
+            } else if let Some(facts) = under_way.facts {
+                let id = under_way.request.id;
+                self.policy.handle_answer(id, facts, self.clock.now());
+            }
+        }
+        self.settle();
+    }
+
+    fn read(&self, under_way: &UnderWay) -> Facts {
+        let look = self
+            .world
+            .look(super::clock::wall(under_way.left), self.clock.wall());
+        let queries = &under_way.request.queries;
+        let found =
+            |queries: &[SocketQuery]| queries.iter().map(|query| look.find(query)).collect();
+        match under_way.kind {
+            Kind::Snapshot => Facts::Snapshot(Arc::new(look)),
+            Kind::Answers => Facts::Answers(found(queries)),
+            Kind::TooFew => Facts::Answers(found(&queries[1..])),
+            Kind::Failed => Facts::Failed(Reason::NotFound),
+        }
+    }
+
+    /// What the service does after every call, and what must hold then.
+    fn settle(&mut self) {
+        while let Some(event) = self.policy.poll_event() {
+            self.hear(event);
+        }
+        if let Some(request) = self.policy.poll_request(self.clock.now()) {
+            self.leave(request);
+        }
+        let now = self.clock.now();
+        if self.under_way.is_none() {
+            assert_eq!(self.policy.poll_request(now), None);
+            let next = self.policy.poll_timeout();
+            assert!(next.is_none_or(|next| next > now), "a busy loop");
+        } else {
+            assert_eq!(self.policy.poll_timeout(), None);
+        }
+        self.policy.check_bounds();
+    }
+
+    fn leave(&mut self, request: Request) {
+        assert!(self.under_way.is_none(), "two requests under way");
+        let queries: HashSet<SocketQuery> = request.queries.iter().copied().collect();
+        assert_eq!(queries.len(), request.queries.len(), "asked twice in one");
+        assert!(!queries.is_empty() && queries.len() <= self.config.max_batch.max(1));
+        for query in queries {
+            let has_reason = self.has_reason.remove(&query);
+            assert!(has_reason, "{query} is asked again without a packet");
+        }
+        let manner = self.manners[self.requests % self.manners.len()];
+        self.requests += 1;
+        let left = self.clock.elapsed;
+        self.under_way = Some(UnderWay {
+            request,
+            left,
+            reads_at: left + manner.delay * manner.reads_at / 100,
+            lands_at: left + manner.delay,
+            kind: manner.kind,
+            facts: None,
+        });
+    }
+
+    fn hear(&mut self, event: Event) {
+        let flow = self.flows.get_mut(&event.waiter).unwrap();
+        let Event {
+            ownership, last, ..
+        } = event;
+        assert!(!flow.is_over, "an event after the last one: {ownership:?}");
+        if let Some(best) = &flow.best {
+            let fits = if last {
+                !best.is_better_than(&ownership)
+            } else {
+                ownership.is_better_than(best)
+            };
+            assert!(fits, "{ownership:?} after {best:?}");
+        }
+        assert!(
+            ownership.evidence.observed_at >= flow.question.seen_at,
+            "evidence from before the flow: {ownership:?} for {:?}",
+            flow.question
+        );
+        flow.best = Some(ownership);
+        flow.is_over = last;
+    }
+
+    /// Every answer names the owner at the first packet, or nobody.
+    pub(super) fn check_truth(&self) {
+        for (waiter, flow) in &self.flows {
+            let Some(best) = &flow.best else { continue };
+            assert!(
+                !best.verdict.is_named() || best.verdict.processes().contains(&flow.truth),
+                "{waiter:?} {:?} belongs to {}, not {best:?}",
+                flow.question,
+                flow.truth.name,
+            );
+        }
+    }
+
+    /// Ends all flows, and checks that everybody gets the last answer.
+    pub(super) fn finish(&mut self) {
+        self.policy.end_all();
+        self.settle();
+        for _ in 0..10_000 {
+            let Some(next) = self.next_event() else { break };
+            self.clock.elapsed = self.clock.elapsed.max(next);
+            self.work();
+        }
+        assert!(self.policy.is_idle());
+        assert_eq!(self.policy.statistics().waiting, 0);
+        for (waiter, flow) in &self.flows {
+            assert!(flow.is_over, "{waiter:?} got no last answer");
+        }
+    }
+
+    /// How many flows were named.
+    pub(super) fn named(&self) -> usize {
+        let named = |flow: &&Flow| flow.best.as_ref().is_some_and(|b| b.verdict.is_named());
+        self.flows.values().filter(named).count()
+    }
+
+    pub(super) fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    pub(super) fn verdict(&self, number: usize) -> Option<&Verdict> {
+        let flow = self.flows.get(&self.waiter(number)?)?;
+        Some(&flow.best.as_ref()?.verdict)
+    }
+}

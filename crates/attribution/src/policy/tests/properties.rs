@@ -1,0 +1,235 @@
+//! What holds whatever happens.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::clock::ms;
+use super::driver::{Driver, Kind, Manner};
+use super::world::{Knows, LAN, SERVER_PORT, World};
+use crate::SocketQuery;
+use crate::policy::{Opened, PolicyConfig};
+
+/// Something that happens on the host or on the wire.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A process connects.
+    Connect(u8, u8, u8),
+    /// A process connects to the server on this host.
+    Loopback(u8, u8),
+    /// Somebody connects to the server.
+    Accept(u8),
+    /// A process sends a datagram, from a socket bound to one address or to all.
+    Send(u8, u8, u8, bool),
+    /// Somebody sends a datagram to the server.
+    Serve(u8),
+    /// A client's socket is closed.
+    Close(u8),
+    /// A process ends; its pid is used again.
+    Exit(u8),
+    /// A flow has another packet.
+    Packet(u8),
+    /// A flow is over.
+    End(u8),
+    /// A flow is asked for once more.
+    AskAgain(u8),
+}
+
+/// Few processes, ports and remote ends, so that everything is used again.
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..4_u8, 0..3_u8, 0..3_u8).prop_map(|(p, l, r)| Step::Connect(p, l, r)),
+        2 => (0..4_u8, 0..3_u8).prop_map(|(p, l)| Step::Loopback(p, l)),
+        2 => (0..4_u8).prop_map(Step::Accept),
+        4 => (0..4_u8, 0..3_u8, 0..3_u8, any::<bool>())
+            .prop_map(|(p, l, r, all)| Step::Send(p, l, r, all)),
+        2 => (0..4_u8).prop_map(Step::Serve),
+        4 => any::<u8>().prop_map(Step::Close),
+        2 => (0..4_u8).prop_map(Step::Exit),
+        5 => any::<u8>().prop_map(Step::Packet),
+        2 => any::<u8>().prop_map(Step::End),
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![20 => step(), 1 => any::<u8>().prop_map(Step::AskAgain)]
+}
+
+/// Time between two steps: mostly milliseconds, sometimes long.
+fn pause() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        6 => (1..2_000_u64).prop_map(Duration::from_micros),
+        3 => (1..60_u64).prop_map(ms),
+        1 => (60..5_000_u64).prop_map(ms),
+    ]
+}
+
+fn script<S: Strategy<Value = Step>>(step: S) -> impl Strategy<Value = Vec<(Step, Duration)>> {
+    prop::collection::vec((step, pause()), 1..120)
+}
+
+fn manners(kinds: &'static [Kind]) -> impl Strategy<Value = Vec<Manner>> {
+    let delay = prop_oneof![Just(Duration::ZERO), (0..100_u64).prop_map(ms)];
+    let manner = (prop::sample::select(kinds), delay, 0..=100_u32);
+    let manner = manner.prop_map(|(kind, delay, reads_at)| Manner {
+        kind,
+        delay,
+        reads_at,
+    });
+    prop::collection::vec(manner, 1..6)
+}
+
+fn knows() -> impl Strategy<Value = Knows> {
+    prop::sample::select(&[Knows::Everything, Knows::LocalEnds][..])
+}
+
+fn client(address: &str, port: u8) -> SocketAddr {
+    format!("{address}:{}", 5_000 + u16::from(port))
+        .parse()
+        .unwrap()
+}
+
+fn peer(number: u8) -> SocketAddr {
+    format!("192.0.2.{number}:443").parse().unwrap()
+}
+
+fn server(address: &str) -> SocketAddr {
+    format!("{address}:{SERVER_PORT}").parse().unwrap()
+}
+
+fn play(driver: &mut Driver, step: &Step) {
+    match *step {
+        Step::Connect(process, port, remote) => {
+            let (local, remote) = (client(LAN, port), peer(remote));
+            let owner = driver.world.process(process.into());
+            if driver.world.connect(local, remote, &owner) {
+                driver.open(SocketQuery::tcp(local, remote), Opened::ByUs, &owner);
+            }
+        }
+        Step::Loopback(process, port) => {
+            let (local, remote) = (client("127.0.0.1", port), server("127.0.0.1"));
+            let owner = driver.world.process(process.into());
+            if driver.world.connect(local, remote, &owner) {
+                driver.world.accept(remote, local);
+                let server = driver.world.server();
+                driver.open(SocketQuery::tcp(local, remote), Opened::ByUs, &owner);
+                driver.open(SocketQuery::tcp(remote, local), Opened::ByPeer, &server);
+            }
+        }
+        Step::Accept(remote) => {
+            driver.world.accept(server(LAN), peer(remote));
+            let owner = driver.world.server();
+            let query = SocketQuery::tcp(server(LAN), peer(remote));
+            driver.open(query, Opened::ByPeer, &owner);
+        }
+        Step::Send(process, port, remote, all) => {
+            // The last of the remote ends is on this host.
+            let (address, remote) = match remote {
+                2 => ("127.0.0.1", server("127.0.0.1")),
+                _ => (LAN, peer(remote)),
+            };
+            let local = client(address, port);
+            let bind = if all { client("0.0.0.0", port) } else { local };
+            let owner = driver.world.process(process.into());
+            if driver.world.send(bind, local, &owner) {
+                driver.open(SocketQuery::udp(local, remote), Opened::ByUs, &owner);
+            }
+        }
+        Step::Serve(remote) => {
+            let query = SocketQuery::udp(server(LAN), peer(remote));
+            let owner = driver.world.server();
+            driver.open(query, Opened::ByPeer, &owner);
+        }
+        Step::Close(number) => driver.world.close(number.into()),
+        Step::Exit(number) => driver.world.exit(number.into()),
+        Step::Packet(number) => driver.packet(number.into()),
+        Step::End(number) => driver.end(number.into()),
+        Step::AskAgain(number) => driver.ask_again(number.into()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+    /// A port or pid that is used again never keeps the old owner, nor gives the
+    /// new one to the old flow. The next owner sends when it opens its socket.
+    #[test]
+    fn right_or_silent(
+        knows in knows(),
+        manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::Failed]),
+        script in script(step()),
+    ) {
+        let mut driver = Driver::new(World::new(knows, 4), PolicyConfig::default(), manners);
+        for (step, pause) in &script {
+            play(&mut driver, step);
+            driver.pass(*pause);
+            driver.check_truth();
+        }
+        driver.finish();
+        driver.check_truth();
+    }
+
+    /// With bounds that are always reached, a table that fails, and numbers that
+    /// are used again: what the driver checks after each call still holds.
+    #[test]
+    fn bounded_and_live(
+        knows in knows(),
+        manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::TooFew, Kind::Failed]),
+        script in script(any_step()),
+        max in 0..5_usize,
+        retry in prop::collection::vec(prop_oneof![0..300_u64, Just(u64::MAX)], 0..4),
+        attempts_to_improve in 0..4_usize,
+        rest_factor in prop_oneof![0..8_u32, Just(u32::MAX)],
+    ) {
+        let config = PolicyConfig {
+            retry_after: retry.into_iter().map(ms).collect(),
+            attempts_to_improve,
+            max_waiting: max,
+            max_batch: max,
+            max_cached: max,
+            cache_age: ms(300),
+            max_history: max,
+            history_age: ms(300),
+            rest_factor,
+            ..PolicyConfig::default()
+        };
+        let mut driver = Driver::new(World::new(knows, 4), config, manners);
+        for (step, pause) in &script {
+            play(&mut driver, step);
+            driver.pass(*pause);
+        }
+        driver.finish();
+    }
+}
+
+/// The properties would hold for a policy that never names anybody.
+#[test]
+fn quiet_hosts_are_named_completely() {
+    for knows in [Knows::Everything, Knows::LocalEnds] {
+        for kind in [Kind::Snapshot, Kind::Answers] {
+            let manner = Manner {
+                kind,
+                delay: ms(50),
+                reads_at: 50,
+            };
+            let config = PolicyConfig::default();
+            let mut driver = Driver::new(World::new(knows, 4), config, vec![manner]);
+            for number in 0..40 {
+                for step in [
+                    Step::Connect(number, number, number),
+                    Step::Loopback(number, 100 + number),
+                    Step::Accept(number),
+                    Step::Send(number, number, number, false),
+                    Step::Serve(number),
+                ] {
+                    play(&mut driver, &step);
+                    driver.pass(ms(1));
+                }
+            }
+            driver.finish();
+            driver.check_truth();
+            assert_eq!(driver.named(), driver.flows(), "{knows:?}, {kind:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A small host: processes that open and close sockets.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::{Process, Protocol, Snapshot, Socket, Source, Verdict};
+
+/// What a socket table can know about the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knows {
+    /// Remote ends and start times, as a native table does.
+    Everything,
+    /// Neither, as the portable table.
+    LocalEnds,
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    protocol: Protocol,
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+    owner: Arc<Process>,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) knows: Knows,
+    /// A process that ends is followed by another one with its pid.
+    processes: Vec<Arc<Process>>,
+    generation: u64,
+    open: Vec<Open>,
+    /// Ports that a process had: it does not come back to them. Two looks around a
+    /// packet that show the same owner prove that it was the owner only if so.
+    had: HashSet<(String, Protocol, u16)>,
+    server: Arc<Process>,
+}
+
+pub(super) const LAN: &str = "10.0.0.2";
+pub(super) const SERVER_PORT: u16 = 80;
+
+impl World {
+    /// With a server that listens for as long as the world stands.
+    pub(super) fn new(knows: Knows, processes: usize) -> Self {
+        let mut world = Self {
+            knows,
+            processes: Vec::new(),
+            generation: 0,
+            open: Vec::new(),
+            had: HashSet::new(),
+            server: Arc::new(Process::new(1, "server")),
+        };
+        world.server = world.new_process(1, "server");
+        for pid in 0..processes {
+            let process = world.new_process(u32::try_from(100 + pid).unwrap(), "client");
+            world.processes.push(process);
+        }
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let everywhere = format!("0.0.0.0:{SERVER_PORT}").parse().unwrap();
+            let server = Arc::clone(&world.server);
+            world.listen(protocol, everywhere, &server);
+        }
+        world
+    }
+
+    fn new_process(&mut self, pid: u32, name: &str) -> Arc<Process> {
+        self.generation += 1;
+        let start = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(self.generation);
+        Arc::new(Process {
+            started: (self.knows == Knows::Everything).then_some(start),
+            ..Process::new(pid, format!("{name} {}", self.generation))
+        })
+    }
+
+    fn listen(&mut self, protocol: Protocol, local: SocketAddr, owner: &Arc<Process>) {
+        let owner = Arc::clone(owner);
+        self.open.push(Open {
+            protocol,
+            local,
+            remote: None,
+            owner,
+        });
+    }
+
+    pub(super) fn process(&self, number: usize) -> Arc<Process> {
+        Arc::clone(&self.processes[number % self.processes.len()])
+    }
+
+    pub(super) fn server(&self) -> Arc<Process> {
+        Arc::clone(&self.server)
+    }
+
+    /// Opens a connection; its local end may serve others already.
+    pub(super) fn connect(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        owner: &Arc<Process>,
+    ) -> bool {
+        let is_taken = self.open.iter().any(|open| {
+            (open.protocol, open.local, open.remote) == (Protocol::Tcp, local, Some(remote))
+        });
+        if is_taken || !self.may_have(owner, Protocol::Tcp, local.port()) {
+            return false;
+        }
+        self.open.push(Open {
+            protocol: Protocol::Tcp,
+            local,
+            remote: Some(remote),
+            owner: Arc::clone(owner),
+        });
+        true
+    }
+
+    /// The server accepts a connection.
+    pub(super) fn accept(&mut self, local: SocketAddr, remote: SocketAddr) {
+        let owner = Arc::clone(&self.server);
+        self.open.push(Open {
+            protocol: Protocol::Tcp,
+            local,
+            remote: Some(remote),
+            owner,
+        });
+    }
+
+    /// The process sends from this address: through the socket it has there, or a new
+    /// one, bound as told, if the port is free.
+    pub(super) fn send(
+        &mut self,
+        bind: SocketAddr,
+        from: SocketAddr,
+        owner: &Arc<Process>,
+    ) -> bool {
+        let mut on_port = self
+            .open
+            .iter()
+            .filter(|open| open.protocol == Protocol::Udp && open.local.port() == bind.port());
+        if let Some(open) = on_port.next() {
+            let covers = open.local == from || open.local.ip().is_unspecified();
+            return open.owner == *owner && covers;
+        }
+        let may = self.may_have(owner, Protocol::Udp, bind.port());
+        if may {
+            self.listen(Protocol::Udp, bind, owner);
+        }
+        may
+    }
+
+    fn may_have(&mut self, owner: &Process, protocol: Protocol, port: u16) -> bool {
+        self.had.insert((owner.name.clone(), protocol, port))
+    }
+
+    /// Closes one socket of the clients.
+    pub(super) fn close(&mut self, number: usize) {
+        let clients = self.open.iter().enumerate();
+        let clients: Vec<usize> = clients
+            .filter(|(_, open)| open.owner != self.server)
+            .map(|(place, _)| place)
+            .collect();
+        if !clients.is_empty() {
+            self.open.remove(clients[number % clients.len()]);
+        }
+    }
+
+    /// A process ends, and another one gets its pid at once.
+    pub(super) fn exit(&mut self, number: usize) {
+        let place = number % self.processes.len();
+        let old = self.process(place);
+        self.open.retain(|open| open.owner != old);
+        self.processes[place] = self.new_process(old.pid, "client");
+    }
+
+    pub(super) fn look(&self, started_at: SystemTime, finished_at: SystemTime) -> Snapshot {
+        let sockets = self.open.iter().map(|open| Socket {
+            protocol: open.protocol,
+            local: open.local,
+            remote: open.remote.filter(|_| self.knows == Knows::Everything),
+            state: None,
+            v6_only: false,
+            owner: Verdict::Process(Arc::clone(&open.owner)),
+        });
+        Snapshot::new(Source::Scripted, started_at, finished_at, sockets.collect())
+    }
+}
