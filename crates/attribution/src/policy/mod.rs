@@ -21,19 +21,20 @@
 //! A look answers a question only if it began after the question was asked, so a
 //! port that changed hands never keeps its old owner. The other way round, a look
 //! may find the *next* owner of a port, because the socket closed before it. The
-//! policy notices by the packets of that next owner, and names nobody then:
+//! policy notices by the packets of that next owner, and then rather names nobody:
 //!
 //! * a new flow with the same ends: the older question is answered
 //!   [`Gone`](crate::Reason::Gone);
-//! * a new flow from the same local end to another remote end, while the older
-//!   question waits: a socket that may serve both is named only if the looks before
-//!   and after say the same;
+//! * a new flow from the same local end to another remote end: a socket that may
+//!   serve both is named for the older UDP flow only if the looks before and after
+//!   it say the same, and for neither connection;
 //! * a connection that this end opened is answered neither with a listener nor with
-//!   a socket that was at its local end before.
+//!   the processes that had a socket at its local end before.
 //!
 //! What it cannot notice is a next owner that has not sent anything when the look
-//! finds it. The window is the time from a flow's first packet to the look, and only
-//! tables that tell remote ends close it for connections.
+//! finds it, and an owner that has its port back after somebody else had it, both
+//! between two looks. For connections, a table that tells remote ends leaves no
+//! such doubt.
 
 mod cache;
 mod config;
@@ -373,7 +374,7 @@ impl Policy {
         }
         let may_improve = pending.attempts < self.config.attempts_to_improve;
         let is_final = waiting.ended
-            || waiting.contested.is_some()
+            || (waiting.contested.is_some() && matches!(answer, Answer::Found(_)))
             || match offered.verdict {
                 Verdict::Process(_) | Verdict::Shared(_) => {
                     !(may_improve && self.may_match_closer(&offered, &pending.query))

@@ -3,4 +3,6 @@
 mod clock;
 mod driver;
 mod properties;
+mod retries;
+mod rules;
 mod world;

@@ -10,7 +10,7 @@ use super::world::{Knows, World};
 use crate::policy::{
     Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
 };
-use crate::{Ownership, Process, Reason, SocketQuery, Verdict};
+use crate::{Ownership, Process, Protocol, Reason, SocketQuery};
 
 /// How the table answers one request.
 #[derive(Debug, Clone, Copy)]
@@ -138,8 +138,15 @@ impl Driver {
         self.settle();
     }
 
+    /// A flow is over; of a connection, so is the socket.
     pub(super) fn end(&mut self, number: usize) {
         if let Some(waiter) = self.waiter(number) {
+            let Flow {
+                question, truth, ..
+            } = &self.flows[&waiter];
+            if question.query.protocol() == Protocol::Tcp {
+                self.world.disconnect(&question.query, truth);
+            }
             self.policy.end(waiter);
             self.settle();
         }
@@ -302,10 +309,5 @@ impl Driver {
 
     pub(super) fn flows(&self) -> usize {
         self.flows.len()
-    }
-
-    pub(super) fn verdict(&self, number: usize) -> Option<&Verdict> {
-        let flow = self.flows.get(&self.waiter(number)?)?;
-        Some(&flow.best.as_ref()?.verdict)
     }
 }

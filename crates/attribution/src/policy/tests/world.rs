@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Process, Protocol, Snapshot, Socket, Source, Verdict};
+use crate::{Process, Protocol, Snapshot, Socket, SocketQuery, Source, Verdict};
 
 /// What a socket table can know about the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ struct Open {
     local: SocketAddr,
     remote: Option<SocketAddr>,
     owner: Arc<Process>,
+    /// A connection that the server did not take from its queue yet has no owner.
+    is_queued: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl World {
             local,
             remote: None,
             owner,
+            is_queued: false,
         });
     }
 
@@ -109,19 +112,28 @@ impl World {
             local,
             remote: Some(remote),
             owner: Arc::clone(owner),
+            is_queued: false,
         });
         true
     }
 
-    /// The server accepts a connection.
-    pub(super) fn accept(&mut self, local: SocketAddr, remote: SocketAddr) {
+    /// A connection to the server arrives.
+    pub(super) fn arrive(&mut self, local: SocketAddr, remote: SocketAddr) {
         let owner = Arc::clone(&self.server);
         self.open.push(Open {
             protocol: Protocol::Tcp,
             local,
             remote: Some(remote),
             owner,
+            is_queued: true,
         });
+    }
+
+    /// The server accepts all connections that arrived.
+    pub(super) fn accept(&mut self) {
+        for open in &mut self.open {
+            open.is_queued = false;
+        }
     }
 
     /// The process sends from this address: through the socket it has there, or a new
@@ -163,6 +175,15 @@ impl World {
         }
     }
 
+    /// Closes the connection that is asked for, if this process still has it.
+    pub(super) fn disconnect(&mut self, query: &SocketQuery, owner: &Process) {
+        self.open.retain(|open| {
+            let is_asked = (open.protocol, open.local, open.remote)
+                == (query.protocol(), query.local(), query.remote());
+            !(is_asked && *open.owner == *owner)
+        });
+    }
+
     /// A process ends, and another one gets its pid at once.
     pub(super) fn exit(&mut self, number: usize) {
         let place = number % self.processes.len();
@@ -172,7 +193,8 @@ impl World {
     }
 
     pub(super) fn look(&self, started_at: SystemTime, finished_at: SystemTime) -> Snapshot {
-        let sockets = self.open.iter().map(|open| Socket {
+        let owned = self.open.iter().filter(|open| !open.is_queued);
+        let sockets = owned.map(|open| Socket {
             protocol: open.protocol,
             local: open.local,
             remote: open.remote.filter(|_| self.knows == Knows::Everything),

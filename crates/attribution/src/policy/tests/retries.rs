@@ -1,0 +1,146 @@
+//! When a question that was not answered is asked again.
+
+use std::time::Duration;
+
+use super::clock::ms;
+use super::rules::{Desk, config, query, udp};
+use crate::policy::{Opened, PolicyConfig, Waiter};
+use crate::{Protocol, SocketQuery};
+
+fn asked() -> SocketQuery {
+    query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")
+}
+
+/// Times between the looks of a question that is never answered, while its flow
+/// has a packet every millisecond.
+fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
+    let mut desk = Desk::new(config);
+    desk.ask(1, Opened::ByUs, asked());
+    let mut times = Vec::new();
+    for _ in 0..100_000 {
+        if let Some(request) = desk.request() {
+            // A look takes no time here: only the schedule counts.
+            times.push(desk.clock.elapsed);
+            let missed = crate::policy::Facts::Answers(Vec::new());
+            desk.policy
+                .handle_answer(request.id, missed, desk.clock.now());
+        }
+        desk.pass(ms(1));
+        desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    }
+    times
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]))
+        .take(looks)
+        .collect()
+}
+
+#[test]
+fn a_miss_is_retried_on_schedule_while_packets_arrive() {
+    assert_eq!(
+        waits(PolicyConfig::default(), 5),
+        [ms(20), ms(100), ms(500), ms(1_500), ms(5_000)]
+    );
+}
+
+#[test]
+fn the_last_wait_is_repeated() {
+    let config = PolicyConfig {
+        retry_after: vec![ms(10), ms(30)],
+        ..PolicyConfig::default()
+    };
+    assert_eq!(waits(config, 4), [ms(10), ms(30), ms(30), ms(30)]);
+}
+
+#[test]
+fn without_a_schedule_there_is_one_attempt() {
+    let config = PolicyConfig {
+        retry_after: Vec::new(),
+        ..PolicyConfig::default()
+    };
+    assert!(waits(config, 4).is_empty());
+}
+
+#[test]
+fn a_silent_flow_is_not_asked_for_again() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, asked());
+    desk.look(&[]);
+    desk.pass(ms(1_000));
+    assert_eq!(desk.request(), None);
+    assert!(desk.policy.is_idle());
+    assert_eq!(desk.policy.poll_timeout(), None);
+    // The first packet after the silence makes it due at once.
+    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    assert_eq!(desk.policy.poll_timeout(), Some(desk.clock.now()));
+    let heard = desk.look(&[udp("10.0.0.2:5000", "late")]);
+    assert!(heard[0].last && heard[0].ownership.verdict.is_named());
+}
+
+#[test]
+fn another_waiter_of_a_silent_question_is_answered() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByPeer, asked());
+    desk.look(&[]);
+    desk.ask(2, Opened::ByPeer, asked());
+    let heard = desk.look(&[udp("10.0.0.2:5000", "server")]);
+    assert_eq!(heard.len(), 2);
+}
+
+#[test]
+fn a_slow_table_rests_in_proportion() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, asked());
+    let request = desk.request().unwrap();
+    desk.pass(ms(100));
+    let missed = crate::policy::Facts::Answers(Vec::new());
+    desk.policy
+        .handle_answer(request.id, missed, desk.clock.now());
+    let other = query(Protocol::Udp, "10.0.0.2:5001", "192.0.2.1:443");
+    desk.ask(2, Opened::ByUs, other);
+    let next = desk.policy.poll_timeout().unwrap();
+    assert_eq!(desk.clock.at(next), ms(500));
+    assert_eq!(desk.request(), None);
+    desk.pass(ms(400));
+    assert!(desk.request().is_some());
+}
+
+#[test]
+fn waits_beyond_any_clock_are_no_panic() {
+    let config = PolicyConfig {
+        retry_after: vec![Duration::MAX],
+        rest_factor: u32::MAX,
+        ..PolicyConfig::default()
+    };
+    let mut desk = Desk::new(config);
+    desk.ask(1, Opened::ByUs, asked());
+    let request = desk.request().unwrap();
+    desk.pass(Duration::from_secs(86_400));
+    desk.land(&request, &[]);
+    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    assert!(desk.policy.poll_timeout().is_some());
+}
+
+#[test]
+fn an_end_before_the_answer_waits_for_it() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, asked());
+    desk.policy.end(Waiter(1));
+    assert!(desk.events().is_empty());
+    let heard = desk.look(&[]);
+    assert!(heard.len() == 1 && heard[0].last);
+    assert!(desk.policy.is_idle());
+}
+
+#[test]
+fn an_end_after_a_miss_is_final_at_once() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, asked());
+    desk.look(&[]);
+    desk.policy.end(Waiter(1));
+    let heard = desk.events();
+    assert!(heard.len() == 1 && heard[0].last);
+    desk.policy.end(Waiter(1));
+    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    assert!(desk.events().is_empty());
+}

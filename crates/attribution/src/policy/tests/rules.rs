@@ -1,0 +1,424 @@
+//! One example for each rule, to be read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{Clock, ms, wall};
+use crate::policy::{
+    Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
+};
+use crate::{
+    Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict,
+};
+
+/// A policy whose looks take a millisecond and see what the test says.
+pub(super) struct Desk {
+    pub(super) clock: Clock,
+    pub(super) policy: Policy,
+}
+
+pub(super) fn config(table_tells_remotes: bool) -> PolicyConfig {
+    PolicyConfig {
+        table_tells_remotes,
+        ..PolicyConfig::default()
+    }
+}
+
+impl Desk {
+    pub(super) fn new(config: PolicyConfig) -> Self {
+        Self {
+            clock: Clock::new(),
+            policy: Policy::new(config),
+        }
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.clock.elapsed += time;
+    }
+
+    /// Asks for a flow whose first packet is from now.
+    pub(super) fn ask(&mut self, waiter: u64, opened: Opened, query: SocketQuery) -> Lookup {
+        self.ask_late(waiter, opened, query, self.clock.elapsed)
+    }
+
+    /// Asks for a flow whose first packet is from then.
+    pub(super) fn ask_late(
+        &mut self,
+        waiter: u64,
+        opened: Opened,
+        query: SocketQuery,
+        seen: Duration,
+    ) -> Lookup {
+        let question = Question {
+            query,
+            seen_at: wall(seen),
+            opened,
+        };
+        self.policy
+            .lookup(Waiter(waiter), question, self.clock.now())
+    }
+
+    pub(super) fn request(&mut self) -> Option<Request> {
+        self.policy.poll_request(self.clock.now())
+    }
+
+    /// Answers a request that left now, and lets the table rest.
+    pub(super) fn land(&mut self, request: &Request, sockets: &[Socket]) {
+        let left = self.clock.wall();
+        self.pass(ms(1));
+        let look = Snapshot::new(Source::Scripted, left, self.clock.wall(), sockets.to_vec());
+        let facts = Facts::Snapshot(Arc::new(look));
+        self.policy
+            .handle_answer(request.id, facts, self.clock.now());
+        self.pass(ms(4));
+    }
+
+    /// A request that must be due, answered at once.
+    #[track_caller]
+    pub(super) fn look(&mut self, sockets: &[Socket]) -> Vec<Event> {
+        let request = self.request().expect("a request is due");
+        self.land(&request, sockets);
+        self.events()
+    }
+
+    pub(super) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.policy.poll_event()).collect()
+    }
+}
+
+pub(super) fn socket(
+    protocol: Protocol,
+    local: &str,
+    remote: Option<&str>,
+    process: &str,
+) -> Socket {
+    let pid = process.bytes().map(u32::from).sum();
+    Socket {
+        protocol,
+        local: local.parse().unwrap(),
+        remote: remote.map(|remote| remote.parse().unwrap()),
+        state: None,
+        v6_only: false,
+        owner: Verdict::Process(Arc::new(Process::new(pid, process))),
+    }
+}
+
+pub(super) fn udp(local: &str, process: &str) -> Socket {
+    socket(Protocol::Udp, local, None, process)
+}
+
+pub(super) fn tcp(local: &str, process: &str) -> Socket {
+    socket(Protocol::Tcp, local, None, process)
+}
+
+pub(super) fn query(protocol: Protocol, local: &str, remote: &str) -> SocketQuery {
+    let remote = Some(remote.parse().unwrap());
+    SocketQuery::new(protocol, local.parse().unwrap(), remote)
+}
+
+/// An answer in short: process names or the reason, and how it was matched.
+pub(super) fn said(ownership: &Ownership) -> (String, Option<Match>) {
+    let who = match &ownership.verdict {
+        Verdict::Unknown(reason) => reason.name().to_owned(),
+        verdict => {
+            let names = verdict.processes().iter().map(|p| p.name.as_str());
+            names.collect::<Vec<_>>().join("+")
+        }
+    };
+    (who, ownership.evidence.matched)
+}
+
+#[track_caller]
+pub(super) fn check(events: &[Event], expected: &[(u64, &str, Option<Match>, bool)]) {
+    let heard: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let (who, matched) = said(&event.ownership);
+            (event.waiter.0, who, matched, event.last)
+        })
+        .collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|&(waiter, who, matched, last)| (waiter, who.to_owned(), matched, last))
+        .collect();
+    assert_eq!(heard, expected);
+}
+
+const LOCAL: Option<Match> = Some(Match::LocalEndpoint);
+const ANY: Option<Match> = Some(Match::WildcardAddress);
+const FIVE: Option<Match> = Some(Match::FiveTuple);
+const PAST: Option<Match> = Some(Match::History);
+
+const HERE: &str = "10.0.0.2:5000";
+const SERVER: &str = "10.0.0.2:53";
+const THERE: &str = "192.0.2.1:443";
+const ELSEWHERE: &str = "192.0.2.2:443";
+
+#[test]
+fn one_look_serves_all_who_wait() {
+    let mut desk = Desk::new(config(false));
+    let other = query(Protocol::Udp, "10.0.0.2:6000", THERE);
+    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(2, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(3, Opened::ByUs, other);
+    let request = desk.request().unwrap();
+    assert_eq!(request.queries.len(), 2);
+    assert_eq!(desk.request(), None);
+    desk.land(&request, &[udp(SERVER, "a"), udp("10.0.0.2:6000", "b")]);
+    let heard = desk.events();
+    check(
+        &heard,
+        &[
+            (1, "a", LOCAL, true),
+            (2, "a", LOCAL, true),
+            (3, "b", LOCAL, true),
+        ],
+    );
+    assert_eq!(desk.policy.statistics().requests, 1);
+}
+
+#[test]
+fn who_asks_during_a_look_waits_for_the_next() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    let request = desk.request().unwrap();
+    desk.ask(2, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.land(&request, &[udp(SERVER, "old")]);
+    check(&desk.events(), &[(1, "old", LOCAL, true)]);
+    check(
+        &desk.look(&[udp(SERVER, "new")]),
+        &[(2, "new", LOCAL, true)],
+    );
+}
+
+#[test]
+fn a_listener_is_improved_to_the_connection() {
+    let mut desk = Desk::new(config(true));
+    let listener = tcp("0.0.0.0:443", "parent");
+    let accepted = socket(Protocol::Tcp, "10.0.0.2:443", Some(THERE), "child");
+    desk.ask(
+        1,
+        Opened::ByPeer,
+        query(Protocol::Tcp, "10.0.0.2:443", THERE),
+    );
+    let heard = desk.look(std::slice::from_ref(&listener));
+    check(&heard, &[(1, "parent", ANY, false)]);
+    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    desk.pass(ms(20));
+    check(
+        &desk.look(&[listener, accepted]),
+        &[(1, "child", FIVE, true)],
+    );
+}
+
+#[test]
+fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
+    for (tells_remotes, listener) in [
+        (false, "0.0.0.0:5000"),
+        (true, "0.0.0.0:5000"),
+        (true, HERE),
+    ] {
+        let mut desk = Desk::new(config(tells_remotes));
+        desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+        let heard = desk.look(&[tcp(listener, "listener")]);
+        check(&heard, &[(1, "not-found", None, false)]);
+    }
+}
+
+#[test]
+fn a_new_flow_with_the_same_ends_ends_the_older_question() {
+    let mut desk = Desk::new(config(true));
+    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    desk.pass(ms(1));
+    desk.ask(2, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    check(&desk.events(), &[(1, "gone", None, true)]);
+    let theirs = socket(Protocol::Tcp, HERE, Some(THERE), "second");
+    check(&desk.look(&[theirs]), &[(2, "second", FIVE, true)]);
+}
+
+#[test]
+fn both_ends_of_a_flow_to_itself_are_one_question() {
+    let mut desk = Desk::new(config(true));
+    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, HERE));
+    desk.ask(2, Opened::ByPeer, query(Protocol::Tcp, HERE, HERE));
+    let own = socket(Protocol::Tcp, HERE, Some(HERE), "self");
+    check(
+        &desk.look(&[own]),
+        &[(1, "self", FIVE, true), (2, "self", FIVE, true)],
+    );
+}
+
+#[test]
+fn a_shared_local_end_names_nobody_for_connections() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    desk.pass(ms(1));
+    desk.ask(2, Opened::ByUs, query(Protocol::Tcp, HERE, ELSEWHERE));
+    check(
+        &desk.look(&[tcp(HERE, "one of them")]),
+        &[(1, "gone", None, true), (2, "gone", None, true)],
+    );
+    // That socket was there before the third connection.
+    desk.ask(3, Opened::ByUs, query(Protocol::Tcp, HERE, "192.0.2.3:443"));
+    let heard = desk.look(&[tcp(HERE, "one of them")]);
+    check(&heard, &[(3, "not-found", None, false)]);
+}
+
+#[test]
+fn a_table_that_tells_remote_ends_tells_connections_apart() {
+    let mut desk = Desk::new(config(true));
+    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(2, Opened::ByUs, query(Protocol::Tcp, HERE, ELSEWHERE));
+    let one = socket(Protocol::Tcp, HERE, Some(THERE), "one");
+    let two = socket(Protocol::Tcp, HERE, Some(ELSEWHERE), "two");
+    check(
+        &desk.look(&[one, two]),
+        &[(1, "one", FIVE, true), (2, "two", FIVE, true)],
+    );
+}
+
+#[test]
+fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.pass(ms(1));
+    desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, ELSEWHERE));
+    check(
+        &desk.look(&[udp(HERE, "b")]),
+        &[(1, "gone", None, true), (2, "b", LOCAL, true)],
+    );
+    // From now on that socket is known, and serves as many flows as it likes.
+    desk.ask(3, Opened::ByUs, query(Protocol::Udp, HERE, "192.0.2.3:443"));
+    desk.ask(4, Opened::ByUs, query(Protocol::Udp, HERE, "192.0.2.4:443"));
+    check(
+        &desk.look(&[udp(HERE, "b")]),
+        &[(3, "b", LOCAL, true), (4, "b", LOCAL, true)],
+    );
+}
+
+#[test]
+fn history_answers_inside_the_proven_life_only() {
+    let mut desk = Desk::new(config(false));
+    let wake = |desk: &mut Desk, waiter| {
+        desk.ask(waiter, Opened::ByUs, query(Protocol::Udp, HERE, ELSEWHERE));
+    };
+    let server = [udp(SERVER, "server")];
+    wake(&mut desk, 100);
+    desk.pass(ms(10));
+    desk.look(&server);
+    let inside = desk.clock.elapsed;
+    desk.pass(ms(10));
+    wake(&mut desk, 101);
+    desk.look(&server);
+    let after = desk.clock.elapsed;
+    desk.pass(ms(10));
+    let asked = query(Protocol::Udp, SERVER, THERE);
+    desk.ask_late(1, Opened::ByPeer, asked, inside);
+    desk.ask_late(2, Opened::ByPeer, asked, after);
+    desk.ask_late(3, Opened::ByPeer, asked, ms(1));
+    let heard = desk.look(&[]);
+    let heard: Vec<Event> = heard.into_iter().filter(|e| e.waiter.0 < 100).collect();
+    check(
+        &heard,
+        &[
+            (1, "server", PAST, true),
+            (2, "not-found", None, false),
+            (3, "not-found", None, false),
+        ],
+    );
+}
+
+#[test]
+fn a_late_question_is_answered_by_a_look_newer_than_its_flow() {
+    let mut desk = Desk::new(config(false));
+    let seen = desk.clock.elapsed;
+    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.pass(ms(10));
+    desk.look(&[udp(SERVER, "server")]);
+    let late = query(Protocol::Udp, SERVER, ELSEWHERE);
+    let lookup = desk.ask_late(2, Opened::ByPeer, late, seen + ms(5));
+    let Lookup::Known(known) = lookup else {
+        panic!("{lookup:?}");
+    };
+    assert_eq!(said(&known), ("server".to_owned(), LOCAL));
+    // After the look, and before the flow that proves the socket.
+    for (waiter, seen) in [(3, desk.clock.elapsed), (4, Duration::ZERO)] {
+        desk.policy.end(Waiter(waiter));
+        let other = query(Protocol::Udp, SERVER, "192.0.2.9:1");
+        let lookup = desk.ask_late(waiter, Opened::ByPeer, other, seen);
+        let is_known = waiter == 4;
+        assert_eq!(matches!(lookup, Lookup::Known(_)), is_known, "{waiter}");
+    }
+}
+
+#[test]
+fn at_the_bound_the_longest_resting_gives_way() {
+    let mut desk = Desk::new(PolicyConfig {
+        max_waiting: 2,
+        ..config(false)
+    });
+    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(
+        2,
+        Opened::ByUs,
+        query(Protocol::Udp, "10.0.0.2:5001", THERE),
+    );
+    let third = query(Protocol::Udp, "10.0.0.2:5002", THERE);
+    assert_eq!(desk.ask(3, Opened::ByUs, third), Lookup::Refused);
+    // Both are missed, and silent after that; the first one rests longer.
+    check(
+        &desk.look(&[]),
+        &[(1, "not-found", None, false), (2, "not-found", None, false)],
+    );
+    desk.pass(ms(20));
+    assert_eq!(desk.request(), None);
+    assert_eq!(desk.ask(3, Opened::ByUs, third), Lookup::Waiting);
+    check(&desk.events(), &[(1, "not-found", None, true)]);
+    assert_eq!(desk.policy.statistics().overflow, 2);
+    assert_eq!(desk.policy.statistics().waiting, 2);
+}
+
+#[test]
+fn a_failure_is_told_with_its_reason() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    let id = desk.request().unwrap().id;
+    let failed = Facts::Failed(Reason::Unsupported);
+    desk.policy.handle_answer(id, failed, desk.clock.now());
+    check(&desk.events(), &[(1, "unsupported", None, true)]);
+    assert!(desk.policy.is_idle());
+}
+
+#[test]
+fn a_number_that_waits_is_taken_over() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    let request = desk.request().unwrap();
+    desk.land(&request, &[]);
+    // The miss was not even read when the number was used again.
+    desk.ask(1, Opened::ByUs, query(Protocol::Udp, "10.0.0.2:7", THERE));
+    check(&desk.events(), &[]);
+    let heard = desk.look(&[udp("10.0.0.2:7", "b")]);
+    check(&heard, &[(1, "b", LOCAL, true)]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_all_looks_forgotten() {
+    let mut desk = Desk::new(config(false));
+    for waiter in 0..2 {
+        desk.pass(ms(10));
+        desk.ask(waiter, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+        desk.look(&[udp(SERVER, "server")]);
+    }
+    let inside = ms(20);
+    desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    let id = desk.request().unwrap().id;
+    let look = Snapshot::new(Source::Scripted, wall(ms(1)), wall(ms(2)), Vec::new());
+    let facts = Facts::Snapshot(Arc::new(look));
+    desk.policy.handle_answer(id, facts, desk.clock.now());
+    let asked = query(Protocol::Udp, SERVER, ELSEWHERE);
+    let lookup = desk.ask_late(3, Opened::ByPeer, asked, inside);
+    assert_eq!(lookup, Lookup::Waiting);
+    assert_eq!(desk.policy.statistics().remembered, 0);
+    assert_eq!(desk.policy.statistics().cached, 0);
+}
