@@ -1,0 +1,76 @@
+//! What the tests of this crate look at.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use flowner_attribution::{Evidence, Match, Ownership, Process, Source, User, Verdict};
+use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
+
+use crate::record::FlowRecord;
+
+/// 2026-01-01T00:00:00Z.
+pub(crate) const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn user(id: u32, name: &str) -> User {
+    User {
+        id,
+        name: Some(name.to_owned()),
+    }
+}
+
+/// `/usr/bin/curl`, run by ada.
+pub(crate) fn curl() -> Arc<Process> {
+    Arc::new(Process {
+        started: Some(UNIX_EPOCH + NEW_YEAR - Duration::from_secs(1)),
+        path: Some("/usr/bin/curl".into()),
+        user: Some(user(1000, "ada")),
+        ..Process::new(4242, "curl")
+    })
+}
+
+pub(crate) fn owner(verdict: Verdict, matched: Option<Match>) -> Ownership {
+    let evidence = Evidence {
+        matched,
+        observed_at: UNIX_EPOCH + NEW_YEAR,
+        source: Source::Scripted,
+    };
+    Ownership { verdict, evidence }
+}
+
+pub(crate) fn counters(packets: u64, bytes: u64) -> Counters {
+    Counters {
+        packets,
+        bytes,
+        payload_bytes: 0,
+    }
+}
+
+/// A closed connection of [`curl`] to a web server.
+pub(crate) fn flow(id: u64) -> FlowRecord {
+    FlowRecord {
+        id: FlowId::from_u64(id),
+        protocol: Protocol::TCP,
+        local: address("10.0.0.2:45784"),
+        remote: address("93.184.216.34:443"),
+        service_port: 443,
+        direction: Direction::Outgoing,
+        state: State::Closed,
+        sent: counters(5, 332),
+        received: counters(4, 300),
+        rate: Rate {
+            sent: 100,
+            received: 50,
+        },
+        first_seen: NEW_YEAR + Duration::from_micros(1),
+        last_seen: NEW_YEAR + Duration::from_millis(1_500),
+        owner: Some(owner(Verdict::Process(curl()), Some(Match::FiveTuple))),
+        remote_owner: None,
+        is_waiting: false,
+        ended: None,
+    }
+}
