@@ -1,0 +1,317 @@
+//! Whose socket is asked for: a port, an endpoint or a connection.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use flowner_attribution::{Protocol, Socket, SocketQuery};
+
+/// What somebody wants to know the owner of.
+///
+/// ```
+/// use flowner_core::who::WhoTarget;
+///
+/// let ports = ["443", ":443", "*:443"];
+/// let endpoints = ["127.0.0.1:80", "[::1]:80", "udp:53", "tcp [::1]:80"];
+/// let connection = "tcp 10.0.0.2:45784 -> 93.184.216.34:443";
+/// for text in ports.into_iter().chain(endpoints).chain([connection]) {
+///     let target: WhoTarget = text.parse()?;
+/// }
+/// # Ok::<(), flowner_core::who::WhoError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhoTarget {
+    /// Every socket with this local port.
+    Port {
+        /// `None` for both.
+        protocol: Option<Protocol>,
+        /// Not 0.
+        port: u16,
+    },
+    /// Every socket that serves this local endpoint, those on all addresses
+    /// included.
+    Endpoint {
+        /// `None` for both.
+        protocol: Option<Protocol>,
+        /// With v4-mapped IPv6 as IPv4 (RFC 4291, 2.5.5.2); the port is not 0.
+        local: SocketAddr,
+    },
+    /// The socket of one connection.
+    FiveTuple(SocketQuery),
+}
+
+impl WhoTarget {
+    /// The question that has one answer by the
+    /// [matching rules](flowner_attribution#matching); `None` where the protocol or
+    /// the address is left open, so that there are several.
+    pub fn query(&self) -> Option<SocketQuery> {
+        match *self {
+            Self::FiveTuple(query) => Some(query),
+            Self::Endpoint {
+                protocol: Some(protocol),
+                local,
+            } => Some(SocketQuery::new(protocol, local, None)),
+            Self::Endpoint { protocol: None, .. } | Self::Port { .. } => None,
+        }
+    }
+
+    /// Whether a socket is meant, or serves what is meant.
+    pub fn matches(&self, socket: &Socket) -> bool {
+        let is_of = |protocol: Option<Protocol>| protocol.is_none_or(|p| p == socket.protocol);
+        match *self {
+            Self::Port { protocol, port } => is_of(protocol) && socket.local.port() == port,
+            Self::Endpoint { protocol, local } => is_of(protocol) && serves(socket, local),
+            Self::FiveTuple(query) => {
+                is_of(Some(query.protocol()))
+                    && serves(socket, query.local())
+                    && (socket.remote.is_none() || socket.remote == query.remote())
+            }
+        }
+    }
+}
+
+/// Whether a socket's local end is `local` or covers it.
+fn serves(socket: &Socket, local: SocketAddr) -> bool {
+    let bound = socket.local.ip();
+    let same_family = bound.is_ipv4() == local.is_ipv4();
+    let is_dual_stack = bound.is_ipv6() && !socket.v6_only;
+    let covers = bound.is_unspecified() && (same_family || is_dual_stack);
+    socket.local.port() == local.port() && (bound == local.ip() || covers)
+}
+
+/// Text that is no [`WhoTarget`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WhoError {
+    /// Nothing is written, or only a protocol.
+    #[error("no port or address is given; expected {EXPECTED}")]
+    Empty,
+    /// A number that is no port.
+    #[error("`{0}` is no port: ports are 1 to 65535")]
+    Port(String),
+    /// An address without a port.
+    #[error("`{0}` has no port; expected one behind it, as in 127.0.0.1:80 or [::1]:80")]
+    NoPort(IpAddr),
+    /// Neither a port nor an address; names are not resolved.
+    #[error("`{0}` is neither a port nor a numeric address with a port; expected {EXPECTED}")]
+    Address(String),
+    /// Two ends without a protocol.
+    #[error("between two ends, tcp or udp is missing; expected `tcp LOCAL REMOTE`")]
+    NoProtocol,
+    /// More than two ends.
+    #[error("`{0}` is too much: a connection has two ends; expected {EXPECTED}")]
+    TooMany(String),
+}
+
+const EXPECTED: &str = "a port (443, udp:53), a local address with a port (127.0.0.1:80, [::1]:80) \
+     or a connection (tcp 10.0.0.2:45784 93.184.216.34:443)";
+
+impl FromStr for WhoTarget {
+    type Err = WhoError;
+
+    fn from_str(text: &str) -> Result<Self, WhoError> {
+        let (protocol, ends) = split_protocol(text.trim());
+        let ends = ends.replace("->", " ");
+        let ends: Vec<&str> = ends.split_whitespace().filter(|end| *end != "-").collect();
+        match (protocol, &*ends) {
+            (_, []) => Err(WhoError::Empty),
+            (protocol, [end]) => Ok(match end.parse()? {
+                End::Port(port) => Self::Port { protocol, port },
+                End::Address(local) => Self::Endpoint { protocol, local },
+            }),
+            (None, [_, _]) => Err(WhoError::NoProtocol),
+            (Some(protocol), [local, remote]) => {
+                let remote = Some(address(remote)?);
+                let query = SocketQuery::new(protocol, address(local)?, remote);
+                Ok(Self::FiveTuple(query))
+            }
+            (_, [_, _, more, ..]) => Err(WhoError::TooMany((*more).to_owned())),
+        }
+    }
+}
+
+/// `tcp:443` and `tcp 443` to protocol and rest.
+fn split_protocol(text: &str) -> (Option<Protocol>, &str) {
+    let end = text.find(|c: char| c == ':' || c.is_whitespace());
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    let mut all = [Protocol::Tcp, Protocol::Udp].into_iter();
+    match all.find(|protocol| protocol.name().eq_ignore_ascii_case(name)) {
+        Some(protocol) => (Some(protocol), rest.strip_prefix(':').unwrap_or(rest)),
+        None => (None, text),
+    }
+}
+
+/// One end, as it may be written.
+enum End {
+    Port(u16),
+    Address(SocketAddr),
+}
+
+impl FromStr for End {
+    type Err = WhoError;
+
+    fn from_str(text: &str) -> Result<Self, WhoError> {
+        let number = text.strip_prefix('*').unwrap_or(text);
+        let number = number.strip_prefix(':').unwrap_or(number);
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty();
+        if is_number {
+            return match number.parse() {
+                Ok(0) | Err(_) => Err(WhoError::Port(number.to_owned())),
+                Ok(port) => Ok(Self::Port(port)),
+            };
+        }
+        address(text).map(Self::Address)
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, WhoError> {
+    if let Ok(ip) = text.parse() {
+        return Err(WhoError::NoPort(ip));
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => Err(WhoError::Port("0".to_owned())),
+        Ok(address) => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
+        Err(_) => Err(WhoError::Address(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowner_attribution::{Reason, Verdict};
+    use proptest::prelude::*;
+
+    /// A target in short.
+    fn show(text: &str) -> String {
+        let protocol = |p: Option<Protocol>| p.map_or("any", Protocol::name);
+        match text.parse() {
+            Ok(WhoTarget::Port { protocol: p, port }) => format!("{} port {port}", protocol(p)),
+            Ok(WhoTarget::Endpoint { protocol: p, local }) => format!("{} {local}", protocol(p)),
+            Ok(WhoTarget::FiveTuple(query)) => query.to_string(),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(show(text), expected, "{text}");
+    }
+
+    #[test]
+    fn ports_and_endpoints() {
+        check("443", "any port 443");
+        check(":443", "any port 443");
+        check("*:443", "any port 443");
+        check("udp:53", "udp port 53");
+        check(" UDP 53 ", "udp port 53");
+        check("tcp::80", "tcp port 80");
+        check("127.0.0.1:80", "any 127.0.0.1:80");
+        check("[::1]:80", "any [::1]:80");
+        check("tcp:[::1]:80", "tcp [::1]:80");
+        check("[::ffff:10.0.0.1]:80", "any 10.0.0.1:80");
+        check("[fe80::1%3]:80", "any [fe80::1]:80");
+    }
+
+    #[test]
+    fn connections() {
+        let expected = "tcp 10.0.0.2:45784 -> 93.184.216.34:443";
+        check("tcp 10.0.0.2:45784 93.184.216.34:443", expected);
+        check("tcp 10.0.0.2:45784 -> 93.184.216.34:443", expected);
+        check("tcp 10.0.0.2:45784->93.184.216.34:443", expected);
+        check("tcp:10.0.0.2:45784 - 93.184.216.34:443", expected);
+        check("udp [::1]:1 [::2]:2", "udp [::1]:1 -> [::2]:2");
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong() {
+        check("", "Empty");
+        check("tcp", "Empty");
+        check("tcp -> ", "Empty");
+        check("0", "Port(\"0\")");
+        check("65536", "Port(\"65536\")");
+        check("127.0.0.1:0", "Port(\"0\")");
+        check("127.0.0.1", "NoPort(127.0.0.1)");
+        check("::1", "NoPort(::1)");
+        check("*", "Address(\"*\")");
+        check(":", "Address(\":\")");
+        check("localhost:80", "Address(\"localhost:80\")");
+        check("-5", "Address(\"-5\")");
+        check("1.1.1.1:1 2.2.2.2:2", "NoProtocol");
+        check("tcp 443 2.2.2.2:2", "Address(\"443\")");
+        check("tcp 1.1.1.1:1 2.2.2.2:2 x", "TooMany(\"x\")");
+        let message = "https".parse::<WhoTarget>().unwrap_err().to_string();
+        assert!(
+            message.contains("expected a port (443, udp:53)"),
+            "{message}"
+        );
+    }
+
+    fn socket(protocol: Protocol, local: &str, remote: Option<&str>) -> Socket {
+        Socket {
+            protocol,
+            local: local.parse().unwrap(),
+            remote: remote.map(|remote| remote.parse().unwrap()),
+            state: None,
+            v6_only: false,
+            owner: Verdict::Unknown(Reason::Gone),
+        }
+    }
+
+    #[track_caller]
+    fn check_matches(target: &str, local: &str, remote: Option<&str>, expected: bool) {
+        let target: WhoTarget = target.parse().unwrap();
+        let socket = socket(Protocol::Tcp, local, remote);
+        assert_eq!(target.matches(&socket), expected, "{target:?} {socket:?}");
+    }
+
+    #[test]
+    fn sockets_are_matched() {
+        check_matches("80", "10.0.0.1:80", None, true);
+        check_matches("80", "10.0.0.1:81", Some("10.0.0.2:80"), false);
+        check_matches("tcp:80", "10.0.0.1:80", None, true);
+        check_matches("udp:80", "10.0.0.1:80", None, false);
+        check_matches("10.0.0.1:80", "10.0.0.1:80", Some("10.0.0.2:9"), true);
+        check_matches("10.0.0.1:80", "10.0.0.2:80", None, false);
+        check_matches("10.0.0.1:80", "0.0.0.0:80", None, true);
+        check_matches("10.0.0.1:80", "[::]:80", None, true);
+        check_matches("[::1]:80", "[::]:80", None, true);
+        check_matches("[::1]:80", "0.0.0.0:80", None, false);
+        check_matches("0.0.0.0:80", "10.0.0.1:80", None, false);
+        let tuple = "tcp 10.0.0.1:80 10.0.0.2:9";
+        check_matches(tuple, "10.0.0.1:80", Some("10.0.0.2:9"), true);
+        check_matches(tuple, "10.0.0.1:80", Some("10.0.0.2:8"), false);
+        check_matches(tuple, "10.0.0.1:80", None, true);
+        check_matches("udp 10.0.0.1:80 10.0.0.2:9", "10.0.0.1:80", None, false);
+        let v6_only = Socket {
+            v6_only: true,
+            ..socket(Protocol::Tcp, "[::]:80", None)
+        };
+        let target: WhoTarget = "10.0.0.1:80".parse().unwrap();
+        assert!(!target.matches(&v6_only));
+    }
+
+    #[test]
+    fn only_a_question_with_one_answer_is_asked() {
+        let query = |text: &str| text.parse::<WhoTarget>().unwrap().query();
+        let shown = |text| query(text).map(|query| query.to_string());
+        assert_eq!(shown("443"), None);
+        assert_eq!(shown("tcp:443"), None);
+        assert_eq!(shown("127.0.0.1:80"), None);
+        assert_eq!(shown("tcp 127.0.0.1:80").unwrap(), "tcp 127.0.0.1:80");
+        let tuple = "udp 1.1.1.1:1 -> 2.2.2.2:2";
+        assert_eq!(shown(tuple).unwrap(), tuple);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in ".*") {
+            let _ = text.parse::<WhoTarget>();
+        }
+
+        #[test]
+        fn a_question_is_read_as_it_is_written(local: SocketAddr, remote: SocketAddr, tcp: bool) {
+            prop_assume!(local.port() > 0 && remote.port() > 0);
+            let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
+            let query = SocketQuery::new(protocol, local, Some(remote));
+            prop_assert_eq!(query.to_string().parse(), Ok(WhoTarget::FiveTuple(query)));
+        }
+    }
+}
