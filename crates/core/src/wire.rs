@@ -1,0 +1,249 @@
+//! The JSON lines that programs read: one object a line, stable keys.
+//!
+//! The first line is a [`HeadLine`] with `"schema":1`; a change that a reader could
+//! trip over raises that number. A key is always there, `null` where its value is
+//! not known, unless it is documented with "where". Paths and arguments that are not
+//! UTF-8 have U+FFFD in place of what is wrong. Times are RFC 3339 in UTC with
+//! microseconds; a time that cannot be written so, past the year 9999, is `null`.
+//! Bytes are those of frames on the wire.
+//!
+//! The types are for [serde] and any of its formats; writing is up to the
+//! application.
+
+mod group;
+mod owner;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use group::GroupLine;
+
+use std::net::{IpAddr, SocketAddr};
+
+use flowner_attribution::{self as attribution, Ownership, Socket, SocketQuery, SocketState};
+use flowner_capture::Device;
+use flowner_flows::Protocol;
+use serde::Serialize;
+
+use self::owner::{FlowOwner, SocketOwner};
+use self::value::{Endpoint, Reasons, Sums, Text, Time};
+use crate::record::FlowRecord;
+use crate::report::{Ending, InputInfo, Report};
+
+/// The version of the lines.
+const SCHEMA: u32 = 1;
+
+/// The first line, `"type":"start"`: schema, command, and `input` and `link_type`
+/// where packets are read.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "start")]
+pub struct HeadLine<'a> {
+    schema: u32,
+    command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_type: Option<&'static str>,
+}
+
+impl<'a> HeadLine<'a> {
+    /// Of a command that reads no packets.
+    pub const fn new(command: &'static str) -> Self {
+        Self {
+            schema: SCHEMA,
+            command,
+            input: None,
+            link_type: None,
+        }
+    }
+
+    /// Of `watch`, on a device.
+    pub fn watch(input: &'a InputInfo) -> Self {
+        Self::of_input("watch", input)
+    }
+
+    /// Of `read`, from a file.
+    pub fn read(input: &'a InputInfo) -> Self {
+        Self::of_input("read", input)
+    }
+
+    fn of_input(command: &'static str, input: &'a InputInfo) -> Self {
+        Self {
+            input: Some(&input.name),
+            link_type: Some(input.link_type),
+            ..Self::new(command)
+        }
+    }
+}
+
+/// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses with ports,
+/// where the protocol has ports), `direction`, `state`, `sent` and `received` with
+/// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`.
+///
+/// For a loopback flow `local` is the initiator, and `remote_owner` the responder's
+/// owner.
+///
+/// An owner has `verdict` (`process`, `shared`, `partial` or `unknown`), `match`
+/// (how closely the socket fits) and `processes`; `reason` where the verdict is
+/// `unknown`; `user` and `unit` where it is `partial` and they are known. It is
+/// `null` while nobody was asked.
+///
+/// A process has `pid`, `name`, `path`, `user` (name, else number) and `started`;
+/// `parent`, `arguments` and `unit` where they are known; `path_deleted` where the
+/// executable was deleted or replaced since the start.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "flow")]
+pub struct FlowLine<'a> {
+    protocol: Text<Protocol>,
+    local: Text<Endpoint>,
+    remote: Text<Endpoint>,
+    direction: &'static str,
+    state: &'static str,
+    sent: Sums,
+    received: Sums,
+    first_seen: Time,
+    last_seen: Time,
+    owner: Option<FlowOwner<'a>>,
+    remote_owner: Option<FlowOwner<'a>>,
+}
+
+impl<'a> FlowLine<'a> {
+    /// The line of a flow.
+    pub fn new(flow: &'a FlowRecord) -> Self {
+        let endpoint = |address| Text(Endpoint::new(flow.protocol, address));
+        Self {
+            protocol: Text(flow.protocol),
+            local: endpoint(flow.local),
+            remote: endpoint(flow.remote),
+            direction: flow.direction.name(),
+            state: flow.state.name(),
+            sent: flow.sent.into(),
+            received: flow.received.into(),
+            first_seen: Time::since_epoch(flow.first_seen),
+            last_seen: Time::since_epoch(flow.last_seen),
+            owner: flow.owner.as_ref().map(FlowOwner::new),
+            remote_owner: flow.remote_owner.as_ref().map(FlowOwner::new),
+        }
+    }
+}
+
+/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, and `owner`
+/// as in a [`FlowLine`], without `match`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "socket")]
+pub struct SocketLine<'a> {
+    protocol: Text<attribution::Protocol>,
+    local: Text<SocketAddr>,
+    remote: Option<Text<SocketAddr>>,
+    state: Option<&'static str>,
+    owner: SocketOwner<'a>,
+}
+
+impl<'a> SocketLine<'a> {
+    /// The line of a socket.
+    pub fn new(socket: &'a Socket) -> Self {
+        Self {
+            protocol: Text(socket.protocol),
+            local: Text(socket.local),
+            remote: socket.remote.map(Text),
+            state: socket.state.map(SocketState::name),
+            owner: SocketOwner::new(&socket.owner),
+        }
+    }
+}
+
+/// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
+/// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
+/// of the evidence.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "ownership")]
+pub struct OwnershipLine<'a> {
+    protocol: Text<attribution::Protocol>,
+    local: Text<SocketAddr>,
+    remote: Option<Text<SocketAddr>>,
+    owner: FlowOwner<'a>,
+    observed_at: Time,
+    source: &'static str,
+}
+
+impl<'a> OwnershipLine<'a> {
+    /// The line of a question and its answer.
+    pub fn new(query: &SocketQuery, ownership: &'a Ownership) -> Self {
+        Self {
+            protocol: Text(query.protocol()),
+            local: Text(query.local()),
+            remote: query.remote().map(Text),
+            owner: FlowOwner::new(ownership),
+            observed_at: Time::at(ownership.evidence.observed_at),
+            source: ownership.evidence.source.name(),
+        }
+    }
+}
+
+/// A device, `"type":"device"`: `name`, `description`, `addresses`, `up`, `running`,
+/// `loopback`, `wireless`, `default` (it is captured from unless another is named).
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "device")]
+#[expect(clippy::struct_excessive_bools, reason = "they are keys of the line")]
+pub struct DeviceLine<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    addresses: Vec<IpAddr>,
+    up: bool,
+    running: bool,
+    loopback: bool,
+    wireless: bool,
+    default: bool,
+}
+
+impl<'a> DeviceLine<'a> {
+    /// The line of a device.
+    pub fn new(device: &'a Device, is_default: bool) -> Self {
+        Self {
+            name: &device.name,
+            description: device.description.as_deref(),
+            addresses: device.addresses.iter().map(|address| address.ip).collect(),
+            up: device.is_up(),
+            running: device.is_running(),
+            loopback: device.is_loopback(),
+            wireless: device.is_wireless(),
+            default: is_default,
+        }
+    }
+}
+
+/// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
+/// and `bytes`, `flows`, `undecodable` by reason, `dropped` (packets that the kernel
+/// or the device did not hand over; `null` for files), `complete`; `message` where it
+/// is not complete because of a failure.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "summary")]
+pub struct SummaryLine<'a> {
+    total: Sums,
+    flows: u64,
+    undecodable: Reasons<'a>,
+    dropped: Option<u64>,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> SummaryLine<'a> {
+    /// The line of a report. What was stopped is complete up to there; a report made
+    /// while packets still come is not.
+    pub fn new(report: &'a Report) -> Self {
+        Self {
+            total: report.total().into(),
+            flows: report.flows.len() as u64 + report.unlisted_flows(),
+            undecodable: Reasons(&report.undecodable),
+            dropped: report
+                .capture
+                .map(|capture| capture.dropped_by_kernel + capture.dropped_by_interface),
+            complete: matches!(report.ending, Ending::Complete | Ending::Stopped),
+            message: match &report.ending {
+                Ending::Failed(message) => Some(message),
+                Ending::Running | Ending::Complete | Ending::Stopped => None,
+            },
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Totals of flows that have something in common.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use flowner_attribution::User;
+use flowner_flows::Protocol;
+use serde::Serialize;
+
+use super::owner::{UnitObject, UserName};
+use super::value::{Sums, Text, Time};
+use crate::program::{Party, Program};
+use crate::services::service_name;
+use crate::totals::{Group, ProcessParty, Service, Totals};
+
+/// A group of flows: what they have in common, `flows`, `sent`, `received`;
+/// `received_here` where something came from programs of this host, which is
+/// credited to those. The last line of a breakdown that was full has `null` and
+/// `"others":true`.
+///
+/// | `type` | keys |
+/// |---|---|
+/// | `program` | `program` and `path`, `null` where it is not one program |
+/// | `process` | `pid`, `name`, `user` and `started`, `null` where it is not one process |
+/// | `host` | `host` |
+/// | `service` | `service` (its name), `protocol`, `port` |
+/// | `protocol` | `protocol` |
+///
+/// The first two have `programs` where several share the sockets, or `unit` or
+/// `user` where only that is known; without any of these nobody is known.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupLine<'a> {
+    #[serde(flatten)]
+    key: Key<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    others: bool,
+    flows: u64,
+    sent: Sums,
+    received: Sums,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_here: Option<Sums>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Key<'a> {
+    Program {
+        program: Option<&'a str>,
+        path: Option<Cow<'a, str>>,
+        #[serde(flatten)]
+        known: Known<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<Text<UserName<'a>>>,
+    },
+    Process {
+        pid: Option<u32>,
+        name: Option<&'a str>,
+        user: Option<Cow<'a, str>>,
+        started: Option<Time>,
+        #[serde(flatten)]
+        known: Known<'a>,
+    },
+    Host {
+        host: Option<IpAddr>,
+    },
+    Service {
+        service: Option<&'static str>,
+        protocol: Option<Text<Protocol>>,
+        port: Option<u16>,
+    },
+    Protocol {
+        protocol: Option<Text<Protocol>>,
+    },
+}
+
+/// What is known of owners that are not one program or process.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Known<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    programs: Vec<ProgramObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<UnitObject<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ProgramObject<'a> {
+    program: &'a str,
+    path: Option<Cow<'a, str>>,
+}
+
+impl<'a> ProgramObject<'a> {
+    fn new(program: &'a Program) -> Self {
+        Self {
+            program: &program.name,
+            path: program.path.as_deref().map(|path| path.to_string_lossy()),
+        }
+    }
+}
+
+/// The lifetime of the line is that of the group, whatever that of `Self`, so that
+/// these are functions for any group.
+impl GroupLine<'_> {
+    /// By program.
+    pub fn program(group: &Group<Party>) -> GroupLine<'_> {
+        let party = group.key.as_ref();
+        let (program, path, known) = match party {
+            Some(Party::Program(program)) => {
+                let ProgramObject { program, path } = ProgramObject::new(program);
+                (Some(program), path, Known::default())
+            }
+            party => (None, None, Known::of(party)),
+        };
+        let user = user(party).map(|user| Text(UserName(user)));
+        let key = Key::Program {
+            program,
+            path,
+            known,
+            user,
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By process.
+    pub fn process(group: &Group<ProcessParty>) -> GroupLine<'_> {
+        let key = match group.key.as_ref() {
+            Some(ProcessParty::Process { id, name, user }) => Key::Process {
+                pid: Some(id.pid),
+                name: Some(name),
+                user: user.as_deref().map(Cow::Borrowed),
+                started: id.started.map(Time::at),
+                known: Known::default(),
+            },
+            other => {
+                let party = match other {
+                    Some(ProcessParty::Other(party)) => Some(party),
+                    _ => None,
+                };
+                Key::Process {
+                    pid: None,
+                    name: None,
+                    user: user(party).map(|user| UserName(user).to_string().into()),
+                    started: None,
+                    known: Known::of(party),
+                }
+            }
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By the remote end's address.
+    pub fn host(group: &Group<IpAddr>) -> GroupLine<'_> {
+        let key = Key::Host { host: group.key };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By protocol and the responder's port.
+    pub fn service(group: &Group<Service>) -> GroupLine<'_> {
+        let service = group.key.as_ref();
+        let with_port = service.filter(|service| service.protocol.has_ports());
+        let key = Key::Service {
+            service: with_port.and_then(|service| service_name(service.protocol, service.port)),
+            protocol: service.map(|service| Text(service.protocol)),
+            port: with_port.map(|service| service.port),
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By protocol.
+    pub fn protocol(group: &Group<Protocol>) -> GroupLine<'_> {
+        let protocol = group.key.map(Text);
+        let key = Key::Protocol { protocol };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+}
+
+impl<'a> GroupLine<'a> {
+    fn of(key: Key<'a>, others: bool, totals: &Totals) -> Self {
+        let received_here = totals.received_here;
+        Self {
+            key,
+            others,
+            flows: totals.flows,
+            sent: totals.sent.into(),
+            received: totals.received.into(),
+            received_here: (received_here.packets > 0).then(|| received_here.into()),
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    fn of(party: Option<&'a Party>) -> Self {
+        Self {
+            programs: party
+                .map_or(&[][..], Party::programs)
+                .iter()
+                .map(ProgramObject::new)
+                .collect(),
+            unit: match party {
+                Some(Party::Unit(unit)) => Some(UnitObject::new(unit)),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn user(party: Option<&Party>) -> Option<&User> {
+    match party {
+        Some(Party::User(user)) => Some(user),
+        _ => None,
+    }
+}
