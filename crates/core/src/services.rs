@@ -3,7 +3,8 @@
 //! The names are those of IANA's Service Name and Transport Protocol Port Number
 //! Registry (RFC 6335), cut down to what is met on today's networks. Where people
 //! know a service, or the actual user of a port, by another name (`dns` for
-//! `domain`), that one is used; [`ALIASES`] has IANA's.
+//! `domain`), that one is used, and IANA's leads to it if it means the same
+//! ([`ALIASES`]).
 
 use flowner_flows::Protocol;
 

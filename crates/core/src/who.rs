@@ -10,8 +10,8 @@ use flowner_attribution::{Protocol, Socket, SocketQuery};
 /// ```
 /// use flowner_core::who::WhoTarget;
 ///
-/// let ports = ["443", ":443", "*:443"];
-/// let endpoints = ["127.0.0.1:80", "[::1]:80", "udp:53", "tcp [::1]:80"];
+/// let ports = ["443", ":443", "*:443", "udp:53"];
+/// let endpoints = ["127.0.0.1:80", "[::1]:80", "tcp [::1]:80"];
 /// let connection = "tcp 10.0.0.2:45784 -> 93.184.216.34:443";
 /// for text in ports.into_iter().chain(endpoints).chain([connection]) {
 ///     let target: WhoTarget = text.parse()?;

@@ -238,7 +238,7 @@ impl<'a> SummaryLine<'a> {
             undecodable: Reasons(&report.undecodable),
             dropped: report
                 .capture
-                .map(|capture| capture.dropped_by_kernel + capture.dropped_by_interface),
+                .map(|it| it.dropped_by_kernel.saturating_add(it.dropped_by_interface)),
             complete: matches!(report.ending, Ending::Complete | Ending::Stopped),
             message: match &report.ending {
                 Ending::Failed(message) => Some(message),

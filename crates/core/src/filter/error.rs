@@ -70,7 +70,8 @@ pub(super) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> O
     known
         .map(|name| (distance(text, name), name))
         .filter(|(distance, name)| *distance <= 2 && *distance * 2 <= name.len())
-        .min_by_key(|(distance, _)| *distance)
+        // A word that is not finished yet is likelier than a slip.
+        .min_by_key(|(distance, name)| (*distance, !name.starts_with(text)))
         .map(|(_, name)| name)
 }
 
@@ -108,6 +109,8 @@ mod tests {
     #[test]
     fn slips_are_recognised() {
         check_nearest("prt", Some("port"));
+        check_nearest("prot", Some("proto"));
+        check_nearest("prto", Some("proto"));
         check_nearest("progarm", Some("program"));
         check_nearest("byte", Some("bytes"));
         check_nearest("porto", Some("port"));

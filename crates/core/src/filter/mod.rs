@@ -33,7 +33,7 @@
 //! let error = Filter::parse("prot:tcp").unwrap_err();
 //! assert_eq!(
 //!     error.render(),
-//!     "unknown key `prot`; did you mean `port`?\n  prot:tcp\n  ^^^^",
+//!     "unknown key `prot`; did you mean `proto`?\n  prot:tcp\n  ^^^^",
 //! );
 //! # Ok::<(), flowner_core::FilterError>(())
 //! ```

@@ -325,7 +325,7 @@ fn errors_name_the_key() {
     check_error(
         "a prot:tcp",
         "prot",
-        "unknown key `prot`; did you mean `port`?",
+        "unknown key `prot`; did you mean `proto`?",
     );
     check_error(
         "progarm:x",
