@@ -1,1 +1,13 @@
-fn main() {}
+//! `flowner`: which program owns each network flow on this host?
+
+mod args;
+mod commands;
+mod config;
+mod error;
+mod format;
+mod out;
+mod table;
+
+fn main() -> std::process::ExitCode {
+    commands::run()
+}

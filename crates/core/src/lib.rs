@@ -1,2 +1,68 @@
-//! 
+//! Capture, flows and owners composed: which program owns each network flow on
+//! this host?
+//!
+//! ```
+//! use flowner_core::{Config, Input, Monitor};
+//! # fn capture_file() -> std::path::PathBuf {
+//! #     let path = std::env::temp_dir().join("flowner-core-doc.pcap");
+//! #     let header: [u8; 24] = [
+//! #         0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+//! #     ];
+//! #     std::fs::write(&path, header).unwrap();
+//! #     path
+//! # }
+//!
+//! // A device works the same: `Input::DefaultDevice`, and `monitor.report()` while
+//! // it runs.
+//! let config = Config {
+//!     input: Input::File(capture_file()),
+//!     ..Config::default()
+//! };
+//! let report = Monitor::start(&config)?.wait();
+//! for program in report.programs() {
+//!     println!("{:?}: {} bytes", program.key, program.totals.total().bytes);
+//! }
+//! # Ok::<(), flowner_core::Error>(())
+//! ```
+//!
+//! # Where the numbers come from
+//!
+//! Every captured frame is in exactly one flow or in one named counter of
+//! undecodable frames. Owners are kept on the flow, and totals derive from flows:
+//! when an answer comes late, all bytes of the flow move to its program at once.
+//! So the sum over programs, the unattributed included, is the total, always.
 #![warn(missing_docs)]
+
+mod config;
+mod convert;
+mod error;
+mod events;
+pub mod filter;
+mod ledger;
+mod monitor;
+mod program;
+mod record;
+mod report;
+#[cfg(test)]
+mod samples;
+mod services;
+mod sort;
+mod totals;
+pub mod who;
+pub mod wire;
+
+pub use config::{Config, Input, Limits, Live};
+pub use error::Error;
+pub use events::{Event, Events, NoEvent};
+pub use filter::{Filter, FilterError};
+pub use monitor::{Monitor, StopHandle};
+pub use program::{Party, Program};
+pub use record::FlowRecord;
+pub use report::{Ending, InputInfo, Report};
+pub use services::service_name;
+pub use sort::{Page, Sort, SortKey, UnknownSortKey, sort_flows};
+pub use totals::{Coverage, Group, ProcessParty, Service, Totals};
+
+pub use flowner_attribution as attribution;
+pub use flowner_capture as capture;
+pub use flowner_flows as flows;

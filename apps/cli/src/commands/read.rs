@@ -1,0 +1,55 @@
+//! `flowner read`
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use flowner_core::Monitor;
+use flowner_core::wire::HeadLine;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::ReadArgs;
+use crate::commands::report;
+use crate::commands::sockets::set_handler;
+use crate::config;
+use crate::error::Outcome;
+use crate::out::Out;
+
+/// How long a file may take before there is a progress bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Time between two movements of the bar.
+const FRAME: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
+    let filter = config::filter(args.flows.filter.as_deref())?;
+    let monitor = Monitor::start(&config::of_read(args))?;
+    let stop = monitor.stop_handle();
+    set_handler(move || stop.stop())?;
+    show_progress(&monitor);
+    let report = monitor.wait();
+    if args.flows.json {
+        out.json(&HeadLine::read(&report.input))?;
+    }
+    report::write(&report, args.by, &args.flows, &filter, out)
+}
+
+/// Shows how far the file is read, until it is, if that takes long and somebody
+/// is watching.
+fn show_progress(monitor: &Monitor) {
+    if monitor.wait_ended(PATIENCE) || !std::io::stderr().is_terminal() {
+        return;
+    }
+    let Some((_, size)) = monitor.progress() else {
+        return;
+    };
+    let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr());
+    let template = "{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    while !monitor.wait_ended(FRAME) {
+        if let Some((done, _)) = monitor.progress() {
+            bar.set_position(done);
+        }
+    }
+    bar.finish_and_clear();
+}

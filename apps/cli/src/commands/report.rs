@@ -1,0 +1,275 @@
+//! The end of `watch` and `read`: what was asked for, then what it adds up to.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::Style;
+use flowner_core::attribution::Verdict;
+use flowner_core::flows::Counters;
+use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
+use flowner_core::{
+    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, Sort, service_name,
+    sort_flows,
+};
+
+use crate::args::{By, FlowArgs};
+use crate::error::{ERROR, Failure, Outcome, say};
+use crate::format::{self, printable};
+use crate::out::Out;
+use crate::table::{Align, FAINT, Table, UNKNOWN};
+
+/// Writes a final report. The exit code says whether it is complete.
+pub(crate) fn write(
+    report: &Report,
+    by: By,
+    args: &FlowArgs,
+    filter: &Filter,
+    out: &mut Out,
+) -> Outcome {
+    let selected = report.select(filter);
+    if args.json {
+        write_json(&selected, by, args, out)?;
+        out.json(&SummaryLine::new(report))?;
+    } else {
+        write_table(&selected, by, args, out)?;
+        out.flush()?;
+        write_summary(report, out)?;
+    }
+    out.flush()?;
+    Ok(exit_code(&report.ending))
+}
+
+fn exit_code(ending: &Ending) -> ExitCode {
+    match ending {
+        Ending::Failed(message) => {
+            say(format_args!("flowner: the report is partial: {message}"));
+            ExitCode::from(ERROR)
+        }
+        Ending::Running | Ending::Complete | Ending::Stopped => ExitCode::SUCCESS,
+    }
+}
+
+fn sorted_flows(report: &Report, args: &FlowArgs) -> Vec<FlowRecord> {
+    let mut flows = report.flows.clone();
+    sort_flows(&mut flows, args.sort.unwrap_or(Sort::FIRST_SEEN));
+    flows.truncate(args.limit.unwrap_or(usize::MAX));
+    flows
+}
+
+fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result<(), Failure> {
+    // While capturing, the flows that ended had their line when they did.
+    let is_told = |flow: &FlowRecord| report.input.is_live && flow.ended.is_some();
+    if by == By::Flow || report.input.is_live {
+        for flow in sorted_flows(report, args)
+            .iter()
+            .filter(|flow| !is_told(flow))
+        {
+            out.json(&FlowLine::new(flow))?;
+        }
+    }
+    let limit = args.limit.unwrap_or(usize::MAX);
+    match by {
+        By::Flow => {}
+        By::Program => json_groups(report.programs(), limit, GroupLine::program, out)?,
+        By::Process => json_groups(report.processes(), limit, GroupLine::process, out)?,
+        By::Host => json_groups(report.hosts(), limit, GroupLine::host, out)?,
+        By::Service => json_groups(report.services(), limit, GroupLine::service, out)?,
+        By::Protocol => json_groups(report.protocols(), limit, GroupLine::protocol, out)?,
+    }
+    Ok(())
+}
+
+fn json_groups<K>(
+    groups: Vec<Group<K>>,
+    limit: usize,
+    line: impl Fn(&Group<K>) -> GroupLine,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    groups
+        .iter()
+        .take(limit)
+        .try_for_each(|group| out.json(&line(group)))
+}
+
+fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result<(), Failure> {
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let table = match by {
+        By::Flow => flow_table(&sorted_flows(report, args)),
+        By::Program => group_table("PROGRAM", &report.programs(), limit, ToString::to_string),
+        By::Process => group_table("PROCESS", &report.processes(), limit, process_label),
+        By::Host => group_table("HOST", &report.hosts(), limit, ToString::to_string),
+        By::Service => group_table("SERVICE", &report.services(), limit, |service| {
+            let name = service_name(service.protocol, service.port);
+            let number = if service.protocol.has_ports() {
+                format!("{}/{}", service.protocol, service.port)
+            } else {
+                service.protocol.to_string()
+            };
+            name.map_or_else(|| number.clone(), |name| format!("{name} ({number})"))
+        }),
+        By::Protocol => group_table("PROTOCOL", &report.protocols(), limit, ToString::to_string),
+    };
+    out.table(&table)
+}
+
+fn process_label(process: &ProcessParty) -> String {
+    match process {
+        ProcessParty::Process { id, name, user } => match user {
+            Some(user) => format!("{name}[{}] {user}", id.pid),
+            None => format!("{name}[{}]", id.pid),
+        },
+        ProcessParty::Other(party) => party.to_string(),
+    }
+}
+
+fn group_table<K>(
+    heading: &'static str,
+    groups: &[Group<K>],
+    limit: usize,
+    label: impl Fn(&K) -> String,
+) -> Table {
+    let mut table = Table::new(&[
+        ("BYTES", Align::Right),
+        ("SENT", Align::Right),
+        ("RECEIVED", Align::Right),
+        ("PACKETS", Align::Right),
+        ("FLOWS", Align::Right),
+        (heading, Align::Left),
+    ]);
+    for Group { key, totals } in groups.iter().take(limit) {
+        let total = totals.total();
+        table.row(
+            Style::new(),
+            [
+                format::bytes(total.bytes),
+                format::bytes(totals.sent.bytes),
+                // What came from programs of this host is shown, though it is theirs.
+                format::bytes((totals.received + totals.received_here).bytes),
+                total.packets.to_string(),
+                totals.flows.to_string(),
+                key.as_ref()
+                    .map_or_else(|| "(others)".to_owned(), |key| printable(&label(key))),
+            ],
+        );
+    }
+    table
+}
+
+fn flow_table(flows: &[FlowRecord]) -> Table {
+    let has_owners = flows.iter().any(|flow| flow.owner.is_some());
+    let mut columns = vec![
+        ("PROTO", Align::Left),
+        ("LOCAL", Align::Left),
+        ("REMOTE", Align::Left),
+        ("DIRECTION", Align::Left),
+        ("STATE", Align::Left),
+        ("PACKETS", Align::Right),
+        ("BYTES", Align::Right),
+        ("TIME", Align::Right),
+    ];
+    if has_owners {
+        columns.push(("OWNER", Align::Left));
+    }
+    let mut table = Table::new(&columns);
+    for flow in flows {
+        table.row(style(flow), flow_cells(flow, has_owners));
+    }
+    table
+}
+
+fn style(flow: &FlowRecord) -> Style {
+    let is_unknown = |flow: &FlowRecord| {
+        let verdict = flow.owner.as_ref().map(|owner| &owner.verdict);
+        matches!(verdict, Some(Verdict::Unknown(_)))
+    };
+    match flow {
+        flow if is_unknown(flow) => UNKNOWN,
+        flow if flow.ended.is_some() => FAINT,
+        _ => Style::new(),
+    }
+}
+
+fn flow_cells(flow: &FlowRecord, with_owner: bool) -> Vec<String> {
+    let total = flow.total();
+    let lasted = flow.last_seen.saturating_sub(flow.first_seen);
+    let mut cells = vec![
+        flow.protocol.to_string(),
+        format::endpoint(flow.protocol, flow.local),
+        format::endpoint(flow.protocol, flow.remote),
+        flow.direction.to_string(),
+        flow.state.to_string(),
+        total.packets.to_string(),
+        format::bytes(total.bytes),
+        format::duration(lasted),
+    ];
+    if with_owner {
+        let remote = flow.remote_owner.as_ref();
+        let remote = remote.map(|owner| format!(" -> {}", format::owner(Some(owner))));
+        let owner = format::owner(flow.owner.as_ref());
+        cells.push(owner + &remote.unwrap_or_default());
+    }
+    cells
+}
+
+/// A few lines of totals, on standard error so that a table can be piped.
+fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
+    let total = report.total();
+    let flows = report.flows.len() as u64 + report.unlisted_flows();
+    let (from, to) = report.span.unwrap_or((Duration::ZERO, Duration::ZERO));
+    writeln!(
+        out,
+        "\n{}, {} in {}, {} ({}, {})",
+        format::count(total.packets, "packet"),
+        format::bytes(total.bytes),
+        format::count(flows, "flow"),
+        format::duration(to.saturating_sub(from)),
+        printable(&report.input.name),
+        report.input.link_type,
+    )?;
+    if report.owners.is_some() {
+        writeln!(out, "owners by bytes: {}", coverage(report))?;
+    }
+    let counted = |(name, counters): &(&str, Counters)| format!("{name} {}", counters.packets);
+    if !report.undecodable.is_empty() {
+        let kinds: Vec<_> = report.undecodable.iter().map(counted).collect();
+        writeln!(out, "frames in no flow: {}", kinds.join(", "))?;
+    }
+    if let Some(capture) = &report.capture
+        && capture.dropped_by_kernel + capture.dropped_by_interface > 0
+    {
+        let dropped = capture.dropped_by_kernel + capture.dropped_by_interface;
+        let packets = format::count(dropped, "packet");
+        writeln!(out, "not seen: {packets} that the kernel dropped")?;
+    }
+    Ok(())
+}
+
+/// `named 97.1 %, not-found 2.9 %`
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn coverage(report: &Report) -> String {
+    let groups = report.coverage();
+    let bytes = |group: &Group<Coverage>| group.totals.total().bytes;
+    let all: u64 = groups.iter().map(bytes).sum();
+    let shares: Vec<String> = groups
+        .iter()
+        .map(|group| {
+            let share = bytes(group) as f64 * 100.0 / all.max(1) as f64;
+            format!("{} {share:.1} %", coverage_name(group.key))
+        })
+        .collect();
+    if shares.is_empty() {
+        return "nothing was captured".to_owned();
+    }
+    shares.join(", ")
+}
+
+fn coverage_name(coverage: Option<Coverage>) -> impl Display {
+    match coverage {
+        Some(Coverage::Named) => "named",
+        Some(Coverage::Partial) => "partly known",
+        Some(Coverage::Unknown(reason)) => reason.name(),
+        Some(Coverage::NotAsked) | None => "not asked",
+    }
+}

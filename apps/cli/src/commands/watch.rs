@@ -1,0 +1,144 @@
+//! `flowner watch`
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use flowner_core::flows::FlowId;
+use flowner_core::wire::{FlowLine, HeadLine};
+use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent};
+
+use crate::args::WatchArgs;
+use crate::commands::report;
+use crate::commands::sockets::set_handler;
+use crate::config;
+use crate::error::{Failure, Outcome, say};
+use crate::format;
+use crate::out::Out;
+
+/// Flows whose line was written before they ended. Past that, some may get two.
+const MAX_WRITTEN: usize = 100_000;
+
+pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
+    let filter = config::filter(args.flows.filter.as_deref())?;
+    let (monitor, events) = Monitor::start_watched(&config::of_watch(args))?;
+    let stop = monitor.stop_handle();
+    set_handler(move || stop.stop())?;
+    let mut writer = Writer {
+        out,
+        filter: &filter,
+        json: args.flows.json,
+        written: HashSet::new(),
+        started: None,
+    };
+    writer.head(&monitor)?;
+    writer.follow(&monitor, &events, args.duration)?;
+    let report = monitor.wait();
+    while let Some(event) = events.next() {
+        writer.event(event)?;
+    }
+    report::write(&report, args.by, &args.flows, &filter, out)
+}
+
+/// Writes flows as they become known.
+struct Writer<'a> {
+    out: &'a mut Out,
+    filter: &'a Filter,
+    json: bool,
+    written: HashSet<FlowId>,
+    /// Packet time of the first line.
+    started: Option<Duration>,
+}
+
+impl Writer<'_> {
+    fn head(&mut self, monitor: &Monitor) -> Result<(), Failure> {
+        if self.json {
+            self.out.json(&HeadLine::watch(monitor.input()))?;
+        } else {
+            let input = monitor.input();
+            say(format_args!(
+                "capturing on {} ({}); Ctrl-C ends",
+                input.name, input.link_type
+            ));
+        }
+        self.out.flush()
+    }
+
+    /// Until the input ends; at the end of `duration`, ends it.
+    fn follow(
+        &mut self,
+        monitor: &Monitor,
+        events: &Events,
+        duration: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let mut deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
+        loop {
+            let event = match deadline {
+                None => events.next(),
+                Some(at) => {
+                    match events.next_within(at.saturating_duration_since(Instant::now())) {
+                        Ok(event) => Some(event),
+                        Err(NoEvent::Yet) => {
+                            monitor.stop_handle().stop();
+                            deadline = None;
+                            continue;
+                        }
+                        Err(NoEvent::Ended) => None,
+                    }
+                }
+            };
+            match event {
+                None | Some(Event::InputEnded(_)) => return Ok(()),
+                Some(event) => self.event(event)?,
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::OwnerResolved(flow) if !self.json && !flow.is_waiting => self.line(&flow)?,
+            Event::FlowClosed(flow) if self.json => {
+                if self.filter.matches(&flow) {
+                    self.out.json(&FlowLine::new(&flow))?;
+                }
+            }
+            Event::FlowClosed(flow) => {
+                if !self.written.remove(&flow.id) {
+                    self.line(&flow)?;
+                }
+            }
+            Event::Warning(text) => say(format_args!("flowner: {text}")),
+            Event::Missed(count) => say(format_args!(
+                "flowner: the output was too slow; {} dropped (the totals are complete)",
+                format::count(count, "line")
+            )),
+            _ => return Ok(()),
+        }
+        self.out.flush()
+    }
+
+    fn line(&mut self, flow: &FlowRecord) -> Result<(), Failure> {
+        if !self.filter.matches(flow) {
+            return Ok(());
+        }
+        if self.written.len() < MAX_WRITTEN && flow.ended.is_none() {
+            self.written.insert(flow.id);
+        }
+        let started = *self.started.get_or_insert(flow.first_seen);
+        let remote_owner = match &flow.remote_owner {
+            Some(owner) => format!(" -> {}", format::owner(Some(owner))),
+            None => String::new(),
+        };
+        writeln!(
+            self.out,
+            "{:>9.3}  {}{remote_owner}  {} {} -> {}  {}",
+            flow.first_seen.saturating_sub(started).as_secs_f64(),
+            format::owner(flow.owner.as_ref()),
+            flow.protocol,
+            format::endpoint(flow.protocol, flow.local),
+            format::endpoint(flow.protocol, flow.remote),
+            flow.direction,
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! From what was typed to what the core is told.
+
+use flowner_core::{Config, Filter, Input, Limits, Live};
+
+use crate::args::{FlowArgs, ReadArgs, WatchArgs};
+use crate::error::Failure;
+
+/// A file may be listed whole, as far as memory goes.
+const FILE_LIMITS: Limits = Limits {
+    flows: 1_000_000,
+    ended_flows: 1_000_000,
+    groups: 100_000,
+    events: 0,
+};
+
+/// What `watch` tells the core.
+pub(crate) fn of_watch(args: &WatchArgs) -> Config {
+    Config {
+        input: args
+            .interface
+            .clone()
+            .map_or(Input::DefaultDevice, Input::Device),
+        live: Live {
+            promiscuous: args.promiscuous,
+            ..Live::default()
+        },
+        ..of_flows(&args.flows)
+    }
+}
+
+/// What `read` tells the core.
+pub(crate) fn of_read(args: &ReadArgs) -> Config {
+    let is_standard_input = args.file.as_os_str() == "-";
+    Config {
+        input: if is_standard_input {
+            Input::StandardInput
+        } else {
+            Input::File(args.file.clone())
+        },
+        limits: FILE_LIMITS,
+        ..of_flows(&args.flows)
+    }
+}
+
+fn of_flows(args: &FlowArgs) -> Config {
+    Config {
+        capture_filter: args.bpf.clone(),
+        local_addresses: args.local.clone(),
+        ..Config::default()
+    }
+}
+
+/// The filter that was typed, or one that lets everything pass.
+pub(crate) fn filter(text: Option<&str>) -> Result<Filter, Failure> {
+    Ok(Filter::parse(text.unwrap_or_default())?)
+}

@@ -1,0 +1,83 @@
+//! What ends a command early, and the exit code.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use flowner_core::{FilterError, attribution, capture};
+
+/// Why a command did not do what it was told.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Whoever read the output has enough. No error.
+    ClosedPipe,
+    /// One line for the person at the terminal.
+    Message(String),
+}
+
+pub(crate) type Outcome = Result<ExitCode, Failure>;
+
+/// Nothing was found where something was asked for.
+pub(crate) const NOT_FOUND: u8 = 1;
+/// Something went wrong.
+pub(crate) const ERROR: u8 = 2;
+
+impl Failure {
+    /// Says what is to be said and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::ClosedPipe => ExitCode::SUCCESS,
+            Self::Message(message) => {
+                say(format_args!("flowner: {message}"));
+                ExitCode::from(ERROR)
+            }
+        }
+    }
+}
+
+/// Writes a line for the person at the terminal, apart from the output.
+pub(crate) fn say(line: impl fmt::Display) {
+    use std::io::Write;
+    // Where not even this can be written, nobody is left to be told.
+    let _nobody_listens = writeln!(io::stderr(), "{line}");
+}
+
+/// Errors of writing the output.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ClosedPipe
+        } else {
+            Self::Message(format!("the output could not be written: {error}"))
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
+impl From<FilterError> for Failure {
+    fn from(error: FilterError) -> Self {
+        Self::Message(error.render())
+    }
+}
+
+macro_rules! from_libraries {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::Message(error.to_string())
+            }
+        }
+    )*};
+}
+
+from_libraries!(
+    flowner_core::Error,
+    attribution::Error,
+    capture::Error,
+    flowner_core::who::WhoError
+);

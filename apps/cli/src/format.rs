@@ -1,0 +1,148 @@
+//! Numbers and owners as people read them.
+
+use std::time::Duration;
+
+use flowner_core::attribution::{Ownership, Process, Verdict};
+use flowner_core::flows::Protocol;
+
+/// Wire bytes with a unit, to three digits: `999 B`, `1.23 kB`, `45.6 MB`.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if count < 1_000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1_000.0;
+    let mut unit = 0;
+    // 999.5 would be shown as 1000.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1_000.0;
+        unit += 1;
+    }
+    let digits = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// A number with its noun: `1 packet`, `2 packets`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// A length of time: `12 ms`, `3.4 s`, `2 min 5 s`, `3 h 12 min`.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+/// An owner in a few words: `curl[4242]`, `nginx[7,8,9]`, `user ada`, `? gone`.
+pub(crate) fn owner(owner: Option<&Ownership>) -> String {
+    owner.map_or_else(|| "-".to_owned(), |owner| verdict(&owner.verdict))
+}
+
+/// As [`owner`].
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Process(process) => format!("{}[{}]", printable(&process.name), process.pid),
+        Verdict::Shared(processes) => shared(processes.iter().map(AsRef::as_ref)),
+        Verdict::Partial { user, unit } => match (unit, user) {
+            (Some(unit), _) => printable(&unit.to_string()),
+            (None, Some(user)) => printable(&format!("user {user}")),
+            (None, None) => "?".to_owned(),
+        },
+        Verdict::Unknown(reason) => format!("? {}", reason.name()),
+    }
+}
+
+/// `a[1,2], b[3]`: each name once.
+fn shared<'a>(processes: impl Iterator<Item = &'a Process>) -> String {
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for process in processes {
+        match groups.iter_mut().find(|(name, _)| *name == process.name) {
+            Some((_, pids)) => pids.push(process.pid.to_string()),
+            None => groups.push((&process.name, vec![process.pid.to_string()])),
+        }
+    }
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|(name, pids)| format!("{}[{}]", printable(name), pids.join(",")))
+        .collect();
+    groups.join(", ")
+}
+
+/// The text without control characters, which a process name may hold and a
+/// terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// An endpoint; the port only where the protocol has one.
+pub(crate) fn endpoint(protocol: Protocol, address: std::net::SocketAddr) -> String {
+    if protocol.has_ports() {
+        address.to_string()
+    } else {
+        address.ip().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_counts() {
+        for (count, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.00 kB"),
+            (9_994, "9.99 kB"),
+            (9_995, "10.0 kB"),
+            (99_949, "99.9 kB"),
+            (99_950, "100 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.00 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(bytes(count), expected);
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (millis, expected) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.0 s"),
+            (61_000, "1 min 1 s"),
+            (3_600_000, "1 h 0 min"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn shared_names_once() {
+        let processes = [
+            Process::new(1, "a"),
+            Process::new(2, "b"),
+            Process::new(3, "a"),
+        ];
+        assert_eq!(shared(processes.iter()), "a[1,3], b[2]");
+    }
+
+    #[test]
+    fn escape_sequences_are_shown_not_obeyed() {
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+    }
+}

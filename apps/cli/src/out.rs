@@ -1,0 +1,67 @@
+//! Where the output goes: coloured on a terminal, plain elsewhere, buffered always.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use anstream::AutoStream;
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::table::Table;
+
+/// Standard output.
+pub(crate) struct Out {
+    stream: BufWriter<AutoStream<io::StdoutLock<'static>>>,
+    width: Option<usize>,
+}
+
+impl Out {
+    pub(crate) fn new() -> Self {
+        let stdout = io::stdout();
+        let width = if stdout.is_terminal() {
+            terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+        } else {
+            None
+        };
+        Self {
+            stream: BufWriter::new(AutoStream::auto(stdout.lock())),
+            width,
+        }
+    }
+
+    /// Whether somebody watches.
+    pub(crate) const fn is_terminal(&self) -> bool {
+        self.width.is_some()
+    }
+
+    /// Writes one JSON object as a line.
+    pub(crate) fn json(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.stream, line)?;
+        self.stream.write_all(b"\n")?;
+        Ok(())
+    }
+
+    /// Writes a table, no wider than the terminal.
+    pub(crate) fn table(&mut self, table: &Table) -> Result<(), Failure> {
+        Ok(table.write(&mut self.stream, self.width)?)
+    }
+
+    /// Forgets what could not be written, rather than trying again.
+    pub(crate) fn discard(self) {
+        let (_stream, _unwritten) = self.stream.into_parts();
+    }
+
+    /// Hands what was written to the reader.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.stream.flush()?)
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

@@ -1,0 +1,220 @@
+//! Ground truth on loopback: processes that this test starts talk to each other, in
+//! a network namespace of their own where nobody else does, and `flowner watch`
+//! must name both ends by pid and count every packet and byte, by the kernel's own
+//! counters.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+
+use common::Running;
+use serde_json::Value;
+
+/// Length of an Ethernet header, which the counters of `lo` leave out
+/// (`loopback_xmit` in `drivers/net/loopback.c`).
+const ETHERNET: u64 = 14;
+const TCP_REQUEST: usize = 100_000;
+const TCP_RESPONSE: usize = 300_000;
+const DATAGRAMS: u64 = 20;
+const DATAGRAM: u64 = 500;
+
+/// A network namespace, removed at the end.
+struct Namespace(String);
+
+impl Namespace {
+    /// `None`, with a visible word, where it may not be made.
+    fn new() -> Option<Self> {
+        let name = format!("flowner-test-{}", std::process::id());
+        let made = Command::new("ip").args(["netns", "add", &name]).output();
+        if !made.is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: no privilege to make a network namespace");
+            return None;
+        }
+        let namespace = Self(name);
+        let up = namespace
+            .command("ip")
+            .args(["link", "set", "lo", "up"])
+            .status();
+        assert!(up.unwrap().success());
+        Some(namespace)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.0, program]);
+        command
+    }
+
+    /// This test's own program in another role.
+    fn role(&self, role: &str, argument: &str) -> Running {
+        let program = std::env::current_exe().unwrap();
+        let mut command = self.command(program.to_str().unwrap());
+        command
+            .args(["--exact", "role", "--nocapture", "--test-threads=1"])
+            .env("ROLE", role)
+            .env("ARGUMENT", argument);
+        Running::spawn(&mut command)
+    }
+
+    /// Packets and bytes that `lo` has carried.
+    fn counters(&self) -> (u64, u64) {
+        let output = self.command("cat").arg("/proc/net/dev").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lo = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("lo:"))
+            .unwrap();
+        let numbers: Vec<u64> = lo.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        (numbers[1], numbers[0])
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// Says something to the test, which reads lines.
+fn say(text: impl std::fmt::Display) {
+    println!("\nSAYS {text}");
+}
+
+/// Waits until the test closes standard input.
+fn wait() {
+    let mut rest = Vec::new();
+    std::io::stdin().read_to_end(&mut rest).unwrap();
+}
+
+/// What the helpers do; nothing when run as a test.
+#[test]
+fn role() {
+    let Ok(role) = std::env::var("ROLE") else {
+        return;
+    };
+    let peer = std::env::var("ARGUMENT").unwrap();
+    match role.as_str() {
+        "tcp-server" => {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            say(listener.local_addr().unwrap());
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut vec![0; TCP_REQUEST]).unwrap();
+            stream.write_all(&vec![1; TCP_RESPONSE]).unwrap();
+            wait();
+        }
+        "tcp-client" => {
+            let mut stream = TcpStream::connect(peer).unwrap();
+            stream.write_all(&vec![2; TCP_REQUEST]).unwrap();
+            stream.read_exact(&mut vec![0; TCP_RESPONSE]).unwrap();
+            say(stream.local_addr().unwrap());
+            wait();
+        }
+        "udp-server" => {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            say(socket.local_addr().unwrap());
+            for _ in 0..DATAGRAMS {
+                let mut buffer = [0; 2_000];
+                let (length, from) = socket.recv_from(&mut buffer).unwrap();
+                socket.send_to(&buffer[..length], from).unwrap();
+            }
+            wait();
+        }
+        "udp-client" => {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.connect(peer).unwrap();
+            for _ in 0..DATAGRAMS {
+                socket
+                    .send(&vec![3; usize::try_from(DATAGRAM).unwrap()])
+                    .unwrap();
+                socket.recv(&mut [0; 2_000]).unwrap();
+            }
+            say(socket.local_addr().unwrap());
+            wait();
+        }
+        other => panic!("no role {other}"),
+    }
+}
+
+/// What a helper says: its address.
+fn said(role: &Running) -> String {
+    let line = role.line_with(|line| line.starts_with("SAYS "));
+    line["SAYS ".len()..].to_owned()
+}
+
+/// Numbers of one direction of a flow.
+fn counted(flow: &Value, direction: &str) -> (u64, u64) {
+    let of = |key: &str| flow[direction][key].as_u64().unwrap();
+    (of("packets"), of("bytes"))
+}
+
+#[test]
+fn both_ends_are_named_and_every_byte_is_counted() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let program = env!("CARGO_BIN_EXE_flowner");
+    let watch = Running::spawn(
+        namespace
+            .command(program)
+            .args(["watch", "--json", "-i", "lo"]),
+    );
+    let head: Value = serde_json::from_str(&watch.line()).unwrap();
+    assert_eq!(
+        (&head["type"], &head["schema"]),
+        (&"start".into(), &1.into())
+    );
+    let before = namespace.counters();
+
+    let mut pairs = Vec::new();
+    for protocol in ["tcp", "udp"] {
+        let server = namespace.role(&format!("{protocol}-server"), "");
+        let server_address = said(&server);
+        let client = namespace.role(&format!("{protocol}-client"), &server_address);
+        let client_address = said(&client);
+        pairs.push((protocol, client, client_address, server, server_address));
+    }
+    // Whoever is still looked for when the watch ends is looked for once more then,
+    // and the helpers keep their sockets until the end of this test.
+    watch.interrupt();
+    let lines: Vec<Value> = watch
+        .rest()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let after = namespace.counters();
+
+    let flows: Vec<&Value> = lines.iter().filter(|line| line["type"] == "flow").collect();
+    for (protocol, client, client_address, server, server_address) in &pairs {
+        let flow = flows
+            .iter()
+            .find(|flow| flow["protocol"] == *protocol && flow["local"] == *client_address)
+            .unwrap_or_else(|| panic!("no {protocol} flow from {client_address} in {flows:#?}"));
+        assert_eq!(flow["remote"], *server_address);
+        assert_eq!(flow["direction"], "loopback");
+        let pids = |owner: &str| flow[owner]["processes"][0]["pid"].clone();
+        assert_eq!(pids("owner"), client.pid(), "{flow:#}");
+        assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
+        if *protocol == "udp" {
+            let expected = (DATAGRAMS, DATAGRAMS * (ETHERNET + 20 + 8 + DATAGRAM));
+            assert_eq!(counted(flow, "sent"), expected);
+            assert_eq!(counted(flow, "received"), expected);
+        }
+    }
+    let summary = lines.last().unwrap();
+    assert_eq!(summary["type"], "summary");
+    let packets = after.0 - before.0;
+    let bytes = after.1 - before.1 + packets * ETHERNET;
+    let sum = |place: usize| -> u64 {
+        let both = |flow: &&Value| {
+            let (sent, received) = (counted(flow, "sent"), counted(flow, "received"));
+            [sent.0 + received.0, sent.1 + received.1][place]
+        };
+        flows.iter().map(both).sum()
+    };
+    assert_eq!((sum(0), sum(1)), (packets, bytes), "{flows:#?}");
+    assert_eq!(summary["total"]["packets"], packets);
+    assert_eq!(summary["total"]["bytes"], bytes);
+}

@@ -1,0 +1,125 @@
+//! The other end of the output: pipes that close, disks that are full, people who
+//! ask wrong questions.
+
+mod common;
+
+use std::net::{TcpListener, UdpSocket};
+use std::process::Stdio;
+
+use common::{flowner, json_lines, run, stderr, stdout};
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    for arguments in [&["sockets"][..], &["devices", "--json"], &["--help"]] {
+        let mut child = flowner()
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    // Something to write: this host has at least one socket.
+    let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = flowner()
+        .arg("sockets")
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("could not be written"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn who_and_sockets_know_this_test() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let pid = std::process::id();
+    let (tcp_address, udp_address) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
+
+    let port = tcp_address.port().to_string();
+    for target in [
+        port.as_str(),
+        &format!("tcp:{port}"),
+        &tcp_address.to_string(),
+    ] {
+        let output = run(&["who", target]);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{target}: {}",
+            stderr(&output)
+        );
+        assert!(stdout(&output).contains(&format!("[{pid}]")), "{target}");
+    }
+    let lines = json_lines(&stdout(&run(&["who", "--json", &udp_address.to_string()])));
+    assert_eq!(lines[0]["schema"], 1);
+    assert_eq!(lines[1]["owner"]["processes"][0]["pid"], pid, "{lines:#?}");
+
+    let filter = format!("pid:{pid} port:{port}");
+    let lines = json_lines(&stdout(&run(&["sockets", "--json", &filter])));
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert_eq!(lines[1]["local"], tcp_address.to_string());
+    assert_eq!(lines[1]["state"], "listen");
+}
+
+#[test]
+fn nobody_found_is_one_and_nonsense_is_two() {
+    // Bound and closed again: a port that nobody holds now.
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = run(&["who", &free.to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&free.to_string()));
+
+    for arguments in [
+        &["who", "nonsense"][..],
+        &["who", "99999"],
+        &["sockets", "prot:tcp"],
+        &["watch", "-i", "no-such-device"],
+        &["nonsense"],
+        &["watch", "--duration", "soon"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!stderr(&output).is_empty(), "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+    let output = run(&["watch", "-i", "no-such-device"]);
+    assert!(
+        stderr(&output).contains("no-such-device"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn devices_have_a_default() {
+    let output = run(&["devices"]);
+    assert!(output.status.success());
+    let text = stdout(&output);
+    assert!(text.lines().any(|line| line.starts_with('*')), "{text}");
+    assert!(text.contains("127.0.0.1"), "{text}");
+    let lines = json_lines(&stdout(&run(&["devices", "--json"])));
+    let defaults = lines[1..].iter().filter(|device| device["default"] == true);
+    assert_eq!(defaults.count(), 1, "{lines:#?}");
+}

@@ -1,0 +1,415 @@
+//! The books: every captured byte in one flow or one named counter, owners on the
+//! flows, totals derived from them. Pure: packets, answers and time come in; what
+//! is to be done comes out as [`Effect`]s.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowner_attribution::{self as attribution, Opened, Ownership, Question, Reason, SocketQuery};
+use flowner_attribution::{Source, Waiter};
+use flowner_flows::{
+    Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
+    Protocol, TableConfig,
+};
+
+use crate::config::Limits;
+use crate::events::Event;
+use crate::program::{Party, Program};
+use crate::record::FlowRecord;
+use crate::totals::Breakdowns;
+
+/// Programs that are remembered as seen. Past that, none counts as new.
+const MAX_KNOWN_PROGRAMS: usize = 65_536;
+
+/// The owners of a flow's ends, kept on the flow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owners {
+    pub(crate) local: Option<Ownership>,
+    /// For loopback flows only.
+    pub(crate) remote: Option<Ownership>,
+    waiting: [bool; 2],
+}
+
+/// One end of a flow, as an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Local = 0,
+    Remote = 1,
+}
+
+impl Owners {
+    /// Whether an answer may still come.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting != [false; 2]
+    }
+
+    fn of(&mut self, end: End) -> &mut Option<Ownership> {
+        match end {
+            End::Local => &mut self.local,
+            End::Remote => &mut self.remote,
+        }
+    }
+}
+
+/// What is to be done after the books were written, without holding them.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Ask who owns one end of a new flow.
+    Ask(Waiter, Question),
+    /// Tell that a packet of a flow arrived whose owner is not settled.
+    PacketSeen(Waiter),
+    /// Tell that the flow is over.
+    End(Waiter),
+    /// Tell whoever listens.
+    Tell(Box<Event>),
+}
+
+/// The books.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    table: FlowTable<Owners>,
+    ended: EndedFlows,
+    retired: Breakdowns,
+    undecodable: BTreeMap<&'static str, Counters>,
+    known_programs: HashSet<Program>,
+    looks_up_owners: bool,
+    is_watched: bool,
+    saw_foreign: bool,
+    now: Duration,
+    from: Option<Duration>,
+    just_ended: Vec<Ended<Owners>>,
+}
+
+/// Flows that are over but still listed, oldest first.
+#[derive(Debug, Default)]
+struct EndedFlows {
+    by_id: HashMap<FlowId, (Flow<Owners>, EndReason)>,
+    order: VecDeque<FlowId>,
+    max: usize,
+}
+
+impl Ledger {
+    /// Empty books. `looks_up_owners`: whether flows ask for their owners;
+    /// `is_watched`: whether events have a reader.
+    pub(crate) fn new(
+        limits: &Limits,
+        local: Option<LocalAddresses>,
+        looks_up_owners: bool,
+        is_watched: bool,
+    ) -> Self {
+        let table = FlowTable::new(TableConfig {
+            capacity: limits.flows,
+            local,
+            ..TableConfig::default()
+        });
+        Self {
+            table,
+            ended: EndedFlows {
+                max: limits.ended_flows,
+                ..EndedFlows::default()
+            },
+            retired: Breakdowns::new(limits.groups),
+            undecodable: BTreeMap::new(),
+            known_programs: HashSet::new(),
+            looks_up_owners,
+            is_watched,
+            saw_foreign: false,
+            now: Duration::ZERO,
+            from: None,
+            just_ended: Vec::new(),
+        }
+    }
+
+    /// Counts a packet that was decoded.
+    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) {
+        self.clock(packet.time);
+        let mut ended = std::mem::take(&mut self.just_ended);
+        let update = self.table.ingest(packet, &mut ended);
+        // What ended made room for this flow, and may have had its five-tuple.
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+        match update.change {
+            Change::Opened => self.opened(update.id, effects),
+            Change::Continued => self.nudge(update.id, effects, Effect::PacketSeen),
+            Change::Closed => self.nudge(update.id, effects, Effect::End),
+        }
+    }
+
+    /// Counts a frame that could not be decoded, under the name of the reason.
+    pub(crate) fn undecodable(&mut self, kind: &'static str, time: Duration, wire_len: u32) {
+        self.clock(time);
+        *self.undecodable.entry(kind).or_default() += Counters {
+            packets: 1,
+            bytes: u64::from(wire_len),
+            payload_bytes: 0,
+        };
+    }
+
+    /// Lets time pass without a packet.
+    pub(crate) fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.now = self.now.max(now);
+        let mut ended = std::mem::take(&mut self.just_ended);
+        self.table.advance(self.now, &mut ended);
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+    }
+
+    /// Writes down who owns one end of a flow. Better answers replace worse ones;
+    /// all bytes of the flow move with them.
+    pub(crate) fn answer(
+        &mut self,
+        waiter: Waiter,
+        ownership: Ownership,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (id, end) = unpack(waiter);
+        let (flow, ended) = match self.table.flow_mut(id) {
+            Some(flow) => (flow, None),
+            None => match self.ended.by_id.get_mut(&id) {
+                Some((flow, reason)) => (flow, Some(*reason)),
+                None => return,
+            },
+        };
+        flow.data.waiting[end as usize] &= !last;
+        let owner = flow.data.of(end);
+        let improved = owner
+            .as_ref()
+            .is_none_or(|old| ownership.is_better_than(old));
+        let was_named = owner.as_ref().is_some_and(|old| old.verdict.is_named());
+        if improved {
+            *owner = Some(ownership);
+        }
+        let record = FlowRecord::new(flow, self.now, ended);
+        self.tell_of_answer(record, end, improved, was_named, effects);
+    }
+
+    /// Writes down that nobody will be asked for one end of a flow.
+    pub(crate) fn refused(&mut self, waiter: Waiter, effects: &mut Vec<Effect>) {
+        let nobody = Ownership::unknown(Reason::NotFound, wall_clock(self.now), Source::None);
+        self.answer(waiter, nobody, true, effects);
+    }
+
+    /// Flows opened from now on are this host's if one of these is their end.
+    pub(crate) fn set_local_addresses(&mut self, local: LocalAddresses) {
+        self.table.set_local_addresses(Some(local));
+    }
+
+    /// Whether a flow opened, since this was asked last, that has no end on this
+    /// host: a sign that its addresses changed.
+    pub(crate) fn take_foreign(&mut self) -> bool {
+        std::mem::take(&mut self.saw_foreign)
+    }
+
+    /// All flows that are listed: by first packet, then in the order of opening.
+    pub(crate) fn flows(&self) -> Vec<FlowRecord> {
+        let live = self.table.iter().map(|flow| (flow, None));
+        let ended = self.ended.by_id.values();
+        let ended = ended.map(|(flow, reason)| (flow, Some(*reason)));
+        let mut flows: Vec<_> = live
+            .chain(ended)
+            .map(|(flow, ended)| FlowRecord::new(flow, self.now, ended))
+            .collect();
+        flows.sort_by_key(|flow| (flow.first_seen, flow.id));
+        flows
+    }
+
+    /// What flows add up to that are not listed any more.
+    pub(crate) fn retired(&self) -> &Breakdowns {
+        &self.retired
+    }
+
+    /// Frames that could not be decoded, by the name of the reason.
+    pub(crate) fn undecodable_by_kind(&self) -> Vec<(&'static str, Counters)> {
+        let kinds = self.undecodable.iter();
+        kinds.map(|(kind, counters)| (*kind, *counters)).collect()
+    }
+
+    /// What the flow table counted.
+    pub(crate) fn table_statistics(&self) -> flowner_flows::TableStatistics {
+        self.table.statistics()
+    }
+
+    /// Packet time of the first packet, and the newest time that is known.
+    pub(crate) fn span(&self) -> Option<(Duration, Duration)> {
+        self.from.map(|from| (from, self.now))
+    }
+
+    fn clock(&mut self, time: Duration) {
+        self.from.get_or_insert(time);
+        self.now = self.now.max(time);
+    }
+
+    fn opened(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        self.saw_foreign |= flow.direction() == Direction::Forwarded;
+        if self.looks_up_owners {
+            ask(flow, effects);
+        }
+        if self.is_watched {
+            let record = FlowRecord::new(flow, self.now, None);
+            effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
+        }
+    }
+
+    /// Tells those who look for the owners of a flow that still waits.
+    fn nudge(&self, id: FlowId, effects: &mut Vec<Effect>, effect: fn(Waiter) -> Effect) {
+        if let Some(flow) = self.table.flow(id) {
+            effects.extend(waiters(flow).map(effect));
+        }
+    }
+
+    /// Moves flows that are over to the list of ended ones, and what falls off its
+    /// end into the totals.
+    fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
+        for Ended { flow, reason } in ended.drain(..) {
+            effects.extend(waiters(&flow).map(Effect::End));
+            if !flow.data.is_waiting() {
+                let record = FlowRecord::new(&flow, self.now, Some(reason));
+                self.tell(Event::FlowClosed(record), effects);
+            }
+            for (flow, reason) in self.ended.push(flow, reason) {
+                let record = FlowRecord::new(&flow, self.now, Some(reason));
+                self.retired.add(&record);
+                if record.is_waiting {
+                    self.tell(Event::FlowClosed(record), effects);
+                }
+            }
+        }
+    }
+
+    fn tell_of_answer(
+        &mut self,
+        record: FlowRecord,
+        end: End,
+        improved: bool,
+        was_named: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.is_watched {
+            return;
+        }
+        let owner = match end {
+            End::Local => &record.owner,
+            End::Remote => &record.remote_owner,
+        };
+        let is_named = owner.as_ref().is_some_and(|owner| owner.verdict.is_named());
+        for program in Party::of(owner.as_ref()).programs() {
+            if self.known_programs.len() < MAX_KNOWN_PROGRAMS
+                && self.known_programs.insert(program.clone())
+            {
+                let event = Event::ProgramFirstSeen(program.clone());
+                effects.push(Effect::Tell(Box::new(event)));
+            }
+        }
+        let is_over = record.ended.is_some() && !record.is_waiting;
+        let over = is_over.then(|| Event::FlowClosed(record.clone()));
+        if improved && is_named {
+            let event = match was_named {
+                false => Event::OwnerResolved(record),
+                true => Event::OwnerUpgraded(record),
+            };
+            self.tell(event, effects);
+        }
+        if let Some(event) = over {
+            self.tell(event, effects);
+        }
+    }
+
+    fn tell(&self, event: Event, effects: &mut Vec<Effect>) {
+        if self.is_watched {
+            effects.push(Effect::Tell(Box::new(event)));
+        }
+    }
+}
+
+impl EndedFlows {
+    /// Adds one; returns those that are too many.
+    fn push(&mut self, flow: Flow<Owners>, reason: EndReason) -> Vec<(Flow<Owners>, EndReason)> {
+        self.order.push_back(flow.id());
+        self.by_id.insert(flow.id(), (flow, reason));
+        let excess = self.order.len().saturating_sub(self.max);
+        let oldest = self.order.drain(..excess);
+        oldest.filter_map(|id| self.by_id.remove(&id)).collect()
+    }
+}
+
+/// Asks for the owners of a new flow, or says why there is nobody to ask.
+fn ask(flow: &mut Flow<Owners>, effects: &mut Vec<Effect>) {
+    let seen_at = wall_clock(flow.first_seen());
+    let nobody = |reason| Some(Ownership::unknown(reason, seen_at, Source::None));
+    let protocol = match flow.protocol() {
+        Protocol::TCP => attribution::Protocol::Tcp,
+        Protocol::UDP => attribution::Protocol::Udp,
+        _ => {
+            flow.data.local = nobody(Reason::Unsupported);
+            return;
+        }
+    };
+    let ends: &[End] = match flow.direction() {
+        Direction::Forwarded => {
+            flow.data.local = nobody(Reason::Forwarded);
+            return;
+        }
+        Direction::Loopback => &[End::Local, End::Remote],
+        _ => &[End::Local],
+    };
+    for &end in ends {
+        flow.data.waiting[end as usize] = true;
+        let query = match end {
+            End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
+            End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
+        };
+        let question = Question {
+            query,
+            seen_at,
+            opened: opened_by(flow, end),
+        };
+        effects.push(Effect::Ask(pack(flow.id(), end), question));
+    }
+}
+
+fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
+    let address = match end {
+        End::Local => flow.local(),
+        End::Remote => flow.remote(),
+    };
+    if flow.protocol() == Protocol::TCP && !flow.initiator_certain() {
+        Opened::Earlier
+    } else if flow.initiator() == address {
+        Opened::ByUs
+    } else {
+        Opened::ByPeer
+    }
+}
+
+fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Waiter> + use<> {
+    let (id, waiting) = (flow.id(), flow.data.waiting);
+    [End::Local, End::Remote]
+        .into_iter()
+        .filter(move |end| waiting[*end as usize])
+        .map(move |end| pack(id, end))
+}
+
+fn pack(id: FlowId, end: End) -> Waiter {
+    Waiter(id.as_u64() << 1 | end as u64)
+}
+
+fn unpack(waiter: Waiter) -> (FlowId, End) {
+    let end = if waiter.0 & 1 == 0 {
+        End::Local
+    } else {
+        End::Remote
+    };
+    (FlowId::from_u64(waiter.0 >> 1), end)
+}
+
+/// Packet time as wall-clock time.
+fn wall_clock(time: Duration) -> SystemTime {
+    UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flowner_attribution::{Evidence, Match, Process, Verdict};
+use flowner_flows::{State, Tcp, TcpFlags};
+use proptest::prelude::*;
+
+use super::*;
+use crate::totals::Group;
+
+const HERE: &str = "10.0.0.1:40000";
+const THERE: &str = "10.9.9.9:443";
+
+fn ledger(flows: usize, ended_flows: usize, groups: usize) -> Ledger {
+    let limits = Limits {
+        flows,
+        ended_flows,
+        groups,
+        events: 0,
+    };
+    let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
+    Ledger::new(&limits, Some(local), true, true)
+}
+
+fn packet(source: &str, destination: &str, wire_len: u32) -> Packet {
+    Packet {
+        time: Duration::from_secs(1),
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        protocol: Protocol::UDP,
+        wire_len,
+        payload_len: 0,
+        tcp: None,
+        fragment: None,
+    }
+}
+
+fn process(pid: u32, matched: Match) -> Ownership {
+    Ownership {
+        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        evidence: Evidence {
+            matched: Some(matched),
+            observed_at: UNIX_EPOCH,
+            source: Source::Scripted,
+        },
+    }
+}
+
+fn breakdowns(ledger: &Ledger) -> Breakdowns {
+    let mut all = ledger.retired().clone().unbounded();
+    for flow in ledger.flows() {
+        all.add(&flow);
+    }
+    all
+}
+
+/// Bytes by program, as text.
+#[track_caller]
+fn check_programs(ledger: &Ledger, expected: &[(&str, u64)]) {
+    let groups = breakdowns(ledger).programs.groups();
+    let found: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let name = group
+                .key
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string);
+            (name, group.totals.total().bytes)
+        })
+        .collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, bytes)| ((*name).to_owned(), *bytes))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+fn questions(effects: &[Effect]) -> Vec<(Waiter, Question)> {
+    let questions = effects.iter().filter_map(|effect| match effect {
+        Effect::Ask(waiter, question) => Some((*waiter, *question)),
+        _ => None,
+    });
+    questions.collect()
+}
+
+#[test]
+fn a_late_answer_moves_all_bytes() {
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet(HERE, THERE, 100), &mut effects);
+    ledger.packet(&packet(THERE, HERE, 50), &mut effects);
+    check_programs(&ledger, &[("unattributed", 150)]);
+
+    let (waiter, question) = questions(&effects)[0];
+    assert_eq!(question.query.to_string(), format!("udp {HERE} -> {THERE}"));
+    assert_eq!(question.opened, Opened::ByUs);
+    ledger.answer(
+        waiter,
+        process(7, Match::WildcardAddress),
+        false,
+        &mut effects,
+    );
+    check_programs(&ledger, &[("p7", 150)]);
+    // Better evidence replaces, worse does not.
+    ledger.answer(waiter, process(8, Match::FiveTuple), false, &mut effects);
+    check_programs(&ledger, &[("p8", 150)]);
+    ledger.answer(waiter, process(9, Match::LocalEndpoint), true, &mut effects);
+    check_programs(&ledger, &[("p8", 150)]);
+}
+
+#[test]
+fn an_answer_reaches_a_flow_that_has_ended() {
+    let mut ledger = ledger(1, 1, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet(HERE, THERE, 100), &mut effects);
+    let (waiter, _) = questions(&effects)[0];
+    ledger.packet(&packet(HERE, "10.9.9.9:1", 7), &mut effects);
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::End(w) if *w == waiter))
+    );
+    ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
+    check_programs(&ledger, &[("p7", 100), ("unattributed", 7)]);
+    // What falls off the list stays in the totals of its owner.
+    ledger.packet(&packet(HERE, "10.9.9.9:2", 8), &mut effects);
+    assert_eq!(ledger.retired().total.flows, 1);
+    check_programs(&ledger, &[("p7", 100), ("unattributed", 15)]);
+}
+
+#[test]
+fn both_ends_of_a_loopback_flow_are_asked_for_and_credited() {
+    let (client, server) = ("127.0.0.1:40000", "127.0.0.1:53");
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet(client, server, 100), &mut effects);
+    ledger.packet(&packet(server, client, 1_000), &mut effects);
+    let questions = questions(&effects);
+    let [(initiator, first), (responder, second)] = questions[..] else {
+        panic!("two questions, not {questions:?}");
+    };
+    assert_eq!(
+        (first.opened, second.opened),
+        (Opened::ByUs, Opened::ByPeer)
+    );
+    assert_eq!(
+        second.query.to_string(),
+        format!("udp {server} -> {client}")
+    );
+    ledger.answer(initiator, process(1, Match::FiveTuple), true, &mut effects);
+    ledger.answer(
+        responder,
+        process(2, Match::LocalEndpoint),
+        true,
+        &mut effects,
+    );
+    check_programs(&ledger, &[("p2", 1_000), ("p1", 100)]);
+    let flow = &ledger.flows()[0];
+    assert_eq!(flow.remote_owner, Some(process(2, Match::LocalEndpoint)));
+}
+
+#[test]
+fn nobody_is_asked_where_there_is_nobody_to_ask() {
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet("10.5.5.5:1", "10.6.6.6:2", 1), &mut effects);
+    let icmp = Packet {
+        protocol: Protocol::ICMP,
+        ..packet("10.0.0.1:0", "10.6.6.6:0", 1)
+    };
+    ledger.packet(&icmp, &mut effects);
+    assert_eq!(questions(&effects), []);
+    let reasons: Vec<_> = ledger
+        .flows()
+        .into_iter()
+        .map(|flow| flow.owner.unwrap().verdict)
+        .collect();
+    let unknown = [Reason::Forwarded, Reason::Unsupported].map(Verdict::Unknown);
+    assert_eq!(reasons, unknown);
+    assert!(ledger.take_foreign());
+    assert!(!ledger.take_foreign());
+}
+
+#[test]
+fn events_tell_the_life_of_a_flow() {
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    let tcp = |source, destination, flags| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(Tcp { flags, sequence: 0 }),
+        ..packet(source, destination, 60)
+    };
+    ledger.packet(&tcp(HERE, THERE, TcpFlags::SYN), &mut effects);
+    let (waiter, _) = questions(&effects)[0];
+    ledger.packet(&tcp(THERE, HERE, TcpFlags::RST), &mut effects);
+    ledger.advance(Duration::from_secs(100), &mut effects);
+    ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
+    let told: Vec<String> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Tell(event) => Some(match &**event {
+                Event::FlowOpened(_) => "opened".to_owned(),
+                Event::ProgramFirstSeen(program) => format!("first {program}"),
+                Event::OwnerResolved(_) => "resolved".to_owned(),
+                Event::FlowClosed(flow) => {
+                    assert_eq!(flow.state, State::Reset);
+                    assert!(flow.owner.is_some() && flow.ended.is_some());
+                    "closed".to_owned()
+                }
+                other => format!("{other:?}"),
+            }),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["opened", "first p7", "resolved", "closed"]);
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Packet(Packet),
+    Undecodable(u32),
+    Advance(u64),
+    /// To one of the questions asked so far.
+    Answer(usize, Ownership, bool),
+}
+
+fn any_packet() -> impl Strategy<Value = Packet> {
+    let end = prop_oneof![
+        (1..3_u8, 0..3_u16).prop_map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port))),
+        (1..3_u16).prop_map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        Just(SocketAddr::from(([224, 0, 0, 251], 5353))),
+    ];
+    let protocol = proptest::sample::select(vec![Protocol::TCP, Protocol::UDP, Protocol::ICMP]);
+    (
+        0..300_u64,
+        end.clone(),
+        end,
+        protocol,
+        0..100_000_u32,
+        any::<u8>(),
+        0..2_u32,
+    )
+        .prop_map(
+            |(seconds, source, destination, protocol, wire_len, flags, sequence)| Packet {
+                time: Duration::from_secs(seconds),
+                source,
+                destination,
+                protocol,
+                wire_len,
+                payload_len: wire_len / 2,
+                tcp: (protocol == Protocol::TCP).then_some(Tcp {
+                    flags: TcpFlags(flags),
+                    sequence,
+                }),
+                fragment: None,
+            },
+        )
+}
+
+fn any_answer() -> impl Strategy<Value = Ownership> {
+    let matched = proptest::sample::select(vec![
+        Match::History,
+        Match::WildcardAddress,
+        Match::LocalEndpoint,
+        Match::FiveTuple,
+    ]);
+    let reason = proptest::sample::select(Reason::ALL.to_vec());
+    prop_oneof![
+        (1..5_u32, matched).prop_map(|(pid, matched)| process(pid, matched)),
+        reason.prop_map(|reason| Ownership::unknown(reason, UNIX_EPOCH, Source::Scripted)),
+    ]
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        10 => any_packet().prop_map(Operation::Packet),
+        1 => any::<u32>().prop_map(Operation::Undecodable),
+        1 => (0..1_000_u64).prop_map(Operation::Advance),
+        6 => (any::<usize>(), any_answer(), any::<bool>())
+            .prop_map(|(place, answer, last)| Operation::Answer(place, answer, last)),
+    ]
+}
+
+fn sum<K>(groups: &[Group<K>]) -> Counters {
+    groups.iter().map(|group| group.totals.total()).sum()
+}
+
+proptest! {
+    /// Whatever comes, in whatever order: every breakdown adds up to all that was
+    /// captured, less what could not be decoded, at every moment.
+    #[test]
+    fn nothing_is_lost(
+        operations in proptest::collection::vec(any_operation(), 0..120),
+        flows in 1..5_usize,
+        ended_flows in 0..5_usize,
+        groups in 0..4_usize,
+    ) {
+        let mut ledger = ledger(flows, ended_flows, groups);
+        let mut waiters = Vec::new();
+        let mut decoded = Counters::default();
+        let mut undecodable = Counters::default();
+        for operation in operations {
+            let mut effects = Vec::new();
+            match operation {
+                Operation::Packet(packet) => {
+                    ledger.packet(&packet, &mut effects);
+                    decoded += Counters {
+                        packets: 1,
+                        bytes: packet.wire_len.into(),
+                        payload_bytes: packet.payload_len.into(),
+                    };
+                }
+                Operation::Undecodable(wire_len) => {
+                    ledger.undecodable("malformed", Duration::ZERO, wire_len);
+                    undecodable += Counters { packets: 1, bytes: wire_len.into(), payload_bytes: 0 };
+                }
+                Operation::Advance(seconds) => {
+                    ledger.advance(Duration::from_secs(seconds), &mut effects);
+                }
+                Operation::Answer(place, answer, last) => {
+                    if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
+                        ledger.answer(waiter, answer, last, &mut effects);
+                    }
+                }
+            }
+            waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
+            let all = breakdowns(&ledger);
+            prop_assert_eq!(all.total.total(), decoded);
+            prop_assert_eq!(sum(&all.programs.groups()), decoded);
+            prop_assert_eq!(sum(&all.processes.groups()), decoded);
+            prop_assert_eq!(sum(&all.hosts.groups()), decoded);
+            prop_assert_eq!(sum(&all.services.groups()), decoded);
+            prop_assert_eq!(sum(&all.protocols.groups()), decoded);
+            prop_assert_eq!(sum(&all.coverage.groups()), decoded);
+            let kinds = ledger.undecodable_by_kind();
+            let lost: Counters = kinds.into_iter().map(|(_, counters)| counters).sum();
+            prop_assert_eq!(lost, undecodable);
+            prop_assert!(ledger.flows().len() <= flows + ended_flows);
+        }
+    }
+}

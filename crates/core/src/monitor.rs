@@ -1,0 +1,494 @@
+//! The pipeline on its threads: the only place in this crate with a clock, a
+//! thread or a device.
+//!
+//! Two threads write the books: the capturing one, for every packet, and the one
+//! that looks up owners, for every answer. Nobody waits for a tick: a flow's owner
+//! is asked for by the thread that saw its first packet, before it reads the next.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use flowner_attribution::{self as attribution, Attributor, Lookup, PolicyConfig, Service};
+use flowner_capture::{Device, Headers, LiveOptions, Next, Source, Statistics, Stopper, decode};
+use flowner_flows::LocalAddresses;
+
+use crate::config::{Config, Input};
+use crate::convert;
+use crate::error::Error;
+use crate::events::{self, Event, EventSender, Events};
+use crate::ledger::{Effect, Ledger};
+use crate::report::{Ending, InputInfo, Parts, Report};
+
+/// How often, at most, the kernel's counters are read again while packets arrive,
+/// and this host's addresses when flows appear that are not its own.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// After how many packets of a file it is asked how far it was read.
+const PROGRESS_STEP: u64 = 4_096;
+
+/// Captures, counts and looks up owners until it is stopped or its input ends.
+#[derive(Debug)]
+pub struct Monitor {
+    shared: Arc<Shared>,
+    service: Option<Arc<Service>>,
+    stopper: Stopper,
+    input: InputInfo,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the threads share. No lock is held while the system is asked or while
+/// another lock is taken.
+#[derive(Debug)]
+struct Shared {
+    ledger: Mutex<Ledger>,
+    status: Mutex<Status>,
+    ended: Condvar,
+    events: Option<EventSender>,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+struct Status {
+    ending: Ending,
+    capture: Option<Statistics>,
+}
+
+/// How far a file was read, in bytes.
+#[derive(Debug, Default)]
+struct Progress {
+    done: AtomicU64,
+    of: AtomicU64,
+}
+
+/// Stops a monitor from elsewhere, such as a signal handler's thread.
+#[derive(Debug, Clone)]
+pub struct StopHandle {
+    stopper: Stopper,
+}
+
+impl StopHandle {
+    /// Ends the input; the monitor's report stays available.
+    pub fn stop(&self) {
+        self.stopper.stop();
+    }
+}
+
+impl Monitor {
+    /// Opens the input and starts.
+    ///
+    /// # Errors
+    /// When the input cannot be opened, or owners are wanted and cannot be looked
+    /// up on this system.
+    pub fn start(config: &Config) -> Result<Self, Error> {
+        Self::launch(config, None)
+    }
+
+    /// As [`start`](Self::start), with the events as they happen.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_watched(config: &Config) -> Result<(Self, Events), Error> {
+        let (sender, events) = events::queue(config.limits.events);
+        Ok((Self::launch(config, Some(sender))?, events))
+    }
+
+    fn launch(config: &Config, events: Option<EventSender>) -> Result<Self, Error> {
+        let opened = Opened::new(config)?;
+        let looks_up_owners = config.owners && config.input.is_live();
+        let ledger = Ledger::new(
+            &config.limits,
+            opened.local.clone(),
+            looks_up_owners,
+            events.is_some(),
+        );
+        let shared = Arc::new(Shared {
+            ledger: Mutex::new(ledger),
+            status: Mutex::new(Status {
+                ending: Ending::Running,
+                capture: None,
+            }),
+            ended: Condvar::new(),
+            events,
+            progress: Progress::default(),
+        });
+        let service = match looks_up_owners {
+            true => Some(Arc::new(spawn_service(&shared)?)),
+            false => None,
+        };
+        let stopper = opened.source.stopper();
+        let input = opened.info.clone();
+        let pump = Pump {
+            shared: Arc::clone(&shared),
+            service: service.clone(),
+            source: opened.source,
+            extra_addresses: config.local_addresses.clone(),
+            is_live: opened.info.is_live,
+            refreshed: Instant::now(),
+            packets: 0,
+            effects: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("flowner-capture".to_owned())
+            .spawn(move || pump.run())
+            .map_err(Error::Thread)?;
+        Ok(Self {
+            shared,
+            service,
+            stopper,
+            input,
+            thread: Some(thread),
+        })
+    }
+
+    /// What is known now.
+    pub fn report(&self) -> Arc<Report> {
+        if self.input.is_live && self.shared.status().ending == Ending::Running {
+            let mut effects = Vec::new();
+            self.shared.ledger().advance(now(), &mut effects);
+            self.shared.carry_out(&mut effects, self.service.as_deref());
+        }
+        let parts = self.shared.parts();
+        let status = self.shared.status();
+        Arc::new(Report::new(
+            parts,
+            self.input.clone(),
+            status.ending.clone(),
+            status.capture,
+            self.service.as_ref().map(|service| service.statistics()),
+        ))
+    }
+
+    /// Where the packets come from.
+    pub const fn input(&self) -> &InputInfo {
+        &self.input
+    }
+
+    /// For files whose size is known: bytes that were read, and bytes in all.
+    pub fn progress(&self) -> Option<(u64, u64)> {
+        let progress = &self.shared.progress;
+        let of = progress.of.load(Ordering::Relaxed);
+        (of > 0).then(|| (progress.done.load(Ordering::Relaxed), of))
+    }
+
+    /// Waits until the input has ended, at most for `timeout`; whether it has.
+    pub fn wait_ended(&self, timeout: Duration) -> bool {
+        let running = |status: &mut Status| status.ending == Ending::Running;
+        let waited = self
+            .shared
+            .ended
+            .wait_timeout_while(self.shared.status(), timeout, running);
+        let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        status.ending != Ending::Running
+    }
+
+    /// What stops this monitor from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle {
+            stopper: self.stopper.clone(),
+        }
+    }
+
+    /// Stops, settles the owners that are still looked for, and gives the final
+    /// report. Flows that are open stay so in it.
+    pub fn stop(self) -> Arc<Report> {
+        self.stopper.stop();
+        self.wait()
+    }
+
+    /// As [`stop`](Self::stop), after the input has ended by itself.
+    pub fn wait(mut self) -> Arc<Report> {
+        self.join();
+        let owners = self.service.take().map(|service| {
+            let statistics = service.statistics();
+            // The capturing thread is gone, so this is the last handle.
+            if let Some(service) = Arc::into_inner(service) {
+                service.finish();
+            }
+            statistics
+        });
+        let status = self.shared.status();
+        Arc::new(Report::new(
+            self.shared.parts(),
+            self.input.clone(),
+            status.ending.clone(),
+            status.capture,
+            owners,
+        ))
+    }
+
+    fn join(&mut self) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if thread.join().is_err() {
+            let message = "the capturing thread failed; this is a defect of flowner";
+            self.shared.status().ending = Ending::Failed(message.to_owned());
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        self.join();
+    }
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn parts(&self) -> Parts {
+        let ledger = self.ledger();
+        Parts {
+            span: ledger.span(),
+            flows: ledger.flows(),
+            undecodable: ledger.undecodable_by_kind(),
+            table: ledger.table_statistics(),
+            retired: ledger.retired().clone(),
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(events) = &self.events {
+            events.send(event);
+        }
+    }
+
+    /// Takes one answer of the service.
+    fn answer(&self, event: attribution::Event) {
+        let mut effects = Vec::new();
+        let attribution::Event {
+            waiter,
+            ownership,
+            last,
+        } = event;
+        self.ledger().answer(waiter, ownership, last, &mut effects);
+        self.carry_out(&mut effects, None);
+    }
+
+    /// Does what the books asked for. An answer that is there at once is written
+    /// down, which may ask for more.
+    fn carry_out(&self, effects: &mut Vec<Effect>, service: Option<&Service>) {
+        let mut more = Vec::new();
+        while !effects.is_empty() {
+            for effect in effects.drain(..) {
+                match (effect, service) {
+                    (Effect::Tell(event), _) => self.tell(*event),
+                    (Effect::Ask(waiter, question), Some(service)) => {
+                        match service.lookup(waiter, question) {
+                            Lookup::Known(ownership) => {
+                                self.ledger().answer(waiter, ownership, true, &mut more);
+                            }
+                            Lookup::Waiting => {}
+                            Lookup::Refused => self.ledger().refused(waiter, &mut more),
+                        }
+                    }
+                    (Effect::PacketSeen(waiter), Some(service)) => service.packet_seen(waiter),
+                    (Effect::End(waiter), Some(service)) => service.end(waiter),
+                    (Effect::Ask(..) | Effect::PacketSeen(_) | Effect::End(_), None) => {}
+                }
+            }
+            std::mem::swap(effects, &mut more);
+        }
+    }
+}
+
+/// An input that is open, and what is known of it.
+struct Opened {
+    source: Source,
+    info: InputInfo,
+    local: Option<LocalAddresses>,
+}
+
+impl Opened {
+    fn new(config: &Config) -> Result<Self, Error> {
+        let filter = config.capture_filter.as_deref();
+        let (source, name, devices) = match &config.input {
+            Input::File(path) => (
+                Source::file(path, filter)?,
+                path.display().to_string(),
+                None,
+            ),
+            Input::StandardInput => (Source::stdin(filter)?, "-".to_owned(), None),
+            Input::DefaultDevice => {
+                let devices = flowner_capture::devices()?;
+                let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
+                let name = device.name.clone();
+                (open_device(&name, config)?, name, Some(devices))
+            }
+            Input::Device(name) => {
+                let devices = flowner_capture::devices()?;
+                (open_device(name, config)?, name.clone(), Some(devices))
+            }
+        };
+        let info = InputInfo {
+            name,
+            link_type: source.link_type().name(),
+            is_live: devices.is_some(),
+        };
+        let local = match devices {
+            Some(devices) => Some(local_addresses(&devices, &config.local_addresses)),
+            None if config.local_addresses.is_empty() => None,
+            None => Some(config.local_addresses.iter().copied().collect()),
+        };
+        Ok(Self {
+            source,
+            info,
+            local,
+        })
+    }
+}
+
+fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
+    Ok(Source::live(&LiveOptions {
+        device: name.to_owned(),
+        snap_length: config.live.snap_length,
+        promiscuous: config.live.promiscuous,
+        filter: config.capture_filter.clone(),
+        ..LiveOptions::default()
+    })?)
+}
+
+fn local_addresses(devices: &[Device], extra: &[std::net::IpAddr]) -> LocalAddresses {
+    let addresses = devices.iter().flat_map(|device| &device.addresses);
+    let mut local: LocalAddresses = addresses
+        .clone()
+        .map(|address| address.ip)
+        .chain(extra.iter().copied())
+        .collect();
+    for broadcast in addresses.filter_map(|address| address.broadcast) {
+        local.add_broadcast(broadcast);
+    }
+    local
+}
+
+fn spawn_service(shared: &Arc<Shared>) -> Result<Service, Error> {
+    let shared = Arc::clone(shared);
+    let attributor = Attributor::new()?;
+    let on_event = move |event| shared.answer(event);
+    Ok(Service::spawn(
+        attributor,
+        PolicyConfig::default(),
+        on_event,
+    )?)
+}
+
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// The capturing thread.
+struct Pump {
+    shared: Arc<Shared>,
+    service: Option<Arc<Service>>,
+    source: Source,
+    extra_addresses: Vec<std::net::IpAddr>,
+    is_live: bool,
+    refreshed: Instant,
+    packets: u64,
+    effects: Vec<Effect>,
+}
+
+impl Pump {
+    fn run(mut self) {
+        let ending = loop {
+            match self.step() {
+                Ok(None) => {}
+                Ok(Some(ending)) => break ending,
+                Err(error) => break Ending::Failed(error.to_string()),
+            }
+        };
+        self.refresh_counters();
+        self.shared.status().ending = ending.clone();
+        self.shared.ended.notify_all();
+        self.shared.tell(Event::InputEnded(ending));
+    }
+
+    /// Takes one packet, or whatever else comes.
+    fn step(&mut self) -> Result<Option<Ending>, flowner_capture::Error> {
+        let link_type = self.source.link_type();
+        match self.source.next()? {
+            Next::Packet(packet) => {
+                let headers = decode(link_type, packet.data, packet.wire_len);
+                let (time, wire_len) = (packet.time, packet.wire_len);
+                self.count(headers, time, wire_len);
+            }
+            Next::Idle => {
+                self.shared.ledger().advance(now(), &mut self.effects);
+                self.refresh_counters();
+            }
+            Next::Stopped => return Ok(Some(Ending::Stopped)),
+            Next::End => return Ok(Some(Ending::Complete)),
+        }
+        self.shared
+            .carry_out(&mut self.effects, self.service.as_deref());
+        Ok(None)
+    }
+
+    fn count(
+        &mut self,
+        headers: Result<Headers, flowner_capture::DecodeError>,
+        time: Duration,
+        wire_len: u32,
+    ) {
+        let mut ledger = self.shared.ledger();
+        match headers {
+            Ok(headers) => {
+                ledger.packet(&convert::packet(&headers, time), &mut self.effects);
+            }
+            Err(error) => ledger.undecodable(error.kind(), time, wire_len),
+        }
+        drop(ledger);
+        self.packets += 1;
+        if self.is_live {
+            if self.refreshed.elapsed() >= REFRESH {
+                self.refresh_counters();
+            }
+        } else if self.packets % PROGRESS_STEP == 1 {
+            self.refresh_progress();
+        }
+    }
+
+    fn refresh_progress(&self) {
+        if let Some(progress) = self.source.progress() {
+            let shared = &self.shared.progress;
+            shared.done.store(progress.read, Ordering::Relaxed);
+            shared.of.store(progress.total, Ordering::Relaxed);
+        }
+    }
+
+    fn refresh_counters(&mut self) {
+        self.refreshed = Instant::now();
+        if !self.is_live {
+            return;
+        }
+        match self.source.statistics() {
+            Ok(statistics) => self.shared.status().capture = Some(statistics),
+            Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
+        }
+        let saw_foreign = self.shared.ledger().take_foreign();
+        if saw_foreign {
+            self.refresh_addresses();
+        }
+    }
+
+    fn refresh_addresses(&mut self) {
+        match flowner_capture::devices() {
+            Ok(devices) => {
+                let local = local_addresses(&devices, &self.extra_addresses);
+                self.shared.ledger().set_local_addresses(local);
+            }
+            Err(error) => tracing::debug!(%error, "devices could not be listed again"),
+        }
+    }
+}

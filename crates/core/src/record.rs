@@ -1,0 +1,76 @@
+//! One flow as reports, events and both apps show it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use flowner_attribution::Ownership;
+use flowner_flows::{Counters, Direction, EndReason, Flow, FlowId, Protocol, Rate, State};
+
+use crate::ledger::Owners;
+
+/// A flow and its owners at one point in time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlowRecord {
+    /// Unique within one monitor.
+    pub id: FlowId,
+    /// The protocol above IP.
+    pub protocol: Protocol,
+    /// This host's end; for loopback flows the initiator's.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The responder's port, by which the service is known; 0 where the protocol
+    /// has no ports.
+    pub service_port: u16,
+    /// Which way the flow was opened, seen from this host.
+    pub direction: Direction,
+    /// What its packets tell of its state.
+    pub state: State,
+    /// What `local` sent: packets, wire bytes, payload bytes.
+    pub sent: Counters,
+    /// What `remote` sent.
+    pub received: Counters,
+    /// Wire bytes a second at the time of the report.
+    pub rate: Rate,
+    /// Packet time of the first packet, since the Unix epoch.
+    pub first_seen: Duration,
+    /// Packet time of the newest packet, since the Unix epoch.
+    pub last_seen: Duration,
+    /// Who owns the local end; `None` while nobody was asked, or where there is
+    /// nobody to ask, as for files.
+    pub owner: Option<Ownership>,
+    /// Who owns the remote end of a loopback flow.
+    pub remote_owner: Option<Ownership>,
+    /// Whether an owner may still become known.
+    pub is_waiting: bool,
+    /// Why the flow is over, if it is.
+    pub ended: Option<EndReason>,
+}
+
+impl FlowRecord {
+    pub(crate) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
+        Self {
+            id: flow.id(),
+            protocol: flow.protocol(),
+            local: flow.local(),
+            remote: flow.remote(),
+            service_port: flow.responder().port(),
+            direction: flow.direction(),
+            state: flow.state(),
+            sent: flow.sent(),
+            received: flow.received(),
+            rate: flow.rate(now),
+            first_seen: flow.first_seen(),
+            last_seen: flow.last_seen(),
+            owner: flow.data.local.clone(),
+            remote_owner: flow.data.remote.clone(),
+            is_waiting: flow.data.is_waiting(),
+            ended,
+        }
+    }
+
+    /// Everything that was counted for this flow, both directions.
+    pub fn total(&self) -> Counters {
+        self.sent + self.received
+    }
+}

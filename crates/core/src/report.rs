@@ -1,0 +1,179 @@
+//! What both apps render: everything that is known at one point in time.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use flowner_attribution::PolicyStatistics;
+use flowner_capture::Statistics;
+use flowner_flows::{Counters, Protocol, TableStatistics};
+
+use crate::filter::Filter;
+use crate::program::Party;
+use crate::record::FlowRecord;
+use crate::totals::{Breakdowns, Coverage, Group, ProcessParty, Service};
+
+/// An immutable picture of a monitor's books.
+#[derive(Debug)]
+pub struct Report {
+    /// Where the packets come from.
+    pub input: InputInfo,
+    /// How the input ended, or that it has not.
+    pub ending: Ending,
+    /// Packet time of the first packet and the newest time known, since the Unix
+    /// epoch; `None` before the first packet.
+    pub span: Option<(Duration, Duration)>,
+    /// The flows that are open or ended recently, by first packet.
+    pub flows: Vec<FlowRecord>,
+    /// Frames that belong to no flow, by reason.
+    pub undecodable: Vec<(&'static str, Counters)>,
+    /// What the kernel counted, for live capture.
+    pub capture: Option<Statistics>,
+    /// What the flow table counted.
+    pub table: TableStatistics,
+    /// What the search for owners did; `None` where owners are not looked up.
+    pub owners: Option<PolicyStatistics>,
+    retired: Breakdowns,
+    all: OnceLock<Breakdowns>,
+}
+
+/// Where packets come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputInfo {
+    /// The device, the file, or `-` for standard input.
+    pub name: String,
+    /// The link type, such as `ethernet`.
+    pub link_type: &'static str,
+    /// Whether it is a device.
+    pub is_live: bool,
+}
+
+/// How a monitor's input ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It has not.
+    Running,
+    /// The file was read to its end.
+    Complete,
+    /// It was told to stop.
+    Stopped,
+    /// It failed; what was counted until then is in the report.
+    Failed(String),
+}
+
+/// What a report is made of, all read under one lock.
+pub(crate) struct Parts {
+    pub(crate) span: Option<(Duration, Duration)>,
+    pub(crate) flows: Vec<FlowRecord>,
+    pub(crate) undecodable: Vec<(&'static str, Counters)>,
+    pub(crate) table: TableStatistics,
+    pub(crate) retired: Breakdowns,
+}
+
+impl Report {
+    pub(crate) fn new(
+        parts: Parts,
+        input: InputInfo,
+        ending: Ending,
+        capture: Option<Statistics>,
+        owners: Option<PolicyStatistics>,
+    ) -> Self {
+        Self {
+            input,
+            ending,
+            span: parts.span,
+            flows: parts.flows,
+            undecodable: parts.undecodable,
+            capture,
+            table: parts.table,
+            owners,
+            retired: parts.retired,
+            all: OnceLock::new(),
+        }
+    }
+
+    /// Everything that was captured: all flows and what could not be decoded.
+    pub fn total(&self) -> Counters {
+        let undecodable = self.undecodable.iter().map(|(_, counters)| *counters);
+        let flows = self.flows.iter().map(FlowRecord::total);
+        flows.chain(undecodable).sum::<Counters>() + self.retired.total.total()
+    }
+
+    /// Flows that are counted in the totals but not listed any more.
+    pub fn unlisted_flows(&self) -> u64 {
+        self.retired.total.flows
+    }
+
+    /// The same report with the flows that pass a filter only, and with totals of
+    /// those. Flows that are not listed any more are left out, unless the filter
+    /// lets everything pass.
+    #[must_use]
+    pub fn select(&self, filter: &Filter) -> Self {
+        let everything = filter.is_everything();
+        let flows = self.flows.iter();
+        Self {
+            input: self.input.clone(),
+            ending: self.ending.clone(),
+            span: self.span,
+            flows: flows
+                .filter(|flow| filter.matches(*flow))
+                .cloned()
+                .collect(),
+            undecodable: if everything {
+                self.undecodable.clone()
+            } else {
+                Vec::new()
+            },
+            capture: self.capture,
+            table: self.table,
+            owners: self.owners,
+            retired: if everything {
+                self.retired.clone()
+            } else {
+                Breakdowns::new(0)
+            },
+            all: OnceLock::new(),
+        }
+    }
+
+    /// By program, most bytes first, as all breakdowns.
+    pub fn programs(&self) -> Vec<Group<Party>> {
+        self.breakdowns().programs.groups()
+    }
+
+    /// By process.
+    pub fn processes(&self) -> Vec<Group<ProcessParty>> {
+        self.breakdowns().processes.groups()
+    }
+
+    /// By the remote end's address; for flows between others, the responder's.
+    pub fn hosts(&self) -> Vec<Group<IpAddr>> {
+        self.breakdowns().hosts.groups()
+    }
+
+    /// By protocol and the responder's port.
+    pub fn services(&self) -> Vec<Group<Service>> {
+        self.breakdowns().services.groups()
+    }
+
+    /// By protocol.
+    pub fn protocols(&self) -> Vec<Group<Protocol>> {
+        self.breakdowns().protocols.groups()
+    }
+
+    /// By how the owner is known. The two ends of a loopback flow count each.
+    pub fn coverage(&self) -> Vec<Group<Coverage>> {
+        self.breakdowns().coverage.groups()
+    }
+
+    /// Made when first asked for, by whoever asks, not under the monitor's lock.
+    fn breakdowns(&self) -> &Breakdowns {
+        self.all.get_or_init(|| {
+            let mut all = self.retired.clone().unbounded();
+            for flow in &self.flows {
+                all.add(flow);
+            }
+            all
+        })
+    }
+}

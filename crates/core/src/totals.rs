@@ -1,0 +1,273 @@
+//! Sums over flows, by program, process, host, service or protocol.
+//!
+//! Every byte of every flow is credited exactly once in each breakdown, so each
+//! breakdown adds up to the same total.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use flowner_attribution::{Ownership, Process, ProcessId, Reason, Verdict};
+use flowner_flows::{Counters, Direction, Protocol};
+
+use crate::program::Party;
+use crate::record::FlowRecord;
+
+/// What some group of flows adds up to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Totals {
+    /// Flows that contribute; a loopback flow contributes to both of its owners.
+    pub flows: u64,
+    /// What this side sent.
+    pub sent: Counters,
+    /// What was sent to it. Between two programs of this host a packet counts for
+    /// its sender only, see [`received_here`](Self::received_here).
+    pub received: Counters,
+    /// What it received from programs of this host. It is credited to those, and
+    /// not part of [`total`](Self::total).
+    pub received_here: Counters,
+    /// Wire bytes a second, both directions.
+    pub rate: u64,
+    /// Packet time of the first packet; zero where there is none.
+    pub first_seen: Duration,
+    /// Packet time of the newest packet.
+    pub last_seen: Duration,
+}
+
+impl Totals {
+    /// What is credited to this group.
+    pub fn total(&self) -> Counters {
+        self.sent + self.received
+    }
+
+    fn of(flow: &FlowRecord) -> Self {
+        Self {
+            flows: 1,
+            sent: flow.sent,
+            received: flow.received,
+            received_here: Counters::default(),
+            rate: flow.rate.sent.saturating_add(flow.rate.received),
+            first_seen: flow.first_seen,
+            last_seen: flow.last_seen,
+        }
+    }
+
+    /// The initiator's and the responder's share of a flow that has both ends here.
+    fn of_ends(flow: &FlowRecord) -> [Self; 2] {
+        let end = |sent, received, rate| Self {
+            sent,
+            received: Counters::default(),
+            received_here: received,
+            rate,
+            ..Self::of(flow)
+        };
+        [
+            end(flow.sent, flow.received, flow.rate.sent),
+            end(flow.received, flow.sent, flow.rate.received),
+        ]
+    }
+
+    /// Adds another group's sums.
+    pub fn add(&mut self, other: &Self) {
+        let is_first = self.flows == 0;
+        self.flows = self.flows.saturating_add(other.flows);
+        self.sent += other.sent;
+        self.received += other.received;
+        self.received_here += other.received_here;
+        self.rate = self.rate.saturating_add(other.rate);
+        self.first_seen = if is_first {
+            other.first_seen
+        } else {
+            self.first_seen.min(other.first_seen)
+        };
+        self.last_seen = self.last_seen.max(other.last_seen);
+    }
+}
+
+/// One line of a breakdown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group<K> {
+    /// What the flows have in common; `None` for those that found no place in a
+    /// breakdown that was full.
+    pub key: Option<K>,
+    /// What they add up to.
+    pub totals: Totals,
+}
+
+/// A process as a breakdown lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ProcessParty {
+    /// One process.
+    Process {
+        /// Pid and start time.
+        id: ProcessId,
+        /// Its name.
+        name: String,
+        /// The name or number of its user, where known.
+        user: Option<String>,
+    },
+    /// Several processes, or none that is known.
+    Other(Party),
+}
+
+impl ProcessParty {
+    fn of(owner: Option<&Ownership>) -> Self {
+        match owner.map(|owner| &owner.verdict) {
+            Some(Verdict::Process(process)) => Self::one(process),
+            _ => Self::Other(Party::of(owner)),
+        }
+    }
+
+    fn one(process: &Process) -> Self {
+        Self::Process {
+            id: process.id(),
+            name: process.name.clone(),
+            user: process
+                .user
+                .as_ref()
+                .map(|user| user.name.clone().unwrap_or_else(|| user.id.to_string())),
+        }
+    }
+}
+
+/// A service: the protocol and the responder's port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Service {
+    /// The protocol above IP.
+    pub protocol: Protocol,
+    /// The responder's port; 0 where the protocol has none.
+    pub port: u16,
+}
+
+/// How a flow's owner is known, as far as coverage is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Coverage {
+    /// At least one process is named.
+    Named,
+    /// Only a user or a unit is known.
+    Partial,
+    /// Nobody, for this reason.
+    Unknown(Reason),
+    /// Nobody yet, or nobody was asked.
+    NotAsked,
+}
+
+impl Coverage {
+    fn of(owner: Option<&Ownership>) -> Self {
+        match owner.map(|owner| &owner.verdict) {
+            None => Self::NotAsked,
+            Some(Verdict::Process(_) | Verdict::Shared(_)) => Self::Named,
+            Some(Verdict::Partial { .. }) => Self::Partial,
+            Some(Verdict::Unknown(reason)) => Self::Unknown(*reason),
+        }
+    }
+}
+
+/// Sums by key, with a bound on the number of keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Breakdown<K> {
+    groups: HashMap<K, Totals>,
+    /// What came when the breakdown was full.
+    rest: Totals,
+    max: usize,
+}
+
+impl<K: Hash + Ord + Clone> Breakdown<K> {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            groups: HashMap::new(),
+            rest: Totals::default(),
+            max,
+        }
+    }
+
+    pub(crate) fn add(&mut self, key: K, totals: &Totals) {
+        if self.groups.len() >= self.max && !self.groups.contains_key(&key) {
+            self.rest.add(totals);
+        } else {
+            self.groups.entry(key).or_default().add(totals);
+        }
+    }
+
+    /// The groups, most bytes first.
+    pub(crate) fn groups(&self) -> Vec<Group<K>> {
+        let rest = (self.rest.flows > 0).then_some((None, self.rest));
+        let groups = self.groups.iter();
+        let mut groups: Vec<_> = groups
+            .map(|(key, totals)| (Some(key.clone()), *totals))
+            .chain(rest)
+            .map(|(key, totals)| Group { key, totals })
+            .collect();
+        let size = |group: &Group<K>| {
+            let total = group.totals.total();
+            Reverse((total.bytes, total.packets, group.totals.flows))
+        };
+        // The key decides between equals, so that the order is always the same.
+        groups.sort_by(|a, b| (size(a), &a.key).cmp(&(size(b), &b.key)));
+        groups
+    }
+}
+
+/// All breakdowns of a set of flows.
+#[derive(Debug, Clone)]
+pub(crate) struct Breakdowns {
+    pub(crate) total: Totals,
+    pub(crate) programs: Breakdown<Party>,
+    pub(crate) processes: Breakdown<ProcessParty>,
+    pub(crate) hosts: Breakdown<IpAddr>,
+    pub(crate) services: Breakdown<Service>,
+    pub(crate) protocols: Breakdown<Protocol>,
+    pub(crate) coverage: Breakdown<Coverage>,
+}
+
+impl Breakdowns {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            total: Totals::default(),
+            programs: Breakdown::new(max),
+            processes: Breakdown::new(max),
+            hosts: Breakdown::new(max),
+            services: Breakdown::new(max),
+            protocols: Breakdown::new(max),
+            coverage: Breakdown::new(max),
+        }
+    }
+
+    /// The same sums, with room for every flow that is still listed.
+    pub(crate) fn unbounded(mut self) -> Self {
+        self.programs.max = usize::MAX;
+        self.processes.max = usize::MAX;
+        self.hosts.max = usize::MAX;
+        self.services.max = usize::MAX;
+        self.protocols.max = usize::MAX;
+        self.coverage.max = usize::MAX;
+        self
+    }
+
+    pub(crate) fn add(&mut self, flow: &FlowRecord) {
+        let totals = Totals::of(flow);
+        self.total.add(&totals);
+        self.hosts.add(flow.remote.ip(), &totals);
+        let service = Service {
+            protocol: flow.protocol,
+            port: flow.service_port,
+        };
+        self.services.add(service, &totals);
+        self.protocols.add(flow.protocol, &totals);
+        if flow.direction == Direction::Loopback {
+            let [initiator, responder] = Totals::of_ends(flow);
+            self.credit(flow.owner.as_ref(), &initiator);
+            self.credit(flow.remote_owner.as_ref(), &responder);
+        } else {
+            self.credit(flow.owner.as_ref(), &totals);
+        }
+    }
+
+    fn credit(&mut self, owner: Option<&Ownership>, totals: &Totals) {
+        self.programs.add(Party::of(owner), totals);
+        self.processes.add(ProcessParty::of(owner), totals);
+        self.coverage.add(Coverage::of(owner), totals);
+    }
+}
