@@ -1,2 +1,81 @@
-//! 
+//! Packets from a device or a file, decoded to small plain [`Headers`].
+//!
+//! ```
+//! use flowner_capture::{Next, Source, decode};
+//! # fn capture_file() -> std::path::PathBuf {
+//! #     let path = std::env::temp_dir().join("flowner-capture-doc.pcap");
+//! #     let mut bytes = vec![
+//! #         0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
+//! #         0, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28, 0, 0, 0,
+//! #     ];
+//! #     bytes.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+//! #     bytes.extend([0x9c, 0x40, 0, 53, 0, 8, 0, 0]);
+//! #     std::fs::write(&path, bytes).unwrap();
+//! #     path
+//! # }
+//!
+//! // A device works the same, with `Source::live`.
+//! let mut source = Source::file(capture_file(), Some("udp"))?;
+//! let link_type = source.link_type();
+//! while let Next::Packet(packet) = source.next()? {
+//!     match decode(link_type, packet.data, packet.wire_len) {
+//!         Ok(headers) => println!("{} -> {}", headers.source, headers.destination),
+//!         Err(error) => println!("{}: {error}", error.kind()),
+//!     }
+//! }
+//! # Ok::<(), flowner_capture::Error>(())
+//! ```
+//!
+//! # Decoding
+//!
+//! [`decode`] takes any bytes and gives [`Headers`] or a typed [`DecodeError`], never a
+//! panic. It is pure, and builds without libpcap when the default feature `pcap` is
+//! off. A frame cut by a small snap length is decoded as far as it goes; what was cut
+//! is absent, never different.
+//!
+//! # Capturing
+//!
+//! [`Source`] is one device or one file behind one interface, [`devices`] lists what
+//! there is, and every [`Error`] says what to do about it. A source is read by the
+//! thread that owns it, with no thread or clock of its own.
 #![warn(missing_docs)]
+
+mod decode;
+mod headers;
+mod link_type;
+
+#[cfg(feature = "pcap")]
+mod classify;
+#[cfg(feature = "pcap")]
+mod device;
+#[cfg(feature = "pcap")]
+mod error;
+#[cfg(feature = "pcap")]
+mod live;
+#[cfg(feature = "pcap")]
+mod offline;
+#[cfg(feature = "pcap")]
+mod platform;
+#[cfg(feature = "pcap")]
+mod source;
+#[cfg(feature = "pcap")]
+mod statistics;
+#[cfg(feature = "pcap")]
+mod stopper;
+
+pub use decode::{DecodeError, decode};
+pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
+pub use link_type::LinkType;
+
+#[cfg(feature = "pcap")]
+pub use device::{Address, Device, LinkStatus, default_device, devices};
+#[cfg(feature = "pcap")]
+pub use error::Error;
+#[cfg(feature = "pcap")]
+pub use live::LiveOptions;
+#[cfg(feature = "pcap")]
+pub use source::{Next, Progress, RawPacket, Source};
+#[cfg(feature = "pcap")]
+pub use statistics::Statistics;
+#[cfg(feature = "pcap")]
+pub use stopper::Stopper;

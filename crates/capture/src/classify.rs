@@ -1,0 +1,184 @@
+//! From libpcap's errors to ours.
+//!
+//! libpcap gives most of its errors as text alone; the texts are those of libpcap 1.9
+//! and 1.10. Where the host can be asked instead, it is.
+
+use crate::device::{self, Device};
+use crate::error::Error;
+use crate::platform;
+
+/// What libpcap says, without the name of a library before it.
+pub(crate) fn message(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(message) => message.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A file that cannot be opened.
+pub(crate) fn opening_file(input: String, error: pcap::Error) -> Error {
+    let message = message(error);
+    if message.ends_with("only got 0") {
+        Error::Empty { input }
+    } else if message.contains("truncated") {
+        Error::Truncated { input, message }
+    } else {
+        Error::NotACapture { input, message }
+    }
+}
+
+/// A file that was opened and cannot be read on.
+pub(crate) fn reading_file(input: &str, error: pcap::Error) -> Error {
+    let input = input.to_owned();
+    let message = message(error);
+    if message.contains("truncated") {
+        Error::Truncated { input, message }
+    } else {
+        Error::Corrupt { input, message }
+    }
+}
+
+/// A device that cannot be captured from.
+pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
+    let message = message(error);
+    // Without a list nothing can be said about the device.
+    let devices = device::devices().unwrap_or_default();
+    match devices.iter().find(|known| known.name == device) {
+        None if !devices.is_empty() => Error::NoSuchDevice {
+            device: device.to_owned(),
+            available: devices.into_iter().map(|known| known.name).collect(),
+        },
+        _ if is_about_permission(&message) => Error::Permission {
+            device: device.to_owned(),
+            remedy: platform::permission_remedy(),
+        },
+        known => up_or_down(device, known, message),
+    }
+}
+
+/// A device that was captured from and fails.
+pub(crate) fn reading_device(device: &str, error: pcap::Error) -> Error {
+    let message = message(error);
+    let devices = device::devices().unwrap_or_default();
+    let known = devices.iter().find(|known| known.name == device);
+    let is_gone = known.is_none() && !devices.is_empty();
+    if is_gone || message.contains("disappeared") {
+        return Error::DeviceGone {
+            device: device.to_owned(),
+        };
+    }
+    up_or_down(device, known, message)
+}
+
+fn up_or_down(name: &str, known: Option<&Device>, message: String) -> Error {
+    let device = name.to_owned();
+    let is_down = known.is_some_and(|known| !known.is_up());
+    if is_down || message.contains("is not up") || message.contains("went down") {
+        Error::DeviceDown { device }
+    } else {
+        Error::Device { device, message }
+    }
+}
+
+/// EPERM and EACCES as strerror(3) puts them, libpcap's own texts, and Windows'.
+fn is_about_permission(message: &str) -> bool {
+    let message = message.to_lowercase();
+    [
+        "permission",
+        "not permitted",
+        "cap_net_raw",
+        "access is denied",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pcap_error(message: &str) -> pcap::Error {
+        pcap::Error::PcapError(message.to_owned())
+    }
+
+    fn variant(error: &Error) -> String {
+        let text = format!("{error:?}");
+        text.split([' ', '{']).next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn opening_a_file() {
+        let check = |message: &str, expected: &str| {
+            let error = opening_file("f".to_owned(), pcap_error(message));
+            assert_eq!(variant(&error), expected, "{message}");
+        };
+        check(
+            "truncated dump file; tried to read 4 file header bytes, only got 0",
+            "Empty",
+        );
+        check(
+            "truncated dump file; tried to read 24 file header bytes, only got 9",
+            "Truncated",
+        );
+        check("unknown file format", "NotACapture");
+        check(
+            "f: link-layer type 999 isn't supported in savefiles",
+            "NotACapture",
+        );
+    }
+
+    #[test]
+    fn reading_a_file() {
+        let check = |message: &str, expected: &str| {
+            let error = reading_file("f", pcap_error(message));
+            assert_eq!(variant(&error), expected, "{message}");
+        };
+        check(
+            "truncated dump file; tried to read 16 header bytes, only got 7",
+            "Truncated",
+        );
+        check(
+            "truncated pcapng dump file; tried to read 32 bytes, only got 8",
+            "Truncated",
+        );
+        check(
+            "invalid packet capture length 4294967295, bigger than maximum of 262144",
+            "Corrupt",
+        );
+    }
+
+    #[test]
+    fn a_device_that_is_there() {
+        let devices = device::devices().unwrap();
+        let loopback = devices.iter().find(|device| device.is_loopback()).unwrap();
+        let check = |message: &str, expected: &str| {
+            let error = opening_device(&loopback.name, pcap_error(message));
+            assert_eq!(variant(&error), expected, "{message}");
+        };
+        check(
+            "lo: You don't have permission to perform this capture on that device (socket: \
+             Operation not permitted)",
+            "Permission",
+        );
+        check(
+            "Attempt to create packet socket failed - CAP_NET_RAW may be required",
+            "Permission",
+        );
+        check("That device is not up", "DeviceDown");
+        check("out of memory", "Device");
+        let gone = reading_device(&loopback.name, pcap_error("The interface disappeared"));
+        assert_eq!(variant(&gone), "DeviceGone");
+    }
+
+    #[test]
+    fn a_device_that_is_not_there() {
+        let error = opening_device("no-such-device", pcap_error("whatever"));
+        let Error::NoSuchDevice { available, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert!(!available.is_empty());
+        assert!(error.to_string().contains(&available.join(", ")));
+        let error = reading_device("no-such-device", pcap_error("recvfrom failed"));
+        assert_eq!(variant(&error), "DeviceGone");
+    }
+}

@@ -1,0 +1,154 @@
+//! The IP layer: addresses, fragment, and what the packet carries.
+
+use std::net::IpAddr;
+
+use etherparse::err::{LenError, ip_auth, ipv4, ipv6};
+use etherparse::{
+    IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice,
+    Ipv6RawExtHeaderSlice, ip_number,
+};
+
+use super::DecodeError;
+use super::link::Version;
+use super::span::Span;
+use crate::headers::Fragment;
+
+/// A packet without its IP headers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packet<'a> {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) protocol: u8,
+    pub(super) fragment: Option<Fragment>,
+    pub(super) payload: Span<'a>,
+}
+
+pub(super) fn decode(version: Version, packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
+    match version {
+        Version::V4 => v4(packet),
+        Version::V6 => v6(packet),
+    }
+}
+
+fn v4(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
+    let header = Ipv4HeaderSlice::from_slice(packet.captured()).map_err(|error| match error {
+        ipv4::HeaderSliceError::Len(_) => packet.too_short(),
+        ipv4::HeaderSliceError::Content(_) => DecodeError::Malformed,
+    })?;
+    let header_len = header.slice().len();
+    let packet = match header.total_len() {
+        // Left to the network card (segmentation offload): all of the frame.
+        0 => packet,
+        total if usize::from(total) < header_len => return Err(DecodeError::Malformed),
+        total => packet.limit(total.into()),
+    };
+    let fragment = header.is_fragmenting_payload().then(|| Fragment {
+        id: header.identification().into(),
+        offset: header.fragments_offset().byte_offset().into(),
+        more: header.more_fragments(),
+    });
+    let payload = packet.skip(header_len);
+    let (protocol, payload) = match header.protocol() {
+        ip_number::AUTH if is_first(fragment) => authentication(payload)?,
+        protocol => (protocol, payload),
+    };
+    Ok(Packet {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: protocol.0,
+        fragment,
+        payload,
+    })
+}
+
+fn v6(packet: Span<'_>) -> Result<Packet<'_>, DecodeError> {
+    let header = Ipv6HeaderSlice::from_slice(packet.captured()).map_err(|error| match error {
+        ipv6::HeaderSliceError::Len(_) => packet.too_short(),
+        ipv6::HeaderSliceError::Content(_) => DecodeError::Malformed,
+    })?;
+    let payload = packet.skip(header.slice().len());
+    let payload = match (header.payload_length(), header.next_header()) {
+        // A jumbogram (RFC 2675), or left to the network card: all of the frame.
+        (0, next) if next != ip_number::IPV6_NO_NEXT_HEADER => payload,
+        (len, _) => payload.limit(len.into()),
+    };
+    let upper = extensions(header.next_header(), payload)?;
+    Ok(Packet {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: upper.protocol.0,
+        fragment: upper.fragment,
+        payload: upper.payload,
+    })
+}
+
+struct Upper<'a> {
+    protocol: IpNumber,
+    fragment: Option<Fragment>,
+    payload: Span<'a>,
+}
+
+/// Walks IPv6 extension headers (RFC 8200, section 4) up to the upper layer.
+///
+/// Ends at a later fragment: what follows there is data, and its protocol the one that
+/// the fragment header names.
+fn extensions(first: IpNumber, payload: Span<'_>) -> Result<Upper<'_>, DecodeError> {
+    let mut upper = Upper {
+        protocol: first,
+        fragment: None,
+        payload,
+    };
+    let mut is_first_header = true;
+    while is_first(upper.fragment) {
+        (upper.protocol, upper.payload) = match upper.protocol {
+            ip_number::IPV6_HOP_BY_HOP if !is_first_header => return Err(DecodeError::Malformed),
+            ip_number::IPV6_HOP_BY_HOP | ip_number::IPV6_ROUTE | ip_number::IPV6_DEST_OPTIONS => {
+                options(upper.payload)?
+            }
+            ip_number::AUTH => authentication(upper.payload)?,
+            ip_number::IPV6_FRAG => {
+                let (next, rest, fragment) = fragment(upper.payload)?;
+                upper.fragment = upper.fragment.or(fragment);
+                (next, rest)
+            }
+            _ => break,
+        };
+        is_first_header = false;
+    }
+    Ok(upper)
+}
+
+fn options(payload: Span<'_>) -> Result<(IpNumber, Span<'_>), DecodeError> {
+    let header = Ipv6RawExtHeaderSlice::from_slice(payload.captured())
+        .map_err(|_: LenError| payload.too_short())?;
+    Ok((header.next_header(), payload.skip(header.slice().len())))
+}
+
+fn authentication(payload: Span<'_>) -> Result<(IpNumber, Span<'_>), DecodeError> {
+    let header =
+        IpAuthHeaderSlice::from_slice(payload.captured()).map_err(|error| match error {
+            ip_auth::HeaderSliceError::Len(_) => payload.too_short(),
+            ip_auth::HeaderSliceError::Content(_) => DecodeError::Malformed,
+        })?;
+    Ok((header.next_header(), payload.skip(header.slice().len())))
+}
+
+type FragmentHeader<'a> = (IpNumber, Span<'a>, Option<Fragment>);
+
+/// The fragment is `None` where the header stands before a whole packet (RFC 6946).
+fn fragment(payload: Span<'_>) -> Result<FragmentHeader<'_>, DecodeError> {
+    let header = Ipv6FragmentHeaderSlice::from_slice(payload.captured())
+        .map_err(|_: LenError| payload.too_short())?;
+    let fragment = header.is_fragmenting_payload().then(|| Fragment {
+        id: header.identification(),
+        offset: header.fragment_offset().byte_offset().into(),
+        more: header.more_fragments(),
+    });
+    let rest = payload.skip(header.slice().len());
+    Ok((header.next_header(), rest, fragment))
+}
+
+/// Whether what follows is the beginning of a packet's data.
+fn is_first(fragment: Option<Fragment>) -> bool {
+    fragment.is_none_or(|fragment| fragment.offset == 0)
+}

@@ -1,0 +1,247 @@
+//! The network devices of this host.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use crate::classify;
+use crate::error::Error;
+use crate::platform;
+
+/// A network device that can be captured from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// What the operating system calls it, and what
+    /// [`LiveOptions::device`](crate::LiveOptions) takes: `eth0`, `en0`, on Windows
+    /// `\Device\NPF_{…}`.
+    pub name: String,
+    /// What a person calls it, where the operating system says. On Windows the only
+    /// name worth showing.
+    pub description: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<Address>,
+    /// Whether it is connected.
+    pub link: LinkStatus,
+    flags: pcap::IfFlags,
+}
+
+/// An address of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// The address itself.
+    pub ip: IpAddr,
+    /// Which of its bits name the network.
+    pub netmask: Option<IpAddr>,
+    /// The address of everyone in its network; IPv4 only.
+    pub broadcast: Option<IpAddr>,
+}
+
+/// Whether a device is connected; for a wireless one, to a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkStatus {
+    /// The operating system does not say.
+    Unknown,
+    /// It is.
+    Connected,
+    /// It is not.
+    Disconnected,
+    /// It has nothing to be connected to: a loopback device.
+    NotApplicable,
+}
+
+impl Device {
+    /// Whether it is switched on.
+    pub fn is_up(&self) -> bool {
+        self.flags.contains(pcap::IfFlags::UP)
+    }
+
+    /// Whether it is switched on and ready to carry packets.
+    pub fn is_running(&self) -> bool {
+        self.flags.contains(pcap::IfFlags::RUNNING)
+    }
+
+    /// Whether it carries this host's packets to itself.
+    pub fn is_loopback(&self) -> bool {
+        self.flags.contains(pcap::IfFlags::LOOPBACK)
+    }
+
+    /// Whether it is a radio.
+    pub fn is_wireless(&self) -> bool {
+        self.flags.contains(pcap::IfFlags::WIRELESS)
+    }
+
+    fn is_pseudo(&self) -> bool {
+        platform::PSEUDO_DEVICES
+            .iter()
+            .any(|prefix| self.name.starts_with(prefix))
+    }
+
+    fn owns(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|address| address.ip == ip)
+    }
+}
+
+/// The devices of this host, in libpcap's order: likely ones first.
+///
+/// Needs no privilege on Linux and the BSDs.
+///
+/// # Errors
+///
+/// [`Error::Devices`] where the operating system cannot be asked.
+pub fn devices() -> Result<Vec<Device>, Error> {
+    let devices = pcap::Device::list().map_err(|error| Error::Devices {
+        message: classify::message(error),
+    })?;
+    Ok(devices.into_iter().map(Device::from).collect())
+}
+
+/// The device that somebody who names none most likely means.
+///
+/// The one that carries the default route; else, of those that are up, the one that
+/// has carried the most bytes (Linux) or that libpcap lists first; else the loopback
+/// device. Devices that stand for all others or for no network, as `any` and the USB
+/// monitors of Linux, are never chosen.
+pub fn default_device(devices: &[Device]) -> Option<&Device> {
+    choose(devices, &default_route_addresses(), platform::traffic)
+}
+
+fn choose<'a>(
+    devices: &'a [Device],
+    routed: &[IpAddr],
+    traffic: impl Fn(&str) -> Option<u64>,
+) -> Option<&'a Device> {
+    let real = || devices.iter().filter(|device| !device.is_pseudo());
+    let with_route = || real().find(|device| routed.iter().any(|ip| device.owns(*ip)));
+    let busiest = || {
+        let up = real().filter(|device| device.is_up() && !device.is_loopback());
+        // Of equals, the last is the greatest; the first is wanted.
+        up.rev()
+            .max_by_key(|device| (device.is_running(), traffic(&device.name)))
+    };
+    let loopback = || real().find(|device| device.is_loopback());
+    with_route().or_else(busiest).or_else(loopback)
+}
+
+/// The local addresses from which the kernel would send to the internet.
+///
+/// Connecting a datagram socket asks the routing table and sends nothing. The
+/// destinations are reserved for documentation (RFC 5737, RFC 3849).
+fn default_route_addresses() -> Vec<IpAddr> {
+    let v4 = (
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv4Addr::new(192, 0, 2, 1).into(),
+    );
+    let v6 = (
+        Ipv6Addr::UNSPECIFIED.into(),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    );
+    [v4, v6]
+        .into_iter()
+        .filter_map(|(from, to)| route_source(from, to))
+        .collect()
+}
+
+fn route_source(from: IpAddr, to: IpAddr) -> Option<IpAddr> {
+    let socket = UdpSocket::bind(SocketAddr::new(from, 0)).ok()?;
+    socket.connect(SocketAddr::new(to, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+impl From<pcap::Device> for Device {
+    fn from(device: pcap::Device) -> Self {
+        Self {
+            name: device.name,
+            description: device.desc,
+            addresses: device.addresses.into_iter().map(Address::from).collect(),
+            link: device.flags.connection_status.into(),
+            flags: device.flags.if_flags,
+        }
+    }
+}
+
+impl From<pcap::Address> for Address {
+    fn from(address: pcap::Address) -> Self {
+        Self {
+            ip: address.addr,
+            netmask: address.netmask,
+            broadcast: address.broadcast_addr,
+        }
+    }
+}
+
+impl From<pcap::ConnectionStatus> for LinkStatus {
+    fn from(status: pcap::ConnectionStatus) -> Self {
+        match status {
+            pcap::ConnectionStatus::Unknown => Self::Unknown,
+            pcap::ConnectionStatus::Connected => Self::Connected,
+            pcap::ConnectionStatus::Disconnected => Self::Disconnected,
+            pcap::ConnectionStatus::NotApplicable => Self::NotApplicable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pcap::IfFlags;
+
+    use super::*;
+
+    fn device(name: &str, ip: Option<[u8; 4]>, flags: IfFlags) -> Device {
+        let address = |ip| Address {
+            ip: IpAddr::from(ip),
+            netmask: None,
+            broadcast: None,
+        };
+        Device {
+            name: name.to_owned(),
+            description: None,
+            addresses: ip.into_iter().map(address).collect(),
+            link: LinkStatus::Unknown,
+            flags,
+        }
+    }
+
+    #[test]
+    fn default_is_the_route_then_the_busiest_then_the_first_then_loopback() {
+        let up = IfFlags::UP | IfFlags::RUNNING;
+        let lo = || device("lo", Some([127, 0, 0, 1]), up | IfFlags::LOOPBACK);
+        let a = || device("a", Some([10, 0, 0, 1]), up);
+        let b = || device("b", Some([10, 0, 0, 2]), up);
+        let idle = || device("idle", None, IfFlags::UP);
+        let down = || device("down", None, IfFlags::empty());
+        let check = |devices: &[Device], routed: &[[u8; 4]], expected: Option<&str>| {
+            let routed: Vec<_> = routed.iter().map(|ip| IpAddr::from(*ip)).collect();
+            let busiest_b = |name: &str| (name == "b").then_some(1_000);
+            let chosen = choose(devices, &routed, busiest_b);
+            assert_eq!(chosen.map(|device| device.name.as_str()), expected);
+        };
+        check(&[lo(), a(), b()], &[[10, 0, 0, 1]], Some("a"));
+        check(&[lo(), a(), b()], &[[192, 168, 0, 1]], Some("b"));
+        check(&[lo(), a(), b()], &[], Some("b"));
+        check(&[lo(), a(), a()], &[], Some("a"));
+        check(&[lo(), idle(), a()], &[], Some("a"));
+        check(&[down(), lo()], &[], Some("lo"));
+        check(&[down()], &[], None);
+        check(&[], &[], None);
+    }
+
+    #[test]
+    fn first_of_equals_is_chosen() {
+        let devices = ["a", "b"].map(|name| device(name, None, IfFlags::UP));
+        let chosen = choose(&devices, &[], |_| None).unwrap();
+        assert_eq!(chosen.name, "a");
+    }
+
+    #[test]
+    fn the_devices_of_this_host_have_names_and_the_loopback_address() {
+        let devices = devices().unwrap();
+        assert!(devices.iter().all(|device| !device.name.is_empty()));
+        let loopback = devices.iter().find(|device| device.is_loopback());
+        let loopback = loopback.expect("every host has a loopback device");
+        assert!(
+            loopback
+                .addresses
+                .iter()
+                .all(|address| address.ip.is_loopback())
+        );
+        assert!(default_device(&devices).is_some());
+    }
+}

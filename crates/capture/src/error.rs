@@ -1,0 +1,132 @@
+//! What can go wrong while capturing or reading.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why packets cannot be captured or read. Each message says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such file.
+    #[error("{path}: there is no such file", path = path.display())]
+    NoSuchFile {
+        /// As it was asked for.
+        path: PathBuf,
+    },
+    /// A directory stands where a file is wanted.
+    #[error("{path} is a directory; name a capture file in it", path = path.display())]
+    IsDirectory {
+        /// As it was asked for.
+        path: PathBuf,
+    },
+    /// The operating system does not let the file be read.
+    #[error("{path} cannot be read: {source}", path = path.display())]
+    Unreadable {
+        /// As it was asked for.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The input has no bytes at all.
+    #[error("{input} is empty: not even the header of a capture file is there")]
+    Empty {
+        /// The file, or standard input.
+        input: String,
+    },
+    /// The input does not begin as a pcap or pcapng file does.
+    #[error("{input} is no pcap or pcapng file: {message}")]
+    NotACapture {
+        /// The file, or standard input.
+        input: String,
+        /// What libpcap says.
+        message: String,
+    },
+    /// The input ends inside a packet or header. All whole packets were given before.
+    #[error("{input} is cut off: {message}; the packets before that are complete")]
+    Truncated {
+        /// The file, or standard input.
+        input: String,
+        /// What libpcap says.
+        message: String,
+    },
+    /// The input holds what no capture file can, or what libpcap cannot read. All
+    /// packets before it were given.
+    #[error("{input} cannot be read on: {message}; the packets before that are complete")]
+    Corrupt {
+        /// The file, or standard input.
+        input: String,
+        /// What libpcap says.
+        message: String,
+    },
+    /// The frames of this device or file cannot be decoded.
+    #[error(
+        "{input}: frames of link type {name} ({number}) cannot be decoded; Ethernet, Linux \
+         cooked, raw IP and BSD loopback can"
+    )]
+    LinkType {
+        /// The device, file or standard input.
+        input: String,
+        /// The `DLT_` number that libpcap gives it.
+        number: i32,
+        /// libpcap's name of it, such as `IEEE802_11`, or `unknown`.
+        name: String,
+    },
+    /// The capture filter is not in libpcap's language, or cannot apply here.
+    #[error("capture filter `{expression}`: {message}; pcap-filter(7) describes the language")]
+    Filter {
+        /// As it was given.
+        expression: String,
+        /// What libpcap says, with the place where it says so.
+        message: String,
+    },
+    /// This user may not capture.
+    #[error("no permission to capture on {device}: {remedy}")]
+    Permission {
+        /// Its name.
+        device: String,
+        /// What to do on this operating system, with the exact command.
+        remedy: String,
+    },
+    /// There is no device of this name.
+    #[error("there is no device `{device}`; {available}", available = available_text(available))]
+    NoSuchDevice {
+        /// As it was asked for.
+        device: String,
+        /// The names of the devices there are.
+        available: Vec<String>,
+    },
+    /// The device is switched off.
+    #[error("the device {device} is down; bring it up first")]
+    DeviceDown {
+        /// Its name.
+        device: String,
+    },
+    /// The device was removed while it was captured from. All packets before that were
+    /// given.
+    #[error("the device {device} has disappeared")]
+    DeviceGone {
+        /// Its name.
+        device: String,
+    },
+    /// Capturing on the device failed in another way.
+    #[error("capturing on {device} failed: {message}")]
+    Device {
+        /// Its name.
+        device: String,
+        /// What libpcap says.
+        message: String,
+    },
+    /// The devices of this host cannot be listed.
+    #[error("the network devices cannot be listed: {message}; is libpcap or Npcap installed?")]
+    Devices {
+        /// What libpcap says.
+        message: String,
+    },
+}
+
+fn available_text(names: &[String]) -> String {
+    match names {
+        [] => "this user can see none".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,148 @@
+//! What is kept of a packet: its headers, decoded.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The headers of one IP packet.
+///
+/// Addresses are those of the outermost IP header, as they are on the wire: tunnels
+/// are not unwrapped, and v4-mapped IPv6 addresses stay IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Headers {
+    /// Who sent the packet.
+    pub source: IpAddr,
+    /// Whom it is for.
+    pub destination: IpAddr,
+    /// The IANA protocol number of the upper layer: 6 is TCP, 17 UDP. What comes
+    /// after an IPv6 extension header or an authentication header is meant, not that
+    /// header.
+    pub protocol: u8,
+    /// The ports of TCP, UDP, UDP-Lite, SCTP and DCCP. `None` where the protocol has
+    /// none or the packet does not carry them: a later fragment, a cut frame.
+    pub ports: Option<Ports>,
+    /// Of TCP alone. `None` where the segment is cut before its flags, or its header
+    /// contradicts itself.
+    pub tcp: Option<Tcp>,
+    /// Where the packet is one fragment of a larger one.
+    pub fragment: Option<Fragment>,
+    /// Bytes of the whole frame on the wire, link header included, however many of
+    /// them were captured.
+    pub wire_len: u32,
+    /// Bytes that the transport protocol carries in this packet, by the lengths in
+    /// its headers, however many of them were captured; never more than the frame
+    /// had room for. For a protocol without ports all that follows the IP headers. 0
+    /// where the frame was cut before its length could be known.
+    pub payload_len: u32,
+}
+
+/// A pair of ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ports {
+    /// The sender's.
+    pub source: u16,
+    /// The receiver's.
+    pub destination: u16,
+}
+
+/// What is kept of a TCP header (RFC 9293, section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tcp {
+    /// The control bits.
+    pub flags: TcpFlags,
+    /// The sequence number of the first byte, or of the SYN.
+    pub sequence: u32,
+    /// The next sequence number that the sender expects, where [`TcpFlags::ack`] is
+    /// set.
+    pub acknowledgment: u32,
+}
+
+/// The control bits of a TCP header, as they are on the wire: FIN is the lowest bit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// The sender will send no more.
+    pub const fn fin(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+
+    /// The sender opens the connection.
+    pub const fn syn(self) -> bool {
+        self.0 & 0x02 != 0
+    }
+
+    /// The sender refuses or aborts the connection.
+    pub const fn rst(self) -> bool {
+        self.0 & 0x04 != 0
+    }
+
+    /// The sender has nothing more to send for now.
+    pub const fn psh(self) -> bool {
+        self.0 & 0x08 != 0
+    }
+
+    /// The acknowledgment number counts.
+    pub const fn ack(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    /// The urgent pointer counts.
+    pub const fn urg(self) -> bool {
+        self.0 & 0x20 != 0
+    }
+}
+
+impl fmt::Debug for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+        let names = NAMES.iter().enumerate();
+        let set = names.filter_map(|(bit, name)| (self.0 >> bit & 1 == 1).then_some(*name));
+        write!(f, "TcpFlags({})", set.collect::<Vec<_>>().join("|"))
+    }
+}
+
+/// Where a fragment belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fragment {
+    /// The same in all fragments of a packet; 16 bits in IPv4.
+    pub id: u32,
+    /// Where its data begins in the whole packet's, in bytes. Only the fragment at 0
+    /// carries ports.
+    pub offset: u32,
+    /// Whether more fragments follow this one.
+    pub more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_named() {
+        let check = |bits: u8, expected: &str| {
+            assert_eq!(format!("{:?}", TcpFlags(bits)), expected);
+        };
+        check(0, "TcpFlags()");
+        check(0x02, "TcpFlags(SYN)");
+        check(0x12, "TcpFlags(SYN|ACK)");
+        check(0xff, "TcpFlags(FIN|SYN|RST|PSH|ACK|URG|ECE|CWR)");
+    }
+
+    #[test]
+    fn each_flag_is_one_bit() {
+        let bits = |flags: TcpFlags| {
+            [
+                flags.fin(),
+                flags.syn(),
+                flags.rst(),
+                flags.psh(),
+                flags.ack(),
+                flags.urg(),
+            ]
+        };
+        for bit in 0..8 {
+            let expected: [bool; 6] = std::array::from_fn(|i| i == bit);
+            assert_eq!(bits(TcpFlags(1 << bit)), expected);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a frame begins with.
+
+/// What the frames of a device or file begin with.
+///
+/// Named and numbered as in <https://www.tcpdump.org/linktypes.html>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// Ethernet, with any number of 802.1Q and 802.1ad tags.
+    Ethernet,
+    /// Linux cooked capture, version 1 (`LINUX_SLL`): the device `any` of Linux,
+    /// point-to-point devices.
+    LinuxCooked,
+    /// Linux cooked capture, version 2 (`LINUX_SLL2`).
+    LinuxCooked2,
+    /// IPv4 or IPv6, by the version in the IP header.
+    RawIp,
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+    /// BSD loopback: an address family in the byte order of the machine that
+    /// captured. macOS, FreeBSD, Npcap's loopback adapter.
+    Null,
+    /// BSD loopback of OpenBSD: an address family in network byte order.
+    Loop,
+}
+
+impl LinkType {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Ethernet,
+        Self::LinuxCooked,
+        Self::LinuxCooked2,
+        Self::RawIp,
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::Null,
+        Self::Loop,
+    ];
+
+    /// The link type with this number, where its frames can be decoded.
+    ///
+    /// Accepts the `LINKTYPE_` numbers of files and the `DLT_` numbers that libpcap
+    /// gives on this operating system. They differ for raw IP, which is 101 in files,
+    /// 14 on OpenBSD and 12 elsewhere, and for OpenBSD's loopback, which is 108 in
+    /// files and 12 on OpenBSD (`pcap/dlt.h` of libpcap).
+    pub const fn from_number(number: i32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Null),
+            1 => Some(Self::Ethernet),
+            101 => Some(Self::RawIp),
+            108 => Some(Self::Loop),
+            113 => Some(Self::LinuxCooked),
+            228 => Some(Self::Ipv4),
+            229 => Some(Self::Ipv6),
+            276 => Some(Self::LinuxCooked2),
+            other => dlt::from_number(other),
+        }
+    }
+
+    /// The name by which libpcap and Wireshark know it, such as `EN10MB`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ethernet => "EN10MB",
+            Self::LinuxCooked => "LINUX_SLL",
+            Self::LinuxCooked2 => "LINUX_SLL2",
+            Self::RawIp => "RAW",
+            Self::Ipv4 => "IPV4",
+            Self::Ipv6 => "IPV6",
+            Self::Null => "NULL",
+            Self::Loop => "LOOP",
+        }
+    }
+}
+
+/// The numbers that depend on the operating system.
+#[cfg(target_os = "openbsd")]
+mod dlt {
+    use super::LinkType;
+
+    pub(super) const fn from_number(number: i32) -> Option<LinkType> {
+        match number {
+            12 => Some(LinkType::Loop),
+            14 => Some(LinkType::RawIp),
+            _ => None,
+        }
+    }
+}
+
+/// The numbers that depend on the operating system.
+#[cfg(not(target_os = "openbsd"))]
+mod dlt {
+    use super::LinkType;
+
+    pub(super) const fn from_number(number: i32) -> Option<LinkType> {
+        match number {
+            12 => Some(LinkType::RawIp),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        let check = |number: i32, expected: Option<LinkType>| {
+            assert_eq!(LinkType::from_number(number), expected, "{number}");
+        };
+        check(0, Some(LinkType::Null));
+        check(1, Some(LinkType::Ethernet));
+        check(101, Some(LinkType::RawIp));
+        check(108, Some(LinkType::Loop));
+        check(113, Some(LinkType::LinuxCooked));
+        check(228, Some(LinkType::Ipv4));
+        check(229, Some(LinkType::Ipv6));
+        check(276, Some(LinkType::LinuxCooked2));
+        // PPP, IEEE 802.11, and no number at all.
+        check(9, None);
+        check(105, None);
+        check(-1, None);
+    }
+    #[test]
+    #[cfg(target_os = "openbsd")]
+    fn numbers_of_this_system() {
+        assert_eq!(LinkType::from_number(12), Some(LinkType::Loop));
+        assert_eq!(LinkType::from_number(14), Some(LinkType::RawIp));
+    }
+
+    #[test]
+    #[cfg(not(target_os = "openbsd"))]
+    fn numbers_of_this_system() {
+        assert_eq!(LinkType::from_number(12), Some(LinkType::RawIp));
+        assert_eq!(LinkType::from_number(14), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! Opening by path, because a file handle cannot be handed to another C runtime. Where
+//! the file stands is not known then; and the oldest Npcap that is supported gives
+//! microseconds only.
+
+use std::fs::File;
+use std::path::Path;
+
+use pcap::{Capture, Error};
+
+use super::Offline;
+
+pub(crate) fn open(_file: File, path: &Path) -> Result<Offline, Error> {
+    by_path(path)
+}
+
+pub(crate) fn open_stdin() -> Result<Offline, Error> {
+    by_path(Path::new("-"))
+}
+
+fn by_path(path: &Path) -> Result<Offline, Error> {
+    Ok(Offline {
+        capture: Capture::from_file(path)?,
+        ticks_per_second: 1_000_000,
+        progress: None,
+    })
+}

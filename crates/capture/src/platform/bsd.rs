@@ -1,0 +1,15 @@
+//! The BSDs: the devices /dev/bpf*. Also what is done on a system without a file here.
+
+/// USB monitors of FreeBSD, the packet filter's log.
+pub(crate) const PSEUDO_DEVICES: &[&str] = &["usbus", "pflog"];
+
+pub(crate) fn permission_remedy() -> String {
+    "run it as root (`doas` or `sudo`), or let your group read the capture devices with \
+     `chmod g+r /dev/bpf*`"
+        .to_owned()
+}
+
+/// Not read on these systems.
+pub(crate) fn traffic(_device: &str) -> Option<u64> {
+    None
+}

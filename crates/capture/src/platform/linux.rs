@@ -1,0 +1,57 @@
+//! Linux: capabilities(7), and counters in sysfs.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+/// See `pcap_platform_finddevs` and the modules of libpcap.
+pub(crate) const PSEUDO_DEVICES: &[&str] =
+    &["any", "bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
+
+pub(crate) fn permission_remedy() -> String {
+    let program = env::current_exe().unwrap_or_else(|_| "PROGRAM".into());
+    let program = shell_word(&program.display().to_string());
+    format!(
+        "allow this program to, once and for all users, with `sudo setcap \
+         cap_net_raw,cap_net_admin=eip {program}`, or run it with sudo"
+    )
+}
+
+/// `rx_bytes` and `tx_bytes` of Documentation/ABI/testing/sysfs-class-net-statistics in
+/// the kernel.
+pub(crate) fn traffic(device: &str) -> Option<u64> {
+    let statistics = Path::new("/sys/class/net").join(device).join("statistics");
+    let read = |name: &str| -> Option<u64> {
+        let text = fs::read_to_string(statistics.join(name)).ok()?;
+        text.trim().parse().ok()
+    };
+    Some(read("rx_bytes")?.saturating_add(read("tx_bytes")?))
+}
+
+/// The word as a shell reads it back.
+fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_is_a_command_that_can_be_pasted() {
+        let program = env::current_exe().unwrap().display().to_string();
+        assert!(permission_remedy().contains(&format!("=eip {program}`")));
+        assert_eq!(shell_word("/opt/My App/it's"), r"'/opt/My App/it'\''s'");
+    }
+
+    #[test]
+    fn the_loopback_device_has_counters() {
+        assert!(traffic("lo").is_some());
+        assert_eq!(traffic("no-such-device"), None);
+    }
+}

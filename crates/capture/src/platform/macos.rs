@@ -1,0 +1,16 @@
+//! macOS: the devices /dev/bpf*.
+
+/// None that would be chosen by mistake: the others carry less.
+pub(crate) const PSEUDO_DEVICES: &[&str] = &["pktap", "iptap"];
+
+pub(crate) fn permission_remedy() -> String {
+    "run it with sudo, or install ChmodBPF, which comes with Wireshark, to let users of the \
+     group access_bpf capture (`sudo dseditgroup -o edit -a \"$USER\" -t user access_bpf`, \
+     then log in again)"
+        .to_owned()
+}
+
+/// Not read on this system.
+pub(crate) fn traffic(_device: &str) -> Option<u64> {
+    None
+}

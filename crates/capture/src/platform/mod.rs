@@ -1,0 +1,21 @@
+//! What differs between operating systems.
+//!
+//! Each file exports the same names:
+//!
+//! * `PSEUDO_DEVICES: &[&str]`: how the names of devices begin that libpcap lists but
+//!   that are no network device, or stand for all of them;
+//! * `permission_remedy() -> String`: what a user who may not capture can do, with the
+//!   exact command;
+//! * `traffic(device: &str) -> Option<u64>`: the bytes that a device has carried since
+//!   it came up.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(target_os = "macos", path = "macos.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "macos", windows)),
+    path = "bsd.rs"
+)]
+mod current;
+
+pub(crate) use current::{PSEUDO_DEVICES, permission_remedy, traffic};

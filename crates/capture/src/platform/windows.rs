@@ -1,0 +1,16 @@
+//! Windows: Npcap.
+
+/// Npcap lists none.
+pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
+
+pub(crate) fn permission_remedy() -> String {
+    "run it as Administrator; Npcap (https://npcap.com) must be installed, and if it was \
+     installed for Administrators only, install it again without that option to let all users \
+     capture"
+        .to_owned()
+}
+
+/// Not read on this system.
+pub(crate) fn traffic(_device: &str) -> Option<u64> {
+    None
+}

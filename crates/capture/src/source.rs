@@ -1,0 +1,301 @@
+//! Where packets come from: one device or one file.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use pcap::{Activated, Capture};
+
+use crate::classify;
+use crate::error::Error;
+use crate::link_type::LinkType;
+use crate::live::{self, LiveOptions};
+use crate::offline::{self, FileProgress, Offline};
+use crate::statistics::{Statistics, Totals};
+use crate::stopper::Stopper;
+
+/// A device or file that gives its packets one after the other.
+///
+/// Can be moved to the thread that reads it; a [`Stopper`] stops it from any other.
+pub struct Source {
+    capture: Capture<dyn Activated>,
+    origin: Origin,
+    link_type: LinkType,
+    /// Into how many parts the time stamps divide a second.
+    ticks_per_second: u32,
+    stopper: Stopper,
+}
+
+/// A captured frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawPacket<'a> {
+    /// When it was captured, by the clock of the machine that did, since the Unix
+    /// epoch. Times before the epoch are 0, times after the year 9999 its last second.
+    pub time: Duration,
+    /// Its bytes on the wire. Linux cooked and BSD loopback headers count, though they
+    /// were never on one.
+    pub wire_len: u32,
+    /// What was captured of it, from its first byte.
+    pub data: &'a [u8],
+}
+
+/// What a [`Source`] has next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// A packet.
+    Packet(RawPacket<'a>),
+    /// No packet for a quarter of a second or so. Devices only.
+    Idle,
+    /// [`Stopper::stop`] was called. Nothing comes any more.
+    Stopped,
+    /// The file has ended. Files only.
+    End,
+}
+
+/// How far a file was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that were read.
+    pub read: u64,
+    /// Bytes that the file had when it was opened.
+    pub total: u64,
+}
+
+enum Origin {
+    Device {
+        name: String,
+        totals: Totals,
+    },
+    File {
+        input: String,
+        progress: Option<FileProgress>,
+    },
+}
+
+impl Source {
+    /// Captures from a device, in immediate mode: packets are given as they come, not
+    /// when a buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchDevice`], [`Error::Permission`], [`Error::DeviceDown`],
+    /// [`Error::LinkType`], [`Error::Filter`]; [`Error::Device`] for all else.
+    pub fn live(options: &LiveOptions) -> Result<Self, Error> {
+        const MICROSECONDS: u32 = 1_000_000;
+        let name = options.device.clone();
+        let capture =
+            live::activate(options).map_err(|error| classify::opening_device(&name, error))?;
+        let totals = Totals::new();
+        let origin = Origin::Device { name, totals };
+        let filter = options.filter.as_deref();
+        Self::new(capture.into(), origin, MICROSECONDS, filter)
+    }
+
+    /// Reads a pcap or pcapng file. A pcapng file with several interfaces can be read
+    /// where they are of one link type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchFile`], [`Error::IsDirectory`], [`Error::Unreadable`],
+    /// [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the file's
+    /// header, [`Error::LinkType`], [`Error::Filter`].
+    pub fn file(path: impl AsRef<Path>, filter: Option<&str>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::offline(offline::open(path)?, path.display().to_string(), filter)
+    }
+
+    /// Reads a pcap or pcapng file from standard input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::file`].
+    pub fn stdin(filter: Option<&str>) -> Result<Self, Error> {
+        Self::offline(offline::open_stdin()?, offline::STDIN.to_owned(), filter)
+    }
+
+    /// What the frames begin with, for [`decode`](crate::decode).
+    pub const fn link_type(&self) -> LinkType {
+        self.link_type
+    }
+
+    /// The next packet; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Of a file [`Error::Truncated`] and [`Error::Corrupt`], after all packets before the
+    /// damage. Of a device [`Error::DeviceGone`], [`Error::DeviceDown`] and
+    /// [`Error::Device`]. Nothing is to be had after an error.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Result<Next<'_>, Error> {
+        if self.stopper.is_requested() {
+            return Ok(Next::Stopped);
+        }
+        match self.capture.next_packet() {
+            Ok(packet) => Ok(Next::Packet(RawPacket {
+                time: time(
+                    packet.header.ts.tv_sec,
+                    packet.header.ts.tv_usec,
+                    self.ticks_per_second,
+                ),
+                wire_len: packet.header.len,
+                data: packet.data,
+            })),
+            Err(pcap::Error::TimeoutExpired) => Ok(Next::Idle),
+            // libpcap's answer to `pcap_breakloop` as well as at the end of a file.
+            Err(pcap::Error::NoMorePackets) if self.stopper.is_requested() => Ok(Next::Stopped),
+            Err(pcap::Error::NoMorePackets) => Ok(Next::End),
+            Err(error) => Err(self.origin.error(error)),
+        }
+    }
+
+    /// What the kernel counted so far. All zero for a file: no kernel is between.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DeviceGone`], [`Error::DeviceDown`] and [`Error::Device`].
+    pub fn statistics(&mut self) -> Result<Statistics, Error> {
+        let Origin::Device { name, totals } = &mut self.origin else {
+            return Ok(Statistics::default());
+        };
+        match self.capture.stats() {
+            Ok(now) => Ok(totals.advance(now)),
+            Err(error) => Err(classify::reading_device(name, error)),
+        }
+    }
+
+    /// How far the file was read, for a progress bar: a few kilobytes ahead of the
+    /// packets that were given. `None` for a device, standard input, a pipe, and on
+    /// Windows.
+    pub fn progress(&self) -> Option<Progress> {
+        let Origin::File { progress, .. } = &self.origin else {
+            return None;
+        };
+        let progress = progress.as_ref()?;
+        Some(Progress {
+            read: progress.read().ok()?,
+            total: progress.len,
+        })
+    }
+
+    /// A handle with which any thread can stop this source.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    fn offline(opened: Offline, input: String, filter: Option<&str>) -> Result<Self, Error> {
+        let progress = opened.progress;
+        let origin = Origin::File { input, progress };
+        Self::new(
+            opened.capture.into(),
+            origin,
+            opened.ticks_per_second,
+            filter,
+        )
+    }
+
+    fn new(
+        mut capture: Capture<dyn Activated>,
+        origin: Origin,
+        ticks_per_second: u32,
+        filter: Option<&str>,
+    ) -> Result<Self, Error> {
+        let link_type = link_type(&capture, origin.name())?;
+        if let Some(expression) = filter {
+            set_filter(&mut capture, expression)?;
+        }
+        Ok(Self {
+            stopper: Stopper::new(&mut capture),
+            capture,
+            origin,
+            link_type,
+            ticks_per_second,
+        })
+    }
+}
+
+impl Origin {
+    fn name(&self) -> &str {
+        match self {
+            Self::Device { name, .. } => name,
+            Self::File { input, .. } => input,
+        }
+    }
+
+    fn error(&self, error: pcap::Error) -> Error {
+        match self {
+            Self::Device { name, .. } => classify::reading_device(name, error),
+            Self::File { input, .. } => classify::reading_file(input, error),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("origin", &self.origin.name())
+            .field("link_type", &self.link_type)
+            .field("stopper", &self.stopper)
+            .finish_non_exhaustive()
+    }
+}
+
+fn link_type(capture: &Capture<dyn Activated>, input: &str) -> Result<LinkType, Error> {
+    let number = capture.get_datalink();
+    LinkType::from_number(number.0).ok_or_else(|| Error::LinkType {
+        input: input.to_owned(),
+        number: number.0,
+        name: number.get_name().unwrap_or_else(|_| "unknown".to_owned()),
+    })
+}
+
+fn set_filter(capture: &mut Capture<dyn Activated>, expression: &str) -> Result<(), Error> {
+    let optimize = true;
+    capture
+        .filter(expression, optimize)
+        .map_err(|error| Error::Filter {
+            expression: expression.to_owned(),
+            message: classify::message(error),
+        })
+}
+
+/// The last second of the year 9999, beyond which dates cannot be written.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A time stamp, whatever the file claims. The types of its parts differ between
+/// operating systems.
+fn time(seconds: impl TryInto<u64>, ticks: impl TryInto<u32>, ticks_per_second: u32) -> Duration {
+    let Ok(seconds) = seconds.try_into() else {
+        return Duration::ZERO;
+    };
+    let ticks = ticks.try_into().unwrap_or(0).min(ticks_per_second - 1);
+    let nanoseconds = ticks * (1_000_000_000 / ticks_per_second);
+    Duration::new(seconds.min(LAST_SECOND), nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absurd_times_are_clamped() {
+        let check = |seconds: i64, ticks: i64, per_second: u32, expected: (u64, u32)| {
+            let expected = Duration::new(expected.0, expected.1);
+            assert_eq!(time(seconds, ticks, per_second), expected);
+        };
+        check(1, 2, 1_000_000, (1, 2_000));
+        check(1, 2, 1_000_000_000, (1, 2));
+        check(-1, 2, 1_000_000, (0, 0));
+        check(1, -1, 1_000_000, (1, 0));
+        check(1, 1_000_000, 1_000_000, (1, 999_999_000));
+        check(1, i64::MAX, 1_000_000_000, (1, 0));
+        check(i64::MAX, 0, 1_000_000, (LAST_SECOND, 0));
+    }
+
+    #[test]
+    fn a_source_can_move_to_a_thread_and_its_stopper_be_shared() {
+        fn is_send<T: Send>() {}
+        fn is_shareable<T: Send + Sync + Clone + 'static>() {}
+        is_send::<Source>();
+        is_shareable::<Stopper>();
+    }
+}

@@ -1,0 +1,76 @@
+//! What the kernel counts.
+
+/// What the kernel counted since the capture began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Packets that passed the filter, whether or not they were dropped after that. (On
+    /// some systems all packets; `pcap_stats(3PCAP)` has the differences.)
+    pub received: u64,
+    /// Packets that found no room in the buffer, because they were not read fast
+    /// enough.
+    pub dropped_by_kernel: u64,
+    /// Packets that the device or its driver dropped, where it says so.
+    pub dropped_by_interface: u64,
+}
+
+/// Carries libpcap's counters of 32 bits on beyond their end.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    last: pcap::Stat,
+    sum: Statistics,
+}
+
+impl Totals {
+    pub(crate) const fn new() -> Self {
+        Self {
+            last: pcap::Stat {
+                received: 0,
+                dropped: 0,
+                if_dropped: 0,
+            },
+            sum: Statistics {
+                received: 0,
+                dropped_by_kernel: 0,
+                dropped_by_interface: 0,
+            },
+        }
+    }
+
+    /// The totals, now that the counters stand at `now`. Right as long as fewer than
+    /// 2³² packets pass between two calls.
+    pub(crate) fn advance(&mut self, now: pcap::Stat) -> Statistics {
+        let Self { last, sum } = self;
+        let grown = |now: u32, last: u32| u64::from(now.wrapping_sub(last));
+        sum.received += grown(now.received, last.received);
+        sum.dropped_by_kernel += grown(now.dropped, last.dropped);
+        sum.dropped_by_interface += grown(now.if_dropped, last.if_dropped);
+        *last = now;
+        *sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_go_on_where_32_bits_end() {
+        let mut totals = Totals::new();
+        let mut check = |received, dropped, if_dropped, expected: [u64; 3]| {
+            let sum = totals.advance(pcap::Stat {
+                received,
+                dropped,
+                if_dropped,
+            });
+            let actual = [
+                sum.received,
+                sum.dropped_by_kernel,
+                sum.dropped_by_interface,
+            ];
+            assert_eq!(actual, expected);
+        };
+        check(10, 1, 0, [10, 1, 0]);
+        check(u32::MAX, 1, 5, [u64::from(u32::MAX), 1, 5]);
+        check(9, 2, 5, [u64::from(u32::MAX) + 10, 2, 5]);
+    }
+}

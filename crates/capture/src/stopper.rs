@@ -1,0 +1,48 @@
+//! Stopping a source from another thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pcap::{Activated, BreakLoop, Capture};
+
+/// Stops a [`Source`](crate::Source), from any thread, however often it is called.
+#[derive(Clone)]
+pub struct Stopper(Arc<Stop>);
+
+struct Stop {
+    is_requested: AtomicBool,
+    wait: BreakLoop,
+}
+
+impl Stopper {
+    pub(crate) fn new(capture: &mut Capture<dyn Activated>) -> Self {
+        Self(Arc::new(Stop {
+            is_requested: AtomicBool::new(false),
+            wait: capture.breakloop_handle(),
+        }))
+    }
+
+    /// Makes [`Source::next`](crate::Source::next) give
+    /// [`Next::Stopped`](crate::Next::Stopped) from now on.
+    ///
+    /// A `next` that waits for a device returns at once on Linux and Windows, within a
+    /// quarter of a second elsewhere. One that waits for a pipe or standard input
+    /// returns when something, or the end, arrives there.
+    pub fn stop(&self) {
+        self.0.is_requested.store(true, Ordering::Release);
+        self.0.wait.breakloop();
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.is_requested.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopper")
+            .field("is_requested", &self.is_requested())
+            .finish_non_exhaustive()
+    }
+}
