@@ -44,6 +44,11 @@ mod query;
 mod service;
 pub mod snapshot;
 
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use attributor::Attributor;
 pub use error::Error;
 pub use ownership::{Evidence, Match, Ownership, Reason, Source, Verdict};

@@ -1,6 +1,9 @@
 //! The policy with a thread and a clock: asks in the background, tells when there
 //! is news.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -111,8 +114,15 @@ impl Service {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Policy) -> T) -> T {
-        let result = change(&mut self.shared.lock().policy);
-        self.shared.changed.notify_one();
+        let mut state = self.shared.lock();
+        let before = state.policy.poll_timeout();
+        let result = change(&mut state.policy);
+        // Most packets change nothing that the thread sleeps for.
+        let is_news = state.policy.poll_timeout() != before || state.policy.has_events();
+        drop(state);
+        if is_news {
+            self.shared.changed.notify_one();
+        }
         result
     }
 

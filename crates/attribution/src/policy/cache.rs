@@ -158,3 +158,116 @@ impl Cache {
 fn endpoint(query: &SocketQuery) -> Key {
     SocketQuery::new(query.protocol(), query.local(), None)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Evidence, Process, Socket, Source, Verdict};
+
+    fn wall(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn query(port: u16, remote: Option<&str>) -> SocketQuery {
+        let local = format!("10.0.0.2:{port}").parse().unwrap();
+        let remote = remote.map(|remote| remote.parse().unwrap());
+        SocketQuery::new(Protocol::Udp, local, remote)
+    }
+
+    fn owner(pid: u32) -> Verdict {
+        Verdict::Process(Arc::new(Process::new(pid, "p")))
+    }
+
+    /// Learns at second 20 what holds since second 10.
+    fn learn(cache: &mut Cache, query: &SocketQuery, matched: Match, now: Instant) {
+        let ownership = Ownership {
+            verdict: owner(7),
+            evidence: Evidence {
+                matched: Some(matched),
+                observed_at: wall(20),
+                source: Source::Scripted,
+            },
+        };
+        cache.learn(query, &ownership, wall(10), true, now);
+        cache.check();
+    }
+
+    fn finds(cache: &Cache, query: SocketQuery, seen_at: u64, now: Instant) -> bool {
+        let question = Question {
+            query,
+            seen_at: wall(seen_at),
+            opened: Opened::ByUs,
+        };
+        cache.find(&question, now).is_some()
+    }
+
+    #[test]
+    fn answers_hold_for_the_time_that_is_proven() {
+        let now = Instant::now();
+        let mut cache = Cache::new(10, Duration::from_secs(60));
+        learn(&mut cache, &query(1, None), Match::LocalEndpoint, now);
+        for (seen_at, expected) in [(9, false), (10, true), (20, true), (21, false)] {
+            assert_eq!(finds(&cache, query(1, None), seen_at, now), expected);
+        }
+        let later = now + Duration::from_secs(60);
+        assert!(!finds(&cache, query(1, None), 15, later));
+        cache.clear();
+        assert!(!finds(&cache, query(1, None), 15, now));
+    }
+
+    #[test]
+    fn an_answer_serves_other_remote_ends_unless_it_depends_on_its_own() {
+        let now = Instant::now();
+        let mut cache = Cache::new(10, Duration::from_secs(60));
+        let (here, there) = (Some("192.0.2.1:1"), Some("192.0.2.2:1"));
+        learn(&mut cache, &query(1, here), Match::LocalEndpoint, now);
+        learn(&mut cache, &query(2, here), Match::FiveTuple, now);
+        assert!(finds(&cache, query(1, there), 15, now));
+        assert!(finds(&cache, query(2, here), 15, now));
+        assert!(!finds(&cache, query(2, there), 15, now));
+        cache.forget(&query(1, there));
+        assert!(!finds(&cache, query(1, here), 15, now));
+    }
+
+    #[test]
+    fn the_oldest_gives_way_at_the_bound_and_is_counted() {
+        let start = Instant::now();
+        let mut cache = Cache::new(2, Duration::from_secs(60));
+        for (second, port) in [1, 2, 1, 3].into_iter().enumerate() {
+            let now = start + Duration::from_secs(second as u64);
+            learn(&mut cache, &query(port, None), Match::LocalEndpoint, now);
+        }
+        let now = start + Duration::from_secs(4);
+        let kept = [1, 2, 3].map(|port| finds(&cache, query(port, None), 15, now));
+        assert_eq!(kept, [true, false, true]);
+        assert_eq!((cache.len(), cache.evicted), (2, 1));
+        // What is too old goes uncounted.
+        let later = start + Duration::from_secs(90);
+        learn(&mut cache, &query(4, None), Match::LocalEndpoint, later);
+        assert_eq!((cache.len(), cache.evicted), (1, 1));
+    }
+
+    #[test]
+    fn a_look_that_says_otherwise_makes_it_forget() {
+        let now = Instant::now();
+        let socket = |port: u16, pid| Socket {
+            protocol: Protocol::Udp,
+            local: query(port, None).local(),
+            remote: None,
+            state: None,
+            v6_only: false,
+            owner: owner(pid),
+        };
+        let mut cache = Cache::new(10, Duration::from_secs(60));
+        for port in 1..4 {
+            learn(&mut cache, &query(port, None), Match::LocalEndpoint, now);
+        }
+        let sockets = vec![socket(1, 7), socket(2, 8)];
+        let look = Snapshot::new(Source::Scripted, wall(30), wall(31), sockets);
+        cache.revalidate(&look);
+        let kept = [1, 2, 3].map(|port| finds(&cache, query(port, None), 15, now));
+        assert_eq!(kept, [true, false, false]);
+    }
+}

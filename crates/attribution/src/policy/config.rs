@@ -66,3 +66,39 @@ pub(super) fn later(now: Instant, wait: Duration) -> Instant {
     const LONG: Duration = Duration::from_secs(365 * 86_400);
     now.checked_add(wait).unwrap_or_else(|| now + LONG)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(retry_after: &[u64], expected: [Option<u64>; 4]) {
+        let config = PolicyConfig {
+            retry_after: retry_after
+                .iter()
+                .copied()
+                .map(Duration::from_millis)
+                .collect(),
+            ..PolicyConfig::default()
+        };
+        let waits = [1, 2, 3, 100].map(|attempts| config.wait_after(attempts));
+        assert_eq!(waits, expected.map(|wait| wait.map(Duration::from_millis)));
+    }
+
+    #[test]
+    fn waits() {
+        check(&[], [None; 4]);
+        check(&[5], [Some(5); 4]);
+        check(&[20, 100], [Some(20), Some(100), Some(100), Some(100)]);
+    }
+
+    #[test]
+    fn no_wait_is_too_long_for_the_clock() {
+        let now = Instant::now();
+        assert_eq!(
+            later(now, Duration::from_secs(1)),
+            now + Duration::from_secs(1)
+        );
+        assert!(later(now, Duration::MAX) > now);
+    }
+}

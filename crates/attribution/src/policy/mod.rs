@@ -277,6 +277,11 @@ impl Policy {
         self.events.pop_front()
     }
 
+    /// Whether [`poll_event`](Self::poll_event) has something.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// When [`poll_request`](Self::poll_request) may next have something, if no
     /// call changes that. `None` while a request is under way or nothing waits.
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -429,7 +434,7 @@ impl Policy {
         let tells_remotes = self.config.table_tells_remotes;
         let mut contested = None;
         let mut gone = Vec::new();
-        for older in self.pending.at_local_port(&question.query) {
+        for older in self.pending.rivals(question) {
             if question.replaces(&older.question) {
                 gone.push(older.waiter);
                 continue;

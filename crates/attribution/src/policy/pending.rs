@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::config::later;
 use super::history::History;
-use super::{Answer, PolicyConfig, Question, Waiter};
+use super::{Answer, Opened, PolicyConfig, Question, Waiter};
 use crate::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
 /// One question with everyone who waits for its answer.
@@ -240,28 +240,26 @@ impl PendingSet {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// Puts an answered question that somebody still waits for on the list again.
+    /// Puts an answered question that somebody still waits for on the list again:
+    /// at once for those who asked while the request was under way.
     pub(super) fn retry(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
         let Some(pending) = self.questions.get_mut(&key(query)) else {
             return;
         };
         pending.last_attempt = now;
+        let has_newcomers = pending.waiting.iter().any(|waiting| waiting.best.is_none());
         let turn = match config.wait_after(pending.attempts) {
+            _ if has_newcomers => Turn::Due(now),
             Some(wait) => Turn::Due(later(now, wait)),
             None => Turn::Resting(now),
         };
         self.turn(query, turn);
     }
 
-    /// A question of the request that is over: those who asked while it was under
-    /// way make it due again.
+    /// The request with this question is over, whoever it served.
     pub(super) fn landed(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
-        let Some(pending) = self.questions.get(&key(query)) else {
-            return;
-        };
-        if pending.waiting.iter().any(|waiting| waiting.best.is_none()) {
-            self.turn(query, Turn::Due(now));
-        } else if pending.turn == Turn::Asked {
+        let pending = self.questions.get(&key(query));
+        if pending.is_some_and(|pending| pending.turn == Turn::Asked) {
             self.retry(query, now, config);
         }
     }
@@ -276,19 +274,25 @@ impl PendingSet {
         served.map(|pending| pending.query).collect()
     }
 
-    /// Those who wait for a socket on the local port of `query`.
-    pub(super) fn at_local_port(
-        &mut self,
-        query: &SocketQuery,
-    ) -> impl Iterator<Item = &mut Waiting> {
-        let (protocol, port, _) = key(query);
-        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let lowest = SocketQuery::new(protocol, SocketAddr::new(any, port), None);
+    /// Those whom a new question may put in doubt, or be put in doubt by: all on its
+    /// local port. What a peer began only meets questions for the same ends, so a
+    /// server with many of them is not searched for each.
+    pub(super) fn rivals(&mut self, question: &Question) -> impl Iterator<Item = &mut Waiting> {
+        let (protocol, port, query) = key(&question.query);
+        let lowest = match question.opened {
+            Opened::ByPeer => query,
+            Opened::ByUs | Opened::Earlier => {
+                let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+                SocketQuery::new(protocol, SocketAddr::new(any, port), None)
+            }
+        };
+        let is_rival = move |(at_protocol, at_port, at): &Key| match question.opened {
+            Opened::ByPeer => *at == query,
+            Opened::ByUs | Opened::Earlier => (*at_protocol, *at_port) == (protocol, port),
+        };
         self.questions
             .range_mut(key(&lowest)..)
-            .take_while(move |((at_protocol, at_port, _), _)| {
-                (*at_protocol, *at_port) == (protocol, port)
-            })
+            .take_while(move |(key, _)| is_rival(key))
             .flat_map(|(_, pending)| &mut pending.waiting)
     }
 

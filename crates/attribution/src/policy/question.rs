@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::{Match, Ownership, Protocol, SocketQuery};
+use crate::{Match, Ownership, ProcessId, Protocol, SocketQuery};
 
 /// Whom an answer is for: a number that the caller chooses and gets back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,10 +121,11 @@ impl Question {
 }
 
 fn names_somebody_else(answer: &Ownership, before: &Ownership) -> bool {
+    let ids = |ownership: &Ownership| -> Vec<ProcessId> {
+        let processes = ownership.verdict.processes().iter();
+        processes.map(|process| process.id()).collect()
+    };
+    let known = ids(before);
     before.evidence.matched != Some(Match::LocalEndpoint)
-        || answer
-            .verdict
-            .processes()
-            .iter()
-            .any(|process| !before.verdict.processes().contains(process))
+        || ids(answer).iter().any(|id| !known.contains(id))
 }

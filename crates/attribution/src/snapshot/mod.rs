@@ -1,8 +1,7 @@
 //! Where the facts come from: one file per interface of an operating system.
 //!
 //! A backend owes one type that implements [`SocketTable`], with a `new` that
-//! fails with [`Error::Unsupported`](crate::Error::Unsupported) where it cannot
-//! work:
+//! fails with [`Error::Unsupported`] where it cannot work:
 //!
 //! | module | type | where |
 //! |---|---|---|

@@ -88,6 +88,29 @@ fn another_waiter_of_a_silent_question_is_answered() {
 }
 
 #[test]
+fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
+    let mut desk = Desk::new(PolicyConfig {
+        retry_after: Vec::new(),
+        max_batch: 1,
+        ..config(false)
+    });
+    let (first, second) = (
+        asked(),
+        query(Protocol::Udp, "10.0.0.2:9000", "192.0.2.1:443"),
+    );
+    desk.ask(1, Opened::ByPeer, first);
+    desk.ask(2, Opened::ByPeer, second);
+    // The look is for the first question, and serves the second one as well.
+    let request = desk.request().unwrap();
+    assert_eq!(request.queries, [first]);
+    desk.ask(3, Opened::ByPeer, second);
+    desk.land(&request, &[]);
+    assert_eq!(desk.events().len(), 2);
+    let heard = desk.look(&[udp("10.0.0.2:9000", "server")]);
+    assert!(heard.iter().any(|event| event.waiter == Waiter(3)));
+}
+
+#[test]
 fn a_slow_table_rests_in_proportion() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Opened::ByUs, asked());

@@ -1,0 +1,236 @@
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::policy::Opened;
+use crate::snapshot::fake::{FakeTable, Script};
+use crate::snapshot::unsupported::UnsupportedTable;
+use crate::{Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict};
+
+/// Longer than anything here takes, so that a failure is no hang.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A table whose looks wait until the test lets them go.
+struct Gate {
+    table: FakeTable,
+    entered: Sender<()>,
+    release: Receiver<()>,
+}
+
+impl SocketTable for Gate {
+    fn source(&self) -> Source {
+        self.table.source()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.entered.send(()).unwrap();
+        // The test is over when the other end is gone.
+        let _ = self.release.recv();
+        self.table.snapshot()
+    }
+}
+
+struct Setup {
+    service: Service,
+    script: Script,
+    events: Receiver<Event>,
+    entered: Receiver<()>,
+    release: Sender<()>,
+}
+
+/// A service whose looks wait for `release`.
+fn gated() -> Setup {
+    let (table, script) = FakeTable::new();
+    let (entered_sender, entered) = mpsc::channel();
+    let (release, release_receiver) = mpsc::channel();
+    let table = Gate {
+        table,
+        entered: entered_sender,
+        release: release_receiver,
+    };
+    let (service, events) = spawn(table);
+    Setup {
+        service,
+        script,
+        events,
+        entered,
+        release,
+    }
+}
+
+fn spawn(table: impl SocketTable + 'static) -> (Service, Receiver<Event>) {
+    let (sender, events) = mpsc::channel();
+    let on_event = move |event| sender.send(event).unwrap();
+    let attributor = Attributor::with_table(table);
+    let service = Service::spawn(attributor, PolicyConfig::default(), on_event);
+    (service.unwrap(), events)
+}
+
+fn question(port: u16) -> Question {
+    let local = format!("127.0.0.1:{port}").parse().unwrap();
+    Question {
+        query: SocketQuery::new(Protocol::Udp, local, None),
+        seen_at: SystemTime::now(),
+        opened: Opened::ByPeer,
+    }
+}
+
+fn socket(port: u16, pid: u32) -> Socket {
+    Socket {
+        protocol: Protocol::Udp,
+        local: format!("127.0.0.1:{port}").parse().unwrap(),
+        remote: None,
+        state: None,
+        v6_only: false,
+        owner: Verdict::Process(Arc::new(Process::new(pid, "owner"))),
+    }
+}
+
+#[track_caller]
+fn check(event: &Event, waiter: u64, pid: u32) {
+    assert_eq!(event.waiter, Waiter(waiter));
+    assert!(event.last);
+    let pids: Vec<u32> = event
+        .ownership
+        .verdict
+        .processes()
+        .iter()
+        .map(|p| p.pid)
+        .collect();
+    assert_eq!(pids, [pid]);
+}
+
+#[test]
+fn answers_arrive_from_either_kind_of_table() {
+    for finds_exactly in [false, true] {
+        let (table, script) = FakeTable::new();
+        script.set_finds_exactly(finds_exactly);
+        script.set_sockets(vec![socket(53, 7)]);
+        let (service, events) = spawn(table);
+        assert_eq!(service.lookup(Waiter(1), question(53)), Lookup::Waiting);
+        check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+        assert_eq!(service.statistics().requests, 1);
+        assert_eq!(script.looks(), 1);
+    }
+}
+
+#[test]
+fn one_look_answers_all_who_asked_before_it() {
+    let Setup {
+        service,
+        script,
+        events,
+        entered,
+        release,
+    } = gated();
+    script.set_sockets((0..100).map(|port| socket(1_000 + port, 7)).collect());
+    service.lookup(Waiter(0), question(1_000));
+    entered.recv_timeout(DEADLINE).unwrap();
+    // That look is under way; all these wait for the next.
+    for port in 1..100 {
+        service.lookup(Waiter(port.into()), question(1_000 + port));
+    }
+    release.send(()).unwrap();
+    release.send(()).unwrap();
+    for _ in 0..100 {
+        assert!(events.recv_timeout(DEADLINE).unwrap().last);
+    }
+    assert_eq!(script.looks(), 2);
+}
+
+#[test]
+fn the_closure_may_call_the_service() {
+    let (table, script) = FakeTable::new();
+    script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
+    let handle: Arc<OnceLock<Arc<Service>>> = Arc::default();
+    let (sender, events) = mpsc::channel();
+    let inner = Arc::clone(&handle);
+    let on_event = move |event: Event| {
+        if event.waiter == Waiter(1) {
+            let service = inner.wait();
+            service.packet_seen(Waiter(1));
+            service.end(Waiter(1));
+            service.lookup(Waiter(2), question(54));
+        }
+        sender.send(event).unwrap();
+    };
+    let attributor = Attributor::with_table(table);
+    let service = Service::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    let service = Arc::new(service);
+    handle.set(Arc::clone(&service)).unwrap();
+    service.lookup(Waiter(1), question(53));
+    check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+    check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
+}
+
+#[test]
+fn finish_answers_everyone_once() {
+    let Setup {
+        service,
+        script,
+        events,
+        entered,
+        release,
+    } = gated();
+    script.set_sockets(vec![socket(53, 7)]);
+    service.lookup(Waiter(0), question(53));
+    entered.recv_timeout(DEADLINE).unwrap();
+    service.lookup(Waiter(1), question(53));
+    service.lookup(Waiter(2), question(54));
+    release.send(()).unwrap();
+    release.send(()).unwrap();
+    service.finish();
+    let mut last: Vec<Event> = events.try_iter().collect();
+    assert!(last.iter().all(|event| event.last));
+    last.sort_by_key(|event| event.waiter);
+    assert_eq!(last.len(), 3);
+    check(&last[0], 0, 7);
+    check(&last[1], 1, 7);
+    let nobody = &last[2].ownership.verdict;
+    assert_eq!(*nobody, Verdict::Unknown(Reason::NotFound));
+}
+
+#[test]
+fn a_drop_while_somebody_waits_ends_the_thread() {
+    let Setup {
+        service,
+        events,
+        entered,
+        release,
+        ..
+    } = gated();
+    service.lookup(Waiter(0), question(53));
+    entered.recv_timeout(DEADLINE).unwrap();
+    drop(release);
+    drop(service);
+    // The closure, and with it the sender, went with the thread.
+    assert_eq!(events.try_iter().count(), 0);
+    assert_eq!(events.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+#[test]
+fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
+    let (table, script) = FakeTable::new();
+    script.set_failure(Some("no memory"));
+    let (service, events) = spawn(table);
+    service.lookup(Waiter(1), question(53));
+    let event = events.recv_timeout(DEADLINE).unwrap();
+    assert!(!event.last);
+    let nobody = Verdict::Unknown(Reason::NotFound);
+    assert_eq!(event.ownership.verdict, nobody);
+    script.set_failure(None);
+    script.set_sockets(vec![socket(53, 7)]);
+    service.packet_seen(Waiter(1));
+    check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+}
+
+#[test]
+fn where_nothing_can_be_known_the_answer_is_final() {
+    let (service, events) = spawn(UnsupportedTable);
+    service.lookup(Waiter(1), question(53));
+    let event = events.recv_timeout(DEADLINE).unwrap();
+    assert!(event.last);
+    let unsupported = Verdict::Unknown(Reason::Unsupported);
+    assert_eq!(event.ownership.verdict, unsupported);
+}
