@@ -1,0 +1,132 @@
+//! What can be shown on Linux only.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
+mod helper;
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use flowner_attribution::{Attributor, Match, Process, Protocol, SocketQuery};
+use helper::Helper;
+
+/// The one process that is named.
+#[track_caller]
+fn owner(protocol: Protocol, local: SocketAddr) -> Process {
+    let query = SocketQuery::new(protocol, local, None);
+    let ownership = Attributor::new().unwrap().lookup(&query).unwrap();
+    assert_eq!(ownership.evidence.matched, Some(Match::LocalEndpoint));
+    let [process] = ownership.verdict.processes() else {
+        panic!("{ownership:?}");
+    };
+    Process::clone(process)
+}
+
+/// Opens the address that `address` makes of a port that `first` got; another
+/// process may have it, so several ports are tried.
+fn on_the_same_port(
+    first: impl Fn() -> (Helper, SocketAddr),
+    second: impl Fn(u16) -> String,
+) -> (Helper, Helper) {
+    let program = std::env::current_exe().unwrap();
+    for _ in 0..20 {
+        let (one, local) = first();
+        if let Some(two) = Helper::try_run(&program, &[&second(local.port())]) {
+            return (one, two);
+        }
+    }
+    panic!("no port is free on both addresses");
+}
+
+#[test]
+fn one_port_on_two_addresses_has_two_owners() {
+    for (protocol, name) in [(Protocol::Tcp, "tcp"), (Protocol::Udp, "udp")] {
+        let first = || {
+            let helper = Helper::new(&[&format!("{name} 127.0.0.1:0")]);
+            let local = helper.addresses[0];
+            (helper, local)
+        };
+        let (one, two) = on_the_same_port(first, |port| format!("{name} 127.0.0.2:{port}"));
+        assert_ne!(one.pid(), two.pid());
+        for helper in [&one, &two] {
+            assert_eq!(owner(protocol, helper.addresses[0]).pid, helper.pid());
+        }
+    }
+}
+
+/// A port on which the kernel keeps a closed IPv4 connection for a while, and
+/// which nobody listens on.
+fn port_in_time_wait() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // Who closes first is the one that waits (RFC 9293, 3.6).
+    drop(listener.accept().unwrap());
+    drop(listener);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    drop(client);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_in_time_wait(port) {
+        assert!(Instant::now() < deadline, "port {port} is not kept");
+        std::thread::yield_now();
+    }
+    port
+}
+
+fn is_in_time_wait(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!("0100007F:{port:04X}");
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next() == Some(&local) && fields.nth(1) == Some("06")
+    })
+}
+
+#[test]
+fn a_closed_v4_connection_does_not_hide_a_v6_socket() {
+    let program = std::env::current_exe().unwrap();
+    let helper = (0..20).find_map(|_| {
+        let address = format!("tcp [::1]:{}", port_in_time_wait());
+        Helper::try_run(&program, &[&address])
+    });
+    let helper = helper.expect("a port is free on ::1");
+    let local = helper.addresses[0];
+    assert!(is_in_time_wait(local.port()));
+    assert_eq!(owner(Protocol::Tcp, local).pid, helper.pid());
+}
+
+#[test]
+fn a_deleted_executable_keeps_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("program with (deleted) in its name");
+    std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+    let helper = Helper::try_run(&path, &["tcp 127.0.0.1:0"]).unwrap();
+    let local = helper.addresses[0];
+    let before = owner(Protocol::Tcp, local);
+    assert_eq!(
+        (before.path.as_deref(), before.path_deleted),
+        (Some(&*path), false)
+    );
+    std::fs::remove_file(&path).unwrap();
+    let after = owner(Protocol::Tcp, local);
+    assert_eq!(after.pid, helper.pid());
+    assert_eq!(
+        (after.path.as_deref(), after.path_deleted),
+        (Some(&*path), true)
+    );
+}
+
+#[test]
+fn a_long_name_is_not_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a-name-of-more-than-fifteen-bytes");
+    std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+    let helper = Helper::try_run(&path, &["udp 127.0.0.1:0"]).unwrap();
+    let name = owner(Protocol::Udp, helper.addresses[0]).name;
+    assert_eq!(name, "a-name-of-more-than-fifteen-bytes");
+}
