@@ -10,6 +10,8 @@ mod helper;
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flowner_attribution::{Attributor, Match, Process, Protocol, SocketQuery};
@@ -100,11 +102,19 @@ fn a_closed_v4_connection_does_not_hide_a_v6_socket() {
     assert_eq!(owner(Protocol::Tcp, local).pid, helper.pid());
 }
 
+/// By a process of its own: a file that is open for writing here cannot be run, and
+/// the helpers that other tests start meanwhile would hold it open (execve(2), ETXTBSY).
+fn copy_of_this_program(to: &Path) {
+    let from = std::env::current_exe().unwrap();
+    let status = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
 #[test]
 fn a_deleted_executable_keeps_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("program with (deleted) in its name");
-    std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+    copy_of_this_program(&path);
     let helper = Helper::try_run(&path, &["tcp 127.0.0.1:0"]).unwrap();
     let local = helper.addresses[0];
     let before = owner(Protocol::Tcp, local);
@@ -125,7 +135,7 @@ fn a_deleted_executable_keeps_its_path() {
 fn a_long_name_is_not_cut() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a-name-of-more-than-fifteen-bytes");
-    std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+    copy_of_this_program(&path);
     let helper = Helper::try_run(&path, &["udp 127.0.0.1:0"]).unwrap();
     let name = owner(Protocol::Udp, helper.addresses[0]).name;
     assert_eq!(name, "a-name-of-more-than-fifteen-bytes");
