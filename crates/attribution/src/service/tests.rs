@@ -204,8 +204,9 @@ fn a_drop_while_somebody_waits_ends_the_thread() {
     entered.recv_timeout(DEADLINE).unwrap();
     drop(release);
     drop(service);
-    // The closure, and with it the sender, went with the thread.
-    assert_eq!(events.try_iter().count(), 0);
+    // The look under way may have been told. The closure, and with it the sender,
+    // went with the thread.
+    assert!(events.try_iter().count() <= 1);
     assert_eq!(events.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 

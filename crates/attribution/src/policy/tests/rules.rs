@@ -237,6 +237,17 @@ fn a_new_flow_with_the_same_ends_ends_the_older_question() {
 }
 
 #[test]
+fn a_peer_that_connects_again_ends_its_older_question_only() {
+    let mut desk = Desk::new(config(true));
+    let server = "10.0.0.2:443";
+    for (waiter, peer) in [(1, "192.0.2.1:9"), (2, "192.0.2.2:9"), (3, "192.0.2.2:9")] {
+        desk.pass(ms(1));
+        desk.ask(waiter, Opened::ByPeer, query(Protocol::Tcp, server, peer));
+    }
+    check(&desk.events(), &[(2, "gone", None, true)]);
+}
+
+#[test]
 fn both_ends_of_a_flow_to_itself_are_one_question() {
     let mut desk = Desk::new(config(true));
     desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, HERE));
