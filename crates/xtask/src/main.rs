@@ -1,1 +1,51 @@
-fn main() {}
+//! Set-up, run, test and checks of the workspace: `cargo xtask`.
+//!
+//! Only the standard library, so that it builds in seconds on a machine where
+//! nothing is installed yet.
+
+mod command;
+mod fuzz;
+mod run;
+mod setup;
+mod targets;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use command::Failure;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  setup                    install the system packages that are missing
+  run [ARGUMENTS]          set up, build, and watch this host (or run flowner ARGUMENTS)
+  test                     set up, then format, clippy, layout, tests, documentation
+  tidy                     the layout rules alone
+  check-targets [TARGET]   type-check for Windows, macOS and the BSDs
+  fuzz [TARGET] [SECONDS]  run the fuzz targets, seeded from the capture files";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&arguments) {
+        Ok(code) => code,
+        Err(Failure(message)) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
+    match arguments {
+        ["setup"] => setup::all()?,
+        ["run", rest @ ..] => return run::run(rest),
+        ["test"] => test::all()?,
+        ["tidy"] => tidy::check()?,
+        ["check-targets", rest @ ..] => targets::check(rest)?,
+        ["fuzz", rest @ ..] => fuzz::run(rest)?,
+        _ => println!("{HELP}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

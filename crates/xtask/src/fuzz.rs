@@ -1,0 +1,170 @@
+//! `cargo xtask fuzz`: the fuzz targets, with seeds from real captures.
+//!
+//! libFuzzer needs flags of the compiler that are not stable. `RUSTC_BOOTSTRAP` lets
+//! the installed one take them, so neither a nightly compiler nor cargo-fuzz is
+//! needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{Failure, cargo, root, run as run_command};
+
+const TARGETS: [&str; 2] = ["decode", "flows"];
+const SECONDS: u32 = 300;
+
+/// What cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
+const FLAGS: &str = "--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 \
+    -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Numbers of link types in capture files, in the order of `LinkType::ALL`, by which
+/// the target `decode` picks.
+const LINK_TYPES: [u32; 8] = [1, 113, 276, 101, 228, 229, 0, 108];
+
+/// Runs all targets, or one, each for five minutes or as long as it says.
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
+    let usage = || Failure(format!("fuzz [{}] [SECONDS]", TARGETS.join("|")));
+    let parse = |text: &str| text.parse().map_err(|_| usage());
+    let (targets, seconds) = match arguments {
+        [] => (&TARGETS[..], SECONDS),
+        [one] if TARGETS.contains(one) => (&arguments[..1], SECONDS),
+        [seconds] => (&TARGETS[..], parse(seconds)?),
+        [one, seconds] if TARGETS.contains(one) => (&arguments[..1], parse(seconds)?),
+        _ => return Err(usage()),
+    };
+    seed_decode()?;
+    for target in targets {
+        fuzz(target, seconds)?;
+    }
+    Ok(())
+}
+
+fn fuzz(target: &str, seconds: u32) -> Result<(), Failure> {
+    let corpus = corpus(target)?;
+    let artifacts = root().join("fuzz/artifacts").join(target);
+    fs::create_dir_all(&artifacts).map_err(|error| failed(&artifacts, &error))?;
+    let host = host()?;
+    let mut command = cargo(&["run", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
+    command
+        .args([
+            "--target",
+            &host,
+            "--target-dir",
+            "target/fuzz",
+            "--bin",
+            target,
+            "--",
+        ])
+        .arg(corpus)
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .args(["-print_final_stats=1", "-max_len=4096"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", FLAGS);
+    run_command(&mut command)
+}
+
+/// The platform of this compiler: a sanitizer wants it named.
+fn host() -> Result<String, Failure> {
+    let output = Command::new("rustc").arg("-vV").output();
+    let output = output.map_err(|error| Failure(format!("rustc could not be started: {error}")))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| Failure("rustc does not tell its host".to_owned()))
+}
+
+fn corpus(target: &str) -> Result<PathBuf, Failure> {
+    let folder = root().join("fuzz/corpus").join(target);
+    fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
+    Ok(folder)
+}
+
+/// Puts the frames of the capture files into the corpus of `decode`.
+fn seed_decode() -> Result<(), Failure> {
+    let captures = std::env::var_os("FLOWNER_CAPTURES")
+        .map_or_else(|| root().join("../shared/captures"), PathBuf::from)
+        .join("tcpdump");
+    let Ok(entries) = fs::read_dir(&captures) else {
+        println!(
+            "fuzz: no capture files in {}; starting from nothing",
+            captures.display()
+        );
+        return Ok(());
+    };
+    let corpus = corpus("decode")?;
+    let mut seeds = 0;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        for (number, frame) in frames(&bytes).into_iter().enumerate() {
+            let seed = corpus.join(format!("{name}-{number}"));
+            fs::write(&seed, frame).map_err(|error| failed(&seed, &error))?;
+            seeds += 1;
+        }
+    }
+    println!("fuzz: {seeds} frames from {}", captures.display());
+    Ok(())
+}
+
+/// The frames of a classic pcap file (pcap-savefile(5)), each behind the byte that
+/// picks its link type. Of anything else, none.
+fn frames(file: &[u8]) -> Vec<Vec<u8>> {
+    let number = |at: usize, bytes: &[u8]| -> Option<u32> {
+        let bytes: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        match file.get(..4)? {
+            [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1] => Some(u32::from_le_bytes(bytes)),
+            [0xa1, 0xb2, 0xc3, 0xd4] | [0xa1, 0xb2, 0x3c, 0x4d] => Some(u32::from_be_bytes(bytes)),
+            _ => None,
+        }
+    };
+    let link_type = number(20, file).map(|number| number & 0xffff);
+    let pick = LINK_TYPES
+        .iter()
+        .position(|known| Some(*known) == link_type);
+    let Some(pick) = pick.and_then(|pick| u8::try_from(pick).ok()) else {
+        return Vec::new();
+    };
+    let mut frames = Vec::new();
+    let mut rest = file.get(24..).unwrap_or_default();
+    while let Some(length) = number(8, rest).and_then(|length| usize::try_from(length).ok()) {
+        let Some(frame) = rest.get(16..).and_then(|rest| rest.get(..length)) else {
+            break;
+        };
+        frames.push([&[pick], frame].concat());
+        rest = &rest[16 + length..];
+    }
+    frames
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_a_file() {
+        let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1];
+        file.extend([0; 16]);
+        file.extend([113, 0, 0, 0]);
+        for frame in [&[7, 8][..], &[9]] {
+            file.extend([0; 8]);
+            let length = u8::try_from(frame.len()).unwrap();
+            file.extend([length, 0, 0, 0, 99, 0, 0, 0]);
+            file.extend(frame);
+        }
+        assert_eq!(frames(&file), [vec![1, 7, 8], vec![1, 9]]);
+        // A file that was cut gives what is whole.
+        assert_eq!(frames(&file[..file.len() - 1]), [vec![1, 7, 8]]);
+        assert!(frames(b"no capture").is_empty());
+    }
+}

@@ -1,0 +1,29 @@
+//! FreeBSD, OpenBSD, NetBSD: libpcap is part of the system; capturing goes through
+//! the BPF devices.
+
+use std::fs::File;
+
+use crate::command::Failure;
+
+/// Part of the system.
+pub(crate) fn libpcap() -> Result<(), Failure> {
+    println!("setup: nothing is missing");
+    Ok(())
+}
+
+/// The BSDs have no Debian packages.
+pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
+    Ok(false)
+}
+
+/// One line on how to get the privilege to capture.
+pub(crate) const fn capture_advice() -> &'static str {
+    "for byte counts too, as root: target/release/flowner watch"
+}
+
+/// Whether this user may capture: whether the BPF device opens.
+pub(crate) fn may_capture() -> bool {
+    ["/dev/bpf", "/dev/bpf0"]
+        .iter()
+        .any(|path| File::open(path).is_ok())
+}

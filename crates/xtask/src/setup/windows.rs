@@ -1,0 +1,40 @@
+//! Windows: Npcap and its SDK, which their licence allows nobody to bring along.
+
+use std::path::Path;
+
+use crate::command::Failure;
+
+/// Looks for the SDK's import library where the linker does.
+pub(crate) fn libpcap() -> Result<(), Failure> {
+    let folders = std::env::var_os("LIB").unwrap_or_default();
+    let has_library = |folder: std::path::PathBuf| folder.join("wpcap.lib").is_file();
+    let is_found = std::env::split_paths(&folders).any(has_library)
+        || std::env::var_os("LIBPCAP_LIBDIR").is_some_and(|folder| has_library(folder.into()));
+    if !is_found {
+        return Err(Failure(
+            "the Npcap SDK is missing: unpack it from https://npcap.com/#download and add its \
+             folder Lib\\x64 to the environment variable LIB"
+                .to_owned(),
+        ));
+    }
+    println!("setup: nothing is missing to build");
+    if !Path::new(r"C:\Windows\System32\Npcap\wpcap.dll").is_file() {
+        println!("setup: to capture, install Npcap from https://npcap.com");
+    }
+    Ok(())
+}
+
+/// Windows has no Debian packages.
+pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
+    Ok(false)
+}
+
+/// One line on how to get the privilege to capture.
+pub(crate) const fn capture_advice() -> &'static str {
+    "for byte counts too: install Npcap, or run as administrator: target\\release\\flowner watch"
+}
+
+/// Npcap lets everyone capture unless it was installed otherwise; it will say so.
+pub(crate) fn may_capture() -> bool {
+    true
+}

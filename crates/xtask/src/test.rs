@@ -1,0 +1,74 @@
+//! `cargo xtask test`: every check of the source.
+
+use std::time::Instant;
+
+use crate::command::{Failure, cargo, run};
+use crate::{setup, tidy};
+
+type Step = (&'static str, fn() -> Result<(), Failure>);
+
+const STEPS: [Step; 9] = [
+    ("set-up", setup::for_tests),
+    ("format", || {
+        run(&mut cargo(&["fmt", "--all", "--", "--check"]))
+    }),
+    ("layout", tidy::check),
+    ("clippy", || {
+        run(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
+    // Benchmarks run once, as tests.
+    ("tests", || {
+        run(&mut cargo(&[
+            "test",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+        ]))
+    }),
+    ("documentation tests", || {
+        run(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))
+    }),
+    ("documentation", || {
+        run(cargo(&["doc", "--workspace", "--no-deps", "--locked"])
+            .env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("decoding without libpcap", || {
+        run(&mut cargo(&[
+            "check",
+            "--package",
+            "flowner-capture",
+            "--no-default-features",
+            "--locked",
+        ]))
+    }),
+    ("fuzz targets build", || {
+        run(&mut cargo(&[
+            "check",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target-dir",
+            "target",
+        ]))
+    }),
+];
+
+/// Runs every step, up to the first that fails.
+pub(crate) fn all() -> Result<(), Failure> {
+    let mut times = Vec::new();
+    for (name, step) in STEPS {
+        println!("\n== {name}");
+        let started = Instant::now();
+        step().map_err(|Failure(message)| Failure(format!("{name}: {message}")))?;
+        times.push(format!("{name} {:.1} s", started.elapsed().as_secs_f64()));
+    }
+    println!("\nall steps passed: {}", times.join(", "));
+    Ok(())
+}
