@@ -148,7 +148,12 @@ fn check(bytes: &[u8], arguments: &[&str], said: &str, shown: &str) {
 fn bad_files_are_errors_that_say_so() {
     let good = [pcap_header(101), packet(1, [2, 200], [9, 53])].concat();
     check(&[], &[], "empty", "");
-    check(b"not a capture at all, but text", &[], "not a capture", "");
+    check(
+        b"not a capture at all, but text",
+        &[],
+        "no pcap or pcapng file",
+        "",
+    );
     check(&good[..10], &[], "test.pcap", "");
     check(&pcap_header(105), &[], "link type", "");
     // What was whole is counted and shown.

@@ -338,23 +338,26 @@ impl EndedFlows {
 
 /// Asks for the owners of a new flow, or says why there is nobody to ask.
 fn ask(flow: &mut Flow<Owners>, effects: &mut Vec<Effect>) {
-    let seen_at = wall_clock(flow.first_seen());
-    let nobody = |reason| Some(Ownership::unknown(reason, seen_at, Source::None));
-    let protocol = match flow.protocol() {
-        Protocol::TCP => attribution::Protocol::Tcp,
-        Protocol::UDP => attribution::Protocol::Udp,
-        _ => {
-            flow.data.local = nobody(Reason::Unsupported);
-            return;
-        }
-    };
     let ends: &[End] = match flow.direction() {
-        Direction::Forwarded => {
-            flow.data.local = nobody(Reason::Forwarded);
-            return;
-        }
         Direction::Loopback => &[End::Local, End::Remote],
         _ => &[End::Local],
+    };
+    let seen_at = wall_clock(flow.first_seen());
+    let protocol = match (flow.protocol(), flow.direction()) {
+        (_, Direction::Forwarded) => Err(Reason::Forwarded),
+        (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
+        (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),
+        _ => Err(Reason::Unsupported),
+    };
+    let protocol = match protocol {
+        Ok(protocol) => protocol,
+        Err(reason) => {
+            for &end in ends {
+                let nobody = Ownership::unknown(reason, seen_at, Source::None);
+                *flow.data.of(end) = Some(nobody);
+            }
+            return;
+        }
     };
     for &end in ends {
         flow.data.waiting[end as usize] = true;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use flowner_core::flows::FlowId;
 use flowner_core::wire::{FlowLine, HeadLine};
-use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent};
+use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent, Report};
 
 use crate::args::WatchArgs;
 use crate::commands::report;
@@ -37,6 +37,7 @@ pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     while let Some(event) = events.next() {
         writer.event(event)?;
     }
+    writer.remaining(&report)?;
     report::write(&report, args.by, &args.flows, &filter, out)
 }
 
@@ -115,6 +116,17 @@ impl Writer<'_> {
             _ => return Ok(()),
         }
         self.out.flush()
+    }
+
+    /// Flows that are open, and have no line yet since nobody is known to own them.
+    /// (As JSON they are part of the report.)
+    fn remaining(&mut self, report: &Report) -> Result<(), Failure> {
+        for flow in report.flows.iter().filter(|flow| flow.ended.is_none()) {
+            if !self.json && !self.written.contains(&flow.id) {
+                self.line(flow)?;
+            }
+        }
+        Ok(())
     }
 
     fn line(&mut self, flow: &FlowRecord) -> Result<(), Failure> {
