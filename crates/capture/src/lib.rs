@@ -62,6 +62,8 @@ mod source;
 mod statistics;
 #[cfg(feature = "pcap")]
 mod stopper;
+#[cfg(feature = "pcap")]
+mod wait;
 
 pub use decode::{DecodeError, decode};
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};

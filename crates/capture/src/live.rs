@@ -1,6 +1,13 @@
-//! Opening a device.
+//! Reading a device.
 
-use pcap::{Active, Capture};
+use pcap::{Active, Capture, PacketHeader};
+
+use crate::classify;
+use crate::error::Error;
+use crate::source::{Next, RawPacket, time};
+use crate::statistics::{Statistics, Totals};
+use crate::stopper::Stopper;
+use crate::wait::{self, Waiter};
 
 /// How a device is captured from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,22 +41,91 @@ impl Default for LiveOptions {
     }
 }
 
-/// How long a device is waited for at a time.
-///
-/// Waking up a few times a second costs nothing. On systems where `pcap_breakloop`
-/// does not end a wait in another thread (`pcap_breakloop(3PCAP)`), it is also how long
-/// stopping takes at most.
-const WAIT_MILLISECONDS: i32 = 250;
+/// A device that is captured from.
+pub(crate) struct Live {
+    name: String,
+    capture: Capture<Active>,
+    waiter: Waiter,
+    totals: Totals,
+    stopper: Stopper,
+    /// The packet that was given last. A copy, because the kernel's bytes cannot be
+    /// lent out of a loop that waits for them.
+    data: Vec<u8>,
+}
 
-/// The device, ready to be read, in immediate mode. The filter is not set yet.
-pub(crate) fn activate(options: &LiveOptions) -> Result<Capture<Active>, pcap::Error> {
-    match activate_as(options, options.promiscuous) {
+/// Live captures give microseconds.
+const TICKS_PER_SECOND: u32 = 1_000_000;
+
+impl Live {
+    /// Makes a capture ready to be waited for.
+    pub(crate) fn new(name: String, capture: Capture<Active>) -> Result<Self, Error> {
+        let (capture, waiter, bell) = wait::prepare(capture).map_err(|message| Error::Device {
+            device: name.clone(),
+            message,
+        })?;
+        Ok(Self {
+            name,
+            capture,
+            waiter,
+            totals: Totals::new(),
+            stopper: Stopper::new(Some(bell)),
+            data: Vec::new(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Next<'_>, Error> {
+        let header = loop {
+            if self.stopper.is_requested() {
+                return Ok(Next::Stopped);
+            }
+            match self.capture.next_packet() {
+                Ok(packet) => {
+                    self.data.clear();
+                    self.data.extend_from_slice(packet.data);
+                    break *packet.header;
+                }
+                Err(pcap::Error::TimeoutExpired) if self.waiter.wait() => {}
+                Err(pcap::Error::TimeoutExpired) => return Ok(Next::Idle),
+                // Where the bell is `pcap_breakloop`.
+                Err(pcap::Error::NoMorePackets) => return Ok(Next::Stopped),
+                Err(error) => return Err(classify::reading_device(&self.name, error)),
+            }
+        };
+        let PacketHeader { ts, len, .. } = header;
+        Ok(Next::Packet(RawPacket {
+            time: time(ts.tv_sec, ts.tv_usec, TICKS_PER_SECOND),
+            wire_len: len,
+            data: &self.data,
+        }))
+    }
+
+    pub(crate) fn statistics(&mut self) -> Result<Statistics, Error> {
+        match self.capture.stats() {
+            Ok(now) => Ok(self.totals.advance(now)),
+            Err(error) => Err(classify::reading_device(&self.name, error)),
+        }
+    }
+}
+
+/// The device, in immediate mode, and nothing of it read yet.
+pub(crate) fn activate(options: &LiveOptions) -> Result<Capture<Active>, Error> {
+    let device = &options.device;
+    let result = match activate_as(options, options.promiscuous) {
         Err(error) if options.promiscuous && is_about_promiscuous_mode(&error) => {
-            tracing::debug!(device = options.device, %error, "capturing without promiscuous mode");
+            tracing::debug!(device, %error, "capturing without promiscuous mode");
             activate_as(options, false)
         }
         result => result,
-    }
+    };
+    result.map_err(|error| classify::opening_device(device, error))
 }
 
 fn activate_as(options: &LiveOptions, promiscuous: bool) -> Result<Capture<Active>, pcap::Error> {
@@ -57,7 +133,7 @@ fn activate_as(options: &LiveOptions, promiscuous: bool) -> Result<Capture<Activ
         .snaplen(saturating(options.snap_length))
         .buffer_size(saturating(options.buffer_bytes))
         .promisc(promiscuous)
-        .timeout(WAIT_MILLISECONDS)
+        .timeout(wait::MILLISECONDS)
         .immediate_mode(true)
         .open()
 }

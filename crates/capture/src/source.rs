@@ -9,21 +9,22 @@ use pcap::{Activated, Capture};
 use crate::classify;
 use crate::error::Error;
 use crate::link_type::LinkType;
-use crate::live::{self, LiveOptions};
-use crate::offline::{self, FileProgress, Offline};
-use crate::statistics::{Statistics, Totals};
+use crate::live::{self, Live, LiveOptions};
+use crate::offline::Offline;
+use crate::statistics::Statistics;
 use crate::stopper::Stopper;
 
 /// A device or file that gives its packets one after the other.
 ///
 /// Can be moved to the thread that reads it; a [`Stopper`] stops it from any other.
 pub struct Source {
-    capture: Capture<dyn Activated>,
     origin: Origin,
     link_type: LinkType,
-    /// Into how many parts the time stamps divide a second.
-    ticks_per_second: u32,
-    stopper: Stopper,
+}
+
+enum Origin {
+    Device(Live),
+    File(Offline),
 }
 
 /// A captured frame.
@@ -61,17 +62,6 @@ pub struct Progress {
     pub total: u64,
 }
 
-enum Origin {
-    Device {
-        name: String,
-        totals: Totals,
-    },
-    File {
-        input: String,
-        progress: Option<FileProgress>,
-    },
-}
-
 impl Source {
     /// Captures from a device, in immediate mode: packets are given as they come, not
     /// when a buffer is full.
@@ -81,14 +71,12 @@ impl Source {
     /// [`Error::NoSuchDevice`], [`Error::Permission`], [`Error::DeviceDown`],
     /// [`Error::LinkType`], [`Error::Filter`]; [`Error::Device`] for all else.
     pub fn live(options: &LiveOptions) -> Result<Self, Error> {
-        const MICROSECONDS: u32 = 1_000_000;
-        let name = options.device.clone();
-        let capture =
-            live::activate(options).map_err(|error| classify::opening_device(&name, error))?;
-        let totals = Totals::new();
-        let origin = Origin::Device { name, totals };
-        let filter = options.filter.as_deref();
-        Self::new(capture.into(), origin, MICROSECONDS, filter)
+        let name = &options.device;
+        let mut capture = live::activate(options)?;
+        let link_type = link_type_of(&capture, name)?;
+        set_filter(&mut capture, options.filter.as_deref())?;
+        let origin = Origin::Device(Live::new(name.clone(), capture)?);
+        Ok(Self { origin, link_type })
     }
 
     /// Reads a pcap or pcapng file. A pcapng file with several interfaces can be read
@@ -100,8 +88,7 @@ impl Source {
     /// [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the file's
     /// header, [`Error::LinkType`], [`Error::Filter`].
     pub fn file(path: impl AsRef<Path>, filter: Option<&str>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        Self::offline(offline::open(path)?, path.display().to_string(), filter)
+        Self::offline(Offline::open(path.as_ref())?, filter)
     }
 
     /// Reads a pcap or pcapng file from standard input.
@@ -110,7 +97,7 @@ impl Source {
     ///
     /// As [`Source::file`].
     pub fn stdin(filter: Option<&str>) -> Result<Self, Error> {
-        Self::offline(offline::open_stdin()?, offline::STDIN.to_owned(), filter)
+        Self::offline(Offline::stdin()?, filter)
     }
 
     /// What the frames begin with, for [`decode`](crate::decode).
@@ -127,24 +114,9 @@ impl Source {
     /// [`Error::Device`]. Nothing is to be had after an error.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Next<'_>, Error> {
-        if self.stopper.is_requested() {
-            return Ok(Next::Stopped);
-        }
-        match self.capture.next_packet() {
-            Ok(packet) => Ok(Next::Packet(RawPacket {
-                time: time(
-                    packet.header.ts.tv_sec,
-                    packet.header.ts.tv_usec,
-                    self.ticks_per_second,
-                ),
-                wire_len: packet.header.len,
-                data: packet.data,
-            })),
-            Err(pcap::Error::TimeoutExpired) => Ok(Next::Idle),
-            // libpcap's answer to `pcap_breakloop` as well as at the end of a file.
-            Err(pcap::Error::NoMorePackets) if self.stopper.is_requested() => Ok(Next::Stopped),
-            Err(pcap::Error::NoMorePackets) => Ok(Next::End),
-            Err(error) => Err(self.origin.error(error)),
+        match &mut self.origin {
+            Origin::Device(device) => device.next(),
+            Origin::File(file) => file.next(),
         }
     }
 
@@ -154,12 +126,9 @@ impl Source {
     ///
     /// [`Error::DeviceGone`], [`Error::DeviceDown`] and [`Error::Device`].
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
-        let Origin::Device { name, totals } = &mut self.origin else {
-            return Ok(Statistics::default());
-        };
-        match self.capture.stats() {
-            Ok(now) => Ok(totals.advance(now)),
-            Err(error) => Err(classify::reading_device(name, error)),
+        match &mut self.origin {
+            Origin::Device(device) => device.statistics(),
+            Origin::File(_) => Ok(Statistics::default()),
         }
     }
 
@@ -167,79 +136,43 @@ impl Source {
     /// packets that were given. `None` for a device, standard input, a pipe, and on
     /// Windows.
     pub fn progress(&self) -> Option<Progress> {
-        let Origin::File { progress, .. } = &self.origin else {
-            return None;
-        };
-        let progress = progress.as_ref()?;
-        Some(Progress {
-            read: progress.read().ok()?,
-            total: progress.len,
-        })
+        match &self.origin {
+            Origin::Device(_) => None,
+            Origin::File(file) => file.progress(),
+        }
     }
 
     /// A handle with which any thread can stop this source.
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
-    }
-
-    fn offline(opened: Offline, input: String, filter: Option<&str>) -> Result<Self, Error> {
-        let progress = opened.progress;
-        let origin = Origin::File { input, progress };
-        Self::new(
-            opened.capture.into(),
-            origin,
-            opened.ticks_per_second,
-            filter,
-        )
-    }
-
-    fn new(
-        mut capture: Capture<dyn Activated>,
-        origin: Origin,
-        ticks_per_second: u32,
-        filter: Option<&str>,
-    ) -> Result<Self, Error> {
-        let link_type = link_type(&capture, origin.name())?;
-        if let Some(expression) = filter {
-            set_filter(&mut capture, expression)?;
-        }
-        Ok(Self {
-            stopper: Stopper::new(&mut capture),
-            capture,
-            origin,
-            link_type,
-            ticks_per_second,
-        })
-    }
-}
-
-impl Origin {
-    fn name(&self) -> &str {
-        match self {
-            Self::Device { name, .. } => name,
-            Self::File { input, .. } => input,
+        match &self.origin {
+            Origin::Device(device) => device.stopper(),
+            Origin::File(file) => file.stopper(),
         }
     }
 
-    fn error(&self, error: pcap::Error) -> Error {
-        match self {
-            Self::Device { name, .. } => classify::reading_device(name, error),
-            Self::File { input, .. } => classify::reading_file(input, error),
-        }
+    fn offline(mut file: Offline, filter: Option<&str>) -> Result<Self, Error> {
+        let input = file.input().to_owned();
+        let link_type = link_type_of(file.capture(), &input)?;
+        set_filter(file.capture(), filter)?;
+        let origin = Origin::File(file);
+        Ok(Self { origin, link_type })
     }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match &self.origin {
+            Origin::Device(device) => device.name(),
+            Origin::File(file) => file.input(),
+        };
         f.debug_struct("Source")
-            .field("origin", &self.origin.name())
+            .field("origin", &origin)
             .field("link_type", &self.link_type)
-            .field("stopper", &self.stopper)
             .finish_non_exhaustive()
     }
 }
 
-fn link_type(capture: &Capture<dyn Activated>, input: &str) -> Result<LinkType, Error> {
+fn link_type_of<T: Activated>(capture: &Capture<T>, input: &str) -> Result<LinkType, Error> {
     let number = capture.get_datalink();
     LinkType::from_number(number.0).ok_or_else(|| Error::LinkType {
         input: input.to_owned(),
@@ -248,7 +181,13 @@ fn link_type(capture: &Capture<dyn Activated>, input: &str) -> Result<LinkType, 
     })
 }
 
-fn set_filter(capture: &mut Capture<dyn Activated>, expression: &str) -> Result<(), Error> {
+fn set_filter<T: Activated>(
+    capture: &mut Capture<T>,
+    expression: Option<&str>,
+) -> Result<(), Error> {
+    let Some(expression) = expression else {
+        return Ok(());
+    };
     let optimize = true;
     capture
         .filter(expression, optimize)
@@ -263,7 +202,11 @@ const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A time stamp, whatever the file claims. The types of its parts differ between
 /// operating systems.
-fn time(seconds: impl TryInto<u64>, ticks: impl TryInto<u32>, ticks_per_second: u32) -> Duration {
+pub(crate) fn time(
+    seconds: impl TryInto<u64>,
+    ticks: impl TryInto<u32>,
+    ticks_per_second: u32,
+) -> Duration {
     let Ok(seconds) = seconds.try_into() else {
         return Duration::ZERO;
     };

@@ -3,8 +3,10 @@
 /// What the kernel counted since the capture began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// Packets that passed the filter, whether or not they were dropped after that. (On
-    /// some systems all packets; `pcap_stats(3PCAP)` has the differences.)
+    /// Packets that passed the filter, whether or not they were dropped after that.
+    /// Linux counts those on its loopback device twice, as they leave and as they come
+    /// back, though they are given once. Other systems may count all packets;
+    /// `pcap_stats(3PCAP)` has the differences.
     pub received: u64,
     /// Packets that found no room in the buffer, because they were not read fast
     /// enough.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pcap::{Activated, BreakLoop, Capture};
+use crate::wait::Bell;
 
 /// Stops a [`Source`](crate::Source), from any thread, however often it is called.
 #[derive(Clone)]
@@ -12,14 +12,15 @@ pub struct Stopper(Arc<Stop>);
 
 struct Stop {
     is_requested: AtomicBool,
-    wait: BreakLoop,
+    /// Wakes the thread that waits for a device.
+    bell: Option<Bell>,
 }
 
 impl Stopper {
-    pub(crate) fn new(capture: &mut Capture<dyn Activated>) -> Self {
+    pub(crate) fn new(bell: Option<Bell>) -> Self {
         Self(Arc::new(Stop {
             is_requested: AtomicBool::new(false),
-            wait: capture.breakloop_handle(),
+            bell,
         }))
     }
 
@@ -31,7 +32,9 @@ impl Stopper {
     /// returns when something, or the end, arrives there.
     pub fn stop(&self) {
         self.0.is_requested.store(true, Ordering::Release);
-        self.0.wait.breakloop();
+        if let Some(bell) = &self.0.bell {
+            bell.ring();
+        }
     }
 
     pub(crate) fn is_requested(&self) -> bool {

@@ -1,9 +1,9 @@
-//! Opening capture files.
+//! Reading a capture file.
 //!
 //! Each platform's file exports the same names:
 //!
-//! * `open(File, &Path) -> Result<Offline, pcap::Error>`: a file, at its beginning;
-//! * `open_stdin() -> Result<Offline, pcap::Error>`.
+//! * `open(File, &Path) -> Result<Opened, pcap::Error>`: a file, at its beginning;
+//! * `open_stdin() -> Result<Opened, pcap::Error>`.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -13,56 +13,109 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use pcap::{Capture, PacketHeader};
+
 use crate::classify;
 use crate::error::Error;
+use crate::source::{Next, Progress, RawPacket, time};
+use crate::stopper::Stopper;
 
-/// An open capture file.
+/// A file that is read.
 pub(crate) struct Offline {
-    pub(crate) capture: pcap::Capture<pcap::Offline>,
+    input: String,
+    opened: Opened,
+    stopper: Stopper,
+}
+
+/// What a platform opens.
+struct Opened {
+    capture: Capture<pcap::Offline>,
     /// Into how many parts the time stamps divide a second.
-    pub(crate) ticks_per_second: u32,
-    /// Where it tells how far the file was read.
-    pub(crate) progress: Option<FileProgress>,
+    ticks_per_second: u32,
+    /// Where the platform tells how far the file was read.
+    position: Option<Position>,
 }
 
-/// Another handle of a file that is being read, with the same position.
-pub(crate) struct FileProgress {
-    pub(crate) file: File,
-    pub(crate) len: u64,
+/// Another handle of a file that is being read, at the same place in it.
+struct Position {
+    file: File,
+    len: u64,
 }
 
-impl FileProgress {
-    /// Bytes that were read, a buffer's worth ahead of the packets that were given.
-    pub(crate) fn read(&self) -> io::Result<u64> {
-        (&self.file).stream_position()
-    }
-}
-
-pub(crate) fn open(path: &Path) -> Result<Offline, Error> {
-    let input = || path.display().to_string();
-    let mut file = open_file(path)?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
-    // A pipe can be neither measured nor read twice.
-    if metadata.is_file() {
-        if metadata.len() == 0 {
-            return Err(Error::Empty { input: input() });
+impl Offline {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let input = path.display().to_string();
+        let mut file = open_file(path)?;
+        let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
+        // A pipe can be neither measured nor read twice.
+        if metadata.is_file() {
+            if metadata.len() == 0 {
+                return Err(Error::Empty { input });
+            }
+            if !begins_as_capture(&mut file).map_err(|error| unreadable(path, error))? {
+                let message = "unknown file format".to_owned();
+                return Err(Error::NotACapture { input, message });
+            }
         }
-        if !begins_as_capture(&mut file).map_err(|error| unreadable(path, error))? {
-            return Err(Error::NotACapture {
-                input: input(),
-                message: "unknown file format".to_owned(),
-            });
+        Self::new(input, current::open(file, path))
+    }
+
+    pub(crate) fn stdin() -> Result<Self, Error> {
+        Self::new(STDIN.to_owned(), current::open_stdin())
+    }
+
+    fn new(input: String, opened: Result<Opened, pcap::Error>) -> Result<Self, Error> {
+        match opened {
+            Ok(opened) => Ok(Self {
+                input,
+                opened,
+                stopper: Stopper::new(None),
+            }),
+            Err(error) => Err(classify::opening_file(input, error)),
         }
     }
-    current::open(file, path).map_err(|error| classify::opening_file(input(), error))
-}
 
-pub(crate) fn open_stdin() -> Result<Offline, Error> {
-    current::open_stdin().map_err(|error| classify::opening_file(STDIN.to_owned(), error))
+    pub(crate) fn input(&self) -> &str {
+        &self.input
+    }
+
+    pub(crate) fn capture(&mut self) -> &mut Capture<pcap::Offline> {
+        &mut self.opened.capture
+    }
+
+    pub(crate) fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Next<'_>, Error> {
+        if self.stopper.is_requested() {
+            return Ok(Next::Stopped);
+        }
+        match self.opened.capture.next_packet() {
+            Ok(packet) => {
+                let PacketHeader { ts, len, .. } = *packet.header;
+                Ok(Next::Packet(RawPacket {
+                    time: time(ts.tv_sec, ts.tv_usec, self.opened.ticks_per_second),
+                    wire_len: len,
+                    data: packet.data,
+                }))
+            }
+            Err(pcap::Error::NoMorePackets) => Ok(Next::End),
+            Err(error) => Err(classify::reading_file(&self.input, error)),
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        let position = self.opened.position.as_ref()?;
+        Some(Progress {
+            read: (&position.file).stream_position().ok()?,
+            total: position.len,
+        })
+    }
 }
 
 /// What standard input is called in messages.
-pub(crate) const STDIN: &str = "standard input";
+const STDIN: &str = "standard input";
 
 fn open_file(path: &Path) -> Result<File, Error> {
     // Asked first, because Windows refuses to open a directory as if it were forbidden.

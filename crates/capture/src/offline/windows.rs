@@ -7,20 +7,20 @@ use std::path::Path;
 
 use pcap::{Capture, Error};
 
-use super::Offline;
+use super::Opened;
 
-pub(crate) fn open(_file: File, path: &Path) -> Result<Offline, Error> {
+pub(crate) fn open(_file: File, path: &Path) -> Result<Opened, Error> {
     by_path(path)
 }
 
-pub(crate) fn open_stdin() -> Result<Offline, Error> {
+pub(crate) fn open_stdin() -> Result<Opened, Error> {
     by_path(Path::new("-"))
 }
 
-fn by_path(path: &Path) -> Result<Offline, Error> {
-    Ok(Offline {
+fn by_path(path: &Path) -> Result<Opened, Error> {
+    Ok(Opened {
         capture: Capture::from_file(path)?,
         ticks_per_second: 1_000_000,
-        progress: None,
+        position: None,
     })
 }

@@ -1,0 +1,21 @@
+//! Waiting for a device, and being woken.
+//!
+//! Each platform's file exports the same names:
+//!
+//! * `prepare(Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String>`: a
+//!   capture of which `next_packet` gives `TimeoutExpired` when it has none, at once or
+//!   after [`MILLISECONDS`];
+//! * `Waiter::wait(&self) -> bool`: after a `TimeoutExpired`, waits for what is left of
+//!   that time. Whether something has happened, so that the capture or the stopper is to
+//!   be looked at again;
+//! * `Bell::ring(&self)`: ends a wait, from any thread.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod current;
+
+pub(crate) use current::{Bell, Waiter, prepare};
+
+/// How long a device is waited for at a time. Waking up a few times a second costs
+/// nothing.
+pub(crate) const MILLISECONDS: i32 = 250;

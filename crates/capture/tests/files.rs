@@ -1,0 +1,216 @@
+//! Capture files, good and bad, and what is said about the bad ones.
+#![cfg(feature = "pcap")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod common;
+
+use std::env;
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use common::{PcapFile, udp};
+use flowner_capture::{Error, LinkType, Next, Source, Statistics, decode};
+
+const RAW: u32 = 101;
+
+/// The sizes of all packets, and how the file ends.
+fn read(path: &Path, filter: Option<&str>) -> (Vec<u32>, Result<(), Error>) {
+    match Source::file(path, filter) {
+        Ok(source) => drain(source),
+        Err(error) => (vec![], Err(error)),
+    }
+}
+
+fn drain(mut source: Source) -> (Vec<u32>, Result<(), Error>) {
+    let mut sizes = vec![];
+    loop {
+        match source.next() {
+            Ok(Next::Packet(packet)) => sizes.push(packet.wire_len),
+            Ok(Next::End) => return (sizes, Ok(())),
+            Ok(other) => panic!("a file gave {other:?}"),
+            Err(error) => return (sizes, Err(error)),
+        }
+    }
+}
+
+fn two_packets() -> PcapFile {
+    PcapFile::new(RAW)
+        .packet(1, 30, &udp(b"ab"))
+        .packet(2, 1500, &udp(b"abcd")[..28])
+}
+
+#[test]
+fn a_file_gives_its_packets_with_time_and_size() {
+    let file = two_packets().write();
+    let mut source = Source::file(file.path(), None).unwrap();
+    assert_eq!(source.link_type(), LinkType::RawIp);
+    let mut packets = vec![];
+    while let Next::Packet(packet) = source.next().unwrap() {
+        let headers = decode(LinkType::RawIp, packet.data, packet.wire_len).unwrap();
+        packets.push((packet.time, headers.wire_len, packet.data.len()));
+    }
+    let time = |seconds| Duration::new(seconds, 7_000);
+    assert_eq!(packets, [(time(1), 30, 30), (time(2), 1500, 28)]);
+    assert_eq!(source.next().unwrap(), Next::End);
+    assert_eq!(source.statistics().unwrap(), Statistics::default());
+}
+
+#[test]
+fn a_filter_chooses() {
+    let file = two_packets().write();
+    assert_eq!(read(file.path(), Some("greater 100")).0, [1500]);
+    assert_eq!(read(file.path(), Some("tcp")).0, []);
+}
+
+#[test]
+fn a_bad_filter_is_quoted_with_what_is_wrong() {
+    let file = two_packets().write();
+    let check = |expression: &str, expected: &str| match read(file.path(), Some(expression)).1 {
+        Err(Error::Filter {
+            expression: quoted,
+            message,
+        }) => {
+            assert_eq!(quoted, expression);
+            assert!(message.contains(expected), "{message}");
+        }
+        other => panic!("{other:?}"),
+    };
+    check("tcp port", "syntax error");
+    check("host 300.1.1.1", "300.1.1.1");
+    check("ether host 1:2:3:4:5:6", "");
+    check("udp\0tcp", "null");
+}
+
+#[test]
+fn progress_ends_at_the_end() {
+    let mut file = PcapFile::new(RAW);
+    for second in 0..10_000 {
+        file = file.packet(second, 30, &udp(b"ab"));
+    }
+    let file = file.write();
+    let len = file.path().metadata().unwrap().len();
+    let mut source = Source::file(file.path(), Some("tcp")).unwrap();
+    let before = source.progress().unwrap();
+    assert_eq!(before.total, len);
+    assert!(before.read < len / 10);
+    assert_eq!(source.next().unwrap(), Next::End);
+    assert_eq!(source.progress().unwrap().read, len);
+}
+
+#[test]
+fn a_truncated_file_gives_all_whole_packets_first() {
+    let whole = two_packets().bytes();
+    // (bytes kept, whole packets in them)
+    let second = 24 + 16 + 30;
+    for (len, packets) in [
+        (10, 0),
+        (24 + 7, 0),
+        (24 + 16 + 29, 0),
+        (second + 15, 1),
+        (whole.len() - 1, 1),
+    ] {
+        let file = common::file(&whole[..len]);
+        let (sizes, ending) = read(file.path(), None);
+        assert_eq!(sizes.len(), packets);
+        let error = ending.unwrap_err();
+        assert!(matches!(error, Error::Truncated { .. }), "{len}: {error:?}");
+        let name = file.path().display().to_string();
+        assert!(error.to_string().starts_with(&name));
+    }
+    let file = common::file(&whole[..second]);
+    assert!(read(file.path(), None).1.is_ok());
+}
+
+#[test]
+fn a_damaged_file_gives_the_packets_before_the_damage() {
+    let file = two_packets().packet(3, 30, &udp(b"ab"));
+    let mut bytes = file.bytes();
+    let at = 24 + 16 + 30 + 16 + 28 + 8;
+    bytes[at..at + 4].copy_from_slice(&[0xff; 4]);
+    let file = common::file(&bytes);
+    let (sizes, ending) = read(file.path(), None);
+    assert_eq!(sizes, [30, 1500]);
+    let error = ending.unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+}
+
+#[test]
+fn what_is_no_capture_file_is_refused() {
+    let check = |bytes: &[u8], expected: fn(&Error) -> bool| {
+        let file = common::file(bytes);
+        let error = read(file.path(), None).1.unwrap_err();
+        assert!(expected(&error), "{error:?}");
+    };
+    check(b"", |error| matches!(error, Error::Empty { .. }));
+    check(b"#!", |error| matches!(error, Error::NotACapture { .. }));
+    check(&[0x7f; 4096], |error| {
+        matches!(error, Error::NotACapture { .. })
+    });
+    // PPP, which libpcap knows, and a number that nobody does.
+    check(
+        &PcapFile::new(9).bytes(),
+        |error| matches!(error, Error::LinkType { name, .. } if name == "PPP"),
+    );
+    check(
+        &PcapFile::new(60_000).bytes(),
+        |error| matches!(error, Error::LinkType { name, .. } if name == "unknown"),
+    );
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Source::file(folder.path(), None).unwrap_err();
+    assert!(matches!(error, Error::IsDirectory { .. }), "{error:?}");
+    let missing = folder.path().join("missing.pcap");
+    let error = Source::file(&missing, None).unwrap_err();
+    assert!(matches!(error, Error::NoSuchFile { .. }), "{error:?}");
+    let below_a_file = two_packets().write().path().join("x");
+    assert!(Source::file(below_a_file, None).is_err());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_path_need_not_be_unicode() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(OsStr::from_bytes(b"caf\xe9.pcap"));
+    std::fs::write(&path, two_packets().bytes()).unwrap();
+    assert_eq!(read(&path, None).0.len(), 2);
+}
+
+#[test]
+fn stopping_ends_a_file() {
+    let file = two_packets().write();
+    let mut source = Source::file(file.path(), None).unwrap();
+    assert!(matches!(source.next().unwrap(), Next::Packet(_)));
+    let stopper = source.stopper();
+    stopper.stop();
+    assert_eq!(source.next().unwrap(), Next::Stopped);
+    assert_eq!(source.next().unwrap(), Next::Stopped);
+    drop(source);
+    stopper.stop();
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    const THIS: &str = "standard_input_is_a_file_too";
+    if let Some(role) = common::role() {
+        match (role.as_str(), Source::stdin(Some("udp"))) {
+            ("two", Ok(source)) => assert_eq!(drain(source).0, [30, 1500]),
+            ("empty", Err(Error::Empty { input })) => assert_eq!(input, "standard input"),
+            (_, other) => panic!("{other:?}"),
+        }
+        return;
+    }
+    for (role, bytes) in [("two", two_packets().bytes()), ("empty", vec![])] {
+        let file = common::file(&bytes);
+        let mut child = common::as_child(Command::new(env::current_exe().unwrap()), THIS, role);
+        let status = child.stdin(File::open(file.path()).unwrap()).status();
+        assert!(status.unwrap().success());
+    }
+}
