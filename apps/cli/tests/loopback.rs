@@ -3,6 +3,7 @@
 //! must name both ends by pid and count every packet and byte, by the kernel's own
 //! counters.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

@@ -1,6 +1,8 @@
 //! The other end of the output: pipes that close, disks that are full, people who
 //! ask wrong questions.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::net::{TcpListener, UdpSocket};

@@ -1,6 +1,7 @@
 //! Packets from a device or a file, decoded to small plain [`Headers`].
 //!
-//! ```
+#![cfg_attr(feature = "pcap", doc = "```")]
+#![cfg_attr(not(feature = "pcap"), doc = "```ignore")]
 //! use flowner_capture::{Next, Source, decode};
 //! # fn capture_file() -> std::path::PathBuf {
 //! #     let path = std::env::temp_dir().join("flowner-capture-doc.pcap");

@@ -116,7 +116,7 @@ fn the_device_any_is_captured_from_even_when_promiscuous_is_asked_for() {
     };
     assert_eq!(source.link_type(), LinkType::LinuxCooked);
     a.send(b"12345").unwrap();
-    // The cooked header has 16 bytes. Both ends of the loopback device are seen.
+    // The cooked header has 16 bytes.
     assert_eq!(sizes(&mut source, 1), [(49, 5, 49)]);
 }
 
@@ -153,17 +153,26 @@ fn stopping_wakes_what_waits() {
     assert!(fastest.is_none_or(|fastest| fastest < Duration::from_millis(100)));
 }
 
-/// A device without hardware; gone when dropped.
-struct Dummy {
+/// A virtual Ethernet device and its peer (veth(4)); gone when dropped.
+struct Veth {
     name: String,
 }
 
-impl Dummy {
+impl Veth {
     /// `None`, said aloud, where this user may not make one.
     fn new(suffix: &str) -> Option<Self> {
         // 15 bytes are the most that a name may have (IFNAMSIZ).
         let name = format!("fl{}{suffix}", process::id());
-        let output = ip(&["link", "add", &name, "type", "dummy"]);
+        let output = ip(&[
+            "link",
+            "add",
+            &name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            &format!("{name}p"),
+        ]);
         if output.status.success() {
             return Some(Self { name });
         }
@@ -177,7 +186,7 @@ impl Dummy {
     }
 }
 
-impl Drop for Dummy {
+impl Drop for Veth {
     fn drop(&mut self) {
         ip(&["link", "delete", &self.name]);
     }
@@ -189,14 +198,14 @@ fn ip(arguments: &[&str]) -> Output {
 
 #[test]
 fn a_device_that_is_removed_is_gone() {
-    let Some(dummy) = Dummy::new("g") else { return };
-    dummy.bring_up();
-    let Some(source) = open(&options(&dummy.name, NOTHING)) else {
+    let Some(veth) = Veth::new("g") else { return };
+    veth.bring_up();
+    let Some(source) = open(&options(&veth.name, NOTHING)) else {
         return;
     };
     let (_stopper, thread) = wait_in_thread(source);
-    let name = dummy.name.clone();
-    drop(dummy);
+    let name = veth.name.clone();
+    drop(veth);
     match thread.join().unwrap() {
         Err(Error::DeviceGone { device }) => assert_eq!(device, name),
         other => panic!("{other:?}"),
@@ -205,9 +214,9 @@ fn a_device_that_is_removed_is_gone() {
 
 #[test]
 fn a_device_that_is_down_is_said_to_be() {
-    let Some(dummy) = Dummy::new("d") else { return };
-    match Source::live(&options(&dummy.name, NOTHING)) {
-        Err(Error::DeviceDown { device }) => assert_eq!(device, dummy.name),
+    let Some(veth) = Veth::new("d") else { return };
+    match Source::live(&options(&veth.name, NOTHING)) {
+        Err(Error::DeviceDown { device }) => assert_eq!(device, veth.name),
         other => panic!("{other:?}"),
     }
 }

@@ -307,9 +307,10 @@ impl Ledger {
         let is_over = record.ended.is_some() && !record.is_waiting;
         let over = is_over.then(|| Event::FlowClosed(record.clone()));
         if improved && is_named {
-            let event = match was_named {
-                false => Event::OwnerResolved(record),
-                true => Event::OwnerUpgraded(record),
+            let event = if was_named {
+                Event::OwnerUpgraded(record)
+            } else {
+                Event::OwnerResolved(record)
             };
             self.tell(event, effects);
         }

@@ -113,9 +113,10 @@ impl Monitor {
             events,
             progress: Progress::default(),
         });
-        let service = match looks_up_owners {
-            true => Some(Arc::new(spawn_service(&shared)?)),
-            false => None,
+        let service = if looks_up_owners {
+            Some(Arc::new(spawn_service(&shared)?))
+        } else {
+            None
         };
         let stopper = opened.source.stopper();
         let input = opened.info.clone();
