@@ -100,10 +100,11 @@ pub(crate) struct SocketsArgs {
     pub(crate) json: bool,
 }
 
+const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, or: tcp 10.0.0.2:45784 1.1.1.1:443";
+
 #[derive(Debug, Args)]
 pub(crate) struct WhoArgs {
-    /// 443, udp:53, 127.0.0.1:80, [::1]:80, or: tcp 10.0.0.2:45784 1.1.1.1:443
-    #[arg(value_name = "PORT | ADDR:PORT | FIVE-TUPLE", required = true)]
+    #[arg(help = WHO_HELP, value_name = "PORT | ADDR:PORT | FIVE-TUPLE", required = true)]
     pub(crate) target: Vec<String>,
     /// One JSON object a line
     #[arg(long)]

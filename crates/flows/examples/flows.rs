@@ -16,28 +16,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (20, there, here, TcpFlags::SYN | TcpFlags::ACK),
         (21, here, there, TcpFlags::ACK),
     ] {
-        table.ingest(
-            &Packet {
-                time: Duration::from_millis(millis),
-                source,
-                destination,
-                protocol: Protocol::TCP,
-                wire_len: 66,
-                payload_len: 0,
-                tcp: Some(Tcp { flags, sequence: 0 }),
-                fragment: None,
-            },
-            &mut ended,
-        );
+        let packet = Packet {
+            time: Duration::from_millis(millis),
+            source,
+            destination,
+            protocol: Protocol::TCP,
+            wire_len: 66,
+            payload_len: 0,
+            tcp: Some(Tcp { flags, sequence: 0 }),
+            fragment: None,
+        };
+        table.ingest(&packet, &mut ended);
     }
     for flow in table.iter() {
-        println!(
-            "{} {} -> {}: {}",
-            flow.protocol(),
-            flow.local(),
-            flow.remote(),
-            flow.state()
-        );
+        let (local, remote, state) = (flow.local(), flow.remote(), flow.state());
+        println!("{} {local} -> {remote}: {state}", flow.protocol());
     }
     Ok(())
 }

@@ -52,6 +52,16 @@ impl Extend<IpAddr> for LocalAddresses {
     }
 }
 
+/// Whether a normalised address is that of many hosts, which never send from it.
+pub(crate) fn is_group(address: IpAddr, local: Option<&LocalAddresses>) -> bool {
+    address.is_multicast() || is_broadcast(address, local)
+}
+
+fn is_broadcast(address: IpAddr, local: Option<&LocalAddresses>) -> bool {
+    address == IpAddr::V4(Ipv4Addr::BROADCAST)
+        || local.is_some_and(|local| local.is_broadcast(address))
+}
+
 fn plain(address: IpAddr) -> IpAddr {
     normalize((address, 0).into()).ip()
 }
@@ -102,14 +112,10 @@ impl Direction {
 
     /// The direction of a flow between two normalised addresses.
     pub(crate) fn of(initiator: IpAddr, responder: IpAddr, local: Option<&LocalAddresses>) -> Self {
-        let is_broadcast = |address| {
-            address == IpAddr::V4(Ipv4Addr::BROADCAST)
-                || local.is_some_and(|local| local.is_broadcast(address))
-        };
         if initiator.is_multicast() || responder.is_multicast() {
             return Self::Multicast;
         }
-        if is_broadcast(initiator) || is_broadcast(responder) {
+        if is_broadcast(initiator, local) || is_broadcast(responder, local) {
             return Self::Broadcast;
         }
         let Some(local) = local else {

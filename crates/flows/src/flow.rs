@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::{Direction, LocalAddresses};
+use crate::address::{Direction, LocalAddresses, is_group};
 use crate::key::normalize;
 use crate::state::TcpTracker;
 use crate::{Counters, FlowKey, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
@@ -37,8 +37,8 @@ impl fmt::Display for FlowId {
 pub struct Flow<T = ()> {
     id: FlowId,
     key: FlowKey,
-    initiator: SocketAddr,
-    responder: SocketAddr,
+    /// The initiator is the key's first end. Kept so, it takes no 64 bytes more.
+    initiator_is_low: bool,
     initiator_certain: bool,
     local_is_initiator: bool,
     direction: Direction,
@@ -75,20 +75,22 @@ impl<T> Flow<T> {
         self.key.protocol()
     }
 
-    /// The end that opened it. Where the opening was not captured: the end with
-    /// the higher port if only the other one's is below 1024, else the sender of
-    /// the first packet. It never changes.
+    /// The end that opened it: the sender of a SYN, the receiver of its answer.
+    /// Where neither was captured, or there is no such thing: not a group's address;
+    /// not the end whose port alone is below 1024, where services are; else the
+    /// sender of the first packet. It never changes, whatever comes later.
     pub const fn initiator(&self) -> SocketAddr {
-        self.initiator
+        let (low, high) = self.key.ends();
+        if self.initiator_is_low { low } else { high }
     }
 
     /// The other end.
     pub const fn responder(&self) -> SocketAddr {
-        self.responder
+        let (low, high) = self.key.ends();
+        if self.initiator_is_low { high } else { low }
     }
 
-    /// Whether the opening was captured: a TCP handshake; for protocols without
-    /// one, always.
+    /// Whether a TCP handshake told the initiator. Nothing does in other protocols.
     pub const fn initiator_certain(&self) -> bool {
         self.initiator_certain
     }
@@ -108,18 +110,18 @@ impl<T> Flow<T> {
     /// received, the group's address.
     pub const fn local(&self) -> SocketAddr {
         if self.local_is_initiator {
-            self.initiator
+            self.initiator()
         } else {
-            self.responder
+            self.responder()
         }
     }
 
     /// The end that is not [`local`](Self::local).
     pub const fn remote(&self) -> SocketAddr {
         if self.local_is_initiator {
-            self.responder
+            self.responder()
         } else {
-            self.initiator
+            self.initiator()
         }
     }
 
@@ -176,33 +178,30 @@ impl<T> Flow<T> {
         T: Default,
     {
         let ends = (normalize(packet.source), normalize(packet.destination));
-        let (initiator, responder) = if sender_is_initiator(packet) {
+        let (initiator, responder) = if sender_is_initiator(packet, ends, local) {
             ends
         } else {
             (ends.1, ends.0)
         };
+        let tcp = packet.tcp_header();
         let direction = Direction::of(initiator.ip(), responder.ip(), local);
         let is_ours = |end: SocketAddr| local.is_none_or(|local| local.contains(end.ip()));
-        let is_tcp = packet.protocol == Protocol::TCP;
-        let handshake = packet
-            .tcp
-            .is_some_and(|tcp| tcp.flags.contains(TcpFlags::SYN));
         Self {
             id,
             key,
-            initiator,
-            responder,
-            initiator_certain: !is_tcp || handshake,
+            initiator_is_low: initiator == key.ends().0,
+            initiator_certain: tcp.is_some_and(|tcp| tcp.flags.contains(TcpFlags::SYN)),
             local_is_initiator: match direction {
                 Direction::Incoming => false,
                 Direction::Multicast | Direction::Broadcast => is_ours(initiator),
                 _ => true,
             },
             direction,
-            state: if is_tcp {
-                State::Opening
-            } else {
-                State::Datagram
+            state: match (packet.protocol, tcp) {
+                (Protocol::TCP, Some(_)) => State::Opening,
+                // Only a later fragment has no header: the flow was there before.
+                (Protocol::TCP, None) => State::Established,
+                _ => State::Datagram,
             },
             tcp: TcpTracker::default(),
             by_initiator: Side::default(),
@@ -215,14 +214,13 @@ impl<T> Flow<T> {
 
     /// Whether this packet was sent by the initiator.
     pub(crate) fn is_from_initiator(&self, packet: &Packet) -> bool {
-        // Fragments and connections to oneself have no better mark.
-        let source = normalize(packet.source);
-        source == self.initiator || (source.port() == 0 && source.ip() == self.initiator.ip())
+        // Of a connection from an end to itself everything is.
+        normalize(packet.source) == self.initiator()
     }
 
     /// Whether this packet opens another connection between the same ends.
     pub(crate) fn is_reopened_by(&self, packet: &Packet) -> bool {
-        packet.tcp.is_some_and(|tcp| {
+        packet.tcp_header().is_some_and(|tcp| {
             tcp.flags.opens()
                 && self
                     .tcp
@@ -231,8 +229,7 @@ impl<T> Flow<T> {
     }
 
     /// Counts a packet.
-    pub(crate) fn count(&mut self, packet: &Packet) {
-        let from_initiator = self.is_from_initiator(packet);
+    pub(crate) fn count(&mut self, packet: &Packet, from_initiator: bool) {
         let side = if from_initiator {
             &mut self.by_initiator
         } else {
@@ -241,7 +238,7 @@ impl<T> Flow<T> {
         side.counters += Counters::one(packet.wire_len, packet.payload_len);
         side.rate.add(packet.time, packet.wire_len);
         self.last_seen = self.last_seen.max(packet.time);
-        if let Some(tcp) = packet.tcp {
+        if let Some(tcp) = packet.tcp_header() {
             self.state = self
                 .tcp
                 .advance(self.state, from_initiator, tcp.flags, tcp.sequence);
@@ -255,15 +252,21 @@ impl<T> Flow<T> {
 }
 
 /// Whether the sender of a flow's first packet is the one that opened it.
-fn sender_is_initiator(packet: &Packet) -> bool {
-    let Some(tcp) = packet.tcp else {
+fn sender_is_initiator(
+    packet: &Packet,
+    (source, destination): (SocketAddr, SocketAddr),
+    local: Option<&LocalAddresses>,
+) -> bool {
+    if is_group(destination.ip(), local) {
         return true;
-    };
-    if tcp.flags.contains(TcpFlags::SYN) {
-        return !tcp.flags.accepts();
     }
-    let is_service = |end: SocketAddr| end.port() < 1024;
-    !is_service(packet.source) || is_service(packet.destination)
+    let flags = packet.tcp_header().map(|tcp| tcp.flags);
+    if let Some(flags) = flags.filter(|flags| flags.contains(TcpFlags::SYN)) {
+        return !flags.accepts();
+    }
+    // Port 0 is that of packets without ports, and of senders who want no answer.
+    let is_service = |end: SocketAddr| (1..1024).contains(&end.port());
+    !is_service(source) || is_service(destination)
 }
 
 #[cfg(test)]
@@ -275,31 +278,91 @@ mod tests {
     const HIGH: &str = "10.0.0.2:50000";
     const SYN_ACK: TcpFlags = TcpFlags(0x12);
 
-    #[track_caller]
-    fn check(source: &str, destination: &str, flags: TcpFlags, initiator: &str, certain: bool) {
+    /// The flow that a packet opens, for the host 10.0.0.2.
+    fn open(source: &str, destination: &str, flags: Option<TcpFlags>) -> Flow {
+        let mut local: LocalAddresses = ["10.0.0.2".parse().unwrap()].into_iter().collect();
+        local.add_broadcast("10.0.0.255".parse().unwrap());
         let packet = Packet {
             time: Duration::ZERO,
             source: source.parse().unwrap(),
             destination: destination.parse().unwrap(),
-            protocol: Protocol::TCP,
+            protocol: flags.map_or(Protocol::UDP, |_| Protocol::TCP),
             wire_len: 60,
             payload_len: 0,
-            tcp: Some(Tcp { flags, sequence: 1 }),
+            tcp: flags.map(|flags| Tcp { flags, sequence: 1 }),
             fragment: None,
         };
-        let flow = Flow::<()>::open(FlowId(0), FlowKey::of(&packet), &packet, None);
-        assert_eq!(flow.initiator().to_string(), initiator);
-        assert_eq!(flow.initiator_certain(), certain);
+        let key = FlowKey::of(&packet);
+        let mut flow = Flow::open(FlowId(0), key, &packet, Some(&local));
+        flow.count(&packet, flow.is_from_initiator(&packet));
+        flow
     }
 
     #[test]
     fn who_opened_it() {
-        check(HIGH, LOW, TcpFlags::SYN, HIGH, true);
-        check(LOW, HIGH, TcpFlags::SYN, LOW, true);
-        check(LOW, HIGH, SYN_ACK, HIGH, true);
-        check(LOW, HIGH, TcpFlags::ACK, HIGH, false);
-        check(HIGH, LOW, TcpFlags::ACK, HIGH, false);
-        check(HIGH, "10.0.0.1:8443", TcpFlags::ACK, HIGH, false);
-        check("10.0.0.1:8443", HIGH, TcpFlags::ACK, "10.0.0.1:8443", false);
+        #[track_caller]
+        fn check(ends: [&str; 2], flags: Option<TcpFlags>, initiator: &str, certain: bool) {
+            let flow = open(ends[0], ends[1], flags);
+            assert_eq!(flow.initiator().to_string(), initiator);
+            assert_eq!(flow.initiator_certain(), certain);
+        }
+        check([HIGH, LOW], Some(TcpFlags::SYN), HIGH, true);
+        check([LOW, HIGH], Some(TcpFlags::SYN), LOW, true);
+        check([LOW, HIGH], Some(SYN_ACK), HIGH, true);
+        for flags in [Some(TcpFlags::ACK), None] {
+            check([LOW, HIGH], flags, HIGH, false);
+            check([HIGH, LOW], flags, HIGH, false);
+            check([HIGH, "10.0.0.1:8443"], flags, HIGH, false);
+            check(["10.0.0.1:8443", HIGH], flags, "10.0.0.1:8443", false);
+            check(
+                ["10.0.0.1:123", "10.0.0.2:123"],
+                flags,
+                "10.0.0.1:123",
+                false,
+            );
+        }
+        // Groups answer, if at all, from other addresses.
+        for group in ["224.0.1.1:5000", "10.0.0.255:5000"] {
+            check(["10.0.0.1:123", group], None, "10.0.0.1:123", false);
+        }
+        check(["10.0.0.1:0", HIGH], None, "10.0.0.1:0", false);
+    }
+
+    #[test]
+    fn which_end_is_local() {
+        /// A packet's ends; whether the local end sent it.
+        #[track_caller]
+        fn check(source: &str, destination: &str, direction: Direction, local_sent: bool) {
+            let flow = open(source, destination, None);
+            assert_eq!(flow.direction(), direction);
+            let (local, remote) = if local_sent {
+                (source, destination)
+            } else {
+                (destination, source)
+            };
+            assert_eq!(flow.local().to_string(), local);
+            assert_eq!(flow.remote().to_string(), remote);
+            assert_eq!(flow.sent().packets, u64::from(local_sent));
+            assert_eq!(flow.received().packets, u64::from(!local_sent));
+        }
+        let (ours, theirs) = ("10.0.0.2:5000", "10.0.0.9:6000");
+        check(ours, theirs, Direction::Outgoing, true);
+        check(theirs, ours, Direction::Incoming, false);
+        check("127.0.0.1:5000", ours, Direction::Loopback, true);
+        check("10.0.0.8:5000", theirs, Direction::Forwarded, true);
+        for (group, direction) in [
+            ("224.0.0.251:5353", Direction::Multicast),
+            ("10.0.0.255:137", Direction::Broadcast),
+            ("255.255.255.255:67", Direction::Broadcast),
+        ] {
+            check(ours, group, direction, true);
+            check(theirs, group, direction, false);
+        }
+    }
+
+    /// There may be 100,000 of them.
+    #[test]
+    fn flows_are_small() {
+        assert!(size_of::<Flow>() <= 320, "{}", size_of::<Flow>());
     }
 }

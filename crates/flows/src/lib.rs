@@ -36,6 +36,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod clock;
 mod counters;
 mod flow;
 mod key;
@@ -48,7 +49,7 @@ pub use address::{Direction, LocalAddresses};
 pub use counters::Counters;
 pub use flow::{Flow, FlowId};
 pub use key::FlowKey;
-pub use packet::{Fragment, Packet, Protocol, Tcp, TcpFlags};
+pub use packet::{Fragment, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol};
 pub use rate::{Rate, RollingRate};
 pub use state::State;
 pub use table::{

@@ -20,10 +20,17 @@ pub struct Packet {
     pub wire_len: u32,
     /// Bytes above the transport header.
     pub payload_len: u32,
-    /// Set for TCP, unless this is a later fragment.
+    /// Set for TCP, unless this is a later fragment. Of no effect for others.
     pub tcp: Option<Tcp>,
     /// Set for fragments, the first included.
     pub fragment: Option<Fragment>,
+}
+
+impl Packet {
+    /// The TCP header of a TCP packet.
+    pub(crate) fn tcp_header(&self) -> Option<Tcp> {
+        self.tcp.filter(|_| self.protocol == Protocol::TCP)
+    }
 }
 
 /// What is needed of a TCP header.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::DISORDER;
+
 /// Seconds over which a rate is taken.
 const WINDOW: usize = 5;
 
@@ -23,9 +25,13 @@ pub struct RollingRate {
 }
 
 impl RollingRate {
-    /// Counts bytes at a time; what is older than the window is not counted.
+    /// Counts bytes at a time; what is older than the window is not counted, except
+    /// where time jumped back by more than ten minutes: the window begins anew there.
     pub fn add(&mut self, time: Duration, bytes: u32) {
         let second = time.as_secs();
+        if self.newest.saturating_sub(second) > DISORDER.as_secs() {
+            *self = Self::default();
+        }
         self.forget_before(second);
         if self.newest - second < WINDOW as u64 {
             let bucket = &mut self.buckets[place(second)];
@@ -36,6 +42,9 @@ impl RollingRate {
     /// Bytes a second over the window that ends with `now`.
     pub fn rate(&self, now: Duration) -> u64 {
         let now = now.as_secs();
+        if self.newest.saturating_sub(now) > DISORDER.as_secs() {
+            return 0;
+        }
         let first = now.saturating_sub(WINDOW as u64 - 1);
         let oldest = self.newest.saturating_sub(WINDOW as u64 - 1);
         let seconds = first.max(oldest)..=self.newest;
@@ -91,6 +100,9 @@ mod tests {
         check(&[(u64::MAX, 500)], u64::MAX, 100);
         // A reader whose clock is behind sees what there is.
         check(&[(100, 500)], 10, 100);
+        // A wrong time does not end the measuring.
+        check(&[(1_000_000, 500), (100, 250)], 100, 50);
+        check(&[(1_000_000, 500)], 100, 0);
         check(&[(0, 500)], 0, 100);
     }
 }

@@ -88,14 +88,17 @@ impl TcpTracker {
         match self.finished {
             _ if flags.contains(TcpFlags::RST) => State::Reset,
             [true, true] => State::Closed,
-            [false, false] if flags.contains(TcpFlags::SYN) => State::Opening,
+            // Repeated SYNs and answers to them come late, too.
+            [false, false] if state == State::Opening && flags.contains(TcpFlags::SYN) => {
+                State::Opening
+            }
             // The end of the handshake, or data without one that was seen.
             [false, false] => State::Established,
             _ => State::Closing,
         }
     }
 
-    /// Whether a SYN opens another connection between the same ends, rather than
+    /// Whether a SYN, in either direction, opens another connection between the same ends, rather than
     /// repeating the one that opened this.
     pub(crate) fn is_reopened_by(&self, state: State, from_initiator: bool, sequence: u32) -> bool {
         match self.syn {
@@ -103,7 +106,9 @@ impl TcpTracker {
                 // Both ends may open at the same time (RFC 9293, 3.5).
                 state != State::Opening || self.accepted
             }
-            Some((_, first)) => first != sequence,
+            // The same again: repeated because no answer came, or after a refusal, as
+            // Windows does; but after a whole connection it is a recording replayed.
+            Some((_, first)) => first != sequence || (self.accepted && state.is_over()),
             // The capture began with the answer to a SYN, which is repeated now.
             None => !(self.accepted && state == State::Opening),
         }
@@ -148,6 +153,32 @@ mod tests {
     fn other_lives() {
         check(&[
             (true, SYN, State::Opening),
+            (true, SYN, State::Opening),
+            (false, SYN | ACK, State::Opening),
+            (true, ACK, State::Established),
+            (false, SYN | ACK, State::Established),
+            (true, ACK, State::Established),
+            (false, RST, State::Reset),
+            (true, FIN | ACK, State::Reset),
+        ]);
+        // Both open at the same time, and close at the same time.
+        check(&[
+            (true, SYN, State::Opening),
+            (false, SYN, State::Opening),
+            (true, SYN | ACK, State::Opening),
+            (false, SYN | ACK, State::Opening),
+            (true, ACK, State::Established),
+            (true, FIN | ACK, State::Closing),
+            (false, FIN | ACK, State::Closed),
+        ]);
+        // The capture began with the answer, or with nonsense.
+        check(&[
+            (false, SYN | ACK, State::Opening),
+            (true, ACK, State::Established),
+        ]);
+        check(&[(true, TcpFlags(0), State::Established)]);
+        check(&[
+            (true, SYN, State::Opening),
             (false, RST | ACK, State::Reset),
         ]);
         check(&[
@@ -172,6 +203,11 @@ mod tests {
         // Both open at the same time.
         assert!(!tracker.is_reopened_by(state, false, 9));
         assert!(tracker.is_reopened_by(State::Closed, false, 9));
+        // Refused and tried again; replayed after it was accepted.
+        let state = tracker.advance(state, false, RST | ACK, 0);
+        assert!(!tracker.is_reopened_by(state, true, 7));
+        tracker.advance(state, false, SYN | ACK, 0);
+        assert!(tracker.is_reopened_by(state, true, 7));
         // Mid-stream, nothing is known of the first SYN.
         assert!(TcpTracker::default().is_reopened_by(State::Established, true, 7));
     }

@@ -72,17 +72,17 @@ fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result
     let limit = args.limit.unwrap_or(usize::MAX);
     match by {
         By::Flow => {}
-        By::Program => json_groups(report.programs(), limit, GroupLine::program, out)?,
-        By::Process => json_groups(report.processes(), limit, GroupLine::process, out)?,
-        By::Host => json_groups(report.hosts(), limit, GroupLine::host, out)?,
-        By::Service => json_groups(report.services(), limit, GroupLine::service, out)?,
-        By::Protocol => json_groups(report.protocols(), limit, GroupLine::protocol, out)?,
+        By::Program => json_groups(&report.programs(), limit, GroupLine::program, out)?,
+        By::Process => json_groups(&report.processes(), limit, GroupLine::process, out)?,
+        By::Host => json_groups(&report.hosts(), limit, GroupLine::host, out)?,
+        By::Service => json_groups(&report.services(), limit, GroupLine::service, out)?,
+        By::Protocol => json_groups(&report.protocols(), limit, GroupLine::protocol, out)?,
     }
     Ok(())
 }
 
 fn json_groups<K>(
-    groups: Vec<Group<K>>,
+    groups: &[Group<K>],
     limit: usize,
     line: impl Fn(&Group<K>) -> GroupLine,
     out: &mut Out,

@@ -8,16 +8,26 @@ use std::time::Duration;
 use crate::key::normalize;
 use crate::{FlowId, Packet, Protocol};
 
+use super::Update;
+
 /// How long the fragments of a packet may take: RFC 8200 (4.5) gives up after 60 s,
 /// RFC 791 (3.2) after 15 s or more, Linux after 30 s (`ipfrag_time`).
 const AGE: Duration = Duration::from_secs(60);
+
+/// A packet whose first fragment was seen.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    flow: FlowId,
+    from_initiator: bool,
+    at: Duration,
+}
 
 /// What the fragments of one packet share (RFC 791, 3.2).
 type Key = (IpAddr, IpAddr, Protocol, u32);
 
 #[derive(Debug)]
 pub(super) struct Fragments {
-    flows: HashMap<Key, (FlowId, Duration)>,
+    flows: HashMap<Key, First>,
     /// In the order of arrival, with keys that came again since.
     order: VecDeque<(Key, Duration)>,
     max: usize,
@@ -33,13 +43,18 @@ impl Fragments {
     }
 
     /// Remembers the flow of a packet that is the first of several fragments.
-    pub(super) fn remember(&mut self, packet: &Packet, flow: FlowId, now: Duration) {
+    pub(super) fn remember(&mut self, packet: &Packet, update: Update, now: Duration) {
         let is_first = |f: crate::Fragment| f.offset == 0 && f.more;
         let Some(fragment) = packet.fragment.filter(|fragment| is_first(*fragment)) else {
             return;
         };
         let key = key(packet, fragment.id);
-        self.flows.insert(key, (flow, now));
+        let first = First {
+            flow: update.id,
+            from_initiator: update.from_initiator,
+            at: now,
+        };
+        self.flows.insert(key, first);
         self.order.push_back((key, now));
         while let Some(&(key, since)) = self.order.front() {
             let is_old = now.saturating_sub(since) >= AGE;
@@ -47,17 +62,18 @@ impl Fragments {
                 break;
             }
             self.order.pop_front();
-            if self.flows.get(&key).is_some_and(|(_, at)| *at == since) {
+            if self.flows.get(&key).is_some_and(|first| first.at == since) {
                 self.flows.remove(&key);
             }
         }
     }
 
-    /// The flow of the first fragment, for a later one.
-    pub(super) fn find(&self, packet: &Packet, now: Duration) -> Option<FlowId> {
+    /// The flow of the first fragment, and whether its initiator sent it, for a
+    /// later one.
+    pub(super) fn find(&self, packet: &Packet, now: Duration) -> Option<(FlowId, bool)> {
         let fragment = packet.fragment.filter(|fragment| fragment.offset > 0)?;
-        let (flow, since) = self.flows.get(&key(packet, fragment.id))?;
-        (now.saturating_sub(*since) < AGE).then_some(*flow)
+        let first = self.flows.get(&key(packet, fragment.id))?;
+        (now.saturating_sub(first.at) < AGE).then_some((first.flow, first.from_initiator))
     }
 }
 

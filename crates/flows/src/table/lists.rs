@@ -71,6 +71,9 @@ struct Node<T> {
     flow: Option<Flow<T>>,
     /// Time of the table's clock when it was touched last.
     touched: Duration,
+    /// How many touches there were before that one: the order of those at the same
+    /// time, and of all while packet times go back.
+    turn: u64,
     class: Class,
     previous: Slot,
     next: Slot,
@@ -89,6 +92,7 @@ pub(super) struct Lists<T> {
     ends: [List; Class::ALL.len()],
     free: Slot,
     len: usize,
+    turns: u64,
 }
 
 impl<T> Lists<T> {
@@ -102,6 +106,7 @@ impl<T> Lists<T> {
             ends: [empty; Class::ALL.len()],
             free: NONE,
             len: 0,
+            turns: 0,
         }
     }
 
@@ -127,6 +132,7 @@ impl<T> Lists<T> {
             class: Class::of(&flow),
             flow: Some(flow),
             touched: now,
+            turn: 0,
             previous: NONE,
             next: NONE,
         };
@@ -176,11 +182,23 @@ impl<T> Lists<T> {
         Some((slot, self.nodes.get(slot as usize)?.touched))
     }
 
+    /// The flow of any class that was not touched for longest.
+    pub(super) fn oldest_of_all(&self) -> Option<Slot> {
+        let heads = self.ends.iter().map(|list| list.head);
+        heads
+            .filter_map(|head| Some((self.nodes.get(head as usize)?.turn, head)))
+            .min()
+            .map(|(_, head)| head)
+    }
+
     fn append(&mut self, slot: Slot) {
         let list = self.nodes[slot as usize].class as usize;
         let tail = self.ends[list].tail;
-        self.nodes[slot as usize].previous = tail;
-        self.nodes[slot as usize].next = NONE;
+        let node = &mut self.nodes[slot as usize];
+        node.previous = tail;
+        node.next = NONE;
+        node.turn = self.turns;
+        self.turns += 1;
         match self.nodes.get_mut(tail as usize) {
             Some(node) => node.next = slot,
             None => self.ends[list].head = slot,

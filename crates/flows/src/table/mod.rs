@@ -13,6 +13,7 @@ pub use config::{TableConfig, Timeouts};
 use fragments::Fragments;
 use lists::{Class, Lists, Slot};
 
+use crate::clock::Clock;
 use crate::{Flow, FlowId, FlowKey, LocalAddresses, Packet};
 
 /// More than this many flows are not held, whatever the configuration says.
@@ -93,7 +94,7 @@ pub struct TableStatistics {
     pub evicted: u64,
     /// Flows that left because another took their place.
     pub replaced: u64,
-    /// Packets whose time was before that of an earlier one.
+    /// Packets whose time was before the latest one.
     pub backwards: u64,
 }
 
@@ -107,8 +108,7 @@ pub struct FlowTable<T = ()> {
     newest: Option<(FlowId, Slot)>,
     fragments: Fragments,
     config: TableConfig,
-    /// The latest packet time, which never goes back.
-    now: Duration,
+    clock: Clock,
     next_id: u64,
     statistics: TableStatistics,
 }
@@ -127,7 +127,7 @@ impl<T: Default> FlowTable<T> {
             newest: None,
             fragments: Fragments::new(config.fragments),
             config,
-            now: Duration::ZERO,
+            clock: Clock::default(),
             next_id: 0,
             statistics: TableStatistics::default(),
         }
@@ -136,24 +136,34 @@ impl<T: Default> FlowTable<T> {
     /// Counts a packet. Flows that leave on this occasion are appended to `ended`.
     pub fn ingest(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
         self.statistics.packets += 1;
-        self.statistics.backwards += u64::from(packet.time < self.now);
-        self.advance(packet.time, ended);
-        let (slot, is_new) = self.find_or_open(packet, ended);
-        let update = self.count(slot, packet, is_new);
-        self.newest = Some((update.id, slot));
-        self.fragments.remember(packet, update.id, self.now);
+        self.statistics.backwards += u64::from(self.clock.advance(packet.time));
+        self.expire(ended);
+        let update = match self.later_fragment(packet) {
+            Some((slot, from_initiator)) => self.count(slot, packet, from_initiator),
+            None => self.find_or_open(packet, ended),
+        };
+        self.fragments.remember(packet, update, self.clock.passed());
         update
     }
 
-    /// Lets time pass without a packet; time never goes back. Flows that were
-    /// silent for too long are appended to `ended`.
+    /// Lets time pass without a packet. Flows that were silent for too long are
+    /// appended to `ended`.
+    ///
+    /// Time that goes back ends nothing. Where it goes back by more than ten
+    /// minutes, be it here or from packet to packet, silence is measured from there
+    /// on: one wrong time does not keep later flows from ending.
     pub fn advance(&mut self, now: Duration, ended: &mut Vec<Ended<T>>) {
-        self.now = self.now.max(now);
+        self.clock.advance(now);
+        self.expire(ended);
+    }
+
+    fn expire(&mut self, ended: &mut Vec<Ended<T>>) {
+        let now = self.clock.passed();
         for class in Class::ALL {
             let timeout = class.timeout(&self.config.timeouts);
             while let Some((slot, touched)) = self.lists.oldest(class) {
                 let deadline = touched.checked_add(timeout);
-                if deadline.is_none_or(|deadline| self.now < deadline) {
+                if deadline.is_none_or(|deadline| now < deadline) {
                     break;
                 }
                 let reason = match class {
@@ -217,55 +227,59 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
-    /// The flow of a packet, and whether it is new.
-    fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> (Slot, bool) {
-        let first_fragment = self.fragments.find(packet, self.now);
-        if let Some(slot) = first_fragment.and_then(|flow| self.slot(flow)) {
-            return (slot, false);
-        }
+    /// The flow of a packet's first fragment, and whether its initiator sent it.
+    fn later_fragment(&self, packet: &Packet) -> Option<(Slot, bool)> {
+        let (flow, from_initiator) = self.fragments.find(packet, self.clock.passed())?;
+        Some((self.slot(flow)?, from_initiator))
+    }
+
+    fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
         let key = FlowKey::of(packet);
-        if let Some(&slot) = self.by_key.get(&key) {
-            if !self
-                .lists
-                .get(slot)
-                .is_some_and(|flow| flow.is_reopened_by(packet))
-            {
-                return (slot, false);
+        if let Some(&slot) = self.by_key.get(&key)
+            && let Some(flow) = self.lists.get(slot)
+        {
+            if !flow.is_reopened_by(packet) {
+                let from_initiator = flow.is_from_initiator(packet);
+                return self.count(slot, packet, from_initiator);
             }
             self.end(slot, EndReason::Replaced, ended);
         } else if self.len() >= self.config.capacity {
             self.evict(ended);
         }
-        (self.open(key, packet), true)
+        self.open(key, packet)
     }
 
-    fn open(&mut self, key: FlowKey, packet: &Packet) -> Slot {
+    fn open(&mut self, key: FlowKey, packet: &Packet) -> Update {
         let id = FlowId(self.next_id);
         self.next_id += 1;
         self.statistics.opened += 1;
         let flow = Flow::open(id, key, packet, self.config.local.as_ref());
-        let slot = self.lists.insert(flow, self.now);
+        let from_initiator = flow.is_from_initiator(packet);
+        let slot = self.lists.insert(flow, self.clock.passed());
         self.by_key.insert(key, slot);
         self.by_id.insert(id, slot);
-        slot
+        Update {
+            change: Change::Opened,
+            ..self.count(slot, packet, from_initiator)
+        }
     }
 
-    fn count(&mut self, slot: Slot, packet: &Packet, is_new: bool) -> Update {
+    fn count(&mut self, slot: Slot, packet: &Packet, from_initiator: bool) -> Update {
         #[expect(
             clippy::expect_used,
             reason = "the slot was found or filled for this very packet"
         )]
         let flow = self.lists.get_mut(slot).expect("the slot holds a flow");
         let was_over = flow.state().is_over();
-        let from_initiator = flow.is_from_initiator(packet);
-        flow.count(packet);
-        let change = match (is_new, flow.state().is_over() && !was_over) {
-            (true, _) => Change::Opened,
-            (false, true) => Change::Closed,
-            (false, false) => Change::Continued,
+        flow.count(packet, from_initiator);
+        let change = if flow.state().is_over() && !was_over {
+            Change::Closed
+        } else {
+            Change::Continued
         };
         let id = flow.id();
-        self.lists.touch(slot, self.now);
+        self.lists.touch(slot, self.clock.passed());
+        self.newest = Some((id, slot));
         Update {
             id,
             change,
@@ -275,14 +289,8 @@ impl<T: Default> FlowTable<T> {
 
     /// Makes room: a connection that is over, else whatever was silent for longest.
     fn evict(&mut self, ended: &mut Vec<Ended<T>>) {
-        let over = self.lists.oldest(Class::TcpOver);
-        let oldest = || {
-            let heads = Class::ALL
-                .iter()
-                .filter_map(|class| self.lists.oldest(*class));
-            heads.min_by_key(|(_, touched)| *touched)
-        };
-        if let Some((slot, _)) = over.or_else(oldest) {
+        let over = self.lists.oldest(Class::TcpOver).map(|(slot, _)| slot);
+        if let Some(slot) = over.or_else(|| self.lists.oldest_of_all()) {
             self.end(slot, EndReason::Evicted, ended);
         }
     }

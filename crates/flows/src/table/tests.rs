@@ -1,11 +1,12 @@
-use std::collections::HashMap;
+mod model;
+
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
 
 use super::Change::{Closed, Continued, Opened};
 use super::*;
-use crate::{Counters, Fragment, Protocol, State, Tcp, TcpFlags};
+use crate::{Counters, Direction, Fragment, Protocol, State, Tcp, TcpFlags};
 
 const A: &str = "10.0.0.1:40000";
 const B: &str = "10.0.0.2:443";
@@ -192,21 +193,166 @@ fn later_fragments_belong_to_the_flow_of_the_first() {
 }
 
 #[test]
-fn absurd_times_do_no_harm() {
+fn later_fragments_are_sent_by_whom_the_first_was() {
+    let one = "127.0.0.1:40000";
+    let other = "127.0.0.1:50000";
+    let none = "127.0.0.1:0";
+    let fragment = |offset, ends: [&str; 2]| Packet {
+        fragment: Some(Fragment {
+            id: 1,
+            offset,
+            more: offset == 0,
+        }),
+        ..udp(1, ends[0], ends[1])
+    };
+    let mut table = table(10);
+    let first = fragment(0, [other, one]);
+    let rest = fragment(1480, [none, none]);
+    feed(&mut table, &[udp(1, one, other), first, rest]);
+    let flow = table.iter().next().unwrap();
+    assert_eq!((flow.sent().packets, flow.received().packets), (1, 2));
+}
+
+#[test]
+fn fragments_are_remembered_for_a_while_and_within_a_bound() {
+    /// How many flows there are after a first fragment, others, and its rest.
+    #[track_caller]
+    fn check(others: u32, later: u64, flows: usize) {
+        let mut table: FlowTable = FlowTable::new(TableConfig {
+            fragments: 3,
+            ..TableConfig::default()
+        });
+        let fragment = |id, offset, time, ends: [&str; 2]| Packet {
+            fragment: Some(Fragment {
+                id,
+                offset,
+                more: offset == 0,
+            }),
+            ..udp(time, ends[0], ends[1])
+        };
+        let mut packets: Vec<_> = (0..=others).map(|id| fragment(id, 0, 1, [A, B])).collect();
+        // The flow itself goes on.
+        packets.extend((1..=1 + later).flat_map(|time| [udp(time, A, B), udp(time, B, A)]));
+        packets.push(fragment(0, 8, 1 + later, ["10.0.0.1:0", "10.0.0.2:0"]));
+        feed(&mut table, &packets);
+        assert_eq!(table.len(), flows);
+    }
+    check(0, 0, 1);
+    check(2, 0, 1);
+    check(3, 0, 2);
+    check(0, 59, 1);
+    check(0, 60, 2);
+}
+
+#[test]
+fn a_fragment_of_tcp_alone_belongs_to_an_established_connection() {
+    let mut table = table(10);
+    let rest = Packet {
+        fragment: Some(Fragment {
+            id: 1,
+            offset: 8,
+            more: false,
+        }),
+        ..packet(1, "10.0.0.1:0", "10.0.0.2:0", Protocol::TCP)
+    };
+    feed(&mut table, &[rest]);
+    assert_eq!(table.iter().next().unwrap().state(), State::Established);
+}
+
+#[test]
+fn a_tcp_header_means_nothing_elsewhere() {
+    let odd = Packet {
+        protocol: Protocol::UDP,
+        ..tcp(1, A, B, SYN, 1)
+    };
+    let again = Packet {
+        tcp: Some(Tcp {
+            flags: SYN,
+            sequence: 2,
+        }),
+        ..odd
+    };
+    let mut table = table(10);
+    let (changes, ended) = feed(&mut table, &[odd, again]);
+    assert_eq!((changes, ended), (vec![Opened, Continued], vec![]));
+    assert_eq!(table.iter().next().unwrap().state(), State::Datagram);
+}
+
+#[test]
+fn addresses_that_change_are_those_of_later_flows() {
     let mut table = table(10);
     let mut ended = Vec::new();
-    for time in [Duration::MAX, Duration::ZERO, seconds(1)] {
-        table.ingest(
-            &Packet {
-                time,
-                ..udp(0, A, B)
-            },
-            &mut ended,
-        );
-    }
-    table.advance(Duration::MAX, &mut ended);
-    assert_eq!(table.statistics().backwards, 2);
+    let before = table.ingest(&udp(1, A, B), &mut ended).id;
+    table.set_local_addresses(Some(["10.0.0.2".parse().unwrap()].into_iter().collect()));
+    let after = table.ingest(&udp(1, "10.0.0.1:1", B), &mut ended).id;
+    table.set_local_addresses(None);
+    let unknown = table.ingest(&udp(1, "10.0.0.1:2", B), &mut ended).id;
+    table.ingest(&udp(2, A, B), &mut ended);
+    let direction = |id| table.flow(id).unwrap().direction();
+    assert_eq!(direction(before), Direction::Outgoing);
+    assert_eq!(direction(after), Direction::Incoming);
+    assert_eq!(direction(unknown), Direction::Unknown);
+}
+
+#[test]
+fn absurd_times_do_no_harm() {
+    let at = |time| Packet {
+        time,
+        ..udp(0, A, B)
+    };
+    let mut table = table(10);
+    feed(
+        &mut table,
+        &[at(Duration::MAX), at(Duration::ZERO), at(seconds(1))],
+    );
+    assert_eq!(table.statistics().backwards, 1);
     assert_eq!(table.iter().next().unwrap().total().packets, 3);
+    // Time goes on from where it went back to.
+    let (mut ended, silence) = (Vec::new(), Timeouts::default().udp_one_way);
+    table.advance(silence, &mut ended);
+    assert_eq!(ended.len(), 0);
+    table.advance(silence + seconds(1), &mut ended);
+    assert_eq!(ended.len(), 1);
+    table.advance(Duration::MAX, &mut ended);
+    table.advance(Duration::ZERO, &mut ended);
+}
+
+#[test]
+fn eviction_is_in_the_order_of_packets_where_time_stands_still() {
+    let (c, d) = ("10.0.0.3:1", "10.0.0.4:1");
+    let icmp = packet(5, "10.0.0.1:0", "10.0.0.2:0", Protocol::ICMP);
+    // Different classes, and times that go back.
+    let packets = [tcp(5, A, B, ACK, 1), icmp, udp(4, A, c), udp(3, A, d)];
+    let (_, ended) = feed(&mut table(3), &packets);
+    assert_eq!(ended, [(0, EndReason::Evicted)]);
+    let again = [packets[0], icmp, udp(4, A, c), packets[0], udp(3, A, d)];
+    let (_, ended) = feed(&mut table(3), &again);
+    assert_eq!(ended, [(1, EndReason::Evicted)]);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Packet(Packet),
+    Advance(Duration),
+    Local(Option<u8>),
+    Drain,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        30 => any_packet().prop_map(Step::Packet),
+        2 => any_time().prop_map(Step::Advance),
+        2 => proptest::option::of(1..4_u8).prop_map(Step::Local),
+        1 => Just(Step::Drain),
+    ]
+}
+
+fn any_time() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        8 => (0..400_u64).prop_map(seconds),
+        1 => (0..40_000_u64).prop_map(seconds),
+        1 => Just(Duration::MAX),
+    ]
 }
 
 fn any_packet() -> impl Strategy<Value = Packet> {
@@ -218,15 +364,10 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         Just(Protocol::ICMP),
         Just(Protocol::GRE),
     ];
-    let time = prop_oneof![
-        8 => (0..400_u64).prop_map(seconds),
-        1 => (0..40_000_u64).prop_map(seconds),
-        1 => Just(Duration::MAX),
-    ];
     let fragment = proptest::option::weighted(0.2, (0..2_u32, 0..2_u32, any::<bool>()));
     let tcp = (any::<u8>(), 0..3_u32);
     (
-        time,
+        any_time(),
         end.clone(),
         end,
         protocol,
@@ -255,50 +396,50 @@ fn any_packet() -> impl Strategy<Value = Packet> {
 
 proptest! {
     /// Every packet is in exactly one flow, live or ended, whatever happens; the
-    /// bound holds; the same packets give the same flows.
+    /// bound holds; what was opened is live or left for a reason; the same packets
+    /// give the same flows.
     #[test]
     fn nothing_is_lost(
-        packets in proptest::collection::vec(any_packet(), 0..200),
+        steps in proptest::collection::vec(any_step(), 0..200),
         capacity in 1..6_usize,
     ) {
         let run = || {
             let mut table = table(capacity);
             let mut ended = Vec::new();
-            for (count, packet) in packets.iter().enumerate() {
-                let update = table.ingest(packet, &mut ended);
+            let mut expected = Counters::default();
+            for step in &steps {
+                match step {
+                    Step::Packet(packet) => {
+                        let update = table.ingest(packet, &mut ended);
+                        prop_assert!(table.flow(update.id).is_some());
+                        expected += Counters::one(packet.wire_len, packet.payload_len);
+                    }
+                    Step::Advance(now) => table.advance(*now, &mut ended),
+                    Step::Local(host) => table.set_local_addresses(
+                        host.map(|host| [[10, 0, 0, host].into()].into_iter().collect()),
+                    ),
+                    Step::Drain => table.drain(&mut ended),
+                }
                 prop_assert!(table.len() <= capacity);
-                prop_assert!(table.flow(update.id).is_some());
                 let live = table.iter().map(Flow::total);
                 let left = ended.iter().map(|ended| ended.flow.total());
-                let total: Counters = live.chain(left).sum();
-                let expected: Counters = packets[..=count]
-                    .iter()
-                    .map(|packet| Counters::one(packet.wire_len, packet.payload_len))
-                    .sum();
-                prop_assert_eq!(total, expected);
+                prop_assert_eq!(live.chain(left).sum::<Counters>(), expected);
             }
             table.drain(&mut ended);
             prop_assert!(table.is_empty());
+            let done = table.statistics();
+            prop_assert_eq!(done.packets, expected.packets);
+            prop_assert_eq!(done.opened, ended.len() as u64);
+            let count = |reason| ended.iter().filter(|e| e.reason == reason).count() as u64;
+            prop_assert_eq!(
+                [done.closed, done.expired, done.evicted, done.replaced],
+                [EndReason::Closed, EndReason::Expired, EndReason::Evicted, EndReason::Replaced]
+                    .map(count)
+            );
+            let ids: std::collections::HashSet<_> = ended.iter().map(|e| e.flow.id()).collect();
+            prop_assert_eq!(ids.len(), ended.len());
             Ok(ended)
         };
         prop_assert_eq!(run()?, run()?);
-    }
-
-    /// Where nothing expires, is evicted, fragmented or reopened, the table is a
-    /// map from five-tuples to sums.
-    #[test]
-    fn agrees_with_a_plain_map(packets in proptest::collection::vec(any_packet(), 0..200)) {
-        let mut table = table(1_000);
-        let mut ended = Vec::new();
-        let mut expected: HashMap<FlowKey, Counters> = HashMap::new();
-        for packet in packets {
-            let packet = Packet { time: seconds(1), fragment: None, tcp: None, ..packet };
-            table.ingest(&packet, &mut ended);
-            *expected.entry(FlowKey::of(&packet)).or_default() +=
-                Counters::one(packet.wire_len, packet.payload_len);
-        }
-        let found: HashMap<_, _> = table.iter().map(|flow| (flow.key(), flow.total())).collect();
-        prop_assert_eq!(found, expected);
-        prop_assert!(ended.is_empty());
     }
 }
