@@ -125,3 +125,32 @@ fn devices_have_a_default() {
     let defaults = lines[1..].iter().filter(|device| device["default"] == true);
     assert_eq!(defaults.count(), 1, "{lines:#?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn sockets_that_come_and_go() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let filter = format!("port:{port}");
+    let mut watch = common::Running::spawn(flowner().args([
+        "sockets",
+        "--watch",
+        "--interval",
+        "20ms",
+        &filter,
+    ]));
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let line = watch.line();
+    assert!(
+        line.starts_with("+ tcp") && line.contains(&std::process::id().to_string()),
+        "{line}"
+    );
+    drop(listener);
+    assert!(watch.line().starts_with("- tcp"));
+    watch.interrupt();
+    assert_eq!(watch.rest(), Vec::<String>::new());
+    assert!(watch.child.wait().unwrap().success());
+}
