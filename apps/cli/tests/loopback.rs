@@ -9,9 +9,9 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 
 use common::Running;
+use common::namespace::Namespace;
 use serde_json::Value;
 
 /// Length of an Ethernet header, which the counters of `lo` leave out
@@ -22,34 +22,15 @@ const TCP_RESPONSE: usize = 300_000;
 const DATAGRAMS: u64 = 20;
 const DATAGRAM: u64 = 500;
 
-/// A network namespace, removed at the end.
-struct Namespace(String);
-
-impl Namespace {
-    /// `None`, with a visible word, where it may not be made.
-    fn new() -> Option<Self> {
-        let name = format!("flowner-test-{}", std::process::id());
-        let made = Command::new("ip").args(["netns", "add", &name]).output();
-        if !made.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED: no privilege to make a network namespace");
-            return None;
-        }
-        let namespace = Self(name);
-        let up = namespace
-            .command("ip")
-            .args(["link", "set", "lo", "up"])
-            .status();
-        assert!(up.unwrap().success());
-        Some(namespace)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.0, program]);
-        command
-    }
-
+/// Helpers of this test in a namespace.
+trait Roles {
     /// This test's own program in another role.
+    fn role(&self, role: &str, argument: &str) -> Running;
+    /// Packets and bytes that `lo` has carried.
+    fn counters(&self) -> (u64, u64);
+}
+
+impl Roles for Namespace {
     fn role(&self, role: &str, argument: &str) -> Running {
         let program = std::env::current_exe().unwrap();
         let mut command = self.command(program.to_str().unwrap());
@@ -60,7 +41,6 @@ impl Namespace {
         Running::spawn(&mut command)
     }
 
-    /// Packets and bytes that `lo` has carried.
     fn counters(&self) -> (u64, u64) {
         let output = self.command("cat").arg("/proc/net/dev").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -70,12 +50,6 @@ impl Namespace {
             .unwrap();
         let numbers: Vec<u64> = lo.split_whitespace().map(|n| n.parse().unwrap()).collect();
         (numbers[1], numbers[0])
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _best_effort = Command::new("ip").args(["netns", "del", &self.0]).status();
     }
 }
 

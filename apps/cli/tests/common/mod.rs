@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub(crate) mod namespace;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -75,6 +77,7 @@ impl Running {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let stdout: ChildStdout = child.stdout.take().unwrap();
