@@ -29,7 +29,7 @@
 //!
 //! # Decoding
 //!
-//! [`decode`] takes any bytes and gives [`Headers`] or a typed [`DecodeError`], never a
+//! [`decode()`] takes any bytes and gives [`Headers`] or a typed [`DecodeError`], never a
 //! panic. It is pure, and builds without libpcap when the default feature `pcap` is
 //! off. A frame cut by a small snap length is decoded as far as it goes; what was cut
 //! is absent, never different.

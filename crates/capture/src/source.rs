@@ -100,7 +100,7 @@ impl Source {
         Self::offline(Offline::stdin()?, filter)
     }
 
-    /// What the frames begin with, for [`decode`](crate::decode).
+    /// What the frames begin with, for [`decode()`](crate::decode()).
     pub const fn link_type(&self) -> LinkType {
         self.link_type
     }

@@ -11,7 +11,8 @@
 //! * `Bell::ring(&self)`: ends a wait, from any thread.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "bsd.rs")]
 mod current;
 
 pub(crate) use current::{Bell, Waiter, prepare};

@@ -1,4 +1,4 @@
-//! Windows, macOS and the BSDs: libpcap waits, and returns when the timeout has passed.
+//! Windows: Npcap waits, and returns when the timeout has passed.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ pub(crate) struct Waiter;
 #[derive(Clone)]
 pub(crate) struct Bell(Arc<BreakLoop>);
 
-pub(crate) fn prepare(
-    mut capture: Capture<Active>,
-) -> Result<(Capture<Active>, Waiter, Bell), String> {
+pub(crate) fn prepare(capture: Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String> {
+    // Immediate mode: this is how Npcap has it, and only once the device is open.
+    let mut capture = capture.min_to_copy(0);
     let bell = Bell(Arc::new(capture.breakloop_handle()));
     Ok((capture, Waiter, bell))
 }
@@ -28,8 +28,7 @@ impl Waiter {
 }
 
 impl Bell {
-    /// Ends the wait at once on Windows. In another thread on the BSDs it does not
-    /// (`pcap_breakloop(3PCAP)`), but the next one.
+    /// Ends the wait.
     pub(crate) fn ring(&self) {
         self.0.breakloop();
     }

@@ -1,0 +1,35 @@
+//! The BSDs and macOS: libpcap waits, and returns when the timeout has passed.
+
+use std::sync::Arc;
+
+use pcap::{Active, BreakLoop, Capture};
+
+pub(crate) struct Waiter;
+
+#[derive(Clone)]
+pub(crate) struct Bell(Arc<BreakLoop>);
+
+pub(crate) fn prepare(
+    mut capture: Capture<Active>,
+) -> Result<(Capture<Active>, Waiter, Bell), String> {
+    let bell = Bell(Arc::new(capture.breakloop_handle()));
+    Ok((capture, Waiter, bell))
+}
+
+impl Waiter {
+    /// Nothing is left to wait for.
+    #[allow(
+        clippy::unused_self,
+        reason = "elsewhere there is something to wait with"
+    )]
+    pub(crate) fn wait(&self) -> bool {
+        false
+    }
+}
+
+impl Bell {
+    /// Prevents the next wait; one in another thread goes on (`pcap_breakloop(3PCAP)`).
+    pub(crate) fn ring(&self) {
+        self.0.breakloop();
+    }
+}
