@@ -155,6 +155,16 @@ pub enum Coverage {
 }
 
 impl Coverage {
+    /// The name in lower case, as JSON writes it; for the unknown, the reason's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Partial => "partial",
+            Self::Unknown(reason) => reason.name(),
+            Self::NotAsked => "not-asked",
+        }
+    }
+
     fn of(owner: Option<&Ownership>) -> Self {
         match owner.map(|owner| &owner.verdict) {
             None => Self::NotAsked,

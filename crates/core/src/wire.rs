@@ -26,7 +26,7 @@ use flowner_flows::Protocol;
 use serde::Serialize;
 
 use self::owner::{FlowOwner, SocketOwner};
-use self::value::{Endpoint, Reasons, Sums, Text, Time};
+use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
 use crate::record::FlowRecord;
 use crate::report::{Ending, InputInfo, Report};
 
@@ -213,7 +213,8 @@ impl<'a> DeviceLine<'a> {
 }
 
 /// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
-/// and `bytes`, `flows`, `undecodable` by reason, `dropped` (packets that the kernel
+/// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `not-asked`, or
+/// unknown by reason; `null` where nobody is looked for), `undecodable` by reason, `dropped` (packets that the kernel
 /// or the device did not hand over; `null` for files), `complete`; `message` where it
 /// is not complete because of a failure.
 #[derive(Debug, Clone, Serialize)]
@@ -221,6 +222,7 @@ impl<'a> DeviceLine<'a> {
 pub struct SummaryLine<'a> {
     total: Sums,
     flows: u64,
+    owners: Option<Coverages>,
     undecodable: Reasons<'a>,
     dropped: Option<u64>,
     complete: bool,
@@ -235,6 +237,7 @@ impl<'a> SummaryLine<'a> {
         Self {
             total: report.total().into(),
             flows: report.flows.len() as u64 + report.unlisted_flows(),
+            owners: report.owners.map(|_| Coverages(report.coverage())),
             undecodable: Reasons(&report.undecodable),
             dropped: report
                 .capture

@@ -1,6 +1,6 @@
 //! The end of `watch` and `read`: what was asked for, then what it adds up to.
 
-use std::fmt::Display;
+use std::borrow::Cow;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,8 +10,7 @@ use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
-    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, Sort, service_name,
-    sort_flows,
+    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, service_name, sort_flows,
 };
 
 use crate::args::{By, FlowArgs};
@@ -28,12 +27,18 @@ pub(crate) fn write(
     filter: &Filter,
     out: &mut Out,
 ) -> Outcome {
-    let selected = report.select(filter);
+    let filtered;
+    let selected = if filter.is_everything() {
+        report
+    } else {
+        filtered = report.select(filter);
+        &filtered
+    };
     if args.json {
-        write_json(&selected, by, args, out)?;
+        write_json(selected, by, args, out)?;
         out.json(&SummaryLine::new(report))?;
     } else {
-        write_table(&selected, by, args, out)?;
+        write_table(selected, by, args, out)?;
         out.flush()?;
         write_summary(report, out)?;
     }
@@ -51,11 +56,18 @@ fn exit_code(ending: &Ending) -> ExitCode {
     }
 }
 
-fn sorted_flows(report: &Report, args: &FlowArgs) -> Vec<FlowRecord> {
-    let mut flows = report.flows.clone();
-    sort_flows(&mut flows, args.sort.unwrap_or(Sort::FIRST_SEEN));
-    flows.truncate(args.limit.unwrap_or(usize::MAX));
-    flows
+/// The flows in the order that was asked for; a report has them by first packet.
+fn sorted_flows<'a>(report: &'a Report, args: &FlowArgs) -> Cow<'a, [FlowRecord]> {
+    let limit = args.limit.unwrap_or(usize::MAX);
+    match args.sort {
+        None => Cow::Borrowed(&report.flows[..limit.min(report.flows.len())]),
+        Some(sort) => {
+            let mut flows = report.flows.clone();
+            sort_flows(&mut flows, sort);
+            flows.truncate(limit);
+            Cow::Owned(flows)
+        }
+    }
 }
 
 fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result<(), Failure> {
@@ -213,7 +225,7 @@ fn flow_cells(flow: &FlowRecord, with_owner: bool) -> Vec<String> {
     cells
 }
 
-/// A few lines of totals, on standard error so that a table can be piped.
+/// A few lines of totals.
 fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
     let total = report.total();
     let flows = report.flows.len() as u64 + report.unlisted_flows();
@@ -256,20 +268,12 @@ fn coverage(report: &Report) -> String {
         .iter()
         .map(|group| {
             let share = bytes(group) as f64 * 100.0 / all.max(1) as f64;
-            format!("{} {share:.1} %", coverage_name(group.key))
+            let name = group.key.map_or("others", Coverage::name);
+            format!("{name} {share:.1} %")
         })
         .collect();
     if shares.is_empty() {
         return "nothing was captured".to_owned();
     }
     shares.join(", ")
-}
-
-fn coverage_name(coverage: Option<Coverage>) -> impl Display {
-    match coverage {
-        Some(Coverage::Named) => "named",
-        Some(Coverage::Partial) => "partly known",
-        Some(Coverage::Unknown(reason)) => reason.name(),
-        Some(Coverage::NotAsked) | None => "not asked",
-    }
 }

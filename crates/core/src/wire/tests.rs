@@ -9,7 +9,7 @@ use flowner_flows::Direction;
 use super::*;
 use crate::program::{Party, Program};
 use crate::samples::{address, counters, curl, flow, owner, user};
-use crate::totals::{Group, ProcessParty, Service, Totals};
+use crate::totals::{Coverage, Group, ProcessParty, Service, Totals};
 
 /// The line, exactly; what is expected may be broken for reading.
 #[track_caller]
@@ -353,6 +353,13 @@ fn a_summary() {
     let line = SummaryLine {
         total: counters(12, 772).into(),
         flows: 3,
+        owners: Some(Coverages(vec![Group {
+            key: Some(Coverage::Unknown(Reason::Gone)),
+            totals: Totals {
+                sent: counters(2, 7),
+                ..Totals::default()
+            },
+        }])),
         undecodable: Reasons(&undecodable),
         dropped: Some(5),
         complete: false,
@@ -360,11 +367,13 @@ fn a_summary() {
     };
     check(
         &line,
-        r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"undecodable":{
+        r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"owners":{
+        "gone":{"packets":2,"bytes":7}},"undecodable":{
         "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
         "dropped":5,"complete":false,"message":"the disk is full"}"#,
     );
     let whole = SummaryLine {
+        owners: None,
         undecodable: Reasons(&[]),
         dropped: None,
         complete: true,
@@ -373,8 +382,8 @@ fn a_summary() {
     };
     check(
         &whole,
-        r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"undecodable":{},
-        "dropped":null,"complete":true}"#,
+        r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,
+        "owners":null,"undecodable":{},"dropped":null,"complete":true}"#,
     );
 }
 

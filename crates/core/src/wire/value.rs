@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flowner_flows::{Counters, Protocol};
 use serde::{Serialize, Serializer};
 
+use crate::totals::{Coverage, Group};
+
 /// A value that is written as text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text<T>(pub(super) T);
@@ -67,6 +69,20 @@ impl Serialize for Reasons<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let entries = self.0.iter();
         serializer.collect_map(entries.map(|(reason, counters)| (reason, Sums::from(*counters))))
+    }
+}
+
+/// How much of what was captured has an owner, by how it is known.
+#[derive(Debug, Clone)]
+pub(super) struct Coverages(pub(super) Vec<Group<Coverage>>);
+
+impl Serialize for Coverages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = self.0.iter().filter_map(|group| {
+            let sums = Sums::from(group.totals.total());
+            group.key.map(|coverage| (coverage.name(), sums))
+        });
+        serializer.collect_map(known)
     }
 }
 
