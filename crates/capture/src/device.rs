@@ -231,17 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn the_devices_of_this_host_have_names_and_the_loopback_address() {
+    fn this_host_has_devices_and_one_of_them_is_meant() {
         let devices = devices().unwrap();
         assert!(devices.iter().all(|device| !device.name.is_empty()));
-        let loopback = devices.iter().find(|device| device.is_loopback());
-        let loopback = loopback.expect("every host has a loopback device");
-        assert!(
-            loopback
-                .addresses
-                .iter()
-                .all(|address| address.ip.is_loopback())
-        );
-        assert!(default_device(&devices).is_some());
+        let chosen = default_device(&devices).unwrap();
+        assert!(!chosen.is_pseudo());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_loopback_device_has_the_loopback_address() {
+        let devices = devices().unwrap();
+        let loopback = devices.iter().find(|device| device.is_loopback()).unwrap();
+        assert!(loopback.owns(Ipv4Addr::LOCALHOST.into()));
+        assert!(loopback.is_up() && !loopback.is_wireless());
     }
 }
