@@ -75,8 +75,7 @@ pub(crate) struct Ledger {
     looks_up_owners: bool,
     is_watched: bool,
     saw_foreign: bool,
-    now: Duration,
-    from: Option<Duration>,
+    span: Option<(Duration, Duration)>,
     just_ended: Vec<Ended<Owners>>,
 }
 
@@ -114,15 +113,14 @@ impl Ledger {
             looks_up_owners,
             is_watched,
             saw_foreign: false,
-            now: Duration::ZERO,
-            from: None,
+            span: None,
             just_ended: Vec::new(),
         }
     }
 
     /// Counts a packet that was decoded.
     pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) {
-        self.clock(packet.time);
+        self.stretch_span(packet.time);
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
         // What ended made room for this flow, and may have had its five-tuple.
@@ -137,7 +135,7 @@ impl Ledger {
 
     /// Counts a frame that could not be decoded, under the name of the reason.
     pub(crate) fn undecodable(&mut self, kind: &'static str, time: Duration, wire_len: u32) {
-        self.clock(time);
+        self.stretch_span(time);
         *self.undecodable.entry(kind).or_default() += Counters {
             packets: 1,
             bytes: u64::from(wire_len),
@@ -147,9 +145,8 @@ impl Ledger {
 
     /// Lets time pass without a packet.
     pub(crate) fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        self.now = self.now.max(now);
         let mut ended = std::mem::take(&mut self.just_ended);
-        self.table.advance(self.now, &mut ended);
+        self.table.advance(now, &mut ended);
         self.retire(&mut ended, effects);
         self.just_ended = ended;
     }
@@ -163,6 +160,7 @@ impl Ledger {
         last: bool,
         effects: &mut Vec<Effect>,
     ) {
+        let now = self.table.now();
         let (id, end) = unpack(waiter);
         let (flow, ended) = match self.table.flow_mut(id) {
             Some(flow) => (flow, None),
@@ -180,13 +178,14 @@ impl Ledger {
         if improved {
             *owner = Some(ownership);
         }
-        let record = FlowRecord::new(flow, self.now, ended);
+        let record = FlowRecord::new(flow, now, ended);
         self.tell_of_answer(record, end, improved, was_named, effects);
     }
 
     /// Writes down that nobody will be asked for one end of a flow.
     pub(crate) fn refused(&mut self, waiter: Waiter, effects: &mut Vec<Effect>) {
-        let nobody = Ownership::unknown(Reason::NotFound, wall_clock(self.now), Source::None);
+        let nobody =
+            Ownership::unknown(Reason::NotFound, wall_clock(self.table.now()), Source::None);
         self.answer(waiter, nobody, true, effects);
     }
 
@@ -203,12 +202,13 @@ impl Ledger {
 
     /// All flows that are listed: by first packet, then in the order of opening.
     pub(crate) fn flows(&self) -> Vec<FlowRecord> {
+        let now = self.table.now();
         let live = self.table.iter().map(|flow| (flow, None));
         let ended = self.ended.by_id.values();
         let ended = ended.map(|(flow, reason)| (flow, Some(*reason)));
         let mut flows: Vec<_> = live
             .chain(ended)
-            .map(|(flow, ended)| FlowRecord::new(flow, self.now, ended))
+            .map(|(flow, ended)| FlowRecord::new(flow, now, ended))
             .collect();
         flows.sort_by_key(|flow| (flow.first_seen, flow.id));
         flows
@@ -230,17 +230,18 @@ impl Ledger {
         self.table.statistics()
     }
 
-    /// Packet time of the first packet, and the newest time that is known.
+    /// The earliest and the latest packet time.
     pub(crate) fn span(&self) -> Option<(Duration, Duration)> {
-        self.from.map(|from| (from, self.now))
+        self.span
     }
 
-    fn clock(&mut self, time: Duration) {
-        self.from.get_or_insert(time);
-        self.now = self.now.max(time);
+    fn stretch_span(&mut self, time: Duration) {
+        let (from, to) = self.span.unwrap_or((time, time));
+        self.span = Some((from.min(time), to.max(time)));
     }
 
     fn opened(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
+        let now = self.table.now();
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
@@ -249,7 +250,7 @@ impl Ledger {
             ask(flow, effects);
         }
         if self.is_watched {
-            let record = FlowRecord::new(flow, self.now, None);
+            let record = FlowRecord::new(flow, now, None);
             effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
         }
     }
@@ -267,11 +268,11 @@ impl Ledger {
         for Ended { flow, reason } in ended.drain(..) {
             effects.extend(waiters(&flow).map(Effect::End));
             if !flow.data.is_waiting() {
-                let record = FlowRecord::new(&flow, self.now, Some(reason));
+                let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.tell(Event::FlowClosed(record), effects);
             }
             for (flow, reason) in self.ended.push(flow, reason) {
-                let record = FlowRecord::new(&flow, self.now, Some(reason));
+                let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.retired.add(&record);
                 if record.is_waiting {
                     self.tell(Event::FlowClosed(record), effects);

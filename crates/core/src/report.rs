@@ -20,8 +20,8 @@ pub struct Report {
     pub input: InputInfo,
     /// How the input ended, or that it has not.
     pub ending: Ending,
-    /// Packet time of the first packet and the newest time known, since the Unix
-    /// epoch; `None` before the first packet.
+    /// The earliest and the latest packet time, since the Unix epoch; `None` before
+    /// the first packet.
     pub span: Option<(Duration, Duration)>,
     /// The flows that are open or ended recently, by first packet.
     pub flows: Vec<FlowRecord>,

@@ -33,6 +33,11 @@ impl Clock {
         false
     }
 
+    /// The packet time that it is.
+    pub(crate) const fn now(&self) -> Duration {
+        self.latest
+    }
+
     /// The time that has passed, since a moment that means nothing.
     pub(crate) const fn passed(&self) -> Duration {
         self.passed

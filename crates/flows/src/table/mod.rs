@@ -184,6 +184,12 @@ impl<T: Default> FlowTable<T> {
         }
     }
 
+    /// The packet time that it is: the latest one, unless packets went on from an
+    /// earlier one.
+    pub const fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
     /// Flows that are opened from now on are judged by these addresses.
     pub fn set_local_addresses(&mut self, local: Option<LocalAddresses>) {
         self.config.local = local;
