@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use common::{flowner, json_lines, run, stderr, stdout};
@@ -50,39 +50,6 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn who_and_sockets_know_this_test() {
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let pid = std::process::id();
-    let (tcp_address, udp_address) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
-
-    let port = tcp_address.port().to_string();
-    for target in [
-        port.as_str(),
-        &format!("tcp:{port}"),
-        &tcp_address.to_string(),
-    ] {
-        let output = run(&["who", target]);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{target}: {}",
-            stderr(&output)
-        );
-        assert!(stdout(&output).contains(&format!("[{pid}]")), "{target}");
-    }
-    let lines = json_lines(&stdout(&run(&["who", "--json", &udp_address.to_string()])));
-    assert_eq!(lines[0]["schema"], 1);
-    assert_eq!(lines[1]["owner"]["processes"][0]["pid"], pid, "{lines:#?}");
-
-    let filter = format!("pid:{pid} port:{port}");
-    let lines = json_lines(&stdout(&run(&["sockets", "--json", &filter])));
-    assert_eq!(lines.len(), 2, "{lines:#?}");
-    assert_eq!(lines[1]["local"], tcp_address.to_string());
-    assert_eq!(lines[1]["state"], "listen");
-}
-
-#[test]
 fn nobody_found_is_one_and_nonsense_is_two() {
     // Bound and closed again: a port that nobody holds now.
     let free = TcpListener::bind("127.0.0.1:0")
@@ -124,33 +91,4 @@ fn devices_have_a_default() {
     let lines = json_lines(&stdout(&run(&["devices", "--json"])));
     let defaults = lines[1..].iter().filter(|device| device["default"] == true);
     assert_eq!(defaults.count(), 1, "{lines:#?}");
-}
-
-#[cfg(unix)]
-#[test]
-fn sockets_that_come_and_go() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let filter = format!("port:{port}");
-    let mut watch = common::Running::spawn(flowner().args([
-        "sockets",
-        "--watch",
-        "--interval",
-        "20ms",
-        &filter,
-    ]));
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let line = watch.line();
-    assert!(
-        line.starts_with("+ tcp") && line.contains(&std::process::id().to_string()),
-        "{line}"
-    );
-    drop(listener);
-    assert!(watch.line().starts_with("- tcp"));
-    watch.interrupt();
-    assert_eq!(watch.rest(), Vec::<String>::new());
-    assert!(watch.child.wait().unwrap().success());
 }

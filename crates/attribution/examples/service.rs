@@ -1,5 +1,4 @@
 //! Owners looked up in the background, as a program does that watches flows.
-#![allow(clippy::print_stdout, reason = "that is what it is for")]
 
 use std::net::UdpSocket;
 use std::sync::mpsc;

@@ -4,7 +4,6 @@
 //! cargo run --example who -- 443
 //! cargo run --example who -- 127.0.0.1:5432
 //! ```
-#![allow(clippy::print_stdout, reason = "that is what it is for")]
 
 use std::error::Error;
 use std::net::SocketAddr;
