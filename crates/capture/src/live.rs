@@ -1,5 +1,7 @@
 //! Reading a device.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use pcap::{Active, Capture, PacketHeader};
 
 use crate::classify;
@@ -48,6 +50,7 @@ pub(crate) struct Live {
     waiter: Waiter,
     totals: Totals,
     stopper: Stopper,
+    stopped_at: Option<Duration>,
     /// The packet that was given last. A copy, because the kernel's bytes cannot be
     /// lent out of a loop that waits for them.
     data: Vec<u8>,
@@ -69,6 +72,7 @@ impl Live {
             waiter,
             totals: Totals::new(),
             stopper: Stopper::new(Some(bell)),
+            stopped_at: None,
             data: Vec::new(),
         })
     }
@@ -83,15 +87,17 @@ impl Live {
 
     pub(crate) fn next(&mut self) -> Result<Next<'_>, Error> {
         let header = loop {
-            if self.stopper.is_requested() {
-                return Ok(Next::Stopped);
-            }
+            let until = self.stop_time();
             match self.capture.next_packet() {
+                Ok(packet) if until.is_some_and(|until| time_of(packet.header) > until) => {
+                    return Ok(Next::Stopped);
+                }
                 Ok(packet) => {
                     self.data.clear();
                     self.data.extend_from_slice(packet.data);
                     break *packet.header;
                 }
+                Err(pcap::Error::TimeoutExpired) if until.is_some() => return Ok(Next::Stopped),
                 Err(pcap::Error::TimeoutExpired) if self.waiter.wait() => {}
                 Err(pcap::Error::TimeoutExpired) => return Ok(Next::Idle),
                 // Where the bell is `pcap_breakloop`.
@@ -99,12 +105,21 @@ impl Live {
                 Err(error) => return Err(classify::reading_device(&self.name, error)),
             }
         };
-        let PacketHeader { ts, len, .. } = header;
         Ok(Next::Packet(RawPacket {
-            time: time(ts.tv_sec, ts.tv_usec, TICKS_PER_SECOND),
-            wire_len: len,
+            time: time_of(&header),
+            wire_len: header.len,
             data: &self.data,
         }))
+    }
+
+    /// Once it was asked to stop: when that was noticed. What was captured before
+    /// waits in the kernel's buffer, and is still given.
+    fn stop_time(&mut self) -> Option<Duration> {
+        if self.stopper.is_requested() && self.stopped_at.is_none() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            self.stopped_at = Some(now.unwrap_or_default());
+        }
+        self.stopped_at
     }
 
     pub(crate) fn statistics(&mut self) -> Result<Statistics, Error> {
@@ -113,6 +128,10 @@ impl Live {
             Err(error) => Err(classify::reading_device(&self.name, error)),
         }
     }
+}
+
+fn time_of(header: &PacketHeader) -> Duration {
+    time(header.ts.tv_sec, header.ts.tv_usec, TICKS_PER_SECOND)
 }
 
 /// The device, in immediate mode, and nothing of it read yet.

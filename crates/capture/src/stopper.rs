@@ -25,7 +25,9 @@ impl Stopper {
     }
 
     /// Makes [`Source::next`](crate::Source::next) give
-    /// [`Next::Stopped`](crate::Next::Stopped) from now on.
+    /// [`Next::Stopped`](crate::Next::Stopped) once it has given the packets that a
+    /// device captured before (elsewhere than on Linux, some of those may be lost). A file
+    /// stops at once.
     ///
     /// A `next` that waits for a device returns at once on Linux and Windows, within a
     /// quarter of a second elsewhere. One that waits for a pipe or standard input

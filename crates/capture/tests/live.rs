@@ -153,6 +153,23 @@ fn stopping_wakes_what_waits() {
     assert!(fastest.is_none_or(|fastest| fastest < Duration::from_millis(100)));
 }
 
+#[test]
+fn what_was_captured_before_the_stop_is_still_given() {
+    let (a, _b, filter) = pair();
+    let Some(mut source) = open(&options("lo", &filter)) else {
+        return;
+    };
+    for _ in 0..50 {
+        a.send(b"12345").unwrap();
+    }
+    source.stopper().stop();
+    assert_eq!(sizes(&mut source, 50).len(), 50);
+    a.send(b"too late").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(source.next().unwrap(), Next::Stopped));
+    }
+}
+
 /// A virtual Ethernet device and its peer (veth(4)); gone when dropped.
 struct Veth {
     name: String,
