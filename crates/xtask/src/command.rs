@@ -56,7 +56,7 @@ pub(crate) fn exists(program: &str) -> bool {
 }
 
 /// A command as one would type it.
-fn describe(command: &Command) -> String {
+pub(crate) fn describe(command: &Command) -> String {
     let mut text = String::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {

@@ -167,4 +167,23 @@ mod tests {
         assert_eq!(frames(&file[..file.len() - 1]), [vec![1, 7, 8]]);
         assert!(frames(b"no capture").is_empty());
     }
+
+    /// Reads the source of what the target picks from: depending on it would make this
+    /// crate wait for what it is to install.
+    #[test]
+    fn link_types_are_in_the_order_of_the_target() {
+        let source = include_str!("../../capture/src/link_type.rs");
+        let (_, all) = source.split_once("pub const ALL").unwrap();
+        let (all, _) = all.split_once("];").unwrap();
+        let names = all
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Self::"));
+        let number = |name: &str| {
+            let arm = format!(" => Some(Self::{}),", name.trim_end_matches(','));
+            let number = |line: &str| line.trim().strip_suffix(&arm)?.parse().ok();
+            source.lines().find_map(number)
+        };
+        let numbers: Vec<Option<u32>> = names.map(number).collect();
+        assert_eq!(numbers, LINK_TYPES.map(Some));
+    }
 }

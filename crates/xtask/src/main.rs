@@ -7,6 +7,7 @@ mod command;
 mod fuzz;
 mod run;
 mod setup;
+mod start;
 mod targets;
 mod test;
 mod tidy;
@@ -19,7 +20,7 @@ const HELP: &str = "\
 cargo xtask TASK
 
   setup                    install the system packages that are missing
-  run [ARGUMENTS]          set up, build, and watch this host (or run flowner ARGUMENTS)
+  run [-- ARGUMENTS]       set up, build, and watch this host (or run flowner ARGUMENTS)
   test                     set up, then format, clippy, layout, tests, documentation
   tidy                     the layout rules alone
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs
@@ -45,7 +46,11 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["tidy"] => tidy::check()?,
         ["check-targets", rest @ ..] => targets::check(rest)?,
         ["fuzz", rest @ ..] => fuzz::run(rest)?,
-        _ => println!("{HELP}"),
+        [] | ["help" | "-h" | "--help"] => println!("{HELP}"),
+        [task, ..] => {
+            let message = format!("no such task, or not with these arguments: {task}\n\n{HELP}");
+            return Err(Failure(message));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,30 +4,44 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use crate::command::{Failure, cargo, exists, root, run as run_command};
+use crate::command::{Failure, cargo, describe, exists, root, run as run_command};
 use crate::setup;
+use crate::start::start;
 
-/// Sets up, builds and starts `flowner watch`, or `flowner` with the arguments given.
+/// Sets up, builds and starts `flowner` with these arguments, or `flowner watch`.
+///
+/// Where this user may not capture, `watch` is started through sudo, or becomes
+/// `sockets --watch`.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     setup::all()?;
     run_command(&mut cargo(&["build", "--release", "--package", "flowner"]))?;
     let program = program();
-    if !arguments.is_empty() {
-        return start(Command::new(&program).args(arguments));
+    let arguments = main_job(arguments);
+    let mut direct = Command::new(&program);
+    direct.args(arguments);
+    if arguments.first() != Some(&"watch") || setup::may_capture(&program) {
+        return start(&mut direct);
     }
-    if setup::may_capture() {
-        return start(Command::new(&program).arg("watch"));
-    }
-    if exists("sudo") && std::io::stdin().is_terminal() {
-        println!("capturing needs a privilege, for which sudo may ask your password");
-        let code = start(Command::new("sudo").arg(&program).arg("watch"))?;
-        if code == ExitCode::SUCCESS {
-            return Ok(code);
+    let mut privileged = Command::new("sudo");
+    privileged.arg(&program).args(arguments);
+    if exists("sudo") && !setup::is_root() && std::io::stdin().is_terminal() {
+        println!("capturing needs a privilege: sudo may ask for your password");
+        // Asked for first, so that who declines still gets what needs no privilege.
+        if run_command(Command::new("sudo").arg("--validate")).is_ok() {
+            return start(&mut privileged);
         }
     }
-    println!("without the privilege to capture: the owners of all sockets, kept up to date");
-    println!("{}", setup::capture_advice());
+    println!("no privilege to capture: these are the owners of all sockets, kept up to date");
+    println!("{}", setup::capture_advice(&describe(&privileged)));
     start(Command::new(&program).args(["sockets", "--watch"]))
+}
+
+/// What `flowner` is to do. Cargo hands on the `--` before the arguments.
+fn main_job<'a>(arguments: &'a [&'a str]) -> &'a [&'a str] {
+    match arguments {
+        [] | ["--"] => &["watch"],
+        ["--", rest @ ..] | rest => rest,
+    }
 }
 
 fn program() -> PathBuf {
@@ -38,12 +52,15 @@ fn program() -> PathBuf {
         .join(format!("flowner{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Starts the program in the foreground; its exit code is ours.
-fn start(command: &mut Command) -> Result<ExitCode, Failure> {
-    println!("$ {command:?}");
-    let status = command
-        .status()
-        .map_err(|error| Failure(format!("{command:?} could not be started: {error}")))?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_job_is_to_watch() {
+        assert_eq!(main_job(&[]), ["watch"]);
+        assert_eq!(main_job(&["--"]), ["watch"]);
+        assert_eq!(main_job(&["--", "who", "443"]), ["who", "443"]);
+        assert_eq!(main_job(&["sockets", "--json"]), ["sockets", "--json"]);
+    }
 }

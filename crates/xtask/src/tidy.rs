@@ -10,7 +10,7 @@ use crate::command::{Failure, root};
 /// Lines a file may have before its tests.
 const MAX_LINES: usize = 600;
 
-/// A source file, cut where its tests begin.
+/// A source file, cut where its tests begin, or a manifest.
 struct Source {
     path: String,
     lines: Vec<String>,
@@ -29,10 +29,11 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A word that some files must not have.
+/// A word that some files must not have, on lines of a kind.
 struct Absence {
     rule: &'static str,
     words: &'static [&'static str],
+    lines: fn(&str) -> bool,
     applies: fn(&str) -> bool,
 }
 
@@ -44,50 +45,69 @@ const ABSENCES: [Absence; 6] = [
             "flowner_flows",
             "flowner_attribution",
             "flowner_core",
+            "flowner-capture",
+            "flowner-flows",
+            "flowner-attribution",
+            "flowner-core",
         ],
+        lines: is_code,
         applies: |path| sibling(path).is_some(),
     },
     Absence {
         rule: "the apps know core only",
         words: &[
-            "flowner_capture::",
-            "flowner_flows::",
-            "flowner_attribution::",
+            "flowner_capture",
+            "flowner_flows",
+            "flowner_attribution",
+            "flowner-capture",
+            "flowner-flows",
+            "flowner-attribution",
         ],
+        lines: is_code,
         applies: |path| path.starts_with("apps/"),
     },
     Absence {
         rule: "libraries do not print; use `tracing`",
         words: &["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("],
+        lines: is_code,
         applies: |path| path.starts_with("crates/") && !path.starts_with("crates/xtask/"),
     },
     Absence {
         rule: "no clock here: time comes in as an argument",
         words: &["Instant::now", "SystemTime::now", ".elapsed()"],
+        lines: is_code,
         applies: is_without_clock,
     },
     Absence {
         rule: "the platform is chosen once, by a module, not inside a function",
-        words: &[
-            "    #[cfg(target_os",
-            "    #[cfg(unix)]",
-            "    #[cfg(windows)]",
-            "cfg!(",
-        ],
-        applies: |path| !path.starts_with("crates/xtask/src/tidy.rs"),
+        words: &["target_os", "target_family", "unix", "windows"],
+        // Attributes of whole items stand at the margin.
+        lines: |line| {
+            let is_inner =
+                line.contains("cfg!(") || line.starts_with(' ') && line.contains("#[cfg(");
+            is_inner && is_code(line)
+        },
+        applies: |path| path != "crates/xtask/src/tidy.rs",
     },
     Absence {
         rule: "nothing unfinished is left behind",
         words: &["todo!(", "unimplemented!(", "FIXME", "XXX"],
+        lines: |_| true,
         applies: |path| path != "crates/xtask/src/tidy.rs",
     },
 ];
+
+/// Comments, and examples in them, may say anything.
+fn is_code(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.starts_with("//") && !line.starts_with("# ")
+}
 
 /// The crate of a file that must not know its siblings.
 fn sibling(path: &str) -> Option<&'static str> {
     ["capture", "flows", "attribution"]
         .into_iter()
-        .find(|name| path.starts_with(&format!("crates/{name}/src/")))
+        .find(|name| path.starts_with(&format!("crates/{name}/")))
 }
 
 fn is_without_clock(path: &str) -> bool {
@@ -105,7 +125,7 @@ fn is_without_clock(path: &str) -> bool {
 pub(crate) fn check() -> Result<(), Failure> {
     let sources = sources(&root())?;
     let mut violations: Vec<Violation> = sources.iter().flat_map(violations).collect();
-    violations.extend(manifests(&root())?);
+    violations.extend(without_readme(&root())?);
     if violations.is_empty() {
         println!("layout: {} files, nothing to mend", sources.len());
         return Ok(());
@@ -136,7 +156,7 @@ fn violations(source: &Source) -> Vec<Violation> {
     }
     if source.lines.len() > MAX_LINES {
         found.push(Violation {
-            place: source.path.clone(),
+            place: format!("{}:{}", source.path, MAX_LINES + 1),
             rule: "more than 600 lines before the tests: is it about one thing?",
         });
     }
@@ -144,64 +164,42 @@ fn violations(source: &Source) -> Vec<Violation> {
 }
 
 fn is_broken_by(absence: &Absence, path: &str, line: &str) -> bool {
-    // Comments and examples in them may say anything.
-    if line.trim_start().starts_with("//") {
-        return false;
-    }
-    let own = sibling(path).map(|name| format!("flowner_{name}"));
-    absence
-        .words
-        .iter()
-        .filter(|word| own.as_deref() != Some(**word))
-        .any(|word| line.contains(word))
+    let is_own = |word: &str| sibling(path).is_some_and(|own| word.ends_with(own));
+    (absence.lines)(line)
+        && absence
+            .words
+            .iter()
+            .any(|word| line.contains(word) && !is_own(word))
 }
 
-/// Each member has a README, and a library depends on no other but core on all.
-fn manifests(root: &Path) -> Result<Vec<Violation>, Failure> {
-    let mut found = Vec::new();
-    for folder in ["crates", "apps"] {
-        for member in read_dir(&root.join(folder))?
-            .into_iter()
-            .filter(|path| path.is_dir())
-        {
-            let name = format!("{folder}/{}", name_of(&member));
-            let manifest = read(&member.join("Cargo.toml"))?;
-            if !member.join("README.md").is_file() && !manifest.contains("publish = false") {
-                found.push(Violation {
-                    place: name.clone(),
-                    rule: "a crate has a README.md",
-                });
-            }
-            let is_library = sibling(&format!("{name}/src/")).is_some();
-            if is_library && depends_on_house(&manifest) {
-                found.push(Violation {
-                    place: format!("{name}/Cargo.toml"),
-                    rule: "capture, flows and attribution depend neither on each other nor on core",
-                });
-            }
-        }
-    }
-    Ok(found)
+/// The crates that do not say what they are.
+fn without_readme(root: &Path) -> Result<Vec<Violation>, Failure> {
+    let without = |member: &PathBuf| !member.join("README.md").is_file();
+    let found = members(root)?.into_iter().filter(without);
+    Ok(found
+        .map(|member| Violation {
+            place: relative(root, &member),
+            rule: "a crate has a README.md",
+        })
+        .collect())
 }
 
-fn depends_on_house(manifest: &str) -> bool {
-    let mut lines = manifest
-        .lines()
-        .skip_while(|line| *line != "[dependencies]")
-        .skip(1);
-    lines
-        .by_ref()
-        .take_while(|line| !line.starts_with('['))
-        .any(|line| line.starts_with("flowner-"))
+/// The folders of the crates.
+fn members(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut members = read_dir(&root.join("crates"))?;
+    members.extend(read_dir(&root.join("apps"))?);
+    members.push(root.join("benches"));
+    members.retain(|path| path.is_dir());
+    Ok(members)
 }
 
-/// The sources of libraries and apps, without tests, examples and benchmarks.
+/// The manifests of all crates and their sources, without tests, examples and
+/// benchmarks.
 fn sources(root: &Path) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
-    for folder in ["crates", "apps"] {
-        for member in read_dir(&root.join(folder))? {
-            collect(root, &member.join("src"), &mut sources)?;
-        }
+    for member in members(root)? {
+        sources.push(source(root, &member.join("Cargo.toml"))?);
+        collect(root, &member.join("src"), &mut sources)?;
     }
     Ok(sources)
 }
@@ -218,14 +216,25 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> Result<(), 
         if path.is_dir() {
             collect(root, &path, sources)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let relative = path.strip_prefix(root).unwrap_or(&path);
-            sources.push(Source {
-                path: relative.to_string_lossy().replace('\\', "/"),
-                lines: before_tests(&read(&path)?),
-            });
+            sources.push(source(root, &path)?);
         }
     }
     Ok(())
+}
+
+fn source(root: &Path, path: &Path) -> Result<Source, Failure> {
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+    Ok(Source {
+        path: relative(root, path),
+        lines: before_tests(&text),
+    })
+}
+
+/// The path from the root, the same on every platform.
+fn relative(root: &Path, path: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    path.to_string_lossy().replace('\\', "/")
 }
 
 /// The lines up to an inline module of tests, which stands last.
@@ -243,10 +252,6 @@ fn name_of(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 
 /// The entries of a folder, in order.
@@ -294,13 +299,45 @@ mod tests {
         check_line(flows, "let now = Instant::now();", &[1]);
         check_line("crates/core/src/ledger.rs", "SystemTime::now()", &[1]);
         check_line("crates/core/src/monitor.rs", "SystemTime::now()", &[]);
+        check_line("crates/capture/src/decode/ip.rs", "SystemTime::now()", &[1]);
+        check_line("crates/attribution/src/policy/mod.rs", "at.elapsed()", &[1]);
+        check_line("crates/attribution/src/service.rs", "at.elapsed()", &[]);
+        for word in ["todo!()", "unimplemented!()", "// FIXME", "a // XXX"] {
+            check_line("crates/core/src/a.rs", word, &[1]);
+        }
+    }
+
+    #[test]
+    fn platforms_are_chosen_by_modules() {
+        let path = "crates/core/src/a.rs";
+        check_line(path, "    #[cfg(target_os = \"linux\")]", &[1]);
+        check_line(path, "    #[cfg(not(unix))]", &[1]);
+        check_line(path, "if cfg!(windows) {", &[1]);
+        check_line(path, "#[cfg(target_os = \"linux\")]", &[]);
+        check_line(path, "    #[cfg(feature = \"serde\")]", &[]);
+    }
+
+    #[test]
+    fn manifests_name_no_sibling() {
+        let flows = "crates/flows/Cargo.toml";
+        let text = "[package]\nname = \"flowner-flows\"\n# as flowner-core\n[dependencies]\n";
+        check_line(flows, text, &[]);
+        check_line(flows, &format!("{text}flowner-core.workspace = true"), &[5]);
         check_line(
-            "crates/core/src/a.rs",
-            "    #[cfg(target_os = \"linux\")]",
+            flows,
+            &format!("{text}[dependencies.flowner-capture]"),
+            &[5],
+        );
+        check_line(
+            "crates/core/Cargo.toml",
+            "flowner-flows.workspace = true",
+            &[],
+        );
+        check_line(
+            "apps/cli/Cargo.toml",
+            "flowner-flows.workspace = true",
             &[1],
         );
-        check_line("crates/core/src/a.rs", "#[cfg(target_os = \"linux\")]", &[]);
-        check_line("crates/core/src/a.rs", "    todo!()", &[1]);
     }
 
     #[test]
@@ -316,10 +353,24 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_on_the_house_are_found() {
-        assert!(depends_on_house("[dependencies]\nflowner-flows = 1"));
-        assert!(!depends_on_house(
-            "[dependencies]\n\n[dev-dependencies]\nflowner-flows = 1"
-        ));
+    fn long_files_are_found() {
+        let path = "crates/flows/src/a.rs";
+        check_line(path, &"a\n".repeat(MAX_LINES), &[]);
+        check_line(path, &"a\n".repeat(MAX_LINES + 1), &[MAX_LINES + 1]);
+    }
+
+    #[test]
+    fn crates_without_readme_are_found() {
+        let root = std::env::temp_dir().join(format!("xtask-tidy-{}", std::process::id()));
+        for folder in ["crates/with", "crates/without", "apps", "benches"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for folder in ["crates/with", "benches"] {
+            fs::write(root.join(folder).join("README.md"), "").unwrap();
+        }
+        let found = without_readme(&root).unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        let places: Vec<&str> = found.iter().map(|v| v.place.as_str()).collect();
+        assert_eq!(places, ["crates/without"]);
     }
 }

@@ -2,6 +2,7 @@
 //! the BPF devices.
 
 use std::fs::File;
+use std::path::Path;
 
 use crate::command::Failure;
 
@@ -16,13 +17,16 @@ pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// One line on how to get the privilege to capture.
-pub(crate) const fn capture_advice() -> &'static str {
-    "for byte counts too, as root: target/release/flowner watch"
+/// One line on how to get the privilege to capture, with the command that has it.
+pub(crate) fn capture_advice(with_sudo: &str) -> String {
+    format!(
+        "for byte counts too, as root: {}",
+        with_sudo.trim_start_matches("sudo ")
+    )
 }
 
 /// Whether this user may capture: whether the BPF device opens.
-pub(crate) fn may_capture() -> bool {
+pub(crate) fn may_capture(_program: &Path) -> bool {
     ["/dev/bpf", "/dev/bpf0"]
         .iter()
         .any(|path| File::open(path).is_ok())

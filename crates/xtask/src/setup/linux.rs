@@ -1,16 +1,18 @@
 //! Linux: the package manager of the distribution.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::is_root;
 use crate::command::{Failure, exists, run};
 
-/// A package manager: its program, what it needs before installing, how it installs,
-/// and what the packages are called that give a linker and libpcap.
+/// A package manager: its program, how it learns which packages there are (where it
+/// does not do so by itself), how it installs, and what the packages are called that
+/// give a linker and libpcap.
 struct Manager {
     program: &'static str,
-    prepare: &'static [&'static str],
+    refresh: &'static [&'static str],
     install: &'static [&'static str],
     linker: &'static str,
     libpcap: &'static str,
@@ -19,35 +21,35 @@ struct Manager {
 const MANAGERS: [Manager; 5] = [
     Manager {
         program: "apt-get",
-        prepare: &["update"],
+        refresh: &["update"],
         install: &["install", "-y", "--no-install-recommends"],
         linker: "gcc libc6-dev",
         libpcap: "libpcap-dev",
     },
     Manager {
         program: "dnf",
-        prepare: &[],
+        refresh: &[],
         install: &["install", "-y"],
         linker: "gcc",
         libpcap: "libpcap-devel",
     },
     Manager {
         program: "pacman",
-        prepare: &[],
+        refresh: &["-Sy"],
         install: &["-S", "--needed", "--noconfirm"],
         linker: "gcc",
         libpcap: "libpcap",
     },
     Manager {
         program: "zypper",
-        prepare: &[],
+        refresh: &[],
         install: &["--non-interactive", "install"],
         linker: "gcc",
         libpcap: "libpcap-devel",
     },
     Manager {
         program: "apk",
-        prepare: &[],
+        refresh: &[],
         install: &["add"],
         linker: "build-base",
         libpcap: "libpcap-dev",
@@ -85,12 +87,23 @@ pub(crate) fn libpcap() -> Result<(), Failure> {
 }
 
 fn install(manager: &Manager, packages: &[&str]) -> Result<(), Failure> {
-    if !manager.prepare.is_empty() {
-        run(as_root(manager.program).args(manager.prepare))?;
+    let mut install = as_root(manager.program);
+    install.args(manager.install).args(packages);
+    if !is_root() && !exists("sudo") {
+        return Err(Failure(format!(
+            "that needs root, and there is no sudo; as root, run: {} {} {}",
+            manager.program,
+            manager.install.join(" "),
+            packages.join(" ")
+        )));
     }
-    run(as_root(manager.program)
-        .args(manager.install)
-        .args(packages))
+    let first = run(&mut install);
+    if first.is_ok() || manager.refresh.is_empty() {
+        return first;
+    }
+    println!("setup: perhaps the list of packages is missing or old");
+    run(as_root(manager.program).args(manager.refresh))?;
+    run(&mut install)
 }
 
 /// Installs packages by their Debian names; `false` where there is no `apt-get`.
@@ -130,14 +143,30 @@ fn links(libraries: &[&str]) -> bool {
     written && compiler.wait().is_ok_and(|status| status.success())
 }
 
-/// One line on how to get the privilege to capture.
-pub(crate) const fn capture_advice() -> &'static str {
-    "for byte counts too: sudo target/release/flowner watch"
+/// One line on how to get the privilege to capture, with the command that has it.
+pub(crate) fn capture_advice(with_sudo: &str) -> String {
+    format!("for byte counts too: {with_sudo}")
 }
 
-/// Whether this user may capture.
-pub(crate) fn may_capture() -> bool {
-    is_root()
+/// Whether this process may capture, or the program by its own capabilities.
+pub(crate) fn may_capture(program: &Path) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    has_net_raw(&status)
+        // Not every user has it in PATH.
+        || ["getcap", "/usr/sbin/getcap"].iter().any(|getcap| {
+            let output = Command::new(getcap).arg(program).output();
+            output.is_ok_and(|output| {
+                String::from_utf8_lossy(&output.stdout).contains("cap_net_raw")
+            })
+        })
+}
+
+/// Whether `CAP_NET_RAW`, bit 13 (capability.h), is among the effective capabilities
+/// in a `/proc/PID/status` (proc(5)). Root in a container may be without.
+fn has_net_raw(status: &str) -> bool {
+    let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & (1 << 13) != 0)
 }
 
 #[cfg(test)]
@@ -148,5 +177,15 @@ mod tests {
     fn the_linker_tells_what_is_missing() {
         assert!(links(&[]));
         assert!(!links(&["-lno_such_library_anywhere"]));
+    }
+
+    #[test]
+    fn the_capability_is_one_bit() {
+        assert!(has_net_raw(
+            "Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n"
+        ));
+        assert!(has_net_raw("CapEff:\t0000000000002000\n"));
+        assert!(!has_net_raw("CapEff:\t000001ffffffdfff\n"));
+        assert!(!has_net_raw("CapBnd:\t000001ffffffffff\n"));
     }
 }

@@ -1,6 +1,7 @@
 //! macOS: the SDK has libpcap; capturing goes through the BPF devices.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 use crate::command::{Failure, succeeds};
@@ -21,13 +22,13 @@ pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// One line on how to get the privilege to capture.
-pub(crate) const fn capture_advice() -> &'static str {
-    "for byte counts too: sudo target/release/flowner watch (or install Wireshark's ChmodBPF)"
+/// One line on how to get the privilege to capture, with the command that has it.
+pub(crate) fn capture_advice(with_sudo: &str) -> String {
+    format!("for byte counts too: {with_sudo} (or install Wireshark's ChmodBPF)")
 }
 
 /// Whether this user may capture: whether a BPF device opens, or is only busy.
-pub(crate) fn may_capture() -> bool {
+pub(crate) fn may_capture(_program: &Path) -> bool {
     (0..4).any(|number| match File::open(format!("/dev/bpf{number}")) {
         Ok(_) => true,
         Err(error) => error.kind() == std::io::ErrorKind::ResourceBusy,

@@ -1,8 +1,9 @@
 //! What the system must have before anything builds.
 //!
-//! A platform owes three functions: `libpcap()`, which installs libpcap's
-//! development files or says how to; `capture_advice()`, one line on how to get the
-//! privilege to capture; and `may_capture()`, whether this user has it.
+//! A platform owes four functions: `libpcap()`, which installs libpcap's development
+//! files or says how to; `install_debian()`, which installs Debian's packages where
+//! there are any; `may_capture()`, whether this user may; and `capture_advice()`, one
+//! line on how to get that privilege.
 
 #[cfg(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd"))]
 #[path = "bsd.rs"]
@@ -38,7 +39,7 @@ pub(crate) fn all() -> Result<(), Failure> {
 pub(crate) fn for_tests() -> Result<(), Failure> {
     all()?;
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
-        if succeeds(cargo(&[subcommand, "--version"]).env_remove("RUSTUP_TOOLCHAIN")) {
+        if succeeds(&mut cargo(&[subcommand, "--version"])) {
             continue;
         }
         if !exists("rustup") {
@@ -50,11 +51,7 @@ pub(crate) fn for_tests() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether this user is the administrator.
-#[cfg_attr(
-    not(any(target_os = "linux", test)),
-    allow(dead_code, reason = "where devices have permissions, those decide")
-)]
+/// Whether this user is the administrator of a Unix.
 pub(crate) fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output();
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")

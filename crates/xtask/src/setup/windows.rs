@@ -30,11 +30,11 @@ pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
 }
 
 /// One line on how to get the privilege to capture.
-pub(crate) const fn capture_advice() -> &'static str {
-    "for byte counts too: install Npcap, or run as administrator: target\\release\\flowner watch"
+pub(crate) fn capture_advice(_with_sudo: &str) -> String {
+    "for byte counts too: install Npcap, or run this as administrator".to_owned()
 }
 
 /// Npcap lets everyone capture unless it was installed otherwise; it will say so.
-pub(crate) fn may_capture() -> bool {
+pub(crate) fn may_capture(_program: &Path) -> bool {
     true
 }
