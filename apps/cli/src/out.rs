@@ -40,8 +40,11 @@ impl Out {
         Ok(())
     }
 
-    /// Writes a table, no wider than the terminal.
+    /// Writes a table, no wider than the terminal; nothing where it has no rows.
     pub(crate) fn table(&mut self, table: &Table) -> Result<(), Failure> {
+        if table.is_empty() {
+            return Ok(());
+        }
         Ok(table.write(&mut self.stream, self.width)?)
     }
 

@@ -45,6 +45,11 @@ impl Table {
         self.rows.push(Row { cells, style });
     }
 
+    /// Whether it has no rows.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Writes all rows; on a terminal of `width` columns none is longer.
     pub(crate) fn write(&self, out: &mut dyn Write, width: Option<usize>) -> io::Result<()> {
         let widths = self.widths();

@@ -11,7 +11,7 @@ use flowner_core::wire::{HeadLine, SocketLine};
 
 use crate::args::SocketsArgs;
 use crate::config;
-use crate::error::{Failure, Outcome};
+use crate::error::{Failure, Outcome, say};
 use crate::format;
 use crate::out::Out;
 use crate::table::{Align, Table, UNKNOWN};
@@ -33,7 +33,11 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
             out.json(&SocketLine::new(socket))?;
         }
     } else {
-        out.table(&table(sockets))?;
+        let table = table(sockets);
+        if table.is_empty() {
+            say("no socket that can be seen here fits");
+        }
+        out.table(&table)?;
     }
     Ok(ExitCode::SUCCESS)
 }
