@@ -62,8 +62,12 @@ fn run(capacity: usize, operations: &[Operation]) -> Vec<Ended> {
                 sequence,
                 fragment,
             } => {
-                let protocol = [Protocol::TCP, Protocol::UDP, Protocol::ICMP, Protocol(*protocol)]
-                    [usize::from(*protocol % 4)];
+                let protocol = [
+                    Protocol::TCP,
+                    Protocol::UDP,
+                    Protocol::ICMP,
+                    Protocol(*protocol),
+                ][usize::from(*protocol % 4)];
                 let packet = Packet {
                     time: Duration::from_secs((*seconds).into()),
                     source: from.address(),
