@@ -21,12 +21,13 @@ const TARGETS: [&str; 6] = [
     "x86_64-unknown-netbsd",
 ];
 
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
     "flowner-attribution",
     "flowner-capture",
     "flowner-flows",
     "flowner-core",
     "flowner",
+    "xtask",
 ];
 
 /// Debian's packages: the compiler, and what makes import libraries for Windows.
@@ -72,7 +73,7 @@ pub(crate) fn check(named: &[&str]) -> Result<(), Failure> {
         };
         // Nothing is linked; the build script only wants to know what there would be.
         command.env("LIBPCAP_VER", "1.10.4");
-        command.args(["--target-dir", "target/cross"]);
+        command.args(["--target-dir", "target/cross", "--locked"]);
         run(command.args(PACKAGES.iter().flat_map(|package| ["--package", package])))?;
         println!("{target}: {:.1} s", started.elapsed().as_secs_f64());
     }

@@ -11,14 +11,7 @@ type Step = (&'static str, fn() -> Result<(), Failure>);
 const STEPS: [Step; 9] = [
     ("set-up", setup::for_tests),
     ("format", || {
-        run(&mut cargo(&["fmt", "--all", "--", "--check"]))?;
-        run(&mut cargo(&[
-            "fmt",
-            "--manifest-path",
-            "fuzz/Cargo.toml",
-            "--",
-            "--check",
-        ]))
+        run(&mut cargo(&["fmt", "--all", "--", "--check"]))
     }),
     ("layout", tidy::check),
     ("clippy", || {
