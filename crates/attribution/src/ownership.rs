@@ -212,6 +212,8 @@ impl Match {
 pub enum Source {
     /// The portable table, on the `listeners` crate.
     Portable,
+    /// The native table of Linux: `sock_diag` and `/proc`.
+    SockDiag,
     /// A script, in tests.
     Scripted,
     /// No table: what is said follows from the flow itself, or nothing can be known.
@@ -223,6 +225,7 @@ impl Source {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::SockDiag => "sock-diag",
             Self::Scripted => "scripted",
             Self::None => "none",
         }

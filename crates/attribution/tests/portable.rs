@@ -10,12 +10,17 @@ mod helper;
 
 use std::net::{SocketAddr, TcpStream};
 
+use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{Attributor, Match, Ownership, Protocol, Reason, SocketQuery, Verdict};
 use helper::Helper;
 
+fn attributor() -> Attributor {
+    Attributor::with_table(PortableTable::new().unwrap())
+}
+
 fn ask(protocol: Protocol, local: SocketAddr, remote: Option<SocketAddr>) -> Ownership {
     let query = SocketQuery::new(protocol, local, remote);
-    Attributor::new().unwrap().lookup(&query).unwrap()
+    attributor().lookup(&query).unwrap()
 }
 
 #[track_caller]
@@ -115,7 +120,7 @@ fn a_closed_socket_is_not_found() {
 #[test]
 fn all_sockets_at_once() {
     let helper = Helper::new(&["tcp 127.0.0.1:0", "udp 127.0.0.1:0"]);
-    let snapshot = Attributor::new().unwrap().snapshot().unwrap();
+    let snapshot = attributor().snapshot().unwrap();
     assert!(snapshot.started_at() <= snapshot.finished_at());
     for local in &helper.addresses {
         let of_helper = snapshot.sockets().iter().filter(|socket| {

@@ -82,7 +82,7 @@ impl Monitor {
     /// When the input cannot be opened, or owners are wanted and cannot be looked
     /// up on this system.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        Self::launch(config, None)
+        Self::launch(config, None, Attributor::new)
     }
 
     /// As [`start`](Self::start), with the events as they happen.
@@ -91,10 +91,26 @@ impl Monitor {
     /// As for [`start`](Self::start).
     pub fn start_watched(config: &Config) -> Result<(Self, Events), Error> {
         let (sender, events) = events::queue(config.limits.events);
-        Ok((Self::launch(config, Some(sender))?, events))
+        let monitor = Self::launch(config, Some(sender), Attributor::new)?;
+        Ok((monitor, events))
     }
 
-    fn launch(config: &Config, events: Option<EventSender>) -> Result<Self, Error> {
+    /// As [`start_watched`](Self::start_watched), with owners from a given table
+    /// instead of the best one of this system.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_with(config: &Config, attributor: Attributor) -> Result<(Self, Events), Error> {
+        let (sender, events) = events::queue(config.limits.events);
+        let monitor = Self::launch(config, Some(sender), || Ok(attributor))?;
+        Ok((monitor, events))
+    }
+
+    fn launch(
+        config: &Config,
+        events: Option<EventSender>,
+        attributor: impl FnOnce() -> Result<Attributor, attribution::Error>,
+    ) -> Result<Self, Error> {
         let opened = Opened::new(config)?;
         let looks_up_owners = config.owners && config.input.is_live();
         let ledger = Ledger::new(
@@ -114,7 +130,7 @@ impl Monitor {
             progress: Progress::default(),
         });
         let service = if looks_up_owners {
-            Some(Arc::new(spawn_service(&shared)?))
+            Some(Arc::new(spawn_service(&shared, attributor()?)?))
         } else {
             None
         };
@@ -371,9 +387,8 @@ fn local_addresses(devices: &[Device], extra: &[std::net::IpAddr]) -> LocalAddre
     local
 }
 
-fn spawn_service(shared: &Arc<Shared>) -> Result<Service, Error> {
+fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {
     let shared = Arc::clone(shared);
-    let attributor = Attributor::new()?;
     let on_event = move |event| shared.answer(event);
     Ok(Service::spawn(
         attributor,

@@ -12,12 +12,18 @@
 //! A faster table for one platform is one more file here and one more line in
 //! [`best`].
 
+#[cfg_attr(target_os = "linux", path = "best/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "best/other.rs")]
+mod best;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod list;
 pub mod portable;
 pub mod unsupported;
 
+pub use best::best;
 pub use list::{Snapshot, Socket, SocketState};
 
 use crate::{Error, Ownership, SocketQuery, Source};
@@ -55,12 +61,4 @@ pub trait SocketTable: Send {
     fn finds_exactly(&self) -> bool {
         false
     }
-}
-
-/// The best table that this operating system offers.
-///
-/// # Errors
-/// [`Error::Unsupported`] where none works.
-pub fn best() -> Result<Box<dyn SocketTable>, Error> {
-    Ok(Box::new(portable::PortableTable::new()?))
 }

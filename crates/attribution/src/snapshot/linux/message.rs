@@ -1,0 +1,274 @@
+//! The messages of `sock_diag` (`sock_diag(7)`; `include/uapi/linux/inet_diag.h`), to
+//! and from bytes. Pure: any bytes whatsoever are read as messages or as malformed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::super::SocketState;
+use crate::Protocol;
+
+/// `SOCK_DIAG_BY_FAMILY`: the type of requests and of the sockets in answers.
+const BY_FAMILY: u16 = 20;
+/// `NLMSG_ERROR` and `NLMSG_DONE` (netlink(7)).
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+/// `NLM_F_REQUEST`, and `NLM_F_DUMP` for all sockets.
+const REQUEST: u16 = 1;
+const DUMP: u16 = 0x300;
+
+const HEADER_LEN: usize = 16;
+/// `struct inet_diag_req_v2` and `struct inet_diag_msg`.
+const REQUEST_LEN: usize = 56;
+/// Both together, as the header tells it.
+const MESSAGE_LEN: u32 = 72;
+const SOCKET_LEN: usize = 72;
+
+/// Attributes that are read.
+const SKV6ONLY: u16 = 11;
+const CGROUP_ID: u16 = 21;
+
+/// An address family, as sockets have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(super) const fn of(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(_) => Self::V4,
+            SocketAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// `AF_INET`, `AF_INET6`.
+    const fn number(self) -> u8 {
+        match self {
+            Self::V4 => 2,
+            Self::V6 => 10,
+        }
+    }
+
+    const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            2 => Some(Self::V4),
+            10 => Some(Self::V6),
+            _ => None,
+        }
+    }
+}
+
+/// A socket as the kernel tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DiagSocket {
+    pub(super) state: Option<SocketState>,
+    pub(super) local: SocketAddr,
+    /// `None` where it is not connected.
+    pub(super) remote: Option<SocketAddr>,
+    /// 0 where no file stands for it: not accepted yet, or closed by its owner.
+    pub(super) inode: u32,
+    /// Of whoever opened it. Not to be trusted where the inode is 0.
+    pub(super) uid: u32,
+    /// The same from the first packet to the end of `TIME_WAIT`.
+    pub(super) cookie: u64,
+    pub(super) control_group: Option<u64>,
+    pub(super) v6_only: bool,
+}
+
+/// One message of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Message {
+    Socket(DiagSocket),
+    /// The end of a dump.
+    Done,
+    /// An error number; 0 acknowledges.
+    Error(i32),
+    /// A type or family that is not asked for.
+    Other,
+}
+
+/// The answer is not as the kernel writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// A request for all sockets of a family.
+pub(super) fn dump(protocol: Protocol, family: Family, sequence: u32) -> Vec<u8> {
+    let any = match family {
+        Family::V4 => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        Family::V6 => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    };
+    request(protocol, family, DUMP, any, any, sequence)
+}
+
+/// A request for one socket.
+///
+/// The kernel looks for the receiver of a datagram as if one came in, so for UDP
+/// source and destination change places (`udp_dump_one` in `net/ipv4/udp_diag.c`).
+pub(super) fn exact(
+    protocol: Protocol,
+    local: SocketAddr,
+    remote: SocketAddr,
+    sequence: u32,
+) -> Vec<u8> {
+    let (source, destination) = match protocol {
+        Protocol::Tcp => (local, remote),
+        Protocol::Udp => (remote, local),
+    };
+    request(
+        protocol,
+        Family::of(local),
+        0,
+        source,
+        destination,
+        sequence,
+    )
+}
+
+fn request(
+    protocol: Protocol,
+    family: Family,
+    flags: u16,
+    source: SocketAddr,
+    destination: SocketAddr,
+    sequence: u32,
+) -> Vec<u8> {
+    let protocol = match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+    };
+    let mut bytes = Vec::with_capacity(HEADER_LEN + REQUEST_LEN);
+    bytes.extend(MESSAGE_LEN.to_ne_bytes());
+    bytes.extend(BY_FAMILY.to_ne_bytes());
+    bytes.extend((REQUEST | flags).to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes.extend([family.number(), protocol, 0, 0]);
+    // All states.
+    bytes.extend(u32::MAX.to_ne_bytes());
+    bytes.extend(source.port().to_be_bytes());
+    bytes.extend(destination.port().to_be_bytes());
+    bytes.extend(address_bytes(source.ip()));
+    bytes.extend(address_bytes(destination.ip()));
+    // Any interface, no cookie (`INET_DIAG_NOCOOKIE`).
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes.extend([0xff; 8]);
+    bytes
+}
+
+fn address_bytes(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V6(v6) => v6.octets(),
+        IpAddr::V4(v4) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&v4.octets());
+            bytes
+        }
+    }
+}
+
+/// The messages in what was received at once.
+pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let taken = take(bytes);
+        bytes = taken.map_or(&[], |(_, rest)| rest);
+        Some(taken.map(|(message, _)| message))
+    })
+}
+
+fn take(bytes: &[u8]) -> Result<(Message, &[u8]), Malformed> {
+    let length = usize::try_from(u32_at(bytes, 0)?).map_err(|_| Malformed)?;
+    let kind = u16_at(bytes, 4)?;
+    let body = bytes.get(HEADER_LEN..length).ok_or(Malformed)?;
+    let message = match kind {
+        DONE => Message::Done,
+        ERROR => Message::Error(i32::from_ne_bytes(array_at(body, 0)?)),
+        BY_FAMILY => socket(body)?.map_or(Message::Other, Message::Socket),
+        _ => Message::Other,
+    };
+    // The next one begins at a multiple of four (`NLMSG_ALIGN`).
+    let next = length.next_multiple_of(4).min(bytes.len());
+    Ok((message, &bytes[next..]))
+}
+
+/// `None` for a family that is not asked for.
+fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
+    let Some(family) = Family::from_number(*body.first().ok_or(Malformed)?) else {
+        return Ok(None);
+    };
+    let end = |port_at: usize, address_at: usize| -> Result<SocketAddr, Malformed> {
+        let port = u16::from_be_bytes(array_at(body, port_at)?);
+        let ip = match family {
+            Family::V4 => IpAddr::from(array_at::<4>(body, address_at)?),
+            Family::V6 => IpAddr::from(array_at::<16>(body, address_at)?),
+        };
+        Ok(SocketAddr::new(ip, port))
+    };
+    let (local, remote) = (end(4, 8)?, end(6, 24)?);
+    let cookie = u64::from(u32_at(body, 44)?) | u64::from(u32_at(body, 48)?) << 32;
+    let attributes = body.get(SOCKET_LEN..).ok_or(Malformed)?;
+    let mut socket = DiagSocket {
+        state: state(body[1]),
+        local,
+        remote: (remote.port() != 0).then_some(remote),
+        inode: u32_at(body, 68)?,
+        uid: u32_at(body, 64)?,
+        cookie,
+        control_group: None,
+        v6_only: false,
+    };
+    read_attributes(attributes, &mut socket)?;
+    Ok(Some(socket))
+}
+
+/// Attributes are length, type, value, at multiples of four (rtnetlink(7)).
+fn read_attributes(mut rest: &[u8], socket: &mut DiagSocket) -> Result<(), Malformed> {
+    while !rest.is_empty() {
+        let length = usize::from(u16_at(rest, 0)?);
+        let kind = u16_at(rest, 2)?;
+        let value = rest.get(4..length).ok_or(Malformed)?;
+        match kind {
+            SKV6ONLY => socket.v6_only = value.first().is_some_and(|byte| *byte != 0),
+            CGROUP_ID => {
+                socket.control_group = Some(u64::from_ne_bytes(array_at(value, 0)?));
+            }
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// `include/net/tcp_states.h`; UDP sockets are established or closed.
+const fn state(number: u8) -> Option<SocketState> {
+    Some(match number {
+        1 => SocketState::Established,
+        2 => SocketState::SynSent,
+        // 12 is a request that has no socket yet (`TCP_NEW_SYN_RECV`).
+        3 | 12 => SocketState::SynReceived,
+        4 => SocketState::FinWait1,
+        5 => SocketState::FinWait2,
+        6 => SocketState::TimeWait,
+        7 => SocketState::Closed,
+        8 => SocketState::CloseWait,
+        9 => SocketState::LastAck,
+        10 => SocketState::Listen,
+        11 => SocketState::Closing,
+        _ => return None,
+    })
+}
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Malformed> {
+    let array = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    array.copied().ok_or(Malformed)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Malformed> {
+    array_at(bytes, at).map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
+    array_at(bytes, at).map(u32::from_ne_bytes)
+}

@@ -1,0 +1,32 @@
+//! Which interfaces of the kernel are used.
+
+use std::path::PathBuf;
+
+/// What a [`LinuxTable`](super::LinuxTable) may use. All of it by default; less makes
+/// it do what it does on kernels and mounts that offer less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinuxOptions {
+    /// Where the process file system is mounted. Mounted with `hidepid`, or empty,
+    /// other users' processes or all of them stay unnamed.
+    pub proc: PathBuf,
+    /// Whether sockets are asked for through `sock_diag`, else read from
+    /// `/proc/net`, which tells neither control group nor cookie.
+    pub sock_diag: bool,
+    /// Whether the count of descriptors that `/proc/PID/fd` has as its size since
+    /// Linux 6.2 tells what changed; else every look reads all descriptors.
+    pub descriptor_counts: bool,
+    /// Whether the sockets of other network namespaces are looked for too, where
+    /// privileges allow.
+    pub other_namespaces: bool,
+}
+
+impl Default for LinuxOptions {
+    fn default() -> Self {
+        Self {
+            proc: PathBuf::from("/proc"),
+            sock_diag: true,
+            descriptor_counts: true,
+            other_namespaces: true,
+        }
+    }
+}
