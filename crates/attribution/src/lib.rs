@@ -56,4 +56,4 @@ pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question
 pub use process::{Process, ProcessId, Unit, UnitKind, User};
 pub use query::{Protocol, SocketQuery};
 pub use service::Service;
-pub use snapshot::{Snapshot, Socket, SocketState, SocketTable};
+pub use snapshot::{Glance, Snapshot, Socket, SocketState, SocketTable};

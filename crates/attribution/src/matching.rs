@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::{Match, Process, Reason, Socket, SocketQuery, Verdict};
+use crate::{Match, Process, Protocol, Reason, Socket, SocketQuery, Verdict};
 
 /// The answer of the most specific sockets that fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,24 +18,54 @@ pub(crate) fn best<'a>(
     query: &SocketQuery,
     sockets: impl IntoIterator<Item = &'a Socket>,
 ) -> Option<Finding> {
+    let (matched, fitting) = fitting(query, sockets, |socket| Ends::of(socket))?;
+    let owners: Vec<&Verdict> = fitting.into_iter().map(|socket| &socket.owner).collect();
+    let verdict = merge(&owners);
+    Some(Finding { matched, verdict })
+}
+
+/// What of a socket counts for a match.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) protocol: Protocol,
+    /// Normalised, as the other end.
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) v6_only: bool,
+}
+
+impl Ends {
+    fn of(socket: &Socket) -> Self {
+        Self {
+            protocol: socket.protocol,
+            local: socket.local,
+            remote: socket.remote,
+            v6_only: socket.v6_only,
+        }
+    }
+}
+
+/// Those that fit `query` best, equally well; `None` where none fits.
+pub(crate) fn fitting<T>(
+    query: &SocketQuery,
+    sockets: impl IntoIterator<Item = T>,
+    ends: impl Fn(&T) -> Ends,
+) -> Option<(Match, Vec<T>)> {
     let mut best: Option<Fit> = None;
-    let mut owners: Vec<&Verdict> = Vec::new();
+    let mut fitting = Vec::new();
     for socket in sockets {
-        let Some(fit) = fit(query, socket) else {
+        let Some(fit) = fit(query, &ends(&socket)) else {
             continue;
         };
         if best.is_none_or(|best| fit > best) {
             best = Some(fit);
-            owners.clear();
+            fitting.clear();
         }
         if best == Some(fit) {
-            owners.push(&socket.owner);
+            fitting.push(socket);
         }
     }
-    best.map(|fit| Finding {
-        matched: fit.matched,
-        verdict: merge(&owners),
-    })
+    Some((best?.matched, fitting))
 }
 
 /// How well a socket fits; ordered, greater is better.
@@ -48,7 +78,7 @@ struct Fit {
     same_family: bool,
 }
 
-fn fit(query: &SocketQuery, socket: &Socket) -> Option<Fit> {
+fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
     if socket.protocol != query.protocol() || socket.local.port() != query.local().port() {
         return None;
     }
@@ -66,7 +96,7 @@ fn fit(query: &SocketQuery, socket: &Socket) -> Option<Fit> {
 }
 
 /// Whether a socket's local address covers the address of the question.
-fn match_address(local: SocketAddr, socket: &Socket) -> Option<Match> {
+fn match_address(local: SocketAddr, socket: &Ends) -> Option<Match> {
     let bound = socket.local.ip();
     if bound == local.ip() {
         return Some(Match::LocalEndpoint);
@@ -118,7 +148,6 @@ pub(crate) fn distinct(mut processes: Vec<Arc<Process>>) -> Vec<Arc<Process>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Protocol;
 
     fn process(pid: u32) -> Verdict {
         Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}"))))

@@ -5,6 +5,7 @@
 //!
 //! | module | type | where |
 //! |---|---|---|
+//! | `linux` | `LinuxTable` | Linux |
 //! | [`portable`] | `PortableTable` | wherever the `listeners` crate works |
 //! | [`unsupported`] | `UnsupportedTable` | everywhere: it knows nothing and says so |
 //! | `fake` | `FakeTable` | tests (feature `test-util`) |
@@ -50,6 +51,23 @@ pub trait SocketTable: Send {
         Ok(self.snapshot()?.find(query))
     }
 
+    /// Looks up several sockets, which may share what is read for them.
+    ///
+    /// # Errors
+    /// As for [`snapshot`](Self::snapshot).
+    fn find_each(&mut self, queries: &[SocketQuery]) -> Result<Vec<Ownership>, Error> {
+        queries.iter().map(|query| self.find(query)).collect()
+    }
+
+    /// Reads ahead what makes later questions fast, where there is such a thing.
+    fn prepare(&mut self) {}
+
+    /// A faster and less thorough way to ask, for another thread; `None` where there
+    /// is none.
+    fn glance(&self) -> Option<Box<dyn Glance>> {
+        None
+    }
+
     /// Whether sockets carry their remote end, so that a connection can be told
     /// from its listener.
     fn tells_remotes(&self) -> bool {
@@ -61,4 +79,13 @@ pub trait SocketTable: Send {
     fn finds_exactly(&self) -> bool {
         false
     }
+}
+
+/// A look at one socket that takes microseconds, while it and its owner are still
+/// there: made by the thread that sees the first packet of a flow, before it takes the
+/// next one.
+pub trait Glance: Send {
+    /// Who owns the socket as far as can be told at once. `None` tells nothing; what is
+    /// told may be incomplete, and is to be confirmed by [`SocketTable::find`].
+    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership>;
 }

@@ -1,13 +1,14 @@
 //! The netlink socket on which `sock_diag` answers. One request at a time.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
+use rustix::io::retry_on_intr;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use super::message::{self, DiagSocket, Family, Message};
+use super::message::{self, DiagSocket, Family, Message, Which};
 use crate::Protocol;
 
 /// The kernel fills at most 32 KiB at a time (`netlink_recvmsg`).
@@ -51,44 +52,41 @@ impl Diag {
         self.sequence = self.sequence.wrapping_add(1);
         let request = message::exact(protocol, local, remote, self.sequence);
         self.send(&request)?;
-        match self.receive()?.next() {
+        let answer = self.receive()?.next();
+        match answer {
             Some(Message::Socket(socket)) => Ok(Some(socket)),
             Some(Message::Error(number)) if is_absent(number) => Ok(None),
             Some(Message::Error(number)) => Err(io::Error::from_raw_os_error(-number)),
-            other => Err(unexpected(other)),
+            other => {
+                self.drain();
+                Err(unexpected(other))
+            }
         }
     }
 
-    /// The listener or unconnected socket at a local end, whatever the remote.
-    pub(super) fn unconnected(
+    /// Adds the sockets of both families.
+    pub(super) fn dump(
         &mut self,
         protocol: Protocol,
-        local: SocketAddr,
-    ) -> io::Result<Option<DiagSocket>> {
-        let nobody: IpAddr = match local {
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        self.exact(protocol, local, SocketAddr::new(nobody, 0))
-    }
-
-    /// All sockets, of both families.
-    pub(super) fn dump(&mut self, protocol: Protocol) -> io::Result<Vec<DiagSocket>> {
-        let mut sockets = Vec::new();
+        which: Which,
+        sockets: &mut Vec<DiagSocket>,
+    ) -> io::Result<()> {
         for family in [Family::V4, Family::V6] {
-            self.dump_family(protocol, family, &mut sockets)?;
+            let dumped = self.dump_family(protocol, family, which, sockets);
+            dumped.inspect_err(|_| self.drain())?;
         }
-        Ok(sockets)
+        Ok(())
     }
 
     fn dump_family(
         &mut self,
         protocol: Protocol,
         family: Family,
+        which: Which,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = message::dump(protocol, family, self.sequence);
+        let request = message::dump(protocol, family, which, self.sequence);
         self.send(&request)?;
         loop {
             for message in self.receive()? {
@@ -106,16 +104,22 @@ impl Diag {
         }
     }
 
+    /// Throws away what is left of an answer that was not understood.
+    fn drain(&mut self) {
+        while rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::DONTWAIT).is_ok() {}
+    }
+
     fn send(&self, request: &[u8]) -> io::Result<()> {
         let kernel = SocketAddrNetlink::new(0, 0);
-        rustix::net::sendto(&self.socket, request, SendFlags::empty(), &kernel)?;
+        retry_on_intr(|| rustix::net::sendto(&self.socket, request, SendFlags::empty(), &kernel))?;
         Ok(())
     }
 
     /// What was received at once; malformed answers end it.
     fn receive(&mut self) -> io::Result<impl Iterator<Item = Message>> {
-        let (length, _) =
-            rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())?;
+        let (length, _) = retry_on_intr(|| {
+            rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())
+        })?;
         let messages = message::messages(&self.buffer[..length]);
         Ok(messages.map_while(Result::ok))
     }

@@ -1,104 +1,129 @@
 //! What is known of a process, read once from `/proc/PID`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Mode, OFlags, openat, readlinkat};
+use rustix::fs::readlinkat;
 
+use super::proc::{self, Proc, Scratch};
 use super::stat;
-use crate::process::split_deleted;
 use crate::{Process, User};
 
 /// Bytes of arguments that are kept of a process.
-const MAX_ARGUMENTS: u64 = 16 * 1024;
+const MAX_ARGUMENTS: usize = 16 * 1024;
+/// Bytes of any other file that are read.
+const MAX_TEXT: usize = 64 * 1024;
 
 /// Reads facts of processes.
 #[derive(Debug)]
 pub(super) struct Facts {
     boot: SystemTime,
     ticks_per_second: u64,
-    users: Users,
-}
-
-/// Opens the folder of a process. It stands for that process also when its pid is
-/// reused: then nothing can be read through it any more.
-pub(super) fn open_process(proc: &OwnedFd, pid: u32) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(openat(proc, pid.to_string(), flags, Mode::empty())?)
-}
-
-/// The newest id of a process or thread.
-pub(super) fn newest_pid(proc: &OwnedFd) -> Option<u32> {
-    stat::newest_pid(&read(proc, "loadavg").ok()?)
+    users: Mutex<Users>,
 }
 
 /// The process that a process or thread belongs to.
-pub(super) fn leader(proc: &OwnedFd, id: u32) -> Option<u32> {
-    let folder = open_process(proc, id).ok()?;
-    stat::thread_group(&read(&folder, "status").ok()?)
+pub(super) fn leader(process: &OwnedFd, scratch: &mut Scratch) -> Option<u32> {
+    stat::thread_group(&text(process, c"status", scratch)?)
 }
 
-/// Clock ticks from boot to the start of the process whose folder this is.
-pub(super) fn started(folder: &OwnedFd) -> Option<u64> {
-    Some(stat::stat(&read(folder, "stat").ok()?)?.started)
+/// What `/proc/PID/stat` tells of the process whose folder this is.
+pub(super) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<stat::Stat> {
+    stat::stat(&text(process, c"stat", scratch)?)
 }
 
 impl Facts {
-    pub(super) fn new(proc: &OwnedFd) -> io::Result<Self> {
-        let boot = stat::boot_time(&read(proc, "stat")?)
-            .ok_or_else(|| io::Error::other("/proc/stat does not tell the boot time"))?;
+    pub(super) fn new(proc: &Proc, scratch: &mut Scratch) -> io::Result<Self> {
+        let bytes = proc::read(proc.root(), c"stat", usize::MAX, scratch)?;
+        let boot = stat::boot_time(&String::from_utf8_lossy(bytes))
+            .ok_or_else(|| io::Error::other("stat does not tell the boot time"))?;
         Ok(Self {
             boot: UNIX_EPOCH + Duration::from_secs(boot),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
-            users: Users::default(),
+            users: Mutex::default(),
         })
     }
 
-    /// The facts of the process with this pid and start; `None` if it is gone.
+    /// The facts of the process whose folder this is, as far as they can be read;
+    /// `None` if it is gone.
     ///
-    /// All are read through one folder, which ends with the process, and the start is
-    /// compared last: what was read before is of that process.
-    pub(super) fn read(&mut self, proc: &OwnedFd, pid: u32, started: u64) -> Option<Process> {
-        let folder = open_process(proc, pid).ok()?;
-        let path = readlinkat(&folder, "exe", Vec::new()).ok();
-        let path = path.map(|path| path.to_string_lossy().into_owned());
-        let arguments = read_bytes(&folder, "cmdline", MAX_ARGUMENTS).ok();
-        let status = read(&folder, "status").ok();
-        let cgroup = read(&folder, "cgroup").ok();
-        let stat = stat::stat(&read(&folder, "stat").ok()?)?;
-        if stat.started != started {
-            return None;
+    /// The folder ends with the process, so all are of the same one, also if its pid
+    /// is given to another meanwhile. If it executes something else meanwhile, they
+    /// are read again.
+    pub(super) fn read(
+        &self,
+        process: &OwnedFd,
+        pid: u32,
+        owner: u32,
+        scratch: &mut Scratch,
+    ) -> Option<Process> {
+        const ATTEMPTS: usize = 3;
+        let mut path = executable(process);
+        for attempt in 1.. {
+            let facts = self.read_once(process, pid, owner, path.clone(), scratch)?;
+            let after = executable(process);
+            // Of one that has just exited, the executable cannot be read any more.
+            if after == path || after.is_none() || attempt == ATTEMPTS {
+                return Some(facts);
+            }
+            path = after;
         }
-        let (path, path_deleted) = match path.as_deref().map(split_deleted) {
-            Some((path, deleted)) => (Some(path.to_owned()), deleted),
-            None => (None, false),
+        None
+    }
+
+    fn read_once(
+        &self,
+        process: &OwnedFd,
+        pid: u32,
+        owner: u32,
+        path: Option<OsString>,
+        scratch: &mut Scratch,
+    ) -> Option<Process> {
+        let stat = stat_of(process, scratch)?;
+        let arguments = proc::read(process, c"cmdline", MAX_ARGUMENTS, scratch);
+        let arguments = arguments.ok().map(split_arguments);
+        let uid = match owner {
+            // Of root, or of one whose folder is root's because it may not be dumped.
+            0 => text(process, c"status", scratch).and_then(|text| stat::effective_uid(&text)),
+            uid => Some(uid),
         };
-        let uid = status.as_deref().and_then(stat::effective_uid);
-        let arguments = arguments.map(|bytes| split_arguments(&bytes));
+        let unit = text(process, c"cgroup", scratch).and_then(|text| stat::unit(&text));
+        let (path, path_deleted) = path.map_or((None, false), split_deleted);
         Some(Process {
             pid,
-            started: Some(self.wall_clock(started)),
+            started: Some(self.wall_clock(stat.started)),
             parent: Some(stat.parent),
             name: full_name(stat.name, path.as_deref(), arguments.as_deref()),
             path,
             path_deleted,
             arguments,
             user: uid.map(|uid| self.user(uid)),
-            unit: cgroup.as_deref().and_then(stat::unit),
+            unit,
         })
     }
 
     /// A user with the name that `/etc/passwd` gives.
-    pub(super) fn user(&mut self, uid: u32) -> User {
-        User {
-            id: uid,
-            name: self.users.name(uid),
-        }
+    pub(super) fn user(&self, uid: u32) -> User {
+        let name = self.users().names.get(&uid).cloned();
+        let name = name.or_else(|| {
+            let (changed, names) = read_users(self.users().changed)?;
+            let mut users = self.users();
+            *users = Users { names, changed };
+            users.names.get(&uid).cloned()
+        });
+        User { id: uid, name }
+    }
+
+    fn users(&self) -> std::sync::MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wall_clock(&self, ticks: u64) -> SystemTime {
@@ -108,19 +133,34 @@ impl Facts {
     }
 }
 
+fn executable(process: &OwnedFd) -> Option<OsString> {
+    let path = readlinkat(process, c"exe", Vec::new()).ok()?;
+    Some(OsString::from_vec(path.into_bytes()))
+}
+
+/// Names in it may be of any bytes; those that are not UTF-8 are replaced.
+fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut Scratch) -> Option<Cow<'a, str>> {
+    let bytes = proc::read(process, name, MAX_TEXT, scratch).ok()?;
+    Some(String::from_utf8_lossy(bytes))
+}
+
+/// Splits off the marker of a file that was unlinked (`proc_pid_exe(5)`).
+fn split_deleted(path: OsString) -> (Option<PathBuf>, bool) {
+    let kept = path.as_bytes().strip_suffix(b" (deleted)");
+    let kept = kept.map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)));
+    let is_deleted = kept.is_some();
+    (Some(kept.unwrap_or_else(|| path.into())), is_deleted)
+}
+
 /// The kernel cuts names at 15 bytes; where the file or the first argument goes on
 /// from there, that is the name.
-fn full_name(
-    cut: String,
-    path: Option<&std::path::Path>,
-    arguments: Option<&[OsString]>,
-) -> String {
+fn full_name(cut: String, path: Option<&Path>, arguments: Option<&[OsString]>) -> String {
     const CUT_LENGTH: usize = 15;
     if cut.len() < CUT_LENGTH {
         return cut;
     }
     let first = arguments.and_then(|arguments| arguments.first());
-    let first = first.map(std::path::Path::new);
+    let first = first.map(Path::new);
     let longer = [path, first]
         .into_iter()
         .flatten()
@@ -142,19 +182,6 @@ fn split_arguments(bytes: &[u8]) -> Vec<OsString> {
         .collect()
 }
 
-fn read(folder: &OwnedFd, name: &str) -> io::Result<String> {
-    let bytes = read_bytes(folder, name, u64::MAX)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn read_bytes(folder: &OwnedFd, name: &str, max: u64) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(folder.as_fd(), name, flags, Mode::empty())?;
-    let mut bytes = Vec::new();
-    fs::File::from(file).take(max).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// Names of users, from `/etc/passwd` (passwd(5)), read again when it changed.
 #[derive(Debug, Default)]
 struct Users {
@@ -162,22 +189,18 @@ struct Users {
     changed: Option<SystemTime>,
 }
 
-impl Users {
-    fn name(&mut self, uid: u32) -> Option<String> {
-        const PATH: &str = "/etc/passwd";
-        if !self.names.contains_key(&uid) {
-            let changed = fs::metadata(PATH).and_then(|file| file.modified()).ok();
-            if changed != self.changed {
-                self.changed = changed;
-                self.names = fs::read(PATH).map_or_else(|_| HashMap::new(), |text| names(&text));
-            }
-        }
-        self.names.get(&uid).cloned()
+/// The names, unless they are those of that time.
+fn read_users(known: Option<SystemTime>) -> Option<(Option<SystemTime>, HashMap<u32, String>)> {
+    const PATH: &str = "/etc/passwd";
+    let changed = fs::metadata(PATH).and_then(|file| file.modified()).ok();
+    if changed.is_none() || changed == known {
+        return None;
     }
+    Some((changed, names(&fs::read(PATH).ok()?)))
 }
 
 fn names(passwd: &[u8]) -> HashMap<u32, String> {
-    let text = std::ffi::OsStr::from_bytes(passwd).to_string_lossy();
+    let text = OsStr::from_bytes(passwd).to_string_lossy();
     let user = |line: &str| {
         let mut fields = line.split(':');
         let name = fields.next()?.to_owned();

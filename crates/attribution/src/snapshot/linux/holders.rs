@@ -1,293 +1,331 @@
-//! Which processes hold a socket: an index over `/proc/PID/fd`, renewed where it
-//! changed.
+//! Which processes hold a socket: where to look, in which order, and how often.
 //!
-//! Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
-//! (`proc_readfd_count` in `fs/proc/fd.c`): one call tells whether a process is worth
-//! another look. That is a hint, not proof (one opened, one closed), so a socket that
-//! is not found the cheap way is looked for the full way. Before 6.2 the size is 0,
-//! and every look is a full one.
+//! Descriptors are the expensive half of a question, so the likely processes come
+//! first: those that were started last, those that are known to hold it, and those
+//! that answered before. Then everything that changed, by the count of descriptors
+//! that the folder tells. The count is a hint, not proof (one opened, one closed), so
+//! at last everything is read.
+//!
+//! One thread may look while another does: what they find goes into one [`Index`],
+//! which is never locked while `/proc` is read.
 
-use std::collections::HashMap;
-use std::ffi::CStr;
+use std::cmp::Reverse;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
-
-use super::facts::{self, Facts, open_process};
+use super::facts::{self, Facts};
+use super::index::{Count, Index, Scanned};
 use super::options::LinuxOptions;
-use crate::Process;
+use super::proc::{Proc, Scratch};
+use crate::{Process, User};
 
-/// Youngest processes that are looked at first.
-const MAX_YOUNG: u32 = 256;
+/// How old the look at what changed may be when it is said who holds a socket: a
+/// descriptor that was passed to another process since may be missed.
+const FRESH: Duration = Duration::from_millis(100);
+/// Processes for which a second thread is worth its start.
+const MANY: usize = 64;
 
-/// Which processes hold which sockets.
+/// Finds the processes that hold a socket.
 #[derive(Debug)]
 pub(super) struct Holders {
-    proc: OwnedFd,
+    proc: Proc,
     facts: Facts,
-    scanned: HashMap<u32, Scanned>,
-    by_inode: HashMap<u32, Vec<u32>>,
-    newest: u32,
-}
-
-/// What the last look at a process found.
-#[derive(Debug)]
-struct Scanned {
-    mark: Mark,
-    started: u64,
-    /// Sockets with the descriptor that stands for each.
-    sockets: Vec<(u32, u32)>,
-    /// Read when the process is named for the first time.
-    process: Option<Arc<Process>>,
-}
-
-/// Changes when a process opens or closes something, or is another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    folder: u64,
-    descriptors: i64,
-}
-
-impl Mark {
-    fn of(stat: &Stat) -> Self {
-        Self {
-            folder: stat.st_ino,
-            descriptors: stat.st_size,
-        }
-    }
-
-    /// Whether an equal mark means anything: not before Linux 6.2.
-    const fn counts(self) -> bool {
-        self.descriptors > 0
-    }
+    sees_all_pids: bool,
+    index: Mutex<Index>,
+    looks: AtomicU64,
+    /// When the last look at what changed began, and at everything.
+    refreshed: Mutex<Option<Instant>>,
+    scanned_all: Mutex<Option<Instant>>,
 }
 
 impl Holders {
-    /// An empty index over `/proc`.
+    /// An empty index.
     pub(super) fn open(options: &LinuxOptions) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let proc = rustix::fs::open(&options.proc, flags, Mode::empty())?;
-        let facts = Facts::new(&proc)?;
+        let proc = Proc::open(&options.proc, options.descriptor_counts)?;
+        let facts = Facts::new(&proc, &mut Scratch::default())?;
         Ok(Self {
             proc,
             facts,
-            scanned: HashMap::new(),
-            by_inode: HashMap::new(),
-            newest: 0,
+            sees_all_pids: sees_all_pids(),
+            index: Mutex::default(),
+            looks: AtomicU64::new(1),
+            refreshed: Mutex::default(),
+            scanned_all: Mutex::default(),
         })
     }
 
-    /// All processes that hold a socket, lowest pid first.
-    ///
-    /// The youngest are looked at first, before they are gone; then what is known,
-    /// whatever changed, and at last everything.
-    pub(super) fn of(&mut self, inode: u32) -> Vec<Arc<Process>> {
-        self.look_at_young();
-        let mut found = self.known(inode);
-        if found.is_empty() {
-            self.refresh();
-            found = self.known(inode);
+    /// The processes that hold a socket as far as microseconds tell, lowest pid first.
+    pub(super) fn quick(&self, inode: u32, uid: u32, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+        self.look_at_young(scratch);
+        let found = self.known(inode, scratch);
+        if !found.is_empty() {
+            return found;
         }
-        if found.is_empty() {
-            self.scan_all();
-            found = self.known(inode);
+        let winners = self.index().winners(uid);
+        for (pid, descriptor) in winners {
+            let holds = self.proc.socket(pid, descriptor) == Some(inode);
+            if (holds || self.has_changed(pid)) && self.scan(pid, scratch) {
+                let found = self.known(inode, scratch);
+                if !found.is_empty() {
+                    return found;
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// All processes that hold a socket, lowest pid first. Looks that began after
+    /// `asked` are not repeated, so that many questions share them.
+    pub(super) fn all(
+        &self,
+        inode: u32,
+        uid: u32,
+        asked: Instant,
+        scratch: &mut Scratch,
+    ) -> Vec<Arc<Process>> {
+        let mut found = self.quick(inode, uid, scratch);
+        let refreshed = *lock(&self.refreshed);
+        let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
+        let is_fresh = |at: Instant| at + FRESH >= asked;
+        if !refreshed.is_some_and(is_fresh) || (found.is_empty() && !is_since(refreshed, asked)) {
+            self.refresh(uid, scratch);
+            found = self.known(inode, scratch);
+        }
+        if found.is_empty() && !self.index().is_orphan(inode) {
+            if !is_since(*lock(&self.scanned_all), asked) {
+                self.scan_all(uid, scratch);
+            }
+            found = self.known(inode, scratch);
+            if found.is_empty() {
+                self.index().add_orphan(inode);
+            }
         }
         found
     }
 
     /// Looks again at every process that changed; forgets those that are gone.
-    pub(super) fn refresh(&mut self) {
-        let pids = self.pids();
-        self.forget_all_but(&pids);
-        for pid in pids {
-            if self.has_changed(pid) {
-                self.scan(pid);
-            }
-        }
+    pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
+        let began = Instant::now();
+        let mut pids = self.living(scratch);
+        pids.retain(|pid| self.has_changed(*pid));
+        self.scan_each(pids, uid, scratch);
+        *lock(&self.refreshed) = Some(began);
+    }
+
+    /// Reads the descriptors of every process.
+    pub(super) fn scan_all(&self, uid: u32, scratch: &mut Scratch) {
+        let began = Instant::now();
+        let pids = self.living(scratch);
+        self.scan_each(pids, uid, scratch);
+        *lock(&self.refreshed) = Some(began);
+        *lock(&self.scanned_all) = Some(began);
     }
 
     /// The processes known to hold a socket, those that still do.
-    pub(super) fn known(&mut self, inode: u32) -> Vec<Arc<Process>> {
-        let pids = self.by_inode.get(&inode).cloned().unwrap_or_default();
+    pub(super) fn known(&self, inode: u32, scratch: &mut Scratch) -> Vec<Arc<Process>> {
         let mut processes = Vec::new();
-        for pid in pids {
-            if self.still_holds(pid, inode) {
-                processes.extend(self.process(pid));
+        let holders = self.index().holders(inode);
+        for (pid, descriptor) in holders {
+            let is_there = self.proc.socket(pid, descriptor) == Some(inode);
+            // Moved to another descriptor, perhaps; or it executes something else.
+            if !is_there || self.executes_another(pid) {
+                self.scan(pid, scratch);
+            }
+            let index = &mut *self.index();
+            let still = index.holders(inode);
+            if let Some((_, descriptor)) = still.into_iter().find(|(holder, _)| *holder == pid) {
+                index.add_winner(pid, descriptor);
+                processes.extend(index.scanned(pid).and_then(|known| known.process.clone()));
             }
         }
-        processes.sort_by_key(|process| process.id());
+        processes.sort_by_key(|process| process.pid);
         processes
     }
 
+    /// The only process that is known to hold a socket, without another look.
+    pub(super) fn only_known(&self, inode: u32) -> Result<Arc<Process>, Count> {
+        self.index().only_holder(inode)
+    }
+
+    /// Remembers who had a connection; see [`Index::remember`].
+    pub(super) fn remember(&self, cookie: u64, owners: &[Arc<Process>]) {
+        self.index().remember(cookie, owners, Instant::now());
+    }
+
+    /// Who had a connection that is closed by now.
+    pub(super) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
+        self.index().remembered(cookie).to_vec()
+    }
+
+    /// Whether no process is hidden, so that a socket which nobody holds is held by the
+    /// kernel itself.
+    pub(super) fn sees_all(&self) -> bool {
+        self.sees_all_pids && !self.index().has_hidden()
+    }
+
     /// The name of a user.
-    pub(super) fn user(&mut self, uid: u32) -> crate::User {
+    pub(super) fn user(&self, uid: u32) -> User {
         self.facts.user(uid)
     }
 
-    fn look_at_young(&mut self) {
-        let Some(newest) = facts::newest_pid(&self.proc) else {
+    fn look_at_young(&self, scratch: &mut Scratch) {
+        let Some(newest) = self.proc.newest_id() else {
             return;
         };
-        // After the pids have started again from the bottom, only the newest ones.
-        let first = if self.newest <= newest {
-            self.newest.max(newest.saturating_sub(MAX_YOUNG))
-        } else {
-            newest.saturating_sub(MAX_YOUNG)
+        let now = Instant::now();
+        let (known, new) = {
+            let index = &mut *self.index();
+            (index.young(now), index.new_ids(newest))
         };
-        for id in (first..=newest).rev() {
-            let leader = facts::leader(&self.proc, id);
-            if let Some(pid) = leader.filter(|pid| self.has_changed(*pid)) {
-                self.scan(pid);
+        for id in new {
+            // Most have ended by now.
+            if self.proc.mark(id).is_err() {
+                continue;
+            }
+            let process = self.proc.process(id).ok();
+            // `/proc` lists processes only, but opens threads too.
+            let Some(pid) = process.and_then(|process| facts::leader(&process, scratch)) else {
+                continue;
+            };
+            if pid == id {
+                self.index().add_young(pid, now);
+            }
+            if self.has_changed(pid) {
+                self.scan(pid, scratch);
             }
         }
-        self.newest = newest;
-    }
-
-    fn scan_all(&mut self) {
-        let pids = self.pids();
-        self.forget_all_but(&pids);
-        for pid in pids {
-            self.scan(pid);
-        }
-    }
-
-    fn pids(&self) -> Vec<u32> {
-        let Ok(entries) = Dir::read_from(&self.proc) else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter_map(|entry| number(entry.file_name()))
-            .collect()
-    }
-
-    fn forget_all_but(&mut self, pids: &[u32]) {
-        let gone: Vec<u32> = {
-            let alive: std::collections::HashSet<u32> = pids.iter().copied().collect();
-            let known = self.scanned.keys().copied();
-            known.filter(|pid| !alive.contains(pid)).collect()
-        };
-        for pid in gone {
-            self.forget(pid);
-        }
-    }
-
-    fn forget(&mut self, pid: u32) -> Option<Scanned> {
-        let scanned = self.scanned.remove(&pid)?;
-        for (inode, _) in &scanned.sockets {
-            if let Some(pids) = self.by_inode.get_mut(inode) {
-                pids.retain(|other| *other != pid);
-                if pids.is_empty() {
-                    self.by_inode.remove(inode);
-                }
+        for pid in known {
+            if self.has_changed(pid) && !self.scan(pid, scratch) {
+                self.index().forget_young(pid);
             }
         }
-        Some(scanned)
+    }
+
+    /// All processes; the others are forgotten.
+    fn living(&self, scratch: &mut Scratch) -> Vec<u32> {
+        let mut pids = Vec::new();
+        self.proc.pids(scratch, &mut pids);
+        pids.sort_unstable();
+        self.index().forget_all_but(&pids);
+        pids
     }
 
     fn has_changed(&self, pid: u32) -> bool {
-        let path = format!("{pid}/fd");
-        let Ok(stat) = statat(&self.proc, path, AtFlags::empty()) else {
+        let Ok(mark) = self.proc.mark(pid) else {
             return true;
         };
-        let mark = Mark::of(&stat);
-        let known = self.scanned.get(&pid).map(|scanned| scanned.mark);
-        known != Some(mark) || !mark.counts()
+        let index = self.index();
+        let known = index.scanned(pid);
+        known.is_none_or(|known| !known.mark.is_same(mark))
     }
 
-    /// Reads the descriptors of a process. The folder that is opened once stands for
-    /// this process even if its pid is reused (`proc_pid(5)`).
-    fn scan(&mut self, pid: u32) {
-        let before = self.forget(pid);
-        let Ok(folder) = open_process(&self.proc, pid) else {
-            return;
-        };
-        let Some(started) = facts::started(&folder) else {
-            return;
-        };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let (mark, sockets) = match openat(&folder, "fd", flags, Mode::empty()) {
-            Ok(descriptors) => {
-                let mark = rustix::fs::fstat(&descriptors).map(|stat| Mark::of(&stat));
-                (mark.ok(), sockets(&descriptors))
+    fn executes_another(&self, pid: u32) -> bool {
+        let executable = self.proc.executable(pid);
+        let index = self.index();
+        let known = index.scanned(pid).and_then(|known| known.executable);
+        executable.is_some() && executable != known
+    }
+
+    /// Reads the descriptors of processes: of this user's first, the youngest first.
+    fn scan_each(&self, mut pids: Vec<u32>, uid: u32, scratch: &mut Scratch) {
+        {
+            let index = self.index();
+            pids.sort_by_cached_key(|pid| {
+                let owner = index.scanned(*pid).map(|known| known.mark.owner);
+                (owner.is_some_and(|owner| owner != uid), Reverse(*pid))
+            });
+        }
+        if pids.len() < MANY {
+            for pid in pids {
+                self.scan(pid, scratch);
             }
+            return;
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.min(pids.len() / (MANY / 2)).min(8);
+        std::thread::scope(|scope| {
+            for offset in 1..threads {
+                let pids = &pids;
+                scope.spawn(move || {
+                    let mut scratch = Scratch::default();
+                    for pid in pids.iter().skip(offset).step_by(threads) {
+                        self.scan(*pid, &mut scratch);
+                    }
+                });
+            }
+            for pid in pids.iter().step_by(threads.max(1)) {
+                self.scan(*pid, scratch);
+            }
+        });
+    }
+
+    /// Reads the descriptors of a process. False if it is gone.
+    fn scan(&self, pid: u32, scratch: &mut Scratch) -> bool {
+        let number = self.looks.fetch_add(1, Ordering::Relaxed);
+        let Some(scanned) = self.read(pid, scratch) else {
+            self.index().forget(pid);
+            return false;
+        };
+        self.index().put(pid, number, scanned);
+        true
+    }
+
+    /// Descriptors first: they are gone before the process is.
+    fn read(&self, pid: u32, scratch: &mut Scratch) -> Option<Scanned> {
+        let folder = self.proc.process(pid).ok()?;
+        let (mark, sockets) = match self.proc.sockets(&folder, scratch) {
+            Ok(found) => found,
             // Another user's: its sockets stay without a process.
-            Err(_) => (None, Vec::new()),
-        };
-        let process = before
-            .filter(|before| before.started == started)
-            .and_then(|before| before.process);
-        for (inode, _) in &sockets {
-            let pids = self.by_inode.entry(*inode).or_default();
-            if !pids.contains(&pid) {
-                pids.push(pid);
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Some(Scanned::hidden(self.proc.mark(pid).ok()?));
             }
-        }
-        let scanned = Scanned {
-            mark: mark.unwrap_or(Mark {
-                folder: 0,
-                descriptors: 0,
-            }),
-            started,
+            Err(_) => return None,
+        };
+        let executable = self.proc.executable(pid);
+        let process = if sockets.is_empty() {
+            None
+        } else {
+            let facts = self.facts.read(&folder, pid, mark.owner, scratch)?;
+            Some(self.as_known(pid, facts))
+        };
+        Some(Scanned {
+            mark,
             sockets,
+            executable,
             process,
-        };
-        self.scanned.insert(pid, scanned);
-    }
-
-    /// Whether the descriptor that stood for the socket still does.
-    fn still_holds(&mut self, pid: u32, inode: u32) -> bool {
-        let check = |scanned: &Scanned| {
-            scanned.sockets.iter().any(|(socket, descriptor)| {
-                let path = format!("{pid}/fd/{descriptor}");
-                *socket == inode
-                    && statat(&self.proc, path, AtFlags::empty())
-                        .is_ok_and(|stat| socket_inode(&stat) == Some(inode))
-            })
-        };
-        if self.scanned.get(&pid).is_some_and(check) {
-            return true;
-        }
-        // Moved to another descriptor, perhaps.
-        self.scan(pid);
-        self.scanned
-            .get(&pid)
-            .is_some_and(|scanned| scanned.sockets.iter().any(|(socket, _)| *socket == inode))
-    }
-
-    /// The facts of a process, read once.
-    fn process(&mut self, pid: u32) -> Option<Arc<Process>> {
-        let scanned = self.scanned.get_mut(&pid)?;
-        if scanned.process.is_none() {
-            let process = self.facts.read(&self.proc, pid, scanned.started)?;
-            scanned.process = Some(Arc::new(process));
-        }
-        scanned.process.clone()
-    }
-}
-
-/// The sockets among the descriptors in a folder, with their numbers.
-fn sockets(descriptors: &OwnedFd) -> Vec<(u32, u32)> {
-    let Ok(entries) = Dir::read_from(descriptors) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let descriptor = number(entry.file_name())?;
-            let stat = statat(descriptors, entry.file_name(), AtFlags::empty()).ok()?;
-            Some((socket_inode(&stat)?, descriptor))
+            is_hidden: false,
         })
-        .collect()
+    }
+
+    /// The process as it is known already, where nothing about it has changed: whoever
+    /// keeps answers keeps it once.
+    fn as_known(&self, pid: u32, facts: Process) -> Arc<Process> {
+        let index = self.index();
+        let known = index.scanned(pid).and_then(|known| known.process.as_ref());
+        known
+            .filter(|known| ***known == facts)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(facts))
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
+    }
 }
 
-fn socket_inode(stat: &Stat) -> Option<u32> {
-    let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
-    is_socket.then(|| u32::try_from(stat.st_ino).ok()).flatten()
+/// What is guarded is whole between calls, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn number(name: &CStr) -> Option<u32> {
-    name.to_str().ok()?.parse().ok()
+/// Whether this process is root, and outside of every container: in the first
+/// namespace of process ids (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`), in
+/// which nobody is hidden from it.
+fn sees_all_pids() -> bool {
+    const FIRST: u64 = 0xEFFF_FFFC;
+    let namespace = rustix::fs::stat("/proc/self/ns/pid");
+    namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+        && rustix::process::geteuid().is_root()
 }

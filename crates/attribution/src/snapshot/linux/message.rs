@@ -91,13 +91,47 @@ pub(super) enum Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// A request for all sockets of a family.
-pub(super) fn dump(protocol: Protocol, family: Family, sequence: u32) -> Vec<u8> {
-    let any = match family {
-        Family::V4 => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-        Family::V6 => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+/// Which sockets a dump lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those with this local port that wait for peers: listeners, or datagram sockets
+    /// of any kind. That is fast: the kernel keeps them in short lists.
+    Waiting(u16),
+    /// Those with this local port. The kernel walks its table of connections.
+    OnPort(u16),
+}
+
+impl Which {
+    /// A bit for each state (`idiag_states`).
+    const fn states(self, protocol: Protocol) -> u32 {
+        const LISTEN: u32 = 1 << 10;
+        match (self, protocol) {
+            (Self::Waiting(_), Protocol::Tcp) => LISTEN,
+            _ => u32::MAX,
+        }
+    }
+
+    const fn port(self) -> u16 {
+        match self {
+            Self::All => 0,
+            Self::Waiting(port) | Self::OnPort(port) => port,
+        }
+    }
+}
+
+/// A request, header and all.
+pub(super) type Request = [u8; HEADER_LEN + REQUEST_LEN];
+
+/// A request for many sockets of a family.
+pub(super) fn dump(protocol: Protocol, family: Family, which: Which, sequence: u32) -> Request {
+    let any: IpAddr = match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
     };
-    request(protocol, family, DUMP, any, any, sequence)
+    let ends = (SocketAddr::new(any, which.port()), SocketAddr::new(any, 0));
+    let states = which.states(protocol);
+    request(protocol, family, DUMP, states, ends, sequence)
 }
 
 /// A request for one socket.
@@ -109,49 +143,46 @@ pub(super) fn exact(
     local: SocketAddr,
     remote: SocketAddr,
     sequence: u32,
-) -> Vec<u8> {
-    let (source, destination) = match protocol {
+) -> Request {
+    let ends = match protocol {
         Protocol::Tcp => (local, remote),
         Protocol::Udp => (remote, local),
     };
-    request(
-        protocol,
-        Family::of(local),
-        0,
-        source,
-        destination,
-        sequence,
-    )
+    request(protocol, Family::of(local), 0, u32::MAX, ends, sequence)
 }
 
 fn request(
     protocol: Protocol,
     family: Family,
     flags: u16,
-    source: SocketAddr,
-    destination: SocketAddr,
+    states: u32,
+    (source, destination): (SocketAddr, SocketAddr),
     sequence: u32,
-) -> Vec<u8> {
+) -> Request {
     let protocol = match protocol {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
     };
-    let mut bytes = Vec::with_capacity(HEADER_LEN + REQUEST_LEN);
-    bytes.extend(MESSAGE_LEN.to_ne_bytes());
-    bytes.extend(BY_FAMILY.to_ne_bytes());
-    bytes.extend((REQUEST | flags).to_ne_bytes());
-    bytes.extend(sequence.to_ne_bytes());
-    bytes.extend(0_u32.to_ne_bytes());
-    bytes.extend([family.number(), protocol, 0, 0]);
-    // All states.
-    bytes.extend(u32::MAX.to_ne_bytes());
-    bytes.extend(source.port().to_be_bytes());
-    bytes.extend(destination.port().to_be_bytes());
-    bytes.extend(address_bytes(source.ip()));
-    bytes.extend(address_bytes(destination.ip()));
+    let mut bytes = [0; HEADER_LEN + REQUEST_LEN];
+    let mut length = 0;
+    let mut put = |part: &[u8]| {
+        bytes[length..][..part.len()].copy_from_slice(part);
+        length += part.len();
+    };
+    put(&MESSAGE_LEN.to_ne_bytes());
+    put(&BY_FAMILY.to_ne_bytes());
+    put(&(REQUEST | flags).to_ne_bytes());
+    put(&sequence.to_ne_bytes());
+    put(&0_u32.to_ne_bytes());
+    put(&[family.number(), protocol, 0, 0]);
+    put(&states.to_ne_bytes());
+    put(&source.port().to_be_bytes());
+    put(&destination.port().to_be_bytes());
+    put(&address_bytes(source.ip()));
+    put(&address_bytes(destination.ip()));
     // Any interface, no cookie (`INET_DIAG_NOCOOKIE`).
-    bytes.extend(0_u32.to_ne_bytes());
-    bytes.extend([0xff; 8]);
+    put(&0_u32.to_ne_bytes());
+    put(&[0xff; 8]);
     bytes
 }
 

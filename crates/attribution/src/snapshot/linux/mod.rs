@@ -1,31 +1,39 @@
 //! Linux: `sock_diag` for sockets, `/proc` for their holders.
 //!
 //! The kernel is asked for one socket by its five-tuple, and tells inode and user at
-//! once; the inode leads to the processes that hold it. See `diag`, `holders` and
-//! `facts` for each half.
+//! once; the inode leads to the processes that hold it. See `sockets` and `holders` for
+//! each half.
 
 mod diag;
 mod facts;
+mod glance;
 mod holders;
+mod index;
 mod message;
 mod options;
+mod proc;
+mod sockets;
 mod stat;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use diag::Diag;
+use glance::LinuxGlance;
 use holders::Holders;
-use message::DiagSocket;
+use index::Count;
+use message::{DiagSocket, Which};
 pub use options::LinuxOptions;
+use proc::Scratch;
+use sockets::Candidates;
 
-use crate::matching::{self, Finding};
-use crate::query::normalize;
+use super::Glance;
+use crate::matching::{self, distinct};
 use crate::{
-    Error, Evidence, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery,
+    Error, Evidence, Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery,
     SocketState, SocketTable, Source, Verdict,
 };
 
@@ -33,7 +41,8 @@ use crate::{
 #[derive(Debug)]
 pub struct LinuxTable {
     diag: Diag,
-    holders: Holders,
+    holders: Arc<Holders>,
+    scratch: Scratch,
 }
 
 impl LinuxTable {
@@ -50,78 +59,83 @@ impl LinuxTable {
     /// # Errors
     /// [`Error::Sockets`] where even those are not there.
     pub fn with_options(options: &LinuxOptions) -> Result<Self, Error> {
-        let holders = Holders::open(options);
+        let holders = Holders::open(options).map_err(|error| failed("/proc", &error))?;
         Ok(Self {
             diag: Diag::open().map_err(|error| failed("sock_diag", &error))?,
-            holders: holders.map_err(|error| failed("/proc", &error))?,
+            holders: Arc::new(holders),
+            scratch: Scratch::default(),
         })
     }
 
-    /// The socket that carries what goes between the two ends, with its owner.
-    fn connection(
-        &mut self,
-        query: &SocketQuery,
-        remote: SocketAddr,
-    ) -> std::io::Result<Option<Socket>> {
-        let (protocol, local) = (query.protocol(), query.local());
-        let Some(found) = self.diag.exact(protocol, local, remote)? else {
-            return Ok(None);
-        };
-        if found.inode != 0 {
-            let owner = self.owner(&found);
-            return Ok(Some(socket(protocol, &found, owner)));
-        }
-        if !may_be_unaccepted(found.state) {
-            let gone = Verdict::Unknown(Reason::Gone);
-            return Ok(Some(socket(protocol, &found, gone)));
-        }
-        // Nobody has it yet. Whoever listens will; better evidence may come.
-        let listener = self.diag.unconnected(protocol, local)?;
-        Ok(listener
-            .filter(|listener| listener.inode != 0)
-            .map(|listener| {
-                let owner = self.owner(&listener);
-                socket(protocol, &listener, owner)
-            }))
-    }
-
-    fn owner(&mut self, found: &DiagSocket) -> Verdict {
-        let processes = self.holders.of(found.inode);
-        self.verdict(processes, found.uid)
-    }
-
-    fn verdict(&mut self, mut processes: Vec<Arc<Process>>, uid: u32) -> Verdict {
-        match processes.len() {
-            0 => Verdict::Partial {
-                user: Some(self.holders.user(uid)),
-                unit: None,
+    /// Answers a question; looks that began after `asked` are not repeated for it.
+    fn answer(&mut self, query: &SocketQuery, asked: Instant) -> Result<Ownership, Error> {
+        let observed_at = SystemTime::now();
+        let candidates = sockets::thorough(&mut self.diag, query);
+        let candidates = candidates.map_err(|error| failed("sock_diag", &error))?;
+        let (holders, scratch) = (&self.holders, &mut self.scratch);
+        let (verdict, matched) = judge(holders, candidates, |socket| {
+            let found = holders.all(socket.inode, socket.uid, asked, scratch);
+            (found, true)
+        });
+        Ok(Ownership {
+            verdict,
+            evidence: Evidence {
+                matched,
+                observed_at,
+                source: Source::SockDiag,
             },
-            1 => Verdict::Process(processes.swap_remove(0)),
-            _ => Verdict::Shared(processes),
-        }
+        })
     }
 
     fn all_sockets(&mut self) -> std::io::Result<Vec<Socket>> {
-        let mut listed = Vec::new();
-        for protocol in [Protocol::Tcp, Protocol::Udp] {
-            let sockets = self.diag.dump(protocol)?;
-            listed.extend(sockets.into_iter().map(|found| (protocol, found)));
-        }
-        // After the list, so that whoever holds a socket of it is seen.
-        self.holders.refresh();
-        let mut sockets = Vec::with_capacity(listed.len());
-        for (protocol, found) in listed {
-            let owner = match found.inode {
-                0 => Verdict::Unknown(Reason::Gone),
-                inode => {
-                    let holders = self.holders.known(inode);
-                    self.verdict(holders, found.uid)
-                }
-            };
-            sockets.push(socket(protocol, &found, owner));
+        let asked = Instant::now();
+        let mut tcp = Vec::new();
+        self.diag.dump(Protocol::Tcp, Which::All, &mut tcp)?;
+        let mut udp = Vec::new();
+        self.diag.dump(Protocol::Udp, Which::All, &mut udp)?;
+        // After the lists, so that whoever holds a socket of them is seen.
+        self.holders.refresh(0, &mut self.scratch);
+        let mut sockets = Vec::with_capacity(tcp.len() + udp.len());
+        for (protocol, listed) in [(Protocol::Tcp, tcp), (Protocol::Udp, udp)] {
+            for found in listed {
+                let owner = self.listed_owner(protocol, &found, asked);
+                sockets.push(found.with_owner(protocol, owner));
+            }
         }
         infer_unaccepted(&mut sockets);
         Ok(sockets)
+    }
+
+    /// The owner of a socket of a list, after everything that changed was looked at.
+    fn listed_owner(&mut self, protocol: Protocol, found: &DiagSocket, asked: Instant) -> Verdict {
+        if found.inode == 0 {
+            return closed(&self.holders, found);
+        }
+        let processes = match self.holders.only_known(found.inode) {
+            Ok(process) => {
+                self.holders
+                    .remember(found.cookie, std::slice::from_ref(&process));
+                return Verdict::Process(process);
+            }
+            Err(Count::Several) => self.holders.known(found.inode, &mut self.scratch),
+            Err(Count::None) if self.is_gone(protocol, found) => {
+                return Verdict::Unknown(Reason::Gone);
+            }
+            Err(Count::None) => self
+                .holders
+                .all(found.inode, found.uid, asked, &mut self.scratch),
+        };
+        self.holders.remember(found.cookie, &processes);
+        verdict(&self.holders, processes, found, true)
+    }
+
+    /// Whether a socket that nobody seems to hold has been closed since it was listed.
+    fn is_gone(&mut self, protocol: Protocol, found: &DiagSocket) -> bool {
+        let Some(remote) = found.remote else {
+            return false;
+        };
+        let now = self.diag.exact(protocol, found.local, remote);
+        now.is_ok_and(|now| now.is_none_or(|now| now.inode != found.inode))
     }
 }
 
@@ -144,26 +158,23 @@ impl SocketTable for LinuxTable {
     }
 
     fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
-        let Some(remote) = query.remote() else {
-            return Ok(self.snapshot()?.find(query));
-        };
-        let observed_at = SystemTime::now();
-        let found = self
-            .connection(query, remote)
-            .map_err(|error| failed("sock_diag", &error))?;
-        let finding = found.and_then(|socket| matching::best(query, [&socket]));
-        let (verdict, matched) = match finding {
-            Some(Finding { verdict, matched }) => (verdict, Some(matched)),
-            None => (Verdict::Unknown(Reason::NotFound), None),
-        };
-        Ok(Ownership {
-            verdict,
-            evidence: Evidence {
-                matched,
-                observed_at,
-                source: Source::SockDiag,
-            },
-        })
+        self.answer(query, Instant::now())
+    }
+
+    fn find_each(&mut self, queries: &[SocketQuery]) -> Result<Vec<Ownership>, Error> {
+        let asked = Instant::now();
+        let answers = queries.iter().map(|query| self.answer(query, asked));
+        answers.collect()
+    }
+
+    fn prepare(&mut self) {
+        self.holders.refresh(0, &mut self.scratch);
+    }
+
+    fn glance(&self) -> Option<Box<dyn Glance>> {
+        let glance = LinuxGlance::new(Arc::clone(&self.holders));
+        let glance = glance.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
+        Some(Box::new(glance.ok()?))
     }
 
     fn tells_remotes(&self) -> bool {
@@ -175,41 +186,88 @@ impl SocketTable for LinuxTable {
     }
 }
 
-/// A connection that the kernel has made and nobody has accepted: it has no inode
-/// yet. In any other state, an inode of 0 means that its owner has closed it.
-const fn may_be_unaccepted(state: Option<SocketState>) -> bool {
-    matches!(
-        state,
-        Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
-    )
-}
-
-/// Connections that wait to be accepted are their listener's.
-fn infer_unaccepted(sockets: &mut [Socket]) {
-    let is_waiting = |socket: &Socket| {
-        socket.owner == Verdict::Unknown(Reason::Gone) && may_be_unaccepted(socket.state)
-    };
-    let listeners: Vec<Socket> = sockets
-        .iter()
-        .filter(|socket| socket.state == Some(SocketState::Listen))
-        .cloned()
-        .collect();
-    for waiting in sockets.iter_mut().filter(|socket| is_waiting(socket)) {
-        let query = SocketQuery::new(waiting.protocol, waiting.local, None);
-        if let Some(finding) = matching::best(&query, &listeners) {
-            waiting.owner = finding.verdict;
+/// The answer of the sockets that fit, given who holds each, and whether that was
+/// looked for everywhere.
+fn judge(
+    holders: &Holders,
+    candidates: Candidates,
+    mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
+) -> (Verdict, Option<Match>) {
+    match candidates {
+        Candidates::None => (Verdict::Unknown(Reason::NotFound), None),
+        Candidates::Closed(socket) => (closed(holders, &socket), Some(Match::FiveTuple)),
+        Candidates::Open(matched, sockets) => {
+            let mut owners = Vec::with_capacity(1);
+            for socket in &sockets {
+                let (found, is_all) = look(socket);
+                holders.remember(socket.cookie, &found);
+                owners.push(verdict(holders, found, socket, is_all));
+            }
+            let owners: Vec<&Verdict> = owners.iter().collect();
+            (matching::merge(&owners), Some(matched))
         }
     }
 }
 
-fn socket(protocol: Protocol, found: &DiagSocket, owner: Verdict) -> Socket {
-    Socket {
-        protocol,
-        local: normalize(found.local),
-        remote: found.remote.map(normalize),
-        state: found.state,
-        v6_only: found.v6_only,
-        owner,
+/// Who had a connection that its owner has closed.
+fn closed(holders: &Holders, socket: &DiagSocket) -> Verdict {
+    let remembered = holders.remembered(socket.cookie);
+    match named(remembered) {
+        Some(named) => named,
+        None => Verdict::Unknown(Reason::Gone),
+    }
+}
+
+fn verdict(
+    holders: &Holders,
+    processes: Vec<Arc<Process>>,
+    socket: &DiagSocket,
+    is_all: bool,
+) -> Verdict {
+    if let Some(named) = named(processes) {
+        return named;
+    }
+    // Those of the kernel itself are root's.
+    if is_all && socket.uid == 0 && holders.sees_all() {
+        return Verdict::Unknown(Reason::Kernel);
+    }
+    Verdict::Partial {
+        user: Some(holders.user(socket.uid)),
+        unit: None,
+    }
+}
+
+fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
+    let mut processes = distinct(processes);
+    match processes.len() {
+        0 => None,
+        1 => Some(Verdict::Process(processes.swap_remove(0))),
+        _ => Some(Verdict::Shared(processes)),
+    }
+}
+
+/// Connections that wait to be accepted are their listener's.
+fn infer_unaccepted(sockets: &mut [Socket]) {
+    let may_wait = |socket: &Socket| {
+        let is_early = matches!(
+            socket.state,
+            Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
+        );
+        is_early && socket.owner == Verdict::Unknown(Reason::Gone)
+    };
+    let mut listeners: HashMap<u16, Vec<Socket>> = HashMap::new();
+    for socket in sockets.iter() {
+        if socket.state == Some(SocketState::Listen) {
+            let on_port = listeners.entry(socket.local.port()).or_default();
+            on_port.push(socket.clone());
+        }
+    }
+    for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
+        let query = SocketQuery::new(waiting.protocol, waiting.local, None);
+        let on_port = listeners.get(&waiting.local.port());
+        if let Some(finding) = on_port.and_then(|listeners| matching::best(&query, listeners)) {
+            waiting.owner = finding.verdict;
+        }
     }
 }
 

@@ -1,0 +1,110 @@
+//! A look at one socket that does not keep a capturing thread from its packets.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::diag::Diag;
+use super::holders::Holders;
+use super::proc::Scratch;
+use super::sockets;
+use crate::snapshot::Glance;
+use crate::{Evidence, Ownership, SocketQuery, Source, Verdict};
+
+/// What may be spent at once, and which part of the time is given back.
+const PURSE: Duration = Duration::from_millis(50);
+const SHARE: u32 = 4;
+
+/// Asks `sock_diag` on a socket of its own, and looks at the likely processes only.
+#[derive(Debug)]
+pub(super) struct LinuxGlance {
+    diag: Diag,
+    holders: Arc<Holders>,
+    scratch: Scratch,
+    purse: Purse,
+}
+
+impl LinuxGlance {
+    pub(super) fn new(holders: Arc<Holders>) -> io::Result<Self> {
+        Ok(Self {
+            diag: Diag::open()?,
+            holders,
+            scratch: Scratch::default(),
+            purse: Purse::full(Instant::now()),
+        })
+    }
+}
+
+impl Glance for LinuxGlance {
+    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
+        let began = Instant::now();
+        let observed_at = SystemTime::now();
+        let may_look = self.purse.has_any(began);
+        let candidates = sockets::quick(&mut self.diag, query).ok()?;
+        let (holders, scratch) = (&self.holders, &mut self.scratch);
+        let (verdict, matched) = super::judge(holders, candidates, |socket| {
+            let found = if may_look {
+                holders.quick(socket.inode, socket.uid, scratch)
+            } else {
+                Vec::new()
+            };
+            (found, false)
+        });
+        self.purse.spend(began.elapsed());
+        if let Verdict::Unknown(_) = verdict {
+            return None;
+        }
+        Some(Ownership {
+            verdict,
+            evidence: Evidence {
+                matched,
+                observed_at,
+                source: Source::SockDiag,
+            },
+        })
+    }
+}
+
+/// Time that may be spent: so much at once, and a share of what passes.
+#[derive(Debug)]
+struct Purse {
+    left: Duration,
+    filled: Instant,
+}
+
+impl Purse {
+    const fn full(now: Instant) -> Self {
+        Self {
+            left: PURSE,
+            filled: now,
+        }
+    }
+
+    fn has_any(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled);
+        self.left = PURSE.min(self.left + passed / SHARE);
+        self.filled = now;
+        !self.left.is_zero()
+    }
+
+    fn spend(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purse_is_filled_with_time() {
+        let start = Instant::now();
+        let mut purse = Purse::full(start);
+        purse.spend(PURSE * 2);
+        assert!(!purse.has_any(start));
+        assert!(purse.has_any(start + Duration::from_millis(4)));
+        assert_eq!(purse.left, Duration::from_millis(1));
+        assert!(purse.has_any(start + Duration::from_secs(10)));
+        assert_eq!(purse.left, PURSE);
+    }
+}

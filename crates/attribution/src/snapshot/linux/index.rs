@@ -1,0 +1,281 @@
+//! Which process holds which socket, as far as it was looked at. Pure: what was read
+//! is put in, nothing is read here.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::proc::{Descriptor, Mark};
+use crate::Process;
+
+/// How long a new process is looked at again for every question.
+const YOUTH: Duration = Duration::from_secs(2);
+/// New processes that are kept for that.
+const MAX_YOUNG: usize = 128;
+/// New ids that are looked at for one question.
+const MAX_NEW: u32 = 256;
+/// Processes that answered last, which are tried before all others.
+const MAX_WINNERS: usize = 16;
+/// Sockets that nobody was found to hold.
+const MAX_ORPHANS: usize = 16_384;
+/// Connections whose owner is remembered after they were closed, and how long.
+const MAX_CLOSED: usize = 8_192;
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// What the last look at a process found.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    pub(super) mark: Mark,
+    pub(super) sockets: Vec<Descriptor>,
+    /// The file that it executes, by device and inode.
+    pub(super) executable: Option<(u64, u64)>,
+    /// Read of processes that hold sockets.
+    pub(super) process: Option<Arc<Process>>,
+    /// Whether its descriptors may not be read.
+    pub(super) is_hidden: bool,
+}
+
+impl Scanned {
+    pub(super) const fn hidden(mark: Mark) -> Self {
+        Self {
+            mark,
+            sockets: Vec::new(),
+            executable: None,
+            process: None,
+            is_hidden: true,
+        }
+    }
+}
+
+/// The index. See [`Holders`](super::holders::Holders) for how it is filled.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    processes: HashMap<u32, Numbered>,
+    by_inode: HashMap<u32, Pids>,
+    newest: Option<u32>,
+    young: VecDeque<(u32, Instant)>,
+    winners: VecDeque<(u32, u32)>,
+    orphans: HashSet<u32>,
+    closed: HashMap<u64, Arc<[Arc<Process>]>>,
+    closed_order: VecDeque<(u64, Instant)>,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    /// Of two looks at a process, the one that began later counts.
+    number: u64,
+    scanned: Scanned,
+}
+
+/// Hardly a socket has more than one holder.
+#[derive(Debug)]
+enum Pids {
+    One(u32),
+    More(Vec<u32>),
+}
+
+impl Index {
+    /// Writes down what a look found that began as the `number`th.
+    pub(super) fn put(&mut self, pid: u32, number: u64, scanned: Scanned) {
+        let known = self.processes.get(&pid).map(|known| known.number);
+        if known.is_some_and(|known| known > number) {
+            return;
+        }
+        self.forget(pid);
+        for descriptor in &scanned.sockets {
+            self.orphans.remove(&descriptor.inode);
+            self.by_inode
+                .entry(descriptor.inode)
+                .and_modify(|pids| pids.add(pid))
+                .or_insert(Pids::One(pid));
+        }
+        self.processes.insert(pid, Numbered { number, scanned });
+    }
+
+    /// Forgets a process that is gone.
+    pub(super) fn forget(&mut self, pid: u32) {
+        let Some(known) = self.processes.remove(&pid) else {
+            return;
+        };
+        for descriptor in &known.scanned.sockets {
+            let pids = self.by_inode.get_mut(&descriptor.inode);
+            if pids.is_some_and(|pids| !pids.remove(pid)) {
+                self.by_inode.remove(&descriptor.inode);
+            }
+        }
+    }
+
+    /// Forgets all processes but these, which must be sorted.
+    pub(super) fn forget_all_but(&mut self, alive: &[u32]) {
+        let known = self.processes.keys().copied();
+        let gone: Vec<u32> = known
+            .filter(|pid| alive.binary_search(pid).is_err())
+            .collect();
+        for pid in gone {
+            self.forget(pid);
+        }
+    }
+
+    /// Whether there are processes whose descriptors may not be read.
+    pub(super) fn has_hidden(&self) -> bool {
+        self.processes.values().any(|known| known.scanned.is_hidden)
+    }
+
+    pub(super) fn scanned(&self, pid: u32) -> Option<&Scanned> {
+        self.processes.get(&pid).map(|known| &known.scanned)
+    }
+
+    /// Who holds a socket, with the descriptors that stand for it.
+    pub(super) fn holders(&self, inode: u32) -> Vec<(u32, u32)> {
+        let pids = self.by_inode.get(&inode).map_or(&[][..], Pids::as_slice);
+        let descriptor = |pid: u32| {
+            let sockets = &self.scanned(pid)?.sockets;
+            let found = sockets.iter().find(|socket| socket.inode == inode)?;
+            Some((pid, found.number))
+        };
+        pids.iter().filter_map(|pid| descriptor(*pid)).collect()
+    }
+
+    /// The only holder of a socket; `Err` where there are none or several.
+    pub(super) fn only_holder(&self, inode: u32) -> Result<Arc<Process>, Count> {
+        match self.by_inode.get(&inode) {
+            None => Err(Count::None),
+            Some(Pids::More(_)) => Err(Count::Several),
+            Some(Pids::One(pid)) => {
+                let process = self.scanned(*pid).and_then(|known| known.process.as_ref());
+                process.cloned().ok_or(Count::None)
+            }
+        }
+    }
+
+    /// The ids that were given since the last call, newest first.
+    pub(super) fn new_ids(&mut self, newest: u32) -> impl Iterator<Item = u32> + use<> {
+        let last = self.newest.replace(newest);
+        let oldest = newest.saturating_sub(MAX_NEW);
+        // A smaller one than the last: ids have started again from the bottom.
+        let first = last.filter(|last| *last <= newest).unwrap_or(oldest);
+        (first.max(oldest).saturating_add(1)..=newest).rev()
+    }
+
+    /// Keeps a new process in mind.
+    pub(super) fn add_young(&mut self, pid: u32, now: Instant) {
+        if self.young.len() == MAX_YOUNG {
+            self.young.pop_back();
+        }
+        self.young.push_front((pid, now));
+    }
+
+    /// The processes that are not old yet, youngest first.
+    pub(super) fn young(&mut self, now: Instant) -> Vec<u32> {
+        let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > YOUTH;
+        while self.young.back().is_some_and(is_old) {
+            self.young.pop_back();
+        }
+        self.young.iter().map(|(pid, _)| *pid).collect()
+    }
+
+    pub(super) fn forget_young(&mut self, pid: u32) {
+        self.young.retain(|(young, _)| *young != pid);
+    }
+
+    /// Keeps in mind who answered, and through which descriptor.
+    pub(super) fn add_winner(&mut self, pid: u32, descriptor: u32) {
+        if self.winners.front() == Some(&(pid, descriptor)) {
+            return;
+        }
+        self.winners.retain(|winner| *winner != (pid, descriptor));
+        self.winners.truncate(MAX_WINNERS - 1);
+        self.winners.push_front((pid, descriptor));
+    }
+
+    /// Who answered last, of the given user first.
+    pub(super) fn winners(&self, uid: u32) -> Vec<(u32, u32)> {
+        let mut winners: Vec<(u32, u32)> = self.winners.iter().copied().collect();
+        winners.sort_by_key(|(pid, _)| {
+            let owner = self.scanned(*pid).map(|known| known.mark.owner);
+            owner != Some(uid)
+        });
+        winners
+    }
+
+    /// Whether a look at everything found nobody who holds this socket.
+    pub(super) fn is_orphan(&self, inode: u32) -> bool {
+        self.orphans.contains(&inode)
+    }
+
+    pub(super) fn add_orphan(&mut self, inode: u32) {
+        if self.orphans.len() >= MAX_ORPHANS {
+            self.orphans.clear();
+        }
+        self.orphans.insert(inode);
+    }
+
+    /// Remembers who had a connection, by the kernel's number of the socket, which
+    /// stays the same until the end of `TIME_WAIT`.
+    pub(super) fn remember(&mut self, cookie: u64, owners: &[Arc<Process>], now: Instant) {
+        if cookie == 0 || owners.is_empty() {
+            return;
+        }
+        if self
+            .closed
+            .get(&cookie)
+            .is_some_and(|known| **known == *owners)
+        {
+            return;
+        }
+        let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > MEMORY;
+        while self.closed_order.len() >= MAX_CLOSED
+            || self.closed_order.front().is_some_and(is_over)
+        {
+            if let Some((old, _)) = self.closed_order.pop_front() {
+                self.closed.remove(&old);
+            }
+        }
+        self.closed_order.push_back((cookie, now));
+        self.closed.insert(cookie, owners.into());
+    }
+
+    /// Who had the connection with this number.
+    pub(super) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
+        self.closed.get(&cookie).map_or(&[], |owners| owners)
+    }
+}
+
+/// How many hold a socket, if it is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    None,
+    Several,
+}
+
+impl Pids {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(pid) => std::slice::from_ref(pid),
+            Self::More(pids) => pids,
+        }
+    }
+
+    fn add(&mut self, pid: u32) {
+        match self {
+            // Through a second descriptor.
+            _ if self.as_slice().contains(&pid) => {}
+            Self::One(first) => *self = Self::More(vec![*first, pid]),
+            Self::More(pids) => pids.push(pid),
+        }
+    }
+
+    /// Whether anybody is left.
+    fn remove(&mut self, pid: u32) -> bool {
+        match self {
+            Self::One(only) => *only != pid,
+            Self::More(pids) => {
+                pids.retain(|other| *other != pid);
+                if let [only] = pids[..] {
+                    *self = Self::One(only);
+                }
+                !self.as_slice().is_empty()
+            }
+        }
+    }
+}

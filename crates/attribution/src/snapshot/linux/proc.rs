@@ -1,0 +1,235 @@
+//! The process file system, read with buffers that are used again.
+
+use std::ffi::CStr;
+use std::fmt::{self, Write};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, openat, statat};
+
+use super::stat;
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// Buffers of one thread.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    entries: Vec<MaybeUninit<u8>>,
+    text: Vec<u8>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            entries: vec![MaybeUninit::uninit(); 32 * 1024],
+            text: vec![0; 4 * 1024],
+        }
+    }
+}
+
+/// The folder where the process file system is mounted.
+#[derive(Debug)]
+pub(super) struct Proc {
+    root: OwnedFd,
+    /// `loadavg`, kept open: it can be read again from its start.
+    load: Option<OwnedFd>,
+    /// Whether sizes of descriptor folders are taken for what they are.
+    counts: bool,
+}
+
+/// Changes when a process opens or closes something, or is another one.
+///
+/// Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
+/// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 and tells nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    folder: u64,
+    descriptors: i64,
+    /// The user whose process it is; 0 also for a process that may not be dumped
+    /// (`task_dump_owner` in `fs/proc/base.c`).
+    pub(super) owner: u32,
+}
+
+impl Mark {
+    /// Whether two looks with these marks found the same, as far as marks tell.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        self.descriptors > 0 && self == other
+    }
+}
+
+/// A socket and the descriptor that stands for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Descriptor {
+    pub(super) inode: u32,
+    pub(super) number: u32,
+}
+
+impl Proc {
+    pub(super) fn open(root: &Path, counts: bool) -> io::Result<Self> {
+        let root = rustix::fs::open(root, FOLDER, Mode::empty())?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let load = openat(&root, "loadavg", flags, Mode::empty()).ok();
+        Ok(Self { root, load, counts })
+    }
+
+    /// The newest id of a process or thread.
+    pub(super) fn newest_id(&self) -> Option<u32> {
+        let mut buffer = [0; 128];
+        let length = rustix::io::pread(self.load.as_ref()?, &mut buffer, 0).ok()?;
+        stat::newest_pid(std::str::from_utf8(buffer.get(..length)?).ok()?)
+    }
+
+    /// All processes, in no order.
+    pub(super) fn pids(&self, scratch: &mut Scratch, pids: &mut Vec<u32>) {
+        pids.clear();
+        // A folder is read from its start only once.
+        let Ok(folder) = openat(&self.root, c".", FOLDER, Mode::empty()) else {
+            return;
+        };
+        for_each_number(&folder, &mut scratch.entries, |pid, _| pids.push(pid));
+    }
+
+    /// Opens the folder of a process. It stands for that process also when its pid is
+    /// reused: then nothing can be read through it any more (`proc_pid(5)`).
+    pub(super) fn process(&self, pid: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(
+            &self.root,
+            Name::new(format_args!("{pid}")).as_c_str(),
+            flags,
+            Mode::empty(),
+        )?)
+    }
+
+    pub(super) fn root(&self) -> &OwnedFd {
+        &self.root
+    }
+
+    /// What tells whether a process is worth another look.
+    pub(super) fn mark(&self, pid: u32) -> io::Result<Mark> {
+        Ok(self.mark_of(&self.stat(format_args!("{pid}/fd"))?))
+    }
+
+    /// The socket that a descriptor of a process stands for.
+    pub(super) fn socket(&self, pid: u32, descriptor: u32) -> Option<u32> {
+        socket_inode(&self.stat(format_args!("{pid}/fd/{descriptor}")).ok()?)
+    }
+
+    /// The file that a process executes: device and inode.
+    pub(super) fn executable(&self, pid: u32) -> Option<(u64, u64)> {
+        let stat = self.stat(format_args!("{pid}/exe")).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
+    /// Reads which descriptors of a process are sockets.
+    pub(super) fn sockets(
+        &self,
+        process: &OwnedFd,
+        scratch: &mut Scratch,
+    ) -> io::Result<(Mark, Vec<Descriptor>)> {
+        let folder = openat(process, c"fd", FOLDER, Mode::empty())?;
+        // Before the entries: what opens while they are read changes the next mark.
+        let mark = self.mark_of(&rustix::fs::fstat(&folder)?);
+        let mut sockets = Vec::new();
+        for_each_number(&folder, &mut scratch.entries, |number, name| {
+            let stat = statat(&folder, name, AtFlags::empty());
+            if let Some(inode) = stat.ok().as_ref().and_then(socket_inode) {
+                sockets.push(Descriptor { inode, number });
+            }
+        });
+        Ok((mark, sockets))
+    }
+
+    fn stat(&self, name: fmt::Arguments<'_>) -> rustix::io::Result<Stat> {
+        statat(&self.root, Name::new(name).as_c_str(), AtFlags::empty())
+    }
+
+    fn mark_of(&self, stat: &Stat) -> Mark {
+        Mark {
+            folder: stat.st_ino,
+            descriptors: if self.counts { stat.st_size } else { 0 },
+            owner: stat.st_uid,
+        }
+    }
+}
+
+/// Reads a small file into the buffer of the scratch, at most `max` bytes.
+pub(super) fn read<'a>(
+    folder: impl AsFd,
+    name: &CStr,
+    max: usize,
+    scratch: &'a mut Scratch,
+) -> io::Result<&'a [u8]> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(folder, name, flags, Mode::empty())?;
+    let mut length = 0;
+    while length < max {
+        if length == scratch.text.len() {
+            scratch.text.resize(2 * length, 0);
+        }
+        match rustix::io::read(&file, &mut scratch.text[length..])? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(&scratch.text[..length.min(max)])
+}
+
+/// Calls for every entry whose name is a number.
+fn for_each_number(
+    folder: &OwnedFd,
+    buffer: &mut [MaybeUninit<u8>],
+    mut take: impl FnMut(u32, &CStr),
+) {
+    let mut entries = RawDir::new(folder, buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name();
+        if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) {
+            take(number, name);
+        }
+    }
+}
+
+fn socket_inode(stat: &Stat) -> Option<u32> {
+    let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+    is_socket.then(|| u32::try_from(stat.st_ino).ok()).flatten()
+}
+
+/// A path of numbers and short words, without an allocation.
+struct Name {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl Name {
+    fn new(text: fmt::Arguments<'_>) -> Self {
+        let mut name = Self {
+            bytes: [0; 40],
+            length: 0,
+        };
+        let written = name.write_fmt(text);
+        debug_assert!(written.is_ok(), "two numbers and a word fit");
+        name
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+impl Write for Name {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        // The last byte stays zero.
+        if end >= self.bytes.len() {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.length..end].copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}

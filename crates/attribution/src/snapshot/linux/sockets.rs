@@ -1,0 +1,106 @@
+//! Which sockets there are, and which of them a question is about.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::diag::Diag;
+use super::message::{DiagSocket, Which};
+use crate::matching::{Ends, fitting};
+use crate::query::normalize;
+use crate::{Match, Protocol, Socket, SocketQuery, SocketState, Verdict};
+
+/// What a question is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Candidates {
+    /// No socket fits.
+    None,
+    /// The very connection, but its owner has closed it.
+    Closed(DiagSocket),
+    /// Sockets that fit equally well, at least one.
+    Open(Match, Vec<DiagSocket>),
+}
+
+impl DiagSocket {
+    /// Whether the kernel has made this connection and nobody has accepted it: it has no
+    /// inode yet. In any other state, an inode of 0 means that its owner has closed it.
+    pub(super) fn is_unaccepted(&self) -> bool {
+        let is_early = matches!(
+            self.state,
+            Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
+        );
+        self.inode == 0 && is_early
+    }
+
+    pub(super) fn ends(&self, protocol: Protocol) -> Ends {
+        Ends {
+            protocol,
+            local: normalize(self.local),
+            remote: self.remote.map(normalize),
+            v6_only: self.v6_only,
+        }
+    }
+
+    pub(super) fn with_owner(&self, protocol: Protocol, owner: Verdict) -> Socket {
+        let ends = self.ends(protocol);
+        Socket {
+            protocol,
+            local: ends.local,
+            remote: ends.remote,
+            state: self.state,
+            v6_only: self.v6_only,
+            owner,
+        }
+    }
+}
+
+/// Finds what a question is about in microseconds.
+///
+/// Sockets that are bound to a device escape it where they are connected: the kernel
+/// finds them only for packets of that device.
+pub(super) fn quick(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
+    if let Some(remote) = query.remote()
+        && let Some(found) = connection(diag, query, remote)?
+        && !found.is_unaccepted()
+    {
+        return Ok(match found.inode {
+            0 => Candidates::Closed(found),
+            _ => Candidates::Open(Match::FiveTuple, vec![found]),
+        });
+    }
+    // All that may serve it: the kernel tells one of a group only.
+    listed(diag, query, Which::Waiting(query.local().port()))
+}
+
+/// As [`quick`]; where that finds nothing, goes through all connections of the port.
+pub(super) fn thorough(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
+    match quick(diag, query)? {
+        Candidates::None => listed(diag, query, Which::OnPort(query.local().port())),
+        found => Ok(found),
+    }
+}
+
+/// The socket that is connected from one end to the other.
+fn connection(
+    diag: &mut Diag,
+    query: &SocketQuery,
+    remote: SocketAddr,
+) -> io::Result<Option<DiagSocket>> {
+    let found = diag.exact(query.protocol(), query.local(), remote)?;
+    // Where there is none, the kernel tells the listener that would take it.
+    Ok(found.filter(|found| found.remote.map(normalize) == Some(remote)))
+}
+
+fn listed(diag: &mut Diag, query: &SocketQuery, which: Which) -> io::Result<Candidates> {
+    let mut sockets = Vec::new();
+    diag.dump(query.protocol(), which, &mut sockets)?;
+    let ends = |socket: &DiagSocket| socket.ends(query.protocol());
+    let Some((matched, fitting)) = fitting(query, sockets, ends) else {
+        return Ok(Candidates::None);
+    };
+    let is_open = |socket: &DiagSocket| socket.inode != 0;
+    let (open, closed): (Vec<_>, Vec<_>) = fitting.into_iter().partition(is_open);
+    Ok(match closed.first() {
+        Some(closed) if open.is_empty() => Candidates::Closed(*closed),
+        _ => Candidates::Open(matched, open),
+    })
+}
