@@ -21,7 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         opened: Opened::ByUs,
     };
     match service.lookup(Waiter(1), question) {
-        Lookup::Known(ownership) => println!("known: {:?}", ownership.verdict),
+        Lookup::Known(ownership) | Lookup::SoFar(ownership) => {
+            println!("known: {:?}", ownership.verdict);
+        }
         Lookup::Refused => println!("too many questions wait"),
         Lookup::Waiting => {
             let event = answers.recv_timeout(Duration::from_secs(10))?;

@@ -30,11 +30,21 @@ impl Ownership {
 
     /// Whether this answer may take the place of `other`.
     ///
-    /// More named beats less, then the closer match wins. An equal answer never
-    /// replaces the one that is there: what was seen nearer to the first packet
-    /// stays.
+    /// More named beats less, then the closer match wins, then the one that names
+    /// everybody whom the other names and somebody more: a holder that was found later.
+    /// An equal answer never replaces the one that is there: what was seen nearer to
+    /// the first packet stays.
     pub fn is_better_than(&self, other: &Self) -> bool {
         self.rank() > other.rank()
+            || (self.rank() == other.rank()
+                && self.names_all_of(other)
+                && !other.names_all_of(self))
+    }
+
+    fn names_all_of(&self, other: &Self) -> bool {
+        let ours = self.verdict.processes();
+        let is_ours = |theirs: &Arc<Process>| ours.iter().any(|ours| ours.id() == theirs.id());
+        other.verdict.is_named() && other.verdict.processes().iter().all(is_ours)
     }
 
     fn rank(&self) -> (u8, Option<Match>) {
@@ -250,6 +260,10 @@ mod tests {
     #[test]
     fn only_better_answers_replace() {
         let process = |pid| Verdict::Process(Arc::new(Process::new(pid, "p")));
+        let shared = |pids: &[u32]| {
+            let processes = pids.iter().map(|pid| Arc::new(Process::new(*pid, "p")));
+            Verdict::Shared(processes.collect())
+        };
         let partial = Verdict::Partial {
             user: None,
             unit: None,
@@ -263,11 +277,18 @@ mod tests {
             answer(process(2), Some(Match::WildcardAddress)),
             answer(process(3), Some(Match::LocalEndpoint)),
             answer(process(4), Some(Match::FiveTuple)),
+            answer(shared(&[3, 4]), Some(Match::FiveTuple)),
+            answer(shared(&[3, 4, 5]), Some(Match::FiveTuple)),
         ];
         for (i, a) in ladder.iter().enumerate() {
             for (j, b) in ladder.iter().enumerate() {
                 assert_eq!(a.is_better_than(b), i > j, "{a:?} over {b:?}");
             }
+        }
+        // Others are no more.
+        let others = answer(shared(&[6, 7]), Some(Match::FiveTuple));
+        for rung in &ladder[ladder.len() - 3..] {
+            assert!(!others.is_better_than(rung) && !rung.is_better_than(&others));
         }
     }
 }

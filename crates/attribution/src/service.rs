@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::policy::{
     Event, Facts, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Request, Waiter,
 };
-use crate::{Attributor, Error, SocketTable};
+use crate::{Attributor, Error, Glance, Ownership, SocketQuery, SocketTable};
 
 /// Looks owners up in the background.
 ///
@@ -25,6 +25,7 @@ use crate::{Attributor, Error, SocketTable};
 pub struct Service {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    glance: Mutex<Option<Box<dyn Glance>>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl Service {
             table_tells_remotes: table.tells_remotes(),
             ..config
         };
+        let glance = table.glance();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 policy: Policy::new(config),
@@ -80,7 +82,16 @@ impl Service {
         Ok(Self {
             shared,
             thread: Some(thread),
+            glance: Mutex::new(glance),
         })
+    }
+
+    /// A way for another thread to ask the table at once, to be used before
+    /// [`lookup_glanced`](Self::lookup_glanced). There is one at most: `None` for who
+    /// comes second, and where the table offers none.
+    pub fn take_glance(&self) -> Option<Box<dyn Glance>> {
+        let mut glance = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
+        glance.take()
     }
 
     /// Asks for `waiter`; see [`Policy::lookup`].
@@ -89,11 +100,29 @@ impl Service {
         self.change(|policy| policy.lookup(waiter, question, now))
     }
 
-    /// Tells that a packet of an unsettled flow arrived; see
-    /// [`Policy::packet_seen`].
-    pub fn packet_seen(&self, waiter: Waiter) {
+    /// As [`lookup`](Self::lookup), with what a [glance](Self::take_glance) told; see
+    /// [`Policy::lookup_glanced`].
+    pub fn lookup_glanced(
+        &self,
+        waiter: Waiter,
+        question: Question,
+        glance: Option<Ownership>,
+    ) -> Lookup {
         let now = Instant::now();
-        self.change(|policy| policy.packet_seen(waiter, now));
+        self.change(|policy| policy.lookup_glanced(waiter, question, glance, now))
+    }
+
+    /// Tells that a packet of an unsettled flow arrived. Returns a question that is
+    /// worth another glance; see [`Policy::packet_seen`].
+    pub fn packet_seen(&self, waiter: Waiter) -> Option<SocketQuery> {
+        let now = Instant::now();
+        self.change(|policy| policy.packet_seen(waiter, now))
+    }
+
+    /// Takes what that glance told; see [`Policy::glanced`].
+    pub fn glanced(&self, waiter: Waiter, glance: Ownership) -> Option<Ownership> {
+        let now = Instant::now();
+        self.change(|policy| policy.glanced(waiter, glance, now))
     }
 
     /// Tells that a flow is over; see [`Policy::end`].
@@ -168,6 +197,7 @@ enum Step {
 
 impl<F: FnMut(Event)> Worker<F> {
     fn run(mut self) {
+        self.table.prepare();
         loop {
             match self.shared.next_step() {
                 Step::Tell(events) => events.into_iter().for_each(&mut self.on_event),
@@ -184,8 +214,8 @@ impl<F: FnMut(Event)> Worker<F> {
 
     fn ask(&mut self, request: &Request) -> Facts {
         let facts = if self.table.finds_exactly() {
-            let answers = request.queries.iter().map(|query| self.table.find(query));
-            answers.collect::<Result<_, _>>().map(Facts::Answers)
+            let answers = self.table.find_each(&request.queries);
+            answers.map(Facts::Answers)
         } else {
             let snapshot = self.table.snapshot();
             snapshot.map(|snapshot| Facts::Snapshot(Arc::new(snapshot)))

@@ -2,15 +2,19 @@
 //! thread or a device.
 //!
 //! Two threads write the books: the capturing one, for every packet, and the one
-//! that looks up owners, for every answer. Nobody waits for a tick: a flow's owner
-//! is asked for by the thread that saw its first packet, before it reads the next.
+//! that looks up owners, for every answer. Nobody waits for a tick: the thread that saw
+//! the first packet of a flow glances at its socket before it reads the next one, and
+//! what that does not settle is looked up in the background.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::{self as attribution, Attributor, Lookup, PolicyConfig, Service};
+use flowner_attribution::{
+    self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, SocketQuery,
+    Waiter,
+};
 use flowner_capture::{Device, Headers, LiveOptions, Next, Source, Statistics, Stopper, decode};
 use flowner_flows::LocalAddresses;
 
@@ -138,6 +142,7 @@ impl Monitor {
         let input = opened.info.clone();
         let pump = Pump {
             shared: Arc::clone(&shared),
+            glance: service.as_ref().and_then(|service| service.take_glance()),
             service: service.clone(),
             source: opened.source,
             extra_addresses: config.local_addresses.clone(),
@@ -164,7 +169,8 @@ impl Monitor {
         if self.input.is_live && self.shared.status().ending == Ending::Running {
             let mut effects = Vec::new();
             self.shared.ledger().advance(now(), &mut effects);
-            self.shared.carry_out(&mut effects, self.service.as_deref());
+            let service = self.service.as_deref();
+            self.shared.carry_out(&mut effects, service, &mut None);
         }
         let parts = self.shared.parts();
         let status = self.shared.status();
@@ -288,27 +294,36 @@ impl Shared {
             last,
         } = event;
         self.ledger().answer(waiter, ownership, last, &mut effects);
-        self.carry_out(&mut effects, None);
+        self.carry_out(&mut effects, None, &mut None);
     }
 
     /// Does what the books asked for. An answer that is there at once is written
     /// down, which may ask for more.
-    fn carry_out(&self, effects: &mut Vec<Effect>, service: Option<&Service>) {
+    fn carry_out(
+        &self,
+        effects: &mut Vec<Effect>,
+        service: Option<&Service>,
+        glance: &mut Option<Box<dyn Glance>>,
+    ) {
         let mut more = Vec::new();
         while !effects.is_empty() {
             for effect in effects.drain(..) {
                 match (effect, service) {
                     (Effect::Tell(event), _) => self.tell(*event),
                     (Effect::Ask(waiter, question), Some(service)) => {
-                        match service.lookup(waiter, question) {
-                            Lookup::Known(ownership) => {
-                                self.ledger().answer(waiter, ownership, true, &mut more);
-                            }
-                            Lookup::Waiting => {}
-                            Lookup::Refused => self.ledger().refused(waiter, &mut more),
+                        let seen = glance_at(glance, &question.query);
+                        let lookup = service.lookup_glanced(waiter, question, seen);
+                        self.looked_up(waiter, lookup, &mut more);
+                    }
+                    (Effect::PacketSeen(waiter), Some(service)) => {
+                        let better = service
+                            .packet_seen(waiter)
+                            .and_then(|query| glance_at(glance, &query))
+                            .and_then(|seen| service.glanced(waiter, seen));
+                        if let Some(better) = better {
+                            self.ledger().answer(waiter, better, false, &mut more);
                         }
                     }
-                    (Effect::PacketSeen(waiter), Some(service)) => service.packet_seen(waiter),
                     (Effect::End(waiter), Some(service)) => service.end(waiter),
                     (Effect::Ask(..) | Effect::PacketSeen(_) | Effect::End(_), None) => {}
                 }
@@ -316,6 +331,19 @@ impl Shared {
             std::mem::swap(effects, &mut more);
         }
     }
+
+    fn looked_up(&self, waiter: Waiter, lookup: Lookup, effects: &mut Vec<Effect>) {
+        match lookup {
+            Lookup::Known(ownership) => self.ledger().answer(waiter, ownership, true, effects),
+            Lookup::SoFar(ownership) => self.ledger().answer(waiter, ownership, false, effects),
+            Lookup::Waiting => {}
+            Lookup::Refused => self.ledger().refused(waiter, effects),
+        }
+    }
+}
+
+fn glance_at(glance: &mut Option<Box<dyn Glance>>, query: &SocketQuery) -> Option<Ownership> {
+    glance.as_mut()?.glance(query)
 }
 
 /// An input that is open, and what is known of it.
@@ -407,6 +435,8 @@ fn now() -> Duration {
 struct Pump {
     shared: Arc<Shared>,
     service: Option<Arc<Service>>,
+    /// Asks for the owners of new flows before their sockets are gone.
+    glance: Option<Box<dyn Glance>>,
     source: Source,
     extra_addresses: Vec<std::net::IpAddr>,
     is_live: bool,
@@ -447,7 +477,7 @@ impl Pump {
             Next::End => return Ok(Some(Ending::Complete)),
         }
         self.shared
-            .carry_out(&mut self.effects, self.service.as_deref());
+            .carry_out(&mut self.effects, self.service.as_deref(), &mut self.glance);
         Ok(None)
     }
 

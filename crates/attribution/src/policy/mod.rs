@@ -61,6 +61,8 @@ use pending::{PendingSet, Waiting};
 pub enum Lookup {
     /// An answer that is known already; no event follows.
     Known(Ownership),
+    /// What a glance told. Events follow, with better answers if there are any.
+    SoFar(Ownership),
     /// Events follow.
     Waiting,
     /// Too many questions wait; no event follows.
@@ -196,16 +198,69 @@ impl Policy {
             before: self.known_before(&question.query),
             contested,
             best: None,
+            glances: 0,
             ended: false,
         };
         self.pending.add(waiting, now);
         Lookup::Waiting
     }
 
+    /// As [`lookup`](Self::lookup), with what a glance at the socket told after the
+    /// flow's first packet was seen. It stands until a look confirms or betters it.
+    pub fn lookup_glanced(
+        &mut self,
+        waiter: Waiter,
+        question: Question,
+        glance: Option<Ownership>,
+        now: Instant,
+    ) -> Lookup {
+        let lookup = self.lookup(waiter, question, now);
+        match (lookup, glance) {
+            (Lookup::Waiting, Some(glance)) => {
+                let told = self.glanced(waiter, glance, now);
+                told.map_or(Lookup::Waiting, Lookup::SoFar)
+            }
+            (lookup, _) => lookup,
+        }
+    }
+
     /// Tells that a packet of an unsettled flow arrived, without which there is
-    /// no retry.
-    pub fn packet_seen(&mut self, waiter: Waiter, now: Instant) {
+    /// no retry. Returns a question that is worth another glance: a connection of
+    /// which only the listener was seen may have been accepted.
+    pub fn packet_seen(&mut self, waiter: Waiter, now: Instant) -> Option<SocketQuery> {
         self.pending.packet_seen(waiter, now, &self.config);
+        let (pending, waiting) = self.pending.of_waiter(waiter)?;
+        let best = waiting.best.as_ref()?;
+        let may_gain = waiting.glances > 0
+            && waiting.glances < self.config.max_glances
+            && self.may_match_closer(best, &pending.query);
+        may_gain.then_some(pending.query)
+    }
+
+    /// Takes what a glance at the socket of one who waits told: the answer, if it is
+    /// better than any before. A look confirms it later, unless the flow is over by
+    /// then.
+    pub fn glanced(
+        &mut self,
+        waiter: Waiter,
+        glance: Ownership,
+        now: Instant,
+    ) -> Option<Ownership> {
+        let (_, waiting) = self.pending.of_waiter(waiter)?;
+        let glance = waiting.judge(&Answer::Found(glance), self.config.table_tells_remotes);
+        let best = waiting.best.as_ref();
+        let improves = !matches!(glance.verdict, Verdict::Unknown(_))
+            && best.is_none_or(|best| glance.is_better_than(best));
+        self.pending.count_glance(waiter);
+        if !improves {
+            return None;
+        }
+        self.pending.improve(waiter, glance.clone());
+        if glance.verdict.is_named() {
+            let confirm_at = config::later(now, self.config.confirm_after);
+            self.pending.put_off(waiter, confirm_at);
+        }
+        Some(glance)
     }
 
     /// Tells that the flow is over: what is known then is final. The last event
@@ -378,12 +433,15 @@ impl Policy {
             offered = found;
         }
         let may_improve = pending.attempts < self.config.attempts_to_improve;
+        let is_settled = |answer: &Ownership| {
+            answer.verdict.is_named()
+                && !(may_improve && self.may_match_closer(answer, &pending.query))
+        };
         let is_final = waiting.ended
             || (waiting.contested.is_some() && matches!(answer, Answer::Found(_)))
+            || waiting.best.as_ref().is_some_and(is_settled)
             || match offered.verdict {
-                Verdict::Process(_) | Verdict::Shared(_) => {
-                    !(may_improve && self.may_match_closer(&offered, &pending.query))
-                }
+                Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
                 Verdict::Partial { .. } => !may_improve,
                 Verdict::Unknown(Reason::NotFound | Reason::Gone) => false,
                 Verdict::Unknown(_) => true,

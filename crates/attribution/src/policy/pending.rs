@@ -36,6 +36,8 @@ pub(super) struct Waiting {
     pub(super) contested: Option<Match>,
     /// The best answer so far.
     pub(super) best: Option<Ownership>,
+    /// How often a glance was made for it.
+    pub(super) glances: usize,
     /// The flow is over; the next answer is the last.
     pub(super) ended: bool,
 }
@@ -92,9 +94,11 @@ impl Pending {
     }
 
     /// Whether there is nothing to gain by asking again: everyone has some answer,
-    /// and no packet came since.
+    /// not only by a glance, and no packet came since.
     fn is_silent(&self) -> bool {
-        !self.packets_since && self.waiting.iter().all(|waiting| waiting.best.is_some())
+        self.attempts > 0
+            && !self.packets_since
+            && self.waiting.iter().all(|waiting| waiting.best.is_some())
     }
 }
 
@@ -144,12 +148,41 @@ impl PendingSet {
         }
     }
 
-    /// Marks the flow as over. True if there is an answer and none under way.
+    /// Marks the flow as over. True if there is an answer and none under way; one
+    /// that names nobody and is from a glance only does not count.
     pub(super) fn end(&mut self, waiter: Waiter) -> bool {
+        let attempts = self
+            .of_waiter(waiter)
+            .map_or(0, |(pending, _)| pending.attempts);
         self.of_waiter_mut(waiter).is_some_and(|(turn, waiting)| {
             waiting.ended = true;
-            waiting.best.is_some() && *turn != Turn::Asked
+            let best = waiting.best.as_ref();
+            best.is_some_and(|best| attempts > 0 || best.verdict.is_named()) && *turn != Turn::Asked
         })
+    }
+
+    pub(super) fn count_glance(&mut self, waiter: Waiter) {
+        if let Some((_, waiting)) = self.of_waiter_mut(waiter) {
+            waiting.glances += 1;
+        }
+    }
+
+    /// Puts off the first attempt for a question to which everyone has an answer.
+    pub(super) fn put_off(&mut self, waiter: Waiter, until: Instant) {
+        let Some(&query) = self.waiters.get(&waiter) else {
+            return;
+        };
+        let Some(pending) = self.questions.get(&key(&query)) else {
+            return;
+        };
+        let is_named = |waiting: &Waiting| {
+            let best = waiting.best.as_ref();
+            best.is_some_and(|best| best.verdict.is_named())
+        };
+        let is_first = matches!(pending.turn, Turn::Due(_)) && pending.attempts == 0;
+        if is_first && pending.waiting.iter().all(is_named) {
+            self.turn(&query, Turn::Due(until));
+        }
     }
 
     pub(super) fn of_query(&mut self, query: &SocketQuery) -> Option<&mut Pending> {

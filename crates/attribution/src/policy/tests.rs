@@ -2,6 +2,7 @@
 
 mod clock;
 mod driver;
+mod glances;
 mod properties;
 mod retries;
 mod rules;

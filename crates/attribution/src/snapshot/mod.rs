@@ -27,6 +27,8 @@ pub mod unsupported;
 pub use best::best;
 pub use list::{Snapshot, Socket, SocketState};
 
+use std::fmt;
+
 use crate::{Error, Ownership, SocketQuery, Source};
 
 /// A source of facts about sockets, the only part that differs by platform.
@@ -84,7 +86,7 @@ pub trait SocketTable: Send {
 /// A look at one socket that takes microseconds, while it and its owner are still
 /// there: made by the thread that sees the first packet of a flow, before it takes the
 /// next one.
-pub trait Glance: Send {
+pub trait Glance: Send + fmt::Debug {
     /// Who owns the socket as far as can be told at once. `None` tells nothing; what is
     /// told may be incomplete, and is to be confirmed by [`SocketTable::find`].
     fn glance(&mut self, query: &SocketQuery) -> Option<Ownership>;

@@ -57,6 +57,8 @@ pub(super) struct Driver {
     pub(super) policy: Policy,
     config: PolicyConfig,
     manners: Vec<Manner>,
+    /// Whether the table can be glanced at.
+    pub(super) glances: bool,
     requests: usize,
     under_way: Option<UnderWay>,
     flows: HashMap<Waiter, Flow>,
@@ -77,6 +79,7 @@ impl Driver {
             policy: Policy::new(config.clone()),
             config,
             manners,
+            glances: false,
             requests: 0,
             under_way: None,
             flows: HashMap::new(),
@@ -112,7 +115,10 @@ impl Driver {
             is_over: false,
         };
         self.flows.insert(waiter, flow);
-        match self.policy.lookup(waiter, question, self.clock.now()) {
+        let glance = self.glance(&question.query);
+        let now = self.clock.now();
+        let lookup = self.policy.lookup_glanced(waiter, question, glance, now);
+        match lookup {
             Lookup::Known(ownership) => self.hear(Event {
                 waiter,
                 ownership,
@@ -120,6 +126,14 @@ impl Driver {
             }),
             Lookup::Waiting => {
                 self.has_reason.insert(question.query);
+            }
+            Lookup::SoFar(ownership) => {
+                self.has_reason.insert(question.query);
+                self.hear(Event {
+                    waiter,
+                    ownership,
+                    last: false,
+                });
             }
             Lookup::Refused => {
                 self.flows.get_mut(&waiter).unwrap().is_over = true;
@@ -129,12 +143,28 @@ impl Driver {
         self.settle();
     }
 
+    /// What a table that can be glanced at tells at once.
+    fn glance(&self, query: &SocketQuery) -> Option<Ownership> {
+        let now = self.clock.wall();
+        self.glances.then(|| self.world.look(now, now).find(query))
+    }
+
     pub(super) fn packet(&mut self, number: usize) {
         let Some(waiter) = self.waiter(number) else {
             return;
         };
         self.has_reason.insert(self.flows[&waiter].question.query);
-        self.policy.packet_seen(waiter, self.clock.now());
+        let now = self.clock.now();
+        let glance = self.policy.packet_seen(waiter, now);
+        let glance = glance.and_then(|query| self.glance(&query));
+        let better = glance.and_then(|glance| self.policy.glanced(waiter, glance, now));
+        if let Some(ownership) = better {
+            self.hear(Event {
+                waiter,
+                ownership,
+                last: false,
+            });
+        }
         self.settle();
     }
 

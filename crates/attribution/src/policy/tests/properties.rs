@@ -163,8 +163,10 @@ proptest! {
         knows in knows(),
         manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::Failed]),
         script in script(step()),
+        glances in any::<bool>(),
     ) {
         let mut driver = Driver::new(World::new(knows, 4), PolicyConfig::default(), manners);
+        driver.glances = glances;
         for (step, pause) in &script {
             play(&mut driver, step);
             driver.pass(*pause);
@@ -185,6 +187,8 @@ proptest! {
         retry in prop::collection::vec(prop_oneof![0..300_u64, Just(u64::MAX)], 0..4),
         attempts_to_improve in 0..4_usize,
         rest_factor in prop_oneof![0..8_u32, Just(u32::MAX)],
+        max_glances in 0..4_usize,
+        glances in any::<bool>(),
     ) {
         let config = PolicyConfig {
             retry_after: retry.into_iter().map(ms).collect(),
@@ -196,9 +200,11 @@ proptest! {
             max_history: max,
             history_age: ms(300),
             rest_factor,
+            max_glances,
             ..PolicyConfig::default()
         };
         let mut driver = Driver::new(World::new(knows, 4), config, manners);
+        driver.glances = glances;
         for (step, pause) in &script {
             play(&mut driver, step);
             driver.pass(*pause);
@@ -219,6 +225,7 @@ fn quiet_hosts_are_named_completely() {
             };
             let config = PolicyConfig::default();
             let mut driver = Driver::new(World::new(knows, 4), config, vec![manner]);
+            driver.glances = kind == Kind::Answers;
             for number in 0..40 {
                 for step in [
                     Step::Connect(number, number, number),

@@ -1,0 +1,135 @@
+//! Rules for what is told at the first packet.
+
+use super::clock::ms;
+use super::rules::{Desk, check, config, query, said, socket, tcp, udp};
+use crate::policy::{Lookup, Opened, PolicyConfig, Question, Waiter};
+use crate::snapshot::Snapshot;
+use crate::{Match, Protocol, Socket, SocketQuery, Source, User, Verdict};
+
+const HERE: &str = "10.0.0.2:5000";
+const SERVER: &str = "10.0.0.2:443";
+const THERE: &str = "192.0.2.1:443";
+const FIVE: Option<Match> = Some(Match::FiveTuple);
+const LOCAL: Option<Match> = Some(Match::LocalEndpoint);
+
+/// Asks with a glance that sees these sockets.
+fn ask(desk: &mut Desk, opened: Opened, query: SocketQuery, sockets: &[Socket]) -> Lookup {
+    let wall = desk.clock.wall();
+    let look = Snapshot::new(Source::Scripted, wall, wall, sockets.to_vec());
+    let question = Question {
+        query,
+        seen_at: wall,
+        opened,
+    };
+    let (glance, now) = (look.find(&query), desk.clock.now());
+    desk.policy
+        .lookup_glanced(Waiter(1), question, Some(glance), now)
+}
+
+fn connection(process: &str) -> Socket {
+    socket(Protocol::Tcp, HERE, Some(THERE), process)
+}
+
+#[track_caller]
+fn check_so_far(lookup: &Lookup, expected: (&str, Option<Match>)) {
+    let Lookup::SoFar(told) = lookup else {
+        panic!("{lookup:?}");
+    };
+    assert_eq!(said(told), (expected.0.to_owned(), expected.1));
+}
+
+#[test]
+fn a_glance_answers_at_once_and_is_confirmed_later() {
+    let mut desk = Desk::new(config(true));
+    let question = query(Protocol::Tcp, HERE, THERE);
+    let lookup = ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
+    check_so_far(&lookup, ("a", FIVE));
+    check(&desk.events(), &[]);
+    desk.pass(ms(99));
+    assert_eq!(desk.request(), None);
+    desk.pass(ms(1));
+    // Who was given a descriptor meanwhile is named too.
+    let heard = desk.look(&[connection("a"), connection("b")]);
+    check(&heard, &[(1, "a+b", FIVE, true)]);
+}
+
+#[test]
+fn a_confirmation_that_comes_too_late_takes_nothing_back() {
+    let mut desk = Desk::new(config(true));
+    let question = query(Protocol::Tcp, HERE, THERE);
+    ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
+    desk.pass(ms(100));
+    check(&desk.look(&[]), &[(1, "a", FIVE, true)]);
+}
+
+#[test]
+fn a_flow_that_is_over_needs_no_confirmation() {
+    let mut desk = Desk::new(config(true));
+    let question = query(Protocol::Tcp, HERE, THERE);
+    ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
+    desk.policy.end(Waiter(1));
+    check(&desk.events(), &[(1, "a", FIVE, true)]);
+    assert!(desk.policy.is_idle());
+}
+
+#[test]
+fn a_glance_that_names_nobody_puts_nothing_off() {
+    let mut desk = Desk::new(config(true));
+    let root = User { id: 0, name: None };
+    let hidden = Socket {
+        owner: Verdict::Partial {
+            user: Some(root),
+            unit: None,
+        },
+        ..connection("a")
+    };
+    let question = query(Protocol::Tcp, HERE, THERE);
+    let lookup = ask(&mut desk, Opened::ByUs, question, &[hidden]);
+    check_so_far(&lookup, ("", FIVE));
+    // Not even if the flow ends before the look.
+    desk.policy.end(Waiter(1));
+    check(&desk.events(), &[]);
+    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+}
+
+#[test]
+fn a_listener_is_glanced_at_again_until_it_has_accepted() {
+    let mut desk = Desk::new(PolicyConfig {
+        max_glances: 3,
+        ..config(true)
+    });
+    let question = query(Protocol::Tcp, SERVER, THERE);
+    let listener = tcp(SERVER, "parent");
+    let lookup = ask(
+        &mut desk,
+        Opened::ByPeer,
+        question,
+        std::slice::from_ref(&listener),
+    );
+    check_so_far(&lookup, ("parent", LOCAL));
+    let glance = |desk: &mut Desk, socket: &Socket| {
+        let now = desk.clock.now();
+        let again = desk.policy.packet_seen(Waiter(1), now)?;
+        let wall = desk.clock.wall();
+        let look = Snapshot::new(Source::Scripted, wall, wall, vec![socket.clone()]);
+        Some(desk.policy.glanced(Waiter(1), look.find(&again), now))
+    };
+    assert_eq!(glance(&mut desk, &listener), Some(None));
+    let accepted = socket(Protocol::Tcp, SERVER, Some(THERE), "child");
+    let better = glance(&mut desk, &accepted).unwrap().unwrap();
+    assert_eq!(said(&better), ("child".to_owned(), FIVE));
+    assert_eq!(glance(&mut desk, &accepted), None);
+}
+
+#[test]
+fn a_glance_is_judged_as_a_look_is() {
+    let mut desk = Desk::new(config(true));
+    // A listener is not the socket of a connection that this end opened.
+    let question = query(Protocol::Tcp, HERE, THERE);
+    let lookup = ask(&mut desk, Opened::ByUs, question, &[tcp(HERE, "a")]);
+    assert_eq!(lookup, Lookup::Waiting);
+    assert!(desk.request().is_some());
+    let datagrams = query(Protocol::Udp, HERE, THERE);
+    let lookup = ask(&mut desk, Opened::ByUs, datagrams, &[udp(HERE, "a")]);
+    check_so_far(&lookup, ("a", LOCAL));
+}
