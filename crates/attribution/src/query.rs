@@ -5,19 +5,30 @@ use std::net::{IpAddr, SocketAddr};
 
 /// A transport protocol whose sockets have owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Protocol {
     /// Transmission Control Protocol.
     Tcp,
     /// User Datagram Protocol.
     Udp,
+    /// Lightweight User Datagram Protocol (RFC 3828). The native Linux table only.
+    UdpLite,
+    /// Datagrams right over IP (raw(7)): the number of the protocol, such as 1 for ICMP,
+    /// stands where others have the port. The native Linux table only.
+    Raw,
 }
 
 impl Protocol {
+    /// Every protocol, in the order in which snapshots list them.
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::UdpLite, Self::Raw];
+
     /// The name in lower case, as command lines and JSON write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::UdpLite => "udplite",
+            Self::Raw => "raw",
         }
     }
 }

@@ -12,8 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, SocketQuery,
-    Waiter,
+    self as attribution, Attributor, Glance, Lookup, PolicyConfig, Service, Waiter,
 };
 use flowner_capture::{Device, Headers, LiveOptions, Next, Source, Statistics, Stopper, decode};
 use flowner_flows::LocalAddresses;
@@ -311,14 +310,14 @@ impl Shared {
                 match (effect, service) {
                     (Effect::Tell(event), _) => self.tell(*event),
                     (Effect::Ask(waiter, question), Some(service)) => {
-                        let seen = glance_at(glance, &question.query);
+                        let seen = glance.as_mut().and_then(|g| g.glance(&question.query));
                         let lookup = service.lookup_glanced(waiter, question, seen);
                         self.looked_up(waiter, lookup, &mut more);
                     }
                     (Effect::PacketSeen(waiter), Some(service)) => {
                         let better = service
                             .packet_seen(waiter)
-                            .and_then(|query| glance_at(glance, &query))
+                            .and_then(|query| glance.as_mut()?.glance_closer(&query))
                             .and_then(|seen| service.glanced(waiter, seen));
                         if let Some(better) = better {
                             self.ledger().answer(waiter, better, false, &mut more);
@@ -340,10 +339,6 @@ impl Shared {
             Lookup::Refused => self.ledger().refused(waiter, effects),
         }
     }
-}
-
-fn glance_at(glance: &mut Option<Box<dyn Glance>>, query: &SocketQuery) -> Option<Ownership> {
-    glance.as_mut()?.glance(query)
 }
 
 /// An input that is open, and what is known of it.
@@ -447,6 +442,9 @@ struct Pump {
 
 impl Pump {
     fn run(mut self) {
+        if let Some(glance) = &mut self.glance {
+            glance.prepare();
+        }
         let ending = loop {
             match self.step() {
                 Ok(None) => {}

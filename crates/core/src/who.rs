@@ -56,7 +56,11 @@ impl WhoTarget {
 
     /// Whether a socket is meant, or serves what is meant.
     pub fn matches(&self, socket: &Socket) -> bool {
-        let is_of = |protocol: Option<Protocol>| protocol.is_none_or(|p| p == socket.protocol);
+        // What a raw socket has in place of a port is only meant by who says so.
+        let is_of = |protocol: Option<Protocol>| match protocol {
+            Some(protocol) => protocol == socket.protocol,
+            None => socket.protocol != Protocol::Raw,
+        };
         match *self {
             Self::Port { protocol, port } => is_of(protocol) && socket.local.port() == port,
             Self::Endpoint { protocol, local } => is_of(protocol) && serves(socket, local),
@@ -132,7 +136,7 @@ impl FromStr for WhoTarget {
 fn split_protocol(text: &str) -> (Option<Protocol>, &str) {
     let end = text.find(|c: char| c == ':' || c.is_whitespace());
     let (name, rest) = text.split_at(end.unwrap_or(text.len()));
-    let mut all = [Protocol::Tcp, Protocol::Udp].into_iter();
+    let mut all = Protocol::ALL.into_iter();
     match all.find(|protocol| protocol.name().eq_ignore_ascii_case(name)) {
         Some(protocol) => (Some(protocol), rest.strip_prefix(':').unwrap_or(rest)),
         None => (None, text),

@@ -476,7 +476,7 @@ impl Policy {
 
     /// Whether answers for this protocol hold for a local end, whatever the remote.
     fn is_bound_to_endpoint(&self, protocol: Protocol) -> bool {
-        protocol == Protocol::Udp || !self.config.table_tells_remotes
+        protocol != Protocol::Tcp || !self.config.table_tells_remotes
     }
 
     /// Who was named for this socket before it is asked for now.

@@ -43,6 +43,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Whether the next look should not wait for a packet: there is no answer, or
+    /// nothing but the look is waited for.
+    fn is_impatient(&self) -> bool {
+        self.best.is_none() || self.ended
+    }
+
     /// What of an answer holds for this flow.
     pub(super) fn judge(&self, answer: &Answer, table_tells_remotes: bool) -> Ownership {
         let found = match answer {
@@ -96,9 +102,7 @@ impl Pending {
     /// Whether there is nothing to gain by asking again: everyone has some answer,
     /// not only by a glance, and no packet came since.
     fn is_silent(&self) -> bool {
-        self.attempts > 0
-            && !self.packets_since
-            && self.waiting.iter().all(|waiting| waiting.best.is_some())
+        self.attempts > 0 && !self.packets_since && !self.waiting.iter().any(Waiting::is_impatient)
     }
 }
 
@@ -280,7 +284,7 @@ impl PendingSet {
             return;
         };
         pending.last_attempt = now;
-        let has_newcomers = pending.waiting.iter().any(|waiting| waiting.best.is_none());
+        let has_newcomers = pending.waiting.iter().any(Waiting::is_impatient);
         let turn = match config.wait_after(pending.attempts) {
             _ if has_newcomers => Turn::Due(now),
             Some(wait) => Turn::Due(later(now, wait)),

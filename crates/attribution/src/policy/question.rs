@@ -37,7 +37,7 @@ impl Question {
     pub(super) fn replaces(&self, older: &Self) -> bool {
         let may_be_new_socket = match (self.opened, self.query.protocol()) {
             (Opened::ByUs, _) | (Opened::ByPeer, Protocol::Tcp) => true,
-            (Opened::ByPeer, Protocol::Udp) | (Opened::Earlier, _) => false,
+            (Opened::ByPeer | Opened::Earlier, _) => false,
         };
         // Both ends of a flow from a socket to itself ask at the same time.
         self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
@@ -65,9 +65,9 @@ impl Question {
                     && !table_tells_remotes;
                 (may_share_end && same_end).then_some(Match::LocalEndpoint)
             }
-            Protocol::Udp if !by_us(self) => None,
-            Protocol::Udp if same_end => Some(Match::LocalEndpoint),
-            Protocol::Udp => Some(Match::WildcardAddress),
+            _ if !by_us(self) => None,
+            _ if same_end => Some(Match::LocalEndpoint),
+            _ => Some(Match::WildcardAddress),
         }
     }
 
@@ -113,9 +113,7 @@ impl Question {
             }
             (Protocol::Tcp, _) => !contested,
             // Looks around the packet that say the same prove that it was so.
-            (Protocol::Udp, _) => {
-                !contested || before.is_some_and(|before| before.verdict == answer.verdict)
-            }
+            _ => !contested || before.is_some_and(|before| before.verdict == answer.verdict),
         }
     }
 }

@@ -87,7 +87,17 @@ pub trait SocketTable: Send {
 /// there: made by the thread that sees the first packet of a flow, before it takes the
 /// next one.
 pub trait Glance: Send + fmt::Debug {
+    /// To be called once, on the thread that will glance: gives it precedence over
+    /// others where the system permits that.
+    fn prepare(&mut self) {}
+
     /// Who owns the socket as far as can be told at once. `None` tells nothing; what is
     /// told may be incomplete, and is to be confirmed by [`SocketTable::find`].
     fn glance(&mut self, query: &SocketQuery) -> Option<Ownership>;
+
+    /// As [`glance`](Self::glance), for a connection of which only the listener was
+    /// seen: who has accepted it, if anybody has.
+    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
+        self.glance(query)
+    }
 }

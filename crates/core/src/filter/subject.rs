@@ -83,6 +83,9 @@ impl Subject for Socket {
         match self.protocol {
             attribution::Protocol::Tcp => Protocol::TCP,
             attribution::Protocol::Udp => Protocol::UDP,
+            attribution::Protocol::UdpLite => Protocol::UDP_LITE,
+            // The number stands where others have the port.
+            _ => Protocol(self.local.port().to_le_bytes()[0]),
         }
     }
 

@@ -133,3 +133,23 @@ fn a_glance_is_judged_as_a_look_is() {
     let lookup = ask(&mut desk, Opened::ByUs, datagrams, &[udp(HERE, "a")]);
     check_so_far(&lookup, ("a", LOCAL));
 }
+
+#[test]
+fn a_flow_that_ends_during_an_older_look_gets_its_last_answer() {
+    let mut desk = Desk::new(config(true));
+    let question = query(Protocol::Tcp, HERE, THERE);
+    let now = desk.clock.now();
+    let earlier = Question {
+        query: question,
+        seen_at: desk.clock.wall(),
+        opened: Opened::Earlier,
+    };
+    desk.policy.lookup(Waiter(2), earlier, now);
+    let request = desk.request().unwrap();
+    ask(&mut desk, Opened::Earlier, question, &[connection("a")]);
+    desk.policy.end(Waiter(1));
+    desk.land(&request, &[]);
+    desk.events();
+    let heard = desk.look(&[]);
+    check(&heard, &[(1, "a", FIVE, true)]);
+}

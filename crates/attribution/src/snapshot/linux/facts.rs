@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::readlinkat;
 
 use super::proc::{self, Proc, Scratch};
-use super::stat;
+use super::stat::{self, Stat};
 use crate::{Process, User};
 
 /// Bytes of arguments that are kept of a process.
@@ -36,7 +36,7 @@ pub(super) fn leader(process: &OwnedFd, scratch: &mut Scratch) -> Option<u32> {
 }
 
 /// What `/proc/PID/stat` tells of the process whose folder this is.
-pub(super) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<stat::Stat> {
+pub(super) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<Stat> {
     stat::stat(&text(process, c"stat", scratch)?)
 }
 
@@ -52,8 +52,8 @@ impl Facts {
         })
     }
 
-    /// The facts of the process whose folder this is, as far as they can be read;
-    /// `None` if it is gone.
+    /// The facts of the process whose folder and `stat` these are, as far as they can
+    /// be read; `None` if it is gone.
     ///
     /// The folder ends with the process, so all are of the same one, also if its pid
     /// is given to another meanwhile. If it executes something else meanwhile, they
@@ -63,20 +63,22 @@ impl Facts {
         process: &OwnedFd,
         pid: u32,
         owner: u32,
+        mut stat: Stat,
         scratch: &mut Scratch,
     ) -> Option<Process> {
         const ATTEMPTS: usize = 3;
         let mut path = executable(process);
-        for attempt in 1.. {
-            let facts = self.read_once(process, pid, owner, path.clone(), scratch)?;
+        for _ in 1..ATTEMPTS {
+            let facts = self.read_once(process, pid, owner, stat, path.clone(), scratch);
             let after = executable(process);
             // Of one that has just exited, the executable cannot be read any more.
-            if after == path || after.is_none() || attempt == ATTEMPTS {
+            if after == path || after.is_none() {
                 return Some(facts);
             }
             path = after;
+            stat = stat_of(process, scratch)?;
         }
-        None
+        Some(self.read_once(process, pid, owner, stat, path, scratch))
     }
 
     fn read_once(
@@ -84,10 +86,10 @@ impl Facts {
         process: &OwnedFd,
         pid: u32,
         owner: u32,
+        stat: Stat,
         path: Option<OsString>,
         scratch: &mut Scratch,
-    ) -> Option<Process> {
-        let stat = stat_of(process, scratch)?;
+    ) -> Process {
         let arguments = proc::read(process, c"cmdline", MAX_ARGUMENTS, scratch);
         let arguments = arguments.ok().map(split_arguments);
         let uid = match owner {
@@ -97,7 +99,7 @@ impl Facts {
         };
         let unit = text(process, c"cgroup", scratch).and_then(|text| stat::unit(&text));
         let (path, path_deleted) = path.map_or((None, false), split_deleted);
-        Some(Process {
+        Process {
             pid,
             started: Some(self.wall_clock(stat.started)),
             parent: Some(stat.parent),
@@ -107,7 +109,7 @@ impl Facts {
             arguments,
             user: uid.map(|uid| self.user(uid)),
             unit,
-        })
+        }
     }
 
     /// A user with the name that `/etc/passwd` gives.

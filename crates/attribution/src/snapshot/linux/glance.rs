@@ -7,13 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 use super::diag::Diag;
 use super::holders::Holders;
 use super::proc::Scratch;
-use super::sockets;
+use super::sockets::{self, Candidates};
 use crate::snapshot::Glance;
 use crate::{Evidence, Ownership, SocketQuery, Source, Verdict};
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
 const SHARE: u32 = 4;
+
+/// The nice value of the thread that glances: it works for microseconds, and what it
+/// waits for the processor decides whether a process is still there.
+const PRECEDENCE: i32 = -20;
 
 /// Asks `sock_diag` on a socket of its own, and looks at the likely processes only.
 #[derive(Debug)]
@@ -35,16 +39,21 @@ impl LinuxGlance {
     }
 }
 
-impl Glance for LinuxGlance {
-    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
+impl LinuxGlance {
+    /// Who holds the sockets that `ask` finds.
+    fn look(
+        &mut self,
+        query: &SocketQuery,
+        ask: fn(&mut Diag, &SocketQuery) -> io::Result<Candidates>,
+    ) -> Option<Ownership> {
         let began = Instant::now();
         let observed_at = SystemTime::now();
         let may_look = self.purse.has_any(began);
-        let candidates = sockets::quick(&mut self.diag, query).ok()?;
+        let candidates = ask(&mut self.diag, query).ok()?;
         let (holders, scratch) = (&self.holders, &mut self.scratch);
         let (verdict, matched) = super::judge(holders, candidates, |socket| {
             let found = if may_look {
-                holders.quick(socket.inode, socket.uid, scratch)
+                holders.quick(&socket.wanted(), scratch)
             } else {
                 Vec::new()
             };
@@ -62,6 +71,23 @@ impl Glance for LinuxGlance {
                 source: Source::SockDiag,
             },
         })
+    }
+}
+
+impl Glance for LinuxGlance {
+    fn prepare(&mut self) {
+        // Of this thread only (setpriority(2), "C library/kernel differences").
+        if let Err(error) = rustix::process::setpriority_process(None, PRECEDENCE) {
+            tracing::debug!(%error, "no precedence over other threads");
+        }
+    }
+
+    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
+        self.look(query, sockets::quick)
+    }
+
+    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
+        self.look(query, sockets::accepted)
     }
 }
 

@@ -11,6 +11,7 @@
 
 use std::cmp::Reverse;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use super::facts::{self, Facts};
 use super::index::{Count, Index, Scanned};
 use super::options::LinuxOptions;
-use super::proc::{Proc, Scratch};
+use super::proc::{Descriptor, Mark, Proc, Scratch};
 use crate::{Process, User};
 
 /// How old the look at what changed may be when it is said who holds a socket: a
@@ -26,6 +27,15 @@ use crate::{Process, User};
 const FRESH: Duration = Duration::from_millis(100);
 /// Processes for which a second thread is worth its start.
 const MANY: usize = 64;
+
+/// A socket whose holders are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) inode: u32,
+    /// Of whoever opened it.
+    pub(super) uid: u32,
+    pub(super) is_connected: bool,
+}
 
 /// Finds the processes that hold a socket.
 #[derive(Debug)]
@@ -38,6 +48,25 @@ pub(super) struct Holders {
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Instant>>,
+}
+
+/// The first half of a look at a process.
+#[derive(Debug)]
+struct Look {
+    pid: u32,
+    /// Looks are counted in the order in which they begin.
+    number: u64,
+    folder: OwnedFd,
+    mark: Mark,
+    /// `None` where they may not be read.
+    sockets: Option<Vec<Descriptor>>,
+}
+
+impl Look {
+    fn holds(&self, inode: u32) -> bool {
+        let sockets = self.sockets.iter().flatten();
+        sockets.into_iter().any(|socket| socket.inode == inode)
+    }
 }
 
 impl Holders {
@@ -57,35 +86,40 @@ impl Holders {
     }
 
     /// The processes that hold a socket as far as microseconds tell, lowest pid first.
-    pub(super) fn quick(&self, inode: u32, uid: u32, scratch: &mut Scratch) -> Vec<Arc<Process>> {
-        self.look_at_young(scratch);
-        let found = self.known(inode, scratch);
-        if !found.is_empty() {
-            return found;
-        }
-        let winners = self.index().winners(uid);
-        for (pid, descriptor) in winners {
-            let holds = self.proc.socket(pid, descriptor) == Some(inode);
-            if (holds || self.has_changed(pid)) && self.scan(pid, scratch) {
-                let found = self.known(inode, scratch);
-                if !found.is_empty() {
-                    return found;
-                }
+    ///
+    /// A connection hardly has a second holder when its first packet is seen, so the
+    /// first one that is found ends the search, before it exits.
+    pub(super) fn quick(&self, wanted: &Wanted, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+        if wanted.is_connected {
+            let known = self.known(wanted.inode, scratch);
+            if !known.is_empty() {
+                return known;
             }
         }
-        Vec::new()
+        self.look_at_new(wanted, scratch);
+        let young = self.index().young(Instant::now());
+        if !self.is_held(wanted) {
+            self.look_again(young.iter().copied(), wanted, scratch);
+        }
+        if !self.is_held(wanted) {
+            self.look_at_winners(wanted, scratch);
+        }
+        if !self.is_held(wanted) {
+            self.look_at_idle(young, wanted, scratch);
+        }
+        self.known(wanted.inode, scratch)
     }
 
     /// All processes that hold a socket, lowest pid first. Looks that began after
     /// `asked` are not repeated, so that many questions share them.
     pub(super) fn all(
         &self,
-        inode: u32,
-        uid: u32,
+        wanted: &Wanted,
         asked: Instant,
         scratch: &mut Scratch,
     ) -> Vec<Arc<Process>> {
-        let mut found = self.quick(inode, uid, scratch);
+        let Wanted { inode, uid, .. } = *wanted;
+        let mut found = self.quick(wanted, scratch);
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
         let is_fresh = |at: Instant| at + FRESH >= asked;
@@ -170,37 +204,104 @@ impl Holders {
         self.facts.user(uid)
     }
 
-    fn look_at_young(&self, scratch: &mut Scratch) {
+    /// Looks at the processes that were started since this was done last: first at the
+    /// descriptors of each, until the socket is found; then at everything else of it,
+    /// and of the others at last.
+    fn look_at_new(&self, wanted: &Wanted, scratch: &mut Scratch) {
+        /// Folders that are open at a time.
+        const MAX_OPEN: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
             return;
         };
-        let now = Instant::now();
-        let (known, new) = {
-            let index = &mut *self.index();
-            (index.young(now), index.new_ids(newest))
-        };
-        for id in new {
+        self.index().note_newest(newest);
+        let mut looks = Vec::new();
+        while let Some(id) = self.take_new() {
             // Most have ended by now.
-            if self.proc.mark(id).is_err() {
-                continue;
-            }
-            let process = self.proc.process(id).ok();
-            // `/proc` lists processes only, but opens threads too.
-            let Some(pid) = process.and_then(|process| facts::leader(&process, scratch)) else {
+            let Some(look) = self.look(id, scratch) else {
                 continue;
             };
-            if pid == id {
-                self.index().add_young(pid, now);
-            }
-            if self.has_changed(pid) {
-                self.scan(pid, scratch);
-            }
-        }
-        for pid in known {
-            if self.has_changed(pid) && !self.scan(pid, scratch) {
-                self.index().forget_young(pid);
+            let is_found = wanted.is_connected && look.holds(wanted.inode);
+            looks.push(look);
+            if is_found || looks.len() == MAX_OPEN {
+                break;
             }
         }
+        while let Some(look) = looks.pop() {
+            self.take_in_new(look, wanted, scratch);
+        }
+    }
+
+    fn take_new(&self) -> Option<u32> {
+        self.index().take_new()
+    }
+
+    /// Completes the look at a new process or thread.
+    fn take_in_new(&self, look: Look, wanted: &Wanted, scratch: &mut Scratch) {
+        // `/proc` lists processes only, but opens threads too.
+        let Some(pid) = facts::leader(&look.folder, scratch) else {
+            return;
+        };
+        if pid == look.pid {
+            self.index().add_young(pid, Instant::now());
+            self.take_in(look, scratch);
+        } else if look.holds(wanted.inode) || self.index().scanned(pid).is_none() {
+            self.scan(pid, scratch);
+        }
+    }
+
+    /// Looks where sockets were found last: a descriptor that was closed is the next
+    /// one to be opened. Then at whatever else changed of those who answered.
+    fn look_at_winners(&self, wanted: &Wanted, scratch: &mut Scratch) {
+        let winners = self.index().winners(wanted.uid);
+        let holder = winners.iter().find(|(pid, descriptor)| {
+            let found = self.proc.socket(*pid, *descriptor);
+            found == Some(wanted.inode)
+        });
+        if let Some((pid, _)) = holder {
+            self.scan(*pid, scratch);
+        } else {
+            let pids = winners.into_iter().map(|(pid, _)| pid);
+            self.look_again(pids, wanted, scratch);
+        }
+    }
+
+    /// Looks at processes that were looked at before, until the socket is found.
+    fn look_again(
+        &self,
+        pids: impl IntoIterator<Item = u32>,
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+    ) {
+        for pid in pids {
+            // What was seen before it executed its program says nothing, even if it had
+            // as many descriptors then.
+            let has_changed = self.has_changed(pid) || self.executes_another(pid);
+            if has_changed && !self.scan(pid, scratch) {
+                self.index().forget_gone(pid);
+            }
+            if self.is_held(wanted) {
+                return;
+            }
+        }
+    }
+
+    /// Looks once more at new processes that held no socket: one that was starting had
+    /// files open for a moment, in place of which it may have a socket by now.
+    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) {
+        for pid in young {
+            let has_sockets = |known: &Scanned| !known.sockets.is_empty();
+            if self.index().scanned(pid).is_some_and(has_sockets) {
+                continue;
+            }
+            self.scan(pid, scratch);
+            if self.is_held(wanted) {
+                return;
+            }
+        }
+    }
+
+    fn is_held(&self, wanted: &Wanted) -> bool {
+        !self.index().holders(wanted.inode).is_empty()
     }
 
     /// All processes; the others are forgotten.
@@ -263,51 +364,73 @@ impl Holders {
 
     /// Reads the descriptors of a process. False if it is gone.
     fn scan(&self, pid: u32, scratch: &mut Scratch) -> bool {
-        let number = self.looks.fetch_add(1, Ordering::Relaxed);
-        let Some(scanned) = self.read(pid, scratch) else {
+        let Some(look) = self.look(pid, scratch) else {
             self.index().forget(pid);
             return false;
         };
-        self.index().put(pid, number, scanned);
-        true
+        self.take_in(look, scratch)
     }
 
-    /// Descriptors first: they are gone before the process is.
-    fn read(&self, pid: u32, scratch: &mut Scratch) -> Option<Scanned> {
+    /// The first half of a look: descriptors, which are gone before the process is.
+    fn look(&self, pid: u32, scratch: &mut Scratch) -> Option<Look> {
+        let number = self.looks.fetch_add(1, Ordering::Relaxed);
         let folder = self.proc.process(pid).ok()?;
         let (mark, sockets) = match self.proc.sockets(&folder, scratch) {
-            Ok(found) => found,
+            Ok((mark, sockets)) => (mark, Some(sockets)),
             // Another user's: its sockets stay without a process.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Some(Scanned::hidden(self.proc.mark(pid).ok()?));
+                (self.proc.mark(pid).ok()?, None)
             }
             Err(_) => return None,
         };
-        let executable = self.proc.executable(pid);
-        let process = if sockets.is_empty() {
-            None
-        } else {
-            let facts = self.facts.read(&folder, pid, mark.owner, scratch)?;
-            Some(self.as_known(pid, facts))
-        };
-        Some(Scanned {
+        Some(Look {
+            pid,
+            number,
+            folder,
             mark,
             sockets,
-            executable,
-            process,
-            is_hidden: false,
         })
     }
 
-    /// The process as it is known already, where nothing about it has changed: whoever
-    /// keeps answers keeps it once.
-    fn as_known(&self, pid: u32, facts: Process) -> Arc<Process> {
-        let index = self.index();
-        let known = index.scanned(pid).and_then(|known| known.process.as_ref());
-        known
-            .filter(|known| ***known == facts)
-            .cloned()
-            .unwrap_or_else(|| Arc::new(facts))
+    /// The second half: everything else, of a process that holds sockets. False if it
+    /// is gone.
+    fn take_in(&self, look: Look, scratch: &mut Scratch) -> bool {
+        let (pid, number) = (look.pid, look.number);
+        let scanned = self.complete(look, scratch);
+        let index = &mut *self.index();
+        let Some(scanned) = scanned else {
+            index.forget(pid);
+            return false;
+        };
+        index.put(pid, number, scanned);
+        true
+    }
+
+    fn complete(&self, look: Look, scratch: &mut Scratch) -> Option<Scanned> {
+        let Some(sockets) = look.sockets else {
+            return Some(Scanned::hidden(look.mark));
+        };
+        let mut scanned = Scanned {
+            mark: look.mark,
+            sockets,
+            executable: self.proc.executable(look.pid),
+            name: String::new(),
+            process: None,
+            is_hidden: false,
+        };
+        if !scanned.sockets.is_empty() {
+            let stat = facts::stat_of(&look.folder, scratch)?;
+            scanned.name.clone_from(&stat.name);
+            scanned.process = self.index().process_as(look.pid, &scanned);
+            if scanned.process.is_none() {
+                let owner = look.mark.owner;
+                let facts = self
+                    .facts
+                    .read(&look.folder, look.pid, owner, stat, scratch)?;
+                scanned.process = Some(Arc::new(facts));
+            }
+        }
+        Some(scanned)
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

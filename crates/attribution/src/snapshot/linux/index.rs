@@ -29,18 +29,21 @@ pub(super) struct Scanned {
     pub(super) sockets: Vec<Descriptor>,
     /// The file that it executes, by device and inode.
     pub(super) executable: Option<(u64, u64)>,
-    /// Read of processes that hold sockets.
+    /// The name that the kernel keeps, and all that is known: read of processes that
+    /// hold sockets.
+    pub(super) name: String,
     pub(super) process: Option<Arc<Process>>,
     /// Whether its descriptors may not be read.
     pub(super) is_hidden: bool,
 }
 
 impl Scanned {
-    pub(super) const fn hidden(mark: Mark) -> Self {
+    pub(super) fn hidden(mark: Mark) -> Self {
         Self {
             mark,
             sockets: Vec::new(),
             executable: None,
+            name: String::new(),
             process: None,
             is_hidden: true,
         }
@@ -53,6 +56,8 @@ pub(super) struct Index {
     processes: HashMap<u32, Numbered>,
     by_inode: HashMap<u32, Pids>,
     newest: Option<u32>,
+    /// Newest first.
+    new_ids: VecDeque<u32>,
     young: VecDeque<(u32, Instant)>,
     winners: VecDeque<(u32, u32)>,
     orphans: HashSet<u32>,
@@ -148,13 +153,31 @@ impl Index {
         }
     }
 
-    /// The ids that were given since the last call, newest first.
-    pub(super) fn new_ids(&mut self, newest: u32) -> impl Iterator<Item = u32> + use<> {
+    /// What is known of a process that was just looked at, if it is the same one and
+    /// executes the same as before.
+    pub(super) fn process_as(&self, pid: u32, now: &Scanned) -> Option<Arc<Process>> {
+        let known = self.scanned(pid)?;
+        let is_same = known.mark.is_same_process(now.mark)
+            && known.executable == now.executable
+            && known.name == now.name;
+        known.process.clone().filter(|_| is_same)
+    }
+
+    /// Takes note of the newest id; those since the last call are new.
+    pub(super) fn note_newest(&mut self, newest: u32) {
         let last = self.newest.replace(newest);
         let oldest = newest.saturating_sub(MAX_NEW);
         // A smaller one than the last: ids have started again from the bottom.
         let first = last.filter(|last| *last <= newest).unwrap_or(oldest);
-        (first.max(oldest).saturating_add(1)..=newest).rev()
+        for id in first.max(oldest).saturating_add(1)..=newest {
+            self.new_ids.push_front(id);
+        }
+        self.new_ids.truncate(MAX_NEW as usize);
+    }
+
+    /// The newest id that was not looked at.
+    pub(super) fn take_new(&mut self) -> Option<u32> {
+        self.new_ids.pop_front()
     }
 
     /// Keeps a new process in mind.
@@ -174,8 +197,10 @@ impl Index {
         self.young.iter().map(|(pid, _)| *pid).collect()
     }
 
-    pub(super) fn forget_young(&mut self, pid: u32) {
+    /// Takes one that has ended off the lists of those to be tried first.
+    pub(super) fn forget_gone(&mut self, pid: u32) {
         self.young.retain(|(young, _)| *young != pid);
+        self.winners.retain(|(winner, _)| *winner != pid);
     }
 
     /// Keeps in mind who answered, and through which descriptor.

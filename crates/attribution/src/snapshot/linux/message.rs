@@ -145,8 +145,8 @@ pub(super) fn exact(
     sequence: u32,
 ) -> Request {
     let ends = match protocol {
-        Protocol::Tcp => (local, remote),
-        Protocol::Udp => (remote, local),
+        Protocol::Udp | Protocol::UdpLite => (remote, local),
+        Protocol::Tcp | Protocol::Raw => (local, remote),
     };
     request(protocol, Family::of(local), 0, u32::MAX, ends, sequence)
 }
@@ -162,6 +162,9 @@ fn request(
     let protocol = match protocol {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
+        Protocol::UdpLite => 136,
+        // `IPPROTO_RAW`: those of every protocol (`net/ipv4/raw_diag.c`).
+        Protocol::Raw => 255,
     };
     let mut bytes = [0; HEADER_LEN + REQUEST_LEN];
     let mut length = 0;

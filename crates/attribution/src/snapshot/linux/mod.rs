@@ -74,7 +74,7 @@ impl LinuxTable {
         let candidates = candidates.map_err(|error| failed("sock_diag", &error))?;
         let (holders, scratch) = (&self.holders, &mut self.scratch);
         let (verdict, matched) = judge(holders, candidates, |socket| {
-            let found = holders.all(socket.inode, socket.uid, asked, scratch);
+            let found = holders.all(&socket.wanted(), asked, scratch);
             (found, true)
         });
         Ok(Ownership {
@@ -89,15 +89,20 @@ impl LinuxTable {
 
     fn all_sockets(&mut self) -> std::io::Result<Vec<Socket>> {
         let asked = Instant::now();
-        let mut tcp = Vec::new();
-        self.diag.dump(Protocol::Tcp, Which::All, &mut tcp)?;
-        let mut udp = Vec::new();
-        self.diag.dump(Protocol::Udp, Which::All, &mut udp)?;
+        let mut lists = Protocol::ALL.map(|protocol| (protocol, Vec::new()));
+        for (protocol, list) in &mut lists {
+            let listed = self.diag.dump(*protocol, Which::All, list);
+            if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
+                listed?;
+            } else if let Err(error) = listed {
+                tracing::debug!(%error, %protocol, "not listed by this kernel");
+            }
+        }
         // After the lists, so that whoever holds a socket of them is seen.
         self.holders.refresh(0, &mut self.scratch);
-        let mut sockets = Vec::with_capacity(tcp.len() + udp.len());
-        for (protocol, listed) in [(Protocol::Tcp, tcp), (Protocol::Udp, udp)] {
-            for found in listed {
+        let mut sockets = Vec::with_capacity(lists.iter().map(|(_, list)| list.len()).sum());
+        for (protocol, list) in lists {
+            for found in list {
                 let owner = self.listed_owner(protocol, &found, asked);
                 sockets.push(found.with_owner(protocol, owner));
             }
@@ -121,9 +126,7 @@ impl LinuxTable {
             Err(Count::None) if self.is_gone(protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
             }
-            Err(Count::None) => self
-                .holders
-                .all(found.inode, found.uid, asked, &mut self.scratch),
+            Err(Count::None) => self.holders.all(&found.wanted(), asked, &mut self.scratch),
         };
         self.holders.remember(found.cookie, &processes);
         verdict(&self.holders, processes, found, true)
@@ -195,7 +198,11 @@ fn judge(
 ) -> (Verdict, Option<Match>) {
     match candidates {
         Candidates::None => (Verdict::Unknown(Reason::NotFound), None),
-        Candidates::Closed(socket) => (closed(holders, &socket), Some(Match::FiveTuple)),
+        Candidates::Closed(socket, waiting) => match closed(holders, &socket) {
+            // Whoever listens has most likely accepted it.
+            Verdict::Unknown(_) if *waiting != Candidates::None => judge(holders, *waiting, look),
+            verdict => (verdict, Some(Match::FiveTuple)),
+        },
         Candidates::Open(matched, sockets) => {
             let mut owners = Vec::with_capacity(1);
             for socket in &sockets {

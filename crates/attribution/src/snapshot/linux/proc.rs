@@ -59,6 +59,12 @@ impl Mark {
     pub(super) fn is_same(self, other: Self) -> bool {
         self.descriptors > 0 && self == other
     }
+
+    /// Whether both are of the same process, its pid not used again in between: the
+    /// folder has another inode then.
+    pub(super) fn is_same_process(self, other: Self) -> bool {
+        self.folder == other.folder && self.owner == other.owner
+    }
 }
 
 /// A socket and the descriptor that stands for it.

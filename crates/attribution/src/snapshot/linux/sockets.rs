@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::diag::Diag;
+use super::holders::Wanted;
 use super::message::{DiagSocket, Which};
 use crate::matching::{Ends, fitting};
 use crate::query::normalize;
@@ -14,8 +15,8 @@ use crate::{Match, Protocol, Socket, SocketQuery, SocketState, Verdict};
 pub(super) enum Candidates {
     /// No socket fits.
     None,
-    /// The very connection, but its owner has closed it.
-    Closed(DiagSocket),
+    /// The very connection, but its owner has closed it; and what else may serve it.
+    Closed(DiagSocket, Box<Candidates>),
     /// Sockets that fit equally well, at least one.
     Open(Match, Vec<DiagSocket>),
 }
@@ -29,6 +30,15 @@ impl DiagSocket {
             Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
         );
         self.inode == 0 && is_early
+    }
+
+    /// What is looked for to find its owner.
+    pub(super) const fn wanted(&self) -> Wanted {
+        Wanted {
+            inode: self.inode,
+            uid: self.uid,
+            is_connected: self.remote.is_some(),
+        }
     }
 
     pub(super) fn ends(&self, protocol: Protocol) -> Ends {
@@ -58,17 +68,31 @@ impl DiagSocket {
 /// Sockets that are bound to a device escape it where they are connected: the kernel
 /// finds them only for packets of that device.
 pub(super) fn quick(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
-    if let Some(remote) = query.remote()
-        && let Some(found) = connection(diag, query, remote)?
-        && !found.is_unaccepted()
-    {
-        return Ok(match found.inode {
-            0 => Candidates::Closed(found),
-            _ => Candidates::Open(Match::FiveTuple, vec![found]),
-        });
+    let found = match query.remote() {
+        Some(remote) => connection(diag, query, remote)?,
+        None => None,
+    };
+    if let Some(found) = found.filter(|found| found.inode != 0) {
+        return Ok(Candidates::Open(Match::FiveTuple, vec![found]));
     }
     // All that may serve it: the kernel tells one of a group only.
-    listed(diag, query, Which::Waiting(query.local().port()))
+    let waiting = listed(diag, query, Which::Waiting(query.local().port()))?;
+    Ok(match found {
+        Some(found) if !found.is_unaccepted() => Candidates::Closed(found, Box::new(waiting)),
+        _ => waiting,
+    })
+}
+
+/// The very connection that is asked for, if somebody has it.
+pub(super) fn accepted(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
+    let found = match query.remote() {
+        Some(remote) => connection(diag, query, remote)?,
+        None => None,
+    };
+    Ok(match found {
+        Some(found) if found.inode != 0 => Candidates::Open(Match::FiveTuple, vec![found]),
+        _ => Candidates::None,
+    })
 }
 
 /// As [`quick`]; where that finds nothing, goes through all connections of the port.
@@ -100,7 +124,7 @@ fn listed(diag: &mut Diag, query: &SocketQuery, which: Which) -> io::Result<Cand
     let is_open = |socket: &DiagSocket| socket.inode != 0;
     let (open, closed): (Vec<_>, Vec<_>) = fitting.into_iter().partition(is_open);
     Ok(match closed.first() {
-        Some(closed) if open.is_empty() => Candidates::Closed(*closed),
+        Some(closed) if open.is_empty() => Candidates::Closed(*closed, Box::new(Candidates::None)),
         _ => Candidates::Open(matched, open),
     })
 }
