@@ -1,2 +1,4 @@
-//! Benchmarks of the libraries, one file a subject, in `benches/`. What they found is in
-//! `README.md`. (A package must have a target; this one holds nothing.)
+//! The load that benchmarks and the accuracy harness measure under. The benchmarks are
+//! in `benches/`, one file a subject; what they found is in `README.md`.
+
+pub mod load;

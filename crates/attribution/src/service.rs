@@ -57,7 +57,7 @@ impl Service {
         config: PolicyConfig,
         on_event: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, Error> {
-        let table = attributor.into_table();
+        let mut table = attributor.into_table();
         let config = PolicyConfig {
             table_tells_remotes: table.tells_remotes(),
             ..config
@@ -197,7 +197,6 @@ enum Step {
 
 impl<F: FnMut(Event)> Worker<F> {
     fn run(mut self) {
-        self.table.prepare();
         loop {
             match self.shared.next_step() {
                 Step::Tell(events) => events.into_iter().for_each(&mut self.on_event),

@@ -61,12 +61,9 @@ pub trait SocketTable: Send {
         queries.iter().map(|query| self.find(query)).collect()
     }
 
-    /// Reads ahead what makes later questions fast, where there is such a thing.
-    fn prepare(&mut self) {}
-
     /// A faster and less thorough way to ask, for another thread; `None` where there
-    /// is none.
-    fn glance(&self) -> Option<Box<dyn Glance>> {
+    /// is none. May look at everything once, so that glances need not.
+    fn glance(&mut self) -> Option<Box<dyn Glance>> {
         None
     }
 

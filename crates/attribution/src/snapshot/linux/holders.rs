@@ -142,6 +142,9 @@ impl Holders {
     /// Looks again at every process that changed; forgets those that are gone.
     pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
         let began = Instant::now();
+        if let Some(newest) = self.proc.newest_id() {
+            self.index().begin_after(newest);
+        }
         let mut pids = self.living(scratch);
         pids.retain(|pid| self.has_changed(*pid));
         self.scan_each(pids, uid, scratch);

@@ -175,6 +175,11 @@ impl Index {
         self.new_ids.truncate(MAX_NEW as usize);
     }
 
+    /// Where new ids begin, if that is not known yet.
+    pub(super) fn begin_after(&mut self, newest: u32) {
+        self.newest.get_or_insert(newest);
+    }
+
     /// The newest id that was not looked at.
     pub(super) fn take_new(&mut self) -> Option<u32> {
         self.new_ids.pop_front()

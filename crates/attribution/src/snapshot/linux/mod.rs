@@ -170,11 +170,9 @@ impl SocketTable for LinuxTable {
         answers.collect()
     }
 
-    fn prepare(&mut self) {
+    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+        // All that was there before the first packet is known then.
         self.holders.refresh(0, &mut self.scratch);
-    }
-
-    fn glance(&self) -> Option<Box<dyn Glance>> {
         let glance = LinuxGlance::new(Arc::clone(&self.holders));
         let glance = glance.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
         Some(Box::new(glance.ok()?))

@@ -1,0 +1,165 @@
+//! The harness: arguments, loads, cases, tables.
+
+mod actors;
+mod cases;
+mod observer;
+mod stage;
+mod table;
+mod truth;
+
+use std::error::Error;
+use std::process::{Command, ExitCode};
+
+use flowner_benches::load::Load;
+use rustix::thread::UnshareFlags;
+
+use cases::{CASES, Plan, Share};
+use stage::{Setting, Stage};
+use table::{Row, Score};
+
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const HELP: &str = "\
+accuracy [OPTIONS]        how often owners are named, and whether ever wrongly
+
+  --table native,portable,no-counts,no-sock-diag   [native,portable]
+  --background 0,100,1000   other processes, with 10 sockets each
+  --repeat N                exchanges a case                        [200]
+  --case TEXT               only cases whose name has this in it
+  --only-wrong              fail for wrong answers only";
+
+#[derive(Debug)]
+struct Options {
+    tables: Vec<String>,
+    background: Vec<usize>,
+    repeat: usize,
+    case: String,
+    only_wrong: bool,
+}
+
+pub(crate) fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["role", "observe", table, device] => observer::run(table, device)?,
+        ["role", role, ..] => actors::run(role, &arguments[2..])?,
+        ["help" | "-h" | "--help"] => println!("{HELP}"),
+        _ => return measure(&options(&arguments)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(arguments: &[String]) -> Result<Options> {
+    let mut options = Options {
+        tables: vec!["native".to_owned(), "portable".to_owned()],
+        background: vec![0, 100, 1_000],
+        repeat: 200,
+        case: String::new(),
+        only_wrong: false,
+    };
+    let mut arguments = arguments.iter();
+    while let Some(name) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .ok_or(format!("{name} wants a value\n\n{HELP}"))
+        };
+        match name.as_str() {
+            "--table" => options.tables = value()?.split(',').map(str::to_owned).collect(),
+            "--background" => {
+                let counts = value()?.split(',').map(str::parse);
+                options.background = counts.collect::<std::result::Result<_, _>>()?;
+            }
+            "--repeat" => options.repeat = value()?.parse()?,
+            "--case" => value()?.clone_into(&mut options.case),
+            "--only-wrong" => options.only_wrong = true,
+            other => return Err(format!("unknown: {other}\n\n{HELP}").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn measure(options: &Options) -> Result<ExitCode> {
+    enter_own_network()?;
+    let mut is_good = true;
+    for &background in &options.background {
+        let _load = Load::start(background, 10)?;
+        for table in &options.tables {
+            let rows = all_cases(options, table)?;
+            println!("\n{table} table, {background} other processes\n");
+            println!("{}", table::render(&rows));
+            if table != "portable" {
+                let misses = rows.iter().filter(|row| !row.is_good(options.only_wrong));
+                for row in misses {
+                    is_good = false;
+                    println!("MISSED: {}", row.name());
+                }
+            }
+        }
+    }
+    Ok(if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A network with nothing in it but what the cases do.
+fn enter_own_network() -> Result<()> {
+    #[expect(
+        unsafe_code,
+        reason = "rustix cannot know that there are no other threads yet"
+    )]
+    // SAFETY: no other thread was started; a new network takes nothing away from this one.
+    let entered = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) };
+    entered.map_err(|error| format!("a network namespace: {error}; run as root"))?;
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status()?;
+    if !up.success() {
+        return Err("the loopback device could not be started".into());
+    }
+    Ok(())
+}
+
+fn all_cases(options: &Options, table: &str) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for case in CASES
+        .iter()
+        .filter(|case| case.name.contains(&options.case))
+    {
+        for (at_once, is_privileged) in [(1, true), (8, true)] {
+            if at_once > 1 && !case.in_parallel {
+                continue;
+            }
+            let setting = Setting {
+                table,
+                is_privileged,
+            };
+            let count = match case.share {
+                Share::Whole => options.repeat,
+                Share::Few => options.repeat.div_ceil(20),
+            };
+            let plan = Plan { count, at_once };
+            let mut stage = Stage::open(setting)?;
+            (case.play)(&mut stage, plan).map_err(|error| format!("{}: {error}", case.name))?;
+            let outcomes = stage.close(0)?;
+            for is_server in [false, true] {
+                let of_side = outcomes
+                    .iter()
+                    .filter(|outcome| outcome.is_server == is_server);
+                let score = Score::of(of_side);
+                for words in &score.wrong_words {
+                    println!("WRONG, {}, {at_once} at once, {table}: {words}", case.name);
+                }
+                rows.push(Row {
+                    case: case.name,
+                    need: case.need,
+                    at_once,
+                    is_server,
+                    score,
+                });
+            }
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,91 @@
+//! The process that observes: the whole pipeline, with one socket table.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use flowner_core::attribution::snapshot::linux::{LinuxOptions, LinuxTable};
+use flowner_core::attribution::snapshot::portable::PortableTable;
+use flowner_core::attribution::{Attributor, Ownership, Verdict};
+use flowner_core::{Config, FlowRecord, Input, Limits, Monitor, Report};
+
+use super::Result;
+
+/// How long owners that are still looked for are waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Observes a device until a line comes in, then tells what it found.
+pub(crate) fn run(table: &str, device: &str) -> Result<()> {
+    let config = Config {
+        input: Input::Device(device.to_owned()),
+        limits: Limits {
+            events: 0,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let (monitor, _events) = Monitor::start_with(&config, attributor(table)?)?;
+    println!("ready");
+    io::stdin().lock().read_line(&mut String::new())?;
+    let deadline = Instant::now() + PATIENCE;
+    let is_waiting = |report: &Report| report.flows.iter().any(|flow| flow.is_waiting);
+    while is_waiting(&monitor.report()) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let report = monitor.stop();
+    let mut out = io::stdout().lock();
+    for flow in &report.flows {
+        write_flow(&mut out, flow)?;
+    }
+    writeln!(out, "done")?;
+    Ok(())
+}
+
+fn attributor(table: &str) -> Result<Attributor> {
+    let options = LinuxOptions::default();
+    let options = match table {
+        "portable" => return Ok(Attributor::with_table(PortableTable::new()?)),
+        "native" => options,
+        "no-sock-diag" => LinuxOptions {
+            sock_diag: false,
+            ..options
+        },
+        "no-counts" => LinuxOptions {
+            descriptor_counts: false,
+            ..options
+        },
+        other => return Err(format!("no such table: {other}").into()),
+    };
+    Ok(Attributor::with_table(LinuxTable::with_options(&options)?))
+}
+
+fn write_flow(out: &mut impl Write, flow: &FlowRecord) -> io::Result<()> {
+    writeln!(
+        out,
+        "flow {} {} {} {} {}",
+        flow.protocol,
+        flow.local,
+        flow.remote,
+        answer(flow.owner.as_ref()),
+        answer(flow.remote_owner.as_ref()),
+    )
+}
+
+fn answer(owner: Option<&Ownership>) -> String {
+    let Some(owner) = owner else {
+        return "unknown:nobody-asked".to_owned();
+    };
+    match &owner.verdict {
+        Verdict::Partial { user, .. } => {
+            let uid = user.as_ref().map(|user| user.id.to_string());
+            format!("partial:{}", uid.unwrap_or_default())
+        }
+        Verdict::Unknown(reason) => format!("unknown:{}", reason.name()),
+        named => {
+            let pids = named
+                .processes()
+                .iter()
+                .map(|process| process.pid.to_string());
+            format!("named:{}", pids.collect::<Vec<_>>().join(","))
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Starts the processes of one case, collects what is true and what was observed.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::Result;
+use super::truth::{Answer, HeldBy, Truth, Worth, judge};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who observes, and of which user the processes are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) table: &'a str,
+    pub(crate) is_privileged: bool,
+}
+
+/// The processes of one case.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    observed: Receiver<String>,
+    stop: Option<ChildStdin>,
+    /// The observer first.
+    processes: Vec<Child>,
+    told: (Sender<String>, Receiver<String>),
+    /// Lines that nobody waited for yet.
+    kept: Vec<String>,
+    truths: Vec<Truth>,
+}
+
+/// What came out for one end.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) is_server: bool,
+    pub(crate) worth: Worth,
+    /// Truth and answer, in words.
+    pub(crate) words: String,
+}
+
+impl Stage {
+    /// Starts the observer, and returns when it captures.
+    pub(crate) fn open(setting: Setting) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut command = if setting.is_privileged {
+            Command::new(&program)
+        } else {
+            unprivileged(&program)
+        };
+        command.args(["role", "observe", setting.table, "lo"]);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (lines, observed) = channel();
+        read_lines(&mut process, lines);
+        let stop = process.stdin.take();
+        if next_line(&observed)? != "ready" {
+            return Err("the observer did not start".into());
+        }
+        Ok(Self {
+            observed,
+            stop,
+            processes: vec![process],
+            told: channel(),
+            kept: Vec::new(),
+            truths: Vec::new(),
+        })
+    }
+
+    /// Starts a server; its address and pid.
+    pub(crate) fn serve(&mut self, arguments: &[&str]) -> Result<(SocketAddr, u32)> {
+        let mut server = role(arguments)?.stdout(Stdio::piped()).spawn()?;
+        let pid = server.id();
+        read_lines(&mut server, self.told.0.clone());
+        self.processes.push(server);
+        let line = self.await_line("ready ")?;
+        Ok((line.parse()?, pid))
+    }
+
+    /// Waits for a line of a server that begins like this.
+    pub(crate) fn await_line(&mut self, start: &str) -> Result<String> {
+        let kept = self.kept.iter().position(|line| line.starts_with(start));
+        let line = match kept {
+            Some(place) => self.kept.remove(place),
+            None => loop {
+                let line = next_line(&self.told.1)?;
+                if line.starts_with(start) {
+                    break line;
+                }
+                self.note(line)?;
+            },
+        };
+        Ok(line[start.len()..].to_owned())
+    }
+
+    fn note(&mut self, line: String) -> Result<()> {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let ["end", side, protocol, local, remote, held_by] = words[..] {
+            self.truths.push(Truth {
+                protocol: protocol.to_owned(),
+                local: local.parse()?,
+                remote: remote.parse()?,
+                is_server: side == "server",
+                held_by: held_by.parse()?,
+            });
+        } else {
+            self.kept.push(line);
+        }
+        Ok(())
+    }
+
+    /// Waits until so many ends were written down.
+    pub(crate) fn await_truths(&mut self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.truths.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.told.1.recv_timeout(left);
+            let line = line.map_err(|_| format!("{} of {count} ends told", self.truths.len()))?;
+            self.note(line)?;
+        }
+        Ok(())
+    }
+
+    /// These fit the sockets of servers as well as those that were asked.
+    pub(crate) fn add_alike(&mut self, pids: &[u32]) {
+        for truth in self.truths.iter_mut().filter(|truth| truth.is_server) {
+            truth.held_by.alike.extend(pids);
+        }
+    }
+
+    /// Stops everything, and judges what was observed.
+    pub(crate) fn close(mut self, uid: u32) -> Result<Vec<Outcome>> {
+        if let Some(mut stop) = self.stop.take() {
+            stop.write_all(b"\n")?;
+        }
+        let mut answers: HashMap<(String, SocketAddr, SocketAddr), Vec<Answer>> = HashMap::new();
+        loop {
+            let line = next_line(&self.observed)?;
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["flow", protocol, local, remote, owner, remote_owner] => {
+                    let (local, remote) = (local.parse()?, remote.parse()?);
+                    let mut put = |from, to, answer: &str| -> Result<()> {
+                        let key = (protocol.to_owned(), from, to);
+                        answers.entry(key).or_default().push(answer.parse()?);
+                        Ok(())
+                    };
+                    put(local, remote, owner)?;
+                    put(remote, local, remote_owner)?;
+                }
+                ["done"] => break,
+                _ => return Err(format!("the observer said: {line}").into()),
+            }
+        }
+        let truths = std::mem::take(&mut self.truths);
+        Ok(outcomes(&truths, &mut answers, uid))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for process in &mut self.processes {
+            let _gone_already = process.kill();
+            let _gone_already = process.wait();
+        }
+    }
+}
+
+/// Flows with the same ends are told in the order in which they were opened.
+fn outcomes(
+    truths: &[Truth],
+    answers: &mut HashMap<(String, SocketAddr, SocketAddr), Vec<Answer>>,
+    uid: u32,
+) -> Vec<Outcome> {
+    let outcome = |truth: &Truth| {
+        let key = (truth.protocol.clone(), truth.local, truth.remote);
+        let told = answers.get_mut(&key).filter(|told| !told.is_empty());
+        let answer = told.map(|told| told.remove(0));
+        let worth = match &answer {
+            Some(answer) => judge(&truth.held_by, answer, uid),
+            None => Worth::Missing,
+        };
+        let HeldBy {
+            always,
+            sometimes,
+            alike,
+        } = &truth.held_by;
+        Outcome {
+            is_server: truth.is_server,
+            worth,
+            words: format!(
+                "{} {} -> {}: always {always:?}, sometimes {sometimes:?}, alike {alike:?}; told {answer:?}",
+                truth.protocol, truth.local, truth.remote
+            ),
+        }
+    };
+    truths.iter().map(outcome).collect()
+}
+
+fn role(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("role").args(arguments).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Plays a role to its end.
+pub(crate) fn play(arguments: &[&str]) -> Result<()> {
+    let status = role(arguments)?.status()?;
+    if !status.success() {
+        return Err(format!("{arguments:?} ended with {status}").into());
+    }
+    Ok(())
+}
+
+/// Plays a role so many times, by so many at once.
+pub(crate) fn play_many(arguments: &[&str], count: usize, at_once: usize) -> Result<()> {
+    std::thread::scope(|scope| {
+        let share = |thread| (count + thread) / at_once;
+        let players: Vec<_> = (0..at_once)
+            .map(|thread| {
+                scope.spawn(move || {
+                    for _ in 0..share(thread) {
+                        play(arguments).map_err(|error| error.to_string())?;
+                    }
+                    Ok::<(), String>(())
+                })
+            })
+            .collect();
+        for player in players {
+            player.join().map_err(|_| "a player failed")??;
+        }
+        Ok(())
+    })
+}
+
+/// As a user who may capture, and nothing else.
+fn unprivileged(program: &std::path::Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"])
+        .args(["--bounding-set=-all,+net_raw", "--"])
+        .arg(program);
+    command
+}
+
+/// Passes the lines on that a process writes, until it ends.
+fn read_lines(process: &mut Child, lines: Sender<String>) {
+    if let Some(out) = process.stdout.take() {
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+fn next_line(lines: &Receiver<String>) -> Result<String> {
+    let line = lines.recv_timeout(PATIENCE);
+    Ok(line.map_err(|_| "a process that should tell something does not")?)
+}

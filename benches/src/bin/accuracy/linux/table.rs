@@ -1,0 +1,112 @@
+//! What came out, added up and printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::cases::Need;
+use super::stage::Outcome;
+use super::truth::Worth;
+
+/// What the answers to one side of a case were worth.
+#[derive(Debug, Default)]
+pub(crate) struct Score {
+    counts: BTreeMap<Worth, usize>,
+    pub(crate) wrong_words: Vec<String>,
+}
+
+impl Score {
+    pub(crate) fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+        let mut score = Self::default();
+        for outcome in outcomes {
+            *score.counts.entry(outcome.worth.clone()).or_default() += 1;
+            if outcome.worth == Worth::Wrong {
+                score.wrong_words.push(outcome.words.clone());
+            }
+        }
+        score
+    }
+
+    fn count(&self, worth: &Worth) -> usize {
+        self.counts.get(worth).copied().unwrap_or(0)
+    }
+
+    fn total(&self) -> usize {
+        self.counts.values().sum()
+    }
+
+    fn unknown(&self) -> String {
+        let mut words = Vec::new();
+        for (worth, count) in &self.counts {
+            if let Worth::Unknown(reason) = worth {
+                words.push(format!("{count} {reason}"));
+            }
+        }
+        words.join(", ")
+    }
+}
+
+/// One side of one case.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) case: &'static str,
+    pub(crate) need: Need,
+    pub(crate) at_once: usize,
+    pub(crate) is_server: bool,
+    pub(crate) score: Score,
+}
+
+impl Row {
+    pub(crate) fn name(&self) -> String {
+        let side = if self.is_server { "server" } else { "client" };
+        let at_once = match self.at_once {
+            1 => String::new(),
+            several => format!(", {several} at once"),
+        };
+        format!("{}{at_once}: {side}", self.case)
+    }
+
+    /// How many were named, of all, in hundredths of a percent.
+    fn named(&self) -> usize {
+        let named = self.score.count(&Worth::Named) + self.score.count(&Worth::Shared);
+        named * 10_000 / self.score.total().max(1)
+    }
+
+    /// Whether the case reached what it must.
+    pub(crate) fn is_good(&self, only_wrong: bool) -> bool {
+        let enough = match (self.need, self.at_once) {
+            _ if only_wrong => 0,
+            (Need::All, _) => 10_000,
+            (Need::AtOnce, 1) => 9_950,
+            (Need::AtOnce, _) => 9_700,
+        };
+        self.score.count(&Worth::Wrong) == 0 && self.named() >= enough
+    }
+}
+
+/// As Markdown.
+pub(crate) fn render(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| case | n | named | shared | partial | unknown | missing | wrong | right |\n\
+         |---|---:|---:|---:|---:|---|---:|---:|---:|\n",
+    );
+    for row in rows {
+        let count = |worth| row.score.count(&worth);
+        let named = row.named();
+        let written = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {}.{:02} % |",
+            row.name(),
+            row.score.total(),
+            count(Worth::Named),
+            count(Worth::Shared),
+            count(Worth::Partial),
+            row.score.unknown(),
+            count(Worth::Missing),
+            count(Worth::Wrong),
+            named / 100,
+            named % 100,
+        );
+        debug_assert!(written.is_ok(), "a string takes everything");
+    }
+    text
+}
