@@ -90,8 +90,9 @@ impl Holders {
     /// A connection hardly has a second holder when its first packet is seen, so the
     /// first one that is found ends the search, before it exits.
     pub(super) fn quick(&self, wanted: &Wanted, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+        let since = self.looks.load(Ordering::Relaxed);
         if wanted.is_connected {
-            let known = self.known(wanted.inode, scratch);
+            let known = self.known(wanted.inode, since, scratch);
             if !known.is_empty() {
                 return known;
             }
@@ -107,7 +108,11 @@ impl Holders {
         if !self.is_held(wanted) {
             self.look_at_idle(young, wanted, scratch);
         }
-        self.known(wanted.inode, scratch)
+        let found = self.known(wanted.inode, since, scratch);
+        if found.is_empty() {
+            return self.index().lately(wanted.inode, Instant::now());
+        }
+        found
     }
 
     /// All processes that hold a socket, lowest pid first. Looks that began after
@@ -119,19 +124,23 @@ impl Holders {
         scratch: &mut Scratch,
     ) -> Vec<Arc<Process>> {
         let Wanted { inode, uid, .. } = *wanted;
+        let since = self.looks.load(Ordering::Relaxed);
         let mut found = self.quick(wanted, scratch);
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
         let is_fresh = |at: Instant| at + FRESH >= asked;
         if !refreshed.is_some_and(is_fresh) || (found.is_empty() && !is_since(refreshed, asked)) {
             self.refresh(uid, scratch);
-            found = self.known(inode, scratch);
+            let again = self.known(inode, since, scratch);
+            if !again.is_empty() {
+                found = again;
+            }
         }
         if found.is_empty() && !self.index().is_orphan(inode) {
             if !is_since(*lock(&self.scanned_all), asked) {
                 self.scan_all(uid, scratch);
             }
-            found = self.known(inode, scratch);
+            found = self.known(inode, since, scratch);
             if found.is_empty() {
                 self.index().add_orphan(inode);
             }
@@ -160,20 +169,23 @@ impl Holders {
         *lock(&self.scanned_all) = Some(began);
     }
 
-    /// The processes known to hold a socket, those that still do.
-    pub(super) fn known(&self, inode: u32, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+    /// The processes known to hold a socket: those that did in a look since the given
+    /// one, also if they have exited by now, and those that still do.
+    pub(super) fn known(&self, inode: u32, since: u64, scratch: &mut Scratch) -> Vec<Arc<Process>> {
         let mut processes = Vec::new();
         let holders = self.index().holders(inode);
-        for (pid, descriptor) in holders {
-            let is_there = self.proc.socket(pid, descriptor) == Some(inode);
+        for holder in holders {
+            let pid = holder.pid;
+            let is_there =
+                holder.look >= since || self.proc.socket(pid, holder.descriptor) == Some(inode);
             // Moved to another descriptor, perhaps; or it executes something else.
-            if !is_there || self.executes_another(pid) {
+            if !is_there || (holder.look < since && self.executes_another(pid)) {
                 self.scan(pid, scratch);
             }
             let index = &mut *self.index();
             let still = index.holders(inode);
-            if let Some((_, descriptor)) = still.into_iter().find(|(holder, _)| *holder == pid) {
-                index.add_winner(pid, descriptor);
+            if let Some(holder) = still.into_iter().find(|holder| holder.pid == pid) {
+                index.add_winner(pid, holder.descriptor);
                 processes.extend(index.scanned(pid).and_then(|known| known.process.clone()));
             }
         }
@@ -279,8 +291,8 @@ impl Holders {
             // What was seen before it executed its program says nothing, even if it had
             // as many descriptors then.
             let has_changed = self.has_changed(pid) || self.executes_another(pid);
-            if has_changed && !self.scan(pid, scratch) {
-                self.index().forget_gone(pid);
+            if has_changed {
+                self.scan(pid, scratch);
             }
             if self.is_held(wanted) {
                 return;
@@ -312,7 +324,7 @@ impl Holders {
         let mut pids = Vec::new();
         self.proc.pids(scratch, &mut pids);
         pids.sort_unstable();
-        self.index().forget_all_but(&pids);
+        self.index().forget_all_but(&pids, Instant::now());
         pids
     }
 
@@ -368,7 +380,7 @@ impl Holders {
     /// Reads the descriptors of a process. False if it is gone.
     fn scan(&self, pid: u32, scratch: &mut Scratch) -> bool {
         let Some(look) = self.look(pid, scratch) else {
-            self.index().forget(pid);
+            self.index().forget_gone(pid, Instant::now());
             return false;
         };
         self.take_in(look, scratch)
@@ -402,10 +414,10 @@ impl Holders {
         let scanned = self.complete(look, scratch);
         let index = &mut *self.index();
         let Some(scanned) = scanned else {
-            index.forget(pid);
+            index.forget_gone(pid, Instant::now());
             return false;
         };
-        index.put(pid, number, scanned);
+        index.put(pid, number, scanned, Instant::now());
         true
     }
 

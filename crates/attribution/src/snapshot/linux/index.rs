@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::proc::{Descriptor, Mark};
 use crate::Process;
+use crate::matching::distinct;
 
 /// How long a new process is looked at again for every question.
 const YOUTH: Duration = Duration::from_secs(2);
@@ -16,6 +17,9 @@ const MAX_YOUNG: usize = 128;
 const MAX_NEW: u32 = 256;
 /// Processes that answered last, which are tried before all others.
 const MAX_WINNERS: usize = 16;
+/// Sockets that were closed, whose holders are remembered for as long as youth lasts.
+const MAX_LATELY: usize = 1_024;
+const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
 const MAX_ORPHANS: usize = 16_384;
 /// Connections whose owner is remembered after they were closed, and how long.
@@ -61,8 +65,27 @@ pub(super) struct Index {
     young: VecDeque<(u32, Instant)>,
     winners: VecDeque<(u32, u32)>,
     orphans: HashSet<u32>,
+    lately: VecDeque<Lately>,
     closed: HashMap<u64, Arc<[Arc<Process>]>>,
     closed_order: VecDeque<(u64, Instant)>,
+}
+
+/// One who holds a socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) pid: u32,
+    /// What stands for the socket there.
+    pub(super) descriptor: u32,
+    /// The number of the look that saw it.
+    pub(super) look: u64,
+}
+
+/// A socket that a process held until then.
+#[derive(Debug)]
+struct Lately {
+    inode: u32,
+    since: Instant,
+    process: Arc<Process>,
 }
 
 #[derive(Debug)]
@@ -81,11 +104,12 @@ enum Pids {
 
 impl Index {
     /// Writes down what a look found that began as the `number`th.
-    pub(super) fn put(&mut self, pid: u32, number: u64, scanned: Scanned) {
+    pub(super) fn put(&mut self, pid: u32, number: u64, scanned: Scanned, now: Instant) {
         let known = self.processes.get(&pid).map(|known| known.number);
         if known.is_some_and(|known| known > number) {
             return;
         }
+        self.remember_lately(pid, &scanned.sockets, now);
         self.forget(pid);
         for descriptor in &scanned.sockets {
             self.orphans.remove(&descriptor.inode);
@@ -97,8 +121,40 @@ impl Index {
         self.processes.insert(pid, Numbered { number, scanned });
     }
 
-    /// Forgets a process that is gone.
-    pub(super) fn forget(&mut self, pid: u32) {
+    /// Forgets a process that is gone; what it held, not at once.
+    pub(super) fn forget_gone(&mut self, pid: u32, now: Instant) {
+        self.young.retain(|(young, _)| *young != pid);
+        self.winners.retain(|(winner, _)| *winner != pid);
+        self.remember_lately(pid, &[], now);
+        self.forget(pid);
+    }
+
+    /// Remembers for a moment what a process held until now, but for what it still does.
+    fn remember_lately(&mut self, pid: u32, still: &[Descriptor], now: Instant) {
+        let Some(known) = self.processes.get(&pid).map(|known| &known.scanned) else {
+            return;
+        };
+        let Some(process) = &known.process else {
+            return;
+        };
+        // A server with many has none that matter here.
+        if known.sockets.len() > MAX_LATELY_OF_ONE {
+            return;
+        }
+        let is_still = |inode| still.iter().any(|socket| socket.inode == inode);
+        for Descriptor { inode, .. } in known.sockets.iter().filter(|s| !is_still(s.inode)) {
+            if self.lately.len() == MAX_LATELY {
+                self.lately.pop_front();
+            }
+            self.lately.push_back(Lately {
+                inode: *inode,
+                since: now,
+                process: Arc::clone(process),
+            });
+        }
+    }
+
+    fn forget(&mut self, pid: u32) {
         let Some(known) = self.processes.remove(&pid) else {
             return;
         };
@@ -111,13 +167,13 @@ impl Index {
     }
 
     /// Forgets all processes but these, which must be sorted.
-    pub(super) fn forget_all_but(&mut self, alive: &[u32]) {
+    pub(super) fn forget_all_but(&mut self, alive: &[u32], now: Instant) {
         let known = self.processes.keys().copied();
         let gone: Vec<u32> = known
             .filter(|pid| alive.binary_search(pid).is_err())
             .collect();
         for pid in gone {
-            self.forget(pid);
+            self.forget_gone(pid, now);
         }
     }
 
@@ -130,15 +186,29 @@ impl Index {
         self.processes.get(&pid).map(|known| &known.scanned)
     }
 
-    /// Who holds a socket, with the descriptors that stand for it.
-    pub(super) fn holders(&self, inode: u32) -> Vec<(u32, u32)> {
+    /// Who holds a socket.
+    pub(super) fn holders(&self, inode: u32) -> Vec<Holder> {
         let pids = self.by_inode.get(&inode).map_or(&[][..], Pids::as_slice);
-        let descriptor = |pid: u32| {
-            let sockets = &self.scanned(pid)?.sockets;
-            let found = sockets.iter().find(|socket| socket.inode == inode)?;
-            Some((pid, found.number))
+        let holder = |pid: u32| {
+            let known = self.processes.get(&pid)?;
+            let mut sockets = known.scanned.sockets.iter();
+            let found = sockets.find(|socket| socket.inode == inode)?;
+            Some(Holder {
+                pid,
+                descriptor: found.number,
+                look: known.number,
+            })
         };
-        pids.iter().filter_map(|pid| descriptor(*pid)).collect()
+        pids.iter().filter_map(|pid| holder(*pid)).collect()
+    }
+
+    /// Who held a socket until it was closed just now, by hand or by exit.
+    pub(super) fn lately(&self, inode: u32, now: Instant) -> Vec<Arc<Process>> {
+        let is_of =
+            |lately: &&Lately| lately.inode == inode && now.duration_since(lately.since) < YOUTH;
+        let holders = self.lately.iter().filter(is_of);
+        let holders = holders.map(|lately| Arc::clone(&lately.process));
+        distinct(holders.collect())
     }
 
     /// The only holder of a socket; `Err` where there are none or several.
@@ -200,12 +270,6 @@ impl Index {
             self.young.pop_back();
         }
         self.young.iter().map(|(pid, _)| *pid).collect()
-    }
-
-    /// Takes one that has ended off the lists of those to be tried first.
-    pub(super) fn forget_gone(&mut self, pid: u32) {
-        self.young.retain(|(young, _)| *young != pid);
-        self.winners.retain(|(winner, _)| *winner != pid);
     }
 
     /// Keeps in mind who answered, and through which descriptor.

@@ -122,7 +122,10 @@ impl LinuxTable {
                     .remember(found.cookie, std::slice::from_ref(&process));
                 return Verdict::Process(process);
             }
-            Err(Count::Several) => self.holders.known(found.inode, &mut self.scratch),
+            Err(Count::Several) => {
+                let scratch = &mut self.scratch;
+                self.holders.known(found.inode, u64::MAX, scratch)
+            }
             Err(Count::None) if self.is_gone(protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
             }
