@@ -1,6 +1,6 @@
 //! Starts the processes of one case, collects what is true and what was observed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -177,10 +177,16 @@ fn outcomes(
     answers: &mut HashMap<(String, SocketAddr, SocketAddr), Vec<Answer>>,
     uid: u32,
 ) -> Vec<Outcome> {
+    let mut judged = HashSet::new();
     let outcome = |truth: &Truth| {
         let key = (truth.protocol.clone(), truth.local, truth.remote);
         let told = answers.get_mut(&key).filter(|told| !told.is_empty());
         let answer = told.map(|told| told.remove(0));
+        // Datagrams between the same ends are one flow, whoever got the port again.
+        let is_first = judged.insert(key);
+        if answer.is_none() && !is_first && truth.protocol == "udp" {
+            return None;
+        }
         let worth = match &answer {
             Some(answer) => judge(&truth.held_by, answer, uid),
             None => Worth::Missing,
@@ -190,16 +196,16 @@ fn outcomes(
             sometimes,
             alike,
         } = &truth.held_by;
-        Outcome {
+        Some(Outcome {
             is_server: truth.is_server,
             worth,
             words: format!(
                 "{} {} -> {}: always {always:?}, sometimes {sometimes:?}, alike {alike:?}; told {answer:?}",
                 truth.protocol, truth.local, truth.remote
             ),
-        }
+        })
     };
-    truths.iter().map(outcome).collect()
+    truths.iter().filter_map(outcome).collect()
 }
 
 fn role(arguments: &[&str]) -> Result<Command> {

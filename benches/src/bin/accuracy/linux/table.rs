@@ -75,6 +75,7 @@ impl Row {
     pub(crate) fn is_good(&self, only_wrong: bool) -> bool {
         let enough = match (self.need, self.at_once) {
             _ if only_wrong => 0,
+            (Need::NoneWrong, _) => 0,
             (Need::All, _) => 10_000,
             (Need::AtOnce, 1) => 9_950,
             (Need::AtOnce, _) => 9_700,

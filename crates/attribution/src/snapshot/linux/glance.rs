@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::diag::Diag;
-use super::holders::Holders;
+use super::holders::{Holders, Wanted};
 use super::proc::Scratch;
 use super::sockets::{self, Candidates};
 use crate::snapshot::Glance;
-use crate::{Evidence, Ownership, SocketQuery, Source, Verdict};
+use crate::{Evidence, Ownership, Protocol, SocketQuery, Source, Verdict};
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
@@ -40,6 +40,18 @@ impl LinuxGlance {
 }
 
 impl LinuxGlance {
+    /// Looks for the process that sends before it is seen who else may: that takes
+    /// longer than some processes live.
+    fn catch(&mut self, query: &SocketQuery) {
+        if let Ok(Some(found)) = sockets::nearest(&mut self.diag, query) {
+            let wanted = Wanted {
+                first_is_enough: true,
+                ..found.wanted()
+            };
+            self.holders.quick(&wanted, &mut self.scratch);
+        }
+    }
+
     /// Who holds the sockets that `ask` finds.
     fn look(
         &mut self,
@@ -49,6 +61,9 @@ impl LinuxGlance {
         let began = Instant::now();
         let observed_at = SystemTime::now();
         let may_look = self.purse.has_any(began);
+        if may_look && query.protocol() == Protocol::Udp {
+            self.catch(query);
+        }
         let candidates = ask(&mut self.diag, query).ok()?;
         let (holders, scratch) = (&self.holders, &mut self.scratch);
         let (verdict, matched) = super::judge(holders, candidates, |socket| {

@@ -34,7 +34,9 @@ pub(super) struct Wanted {
     pub(super) inode: u32,
     /// Of whoever opened it.
     pub(super) uid: u32,
-    pub(super) is_connected: bool,
+    /// Whether the search may end with the first holder: a connection hardly has
+    /// another one when its first packet is seen.
+    pub(super) first_is_enough: bool,
 }
 
 /// Finds the processes that hold a socket.
@@ -86,12 +88,9 @@ impl Holders {
     }
 
     /// The processes that hold a socket as far as microseconds tell, lowest pid first.
-    ///
-    /// A connection hardly has a second holder when its first packet is seen, so the
-    /// first one that is found ends the search, before it exits.
     pub(super) fn quick(&self, wanted: &Wanted, scratch: &mut Scratch) -> Vec<Arc<Process>> {
         let since = self.looks.load(Ordering::Relaxed);
-        if wanted.is_connected {
+        if wanted.first_is_enough {
             let known = self.known(wanted.inode, since, scratch);
             if !known.is_empty() {
                 return known;
@@ -229,13 +228,21 @@ impl Holders {
             return;
         };
         self.index().note_newest(newest);
+        let likely = self.index().likely_descriptors();
         let mut looks = Vec::new();
         while let Some(id) = self.take_new() {
+            let hit = likely.iter().find(|descriptor| {
+                wanted.first_is_enough && self.proc.socket(id, **descriptor) == Some(wanted.inode)
+            });
+            let look = match hit {
+                Some(descriptor) => self.hit(id, wanted.inode, *descriptor),
+                None => self.look(id, scratch),
+            };
             // Most have ended by now.
-            let Some(look) = self.look(id, scratch) else {
+            let Some(look) = look else {
                 continue;
             };
-            let is_found = wanted.is_connected && look.holds(wanted.inode);
+            let is_found = wanted.first_is_enough && look.holds(wanted.inode);
             looks.push(look);
             if is_found || looks.len() == MAX_OPEN {
                 break;
@@ -384,6 +391,17 @@ impl Holders {
             return false;
         };
         self.take_in(look, scratch)
+    }
+
+    /// The first half of a look at a process of which one descriptor says enough.
+    fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
+        Some(Look {
+            pid,
+            number: self.looks.fetch_add(1, Ordering::Relaxed),
+            folder: self.proc.process(pid).ok()?,
+            mark: self.proc.mark(pid).ok()?.without_count(),
+            sockets: Some(vec![Descriptor { inode, number }]),
+        })
     }
 
     /// The first half of a look: descriptors, which are gone before the process is.

@@ -60,6 +60,14 @@ impl Mark {
         self.descriptors > 0 && self == other
     }
 
+    /// As of a look that did not read all descriptors.
+    pub(super) const fn without_count(self) -> Self {
+        Self {
+            descriptors: 0,
+            ..self
+        }
+    }
+
     /// Whether both are of the same process, its pid not used again in between: the
     /// folder has another inode then.
     pub(super) fn is_same_process(self, other: Self) -> bool {

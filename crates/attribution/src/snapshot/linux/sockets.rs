@@ -37,7 +37,7 @@ impl DiagSocket {
         Wanted {
             inode: self.inode,
             uid: self.uid,
-            is_connected: self.remote.is_some(),
+            first_is_enough: self.remote.is_some(),
         }
     }
 
@@ -100,6 +100,17 @@ pub(super) fn thorough(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candi
     match quick(diag, query)? {
         Candidates::None => listed(diag, query, Which::OnPort(query.local().port())),
         found => Ok(found),
+    }
+}
+
+/// The datagram socket that would get what the remote end sends, if anybody has it.
+pub(super) fn nearest(diag: &mut Diag, query: &SocketQuery) -> io::Result<Option<DiagSocket>> {
+    match query.remote() {
+        Some(remote) => {
+            let found = diag.exact(query.protocol(), query.local(), remote)?;
+            Ok(found.filter(|found| found.inode != 0))
+        }
+        None => Ok(None),
     }
 }
 
