@@ -228,18 +228,13 @@ impl Holders {
             return;
         };
         self.index().note_newest(newest);
-        let likely = self.index().likely_descriptors();
+        if wanted.first_is_enough && self.look_where_likely(wanted, scratch) {
+            return;
+        }
         let mut looks = Vec::new();
         while let Some(id) = self.take_new() {
-            let hit = likely.iter().find(|descriptor| {
-                wanted.first_is_enough && self.proc.socket(id, **descriptor) == Some(wanted.inode)
-            });
-            let look = match hit {
-                Some(descriptor) => self.hit(id, wanted.inode, *descriptor),
-                None => self.look(id, scratch),
-            };
             // Most have ended by now.
-            let Some(look) = look else {
+            let Some(look) = self.look(id, scratch) else {
                 continue;
             };
             let is_found = wanted.first_is_enough && look.holds(wanted.inode);
@@ -251,6 +246,28 @@ impl Holders {
         while let Some(look) = looks.pop() {
             self.take_in_new(look, wanted, scratch);
         }
+    }
+
+    /// Tries the descriptors of the newest processes through which sockets were found
+    /// last. True if that finds it.
+    fn look_where_likely(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+        let (newest, likely) = {
+            let index = self.index();
+            (index.newest_ids(), index.likely_descriptors())
+        };
+        for id in newest {
+            let holds =
+                |descriptor: &&u32| self.proc.socket(id, **descriptor) == Some(wanted.inode);
+            let Some(descriptor) = likely.iter().find(holds) else {
+                continue;
+            };
+            if let Some(look) = self.hit(id, wanted.inode, *descriptor) {
+                self.index().remove_new(id);
+                self.take_in_new(look, wanted, scratch);
+                return true;
+            }
+        }
+        false
     }
 
     fn take_new(&self) -> Option<u32> {

@@ -250,6 +250,16 @@ impl Index {
         self.newest.get_or_insert(newest);
     }
 
+    /// The newest ids that were not looked at.
+    pub(super) fn newest_ids(&self) -> Vec<u32> {
+        const MOST: usize = 16;
+        self.new_ids.iter().take(MOST).copied().collect()
+    }
+
+    pub(super) fn remove_new(&mut self, id: u32) {
+        self.new_ids.retain(|new| *new != id);
+    }
+
     /// The newest id that was not looked at.
     pub(super) fn take_new(&mut self) -> Option<u32> {
         self.new_ids.pop_front()
