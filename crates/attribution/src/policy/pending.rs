@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::config::later;
 use super::history::History;
 use super::{Answer, Opened, PolicyConfig, Question, Waiter};
-use crate::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
+use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]
@@ -58,6 +58,14 @@ impl Waiting {
             }
         };
         let before = self.before.as_ref();
+        if started_after(found, self.question.seen_at) {
+            let Evidence {
+                observed_at,
+                source,
+                ..
+            } = found.evidence;
+            return Ownership::unknown(Reason::Gone, observed_at, source);
+        }
         if self
             .question
             .accepts(found, before, self.contested, table_tells_remotes)
@@ -79,6 +87,19 @@ impl Waiting {
         }
         history.find(&self.question.socket_before()?, self.question.seen_at)
     }
+}
+
+/// Whether nobody who is named was there yet at that time: then the socket that was is
+/// gone, and another one has its port.
+fn started_after(found: &Ownership, time: SystemTime) -> bool {
+    /// Start times are told in hundredths of a second.
+    const SLACK: Duration = Duration::from_millis(30);
+    let is_later = |started: SystemTime| started > time + SLACK;
+    let named = found.verdict.processes();
+    !named.is_empty()
+        && named
+            .iter()
+            .all(|process| process.started.is_some_and(is_later))
 }
 
 /// Where a question stands.

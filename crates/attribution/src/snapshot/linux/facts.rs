@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::readlinkat;
 
-use super::proc::{self, Proc, Scratch};
+use super::proc::{self, Scratch};
 use super::stat::{self, Stat};
 use crate::{Process, User};
 
@@ -41,15 +40,12 @@ pub(super) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<Stat> 
 }
 
 impl Facts {
-    pub(super) fn new(proc: &Proc, scratch: &mut Scratch) -> io::Result<Self> {
-        let bytes = proc::read(proc.root(), c"stat", usize::MAX, scratch)?;
-        let boot = stat::boot_time(&String::from_utf8_lossy(bytes))
-            .ok_or_else(|| io::Error::other("stat does not tell the boot time"))?;
-        Ok(Self {
-            boot: UNIX_EPOCH + Duration::from_secs(boot),
+    pub(super) fn new() -> Self {
+        Self {
+            boot: boot_time(),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             users: Mutex::default(),
-        })
+        }
     }
 
     /// The facts of the process whose folder and `stat` these are, as far as they can
@@ -133,6 +129,20 @@ impl Facts {
         let rest = ticks % self.ticks_per_second * 1_000_000_000 / self.ticks_per_second;
         self.boot + Duration::from_secs(seconds) + Duration::from_nanos(rest)
     }
+}
+
+/// When this host was started, as precisely as start times are told: so that it is the
+/// same whenever it is asked for, if the clock was not set.
+fn boot_time() -> SystemTime {
+    const PRECISION: u128 = 10_000_000;
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let since_boot = Duration::try_from(since_boot).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let boot = now.saturating_sub(since_boot).as_nanos();
+    let rounded = (boot + PRECISION / 2) / PRECISION * PRECISION;
+    UNIX_EPOCH + Duration::from_nanos(u64::try_from(rounded).unwrap_or_default())
 }
 
 fn executable(process: &OwnedFd) -> Option<OsString> {

@@ -56,6 +56,7 @@ impl LinuxGlance {
     fn look(
         &mut self,
         query: &SocketQuery,
+        is_accepted: bool,
         ask: fn(&mut Diag, &SocketQuery) -> io::Result<Candidates>,
     ) -> Option<Ownership> {
         let began = Instant::now();
@@ -68,7 +69,11 @@ impl LinuxGlance {
         let (holders, scratch) = (&self.holders, &mut self.scratch);
         let (verdict, matched) = super::judge(holders, candidates, |socket| {
             let found = if may_look {
-                holders.quick(&socket.wanted(), scratch)
+                let wanted = Wanted {
+                    is_accepted,
+                    ..socket.wanted()
+                };
+                holders.quick(&wanted, scratch)
             } else {
                 Vec::new()
             };
@@ -98,11 +103,11 @@ impl Glance for LinuxGlance {
     }
 
     fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.look(query, sockets::quick)
+        self.look(query, false, sockets::quick)
     }
 
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.look(query, sockets::accepted)
+        self.look(query, true, sockets::accepted)
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) inode: u32,
     /// Of whoever opened it.
     pub(super) uid: u32,
+    /// Whether it is a connection that a server accepted.
+    pub(super) is_accepted: bool,
     /// Whether the search may end with the first holder: a connection hardly has
     /// another one when its first packet is seen.
     pub(super) first_is_enough: bool,
@@ -75,10 +77,9 @@ impl Holders {
     /// An empty index.
     pub(super) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
-        let facts = Facts::new(&proc, &mut Scratch::default())?;
         Ok(Self {
             proc,
-            facts,
+            facts: Facts::new(),
             sees_all_pids: sees_all_pids(),
             index: Mutex::default(),
             looks: AtomicU64::new(1),
@@ -90,13 +91,19 @@ impl Holders {
     /// The processes that hold a socket as far as microseconds tell, lowest pid first.
     pub(super) fn quick(&self, wanted: &Wanted, scratch: &mut Scratch) -> Vec<Arc<Process>> {
         let since = self.looks.load(Ordering::Relaxed);
-        if wanted.first_is_enough {
-            let known = self.known(wanted.inode, since, scratch);
-            if !known.is_empty() {
-                return known;
-            }
+        if !wanted.first_is_enough {
+            self.look_for_heirs(wanted, scratch);
         }
-        self.look_at_new(wanted, scratch);
+        let known = self.known(wanted.inode, since, scratch);
+        if !known.is_empty() {
+            return known;
+        }
+        if wanted.is_accepted {
+            self.look_at_slots(wanted, scratch);
+        }
+        if !self.is_held(wanted) {
+            self.look_at_new(wanted, scratch);
+        }
         let young = self.index().young(Instant::now());
         if !self.is_held(wanted) {
             self.look_again(young.iter().copied(), wanted, scratch);
@@ -288,19 +295,54 @@ impl Holders {
         }
     }
 
-    /// Looks where sockets were found last: a descriptor that was closed is the next
-    /// one to be opened. Then at whatever else changed of those who answered.
+    /// Looks where sockets were found last, then at whatever else changed of those who
+    /// answered.
     fn look_at_winners(&self, wanted: &Wanted, scratch: &mut Scratch) {
+        self.look_at_slots(wanted, scratch);
+        if !self.is_held(wanted) {
+            let winners = self.index().winners(wanted.uid);
+            let pids = winners.into_iter().map(|(pid, _)| pid);
+            self.look_again(pids, wanted, scratch);
+        }
+    }
+
+    /// Looks where sockets were found last: a descriptor that was closed is the next
+    /// one to be opened.
+    fn look_at_slots(&self, wanted: &Wanted, scratch: &mut Scratch) {
         let winners = self.index().winners(wanted.uid);
-        let holder = winners.iter().find(|(pid, descriptor)| {
+        let mut winners = winners.into_iter();
+        let holder = winners.find(|(pid, descriptor)| {
             let found = self.proc.socket(*pid, *descriptor);
             found == Some(wanted.inode)
         });
         if let Some((pid, _)) = holder {
-            self.scan(*pid, scratch);
-        } else {
-            let pids = winners.into_iter().map(|(pid, _)| pid);
-            self.look_again(pids, wanted, scratch);
+            self.scan(pid, scratch);
+        }
+    }
+
+    /// Looks at new processes where one that has the socket has it: what is inherited
+    /// keeps its number.
+    fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut Scratch) {
+        let Some(newest) = self.proc.newest_id() else {
+            return;
+        };
+        let (holders, new) = {
+            let index = &mut *self.index();
+            index.note_newest(newest);
+            (index.holders(wanted.inode), index.new_ids())
+        };
+        let Some(holder) = holders.first() else {
+            return;
+        };
+        for id in new {
+            if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
+                self.index().remove_new(id);
+                if let Some(look) = self.look(id, scratch) {
+                    self.take_in_new(look, wanted, scratch);
+                }
+            } else if self.proc.mark(id).is_err() {
+                self.index().remove_new(id);
+            }
         }
     }
 

@@ -256,6 +256,11 @@ impl Index {
         self.new_ids.iter().take(MOST).copied().collect()
     }
 
+    /// The ids that were not looked at, newest first.
+    pub(super) fn new_ids(&self) -> Vec<u32> {
+        self.new_ids.iter().copied().collect()
+    }
+
     pub(super) fn remove_new(&mut self, id: u32) {
         self.new_ids.retain(|new| *new != id);
     }

@@ -37,6 +37,7 @@ impl DiagSocket {
         Wanted {
             inode: self.inode,
             uid: self.uid,
+            is_accepted: false,
             first_is_enough: self.remote.is_some(),
         }
     }

@@ -46,12 +46,6 @@ pub(super) fn newest_pid(loadavg: &str) -> Option<u32> {
     loadavg.split_ascii_whitespace().nth(4)?.parse().ok()
 }
 
-/// The boot time in seconds since the epoch, from `/proc/stat` (`proc_stat(5)`).
-pub(super) fn boot_time(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("btime "))?;
-    line.trim().parse().ok()
-}
-
 /// The unit of a process, from `/proc/PID/cgroup` (cgroups(7)): the one hierarchy of
 /// version 2, or systemd's own of version 1.
 pub(super) fn unit(cgroup: &str) -> Option<Unit> {
@@ -123,10 +117,6 @@ mod tests {
         assert_eq!(effective_uid("Name:\tx\n"), None);
         assert_eq!(thread_group("Tgid:\t42\nPid:\t43\n"), Some(42));
         assert_eq!(newest_pid("0.1 0.2 0.3 2/345 6789\n"), Some(6789));
-        assert_eq!(
-            boot_time("cpu 1\nbtime 1700000000\nprocesses 3\n"),
-            Some(1_700_000_000)
-        );
     }
 
     #[track_caller]
