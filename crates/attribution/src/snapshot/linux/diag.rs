@@ -64,18 +64,21 @@ impl Diag {
         }
     }
 
-    /// Adds the sockets of both families.
+    /// Adds the sockets of both families. False where the kernel does not tell those of
+    /// this protocol.
     pub(super) fn dump(
         &mut self,
         protocol: Protocol,
         which: Which,
         sockets: &mut Vec<DiagSocket>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let mut is_told = false;
+        // Of IPv6 alone, there is nothing on a kernel without it.
         for family in [Family::V4, Family::V6] {
             let dumped = self.dump_family(protocol, family, which, sockets);
-            dumped.inspect_err(|_| self.drain())?;
+            is_told |= dumped.inspect_err(|_| self.drain())?;
         }
-        Ok(())
+        Ok(is_told)
     }
 
     fn dump_family(
@@ -84,7 +87,7 @@ impl Diag {
         family: Family,
         which: Which,
         sockets: &mut Vec<DiagSocket>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1);
         let request = message::dump(protocol, family, which, self.sequence);
         self.send(&request)?;
@@ -92,9 +95,8 @@ impl Diag {
             for message in self.receive()? {
                 match message {
                     Message::Socket(socket) => sockets.push(socket),
-                    Message::Done => return Ok(()),
-                    // A kernel without IPv6.
-                    Message::Error(number) if is_absent(number) => return Ok(()),
+                    Message::Done => return Ok(true),
+                    Message::Error(number) if is_absent(number) => return Ok(false),
                     Message::Error(number) => {
                         return Err(io::Error::from_raw_os_error(-number));
                     }

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::diag::Diag;
 use super::holders::{Holders, Wanted};
 use super::proc::Scratch;
 use super::sockets::{self, Candidates};
+use super::source::Sockets;
 use crate::snapshot::Glance;
 use crate::{Evidence, Ownership, Protocol, SocketQuery, Source, Verdict};
 
@@ -22,20 +22,20 @@ const PRECEDENCE: i32 = -20;
 /// Asks `sock_diag` on a socket of its own, and looks at the likely processes only.
 #[derive(Debug)]
 pub(super) struct LinuxGlance {
-    diag: Diag,
+    sockets: Sockets,
     holders: Arc<Holders>,
     scratch: Scratch,
     purse: Purse,
 }
 
 impl LinuxGlance {
-    pub(super) fn new(holders: Arc<Holders>) -> io::Result<Self> {
-        Ok(Self {
-            diag: Diag::open()?,
+    pub(super) fn new(sockets: Sockets, holders: Arc<Holders>) -> Self {
+        Self {
+            sockets,
             holders,
             scratch: Scratch::default(),
             purse: Purse::full(Instant::now()),
-        })
+        }
     }
 }
 
@@ -43,7 +43,7 @@ impl LinuxGlance {
     /// Looks for the process that sends before it is seen who else may: that takes
     /// longer than some processes live.
     fn catch(&mut self, query: &SocketQuery) {
-        if let Ok(Some(found)) = sockets::nearest(&mut self.diag, query) {
+        if let Ok(Some(found)) = sockets::nearest(&mut self.sockets, query) {
             let wanted = Wanted {
                 first_is_enough: true,
                 ..found.wanted()
@@ -57,7 +57,7 @@ impl LinuxGlance {
         &mut self,
         query: &SocketQuery,
         is_accepted: bool,
-        ask: fn(&mut Diag, &SocketQuery) -> io::Result<Candidates>,
+        ask: fn(&mut Sockets, &SocketQuery) -> io::Result<Candidates>,
     ) -> Option<Ownership> {
         let began = Instant::now();
         let observed_at = SystemTime::now();
@@ -65,7 +65,7 @@ impl LinuxGlance {
         if may_look && query.protocol() == Protocol::Udp {
             self.catch(query);
         }
-        let candidates = ask(&mut self.diag, query).ok()?;
+        let candidates = ask(&mut self.sockets, query).ok()?;
         let (holders, scratch) = (&self.holders, &mut self.scratch);
         let (verdict, matched) = super::judge(holders, candidates, |socket| {
             let found = if may_look {

@@ -44,7 +44,7 @@ pub(super) struct Wanted {
 /// Finds the processes that hold a socket.
 #[derive(Debug)]
 pub(super) struct Holders {
-    proc: Proc,
+    proc: Arc<Proc>,
     facts: Facts,
     sees_all_pids: bool,
     index: Mutex<Index>,
@@ -78,7 +78,7 @@ impl Holders {
     pub(super) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
         Ok(Self {
-            proc,
+            proc: Arc::new(proc),
             facts: Facts::new(),
             sees_all_pids: sees_all_pids(),
             index: Mutex::default(),
@@ -86,6 +86,10 @@ impl Holders {
             refreshed: Mutex::default(),
             scanned_all: Mutex::default(),
         })
+    }
+
+    pub(super) fn proc(&self) -> &Arc<Proc> {
+        &self.proc
     }
 
     /// The processes that hold a socket as far as microseconds tell, lowest pid first.

@@ -217,7 +217,11 @@ fn take(bytes: &[u8]) -> Result<(Message, &[u8]), Malformed> {
     let kind = u16_at(bytes, 4)?;
     let body = bytes.get(HEADER_LEN..length).ok_or(Malformed)?;
     let message = match kind {
-        DONE => Message::Done,
+        // With an error number where the protocol is not known to the kernel.
+        DONE => match array_at(body, 0).map(i32::from_ne_bytes) {
+            Ok(error) if error < 0 => Message::Error(error),
+            _ => Message::Done,
+        },
         ERROR => Message::Error(i32::from_ne_bytes(array_at(body, 0)?)),
         BY_FAMILY => socket(body)?.map_or(Message::Other, Message::Socket),
         _ => Message::Other,
@@ -276,7 +280,7 @@ fn read_attributes(mut rest: &[u8], socket: &mut DiagSocket) -> Result<(), Malfo
 }
 
 /// `include/net/tcp_states.h`; UDP sockets are established or closed.
-const fn state(number: u8) -> Option<SocketState> {
+pub(super) const fn state(number: u8) -> Option<SocketState> {
     Some(match number {
         1 => SocketState::Established,
         2 => SocketState::SynSent,

@@ -12,7 +12,9 @@ mod index;
 mod message;
 mod options;
 mod proc;
+mod proc_net;
 mod sockets;
+mod source;
 mod stat;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use diag::Diag;
 use glance::LinuxGlance;
 use holders::Holders;
 use index::Count;
@@ -29,6 +30,7 @@ use message::{DiagSocket, Which};
 pub use options::LinuxOptions;
 use proc::Scratch;
 use sockets::Candidates;
+use source::Sockets;
 
 use super::Glance;
 use crate::matching::{self, distinct};
@@ -40,9 +42,10 @@ use crate::{
 /// The native table of Linux.
 #[derive(Debug)]
 pub struct LinuxTable {
-    diag: Diag,
+    sockets: Sockets,
     holders: Arc<Holders>,
     scratch: Scratch,
+    options: LinuxOptions,
 }
 
 impl LinuxTable {
@@ -60,17 +63,19 @@ impl LinuxTable {
     /// [`Error::Sockets`] where even those are not there.
     pub fn with_options(options: &LinuxOptions) -> Result<Self, Error> {
         let holders = Holders::open(options).map_err(|error| failed("/proc", &error))?;
+        let sockets = Sockets::open(holders.proc(), options.sock_diag);
         Ok(Self {
-            diag: Diag::open().map_err(|error| failed("sock_diag", &error))?,
+            sockets: sockets.map_err(|error| failed("/proc/net", &error))?,
             holders: Arc::new(holders),
             scratch: Scratch::default(),
+            options: options.clone(),
         })
     }
 
     /// Answers a question; looks that began after `asked` are not repeated for it.
     fn answer(&mut self, query: &SocketQuery, asked: Instant) -> Result<Ownership, Error> {
         let observed_at = SystemTime::now();
-        let candidates = sockets::thorough(&mut self.diag, query);
+        let candidates = sockets::thorough(&mut self.sockets, query);
         let candidates = candidates.map_err(|error| failed("sock_diag", &error))?;
         let (holders, scratch) = (&self.holders, &mut self.scratch);
         let (verdict, matched) = judge(holders, candidates, |socket| {
@@ -91,7 +96,7 @@ impl LinuxTable {
         let asked = Instant::now();
         let mut lists = Protocol::ALL.map(|protocol| (protocol, Vec::new()));
         for (protocol, list) in &mut lists {
-            let listed = self.diag.dump(*protocol, Which::All, list);
+            let listed = self.sockets.list(*protocol, Which::All, list);
             if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
                 listed?;
             } else if let Err(error) = listed {
@@ -140,7 +145,7 @@ impl LinuxTable {
         let Some(remote) = found.remote else {
             return false;
         };
-        let now = self.diag.exact(protocol, found.local, remote);
+        let now = self.sockets.exact(protocol, found.local, remote);
         now.is_ok_and(|now| now.is_none_or(|now| now.inode != found.inode))
     }
 }
@@ -176,9 +181,12 @@ impl SocketTable for LinuxTable {
     fn glance(&mut self) -> Option<Box<dyn Glance>> {
         // All that was there before the first packet is known then.
         self.holders.refresh(0, &mut self.scratch);
-        let glance = LinuxGlance::new(Arc::clone(&self.holders));
-        let glance = glance.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
-        Some(Box::new(glance.ok()?))
+        let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
+        let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
+        Some(Box::new(LinuxGlance::new(
+            sockets.ok()?,
+            Arc::clone(&self.holders),
+        )))
     }
 
     fn tells_remotes(&self) -> bool {

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::diag::Diag;
 use super::holders::Wanted;
 use super::message::{DiagSocket, Which};
+use super::source::Sockets;
 use crate::matching::{Ends, fitting};
 use crate::query::normalize;
 use crate::{Match, Protocol, Socket, SocketQuery, SocketState, Verdict};
@@ -68,16 +68,16 @@ impl DiagSocket {
 ///
 /// Sockets that are bound to a device escape it where they are connected: the kernel
 /// finds them only for packets of that device.
-pub(super) fn quick(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
+pub(super) fn quick(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
     let found = match query.remote() {
-        Some(remote) => connection(diag, query, remote)?,
+        Some(remote) => connection(sockets, query, remote)?,
         None => None,
     };
     if let Some(found) = found.filter(|found| found.inode != 0) {
         return Ok(Candidates::Open(Match::FiveTuple, vec![found]));
     }
     // All that may serve it: the kernel tells one of a group only.
-    let waiting = listed(diag, query, Which::Waiting(query.local().port()))?;
+    let waiting = listed(sockets, query, Which::Waiting(query.local().port()))?;
     Ok(match found {
         Some(found) if !found.is_unaccepted() => Candidates::Closed(found, Box::new(waiting)),
         _ => waiting,
@@ -85,9 +85,9 @@ pub(super) fn quick(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidat
 }
 
 /// The very connection that is asked for, if somebody has it.
-pub(super) fn accepted(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
+pub(super) fn accepted(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
     let found = match query.remote() {
-        Some(remote) => connection(diag, query, remote)?,
+        Some(remote) => connection(sockets, query, remote)?,
         None => None,
     };
     Ok(match found {
@@ -97,18 +97,21 @@ pub(super) fn accepted(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candi
 }
 
 /// As [`quick`]; where that finds nothing, goes through all connections of the port.
-pub(super) fn thorough(diag: &mut Diag, query: &SocketQuery) -> io::Result<Candidates> {
-    match quick(diag, query)? {
-        Candidates::None => listed(diag, query, Which::OnPort(query.local().port())),
+pub(super) fn thorough(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
+    match quick(sockets, query)? {
+        Candidates::None => listed(sockets, query, Which::OnPort(query.local().port())),
         found => Ok(found),
     }
 }
 
 /// The datagram socket that would get what the remote end sends, if anybody has it.
-pub(super) fn nearest(diag: &mut Diag, query: &SocketQuery) -> io::Result<Option<DiagSocket>> {
+pub(super) fn nearest(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+) -> io::Result<Option<DiagSocket>> {
     match query.remote() {
         Some(remote) => {
-            let found = diag.exact(query.protocol(), query.local(), remote)?;
+            let found = sockets.exact(query.protocol(), query.local(), remote)?;
             Ok(found.filter(|found| found.inode != 0))
         }
         None => Ok(None),
@@ -117,20 +120,20 @@ pub(super) fn nearest(diag: &mut Diag, query: &SocketQuery) -> io::Result<Option
 
 /// The socket that is connected from one end to the other.
 fn connection(
-    diag: &mut Diag,
+    sockets: &mut Sockets,
     query: &SocketQuery,
     remote: SocketAddr,
 ) -> io::Result<Option<DiagSocket>> {
-    let found = diag.exact(query.protocol(), query.local(), remote)?;
+    let found = sockets.exact(query.protocol(), query.local(), remote)?;
     // Where there is none, the kernel tells the listener that would take it.
     Ok(found.filter(|found| found.remote.map(normalize) == Some(remote)))
 }
 
-fn listed(diag: &mut Diag, query: &SocketQuery, which: Which) -> io::Result<Candidates> {
-    let mut sockets = Vec::new();
-    diag.dump(query.protocol(), which, &mut sockets)?;
+fn listed(sockets: &mut Sockets, query: &SocketQuery, which: Which) -> io::Result<Candidates> {
+    let mut found = Vec::new();
+    sockets.list(query.protocol(), which, &mut found)?;
     let ends = |socket: &DiagSocket| socket.ends(query.protocol());
-    let Some((matched, fitting)) = fitting(query, sockets, ends) else {
+    let Some((matched, fitting)) = fitting(query, found, ends) else {
         return Ok(Candidates::None);
     };
     let is_open = |socket: &DiagSocket| socket.inode != 0;

@@ -124,3 +124,31 @@ fn facts_of_this_process() {
     assert_eq!(process.arguments, Some(arguments));
     assert!(process.user.is_some() && process.parent.is_some());
 }
+#[test]
+fn sockets_of_other_protocols_are_listed() {
+    use rustix::net::{AddressFamily, SocketType, ipproto, socket};
+    let kinds = [
+        (Protocol::UdpLite, SocketType::DGRAM, ipproto::UDPLITE),
+        (Protocol::Raw, SocketType::RAW, ipproto::ICMP),
+    ];
+    for (protocol, kind, number) in kinds {
+        let socket = match socket(AddressFamily::INET, kind, Some(number)) {
+            Ok(socket) => socket,
+            Err(error) => {
+                eprintln!("SKIPPED: {protocol} sockets: {error}");
+                continue;
+            }
+        };
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 7], 0))).unwrap();
+        let snapshot = table().snapshot().unwrap();
+        let mut sockets = snapshot.sockets().iter();
+        let is_ours = |socket: &&Socket| {
+            socket.protocol == protocol && socket.local.ip().to_string() == "127.0.0.7"
+        };
+        let found = sockets.find(is_ours).unwrap();
+        assert_eq!(found.owner.processes()[0].pid, std::process::id());
+        if protocol == Protocol::Raw {
+            assert_eq!(found.local.port(), 1);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Who tells about sockets: `sock_diag`, or `/proc/net` where it is missing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::diag::Diag;
+use super::message::{DiagSocket, Which};
+use super::proc::{Proc, Scratch};
+use super::proc_net;
+use crate::query::normalize;
+use crate::{Protocol, SocketState};
+
+/// The sockets of one network namespace.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    diag: Option<Diag>,
+    files: Files,
+}
+
+/// The lists in `/proc/net`, each read anew for each question.
+#[derive(Debug)]
+struct Files {
+    proc: Arc<Proc>,
+    scratch: Scratch,
+}
+
+impl Sockets {
+    /// `sock_diag` if it is wanted and answers.
+    pub(super) fn open(proc: &Arc<Proc>, sock_diag: bool) -> io::Result<Self> {
+        let diag = if sock_diag { Some(Diag::open()) } else { None };
+        let diag = diag.and_then(|opened| {
+            let opened = opened.inspect_err(|error| {
+                tracing::warn!(%error, "sock_diag does not answer: /proc/net is read");
+            });
+            opened.ok()
+        });
+        let mut files = Files {
+            proc: Arc::clone(proc),
+            scratch: Scratch::default(),
+        };
+        if diag.is_none() {
+            files.list(Protocol::Tcp, Which::All, &mut Vec::new())?;
+        }
+        Ok(Self { diag, files })
+    }
+
+    /// The socket that a packet between these ends belongs to, or one that would take
+    /// it; `None` where there is none.
+    pub(super) fn exact(
+        &mut self,
+        protocol: Protocol,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        match &mut self.diag {
+            Some(diag) => diag.exact(protocol, local, remote),
+            None => self.files.exact(protocol, local, remote),
+        }
+    }
+
+    /// Adds the sockets of both families.
+    pub(super) fn list(
+        &mut self,
+        protocol: Protocol,
+        which: Which,
+        sockets: &mut Vec<DiagSocket>,
+    ) -> io::Result<()> {
+        if let Some(diag) = &mut self.diag
+            && diag.dump(protocol, which, sockets)?
+        {
+            return Ok(());
+        }
+        self.files.list(protocol, which, sockets)
+    }
+}
+
+impl Files {
+    fn exact(
+        &mut self,
+        protocol: Protocol,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        let mut sockets = Vec::new();
+        self.list(protocol, Which::OnPort(local.port()), &mut sockets)?;
+        let (local, remote) = (normalize(local), normalize(remote));
+        let is_it = |socket: &DiagSocket| {
+            normalize(socket.local) == local && socket.remote.map(normalize) == Some(remote)
+        };
+        Ok(sockets.into_iter().find(is_it))
+    }
+
+    fn list(
+        &mut self,
+        protocol: Protocol,
+        which: Which,
+        sockets: &mut Vec<DiagSocket>,
+    ) -> io::Result<()> {
+        let start = sockets.len();
+        proc_net::read(&self.proc, protocol, &mut self.scratch, sockets)?;
+        let is_wanted = |socket: &DiagSocket| match which {
+            Which::All => true,
+            Which::OnPort(port) => socket.local.port() == port,
+            Which::Waiting(port) => {
+                let waits = protocol != Protocol::Tcp || socket.state == Some(SocketState::Listen);
+                waits && socket.local.port() == port
+            }
+        };
+        let mut place = 0;
+        sockets.retain(|socket| {
+            place += 1;
+            place <= start || is_wanted(socket)
+        });
+        Ok(())
+    }
+}
