@@ -1,41 +1,25 @@
-//! The netlink socket on which `sock_diag` answers. One request at a time.
+//! Questions to `sock_diag`.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 
-use rustix::io::retry_on_intr;
-use rustix::net::netlink::{self, SocketAddrNetlink};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::netlink;
 
 use super::message::{self, DiagSocket, Family, Message, Which};
+use super::netlink::Netlink;
 use crate::Protocol;
-
-/// The kernel fills at most 32 KiB at a time (`netlink_recvmsg`).
-const BUFFER: usize = 32 * 1024;
 
 /// A connection to `sock_diag` of one network namespace: the one it was opened in.
 #[derive(Debug)]
 pub(super) struct Diag {
-    socket: OwnedFd,
-    buffer: Vec<u8>,
-    sequence: u32,
+    netlink: Netlink,
 }
 
 impl Diag {
     /// Opens the socket, and asks once, to be sure of answers.
     pub(super) fn open() -> io::Result<Self> {
-        let socket = rustix::net::socket_with(
-            AddressFamily::NETLINK,
-            SocketType::DGRAM,
-            SocketFlags::CLOEXEC,
-            Some(netlink::SOCK_DIAG),
-        )?;
-        let mut diag = Self {
-            socket,
-            buffer: vec![0; BUFFER],
-            sequence: 0,
-        };
+        let netlink = Netlink::open(netlink::SOCK_DIAG, 0)?;
+        let mut diag = Self { netlink };
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         diag.exact(Protocol::Tcp, nobody, nobody)?;
         Ok(diag)
@@ -49,16 +33,16 @@ impl Diag {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = message::exact(protocol, local, remote, self.sequence);
-        self.send(&request)?;
+        let sequence = self.netlink.next_sequence();
+        let request = message::exact(protocol, local, remote, sequence);
+        self.netlink.send(&request)?;
         let answer = self.receive()?.next();
         match answer {
             Some(Message::Socket(socket)) => Ok(Some(socket)),
             Some(Message::Error(number)) if is_absent(number) => Ok(None),
             Some(Message::Error(number)) => Err(io::Error::from_raw_os_error(-number)),
             other => {
-                self.drain();
+                self.netlink.drain();
                 Err(unexpected(other))
             }
         }
@@ -76,7 +60,7 @@ impl Diag {
         // Of IPv6 alone, there is nothing on a kernel without it.
         for family in [Family::V4, Family::V6] {
             let dumped = self.dump_family(protocol, family, which, sockets);
-            is_told |= dumped.inspect_err(|_| self.drain())?;
+            is_told |= dumped.inspect_err(|_| _ = self.netlink.drain())?;
         }
         Ok(is_told)
     }
@@ -88,9 +72,9 @@ impl Diag {
         which: Which,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = message::dump(protocol, family, which, self.sequence);
-        self.send(&request)?;
+        let sequence = self.netlink.next_sequence();
+        let request = message::dump(protocol, family, which, sequence);
+        self.netlink.send(&request)?;
         loop {
             for message in self.receive()? {
                 match message {
@@ -106,23 +90,9 @@ impl Diag {
         }
     }
 
-    /// Throws away what is left of an answer that was not understood.
-    fn drain(&mut self) {
-        while rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::DONTWAIT).is_ok() {}
-    }
-
-    fn send(&self, request: &[u8]) -> io::Result<()> {
-        let kernel = SocketAddrNetlink::new(0, 0);
-        retry_on_intr(|| rustix::net::sendto(&self.socket, request, SendFlags::empty(), &kernel))?;
-        Ok(())
-    }
-
     /// What was received at once; malformed answers end it.
     fn receive(&mut self) -> io::Result<impl Iterator<Item = Message>> {
-        let (length, _) = retry_on_intr(|| {
-            rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())
-        })?;
-        let messages = message::messages(&self.buffer[..length]);
+        let messages = message::messages(self.netlink.receive()?);
         Ok(messages.map_while(Result::ok))
     }
 }

@@ -4,22 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::super::SocketState;
+use super::frame::{
+    DUMP, Frame, HEADER_LEN, Malformed, array_at, attributes, frames, header, u32_at,
+};
 use crate::Protocol;
 
 /// `SOCK_DIAG_BY_FAMILY`: the type of requests and of the sockets in answers.
 const BY_FAMILY: u16 = 20;
-/// `NLMSG_ERROR` and `NLMSG_DONE` (netlink(7)).
-const ERROR: u16 = 2;
-const DONE: u16 = 3;
-/// `NLM_F_REQUEST`, and `NLM_F_DUMP` for all sockets.
-const REQUEST: u16 = 1;
-const DUMP: u16 = 0x300;
-
-const HEADER_LEN: usize = 16;
 /// `struct inet_diag_req_v2` and `struct inet_diag_msg`.
 const REQUEST_LEN: usize = 56;
-/// Both together, as the header tells it.
-const MESSAGE_LEN: u32 = 72;
 const SOCKET_LEN: usize = 72;
 
 /// Attributes that are read.
@@ -86,10 +79,6 @@ pub(super) enum Message {
     /// A type or family that is not asked for.
     Other,
 }
-
-/// The answer is not as the kernel writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
 
 /// Which sockets a dump lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,11 +161,7 @@ fn request(
         bytes[length..][..part.len()].copy_from_slice(part);
         length += part.len();
     };
-    put(&MESSAGE_LEN.to_ne_bytes());
-    put(&BY_FAMILY.to_ne_bytes());
-    put(&(REQUEST | flags).to_ne_bytes());
-    put(&sequence.to_ne_bytes());
-    put(&0_u32.to_ne_bytes());
+    put(&header(REQUEST_LEN, BY_FAMILY, flags, sequence));
     put(&[family.number(), protocol, 0, 0]);
     put(&states.to_ne_bytes());
     put(&source.port().to_be_bytes());
@@ -201,34 +186,15 @@ fn address_bytes(ip: IpAddr) -> [u8; 16] {
 }
 
 /// The messages in what was received at once.
-pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>> {
-    std::iter::from_fn(move || {
-        if bytes.is_empty() {
-            return None;
-        }
-        let taken = take(bytes);
-        bytes = taken.map_or(&[], |(_, rest)| rest);
-        Some(taken.map(|(message, _)| message))
+pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>> {
+    frames(bytes).map(|frame| {
+        Ok(match frame? {
+            Frame::Done => Message::Done,
+            Frame::Error(number) => Message::Error(number),
+            Frame::Other(BY_FAMILY, body) => socket(body)?.map_or(Message::Other, Message::Socket),
+            Frame::Other(..) => Message::Other,
+        })
     })
-}
-
-fn take(bytes: &[u8]) -> Result<(Message, &[u8]), Malformed> {
-    let length = usize::try_from(u32_at(bytes, 0)?).map_err(|_| Malformed)?;
-    let kind = u16_at(bytes, 4)?;
-    let body = bytes.get(HEADER_LEN..length).ok_or(Malformed)?;
-    let message = match kind {
-        // With an error number where the protocol is not known to the kernel.
-        DONE => match array_at(body, 0).map(i32::from_ne_bytes) {
-            Ok(error) if error < 0 => Message::Error(error),
-            _ => Message::Done,
-        },
-        ERROR => Message::Error(i32::from_ne_bytes(array_at(body, 0)?)),
-        BY_FAMILY => socket(body)?.map_or(Message::Other, Message::Socket),
-        _ => Message::Other,
-    };
-    // The next one begins at a multiple of four (`NLMSG_ALIGN`).
-    let next = length.next_multiple_of(4).min(bytes.len());
-    Ok((message, &bytes[next..]))
 }
 
 /// `None` for a family that is not asked for.
@@ -261,20 +227,17 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     Ok(Some(socket))
 }
 
-/// Attributes are length, type, value, at multiples of four (rtnetlink(7)).
-fn read_attributes(mut rest: &[u8], socket: &mut DiagSocket) -> Result<(), Malformed> {
-    while !rest.is_empty() {
-        let length = usize::from(u16_at(rest, 0)?);
-        let kind = u16_at(rest, 2)?;
-        let value = rest.get(4..length).ok_or(Malformed)?;
-        match kind {
-            SKV6ONLY => socket.v6_only = value.first().is_some_and(|byte| *byte != 0),
-            CGROUP_ID => {
+fn read_attributes(bytes: &[u8], socket: &mut DiagSocket) -> Result<(), Malformed> {
+    for attribute in attributes(bytes) {
+        match attribute? {
+            (SKV6ONLY, value) => {
+                socket.v6_only = value.first().is_some_and(|byte| *byte != 0);
+            }
+            (CGROUP_ID, value) => {
                 socket.control_group = Some(u64::from_ne_bytes(array_at(value, 0)?));
             }
             _ => {}
         }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(())
 }
@@ -296,17 +259,4 @@ pub(super) const fn state(number: u8) -> Option<SocketState> {
         11 => SocketState::Closing,
         _ => return None,
     })
-}
-
-fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Malformed> {
-    let array = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    array.copied().ok_or(Malformed)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Malformed> {
-    array_at(bytes, at).map(u16::from_ne_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Malformed> {
-    array_at(bytes, at).map(u32::from_ne_bytes)
 }

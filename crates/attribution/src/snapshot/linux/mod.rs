@@ -6,10 +6,12 @@
 
 mod diag;
 mod facts;
+mod frame;
 mod glance;
 mod holders;
 mod index;
 mod message;
+mod netlink;
 mod options;
 mod proc;
 mod proc_net;
