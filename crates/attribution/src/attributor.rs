@@ -35,6 +35,12 @@ impl Attributor {
         self.table.source()
     }
 
+    /// Whether questions about addresses that are not this host's own, such as those of
+    /// containers, make sense; see [`SocketTable::tells_networks`].
+    pub fn tells_networks(&self) -> bool {
+        self.table.tells_networks()
+    }
+
     /// Asks who owns one socket. That nobody can be named is an answer too, with
     /// the reason in it.
     ///

@@ -53,7 +53,7 @@ pub use attributor::Attributor;
 pub use error::Error;
 pub use ownership::{Evidence, Match, Ownership, Reason, Source, Verdict};
 pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
-pub use process::{Process, ProcessId, Unit, UnitKind, User};
+pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};
 pub use query::{Protocol, SocketQuery};
 pub use service::Service;
 pub use snapshot::{Glance, Snapshot, Socket, SocketState, SocketTable};

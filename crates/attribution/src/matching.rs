@@ -4,13 +4,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::{Match, Process, Protocol, Reason, Socket, SocketQuery, Verdict};
+use crate::{Match, NetworkNamespace, Process, Protocol, Reason, Socket, SocketQuery, Verdict};
 
 /// The answer of the most specific sockets that fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) matched: Match,
     pub(crate) verdict: Verdict,
+    /// The one that all of them are in, if it is not our own.
+    pub(crate) namespace: Option<Arc<NetworkNamespace>>,
 }
 
 /// The answer of the sockets that fit `query` best, or `None` where none fits.
@@ -18,10 +20,27 @@ pub(crate) fn best<'a>(
     query: &SocketQuery,
     sockets: impl IntoIterator<Item = &'a Socket>,
 ) -> Option<Finding> {
+    let sockets = sockets
+        .into_iter()
+        .filter(|socket| is_reached(query, socket));
     let (matched, fitting) = fitting(query, sockets, |socket| Ends::of(socket))?;
-    let owners: Vec<&Verdict> = fitting.into_iter().map(|socket| &socket.owner).collect();
+    let owners: Vec<&Verdict> = fitting.iter().map(|socket| &socket.owner).collect();
     let verdict = merge(&owners);
-    Some(Finding { matched, verdict })
+    let mut namespaces = fitting.iter().map(|socket| &socket.namespace);
+    let namespace = namespaces.next().cloned().flatten();
+    let namespace = namespace.filter(|first| namespaces.all(|n| n.as_ref() == Some(first)));
+    Some(Finding {
+        matched,
+        verdict,
+        namespace,
+    })
+}
+
+/// Whether a socket is where the question is about: what is bound to all addresses of
+/// another namespace, or to loopback ones, is not.
+fn is_reached(query: &SocketQuery, socket: &Socket) -> bool {
+    let local = query.local().ip();
+    socket.namespace.is_none() || (socket.local.ip() == local && !local.is_loopback())
 }
 
 /// What of a socket counts for a match.
@@ -160,6 +179,7 @@ mod tests {
             remote: remote.map(|remote| remote.parse().unwrap()),
             state: None,
             v6_only: false,
+            namespace: None,
             owner,
         }
     }
@@ -176,10 +196,14 @@ mod tests {
             query.1.map(|remote| remote.parse().unwrap()),
         );
         let found = best(&query, sockets);
-        let found = found.map(|Finding { matched, verdict }| {
-            let pids: Vec<u32> = verdict.processes().iter().map(|p| p.pid).collect();
-            (matched, pids)
-        });
+        let found = found.map(
+            |Finding {
+                 matched, verdict, ..
+             }| {
+                let pids: Vec<u32> = verdict.processes().iter().map(|p| p.pid).collect();
+                (matched, pids)
+            },
+        );
         assert_eq!(
             found,
             expected.map(|(matched, pids)| (matched, pids.to_vec()))

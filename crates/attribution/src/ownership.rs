@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Process, Unit, User};
+use crate::{NetworkNamespace, Process, Unit, User};
 
 /// An answer with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,7 @@ impl Ownership {
                 matched: None,
                 observed_at,
                 source,
+                namespace: None,
             },
         }
     }
@@ -180,7 +181,7 @@ impl fmt::Display for Reason {
 }
 
 /// How an answer was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Evidence {
     /// How closely the socket fits the question; `None` where no socket fits.
     pub matched: Option<Match>,
@@ -189,6 +190,9 @@ pub struct Evidence {
     pub observed_at: SystemTime,
     /// Which socket table told.
     pub source: Source,
+    /// The network namespace that the socket is in, if it is not the one that was
+    /// asked in.
+    pub namespace: Option<Arc<NetworkNamespace>>,
 }
 
 /// How closely a socket fits a question; a later variant is a closer match.
@@ -253,6 +257,7 @@ mod tests {
                 matched,
                 observed_at: SystemTime::UNIX_EPOCH,
                 source: Source::Scripted,
+                namespace: None,
             },
         }
     }

@@ -95,6 +95,25 @@ impl fmt::Display for User {
     }
 }
 
+/// A network of its own within this host, as containers have (`network_namespaces(7)`;
+/// Linux only).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NetworkNamespace {
+    /// The inode of `/proc/PID/ns/net` of its processes.
+    pub id: u64,
+    /// The name that `ip netns` knows it by, if it has one.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for NetworkNamespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "net:[{}]", self.id),
+        }
+    }
+}
+
 /// The service, container or sandbox that a process runs in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unit {

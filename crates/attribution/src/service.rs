@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::policy::{
     Event, Facts, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Request, Waiter,
@@ -27,6 +27,9 @@ pub struct Service {
     thread: Option<JoinHandle<()>>,
     glance: Mutex<Option<Box<dyn Glance>>>,
 }
+
+/// How long no question comes before the table is told to rest.
+const REST_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Shared {
@@ -74,6 +77,7 @@ impl Service {
             shared: Arc::clone(&shared),
             table,
             on_event,
+            is_resting: true,
         };
         let thread = std::thread::Builder::new()
             .name("flowner-owners".to_owned())
@@ -186,25 +190,32 @@ struct Worker<F> {
     shared: Arc<Shared>,
     table: Box<dyn SocketTable>,
     on_event: F,
+    is_resting: bool,
 }
 
 /// What the worker does next, decided under the lock and done without it.
 enum Step {
     Tell(Vec<Event>),
     Ask(Request),
+    Rest,
     Stop,
 }
 
 impl<F: FnMut(Event)> Worker<F> {
     fn run(mut self) {
         loop {
-            match self.shared.next_step() {
+            match self.shared.next_step(self.is_resting) {
                 Step::Tell(events) => events.into_iter().for_each(&mut self.on_event),
                 Step::Ask(request) => {
+                    self.is_resting = false;
                     let facts = self.ask(&request);
                     let now = Instant::now();
                     let mut state = self.shared.lock();
                     state.policy.handle_answer(request.id, facts, now);
+                }
+                Step::Rest => {
+                    self.table.rest();
+                    self.is_resting = true;
                 }
                 Step::Stop => return,
             }
@@ -227,9 +238,10 @@ impl<F: FnMut(Event)> Worker<F> {
 }
 
 impl Shared {
-    /// Waits until there is something to do.
-    fn next_step(&self) -> Step {
+    /// Waits until there is something to do; to rest, only if that was not done yet.
+    fn next_step(&self, is_resting: bool) -> Step {
         let mut state = self.lock();
+        let idle_since = Instant::now();
         loop {
             let events: Vec<Event> = std::iter::from_fn(|| state.policy.poll_event()).collect();
             if state.stop == Stop::Now {
@@ -245,12 +257,22 @@ impl Shared {
             if state.stop == Stop::WhenIdle && state.policy.is_idle() {
                 return Step::Stop;
             }
-            state = self.sleep(state, now);
+            let due = state.policy.poll_timeout();
+            let rest = (!is_resting).then(|| idle_since + REST_AFTER);
+            if rest.is_some_and(|rest| rest <= now) {
+                return Step::Rest;
+            }
+            state = self.sleep(state, due.into_iter().chain(rest).min(), now);
         }
     }
 
-    fn sleep<'a>(&self, state: MutexGuard<'a, State>, now: Instant) -> MutexGuard<'a, State> {
-        match state.policy.poll_timeout() {
+    fn sleep<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        until: Option<Instant>,
+        now: Instant,
+    ) -> MutexGuard<'a, State> {
+        match until {
             None => self
                 .changed
                 .wait(state)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{self as attribution, Opened, Ownership, Question, Reason, SocketQuery};
-use flowner_attribution::{Source, Waiter};
+use flowner_attribution::{Source, Verdict, Waiter};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
     Protocol, TableConfig,
@@ -25,7 +25,7 @@ const MAX_KNOWN_PROGRAMS: usize = 65_536;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners {
     pub(crate) local: Option<Ownership>,
-    /// For loopback flows only.
+    /// For loopback flows, and those between containers or with one.
     pub(crate) remote: Option<Ownership>,
     waiting: [bool; 2],
 }
@@ -64,6 +64,16 @@ pub(crate) enum Effect {
     Tell(Box<Event>),
 }
 
+/// Whose owners are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Nobody,
+    /// Those of ends on this host.
+    Own,
+    /// Those of all ends: containers of this host may have them.
+    All,
+}
+
 /// The books.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -72,7 +82,7 @@ pub(crate) struct Ledger {
     retired: Breakdowns,
     undecodable: BTreeMap<&'static str, Counters>,
     known_programs: HashSet<Program>,
-    looks_up_owners: bool,
+    asked: Asked,
     is_watched: bool,
     saw_foreign: bool,
     span: Option<(Duration, Duration)>,
@@ -88,12 +98,11 @@ struct EndedFlows {
 }
 
 impl Ledger {
-    /// Empty books. `looks_up_owners`: whether flows ask for their owners;
-    /// `is_watched`: whether events have a reader.
+    /// Empty books. `asked`: whose owners new flows ask for; `is_watched`: whether events have a reader.
     pub(crate) fn new(
         limits: &Limits,
         local: Option<LocalAddresses>,
-        looks_up_owners: bool,
+        asked: Asked,
         is_watched: bool,
     ) -> Self {
         let table = FlowTable::new(TableConfig {
@@ -110,7 +119,7 @@ impl Ledger {
             retired: Breakdowns::new(limits.groups),
             undecodable: BTreeMap::new(),
             known_programs: HashSet::new(),
-            looks_up_owners,
+            asked,
             is_watched,
             saw_foreign: false,
             span: None,
@@ -156,7 +165,7 @@ impl Ledger {
     pub(crate) fn answer(
         &mut self,
         waiter: Waiter,
-        ownership: Ownership,
+        mut ownership: Ownership,
         last: bool,
         effects: &mut Vec<Effect>,
     ) {
@@ -170,10 +179,20 @@ impl Ledger {
             },
         };
         flow.data.waiting[end as usize] &= !last;
+        // Nor is this end of it in a container.
+        let is_nowhere = flow.direction() == Direction::Forwarded
+            && ownership.evidence.namespace.is_none()
+            && ownership.verdict == Verdict::Unknown(Reason::NotFound);
+        if is_nowhere {
+            ownership.verdict = Verdict::Unknown(Reason::Forwarded);
+        }
+        let is_elsewhere =
+            end == End::Remote && ownership.verdict == Verdict::Unknown(Reason::Forwarded);
         let owner = flow.data.of(end);
-        let improved = owner
-            .as_ref()
-            .is_none_or(|old| ownership.is_better_than(old));
+        let improved = !is_elsewhere
+            && owner
+                .as_ref()
+                .is_none_or(|old| ownership.is_better_than(old));
         let was_named = owner.as_ref().is_some_and(|old| old.verdict.is_named());
         if improved {
             *owner = Some(ownership);
@@ -246,8 +265,8 @@ impl Ledger {
             return;
         };
         self.saw_foreign |= flow.direction() == Direction::Forwarded;
-        if self.looks_up_owners {
-            ask(flow, effects);
+        if self.asked != Asked::Nobody {
+            ask(flow, self.asked, effects);
         }
         if self.is_watched {
             let record = FlowRecord::new(flow, now, None);
@@ -339,24 +358,28 @@ impl EndedFlows {
 }
 
 /// Asks for the owners of a new flow, or says why there is nobody to ask.
-fn ask(flow: &mut Flow<Owners>, effects: &mut Vec<Effect>) {
+fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
     let ends: &[End] = match flow.direction() {
         Direction::Loopback => &[End::Local, End::Remote],
+        Direction::Forwarded if asked == Asked::All => &[End::Local, End::Remote],
         _ => &[End::Local],
     };
     let seen_at = wall_clock(flow.first_seen());
     let protocol = match (flow.protocol(), flow.direction()) {
-        (_, Direction::Forwarded) => Err(Reason::Forwarded),
+        (_, Direction::Forwarded) if asked != Asked::All => Err(Reason::Forwarded),
         (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
         (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),
+        (_, Direction::Forwarded) => Err(Reason::Forwarded),
         _ => Err(Reason::Unsupported),
     };
     let protocol = match protocol {
         Ok(protocol) => protocol,
         Err(reason) => {
             for &end in ends {
-                let nobody = Ownership::unknown(reason, seen_at, Source::None);
-                *flow.data.of(end) = Some(nobody);
+                if end == End::Local || reason != Reason::Forwarded {
+                    let nobody = Ownership::unknown(reason, seen_at, Source::None);
+                    *flow.data.of(end) = Some(nobody);
+                }
             }
             return;
         }

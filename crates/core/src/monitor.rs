@@ -21,7 +21,7 @@ use crate::config::{Config, Input};
 use crate::convert;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
-use crate::ledger::{Effect, Ledger};
+use crate::ledger::{Asked, Effect, Ledger};
 use crate::report::{Ending, InputInfo, Parts, Report};
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
@@ -115,11 +115,20 @@ impl Monitor {
         attributor: impl FnOnce() -> Result<Attributor, attribution::Error>,
     ) -> Result<Self, Error> {
         let opened = Opened::new(config)?;
-        let looks_up_owners = config.owners && config.input.is_live();
+        let attributor = if config.owners && config.input.is_live() {
+            Some(attributor()?)
+        } else {
+            None
+        };
+        let asked = match &attributor {
+            None => Asked::Nobody,
+            Some(attributor) if attributor.tells_networks() => Asked::All,
+            Some(_) => Asked::Own,
+        };
         let ledger = Ledger::new(
             &config.limits,
             opened.local.clone(),
-            looks_up_owners,
+            asked,
             events.is_some(),
         );
         let shared = Arc::new(Shared {
@@ -132,10 +141,9 @@ impl Monitor {
             events,
             progress: Progress::default(),
         });
-        let service = if looks_up_owners {
-            Some(Arc::new(spawn_service(&shared, attributor()?)?))
-        } else {
-            None
+        let service = match attributor {
+            Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
+            None => None,
         };
         let stopper = opened.source.stopper();
         let input = opened.info.clone();

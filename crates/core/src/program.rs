@@ -124,6 +124,7 @@ mod tests {
             matched: None,
             observed_at: SystemTime::UNIX_EPOCH,
             source: Source::None,
+            namespace: None,
         };
         let owner = Ownership { verdict, evidence };
         assert_eq!(Party::of(Some(&owner)).to_string(), expected);

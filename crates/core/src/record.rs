@@ -39,7 +39,8 @@ pub struct FlowRecord {
     /// Who owns the local end; `None` while nobody was asked, or where there is
     /// nobody to ask, as for files.
     pub owner: Option<Ownership>,
-    /// Who owns the remote end of a loopback flow.
+    /// Who owns the remote end, if that is on this host too: of a loopback flow, or in
+    /// a container.
     pub remote_owner: Option<Ownership>,
     /// Whether an owner may still become known.
     pub is_waiting: bool,

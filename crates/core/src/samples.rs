@@ -38,6 +38,7 @@ pub(crate) fn owner(verdict: Verdict, matched: Option<Match>) -> Ownership {
         matched,
         observed_at: UNIX_EPOCH + NEW_YEAR,
         source: Source::Scripted,
+        namespace: None,
     };
     Ownership { verdict, evidence }
 }

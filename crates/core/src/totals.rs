@@ -54,6 +54,15 @@ impl Totals {
         }
     }
 
+    /// As the other end sees it.
+    const fn reversed(self) -> Self {
+        Self {
+            sent: self.received,
+            received: self.sent,
+            ..self
+        }
+    }
+
     /// The initiator's and the responder's share of a flow that has both ends here.
     fn of_ends(flow: &FlowRecord) -> [Self; 2] {
         let end = |sent, received, rate| Self {
@@ -266,12 +275,22 @@ impl Breakdowns {
         };
         self.services.add(service, &totals);
         self.protocols.add(flow.protocol, &totals);
-        if flow.direction == Direction::Loopback {
-            let [initiator, responder] = Totals::of_ends(flow);
-            self.credit(flow.owner.as_ref(), &initiator);
-            self.credit(flow.remote_owner.as_ref(), &responder);
-        } else {
-            self.credit(flow.owner.as_ref(), &totals);
+        match (&flow.owner, &flow.remote_owner) {
+            (owner, remote) if flow.direction == Direction::Loopback => {
+                let [initiator, responder] = Totals::of_ends(flow);
+                self.credit(owner.as_ref(), &initiator);
+                self.credit(remote.as_ref(), &responder);
+            }
+            (owner, None) => self.credit(owner.as_ref(), &totals),
+            // Between a container and another host, the container's end is ours.
+            (owner, Some(remote)) if is_elsewhere(owner.as_ref()) => {
+                self.credit(Some(remote), &totals.reversed());
+            }
+            (owner, Some(remote)) => {
+                let [initiator, responder] = Totals::of_ends(flow);
+                self.credit(owner.as_ref(), &initiator);
+                self.credit(Some(remote), &responder);
+            }
         }
     }
 
@@ -280,4 +299,9 @@ impl Breakdowns {
         self.processes.add(ProcessParty::of(owner), totals);
         self.coverage.add(Coverage::of(owner), totals);
     }
+}
+
+/// Whether an end is on no network of this host.
+fn is_elsewhere(owner: Option<&Ownership>) -> bool {
+    owner.is_none_or(|owner| owner.verdict == Verdict::Unknown(Reason::Forwarded))
 }

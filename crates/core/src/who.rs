@@ -255,6 +255,7 @@ mod tests {
             remote: remote.map(|remote| remote.parse().unwrap()),
             state: None,
             v6_only: false,
+            namespace: None,
             owner: Verdict::Unknown(Reason::Gone),
         }
     }

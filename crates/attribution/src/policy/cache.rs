@@ -188,6 +188,7 @@ mod tests {
                 matched: Some(matched),
                 observed_at: wall(20),
                 source: Source::Scripted,
+                namespace: None,
             },
         };
         cache.learn(query, &ownership, wall(10), true, now);
@@ -258,6 +259,7 @@ mod tests {
             remote: None,
             state: None,
             v6_only: false,
+            namespace: None,
             owner: owner(pid),
         };
         let mut cache = Cache::new(10, Duration::from_secs(60));

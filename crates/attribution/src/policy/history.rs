@@ -116,6 +116,7 @@ impl History {
                 matched: Some(Match::History),
                 observed_at: life.to,
                 source: life.source,
+                namespace: None,
             },
         })
     }
@@ -165,6 +166,7 @@ mod tests {
             remote: None,
             state: None,
             v6_only: false,
+            namespace: None,
             owner,
         }
     }

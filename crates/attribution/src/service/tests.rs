@@ -83,6 +83,7 @@ fn socket(port: u16, pid: u32) -> Socket {
         remote: None,
         state: None,
         v6_only: false,
+        namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, "owner"))),
     }
 }

@@ -1,11 +1,14 @@
 //! All sockets of a host at one time, and the search among them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::matching::{self, Finding};
 use crate::query::normalize;
-use crate::{Evidence, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
+use crate::{
+    Evidence, NetworkNamespace, Ownership, Protocol, Reason, SocketQuery, Source, Verdict,
+};
 
 /// One socket and who holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Socket {
     /// Whether a socket bound to `[::]` refuses IPv4 (`IPV6_V6ONLY`, RFC 3493
     /// 5.3); `false` where the table cannot know.
     pub v6_only: bool,
+    /// The network namespace that it is in, if it is not the one that was asked in.
+    pub namespace: Option<Arc<NetworkNamespace>>,
     /// Who holds it.
     pub owner: Verdict,
 }
@@ -115,11 +120,17 @@ impl Snapshot {
     }
 
     /// Answers one question from this snapshot, by the rules of the
-    /// [matching](crate#matching).
+    /// [matching](crate#matching). Of other network namespaces, only sockets with
+    /// exactly this local address count, and none with a loopback address.
     pub fn find(&self, query: &SocketQuery) -> Ownership {
-        let (verdict, matched) = match matching::best(query, self.candidates(query)) {
-            Some(Finding { matched, verdict }) => (verdict, Some(matched)),
-            None => (Verdict::Unknown(Reason::NotFound), None),
+        let found = matching::best(query, self.candidates(query));
+        let (verdict, matched, namespace) = match found {
+            Some(Finding {
+                matched,
+                verdict,
+                namespace,
+            }) => (verdict, Some(matched), namespace),
+            None => (Verdict::Unknown(Reason::NotFound), None, None),
         };
         Ownership {
             verdict,
@@ -127,6 +138,7 @@ impl Snapshot {
                 matched,
                 observed_at: self.started_at,
                 source: self.source,
+                namespace,
             },
         }
     }

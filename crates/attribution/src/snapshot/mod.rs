@@ -67,9 +67,20 @@ pub trait SocketTable: Send {
         None
     }
 
+    /// To be called when no question has come for a while: lets go of what the system
+    /// would keep for this table otherwise, such as networks of containers that have
+    /// ended.
+    fn rest(&mut self) {}
+
     /// Whether sockets carry their remote end, so that a connection can be told
     /// from its listener.
     fn tells_remotes(&self) -> bool {
+        false
+    }
+
+    /// Whether addresses that are not this host's own are told from those that are: a
+    /// question about one of a container is not answered with what the host has there.
+    fn tells_networks(&self) -> bool {
         false
     }
 

@@ -88,6 +88,7 @@ fn to_socket(listener: &Listener, processes: &mut HashMap<u32, Arc<Process>>) ->
         remote: None,
         state: to_state(listener.state),
         v6_only: false,
+        namespace: None,
         owner: Verdict::Process(process),
     }
 }

@@ -36,7 +36,17 @@ impl Helper {
     /// As [`new`](Self::new), from another program file; `None` if an address is
     /// taken.
     pub(crate) fn try_run(program: &Path, sockets: &[&str]) -> Option<Self> {
-        let mut child = Command::new(program)
+        Self::run(Command::new(program), sockets)
+    }
+
+    /// As [`new`](Self::new), run by a command that takes program and arguments.
+    pub(crate) fn through(mut command: Command, sockets: &[&str]) -> Self {
+        command.arg(std::env::current_exe().unwrap());
+        Self::run(command, sockets).expect("the sockets can be opened")
+    }
+
+    fn run(mut command: Command, sockets: &[&str]) -> Option<Self> {
+        let mut child = command
             .args(["--exact", "helper::serve", "--ignored", "--nocapture"])
             .env(SOCKETS, sockets.join(","))
             .stdin(Stdio::piped())

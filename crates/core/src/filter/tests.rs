@@ -271,6 +271,7 @@ fn sockets() {
         remote: None,
         state: Some(SocketState::Listen),
         v6_only: false,
+        namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(1, "sshd"))),
     };
     check(

@@ -19,7 +19,7 @@ fn ledger(flows: usize, ended_flows: usize, groups: usize) -> Ledger {
         events: 0,
     };
     let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
-    Ledger::new(&limits, Some(local), true, true)
+    Ledger::new(&limits, Some(local), Asked::Own, true)
 }
 
 fn packet(source: &str, destination: &str, wire_len: u32) -> Packet {
@@ -42,6 +42,7 @@ fn process(pid: u32, matched: Match) -> Ownership {
             matched: Some(matched),
             observed_at: UNIX_EPOCH,
             source: Source::Scripted,
+            namespace: None,
         },
     }
 }

@@ -158,6 +158,7 @@ fn a_socket() {
         remote: None,
         state: None,
         v6_only: false,
+        namespace: None,
         owner: Verdict::Unknown(Reason::Denied),
     };
     check(

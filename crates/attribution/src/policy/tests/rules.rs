@@ -99,6 +99,7 @@ pub(super) fn socket(
         remote: remote.map(|remote| remote.parse().unwrap()),
         state: None,
         v6_only: false,
+        namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, process))),
     }
 }

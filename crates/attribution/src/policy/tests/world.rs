@@ -200,6 +200,7 @@ impl World {
             remote: open.remote.filter(|_| self.knows == Knows::Everything),
             state: None,
             v6_only: false,
+            namespace: None,
             owner: Verdict::Process(Arc::clone(&open.owner)),
         });
         Snapshot::new(Source::Scripted, started_at, finished_at, sockets.collect())

@@ -18,7 +18,7 @@ pub(super) struct Diag {
 impl Diag {
     /// Opens the socket, and asks once, to be sure of answers.
     pub(super) fn open() -> io::Result<Self> {
-        let netlink = Netlink::open(netlink::SOCK_DIAG, 0)?;
+        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), 0)?;
         let mut diag = Self { netlink };
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         diag.exact(Protocol::Tcp, nobody, nobody)?;

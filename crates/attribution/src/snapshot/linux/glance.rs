@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::holders::{Holders, Wanted};
+use super::namespaces::Namespaces;
 use super::proc::Scratch;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
+use super::verdicts;
 use crate::snapshot::Glance;
-use crate::{Evidence, Ownership, Protocol, SocketQuery, Source, Verdict};
+use crate::{Ownership, Protocol, SocketQuery, Verdict};
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
@@ -23,6 +25,8 @@ const PRECEDENCE: i32 = -20;
 #[derive(Debug)]
 pub(super) struct LinuxGlance {
     sockets: Sockets,
+    /// `None` where not even our own is told.
+    namespaces: Option<Namespaces>,
     holders: Arc<Holders>,
     scratch: Scratch,
     purse: Purse,
@@ -30,8 +34,11 @@ pub(super) struct LinuxGlance {
 
 impl LinuxGlance {
     pub(super) fn new(sockets: Sockets, holders: Arc<Holders>) -> Self {
+        // Those of others are left to the table.
+        let namespaces = Namespaces::new(holders.proc(), false).ok();
         Self {
             sockets,
+            namespaces,
             holders,
             scratch: Scratch::default(),
             purse: Purse::full(Instant::now()),
@@ -59,6 +66,10 @@ impl LinuxGlance {
         is_accepted: bool,
         ask: fn(&mut Sockets, &SocketQuery) -> io::Result<Candidates>,
     ) -> Option<Ownership> {
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
+        if !self.namespaces.as_mut().is_none_or(is_own) {
+            return None;
+        }
         let began = Instant::now();
         let observed_at = SystemTime::now();
         let may_look = self.purse.has_any(began);
@@ -67,7 +78,7 @@ impl LinuxGlance {
         }
         let candidates = ask(&mut self.sockets, query).ok()?;
         let (holders, scratch) = (&self.holders, &mut self.scratch);
-        let (verdict, matched) = super::judge(holders, candidates, |socket| {
+        let (verdict, matched) = verdicts::judge(holders, candidates, |socket| {
             let found = if may_look {
                 let wanted = Wanted {
                     is_accepted,
@@ -83,14 +94,7 @@ impl LinuxGlance {
         if let Verdict::Unknown(_) = verdict {
             return None;
         }
-        Some(Ownership {
-            verdict,
-            evidence: Evidence {
-                matched,
-                observed_at,
-                source: Source::SockDiag,
-            },
-        })
+        Some(verdicts::told(verdict, matched, observed_at, None))
     }
 }
 

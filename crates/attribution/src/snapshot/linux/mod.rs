@@ -4,6 +4,7 @@
 //! once; the inode leads to the processes that hold it. See `sockets` and `holders` for
 //! each half.
 
+mod addresses;
 mod diag;
 mod facts;
 mod frame;
@@ -11,6 +12,7 @@ mod glance;
 mod holders;
 mod index;
 mod message;
+mod namespaces;
 mod netlink;
 mod options;
 mod proc;
@@ -20,31 +22,37 @@ mod source;
 mod stat;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
-use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use glance::LinuxGlance;
 use holders::Holders;
 use index::Count;
 use message::{DiagSocket, Which};
+use namespaces::Namespaces;
 pub use options::LinuxOptions;
 use proc::Scratch;
 use sockets::Candidates;
 use source::Sockets;
+use verdicts::{better, closed, infer_unaccepted, judge_all, told, verdict};
 
 use super::Glance;
-use crate::matching::{self, distinct};
 use crate::{
-    Error, Evidence, Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery,
-    SocketState, SocketTable, Source, Verdict,
+    Error, Ownership, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketTable, Source, Verdict,
 };
+
+/// How long a search for networks is good for many questions.
+const SEARCHED: Duration = Duration::from_millis(100);
 
 /// The native table of Linux.
 #[derive(Debug)]
 pub struct LinuxTable {
     sockets: Sockets,
+    /// `None` where not even our own is told.
+    namespaces: Option<Namespaces>,
     holders: Arc<Holders>,
     scratch: Scratch,
     options: LinuxOptions,
@@ -68,58 +76,119 @@ impl LinuxTable {
         let sockets = Sockets::open(holders.proc(), options.sock_diag);
         Ok(Self {
             sockets: sockets.map_err(|error| failed("/proc/net", &error))?,
+            namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
             holders: Arc::new(holders),
             scratch: Scratch::default(),
             options: options.clone(),
         })
     }
 
-    /// Answers a question; looks that began after `asked` are not repeated for it.
-    fn answer(&mut self, query: &SocketQuery, asked: Instant) -> Result<Ownership, Error> {
-        let observed_at = SystemTime::now();
-        let candidates = sockets::thorough(&mut self.sockets, query);
-        let candidates = candidates.map_err(|error| failed("sock_diag", &error))?;
-        let (holders, scratch) = (&self.holders, &mut self.scratch);
-        let (verdict, matched) = judge(holders, candidates, |socket| {
-            let found = holders.all(&socket.wanted(), asked, scratch);
-            (found, true)
-        });
-        Ok(Ownership {
-            verdict,
-            evidence: Evidence {
-                matched,
-                observed_at,
-                source: Source::SockDiag,
-            },
-        })
+    /// Answers a question; looks that began after `asked` are not repeated for it, nor
+    /// is one for new networks that is younger than `patience` then.
+    fn answer(
+        &mut self,
+        query: &SocketQuery,
+        asked: Instant,
+        patience: Duration,
+    ) -> Result<Ownership, Error> {
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
+        let answer = if self.namespaces.as_mut().is_none_or(is_own) {
+            self.answer_here(query, asked)
+        } else {
+            self.answer_elsewhere(query, asked, patience)
+        };
+        answer.map_err(|error| failed("sock_diag", &error))
     }
 
-    fn all_sockets(&mut self) -> std::io::Result<Vec<Socket>> {
+    fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
+        let observed_at = SystemTime::now();
+        let candidates = sockets::thorough(&mut self.sockets, query)?;
+        let (verdict, matched) = judge_all(&self.holders, candidates, asked, &mut self.scratch);
+        Ok(told(verdict, matched, observed_at, None))
+    }
+
+    /// Answers a question about an address that is not our own.
+    fn answer_elsewhere(
+        &mut self,
+        query: &SocketQuery,
+        asked: Instant,
+        patience: Duration,
+    ) -> io::Result<Ownership> {
+        let observed_at = SystemTime::now();
+        // Such as of a proxy that stands in for another host (`IP_TRANSPARENT`).
+        let ours = sockets::accepted(&mut self.sockets, query)?;
+        if query.protocol() == Protocol::Tcp && ours != Candidates::None {
+            let (verdict, matched) = judge_all(&self.holders, ours, asked, &mut self.scratch);
+            return Ok(told(verdict, matched, observed_at, None));
+        }
+        let nowhere = Verdict::Unknown(Reason::NotFound);
+        let mut best = told(nowhere, None, observed_at, None);
+        let Some(namespaces) = self.namespaces.as_mut() else {
+            return Ok(best);
+        };
+        let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
+        let since = asked.checked_sub(patience).unwrap_or(asked);
+        let places = namespaces.with_address(ip, since, proc, scratch);
+        let is_nowhere = places.is_empty();
+        for place in places {
+            let candidates = sockets::thorough(&mut place.sockets, query)?;
+            let (verdict, matched) = judge_all(&self.holders, candidates, asked, scratch);
+            let namespace = Some(Arc::clone(&place.public));
+            best = better(best, told(verdict, matched, observed_at, namespace));
+        }
+        if is_nowhere {
+            best.verdict = Verdict::Unknown(if namespaces.may_be_hidden(ip) {
+                Reason::OtherNamespace
+            } else if namespaces.is_searched_since(asked) {
+                Reason::Forwarded
+            } else {
+                Reason::NotFound
+            });
+        }
+        Ok(best)
+    }
+
+    fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
         let asked = Instant::now();
-        let mut lists = Protocol::ALL.map(|protocol| (protocol, Vec::new()));
-        for (protocol, list) in &mut lists {
-            let listed = self.sockets.list(*protocol, Which::All, list);
-            if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
-                listed?;
-            } else if let Err(error) = listed {
-                tracing::debug!(%error, %protocol, "not listed by this kernel");
+        let mut lists = vec![(None, lists(&mut self.sockets)?)];
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.search(self.holders.proc(), &mut self.scratch);
+            for other in namespaces.others() {
+                match self::lists(&mut other.sockets) {
+                    Ok(list) => lists.push((Some(Arc::clone(&other.public)), list)),
+                    Err(error) => {
+                        tracing::debug!(%error, namespace = %other.public, "sockets not listed");
+                    }
+                }
             }
         }
         // After the lists, so that whoever holds a socket of them is seen.
         self.holders.refresh(0, &mut self.scratch);
-        let mut sockets = Vec::with_capacity(lists.iter().map(|(_, list)| list.len()).sum());
-        for (protocol, list) in lists {
-            for found in list {
-                let owner = self.listed_owner(protocol, &found, asked);
-                sockets.push(found.with_owner(protocol, owner));
+        let mut sockets = Vec::new();
+        for (namespace, lists) in lists {
+            let start = sockets.len();
+            for (protocol, list) in lists {
+                sockets.reserve(list.len());
+                for found in list {
+                    let owner = self.listed_owner(protocol, &found, namespace.is_none(), asked);
+                    let mut socket = found.with_owner(protocol, owner);
+                    socket.namespace.clone_from(&namespace);
+                    sockets.push(socket);
+                }
             }
+            infer_unaccepted(&mut sockets[start..]);
         }
-        infer_unaccepted(&mut sockets);
         Ok(sockets)
     }
 
     /// The owner of a socket of a list, after everything that changed was looked at.
-    fn listed_owner(&mut self, protocol: Protocol, found: &DiagSocket, asked: Instant) -> Verdict {
+    fn listed_owner(
+        &mut self,
+        protocol: Protocol,
+        found: &DiagSocket,
+        is_here: bool,
+        asked: Instant,
+    ) -> Verdict {
         if found.inode == 0 {
             return closed(&self.holders, found);
         }
@@ -133,7 +202,7 @@ impl LinuxTable {
                 let scratch = &mut self.scratch;
                 self.holders.known(found.inode, u64::MAX, scratch)
             }
-            Err(Count::None) if self.is_gone(protocol, found) => {
+            Err(Count::None) if is_here && self.is_gone(protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
             }
             Err(Count::None) => self.holders.all(&found.wanted(), asked, &mut self.scratch),
@@ -171,12 +240,13 @@ impl SocketTable for LinuxTable {
     }
 
     fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
-        self.answer(query, Instant::now())
+        self.answer(query, Instant::now(), Duration::ZERO)
     }
 
     fn find_each(&mut self, queries: &[SocketQuery]) -> Result<Vec<Ownership>, Error> {
         let asked = Instant::now();
-        let answers = queries.iter().map(|query| self.answer(query, asked));
+        let answers = queries.iter();
+        let answers = answers.map(|query| self.answer(query, asked, SEARCHED));
         answers.collect()
     }
 
@@ -191,8 +261,18 @@ impl SocketTable for LinuxTable {
         )))
     }
 
+    fn rest(&mut self) {
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.close();
+        }
+    }
+
     fn tells_remotes(&self) -> bool {
         true
+    }
+
+    fn tells_networks(&self) -> bool {
+        self.namespaces.is_some()
     }
 
     fn finds_exactly(&self) -> bool {
@@ -200,96 +280,21 @@ impl SocketTable for LinuxTable {
     }
 }
 
-/// The answer of the sockets that fit, given who holds each, and whether that was
-/// looked for everywhere.
-fn judge(
-    holders: &Holders,
-    candidates: Candidates,
-    mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
-) -> (Verdict, Option<Match>) {
-    match candidates {
-        Candidates::None => (Verdict::Unknown(Reason::NotFound), None),
-        Candidates::Closed(socket, waiting) => match closed(holders, &socket) {
-            // Whoever listens has most likely accepted it.
-            Verdict::Unknown(_) if *waiting != Candidates::None => judge(holders, *waiting, look),
-            verdict => (verdict, Some(Match::FiveTuple)),
-        },
-        Candidates::Open(matched, sockets) => {
-            let mut owners = Vec::with_capacity(1);
-            for socket in &sockets {
-                let (found, is_all) = look(socket);
-                holders.remember(socket.cookie, &found);
-                owners.push(verdict(holders, found, socket, is_all));
-            }
-            let owners: Vec<&Verdict> = owners.iter().collect();
-            (matching::merge(&owners), Some(matched))
+/// The sockets of each protocol.
+fn lists(sockets: &mut Sockets) -> io::Result<[(Protocol, Vec<DiagSocket>); 4]> {
+    let mut lists = Protocol::ALL.map(|protocol| (protocol, Vec::new()));
+    for (protocol, list) in &mut lists {
+        let listed = sockets.list(*protocol, Which::All, list);
+        if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
+            listed?;
+        } else if let Err(error) = listed {
+            tracing::debug!(%error, %protocol, "not listed by this kernel");
         }
     }
+    Ok(lists)
 }
 
-/// Who had a connection that its owner has closed.
-fn closed(holders: &Holders, socket: &DiagSocket) -> Verdict {
-    let remembered = holders.remembered(socket.cookie);
-    match named(remembered) {
-        Some(named) => named,
-        None => Verdict::Unknown(Reason::Gone),
-    }
-}
-
-fn verdict(
-    holders: &Holders,
-    processes: Vec<Arc<Process>>,
-    socket: &DiagSocket,
-    is_all: bool,
-) -> Verdict {
-    if let Some(named) = named(processes) {
-        return named;
-    }
-    // Those of the kernel itself are root's.
-    if is_all && socket.uid == 0 && holders.sees_all() {
-        return Verdict::Unknown(Reason::Kernel);
-    }
-    Verdict::Partial {
-        user: Some(holders.user(socket.uid)),
-        unit: None,
-    }
-}
-
-fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
-    let mut processes = distinct(processes);
-    match processes.len() {
-        0 => None,
-        1 => Some(Verdict::Process(processes.swap_remove(0))),
-        _ => Some(Verdict::Shared(processes)),
-    }
-}
-
-/// Connections that wait to be accepted are their listener's.
-fn infer_unaccepted(sockets: &mut [Socket]) {
-    let may_wait = |socket: &Socket| {
-        let is_early = matches!(
-            socket.state,
-            Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
-        );
-        is_early && socket.owner == Verdict::Unknown(Reason::Gone)
-    };
-    let mut listeners: HashMap<u16, Vec<Socket>> = HashMap::new();
-    for socket in sockets.iter() {
-        if socket.state == Some(SocketState::Listen) {
-            let on_port = listeners.entry(socket.local.port()).or_default();
-            on_port.push(socket.clone());
-        }
-    }
-    for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
-        let query = SocketQuery::new(waiting.protocol, waiting.local, None);
-        let on_port = listeners.get(&waiting.local.port());
-        if let Some(finding) = on_port.and_then(|listeners| matching::best(&query, listeners)) {
-            waiting.owner = finding.verdict;
-        }
-    }
-}
-
-fn failed(what: &str, error: &std::io::Error) -> Error {
+fn failed(what: &str, error: &io::Error) -> Error {
     Error::Sockets {
         message: format!("{what}: {error}"),
     }

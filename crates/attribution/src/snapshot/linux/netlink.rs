@@ -21,12 +21,12 @@ pub(super) struct Netlink {
 
 impl Netlink {
     /// Opens the socket; messages to these groups come unasked.
-    pub(super) fn open(part: Protocol, groups: u32) -> io::Result<Self> {
+    pub(super) fn open(part: Option<Protocol>, groups: u32) -> io::Result<Self> {
         let socket = rustix::net::socket_with(
             AddressFamily::NETLINK,
             SocketType::DGRAM,
             SocketFlags::CLOEXEC,
-            Some(part),
+            part,
         )?;
         if groups != 0 {
             rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;

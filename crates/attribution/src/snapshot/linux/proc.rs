@@ -75,6 +75,26 @@ impl Mark {
     }
 }
 
+/// A namespace, by the file that stands for it (namespaces(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NamespaceId {
+    device: u64,
+    pub(super) inode: u64,
+}
+
+impl NamespaceId {
+    pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
+    }
+
+    const fn from_stat(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
+}
+
 /// A socket and the descriptor that stands for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Descriptor {
@@ -137,6 +157,25 @@ impl Proc {
     pub(super) fn executable(&self, pid: u32) -> Option<(u64, u64)> {
         let stat = self.stat(format_args!("{pid}/exe")).ok()?;
         Some((stat.st_dev, stat.st_ino))
+    }
+
+    /// The network namespace of this thread.
+    pub(super) fn own_network_namespace(&self) -> io::Result<NamespaceId> {
+        let stat = self.stat(format_args!("thread-self/ns/net"))?;
+        Ok(NamespaceId::from_stat(&stat))
+    }
+
+    /// The network namespace of a process.
+    pub(super) fn network_namespace(&self, pid: u32) -> io::Result<NamespaceId> {
+        let stat = self.stat(format_args!("{pid}/ns/net"))?;
+        Ok(NamespaceId::from_stat(&stat))
+    }
+
+    /// Opens the network namespace of a process, to enter it.
+    pub(super) fn open_network_namespace(&self, pid: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let name = Name::new(format_args!("{pid}/ns/net"));
+        Ok(openat(&self.root, name.as_c_str(), flags, Mode::empty())?)
     }
 
     /// Reads which descriptors of a process are sockets.

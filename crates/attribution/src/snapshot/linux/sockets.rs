@@ -59,6 +59,7 @@ impl DiagSocket {
             remote: ends.remote,
             state: self.state,
             v6_only: self.v6_only,
+            namespace: None,
             owner,
         }
     }

@@ -15,7 +15,8 @@ use crate::{Protocol, SocketState};
 #[derive(Debug)]
 pub(super) struct Sockets {
     diag: Option<Diag>,
-    files: Files,
+    /// `None` for another namespace: the lists are of our own.
+    files: Option<Files>,
 }
 
 /// The lists in `/proc/net`, each read anew for each question.
@@ -42,7 +43,18 @@ impl Sockets {
         if diag.is_none() {
             files.list(Protocol::Tcp, Which::All, &mut Vec::new())?;
         }
-        Ok(Self { diag, files })
+        Ok(Self {
+            diag,
+            files: Some(files),
+        })
+    }
+
+    /// `sock_diag` of another namespace, by the thread that has entered it.
+    pub(super) fn open_elsewhere() -> io::Result<Self> {
+        Ok(Self {
+            diag: Some(Diag::open()?),
+            files: None,
+        })
     }
 
     /// The socket that a packet between these ends belongs to, or one that would take
@@ -53,9 +65,14 @@ impl Sockets {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
-        match &mut self.diag {
-            Some(diag) => diag.exact(protocol, local, remote),
-            None => self.files.exact(protocol, local, remote),
+        match (&mut self.diag, &mut self.files) {
+            (Some(diag), Some(_)) => diag.exact(protocol, local, remote),
+            (Some(diag), None) => {
+                let found = diag.exact(protocol, local, remote)?;
+                Ok(found.map(without_cookie))
+            }
+            (None, Some(files)) => files.exact(protocol, local, remote),
+            (None, None) => Ok(None),
         }
     }
 
@@ -66,12 +83,30 @@ impl Sockets {
         which: Which,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<()> {
-        if let Some(diag) = &mut self.diag
-            && diag.dump(protocol, which, sockets)?
-        {
-            return Ok(());
+        let start = sockets.len();
+        let is_told = match &mut self.diag {
+            Some(diag) => diag.dump(protocol, which, sockets)?,
+            None => false,
+        };
+        match &mut self.files {
+            Some(files) if !is_told => files.list(protocol, which, sockets),
+            Some(_) => Ok(()),
+            None => {
+                for socket in &mut sockets[start..] {
+                    *socket = without_cookie(*socket);
+                }
+                Ok(())
+            }
         }
-        self.files.list(protocol, which, sockets)
+    }
+}
+
+/// Before Linux 5.10, each namespace counts its cookies for itself (`sock_gen_cookie`
+/// in `net/core/sock_diag.c`).
+const fn without_cookie(socket: DiagSocket) -> DiagSocket {
+    DiagSocket {
+        cookie: 0,
+        ..socket
     }
 }
 

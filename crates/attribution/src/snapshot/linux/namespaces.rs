@@ -1,0 +1,274 @@
+//! The other network namespaces of this host: those of containers, and named ones.
+//!
+//! A netlink socket asks in the namespace in which it was opened, whoever uses it. So
+//! a thread that enters a namespace is needed only to open one, and ends then.
+//!
+//! An open socket keeps its namespace from going away, so they are closed as soon as
+//! nothing else is found to be there, and when no question comes for a while.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::addresses::{Addresses, Network};
+use super::proc::{NamespaceId, Proc, Scratch};
+use super::source::Sockets;
+use crate::NetworkNamespace;
+
+/// Where `ip netns` keeps those that have a name (ip-netns(8)).
+const NAMED: &str = "/run/netns";
+/// Namespaces that are kept open.
+const MAX: usize = 1_024;
+
+/// All of them but the one in which questions are asked.
+#[derive(Debug)]
+pub(super) struct Namespaces {
+    own: NamespaceId,
+    /// `None` where the kernel does not tell them.
+    own_addresses: Option<Addresses>,
+    others: Vec<Namespace>,
+    searched: Option<Instant>,
+    may_enter: bool,
+    /// Whether there are some that may not be entered, or may be.
+    hides_some: bool,
+}
+
+/// One of them, open.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    id: NamespaceId,
+    pub(super) public: Arc<NetworkNamespace>,
+    pub(super) sockets: Sockets,
+    addresses: Addresses,
+}
+
+/// One that was found, and a file that stands for it.
+struct Found {
+    file: Option<OwnedFd>,
+    name: Option<String>,
+}
+
+impl Namespaces {
+    /// None of them yet, and never if they may not be entered.
+    pub(super) fn new(proc: &Proc, may_enter: bool) -> io::Result<Self> {
+        let own_addresses = Addresses::open().inspect_err(|error| {
+            tracing::warn!(%error, "it is not known which addresses are this host's");
+        });
+        Ok(Self {
+            own: proc.own_network_namespace()?,
+            own_addresses: own_addresses.ok(),
+            others: Vec::new(),
+            searched: None,
+            may_enter,
+            hides_some: !may_enter,
+        })
+    }
+
+    /// Whether an address is served by sockets of our own namespace only.
+    pub(super) fn is_own(&mut self, ip: IpAddr) -> bool {
+        let is_everywhere = match ip {
+            IpAddr::V4(v4) => v4.is_broadcast(),
+            IpAddr::V6(_) => false,
+        };
+        if is_everywhere || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() {
+            return true;
+        }
+        let addresses = self.own_addresses.as_mut();
+        addresses.is_none_or(|addresses| addresses.contains(ip))
+    }
+
+    /// Those that have an address, which is not our own. Where none is known that has,
+    /// looks for new ones, if that was not done since a given time.
+    pub(super) fn with_address(
+        &mut self,
+        ip: IpAddr,
+        since: Instant,
+        proc: &Proc,
+        scratch: &mut Scratch,
+    ) -> Vec<&mut Namespace> {
+        let is_there = self.others.iter_mut().any(|o| o.addresses.contains(ip));
+        if !is_there && !self.is_searched_since(since) {
+            self.search(proc, scratch);
+        }
+        let others = self.others.iter_mut();
+        others
+            .filter_map(|other| other.addresses.contains(ip).then_some(other))
+            .collect()
+    }
+
+    /// Whether one that was there at that time would be known.
+    pub(super) fn is_searched_since(&self, time: Instant) -> bool {
+        !self.may_enter || self.searched.is_some_and(|searched| searched >= time)
+    }
+
+    /// Whether an address that no namespace is known to have may be that of one which
+    /// may not be entered: it is next to a virtual interface of ours.
+    pub(super) fn may_be_hidden(&mut self, ip: IpAddr) -> bool {
+        let Some(addresses) = self.own_addresses.as_mut().filter(|_| self.hides_some) else {
+            return false;
+        };
+        let leads_to_namespace = |network: Network| leads_to_namespace(network.interface);
+        addresses.networks_of(ip).any(leads_to_namespace)
+    }
+
+    /// All that are known.
+    pub(super) fn others(&mut self) -> &mut [Namespace] {
+        &mut self.others
+    }
+
+    /// Lets go of all of them, until they are needed again.
+    pub(super) fn close(&mut self) {
+        self.others.clear();
+        self.searched = None;
+    }
+
+    /// Finds all of them: opens new ones, closes those that are gone but for us.
+    pub(super) fn search(&mut self, proc: &Proc, scratch: &mut Scratch) {
+        if !self.may_enter {
+            return;
+        }
+        self.searched = Some(Instant::now());
+        self.hides_some = false;
+        let mut found = self.of_processes(proc, scratch);
+        self.add_named(&mut found);
+        self.others.retain(|other| found.contains_key(&other.id));
+        for (id, found) in found {
+            let known = self.others.iter_mut().find(|other| other.id == id);
+            match known {
+                Some(known) if known.public.name == found.name => {}
+                Some(known) => known.public = public(id, found.name),
+                None => self.add(id, found),
+            }
+        }
+    }
+
+    fn add(&mut self, id: NamespaceId, found: Found) {
+        let Some(file) = found.file else {
+            return;
+        };
+        if self.others.len() >= MAX {
+            tracing::warn!(MAX, "more network namespaces than are looked into");
+            self.hides_some = true;
+            return;
+        }
+        match open(file) {
+            Ok((sockets, addresses)) => self.others.push(Namespace {
+                id,
+                public: public(id, found.name),
+                sockets,
+                addresses,
+            }),
+            Err(error) => {
+                tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
+                self.hides_some = true;
+            }
+        }
+    }
+
+    fn of_processes(&mut self, proc: &Proc, scratch: &mut Scratch) -> HashMap<NamespaceId, Found> {
+        let mut pids = Vec::new();
+        proc.pids(scratch, &mut pids);
+        let mut found = HashMap::new();
+        for pid in pids {
+            match proc.network_namespace(pid) {
+                Ok(id) if id == self.own || found.contains_key(&id) => {}
+                Ok(id) => {
+                    let is_known = self.others.iter().any(|other| other.id == id);
+                    let file = if is_known {
+                        None
+                    } else {
+                        // Of another process by now, perhaps, or of none.
+                        let file = proc.open_network_namespace(pid).ok();
+                        let file = file.filter(|file| NamespaceId::of(file).is_ok_and(|f| f == id));
+                        if file.is_none() {
+                            continue;
+                        }
+                        file
+                    };
+                    found.insert(id, Found { file, name: None });
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.hides_some = true;
+                }
+                Err(_) => {}
+            }
+        }
+        found
+    }
+
+    /// Adds those that have a name, also if no process is in them.
+    fn add_named(&mut self, found: &mut HashMap<NamespaceId, Found>) {
+        let Ok(entries) = fs::read_dir(NAMED) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let Ok(file) = fs::File::open(entry.path()).map(OwnedFd::from) else {
+                self.hides_some = true;
+                continue;
+            };
+            let name = entry.file_name().into_string().ok();
+            match NamespaceId::of(&file) {
+                Ok(id) if id != self.own => {
+                    let file = Some(file);
+                    let known = found.entry(id).or_insert(Found { file, name: None });
+                    known.name = name;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
+    let id = id.inode;
+    Arc::new(NetworkNamespace { id, name })
+}
+
+/// Opens what asks in a namespace.
+fn open(file: OwnedFd) -> io::Result<(Sockets, Addresses)> {
+    let opening = std::thread::Builder::new().name("flowner-enter".to_owned());
+    let opening = opening.spawn(move || {
+        // Of this thread only (setns(2)), which ends here.
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+        Ok((Sockets::open_elsewhere()?, Addresses::open()?))
+    })?;
+    let opened = opening.join();
+    opened.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()))
+}
+
+/// Whether an interface is a bridge, or one end of a pair whose other end may be in
+/// another namespace.
+fn leads_to_namespace(interface: u32) -> bool {
+    let Some(folder) = folder_of(interface) else {
+        return false;
+    };
+    let number = |name: &str| {
+        let text = fs::read_to_string(folder.join(name)).ok()?;
+        text.trim().parse::<u32>().ok()
+    };
+    // Of a pair, `iflink` is the other end (`dev_get_iflink`); of a VLAN, which has a
+    // type, it is what carries it.
+    let is_pair = || {
+        let kind = fs::read_to_string(folder.join("uevent")).unwrap_or_default();
+        number("iflink") != number("ifindex") && !kind.contains("DEVTYPE=")
+    };
+    folder.join("bridge").is_dir() || is_pair()
+}
+
+fn folder_of(interface: u32) -> Option<PathBuf> {
+    let socket = rustix::net::socket(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        None,
+    );
+    let name = rustix::net::netdevice::index_to_name(socket.ok()?, interface).ok()?;
+    let folder = Path::new("/sys/class/net").join(name);
+    folder.is_dir().then_some(folder)
+}

@@ -1,0 +1,152 @@
+//! From sockets and their holders to answers.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::holders::Holders;
+use super::message::DiagSocket;
+use super::proc::Scratch;
+use super::sockets::Candidates;
+use crate::matching::{self, distinct};
+use crate::{
+    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketQuery,
+    SocketState, Source, Verdict,
+};
+
+pub(super) fn told(
+    verdict: Verdict,
+    matched: Option<Match>,
+    observed_at: SystemTime,
+    namespace: Option<Arc<NetworkNamespace>>,
+) -> Ownership {
+    Ownership {
+        verdict,
+        evidence: Evidence {
+            matched,
+            observed_at,
+            source: Source::SockDiag,
+            namespace,
+        },
+    }
+}
+
+/// The closer match of two namespaces with the same address; both where they are
+/// equal.
+pub(super) fn better(one: Ownership, other: Ownership) -> Ownership {
+    match one.evidence.matched.cmp(&other.evidence.matched) {
+        Ordering::Greater => one,
+        Ordering::Less => other,
+        Ordering::Equal if one.evidence.matched.is_none() => one,
+        Ordering::Equal => Ownership {
+            verdict: matching::merge(&[&one.verdict, &other.verdict]),
+            evidence: Evidence {
+                namespace: None,
+                ..one.evidence
+            },
+        },
+    }
+}
+
+/// The answer of the sockets that fit; all who hold each are looked for.
+pub(super) fn judge_all(
+    holders: &Holders,
+    candidates: Candidates,
+    asked: Instant,
+    scratch: &mut Scratch,
+) -> (Verdict, Option<Match>) {
+    judge(holders, candidates, |socket| {
+        let found = holders.all(&socket.wanted(), asked, scratch);
+        (found, true)
+    })
+}
+
+/// The answer of the sockets that fit, given who holds each, and whether that was
+/// looked for everywhere.
+pub(super) fn judge(
+    holders: &Holders,
+    candidates: Candidates,
+    mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
+) -> (Verdict, Option<Match>) {
+    match candidates {
+        Candidates::None => (Verdict::Unknown(Reason::NotFound), None),
+        Candidates::Closed(socket, waiting) => match closed(holders, &socket) {
+            // Whoever listens has most likely accepted it.
+            Verdict::Unknown(_) if *waiting != Candidates::None => judge(holders, *waiting, look),
+            verdict => (verdict, Some(Match::FiveTuple)),
+        },
+        Candidates::Open(matched, sockets) => {
+            let mut owners = Vec::with_capacity(1);
+            for socket in &sockets {
+                let (found, is_all) = look(socket);
+                holders.remember(socket.cookie, &found);
+                owners.push(verdict(holders, found, socket, is_all));
+            }
+            let owners: Vec<&Verdict> = owners.iter().collect();
+            (matching::merge(&owners), Some(matched))
+        }
+    }
+}
+
+/// Who had a connection that its owner has closed.
+pub(super) fn closed(holders: &Holders, socket: &DiagSocket) -> Verdict {
+    let remembered = holders.remembered(socket.cookie);
+    match named(remembered) {
+        Some(named) => named,
+        None => Verdict::Unknown(Reason::Gone),
+    }
+}
+
+pub(super) fn verdict(
+    holders: &Holders,
+    processes: Vec<Arc<Process>>,
+    socket: &DiagSocket,
+    is_all: bool,
+) -> Verdict {
+    if let Some(named) = named(processes) {
+        return named;
+    }
+    // Those of the kernel itself are root's.
+    if is_all && socket.uid == 0 && holders.sees_all() {
+        return Verdict::Unknown(Reason::Kernel);
+    }
+    Verdict::Partial {
+        user: Some(holders.user(socket.uid)),
+        unit: None,
+    }
+}
+
+fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
+    let mut processes = distinct(processes);
+    match processes.len() {
+        0 => None,
+        1 => Some(Verdict::Process(processes.swap_remove(0))),
+        _ => Some(Verdict::Shared(processes)),
+    }
+}
+
+/// Connections that wait to be accepted are their listener's.
+pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
+    let may_wait = |socket: &Socket| {
+        let is_early = matches!(
+            socket.state,
+            Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
+        );
+        is_early && socket.owner == Verdict::Unknown(Reason::Gone)
+    };
+    let mut listeners: HashMap<u16, Vec<Socket>> = HashMap::new();
+    for socket in sockets.iter() {
+        if socket.state == Some(SocketState::Listen) {
+            let on_port = listeners.entry(socket.local.port()).or_default();
+            on_port.push(socket.clone());
+        }
+    }
+    for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
+        let query = SocketQuery::new(waiting.protocol, waiting.local, None);
+        let on_port = listeners.get(&waiting.local.port());
+        if let Some(finding) = on_port.and_then(|listeners| matching::best(&query, listeners)) {
+            waiting.owner = finding.verdict;
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Sockets in other network namespaces, as containers have them.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
+mod helper;
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
+use flowner_attribution::{Match, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict};
+use helper::Helper;
+
+/// Two network namespaces with a wire between them, removed at the end.
+struct Networks {
+    names: [String; 2],
+}
+
+impl Networks {
+    /// With 10.`net`.0.1 at one end of the wire, and 10.`net`.0.2 at the other. `None`,
+    /// with a visible word, where they may not be made.
+    fn new(net: u8) -> Option<Self> {
+        let names = ["a", "b"].map(|end| format!("flowner-{net}-{end}-{}", std::process::id()));
+        let networks = Self { names };
+        for name in &networks.names {
+            if !ip(&["netns", "add", name]) {
+                eprintln!("SKIPPED: no privilege to make a network namespace");
+                return None;
+            }
+        }
+        let [a, b] = &networks.names;
+        let wire = [
+            &["-n", a, "link", "add", "wire", "type", "veth"][..],
+            &["peer", "name", "wire", "netns", b],
+        ];
+        assert!(ip(&wire.concat()));
+        for (name, end) in [(a, 1), (b, 2)] {
+            let address = format!("10.{net}.0.{end}/24");
+            assert!(ip(&["-n", name, "addr", "add", &address, "dev", "wire"]));
+            assert!(ip(&["-n", name, "link", "set", "wire", "up"]));
+        }
+        Some(networks)
+    }
+
+    fn helper(&self, end: usize, sockets: &[&str]) -> Helper {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.names[end]]);
+        Helper::through(command, sockets)
+    }
+
+    fn has_wire(&self, end: usize) -> bool {
+        ip(&["-n", &self.names[end], "link", "show", "wire"])
+    }
+
+    fn remove(&self, end: usize) {
+        assert!(ip(&["netns", "del", &self.names[end]]));
+    }
+}
+
+impl Drop for Networks {
+    fn drop(&mut self) {
+        for name in &self.names {
+            ip(&["netns", "del", name]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    let output = Command::new("ip").args(arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+fn with_port(ip: &str, address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(ip.parse().unwrap(), address.port())
+}
+
+#[track_caller]
+fn check(answer: &Ownership, pid: u32, matched: Match, namespace: Option<&str>) {
+    let pids: Vec<u32> = answer.verdict.processes().iter().map(|p| p.pid).collect();
+    let found = answer.evidence.namespace.as_ref();
+    let found = found.and_then(|namespace| namespace.name.as_deref());
+    assert_eq!(
+        (pids, answer.evidence.matched, found),
+        (vec![pid], Some(matched), namespace),
+        "{answer:?}"
+    );
+}
+
+/// A listener of this process, and one of another process on the same port in another
+/// namespace.
+fn on_the_same_port(networks: &Networks) -> (TcpListener, Helper) {
+    let helper = networks.helper(0, &["tcp 0.0.0.0:0"]);
+    let port = helper.addresses[0].port();
+    match TcpListener::bind(("0.0.0.0", port)) {
+        Ok(listener) => (listener, helper),
+        // Taken by another test.
+        Err(_) => on_the_same_port(networks),
+    }
+}
+
+#[test]
+fn each_network_has_its_own_ports() {
+    let Some(networks) = Networks::new(71) else {
+        return;
+    };
+    let mut table = LinuxTable::new().unwrap();
+    let (ours, theirs) = on_the_same_port(&networks);
+    let port = ours.local_addr().unwrap();
+    let name = networks.names[0].as_str();
+    for (ip, pid, namespace) in [
+        ("127.0.0.1", std::process::id(), None),
+        ("10.71.0.1", theirs.pid(), Some(name)),
+    ] {
+        let query = SocketQuery::new(Protocol::Tcp, with_port(ip, port), None);
+        let answer = table.find(&query).unwrap();
+        check(&answer, pid, Match::WildcardAddress, namespace);
+    }
+    // Of no network on this host.
+    let query = SocketQuery::new(Protocol::Tcp, with_port("192.0.2.1", port), None);
+    let nowhere = Verdict::Unknown(Reason::Forwarded);
+    assert_eq!(table.find(&query).unwrap().verdict, nowhere);
+    // Nor is anything of ours taken for theirs where theirs may not be looked at.
+    let query = SocketQuery::new(Protocol::Tcp, with_port("10.71.0.1", port), None);
+    let mut blind = LinuxTable::with_options(&LinuxOptions {
+        other_namespaces: false,
+        ..LinuxOptions::default()
+    });
+    let answer = blind.as_mut().unwrap().find(&query).unwrap();
+    assert_eq!(answer.verdict, nowhere);
+}
+
+#[test]
+fn sockets_of_other_networks_are_listed() {
+    let Some(networks) = Networks::new(72) else {
+        return;
+    };
+    let helper = networks.helper(0, &["tcp 10.72.0.1:0", "udp 10.72.0.1:0"]);
+    let mut table = LinuxTable::new().unwrap();
+    let snapshot = table.snapshot().unwrap();
+    for (protocol, local) in [Protocol::Tcp, Protocol::Udp].iter().zip(&helper.addresses) {
+        let mut sockets = snapshot.sockets().iter();
+        let is_it = |s: &&flowner_attribution::Socket| s.protocol == *protocol && s.local == *local;
+        let socket = sockets.find(is_it).unwrap();
+        assert_eq!(socket.owner.processes()[0].pid, helper.pid());
+        let namespace = socket.namespace.as_ref().unwrap();
+        assert_eq!(namespace.name.as_deref(), Some(&*networks.names[0]));
+        let query = SocketQuery::new(*protocol, *local, None);
+        for answer in [snapshot.find(&query), table.find(&query).unwrap()] {
+            let name = networks.names[0].as_str();
+            check(&answer, helper.pid(), Match::LocalEndpoint, Some(name));
+        }
+    }
+}
+
+/// Waits until the other end of the wire is gone.
+#[track_caller]
+fn wait_gone(networks: &Networks) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while networks.has_wire(1) {
+        assert!(Instant::now() < deadline, "the network is kept");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn networks_are_not_kept_from_going_away() {
+    let Some(networks) = Networks::new(73) else {
+        return;
+    };
+    let mut table = LinuxTable::new().unwrap();
+    let helper = networks.helper(0, &["tcp 10.73.0.1:0"]);
+    let query = SocketQuery::new(Protocol::Tcp, helper.addresses[0], None);
+    assert!(table.find(&query).unwrap().verdict.is_named());
+    drop(helper);
+    networks.remove(0);
+    // The next look finds nobody there.
+    table.snapshot().unwrap();
+    wait_gone(&networks);
+
+    let Some(networks) = Networks::new(74) else {
+        return;
+    };
+    let helper = networks.helper(0, &["tcp 10.74.0.1:0"]);
+    let query = SocketQuery::new(Protocol::Tcp, helper.addresses[0], None);
+    assert!(table.find(&query).unwrap().verdict.is_named());
+    drop(helper);
+    networks.remove(0);
+    table.rest();
+    wait_gone(&networks);
+}
+
+#[test]
+fn what_may_be_a_container_is_told_apart() {
+    let Some(networks) = Networks::new(75) else {
+        return;
+    };
+    // One end of a wire here, the other one there.
+    let here = format!("flw{}", std::process::id());
+    let peer = ["peer", "name", "there", "netns", &networks.names[0]];
+    assert!(ip(
+        &[&["link", "add", &here, "type", "veth"], &peer[..]].concat()
+    ));
+    assert!(ip(&["addr", "add", "10.76.0.1/24", "dev", &here]));
+    let mut blind = LinuxTable::with_options(&LinuxOptions {
+        other_namespaces: false,
+        ..LinuxOptions::default()
+    })
+    .unwrap();
+    let mut verdict = |local: &str| {
+        let query = SocketQuery::new(Protocol::Udp, local.parse().unwrap(), None);
+        blind.find(&query).unwrap().verdict
+    };
+    let hidden = Verdict::Unknown(Reason::OtherNamespace);
+    assert_eq!(verdict("10.76.0.2:53"), hidden);
+    assert_eq!(verdict("10.77.0.2:53"), Verdict::Unknown(Reason::Forwarded));
+    assert_eq!(verdict("10.76.0.1:53"), Verdict::Unknown(Reason::NotFound));
+    ip(&["link", "del", &here]);
+}
