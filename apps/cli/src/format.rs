@@ -44,9 +44,15 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
-/// An owner in a few words: `curl[4242]`, `nginx[7,8,9]`, `user ada`, `? gone`.
+/// An owner in a few words: `curl[4242]`, `nginx[7,8,9]`, `user ada`, `? gone`; with
+/// the network namespace of its socket, if that is another one: `nginx[7] in web`.
 pub(crate) fn owner(owner: Option<&Ownership>) -> String {
-    owner.map_or_else(|| "-".to_owned(), |owner| verdict(&owner.verdict))
+    let Some(owner) = owner else {
+        return "-".to_owned();
+    };
+    let place = owner.evidence.namespace.as_ref();
+    let place = place.map(|place| format!(" in {}", printable(&place.to_string())));
+    verdict(&owner.verdict) + &place.unwrap_or_default()
 }
 
 /// As [`owner`].

@@ -20,7 +20,8 @@ pub use group::GroupLine;
 
 use std::net::{IpAddr, SocketAddr};
 
-use flowner_attribution::{self as attribution, Ownership, Socket, SocketQuery, SocketState};
+use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
+use flowner_attribution::{SocketQuery, SocketState};
 use flowner_capture::Device;
 use flowner_flows::Protocol;
 use serde::Serialize;
@@ -81,10 +82,11 @@ impl<'a> HeadLine<'a> {
 /// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`.
 ///
 /// For a loopback flow `local` is the initiator, and `remote_owner` the responder's
-/// owner.
+/// owner; so it is for a flow that has an end in a container.
 ///
 /// An owner has `verdict` (`process`, `shared`, `partial` or `unknown`), `match`
-/// (how closely the socket fits) and `processes`; `reason` where the verdict is
+/// (how closely the socket fits) and `processes`; `namespace` (its name, or
+/// `net:[INODE]`) where the socket is in another network namespace; `reason` where the verdict is
 /// `unknown`; `user` and `unit` where it is `partial` and they are known. It is
 /// `null` while nobody was asked.
 ///
@@ -127,8 +129,9 @@ impl<'a> FlowLine<'a> {
     }
 }
 
-/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, and `owner`
-/// as in a [`FlowLine`], without `match`.
+/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `namespace` where
+/// it is in another network namespace, and `owner` as in a [`FlowLine`], without
+/// `match`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "socket")]
 pub struct SocketLine<'a> {
@@ -136,6 +139,8 @@ pub struct SocketLine<'a> {
     local: Text<SocketAddr>,
     remote: Option<Text<SocketAddr>>,
     state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Text<&'a NetworkNamespace>>,
     owner: SocketOwner<'a>,
 }
 
@@ -147,6 +152,7 @@ impl<'a> SocketLine<'a> {
             local: Text(socket.local),
             remote: socket.remote.map(Text),
             state: socket.state.map(SocketState::name),
+            namespace: socket.namespace.as_deref().map(Text),
             owner: SocketOwner::new(&socket.owner),
         }
     }

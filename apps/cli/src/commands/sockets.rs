@@ -50,22 +50,23 @@ fn select<'a>(snapshot: &'a Snapshot, filter: &'a Filter) -> impl Iterator<Item 
 
 /// A row for each socket.
 pub(crate) fn table<'a>(sockets: impl Iterator<Item = &'a Socket>) -> Table {
-    let mut table = Table::new(&[
-        ("PROTO", Align::Left),
-        ("LOCAL", Align::Left),
-        ("REMOTE", Align::Left),
-        ("STATE", Align::Left),
-        ("USER", Align::Left),
-        ("OWNER", Align::Left),
-        ("PATH", Align::Left),
-    ]);
+    let sockets: Vec<_> = sockets.collect();
+    let has_networks = sockets.iter().any(|socket| socket.namespace.is_some());
+    let mut names = vec!["PROTO", "LOCAL", "REMOTE", "STATE", "USER", "OWNER", "PATH"];
+    if has_networks {
+        names.push("NETWORK");
+    }
+    let columns: Vec<_> = names.into_iter().map(|name| (name, Align::Left)).collect();
+    let mut table = Table::new(&columns);
     for socket in sockets {
         let style = if socket.owner.is_named() {
             Style::new()
         } else {
             UNKNOWN
         };
-        table.row(style, cells(socket));
+        let mut cells = cells(socket).to_vec();
+        cells.extend(has_networks.then(|| network(socket)));
+        table.row(style, cells);
     }
     table
 }
@@ -86,6 +87,15 @@ fn cells(socket: &Socket) -> [String; 7] {
         format::verdict(&socket.owner),
         path.map_or_else(dash, |path| format::printable(&path.display().to_string())),
     ]
+}
+
+/// The network namespace that a socket is in, if it is not ours.
+fn network(socket: &Socket) -> String {
+    let namespace = socket.namespace.as_ref();
+    namespace.map_or_else(
+        || "-".to_owned(),
+        |namespace| format::printable(&namespace.to_string()),
+    )
 }
 
 /// Shows the list again whenever it changed: in place on a terminal, as lines that
@@ -124,8 +134,11 @@ fn keep_up(
 }
 
 fn write_changes(before: &[Socket], now: &[Socket], out: &mut Out) -> Result<(), Failure> {
-    let mut line =
-        |mark: &str, socket: &Socket| writeln!(out, "{mark} {}", cells(socket).join("  "));
+    let mut line = |mark: &str, socket: &Socket| {
+        let network = socket.namespace.as_ref().map(|_| network(socket));
+        let cells: Vec<_> = cells(socket).into_iter().chain(network).collect();
+        writeln!(out, "{mark} {}", cells.join("  "))
+    };
     for socket in before.iter().filter(|socket| !now.contains(socket)) {
         line("-", socket)?;
     }

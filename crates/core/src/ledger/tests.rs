@@ -12,6 +12,10 @@ const HERE: &str = "10.0.0.1:40000";
 const THERE: &str = "10.9.9.9:443";
 
 fn ledger(flows: usize, ended_flows: usize, groups: usize) -> Ledger {
+    ledger_asking(Asked::Own, flows, ended_flows, groups)
+}
+
+fn ledger_asking(asked: Asked, flows: usize, ended_flows: usize, groups: usize) -> Ledger {
     let limits = Limits {
         flows,
         ended_flows,
@@ -19,7 +23,7 @@ fn ledger(flows: usize, ended_flows: usize, groups: usize) -> Ledger {
         events: 0,
     };
     let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
-    Ledger::new(&limits, Some(local), Asked::Own, true)
+    Ledger::new(&limits, Some(local), asked, true)
 }
 
 fn packet(source: &str, destination: &str, wire_len: u32) -> Packet {
@@ -180,6 +184,41 @@ fn nobody_is_asked_where_there_is_nobody_to_ask() {
     assert_eq!(reasons, unknown);
     assert!(ledger.take_foreign());
     assert!(!ledger.take_foreign());
+}
+
+#[test]
+fn both_ends_of_a_flow_may_be_in_containers() {
+    let (one, other) = ("10.5.5.5:1", "10.6.6.6:2");
+    let unknown = |reason| Ownership::unknown(reason, UNIX_EPOCH, Source::Scripted);
+    let forwarded = || unknown(Reason::Forwarded);
+    let named = |pid| process(pid, Match::FiveTuple);
+    // The answers for both ends, and to whom the 100 bytes of the initiator and the 40 of
+    // the other end belong.
+    for (answers, programs) in [
+        ([named(1), named(2)], &[("p1", 100), ("p2", 40)][..]),
+        ([named(1), forwarded()], &[("p1", 140)]),
+        ([forwarded(), named(2)], &[("p2", 140)]),
+        ([unknown(Reason::NotFound), named(2)], &[("p2", 140)]),
+        ([forwarded(), forwarded()], &[("unattributed", 140)]),
+        (
+            [unknown(Reason::OtherNamespace), named(2)],
+            &[("unattributed", 100), ("p2", 40)],
+        ),
+    ] {
+        let mut ledger = ledger_asking(Asked::All, 10, 10, 10);
+        let mut effects = Vec::new();
+        ledger.packet(&packet(one, other, 100), &mut effects);
+        ledger.packet(&packet(other, one, 40), &mut effects);
+        let asked = questions(&effects);
+        let locals = asked.iter().map(|(_, it)| it.query.local().to_string());
+        assert_eq!(locals.collect::<Vec<_>>(), [one, other]);
+        for ((waiter, _), answer) in asked.into_iter().zip(answers) {
+            ledger.answer(waiter, answer, true, &mut Vec::new());
+        }
+        check_programs(&ledger, programs);
+        let flow = &ledger.flows()[0];
+        assert!(!flow.is_waiting && flow.owner.is_some());
+    }
 }
 
 #[test]

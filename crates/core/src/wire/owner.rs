@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use flowner_attribution::{Match, Ownership, Process, Unit, User, Verdict};
+use flowner_attribution::{Match, NetworkNamespace, Ownership, Process, Unit, User, Verdict};
 use serde::{Serialize, Serializer};
 
 use super::value::{Text, Time};
@@ -13,6 +13,8 @@ use super::value::{Text, Time};
 pub(super) struct FlowOwner<'a> {
     verdict: &'static str,
     r#match: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Text<&'a NetworkNamespace>>,
     #[serde(flatten)]
     known: Known<'a>,
 }
@@ -22,6 +24,7 @@ impl<'a> FlowOwner<'a> {
         Self {
             verdict: ownership.verdict.name(),
             r#match: ownership.evidence.matched.map(Match::name),
+            namespace: ownership.evidence.namespace.as_deref().map(Text),
             known: Known::new(&ownership.verdict),
         }
     }

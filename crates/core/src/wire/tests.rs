@@ -86,6 +86,20 @@ fn check_owner(verdict: Verdict, matched: Option<Match>, expected: &str) {
 }
 
 #[test]
+fn an_owner_in_another_network() {
+    let mut ownership = owner(Verdict::Unknown(Reason::Gone), None);
+    ownership.evidence.namespace = Some(Arc::new(NetworkNamespace {
+        id: 4_026_532_000,
+        name: None,
+    }));
+    check(
+        &FlowOwner::new(&ownership),
+        r#"{"verdict":"unknown","match":null,"namespace":"net:[4026532000]","processes":[],
+        "reason":"gone"}"#,
+    );
+}
+
+#[test]
 fn owners() {
     check_owner(
         Verdict::Unknown(Reason::OtherNamespace),
