@@ -1,6 +1,9 @@
 //! The messages of `sock_diag` (`sock_diag(7)`; `include/uapi/linux/inet_diag.h`), to
 //! and from bytes. Pure: any bytes whatsoever are read as messages or as malformed.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::super::SocketState;

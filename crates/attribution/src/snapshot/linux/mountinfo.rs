@@ -1,0 +1,208 @@
+//! The text of `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`), parsed. Pure: lines
+//! that are not as the kernel writes them are passed over.
+#![allow(dead_code, reason = "what may be seen of a host is not told yet")]
+
+use std::borrow::Cow;
+
+/// A file system that is mounted somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount<'a> {
+    /// The folder of the file system that is to be seen here: `/` unless only a part of
+    /// it was mounted. Control groups above our own namespace begin with `/..`.
+    pub(super) root: Cow<'a, str>,
+    /// Where it is mounted, as seen from our own root folder.
+    pub(super) point: Cow<'a, str>,
+    /// Its type, such as `cgroup2`.
+    pub(super) file_system: &'a str,
+    /// Options of the file system, such as `hidepid=` of `proc`.
+    super_options: &'a str,
+}
+
+impl Mount<'_> {
+    /// Whether the file system has an option: `subset=pid`, or `name=systemd`.
+    pub(super) fn has_option(&self, option: &str) -> bool {
+        let mut options = self.super_options.split(',');
+        options.any(|found| found == option)
+    }
+
+    /// The value of an option of the file system: `2` of `hidepid=2`.
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
+        let mut options = self.super_options.split(',');
+        options.find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+    }
+}
+
+/// The mounts, in the order in which they were made.
+pub(super) fn mounts(text: &str) -> impl Iterator<Item = Mount<'_>> {
+    text.lines().filter_map(mount)
+}
+
+/// A line: `36 35 98:0 /root /point rw,relatime master:1 - ext3 /dev/sda rw`.
+///
+/// Spaces inside of fields are escaped, and fields may be empty, so that each space
+/// ends one.
+fn mount(line: &str) -> Option<Mount<'_>> {
+    let mut fields = line.split(' ');
+    // Its own number, that of the mount it is on, and the device.
+    fields.next()?.parse::<u32>().ok()?;
+    let root = unescaped(fields.nth(2)?);
+    let point = unescaped(fields.next()?);
+    let _options = fields.next()?;
+    // There may be more of them in the future; a dash ends them.
+    fields.find(|field| *field == "-")?;
+    let file_system = fields.next()?;
+    let _source = fields.next()?;
+    Some(Mount {
+        root,
+        point,
+        file_system,
+        super_options: fields.next()?,
+    })
+}
+
+/// Turns `\040` and the like back into what they stand for (`mangle_path` in
+/// `fs/seq_file.c`); the kernel escapes white space and the backslash so.
+fn unescaped(field: &str) -> Cow<'_, str> {
+    let Some((before, mut rest)) = field.split_once('\\') else {
+        return Cow::Borrowed(field);
+    };
+    let mut text = before.to_owned();
+    loop {
+        match octal(rest) {
+            Some((character, after)) => {
+                text.push(character);
+                rest = after;
+            }
+            None => text.push('\\'),
+        }
+        let Some((plain, after)) = rest.split_once('\\') else {
+            text.push_str(rest);
+            return Cow::Owned(text);
+        };
+        text.push_str(plain);
+        rest = after;
+    }
+}
+
+/// The ASCII character of three octal digits at the start, and what follows.
+fn octal(text: &str) -> Option<(char, &str)> {
+    let (digits, rest) = text.split_at_checked(3)?;
+    if !digits.bytes().all(|digit| matches!(digit, b'0'..=b'7')) {
+        return None;
+    }
+    let number = u8::from_str_radix(digits, 8).ok()?;
+    number.is_ascii().then_some((number.into(), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn only(text: &str) -> Mount<'_> {
+        let mut mounts = mounts(text);
+        let mount = mounts.next().unwrap();
+        assert_eq!(mounts.next(), None);
+        mount
+    }
+
+    #[test]
+    fn the_line_of_the_manual() {
+        let mount = only(
+            "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n",
+        );
+        assert_eq!((&*mount.root, &*mount.point), ("/mnt1", "/mnt2"));
+        assert_eq!(mount.file_system, "ext3");
+        assert_eq!(mount.option("errors"), Some("continue"));
+        assert!(mount.has_option("rw") && !mount.has_option("noatime"));
+    }
+
+    #[test]
+    fn other_lines_of_real_hosts() {
+        let proc = only("22 28 0:21 / /proc rw,nosuid - proc proc rw,gid=4,hidepid=2,subset=pid");
+        assert_eq!(
+            (proc.option("hidepid"), proc.option("gid")),
+            (Some("2"), Some("4"))
+        );
+        assert!(proc.has_option("subset=pid"));
+        assert_eq!(proc.option("hide"), None);
+
+        let systemd = only(
+            "33 32 0:28 / /sys/fs/cgroup/systemd rw,nosuid,nodev,noexec,relatime shared:11 master:4 - cgroup cgroup rw,xattr,name=systemd",
+        );
+        assert!(systemd.has_option("name=systemd"));
+
+        // A folder of a container's cgroup namespace, seen from outside.
+        let group = only(
+            "1203 1197 0:27 /../../.. /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate",
+        );
+        assert_eq!((&*group.root, group.file_system), ("/../../..", "cgroup2"));
+
+        // A source may be empty, and some file systems do not escape their options.
+        let empty = only("40 28 0:35 / /a\\040b\\134c rw - 9p  rw,path=C:\\;uid=0 x");
+        assert_eq!((&*empty.point, empty.file_system), ("/a b\\c", "9p"));
+        assert_eq!(empty.option("path"), Some("C:\\;uid=0"));
+    }
+
+    #[test]
+    fn what_is_no_mount_is_passed_over() {
+        for line in [
+            "",
+            "\n",
+            "36",
+            "x 35 98:0 / / rw - a b c",
+            "36 35 98:0 / / rw a b c",
+        ] {
+            assert_eq!(mounts(line).next(), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn backslashes_that_escape_nothing_stay() {
+        for text in ["\\", "\\04", "a\\9", "\\777", "\\\\", "\\04é"] {
+            assert_eq!(unescaped(text), text);
+        }
+        assert_eq!(unescaped("\\134040"), "\\040");
+    }
+
+    /// As `mangle_path` in `fs/seq_file.c` writes it.
+    fn escaped(text: &str) -> String {
+        let escape = |character: char| match character {
+            ' ' | '\t' | '\n' | '\\' => format!("\\{:03o}", u32::from(character)),
+            other => other.to_string(),
+        };
+        text.chars().map(escape).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_kernel_writes_is_read(
+            numbers in any::<(u32, u32, u32, u32)>(),
+            root in "/(?s:.){0,20}",
+            point in "/(?s:.){0,20}",
+            optional in prop::collection::vec("(shared|master|propagate_from):[0-9]{1,4}", 0..3),
+            source in "[a-z/]{0,8}",
+            value in "[a-z0-9]{1,4}",
+        ) {
+            let (id, parent, major, minor) = numbers;
+            let optional = [optional, vec![String::new()]].concat().join(" ");
+            let line = format!(
+                "{id} {parent} {major}:{minor} {} {} rw,relatime {optional}- proc {source} rw,hidepid={value}\n",
+                escaped(&root),
+                escaped(&point),
+            );
+            let mount = only(&line);
+            prop_assert_eq!((&*mount.root, &*mount.point), (&*root, &*point));
+            prop_assert_eq!(mount.file_system, "proc");
+            prop_assert_eq!(mount.option("hidepid"), Some(&*value));
+        }
+
+        #[test]
+        fn any_text_is_survived(text in any::<String>(), lines in "[ 0-9a-z:,/=\\\\\n-]{0,200}") {
+            mounts(&text).for_each(drop);
+            mounts(&lines).for_each(drop);
+            unescaped(&text);
+        }
+    }
+}
