@@ -77,7 +77,7 @@ impl Service {
             shared: Arc::clone(&shared),
             table,
             on_event,
-            is_resting: true,
+            is_resting: false,
         };
         let thread = std::thread::Builder::new()
             .name("flowner-owners".to_owned())

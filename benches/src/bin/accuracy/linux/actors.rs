@@ -29,10 +29,10 @@ pub(crate) fn run(role: &str, arguments: &[String]) -> Result<()> {
     rustix::process::set_parent_process_death_signal(signal)?;
     let argument = |place: usize| arguments.get(place).map(String::as_str).ok_or("too few");
     match role {
-        "serve-tcp" => serve_tcp(&listen(argument(0)?, argument(1)?)?),
+        "serve-tcp" => serve_tcp(&listen(argument(0)?, argument(1)?)?, delay(arguments)?),
         "prefork" => prefork(argument(0)?),
-        "worker" => serve_tcp(&TcpListener::from(standard_input()?)),
-        "serve-udp" => serve_udp(argument(0)?, argument(1)?),
+        "worker" => serve_tcp(&TcpListener::from(standard_input()?), Duration::ZERO),
+        "serve-udp" => serve_udp(argument(0)?, argument(1)?, delay(arguments)?),
         "client" => clients(arguments),
         "exec" => exec(argument(0)?),
         "fork" => fork(argument(0)?),
@@ -85,24 +85,31 @@ fn bound(address: SocketAddr, kind: Type, is_shared: bool) -> Result<Socket> {
     Ok(socket)
 }
 
+/// How long a server takes to answer.
+fn delay(arguments: &[String]) -> Result<Duration> {
+    let milliseconds = arguments.get(2).map_or(Ok(0), |text| text.parse())?;
+    Ok(Duration::from_millis(milliseconds))
+}
+
 /// A thread for each connection. Clients close first.
-fn serve_tcp(listener: &TcpListener) -> Result<()> {
+fn serve_tcp(listener: &TcpListener, delay: Duration) -> Result<()> {
     tell(&format!("ready {}", listener.local_addr()?))?;
     loop {
         let (stream, peer) = listener.accept()?;
         std::thread::spawn(move || {
-            if let Err(error) = answer(&stream, peer) {
+            if let Err(error) = answer(&stream, peer, delay) {
                 eprintln!("an exchange failed: {error}");
             }
         });
     }
 }
 
-fn answer(stream: &TcpStream, peer: SocketAddr) -> Result<()> {
+fn answer(stream: &TcpStream, peer: SocketAddr, delay: Duration) -> Result<()> {
     let local = stream.local_addr()?;
     let mut reader = BufReader::new(stream);
     let mut holders = String::new();
     reader.read_line(&mut holders)?;
+    pause(delay);
     (&*stream).write_all(b"ok\n")?;
     tell_ends("tcp", local, peer, holders.trim())?;
     // Reset by those who end at once.
@@ -130,7 +137,7 @@ fn prefork(address: &str) -> Result<()> {
     Ok(())
 }
 
-fn serve_udp(address: &str, share: &str) -> Result<()> {
+fn serve_udp(address: &str, share: &str, delay: Duration) -> Result<()> {
     let socket = bound(address.parse()?, Type::DGRAM, share == "shared")?;
     let socket = UdpSocket::from(socket);
     let local = socket.local_addr()?;
@@ -138,6 +145,7 @@ fn serve_udp(address: &str, share: &str) -> Result<()> {
     let mut buffer = [0; 512];
     loop {
         let (length, peer) = socket.recv_from(&mut buffer)?;
+        pause(delay);
         socket.send_to(b"ok\n", peer)?;
         let holders = String::from_utf8_lossy(&buffer[..length]).into_owned();
         // The address it was sent to: clients use no other than loopback.

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::Result;
-use super::stage::{Stage, play, play_many};
+use super::stage::Stage;
+use super::venue::{Place, SERVER};
 
 /// What a case must reach with the native table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +15,14 @@ pub(crate) enum Need {
     AtOnce,
     /// No wrong answer; how many are named is only told.
     NoneWrong,
+    /// Nobody is named, but the user is.
+    Users,
+    /// Nobody is named, since the sockets are in another network namespace.
+    Nobody,
 }
 
 /// One case.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) need: Need,
@@ -24,6 +30,7 @@ pub(crate) struct Case {
     pub(crate) share: Share,
     /// Whether it makes sense with several at once.
     pub(crate) in_parallel: bool,
+    pub(crate) place: Place,
     pub(crate) play: fn(&mut Stage, Plan) -> Result<()>,
 }
 
@@ -53,6 +60,7 @@ const fn case(
         need,
         share: Share::Whole,
         in_parallel,
+        place: Place::Here,
         play,
     }
 }
@@ -63,8 +71,13 @@ const fn few(name: &'static str, need: Need, play: fn(&mut Stage, Plan) -> Resul
         need,
         share: Share::Few,
         in_parallel: false,
+        place: Place::Here,
         play,
     }
+}
+
+const fn at(place: Place, case: Case) -> Case {
+    Case { place, ..case }
 }
 
 pub(crate) const CASES: &[Case] = &[
@@ -199,6 +212,72 @@ pub(crate) const CASES: &[Case] = &[
     few("inherited by a child", Need::All, |stage, plan| {
         one_server(stage, plan, "serve-tcp", &["fork", "TO"])
     }),
+    case(
+        "tcp v4, answered after 1 ms, exits at once",
+        Need::AtOnce,
+        true,
+        |stage, plan| slow(stage, plan, "serve-tcp", "tcp"),
+    ),
+    case(
+        "udp v4, answered after 1 ms, exits at once",
+        Need::AtOnce,
+        true,
+        |stage, plan| slow(stage, plan, "serve-udp", "udp"),
+    ),
+    at(
+        Place::Bridge,
+        case(
+            "other networks, tcp, exits at once",
+            Need::AtOnce,
+            true,
+            |stage, plan| bridged(stage, plan, "serve-tcp", "tcp", "0"),
+        ),
+    ),
+    at(
+        Place::Bridge,
+        case(
+            "other networks, tcp, lives 10 ms",
+            Need::All,
+            true,
+            |stage, plan| bridged(stage, plan, "serve-tcp", "tcp", "10"),
+        ),
+    ),
+    at(
+        Place::Bridge,
+        case(
+            "other networks, udp, lives 10 ms",
+            Need::All,
+            true,
+            |stage, plan| bridged(stage, plan, "serve-udp", "udp", "10"),
+        ),
+    ),
+    at(
+        Place::BridgeUnprivileged,
+        case(
+            "other networks, hidden",
+            Need::Nobody,
+            false,
+            |stage, plan| bridged(stage, plan, "serve-tcp", "tcp", "10"),
+        ),
+    ),
+    at(
+        Place::Unprivileged,
+        case(
+            "root's processes, hidden",
+            Need::Users,
+            true,
+            |stage, plan| tcp(stage, plan, "127.0.0.1:0", "", "10"),
+        ),
+    ),
+    at(
+        Place::SameUser,
+        case(
+            "the observer's own, lives 10 ms",
+            Need::All,
+            true,
+            |stage, plan| tcp(stage, plan, "127.0.0.1:0", "", "10"),
+        ),
+    ),
 ];
 
 /// The server's address as clients use it.
@@ -212,11 +291,7 @@ fn reached_by(server: SocketAddr, address: &str) -> Result<String> {
 fn tcp(stage: &mut Stage, plan: Plan, listen: &str, to: &str, linger: &str) -> Result<()> {
     let (server, _) = stage.serve(&["serve-tcp", listen, "alone"])?;
     let to = reached_by(server, to)?;
-    play_many(
-        &["client", "tcp", "any", &to, linger, "1"],
-        plan.count,
-        plan.at_once,
-    )?;
+    stage.play_many(&["client", "tcp", "any", &to, linger, "1"], plan)?;
     stage.await_truths(2 * plan.count)
 }
 
@@ -230,18 +305,30 @@ fn udp(
 ) -> Result<()> {
     let (server, _) = stage.serve(&["serve-udp", listen, "alone"])?;
     let to = reached_by(server, to)?;
-    play_many(
-        &["client", kind, "any", &to, linger, "1"],
-        plan.count,
-        plan.at_once,
-    )?;
+    stage.play_many(&["client", kind, "any", &to, linger, "1"], plan)?;
+    stage.await_truths(2 * plan.count)
+}
+
+/// As over a network, where an answer takes its time.
+fn slow(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<()> {
+    let (server, _) = stage.serve(&[serve, "127.0.0.1:0", "alone", "1"])?;
+    let to = server.to_string();
+    stage.play_many(&["client", kind, "any", &to, "0", "1"], plan)?;
+    stage.await_truths(2 * plan.count)
+}
+
+fn bridged(stage: &mut Stage, plan: Plan, serve: &str, kind: &str, linger: &str) -> Result<()> {
+    let listen = format!("{SERVER}:0");
+    let (server, _) = stage.serve(&[serve, &listen, "alone"])?;
+    let to = server.to_string();
+    stage.play_many(&["client", kind, "any", &to, linger, "1"], plan)?;
     stage.await_truths(2 * plan.count)
 }
 
 fn long_lived(stage: &mut Stage, plan: Plan, linger: &str) -> Result<()> {
     let (server, _) = stage.serve(&["serve-tcp", "127.0.0.1:0", "alone"])?;
     let (to, count) = (server.to_string(), plan.count.to_string());
-    play(&["client", "tcp", "any", &to, linger, &count])?;
+    stage.play(&["client", "tcp", "any", &to, linger, &count])?;
     stage.await_truths(2 * plan.count)
 }
 
@@ -256,11 +343,7 @@ fn prefork(stage: &mut Stage, plan: Plan) -> Result<()> {
     stage.await_line("ready ")?;
     stage.await_line("ready ")?;
     let to = server.to_string();
-    play_many(
-        &["client", "tcp", "any", &to, "10", "1"],
-        plan.count,
-        plan.at_once,
-    )?;
+    stage.play_many(&["client", "tcp", "any", &to, "10", "1"], plan)?;
     stage.await_truths(2 * plan.count)?;
     stage.add_alike(&alike);
     Ok(())
@@ -273,7 +356,7 @@ fn one_server(stage: &mut Stage, plan: Plan, serve: &str, role: &[&str]) -> Resu
         .iter()
         .map(|word| if *word == "TO" { to.as_str() } else { *word })
         .collect();
-    play_many(&role, plan.count, 1)?;
+    stage.play_many(&role, plan)?;
     stage.await_truths(2 * plan.count)
 }
 
@@ -284,7 +367,7 @@ fn same_port(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<(
     let (second, _) = stage.serve(&[serve, &other, "alone"])?;
     for _ in 0..plan.count {
         for to in [first, second] {
-            play(&["client", kind, "any", &to.to_string(), "10", "1"])?;
+            stage.play(&["client", kind, "any", &to.to_string(), "10", "1"])?;
         }
     }
     stage.await_truths(4 * plan.count)
@@ -296,8 +379,8 @@ fn time_wait(stage: &mut Stage, plan: Plan) -> Result<()> {
     for number in 0..plan.count {
         let port = 20_000 + number;
         let (from_v4, from_v6) = (format!("127.0.0.1:{port}"), format!("[::1]:{port}"));
-        play(&["client", "tcp", &from_v4, &v4.to_string(), "10", "1"])?;
-        play(&["client", "tcp", &from_v6, &v6.to_string(), "10", "1"])?;
+        stage.play(&["client", "tcp", &from_v4, &v4.to_string(), "10", "1"])?;
+        stage.play(&["client", "tcp", &from_v6, &v6.to_string(), "10", "1"])?;
     }
     stage.await_truths(4 * plan.count)
 }
@@ -308,7 +391,7 @@ fn reuse(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<()> {
     for number in 0..plan.count {
         let from = format!("127.0.0.1:{}", 21_000 + number);
         for to in [first, second] {
-            play(&["client", kind, &from, &to.to_string(), "0", "1"])?;
+            stage.play(&["client", kind, &from, &to.to_string(), "0", "1"])?;
         }
     }
     stage.await_truths(4 * plan.count)
@@ -321,7 +404,7 @@ fn reuseport(stage: &mut Stage, plan: Plan, serve: &str, kind: &str) -> Result<(
     for _ in 0..2 {
         group.push(stage.serve(&[serve, &to, "shared"])?.1);
     }
-    play_many(&["client", kind, "any", &to, "10", "1"], plan.count, 1)?;
+    stage.play_many(&["client", kind, "any", &to, "10", "1"], plan)?;
     stage.await_truths(2 * plan.count)?;
     stage.add_alike(&group);
     Ok(())

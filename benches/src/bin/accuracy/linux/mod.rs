@@ -6,6 +6,7 @@ mod observer;
 mod stage;
 mod table;
 mod truth;
+mod venue;
 
 use std::error::Error;
 use std::process::{Command, ExitCode};
@@ -14,7 +15,7 @@ use flowner_benches::load::Load;
 use rustix::thread::UnshareFlags;
 
 use cases::{CASES, Plan, Share};
-use stage::{Setting, Stage};
+use stage::Stage;
 use table::{Row, Score};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -127,22 +128,18 @@ fn all_cases(options: &Options, table: &str) -> Result<Vec<Row>> {
         .iter()
         .filter(|case| case.name.contains(&options.case))
     {
-        for (at_once, is_privileged) in [(1, true), (8, true)] {
+        for at_once in [1, 8] {
             if at_once > 1 && !case.in_parallel {
                 continue;
             }
-            let setting = Setting {
-                table,
-                is_privileged,
-            };
             let count = match case.share {
                 Share::Whole => options.repeat,
                 Share::Few => options.repeat.div_ceil(20),
             };
             let plan = Plan { count, at_once };
-            let mut stage = Stage::open(setting)?;
+            let mut stage = Stage::open(table, case.place)?;
             (case.play)(&mut stage, plan).map_err(|error| format!("{}: {error}", case.name))?;
-            let outcomes = stage.close(0)?;
+            let outcomes = stage.close()?;
             for is_server in [false, true] {
                 let of_side = outcomes
                     .iter()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flowner_core::attribution::snapshot::linux::{LinuxOptions, LinuxTable};
 use flowner_core::attribution::snapshot::portable::PortableTable;
 use flowner_core::attribution::{Attributor, Ownership, Verdict};
-use flowner_core::{Config, FlowRecord, Input, Limits, Monitor, Report};
+use flowner_core::{Config, FlowRecord, Input, Limits, Live, Monitor, Report};
 
 use super::Result;
 
@@ -20,6 +20,11 @@ pub(crate) fn run(table: &str, device: &str) -> Result<()> {
         limits: Limits {
             events: 0,
             ..Limits::default()
+        },
+        // What a bridge passes from one port to another.
+        live: Live {
+            promiscuous: true,
+            ..Live::default()
         },
         ..Config::default()
     };

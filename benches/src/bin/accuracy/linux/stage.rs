@@ -3,22 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::Result;
+use super::cases::Plan;
 use super::truth::{Answer, HeldBy, Truth, Worth, judge};
+use super::venue::{Place, Side, Venue};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Who observes, and of which user the processes are.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Setting<'a> {
-    pub(crate) table: &'a str,
-    pub(crate) is_privileged: bool,
-}
 
 /// The processes of one case.
 #[derive(Debug)]
@@ -31,6 +26,7 @@ pub(crate) struct Stage {
     /// Lines that nobody waited for yet.
     kept: Vec<String>,
     truths: Vec<Truth>,
+    venue: Venue,
 }
 
 /// What came out for one end.
@@ -44,15 +40,11 @@ pub(crate) struct Outcome {
 
 impl Stage {
     /// Starts the observer, and returns when it captures.
-    pub(crate) fn open(setting: Setting) -> Result<Self> {
-        let program = std::env::current_exe()?;
-        let mut command = if setting.is_privileged {
-            Command::new(&program)
-        } else {
-            unprivileged(&program)
-        };
-        command.args(["role", "observe", setting.table, "lo"]);
-        let mut process = command
+    pub(crate) fn open(table: &str, place: Place) -> Result<Self> {
+        let venue = Venue::open(place)?;
+        let mut process = place
+            .observer()?
+            .args(["role", "observe", table, place.device()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -69,12 +61,45 @@ impl Stage {
             told: channel(),
             kept: Vec::new(),
             truths: Vec::new(),
+            venue,
+        })
+    }
+
+    /// Plays a client's role to its end.
+    pub(crate) fn play(&self, arguments: &[&str]) -> Result<()> {
+        self.venue.play(arguments)
+    }
+
+    /// Plays a client's role as often as planned.
+    pub(crate) fn play_many(&self, arguments: &[&str], plan: Plan) -> Result<()> {
+        let Plan { count, at_once } = plan;
+        let venue = &self.venue;
+        std::thread::scope(|scope| {
+            let share = |thread| (count + thread) / at_once;
+            let players: Vec<_> = (0..at_once)
+                .map(|thread| {
+                    scope.spawn(move || {
+                        for _ in 0..share(thread) {
+                            venue.play(arguments).map_err(|error| error.to_string())?;
+                        }
+                        Ok::<(), String>(())
+                    })
+                })
+                .collect();
+            for player in players {
+                player.join().map_err(|_| "a player failed")??;
+            }
+            Ok(())
         })
     }
 
     /// Starts a server; its address and pid.
     pub(crate) fn serve(&mut self, arguments: &[&str]) -> Result<(SocketAddr, u32)> {
-        let mut server = role(arguments)?.stdout(Stdio::piped()).spawn()?;
+        let mut server = self
+            .venue
+            .role(Side::Server, arguments)?
+            .stdout(Stdio::piped())
+            .spawn()?;
         let pid = server.id();
         read_lines(&mut server, self.told.0.clone());
         self.processes.push(server);
@@ -134,7 +159,7 @@ impl Stage {
     }
 
     /// Stops everything, and judges what was observed.
-    pub(crate) fn close(mut self, uid: u32) -> Result<Vec<Outcome>> {
+    pub(crate) fn close(mut self) -> Result<Vec<Outcome>> {
         if let Some(mut stop) = self.stop.take() {
             stop.write_all(b"\n")?;
         }
@@ -158,7 +183,7 @@ impl Stage {
             }
         }
         let truths = std::mem::take(&mut self.truths);
-        Ok(outcomes(&truths, &mut answers, uid))
+        Ok(outcomes(&truths, &mut answers, self.venue.place.uid()))
     }
 }
 
@@ -206,53 +231,6 @@ fn outcomes(
         })
     };
     truths.iter().filter_map(outcome).collect()
-}
-
-fn role(arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("role").args(arguments).stdin(Stdio::null());
-    Ok(command)
-}
-
-/// Plays a role to its end.
-pub(crate) fn play(arguments: &[&str]) -> Result<()> {
-    let status = role(arguments)?.status()?;
-    if !status.success() {
-        return Err(format!("{arguments:?} ended with {status}").into());
-    }
-    Ok(())
-}
-
-/// Plays a role so many times, by so many at once.
-pub(crate) fn play_many(arguments: &[&str], count: usize, at_once: usize) -> Result<()> {
-    std::thread::scope(|scope| {
-        let share = |thread| (count + thread) / at_once;
-        let players: Vec<_> = (0..at_once)
-            .map(|thread| {
-                scope.spawn(move || {
-                    for _ in 0..share(thread) {
-                        play(arguments).map_err(|error| error.to_string())?;
-                    }
-                    Ok::<(), String>(())
-                })
-            })
-            .collect();
-        for player in players {
-            player.join().map_err(|_| "a player failed")??;
-        }
-        Ok(())
-    })
-}
-
-/// As a user who may capture, and nothing else.
-fn unprivileged(program: &std::path::Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .args(["--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"])
-        .args(["--bounding-set=-all,+net_raw", "--"])
-        .arg(program);
-    command
 }
 
 /// Passes the lines on that a process writes, until it ends.

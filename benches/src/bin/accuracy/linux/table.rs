@@ -65,10 +65,15 @@ impl Row {
         format!("{}{at_once}: {side}", self.case)
     }
 
-    /// How many were named, of all, in hundredths of a percent.
-    fn named(&self) -> usize {
-        let named = self.score.count(&Worth::Named) + self.score.count(&Worth::Shared);
-        named * 10_000 / self.score.total().max(1)
+    /// How many answers were the best there can be, of all, in hundredths of a percent.
+    fn right(&self) -> usize {
+        let count = |worth| self.score.count(&worth);
+        let right = match self.need {
+            Need::Users => count(Worth::Partial),
+            Need::Nobody => count(Worth::Unknown("other-namespace".to_owned())),
+            _ => count(Worth::Named) + count(Worth::Shared),
+        };
+        right * 10_000 / self.score.total().max(1)
     }
 
     /// Whether the case reached what it must.
@@ -76,11 +81,11 @@ impl Row {
         let enough = match (self.need, self.at_once) {
             _ if only_wrong => 0,
             (Need::NoneWrong, _) => 0,
-            (Need::All, _) => 10_000,
+            (Need::All | Need::Users | Need::Nobody, _) => 10_000,
             (Need::AtOnce, 1) => 9_950,
             (Need::AtOnce, _) => 9_700,
         };
-        self.score.count(&Worth::Wrong) == 0 && self.named() >= enough
+        self.score.count(&Worth::Wrong) == 0 && self.right() >= enough
     }
 }
 
@@ -92,7 +97,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
     );
     for row in rows {
         let count = |worth| row.score.count(&worth);
-        let named = row.named();
+        let right = row.right();
         let written = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {}.{:02} % |",
@@ -104,8 +109,8 @@ pub(crate) fn render(rows: &[Row]) -> String {
             row.score.unknown(),
             count(Worth::Missing),
             count(Worth::Wrong),
-            named / 100,
-            named % 100,
+            right / 100,
+            right % 100,
         );
         debug_assert!(written.is_ok(), "a string takes everything");
     }

@@ -17,10 +17,17 @@ const GET: u16 = 22;
 const CHANGES: u32 = 0x10 | 0x100;
 /// `struct ifaddrmsg`.
 const BODY_LEN: usize = 8;
+/// `RTM_NEWLINK`, `RTM_GETLINK`; `struct ifinfomsg`.
+const NEW_LINK: u16 = 16;
+const GET_LINK: u16 = 18;
+const LINK_LEN: usize = 16;
 /// Attributes that are read.
 const ADDRESS: u16 = 1;
 const LOCAL: u16 = 2;
 const BROADCAST: u16 = 4;
+/// `IFLA_LINKINFO`, and `IFLA_INFO_KIND` in it.
+const LINK_INFO: u16 = 18;
+const INFO_KIND: u16 = 1;
 
 /// The addresses of the namespace in which it was opened, kept current.
 #[derive(Debug)]
@@ -28,6 +35,7 @@ pub(super) struct Addresses {
     netlink: Netlink,
     known: HashSet<IpAddr>,
     networks: Vec<Network>,
+    is_stale: bool,
 }
 
 /// An address of an interface.
@@ -70,6 +78,7 @@ impl Addresses {
             netlink: Netlink::open(ROUTE, CHANGES)?,
             known: HashSet::new(),
             networks: Vec::new(),
+            is_stale: false,
         };
         addresses.read()?;
         Ok(addresses)
@@ -89,9 +98,31 @@ impl Addresses {
         networks.filter(move |network| network.has(ip))
     }
 
+    /// Whether an interface leads to another namespace, as a bridge or one end of a wire
+    /// may.
+    pub(super) fn leads_away(&mut self, interface: u32) -> io::Result<bool> {
+        let sequence = self.netlink.next_sequence();
+        let mut body = [0; LINK_LEN];
+        body[4..8].copy_from_slice(&interface.to_ne_bytes());
+        self.netlink.send(&request(GET_LINK, 0, sequence, &body))?;
+        loop {
+            for message in messages(self.netlink.receive()?) {
+                match message.map_err(|Malformed| io::ErrorKind::InvalidData)? {
+                    Message::Link { leads_away } => return Ok(leads_away),
+                    Message::Error(number) => {
+                        return Err(io::Error::from_raw_os_error(-number));
+                    }
+                    // One that came unasked: it is read again later.
+                    Message::Address(_) | Message::Removed => self.is_stale = true,
+                    Message::Done | Message::Other => {}
+                }
+            }
+        }
+    }
+
     /// Reads all of them again if the kernel told of a change.
     fn refresh(&mut self) {
-        if self.netlink.drain()
+        if (self.netlink.drain() || self.is_stale)
             && let Err(error) = self.read()
         {
             tracing::debug!(%error, "the addresses of a network namespace were not read again");
@@ -113,7 +144,9 @@ impl Addresses {
     /// False if one was taken away meanwhile: that comes between.
     fn read_once(&mut self) -> io::Result<bool> {
         let sequence = self.netlink.next_sequence();
-        self.netlink.send(&request(sequence))?;
+        self.netlink
+            .send(&request(GET, DUMP, sequence, &[0; BODY_LEN]))?;
+        self.is_stale = false;
         self.known.clear();
         self.networks.clear();
         let mut is_current = true;
@@ -126,7 +159,7 @@ impl Addresses {
                         self.networks.push(address.network);
                     }
                     Message::Removed => is_current = false,
-                    Message::Other => {}
+                    Message::Link { .. } | Message::Other => {}
                     Message::Error(number) => {
                         return Err(io::Error::from_raw_os_error(-number));
                     }
@@ -143,16 +176,17 @@ pub(super) enum Message {
     Address(Address),
     /// An address was taken away.
     Removed,
+    Link {
+        leads_away: bool,
+    },
     Done,
     Error(i32),
     Other,
 }
 
-/// Asks for the addresses of all families.
-fn request(sequence: u32) -> [u8; frame::HEADER_LEN + BODY_LEN] {
-    let mut bytes = [0; frame::HEADER_LEN + BODY_LEN];
-    let header = frame::header(BODY_LEN, GET, DUMP, sequence);
-    bytes[..frame::HEADER_LEN].copy_from_slice(&header);
+fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = frame::header(body.len(), kind, flags, sequence).to_vec();
+    bytes.extend(body);
     bytes
 }
 
@@ -164,6 +198,9 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
             Frame::Error(number) => Message::Error(number),
             Frame::Other(NEW, body) => address(body)?.map_or(Message::Other, Message::Address),
             Frame::Other(REMOVED, _) => Message::Removed,
+            Frame::Other(NEW_LINK, body) => Message::Link {
+                leads_away: leads_away(body)?,
+            },
             Frame::Other(..) => Message::Other,
         })
     })
@@ -191,6 +228,21 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
         },
         broadcast,
     }))
+}
+
+/// Whether what a link is said to be may have its other end in another namespace.
+fn leads_away(body: &[u8]) -> Result<bool, Malformed> {
+    for attribute in frame::attributes(body.get(LINK_LEN..).ok_or(Malformed)?) {
+        let (LINK_INFO, info) = attribute? else {
+            continue;
+        };
+        for attribute in frame::attributes(info) {
+            if let (INFO_KIND, kind) = attribute? {
+                return Ok(matches!(kind, b"bridge\0" | b"veth\0"));
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn ip(value: &[u8]) -> Option<IpAddr> {
@@ -231,6 +283,8 @@ mod tests {
         let mut addresses = Addresses::open().unwrap();
         assert!(addresses.contains("127.0.0.1".parse().unwrap()));
         assert!(!addresses.contains("192.0.2.1".parse().unwrap()));
+        assert!(!addresses.leads_away(1).unwrap());
+        assert!(addresses.leads_away(u32::MAX / 2).is_err());
     }
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -265,8 +319,9 @@ mod tests {
         fn any_bytes_are_survived(bytes in any::<Vec<u8>>(), body in any::<Vec<u8>>()) {
             messages(&bytes).for_each(drop);
             let mut framed = frame::header(body.len(), NEW, 0, 1).to_vec();
-            framed.extend(body);
+            framed.extend(&body);
             messages(&framed).for_each(drop);
+            leads_away(&body).ok();
         }
     }
 }

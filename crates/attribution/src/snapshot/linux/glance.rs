@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::holders::{Holders, Wanted};
-use super::namespaces::Namespaces;
+use super::namespaces::{self, Namespace, Namespaces, Shared};
 use super::proc::Scratch;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts;
 use crate::snapshot::Glance;
-use crate::{Ownership, Protocol, SocketQuery, Verdict};
+use crate::{NetworkNamespace, Ownership, Protocol, SocketQuery, Verdict};
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
@@ -27,18 +27,20 @@ pub(super) struct LinuxGlance {
     sockets: Sockets,
     /// `None` where not even our own is told.
     namespaces: Option<Namespaces>,
+    others: Shared,
     holders: Arc<Holders>,
     scratch: Scratch,
     purse: Purse,
 }
 
 impl LinuxGlance {
-    pub(super) fn new(sockets: Sockets, holders: Arc<Holders>) -> Self {
-        // Those of others are left to the table.
+    pub(super) fn new(sockets: Sockets, others: Shared, holders: Arc<Holders>) -> Self {
+        // Others are looked for by the table.
         let namespaces = Namespaces::new(holders.proc(), false).ok();
         Self {
             sockets,
             namespaces,
+            others,
             holders,
             scratch: Scratch::default(),
             purse: Purse::full(Instant::now()),
@@ -46,55 +48,87 @@ impl LinuxGlance {
     }
 }
 
-impl LinuxGlance {
-    /// Looks for the process that sends before it is seen who else may: that takes
-    /// longer than some processes live.
-    fn catch(&mut self, query: &SocketQuery) {
-        if let Ok(Some(found)) = sockets::nearest(&mut self.sockets, query) {
-            let wanted = Wanted {
-                first_is_enough: true,
-                ..found.wanted()
-            };
-            self.holders.quick(&wanted, &mut self.scratch);
-        }
-    }
+type Ask = fn(&mut Sockets, &SocketQuery) -> io::Result<Candidates>;
 
+impl LinuxGlance {
     /// Who holds the sockets that `ask` finds.
+    fn look(&mut self, query: &SocketQuery, is_accepted: bool, ask: Ask) -> Option<Ownership> {
+        let ip = query.local().ip();
+        let began = Instant::now();
+        let mut looker = Looker {
+            holders: &self.holders,
+            scratch: &mut self.scratch,
+            may_look: self.purse.has_any(began),
+            is_accepted,
+        };
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(ip);
+        let found = if self.namespaces.as_mut().is_none_or(is_own) {
+            looker.look(query, &mut self.sockets, None, ask)
+        } else {
+            let others = namespaces::lock(&self.others).clone();
+            let mut others = others.iter().map(|other| namespaces::lock(other));
+            let mut other = others.find_map(|mut o| o.addresses.contains(ip).then_some(o))?;
+            let Namespace {
+                public, sockets, ..
+            } = &mut *other;
+            looker.look(query, sockets, Some(public), ask)
+        };
+        self.purse.spend(began.elapsed());
+        found
+    }
+}
+
+/// One look.
+struct Looker<'a> {
+    holders: &'a Holders,
+    scratch: &'a mut Scratch,
+    /// Whether there is time to look for processes that are not known.
+    may_look: bool,
+    is_accepted: bool,
+}
+
+impl Looker<'_> {
     fn look(
         &mut self,
         query: &SocketQuery,
-        is_accepted: bool,
-        ask: fn(&mut Sockets, &SocketQuery) -> io::Result<Candidates>,
+        sockets: &mut Sockets,
+        namespace: Option<&Arc<NetworkNamespace>>,
+        ask: Ask,
     ) -> Option<Ownership> {
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
-        if !self.namespaces.as_mut().is_none_or(is_own) {
-            return None;
-        }
-        let began = Instant::now();
         let observed_at = SystemTime::now();
-        let may_look = self.purse.has_any(began);
-        if may_look && query.protocol() == Protocol::Udp {
-            self.catch(query);
+        if self.may_look && query.protocol() == Protocol::Udp {
+            self.catch(query, sockets);
         }
-        let candidates = ask(&mut self.sockets, query).ok()?;
-        let (holders, scratch) = (&self.holders, &mut self.scratch);
-        let (verdict, matched) = verdicts::judge(holders, candidates, |socket| {
-            let found = if may_look {
+        let candidates = ask(sockets, query).ok()?;
+        let (verdict, matched) = verdicts::judge(self.holders, candidates, |socket| {
+            let found = if self.may_look {
                 let wanted = Wanted {
-                    is_accepted,
+                    is_accepted: self.is_accepted,
                     ..socket.wanted()
                 };
-                holders.quick(&wanted, scratch)
+                self.holders.quick(&wanted, self.scratch)
             } else {
                 Vec::new()
             };
             (found, false)
         });
-        self.purse.spend(began.elapsed());
         if let Verdict::Unknown(_) = verdict {
             return None;
         }
-        Some(verdicts::told(verdict, matched, observed_at, None))
+        let namespace = namespace.map(Arc::clone);
+        Some(verdicts::told(verdict, matched, observed_at, namespace))
+    }
+
+    /// Looks for the process that sends before it is seen who else may: that takes
+    /// longer than some processes live.
+    fn catch(&mut self, query: &SocketQuery, sockets: &mut Sockets) {
+        if let Ok(Some(found)) = sockets::nearest(sockets, query) {
+            let wanted = Wanted {
+                first_is_enough: true,
+                ..found.wanted()
+            };
+            self.holders.quick(&wanted, self.scratch);
+        }
     }
 }
 

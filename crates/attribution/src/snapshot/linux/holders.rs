@@ -68,8 +68,13 @@ struct Look {
 
 impl Look {
     fn holds(&self, inode: u32) -> bool {
-        let sockets = self.sockets.iter().flatten();
-        sockets.into_iter().any(|socket| socket.inode == inode)
+        self.descriptor_of(inode).is_some()
+    }
+
+    fn descriptor_of(&self, inode: u32) -> Option<u32> {
+        let mut sockets = self.sockets.iter().flatten();
+        let found = sockets.find(|socket| socket.inode == inode)?;
+        Some(found.number)
     }
 }
 
@@ -266,13 +271,12 @@ impl Holders {
             let index = self.index();
             (index.newest_ids(), index.likely_descriptors())
         };
-        for id in newest {
-            let holds =
-                |descriptor: &&u32| self.proc.socket(id, **descriptor) == Some(wanted.inode);
-            let Some(descriptor) = likely.iter().find(holds) else {
+        for descriptor in likely {
+            let holds = |id: &&u32| self.proc.socket(**id, descriptor) == Some(wanted.inode);
+            let Some(&id) = newest.iter().find(holds) else {
                 continue;
             };
-            if let Some(look) = self.hit(id, wanted.inode, *descriptor) {
+            if let Some(look) = self.hit(id, wanted.inode, descriptor) {
                 self.index().remove_new(id);
                 self.take_in_new(look, wanted, scratch);
                 return true;
@@ -292,7 +296,12 @@ impl Holders {
             return;
         };
         if pid == look.pid {
-            self.index().add_young(pid, Instant::now());
+            let mut index = self.index();
+            if let Some(descriptor) = look.descriptor_of(wanted.inode) {
+                index.add_likely(descriptor);
+            }
+            index.add_young(pid, Instant::now());
+            drop(index);
             self.take_in(look, scratch);
         } else if look.holds(wanted.inode) || self.index().scanned(pid).is_none() {
             self.scan(pid, scratch);

@@ -64,6 +64,7 @@ pub(super) struct Index {
     new_ids: VecDeque<u32>,
     young: VecDeque<(u32, Instant)>,
     winners: VecDeque<(u32, u32)>,
+    likely: Vec<u32>,
     orphans: HashSet<u32>,
     lately: VecDeque<Lately>,
     closed: HashMap<u64, Arc<[Arc<Process>]>>,
@@ -307,17 +308,23 @@ impl Index {
         winners
     }
 
-    /// The numbers of the descriptors through which sockets were found last: programs
-    /// that start have few files open, so that it is mostly the same one.
+    /// The numbers of the descriptors through which sockets of new processes were found
+    /// last: programs that start have few files open, so that it is mostly the same one.
     pub(super) fn likely_descriptors(&self) -> Vec<u32> {
-        const MOST: usize = 2;
-        let mut likely = Vec::with_capacity(MOST);
-        for (_, descriptor) in &self.winners {
-            if !likely.contains(descriptor) && likely.len() < MOST {
-                likely.push(*descriptor);
-            }
+        // What comes after standard input, output and error.
+        const FIRST: u32 = 3;
+        if self.likely.is_empty() {
+            return vec![FIRST];
         }
-        likely
+        self.likely.clone()
+    }
+
+    /// Keeps in mind through which descriptor a socket of a new process was found.
+    pub(super) fn add_likely(&mut self, descriptor: u32) {
+        const MOST: usize = 2;
+        self.likely.retain(|likely| *likely != descriptor);
+        self.likely.truncate(MOST - 1);
+        self.likely.insert(0, descriptor);
     }
 
     /// Whether a look at everything found nobody who holds this socket.

@@ -5,6 +5,7 @@
 //! each half.
 
 mod addresses;
+mod control_group;
 mod diag;
 mod facts;
 mod frame;
@@ -12,6 +13,7 @@ mod glance;
 mod holders;
 mod index;
 mod message;
+mod mountinfo;
 mod namespaces;
 mod netlink;
 mod options;
@@ -37,11 +39,12 @@ pub use options::LinuxOptions;
 use proc::Scratch;
 use sockets::Candidates;
 use source::Sockets;
-use verdicts::{better, closed, infer_unaccepted, judge_all, told, verdict};
+use verdicts::{better, closed, infer_unaccepted, judge, told, verdict};
 
 use super::Glance;
 use crate::{
-    Error, Ownership, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketTable, Source, Verdict,
+    Error, Match, Ownership, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketTable, Source,
+    Verdict,
 };
 
 /// How long a search for networks is good for many questions.
@@ -100,10 +103,19 @@ impl LinuxTable {
         answer.map_err(|error| failed("sock_diag", &error))
     }
 
+    fn looker(&mut self, asked: Instant) -> Looker<'_> {
+        Looker {
+            sockets: &mut self.sockets,
+            holders: &self.holders,
+            scratch: &mut self.scratch,
+            asked,
+        }
+    }
+
     fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
         let observed_at = SystemTime::now();
         let candidates = sockets::thorough(&mut self.sockets, query)?;
-        let (verdict, matched) = judge_all(&self.holders, candidates, asked, &mut self.scratch);
+        let (verdict, matched) = self.looker(asked).judge(query.protocol(), candidates);
         Ok(told(verdict, matched, observed_at, None))
     }
 
@@ -118,79 +130,103 @@ impl LinuxTable {
         // Such as of a proxy that stands in for another host (`IP_TRANSPARENT`).
         let ours = sockets::accepted(&mut self.sockets, query)?;
         if query.protocol() == Protocol::Tcp && ours != Candidates::None {
-            let (verdict, matched) = judge_all(&self.holders, ours, asked, &mut self.scratch);
+            let (verdict, matched) = self.looker(asked).judge(query.protocol(), ours);
             return Ok(told(verdict, matched, observed_at, None));
         }
-        let nowhere = Verdict::Unknown(Reason::NotFound);
-        let mut best = told(nowhere, None, observed_at, None);
+        let nowhere = |reason| told(Verdict::Unknown(reason), None, observed_at, None);
         let Some(namespaces) = self.namespaces.as_mut() else {
-            return Ok(best);
+            return Ok(nowhere(Reason::NotFound));
         };
         let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
         let since = asked.checked_sub(patience).unwrap_or(asked);
         let places = namespaces.with_address(ip, since, proc, scratch);
-        let is_nowhere = places.is_empty();
+        let mut best = None;
         for place in places {
             let candidates = sockets::thorough(&mut place.sockets, query)?;
-            let (verdict, matched) = judge_all(&self.holders, candidates, asked, scratch);
+            let mut looker = Looker {
+                sockets: &mut place.sockets,
+                holders: &self.holders,
+                scratch: &mut *scratch,
+                asked,
+            };
+            let (verdict, matched) = looker.judge(query.protocol(), candidates);
             let namespace = Some(Arc::clone(&place.public));
-            best = better(best, told(verdict, matched, observed_at, namespace));
+            let found = told(verdict, matched, observed_at, namespace);
+            best = Some(match best {
+                Some(best) => better(best, found),
+                None => found,
+            });
         }
-        if is_nowhere {
-            best.verdict = Verdict::Unknown(if namespaces.may_be_hidden(ip) {
+        Ok(best.unwrap_or_else(|| {
+            nowhere(if namespaces.may_be_hidden(ip) {
                 Reason::OtherNamespace
             } else if namespaces.is_searched_since(asked) {
                 Reason::Forwarded
             } else {
                 Reason::NotFound
-            });
-        }
-        Ok(best)
+            })
+        }))
     }
 
     fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
         let asked = Instant::now();
-        let mut lists = vec![(None, lists(&mut self.sockets)?)];
+        let mut places = vec![(None, lists(&mut self.sockets)?, &mut self.sockets)];
         if let Some(namespaces) = &mut self.namespaces {
             namespaces.search(self.holders.proc(), &mut self.scratch);
             for other in namespaces.others() {
-                match self::lists(&mut other.sockets) {
-                    Ok(list) => lists.push((Some(Arc::clone(&other.public)), list)),
-                    Err(error) => {
-                        tracing::debug!(%error, namespace = %other.public, "sockets not listed");
-                    }
+                let namespace = &other.public;
+                match lists(&mut other.sockets) {
+                    Ok(lists) => places.push((Some(namespace), lists, &mut other.sockets)),
+                    Err(error) => tracing::debug!(%error, %namespace, "sockets are not listed"),
                 }
             }
         }
         // After the lists, so that whoever holds a socket of them is seen.
         self.holders.refresh(0, &mut self.scratch);
-        let mut sockets = Vec::new();
-        for (namespace, lists) in lists {
-            let start = sockets.len();
+        let mut all = Vec::new();
+        for (namespace, lists, sockets) in places {
+            let start = all.len();
+            let mut looker = Looker {
+                sockets,
+                holders: &self.holders,
+                scratch: &mut self.scratch,
+                asked,
+            };
             for (protocol, list) in lists {
-                sockets.reserve(list.len());
-                for found in list {
-                    let owner = self.listed_owner(protocol, &found, namespace.is_none(), asked);
-                    let mut socket = found.with_owner(protocol, owner);
-                    socket.namespace.clone_from(&namespace);
-                    sockets.push(socket);
-                }
+                all.extend(list.into_iter().map(|found| Socket {
+                    namespace: namespace.map(Arc::clone),
+                    ..found.with_owner(protocol, looker.listed_owner(protocol, &found))
+                }));
             }
-            infer_unaccepted(&mut sockets[start..]);
+            infer_unaccepted(&mut all[start..]);
         }
-        Ok(sockets)
+        Ok(all)
+    }
+}
+
+/// Looks for all who hold the sockets that were found in `sockets`.
+struct Looker<'a> {
+    sockets: &'a mut Sockets,
+    holders: &'a Holders,
+    scratch: &'a mut Scratch,
+    /// Looks that began later are not repeated.
+    asked: Instant,
+}
+
+impl Looker<'_> {
+    fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> (Verdict, Option<Match>) {
+        judge(self.holders, candidates, |socket| {
+            let found = self.holders.all(&socket.wanted(), self.asked, self.scratch);
+            // One that was closed meanwhile was not looked for in time.
+            let is_all = !found.is_empty() || sockets::is_open(self.sockets, protocol, socket);
+            (found, is_all)
+        })
     }
 
     /// The owner of a socket of a list, after everything that changed was looked at.
-    fn listed_owner(
-        &mut self,
-        protocol: Protocol,
-        found: &DiagSocket,
-        is_here: bool,
-        asked: Instant,
-    ) -> Verdict {
+    fn listed_owner(&mut self, protocol: Protocol, found: &DiagSocket) -> Verdict {
         if found.inode == 0 {
-            return closed(&self.holders, found);
+            return closed(self.holders, found);
         }
         let processes = match self.holders.only_known(found.inode) {
             Ok(process) => {
@@ -198,26 +234,14 @@ impl LinuxTable {
                     .remember(found.cookie, std::slice::from_ref(&process));
                 return Verdict::Process(process);
             }
-            Err(Count::Several) => {
-                let scratch = &mut self.scratch;
-                self.holders.known(found.inode, u64::MAX, scratch)
-            }
-            Err(Count::None) if is_here && self.is_gone(protocol, found) => {
+            Err(Count::Several) => self.holders.known(found.inode, u64::MAX, self.scratch),
+            Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
             }
-            Err(Count::None) => self.holders.all(&found.wanted(), asked, &mut self.scratch),
+            Err(Count::None) => self.holders.all(&found.wanted(), self.asked, self.scratch),
         };
         self.holders.remember(found.cookie, &processes);
-        verdict(&self.holders, processes, found, true)
-    }
-
-    /// Whether a socket that nobody seems to hold has been closed since it was listed.
-    fn is_gone(&mut self, protocol: Protocol, found: &DiagSocket) -> bool {
-        let Some(remote) = found.remote else {
-            return false;
-        };
-        let now = self.sockets.exact(protocol, found.local, remote);
-        now.is_ok_and(|now| now.is_none_or(|now| now.inode != found.inode))
+        verdict(self.holders, processes, found, true)
     }
 }
 
@@ -255,8 +279,14 @@ impl SocketTable for LinuxTable {
         self.holders.refresh(0, &mut self.scratch);
         let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
         let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
+        let others = self.namespaces.as_mut().map(|namespaces| {
+            let shared = namespaces.share();
+            namespaces.search(self.holders.proc(), &mut self.scratch);
+            shared
+        });
         Some(Box::new(LinuxGlance::new(
             sockets.ok()?,
+            others.unwrap_or_default(),
             Arc::clone(&self.holders),
         )))
     }

@@ -11,13 +11,12 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::addresses::{Addresses, Network};
+use super::addresses::Addresses;
 use super::proc::{NamespaceId, Proc, Scratch};
 use super::source::Sockets;
 use crate::NetworkNamespace;
@@ -36,6 +35,7 @@ pub(super) struct Namespaces {
     others: Vec<Namespace>,
     searched: Option<Instant>,
     may_enter: bool,
+    shared: Option<Shared>,
     /// Whether there are some that may not be entered, or may be.
     hides_some: bool,
 }
@@ -46,8 +46,13 @@ pub(super) struct Namespace {
     id: NamespaceId,
     pub(super) public: Arc<NetworkNamespace>,
     pub(super) sockets: Sockets,
-    addresses: Addresses,
+    pub(super) addresses: Addresses,
 }
+
+/// What another thread may ask in. It holds none of it for longer than a question, so
+/// that all is closed when the table closes it; and only that one asks, so that nobody
+/// waits for the other.
+pub(super) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 
 /// One that was found, and a file that stands for it.
 struct Found {
@@ -67,6 +72,7 @@ impl Namespaces {
             others: Vec::new(),
             searched: None,
             may_enter,
+            shared: None,
             hides_some: !may_enter,
         })
     }
@@ -114,8 +120,9 @@ impl Namespaces {
         let Some(addresses) = self.own_addresses.as_mut().filter(|_| self.hides_some) else {
             return false;
         };
-        let leads_to_namespace = |network: Network| leads_to_namespace(network.interface);
-        addresses.networks_of(ip).any(leads_to_namespace)
+        let networks: Vec<_> = addresses.networks_of(ip).collect();
+        let mut networks = networks.into_iter();
+        networks.any(|network| addresses.leads_away(network.interface).unwrap_or(false))
     }
 
     /// All that are known.
@@ -123,10 +130,23 @@ impl Namespaces {
         &mut self.others
     }
 
+    /// From now on, opens each of them a second time for another thread.
+    pub(super) fn share(&mut self) -> Shared {
+        self.close();
+        Arc::clone(self.shared.get_or_insert_default())
+    }
+
     /// Lets go of all of them, until they are needed again.
     pub(super) fn close(&mut self) {
         self.others.clear();
+        self.retain_shared(|_| false);
         self.searched = None;
+    }
+
+    fn retain_shared(&self, is_kept: impl Fn(NamespaceId) -> bool) {
+        if let Some(shared) = &self.shared {
+            lock(shared).retain(|namespace| is_kept(lock(namespace).id));
+        }
     }
 
     /// Finds all of them: opens new ones, closes those that are gone but for us.
@@ -139,6 +159,7 @@ impl Namespaces {
         let mut found = self.of_processes(proc, scratch);
         self.add_named(&mut found);
         self.others.retain(|other| found.contains_key(&other.id));
+        self.retain_shared(|id| found.contains_key(&id));
         for (id, found) in found {
             let known = self.others.iter_mut().find(|other| other.id == id);
             match known {
@@ -158,17 +179,24 @@ impl Namespaces {
             self.hides_some = true;
             return;
         }
-        match open(file) {
-            Ok((sockets, addresses)) => self.others.push(Namespace {
-                id,
-                public: public(id, found.name),
-                sockets,
-                addresses,
-            }),
-            Err(error) => {
-                tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
-                self.hides_some = true;
-            }
+        let copies = if self.shared.is_some() { 2 } else { 1 };
+        let opened = open(file, copies).inspect_err(|error| {
+            tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
+        });
+        let Ok(opened) = opened else {
+            self.hides_some = true;
+            return;
+        };
+        let public = public(id, found.name);
+        let mut opened = opened.into_iter().map(|(sockets, addresses)| Namespace {
+            id,
+            public: Arc::clone(&public),
+            sockets,
+            addresses,
+        });
+        self.others.extend(opened.next());
+        if let Some(shared) = &self.shared {
+            lock(shared).extend(opened.map(|copy| Arc::new(Mutex::new(copy))));
         }
     }
 
@@ -231,44 +259,20 @@ fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
     Arc::new(NetworkNamespace { id, name })
 }
 
-/// Opens what asks in a namespace.
-fn open(file: OwnedFd) -> io::Result<(Sockets, Addresses)> {
+/// Opens what asks in a namespace, so many times.
+fn open(file: OwnedFd, copies: usize) -> io::Result<Vec<(Sockets, Addresses)>> {
     let opening = std::thread::Builder::new().name("flowner-enter".to_owned());
     let opening = opening.spawn(move || {
         // Of this thread only (setns(2)), which ends here.
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
-        Ok((Sockets::open_elsewhere()?, Addresses::open()?))
+        let copy = |_| Ok((Sockets::open_elsewhere()?, Addresses::open()?));
+        (0..copies).map(copy).collect()
     })?;
     let opened = opening.join();
     opened.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()))
 }
 
-/// Whether an interface is a bridge, or one end of a pair whose other end may be in
-/// another namespace.
-fn leads_to_namespace(interface: u32) -> bool {
-    let Some(folder) = folder_of(interface) else {
-        return false;
-    };
-    let number = |name: &str| {
-        let text = fs::read_to_string(folder.join(name)).ok()?;
-        text.trim().parse::<u32>().ok()
-    };
-    // Of a pair, `iflink` is the other end (`dev_get_iflink`); of a VLAN, which has a
-    // type, it is what carries it.
-    let is_pair = || {
-        let kind = fs::read_to_string(folder.join("uevent")).unwrap_or_default();
-        number("iflink") != number("ifindex") && !kind.contains("DEVTYPE=")
-    };
-    folder.join("bridge").is_dir() || is_pair()
-}
-
-fn folder_of(interface: u32) -> Option<PathBuf> {
-    let socket = rustix::net::socket(
-        rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::DGRAM,
-        None,
-    );
-    let name = rustix::net::netdevice::index_to_name(socket.ok()?, interface).ok()?;
-    let folder = Path::new("/sys/class/net").join(name);
-    folder.is_dir().then_some(folder)
+/// What is guarded is whole between calls, also after a panic elsewhere.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -119,6 +119,19 @@ pub(super) fn nearest(
     }
 }
 
+/// Whether a socket that was found has an owner still.
+pub(super) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSocket) -> bool {
+    let is_it = |now: &DiagSocket| now.inode == found.inode;
+    if let Some(remote) = found.remote {
+        let now = sockets.exact(protocol, found.local, remote);
+        return now.is_ok_and(|now| now.as_ref().is_some_and(is_it));
+    }
+    let mut now = Vec::new();
+    let which = Which::Waiting(found.local.port());
+    let listed = sockets.list(protocol, which, &mut now);
+    listed.is_ok() && now.iter().any(is_it)
+}
+
 /// The socket that is connected from one end to the other.
 fn connection(
     sockets: &mut Sockets,

@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use super::holders::Holders;
 use super::message::DiagSocket;
-use super::proc::Scratch;
 use super::sockets::Candidates;
 use crate::matching::{self, distinct};
 use crate::{
@@ -47,19 +46,6 @@ pub(super) fn better(one: Ownership, other: Ownership) -> Ownership {
             },
         },
     }
-}
-
-/// The answer of the sockets that fit; all who hold each are looked for.
-pub(super) fn judge_all(
-    holders: &Holders,
-    candidates: Candidates,
-    asked: Instant,
-    scratch: &mut Scratch,
-) -> (Verdict, Option<Match>) {
-    judge(holders, candidates, |socket| {
-        let found = holders.all(&socket.wanted(), asked, scratch);
-        (found, true)
-    })
 }
 
 /// The answer of the sockets that fit, given who holds each, and whether that was
