@@ -3,6 +3,7 @@
 //! Only the standard library, so that it builds in seconds on a machine where
 //! nothing is installed yet.
 
+mod accuracy;
 mod command;
 mod fuzz;
 mod run;
@@ -24,6 +25,7 @@ cargo xtask TASK
   test                     set up, then format, clippy, layout, tests, documentation
   tidy                     the layout rules alone
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs
+  accuracy [ARGUMENTS]     how often owners are named, on Linux as root (see accuracy help)
   fuzz [TARGET] [SECONDS]  run the fuzz targets, seeded from the capture files";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test"] => test::all()?,
         ["tidy"] => tidy::check()?,
         ["check-targets", rest @ ..] => targets::check(rest)?,
+        ["accuracy", rest @ ..] => return accuracy::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest)?,
         [] | ["help" | "-h" | "--help"] => println!("{HELP}"),
         [task, ..] => {

@@ -27,7 +27,8 @@ accuracy [OPTIONS]        how often owners are named, and whether ever wrongly
   --background 0,100,1000   other processes, with 10 sockets each
   --repeat N                exchanges a case                        [200]
   --case TEXT               only cases whose name has this in it
-  --only-wrong              fail for wrong answers only";
+  --lenient                 fail for wrong answers, and where less than 90 % are named of
+                            what lives for 10 ms: for machines that do other things too";
 
 #[derive(Debug)]
 struct Options {
@@ -35,7 +36,7 @@ struct Options {
     background: Vec<usize>,
     repeat: usize,
     case: String,
-    only_wrong: bool,
+    is_lenient: bool,
 }
 
 pub(crate) fn main() -> Result<ExitCode> {
@@ -55,7 +56,7 @@ fn options(arguments: &[String]) -> Result<Options> {
         background: vec![0, 100, 1_000],
         repeat: 200,
         case: String::new(),
-        only_wrong: false,
+        is_lenient: false,
     };
     let mut arguments = arguments.iter();
     while let Some(name) = arguments.next() {
@@ -72,7 +73,7 @@ fn options(arguments: &[String]) -> Result<Options> {
             }
             "--repeat" => options.repeat = value()?.parse()?,
             "--case" => value()?.clone_into(&mut options.case),
-            "--only-wrong" => options.only_wrong = true,
+            "--lenient" => options.is_lenient = true,
             other => return Err(format!("unknown: {other}\n\n{HELP}").into()),
         }
     }
@@ -89,7 +90,7 @@ fn measure(options: &Options) -> Result<ExitCode> {
             println!("\n{table} table, {background} other processes\n");
             println!("{}", table::render(&rows));
             if table != "portable" {
-                let misses = rows.iter().filter(|row| !row.is_good(options.only_wrong));
+                let misses = rows.iter().filter(|row| !row.is_good(options.is_lenient));
                 for row in misses {
                     is_good = false;
                     println!("MISSED: {}", row.name());
