@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::readlinkat;
 
+use super::control_group;
 use super::proc::{self, Scratch};
 use super::stat::{self, Stat};
 use crate::{Process, User};
@@ -93,7 +94,7 @@ impl Facts {
             0 => text(process, c"status", scratch).and_then(|text| stat::effective_uid(&text)),
             uid => Some(uid),
         };
-        let unit = text(process, c"cgroup", scratch).and_then(|text| stat::unit(&text));
+        let unit = text(process, c"cgroup", scratch).and_then(|text| control_group::unit(&text));
         let (path, path_deleted) = path.map_or((None, false), split_deleted);
         Process {
             pid,

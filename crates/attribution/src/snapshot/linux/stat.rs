@@ -1,7 +1,5 @@
 //! The texts of `/proc/PID`, parsed. Pure: any text gives values or nothing.
 
-use crate::{Unit, UnitKind};
-
 /// What `/proc/PID/stat` tells (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -46,55 +44,10 @@ pub(super) fn newest_pid(loadavg: &str) -> Option<u32> {
     loadavg.split_ascii_whitespace().nth(4)?.parse().ok()
 }
 
-/// The unit of a process, from `/proc/PID/cgroup` (cgroups(7)): the one hierarchy of
-/// version 2, or systemd's own of version 1.
-pub(super) fn unit(cgroup: &str) -> Option<Unit> {
-    let path = |prefix: &str| {
-        cgroup
-            .lines()
-            .find_map(|line| line.split_once(prefix).map(|(_, path)| path))
-    };
-    let path = path("0::").or_else(|| path(":name=systemd:"))?;
-    path.rsplit('/').find_map(unit_of)
-}
-
-/// What a folder of the control group hierarchy stands for.
-fn unit_of(name: &str) -> Option<Unit> {
-    let of = |kind, name: &str| {
-        Some(Unit {
-            kind,
-            name: name.to_owned(),
-        })
-    };
-    let scope = name.strip_suffix(".scope");
-    let plain = scope.unwrap_or(name);
-    // docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, crio-ID.scope.
-    let id = plain.rsplit_once('-').map_or(plain, |(_, id)| id);
-    if id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return of(UnitKind::Container, id);
-    }
-    if let Some(container) = name.strip_prefix("lxc.payload.") {
-        return of(UnitKind::Container, container);
-    }
-    // app-flatpak-org.example.App-1234.scope
-    if let Some(flatpak) = scope.and_then(|scope| scope.strip_prefix("app-flatpak-")) {
-        let application = flatpak.rsplit_once('-').map_or(flatpak, |(name, _)| name);
-        return of(UnitKind::Flatpak, application);
-    }
-    // snap.NAME.APP.service, snap.NAME.APP-UUID.scope
-    if let Some(snap) = name.strip_prefix("snap.") {
-        return of(UnitKind::Snap, snap.split('.').next()?);
-    }
-    let is_service = scope.is_some() || name.ends_with(".service");
-    // systemd's own scope of process 1 says nothing about a program.
-    (is_service && name != "init.scope").then(|| Unit {
-        kind: UnitKind::Service,
-        name: name.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -119,43 +72,29 @@ mod tests {
         assert_eq!(newest_pid("0.1 0.2 0.3 2/345 6789\n"), Some(6789));
     }
 
-    #[track_caller]
-    fn check_unit(cgroup: &str, expected: &str) {
-        let found = unit(cgroup).map_or_else(String::new, |unit| unit.to_string());
-        assert_eq!(found, expected, "{cgroup}");
-    }
-
-    #[test]
-    fn units() {
-        let id = "0123456789abcdef".repeat(4);
-        check_unit("0::/system.slice/sshd.service", "service sshd.service");
-        check_unit(
-            "0::/user.slice/user-1000.slice/session-3.scope",
-            "service session-3.scope",
-        );
-        check_unit(
-            "12:pids:/x\n1:name=systemd:/system.slice/cron.service\n",
-            "service cron.service",
-        );
-        check_unit("0::/init.scope", "");
-        check_unit("0::/", "");
-        check_unit("", "");
-        for path in [
-            format!("/system.slice/docker-{id}.scope"),
-            format!("/docker/{id}"),
-            format!("/machine.slice/libpod-{id}.scope/container"),
-            format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
-            format!("/kubepods/besteffort/pod1/{id}"),
-            format!("/system.slice/docker-{id}.scope/system.slice"),
-        ] {
-            check_unit(&format!("0::{path}"), &format!("container {id}"));
+    proptest! {
+        /// As `do_task_stat` in `fs/proc/array.c` writes it.
+        #[test]
+        fn what_the_kernel_writes_is_read(
+            name in "(?s:.){0,15}",
+            (pid, parent, started) in any::<(u32, u32, u64)>(),
+            (before, after) in any::<([i32; 17], [u64; 30])>(),
+        ) {
+            let joined = |fields: Vec<String>| fields.join(" ");
+            let before = joined(before.iter().map(ToString::to_string).collect());
+            let after = joined(after.iter().map(ToString::to_string).collect());
+            let text = format!("{pid} ({name}) S {parent} {before} {started} {after}\n");
+            prop_assert_eq!(stat(&text), Some(Stat { name, parent, started }));
         }
-        check_unit("0::/lxc.payload.web/system.slice", "container web");
-        check_unit(
-            "0::/user.slice/app.slice/app-flatpak-org.mozilla.firefox-4242.scope",
-            "flatpak org.mozilla.firefox",
-        );
-        check_unit("0::/system.slice/snap.lxd.daemon.service", "snap lxd");
-        check_unit("0::/x/snap.firefox.firefox-0a1b.scope", "snap firefox");
+
+        #[test]
+        fn any_text_is_survived(text in any::<String>(), fields in "[()A-Za-z0-9: \t\n-]{0,200}") {
+            for text in [text, fields] {
+                stat(&text);
+                effective_uid(&text);
+                thread_group(&text);
+                newest_pid(&text);
+            }
+        }
     }
 }
