@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: the fuzz targets, with seeds from real captures.
+//! `cargo xtask fuzz`: the fuzz targets, with seeds from real captures and from what the
+//! kernel tells of this host.
 //!
 //! libFuzzer needs flags of the compiler that are not stable. `RUSTC_BOOTSTRAP` lets
 //! the installed one take them, so neither a nightly compiler nor cargo-fuzz is
@@ -10,7 +11,17 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 2] = ["decode", "flows"];
+const TARGETS: [&str; 7] = [
+    "decode",
+    "flows",
+    "netlink",
+    "proc_net",
+    "process",
+    "control_group",
+    "mountinfo",
+];
+/// Those from here on are of Linux, and run there only.
+const FIRST_OF_LINUX: usize = 2;
 const SECONDS: u32 = 300;
 
 /// What cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
@@ -27,43 +38,51 @@ const LINK_TYPES: [u32; 8] = [1, 113, 276, 101, 228, 229, 0, 108];
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let usage = || Failure(format!("fuzz [{}] [SECONDS]", TARGETS.join("|")));
     let parse = |text: &str| text.parse().map_err(|_| usage());
+    let all = if std::env::consts::OS == "linux" {
+        &TARGETS[..]
+    } else {
+        &TARGETS[..FIRST_OF_LINUX]
+    };
     let (targets, seconds) = match arguments {
-        [] => (&TARGETS[..], SECONDS),
+        [] => (all, SECONDS),
         [one] if TARGETS.contains(one) => (&arguments[..1], SECONDS),
-        [seconds] => (&TARGETS[..], parse(seconds)?),
+        [seconds] => (all, parse(seconds)?),
         [one, seconds] if TARGETS.contains(one) => (&arguments[..1], parse(seconds)?),
         _ => return Err(usage()),
     };
-    seed_decode()?;
     for target in targets {
+        seed(target)?;
         fuzz(target, seconds)?;
     }
     Ok(())
 }
 
 fn fuzz(target: &str, seconds: u32) -> Result<(), Failure> {
-    let corpus = corpus(target)?;
     let artifacts = root().join("fuzz/artifacts").join(target);
     fs::create_dir_all(&artifacts).map_err(|error| failed(&artifacts, &error))?;
+    let mut command = program(target)?;
+    command
+        .arg(corpus(target)?)
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .args(["-print_final_stats=1", "-max_len=4096"]);
+    let words = root().join("fuzz").join(format!("{target}.dict"));
+    if words.exists() {
+        command.arg(format!("-dict={}", words.display()));
+    }
+    run_command(&mut command)
+}
+
+/// A program of the fuzzing workspace, to be given arguments.
+fn program(name: &str) -> Result<Command, Failure> {
     let host = host()?;
     let mut command = cargo(&["run", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
     command
-        .args([
-            "--target",
-            &host,
-            "--target-dir",
-            "target/fuzz",
-            "--bin",
-            target,
-            "--",
-        ])
-        .arg(corpus)
-        .arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .args(["-print_final_stats=1", "-max_len=4096"])
+        .args(["--target", &host, "--target-dir", "target/fuzz"])
+        .args(["--bin", name, "--"])
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", FLAGS);
-    run_command(&mut command)
+    Ok(command)
 }
 
 /// The platform of this compiler: a sanitizer wants it named.
@@ -80,6 +99,46 @@ fn corpus(target: &str) -> Result<PathBuf, Failure> {
     let folder = root().join("fuzz/corpus").join(target);
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     Ok(folder)
+}
+
+/// Puts what is real into the corpus of a target.
+fn seed(target: &str) -> Result<(), Failure> {
+    match target {
+        "decode" => seed_decode(),
+        "netlink" => run_command(program("answers")?.arg(corpus(target)?)),
+        "proc_net" => seed_files(
+            target,
+            "net",
+            &["tcp", "tcp6", "udp", "udp6", "raw", "raw6"],
+        ),
+        "process" => seed_processes(target, &["stat", "status"]),
+        "control_group" => seed_processes(target, &["cgroup"]),
+        "mountinfo" => seed_processes(target, &["mountinfo"]),
+        _ => Ok(()),
+    }
+}
+
+/// Puts files of the processes of this host into a corpus.
+fn seed_processes(target: &str, names: &[&str]) -> Result<(), Failure> {
+    const MAX_PROCESSES: usize = 100;
+    let entries = fs::read_dir("/proc").map_err(|error| failed(Path::new("/proc"), &error))?;
+    let folders = entries.flatten().map(|entry| entry.file_name());
+    let folders = folders.filter_map(|name| name.into_string().ok());
+    let pids = folders.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    pids.take(MAX_PROCESSES)
+        .try_for_each(|pid| seed_files(target, &pid, names))
+}
+
+/// Puts files of a folder in `/proc` into a corpus, as far as they can be read.
+fn seed_files(target: &str, folder: &str, names: &[&str]) -> Result<(), Failure> {
+    for name in names {
+        let Ok(text) = fs::read(Path::new("/proc").join(folder).join(name)) else {
+            continue;
+        };
+        let seed = corpus(target)?.join(format!("{folder}-{name}"));
+        fs::write(&seed, text).map_err(|error| failed(&seed, &error))?;
+    }
+    Ok(())
 }
 
 /// Puts the frames of the capture files into the corpus of `decode`.

@@ -9,6 +9,9 @@ mod control_group;
 mod diag;
 mod facts;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod glance;
 mod holders;
 mod index;
