@@ -208,6 +208,8 @@ fn failed(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     #[test]
@@ -225,6 +227,17 @@ mod tests {
         // A file that was cut gives what is whole.
         assert_eq!(frames(&file[..file.len() - 1]), [vec![1, 7, 8]]);
         assert!(frames(b"no capture").is_empty());
+    }
+
+    #[test]
+    fn every_target_is_run() {
+        let folder = fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap();
+        let file = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        let mut files: Vec<_> = folder.map(file).collect();
+        files.sort();
+        let mut expected = TARGETS.map(|target| OsString::from(format!("{target}.rs")));
+        expected.sort();
+        assert_eq!(files, expected);
     }
 
     /// Reads the source of what the target picks from: depending on it would make this
