@@ -42,8 +42,8 @@ impl Stage {
     /// Starts the observer, and returns when it captures.
     pub(crate) fn open(table: &str, place: Place) -> Result<Self> {
         let venue = Venue::open(place)?;
-        let mut process = place
-            .observer()?
+        let mut process = venue
+            .observer()
             .args(["role", "observe", table, place.device()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -97,7 +97,7 @@ impl Stage {
     pub(crate) fn serve(&mut self, arguments: &[&str]) -> Result<(SocketAddr, u32)> {
         let mut server = self
             .venue
-            .role(Side::Server, arguments)?
+            .role(Side::Server, arguments)
             .stdout(Stdio::piped())
             .spawn()?;
         let pid = server.id();

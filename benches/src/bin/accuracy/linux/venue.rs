@@ -1,5 +1,6 @@
 //! Where processes and observer are: on one network, or on several with a bridge.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -48,19 +49,6 @@ impl Place {
             _ => 0,
         }
     }
-
-    /// How the observer is started.
-    pub(crate) fn observer(self) -> Result<Command> {
-        let program = std::env::current_exe()?;
-        Ok(match self {
-            Self::Here | Self::Bridge => Command::new(program),
-            _ => {
-                let mut command = as_nobody("net_raw");
-                command.arg(program);
-                command
-            }
-        })
-    }
 }
 
 /// A place, as it was set up for a case.
@@ -68,6 +56,7 @@ impl Place {
 pub(crate) struct Venue {
     pub(crate) place: Place,
     networks: Option<Networks>,
+    program: Program,
 }
 
 impl Venue {
@@ -77,12 +66,29 @@ impl Venue {
         } else {
             None
         };
-        Ok(Self { place, networks })
+        let program = Program::copied()?;
+        Ok(Self {
+            place,
+            networks,
+            program,
+        })
+    }
+
+    /// How the observer is started.
+    pub(crate) fn observer(&self) -> Command {
+        match self.place {
+            Place::Here | Place::Bridge => Command::new(&self.program.path),
+            _ => {
+                let mut command = as_nobody("net_raw");
+                command.arg(&self.program.path);
+                command
+            }
+        }
     }
 
     /// How a process with a role is started.
-    pub(crate) fn role(&self, side: Side, arguments: &[&str]) -> Result<Command> {
-        let program = std::env::current_exe()?;
+    pub(crate) fn role(&self, side: Side, arguments: &[&str]) -> Command {
+        let program = &self.program.path;
         let mut command = match (self.place, &self.networks) {
             (Place::SameUser, _) => as_nobody(""),
             (_, Some(networks)) => {
@@ -90,22 +96,45 @@ impl Venue {
                 command.args(["netns", "exec", networks.name(side)]);
                 command
             }
-            _ => Command::new(&program),
+            _ => Command::new(program),
         };
         if command.get_program() != program.as_os_str() {
-            command.arg(&program);
+            command.arg(program);
         }
         command.arg("role").args(arguments).stdin(Stdio::null());
-        Ok(command)
+        command
     }
 
     /// Plays a client's role to its end.
     pub(crate) fn play(&self, arguments: &[&str]) -> Result<()> {
-        let status = self.role(Side::Client, arguments)?.status()?;
+        let status = self.role(Side::Client, arguments).status()?;
         if !status.success() {
             return Err(format!("{arguments:?} ended with {status}").into());
         }
         Ok(())
+    }
+}
+
+/// A copy of this program where every user may run it, until it is dropped.
+#[derive(Debug)]
+struct Program {
+    path: PathBuf,
+}
+
+impl Program {
+    fn copied() -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("flowner-accuracy-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::copy(std::env::current_exe()?, &path)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _best_effort = std::fs::remove_file(&self.path);
     }
 }
 

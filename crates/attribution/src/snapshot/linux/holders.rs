@@ -83,9 +83,9 @@ impl Holders {
     pub(super) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
         Ok(Self {
+            sees_all_pids: proc.lists_all() && rustix::process::geteuid().is_root(),
             proc: Arc::new(proc),
             facts: Facts::new(),
-            sees_all_pids: sees_all_pids(),
             index: Mutex::default(),
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
@@ -546,14 +546,4 @@ impl Holders {
 /// What is guarded is whole between calls, also after a panic elsewhere.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether this process is root, and outside of every container: in the first
-/// namespace of process ids (`PROC_PID_INIT_INO` in `include/linux/proc_ns.h`), in
-/// which nobody is hidden from it.
-fn sees_all_pids() -> bool {
-    const FIRST: u64 = 0xEFFF_FFFC;
-    let namespace = rustix::fs::stat("/proc/self/ns/pid");
-    namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
-        && rustix::process::geteuid().is_root()
 }

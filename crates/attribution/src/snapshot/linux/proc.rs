@@ -110,6 +110,15 @@ impl Proc {
         Ok(Self { root, load, counts })
     }
 
+    /// Whether processes of every container are listed, in as far as permissions allow:
+    /// in the first namespace of process ids (`PROC_PID_INIT_INO` in
+    /// `include/linux/proc_ns.h`).
+    pub(super) fn lists_all(&self) -> bool {
+        const FIRST: u64 = 0xEFFF_FFFC;
+        let namespace = self.stat(format_args!("self/ns/pid"));
+        namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+    }
+
     /// The newest id of a process or thread.
     pub(super) fn newest_id(&self) -> Option<u32> {
         let mut buffer = [0; 128];

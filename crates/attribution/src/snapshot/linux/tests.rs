@@ -7,6 +7,27 @@ fn table() -> LinuxTable {
     LinuxTable::new().unwrap()
 }
 
+/// The table, and what it is on kernels and mounts that offer less.
+fn tables() -> Vec<(LinuxOptions, LinuxTable)> {
+    let all = LinuxOptions::default();
+    let no_counts = LinuxOptions {
+        descriptor_counts: false,
+        ..all.clone()
+    };
+    let no_sock_diag = LinuxOptions {
+        sock_diag: false,
+        ..all.clone()
+    };
+    let neither = LinuxOptions {
+        descriptor_counts: false,
+        ..no_sock_diag.clone()
+    };
+    [all, no_counts, no_sock_diag, neither]
+        .into_iter()
+        .map(|options| (options.clone(), LinuxTable::with_options(&options).unwrap()))
+        .collect()
+}
+
 /// The pids and the match of an answer.
 #[track_caller]
 fn check(table: &mut LinuxTable, query: SocketQuery, matched: Match) {
@@ -26,86 +47,114 @@ fn at(ip: &str, address: SocketAddr) -> SocketAddr {
 
 #[test]
 fn connections_are_found_by_five_tuple() {
-    let mut table = table();
-    for (listen, connect) in [
-        ("127.0.0.1:0", "127.0.0.1"),
-        ("[::1]:0", "::1"),
-        ("[::]:0", "127.0.0.1"),
-    ] {
-        let listener = TcpListener::bind(listen).unwrap();
-        let address = at(connect, listener.local_addr().unwrap());
-        let client = TcpStream::connect(address).unwrap();
-        let local = client.local_addr().unwrap();
-        check(
-            &mut table,
-            SocketQuery::tcp(local, address),
-            Match::FiveTuple,
-        );
-        // Not accepted yet: the listener's.
-        let unaccepted = if listen == "[::]:0" {
-            Match::WildcardAddress
-        } else {
-            Match::LocalEndpoint
-        };
-        check(&mut table, SocketQuery::tcp(address, local), unaccepted);
-        let accepted = listener.accept().unwrap();
-        check(
-            &mut table,
-            SocketQuery::tcp(address, local),
-            Match::FiveTuple,
-        );
-        drop(client);
-        drop(accepted);
-        // The kernel keeps the end that closed first for a while, without an owner.
-        let query = SocketQuery::tcp(local, address);
-        check(&mut table, query, Match::FiveTuple);
-        let stranger = LinuxTable::new().unwrap().find(&query).unwrap();
-        assert_eq!(
-            stranger.verdict,
-            Verdict::Unknown(Reason::Gone),
-            "{stranger:?}"
-        );
-    }
-}
-
-#[test]
-fn datagram_sockets_connected_or_not() {
-    let mut table = table();
-    let remote: SocketAddr = "127.0.0.1:9".parse().unwrap();
-    let other: SocketAddr = "127.0.0.1:10".parse().unwrap();
-    for (bind, matched) in [
-        ("127.0.0.1:0", Match::LocalEndpoint),
-        ("0.0.0.0:0", Match::WildcardAddress),
-        ("[::]:0", Match::WildcardAddress),
-    ] {
-        let socket = UdpSocket::bind(bind).unwrap();
-        let local = at("127.0.0.1", socket.local_addr().unwrap());
-        check(&mut table, SocketQuery::udp(local, remote), matched);
-        if bind != "[::]:0" {
-            socket.connect(remote).unwrap();
-            check(
-                &mut table,
-                SocketQuery::udp(local, remote),
-                Match::FiveTuple,
-            );
-            let answer = table.find(&SocketQuery::udp(local, other)).unwrap();
-            assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
+    for (options, table) in &mut tables() {
+        for (listen, connect) in [
+            ("127.0.0.1:0", "127.0.0.1"),
+            ("[::1]:0", "::1"),
+            ("[::]:0", "127.0.0.1"),
+        ] {
+            connection(options, table, listen, connect);
         }
     }
 }
 
+/// From the first packet to the end of a connection.
+fn connection(options: &LinuxOptions, table: &mut LinuxTable, listen: &str, connect: &str) {
+    let listener = TcpListener::bind(listen).unwrap();
+    let address = at(connect, listener.local_addr().unwrap());
+    let client = TcpStream::connect(address).unwrap();
+    let local = client.local_addr().unwrap();
+    check(table, SocketQuery::tcp(local, address), Match::FiveTuple);
+    // Not accepted yet: the listener's.
+    let unaccepted = if listen == "[::]:0" {
+        Match::WildcardAddress
+    } else {
+        Match::LocalEndpoint
+    };
+    check(table, SocketQuery::tcp(address, local), unaccepted);
+    let accepted = listener.accept().unwrap();
+    check(table, SocketQuery::tcp(address, local), Match::FiveTuple);
+    drop(client);
+    drop(accepted);
+    // The kernel keeps the end that closed first for a while, without an owner.
+    let query = SocketQuery::tcp(local, address);
+    if options.sock_diag {
+        check(table, query, Match::FiveTuple);
+    }
+    let stranger = LinuxTable::with_options(options).unwrap().find(&query);
+    let stranger = stranger.unwrap();
+    let gone = Verdict::Unknown(Reason::Gone);
+    assert_eq!(stranger.verdict, gone, "{options:?}: {stranger:?}");
+}
+
+#[test]
+fn datagram_sockets_connected_or_not() {
+    let remote: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let other: SocketAddr = "127.0.0.1:10".parse().unwrap();
+    for (_, table) in &mut tables() {
+        for (bind, matched) in [
+            ("127.0.0.1:0", Match::LocalEndpoint),
+            ("0.0.0.0:0", Match::WildcardAddress),
+            ("[::]:0", Match::WildcardAddress),
+        ] {
+            let socket = UdpSocket::bind(bind).unwrap();
+            let local = at("127.0.0.1", socket.local_addr().unwrap());
+            check(table, SocketQuery::udp(local, remote), matched);
+            if bind != "[::]:0" {
+                socket.connect(remote).unwrap();
+                check(table, SocketQuery::udp(local, remote), Match::FiveTuple);
+                let answer = table.find(&SocketQuery::udp(local, other)).unwrap();
+                assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
+            }
+        }
+    }
+}
+
+/// Where `/proc` is not mounted, the user is told, and nobody is named.
+#[test]
+fn without_proc_users_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LinuxOptions {
+        proc: folder.path().to_owned(),
+        ..LinuxOptions::default()
+    };
+    let mut table = LinuxTable::with_options(&options).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let query = SocketQuery::new(Protocol::Udp, socket.local_addr().unwrap(), None);
+    let answer = table.find(&query).unwrap();
+    let Verdict::Partial {
+        user: Some(user), ..
+    } = answer.verdict
+    else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(user.id, rustix::process::geteuid().as_raw());
+    let listed = table.snapshot().unwrap().find(&query);
+    assert!(
+        matches!(listed.verdict, Verdict::Partial { .. }),
+        "{listed:?}"
+    );
+    let error = LinuxTable::with_options(&LinuxOptions {
+        sock_diag: false,
+        ..options
+    });
+    assert!(error.unwrap_err().to_string().contains("/proc/net"));
+}
+
 #[test]
 fn a_snapshot_says_the_same_as_single_questions() {
-    let mut table = table();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let query = SocketQuery::tcp(client.local_addr().unwrap(), client.peer_addr().unwrap());
-    let one = table.find(&query).unwrap();
-    let all = table.snapshot().unwrap().find(&query);
-    assert_eq!(
-        (one.verdict, one.evidence.matched),
-        (all.verdict, all.evidence.matched)
-    );
+    for (_, table) in &mut tables() {
+        let one = table.find(&query).unwrap();
+        let all = table.snapshot().unwrap().find(&query);
+        assert!(one.verdict.is_named());
+        assert_eq!(
+            (one.verdict, one.evidence.matched),
+            (all.verdict, all.evidence.matched)
+        );
+    }
 }
 
 #[test]
