@@ -1,5 +1,6 @@
 //! All sockets of a host at one time, and the search among them.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -73,7 +74,7 @@ pub struct Snapshot {
     source: Source,
     started_at: SystemTime,
     finished_at: SystemTime,
-    /// Sorted by protocol and local port, then as [`sort_key`] says.
+    /// Sorted by protocol and local port, then as [`order`] says.
     sockets: Vec<Socket>,
 }
 
@@ -90,7 +91,7 @@ impl Snapshot {
             socket.local = normalize(socket.local);
             socket.remote = socket.remote.map(normalize);
         }
-        sockets.sort_by_key(sort_key);
+        sockets.sort_unstable_by(order);
         Self {
             source,
             started_at,
@@ -154,11 +155,14 @@ impl Snapshot {
 }
 
 /// Total, so that the same sockets are always listed in the same order.
-fn sort_key(socket: &Socket) -> impl Ord + use<> {
-    (
-        (socket.protocol, socket.local.port(), socket.local.ip()),
-        socket.remote,
-        socket.state,
-        socket.owner.processes().first().map(|process| process.id()),
-    )
+fn order(one: &Socket, other: &Socket) -> Ordering {
+    let place = |socket: &Socket| (socket.protocol, socket.local.port(), socket.local.ip());
+    let rest = |socket: &Socket| {
+        let owner = socket.owner.processes().first();
+        let owner = owner.map(|process| process.id());
+        let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
+        (namespace, socket.remote, socket.state, owner)
+    };
+    let by_place = place(one).cmp(&place(other));
+    by_place.then_with(|| rest(one).cmp(&rest(other)))
 }

@@ -91,6 +91,15 @@ impl Addresses {
         self.known.contains(&ip)
     }
 
+    /// The numbers of all interfaces that have an address.
+    pub(super) fn interfaces(&mut self) -> Vec<u32> {
+        self.refresh();
+        let mut interfaces: Vec<u32> = self.networks.iter().map(|n| n.interface).collect();
+        interfaces.sort_unstable();
+        interfaces.dedup();
+        interfaces
+    }
+
     /// The networks that this address is in.
     pub(super) fn networks_of(&mut self, ip: IpAddr) -> impl Iterator<Item = Network> {
         self.refresh();

@@ -21,20 +21,22 @@ impl Diag {
         let netlink = Netlink::open(Some(netlink::SOCK_DIAG), 0)?;
         let mut diag = Self { netlink };
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        diag.exact(Protocol::Tcp, nobody, nobody)?;
+        diag.exact(0, Protocol::Tcp, nobody, nobody)?;
         Ok(diag)
     }
 
     /// The socket that a packet between these ends belongs to, or the listener that
-    /// would take it; `None` where there is none.
+    /// would take it; `None` where there is none. The packet is of an interface, by its
+    /// number, or 0 for any.
     pub(super) fn exact(
         &mut self,
+        interface: u32,
         protocol: Protocol,
         local: SocketAddr,
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
         let sequence = self.netlink.next_sequence();
-        let request = message::exact(protocol, local, remote, sequence);
+        let request = message::exact(interface, protocol, local, remote, sequence);
         self.netlink.send(&request)?;
         let answer = self.receive()?.next();
         match answer {
@@ -56,6 +58,11 @@ impl Diag {
         which: Which,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
+        if protocol == Protocol::Tcp {
+            let request = message::dump_tcp(which, self.netlink.next_sequence());
+            let dumped = self.dumped(&request, sockets);
+            return dumped.inspect_err(|_| _ = self.netlink.drain());
+        }
         let mut is_told = false;
         // Of IPv6 alone, there is nothing on a kernel without it.
         for family in [Family::V4, Family::V6] {
@@ -74,7 +81,11 @@ impl Diag {
     ) -> io::Result<bool> {
         let sequence = self.netlink.next_sequence();
         let request = message::dump(protocol, family, which, sequence);
-        self.netlink.send(&request)?;
+        self.dumped(&request, sockets)
+    }
+
+    fn dumped(&mut self, request: &[u8], sockets: &mut Vec<DiagSocket>) -> io::Result<bool> {
+        self.netlink.send(request)?;
         loop {
             for message in self.receive()? {
                 match message {

@@ -52,6 +52,8 @@ pub(super) struct Holders {
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Instant>>,
+    /// The newest id when all processes were listed.
+    listed_until: Mutex<Option<u32>>,
 }
 
 /// The first half of a look at a process.
@@ -90,6 +92,7 @@ impl Holders {
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
             scanned_all: Mutex::default(),
+            listed_until: Mutex::default(),
         })
     }
 
@@ -208,9 +211,18 @@ impl Holders {
         processes
     }
 
-    /// The only process that is known to hold a socket, without another look.
-    pub(super) fn only_known(&self, inode: u32) -> Result<Arc<Process>, Count> {
-        self.index().only_holder(inode)
+    /// The only process that is known to hold a socket, without another look; it is
+    /// [remembered](Index::remember).
+    pub(super) fn only_known(
+        &self,
+        inode: u32,
+        cookie: u64,
+        now: Instant,
+    ) -> Result<Arc<Process>, Count> {
+        let index = &mut *self.index();
+        let process = index.only_holder(inode)?;
+        index.remember(cookie, std::slice::from_ref(&process), now);
+        Ok(process)
     }
 
     /// Remembers who had a connection; see [`Index::remember`].
@@ -400,6 +412,12 @@ impl Holders {
 
     /// All processes; the others are forgotten.
     fn living(&self, scratch: &mut Scratch) -> Vec<u32> {
+        // Where none was started since they were listed, those are all.
+        let newest = self.proc.newest_id();
+        if newest.is_some() && *lock(&self.listed_until) == newest {
+            return self.index().pids();
+        }
+        *lock(&self.listed_until) = newest;
         let mut pids = Vec::new();
         self.proc.pids(scratch, &mut pids);
         pids.sort_unstable();

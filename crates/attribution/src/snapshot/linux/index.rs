@@ -23,7 +23,7 @@ const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
 const MAX_ORPHANS: usize = 16_384;
 /// Connections whose owner is remembered after they were closed, and how long.
-const MAX_CLOSED: usize = 8_192;
+const MAX_CLOSED: usize = 32_768;
 const MEMORY: Duration = Duration::from_secs(60);
 
 /// What the last look at a process found.
@@ -67,7 +67,7 @@ pub(super) struct Index {
     likely: Vec<u32>,
     orphans: HashSet<u32>,
     lately: VecDeque<Lately>,
-    closed: HashMap<u64, Arc<[Arc<Process>]>>,
+    closed: HashMap<u64, Owners>,
     closed_order: VecDeque<(u64, Instant)>,
 }
 
@@ -181,6 +181,11 @@ impl Index {
     /// Whether there are processes whose descriptors may not be read.
     pub(super) fn has_hidden(&self) -> bool {
         self.processes.values().any(|known| known.scanned.is_hidden)
+    }
+
+    /// All that are known.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.processes.keys().copied().collect()
     }
 
     pub(super) fn scanned(&self, pid: u32) -> Option<&Scanned> {
@@ -342,14 +347,7 @@ impl Index {
     /// Remembers who had a connection, by the kernel's number of the socket, which
     /// stays the same until the end of `TIME_WAIT`.
     pub(super) fn remember(&mut self, cookie: u64, owners: &[Arc<Process>], now: Instant) {
-        if cookie == 0 || owners.is_empty() {
-            return;
-        }
-        if self
-            .closed
-            .get(&cookie)
-            .is_some_and(|known| **known == *owners)
-        {
+        if cookie == 0 || owners.is_empty() || self.remembered(cookie) == owners {
             return;
         }
         let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > MEMORY;
@@ -361,12 +359,32 @@ impl Index {
             }
         }
         self.closed_order.push_back((cookie, now));
-        self.closed.insert(cookie, owners.into());
+        self.closed.insert(cookie, Owners::from(owners));
     }
 
     /// Who had the connection with this number.
     pub(super) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
-        self.closed.get(&cookie).map_or(&[], |owners| owners)
+        match self.closed.get(&cookie) {
+            None => &[],
+            Some(Owners::One(owner)) => std::slice::from_ref(owner),
+            Some(Owners::More(owners)) => owners,
+        }
+    }
+}
+
+/// Hardly a connection has more than one owner.
+#[derive(Debug)]
+enum Owners {
+    One(Arc<Process>),
+    More(Box<[Arc<Process>]>),
+}
+
+impl From<&[Arc<Process>]> for Owners {
+    fn from(owners: &[Arc<Process>]) -> Self {
+        match owners {
+            [owner] => Self::One(Arc::clone(owner)),
+            owners => Self::More(owners.into()),
+        }
     }
 }
 

@@ -14,6 +14,11 @@ use crate::Protocol;
 
 /// `SOCK_DIAG_BY_FAMILY`: the type of requests and of the sockets in answers.
 const BY_FAMILY: u16 = 20;
+/// `TCPDIAG_GETSOCK`: the older type of requests, and of the sockets in its answers. It
+/// is about both families at once (`inet_diag_dump_compat` in `net/ipv4/inet_diag.c`).
+const TCP_OF_BOTH: u16 = 18;
+/// `struct inet_diag_req`.
+const TCP_REQUEST_LEN: usize = 60;
 /// `struct inet_diag_req_v2` and `struct inet_diag_msg`.
 const REQUEST_LEN: usize = 56;
 const SOCKET_LEN: usize = 72;
@@ -100,7 +105,7 @@ impl Which {
         const LISTEN: u32 = 1 << 10;
         match (self, protocol) {
             (Self::Waiting(_), Protocol::Tcp) => LISTEN,
-            _ => u32::MAX,
+            _ => ALL_STATES,
         }
     }
 
@@ -110,6 +115,24 @@ impl Which {
             Self::Waiting(port) | Self::OnPort(port) => port,
         }
     }
+}
+
+/// Those of `include/net/tcp_states.h`, but for sockets that have an address and do
+/// nothing with it: they are looked for in another table, which is large.
+const ALL_STATES: u32 = 0x1FFE;
+
+/// A request for many TCP sockets of both families: the kernel walks its large table of
+/// connections once.
+pub(super) fn dump_tcp(which: Which, sequence: u32) -> [u8; HEADER_LEN + TCP_REQUEST_LEN] {
+    let mut bytes = [0; HEADER_LEN + TCP_REQUEST_LEN];
+    let header = header(TCP_REQUEST_LEN, TCP_OF_BOTH, DUMP, sequence);
+    bytes[..HEADER_LEN].copy_from_slice(&header);
+    let body = &mut bytes[HEADER_LEN..];
+    // Family, lengths and extensions; the ends, of which the local port; the states.
+    body[0] = Family::V4.number();
+    body[4..6].copy_from_slice(&which.port().to_be_bytes());
+    body[52..56].copy_from_slice(&which.states(Protocol::Tcp).to_ne_bytes());
+    bytes
 }
 
 /// A request, header and all.
@@ -131,6 +154,7 @@ pub(super) fn dump(protocol: Protocol, family: Family, which: Which, sequence: u
 /// The kernel looks for the receiver of a datagram as if one came in, so for UDP
 /// source and destination change places (`udp_dump_one` in `net/ipv4/udp_diag.c`).
 pub(super) fn exact(
+    interface: u32,
     protocol: Protocol,
     local: SocketAddr,
     remote: SocketAddr,
@@ -140,7 +164,11 @@ pub(super) fn exact(
         Protocol::Udp | Protocol::UdpLite => (remote, local),
         Protocol::Tcp | Protocol::Raw => (local, remote),
     };
-    request(protocol, Family::of(local), 0, u32::MAX, ends, sequence)
+    let mut bytes = request(protocol, Family::of(local), 0, ALL_STATES, ends, sequence);
+    // Behind the ends (`idiag_if`), before the cookie.
+    let place = bytes.len() - 12;
+    bytes[place..place + 4].copy_from_slice(&interface.to_ne_bytes());
+    bytes
 }
 
 fn request(
@@ -194,7 +222,9 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
         Ok(match frame? {
             Frame::Done => Message::Done,
             Frame::Error(number) => Message::Error(number),
-            Frame::Other(BY_FAMILY, body) => socket(body)?.map_or(Message::Other, Message::Socket),
+            Frame::Other(BY_FAMILY | TCP_OF_BOTH, body) => {
+                socket(body)?.map_or(Message::Other, Message::Socket)
+            }
             Frame::Other(..) => Message::Other,
         })
     })

@@ -52,6 +52,8 @@ use crate::{
 
 /// How long a search for networks is good for many questions.
 const SEARCHED: Duration = Duration::from_millis(100);
+/// And for the next list of all sockets.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// The native table of Linux.
 #[derive(Debug)]
@@ -117,7 +119,12 @@ impl LinuxTable {
 
     fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
         let observed_at = SystemTime::now();
-        let candidates = sockets::thorough(&mut self.sockets, query)?;
+        let namespaces = &mut self.namespaces;
+        let interfaces = || {
+            let namespaces = namespaces.as_mut();
+            namespaces.map_or_else(Vec::new, Namespaces::own_interfaces)
+        };
+        let candidates = sockets::thorough(&mut self.sockets, query, interfaces)?;
         let (verdict, matched) = self.looker(asked).judge(query.protocol(), candidates);
         Ok(told(verdict, matched, observed_at, None))
     }
@@ -145,7 +152,8 @@ impl LinuxTable {
         let places = namespaces.with_address(ip, since, proc, scratch);
         let mut best = None;
         for place in places {
-            let candidates = sockets::thorough(&mut place.sockets, query)?;
+            let interfaces = || place.addresses.interfaces();
+            let candidates = sockets::thorough(&mut place.sockets, query, interfaces)?;
             let mut looker = Looker {
                 sockets: &mut place.sockets,
                 holders: &self.holders,
@@ -175,7 +183,11 @@ impl LinuxTable {
         let asked = Instant::now();
         let mut places = vec![(None, lists(&mut self.sockets)?, &mut self.sockets)];
         if let Some(namespaces) = &mut self.namespaces {
-            namespaces.search(self.holders.proc(), &mut self.scratch);
+            // One that is entered by a process that was there before may be a moment late.
+            let recent = asked.checked_sub(RECENT).unwrap_or(asked);
+            if !namespaces.is_searched_since(recent) {
+                namespaces.search(self.holders.proc(), &mut self.scratch);
+            }
             for other in namespaces.others() {
                 let namespace = &other.public;
                 match lists(&mut other.sockets) {
@@ -231,12 +243,11 @@ impl Looker<'_> {
         if found.inode == 0 {
             return closed(self.holders, found);
         }
-        let processes = match self.holders.only_known(found.inode) {
-            Ok(process) => {
-                self.holders
-                    .remember(found.cookie, std::slice::from_ref(&process));
-                return Verdict::Process(process);
-            }
+        let known = self
+            .holders
+            .only_known(found.inode, found.cookie, self.asked);
+        let processes = match known {
+            Ok(process) => return Verdict::Process(process),
             Err(Count::Several) => self.holders.known(found.inode, u64::MAX, self.scratch),
             Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);

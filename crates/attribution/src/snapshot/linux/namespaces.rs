@@ -90,6 +90,12 @@ impl Namespaces {
         addresses.is_none_or(|addresses| addresses.contains(ip))
     }
 
+    /// The interfaces of our own that have an address.
+    pub(super) fn own_interfaces(&mut self) -> Vec<u32> {
+        let addresses = self.own_addresses.as_mut();
+        addresses.map_or_else(Vec::new, Addresses::interfaces)
+    }
+
     /// Those that have an address, which is not our own. Where none is known that has,
     /// looks for new ones, if that was not done since a given time.
     pub(super) fn with_address(

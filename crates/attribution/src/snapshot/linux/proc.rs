@@ -44,11 +44,12 @@ pub(super) struct Proc {
 /// Changes when a process opens or closes something, or is another one.
 ///
 /// Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
-/// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 and tells nothing.
+/// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     folder: u64,
-    descriptors: i64,
+    /// `None` where it is not told.
+    descriptors: Option<i64>,
     /// The user whose process it is; 0 also for a process that may not be dumped
     /// (`task_dump_owner` in `fs/proc/base.c`).
     pub(super) owner: u32,
@@ -57,13 +58,13 @@ pub(super) struct Mark {
 impl Mark {
     /// Whether two looks with these marks found the same, as far as marks tell.
     pub(super) fn is_same(self, other: Self) -> bool {
-        self.descriptors > 0 && self == other
+        self.descriptors.is_some() && self == other
     }
 
     /// As of a look that did not read all descriptors.
     pub(super) const fn without_count(self) -> Self {
         Self {
-            descriptors: 0,
+            descriptors: None,
             ..self
         }
     }
@@ -107,7 +108,15 @@ impl Proc {
         let root = rustix::fs::open(root, FOLDER, Mode::empty())?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let load = openat(&root, "loadavg", flags, Mode::empty()).ok();
-        Ok(Self { root, load, counts })
+        let mut proc = Self {
+            root,
+            load,
+            counts: false,
+        };
+        // This process has some open.
+        let own = proc.stat(format_args!("self/fd"));
+        proc.counts = counts && own.is_ok_and(|own| own.st_size > 0);
+        Ok(proc)
     }
 
     /// Whether processes of every container are listed, in as far as permissions allow:
@@ -213,7 +222,7 @@ impl Proc {
     fn mark_of(&self, stat: &Stat) -> Mark {
         Mark {
             folder: stat.st_ino,
-            descriptors: if self.counts { stat.st_size } else { 0 },
+            descriptors: self.counts.then_some(stat.st_size),
             owner: stat.st_uid,
         }
     }

@@ -67,15 +67,21 @@ impl DiagSocket {
 
 /// Finds what a question is about in microseconds.
 ///
-/// Sockets that are bound to a device escape it where they are connected: the kernel
-/// finds them only for packets of that device.
+/// Connections that are bound to an interface escape it: the kernel finds them only for
+/// packets of that interface.
 pub(super) fn quick(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
-    let found = match query.remote() {
-        Some(remote) => connection(sockets, query, remote)?,
+    let any = match query.remote() {
+        Some(remote) => sockets.exact(query.protocol(), query.local(), remote)?,
         None => None,
     };
+    let is_any = any.is_some();
+    // Where there is no connection, the kernel tells the listener that would take it.
+    let found = any.filter(|found| found.remote.map(normalize) == query.remote());
     if let Some(found) = found.filter(|found| found.inode != 0) {
         return Ok(Candidates::Open(Match::FiveTuple, vec![found]));
+    }
+    if query.remote().is_some() && !is_any && sockets.tells_listeners() {
+        return Ok(Candidates::None);
     }
     // All that may serve it: the kernel tells one of a group only.
     let waiting = listed(sockets, query, Which::Waiting(query.local().port()))?;
@@ -97,11 +103,32 @@ pub(super) fn accepted(sockets: &mut Sockets, query: &SocketQuery) -> io::Result
     })
 }
 
-/// As [`quick`]; where that finds nothing, goes through all connections of the port.
-pub(super) fn thorough(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
-    match quick(sockets, query)? {
-        Candidates::None => listed(sockets, query, Which::OnPort(query.local().port())),
-        found => Ok(found),
+/// As [`quick`]; where that finds nothing, looks for connections that are bound to one
+/// of these interfaces, or for any on the port if the remote end is not known.
+pub(super) fn thorough(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    interfaces: impl FnOnce() -> Vec<u32>,
+) -> io::Result<Candidates> {
+    let found = quick(sockets, query)?;
+    match query.remote() {
+        _ if found != Candidates::None => Ok(found),
+        None => listed(sockets, query, Which::OnPort(query.local().port())),
+        // Of other protocols, all sockets were listed.
+        Some(_) if query.protocol() != Protocol::Tcp => Ok(found),
+        Some(remote) => {
+            for interface in interfaces() {
+                let found = sockets.exact_on(interface, Protocol::Tcp, query.local(), remote)?;
+                let found = found.filter(|found| found.remote.map(normalize) == Some(remote));
+                match found {
+                    Some(found) if found.inode != 0 => {
+                        return Ok(Candidates::Open(Match::FiveTuple, vec![found]));
+                    }
+                    _ => {}
+                }
+            }
+            Ok(Candidates::None)
+        }
     }
 }
 

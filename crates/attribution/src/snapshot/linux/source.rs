@@ -65,10 +65,26 @@ impl Sockets {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
+        self.exact_on(0, protocol, local, remote)
+    }
+
+    /// Whether [`exact`](Self::exact) tells what waits for peers, too.
+    pub(super) const fn tells_listeners(&self) -> bool {
+        self.diag.is_some()
+    }
+
+    /// As [`exact`](Self::exact), for packets of an interface, by its number.
+    pub(super) fn exact_on(
+        &mut self,
+        interface: u32,
+        protocol: Protocol,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
         match (&mut self.diag, &mut self.files) {
-            (Some(diag), Some(_)) => diag.exact(protocol, local, remote),
+            (Some(diag), Some(_)) => diag.exact(interface, protocol, local, remote),
             (Some(diag), None) => {
-                let found = diag.exact(protocol, local, remote)?;
+                let found = diag.exact(interface, protocol, local, remote)?;
                 Ok(found.map(without_cookie))
             }
             (None, Some(files)) => files.exact(protocol, local, remote),

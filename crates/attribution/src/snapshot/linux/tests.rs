@@ -142,6 +142,23 @@ fn without_proc_users_are_told() {
 }
 
 #[test]
+fn connections_that_are_bound_to_an_interface() {
+    let mut table = table();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    if let Err(error) = socket.bind_device(Some(b"lo")) {
+        eprintln!("SKIPPED: bound to an interface: {error}");
+        return;
+    }
+    socket
+        .connect(&listener.local_addr().unwrap().into())
+        .unwrap();
+    let client = TcpStream::from(socket);
+    let query = SocketQuery::tcp(client.local_addr().unwrap(), client.peer_addr().unwrap());
+    check(&mut table, query, Match::FiveTuple);
+}
+
+#[test]
 fn a_snapshot_says_the_same_as_single_questions() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -121,6 +121,9 @@ pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
         );
         is_early && socket.owner == Verdict::Unknown(Reason::Gone)
     };
+    if !sockets.iter().any(may_wait) {
+        return;
+    }
     let mut listeners: HashMap<u16, Vec<Socket>> = HashMap::new();
     for socket in sockets.iter() {
         if socket.state == Some(SocketState::Listen) {

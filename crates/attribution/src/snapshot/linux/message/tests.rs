@@ -122,11 +122,11 @@ proptest! {
     fn requests_name_the_ends(
         (ours, theirs) in ends(),
         (local, remote) in any::<(u16, u16)>(),
-        sequence in any::<u32>(),
+        (interface, sequence) in any::<(u32, u32)>(),
         protocol in prop::sample::select(&Protocol::ALL[..]),
     ) {
         let (local, remote) = (SocketAddr::new(ours, local), SocketAddr::new(theirs, remote));
-        let request = exact(protocol, local, remote, sequence);
+        let request = exact(interface, protocol, local, remote, sequence);
         prop_assert_eq!(&request[8..12], sequence.to_ne_bytes());
         let frame = frames(&request).next();
         let Some(Ok(Frame::Other(BY_FAMILY, body))) = frame else {
@@ -141,6 +141,7 @@ proptest! {
         prop_assert_eq!(&body[10..12], destination.port().to_be_bytes());
         prop_assert_eq!(&body[12..28], address_bytes(source.ip()));
         prop_assert_eq!(&body[28..44], address_bytes(destination.ip()));
+        prop_assert_eq!(&body[44..48], interface.to_ne_bytes());
     }
 
     #[test]

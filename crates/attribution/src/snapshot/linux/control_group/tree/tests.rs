@@ -173,7 +173,10 @@ fn the_group_of_a_socket_is_told() {
     }
     let (_stream, peer) = child.connect(&listener);
     let mut diag = Diag::open().unwrap();
-    let socket = diag.exact(Protocol::Tcp, peer, address).unwrap().unwrap();
+    let socket = diag
+        .exact(0, Protocol::Tcp, peer, address)
+        .unwrap()
+        .unwrap();
     let Some(id) = socket.control_group else {
         eprintln!("SKIPPED: this kernel does not tell the group of a socket");
         return;
