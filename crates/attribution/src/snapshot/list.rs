@@ -156,13 +156,17 @@ impl Snapshot {
 
 /// Total, so that the same sockets are always listed in the same order.
 fn order(one: &Socket, other: &Socket) -> Ordering {
-    let place = |socket: &Socket| (socket.protocol, socket.local.port(), socket.local.ip());
     let rest = |socket: &Socket| {
         let owner = socket.owner.processes().first();
         let owner = owner.map(|process| process.id());
         let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
         (namespace, socket.remote, socket.state, owner)
     };
-    let by_place = place(one).cmp(&place(other));
-    by_place.then_with(|| rest(one).cmp(&rest(other)))
+    // The ports differ mostly; the rest is compared where it must be.
+    let port = |socket: &Socket| (socket.protocol, socket.local.port());
+    let by_port = port(one).cmp(&port(other));
+    let by_address = || one.local.ip().cmp(&other.local.ip());
+    by_port
+        .then_with(by_address)
+        .then_with(|| rest(one).cmp(&rest(other)))
 }

@@ -89,12 +89,21 @@ impl Facts {
     ) -> Process {
         let arguments = proc::read(process, c"cmdline", MAX_ARGUMENTS, scratch);
         let arguments = arguments.ok().map(split_arguments);
+        // Also where the folder of descriptors is root's, because the process may not be
+        // dumped, this one is its own user's (`task_dump_owner` in `fs/proc/base.c`).
         let uid = match owner {
-            // Of root, or of one whose folder is root's because it may not be dumped.
-            0 => text(process, c"status", scratch).and_then(|text| stat::effective_uid(&text)),
+            0 => rustix::fs::fstat(process).map(|stat| stat.st_uid).ok(),
             uid => Some(uid),
         };
-        let unit = text(process, c"cgroup", scratch).and_then(|text| control_group::unit(&text));
+        let group = text(process, c"cgroup", scratch);
+        let unit = group.as_deref().and_then(control_group::unit);
+        let uid = match (uid, group) {
+            // Of one that has exited it is root's too, and nothing can be read there.
+            (Some(0), None) => {
+                text(process, c"status", scratch).and_then(|text| stat::effective_uid(&text))
+            }
+            (uid, _) => uid,
+        };
         let (path, path_deleted) = path.map_or((None, false), split_deleted);
         Process {
             pid,

@@ -166,6 +166,13 @@ impl Holders {
         found
     }
 
+    /// Whether there are so many processes that a second thread is worth its start, or
+    /// none is known yet.
+    pub(super) fn are_many(&self) -> bool {
+        let known = self.index().count();
+        known == 0 || known >= MANY
+    }
+
     /// Looks again at every process that changed; forgets those that are gone.
     pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
         let began = Instant::now();

@@ -1,10 +1,11 @@
 //! Which process holds which socket, as far as it was looked at. Pure: what was read
 //! is put in, nothing is read here.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::hash::NumberMap;
 use super::proc::{Descriptor, Mark};
 use crate::Process;
 use crate::matching::distinct;
@@ -57,8 +58,8 @@ impl Scanned {
 /// The index. See [`Holders`](super::holders::Holders) for how it is filled.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    processes: HashMap<u32, Numbered>,
-    by_inode: HashMap<u32, Pids>,
+    processes: NumberMap<u32, Numbered>,
+    by_inode: NumberMap<u32, Pids>,
     newest: Option<u32>,
     /// Newest first.
     new_ids: VecDeque<u32>,
@@ -67,7 +68,7 @@ pub(super) struct Index {
     likely: Vec<u32>,
     orphans: HashSet<u32>,
     lately: VecDeque<Lately>,
-    closed: HashMap<u64, Owners>,
+    closed: NumberMap<u64, Owners>,
     closed_order: VecDeque<(u64, Instant)>,
 }
 
@@ -181,6 +182,10 @@ impl Index {
     /// Whether there are processes whose descriptors may not be read.
     pub(super) fn has_hidden(&self) -> bool {
         self.processes.values().any(|known| known.scanned.is_hidden)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.processes.len()
     }
 
     /// All that are known.

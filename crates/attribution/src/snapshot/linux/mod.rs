@@ -13,6 +13,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod glance;
+mod hash;
 mod holders;
 mod index;
 mod message;
@@ -179,9 +180,27 @@ impl LinuxTable {
         }))
     }
 
+    /// The sockets of our own namespace, and a look at all processes that changed: of
+    /// many, at the same time.
+    fn own_lists(&mut self) -> io::Result<Lists> {
+        let (sockets, holders) = (&mut self.sockets, &self.holders);
+        if !holders.are_many() {
+            let lists = lists(sockets);
+            holders.refresh(0, &mut self.scratch);
+            return lists;
+        }
+        std::thread::scope(|scope| {
+            let listing = scope.spawn(|| lists(sockets));
+            holders.refresh(0, &mut self.scratch);
+            let listed = listing.join();
+            listed.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()))
+        })
+    }
+
     fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
         let asked = Instant::now();
-        let mut places = vec![(None, lists(&mut self.sockets)?, &mut self.sockets)];
+        let ours = self.own_lists()?;
+        let mut places = vec![(None, ours, &mut self.sockets)];
         if let Some(namespaces) = &mut self.namespaces {
             // One that is entered by a process that was there before may be a moment late.
             let recent = asked.checked_sub(RECENT).unwrap_or(asked);
@@ -196,9 +215,11 @@ impl LinuxTable {
                 }
             }
         }
-        // After the lists, so that whoever holds a socket of them is seen.
-        self.holders.refresh(0, &mut self.scratch);
-        let mut all = Vec::new();
+        // Sockets that nobody holds as it seems were opened while they were listed.
+        let asked = Instant::now();
+        let count = |lists: &Lists| lists.iter().map(|(_, list)| list.len()).sum::<usize>();
+        let counts = places.iter().map(|(_, lists, _)| count(lists));
+        let mut all = Vec::with_capacity(counts.sum());
         for (namespace, lists, sockets) in places {
             let start = all.len();
             let mut looker = Looker {
@@ -325,7 +346,9 @@ impl SocketTable for LinuxTable {
 }
 
 /// The sockets of each protocol.
-fn lists(sockets: &mut Sockets) -> io::Result<[(Protocol, Vec<DiagSocket>); 4]> {
+type Lists = [(Protocol, Vec<DiagSocket>); 4];
+
+fn lists(sockets: &mut Sockets) -> io::Result<Lists> {
     let mut lists = Protocol::ALL.map(|protocol| (protocol, Vec::new()));
     for (protocol, list) in &mut lists {
         let listed = sockets.list(*protocol, Which::All, list);
