@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Who(WhoArgs),
     /// List the devices that can be captured from
     Devices(DevicesArgs),
+    /// Tell what this program may see here, and what would let it see more
+    #[command(after_help = "Exit codes: 0 all works, at least in part, 2 something does not.")]
+    Doctor(DoctorArgs),
 }
 
 /// Options that capturing and reading share.
@@ -106,6 +109,13 @@ const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, or: tcp 10.0.0.2:45
 pub(crate) struct WhoArgs {
     #[arg(help = WHO_HELP, value_name = "PORT | ADDR:PORT | FIVE-TUPLE", required = true)]
     pub(crate) target: Vec<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -34,6 +34,7 @@
 //! ([`Verdict::Shared`]); if one of them may not be inspected, nobody is.
 #![warn(missing_docs)]
 
+pub mod access;
 mod attributor;
 mod error;
 mod matching;

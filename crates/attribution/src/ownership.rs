@@ -99,8 +99,9 @@ impl Verdict {
 
     const fn rank(&self) -> u8 {
         match self {
-            Self::Process(_) | Self::Shared(_) => 3,
-            Self::Partial { .. } => 2,
+            Self::Process(_) | Self::Shared(_) => 4,
+            Self::Partial { unit: Some(_), .. } => 3,
+            Self::Partial { unit: None, .. } => 2,
             // Any explanation is better than "not found".
             Self::Unknown(Reason::NotFound) => 0,
             Self::Unknown(_) => 1,

@@ -44,6 +44,7 @@
 mod decode;
 mod headers;
 mod link_type;
+mod shell;
 
 #[cfg(feature = "pcap")]
 mod classify;
@@ -69,6 +70,7 @@ mod wait;
 pub use decode::{DecodeError, decode};
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
 pub use link_type::LinkType;
+pub use shell::shell_word;
 
 #[cfg(feature = "pcap")]
 pub use device::{Address, Device, LinkStatus, default_device, devices};

@@ -35,6 +35,7 @@
 
 mod config;
 mod convert;
+pub mod doctor;
 mod error;
 mod events;
 pub mod filter;

@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use self::owner::{FlowOwner, SocketOwner};
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
+use crate::doctor::Check;
 use crate::record::FlowRecord;
 use crate::report::{Ending, InputInfo, Report};
 
@@ -182,6 +183,27 @@ impl<'a> OwnershipLine<'a> {
             owner: FlowOwner::new(ownership),
             observed_at: Time::at(ownership.evidence.observed_at),
             source: ownership.evidence.source.name(),
+        }
+    }
+}
+
+/// What was tried, `"type":"check"`: `name`, `status` (`good`, `limited` or `failed`) and
+/// `detail`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "check")]
+pub struct CheckLine<'a> {
+    name: &'static str,
+    status: &'static str,
+    detail: &'a str,
+}
+
+impl<'a> CheckLine<'a> {
+    /// The line of a check.
+    pub fn new(check: &'a Check) -> Self {
+        Self {
+            name: check.name,
+            status: check.status.name(),
+            detail: &check.detail,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod devices;
+mod doctor;
 mod read;
 mod report;
 mod sockets;
@@ -26,6 +27,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Sockets(args) => sockets::run(args, &mut out),
         Command::Who(args) => who::run(args, &mut out),
         Command::Devices(args) => devices::run(args, &mut out),
+        Command::Doctor(args) => doctor::run(args, &mut out),
     };
     let outcome = outcome.and_then(|code| out.flush().map(|()| code));
     outcome.unwrap_or_else(|failure| {

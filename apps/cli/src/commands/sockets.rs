@@ -1,12 +1,12 @@
 //! `flowner sockets`
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 
 use anstyle::Style;
 use flowner_core::Filter;
-use flowner_core::attribution::{Attributor, Snapshot, Socket};
+use flowner_core::attribution::{Attributor, Snapshot, Socket, Verdict};
 use flowner_core::wire::{HeadLine, SocketLine};
 
 use crate::args::SocketsArgs;
@@ -27,6 +27,8 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
     }
     let snapshot = attributor.snapshot()?;
     let sockets = select(&snapshot, &filter);
+    let is_hidden = |socket: &&Socket| matches!(socket.owner, Verdict::Partial { .. });
+    let hidden = select(&snapshot, &filter).filter(is_hidden).count();
     if args.json {
         out.json(&HeadLine::new("sockets"))?;
         for socket in sockets {
@@ -38,6 +40,14 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
             say("no socket that can be seen here fits");
         }
         out.table(&table)?;
+    }
+    if hidden > 0 && io::stderr().is_terminal() {
+        let sockets = format::count(hidden as u64, "socket");
+        out.flush()?;
+        say(format_args!(
+            "{sockets} of processes that may not be looked at; `flowner doctor` says what \
+             would change that"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,7 +83,10 @@ pub(crate) fn table<'a>(sockets: impl Iterator<Item = &'a Socket>) -> Table {
 
 fn cells(socket: &Socket) -> [String; 7] {
     let first = socket.owner.processes().first();
-    let user = first.and_then(|process| process.user.as_ref());
+    let user = match &socket.owner {
+        Verdict::Partial { user, .. } => user.as_ref(),
+        _ => first.and_then(|process| process.user.as_ref()),
+    };
     let path = first.and_then(|process| process.path.as_ref());
     let dash = || "-".to_owned();
     [
@@ -84,7 +97,11 @@ fn cells(socket: &Socket) -> [String; 7] {
             .state
             .map_or_else(dash, |state| state.name().to_owned()),
         user.map_or_else(dash, |user| format::printable(&user.to_string())),
-        format::verdict(&socket.owner),
+        match &socket.owner {
+            // The user has a column of its own.
+            Verdict::Partial { unit: None, .. } => "? hidden".to_owned(),
+            owner => format::verdict(owner),
+        },
         path.map_or_else(dash, |path| format::printable(&path.display().to_string())),
     ]
 }

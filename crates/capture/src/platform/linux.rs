@@ -4,6 +4,8 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+use crate::shell_word;
+
 /// See `pcap_platform_finddevs` and the modules of libpcap.
 pub(crate) const PSEUDO_DEVICES: &[&str] =
     &["any", "bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
@@ -28,16 +30,6 @@ pub(crate) fn traffic(device: &str) -> Option<u64> {
     Some(read("rx_bytes")?.saturating_add(read("tx_bytes")?))
 }
 
-/// The word as a shell reads it back.
-fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,7 +38,6 @@ mod tests {
     fn the_remedy_is_a_command_that_can_be_pasted() {
         let program = env::current_exe().unwrap().display().to_string();
         assert!(permission_remedy().contains(&format!("=eip {program}`")));
-        assert_eq!(shell_word("/opt/My App/it's"), r"'/opt/My App/it'\''s'");
     }
 
     #[test]

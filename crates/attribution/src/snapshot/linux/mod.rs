@@ -4,6 +4,7 @@
 //! once; the inode leads to the processes that hold it. See `sockets` and `holders` for
 //! each half.
 
+mod access;
 mod addresses;
 mod control_group;
 mod diag;
@@ -34,6 +35,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+pub(crate) use access::sights;
+use control_group::ControlGroups;
 use glance::LinuxGlance;
 use holders::Holders;
 use index::Count;
@@ -63,6 +66,8 @@ pub struct LinuxTable {
     /// `None` where not even our own is told.
     namespaces: Option<Namespaces>,
     holders: Arc<Holders>,
+    /// `None` where they are not mounted.
+    groups: Option<ControlGroups>,
     scratch: Scratch,
     options: LinuxOptions,
 }
@@ -83,11 +88,13 @@ impl LinuxTable {
     pub fn with_options(options: &LinuxOptions) -> Result<Self, Error> {
         let holders = Holders::open(options).map_err(|error| failed("/proc", &error))?;
         let sockets = Sockets::open(holders.proc(), options.sock_diag);
+        let mut scratch = Scratch::default();
         Ok(Self {
             sockets: sockets.map_err(|error| failed("/proc/net", &error))?,
             namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
+            groups: ControlGroups::open(holders.proc(), &mut scratch),
             holders: Arc::new(holders),
-            scratch: Scratch::default(),
+            scratch,
             options: options.clone(),
         })
     }
@@ -113,6 +120,7 @@ impl LinuxTable {
         Looker {
             sockets: &mut self.sockets,
             holders: &self.holders,
+            groups: self.groups.as_mut(),
             scratch: &mut self.scratch,
             asked,
         }
@@ -158,6 +166,7 @@ impl LinuxTable {
             let mut looker = Looker {
                 sockets: &mut place.sockets,
                 holders: &self.holders,
+                groups: self.groups.as_mut(),
                 scratch: &mut *scratch,
                 asked,
             };
@@ -225,6 +234,7 @@ impl LinuxTable {
             let mut looker = Looker {
                 sockets,
                 holders: &self.holders,
+                groups: self.groups.as_mut(),
                 scratch: &mut self.scratch,
                 asked,
             };
@@ -244,6 +254,7 @@ impl LinuxTable {
 struct Looker<'a> {
     sockets: &'a mut Sockets,
     holders: &'a Holders,
+    groups: Option<&'a mut ControlGroups>,
     scratch: &'a mut Scratch,
     /// Looks that began later are not repeated.
     asked: Instant,
@@ -251,12 +262,32 @@ struct Looker<'a> {
 
 impl Looker<'_> {
     fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> (Verdict, Option<Match>) {
-        judge(self.holders, candidates, |socket| {
+        let mut hidden = None;
+        let (verdict, matched) = judge(self.holders, candidates, |socket| {
             let found = self.holders.all(&socket.wanted(), self.asked, self.scratch);
+            if found.is_empty() {
+                hidden = Some(*socket);
+            }
             // One that was closed meanwhile was not looked for in time.
             let is_all = !found.is_empty() || sockets::is_open(self.sockets, protocol, socket);
             (found, is_all)
-        })
+        });
+        match hidden {
+            Some(hidden) => (self.with_unit(verdict, &hidden), matched),
+            None => (verdict, matched),
+        }
+    }
+
+    /// Tells the unit of a process that cannot be seen, by the control group in which the
+    /// socket was opened.
+    fn with_unit(&mut self, verdict: Verdict, socket: &DiagSocket) -> Verdict {
+        match (verdict, &mut self.groups, socket.control_group) {
+            (Verdict::Partial { user, unit: None }, Some(groups), Some(group)) => {
+                let unit = groups.unit(group, self.asked);
+                Verdict::Partial { user, unit }
+            }
+            (verdict, ..) => verdict,
+        }
     }
 
     /// The owner of a socket of a list, after everything that changed was looked at.
@@ -276,7 +307,8 @@ impl Looker<'_> {
             Err(Count::None) => self.holders.all(&found.wanted(), self.asked, self.scratch),
         };
         self.holders.remember(found.cookie, &processes);
-        verdict(self.holders, processes, found, true)
+        let verdict = verdict(self.holders, processes, found, true);
+        self.with_unit(verdict, found)
     }
 }
 

@@ -131,6 +131,11 @@ impl Namespaces {
         networks.any(|network| addresses.leads_away(network.interface).unwrap_or(false))
     }
 
+    /// Whether there are, or may be, some that may not be entered.
+    pub(super) const fn hides_some(&self) -> bool {
+        self.hides_some
+    }
+
     /// All that are known.
     pub(super) fn others(&mut self) -> &mut [Namespace] {
         &mut self.others

@@ -161,6 +161,11 @@ impl Proc {
         &self.root
     }
 
+    /// Whether folders of descriptors tell how many there are.
+    pub(super) const fn has_counts(&self) -> bool {
+        self.counts
+    }
+
     /// What tells whether a process is worth another look.
     pub(super) fn mark(&self, pid: u32) -> io::Result<Mark> {
         Ok(self.mark_of(&self.stat(format_args!("{pid}/fd"))?))

@@ -1,0 +1,62 @@
+//! `flowner doctor`
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anstyle::Style;
+use flowner_core::doctor::{self, Check, Status};
+use flowner_core::wire::{CheckLine, HeadLine};
+
+use crate::args::DoctorArgs;
+use crate::error::{ERROR, Outcome};
+use crate::format::printable;
+use crate::out::Out;
+use crate::table::{Align, Table, UNKNOWN};
+
+pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
+    let program = std::env::current_exe().unwrap_or_else(|_| "flowner".into());
+    let checkup = doctor::examine(&program);
+    if args.json {
+        out.json(&HeadLine::new("doctor"))?;
+        for check in &checkup.checks {
+            out.json(&CheckLine::new(check))?;
+        }
+    } else {
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(out, "flowner {version} on {}\n", printable(&checkup.system))?;
+        out.table(&table(&checkup.checks))?;
+    }
+    if !args.json && !checkup.commands.is_empty() {
+        writeln!(out, "\nTo see everything, run:")?;
+        for command in &checkup.commands {
+            writeln!(out, "  {}", printable(command))?;
+        }
+    }
+    Ok(match checkup.status() {
+        Status::Good | Status::Limited => ExitCode::SUCCESS,
+        Status::Failed => ExitCode::from(ERROR),
+    })
+}
+
+fn table(checks: &[Check]) -> Table {
+    let columns = [
+        ("WHAT", Align::Left),
+        ("WORKS", Align::Left),
+        ("", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for check in checks {
+        let style = match check.status {
+            Status::Good => Style::new(),
+            Status::Limited | Status::Failed => UNKNOWN,
+        };
+        let works = match check.status {
+            Status::Good => "yes",
+            Status::Limited => "in part",
+            Status::Failed => "no",
+        };
+        let detail = printable(&check.detail);
+        table.row(style, [check.name.to_owned(), works.to_owned(), detail]);
+    }
+    table
+}

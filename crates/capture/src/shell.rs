@@ -1,0 +1,16 @@
+//! Commands that can be pasted.
+
+/// The word as a POSIX shell reads it back.
+///
+/// ```
+/// assert_eq!(flowner_capture::shell_word("/usr/bin/flowner"), "/usr/bin/flowner");
+/// assert_eq!(flowner_capture::shell_word("/opt/My App/it's"), r"'/opt/My App/it'\''s'");
+/// ```
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
