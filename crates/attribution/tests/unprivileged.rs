@@ -20,6 +20,7 @@ use helper::Helper;
 
 const PROC: &str = "FLOWNER_TEST_PROC";
 const THEIRS: &str = "FLOWNER_TEST_THEIRS";
+const UNIT: &str = "FLOWNER_TEST_UNIT";
 
 /// The process file system, mounted with `hidepid` until it is dropped.
 struct Hidden(tempfile::TempDir);
@@ -57,9 +58,17 @@ fn program_for_all() -> (tempfile::TempDir, PathBuf) {
     (folder, program)
 }
 
-/// Runs [`nobody_asks`] as another user.
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIPPED: no privilege to become another user");
+    }
+    is_root
+}
+
+/// Runs [`nobody_asks`] as another user, who is to be told this unit.
 #[track_caller]
-fn ask_as_nobody(proc: &Path, theirs: &str) {
+fn ask_as_nobody(proc: &Path, theirs: &str, unit: &str) {
     let (_folder, program) = program_for_all();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -69,6 +78,7 @@ fn ask_as_nobody(proc: &Path, theirs: &str) {
         .args(["--exact", "nobody_asks", "--ignored", "--nocapture"])
         .env(PROC, proc)
         .env(THEIRS, theirs)
+        .env(UNIT, unit)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
@@ -79,20 +89,62 @@ fn ask_as_nobody(proc: &Path, theirs: &str) {
 
 #[test]
 fn users_are_told_where_processes_are_hidden() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: no privilege to become another user");
+    if !is_root() {
         return;
     }
     let helper = Helper::new(&["udp 127.0.0.1:0"]);
     let theirs = helper.addresses[0].to_string();
-    ask_as_nobody(Path::new("/proc"), &theirs);
+    ask_as_nobody(Path::new("/proc"), &theirs, "");
     if let Some(hidden) = Hidden::mount() {
-        ask_as_nobody(hidden.0.path(), &theirs);
+        ask_as_nobody(hidden.0.path(), &theirs, "");
+    }
+}
+
+/// A control group of a service, until it is dropped.
+struct Group(PathBuf);
+
+impl Group {
+    fn new() -> Option<Self> {
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let is_version_2 = |mount: &&Path| mount.join("cgroup.controllers").exists();
+        let mount = mounts.into_iter().find(is_version_2);
+        let name = format!("flowner-test-{}.service", std::process::id());
+        let group = mount.map(|mount| Self(mount.join(name)));
+        let group = group.filter(|group| std::fs::create_dir(&group.0).is_ok());
+        if group.is_none() {
+            eprintln!("SKIPPED: no control group can be made");
+        }
+        group
+    }
+
+    /// A process in it, from its start.
+    fn helper(&self, sockets: &[&str]) -> Helper {
+        let mut enter = Command::new("sh");
+        let script = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+        enter.args(["-c", script]).arg(&self.0);
+        Helper::through(enter, sockets)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _best_effort = std::fs::remove_dir(&self.0);
     }
 }
 
 #[test]
-#[ignore = "is run by the other test, as another user"]
+fn the_service_of_a_hidden_process_is_told() {
+    let Some(group) = is_root().then(Group::new).flatten() else {
+        return;
+    };
+    let helper = group.helper(&["udp 127.0.0.1:0"]);
+    let unit = group.0.file_name().unwrap().to_str().unwrap();
+    ask_as_nobody(Path::new("/proc"), &helper.addresses[0].to_string(), unit);
+    drop(helper);
+}
+
+#[test]
+#[ignore = "is run by the others, as another user"]
 fn nobody_asks() {
     let mut table = LinuxTable::with_options(&LinuxOptions {
         proc: std::env::var_os(PROC).unwrap().into(),
@@ -105,9 +157,13 @@ fn nobody_asks() {
     let ours = SocketQuery::new(Protocol::Udp, socket.local_addr().unwrap(), None);
     let snapshot = table.snapshot().unwrap();
     for answer in [snapshot.find(&theirs), table.find(&theirs).unwrap()] {
-        let Verdict::Partial { user, .. } = &answer.verdict else {
+        let Verdict::Partial { user, unit } = &answer.verdict else {
             panic!("{answer:?}");
         };
+        let expected = std::env::var(UNIT).unwrap();
+        if !expected.is_empty() {
+            assert_eq!(unit.as_ref().unwrap().name, expected);
+        }
         let root = User {
             id: 0,
             name: Some("root".to_owned()),
