@@ -2,3 +2,5 @@
 //! in `benches/`, one file a subject; what they found is in `README.md`.
 
 pub mod load;
+#[cfg(target_os = "linux")]
+pub mod network;

@@ -9,10 +9,10 @@ mod truth;
 mod venue;
 
 use std::error::Error;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use flowner_benches::load::Load;
-use rustix::thread::UnshareFlags;
+use flowner_benches::network;
 
 use cases::{CASES, Plan, Share};
 use stage::Stage;
@@ -81,7 +81,7 @@ fn options(arguments: &[String]) -> Result<Options> {
 }
 
 fn measure(options: &Options) -> Result<ExitCode> {
-    enter_own_network()?;
+    network::enter_own()?;
     let mut is_good = true;
     for &background in &options.background {
         let _load = Load::start(background, 10)?;
@@ -103,24 +103,6 @@ fn measure(options: &Options) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// A network with nothing in it but what the cases do.
-fn enter_own_network() -> Result<()> {
-    #[expect(
-        unsafe_code,
-        reason = "rustix cannot know that there are no other threads yet"
-    )]
-    // SAFETY: no other thread was started; a new network takes nothing away from this one.
-    let entered = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) };
-    entered.map_err(|error| format!("a network namespace: {error}; run as root"))?;
-    let up = Command::new("ip")
-        .args(["link", "set", "lo", "up"])
-        .status()?;
-    if !up.success() {
-        return Err("the loopback device could not be started".into());
-    }
-    Ok(())
 }
 
 fn all_cases(options: &Options, table: &str) -> Result<Vec<Row>> {

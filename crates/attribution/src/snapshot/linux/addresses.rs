@@ -119,7 +119,7 @@ impl Addresses {
                 match message.map_err(|Malformed| io::ErrorKind::InvalidData)? {
                     Message::Link { leads_away } => return Ok(leads_away),
                     Message::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(-number));
+                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
                     }
                     // One that came unasked: it is read again later.
                     Message::Address(_) | Message::Removed => self.is_stale = true,
@@ -170,7 +170,7 @@ impl Addresses {
                     Message::Removed => is_current = false,
                     Message::Link { .. } | Message::Other => {}
                     Message::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(-number));
+                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
                     }
                     Message::Done => return Ok(is_current),
                 }

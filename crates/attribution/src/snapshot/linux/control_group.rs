@@ -1,10 +1,5 @@
 //! Control groups: which one a process or a socket is in, and what it stands for.
 //! Pure, but for [`ControlGroups`]: any text gives a unit or nothing.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "answers about sockets whose process cannot be seen do not ask yet"
-)]
 
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,9 @@ impl Diag {
         match answer {
             Some(Message::Socket(socket)) => Ok(Some(socket)),
             Some(Message::Error(number)) if is_absent(number) => Ok(None),
-            Some(Message::Error(number)) => Err(io::Error::from_raw_os_error(-number)),
+            Some(Message::Error(number)) => {
+                Err(io::Error::from_raw_os_error(number.wrapping_neg()))
+            }
             other => {
                 self.netlink.drain();
                 Err(unexpected(other))
@@ -93,7 +95,7 @@ impl Diag {
                     Message::Done => return Ok(true),
                     Message::Error(number) if is_absent(number) => return Ok(false),
                     Message::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(-number));
+                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
                     }
                     Message::Other => {}
                 }
@@ -110,7 +112,7 @@ impl Diag {
 
 /// `ENOENT`, negative as the kernel writes it.
 fn is_absent(number: i32) -> bool {
-    -number == rustix::io::Errno::NOENT.raw_os_error()
+    number.wrapping_neg() == rustix::io::Errno::NOENT.raw_os_error()
 }
 
 fn unexpected(message: Option<Message>) -> io::Error {
