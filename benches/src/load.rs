@@ -3,12 +3,16 @@
 //! The processes are the program itself, started again: a program that starts a
 //! [`Load`] calls [`serve_if_asked`] first thing.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 /// The argument by which a process of the load knows that it is one.
 const ARGUMENT: &str = "flowner-load-process";
+
+/// What else a process has open: to find its sockets, all has to be looked at.
+const FILES: usize = 10;
 
 /// Background processes, until it is dropped.
 #[derive(Debug)]
@@ -19,8 +23,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts so many processes with so many sockets each, and returns when all are
-    /// open.
+    /// Starts so many processes with so many sockets each, half of them both ends
+    /// of connections, and with some files; returns when all are open.
     ///
     /// # Errors
     /// When one of them could not be started, or could not open its sockets.
@@ -32,10 +36,11 @@ impl Load {
             processes: Vec::with_capacity(processes),
             _open_while_needed: open_while_needed,
         };
-        for _ in 0..processes {
+        for number in 0..processes {
+            let connections = connections(sockets, number);
             let mut command = Command::new(&program);
             command
-                .args([ARGUMENT, &sockets.to_string()])
+                .args([ARGUMENT, &sockets.to_string(), &connections.to_string()])
                 .stdin(stop.try_clone()?)
                 .stdout(tell_ready.try_clone()?)
                 .stderr(Stdio::inherit());
@@ -60,6 +65,13 @@ impl Drop for Load {
     }
 }
 
+/// How many connections make half of the sockets, on the average of two processes; one
+/// socket is left to connect to.
+fn connections(sockets: usize, process: usize) -> usize {
+    let half = sockets / 2 + process % 2;
+    (half / 2).min(sockets.saturating_sub(1) / 2)
+}
+
 /// Becomes a process of the load, if this one was started to be one; it does not
 /// return then.
 pub fn serve_if_asked() {
@@ -67,11 +79,10 @@ pub fn serve_if_asked() {
     if arguments.next().as_deref() != Some(ARGUMENT) {
         return;
     }
-    let sockets = arguments.next().and_then(|count| count.parse().ok());
-    let code = match sockets
-        .ok_or(io::ErrorKind::InvalidInput.into())
-        .and_then(serve)
-    {
+    let mut count = || arguments.next()?.parse().ok();
+    let asked = count().zip(count());
+    let served = asked.ok_or(io::ErrorKind::InvalidInput.into());
+    let code = match served.and_then(|(sockets, connections)| serve(sockets, connections)) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("a process of the load failed: {error}");
@@ -81,8 +92,11 @@ pub fn serve_if_asked() {
     std::process::exit(code);
 }
 
-fn serve(count: usize) -> io::Result<()> {
-    let _sockets = Sockets::open(count)?;
+fn serve(sockets: usize, connections: usize) -> io::Result<()> {
+    let program = std::env::current_exe()?;
+    let files = (0..FILES).map(|_| File::open(&program));
+    let _files = files.collect::<io::Result<Vec<_>>>()?;
+    let _sockets = Sockets::open(sockets, connections)?;
     io::stdout().write_all(b".")?;
     io::stdout().flush()?;
     // Until the one that started this closes its end, or ends.
@@ -98,12 +112,11 @@ struct Sockets {
 }
 
 impl Sockets {
-    /// Half of them established connections, the rest listeners and datagram sockets.
-    fn open(count: usize) -> io::Result<Self> {
+    /// Both ends of so many connections; the rest listeners and datagram sockets.
+    fn open(count: usize, connections: usize) -> io::Result<Self> {
         const ADDRESSES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
         let mut sockets = Self::default();
-        let half = count / 2;
-        for number in half / 2 * 2..count {
+        for number in 0..count - 2 * connections {
             let address = ADDRESSES[number % 2];
             if number % 4 < 2 {
                 sockets.listeners.push(TcpListener::bind(address)?);
@@ -111,16 +124,35 @@ impl Sockets {
                 sockets.datagrams.push(UdpSocket::bind(address)?);
             }
         }
-        let mut listeners = sockets.listeners.iter().cycle();
-        for _ in 0..half / 2 {
-            let Some(listener) = listeners.next() else {
-                break;
-            };
-            sockets
-                .streams
-                .push(TcpStream::connect(listener.local_addr()?)?);
+        for listener in sockets.listeners.iter().cycle().take(connections) {
+            let connection = TcpStream::connect(listener.local_addr()?)?;
+            sockets.streams.push(connection);
             sockets.streams.push(listener.accept()?.0);
         }
         Ok(sockets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_sockets_are_connected() {
+        let check = |sockets, expected: usize| {
+            let connections = [0, 1].map(|process| connections(sockets, process));
+            for connections in connections {
+                let opened = Sockets::open(sockets, connections).unwrap();
+                assert_eq!(opened.streams.len(), 2 * connections);
+                let others = opened.listeners.len() + opened.datagrams.len();
+                assert_eq!(others + opened.streams.len(), sockets);
+            }
+            assert_eq!(connections.iter().sum::<usize>(), expected);
+        };
+        check(0, 0);
+        check(1, 0);
+        check(2, 0);
+        check(4, 2);
+        check(10, 5);
     }
 }
