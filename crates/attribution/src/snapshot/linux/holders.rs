@@ -347,9 +347,22 @@ impl Holders {
             let found = self.proc.socket(*pid, *descriptor);
             found == Some(wanted.inode)
         });
-        if let Some((pid, _)) = holder {
-            self.scan(pid, scratch);
+        if let Some((pid, number)) = holder {
+            let inode = wanted.inode;
+            if !self.add_socket(pid, Descriptor { inode, number }) {
+                self.scan(pid, scratch);
+            }
         }
+    }
+
+    /// Adds a socket to what is known of a process, which need not be looked at for that
+    /// again: a server may have very many. False if it is not known, or not as it was.
+    fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
+        let Ok(mark) = self.proc.mark(pid) else {
+            return false;
+        };
+        let is_as_it_was = !self.executes_another(pid);
+        is_as_it_was && self.index().add_socket(pid, mark, socket, Instant::now())
     }
 
     /// Looks at new processes where one that has the socket has it: what is inherited

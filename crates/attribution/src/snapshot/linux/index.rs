@@ -115,12 +115,69 @@ impl Index {
         self.forget(pid);
         for descriptor in &scanned.sockets {
             self.orphans.remove(&descriptor.inode);
-            self.by_inode
-                .entry(descriptor.inode)
-                .and_modify(|pids| pids.add(pid))
-                .or_insert(Pids::One(pid));
+            self.add_holder(descriptor.inode, pid);
         }
         self.processes.insert(pid, Numbered { number, scanned });
+    }
+
+    /// Adds a socket to what the last look at a process found, in place of what the same
+    /// descriptor stood for then. False if the process is not known, or is another one.
+    pub(super) fn add_socket(
+        &mut self,
+        pid: u32,
+        mark: Mark,
+        socket: Descriptor,
+        now: Instant,
+    ) -> bool {
+        let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
+            return false;
+        };
+        let Some(process) = known.process.clone() else {
+            return false;
+        };
+        if !known.mark.is_same_process(mark) {
+            return false;
+        }
+        // The other descriptors were not looked at.
+        known.mark = known.mark.without_count();
+        let mut sockets = known.sockets.iter_mut();
+        let place = sockets.find(|old| old.number == socket.number);
+        let Some(old) = place.map(|place| std::mem::replace(place, socket)) else {
+            known.sockets.push(socket);
+            self.add_holder(socket.inode, pid);
+            return true;
+        };
+        if !known.sockets.iter().any(|still| still.inode == old.inode) {
+            self.remove_holder(old.inode, pid);
+            self.add_lately(old.inode, process, now);
+        }
+        self.add_holder(socket.inode, pid);
+        true
+    }
+
+    fn add_holder(&mut self, inode: u32, pid: u32) {
+        self.by_inode
+            .entry(inode)
+            .and_modify(|pids| pids.add(pid))
+            .or_insert(Pids::One(pid));
+    }
+
+    fn remove_holder(&mut self, inode: u32, pid: u32) {
+        let pids = self.by_inode.get_mut(&inode);
+        if pids.is_some_and(|pids| !pids.remove(pid)) {
+            self.by_inode.remove(&inode);
+        }
+    }
+
+    fn add_lately(&mut self, inode: u32, process: Arc<Process>, since: Instant) {
+        if self.lately.len() == MAX_LATELY {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(Lately {
+            inode,
+            since,
+            process,
+        });
     }
 
     /// Forgets a process that is gone; what it held, not at once.
@@ -136,23 +193,18 @@ impl Index {
         let Some(known) = self.processes.get(&pid).map(|known| &known.scanned) else {
             return;
         };
-        let Some(process) = &known.process else {
+        // A server with many has none that matter here.
+        let Some(process) = known.process.clone() else {
             return;
         };
-        // A server with many has none that matter here.
         if known.sockets.len() > MAX_LATELY_OF_ONE {
             return;
         }
         let is_still = |inode| still.iter().any(|socket| socket.inode == inode);
-        for Descriptor { inode, .. } in known.sockets.iter().filter(|s| !is_still(s.inode)) {
-            if self.lately.len() == MAX_LATELY {
-                self.lately.pop_front();
-            }
-            self.lately.push_back(Lately {
-                inode: *inode,
-                since: now,
-                process: Arc::clone(process),
-            });
+        let inodes = known.sockets.iter().map(|socket| socket.inode);
+        let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
+        for inode in closed {
+            self.add_lately(inode, Arc::clone(&process), now);
         }
     }
 
@@ -161,10 +213,7 @@ impl Index {
             return;
         };
         for descriptor in &known.scanned.sockets {
-            let pids = self.by_inode.get_mut(&descriptor.inode);
-            if pids.is_some_and(|pids| !pids.remove(pid)) {
-                self.by_inode.remove(&descriptor.inode);
-            }
+            self.remove_holder(descriptor.inode, pid);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which sockets there are, and which of them a question is about.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::holders::Wanted;
 use super::message::{DiagSocket, Which};
@@ -83,8 +83,7 @@ pub(super) fn quick(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Ca
     if query.remote().is_some() && !is_any && sockets.tells_listeners() {
         return Ok(Candidates::None);
     }
-    // All that may serve it: the kernel tells one of a group only.
-    let waiting = listed(sockets, query, Which::Waiting(query.local().port()))?;
+    let waiting = waiting(sockets, query, any.as_ref())?;
     Ok(match found {
         Some(found) if !found.is_unaccepted() => Candidates::Closed(found, Box::new(waiting)),
         _ => waiting,
@@ -170,17 +169,43 @@ fn connection(
     Ok(found.filter(|found| found.remote.map(normalize) == Some(remote)))
 }
 
+/// All that may serve it: of a group, the kernel tells one only, `any`.
+fn waiting(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    any: Option<&DiagSocket>,
+) -> io::Result<Candidates> {
+    let waits = |found: &DiagSocket| found.remote.is_none();
+    let mut witness = any.copied().filter(waits);
+    if witness.is_none() && query.protocol() == Protocol::Tcp {
+        // Who would take a connection from nobody.
+        let nobody = match query.local() {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        witness = sockets.exact(query.protocol(), query.local(), nobody)?;
+    }
+    let port = query.local().port();
+    let found = sockets.waiting(query.protocol(), port, witness.as_ref())?;
+    Ok(chosen(query, found))
+}
+
 fn listed(sockets: &mut Sockets, query: &SocketQuery, which: Which) -> io::Result<Candidates> {
     let mut found = Vec::new();
     sockets.list(query.protocol(), which, &mut found)?;
+    Ok(chosen(query, found))
+}
+
+/// Those of a list that fit best.
+fn chosen(query: &SocketQuery, found: Vec<DiagSocket>) -> Candidates {
     let ends = |socket: &DiagSocket| socket.ends(query.protocol());
     let Some((matched, fitting)) = fitting(query, found, ends) else {
-        return Ok(Candidates::None);
+        return Candidates::None;
     };
     let is_open = |socket: &DiagSocket| socket.inode != 0;
     let (open, closed): (Vec<_>, Vec<_>) = fitting.into_iter().partition(is_open);
-    Ok(match closed.first() {
+    match closed.first() {
         Some(closed) if open.is_empty() => Candidates::Closed(*closed, Box::new(Candidates::None)),
         _ => Candidates::Open(matched, open),
-    })
+    }
 }

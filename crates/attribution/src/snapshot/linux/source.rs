@@ -1,8 +1,10 @@
 //! Who tells about sockets: `sock_diag`, or `/proc/net` where it is missing.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::diag::Diag;
 use super::message::{DiagSocket, Which};
@@ -17,7 +19,15 @@ pub(super) struct Sockets {
     diag: Option<Diag>,
     /// `None` for another namespace: the lists are of our own.
     files: Option<Files>,
+    /// What waited for peers on a port, by protocol and port, and when.
+    waiting: HashMap<(Protocol, u16), (Instant, Vec<DiagSocket>)>,
 }
+
+/// How long a list of what waits on a port is good. The kernel goes through all that wait
+/// on any port for it, and a server with many connections is asked for as often.
+const WAITING: Duration = Duration::from_millis(100);
+/// Ports whose lists are kept.
+const MAX_WAITING: usize = 64;
 
 /// The lists in `/proc/net`, each read anew for each question.
 #[derive(Debug)]
@@ -46,6 +56,7 @@ impl Sockets {
         Ok(Self {
             diag,
             files: Some(files),
+            waiting: HashMap::new(),
         })
     }
 
@@ -54,6 +65,7 @@ impl Sockets {
         Ok(Self {
             diag: Some(Diag::open()?),
             files: None,
+            waiting: HashMap::new(),
         })
     }
 
@@ -90,6 +102,34 @@ impl Sockets {
             (None, Some(files)) => files.exact(protocol, local, remote),
             (None, None) => Ok(None),
         }
+    }
+
+    /// What waits for peers on a port. Asked anew unless the witness, one of them, was among
+    /// those of a moment ago: then none has taken their place.
+    pub(super) fn waiting(
+        &mut self,
+        protocol: Protocol,
+        port: u16,
+        witness: Option<&DiagSocket>,
+    ) -> io::Result<Vec<DiagSocket>> {
+        let key = (protocol, port);
+        let is_it = |one: &DiagSocket| {
+            one.cookie != 0 && witness.is_some_and(|witness| witness.cookie == one.cookie)
+        };
+        if let Some((listed, sockets)) = self.waiting.get(&key)
+            && listed.elapsed() < WAITING
+            && sockets.iter().any(is_it)
+        {
+            return Ok(sockets.clone());
+        }
+        let mut sockets = Vec::new();
+        let now = Instant::now();
+        self.list(protocol, Which::Waiting(port), &mut sockets)?;
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.clear();
+        }
+        self.waiting.insert(key, (now, sockets.clone()));
+        Ok(sockets)
     }
 
     /// Adds the sockets of both families.
