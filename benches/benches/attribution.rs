@@ -46,18 +46,20 @@ fn measure(criterion: &mut Criterion, processes: usize) {
     let mut group = criterion.benchmark_group(name);
     snapshots(&mut group);
     let snapshot = table().snapshot().expect("sockets are listed");
-    let open = listener(&snapshot);
-    one(&mut group, "open port", open, None);
-    one(&mut group, "closed port", closed(&snapshot), None);
-    let peer = SocketAddr::from(([127, 0, 0, 1], 9));
-    one(
-        &mut group,
-        "closed port of a connection",
-        closed(&snapshot),
-        Some(peer),
-    );
+    let (open, closed) = (listener(&snapshot), closed(&snapshot));
     let (local, remote) = connection(&snapshot);
-    one(&mut group, "connection", local, Some(remote));
+    // Of a connection that nobody has: it may be a new one.
+    let peer = SocketAddr::from(([127, 0, 0, 1], 9));
+    for (what, local, remote, is_open) in [
+        ("open port", open, None, true),
+        ("open port of a new connection", open, Some(peer), true),
+        ("closed port", closed, None, false),
+        ("closed port of a connection", closed, Some(peer), false),
+        ("connection", local, Some(remote), true),
+    ] {
+        let query = SocketQuery::new(Protocol::Tcp, local, remote);
+        one(&mut group, what, &query, is_open);
+    }
     group.finish();
 }
 
@@ -79,29 +81,29 @@ fn snapshots(group: &mut BenchmarkGroup<'_, WallTime>) {
 }
 
 /// Asks both who has a socket; `listeners` knows of local ports only.
-fn one(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    what: &str,
-    local: SocketAddr,
-    remote: Option<SocketAddr>,
-) {
-    let query = SocketQuery::new(Protocol::Tcp, local, remote);
+fn one(group: &mut BenchmarkGroup<'_, WallTime>, what: &str, query: &SocketQuery, is_open: bool) {
     let mut table = table();
     // All that was there before is known, as it is to a program that runs for a while.
     table.snapshot().expect("sockets are listed");
+    let answer = table.find(query).expect("the question is answered");
+    assert_eq!(answer.verdict.is_named(), is_open, "{what}: {answer:?}");
     group.bench_function(format!("{what}, flowner"), |bencher| {
-        bencher.iter(|| table.find(black_box(&query)));
+        bencher.iter(|| table.find(black_box(query)));
     });
     group.bench_function(format!("{what}, listeners"), |bencher| {
-        let port = local.port();
+        let port = query.local().port();
         bencher.iter(|| listeners::get_process_by_port(black_box(port), listeners::Protocol::TCP));
     });
 }
 
-/// The sockets whose owners are named, so that there is something to find.
+/// The sockets of this network whose owners are named, so that there is something to
+/// find.
 fn named(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Socket> {
     let sockets = snapshot.sockets().iter();
-    sockets.filter(|socket| socket.owner.is_named() && socket.protocol == Protocol::Tcp)
+    sockets.filter(|socket| {
+        let is_here = socket.namespace.is_none() && socket.protocol == Protocol::Tcp;
+        is_here && socket.owner.is_named()
+    })
 }
 
 /// A listener somewhere in the middle.
