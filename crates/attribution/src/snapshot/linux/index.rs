@@ -480,3 +480,57 @@ impl Pids {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::linux::options::LinuxOptions;
+    use crate::snapshot::linux::proc::Proc;
+
+    /// A look at this process that found these sockets, each as inode and descriptor.
+    fn scanned(mark: Mark, sockets: &[(u32, u32)]) -> Scanned {
+        let descriptor = |(inode, number): &(u32, u32)| Descriptor {
+            inode: *inode,
+            number: *number,
+        };
+        Scanned {
+            mark,
+            sockets: sockets.iter().map(descriptor).collect(),
+            executable: None,
+            name: String::new(),
+            process: Some(Arc::new(Process::new(1, "one"))),
+            is_hidden: false,
+        }
+    }
+
+    fn mark() -> Mark {
+        let options = LinuxOptions::default();
+        let proc = Proc::open(&options.proc, options.descriptor_counts).unwrap();
+        proc.mark(std::process::id()).unwrap()
+    }
+
+    #[test]
+    fn a_socket_takes_the_place_of_the_one_before() {
+        let (mut index, mark, now) = (Index::default(), mark(), Instant::now());
+        let socket = |inode, number| Descriptor { inode, number };
+        assert!(!index.add_socket(1, mark, socket(50, 4), now));
+        index.put(1, 1, scanned(mark, &[(10, 3), (20, 4), (20, 5)]), now);
+        assert!(index.add_socket(1, mark, socket(30, 3), now));
+        assert_eq!(index.holders(30)[0].descriptor, 3);
+        assert!(index.holders(10).is_empty());
+        assert_eq!(index.lately(10, now)[0].pid, 1);
+        // The other descriptor still stands for it.
+        assert!(index.add_socket(1, mark, socket(40, 4), now));
+        assert_eq!(index.holders(20)[0].descriptor, 5);
+        assert!(index.add_socket(1, mark, socket(50, 6), now));
+        assert_eq!(index.holders(50)[0].descriptor, 6);
+        // What was not looked at has to be.
+        assert!(!index.scanned(1).unwrap().mark.is_same(mark));
+        index.forget_gone(1, now);
+        assert!(
+            [20, 30, 40, 50]
+                .into_iter()
+                .all(|inode| index.holders(inode).is_empty())
+        );
+    }
+}
