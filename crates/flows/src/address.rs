@@ -31,8 +31,10 @@ impl LocalAddresses {
         address.is_loopback() || self.own.contains(&address)
     }
 
+    /// Where no broadcast address is set, systems give the interface's own in its place
+    /// (getifaddrs(3) on Linux); that stands for nobody else.
     fn is_broadcast(&self, address: IpAddr) -> bool {
-        self.broadcast.contains(&address)
+        self.broadcast.contains(&address) && !self.contains(address)
     }
 }
 
@@ -148,6 +150,7 @@ mod tests {
             .into_iter()
             .collect();
         local.add_broadcast("10.0.0.255".parse().unwrap());
+        local.add_broadcast("10.0.0.2".parse().unwrap());
         for (initiator, responder, known, unknown) in [
             (
                 "10.0.0.2",

@@ -55,7 +55,7 @@ fn tell_connection(
     if json {
         out.json(&OwnershipLine::new(query, ownership))?;
     } else if let Some(matched) = ownership.evidence.matched {
-        let owner = format::verdict(&ownership.verdict);
+        let owner = format::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;
         for process in ownership.verdict.processes() {
             if let Some(path) = &process.path {
