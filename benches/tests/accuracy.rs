@@ -1,5 +1,6 @@
-//! The harness, for a few exchanges of each kind: nobody is named wrongly, and hardly
-//! anybody is missed who stays for a moment.
+//! The harness, for a few exchanges of each kind: nobody is named wrongly, and most are
+//! named who stay for a moment. How many are, on a machine that does nothing else, the
+//! harness itself tells.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 

@@ -27,7 +27,7 @@ accuracy [OPTIONS]        how often owners are named, and whether ever wrongly
   --background 0,100,1000   other processes, with 10 sockets each
   --repeat N                exchanges a case                        [200]
   --case TEXT               only cases whose name has this in it
-  --lenient                 fail for wrong answers, and where less than 90 % are named of
+  --lenient                 fail for wrong answers, and where less than half are named of
                             what lives for 10 ms: for machines that do other things too";
 
 #[derive(Debug)]

@@ -81,7 +81,7 @@ impl Row {
         let enough = match (self.need, self.at_once) {
             (Need::NoneWrong, _) => 0,
             (Need::AtOnce, _) if is_lenient => 0,
-            _ if is_lenient => 9_000,
+            _ if is_lenient => 5_000,
             (Need::All | Need::Users | Need::Nobody, _) => 10_000,
             (Need::AtOnce, 1) => 9_950,
             (Need::AtOnce, _) => 9_700,
