@@ -9,7 +9,7 @@ use flowner_attribution::{self as attribution, Opened, Ownership, Question, Reas
 use flowner_attribution::{Source, Verdict, Waiter};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
-    Protocol, TableConfig,
+    Protocol, TableConfig, TcpFlags,
 };
 
 use crate::config::Limits;
@@ -56,8 +56,10 @@ impl Owners {
 pub(crate) enum Effect {
     /// Ask who owns one end of a new flow.
     Ask(Waiter, Question),
-    /// Tell that a packet of a flow arrived whose owner is not settled.
-    PacketSeen(Waiter),
+    /// Tell that a packet of a flow arrived whose owner is not settled; and whether it
+    /// carries data or ends the flow, so that somebody may have the connection by now: the
+    /// kernel greets and acknowledges by itself.
+    PacketSeen(Waiter, bool),
     /// Tell that the flow is over.
     End(Waiter),
     /// Tell whoever listens.
@@ -137,7 +139,13 @@ impl Ledger {
         self.just_ended = ended;
         match update.change {
             Change::Opened => self.opened(update.id, effects),
-            Change::Continued => self.nudge(update.id, effects, Effect::PacketSeen),
+            Change::Continued => {
+                let is_bare = |tcp: flowner_flows::Tcp| !tcp.flags.contains(TcpFlags::FIN);
+                let is_bare = packet.payload_len == 0 && packet.tcp.is_some_and(is_bare);
+                self.nudge(update.id, effects, |waiter| {
+                    Effect::PacketSeen(waiter, !is_bare)
+                });
+            }
             Change::Closed => self.nudge(update.id, effects, Effect::End),
         }
     }
@@ -275,7 +283,7 @@ impl Ledger {
     }
 
     /// Tells those who look for the owners of a flow that still waits.
-    fn nudge(&self, id: FlowId, effects: &mut Vec<Effect>, effect: fn(Waiter) -> Effect) {
+    fn nudge(&self, id: FlowId, effects: &mut Vec<Effect>, effect: impl Fn(Waiter) -> Effect) {
         if let Some(flow) = self.table.flow(id) {
             effects.extend(waiters(flow).map(effect));
         }

@@ -322,9 +322,10 @@ impl Shared {
                         let lookup = service.lookup_glanced(waiter, question, seen);
                         self.looked_up(waiter, lookup, &mut more);
                     }
-                    (Effect::PacketSeen(waiter), Some(service)) => {
+                    (Effect::PacketSeen(waiter, tells), Some(service)) => {
                         let better = service
                             .packet_seen(waiter)
+                            .filter(|_| tells)
                             .and_then(|query| glance.as_mut()?.glance_closer(&query))
                             .and_then(|seen| service.glanced(waiter, seen));
                         if let Some(better) = better {
@@ -332,7 +333,7 @@ impl Shared {
                         }
                     }
                     (Effect::End(waiter), Some(service)) => service.end(waiter),
-                    (Effect::Ask(..) | Effect::PacketSeen(_) | Effect::End(_), None) => {}
+                    (Effect::Ask(..) | Effect::PacketSeen(..) | Effect::End(_), None) => {}
                 }
             }
             std::mem::swap(effects, &mut more);
