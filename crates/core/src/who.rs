@@ -79,7 +79,12 @@ fn serves(socket: &Socket, local: SocketAddr) -> bool {
     let same_family = bound.is_ipv4() == local.is_ipv4();
     let is_dual_stack = bound.is_ipv6() && !socket.v6_only;
     let covers = bound.is_unspecified() && (same_family || is_dual_stack);
-    socket.local.port() == local.port() && (bound == local.ip() || covers)
+    let serves = match &socket.namespace {
+        None => bound == local.ip() || covers,
+        // Every network has its own loopback addresses, and all of its own.
+        Some(_) => bound == local.ip() && !bound.is_loopback(),
+    };
+    socket.local.port() == local.port() && serves
 }
 
 /// Text that is no [`WhoTarget`].
@@ -180,7 +185,7 @@ fn address(text: &str) -> Result<SocketAddr, WhoError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowner_attribution::{Reason, Verdict};
+    use flowner_attribution::{NetworkNamespace, Reason, Verdict};
     use proptest::prelude::*;
 
     /// A target in short.
@@ -291,6 +296,23 @@ mod tests {
         };
         let target: WhoTarget = "10.0.0.1:80".parse().unwrap();
         assert!(!target.matches(&v6_only));
+    }
+
+    #[test]
+    fn other_networks_have_addresses_of_their_own() {
+        for (target, local, expected) in [
+            ("80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:80", false),
+            ("127.0.0.1:80", "0.0.0.0:80", false),
+            ("10.0.0.2:80", "10.0.0.2:80", true),
+        ] {
+            let elsewhere = Socket {
+                namespace: Some(std::sync::Arc::new(NetworkNamespace { id: 1, name: None })),
+                ..socket(Protocol::Tcp, local, None)
+            };
+            let target: WhoTarget = target.parse().unwrap();
+            assert_eq!(target.matches(&elsewhere), expected, "{target:?} {local}");
+        }
     }
 
     #[test]
