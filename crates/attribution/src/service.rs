@@ -30,6 +30,9 @@ pub struct Service {
 
 /// How long no question comes before the table is told to rest.
 const REST_AFTER: Duration = Duration::from_secs(5);
+/// How long news are gathered after some were told: to wake a thread for each takes
+/// more time than to find what it tells.
+const GATHER: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 struct Shared {
@@ -41,6 +44,8 @@ struct Shared {
 struct State {
     policy: Policy,
     stop: Stop,
+    /// Until when the thread sleeps although there may be news.
+    gathers_until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +75,7 @@ impl Service {
             state: Mutex::new(State {
                 policy: Policy::new(config),
                 stop: Stop::No,
+                gathers_until: None,
             }),
             changed: Condvar::new(),
         });
@@ -150,10 +156,15 @@ impl Service {
         let mut state = self.shared.lock();
         let before = state.policy.poll_timeout();
         let result = change(&mut state.policy);
-        // Most packets change nothing that the thread sleeps for.
-        let is_news = state.policy.poll_timeout() != before || state.policy.has_events();
+        // Most packets change nothing that the thread sleeps for. If less is due than
+        // was, it notices when it wakes.
+        let is_earlier = match (state.policy.poll_timeout(), before) {
+            (Some(now), Some(before)) => now < before,
+            (now, _) => now.is_some(),
+        };
+        let is_news = state.policy.has_events() && state.gathers_until.is_none();
         drop(state);
-        if is_news {
+        if is_earlier || is_news {
             self.shared.changed.notify_one();
         }
         result
@@ -183,6 +194,19 @@ impl Shared {
         // The state is consistent between calls of the policy, also after a panic
         // elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The news, unless they are gathered yet.
+    fn take_events(&mut self, now: Instant) -> Vec<Event> {
+        let gathers = self.gathers_until.is_some_and(|until| now < until);
+        if gathers && self.stop == Stop::No {
+            return Vec::new();
+        }
+        let events: Vec<Event> = std::iter::from_fn(|| self.policy.poll_event()).collect();
+        self.gathers_until = (!events.is_empty()).then(|| now + GATHER);
+        events
     }
 }
 
@@ -243,14 +267,14 @@ impl Shared {
         let mut state = self.lock();
         let idle_since = Instant::now();
         loop {
-            let events: Vec<Event> = std::iter::from_fn(|| state.policy.poll_event()).collect();
             if state.stop == Stop::Now {
                 return Step::Stop;
             }
+            let now = Instant::now();
+            let events = state.take_events(now);
             if !events.is_empty() {
                 return Step::Tell(events);
             }
-            let now = Instant::now();
             if let Some(request) = state.policy.poll_request(now) {
                 return Step::Ask(request);
             }
@@ -262,7 +286,8 @@ impl Shared {
             if rest.is_some_and(|rest| rest <= now) {
                 return Step::Rest;
             }
-            state = self.sleep(state, due.into_iter().chain(rest).min(), now);
+            let until = [due, rest, state.gathers_until].into_iter().flatten().min();
+            state = self.sleep(state, until, now);
         }
     }
 

@@ -28,14 +28,21 @@ pub(crate) fn main() -> Result<()> {
     network::enter_own()?;
     let _load = Load::start(1_000, 10)?;
     println!("1,000 other processes with 10,000 sockets; {RATE} connections a second\n");
-    println!("| owners looked up | processor time, of one core | flows | named ends |");
-    println!("|---|---:|---:|---:|");
+    println!(
+        "| owners looked up | processor time, of one core | wake-ups/s | flows | named ends |"
+    );
+    println!("|---|---:|---:|---:|---:|");
     let mut costs = [Vec::new(), Vec::new()];
     for turn in 0..2 * TURNS {
         let owners = turn % 2 == 1;
-        let (share, flows, named) = busy(owners)?;
+        let Busy {
+            share,
+            wake_ups,
+            flows,
+            named,
+        } = busy(owners)?;
         let word = if owners { "yes" } else { "no" };
-        println!("| {word} | {share:.1} % | {flows} | {named} |");
+        println!("| {word} | {share:.1} % | {wake_ups} | {flows} | {named} |");
         costs[usize::from(owners)].push(share);
     }
     let [without, with] = costs.map(middle);
@@ -62,14 +69,24 @@ fn monitor(owners: bool) -> Result<Monitor> {
     })?)
 }
 
-/// The processor time that a monitor takes, in hundredths of one core; the flows it saw,
-/// and how many of their ends were named.
-fn busy(owners: bool) -> Result<(f64, usize, usize)> {
+/// What a monitor took and saw.
+struct Busy {
+    /// Processor time, in hundredths of one core.
+    share: f64,
+    /// Of all threads, in a second.
+    wake_ups: u64,
+    flows: usize,
+    /// Ends of flows.
+    named: usize,
+}
+
+fn busy(owners: bool) -> Result<Busy> {
     let monitor = monitor(owners)?;
     let mut connecting = Connecting::start()?;
-    let (time, began) = (processor_time(), Instant::now());
+    let (time, began, switched) = (processor_time(), Instant::now(), switches()?);
     std::thread::sleep(TIME);
     let share = processor_time().saturating_sub(time).as_secs_f64() / began.elapsed().as_secs_f64();
+    let wake_ups = switches()?.saturating_sub(switched) / TIME.as_secs();
     connecting.stop()?;
     let report = monitor.stop();
     let ends = report
@@ -80,7 +97,12 @@ fn busy(owners: bool) -> Result<(f64, usize, usize)> {
         .flatten()
         .filter(|owner| owner.verdict.is_named())
         .count();
-    Ok((100.0 * share, report.flows.len(), named))
+    Ok(Busy {
+        share: 100.0 * share,
+        wake_ups,
+        flows: report.flows.len(),
+        named,
+    })
 }
 
 /// Tells what a monitor does when no packet comes.

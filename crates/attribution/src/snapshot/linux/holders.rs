@@ -166,19 +166,19 @@ impl Holders {
         found
     }
 
-    /// Whether there are so many processes that a second thread is worth its start, or
-    /// none is known yet.
+    /// Whether no process is known yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.index().count() == 0
+    }
+
+    /// Whether there are so many processes that a second thread is worth its start.
     pub(super) fn are_many(&self) -> bool {
-        let known = self.index().count();
-        known == 0 || known >= MANY
+        self.index().count() >= MANY
     }
 
     /// Looks again at every process that changed; forgets those that are gone.
     pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
         let began = Instant::now();
-        if let Some(newest) = self.proc.newest_id() {
-            self.index().begin_after(newest);
-        }
         let mut pids = self.living(scratch);
         pids.retain(|pid| self.has_changed(*pid));
         self.scan_each(pids, uid, scratch);
@@ -434,6 +434,9 @@ impl Holders {
     fn living(&self, scratch: &mut Scratch) -> Vec<u32> {
         // Where none was started since they were listed, those are all.
         let newest = self.proc.newest_id();
+        if let Some(newest) = newest {
+            self.index().begin_after(newest);
+        }
         if newest.is_some() && *lock(&self.listed_until) == newest {
             return self.index().pids();
         }
@@ -446,12 +449,11 @@ impl Holders {
     }
 
     fn has_changed(&self, pid: u32) -> bool {
-        let Ok(mark) = self.proc.mark(pid) else {
-            return true;
-        };
-        let index = self.index();
-        let known = index.scanned(pid);
-        known.is_none_or(|known| !known.mark.is_same(mark))
+        let known = self.index().scanned(pid).map(|known| known.mark);
+        known.is_none_or(|known| {
+            let now = self.proc.mark(pid);
+            now.map_or(true, |now| !known.is_same(now))
+        })
     }
 
     fn executes_another(&self, pid: u32) -> bool {

@@ -189,14 +189,12 @@ impl LinuxTable {
         }))
     }
 
-    /// The sockets of our own namespace, and a look at all processes that changed: of
-    /// many, at the same time.
+    /// The sockets of our own namespace. Where that takes its time, all processes that
+    /// changed are looked at meanwhile.
     fn own_lists(&mut self) -> io::Result<Lists> {
         let (sockets, holders) = (&mut self.sockets, &self.holders);
         if !holders.are_many() {
-            let lists = lists(sockets);
-            holders.refresh(0, &mut self.scratch);
-            return lists;
+            return lists(sockets);
         }
         std::thread::scope(|scope| {
             let listing = scope.spawn(|| lists(sockets));
@@ -226,6 +224,12 @@ impl LinuxTable {
         }
         // Sockets that nobody holds as it seems were opened while they were listed.
         let asked = Instant::now();
+        // After the lists: who holds none of them then has to be looked at only once.
+        if self.holders.is_empty() {
+            self.holders.scan_all(0, &mut self.scratch);
+        } else if !self.holders.are_many() {
+            self.holders.refresh(0, &mut self.scratch);
+        }
         let count = |lists: &Lists| lists.iter().map(|(_, list)| list.len()).sum::<usize>();
         let counts = places.iter().map(|(_, lists, _)| count(lists));
         let mut all = Vec::with_capacity(counts.sum());
