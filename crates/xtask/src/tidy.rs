@@ -39,15 +39,17 @@ struct Absence {
 
 const ABSENCES: [Absence; 6] = [
     Absence {
-        rule: "capture, flows and attribution know neither each other nor core",
+        rule: "capture, flows, attribution and icons know neither each other nor core",
         words: &[
             "flowner_capture",
             "flowner_flows",
             "flowner_attribution",
+            "flowner_icons",
             "flowner_core",
             "flowner-capture",
             "flowner-flows",
             "flowner-attribution",
+            "flowner-icons",
             "flowner-core",
         ],
         lines: is_code,
@@ -59,9 +61,11 @@ const ABSENCES: [Absence; 6] = [
             "flowner_capture",
             "flowner_flows",
             "flowner_attribution",
+            "flowner_icons",
             "flowner-capture",
             "flowner-flows",
             "flowner-attribution",
+            "flowner-icons",
         ],
         lines: is_code,
         applies: |path| path.starts_with("apps/"),
@@ -105,7 +109,7 @@ fn is_code(line: &str) -> bool {
 
 /// The crate of a file that must not know its siblings.
 fn sibling(path: &str) -> Option<&'static str> {
-    ["capture", "flows", "attribution"]
+    ["capture", "flows", "attribution", "icons"]
         .into_iter()
         .find(|name| path.starts_with(&format!("crates/{name}/")))
 }

@@ -1,0 +1,346 @@
+//! All desktop entries, and which of them a program is.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::command::{self, Started, file_name, runs_others, started};
+use crate::{Entry, Locale, MAX_ENTRY, Places};
+
+/// Entries that are read at most.
+const MAX_ENTRIES: usize = 20_000;
+/// Folders within folders.
+const MAX_DEPTH: usize = 4;
+
+/// A program that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The id that a sandbox or a desktop gives it, such as `org.mozilla.firefox`.
+    pub application_id: Option<&'a str>,
+    /// The file that it executes.
+    pub executable: Option<&'a Path>,
+    /// Its arguments, its own name first.
+    pub arguments: &'a [OsString],
+    /// The name of the process.
+    pub name: &'a str,
+}
+
+/// All desktop entries of some [`Places`], read once.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+    /// In lower case: some applications tell theirs so.
+    by_id: HashMap<String, usize>,
+    by_flatpak: HashMap<String, usize>,
+    by_snap: HashMap<String, usize>,
+    by_window_class: HashMap<String, usize>,
+    /// By the file name of what is started.
+    by_file: HashMap<String, usize>,
+}
+
+impl Catalog {
+    /// Reads all entries. What cannot be read, or is too large, is left out.
+    pub fn read(places: &Places, locale: &Locale) -> Self {
+        let mut reader = Reader {
+            locale,
+            seen: HashSet::new(),
+            folders: HashSet::new(),
+            entries: Vec::new(),
+        };
+        for folder in places.applications() {
+            reader.read_folder(&folder, "", 0);
+        }
+        Self::new(reader.entries)
+    }
+
+    /// With these entries, of which the first of equals counts.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let mut catalog = Self::default();
+        for (place, entry) in entries.iter().enumerate() {
+            catalog.add(place, entry, &entries);
+        }
+        catalog.entries = entries;
+        catalog
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none, as on a server.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry of a program: by its application id, by what it executes, or which
+    /// script; by the class of its windows, or by name.
+    pub fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
+        let by_id = subject.application_id.and_then(|id| self.of_id(id));
+        let place = by_id.or_else(|| self.of_executable(subject))?;
+        self.entries.get(place)
+    }
+
+    fn of_id(&self, id: &str) -> Option<usize> {
+        let id = id.strip_suffix(".desktop").unwrap_or(id);
+        let known = self.by_flatpak.get(id).or_else(|| self.by_snap.get(id));
+        known
+            .or_else(|| self.by_id.get(&id.to_lowercase()))
+            .copied()
+    }
+
+    fn of_executable(&self, subject: &Subject<'_>) -> Option<usize> {
+        let file = subject.executable.and_then(Path::file_name);
+        let file = file.and_then(OsStr::to_str).unwrap_or(subject.name);
+        if !runs_others(file) {
+            let by_file = self.by_file.get(file);
+            return by_file.copied().or_else(|| self.of_name(file));
+        }
+        // What it is told to run; its first argument is what it was called.
+        let (_, rest) = subject.arguments.split_first()?;
+        let words = [file]
+            .into_iter()
+            .chain(rest.iter().filter_map(|word| word.to_str()));
+        let words: Vec<&str> = words.collect();
+        match started(&words)? {
+            Started::Flatpak(id) | Started::Snap(id) => self.of_id(id),
+            Started::Script(path) | Started::Executable(path) => {
+                let file = file_name(path);
+                let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+                let by_file = self.by_file.get(file).or_else(|| self.by_file.get(stem));
+                by_file.copied().or_else(|| self.of_name(stem))
+            }
+        }
+    }
+
+    /// By a name that no command starts with.
+    fn of_name(&self, name: &str) -> Option<usize> {
+        let name = name.to_lowercase();
+        let by_class = self.by_window_class.get(&name);
+        by_class.or_else(|| self.by_id.get(&name)).copied()
+    }
+
+    fn add(&mut self, place: usize, entry: &Entry, all: &[Entry]) {
+        let first = |map: &mut HashMap<String, usize>, key: String| {
+            map.entry(key).or_insert(place);
+        };
+        first(&mut self.by_id, entry.id.to_lowercase());
+        if let Some(class) = &entry.window_class
+            && !runs_others(class)
+        {
+            first(&mut self.by_window_class, class.to_lowercase());
+        }
+        let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
+        let flatpak = entry.flatpak.as_deref();
+        let snap = entry.snap.as_deref();
+        let (flatpak, snap, file) = match started(&words) {
+            Some(Started::Flatpak(id)) => (flatpak.or(Some(id)), snap, None),
+            Some(Started::Snap(name)) => (flatpak, snap.or(Some(name)), None),
+            Some(Started::Executable(path) | Started::Script(path)) => {
+                (flatpak, snap, Some(command::file_name(path)))
+            }
+            None => (flatpak, snap, None),
+        };
+        for (map, key) in [
+            (&mut self.by_flatpak, flatpak),
+            (&mut self.by_snap, snap),
+            (&mut self.by_file, file),
+        ] {
+            let Some(key) = key else {
+                continue;
+            };
+            let known = map.entry(key.to_owned()).or_insert(place);
+            if all
+                .get(*known)
+                .is_some_and(|known| is_plainer(entry, known))
+            {
+                *known = place;
+            }
+        }
+    }
+}
+
+/// Whether, of two entries that start the same, this one is the program itself and the
+/// other one a part of it: `libreoffice` beside `libreoffice --calc`.
+fn is_plainer(entry: &Entry, known: &Entry) -> bool {
+    let key = |entry: &Entry| (!entry.is_shown, entry.command.len());
+    key(entry) < key(known)
+}
+
+struct Reader<'a> {
+    locale: &'a Locale,
+    /// Also of entries that count as deleted: they hide those of later directories.
+    seen: HashSet<String>,
+    /// Without symbolic links, which may lead round in circles.
+    folders: HashSet<PathBuf>,
+    entries: Vec<Entry>,
+}
+
+impl Reader<'_> {
+    fn read_folder(&mut self, folder: &Path, prefix: &str, depth: usize) {
+        let Ok(files) = fs::read_dir(folder) else {
+            return;
+        };
+        if !fs::canonicalize(folder).is_ok_and(|folder| self.folders.insert(folder)) {
+            return;
+        }
+        let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
+        // In an order that is the same on every day.
+        names.sort();
+        for name in names.iter().filter_map(|name| name.to_str()) {
+            if self.seen.len() >= MAX_ENTRIES {
+                tracing::warn!(folder = %folder.display(), "too many desktop entries");
+                return;
+            }
+            let path = folder.join(name);
+            if let Some(name) = name.strip_suffix(".desktop") {
+                self.read_entry(&path, format!("{prefix}{name}"));
+            } else if depth < MAX_DEPTH && path.is_dir() {
+                self.read_folder(&path, &format!("{prefix}{name}-"), depth + 1);
+            }
+        }
+    }
+
+    fn read_entry(&mut self, path: &Path, id: String) {
+        if self.seen.contains(&id) {
+            return;
+        }
+        match bounded(path) {
+            Ok(bytes) => {
+                self.entries.extend(Entry::parse(&id, &bytes, self.locale));
+                self.seen.insert(id);
+            }
+            Err(error) => tracing::debug!(%error, path = %path.display(), "not read"),
+        }
+    }
+}
+
+/// The bytes of a file, one more than allowed at most. A pipe or a device is refused: it
+/// may never end.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_ENTRY)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, exec: &str) -> Entry {
+        let text = format!("[Desktop Entry]\nType=Application\nName={id}\nExec={exec}\n");
+        Entry::parse(id, text.as_bytes(), &Locale::default()).unwrap()
+    }
+
+    /// `program`: executable and arguments, or an application id.
+    #[track_caller]
+    fn check(catalog: &Catalog, program: &str, expected: Option<&str>) {
+        let mut words = program.split(' ');
+        let first = words.next().unwrap();
+        let is_path = first.starts_with('/');
+        let arguments: Vec<OsString> = [first].into_iter().chain(words).map(Into::into).collect();
+        let found = catalog.find(&Subject {
+            application_id: (!is_path).then_some(first),
+            executable: is_path.then_some(Path::new(first)),
+            arguments: &arguments,
+            name: file_name(first),
+        });
+        assert_eq!(found.map(|entry| entry.id.as_str()), expected, "{program}");
+    }
+
+    #[test]
+    fn programs_have_entries() {
+        let class = Entry {
+            window_class: Some("Code".into()),
+            ..entry("vscode", "/usr/share/code/bin/start %F")
+        };
+        let catalog = Catalog::new(vec![
+            entry("calc", "libreoffice --calc %U"),
+            entry("startcenter", "libreoffice %U"),
+            entry("firefox", "firefox %u"),
+            entry(
+                "org.x.Player",
+                "/usr/bin/flatpak run --command=p org.x.Player @@u %U @@",
+            ),
+            entry(
+                "chat_chat",
+                "env BAMF_DESKTOP_FILE_HINT=/x /snap/bin/chat %u",
+            ),
+            entry("terminator", "terminator"),
+            entry("tool", "sh -c \"exec firefox\""),
+            entry("editor", "python3 /opt/editor/main.py"),
+            class,
+        ]);
+        check(&catalog, "/usr/bin/libreoffice", Some("startcenter"));
+        check(
+            &catalog,
+            "/usr/lib/firefox/firefox -contentproc",
+            Some("firefox"),
+        );
+        check(
+            &catalog,
+            "/usr/bin/python3.11 /usr/bin/terminator",
+            Some("terminator"),
+        );
+        check(
+            &catalog,
+            "/usr/bin/python3.11 /opt/editor/main.py",
+            Some("editor"),
+        );
+        check(
+            &catalog,
+            "/usr/share/code/code --type=renderer",
+            Some("vscode"),
+        );
+        check(&catalog, "org.x.Player", Some("org.x.Player"));
+        check(&catalog, "chat", Some("chat_chat"));
+        check(&catalog, "firefox.desktop", Some("firefox"));
+        for nobody in [
+            "/usr/bin/sh -c x",
+            "/usr/bin/env",
+            "/usr/bin/python3",
+            "/usr/bin/python3 -m http.server",
+            "/usr/bin/flatpak update",
+            "/usr/sbin/nginx",
+        ] {
+            check(&catalog, nobody, None);
+        }
+    }
+
+    #[test]
+    fn the_first_directory_wins_also_to_hide() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("[Desktop Entry]\nType=Application\n{text}")).unwrap();
+        };
+        write("a/applications/x.desktop", "Name=Mine\nExec=x\n");
+        write("b/applications/x.desktop", "Name=Theirs\nExec=x\n");
+        write("a/applications/y.desktop", "Name=Y\nHidden=true\n");
+        write("b/applications/y.desktop", "Name=Y\nExec=y\n");
+        write("b/applications/kde/z.desktop", "Name=Z\nExec=z\n");
+        let large = format!("Name=L\nExec=l\n#{}", "x".repeat(10 << 20));
+        write("b/applications/l.desktop", &large);
+        let loops = folder.path().join("b/applications/loop");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path().join("b/applications"), loops).unwrap();
+        #[cfg(not(unix))]
+        drop(loops);
+        let places = Places::new(["a", "b"].map(|name| folder.path().join(name)));
+        let catalog = Catalog::read(&places, &Locale::default());
+        check(&catalog, "/bin/x", Some("x"));
+        assert_eq!(catalog.entries[0].name, "Mine");
+        check(&catalog, "/bin/y", None);
+        check(&catalog, "/bin/z", Some("kde-z"));
+        check(&catalog, "/bin/l", None);
+    }
+}

@@ -1,0 +1,280 @@
+//! What a command starts: the program behind launchers and interpreters. Pure.
+
+/// Words of a command that are kept.
+const MAX_WORDS: usize = 64;
+
+/// What a command starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started<'a> {
+    /// An executable, by path or name.
+    Executable(&'a str),
+    /// A script, or a Java archive, that an interpreter runs.
+    Script(&'a str),
+    /// A Flatpak application, by its id.
+    Flatpak(&'a str),
+    /// A Snap application, by its name.
+    Snap(&'a str),
+}
+
+/// What is started by a command, its own name first. `None` where only launchers and
+/// interpreters are named: `sh -c …`, `env`, `python3 -m …`, an interactive shell.
+///
+/// ```
+/// use flowner_icons::{Started, started};
+///
+/// let command = ["env", "LANG=C", "/usr/bin/python3", "-u", "/usr/bin/terminator"];
+/// assert_eq!(started(&command), Some(Started::Script("/usr/bin/terminator")));
+/// assert_eq!(started(&["python3"]), None);
+/// ```
+pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let (first, rest) = words.split_first()?;
+    match file_name(first) {
+        "env" => started(after_assignments(rest)),
+        "sudo" | "pkexec" | "nohup" | "setsid" | "nice" | "ionice" | "dbus-run-session"
+        | "dbus-launch" | "gamemoderun" | "exec" => started(after_options(rest)),
+        "flatpak" => flatpak(rest),
+        "snap" => snap(rest),
+        name if runs_scripts(name) => script(name, rest).map(Started::Script),
+        "" => None,
+        _ if first.starts_with("/snap/bin/") => snap_name(file_name(first)).map(Started::Snap),
+        _ => Some(Started::Executable(first)),
+    }
+}
+
+/// Whether a program of this name only runs others, so that it says nothing about what
+/// it is used for.
+pub(crate) fn runs_others(name: &str) -> bool {
+    runs_scripts(name)
+        || matches!(
+            name,
+            "env" | "sudo" | "pkexec" | "nohup" | "setsid" | "nice" | "ionice" | "exec"
+        )
+        || matches!(name, "dbus-run-session" | "dbus-launch" | "gamemoderun")
+        || matches!(
+            name,
+            "flatpak" | "snap" | "bwrap" | "snap-exec" | "xdg-open" | "busybox"
+        )
+}
+
+/// Interpreters; also with a version behind, as `python3.11` and `electron28` have.
+fn runs_scripts(name: &str) -> bool {
+    const INTERPRETERS: [&str; 18] = [
+        "sh", "bash", "dash", "zsh", "fish", "ksh", "python", "pypy", "perl", "ruby", "node",
+        "nodejs", "java", "mono", "dotnet", "electron", "gjs", "php",
+    ];
+    let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
+    INTERPRETERS.contains(&base)
+}
+
+/// The last part of a path.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn after_assignments<'w, 'a>(mut words: &'w [&'a str]) -> &'w [&'a str] {
+    while let Some((first, rest)) = words.split_first() {
+        words = match *first {
+            "-u" | "-C" | "--unset" | "--chdir" => rest.get(1..).unwrap_or_default(),
+            option if option.starts_with('-') || option.contains('=') => rest,
+            _ => break,
+        };
+    }
+    words
+}
+
+fn after_options<'w, 'a>(mut words: &'w [&'a str]) -> &'w [&'a str] {
+    while let Some((first, rest)) = words.split_first() {
+        words = match *first {
+            "--" => return rest,
+            "-u" | "--user" | "-g" | "-n" | "-c" => rest.get(1..).unwrap_or_default(),
+            option if option.starts_with('-') => rest,
+            _ => break,
+        };
+    }
+    words
+}
+
+/// The id in `flatpak run --branch=stable org.x.Y @@u %U @@`.
+fn flatpak<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let run = words.iter().position(|word| *word == "run")?;
+    let mut words = words[run + 1..].iter();
+    let id = words.find(|word| !word.starts_with('-'))?;
+    Some(Started::Flatpak(id))
+}
+
+fn snap<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let run = words.iter().position(|word| *word == "run")?;
+    let mut words = words[run + 1..].iter();
+    let name = words.find(|word| !word.starts_with('-'))?;
+    snap_name(name).map(Started::Snap)
+}
+
+/// `firefox` in `firefox.geckodriver`.
+fn snap_name(app: &str) -> Option<&str> {
+    app.split('.').next().filter(|name| !name.is_empty())
+}
+
+/// What an interpreter is told to run.
+fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<&'a str> {
+    let mut words = words.iter();
+    let is_java = interpreter.starts_with("java") && !interpreter.starts_with("javas");
+    while let Some(word) = words.next() {
+        match *word {
+            "-jar" if is_java => return words.next().copied(),
+            "-cp" | "-classpath" | "--class-path" | "--module-path" | "-p" if is_java => {
+                words.next();
+            }
+            // Code, or a module, of which no file is told.
+            "-c" | "-m" | "-e" | "--eval" | "-p" | "-E" if !is_java => return None,
+            "-W" | "-X" | "-r" | "--require" | "-I" => {
+                words.next();
+            }
+            "--" => return words.next().copied(),
+            option if option.starts_with('-') || option.starts_with('+') => {}
+            // A class is no file.
+            _ if is_java => return None,
+            file => return Some(file),
+        }
+    }
+    None
+}
+
+/// Splits `Exec`, in which codes such as `%U` stand for files and are left out.
+pub(crate) fn words(exec: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut characters = exec.chars().peekable();
+    while words.len() < MAX_WORDS {
+        while characters.next_if(|c| c.is_whitespace()).is_some() {}
+        let Some(first) = characters.peek() else {
+            break;
+        };
+        let word = if *first == '"' {
+            characters.next();
+            quoted(&mut characters)
+        } else {
+            let mut word = String::new();
+            while let Some(character) = characters.next_if(|c| !c.is_whitespace()) {
+                word.push(character);
+            }
+            word
+        };
+        words.extend(without_codes(&word));
+    }
+    words
+}
+
+fn quoted(characters: &mut impl Iterator<Item = char>) -> String {
+    let mut word = String::new();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => word.extend(characters.next()),
+            other => word.push(other),
+        }
+    }
+    word
+}
+
+/// `None` if nothing but codes was there.
+fn without_codes(word: &str) -> Option<String> {
+    if !word.contains('%') {
+        return Some(word.to_owned());
+    }
+    let mut text = String::new();
+    let mut characters = word.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' => text.extend(characters.next().filter(|code| *code == '%')),
+            other => text.push(other),
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn commands_start_programs() {
+        use Started::{Executable, Flatpak, Script, Snap};
+        let check = |command: &str, expected| {
+            let words = words(command);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            assert_eq!(started(&words), expected, "{command}");
+        };
+        check("firefox %u", Some(Executable("firefox")));
+        check("/opt/x/x --a=%U", Some(Executable("/opt/x/x")));
+        check("env A=b -u C x -d", Some(Executable("x")));
+        check("env", None);
+        check("sh -c \"exec firefox\"", None);
+        check("sh", None);
+        check("bash /usr/bin/x", Some(Script("/usr/bin/x")));
+        check("python3", None);
+        check("python3.11 -u /usr/bin/t", Some(Script("/usr/bin/t")));
+        check("python3 -m http.server", None);
+        check("/usr/bin/env python3 /x.py", Some(Script("/x.py")));
+        check("java -Xmx1g -jar /a/b.jar -c", Some(Script("/a/b.jar")));
+        check("java -cp /a:/b org.x.Main", None);
+        check("perl -w /usr/bin/p", Some(Script("/usr/bin/p")));
+        check("node --inspect /a.js", Some(Script("/a.js")));
+        check(
+            "electron28 /usr/lib/code/app",
+            Some(Script("/usr/lib/code/app")),
+        );
+        check(
+            "/usr/bin/flatpak run --branch=stable --command=f org.x.Y @@u %U @@",
+            Some(Flatpak("org.x.Y")),
+        );
+        check("flatpak update", None);
+        check("snap run firefox.geckodriver", Some(Snap("firefox")));
+        check(
+            "env BAMF_DESKTOP_FILE_HINT=/x /snap/bin/firefox %u",
+            Some(Snap("firefox")),
+        );
+        check(
+            "pkexec --disable-internal-agent /usr/sbin/g",
+            Some(Executable("/usr/sbin/g")),
+        );
+        check("", None);
+    }
+
+    #[test]
+    fn words_are_split_as_the_specification_says() {
+        let check = |exec, expected: &[&str]| assert_eq!(words(exec), expected, "{exec}");
+        check("a  b", &["a", "b"]);
+        check(r#""a b" "c\"d" e"#, &["a b", "c\"d", "e"]);
+        check("a %f --x=%i 100%%", &["a", "--x=", "100%"]);
+        check("\"open", &["open"]);
+    }
+
+    #[test]
+    fn versions_do_not_hide_an_interpreter() {
+        for name in [
+            "sh",
+            "python3",
+            "python3.11",
+            "node",
+            "env",
+            "electron28",
+            "bwrap",
+        ] {
+            assert!(runs_others(name), "{name}");
+        }
+        for name in ["firefox", "shotwell", "nodeenv", "javaws", "perlbrew"] {
+            assert!(!runs_others(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_command_has_words(exec in "[ -~\\PC]{0,80}") {
+            let words = words(&exec);
+            prop_assert!(words.len() <= MAX_WORDS);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            started(&words);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Where desktop entries and icons are.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The directories below which `applications`, `icons` and `pixmaps` are, the most
+/// preferred first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    data: Vec<PathBuf>,
+    homes: Vec<PathBuf>,
+}
+
+impl Places {
+    /// Those of whoever runs this, and under `sudo` and `pkexec` of whoever called it:
+    /// `XDG_DATA_HOME` and `XDG_DATA_DIRS` (XDG Base Directory Specification), and where
+    /// Flatpak and Snap export to.
+    pub fn of_this_user() -> Self {
+        let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+        let passwd = String::from_utf8_lossy(&passwd);
+        Self::from_environment(&|name| std::env::var_os(name), &passwd)
+    }
+
+    /// Those below these directories only, the most preferred first.
+    pub fn new(data: impl IntoIterator<Item = PathBuf>) -> Self {
+        let mut places = Self::default();
+        data.into_iter().for_each(|folder| places.add(&folder));
+        places
+    }
+
+    fn from_environment(variable: &dyn Fn(&str) -> Option<OsString>, passwd: &str) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let mut places = Self::default();
+        if let Some(home) = invoking_home(&set, passwd) {
+            places.add_home(&home, None);
+        }
+        if let Some(home) = set("HOME") {
+            let data = set("XDG_DATA_HOME").map(PathBuf::from);
+            places.add_home(Path::new(&home), data);
+        }
+        let system = set("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+        // Under sudo, and as a service, those of Flatpak and Snap are not in the variable.
+        for folder in std::env::split_paths(&system).chain(
+            [
+                "/usr/local/share",
+                "/usr/share",
+                "/var/lib/flatpak/exports/share",
+                "/var/lib/snapd/desktop",
+            ]
+            .map(PathBuf::from),
+        ) {
+            places.add(&folder);
+        }
+        places
+    }
+
+    fn add_home(&mut self, home: &Path, data: Option<PathBuf>) {
+        self.homes.push(home.to_owned());
+        self.add(&data.unwrap_or_else(|| home.join(".local/share")));
+        self.add(&home.join(".local/share/flatpak/exports/share"));
+    }
+
+    /// Relative ones are invalid, as the specification says.
+    fn add(&mut self, folder: &Path) {
+        // `/usr/share` and `/usr/share/` are the same.
+        let folder: PathBuf = folder.components().collect();
+        if folder.is_absolute() && !self.data.contains(&folder) {
+            self.data.push(folder);
+        }
+    }
+
+    /// Where desktop entries are.
+    pub(crate) fn applications(&self) -> impl Iterator<Item = PathBuf> {
+        self.data.iter().map(|folder| folder.join("applications"))
+    }
+
+    /// Where icon themes are, and icons without one (Icon Theme Specification,
+    /// "Directory Layout").
+    pub(crate) fn icons(&self) -> Vec<PathBuf> {
+        let homes = self.homes.iter().map(|home| home.join(".icons"));
+        let themes = self.data.iter().map(|folder| folder.join("icons"));
+        let pixmaps = self.data.iter().map(|folder| folder.join("pixmaps"));
+        homes.chain(themes).chain(pixmaps).collect()
+    }
+}
+
+/// The home of whoever called `sudo` or `pkexec`.
+fn invoking_home(set: &impl Fn(&'static str) -> Option<OsString>, passwd: &str) -> Option<PathBuf> {
+    if let Some(home) = set("SUDO_HOME") {
+        return Some(home.into());
+    }
+    let uid = set("SUDO_UID").or_else(|| set("PKEXEC_UID"))?;
+    let uid = uid.to_str()?;
+    let mut users = passwd.lines().map(|line| line.split(':'));
+    // name:password:uid:gid:comment:home (passwd(5))
+    users.find_map(|mut fields| {
+        let is_it = fields.nth(2) == Some(uid);
+        is_it.then(|| fields.nth(2)).flatten().map(PathBuf::from)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n";
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], first: &[&str]) {
+        let variable = |name: &str| {
+            let mut variables = variables.iter();
+            let (_, value) = variables.find(|(known, _)| *known == name)?;
+            Some(OsString::from(value))
+        };
+        let places = Places::from_environment(&variable, PASSWD);
+        let data: Vec<_> = places.data.iter().map(|d| d.to_str().unwrap()).collect();
+        assert_eq!(&data[..first.len()], first);
+        let mut unique = data.clone();
+        unique.dedup();
+        assert_eq!(unique, data);
+        for system in ["/usr/share", "/var/lib/snapd/desktop"] {
+            assert!(data.contains(&system), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn the_invoking_user_comes_first() {
+        let ada = [
+            "/home/ada/.local/share",
+            "/home/ada/.local/share/flatpak/exports/share",
+        ];
+        let root = "/root/.local/share";
+        check(
+            &[("HOME", "/root"), ("SUDO_UID", "1000")],
+            &[ada[0], ada[1], root],
+        );
+        check(
+            &[("HOME", "/root"), ("PKEXEC_UID", "1000")],
+            &[ada[0], ada[1], root],
+        );
+        check(&[("HOME", "/root"), ("SUDO_UID", "7")], &[root]);
+        check(
+            &[("SUDO_HOME", "/h"), ("SUDO_UID", "1000")],
+            &["/h/.local/share"],
+        );
+    }
+
+    #[test]
+    fn directories_are_those_of_the_specification() {
+        check(&[("HOME", "/h"), ("XDG_DATA_HOME", "/d")], &["/d"]);
+        check(&[("XDG_DATA_DIRS", "/a/:relative:/b")], &["/a", "/b"]);
+        check(
+            &[("XDG_DATA_DIRS", "")],
+            &["/usr/local/share", "/usr/share"],
+        );
+        check(&[], &["/usr/local/share", "/usr/share"]);
+    }
+}

@@ -1,0 +1,229 @@
+//! From the name of an icon to a file, through themes.
+//!
+//! The crate `icon` finds and parses themes. What is inherited is followed here: it does
+//! not end where themes inherit each other.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use icon::{DirectoryIndex, DirectoryType, IconLocations, IconSearch, ThemeInfo};
+
+use crate::Places;
+
+/// The theme that all programs install to.
+const BASE: &str = "hicolor";
+/// Themes that are looked through for one icon.
+const MAX_THEMES: usize = 32;
+/// Bytes of the largest description of a theme. That of one with many sizes has a
+/// hundred thousand.
+const MAX_INDEX: u64 = 4 * 1024 * 1024;
+/// In the order of preference.
+const EXTENSIONS: [&str; 3] = ["png", "svg", "xpm"];
+
+/// The icon themes of some [`Places`], read once.
+#[derive(Debug)]
+pub struct Themes {
+    /// What is looked through, in this order.
+    chain: Vec<ThemeInfo>,
+    /// Those of no theme.
+    loose: HashMap<String, PathBuf>,
+}
+
+impl Themes {
+    /// Reads the theme that all programs install to, and what it inherits. What cannot be
+    /// read is left out.
+    pub fn read(places: &Places) -> Self {
+        Self::with_theme(BASE, places)
+    }
+
+    /// As [`read`](Self::read), with a theme that is preferred to it.
+    pub fn with_theme(name: &str, places: &Places) -> Self {
+        let search = IconSearch::new_from(places.icons()).search();
+        let locations = search.icon_locations();
+        let mut loose = HashMap::new();
+        for file in &locations.standalone_icons {
+            let path = file.path().to_owned();
+            let name = path.file_stem().and_then(OsStr::to_str).map(str::to_owned);
+            if let Some(name) = name {
+                loose.entry(name).or_insert(path);
+            }
+        }
+        Self {
+            chain: chain(name, locations),
+            loose,
+        }
+    }
+
+    /// The file of an icon of about this size in pixels, for a screen of this scale, as a
+    /// desktop entry names it.
+    ///
+    /// A path is taken if it is absolute and a picture's; a name with a `/` never is one.
+    pub fn find(&self, name: &str, size: u32, scale: u32) -> Option<PathBuf> {
+        let path = Path::new(name);
+        if path.is_absolute() {
+            return (is_picture(path) && path.is_file()).then(|| path.to_owned());
+        }
+        if name.is_empty() || name.contains(['/', '\0']) {
+            return None;
+        }
+        // Entries are not to name an extension; some do.
+        let name = if is_picture(path) {
+            path.file_stem()?.to_str()?
+        } else {
+            name
+        };
+        let mut themes = self.chain.iter();
+        let found = themes.find_map(|theme| find_in(theme, name, size, scale));
+        found.or_else(|| self.loose.get(name).cloned())
+    }
+}
+
+/// A theme and all that it inherits, nearest first, each once.
+fn chain(name: &str, locations: &IconLocations) -> Vec<ThemeInfo> {
+    let mut names = vec![name.to_owned()];
+    let mut themes: Vec<ThemeInfo> = Vec::new();
+    let mut next = 0;
+    while let Some(name) = names.get(next).cloned() {
+        next += 1;
+        if let Some(theme) = theme(&name, locations) {
+            for parent in &theme.index.inherits {
+                if names.len() < MAX_THEMES && !names.contains(parent) {
+                    names.push(parent.clone());
+                }
+            }
+            themes.push(theme);
+        }
+        if next == names.len() && !names.iter().any(|name| name == BASE) {
+            names.push(BASE.to_owned());
+        }
+    }
+    themes
+}
+
+fn theme(name: &str, locations: &IconLocations) -> Option<ThemeInfo> {
+    let folders = locations.themes_directories.get(OsStr::new(name))?;
+    let mut indexes = folders.iter().map(|folder| folder.join("index.theme"));
+    let index = indexes.find_map(|index| fs::metadata(index).ok())?;
+    if !index.is_file() || index.len() > MAX_INDEX {
+        return None;
+    }
+    let theme = locations.load_single_theme(name);
+    let theme = theme.inspect_err(|error| tracing::debug!(%error, name, "icon theme is not read"));
+    theme.ok()
+}
+
+/// The icon that is nearest in size (Icon Theme Specification, "Icon Lookup").
+fn find_in(theme: &ThemeInfo, name: &str, size: u32, scale: u32) -> Option<PathBuf> {
+    let folders = theme.index.directories.iter();
+    let mut folders: Vec<_> = folders.filter(|folder| is_below(folder)).collect();
+    folders.sort_by_key(|folder| {
+        let is_exact = folder.matches_size(size, scale);
+        (!is_exact, distance(folder, size, scale))
+    });
+    let mut files = folders.iter().flat_map(|folder| {
+        theme.base_dirs.iter().flat_map(move |base| {
+            let folder = base.join(&folder.directory_name);
+            EXTENSIONS.map(|extension| folder.join(format!("{name}.{extension}")))
+        })
+    });
+    files.find(|file| file.is_file())
+}
+
+/// Whether a folder of a theme is within it.
+fn is_below(folder: &DirectoryIndex) -> bool {
+    let mut parts = Path::new(&folder.directory_name).components();
+    parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn distance(folder: &DirectoryIndex, size: u32, scale: u32) -> u32 {
+    let size = size.saturating_mul(scale);
+    let (least, most) = match folder.directory_type {
+        DirectoryType::Fixed => (folder.size, folder.size),
+        DirectoryType::Scalable => (folder.min_size, folder.max_size),
+        DirectoryType::Threshold => (
+            folder.size.saturating_sub(folder.threshold),
+            folder.size.saturating_add(folder.threshold),
+        ),
+    };
+    let [least, most] = [least, most].map(|end| end.saturating_mul(folder.scale));
+    if size < least {
+        least - size
+    } else {
+        size.saturating_sub(most)
+    }
+}
+
+/// The formats that themes may hold.
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn theme(name: &str, inherits: &str) -> String {
+        format!(
+            "[Icon Theme]\nName={name}\nComment=c\nInherits={inherits}\n\
+             Directories=48x48/apps,scalable/apps\n\
+             [48x48/apps]\nSize=48\nType=Fixed\n\
+             [scalable/apps]\nSize=64\nMinSize=8\nMaxSize=512\nType=Scalable\n"
+        )
+    }
+
+    #[test]
+    fn icons_are_found_by_size_and_path_but_not_outside() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        };
+        write("icons/hicolor/index.theme", &theme("hicolor", "other"));
+        // A circle.
+        write("icons/other/index.theme", &theme("other", "hicolor,other"));
+        let inherited = write("icons/other/48x48/apps/c.png", "");
+        let small = write("icons/hicolor/48x48/apps/a.png", "");
+        let scalable = write("icons/hicolor/scalable/apps/a.svg", "");
+        let old = write("pixmaps/old.xpm", "");
+        let secret = write("secret.txt", "");
+        write("secret.png", "");
+        let themes = Themes::read(&Places::new([folder.path().to_owned()]));
+        let find = |name: &str, size| themes.find(name, size, 1);
+        assert_eq!(find("a", 48), Some(small.clone()));
+        assert_eq!(find("a.png", 48), Some(small.clone()));
+        assert_eq!(find("a", 256), Some(scalable));
+        assert_eq!(find("old", 48), Some(old));
+        assert_eq!(find("c", 48), Some(inherited));
+        assert_eq!(themes.find("c", u32::MAX, u32::MAX), find("c", 48));
+        assert_eq!(find(small.to_str().unwrap(), 16), Some(small));
+        for refused in [
+            "",
+            "b",
+            "../../secret",
+            "../../../../secret.png",
+            secret.to_str().unwrap(),
+            "/nowhere.png",
+            "/dev/zero",
+            "a\0",
+        ] {
+            assert_eq!(find(refused, 48), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn icons_without_any_theme_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixmaps/x.png");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        let themes = Themes::read(&Places::new([folder.path().to_owned()]));
+        assert_eq!(themes.find("x", 48, 1), Some(path));
+    }
+}
