@@ -95,8 +95,11 @@ impl Catalog {
         let file = subject.executable.and_then(Path::file_name);
         let file = file.and_then(OsStr::to_str).unwrap_or(subject.name);
         if !runs_others(file) {
-            let by_file = self.by_file.get(file);
-            return by_file.copied().or_else(|| self.of_name(file));
+            let mut names = [file].into_iter().chain(unwrapped(file));
+            return names.find_map(|file| {
+                let by_file = self.by_file.get(file);
+                by_file.copied().or_else(|| self.of_name(file))
+            });
         }
         // What it is told to run; its first argument is what it was called.
         let (_, rest) = subject.arguments.split_first()?;
@@ -133,6 +136,17 @@ impl Catalog {
             first(&mut self.by_window_class, class.to_lowercase());
         }
         let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
+        let tail = entry
+            .id
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        if let Some(Started::Executable(path)) = started(&words)
+            && file_name(path).starts_with(&tail)
+        {
+            first(&mut self.by_id, tail);
+        }
         let flatpak = entry.flatpak.as_deref();
         let snap = entry.snap.as_deref();
         let (flatpak, snap, file) = match started(&words) {
@@ -160,6 +174,13 @@ impl Catalog {
             }
         }
     }
+}
+
+/// The name of what a package started under another name, to have a script or a
+/// diversion in its place.
+fn unwrapped(file: &str) -> Option<&str> {
+    let ends = ["-bin", ".bin", ".real", "-real", "-wrapped", ".wrapped"];
+    ends.iter().find_map(|end| file.strip_suffix(end))
 }
 
 /// Whether, of two entries that start the same, this one is the program itself and the
@@ -231,7 +252,9 @@ fn bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+// Paths are those of the specifications.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
@@ -277,6 +300,8 @@ mod tests {
             entry("terminator", "terminator"),
             entry("tool", "sh -c \"exec firefox\""),
             entry("editor", "python3 /opt/editor/main.py"),
+            entry("org.x.Desk", "desk-wrapper %u"),
+            entry("org.x.Maps", "gjs /usr/bin/x"),
             class,
         ]);
         check(&catalog, "/usr/bin/libreoffice", Some("startcenter"));
@@ -303,7 +328,14 @@ mod tests {
         check(&catalog, "org.x.Player", Some("org.x.Player"));
         check(&catalog, "chat", Some("chat_chat"));
         check(&catalog, "firefox.desktop", Some("firefox"));
+        check(
+            &catalog,
+            "/usr/lib/terminator/terminator-bin",
+            Some("terminator"),
+        );
+        check(&catalog, "/usr/bin/desk", Some("org.x.Desk"));
         for nobody in [
+            "/usr/bin/maps",
             "/usr/bin/sh -c x",
             "/usr/bin/env",
             "/usr/bin/python3",
@@ -331,10 +363,7 @@ mod tests {
         let large = format!("Name=L\nExec=l\n#{}", "x".repeat(10 << 20));
         write("b/applications/l.desktop", &large);
         let loops = folder.path().join("b/applications/loop");
-        #[cfg(unix)]
         std::os::unix::fs::symlink(folder.path().join("b/applications"), loops).unwrap();
-        #[cfg(not(unix))]
-        drop(loops);
         let places = Places::new(["a", "b"].map(|name| folder.path().join(name)));
         let catalog = Catalog::read(&places, &Locale::default());
         check(&catalog, "/bin/x", Some("x"));

@@ -99,7 +99,9 @@ fn invoking_home(set: &impl Fn(&'static str) -> Option<OsString>, passwd: &str) 
     })
 }
 
+// Paths are those of the specifications.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

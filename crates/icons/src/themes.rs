@@ -161,7 +161,9 @@ fn is_picture(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
+// Paths are those of the specifications.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
 

@@ -21,10 +21,11 @@ const TARGETS: [&str; 6] = [
     "x86_64-unknown-netbsd",
 ];
 
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "flowner-attribution",
     "flowner-capture",
     "flowner-flows",
+    "flowner-icons",
     "flowner-core",
     "flowner",
     "xtask",
