@@ -33,6 +33,8 @@ mod command;
 mod entry;
 mod locale;
 mod places;
+#[cfg_attr(unix, path = "themes/freedesktop.rs")]
+#[cfg_attr(not(unix), path = "themes/none.rs")]
 mod themes;
 
 pub use catalog::{Catalog, Subject};

@@ -76,6 +76,7 @@ impl Places {
 
     /// Where icon themes are, and icons without one (Icon Theme Specification,
     /// "Directory Layout").
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no themes"))]
     pub(crate) fn icons(&self) -> Vec<PathBuf> {
         let homes = self.homes.iter().map(|home| home.join(".icons"));
         let themes = self.data.iter().map(|folder| folder.join("icons"));
