@@ -2,7 +2,8 @@
 //! that menus show, and the file of its icon.
 //!
 //! Linux and the BSDs, by the specifications of freedesktop.org; elsewhere, the
-//! directories that they name are not there, so nothing is found.
+//! directories that they name are not there, so nothing is found. For what has no icon,
+//! [`tile`] draws a letter.
 //!
 //! ```no_run
 //! use std::ffi::OsString;
@@ -36,6 +37,7 @@ mod places;
 #[cfg_attr(unix, path = "themes/freedesktop.rs")]
 #[cfg_attr(not(unix), path = "themes/none.rs")]
 mod themes;
+mod tile;
 
 pub use catalog::{Catalog, Subject};
 pub use command::{Started, started};
@@ -43,3 +45,4 @@ pub use entry::{Entry, MAX_ENTRY};
 pub use locale::Locale;
 pub use places::Places;
 pub use themes::Themes;
+pub use tile::tile;
