@@ -38,6 +38,10 @@ pub struct Catalog {
     by_window_class: HashMap<String, usize>,
     /// By the file name of what is started.
     by_file: HashMap<String, usize>,
+    /// By the file itself, links followed.
+    by_path: HashMap<PathBuf, usize>,
+    /// By the folder of that, if it is of one program alone.
+    by_folder: HashMap<PathBuf, Option<usize>>,
 }
 
 impl Catalog {
@@ -52,7 +56,9 @@ impl Catalog {
         for folder in places.applications() {
             reader.read_folder(&folder, "", 0);
         }
-        Self::new(reader.entries)
+        let mut catalog = Self::new(reader.entries);
+        catalog.follow_links(places);
+        catalog
     }
 
     /// With these entries, of which the first of equals counts.
@@ -95,11 +101,17 @@ impl Catalog {
         let file = subject.executable.and_then(Path::file_name);
         let file = file.and_then(OsStr::to_str).unwrap_or(subject.name);
         if !runs_others(file) {
-            let mut names = [file].into_iter().chain(unwrapped(file));
-            return names.find_map(|file| {
-                let by_file = self.by_file.get(file);
-                by_file.copied().or_else(|| self.of_name(file))
-            });
+            let path = subject.executable;
+            let by_path = path.and_then(|path| self.by_path.get(path)).copied();
+            let by_name = || {
+                let mut names = [file].into_iter().chain(unwrapped(file));
+                names.find_map(|file| {
+                    let by_file = self.by_file.get(file);
+                    by_file.copied().or_else(|| self.of_name(file))
+                })
+            };
+            let by_folder = || *self.by_folder.get(path?.parent()?)?;
+            return by_path.or_else(by_name).or_else(by_folder);
         }
         // What it is told to run; its first argument is what it was called.
         let (_, rest) = subject.arguments.split_first()?;
@@ -123,6 +135,40 @@ impl Catalog {
         let name = name.to_lowercase();
         let by_class = self.by_window_class.get(&name);
         by_class.or_else(|| self.by_id.get(&name)).copied()
+    }
+
+    /// Finds out what commands start that are links or scripts in another folder than the
+    /// program itself.
+    fn follow_links(&mut self, places: &Places) {
+        let started: Vec<(String, usize)> = self
+            .by_file
+            .values()
+            .filter_map(|place| {
+                let words = &self.entries.get(*place)?.command;
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                match started(&words)? {
+                    Started::Executable(command) => Some((command.to_owned(), *place)),
+                    _ => None,
+                }
+            })
+            .collect();
+        for (command, place) in started {
+            let Some(path) = places.program(&command) else {
+                continue;
+            };
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if runs_others(name) {
+                continue;
+            }
+            if let Some(folder) = path.parent().filter(|folder| is_private(folder)) {
+                // Of two programs, none has it.
+                let known = self.by_folder.entry(folder.to_owned());
+                known
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(place));
+            }
+            self.by_path.entry(path).or_insert(place);
+        }
     }
 
     fn add(&mut self, place: usize, entry: &Entry, all: &[Entry]) {
@@ -181,6 +227,18 @@ impl Catalog {
 fn unwrapped(file: &str) -> Option<&str> {
     let ends = ["-bin", ".bin", ".real", "-real", "-wrapped", ".wrapped"];
     ends.iter().find_map(|end| file.strip_suffix(end))
+}
+
+/// Whether a folder may be of one program alone.
+fn is_private(folder: &Path) -> bool {
+    let name = folder
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
+    !matches!(
+        name,
+        "" | "bin" | "sbin" | "games" | "lib" | "lib64" | "libexec" | "opt"
+    )
 }
 
 /// Whether, of two entries that start the same, this one is the program itself and the
@@ -345,6 +403,63 @@ mod tests {
         ] {
             check(&catalog, nobody, None);
         }
+    }
+
+    #[test]
+    fn links_lead_to_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let link = |from: &str, to: &str| {
+            fs::create_dir_all(root.join("bin")).unwrap();
+            std::os::unix::fs::symlink(root.join(to), root.join(from)).unwrap();
+        };
+        for (id, exec) in [
+            ("browser", "browser-stable %U"),
+            ("office", "office"),
+            ("sheets", "office --sheets"),
+            ("two", "two"),
+            ("three", "three"),
+            ("viewer", "viewer"),
+            ("script", "script"),
+        ] {
+            let text = format!("[Desktop Entry]\nType=Application\nName=n\nExec={exec}\n");
+            write(&format!("applications/{id}.desktop"), &text);
+        }
+        for path in [
+            "opt/b/start",
+            "lib/o/s",
+            "lib/many/2",
+            "lib/many/3",
+            "bin/v.2",
+            "bin/python3",
+        ] {
+            write(path, "");
+        }
+        link("bin/browser-stable", "opt/b/start");
+        link("bin/office", "lib/o/s");
+        link("bin/two", "lib/many/2");
+        link("bin/three", "lib/many/3");
+        link("bin/viewer", "bin/v.2");
+        link("bin/script", "bin/python3");
+        let places = Places::new([root.clone()]).with_programs([root.join("bin")]);
+        let catalog = Catalog::read(&places, &Locale::default());
+        let check = |path: &str, expected| {
+            check(&catalog, root.join(path).to_str().unwrap(), expected);
+        };
+        check("opt/b/main", Some("browser"));
+        check("opt/b/crash-handler", Some("browser"));
+        check("lib/o/office.main", Some("office"));
+        check("lib/many/2", Some("two"));
+        check("lib/many/other", None);
+        check("bin/v.2", Some("viewer"));
+        check("bin/other", None);
+        check("bin/python3", None);
+        check("opt/other", None);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Where desktop entries and icons are.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The directories below which `applications`, `icons` and `pixmaps` are, the most
-/// preferred first.
+/// The directories below which `applications`, `icons` and `pixmaps` are, and those of
+/// programs, the most preferred first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
     data: Vec<PathBuf>,
     homes: Vec<PathBuf>,
+    programs: Vec<PathBuf>,
 }
 
 impl Places {
@@ -16,7 +18,7 @@ impl Places {
     /// `XDG_DATA_HOME` and `XDG_DATA_DIRS` (XDG Base Directory Specification), and where
     /// Flatpak and Snap export to.
     pub fn of_this_user() -> Self {
-        let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+        let passwd = fs::read("/etc/passwd").unwrap_or_default();
         let passwd = String::from_utf8_lossy(&passwd);
         Self::from_environment(&|name| std::env::var_os(name), &passwd)
     }
@@ -26,6 +28,14 @@ impl Places {
         let mut places = Self::default();
         data.into_iter().for_each(|folder| places.add(&folder));
         places
+    }
+
+    /// With the directories in which the commands of entries are looked for: as a package
+    /// may start `/opt/x/x` by a link `/usr/bin/x-stable`, links lead to more programs.
+    #[must_use]
+    pub fn with_programs(mut self, programs: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.programs.extend(programs);
+        self
     }
 
     fn from_environment(variable: &dyn Fn(&str) -> Option<OsString>, passwd: &str) -> Self {
@@ -51,7 +61,15 @@ impl Places {
         ) {
             places.add(&folder);
         }
-        places
+        // Not of this process's own `PATH`, which the desktop does not know.
+        let programs = [
+            "/usr/local/bin",
+            "/usr/bin",
+            "/bin",
+            "/usr/sbin",
+            "/usr/games",
+        ];
+        places.with_programs(programs.map(PathBuf::from))
     }
 
     fn add_home(&mut self, home: &Path, data: Option<PathBuf>) {
@@ -67,6 +85,15 @@ impl Places {
         if folder.is_absolute() && !self.data.contains(&folder) {
             self.data.push(folder);
         }
+    }
+
+    /// The file that a command starts, without symbolic links.
+    pub(crate) fn program(&self, command: &str) -> Option<PathBuf> {
+        if Path::new(command).is_absolute() {
+            return fs::canonicalize(command).ok();
+        }
+        let mut programs = self.programs.iter();
+        programs.find_map(|folder| fs::canonicalize(folder.join(command)).ok())
     }
 
     /// Where desktop entries are.
