@@ -11,9 +11,10 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 8] = [
     "decode",
     "flows",
+    "desktop_entry",
     "netlink",
     "proc_net",
     "process",
@@ -21,7 +22,7 @@ const TARGETS: [&str; 7] = [
     "mountinfo",
 ];
 /// Those from here on are of Linux, and run there only.
-const FIRST_OF_LINUX: usize = 2;
+const FIRST_OF_LINUX: usize = 3;
 const SECONDS: u32 = 300;
 
 /// What cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
@@ -105,6 +106,7 @@ fn corpus(target: &str) -> Result<PathBuf, Failure> {
 fn seed(target: &str) -> Result<(), Failure> {
     match target {
         "decode" => seed_decode(),
+        "desktop_entry" => seed_entries(),
         "netlink" => run_command(program("answers")?.arg(corpus(target)?)),
         "proc_net" => seed_files(
             target,
@@ -116,6 +118,19 @@ fn seed(target: &str) -> Result<(), Failure> {
         "mountinfo" => seed_processes(target, &["mountinfo"]),
         _ => Ok(()),
     }
+}
+
+/// Puts the desktop entries of this host into a corpus: a server has none.
+fn seed_entries() -> Result<(), Failure> {
+    let target = corpus("desktop_entry")?;
+    let Ok(entries) = fs::read_dir("/usr/share/applications") else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let seed = target.join(entry.file_name());
+        fs::copy(entry.path(), &seed).map_err(|error| failed(&seed, &error))?;
+    }
+    Ok(())
 }
 
 /// Puts files of the processes of this host into a corpus.
