@@ -4,6 +4,7 @@
 //! nothing is installed yet.
 
 mod accuracy;
+mod bench;
 mod command;
 mod fuzz;
 mod run;
@@ -25,6 +26,7 @@ cargo xtask TASK
   test                     set up, then format, clippy, layout, tests, documentation
   tidy                     the layout rules alone
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs
+  bench [ARGUMENTS]        run the benchmarks (of cargo bench ARGUMENTS), with a table at the end
   accuracy [ARGUMENTS]     how often owners are named, on Linux as root (see accuracy help)
   fuzz [TARGET] [SECONDS]  run the fuzz targets, seeded from the capture files";
 
@@ -47,6 +49,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["test"] => test::all()?,
         ["tidy"] => tidy::check()?,
         ["check-targets", rest @ ..] => targets::check(rest)?,
+        ["bench", rest @ ..] => bench::run(rest)?,
         ["accuracy", rest @ ..] => return accuracy::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest)?,
         [] | ["help" | "-h" | "--help"] => println!("{HELP}"),
