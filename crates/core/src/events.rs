@@ -1,5 +1,6 @@
 //! News, for whoever wants them as they happen.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{
     Receiver, RecvError, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
@@ -23,7 +24,7 @@ pub enum Event {
     /// monitor stops are in its last report only.
     FlowClosed(FlowRecord),
     /// A program is named for the first time since the monitor started.
-    ProgramFirstSeen(Program),
+    ProgramFirstSeen(Arc<Program>),
     /// No more packets will come: the input ended, failed, or was stopped.
     InputEnded(Ending),
     /// Something is not as it should be, but the monitor goes on.

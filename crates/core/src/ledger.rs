@@ -3,6 +3,7 @@
 //! is to be done comes out as [`Effect`]s.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{self as attribution, Opened, Ownership, Question, Reason, SocketQuery};
@@ -14,7 +15,7 @@ use flowner_flows::{
 
 use crate::config::Limits;
 use crate::events::Event;
-use crate::program::{Party, Program};
+use crate::program::{Owner, Program};
 use crate::record::FlowRecord;
 use crate::totals::Breakdowns;
 
@@ -24,9 +25,9 @@ const MAX_KNOWN_PROGRAMS: usize = 65_536;
 /// The owners of a flow's ends, kept on the flow.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners {
-    pub(crate) local: Option<Ownership>,
+    pub(crate) local: Option<Owner>,
     /// For loopback flows, and those between containers or with one.
-    pub(crate) remote: Option<Ownership>,
+    pub(crate) remote: Option<Owner>,
     waiting: [bool; 2],
 }
 
@@ -43,7 +44,7 @@ impl Owners {
         self.waiting != [false; 2]
     }
 
-    fn of(&mut self, end: End) -> &mut Option<Ownership> {
+    fn of(&mut self, end: End) -> &mut Option<Owner> {
         match end {
             End::Local => &mut self.local,
             End::Remote => &mut self.remote,
@@ -83,7 +84,7 @@ pub(crate) struct Ledger {
     ended: EndedFlows,
     retired: Breakdowns,
     undecodable: BTreeMap<&'static str, Counters>,
-    known_programs: HashSet<Program>,
+    known_programs: HashSet<Arc<Program>>,
     asked: Asked,
     is_watched: bool,
     saw_foreign: bool,
@@ -173,12 +174,16 @@ impl Ledger {
     pub(crate) fn answer(
         &mut self,
         waiter: Waiter,
-        mut ownership: Ownership,
+        owner: impl Into<Owner>,
         last: bool,
         effects: &mut Vec<Effect>,
     ) {
         let now = self.table.now();
         let (id, end) = unpack(waiter);
+        let Owner {
+            mut ownership,
+            party,
+        } = owner.into();
         let (flow, ended) = match self.table.flow_mut(id) {
             Some(flow) => (flow, None),
             None => match self.ended.by_id.get_mut(&id) {
@@ -200,10 +205,11 @@ impl Ledger {
         let improved = !is_elsewhere
             && owner
                 .as_ref()
-                .is_none_or(|old| ownership.is_better_than(old));
-        let was_named = owner.as_ref().is_some_and(|old| old.verdict.is_named());
+                .is_none_or(|old| ownership.is_better_than(&old.ownership));
+        let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
+        let was_named = owner.as_ref().is_some_and(is_named);
         if improved {
-            *owner = Some(ownership);
+            *owner = Some(Owner { ownership, party });
         }
         let record = FlowRecord::new(flow, now, ended);
         self.tell_of_answer(record, end, improved, was_named, effects);
@@ -319,16 +325,16 @@ impl Ledger {
         if !self.is_watched {
             return;
         }
-        let owner = match end {
-            End::Local => &record.owner,
-            End::Remote => &record.remote_owner,
+        let (owner, party) = match end {
+            End::Local => (&record.owner, &record.party),
+            End::Remote => (&record.remote_owner, &record.remote_party),
         };
         let is_named = owner.as_ref().is_some_and(|owner| owner.verdict.is_named());
-        for program in Party::of(owner.as_ref()).programs() {
+        for program in party.programs() {
             if self.known_programs.len() < MAX_KNOWN_PROGRAMS
-                && self.known_programs.insert(program.clone())
+                && self.known_programs.insert(Arc::clone(program))
             {
-                let event = Event::ProgramFirstSeen(program.clone());
+                let event = Event::ProgramFirstSeen(Arc::clone(program));
                 effects.push(Effect::Tell(Box::new(event)));
             }
         }
@@ -386,7 +392,7 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
             for &end in ends {
                 if end == End::Local || reason != Reason::Forwarded {
                     let nobody = Ownership::unknown(reason, seen_at, Source::None);
-                    *flow.data.of(end) = Some(nobody);
+                    *flow.data.of(end) = Some(nobody.into());
                 }
             }
             return;

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Attributor, Glance, Lookup, PolicyConfig, Service, Waiter,
+    self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, Waiter,
 };
 use flowner_capture::{Device, Headers, LiveOptions, Next, Source, Statistics, Stopper, decode};
 use flowner_flows::LocalAddresses;
@@ -22,6 +22,7 @@ use crate::convert;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
 use crate::ledger::{Asked, Effect, Ledger};
+use crate::program::{Owner, Programs};
 use crate::report::{Ending, InputInfo, Parts, Report};
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
@@ -50,6 +51,7 @@ struct Shared {
     ended: Condvar,
     events: Option<EventSender>,
     progress: Progress,
+    programs: Programs,
 }
 
 #[derive(Debug)]
@@ -140,6 +142,10 @@ impl Monitor {
             ended: Condvar::new(),
             events,
             progress: Progress::default(),
+            programs: match attributor {
+                Some(_) => Programs::of_this_host(),
+                None => Programs::without_facts(),
+            },
         });
         let service = match attributor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
@@ -193,6 +199,11 @@ impl Monitor {
     /// Where the packets come from.
     pub const fn input(&self) -> &InputInfo {
         &self.input
+    }
+
+    /// Which processes are one program, and why.
+    pub fn programs(&self) -> &Programs {
+        &self.shared.programs
     }
 
     /// For files whose size is known: bytes that were read, and bytes in all.
@@ -300,7 +311,8 @@ impl Shared {
             ownership,
             last,
         } = event;
-        self.ledger().answer(waiter, ownership, last, &mut effects);
+        let owner = self.owner(ownership);
+        self.ledger().answer(waiter, owner, last, &mut effects);
         self.carry_out(&mut effects, None, &mut None);
     }
 
@@ -329,7 +341,8 @@ impl Shared {
                             .and_then(|query| glance.as_mut()?.glance_closer(&query))
                             .and_then(|seen| service.glanced(waiter, seen));
                         if let Some(better) = better {
-                            self.ledger().answer(waiter, better, false, &mut more);
+                            let owner = self.owner(better);
+                            self.ledger().answer(waiter, owner, false, &mut more);
                         }
                     }
                     (Effect::End(waiter), Some(service)) => service.end(waiter),
@@ -341,12 +354,21 @@ impl Shared {
     }
 
     fn looked_up(&self, waiter: Waiter, lookup: Lookup, effects: &mut Vec<Effect>) {
-        match lookup {
-            Lookup::Known(ownership) => self.ledger().answer(waiter, ownership, true, effects),
-            Lookup::SoFar(ownership) => self.ledger().answer(waiter, ownership, false, effects),
-            Lookup::Waiting => {}
-            Lookup::Refused => self.ledger().refused(waiter, effects),
-        }
+        let (ownership, last) = match lookup {
+            Lookup::Known(ownership) => (ownership, true),
+            Lookup::SoFar(ownership) => (ownership, false),
+            Lookup::Waiting => return,
+            Lookup::Refused => return self.ledger().refused(waiter, effects),
+        };
+        let owner = self.owner(ownership);
+        self.ledger().answer(waiter, owner, last, effects);
+    }
+
+    /// An owner and whom it stands for, which may ask the system: not to be called while
+    /// the books are held.
+    fn owner(&self, ownership: Ownership) -> Owner {
+        let party = self.programs.party(Some(&ownership));
+        Owner { ownership, party }
     }
 }
 

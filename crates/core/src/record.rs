@@ -7,6 +7,7 @@ use flowner_attribution::Ownership;
 use flowner_flows::{Counters, Direction, EndReason, Flow, FlowId, Protocol, Rate, State};
 
 use crate::ledger::Owners;
+use crate::program::{Owner, Party};
 
 /// A flow and its owners at one point in time.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,10 @@ pub struct FlowRecord {
     /// Who owns the remote end, if that is on this host too: of a loopback flow, or in
     /// a container.
     pub remote_owner: Option<Ownership>,
+    /// Whom `owner` stands for: programs, as people speak of them.
+    pub party: Party,
+    /// Whom `remote_owner` stands for.
+    pub remote_party: Party,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.
@@ -50,6 +55,9 @@ pub struct FlowRecord {
 
 impl FlowRecord {
     pub(crate) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
+        let [local, remote] = [&flow.data.local, &flow.data.remote];
+        let ownership = |owner: &Option<Owner>| owner.as_ref().map(|owner| owner.ownership.clone());
+        let party = |owner: &Option<Owner>| owner.as_ref().map(|owner| owner.party.clone());
         Self {
             id: flow.id(),
             protocol: flow.protocol(),
@@ -63,10 +71,25 @@ impl FlowRecord {
             rate: flow.rate(now),
             first_seen: flow.first_seen(),
             last_seen: flow.last_seen(),
-            owner: flow.data.local.clone(),
-            remote_owner: flow.data.remote.clone(),
+            owner: ownership(local),
+            remote_owner: ownership(remote),
+            party: party(local).unwrap_or_default(),
+            remote_party: party(remote).unwrap_or_default(),
             is_waiting: flow.data.is_waiting(),
             ended,
+        }
+    }
+
+    /// The same flow with these owners, who stand for what their processes themselves tell;
+    /// for records that are made, not counted.
+    #[must_use]
+    pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
+        Self {
+            party: Party::of(owner.as_ref()),
+            remote_party: Party::of(remote_owner.as_ref()),
+            owner,
+            remote_owner,
+            ..self
         }
     }
 

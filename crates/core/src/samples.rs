@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::{Evidence, Match, Ownership, Process, Source, User, Verdict};
 use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
 
+use crate::program::Party;
 use crate::record::FlowRecord;
 
 /// 2026-01-01T00:00:00Z.
@@ -53,7 +54,10 @@ pub(crate) fn counters(packets: u64, bytes: u64) -> Counters {
 
 /// A closed connection of [`curl`] to a web server.
 pub(crate) fn flow(id: u64) -> FlowRecord {
+    let owner = owner(Verdict::Process(curl()), Some(Match::FiveTuple));
     FlowRecord {
+        party: Party::of(Some(&owner)),
+        remote_party: Party::Unattributed,
         id: FlowId::from_u64(id),
         protocol: Protocol::TCP,
         local: address("10.0.0.2:45784"),
@@ -69,7 +73,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         },
         first_seen: NEW_YEAR + Duration::from_micros(1),
         last_seen: NEW_YEAR + Duration::from_millis(1_500),
-        owner: Some(owner(Verdict::Process(curl()), Some(Match::FiveTuple))),
+        owner: Some(owner),
         remote_owner: None,
         is_waiting: false,
         ended: None,

@@ -180,7 +180,7 @@ fn by<K: Ord>(flows: &mut [FlowRecord], sort: Sort, key: impl Fn(&FlowRecord) ->
 }
 
 fn program(flow: &FlowRecord) -> Option<String> {
-    match Party::of(flow.owner.as_ref()) {
+    match &flow.party {
         Party::Unattributed => None,
         party => Some(party.to_string().to_lowercase()),
     }
@@ -240,6 +240,9 @@ mod tests {
         flows[0].owner = Some(owner(verdict(9, "beta"), None));
         flows[1].owner = Some(owner(Verdict::Unknown(Reason::Gone), None));
         flows[2].owner = Some(owner(verdict(10, "Alpha"), None));
+        for flow in &mut flows {
+            flow.party = Party::of(flow.owner.as_ref());
+        }
         flows[1].sent = counters(1, 1_000);
         flows[1].local = address("10.0.0.2:9");
         flows[1].last_seen += Duration::from_secs(1);

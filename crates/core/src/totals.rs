@@ -122,10 +122,10 @@ pub enum ProcessParty {
 }
 
 impl ProcessParty {
-    fn of(owner: Option<&Ownership>) -> Self {
+    fn of(owner: Option<&Ownership>, party: &Party) -> Self {
         match owner.map(|owner| &owner.verdict) {
             Some(Verdict::Process(process)) => Self::one(process),
-            _ => Self::Other(Party::of(owner)),
+            _ => Self::Other(party.clone()),
         }
     }
 
@@ -275,28 +275,30 @@ impl Breakdowns {
         };
         self.services.add(service, &totals);
         self.protocols.add(flow.protocol, &totals);
-        match (&flow.owner, &flow.remote_owner) {
-            (owner, remote) if flow.direction == Direction::Loopback => {
+        let owner = (flow.owner.as_ref(), &flow.party);
+        let remote = flow.remote_owner.as_ref();
+        match (remote, flow.direction) {
+            (_, Direction::Loopback) => {
                 let [initiator, responder] = Totals::of_ends(flow);
-                self.credit(owner.as_ref(), &initiator);
-                self.credit(remote.as_ref(), &responder);
+                self.credit(owner, &initiator);
+                self.credit((remote, &flow.remote_party), &responder);
             }
-            (owner, None) => self.credit(owner.as_ref(), &totals),
+            (None, _) => self.credit(owner, &totals),
             // Between a container and another host, the container's end is ours.
-            (owner, Some(remote)) if is_elsewhere(owner.as_ref()) => {
-                self.credit(Some(remote), &totals.reversed());
+            (Some(_), _) if is_elsewhere(owner.0) => {
+                self.credit((remote, &flow.remote_party), &totals.reversed());
             }
-            (owner, Some(remote)) => {
+            (Some(_), _) => {
                 let [initiator, responder] = Totals::of_ends(flow);
-                self.credit(owner.as_ref(), &initiator);
-                self.credit(Some(remote), &responder);
+                self.credit(owner, &initiator);
+                self.credit((remote, &flow.remote_party), &responder);
             }
         }
     }
 
-    fn credit(&mut self, owner: Option<&Ownership>, totals: &Totals) {
-        self.programs.add(Party::of(owner), totals);
-        self.processes.add(ProcessParty::of(owner), totals);
+    fn credit(&mut self, (owner, party): (Option<&Ownership>, &Party), totals: &Totals) {
+        self.programs.add(party.clone(), totals);
+        self.processes.add(ProcessParty::of(owner, party), totals);
         self.coverage.add(Coverage::of(owner), totals);
     }
 }

@@ -29,6 +29,7 @@ use serde::Serialize;
 use self::owner::{FlowOwner, SocketOwner};
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
 use crate::doctor::Check;
+use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::report::{Ending, InputInfo, Report};
 
@@ -88,8 +89,9 @@ impl<'a> HeadLine<'a> {
 /// An owner has `verdict` (`process`, `shared`, `partial` or `unknown`), `match`
 /// (how closely the socket fits) and `processes`; `namespace` (its name, or
 /// `net:[INODE]`) where the socket is in another network namespace; `reason` where the verdict is
-/// `unknown`; `user` and `unit` where it is `partial` and they are known. It is
-/// `null` while nobody was asked.
+/// `unknown`; `user` and `unit` where it is `partial` and they are known; `program` (what
+/// people call it, in the user's language) and `program_id` (always the same) where it is
+/// one. It is `null` while nobody was asked.
 ///
 /// A process has `pid`, `name`, `path`, `user` (name, else number) and `started`;
 /// `parent`, `arguments` and `unit` where they are known; `path_deleted` where the
@@ -124,10 +126,14 @@ impl<'a> FlowLine<'a> {
             received: flow.received.into(),
             first_seen: Time::since_epoch(flow.first_seen),
             last_seen: Time::since_epoch(flow.last_seen),
-            owner: flow.owner.as_ref().map(FlowOwner::new),
-            remote_owner: flow.remote_owner.as_ref().map(FlowOwner::new),
+            owner: owner(flow.owner.as_ref(), &flow.party),
+            remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_party),
         }
     }
+}
+
+fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowOwner<'a>> {
+    ownership.map(|ownership| FlowOwner::new(ownership).with(party))
 }
 
 /// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `namespace` where
@@ -157,6 +163,14 @@ impl<'a> SocketLine<'a> {
             owner: SocketOwner::new(&socket.owner),
         }
     }
+
+    /// With whom its owner stands for, as [`Programs::party_of`](crate::Programs::party_of)
+    /// tells.
+    #[must_use]
+    pub fn with_party(mut self, party: &'a Party) -> Self {
+        self.owner = self.owner.with(party);
+        self
+    }
 }
 
 /// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
@@ -184,6 +198,14 @@ impl<'a> OwnershipLine<'a> {
             observed_at: Time::at(ownership.evidence.observed_at),
             source: ownership.evidence.source.name(),
         }
+    }
+
+    /// With whom the owner stands for, as [`Programs::party`](crate::Programs::party)
+    /// tells.
+    #[must_use]
+    pub fn with_party(mut self, party: &'a Party) -> Self {
+        self.owner = self.owner.with(party);
+        self
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Catalog {
     by_window_class: HashMap<String, usize>,
     /// By the file name of what is started.
     by_file: HashMap<String, usize>,
+    /// By the module or class that is started.
+    by_module: HashMap<String, usize>,
     /// By the file itself, links followed.
     by_path: HashMap<PathBuf, usize>,
     /// By the folder of that, if it is of one program alone.
@@ -89,6 +91,12 @@ impl Catalog {
         self.entries.get(place)
     }
 
+    /// The entry of an application id: that of a Flatpak, a Snap, or of the entry itself,
+    /// such as `org.mozilla.firefox`.
+    pub fn application(&self, id: &str) -> Option<&Entry> {
+        self.entries.get(self.of_id(id)?)
+    }
+
     fn of_id(&self, id: &str) -> Option<usize> {
         let id = id.strip_suffix(".desktop").unwrap_or(id);
         let known = self.by_flatpak.get(id).or_else(|| self.by_snap.get(id));
@@ -127,6 +135,7 @@ impl Catalog {
                 let by_file = self.by_file.get(file).or_else(|| self.by_file.get(stem));
                 by_file.copied().or_else(|| self.of_name(stem))
             }
+            Started::Module(name) => self.by_module.get(name).copied(),
         }
     }
 
@@ -193,20 +202,23 @@ impl Catalog {
         {
             first(&mut self.by_id, tail);
         }
-        let flatpak = entry.flatpak.as_deref();
-        let snap = entry.snap.as_deref();
-        let (flatpak, snap, file) = match started(&words) {
-            Some(Started::Flatpak(id)) => (flatpak.or(Some(id)), snap, None),
-            Some(Started::Snap(name)) => (flatpak, snap.or(Some(name)), None),
+        let mut flatpak = entry.flatpak.as_deref();
+        let mut snap = entry.snap.as_deref();
+        let (mut file, mut module) = (None, None);
+        match started(&words) {
+            Some(Started::Flatpak(id)) => flatpak = flatpak.or(Some(id)),
+            Some(Started::Snap(name)) => snap = snap.or(Some(name)),
+            Some(Started::Module(name)) => module = Some(name),
             Some(Started::Executable(path) | Started::Script(path)) => {
-                (flatpak, snap, Some(command::file_name(path)))
+                file = Some(command::file_name(path));
             }
-            None => (flatpak, snap, None),
-        };
+            None => {}
+        }
         for (map, key) in [
             (&mut self.by_flatpak, flatpak),
             (&mut self.by_snap, snap),
             (&mut self.by_file, file),
+            (&mut self.by_module, module),
         ] {
             let Some(key) = key else {
                 continue;

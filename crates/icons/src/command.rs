@@ -10,6 +10,8 @@ pub enum Started<'a> {
     Executable(&'a str),
     /// A script, or a Java archive, that an interpreter runs.
     Script(&'a str),
+    /// What an interpreter looks for by itself: a module of Python, a class of Java.
+    Module(&'a str),
     /// A Flatpak application, by its id.
     Flatpak(&'a str),
     /// A Snap application, by its name.
@@ -17,13 +19,14 @@ pub enum Started<'a> {
 }
 
 /// What is started by a command, its own name first. `None` where only launchers and
-/// interpreters are named: `sh -c …`, `env`, `python3 -m …`, an interactive shell.
+/// interpreters are named: `sh -c …`, `env`, an interactive shell.
 ///
 /// ```
 /// use flowner_icons::{Started, started};
 ///
 /// let command = ["env", "LANG=C", "/usr/bin/python3", "-u", "/usr/bin/terminator"];
 /// assert_eq!(started(&command), Some(Started::Script("/usr/bin/terminator")));
+/// assert_eq!(started(&["python3", "-m", "http.server"]), Some(Started::Module("http.server")));
 /// assert_eq!(started(&["python3"]), None);
 /// ```
 pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
@@ -34,7 +37,7 @@ pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
         | "dbus-launch" | "gamemoderun" | "exec" => started(after_options(rest)),
         "flatpak" => flatpak(rest),
         "snap" => snap(rest),
-        name if runs_scripts(name) => script(name, rest).map(Started::Script),
+        name if runs_scripts(name) => script(name, rest),
         "" => None,
         _ if first.starts_with("/snap/bin/") => snap_name(file_name(first)).map(Started::Snap),
         _ => Some(Started::Executable(first)),
@@ -43,7 +46,7 @@ pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
 
 /// Whether a program of this name only runs others, so that it says nothing about what
 /// it is used for.
-pub(crate) fn runs_others(name: &str) -> bool {
+pub fn runs_others(name: &str) -> bool {
     runs_scripts(name)
         || matches!(
             name,
@@ -62,8 +65,11 @@ fn runs_scripts(name: &str) -> bool {
         "sh", "bash", "dash", "zsh", "fish", "ksh", "python", "pypy", "perl", "ruby", "node",
         "nodejs", "java", "mono", "dotnet", "electron", "gjs", "php",
     ];
-    let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
-    INTERPRETERS.contains(&base)
+    INTERPRETERS.contains(&name.trim_end_matches(is_of_version))
+}
+
+fn is_of_version(character: char) -> bool {
+    character.is_ascii_digit() || matches!(character, '.' | '-')
 }
 
 /// The last part of a path.
@@ -115,25 +121,41 @@ fn snap_name(app: &str) -> Option<&str> {
 }
 
 /// What an interpreter is told to run.
-fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<&'a str> {
+fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
+    if interpreter.trim_end_matches(is_of_version) == "java" {
+        return java(words);
+    }
+    let is_python = interpreter.starts_with("py");
     let mut words = words.iter();
-    let is_java = interpreter.starts_with("java") && !interpreter.starts_with("javas");
     while let Some(word) = words.next() {
         match *word {
-            "-jar" if is_java => return words.next().copied(),
-            "-cp" | "-classpath" | "--class-path" | "--module-path" | "-p" if is_java => {
-                words.next();
-            }
-            // Code, or a module, of which no file is told.
-            "-c" | "-m" | "-e" | "--eval" | "-p" | "-E" if !is_java => return None,
+            "-m" if is_python => return words.next().map(|name| Started::Module(name)),
+            // Code, of which no file is told.
+            "-c" | "-m" | "-e" | "--eval" | "-p" | "-E" | "-" => return None,
+            // From where they are told something else.
             "-W" | "-X" | "-r" | "--require" | "-I" => {
                 words.next();
             }
-            "--" => return words.next().copied(),
+            "--" => return words.next().map(|file| Started::Script(file)),
             option if option.starts_with('-') || option.starts_with('+') => {}
-            // A class is no file.
-            _ if is_java => return None,
-            file => return Some(file),
+            file => return Some(Started::Script(file)),
+        }
+    }
+    None
+}
+
+fn java<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "-jar" => return words.next().map(|file| Started::Script(file)),
+            "-m" | "--module" => return words.next().map(|name| Started::Module(name)),
+            "-cp" | "-classpath" | "--class-path" | "--module-path" | "-p" | "--add-modules"
+            | "--add-opens" | "--add-exports" | "--add-reads" => {
+                words.next();
+            }
+            option if option.starts_with(['-', '@']) => {}
+            class => return Some(Started::Module(class)),
         }
     }
     None
@@ -199,7 +221,7 @@ mod tests {
 
     #[test]
     fn commands_start_programs() {
-        use Started::{Executable, Flatpak, Script, Snap};
+        use Started::{Executable, Flatpak, Module, Script, Snap};
         let check = |command: &str, expected| {
             let words = words(command);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -214,10 +236,13 @@ mod tests {
         check("bash /usr/bin/x", Some(Script("/usr/bin/x")));
         check("python3", None);
         check("python3.11 -u /usr/bin/t", Some(Script("/usr/bin/t")));
-        check("python3 -m http.server", None);
+        check("python3 -u -m http.server 80", Some(Module("http.server")));
+        check("python3 -c pass", None);
+        check("python3 -", None);
         check("/usr/bin/env python3 /x.py", Some(Script("/x.py")));
         check("java -Xmx1g -jar /a/b.jar -c", Some(Script("/a/b.jar")));
-        check("java -cp /a:/b org.x.Main", None);
+        check("java -cp /a:/b org.x.Main -jar", Some(Module("org.x.Main")));
+        check("java --add-opens a/b=c @x -m a/b.C", Some(Module("a/b.C")));
         check("perl -w /usr/bin/p", Some(Script("/usr/bin/p")));
         check("node --inspect /a.js", Some(Script("/a.js")));
         check(

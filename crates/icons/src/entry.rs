@@ -32,6 +32,8 @@ pub struct Entry {
     pub snap: Option<String>,
     /// Whether menus show it.
     pub is_shown: bool,
+    /// Whether it is a terminal emulator: what is started in it is not it.
+    pub is_terminal: bool,
 }
 
 /// The keys that matter, of the first group.
@@ -44,6 +46,7 @@ struct Keys<'a> {
     window_class: Option<&'a str>,
     flatpak: Option<&'a str>,
     snap: Option<&'a str>,
+    categories: Option<&'a str>,
     no_display: bool,
     hidden: bool,
 }
@@ -76,6 +79,9 @@ impl Entry {
             flatpak: owned(keys.flatpak),
             snap: owned(keys.snap),
             is_shown: !keys.no_display,
+            is_terminal: keys
+                .categories
+                .is_some_and(|all| all.split(';').any(|one| one == "TerminalEmulator")),
         })
     }
 }
@@ -97,6 +103,7 @@ fn keys<'a>(text: &'a str, locale: &Locale) -> Keys<'a> {
             "StartupWMClass" => keys.window_class = Some(value),
             "X-Flatpak" => keys.flatpak = Some(value),
             "X-SnapInstanceName" => keys.snap = Some(value),
+            "Categories" => keys.categories = Some(value),
             "NoDisplay" => keys.no_display = value == "true",
             "Hidden" => keys.hidden = value == "true",
             _ => keys.take_name(key, value, locale),
@@ -180,7 +187,9 @@ mod tests {
         assert_eq!(entry.icon.as_deref(), Some("org.gnome.gedit"));
         assert_eq!(entry.command, ["gedit", "--new"]);
         assert_eq!(entry.window_class.as_deref(), Some("gedit"));
-        assert!(entry.is_shown);
+        assert!(entry.is_shown && !entry.is_terminal);
+        let terminal = EDITOR.replace("Icon =", "Categories=System;TerminalEmulator;\nIcon=");
+        assert!(parse(&terminal, "C").unwrap().is_terminal);
     }
 
     #[test]

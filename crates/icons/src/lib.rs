@@ -40,7 +40,7 @@ mod themes;
 mod tile;
 
 pub use catalog::{Catalog, Subject};
-pub use command::{Started, started};
+pub use command::{Started, runs_others, started};
 pub use entry::{Entry, MAX_ENTRY};
 pub use locale::Locale;
 pub use places::Places;

@@ -14,7 +14,7 @@ impl Term {
     pub(super) fn matches(&self, subject: &impl Subject) -> bool {
         match self {
             Self::Anywhere(text) => is_anywhere(text, subject),
-            Self::Program(text) => processes(subject).any(|process| is_program(text, process)),
+            Self::Program(text) => is_program(text, subject),
             Self::Pid(pid) => processes(subject).any(|process| process.pid == *pid),
             Self::User(text) => users(subject).any(|user| is_user(text, user)),
             Self::Unit(text) => units(subject).any(|unit| text.is_in(&unit.name)),
@@ -96,10 +96,17 @@ fn units(subject: &impl Subject) -> impl Iterator<Item = &Unit> {
     }))
 }
 
-/// The name of the program is the last part of its path, or that of the process.
-fn is_program(text: &Text, process: &Process) -> bool {
-    let path = process.path.as_deref();
-    text.is_in(&process.name) || path.is_some_and(|path| text.is_in(&path.to_string_lossy()))
+/// By what a program is called, what a process is called, or the path of what it executes.
+fn is_program(text: &Text, subject: &impl Subject) -> bool {
+    let is_process = |process: &Process| {
+        let path = process.path.as_deref();
+        text.is_in(&process.name) || path.is_some_and(|path| text.is_in(&path.to_string_lossy()))
+    };
+    let mut parties = subject.parties().into_iter().flatten();
+    parties.any(|party| {
+        let mut programs = party.programs().iter();
+        programs.any(|program| text.is_in(&program.name))
+    }) || processes(subject).any(|process| is_process(process))
 }
 
 fn is_user(text: &Text, user: &User) -> bool {
@@ -107,7 +114,7 @@ fn is_user(text: &Text, user: &User) -> bool {
 }
 
 fn is_anywhere(text: &Text, subject: &impl Subject) -> bool {
-    processes(subject).any(|process| is_program(text, process))
+    is_program(text, subject)
         || users(subject).any(|user| {
             let name = user.name.as_deref();
             name.is_some_and(|name| text.is_in(name)) || text.as_str().parse() == Ok(user.id)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use flowner_attribution::{self as attribution, Match, Ownership, Socket, Verdict};
 use flowner_flows::{Direction, Protocol};
 
+use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::services::service_name;
 
@@ -25,6 +26,10 @@ pub trait Subject {
     fn direction(&self) -> Option<Direction>;
     /// The owners of the local and the remote end, and how each was found.
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2];
+    /// Whom the owners of both ends stand for, where that was found out.
+    fn parties(&self) -> [Option<&Party>; 2] {
+        [None, None]
+    }
     /// Wire bytes, both directions.
     fn bytes(&self) -> Option<u64>;
     /// Packets, both directions.
@@ -63,6 +68,10 @@ impl Subject for FlowRecord {
             let Ownership { verdict, evidence } = owner.as_ref()?;
             Some((verdict, evidence.matched))
         })
+    }
+
+    fn parties(&self) -> [Option<&Party>; 2] {
+        [Some(&self.party), Some(&self.remote_party)]
     }
 
     fn bytes(&self) -> Option<u64> {

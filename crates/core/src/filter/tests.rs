@@ -9,6 +9,7 @@ use flowner_attribution::{Match, Process, Reason, Socket, SocketState, Unit, Uni
 use flowner_flows::{Direction, Protocol, State};
 
 use super::{Filter, Subject};
+use crate::program::{Party, Program};
 use crate::record::FlowRecord;
 use crate::samples::{address, flow, owner, user};
 
@@ -172,10 +173,7 @@ fn logic() {
 
 #[test]
 fn what_a_flow_does_not_have_fulfils_nothing() {
-    let unasked = FlowRecord {
-        owner: None,
-        ..flow(0)
-    };
+    let unasked = flow(0).with_owners(None, None);
     check(
         &unasked,
         &["!verdict:unknown", "!program:curl"],
@@ -203,6 +201,23 @@ fn what_a_flow_does_not_have_fulfils_nothing() {
 }
 
 #[test]
+fn programs_are_found_by_what_people_call_them() {
+    let mut flow = flow(0);
+    if let Party::Program(program) = &flow.party {
+        let transfers = Program {
+            name: "Übertragung".to_owned(),
+            ..Program::clone(program)
+        };
+        flow.party = Party::Program(Arc::new(transfers));
+    }
+    check(
+        &flow,
+        &["program:übertragung", "übertragung", "program:curl", "curl"],
+        &["program:wget", "wget"],
+    );
+}
+
+#[test]
 fn both_owners_of_a_loopback_flow_count() {
     let server = Verdict::Shared(vec![
         Arc::new(Process::new(7, "server")),
@@ -210,9 +225,11 @@ fn both_owners_of_a_loopback_flow_count() {
     ]);
     let loopback = FlowRecord {
         direction: Direction::Loopback,
-        remote_owner: Some(owner(server, Some(Match::WildcardAddress))),
         ..flow(0)
     };
+    let server = owner(server, Some(Match::WildcardAddress));
+    let client = loopback.owner.clone();
+    let loopback = loopback.with_owners(client, Some(server));
     check(
         &loopback,
         &[
@@ -228,10 +245,7 @@ fn both_owners_of_a_loopback_flow_count() {
 
 #[test]
 fn partial_and_unknown_owners() {
-    let with = |verdict| FlowRecord {
-        owner: Some(owner(verdict, None)),
-        ..flow(0)
-    };
+    let with = |verdict| flow(0).with_owners(Some(owner(verdict, None)), None);
     let unit = Unit {
         kind: UnitKind::Service,
         name: "sshd.service".to_owned(),

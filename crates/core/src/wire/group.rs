@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::path::Path;
 
 use flowner_attribution::User;
 use flowner_flows::Protocol;
@@ -20,7 +21,7 @@ use crate::totals::{Group, ProcessParty, Service, Totals};
 ///
 /// | `type` | keys |
 /// |---|---|
-/// | `program` | `program` and `path`, `null` where it is not one program |
+/// | `program` | `program` and `path`, `null` where it is not one program, else also `program_id` |
 /// | `process` | `pid`, `name`, `user` and `started`, `null` where it is not one process |
 /// | `host` | `host` |
 /// | `service` | `service` (its name), `protocol`, `port` |
@@ -47,6 +48,8 @@ enum Key<'a> {
     Program {
         program: Option<&'a str>,
         path: Option<Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        program_id: Option<&'a str>,
         #[serde(flatten)]
         known: Known<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,15 +89,21 @@ struct Known<'a> {
 struct ProgramObject<'a> {
     program: &'a str,
     path: Option<Cow<'a, str>>,
+    program_id: &'a str,
 }
 
 impl<'a> ProgramObject<'a> {
     fn new(program: &'a Program) -> Self {
         Self {
             program: &program.name,
-            path: program.path.as_deref().map(|path| path.to_string_lossy()),
+            program_id: &program.id,
+            path: path(program),
         }
     }
+}
+
+fn path(program: &Program) -> Option<Cow<'_, str>> {
+    program.path.as_deref().map(Path::to_string_lossy)
 }
 
 /// The lifetime of the line is that of the group, whatever that of `Self`, so that
@@ -103,17 +112,19 @@ impl GroupLine<'_> {
     /// By program.
     pub fn program(group: &Group<Party>) -> GroupLine<'_> {
         let party = group.key.as_ref();
-        let (program, path, known) = match party {
-            Some(Party::Program(program)) => {
-                let ProgramObject { program, path } = ProgramObject::new(program);
-                (Some(program), path, Known::default())
-            }
-            party => (None, None, Known::of(party)),
+        let program = match party {
+            Some(Party::Program(program)) => Some(&**program),
+            _ => None,
+        };
+        let known = match program {
+            Some(_) => Known::default(),
+            None => Known::of(party),
         };
         let user = user(party).map(|user| Text(UserName(user)));
         let key = Key::Program {
-            program,
-            path,
+            program: program.map(|program| &*program.name),
+            program_id: program.map(|program| &*program.id),
+            path: program.and_then(path),
             known,
             user,
         };
@@ -193,7 +204,7 @@ impl<'a> Known<'a> {
             programs: party
                 .map_or(&[][..], Party::programs)
                 .iter()
-                .map(ProgramObject::new)
+                .map(|program| ProgramObject::new(program))
                 .collect(),
             unit: match party {
                 Some(Party::Unit(unit)) => Some(UnitObject::new(unit)),

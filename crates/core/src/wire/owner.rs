@@ -7,6 +7,7 @@ use flowner_attribution::{Match, NetworkNamespace, Ownership, Process, Unit, Use
 use serde::{Serialize, Serializer};
 
 use super::value::{Text, Time};
+use crate::program::Party;
 
 /// The owner of a flow's end.
 #[derive(Debug, Clone, Serialize)]
@@ -17,6 +18,8 @@ pub(super) struct FlowOwner<'a> {
     namespace: Option<Text<&'a NetworkNamespace>>,
     #[serde(flatten)]
     known: Known<'a>,
+    #[serde(flatten)]
+    program: OwnProgram<'a>,
 }
 
 impl<'a> FlowOwner<'a> {
@@ -26,7 +29,14 @@ impl<'a> FlowOwner<'a> {
             r#match: ownership.evidence.matched.map(Match::name),
             namespace: ownership.evidence.namespace.as_deref().map(Text),
             known: Known::new(&ownership.verdict),
+            program: OwnProgram::default(),
         }
+    }
+
+    /// With whom it stands for.
+    pub(super) fn with(mut self, party: &'a Party) -> Self {
+        self.program = OwnProgram::of(party);
+        self
     }
 }
 
@@ -36,6 +46,8 @@ pub(super) struct SocketOwner<'a> {
     verdict: &'static str,
     #[serde(flatten)]
     known: Known<'a>,
+    #[serde(flatten)]
+    program: OwnProgram<'a>,
 }
 
 impl<'a> SocketOwner<'a> {
@@ -43,6 +55,34 @@ impl<'a> SocketOwner<'a> {
         Self {
             verdict: verdict.name(),
             known: Known::new(verdict),
+            program: OwnProgram::default(),
+        }
+    }
+
+    /// With whom it stands for.
+    pub(super) fn with(mut self, party: &'a Party) -> Self {
+        self.program = OwnProgram::of(party);
+        self
+    }
+}
+
+/// The one program that an owner is.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct OwnProgram<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program_id: Option<&'a str>,
+}
+
+impl<'a> OwnProgram<'a> {
+    fn of(party: &'a Party) -> Self {
+        match party {
+            Party::Program(program) => Self {
+                program: Some(&program.name),
+                program_id: Some(&program.id),
+            },
+            _ => Self::default(),
         }
     }
 }

@@ -53,7 +53,8 @@ fn a_flow() {
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":"2026-01-01T00:00:01.500000Z",
         "owner":{"verdict":"process","match":"five-tuple","processes":[
         {"pid":4242,"name":"curl","path":"/usr/bin/curl","user":"ada",
-        "started":"2025-12-31T23:59:59.000000Z"}]},
+        "started":"2025-12-31T23:59:59.000000Z"}],
+        "program":"curl","program_id":"exe:/usr/bin/curl"},
         "remote_owner":null}"#,
     );
 }
@@ -232,22 +233,24 @@ fn check_group<K>(line: impl Fn(&Group<K>) -> GroupLine, key: Option<K>, expecte
 fn programs() {
     let check = |key, expected: &str| check_group(GroupLine::program, key, expected);
     let program = |path: &str| {
-        Program::of(&Process {
+        Arc::new(Program::of(&Process {
             path: Some(path.into()),
             ..Process::new(1, "p")
-        })
+        }))
     };
     check(
         Some(Party::Program(program("/usr/bin/curl"))),
-        r#""type":"program","program":"curl","path":"/usr/bin/curl""#,
+        r#""type":"program","program":"curl","path":"/usr/bin/curl",
+        "program_id":"exe:/usr/bin/curl""#,
     );
     check(
         Some(Party::Several(vec![
             program("/a"),
-            Program::of(&Process::new(1, "b")),
+            Arc::new(Program::of(&Process::new(1, "b"))),
         ])),
         r#""type":"program","program":null,"path":null,"programs":[
-        {"program":"a","path":"/a"},{"program":"b","path":null}]"#,
+        {"program":"a","path":"/a","program_id":"exe:/a"},
+        {"program":"b","path":null,"program_id":"name:b"}]"#,
     );
     check(
         Some(Party::Unit(sshd())),
@@ -294,9 +297,11 @@ fn processes() {
         r#""type":"process","pid":1,"name":"a","user":null,"started":null"#,
     );
     check(
-        Some(ProcessParty::Other(Party::Program(Program::of(&process)))),
+        Some(ProcessParty::Other(Party::Program(Arc::new(Program::of(
+            &process,
+        ))))),
         r#""type":"process","pid":null,"name":null,"user":null,"started":null,"programs":[
-        {"program":"curl","path":"/usr/bin/curl"}]"#,
+        {"program":"curl","path":"/usr/bin/curl","program_id":"exe:/usr/bin/curl"}]"#,
     );
     check(
         Some(ProcessParty::Other(Party::User(User { id: 7, name: None }))),

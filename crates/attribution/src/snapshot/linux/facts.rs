@@ -134,7 +134,8 @@ impl Facts {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wall_clock(&self, ticks: u64) -> SystemTime {
+    /// When something happened, from clock ticks since boot.
+    pub(super) fn wall_clock(&self, ticks: u64) -> SystemTime {
         let seconds = ticks / self.ticks_per_second;
         let rest = ticks % self.ticks_per_second * 1_000_000_000 / self.ticks_per_second;
         self.boot + Duration::from_secs(seconds) + Duration::from_nanos(rest)

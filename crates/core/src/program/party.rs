@@ -1,74 +1,60 @@
-//! What a person recognises: many processes, one program.
+//! To whom bytes are credited.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use flowner_attribution::{Ownership, Process, Unit, User, Verdict};
 
-/// A program: everything that runs the same executable.
-///
-/// Where the executable is not known, everything of the same name. An executable
-/// that was replaced on disk keeps its path, so an upgrade does not split it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Program {
-    /// The file name of the executable, else the name of the process.
-    pub name: String,
-    /// The executable.
-    pub path: Option<PathBuf>,
-}
-
-impl Program {
-    /// The program that a process runs.
-    pub fn of(process: &Process) -> Self {
-        let file_name = process.path.as_deref().and_then(|path| path.file_name());
-        Self {
-            name: file_name.map_or_else(
-                || process.name.clone(),
-                |name| name.to_string_lossy().into_owned(),
-            ),
-            path: process.path.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
+use super::Program;
 
 /// To whom bytes are credited in a breakdown by program.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Party {
     /// One program.
-    Program(Program),
+    Program(Arc<Program>),
     /// Programs that hold the same sockets; sorted.
-    Several(Vec<Program>),
+    Several(Vec<Arc<Program>>),
     /// A process that cannot be seen, in this service, container or sandbox.
     Unit(Unit),
     /// A process that cannot be seen, of this user.
     User(User),
     /// Nobody that is known.
+    #[default]
     Unattributed,
 }
 
 impl Party {
-    /// Whom an owner stands for.
+    /// Whom an owner stands for, as far as its processes themselves tell.
+    /// [`Programs::party`](super::Programs::party) knows more.
     pub fn of(owner: Option<&Ownership>) -> Self {
-        match owner.map(|owner| &owner.verdict) {
+        let program = |process: &Process| Arc::new(Program::of(process));
+        Self::with(owner.map(|owner| &owner.verdict), program, |_| None)
+    }
+
+    /// Whom a verdict stands for, given the program of each process, and of a unit if it
+    /// is of one program.
+    pub(super) fn with(
+        verdict: Option<&Verdict>,
+        program: impl Fn(&Process) -> Arc<Program>,
+        program_of_unit: impl Fn(&Unit) -> Option<Arc<Program>>,
+    ) -> Self {
+        match verdict {
             None | Some(Verdict::Unknown(_)) => Self::Unattributed,
-            Some(Verdict::Process(process)) => Self::Program(Program::of(process)),
+            Some(Verdict::Process(process)) => Self::Program(program(process)),
             Some(Verdict::Shared(processes)) => {
-                let mut programs: Vec<_> = processes.iter().map(|p| Program::of(p)).collect();
-                programs.sort();
+                let mut programs: Vec<_> = processes.iter().map(|p| program(p)).collect();
+                programs.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
                 programs.dedup();
-                match <[Program; 1]>::try_from(programs) {
+                match <[Arc<Program>; 1]>::try_from(programs) {
                     Ok([program]) => Self::Program(program),
                     Err(programs) => Self::Several(programs),
                 }
             }
             Some(Verdict::Partial { user, unit }) => match (unit, user) {
-                (Some(unit), _) => Self::Unit(unit.clone()),
+                (Some(unit), _) => match program_of_unit(unit) {
+                    Some(program) => Self::Program(program),
+                    None => Self::Unit(unit.clone()),
+                },
                 (None, Some(user)) => Self::User(user.clone()),
                 (None, None) => Self::Unattributed,
             },
@@ -76,7 +62,7 @@ impl Party {
     }
 
     /// The programs that are named.
-    pub fn programs(&self) -> &[Program] {
+    pub fn programs(&self) -> &[Arc<Program>] {
         match self {
             Self::Program(program) => std::slice::from_ref(program),
             Self::Several(programs) => programs,
@@ -99,6 +85,22 @@ impl fmt::Display for Party {
             Self::Unit(unit) => unit.fmt(f),
             Self::User(user) => write!(f, "user {user}"),
             Self::Unattributed => f.write_str("unattributed"),
+        }
+    }
+}
+
+/// An owner, and whom it stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct Owner {
+    pub(crate) ownership: Ownership,
+    pub(crate) party: Party,
+}
+
+impl From<Ownership> for Owner {
+    fn from(ownership: Ownership) -> Self {
+        Self {
+            party: Party::of(Some(&ownership)),
+            ownership,
         }
     }
 }

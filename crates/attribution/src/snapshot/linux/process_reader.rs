@@ -1,0 +1,58 @@
+//! One process at a time, by its pid.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{fstat, readlinkat};
+
+use super::facts::{Facts, stat_of};
+use super::proc::{Proc, Scratch};
+use crate::Process;
+
+/// Reads processes, whatever they hold.
+#[derive(Debug)]
+pub(crate) struct ProcessReader {
+    proc: Proc,
+    facts: Facts,
+    scratch: Scratch,
+}
+
+impl ProcessReader {
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self {
+            proc: Proc::open(Path::new("/proc"), false)?,
+            facts: Facts::new(),
+            scratch: Scratch::default(),
+        })
+    }
+
+    pub(crate) fn read(&mut self, pid: u32) -> Option<Process> {
+        let folder = self.proc.process(pid).ok()?;
+        let stat = stat_of(&folder, &mut self.scratch)?;
+        let owner = fstat(&folder).ok()?.st_uid;
+        let scratch = &mut self.scratch;
+        self.facts.read(&folder, pid, owner, stat, scratch)
+    }
+
+    pub(crate) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
+        let folder = self.proc.process(process.pid).ok()?;
+        let stat = stat_of(&folder, &mut self.scratch)?;
+        let started = self.facts.wall_clock(stat.started);
+        if !is_about(process.started?, started) {
+            return None;
+        }
+        let path = readlinkat(&folder, c"cwd", Vec::new()).ok()?;
+        Some(OsString::from_vec(path.into_bytes()).into())
+    }
+}
+
+/// Whether both are the start of the same process: times since boot are exact, but when
+/// that was moves with the clock.
+fn is_about(one: SystemTime, other: SystemTime) -> bool {
+    const TOLERANCE: Duration = Duration::from_millis(100);
+    let between = one.duration_since(other);
+    between.unwrap_or_else(|earlier| earlier.duration()) <= TOLERANCE
+}

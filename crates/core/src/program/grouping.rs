@@ -1,0 +1,81 @@
+//! Why a process counts as one of a program.
+
+use std::fmt;
+
+/// What makes a process one of its [`Program`](super::Program), in words for whoever
+/// wonders.
+///
+/// ```
+/// use flowner_core::Grouping;
+///
+/// let why = Grouping::Script("/usr/bin/terminator".to_owned());
+/// assert_eq!(why.to_string(), "runs the script /usr/bin/terminator");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Grouping {
+    /// It runs in the Flatpak of this id.
+    Flatpak(String),
+    /// It runs in the Snap of this name.
+    Snap(String),
+    /// The desktop started it in the control group of the application with this entry.
+    Scope(String),
+    /// The desktop entry with this id is that of what it executes.
+    Entry(String),
+    /// It lies in this application bundle of macOS.
+    Bundle(String),
+    /// It is of this package of Windows.
+    Package(String),
+    /// An interpreter runs this script or archive.
+    Script(String),
+    /// An interpreter runs this module or class.
+    Module(String),
+    /// It executes this file; versions in the path are left out.
+    Executable(String),
+    /// Only its name is known.
+    Name(String),
+    /// It is a part of the program of this name, of which this process started it.
+    Part {
+        /// The name of that program.
+        of: String,
+        /// The process that started it, perhaps through others.
+        pid: u32,
+    },
+}
+
+impl Grouping {
+    /// The kind in lower case, as JSON writes it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Flatpak(_) => "flatpak",
+            Self::Snap(_) => "snap",
+            Self::Scope(_) => "scope",
+            Self::Entry(_) => "desktop-entry",
+            Self::Bundle(_) => "bundle",
+            Self::Package(_) => "package",
+            Self::Script(_) => "script",
+            Self::Module(_) => "module",
+            Self::Executable(_) => "executable",
+            Self::Name(_) => "name",
+            Self::Part { .. } => "part",
+        }
+    }
+}
+
+impl fmt::Display for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flatpak(id) => write!(f, "runs in the Flatpak {id}"),
+            Self::Snap(name) => write!(f, "runs in the Snap {name}"),
+            Self::Scope(id) => write!(f, "was started by the desktop as {id}"),
+            Self::Entry(id) => write!(f, "is what the desktop entry {id} starts"),
+            Self::Bundle(path) => write!(f, "lies in the application {path}"),
+            Self::Package(name) => write!(f, "is of the package {name}"),
+            Self::Script(path) => write!(f, "runs the script {path}"),
+            Self::Module(name) => write!(f, "runs the module {name}"),
+            Self::Executable(path) => write!(f, "executes {path}"),
+            Self::Name(name) => write!(f, "is called {name}"),
+            Self::Part { of, pid } => write!(f, "was started by {of} (process {pid})"),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a person recognises: many processes, one program.
+//!
+//! | file | about |
+//! |---|---|
+//! | `party` | to whom bytes are credited: a program, several, a unit, a user, nobody |
+//! | `identity` | what a process is by itself; pure |
+//! | `versions`, `product` | paths: what an upgrade changes, what comes together; pure |
+//! | `grouping` | why a process is one of its program |
+//! | `programs` | all programs of a host, each process resolved once |
+//! | `facts` | who started a process: the part that asks the system |
+
+mod facts;
+mod grouping;
+mod identity;
+mod party;
+mod product;
+mod programs;
+mod versions;
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+
+use flowner_attribution::Process;
+use flowner_icons::Catalog;
+
+pub use facts::Facts;
+pub use grouping::Grouping;
+pub(crate) use party::Owner;
+pub use party::Party;
+pub use programs::{Membership, Programs};
+
+use identity::Identity;
+
+/// A program, as people speak of it: a browser, not its forty processes.
+///
+/// Two are the same if their [`id`](Self::id) is: an upgrade on disk splits none.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// What tells it from others, on this host and from one run to the next: its kind, a
+    /// colon, and an application id, a path without versions, or a name, as in
+    /// `app:org.mozilla.firefox`, `flatpak:org.x.Y` or `exe:/usr/bin/curl`.
+    pub id: String,
+    /// What it is called: by its desktop entry in the user's language, else by the file,
+    /// without version.
+    pub name: String,
+    /// The executable of the process by which it became known; of a script, that of the
+    /// interpreter.
+    pub path: Option<PathBuf>,
+    /// The id of its desktop entry, Flatpak or Snap, by which its icon is found.
+    pub application: Option<String>,
+    /// Why the process by which it became known is one of it. Others may be so for other
+    /// reasons: see [`Programs::membership`].
+    pub grouping: Grouping,
+}
+
+impl Program {
+    /// The program that a process runs, as far as the process itself tells.
+    /// [`Programs`] knows more: desktop entries, and who started it.
+    pub fn of(process: &Process) -> Self {
+        Identity::of(process, &Catalog::default(), &mut || None).into_program(process)
+    }
+}
+
+impl PartialEq for Program {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Program {}
+
+impl Hash for Program {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl Ord for Program {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id)
+    }
+}
+
+impl PartialOrd for Program {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
