@@ -62,7 +62,7 @@ pub use record::FlowRecord;
 pub use report::{Ending, InputInfo, Report};
 pub use services::service_name;
 pub use sort::{Page, Sort, SortKey, UnknownSortKey, sort_flows};
-pub use totals::{Coverage, Group, ProcessParty, Service, Totals};
+pub use totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
 
 pub use flowner_attribution as attribution;
 pub use flowner_capture as capture;

@@ -92,6 +92,20 @@ impl Report {
         }
     }
 
+    /// A report of flows that were counted elsewhere, such as those of an example.
+    pub fn of(flows: Vec<FlowRecord>, input: InputInfo, ending: Ending) -> Self {
+        let first = flows.iter().map(|flow| flow.first_seen).min();
+        let last = flows.iter().map(|flow| flow.last_seen).max();
+        let parts = Parts {
+            span: first.zip(last),
+            flows,
+            undecodable: Vec::new(),
+            table: TableStatistics::default(),
+            retired: Breakdowns::new(0),
+        };
+        Self::new(parts, input, ending, None, None)
+    }
+
     /// Everything that was captured: all flows and what could not be decoded.
     pub fn total(&self) -> Counters {
         let undecodable = self.undecodable.iter().map(|(_, counters)| *counters);

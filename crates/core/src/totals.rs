@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, Process, ProcessId, Reason, Verdict};
-use flowner_flows::{Counters, Direction, Protocol};
+use flowner_flows::{Counters, Direction, Protocol, Rate};
 
 use crate::program::Party;
 use crate::record::FlowRecord;
@@ -28,8 +28,12 @@ pub struct Totals {
     /// What it received from programs of this host. It is credited to those, and
     /// not part of [`total`](Self::total).
     pub received_here: Counters,
-    /// Wire bytes a second, both directions.
+    /// Wire bytes a second, both directions; rates add up as
+    /// [`total`](Self::total) does.
     pub rate: u64,
+    /// Wire bytes a second as this side has them: what it receives from programs of
+    /// this host is among what it receives.
+    pub rates: Rate,
     /// Packet time of the first packet; zero where there is none.
     pub first_seen: Duration,
     /// Packet time of the newest packet.
@@ -49,6 +53,7 @@ impl Totals {
             received: flow.received,
             received_here: Counters::default(),
             rate: flow.rate.sent.saturating_add(flow.rate.received),
+            rates: flow.rate,
             first_seen: flow.first_seen,
             last_seen: flow.last_seen,
         }
@@ -59,22 +64,24 @@ impl Totals {
         Self {
             sent: self.received,
             received: self.sent,
+            rates: reversed(self.rates),
             ..self
         }
     }
 
     /// The initiator's and the responder's share of a flow that has both ends here.
     fn of_ends(flow: &FlowRecord) -> [Self; 2] {
-        let end = |sent, received, rate| Self {
+        let end = |sent, received, rates: Rate| Self {
             sent,
             received: Counters::default(),
             received_here: received,
-            rate,
+            rate: rates.sent,
+            rates,
             ..Self::of(flow)
         };
         [
-            end(flow.sent, flow.received, flow.rate.sent),
-            end(flow.received, flow.sent, flow.rate.received),
+            end(flow.sent, flow.received, flow.rate),
+            end(flow.received, flow.sent, reversed(flow.rate)),
         ]
     }
 
@@ -86,12 +93,67 @@ impl Totals {
         self.received += other.received;
         self.received_here += other.received_here;
         self.rate = self.rate.saturating_add(other.rate);
+        self.rates.sent = self.rates.sent.saturating_add(other.rates.sent);
+        self.rates.received = self.rates.received.saturating_add(other.rates.received);
         self.first_seen = if is_first {
             other.first_seen
         } else {
             self.first_seen.min(other.first_seen)
         };
         self.last_seen = self.last_seen.max(other.last_seen);
+    }
+}
+
+/// A rate as the other end has it.
+const fn reversed(rate: Rate) -> Rate {
+    Rate {
+        sent: rate.received,
+        received: rate.sent,
+    }
+}
+
+/// What one owner has of a flow.
+#[derive(Debug, Clone, Copy)]
+pub struct Share<'a> {
+    /// Who it is, as far as that is known.
+    pub owner: Option<&'a Ownership>,
+    /// Whom it stands for.
+    pub party: &'a Party,
+    /// What is credited to it.
+    pub totals: Totals,
+    /// Whether the flow's remote end is the owner's.
+    pub is_remote_end: bool,
+}
+
+impl FlowRecord {
+    /// The owners of this flow with what is credited to each: one, or two where both
+    /// ends are on this host. Together they are the whole flow.
+    pub fn shares(&self) -> impl Iterator<Item = Share<'_>> {
+        let share = |is_remote_end, totals| {
+            let (owner, party) = if is_remote_end {
+                (&self.remote_owner, &self.remote_party)
+            } else {
+                (&self.owner, &self.party)
+            };
+            Share {
+                owner: owner.as_ref(),
+                party,
+                totals,
+                is_remote_end,
+            }
+        };
+        let whole = Totals::of(self);
+        let [initiator, responder] = Totals::of_ends(self);
+        let has_one_end = self.remote_owner.is_none() && self.direction != Direction::Loopback;
+        let (first, second) = if has_one_end {
+            (share(false, whole), None)
+        } else if self.direction != Direction::Loopback && is_elsewhere(self.owner.as_ref()) {
+            // Between a container and another host, the container's end is ours.
+            (share(true, whole.reversed()), None)
+        } else {
+            (share(false, initiator), Some(share(true, responder)))
+        };
+        std::iter::once(first).chain(second)
     }
 }
 
@@ -122,7 +184,8 @@ pub enum ProcessParty {
 }
 
 impl ProcessParty {
-    fn of(owner: Option<&Ownership>, party: &Party) -> Self {
+    /// Whom an owner stands for, whose programs are these.
+    pub fn of(owner: Option<&Ownership>, party: &Party) -> Self {
         match owner.map(|owner| &owner.verdict) {
             Some(Verdict::Process(process)) => Self::one(process),
             _ => Self::Other(party.clone()),
@@ -275,24 +338,8 @@ impl Breakdowns {
         };
         self.services.add(service, &totals);
         self.protocols.add(flow.protocol, &totals);
-        let owner = (flow.owner.as_ref(), &flow.party);
-        let remote = flow.remote_owner.as_ref();
-        match (remote, flow.direction) {
-            (_, Direction::Loopback) => {
-                let [initiator, responder] = Totals::of_ends(flow);
-                self.credit(owner, &initiator);
-                self.credit((remote, &flow.remote_party), &responder);
-            }
-            (None, _) => self.credit(owner, &totals),
-            // Between a container and another host, the container's end is ours.
-            (Some(_), _) if is_elsewhere(owner.0) => {
-                self.credit((remote, &flow.remote_party), &totals.reversed());
-            }
-            (Some(_), _) => {
-                let [initiator, responder] = Totals::of_ends(flow);
-                self.credit(owner, &initiator);
-                self.credit((remote, &flow.remote_party), &responder);
-            }
+        for share in flow.shares() {
+            self.credit((share.owner, share.party), &share.totals);
         }
     }
 
