@@ -15,29 +15,6 @@ pub(crate) fn message(error: pcap::Error) -> String {
     }
 }
 
-/// A file that cannot be opened.
-pub(crate) fn opening_file(input: String, error: pcap::Error) -> Error {
-    let message = message(error);
-    if message.ends_with("only got 0") {
-        Error::Empty { input }
-    } else if message.contains("truncated") {
-        Error::Truncated { input, message }
-    } else {
-        Error::NotACapture { input, message }
-    }
-}
-
-/// A file that was opened and cannot be read on.
-pub(crate) fn reading_file(input: &str, error: pcap::Error) -> Error {
-    let input = input.to_owned();
-    let message = message(error);
-    if message.contains("truncated") {
-        Error::Truncated { input, message }
-    } else {
-        Error::Corrupt { input, message }
-    }
-}
-
 /// A device that cannot be captured from.
 pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
     let message = message(error);
@@ -104,47 +81,6 @@ mod tests {
     fn variant(error: &Error) -> String {
         let text = format!("{error:?}");
         text.split([' ', '{']).next().unwrap_or_default().to_owned()
-    }
-
-    #[test]
-    fn opening_a_file() {
-        let check = |message: &str, expected: &str| {
-            let error = opening_file("f".to_owned(), pcap_error(message));
-            assert_eq!(variant(&error), expected, "{message}");
-        };
-        check(
-            "truncated dump file; tried to read 4 file header bytes, only got 0",
-            "Empty",
-        );
-        check(
-            "truncated dump file; tried to read 24 file header bytes, only got 9",
-            "Truncated",
-        );
-        check("unknown file format", "NotACapture");
-        check(
-            "f: link-layer type 999 isn't supported in savefiles",
-            "NotACapture",
-        );
-    }
-
-    #[test]
-    fn reading_a_file() {
-        let check = |message: &str, expected: &str| {
-            let error = reading_file("f", pcap_error(message));
-            assert_eq!(variant(&error), expected, "{message}");
-        };
-        check(
-            "truncated dump file; tried to read 16 header bytes, only got 7",
-            "Truncated",
-        );
-        check(
-            "truncated pcapng dump file; tried to read 32 bytes, only got 8",
-            "Truncated",
-        );
-        check(
-            "invalid packet capture length 4294967295, bigger than maximum of 262144",
-            "Corrupt",
-        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub enum Error {
     NotACapture {
         /// The file, or standard input.
         input: String,
-        /// What libpcap says.
+        /// What is wrong.
         message: String,
     },
     /// The input ends inside a packet or header. All whole packets were given before.

@@ -34,6 +34,12 @@
 //! off. A frame cut by a small snap length is decoded as far as it goes; what was cut
 //! is absent, never different.
 //!
+//! # Files
+//!
+//! [`FileReader`] gives the packets of a pcap or pcapng file, with the comments on them, and
+//! [`pcapng::Writer`] writes such a file. Both are pure: they read and write any stream of
+//! bytes, and build without libpcap.
+//!
 //! # Capturing
 //!
 //! [`Source`] is one device or one file behind one interface, [`devices`] lists what
@@ -42,8 +48,10 @@
 #![warn(missing_docs)]
 
 mod decode;
+mod file;
 mod headers;
 mod link_type;
+pub mod pcapng;
 mod shell;
 
 #[cfg(feature = "pcap")]
@@ -52,6 +60,8 @@ mod classify;
 mod device;
 #[cfg(feature = "pcap")]
 mod error;
+#[cfg(feature = "pcap")]
+mod filter;
 #[cfg(feature = "pcap")]
 mod live;
 #[cfg(feature = "pcap")]
@@ -68,6 +78,7 @@ mod stopper;
 mod wait;
 
 pub use decode::{DecodeError, decode};
+pub use file::{FilePacket, FileReader, ReadError};
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
 pub use link_type::LinkType;
 pub use shell::shell_word;

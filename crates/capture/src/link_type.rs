@@ -58,6 +58,26 @@ impl LinkType {
         }
     }
 
+    /// The `LINKTYPE_` number by which files know it.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Null => 0,
+            Self::Ethernet => 1,
+            Self::RawIp => 101,
+            Self::Loop => 108,
+            Self::LinuxCooked => 113,
+            Self::Ipv4 => 228,
+            Self::Ipv6 => 229,
+            Self::LinuxCooked2 => 276,
+        }
+    }
+
+    /// The `DLT_` number by which libpcap knows it on this operating system.
+    #[cfg(feature = "pcap")]
+    pub(crate) fn dlt(self) -> i32 {
+        dlt::number(self).unwrap_or_else(|| self.number().cast_signed())
+    }
+
     /// The name by which libpcap and Wireshark know it, such as `EN10MB`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -85,6 +105,15 @@ mod dlt {
             _ => None,
         }
     }
+
+    #[cfg(feature = "pcap")]
+    pub(super) const fn number(link_type: LinkType) -> Option<i32> {
+        match link_type {
+            LinkType::Loop => Some(12),
+            LinkType::RawIp => Some(14),
+            _ => None,
+        }
+    }
 }
 
 /// The numbers that depend on the operating system.
@@ -95,6 +124,14 @@ mod dlt {
     pub(super) const fn from_number(number: i32) -> Option<LinkType> {
         match number {
             12 => Some(LinkType::RawIp),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "pcap")]
+    pub(super) const fn number(link_type: LinkType) -> Option<i32> {
+        match link_type {
+            LinkType::RawIp => Some(12),
             _ => None,
         }
     }
@@ -122,6 +159,15 @@ mod tests {
         check(105, None);
         check(-1, None);
     }
+
+    #[test]
+    fn numbers_are_those_of_files() {
+        for link_type in LinkType::ALL {
+            let number = i32::try_from(link_type.number()).unwrap();
+            assert_eq!(LinkType::from_number(number), Some(link_type));
+        }
+    }
+
     #[test]
     #[cfg(target_os = "openbsd")]
     fn numbers_of_this_system() {

@@ -6,6 +6,8 @@ use pcap::{Active, Capture, PacketHeader};
 
 use crate::classify;
 use crate::error::Error;
+use crate::link_type::LinkType;
+use crate::pcapng::Comments;
 use crate::source::{Next, RawPacket, time};
 use crate::statistics::{Statistics, Totals};
 use crate::stopper::Stopper;
@@ -46,6 +48,7 @@ impl Default for LiveOptions {
 /// A device that is captured from.
 pub(crate) struct Live {
     name: String,
+    link_type: LinkType,
     capture: Capture<Active>,
     waiter: Waiter,
     totals: Totals,
@@ -61,13 +64,18 @@ const TICKS_PER_SECOND: u32 = 1_000_000;
 
 impl Live {
     /// Makes a capture ready to be waited for.
-    pub(crate) fn new(name: String, capture: Capture<Active>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        name: String,
+        link_type: LinkType,
+        capture: Capture<Active>,
+    ) -> Result<Self, Error> {
         let (capture, waiter, bell) = wait::prepare(capture).map_err(|message| Error::Device {
             device: name.clone(),
             message,
         })?;
         Ok(Self {
             name,
+            link_type,
             capture,
             waiter,
             totals: Totals::new(),
@@ -79,6 +87,10 @@ impl Live {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) const fn link_type(&self) -> LinkType {
+        self.link_type
     }
 
     pub(crate) fn stopper(&self) -> Stopper {
@@ -108,7 +120,9 @@ impl Live {
         Ok(Next::Packet(RawPacket {
             time: time_of(&header),
             wire_len: header.len,
+            link_type: Some(self.link_type),
             data: &self.data,
+            comments: Comments::default(),
         }))
     }
 

@@ -1,6 +1,7 @@
 //! Where packets come from: one device or one file.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use pcap::{Activated, Capture};
 
 use crate::classify;
 use crate::error::Error;
+use crate::file::clamp;
 use crate::link_type::LinkType;
 use crate::live::{self, Live, LiveOptions};
 use crate::offline::Offline;
+use crate::pcapng::Comments;
 use crate::statistics::Statistics;
 use crate::stopper::Stopper;
 
@@ -19,7 +22,6 @@ use crate::stopper::Stopper;
 /// Can be moved to the thread that reads it; a [`Stopper`] stops it from any other.
 pub struct Source {
     origin: Origin,
-    link_type: LinkType,
 }
 
 enum Origin {
@@ -36,8 +38,13 @@ pub struct RawPacket<'a> {
     /// Its bytes on the wire. Linux cooked and BSD loopback headers count, though they
     /// were never on one.
     pub wire_len: u32,
+    /// What its frame begins with: a file may have packets of several devices. `None`
+    /// where frames of that device cannot be decoded.
+    pub link_type: Option<LinkType>,
     /// What was captured of it, from its first byte.
     pub data: &'a [u8],
+    /// What somebody wrote about it. Files in the format pcapng only.
+    pub comments: Comments<'a>,
 }
 
 /// What a [`Source`] has next.
@@ -75,12 +82,11 @@ impl Source {
         let mut capture = live::activate(options)?;
         let link_type = link_type_of(&capture, name)?;
         set_filter(&mut capture, options.filter.as_deref())?;
-        let origin = Origin::Device(Live::new(name.clone(), capture)?);
-        Ok(Self { origin, link_type })
+        let origin = Origin::Device(Live::new(name.clone(), link_type, capture)?);
+        Ok(Self { origin })
     }
 
-    /// Reads a pcap or pcapng file. A pcapng file with several interfaces can be read
-    /// where they are of one link type.
+    /// Reads a pcap or pcapng file.
     ///
     /// # Errors
     ///
@@ -88,7 +94,8 @@ impl Source {
     /// [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the file's
     /// header, [`Error::LinkType`], [`Error::Filter`].
     pub fn file(path: impl AsRef<Path>, filter: Option<&str>) -> Result<Self, Error> {
-        Self::offline(Offline::open(path.as_ref())?, filter)
+        let origin = Origin::File(Offline::open(path.as_ref(), filter)?);
+        Ok(Self { origin })
     }
 
     /// Reads a pcap or pcapng file from standard input.
@@ -97,12 +104,26 @@ impl Source {
     ///
     /// As [`Source::file`].
     pub fn stdin(filter: Option<&str>) -> Result<Self, Error> {
-        Self::offline(Offline::stdin()?, filter)
+        let origin = Origin::File(Offline::stdin(filter)?);
+        Ok(Self { origin })
     }
 
-    /// What the frames begin with, for [`decode()`](crate::decode()).
+    /// What the frames begin with, for [`decode()`](crate::decode()); in a file of several
+    /// devices, those of the first whose frames can be decoded.
     pub const fn link_type(&self) -> LinkType {
-        self.link_type
+        match &self.origin {
+            Origin::Device(device) => device.link_type(),
+            Origin::File(file) => file.link_type(),
+        }
+    }
+
+    /// The addresses that a file tells of the devices it was captured from. Few do; of a
+    /// device, see [`devices`](crate::devices()).
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        match &self.origin {
+            Origin::Device(_) => Vec::new(),
+            Origin::File(file) => file.addresses().collect(),
+        }
     }
 
     /// The next packet; waits for it.
@@ -132,9 +153,8 @@ impl Source {
         }
     }
 
-    /// How far the file was read, for a progress bar: a few kilobytes ahead of the
-    /// packets that were given. `None` for a device, standard input, a pipe, and on
-    /// Windows.
+    /// How far the file was read, for a progress bar. `None` for a device, standard input
+    /// and a pipe.
     pub fn progress(&self) -> Option<Progress> {
         match &self.origin {
             Origin::Device(_) => None,
@@ -149,14 +169,6 @@ impl Source {
             Origin::File(file) => file.stopper(),
         }
     }
-
-    fn offline(mut file: Offline, filter: Option<&str>) -> Result<Self, Error> {
-        let input = file.input().to_owned();
-        let link_type = link_type_of(file.capture(), &input)?;
-        set_filter(file.capture(), filter)?;
-        let origin = Origin::File(file);
-        Ok(Self { origin, link_type })
-    }
 }
 
 impl fmt::Debug for Source {
@@ -167,7 +179,7 @@ impl fmt::Debug for Source {
         };
         f.debug_struct("Source")
             .field("origin", &origin)
-            .field("link_type", &self.link_type)
+            .field("link_type", &self.link_type())
             .finish_non_exhaustive()
     }
 }
@@ -197,10 +209,7 @@ fn set_filter<T: Activated>(
         })
 }
 
-/// The last second of the year 9999, beyond which dates cannot be written.
-const LAST_SECOND: u64 = 253_402_300_799;
-
-/// A time stamp, whatever the file claims. The types of its parts differ between
+/// A time stamp, whatever the device claims. The types of its parts differ between
 /// operating systems.
 pub(crate) fn time(
     seconds: impl TryInto<u64>,
@@ -212,7 +221,7 @@ pub(crate) fn time(
     };
     let ticks = ticks.try_into().unwrap_or(0).min(ticks_per_second - 1);
     let nanoseconds = ticks * (1_000_000_000 / ticks_per_second);
-    Duration::new(seconds.min(LAST_SECOND), nanoseconds)
+    clamp(i128::from(seconds), nanoseconds)
 }
 
 #[cfg(test)]
@@ -231,7 +240,7 @@ mod tests {
         check(1, -1, 1_000_000, (1, 0));
         check(1, 1_000_000, 1_000_000, (1, 999_999_000));
         check(1, i64::MAX, 1_000_000_000, (1, 0));
-        check(i64::MAX, 0, 1_000_000, (LAST_SECOND, 0));
+        check(i64::MAX, 0, 1_000_000, (253_402_300_799, 0));
     }
 
     #[test]

@@ -32,6 +32,9 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// After how many packets of a file it is asked how far it was read.
 const PROGRESS_STEP: u64 = 4_096;
 
+/// The name by which frames are counted of devices of a file whose frames cannot be decoded.
+const UNKNOWN_LINK_TYPE: &str = "link-type";
+
 /// Captures, counts and looks up owners until it is stopped or its input ends.
 #[derive(Debug)]
 pub struct Monitor {
@@ -491,10 +494,13 @@ impl Pump {
 
     /// Takes one packet, or whatever else comes.
     fn step(&mut self) -> Result<Option<Ending>, flowner_capture::Error> {
-        let link_type = self.source.link_type();
         match self.source.next()? {
             Next::Packet(packet) => {
-                let headers = decode(link_type, packet.data, packet.wire_len);
+                let headers = match packet.link_type {
+                    Some(link_type) => decode(link_type, packet.data, packet.wire_len)
+                        .map_err(flowner_capture::DecodeError::kind),
+                    None => Err(UNKNOWN_LINK_TYPE),
+                };
                 let (time, wire_len) = (packet.time, packet.wire_len);
                 self.count(headers, time, wire_len);
             }
@@ -510,18 +516,13 @@ impl Pump {
         Ok(None)
     }
 
-    fn count(
-        &mut self,
-        headers: Result<Headers, flowner_capture::DecodeError>,
-        time: Duration,
-        wire_len: u32,
-    ) {
+    fn count(&mut self, headers: Result<Headers, &'static str>, time: Duration, wire_len: u32) {
         let mut ledger = self.shared.ledger();
         match headers {
             Ok(headers) => {
                 ledger.packet(&convert::packet(&headers, time), &mut self.effects);
             }
-            Err(error) => ledger.undecodable(error.kind(), time, wire_len),
+            Err(kind) => ledger.undecodable(kind, time, wire_len),
         }
         drop(ledger);
         self.packets += 1;

@@ -11,8 +11,9 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "decode",
+    "capture_file",
     "flows",
     "desktop_entry",
     "netlink",
@@ -22,7 +23,7 @@ const TARGETS: [&str; 8] = [
     "mountinfo",
 ];
 /// Those from here on are of Linux, and run there only.
-const FIRST_OF_LINUX: usize = 3;
+const FIRST_OF_LINUX: usize = 4;
 const SECONDS: u32 = 300;
 
 /// What cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
@@ -106,6 +107,7 @@ fn corpus(target: &str) -> Result<PathBuf, Failure> {
 fn seed(target: &str) -> Result<(), Failure> {
     match target {
         "decode" => seed_decode(),
+        "capture_file" => seed_captures(),
         "desktop_entry" => seed_entries(),
         "netlink" => run_command(program("answers")?.arg(corpus(target)?)),
         "proc_net" => seed_files(
@@ -156,8 +158,8 @@ fn seed_files(target: &str, folder: &str, names: &[&str]) -> Result<(), Failure>
     Ok(())
 }
 
-/// Puts the frames of the capture files into the corpus of `decode`.
-fn seed_decode() -> Result<(), Failure> {
+/// The capture files, if there are any.
+fn captures() -> Vec<PathBuf> {
     let captures = std::env::var_os("FLOWNER_CAPTURES")
         .map_or_else(|| root().join("../shared/captures"), PathBuf::from)
         .join("tcpdump");
@@ -166,11 +168,26 @@ fn seed_decode() -> Result<(), Failure> {
             "fuzz: no capture files in {}; starting from nothing",
             captures.display()
         );
-        return Ok(());
+        return Vec::new();
     };
+    entries.flatten().map(|entry| entry.path()).collect()
+}
+
+/// Puts capture files into the corpus of `capture_file`.
+fn seed_captures() -> Result<(), Failure> {
+    let corpus = corpus("capture_file")?;
+    for path in captures() {
+        let seed = corpus.join(path.file_name().unwrap_or_default());
+        fs::copy(&path, &seed).map_err(|error| failed(&seed, &error))?;
+    }
+    Ok(())
+}
+
+/// Puts the frames of the capture files into the corpus of `decode`.
+fn seed_decode() -> Result<(), Failure> {
     let corpus = corpus("decode")?;
     let mut seeds = 0;
-    for path in entries.flatten().map(|entry| entry.path()) {
+    for path in captures() {
         let bytes = fs::read(&path).unwrap_or_default();
         let name = path
             .file_stem()
@@ -183,7 +200,7 @@ fn seed_decode() -> Result<(), Failure> {
             seeds += 1;
         }
     }
-    println!("fuzz: {seeds} frames from {}", captures.display());
+    println!("fuzz: {seeds} frames");
     Ok(())
 }
 

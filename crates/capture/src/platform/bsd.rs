@@ -3,6 +3,13 @@
 /// USB monitors of FreeBSD, the packet filter's log.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["usbus", "pflog"];
 
+/// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+pub(crate) const AF_INET6: u8 = 28;
+/// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
+#[cfg(not(any(target_os = "freebsd", target_os = "dragonfly")))]
+pub(crate) const AF_INET6: u8 = 24;
+
 pub(crate) fn permission_remedy() -> String {
     "run it as root (`doas` or `sudo`), or let your group read the capture devices with \
      `chmod g+r /dev/bpf*`"

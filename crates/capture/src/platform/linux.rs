@@ -10,6 +10,9 @@ use crate::shell_word;
 pub(crate) const PSEUDO_DEVICES: &[&str] =
     &["any", "bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
 
+/// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
+pub(crate) const AF_INET6: u8 = 10;
+
 pub(crate) fn permission_remedy() -> String {
     let program = env::current_exe().unwrap_or_else(|_| "PROGRAM".into());
     let program = shell_word(&program.display().to_string());

@@ -3,6 +3,9 @@
 /// None that would be chosen by mistake: the others carry less.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["pktap", "iptap"];
 
+/// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
+pub(crate) const AF_INET6: u8 = 30;
+
 pub(crate) fn permission_remedy() -> String {
     "run it with sudo, or install ChmodBPF, which comes with Wireshark, to let users of the \
      group access_bpf capture (`sudo dseditgroup -o edit -a \"$USER\" -t user access_bpf`, \

@@ -4,6 +4,7 @@
 //!
 //! * `PSEUDO_DEVICES: &[&str]`: how the names of devices begin that libpcap lists but
 //!   that are no network device, or stand for all of them;
+//! * `AF_INET6: u8`: the number of that address family;
 //! * `permission_remedy() -> String`: what a user who may not capture can do, with the
 //!   exact command;
 //! * `traffic(device: &str) -> Option<u64>`: the bytes that a device has carried since
@@ -18,4 +19,4 @@
 )]
 mod current;
 
-pub(crate) use current::{PSEUDO_DEVICES, permission_remedy, traffic};
+pub(crate) use current::{AF_INET6, PSEUDO_DEVICES, permission_remedy, traffic};

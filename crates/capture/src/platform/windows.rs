@@ -3,6 +3,9 @@
 /// Npcap lists none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
+/// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
+pub(crate) const AF_INET6: u8 = 23;
+
 pub(crate) fn permission_remedy() -> String {
     "run it as Administrator; Npcap (https://npcap.com) must be installed, and if it was \
      installed for Administrators only, install it again without that option to let all users \

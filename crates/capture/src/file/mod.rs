@@ -1,0 +1,223 @@
+//! A capture file, from its bytes: pcap or pcapng. Pure: bytes come from any [`Read`], no
+//! clock, no C library.
+
+mod buffer;
+mod pcap;
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::link_type::LinkType;
+use crate::pcapng::{self, Comments, Interface};
+use buffer::Buffer;
+
+/// A capture file whose packets are read one after the other.
+///
+/// Packets are lent from a buffer of a quarter of a megabyte, which grows where a block is
+/// larger, up to 16 MiB.
+#[derive(Debug)]
+pub struct FileReader<R> {
+    buffer: Buffer<R>,
+    format: Format,
+}
+
+#[derive(Debug)]
+enum Format {
+    Pcap(pcap::Reader),
+    Pcapng(pcapng::Reader),
+}
+
+/// A packet of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilePacket<'a> {
+    /// The number of its interface: see [`FileReader::interface`].
+    pub interface: usize,
+    /// What its frame begins with; `None` where that cannot be decoded.
+    pub link_type: Option<LinkType>,
+    /// When it was captured, since the Unix epoch; zero where the file does not tell. Times
+    /// before the epoch are zero, times after the year 9999 its last second.
+    pub time: Duration,
+    /// Its bytes on the wire, as the file tells them.
+    pub wire_len: u32,
+    /// What was captured of it.
+    pub data: &'a [u8],
+    /// What somebody wrote about it.
+    pub comments: Comments<'a>,
+}
+
+/// Why a file cannot be read, or not on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There are no bytes at all.
+    #[error("it is empty")]
+    Empty,
+    /// It does not begin as a capture file does.
+    #[error("{0}")]
+    NotACapture(String),
+    /// It ends inside a packet or header. All whole packets were given before.
+    #[error("{0}")]
+    Truncated(String),
+    /// It holds what no capture file can. All packets before that were given.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The input failed.
+    #[error(transparent)]
+    Input(#[from] io::Error),
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Corrupt(pub(crate) String);
+
+impl From<Corrupt> for ReadError {
+    fn from(Corrupt(message): Corrupt) -> Self {
+        Self::Corrupt(message)
+    }
+}
+
+impl<R: Read> FileReader<R> {
+    /// Begins to read: the header of a pcap file; of a pcapng file all up to the first
+    /// interface.
+    ///
+    /// # Errors
+    /// Any [`ReadError`].
+    pub fn new(input: R) -> Result<Self, ReadError> {
+        let mut buffer = Buffer::new(input);
+        let magic = match *buffer.peek(4)? {
+            [] => return Err(ReadError::Empty),
+            [a, b, c, d, ..] => [a, b, c, d],
+            _ => return Err(not_a_capture()),
+        };
+        if u32::from_be_bytes(magic) == PCAPNG {
+            let format = Format::Pcapng(pcapng::Reader::default());
+            let mut reader = Self { buffer, format };
+            reader.find_interface()?;
+            return Ok(reader);
+        }
+        let reader = pcap::Reader::new(magic, &mut buffer)?.ok_or_else(not_a_capture)?;
+        let format = Format::Pcap(reader);
+        Ok(Self { buffer, format })
+    }
+
+    /// The next packet; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] and [`ReadError::Input`]. Nothing is
+    /// to be had after an error.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Result<Option<FilePacket<'_>>, ReadError> {
+        self.next_where(|_| true)
+    }
+
+    /// The next packet that is wanted.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_where(
+        &mut self,
+        mut wanted: impl FnMut(&FilePacket<'_>) -> bool,
+    ) -> Result<Option<FilePacket<'_>>, ReadError> {
+        let Self { buffer, format } = self;
+        match format {
+            Format::Pcap(reader) => reader.next_where(buffer, wanted),
+            Format::Pcapng(reader) => loop {
+                let Some(header) = peek_header(reader, buffer)? else {
+                    return Ok(None);
+                };
+                let block = take_block(header, buffer)?;
+                if !header.is_packet() {
+                    reader.other(header, buffer.taken(block))?;
+                } else if wanted(&reader.packet(header, buffer.taken(block.clone()))?) {
+                    return Ok(Some(reader.packet(header, buffer.taken(block))?));
+                }
+            },
+        }
+    }
+
+    /// An interface of the file. A pcap file has one, with the number 0. In a pcapng file
+    /// those that were described so far are known; where another section begins, they are
+    /// counted from 0 again.
+    pub fn interface(&self, number: usize) -> Option<&Interface> {
+        match &self.format {
+            Format::Pcap(reader) => (number == 0).then(|| reader.interface()),
+            Format::Pcapng(reader) => reader.interface(number),
+        }
+    }
+
+    /// Bytes of the file up to the packet that was given last.
+    pub const fn position(&self) -> u64 {
+        self.buffer.position()
+    }
+
+    /// Reads on until an interface was described whose frames can be decoded, but no further
+    /// than to the first packet.
+    fn find_interface(&mut self) -> Result<(), ReadError> {
+        let Self { buffer, format } = self;
+        let Format::Pcapng(reader) = format else {
+            return Ok(());
+        };
+        while !reader.has_decodable() {
+            match peek_header(reader, buffer)? {
+                Some(header) if !header.is_packet() => {
+                    let block = take_block(header, buffer)?;
+                    reader.other(header, buffer.taken(block))?;
+                }
+                None if reader.interface(0).is_none() => {
+                    let message = "it describes no interface".to_owned();
+                    return Err(ReadError::NotACapture(message));
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How the next block begins; `None` at the end of the file.
+fn peek_header<R: Read>(
+    reader: &mut pcapng::Reader,
+    buffer: &mut Buffer<R>,
+) -> Result<Option<pcapng::Header>, ReadError> {
+    let bytes = buffer.peek(pcapng::Header::LEN)?;
+    match bytes.first_chunk() {
+        Some(bytes) => Ok(Some(reader.header(*bytes)?)),
+        None if bytes.is_empty() => Ok(None),
+        None => Err(cut("header of a block", pcapng::Header::LEN, bytes.len())),
+    }
+}
+
+fn take_block<R: Read>(
+    header: pcapng::Header,
+    buffer: &mut Buffer<R>,
+) -> Result<Range<usize>, ReadError> {
+    let len = header.len;
+    let present = buffer.peek(len)?.len();
+    buffer.take(len).ok_or_else(|| cut("block", len, present))
+}
+
+/// What is said where a file ends too early.
+fn cut(what: &str, len: usize, present: usize) -> ReadError {
+    ReadError::Truncated(format!(
+        "it ends within the {what}, after {present} of {len} bytes"
+    ))
+}
+
+fn not_a_capture() -> ReadError {
+    ReadError::NotACapture("unknown file format".to_owned())
+}
+
+/// The first four bytes of a pcapng file, in either byte order.
+const PCAPNG: u32 = 0x0a0d_0d0a;
+
+/// The last second of the year 9999, beyond which dates cannot be written.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A time that can be written, whatever a file claims: from the epoch to the year 9999.
+pub(crate) fn clamp(seconds: i128, nanoseconds: u32) -> Duration {
+    match u64::try_from(seconds) {
+        Ok(seconds) if seconds <= LAST_SECOND => Duration::new(seconds, nanoseconds),
+        Err(_) if seconds < 0 => Duration::ZERO,
+        _ => Duration::new(LAST_SECOND, 0),
+    }
+}

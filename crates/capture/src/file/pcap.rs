@@ -1,0 +1,226 @@
+//! The classic format (draft-ietf-opsawg-pcap, pcap-savefile(5)), and the variants of it
+//! that libpcap reads.
+
+use std::io::Read;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::buffer::Buffer;
+use super::{Corrupt, FilePacket, ReadError, cut};
+use crate::link_type::LinkType;
+use crate::pcapng::{Comments, Interface};
+
+/// The header of the file.
+const HEADER: usize = 24;
+/// The header of a packet in Kuznetzov's variant.
+const KUZNETZOV: usize = 24;
+/// The most that libpcap takes for the length of a packet (`MAXIMUM_SNAPLEN`).
+const MAX_PACKET: usize = 262_144;
+
+/// What the header of a file told.
+#[derive(Debug)]
+pub(super) struct Reader {
+    is_big_endian: bool,
+    nanoseconds: bool,
+    lengths: Lengths,
+    /// Of the header of a packet.
+    header: usize,
+    /// What is longer is cut to this, as libpcap does.
+    snap_length: usize,
+    interface: Interface,
+    link_type: Option<LinkType>,
+}
+
+/// A packet in the buffer.
+struct Place {
+    time: Duration,
+    wire_len: u32,
+    data: Range<usize>,
+}
+
+/// In which order the lengths of a packet are. It was changed with version 2.3 (`sf-pcap.c`
+/// of libpcap).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lengths {
+    CapturedFirst,
+    WireFirst,
+    /// Whichever makes sense.
+    Either,
+}
+
+/// The magic numbers of `sf-pcap.c` in libpcap: nanoseconds, and the length of a packet's
+/// header.
+const fn variant(magic: u32) -> Option<(bool, usize)> {
+    match magic {
+        // The usual one, Mesquita's and Navtel's.
+        0xa1b2_c3d4 | 0xa1b2_34cd | 0xa12b_3c4d => Some((false, 16)),
+        0xa1b2_3c4d => Some((true, 16)),
+        // Kuznetzov's, with more in each packet header.
+        0xa1b2_cd34 => Some((false, KUZNETZOV)),
+        _ => None,
+    }
+}
+
+impl Reader {
+    /// Reads the header of a file that begins with these four bytes; `None` where it is no
+    /// such file.
+    pub(super) fn new<R: Read>(
+        magic: [u8; 4],
+        buffer: &mut Buffer<R>,
+    ) -> Result<Option<Self>, ReadError> {
+        let le = variant(u32::from_le_bytes(magic)).map(|variant| (false, variant));
+        let be = variant(u32::from_be_bytes(magic)).map(|variant| (true, variant));
+        let Some((is_big_endian, (nanoseconds, header))) = le.or(be) else {
+            return Ok(None);
+        };
+        let present = buffer.peek(HEADER)?.len();
+        let range = buffer.take(HEADER);
+        let range = range.ok_or_else(|| cut("header of the file", HEADER, present))?;
+        let fields = Fields {
+            bytes: buffer.taken(range),
+            is_big_endian,
+        };
+        let version = (fields.u16(4), fields.u16(6));
+        if !matches!(version, (2, 0..=4 | 543)) {
+            let (major, minor) = version;
+            let message = format!("its version of pcap is {major}.{minor}; 2.4 is known");
+            return Err(ReadError::NotACapture(message));
+        }
+        let lengths = match version.1 {
+            // The second is of DG/UX.
+            0..3 | 543 => Lengths::WireFirst,
+            3 => Lengths::Either,
+            _ => Lengths::CapturedFirst,
+        };
+        let interface = Interface {
+            // The upper bits tell of the frame check sequence.
+            link_type: fields.u32(20) & 0x03ff_ffff,
+            snap_length: fields.u32(16),
+            ..Interface::default()
+        };
+        let snap_length = match interface.snap_length as usize {
+            0 => MAX_PACKET,
+            // Kuznetzov's left out the header of Ethernet.
+            len if header == KUZNETZOV && interface.link_type == 1 => len + 14,
+            len => len,
+        };
+        Ok(Some(Self {
+            is_big_endian,
+            nanoseconds,
+            lengths,
+            header,
+            snap_length,
+            link_type: interface.decodable(),
+            interface,
+        }))
+    }
+
+    pub(super) const fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    pub(super) fn next_where<'a, R: Read>(
+        &self,
+        buffer: &'a mut Buffer<R>,
+        mut wanted: impl FnMut(&FilePacket<'_>) -> bool,
+    ) -> Result<Option<FilePacket<'a>>, ReadError> {
+        while let Some(place) = self.find(buffer)? {
+            if wanted(&self.packet(&place, buffer)) {
+                return Ok(Some(self.packet(&place, buffer)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the next packet out of the buffer.
+    fn find<R: Read>(&self, buffer: &mut Buffer<R>) -> Result<Option<Place>, ReadError> {
+        let header = buffer.peek(self.header)?;
+        if header.len() < self.header {
+            return if header.is_empty() {
+                Ok(None)
+            } else {
+                Err(cut("header of a packet", self.header, header.len()))
+            };
+        }
+        let fields = Fields {
+            bytes: header,
+            is_big_endian: self.is_big_endian,
+        };
+        let time = self.time(fields.u32(0), fields.u32(4));
+        let (captured, wire_len) = self.lengths(fields.u32(8), fields.u32(12));
+        if captured as usize > MAX_PACKET {
+            let message = format!("a packet claims that {captured} bytes of it were captured");
+            return Err(Corrupt(message).into());
+        }
+        let len = self.header + captured as usize;
+        let present = buffer.peek(len)?.len();
+        let Some(mut data) = buffer.take(len) else {
+            let present = present - self.header;
+            return Err(cut("data of a packet", captured as usize, present));
+        };
+        data.start += self.header;
+        data.end = data.end.min(data.start + self.snap_length);
+        Ok(Some(Place {
+            time,
+            wire_len,
+            data,
+        }))
+    }
+
+    fn packet<'a, R: Read>(&self, place: &Place, buffer: &'a Buffer<R>) -> FilePacket<'a> {
+        FilePacket {
+            interface: 0,
+            link_type: self.link_type,
+            time: place.time,
+            wire_len: place.wire_len,
+            data: buffer.taken(place.data.clone()),
+            comments: Comments::default(),
+        }
+    }
+
+    fn time(&self, seconds: u32, parts: u32) -> Duration {
+        let nanoseconds = if self.nanoseconds {
+            parts.min(999_999_999)
+        } else {
+            parts.min(999_999) * 1_000
+        };
+        Duration::new(u64::from(seconds), nanoseconds)
+    }
+
+    /// Bytes that were captured, and bytes on the wire.
+    const fn lengths(&self, first: u32, second: u32) -> (u32, u32) {
+        match self.lengths {
+            Lengths::CapturedFirst => (first, second),
+            Lengths::Either if first <= second => (first, second),
+            Lengths::Either | Lengths::WireFirst => (second, first),
+        }
+    }
+}
+
+/// Numbers at their places in a header that is there whole.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    is_big_endian: bool,
+}
+
+impl Fields<'_> {
+    fn u32(&self, at: usize) -> u32 {
+        let mut field = [0; 4];
+        field.copy_from_slice(&self.bytes[at..at + 4]);
+        if self.is_big_endian {
+            u32::from_be_bytes(field)
+        } else {
+            u32::from_le_bytes(field)
+        }
+    }
+
+    fn u16(&self, at: usize) -> u16 {
+        let mut field = [0; 2];
+        field.copy_from_slice(&self.bytes[at..at + 2]);
+        if self.is_big_endian {
+            u16::from_be_bytes(field)
+        } else {
+            u16::from_le_bytes(field)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The pcapng format (draft-ietf-opsawg-pcapng): written whole, read as far as packets,
+//! interfaces and comments go. Pure: no clock, no file, no C library.
+//!
+//! What is written is little-endian, one section, with times in nanoseconds. What is read
+//! may be of either byte order, have many sections and interfaces, and any resolution of
+//! time.
+
+mod options;
+mod reader;
+mod writer;
+
+use std::net::IpAddr;
+
+pub use options::Comments;
+pub use writer::{Counters, Section, Writer};
+
+pub(crate) use reader::{Header, Reader};
+
+use crate::link_type::LinkType;
+
+/// Block types (section 11.1 of the draft).
+mod block {
+    pub(super) const SECTION: u32 = 0x0a0d_0d0a;
+    pub(super) const INTERFACE: u32 = 1;
+    /// Obsolete, but in old files.
+    pub(super) const PACKET: u32 = 2;
+    pub(super) const SIMPLE_PACKET: u32 = 3;
+    pub(super) const STATISTICS: u32 = 5;
+    pub(super) const ENHANCED_PACKET: u32 = 6;
+}
+
+/// What tells the byte order of a section.
+const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+/// Type and length before, length after what a block holds.
+const OVERHEAD: usize = 12;
+
+/// An interface whose packets are in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interface {
+    /// The `LINKTYPE_` number: what the frames begin with.
+    pub link_type: u32,
+    /// Bytes of each frame that are kept at most; 0 where there is no limit.
+    pub snap_length: u32,
+    /// The name of the device.
+    pub name: Option<String>,
+    /// The capture filter, in the language of pcap-filter(7).
+    pub filter: Option<String>,
+    /// The addresses of the interface.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Interface {
+    /// An interface of which only the link type is known.
+    pub fn new(link_type: LinkType) -> Self {
+        Self {
+            link_type: link_type.number(),
+            ..Self::default()
+        }
+    }
+
+    /// What the frames begin with, where it can be decoded.
+    pub fn decodable(&self) -> Option<LinkType> {
+        LinkType::from_number(i32::try_from(self.link_type).ok()?)
+    }
+}
+
+/// The length of the padding that fills up to a multiple of four bytes.
+const fn padding(len: usize) -> usize {
+    len.wrapping_neg() & 3
+}

@@ -1,0 +1,394 @@
+//! From the bytes of blocks to interfaces and packets.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use super::options::{self, Comments, Options};
+use super::{BYTE_ORDER, Interface, OVERHEAD, block, padding};
+use crate::file::{Corrupt, FilePacket, clamp};
+use crate::link_type::LinkType;
+
+/// A block longer than this is taken for damage; libpcap and Wireshark draw the line
+/// there, too.
+const MAX_BLOCK: usize = 16 << 20;
+/// Interfaces of one section beyond which a file is taken for damage.
+const MAX_INTERFACES: usize = 65_536;
+
+/// What was read of a section so far.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    is_big_endian: bool,
+    interfaces: Vec<Described>,
+}
+
+#[derive(Debug)]
+struct Described {
+    interface: Interface,
+    link_type: Option<LinkType>,
+    /// Into how many parts its time stamps divide a second.
+    ticks_per_second: u64,
+    /// Seconds to add to them.
+    offset: i64,
+}
+
+/// How a block begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    kind: u32,
+    /// Of the whole block, in bytes; a multiple of four, 12 at least.
+    pub(crate) len: usize,
+}
+
+impl Header {
+    /// Bytes from which it can be told.
+    pub(crate) const LEN: usize = 12;
+
+    /// Whether the block holds a packet.
+    pub(crate) const fn is_packet(self) -> bool {
+        matches!(
+            self.kind,
+            block::ENHANCED_PACKET | block::PACKET | block::SIMPLE_PACKET
+        )
+    }
+}
+
+impl Reader {
+    /// The interfaces of this section so far.
+    pub(crate) fn interface(&self, number: usize) -> Option<&Interface> {
+        let described = self.interfaces.get(number)?;
+        Some(&described.interface)
+    }
+
+    /// Whether there is an interface whose frames can be decoded.
+    pub(crate) fn has_decodable(&self) -> bool {
+        let mut all = self.interfaces.iter();
+        all.any(|described| described.link_type.is_some())
+    }
+
+    /// How the next block begins. A section tells its byte order, which holds from there on.
+    pub(crate) fn header(&mut self, bytes: [u8; Header::LEN]) -> Result<Header, Corrupt> {
+        let [kind, len, magic] = [0, 4, 8].map(|at| {
+            let mut field = [0; 4];
+            field.copy_from_slice(&bytes[at..at + 4]);
+            field
+        });
+        if u32::from_be_bytes(kind) == block::SECTION {
+            self.is_big_endian = match u32::from_be_bytes(magic) {
+                BYTE_ORDER => true,
+                other if other.swap_bytes() == BYTE_ORDER => false,
+                other => {
+                    return Err(Corrupt(format!(
+                        "a section begins with the byte order {other:#010x}, which is none"
+                    )));
+                }
+            };
+        }
+        let kind = self.u32(kind);
+        let len = self.u32(len) as usize;
+        let least = if kind == block::SECTION { 28 } else { OVERHEAD };
+        if len < least || !len.is_multiple_of(4) || len > MAX_BLOCK {
+            return Err(Corrupt(format!(
+                "a block of type {kind:#x} claims to have {len} bytes"
+            )));
+        }
+        Ok(Header { kind, len })
+    }
+
+    /// The packet of a block, from all bytes of the block.
+    pub(crate) fn packet<'a>(
+        &self,
+        header: Header,
+        bytes: &'a [u8],
+    ) -> Result<FilePacket<'a>, Corrupt> {
+        let mut fields = self.fields(header, bytes)?;
+        let packet = match header.kind {
+            block::ENHANCED_PACKET => self.enhanced(&mut fields),
+            block::PACKET => self.old(&mut fields),
+            _ => self.simple(&mut fields),
+        };
+        packet.ok_or_else(|| {
+            Corrupt(format!(
+                "a packet does not fit its block of {} bytes, or is of an interface that was not \
+                 described",
+                header.len
+            ))
+        })
+    }
+
+    /// Takes in what a block tells that holds no packet.
+    pub(crate) fn other(&mut self, header: Header, bytes: &[u8]) -> Result<(), Corrupt> {
+        let mut fields = self.fields(header, bytes)?;
+        match header.kind {
+            block::SECTION => self.section(&mut fields),
+            block::INTERFACE => self.describe(&mut fields),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is between the lengths at both ends of a block.
+    fn fields<'a>(&self, header: Header, bytes: &'a [u8]) -> Result<Fields<'a>, Corrupt> {
+        let (body, len) = bytes[8..header.len].split_at(header.len - OVERHEAD);
+        let fields = |bytes| Fields {
+            bytes,
+            is_big_endian: self.is_big_endian,
+        };
+        if fields(len).u32().map(|len| len as usize) != Some(header.len) {
+            return Err(Corrupt(format!(
+                "a block of {} bytes claims another length at its end",
+                header.len
+            )));
+        }
+        Ok(fields(body))
+    }
+
+    fn u32(&self, bytes: [u8; 4]) -> u32 {
+        if self.is_big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        }
+    }
+
+    fn section(&mut self, fields: &mut Fields<'_>) -> Result<(), Corrupt> {
+        self.interfaces.clear();
+        let version = fields.u32().and_then(|_| fields.u16().zip(fields.u16()));
+        match version {
+            // Some wrote 1.2, which is no different.
+            Some((1, 0 | 2)) => Ok(()),
+            version => {
+                let (major, minor) = version.unwrap_or_default();
+                let message = format!("its version of pcapng is {major}.{minor}; 1.0 is known");
+                Err(Corrupt(message))
+            }
+        }
+    }
+
+    fn describe(&mut self, fields: &mut Fields<'_>) -> Result<(), Corrupt> {
+        let head = (|| {
+            let link_type = fields.u16()?;
+            let _reserved = fields.u16()?;
+            Some((link_type, fields.u32()?))
+        })();
+        let (link_type, snap_length) =
+            head.ok_or_else(|| Corrupt("the description of an interface is cut".to_owned()))?;
+        let interface = Interface {
+            link_type: u32::from(link_type),
+            snap_length,
+            ..Interface::default()
+        };
+        let mut described = Described {
+            link_type: interface.decodable(),
+            interface,
+            ticks_per_second: 1_000_000,
+            offset: 0,
+        };
+        for (code, value) in fields.options() {
+            described.option(code, value, self.is_big_endian)?;
+        }
+        if self.interfaces.len() >= MAX_INTERFACES {
+            return Err(Corrupt(format!(
+                "it describes more than {MAX_INTERFACES} interfaces"
+            )));
+        }
+        self.interfaces.push(described);
+        Ok(())
+    }
+
+    fn enhanced<'a>(&self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+        let number = fields.u32()? as usize;
+        self.stamped(number, fields)
+    }
+
+    /// An obsolete packet block: a shorter number, and how many were dropped before.
+    fn old<'a>(&self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+        let number = usize::from(fields.u16()?);
+        let _dropped = fields.u16()?;
+        self.stamped(number, fields)
+    }
+
+    fn stamped<'a>(&self, number: usize, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+        let described = self.interfaces.get(number)?;
+        let ticks = u64::from(fields.u32()?) << 32 | u64::from(fields.u32()?);
+        let captured = fields.u32()? as usize;
+        let wire_len = fields.u32()?;
+        let data = fields.padded(captured)?;
+        Some(FilePacket {
+            interface: number,
+            link_type: described.link_type,
+            time: described.time(ticks),
+            wire_len,
+            data,
+            comments: Comments::new(fields.bytes, fields.is_big_endian),
+        })
+    }
+
+    /// A packet without a time, of the first interface.
+    fn simple<'a>(&self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+        let first = self.interfaces.first()?;
+        let snap_length = first.interface.snap_length;
+        let wire_len = fields.u32()?;
+        let kept = match snap_length {
+            0 => wire_len,
+            snap_length => wire_len.min(snap_length),
+        };
+        Some(FilePacket {
+            interface: 0,
+            link_type: first.link_type,
+            time: Duration::ZERO,
+            wire_len,
+            data: fields.padded(kept as usize)?,
+            comments: Comments::default(),
+        })
+    }
+}
+
+impl Described {
+    fn option(&mut self, code: u16, value: &[u8], is_big_endian: bool) -> Result<(), Corrupt> {
+        let text = || Some(String::from_utf8_lossy(value).into_owned());
+        let interface = &mut self.interface;
+        match (code, value) {
+            (options::NAME, _) => interface.name = text(),
+            (options::FILTER, [0, text @ ..]) => {
+                interface.filter = Some(String::from_utf8_lossy(text).into_owned());
+            }
+            // Address and netmask, address and length of the prefix.
+            (options::IPV4, [a, b, c, d, ..]) => {
+                let address = Ipv4Addr::new(*a, *b, *c, *d);
+                interface.addresses.push(IpAddr::V4(address));
+            }
+            (options::IPV6, value) => {
+                if let Some(octets) = value.first_chunk::<16>() {
+                    let address = Ipv6Addr::from(*octets);
+                    interface.addresses.push(IpAddr::V6(address));
+                }
+            }
+            (options::RESOLUTION, [resolution]) => {
+                self.ticks_per_second = ticks_per_second(*resolution).ok_or_else(|| {
+                    Corrupt(format!(
+                        "the time stamps of an interface have the resolution {resolution:#x}, \
+                         which is too fine"
+                    ))
+                })?;
+            }
+            (options::OFFSET, value) => {
+                if let Ok(bytes) = <[u8; 8]>::try_from(value) {
+                    self.offset = if is_big_endian {
+                        i64::from_be_bytes(bytes)
+                    } else {
+                        i64::from_le_bytes(bytes)
+                    };
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn time(&self, ticks: u64) -> Duration {
+        let per_second = self.ticks_per_second;
+        let seconds = ticks / per_second;
+        let part = ticks % per_second;
+        let nanoseconds = match per_second {
+            1_000_000 => part * 1_000,
+            1_000_000_000 => part,
+            _ => {
+                let exact = u128::from(part) * 1_000_000_000 / u128::from(per_second);
+                u64::try_from(exact).unwrap_or(0)
+            }
+        };
+        // Less than a second, so that it fits.
+        let nanoseconds = u32::try_from(nanoseconds).unwrap_or(0);
+        clamp(i128::from(seconds) + i128::from(self.offset), nanoseconds)
+    }
+}
+
+/// Of the option `if_tsresol`: a negative power of 10, or of 2 where the highest bit is set.
+fn ticks_per_second(resolution: u8) -> Option<u64> {
+    let power = u32::from(resolution & 0x7f);
+    if resolution & 0x80 == 0 {
+        10_u64.checked_pow(power)
+    } else {
+        1_u64.checked_shl(power).filter(|ticks| *ticks > 0)
+    }
+}
+
+/// Numbers and bytes, one after the other.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    is_big_endian: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn u16(&mut self) -> Option<u16> {
+        let (bytes, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(if self.is_big_endian {
+            u16::from_be_bytes(*bytes)
+        } else {
+            u16::from_le_bytes(*bytes)
+        })
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        let (bytes, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(if self.is_big_endian {
+            u32::from_be_bytes(*bytes)
+        } else {
+            u32::from_le_bytes(*bytes)
+        })
+    }
+
+    /// So many bytes, and the padding after them, which may be missing at the end.
+    fn padded(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest.get(padding(len)..).unwrap_or_default();
+        Some(bytes)
+    }
+
+    const fn options(&self) -> Options<'a> {
+        Options {
+            bytes: self.bytes,
+            is_big_endian: self.is_big_endian,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolutions() {
+        assert_eq!(ticks_per_second(6), Some(1_000_000));
+        assert_eq!(ticks_per_second(0), Some(1));
+        assert_eq!(ticks_per_second(19), Some(10_000_000_000_000_000_000));
+        assert_eq!(ticks_per_second(20), None);
+        assert_eq!(ticks_per_second(0x8a), Some(1_024));
+        assert_eq!(ticks_per_second(0xbf), Some(1 << 63));
+        assert_eq!(ticks_per_second(0xc0), None);
+    }
+
+    #[test]
+    fn times_of_any_resolution() {
+        #[track_caller]
+        fn check(ticks_per_second: u64, offset: i64, ticks: u64, expected: (u64, u32)) {
+            let described = Described {
+                interface: Interface::default(),
+                link_type: None,
+                ticks_per_second,
+                offset,
+            };
+            let expected = Duration::new(expected.0, expected.1);
+            assert_eq!(described.time(ticks), expected);
+        }
+        check(1_000_000, 0, 1_000_002, (1, 2_000));
+        check(1_000_000_000, 0, 1_000_000_002, (1, 2));
+        check(1_024, 0, 1_025, (1, 976_562));
+        check(1, 0, 7, (7, 0));
+        check(1 << 63, 0, u64::MAX, (1, 999_999_999));
+        check(1_000_000, 100, 1_000_002, (101, 2_000));
+        check(1_000_000, -100, 1_000_002, (0, 0));
+        check(1, 0, u64::MAX, (253_402_300_799, 0));
+    }
+}

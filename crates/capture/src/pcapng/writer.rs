@@ -1,0 +1,286 @@
+//! Writing a file.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::options::{self, MAX};
+use super::{BYTE_ORDER, Interface, block, padding};
+
+/// Writes blocks, each of them with one call of the output, so that an output that takes
+/// all or nothing never has half a block.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use flowner_capture::pcapng::{Interface, Section, Writer};
+/// use flowner_capture::{FileReader, LinkType};
+///
+/// let mut writer = Writer::new(Vec::new(), &Section::default())?;
+/// let eth0 = writer.interface(&Interface::new(LinkType::Ethernet))?;
+/// writer.packet(eth0, Duration::from_secs(1), 60, &[0; 14], &["the first"])?;
+///
+/// let file = writer.into_inner();
+/// let mut reader = FileReader::new(&file[..])?;
+/// let packet = reader.next()?.expect("the packet that was written");
+/// assert_eq!(packet.comments.iter().collect::<Vec<_>>(), ["the first"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    interfaces: u32,
+    /// The block that is being made, and whether it has options yet.
+    block: Vec<u8>,
+    has_options: bool,
+    written: u64,
+}
+
+/// Who writes a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Section {
+    /// The hardware that captured.
+    pub hardware: Option<String>,
+    /// The operating system.
+    pub os: Option<String>,
+    /// The application.
+    pub application: Option<String>,
+    /// Anything else.
+    pub comment: Option<String>,
+}
+
+/// What was counted on an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// When counting began, since the Unix epoch.
+    pub started: Option<Duration>,
+    /// When it ended.
+    pub ended: Option<Duration>,
+    /// Packets that the interface received.
+    pub received: Option<u64>,
+    /// Packets that the interface dropped.
+    pub dropped_by_interface: Option<u64>,
+    /// Packets that the operating system dropped, because they were not read in time.
+    pub dropped_by_kernel: Option<u64>,
+    /// Packets that reached whoever writes the file.
+    pub delivered: Option<u64>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn new(out: W, section: &Section) -> io::Result<Self> {
+        let mut writer = Self {
+            out,
+            interfaces: 0,
+            block: Vec::new(),
+            has_options: false,
+            written: 0,
+        };
+        writer.begin(block::SECTION);
+        writer.put(&BYTE_ORDER.to_le_bytes());
+        // Version 1.0, and a length of the section that is not known yet.
+        writer.put(&[1, 0, 0, 0]);
+        writer.put(&u64::MAX.to_le_bytes());
+        writer.text(options::COMMENT, section.comment.as_deref());
+        writer.text(options::HARDWARE, section.hardware.as_deref());
+        writer.text(options::OS, section.os.as_deref());
+        writer.text(options::APPLICATION, section.application.as_deref());
+        writer.end()?;
+        Ok(writer)
+    }
+
+    /// Describes an interface; gives its number.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn interface(&mut self, interface: &Interface) -> io::Result<u32> {
+        const NANOSECONDS: u8 = 9;
+        self.begin(block::INTERFACE);
+        // Numbers of link types have 16 bits here.
+        let link_type = u16::try_from(interface.link_type)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.put(&link_type.to_le_bytes());
+        self.put(&[0; 2]);
+        self.put(&interface.snap_length.to_le_bytes());
+        self.text(options::NAME, interface.name.as_deref());
+        for address in &interface.addresses {
+            match address {
+                IpAddr::V4(address) => {
+                    let with_mask = [address.octets(), [0xff; 4]].concat();
+                    self.option(options::IPV4, &with_mask);
+                }
+                IpAddr::V6(address) => {
+                    let with_prefix = [&address.octets()[..], &[128]].concat();
+                    self.option(options::IPV6, &with_prefix);
+                }
+            }
+        }
+        self.option(options::RESOLUTION, &[NANOSECONDS]);
+        if let Some(filter) = &interface.filter {
+            // 0: it is a text, and no program.
+            self.option(options::FILTER, &[&[0], filter.as_bytes()].concat());
+        }
+        self.end()?;
+        self.interfaces += 1;
+        Ok(self.interfaces - 1)
+    }
+
+    /// Writes a packet of an interface that was described.
+    ///
+    /// `time` is since the Unix epoch; `data` what is kept of the frame, and `wire_len` its
+    /// length on the wire. Comments longer than 65,535 bytes are cut.
+    ///
+    /// # Errors
+    /// Those of the output; [`io::ErrorKind::InvalidInput`] where the interface was not
+    /// described or the packet is longer than 4 GiB.
+    pub fn packet(
+        &mut self,
+        interface: u32,
+        time: Duration,
+        wire_len: u32,
+        data: &[u8],
+        comments: &[&str],
+    ) -> io::Result<()> {
+        let captured = u32::try_from(data.len()).ok();
+        let captured = captured.filter(|_| interface < self.interfaces);
+        let captured = captured.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.begin(block::ENHANCED_PACKET);
+        self.put(&interface.to_le_bytes());
+        self.time(time);
+        self.put(&captured.to_le_bytes());
+        self.put(&wire_len.to_le_bytes());
+        self.put(data);
+        self.pad(data.len());
+        for comment in comments {
+            self.text(options::COMMENT, Some(comment));
+        }
+        self.end()
+    }
+
+    /// Writes what was counted on an interface.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn counters(
+        &mut self,
+        interface: u32,
+        time: Duration,
+        counters: &Counters,
+    ) -> io::Result<()> {
+        self.begin(block::STATISTICS);
+        self.put(&interface.to_le_bytes());
+        self.time(time);
+        for (code, time) in [
+            (options::START_TIME, counters.started),
+            (options::END_TIME, counters.ended),
+        ] {
+            if let Some(time) = time {
+                self.option(code, ticks(time).as_flattened());
+            }
+        }
+        for (code, number) in [
+            (options::RECEIVED, counters.received),
+            (options::DROPPED_BY_INTERFACE, counters.dropped_by_interface),
+            (options::DROPPED_BY_KERNEL, counters.dropped_by_kernel),
+            (options::DELIVERED, counters.delivered),
+        ] {
+            if let Some(number) = number {
+                self.option(code, &number.to_le_bytes());
+            }
+        }
+        self.end()
+    }
+
+    /// Hands everything to whatever is behind the output.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Bytes that were written so far.
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The output.
+    pub const fn get_ref(&self) -> &W {
+        &self.out
+    }
+
+    /// The output, which may still have to be flushed.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
+    fn begin(&mut self, kind: u32) {
+        self.block.clear();
+        self.has_options = false;
+        self.put(&kind.to_le_bytes());
+        // The length, which is not known yet.
+        self.put(&[0; 4]);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.block.extend_from_slice(bytes);
+    }
+
+    fn pad(&mut self, len: usize) {
+        self.put(&[0; 3][..padding(len)]);
+    }
+
+    fn time(&mut self, time: Duration) {
+        self.put(ticks(time).as_flattened());
+    }
+
+    fn text(&mut self, code: u16, text: Option<&str>) {
+        if let Some(text) = text {
+            self.option(code, &text.as_bytes()[..cut_at(text, MAX)]);
+        }
+    }
+
+    fn option(&mut self, code: u16, value: &[u8]) {
+        let value = &value[..value.len().min(MAX)];
+        #[expect(clippy::cast_possible_truncation, reason = "it was cut to fit")]
+        let len = value.len() as u16;
+        self.has_options = true;
+        self.put(&code.to_le_bytes());
+        self.put(&len.to_le_bytes());
+        self.put(value);
+        self.pad(value.len());
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.has_options {
+            self.put(&[0; 4]);
+        }
+        let len = u32::try_from(self.block.len() + 4);
+        let len = len.map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.put(&len.to_le_bytes());
+        self.block[4..8].copy_from_slice(&len.to_le_bytes());
+        self.out.write_all(&self.block)?;
+        self.written += u64::from(len);
+        Ok(())
+    }
+}
+
+/// Nanoseconds since the epoch, the upper half first. Those of later than the year 2554 do
+/// not fit, and become that.
+fn ticks(time: Duration) -> [[u8; 4]; 2] {
+    let ticks = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let [upper, lower] = [ticks >> 32, ticks & 0xffff_ffff];
+    #[expect(clippy::cast_possible_truncation, reason = "both have 32 bits")]
+    let halves = [upper as u32, lower as u32];
+    halves.map(u32::to_le_bytes)
+}
+
+/// The last boundary of characters up to there: `str::floor_char_boundary`, which is newer
+/// than the oldest compiler that is supported.
+fn cut_at(text: &str, max: usize) -> usize {
+    let mut places = (0..=max.min(text.len())).rev();
+    places.find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
