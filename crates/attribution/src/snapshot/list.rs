@@ -91,7 +91,17 @@ impl Snapshot {
             socket.local = normalize(socket.local);
             socket.remote = socket.remote.map(normalize);
         }
-        sockets.sort_unstable_by(order);
+        Self::of_normalized(source, started_at, finished_at, sockets)
+    }
+
+    /// As [`new`](Self::new), of sockets whose addresses are normalised.
+    pub(crate) fn of_normalized(
+        source: Source,
+        started_at: SystemTime,
+        finished_at: SystemTime,
+        mut sockets: Vec<Socket>,
+    ) -> Self {
+        sort(&mut sockets);
         Self {
             source,
             started_at,
@@ -169,4 +179,63 @@ fn order(one: &Socket, other: &Socket) -> Ordering {
     by_port
         .then_with(by_address)
         .then_with(|| rest(one).cmp(&rest(other)))
+}
+
+/// As [`order`] says. Sockets are large: lists that come by protocol and port already are
+/// put in order where several have the same port.
+fn sort(sockets: &mut [Socket]) {
+    let port = |socket: &Socket| (socket.protocol, socket.local.port());
+    if !sockets.is_sorted_by_key(port) {
+        sockets.sort_unstable_by(order);
+        return;
+    }
+    for on_port in sockets.chunk_by_mut(|one, other| port(one) == port(other)) {
+        on_port.sort_unstable_by(order);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Process;
+
+    prop_compose! {
+        fn socket()(
+            protocol in proptest::sample::select(&Protocol::ALL[..]),
+            local in ends(),
+            remote in proptest::option::of(ends()),
+            pid in 0_u32..3,
+            inode in proptest::option::of(0_u64..2),
+        ) -> Socket {
+            let namespace = inode.map(|id| Arc::new(NetworkNamespace { id, name: None }));
+            let owner = Verdict::Process(Arc::new(Process::new(pid, "p")));
+            let state = Some(SocketState::Established);
+            Socket { protocol, local, remote, state, v6_only: false, namespace, owner }
+        }
+    }
+
+    /// Few, so that many are equal in part.
+    fn ends() -> impl Strategy<Value = SocketAddr> {
+        const ADDRESSES: [&str; 6] = ["0.0.0.0", "127.0.0.1", "255.0.0.2", "::", "::1", "fe80::1"];
+        let address = proptest::sample::select(&ADDRESSES[..]);
+        let port = proptest::sample::select(&[0, 1, 443, u16::MAX][..]);
+        (address, port).prop_map(|(address, port)| SocketAddr::new(address.parse().unwrap(), port))
+    }
+
+    proptest! {
+        #[test]
+        fn all_are_listed_in_order(sockets in proptest::collection::vec(socket(), 0..60)) {
+            let mut by_port = sockets.clone();
+            by_port.sort_by_key(|socket| (socket.protocol, socket.local.port()));
+            let mut expected = sockets.clone();
+            expected.sort_by(order);
+            let now = SystemTime::now();
+            for listed in [sockets, by_port] {
+                let snapshot = Snapshot::new(Source::Scripted, now, now, listed);
+                prop_assert_eq!(snapshot.sockets(), &expected[..]);
+            }
+        }
+    }
 }

@@ -9,17 +9,20 @@
 //! One thread may look while another does: what they find goes into one [`Index`],
 //! which is never locked while `/proc` is read.
 
-use std::cmp::Reverse;
+mod likely;
+mod looks;
+
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::facts::{self, Facts};
-use super::index::{Count, Index, Scanned};
+use super::facts::Facts;
+use super::index::{Count, Index};
+use super::message::DiagSocket;
 use super::options::LinuxOptions;
-use super::proc::{Descriptor, Mark, Proc, Scratch};
+use super::proc::{Descriptor, Proc, Scratch};
+use crate::matching::distinct;
 use crate::{Process, User};
 
 /// How old the look at what changed may be when it is said who holds a socket: a
@@ -56,28 +59,13 @@ pub(super) struct Holders {
     listed_until: Mutex<Option<u32>>,
 }
 
-/// The first half of a look at a process.
+/// Which processes are to be checked for changes, and which of them have.
 #[derive(Debug)]
-struct Look {
-    pid: u32,
-    /// Looks are counted in the order in which they begin.
-    number: u64,
-    folder: OwnedFd,
-    mark: Mark,
-    /// `None` where they may not be read.
-    sockets: Option<Vec<Descriptor>>,
-}
-
-impl Look {
-    fn holds(&self, inode: u32) -> bool {
-        self.descriptor_of(inode).is_some()
-    }
-
-    fn descriptor_of(&self, inode: u32) -> Option<u32> {
-        let mut sockets = self.sockets.iter().flatten();
-        let found = sockets.find(|socket| socket.inode == inode)?;
-        Some(found.number)
-    }
+pub(super) struct Checks {
+    began: Instant,
+    pids: Vec<u32>,
+    next: AtomicUsize,
+    changed: Mutex<Vec<u32>>,
 }
 
 impl Holders {
@@ -116,7 +104,7 @@ impl Holders {
         if !self.is_held(wanted) {
             self.look_at_new(wanted, scratch);
         }
-        let young = self.index().young(Instant::now());
+        let young = self.index().likely.young(Instant::now());
         if !self.is_held(wanted) {
             self.look_again(young.iter().copied(), wanted, scratch);
         }
@@ -128,7 +116,7 @@ impl Holders {
         }
         let found = self.known(wanted.inode, since, scratch);
         if found.is_empty() {
-            return self.index().lately(wanted.inode, Instant::now());
+            return self.index().memory.lately(wanted.inode, Instant::now());
         }
         found
     }
@@ -147,14 +135,16 @@ impl Holders {
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
         let is_fresh = |at: Instant| at + FRESH >= asked;
-        if !refreshed.is_some_and(is_fresh) || (found.is_empty() && !is_since(refreshed, asked)) {
+        let is_orphan = self.is_orphan(inode);
+        let is_to_be_found = found.is_empty() && !is_orphan;
+        if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
             self.refresh(uid, scratch);
             let again = self.known(inode, since, scratch);
             if !again.is_empty() {
                 found = again;
             }
         }
-        if found.is_empty() && !self.index().is_orphan(inode) {
+        if found.is_empty() && !is_orphan {
             if !is_since(*lock(&self.scanned_all), asked) {
                 self.scan_all(uid, scratch);
             }
@@ -164,6 +154,11 @@ impl Holders {
             }
         }
         found
+    }
+
+    /// Whether a look at everything found nobody who holds this socket, and no look since.
+    pub(super) fn is_orphan(&self, inode: u32) -> bool {
+        self.index().is_orphan(inode)
     }
 
     /// Whether no process is known yet.
@@ -178,17 +173,50 @@ impl Holders {
 
     /// Looks again at every process that changed; forgets those that are gone.
     pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
-        let began = Instant::now();
-        let mut pids = self.living(scratch);
-        pids.retain(|pid| self.has_changed(*pid));
-        self.scan_each(pids, uid, scratch);
-        *lock(&self.refreshed) = Some(began);
+        let checks = self.checks(self.is_anybody_new(), scratch);
+        self.check(&checks);
+        self.look_at_changed(checks, uid, scratch);
+    }
+
+    /// What several threads can do of [`refresh`](Self::refresh): each calls
+    /// [`check`](Self::check), and one of them [`look_at_changed`](Self::look_at_changed)
+    /// after that.
+    pub(super) fn checks(&self, is_anybody_new: bool, scratch: &mut Scratch) -> Checks {
+        Checks {
+            began: Instant::now(),
+            pids: self.living(is_anybody_new, scratch),
+            next: AtomicUsize::new(0),
+            changed: Mutex::default(),
+        }
+    }
+
+    /// Finds out which processes changed, as long as there are some left.
+    pub(super) fn check(&self, checks: &Checks) {
+        /// At a time.
+        const SOME: usize = 16;
+        loop {
+            let start = checks.next.fetch_add(SOME, Ordering::Relaxed);
+            let Some(pids) = checks.pids.get(start..) else {
+                return;
+            };
+            let pids = pids.iter().take(SOME).copied();
+            let changed: Vec<u32> = pids.filter(|pid| self.has_changed(*pid)).collect();
+            lock(&checks.changed).extend(changed);
+        }
+    }
+
+    /// Looks again at the processes that were found to have changed.
+    pub(super) fn look_at_changed(&self, checks: Checks, uid: u32, scratch: &mut Scratch) {
+        let changed = checks.changed.into_inner();
+        let changed = changed.unwrap_or_else(PoisonError::into_inner);
+        self.scan_each(changed, uid, scratch);
+        *lock(&self.refreshed) = Some(checks.began);
     }
 
     /// Reads the descriptors of every process.
     pub(super) fn scan_all(&self, uid: u32, scratch: &mut Scratch) {
         let began = Instant::now();
-        let pids = self.living(scratch);
+        let pids = self.living(self.is_anybody_new(), scratch);
         self.scan_each(pids, uid, scratch);
         *lock(&self.refreshed) = Some(began);
         *lock(&self.scanned_all) = Some(began);
@@ -207,39 +235,41 @@ impl Holders {
             if !is_there || (holder.look < since && self.executes_another(pid)) {
                 self.scan(pid, scratch);
             }
-            let index = &mut *self.index();
-            let still = index.holders(inode);
-            if let Some(holder) = still.into_iter().find(|holder| holder.pid == pid) {
-                index.add_winner(pid, holder.descriptor);
-                processes.extend(index.scanned(pid).and_then(|known| known.process.clone()));
-            }
+            let still = self.index().holders(inode);
+            let Some(holder) = still.into_iter().find(|holder| holder.pid == pid) else {
+                continue;
+            };
+            let mut index = self.index();
+            index.likely.add_winner(pid, holder.descriptor);
+            let process = index.scanned(pid).and_then(|known| known.process.clone());
+            processes.extend(process);
         }
-        processes.sort_by_key(|process| process.pid);
-        processes
+        distinct(processes)
     }
 
     /// The only process that is known to hold a socket, without another look; it is
     /// [remembered](Index::remember).
     pub(super) fn only_known(
         &self,
-        inode: u32,
-        cookie: u64,
-        now: Instant,
+        found: &DiagSocket,
+        asked: Instant,
     ) -> Result<Arc<Process>, Count> {
         let index = &mut *self.index();
-        let process = index.only_holder(inode)?;
-        index.remember(cookie, std::slice::from_ref(&process), now);
+        let process = index.only_holder(found.inode)?;
+        index
+            .memory
+            .remember(found.cookie, std::slice::from_ref(&process), asked);
         Ok(process)
     }
 
     /// Remembers who had a connection; see [`Index::remember`].
     pub(super) fn remember(&self, cookie: u64, owners: &[Arc<Process>]) {
-        self.index().remember(cookie, owners, Instant::now());
+        self.index().memory.remember(cookie, owners, Instant::now());
     }
 
     /// Who had a connection that is closed by now.
     pub(super) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
-        self.index().remembered(cookie).to_vec()
+        self.index().memory.remembered(cookie).to_vec()
     }
 
     /// Whether no process is hidden, so that a socket which nobody holds is held by the
@@ -253,108 +283,6 @@ impl Holders {
         self.facts.user(uid)
     }
 
-    /// Looks at the processes that were started since this was done last: first at the
-    /// descriptors of each, until the socket is found; then at everything else of it,
-    /// and of the others at last.
-    fn look_at_new(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        /// Folders that are open at a time.
-        const MAX_OPEN: usize = 32;
-        let Some(newest) = self.proc.newest_id() else {
-            return;
-        };
-        self.index().note_newest(newest);
-        if wanted.first_is_enough && self.look_where_likely(wanted, scratch) {
-            return;
-        }
-        let mut looks = Vec::new();
-        while let Some(id) = self.take_new() {
-            // Most have ended by now.
-            let Some(look) = self.look(id, scratch) else {
-                continue;
-            };
-            let is_found = wanted.first_is_enough && look.holds(wanted.inode);
-            looks.push(look);
-            if is_found || looks.len() == MAX_OPEN {
-                break;
-            }
-        }
-        while let Some(look) = looks.pop() {
-            self.take_in_new(look, wanted, scratch);
-        }
-    }
-
-    /// Tries the descriptors of the newest processes through which sockets were found
-    /// last. True if that finds it.
-    fn look_where_likely(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
-        let (newest, likely) = {
-            let index = self.index();
-            (index.newest_ids(), index.likely_descriptors())
-        };
-        for descriptor in likely {
-            let holds = |id: &&u32| self.proc.socket(**id, descriptor) == Some(wanted.inode);
-            let Some(&id) = newest.iter().find(holds) else {
-                continue;
-            };
-            if let Some(look) = self.hit(id, wanted.inode, descriptor) {
-                self.index().remove_new(id);
-                self.take_in_new(look, wanted, scratch);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn take_new(&self) -> Option<u32> {
-        self.index().take_new()
-    }
-
-    /// Completes the look at a new process or thread.
-    fn take_in_new(&self, look: Look, wanted: &Wanted, scratch: &mut Scratch) {
-        // `/proc` lists processes only, but opens threads too.
-        let Some(pid) = facts::leader(&look.folder, scratch) else {
-            return;
-        };
-        if pid == look.pid {
-            let mut index = self.index();
-            if let Some(descriptor) = look.descriptor_of(wanted.inode) {
-                index.add_likely(descriptor);
-            }
-            index.add_young(pid, Instant::now());
-            drop(index);
-            self.take_in(look, scratch);
-        } else if look.holds(wanted.inode) || self.index().scanned(pid).is_none() {
-            self.scan(pid, scratch);
-        }
-    }
-
-    /// Looks where sockets were found last, then at whatever else changed of those who
-    /// answered.
-    fn look_at_winners(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        self.look_at_slots(wanted, scratch);
-        if !self.is_held(wanted) {
-            let winners = self.index().winners(wanted.uid);
-            let pids = winners.into_iter().map(|(pid, _)| pid);
-            self.look_again(pids, wanted, scratch);
-        }
-    }
-
-    /// Looks where sockets were found last: a descriptor that was closed is the next
-    /// one to be opened.
-    fn look_at_slots(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        let winners = self.index().winners(wanted.uid);
-        let mut winners = winners.into_iter();
-        let holder = winners.find(|(pid, descriptor)| {
-            let found = self.proc.socket(*pid, *descriptor);
-            found == Some(wanted.inode)
-        });
-        if let Some((pid, number)) = holder {
-            let inode = wanted.inode;
-            if !self.add_socket(pid, Descriptor { inode, number }) {
-                self.scan(pid, scratch);
-            }
-        }
-    }
-
     /// Adds a socket to what is known of a process, which need not be looked at for that
     /// again: a server may have very many. False if it is not known, or not as it was.
     fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
@@ -365,80 +293,15 @@ impl Holders {
         is_as_it_was && self.index().add_socket(pid, mark, socket, Instant::now())
     }
 
-    /// Looks at new processes where one that has the socket has it: what is inherited
-    /// keeps its number.
-    fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        let Some(newest) = self.proc.newest_id() else {
-            return;
-        };
-        let (holders, new) = {
-            let index = &mut *self.index();
-            index.note_newest(newest);
-            (index.holders(wanted.inode), index.new_ids())
-        };
-        let Some(holder) = holders.first() else {
-            return;
-        };
-        for id in new {
-            if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
-                self.index().remove_new(id);
-                if let Some(look) = self.look(id, scratch) {
-                    self.take_in_new(look, wanted, scratch);
-                }
-            } else if self.proc.mark(id).is_err() {
-                self.index().remove_new(id);
-            }
+    /// All processes; the others are forgotten. Where it is known that none was started
+    /// since they were listed, they are not listed again.
+    fn living(&self, is_anybody_new: bool, scratch: &mut Scratch) -> Vec<u32> {
+        if !is_anybody_new {
+            return self.index().pids();
         }
-    }
-
-    /// Looks at processes that were looked at before, until the socket is found.
-    fn look_again(
-        &self,
-        pids: impl IntoIterator<Item = u32>,
-        wanted: &Wanted,
-        scratch: &mut Scratch,
-    ) {
-        for pid in pids {
-            // What was seen before it executed its program says nothing, even if it had
-            // as many descriptors then.
-            let has_changed = self.has_changed(pid) || self.executes_another(pid);
-            if has_changed {
-                self.scan(pid, scratch);
-            }
-            if self.is_held(wanted) {
-                return;
-            }
-        }
-    }
-
-    /// Looks once more at new processes that held no socket: one that was starting had
-    /// files open for a moment, in place of which it may have a socket by now.
-    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) {
-        for pid in young {
-            let has_sockets = |known: &Scanned| !known.sockets.is_empty();
-            if self.index().scanned(pid).is_some_and(has_sockets) {
-                continue;
-            }
-            self.scan(pid, scratch);
-            if self.is_held(wanted) {
-                return;
-            }
-        }
-    }
-
-    fn is_held(&self, wanted: &Wanted) -> bool {
-        !self.index().holders(wanted.inode).is_empty()
-    }
-
-    /// All processes; the others are forgotten.
-    fn living(&self, scratch: &mut Scratch) -> Vec<u32> {
-        // Where none was started since they were listed, those are all.
         let newest = self.proc.newest_id();
         if let Some(newest) = newest {
-            self.index().begin_after(newest);
-        }
-        if newest.is_some() && *lock(&self.listed_until) == newest {
-            return self.index().pids();
+            self.index().likely.begin_after(newest);
         }
         *lock(&self.listed_until) = newest;
         let mut pids = Vec::new();
@@ -448,134 +311,22 @@ impl Holders {
         pids
     }
 
-    fn has_changed(&self, pid: u32) -> bool {
-        let known = self.index().scanned(pid).map(|known| known.mark);
-        known.is_none_or(|known| {
-            let now = self.proc.mark(pid);
-            now.map_or(true, |now| !known.is_same(now))
-        })
+    /// Whether a process may have been started since all were listed.
+    pub(super) fn is_anybody_new(&self) -> bool {
+        let newest = self.proc.newest_id();
+        newest.is_none() || *lock(&self.listed_until) != newest
     }
 
-    fn executes_another(&self, pid: u32) -> bool {
-        let executable = self.proc.executable(pid);
-        let index = self.index();
-        let known = index.scanned(pid).and_then(|known| known.executable);
-        executable.is_some() && executable != known
-    }
-
-    /// Reads the descriptors of processes: of this user's first, the youngest first.
-    fn scan_each(&self, mut pids: Vec<u32>, uid: u32, scratch: &mut Scratch) {
-        {
-            let index = self.index();
-            pids.sort_by_cached_key(|pid| {
-                let owner = index.scanned(*pid).map(|known| known.mark.owner);
-                (owner.is_some_and(|owner| owner != uid), Reverse(*pid))
-            });
+    /// To be called by a thread that was started for a moment: it is nobody new.
+    pub(super) fn ignore_this_thread(&self) {
+        let id = rustix::thread::gettid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs();
+        let mut listed_until = lock(&self.listed_until);
+        if *listed_until == Some(id.saturating_sub(1)) {
+            *listed_until = Some(id);
         }
-        if pids.len() < MANY {
-            for pid in pids {
-                self.scan(pid, scratch);
-            }
-            return;
-        }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.min(pids.len() / (MANY / 2)).min(8);
-        std::thread::scope(|scope| {
-            for offset in 1..threads {
-                let pids = &pids;
-                scope.spawn(move || {
-                    let mut scratch = Scratch::default();
-                    for pid in pids.iter().skip(offset).step_by(threads) {
-                        self.scan(*pid, &mut scratch);
-                    }
-                });
-            }
-            for pid in pids.iter().step_by(threads.max(1)) {
-                self.scan(*pid, scratch);
-            }
-        });
-    }
-
-    /// Reads the descriptors of a process. False if it is gone.
-    fn scan(&self, pid: u32, scratch: &mut Scratch) -> bool {
-        let Some(look) = self.look(pid, scratch) else {
-            self.index().forget_gone(pid, Instant::now());
-            return false;
-        };
-        self.take_in(look, scratch)
-    }
-
-    /// The first half of a look at a process of which one descriptor says enough.
-    fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
-        Some(Look {
-            pid,
-            number: self.looks.fetch_add(1, Ordering::Relaxed),
-            folder: self.proc.process(pid).ok()?,
-            mark: self.proc.mark(pid).ok()?.without_count(),
-            sockets: Some(vec![Descriptor { inode, number }]),
-        })
-    }
-
-    /// The first half of a look: descriptors, which are gone before the process is.
-    fn look(&self, pid: u32, scratch: &mut Scratch) -> Option<Look> {
-        let number = self.looks.fetch_add(1, Ordering::Relaxed);
-        let folder = self.proc.process(pid).ok()?;
-        let (mark, sockets) = match self.proc.sockets(&folder, scratch) {
-            Ok((mark, sockets)) => (mark, Some(sockets)),
-            // Another user's: its sockets stay without a process.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                (self.proc.mark(pid).ok()?, None)
-            }
-            Err(_) => return None,
-        };
-        Some(Look {
-            pid,
-            number,
-            folder,
-            mark,
-            sockets,
-        })
-    }
-
-    /// The second half: everything else, of a process that holds sockets. False if it
-    /// is gone.
-    fn take_in(&self, look: Look, scratch: &mut Scratch) -> bool {
-        let (pid, number) = (look.pid, look.number);
-        let scanned = self.complete(look, scratch);
-        let index = &mut *self.index();
-        let Some(scanned) = scanned else {
-            index.forget_gone(pid, Instant::now());
-            return false;
-        };
-        index.put(pid, number, scanned, Instant::now());
-        true
-    }
-
-    fn complete(&self, look: Look, scratch: &mut Scratch) -> Option<Scanned> {
-        let Some(sockets) = look.sockets else {
-            return Some(Scanned::hidden(look.mark));
-        };
-        let mut scanned = Scanned {
-            mark: look.mark,
-            sockets,
-            executable: self.proc.executable(look.pid),
-            name: String::new(),
-            process: None,
-            is_hidden: false,
-        };
-        if !scanned.sockets.is_empty() {
-            let stat = facts::stat_of(&look.folder, scratch)?;
-            scanned.name.clone_from(&stat.name);
-            scanned.process = self.index().process_as(look.pid, &scanned);
-            if scanned.process.is_none() {
-                let owner = look.mark.owner;
-                let facts = self
-                    .facts
-                    .read(&look.folder, look.pid, owner, stat, scratch)?;
-                scanned.process = Some(Arc::new(facts));
-            }
-        }
-        Some(scanned)
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

@@ -1,31 +1,26 @@
 //! Which process holds which socket, as far as it was looked at. Pure: what was read
 //! is put in, nothing is read here.
 
-use std::collections::{HashSet, VecDeque};
+mod likely;
+mod memory;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use likely::Likely;
+use memory::Memory;
 
 use super::hash::NumberMap;
 use super::proc::{Descriptor, Mark};
 use crate::Process;
-use crate::matching::distinct;
 
 /// How long a new process is looked at again for every question.
 const YOUTH: Duration = Duration::from_secs(2);
-/// New processes that are kept for that.
-const MAX_YOUNG: usize = 128;
-/// New ids that are looked at for one question.
-const MAX_NEW: u32 = 256;
-/// Processes that answered last, which are tried before all others.
-const MAX_WINNERS: usize = 16;
-/// Sockets that were closed, whose holders are remembered for as long as youth lasts.
-const MAX_LATELY: usize = 1_024;
+/// Of a process with more sockets, what it closes is not remembered.
 const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
 const MAX_ORPHANS: usize = 16_384;
-/// Connections whose owner is remembered after they were closed, and how long.
-const MAX_CLOSED: usize = 32_768;
-const MEMORY: Duration = Duration::from_secs(60);
 
 /// What the last look at a process found.
 #[derive(Debug)]
@@ -60,16 +55,9 @@ impl Scanned {
 pub(super) struct Index {
     processes: NumberMap<u32, Numbered>,
     by_inode: NumberMap<u32, Pids>,
-    newest: Option<u32>,
-    /// Newest first.
-    new_ids: VecDeque<u32>,
-    young: VecDeque<(u32, Instant)>,
-    winners: VecDeque<(u32, u32)>,
-    likely: Vec<u32>,
+    pub(super) likely: Likely,
+    pub(super) memory: Memory,
     orphans: HashSet<u32>,
-    lately: VecDeque<Lately>,
-    closed: NumberMap<u64, Owners>,
-    closed_order: VecDeque<(u64, Instant)>,
 }
 
 /// One who holds a socket.
@@ -82,14 +70,6 @@ pub(super) struct Holder {
     pub(super) look: u64,
 }
 
-/// A socket that a process held until then.
-#[derive(Debug)]
-struct Lately {
-    inode: u32,
-    since: Instant,
-    process: Arc<Process>,
-}
-
 #[derive(Debug)]
 struct Numbered {
     /// Of two looks at a process, the one that began later counts.
@@ -100,7 +80,8 @@ struct Numbered {
 /// Hardly a socket has more than one holder.
 #[derive(Debug)]
 enum Pids {
-    One(u32),
+    /// With what is known of it, unless there were others.
+    One(u32, Option<Arc<Process>>),
     More(Vec<u32>),
 }
 
@@ -115,7 +96,7 @@ impl Index {
         self.forget(pid);
         for descriptor in &scanned.sockets {
             self.orphans.remove(&descriptor.inode);
-            self.add_holder(descriptor.inode, pid);
+            self.add_holder(descriptor.inode, pid, scanned.process.as_ref());
         }
         self.processes.insert(pid, Numbered { number, scanned });
     }
@@ -144,22 +125,22 @@ impl Index {
         let place = sockets.find(|old| old.number == socket.number);
         let Some(old) = place.map(|place| std::mem::replace(place, socket)) else {
             known.sockets.push(socket);
-            self.add_holder(socket.inode, pid);
+            self.add_holder(socket.inode, pid, Some(&process));
             return true;
         };
         if !known.sockets.iter().any(|still| still.inode == old.inode) {
             self.remove_holder(old.inode, pid);
-            self.add_lately(old.inode, process, now);
+            self.memory.add_lately(old.inode, Arc::clone(&process), now);
         }
-        self.add_holder(socket.inode, pid);
+        self.add_holder(socket.inode, pid, Some(&process));
         true
     }
 
-    fn add_holder(&mut self, inode: u32, pid: u32) {
+    fn add_holder(&mut self, inode: u32, pid: u32, process: Option<&Arc<Process>>) {
         self.by_inode
             .entry(inode)
             .and_modify(|pids| pids.add(pid))
-            .or_insert(Pids::One(pid));
+            .or_insert_with(|| Pids::One(pid, process.cloned()));
     }
 
     fn remove_holder(&mut self, inode: u32, pid: u32) {
@@ -169,21 +150,9 @@ impl Index {
         }
     }
 
-    fn add_lately(&mut self, inode: u32, process: Arc<Process>, since: Instant) {
-        if self.lately.len() == MAX_LATELY {
-            self.lately.pop_front();
-        }
-        self.lately.push_back(Lately {
-            inode,
-            since,
-            process,
-        });
-    }
-
     /// Forgets a process that is gone; what it held, not at once.
     pub(super) fn forget_gone(&mut self, pid: u32, now: Instant) {
-        self.young.retain(|(young, _)| *young != pid);
-        self.winners.retain(|(winner, _)| *winner != pid);
+        self.likely.forget(pid);
         self.remember_lately(pid, &[], now);
         self.forget(pid);
     }
@@ -204,7 +173,7 @@ impl Index {
         let inodes = known.sockets.iter().map(|socket| socket.inode);
         let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
         for inode in closed {
-            self.add_lately(inode, Arc::clone(&process), now);
+            self.memory.add_lately(inode, Arc::clone(&process), now);
         }
     }
 
@@ -262,21 +231,13 @@ impl Index {
         pids.iter().filter_map(|pid| holder(*pid)).collect()
     }
 
-    /// Who held a socket until it was closed just now, by hand or by exit.
-    pub(super) fn lately(&self, inode: u32, now: Instant) -> Vec<Arc<Process>> {
-        let is_of =
-            |lately: &&Lately| lately.inode == inode && now.duration_since(lately.since) < YOUTH;
-        let holders = self.lately.iter().filter(is_of);
-        let holders = holders.map(|lately| Arc::clone(&lately.process));
-        distinct(holders.collect())
-    }
-
     /// The only holder of a socket; `Err` where there are none or several.
     pub(super) fn only_holder(&self, inode: u32) -> Result<Arc<Process>, Count> {
         match self.by_inode.get(&inode) {
             None => Err(Count::None),
             Some(Pids::More(_)) => Err(Count::Several),
-            Some(Pids::One(pid)) => {
+            Some(Pids::One(_, Some(process))) => Ok(Arc::clone(process)),
+            Some(Pids::One(pid, None)) => {
                 let process = self.scanned(*pid).and_then(|known| known.process.as_ref());
                 process.cloned().ok_or(Count::None)
             }
@@ -293,97 +254,14 @@ impl Index {
         known.process.clone().filter(|_| is_same)
     }
 
-    /// Takes note of the newest id; those since the last call are new.
-    pub(super) fn note_newest(&mut self, newest: u32) {
-        let last = self.newest.replace(newest);
-        let oldest = newest.saturating_sub(MAX_NEW);
-        // A smaller one than the last: ids have started again from the bottom.
-        let first = last.filter(|last| *last <= newest).unwrap_or(oldest);
-        for id in first.max(oldest).saturating_add(1)..=newest {
-            self.new_ids.push_front(id);
-        }
-        self.new_ids.truncate(MAX_NEW as usize);
-    }
-
-    /// Where new ids begin, if that is not known yet.
-    pub(super) fn begin_after(&mut self, newest: u32) {
-        self.newest.get_or_insert(newest);
-    }
-
-    /// The newest ids that were not looked at.
-    pub(super) fn newest_ids(&self) -> Vec<u32> {
-        const MOST: usize = 16;
-        self.new_ids.iter().take(MOST).copied().collect()
-    }
-
-    /// The ids that were not looked at, newest first.
-    pub(super) fn new_ids(&self) -> Vec<u32> {
-        self.new_ids.iter().copied().collect()
-    }
-
-    pub(super) fn remove_new(&mut self, id: u32) {
-        self.new_ids.retain(|new| *new != id);
-    }
-
-    /// The newest id that was not looked at.
-    pub(super) fn take_new(&mut self) -> Option<u32> {
-        self.new_ids.pop_front()
-    }
-
-    /// Keeps a new process in mind.
-    pub(super) fn add_young(&mut self, pid: u32, now: Instant) {
-        if self.young.len() == MAX_YOUNG {
-            self.young.pop_back();
-        }
-        self.young.push_front((pid, now));
-    }
-
-    /// The processes that are not old yet, youngest first.
-    pub(super) fn young(&mut self, now: Instant) -> Vec<u32> {
-        let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > YOUTH;
-        while self.young.back().is_some_and(is_old) {
-            self.young.pop_back();
-        }
-        self.young.iter().map(|(pid, _)| *pid).collect()
-    }
-
-    /// Keeps in mind who answered, and through which descriptor.
-    pub(super) fn add_winner(&mut self, pid: u32, descriptor: u32) {
-        if self.winners.front() == Some(&(pid, descriptor)) {
-            return;
-        }
-        self.winners.retain(|winner| *winner != (pid, descriptor));
-        self.winners.truncate(MAX_WINNERS - 1);
-        self.winners.push_front((pid, descriptor));
-    }
-
     /// Who answered last, of the given user first.
     pub(super) fn winners(&self, uid: u32) -> Vec<(u32, u32)> {
-        let mut winners: Vec<(u32, u32)> = self.winners.iter().copied().collect();
+        let mut winners = self.likely.winners();
         winners.sort_by_key(|(pid, _)| {
             let owner = self.scanned(*pid).map(|known| known.mark.owner);
             owner != Some(uid)
         });
         winners
-    }
-
-    /// The numbers of the descriptors through which sockets of new processes were found
-    /// last: programs that start have few files open, so that it is mostly the same one.
-    pub(super) fn likely_descriptors(&self) -> Vec<u32> {
-        // What comes after standard input, output and error.
-        const FIRST: u32 = 3;
-        if self.likely.is_empty() {
-            return vec![FIRST];
-        }
-        self.likely.clone()
-    }
-
-    /// Keeps in mind through which descriptor a socket of a new process was found.
-    pub(super) fn add_likely(&mut self, descriptor: u32) {
-        const MOST: usize = 2;
-        self.likely.retain(|likely| *likely != descriptor);
-        self.likely.truncate(MOST - 1);
-        self.likely.insert(0, descriptor);
     }
 
     /// Whether a look at everything found nobody who holds this socket.
@@ -397,49 +275,6 @@ impl Index {
         }
         self.orphans.insert(inode);
     }
-
-    /// Remembers who had a connection, by the kernel's number of the socket, which
-    /// stays the same until the end of `TIME_WAIT`.
-    pub(super) fn remember(&mut self, cookie: u64, owners: &[Arc<Process>], now: Instant) {
-        if cookie == 0 || owners.is_empty() || self.remembered(cookie) == owners {
-            return;
-        }
-        let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > MEMORY;
-        while self.closed_order.len() >= MAX_CLOSED
-            || self.closed_order.front().is_some_and(is_over)
-        {
-            if let Some((old, _)) = self.closed_order.pop_front() {
-                self.closed.remove(&old);
-            }
-        }
-        self.closed_order.push_back((cookie, now));
-        self.closed.insert(cookie, Owners::from(owners));
-    }
-
-    /// Who had the connection with this number.
-    pub(super) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
-        match self.closed.get(&cookie) {
-            None => &[],
-            Some(Owners::One(owner)) => std::slice::from_ref(owner),
-            Some(Owners::More(owners)) => owners,
-        }
-    }
-}
-
-/// Hardly a connection has more than one owner.
-#[derive(Debug)]
-enum Owners {
-    One(Arc<Process>),
-    More(Box<[Arc<Process>]>),
-}
-
-impl From<&[Arc<Process>]> for Owners {
-    fn from(owners: &[Arc<Process>]) -> Self {
-        match owners {
-            [owner] => Self::One(Arc::clone(owner)),
-            owners => Self::More(owners.into()),
-        }
-    }
 }
 
 /// How many hold a socket, if it is not one.
@@ -452,7 +287,7 @@ pub(super) enum Count {
 impl Pids {
     fn as_slice(&self) -> &[u32] {
         match self {
-            Self::One(pid) => std::slice::from_ref(pid),
+            Self::One(pid, _) => std::slice::from_ref(pid),
             Self::More(pids) => pids,
         }
     }
@@ -461,7 +296,7 @@ impl Pids {
         match self {
             // Through a second descriptor.
             _ if self.as_slice().contains(&pid) => {}
-            Self::One(first) => *self = Self::More(vec![*first, pid]),
+            Self::One(first, _) => *self = Self::More(vec![*first, pid]),
             Self::More(pids) => pids.push(pid),
         }
     }
@@ -469,11 +304,11 @@ impl Pids {
     /// Whether anybody is left.
     fn remove(&mut self, pid: u32) -> bool {
         match self {
-            Self::One(only) => *only != pid,
+            Self::One(only, _) => *only != pid,
             Self::More(pids) => {
                 pids.retain(|other| *other != pid);
                 if let [only] = pids[..] {
-                    *self = Self::One(only);
+                    *self = Self::One(only, None);
                 }
                 !self.as_slice().is_empty()
             }
@@ -518,7 +353,7 @@ mod tests {
         assert!(index.add_socket(1, mark, socket(30, 3), now));
         assert_eq!(index.holders(30)[0].descriptor, 3);
         assert!(index.holders(10).is_empty());
-        assert_eq!(index.lately(10, now)[0].pid, 1);
+        assert_eq!(index.memory.lately(10, now)[0].pid, 1);
         // The other descriptor still stands for it.
         assert!(index.add_socket(1, mark, socket(40, 4), now));
         assert_eq!(index.holders(20)[0].descriptor, 5);

@@ -92,6 +92,10 @@ pub(super) enum Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     All,
+    /// All TCP sockets but listeners, which the kernel keeps elsewhere.
+    Connections,
+    /// The other ones.
+    Listeners,
     /// Those with this local port that wait for peers: listeners, or datagram sockets
     /// of any kind. That is fast: the kernel keeps them in short lists.
     Waiting(u16),
@@ -104,14 +108,15 @@ impl Which {
     const fn states(self, protocol: Protocol) -> u32 {
         const LISTEN: u32 = 1 << 10;
         match (self, protocol) {
-            (Self::Waiting(_), Protocol::Tcp) => LISTEN,
+            (Self::Waiting(_) | Self::Listeners, Protocol::Tcp) => LISTEN,
+            (Self::Connections, _) => ALL_STATES & !LISTEN,
             _ => ALL_STATES,
         }
     }
 
     const fn port(self) -> u16 {
         match self {
-            Self::All => 0,
+            Self::All | Self::Connections | Self::Listeners => 0,
             Self::Waiting(port) | Self::OnPort(port) => port,
         }
     }

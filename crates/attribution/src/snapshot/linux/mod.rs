@@ -17,6 +17,7 @@ mod glance;
 mod hash;
 mod holders;
 mod index;
+mod listing;
 mod message;
 mod mountinfo;
 mod namespaces;
@@ -40,31 +41,29 @@ pub(crate) use access::sights;
 use control_group::ControlGroups;
 use glance::LinuxGlance;
 use holders::Holders;
-use index::Count;
-use message::{DiagSocket, Which};
+use listing::Listing;
+use message::DiagSocket;
 use namespaces::Namespaces;
 pub use options::LinuxOptions;
 use proc::Scratch;
 pub(crate) use process_reader::ProcessReader;
 use sockets::Candidates;
 use source::Sockets;
-use verdicts::{better, closed, infer_unaccepted, judge, told, verdict};
+use verdicts::{better, judge, told};
 
 use super::Glance;
 use crate::{
-    Error, Match, Ownership, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketTable, Source,
-    Verdict,
+    Error, Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, SocketTable, Source, Verdict,
 };
 
 /// How long a search for networks is good for many questions.
 const SEARCHED: Duration = Duration::from_millis(100);
-/// And for the next list of all sockets.
-const RECENT: Duration = Duration::from_secs(1);
 
 /// The native table of Linux.
 #[derive(Debug)]
 pub struct LinuxTable {
     sockets: Sockets,
+    listing: Listing,
     /// `None` where not even our own is told.
     namespaces: Option<Namespaces>,
     holders: Arc<Holders>,
@@ -93,6 +92,7 @@ impl LinuxTable {
         let mut scratch = Scratch::default();
         Ok(Self {
             sockets: sockets.map_err(|error| failed("/proc/net", &error))?,
+            listing: Listing::default(),
             namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
             groups: ControlGroups::open(holders.proc(), &mut scratch),
             holders: Arc::new(holders),
@@ -190,70 +190,6 @@ impl LinuxTable {
             })
         }))
     }
-
-    /// The sockets of our own namespace. Where that takes its time, all processes that
-    /// changed are looked at meanwhile.
-    fn own_lists(&mut self) -> io::Result<Lists> {
-        let (sockets, holders) = (&mut self.sockets, &self.holders);
-        if !holders.are_many() {
-            return lists(sockets);
-        }
-        std::thread::scope(|scope| {
-            let listing = scope.spawn(|| lists(sockets));
-            holders.refresh(0, &mut self.scratch);
-            let listed = listing.join();
-            listed.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()))
-        })
-    }
-
-    fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
-        let asked = Instant::now();
-        let ours = self.own_lists()?;
-        let mut places = vec![(None, ours, &mut self.sockets)];
-        if let Some(namespaces) = &mut self.namespaces {
-            // One that is entered by a process that was there before may be a moment late.
-            let recent = asked.checked_sub(RECENT).unwrap_or(asked);
-            if !namespaces.is_searched_since(recent) {
-                namespaces.search(self.holders.proc(), &mut self.scratch);
-            }
-            for other in namespaces.others() {
-                let namespace = &other.public;
-                match lists(&mut other.sockets) {
-                    Ok(lists) => places.push((Some(namespace), lists, &mut other.sockets)),
-                    Err(error) => tracing::debug!(%error, %namespace, "sockets are not listed"),
-                }
-            }
-        }
-        // Sockets that nobody holds as it seems were opened while they were listed.
-        let asked = Instant::now();
-        // After the lists: who holds none of them then has to be looked at only once.
-        if self.holders.is_empty() {
-            self.holders.scan_all(0, &mut self.scratch);
-        } else if !self.holders.are_many() {
-            self.holders.refresh(0, &mut self.scratch);
-        }
-        let count = |lists: &Lists| lists.iter().map(|(_, list)| list.len()).sum::<usize>();
-        let counts = places.iter().map(|(_, lists, _)| count(lists));
-        let mut all = Vec::with_capacity(counts.sum());
-        for (namespace, lists, sockets) in places {
-            let start = all.len();
-            let mut looker = Looker {
-                sockets,
-                holders: &self.holders,
-                groups: self.groups.as_mut(),
-                scratch: &mut self.scratch,
-                asked,
-            };
-            for (protocol, list) in lists {
-                all.extend(list.into_iter().map(|found| Socket {
-                    namespace: namespace.map(Arc::clone),
-                    ..found.with_owner(protocol, looker.listed_owner(protocol, &found))
-                }));
-            }
-            infer_unaccepted(&mut all[start..]);
-        }
-        Ok(all)
-    }
 }
 
 /// Looks for all who hold the sockets that were found in `sockets`.
@@ -295,27 +231,6 @@ impl Looker<'_> {
             (verdict, ..) => verdict,
         }
     }
-
-    /// The owner of a socket of a list, after everything that changed was looked at.
-    fn listed_owner(&mut self, protocol: Protocol, found: &DiagSocket) -> Verdict {
-        if found.inode == 0 {
-            return closed(self.holders, found);
-        }
-        let known = self
-            .holders
-            .only_known(found.inode, found.cookie, self.asked);
-        let processes = match known {
-            Ok(process) => return Verdict::Process(process),
-            Err(Count::Several) => self.holders.known(found.inode, u64::MAX, self.scratch),
-            Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
-                return Verdict::Unknown(Reason::Gone);
-            }
-            Err(Count::None) => self.holders.all(&found.wanted(), self.asked, self.scratch),
-        };
-        self.holders.remember(found.cookie, &processes);
-        let verdict = verdict(self.holders, processes, found, true);
-        self.with_unit(verdict, found)
-    }
 }
 
 impl SocketTable for LinuxTable {
@@ -328,10 +243,11 @@ impl SocketTable for LinuxTable {
         let sockets = self
             .all_sockets()
             .map_err(|error| failed("sock_diag", &error))?;
-        Ok(Snapshot::new(
+        let finished_at = SystemTime::now();
+        Ok(Snapshot::of_normalized(
             Source::SockDiag,
             started_at,
-            SystemTime::now(),
+            finished_at,
             sockets,
         ))
     }
@@ -381,22 +297,6 @@ impl SocketTable for LinuxTable {
     fn finds_exactly(&self) -> bool {
         true
     }
-}
-
-/// The sockets of each protocol.
-type Lists = [(Protocol, Vec<DiagSocket>); 4];
-
-fn lists(sockets: &mut Sockets) -> io::Result<Lists> {
-    let mut lists = Protocol::ALL.map(|protocol| (protocol, Vec::new()));
-    for (protocol, list) in &mut lists {
-        let listed = sockets.list(*protocol, Which::All, list);
-        if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
-            listed?;
-        } else if let Err(error) = listed {
-            tracing::debug!(%error, %protocol, "not listed by this kernel");
-        }
-    }
-    Ok(lists)
 }
 
 fn failed(what: &str, error: &io::Error) -> Error {

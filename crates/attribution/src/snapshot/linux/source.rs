@@ -69,6 +69,23 @@ impl Sockets {
         })
     }
 
+    /// A second one of the same kind, for another thread; `None` if the kernel refuses it.
+    pub(super) fn another(&self) -> Option<Self> {
+        let diag = match &self.diag {
+            Some(_) => Some(Diag::open().ok()?),
+            None => None,
+        };
+        let files = self.files.as_ref().map(|files| Files {
+            proc: Arc::clone(&files.proc),
+            scratch: Scratch::default(),
+        });
+        Some(Self {
+            diag,
+            files,
+            waiting: HashMap::new(),
+        })
+    }
+
     /// The socket that a packet between these ends belongs to, or one that would take
     /// it; `None` where there is none.
     pub(super) fn exact(
@@ -190,11 +207,14 @@ impl Files {
     ) -> io::Result<()> {
         let start = sockets.len();
         proc_net::read(&self.proc, protocol, &mut self.scratch, sockets)?;
+        let listens = |socket: &DiagSocket| socket.state == Some(SocketState::Listen);
         let is_wanted = |socket: &DiagSocket| match which {
             Which::All => true,
+            Which::Connections => !listens(socket),
+            Which::Listeners => listens(socket),
             Which::OnPort(port) => socket.local.port() == port,
             Which::Waiting(port) => {
-                let waits = protocol != Protocol::Tcp || socket.state == Some(SocketState::Listen);
+                let waits = protocol != Protocol::Tcp || listens(socket);
                 waits && socket.local.port() == port
             }
         };

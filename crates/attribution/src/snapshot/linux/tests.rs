@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use super::*;
-use crate::Match;
+use crate::{Match, Socket};
 
 fn table() -> LinuxTable {
     LinuxTable::new().unwrap()
@@ -190,6 +190,7 @@ fn facts_of_this_process() {
     assert_eq!(process.arguments, Some(arguments));
     assert!(process.user.is_some() && process.parent.is_some());
 }
+
 #[test]
 fn sockets_of_other_protocols_are_listed() {
     use rustix::net::{AddressFamily, SocketType, ipproto, socket};

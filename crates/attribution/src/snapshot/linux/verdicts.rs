@@ -124,16 +124,24 @@ pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
     if !sockets.iter().any(may_wait) {
         return;
     }
-    let mut listeners: HashMap<u16, Vec<Socket>> = HashMap::new();
+    let place = |socket: &Socket| {
+        let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
+        (namespace, socket.local.port())
+    };
+    let mut listeners: HashMap<_, Vec<Socket>> = HashMap::new();
     for socket in sockets.iter() {
         if socket.state == Some(SocketState::Listen) {
-            let on_port = listeners.entry(socket.local.port()).or_default();
-            on_port.push(socket.clone());
+            let on_port = listeners.entry(place(socket)).or_default();
+            // Of the same one, it is asked there.
+            on_port.push(Socket {
+                namespace: None,
+                ..socket.clone()
+            });
         }
     }
     for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
         let query = SocketQuery::new(waiting.protocol, waiting.local, None);
-        let on_port = listeners.get(&waiting.local.port());
+        let on_port = listeners.get(&place(waiting));
         if let Some(finding) = on_port.and_then(|listeners| matching::best(&query, listeners)) {
             waiting.owner = finding.verdict;
         }

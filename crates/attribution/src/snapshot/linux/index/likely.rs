@@ -1,0 +1,120 @@
+//! Which processes may have a socket that was just opened.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::YOUTH;
+
+/// New processes that are looked at again.
+const MAX_YOUNG: usize = 128;
+/// New ids that are looked at for one question.
+const MAX_NEW: u32 = 256;
+/// Processes that answered last, which are tried before all others.
+const MAX_WINNERS: usize = 16;
+
+/// All of them, the most likely first.
+#[derive(Debug, Default)]
+pub(in crate::snapshot::linux) struct Likely {
+    newest: Option<u32>,
+    /// Newest first.
+    new_ids: VecDeque<u32>,
+    young: VecDeque<(u32, Instant)>,
+    winners: VecDeque<(u32, u32)>,
+    descriptors: Vec<u32>,
+}
+
+impl Likely {
+    /// Forgets a process that is gone.
+    pub(super) fn forget(&mut self, pid: u32) {
+        self.young.retain(|(young, _)| *young != pid);
+        self.winners.retain(|(winner, _)| *winner != pid);
+    }
+
+    /// Takes note of the newest id; those since the last call are new.
+    pub(in crate::snapshot::linux) fn note_newest(&mut self, newest: u32) {
+        let last = self.newest.replace(newest);
+        let oldest = newest.saturating_sub(MAX_NEW);
+        // A smaller one than the last: ids have started again from the bottom.
+        let first = last.filter(|last| *last <= newest).unwrap_or(oldest);
+        for id in first.max(oldest).saturating_add(1)..=newest {
+            self.new_ids.push_front(id);
+        }
+        self.new_ids.truncate(MAX_NEW as usize);
+    }
+
+    /// Where new ids begin, if that is not known yet.
+    pub(in crate::snapshot::linux) fn begin_after(&mut self, newest: u32) {
+        self.newest.get_or_insert(newest);
+    }
+
+    /// The newest ids that were not looked at.
+    pub(in crate::snapshot::linux) fn newest_ids(&self) -> Vec<u32> {
+        const MOST: usize = 16;
+        self.new_ids.iter().take(MOST).copied().collect()
+    }
+
+    /// The ids that were not looked at, newest first.
+    pub(in crate::snapshot::linux) fn new_ids(&self) -> Vec<u32> {
+        self.new_ids.iter().copied().collect()
+    }
+
+    pub(in crate::snapshot::linux) fn remove_new(&mut self, id: u32) {
+        self.new_ids.retain(|new| *new != id);
+    }
+
+    /// The newest id that was not looked at.
+    pub(in crate::snapshot::linux) fn take_new(&mut self) -> Option<u32> {
+        self.new_ids.pop_front()
+    }
+
+    /// Keeps a new process in mind.
+    pub(in crate::snapshot::linux) fn add_young(&mut self, pid: u32, now: Instant) {
+        if self.young.len() == MAX_YOUNG {
+            self.young.pop_back();
+        }
+        self.young.push_front((pid, now));
+    }
+
+    /// The processes that are not old yet, youngest first.
+    pub(in crate::snapshot::linux) fn young(&mut self, now: Instant) -> Vec<u32> {
+        let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > YOUTH;
+        while self.young.back().is_some_and(is_old) {
+            self.young.pop_back();
+        }
+        self.young.iter().map(|(pid, _)| *pid).collect()
+    }
+
+    /// Keeps in mind who answered, and through which descriptor.
+    pub(in crate::snapshot::linux) fn add_winner(&mut self, pid: u32, descriptor: u32) {
+        if self.winners.front() == Some(&(pid, descriptor)) {
+            return;
+        }
+        self.winners.retain(|winner| *winner != (pid, descriptor));
+        self.winners.truncate(MAX_WINNERS - 1);
+        self.winners.push_front((pid, descriptor));
+    }
+
+    /// Who answered last, by pid and descriptor.
+    pub(super) fn winners(&self) -> Vec<(u32, u32)> {
+        self.winners.iter().copied().collect()
+    }
+
+    /// The numbers of the descriptors through which sockets of new processes were found
+    /// last: programs that start have few files open, so that it is mostly the same one.
+    pub(in crate::snapshot::linux) fn likely_descriptors(&self) -> Vec<u32> {
+        // What comes after standard input, output and error.
+        const FIRST: u32 = 3;
+        if self.descriptors.is_empty() {
+            return vec![FIRST];
+        }
+        self.descriptors.clone()
+    }
+
+    /// Keeps in mind through which descriptor a socket of a new process was found.
+    pub(in crate::snapshot::linux) fn add_likely(&mut self, descriptor: u32) {
+        const MOST: usize = 2;
+        self.descriptors.retain(|likely| *likely != descriptor);
+        self.descriptors.truncate(MOST - 1);
+        self.descriptors.insert(0, descriptor);
+    }
+}

@@ -1,0 +1,102 @@
+//! Sockets that are closed, and who had them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::YOUTH;
+use crate::Process;
+use crate::matching::distinct;
+use crate::snapshot::linux::hash::NumberMap;
+
+/// Sockets that were closed, whose holders are remembered for as long as youth lasts.
+const MAX_LATELY: usize = 1_024;
+/// Connections whose owner is remembered after they were closed, and how long.
+const MAX_CLOSED: usize = 32_768;
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// All that are remembered.
+#[derive(Debug, Default)]
+pub(in crate::snapshot::linux) struct Memory {
+    lately: VecDeque<Lately>,
+    closed: NumberMap<u64, Owners>,
+    closed_order: VecDeque<(u64, Instant)>,
+}
+
+/// A socket that a process held until then.
+#[derive(Debug)]
+struct Lately {
+    inode: u32,
+    since: Instant,
+    process: Arc<Process>,
+}
+
+/// Hardly a connection has more than one owner.
+#[derive(Debug)]
+enum Owners {
+    One(Arc<Process>),
+    More(Box<[Arc<Process>]>),
+}
+
+impl From<&[Arc<Process>]> for Owners {
+    fn from(owners: &[Arc<Process>]) -> Self {
+        match owners {
+            [owner] => Self::One(Arc::clone(owner)),
+            owners => Self::More(owners.into()),
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn add_lately(&mut self, inode: u32, process: Arc<Process>, since: Instant) {
+        if self.lately.len() == MAX_LATELY {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(Lately {
+            inode,
+            since,
+            process,
+        });
+    }
+
+    /// Who held a socket until it was closed just now, by hand or by exit.
+    pub(in crate::snapshot::linux) fn lately(&self, inode: u32, now: Instant) -> Vec<Arc<Process>> {
+        let is_of =
+            |lately: &&Lately| lately.inode == inode && now.duration_since(lately.since) < YOUTH;
+        let holders = self.lately.iter().filter(is_of);
+        let holders = holders.map(|lately| Arc::clone(&lately.process));
+        distinct(holders.collect())
+    }
+
+    /// Remembers who had a connection, by the kernel's number of the socket, which
+    /// stays the same until the end of `TIME_WAIT`.
+    pub(in crate::snapshot::linux) fn remember(
+        &mut self,
+        cookie: u64,
+        owners: &[Arc<Process>],
+        now: Instant,
+    ) {
+        if cookie == 0 || owners.is_empty() || self.remembered(cookie) == owners {
+            return;
+        }
+        let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > MEMORY;
+        while self.closed_order.len() >= MAX_CLOSED
+            || self.closed_order.front().is_some_and(is_over)
+        {
+            if let Some((old, _)) = self.closed_order.pop_front() {
+                self.closed.remove(&old);
+            }
+        }
+        self.closed_order.push_back((cookie, now));
+        self.closed.insert(cookie, Owners::from(owners));
+    }
+
+    /// Who had the connection with this number.
+    pub(in crate::snapshot::linux) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
+        match self.closed.get(&cookie) {
+            None => &[],
+            Some(Owners::One(owner)) => std::slice::from_ref(owner),
+            Some(Owners::More(owners)) => owners,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A list of all sockets with their owners.
+//!
+//! Where there are many processes, two threads share what the kernel is asked for: one
+//! begins with the sockets, the other with what changed of the processes.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::holders::{Checks, Holders};
+use super::index::Count;
+use super::message::{DiagSocket, Which};
+use super::sockets;
+use super::source::Sockets;
+use super::verdicts::{closed, infer_unaccepted, verdict};
+use super::{LinuxTable, Looker};
+use crate::{Protocol, Reason, Socket, Verdict};
+
+/// How long a search for networks is good for the next list.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// What is kept from one list for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// What the second thread asks; `None` where it could not be opened yet.
+    second: Option<Sockets>,
+    /// What each of both listed.
+    lists: [List; 2],
+    /// The order of all, which is sorted in place of what is large.
+    places: Vec<Place>,
+}
+
+/// What is listed at a time; what takes longest first.
+const PARTS: [(Protocol, Which); 5] = [
+    (Protocol::Tcp, Which::Connections),
+    (Protocol::Tcp, Which::Listeners),
+    (Protocol::Udp, Which::All),
+    (Protocol::UdpLite, Which::All),
+    (Protocol::Raw, Which::All),
+];
+
+/// Sockets as the kernel tells them.
+#[derive(Debug, Default)]
+struct List {
+    sockets: Vec<DiagSocket>,
+    /// Where those of each protocol end.
+    ends: Vec<(Protocol, usize)>,
+}
+
+impl List {
+    fn clear(&mut self) {
+        self.sockets.clear();
+        self.ends.clear();
+    }
+
+    /// Adds the sockets of a part.
+    fn add(&mut self, part: (Protocol, Which), sockets: &mut Sockets) -> io::Result<()> {
+        let (protocol, which) = part;
+        let listed = sockets.list(protocol, which, &mut self.sockets);
+        if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
+            listed?;
+        } else if let Err(error) = listed {
+            tracing::debug!(%error, %protocol, "not listed by this kernel");
+        }
+        self.ends.push((protocol, self.sockets.len()));
+        Ok(())
+    }
+
+    fn add_all(&mut self, sockets: &mut Sockets) -> io::Result<()> {
+        let mut parts = PARTS.into_iter();
+        parts.try_for_each(|part| self.add(part, sockets))
+    }
+
+    /// Moves in what another one has.
+    fn append(&mut self, other: &mut Self) {
+        let start = self.sockets.len();
+        self.sockets.append(&mut other.sockets);
+        let ends = other.ends.drain(..);
+        let ends = ends.map(|(protocol, end)| (protocol, start + end));
+        self.ends.extend(ends);
+    }
+
+    /// Adds the places of the sockets from one on, which are in a namespace.
+    fn add_places(&self, start: usize, namespace: u16, places: &mut Vec<Place>) {
+        let mut index = start;
+        for (protocol, end) in self.ends.iter().filter(|(_, end)| *end > start) {
+            let sockets = &self.sockets[index..*end];
+            places.extend(sockets.iter().zip(index..).map(|(socket, index)| Place {
+                protocol: *protocol,
+                port: socket.local.port(),
+                namespace,
+                index,
+            }));
+            index = *end;
+        }
+    }
+}
+
+/// Where a socket comes in a list of all: ordered by what snapshots are sorted by first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    protocol: Protocol,
+    port: u16,
+    /// A number for each; 0 for our own.
+    namespace: u16,
+    /// Among those that were listed.
+    index: usize,
+}
+
+/// What two threads do, each part by one of them.
+struct Work<'a> {
+    holders: &'a Holders,
+    /// Made by the thread that begins with them.
+    checks: OnceLock<Checks>,
+    next_part: AtomicUsize,
+}
+
+impl Work<'_> {
+    /// Lists the parts that nobody has listed yet.
+    fn list(&self, sockets: &mut Sockets, list: &mut List) -> io::Result<()> {
+        loop {
+            let next = self.next_part.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = PARTS.get(next) else {
+                return Ok(());
+            };
+            list.add(*part, sockets)?;
+        }
+    }
+
+    fn check(&self) {
+        if let Some(checks) = self.checks.get() {
+            self.holders.check(checks);
+        }
+    }
+}
+
+impl LinuxTable {
+    /// The sockets of our own namespace. Where that takes its time, all processes that
+    /// changed are looked at meanwhile.
+    fn list_own(&mut self) -> io::Result<()> {
+        let (sockets, holders) = (&mut self.sockets, &self.holders);
+        let Listing { second, lists, .. } = &mut self.listing;
+        lists.iter_mut().for_each(List::clear);
+        let [first_list, second_list] = lists;
+        if !holders.are_many() {
+            return first_list.add_all(sockets);
+        }
+        if second.is_none() {
+            *second = sockets.another();
+        }
+        let work = Work {
+            holders,
+            checks: OnceLock::new(),
+            next_part: AtomicUsize::new(0),
+        };
+        let is_anybody_new = holders.is_anybody_new();
+        let listed = std::thread::scope(|scope| {
+            let listing = scope.spawn(|| {
+                holders.ignore_this_thread();
+                let listed = work.list(sockets, first_list);
+                work.check();
+                listed
+            });
+            let checks = || holders.checks(is_anybody_new, &mut self.scratch);
+            work.checks.get_or_init(checks);
+            work.check();
+            let second = second.as_mut();
+            let listed = second.map_or(Ok(()), |second| work.list(second, second_list));
+            let others = listing.join();
+            listed.and(others.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into())))
+        });
+        if let Some(checks) = work.checks.into_inner() {
+            holders.look_at_changed(checks, 0, &mut self.scratch);
+        }
+        listed
+    }
+
+    pub(super) fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
+        self.list_own()?;
+        let [list, second_list] = &mut self.listing.lists;
+        list.append(second_list);
+        let places = &mut self.listing.places;
+        places.clear();
+        list.add_places(0, 0, places);
+        let mut namespaces = vec![(None, &mut self.sockets)];
+        if let Some(all) = &mut self.namespaces {
+            // One that is entered by a process that was there before may be a moment late.
+            let now = Instant::now();
+            if !all.is_searched_since(now.checked_sub(RECENT).unwrap_or(now)) {
+                all.search(self.holders.proc(), &mut self.scratch);
+            }
+            for (other, number) in all.others().iter_mut().zip(1..) {
+                let (namespace, start) = (&other.public, list.sockets.len());
+                if let Err(error) = list.add_all(&mut other.sockets) {
+                    tracing::debug!(%error, %namespace, "sockets are not listed");
+                }
+                list.add_places(start, number, places);
+                namespaces.push((Some(namespace), &mut other.sockets));
+            }
+        }
+        places.sort_unstable();
+        // Sockets that nobody holds as it seems were opened while they were listed.
+        let asked = Instant::now();
+        // After the lists: who holds none of them then has to be looked at only once.
+        if self.holders.is_empty() {
+            self.holders.scan_all(0, &mut self.scratch);
+        } else if !self.holders.are_many() {
+            self.holders.refresh(0, &mut self.scratch);
+        }
+        let mut all = Vec::with_capacity(places.len());
+        for place in places {
+            let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
+            let mut looker = Looker {
+                sockets,
+                holders: &self.holders,
+                groups: self.groups.as_mut(),
+                scratch: &mut self.scratch,
+                asked,
+            };
+            let found = &list.sockets[place.index];
+            let owner = looker.listed_owner(place.protocol, found);
+            all.push(Socket {
+                namespace: namespace.map(Arc::clone),
+                ..found.with_owner(place.protocol, owner)
+            });
+        }
+        infer_unaccepted(&mut all);
+        Ok(all)
+    }
+}
+
+impl Looker<'_> {
+    /// The owner of a socket of a list, after everything that changed was looked at.
+    fn listed_owner(&mut self, protocol: Protocol, found: &DiagSocket) -> Verdict {
+        if found.inode == 0 {
+            return closed(self.holders, found);
+        }
+        let known = self.holders.only_known(found, self.asked);
+        let processes = match known {
+            Ok(process) => return Verdict::Process(process),
+            Err(Count::Several) => self.holders.known(found.inode, u64::MAX, self.scratch),
+            Err(Count::None) if self.holders.is_orphan(found.inode) => Vec::new(),
+            Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
+                return Verdict::Unknown(Reason::Gone);
+            }
+            Err(Count::None) => self.holders.all(&found.wanted(), self.asked, self.scratch),
+        };
+        self.holders.remember(found.cookie, &processes);
+        let verdict = verdict(self.holders, processes, found, true);
+        self.with_unit(verdict, found)
+    }
+}
