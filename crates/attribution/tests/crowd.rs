@@ -1,12 +1,13 @@
-//! A host with many processes.
+//! A host with many processes, some of which are just being started.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_attribution::{Protocol, Socket, SocketTable};
+use flowner_attribution::{Protocol, Socket, SocketQuery, SocketTable};
 
 /// As many processes as make a list worth a second thread, until this is dropped.
 struct Crowd(Vec<Child>);
@@ -68,4 +69,44 @@ fn two_threads_list_each_socket_once() {
         }
         listener.accept().unwrap();
     }
+}
+
+/// A process that is being started has what the one that starts it has, for a moment.
+#[test]
+fn who_starts_others_is_not_taken_for_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        let named = named_with_each(address, &listener);
+        is_over.store(true, Ordering::Relaxed);
+        let is_wrong = |pids: &&Vec<u32>| !pids.contains(&std::process::id());
+        let wrong: Vec<_> = named.iter().filter(is_wrong).collect();
+        assert!(wrong.is_empty(), "{wrong:?} of {} are not us", named.len());
+        assert!(named.len() > 500, "{} are named", named.len());
+    });
+}
+
+/// Whom the table and a glance name for each of many connections, if anybody.
+fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Vec<u32>> {
+    let mut table = LinuxTable::new().unwrap();
+    let mut glance = table.glance().unwrap();
+    let mut named = Vec::new();
+    for _ in 0..500 {
+        let client = TcpStream::connect(address).unwrap();
+        let query = SocketQuery::tcp(client.local_addr().unwrap(), address);
+        let glanced = glance.glance(&query);
+        let found = table.find(&query).unwrap();
+        let verdicts = glanced.iter().chain([&found]).map(|told| &told.verdict);
+        let verdicts = verdicts.filter(|verdict| verdict.is_named());
+        let processes = verdicts.map(|verdict| verdict.processes().iter());
+        named.extend(processes.map(|processes| processes.map(|p| p.pid).collect()));
+        listener.accept().unwrap();
+    }
+    named
 }

@@ -134,6 +134,11 @@ impl Facts {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time now, as start times are told.
+    pub(super) fn now(&self) -> SystemTime {
+        self.boot + since_boot()
+    }
+
     /// When something happened, from clock ticks since boot.
     pub(super) fn wall_clock(&self, ticks: u64) -> SystemTime {
         let seconds = ticks / self.ticks_per_second;
@@ -146,14 +151,17 @@ impl Facts {
 /// same whenever it is asked for, if the clock was not set.
 fn boot_time() -> SystemTime {
     const PRECISION: u128 = 10_000_000;
-    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let since_boot = Duration::try_from(since_boot).unwrap_or_default();
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let boot = now.saturating_sub(since_boot).as_nanos();
+    let boot = now.saturating_sub(since_boot()).as_nanos();
     let rounded = (boot + PRECISION / 2) / PRECISION * PRECISION;
     UNIX_EPOCH + Duration::from_nanos(u64::try_from(rounded).unwrap_or_default())
+}
+
+fn since_boot() -> Duration {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(since_boot).unwrap_or_default()
 }
 
 fn executable(process: &OwnedFd) -> Option<OsString> {

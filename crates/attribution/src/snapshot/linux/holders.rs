@@ -15,10 +15,10 @@ mod looks;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::facts::Facts;
-use super::index::{Count, Index};
+use super::index::{Count, Index, YOUTH};
 use super::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::proc::{Descriptor, Proc, Scratch};
@@ -226,6 +226,7 @@ impl Holders {
     /// one, also if they have exited by now, and those that still do.
     pub(super) fn known(&self, inode: u32, since: u64, scratch: &mut Scratch) -> Vec<Arc<Process>> {
         let mut processes = Vec::new();
+        let young_since = self.young_since();
         let holders = self.index().holders(inode);
         for holder in holders {
             let pid = holder.pid;
@@ -242,20 +243,59 @@ impl Holders {
             let mut index = self.index();
             index.likely.add_winner(pid, holder.descriptor);
             let process = index.scanned(pid).and_then(|known| known.process.clone());
+            drop(index);
+            let young = process.as_ref().filter(|one| one.started > young_since);
+            let parent = young.and_then(|process| process.parent);
             processes.extend(process);
+            if let Some(parent) = parent {
+                let number = holder.descriptor;
+                let socket = Descriptor { inode, number };
+                processes.extend(self.bequeather(parent, socket, scratch));
+            }
         }
         distinct(processes)
     }
 
+    /// The process that started a holder, if the holder has the socket from there: until it
+    /// executes its program, a new process has all that its parent has.
+    fn bequeather(
+        &self,
+        parent: u32,
+        socket: Descriptor,
+        scratch: &mut Scratch,
+    ) -> Option<Arc<Process>> {
+        if self.proc.socket(parent, socket.number) != Some(socket.inode) {
+            return None;
+        }
+        if !self.add_socket(parent, socket) {
+            self.scan(parent, scratch);
+        }
+        let index = self.index();
+        let mut holders = index.holders(socket.inode).into_iter();
+        let is_held = holders.any(|holder| holder.pid == parent);
+        let known = index.scanned(parent).filter(|_| is_held);
+        known.and_then(|known| known.process.clone())
+    }
+
+    /// The start time of the oldest process that may just have been started.
+    pub(super) fn young_since(&self) -> Option<SystemTime> {
+        self.facts.now().checked_sub(YOUTH)
+    }
+
     /// The only process that is known to hold a socket, without another look; it is
-    /// [remembered](Index::remember).
+    /// [remembered](Index::remember). One that was started since the given time may
+    /// [have it from another](Self::bequeather).
     pub(super) fn only_known(
         &self,
         found: &DiagSocket,
         asked: Instant,
+        young_since: Option<SystemTime>,
     ) -> Result<Arc<Process>, Count> {
         let index = &mut *self.index();
         let process = index.only_holder(found.inode)?;
+        if process.started > young_since {
+            return Err(Count::Several);
+        }
         index
             .memory
             .remember(found.cookie, std::slice::from_ref(&process), asked);

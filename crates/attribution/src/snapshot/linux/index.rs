@@ -16,7 +16,7 @@ use super::proc::{Descriptor, Mark};
 use crate::Process;
 
 /// How long a new process is looked at again for every question.
-const YOUTH: Duration = Duration::from_secs(2);
+pub(super) const YOUTH: Duration = Duration::from_secs(2);
 /// Of a process with more sockets, what it closes is not remembered.
 const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.

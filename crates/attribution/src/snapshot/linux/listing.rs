@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::holders::{Checks, Holders};
 use super::index::Count;
@@ -208,6 +208,7 @@ impl LinuxTable {
         } else if !self.holders.are_many() {
             self.holders.refresh(0, &mut self.scratch);
         }
+        let young_since = self.holders.young_since();
         let mut all = Vec::with_capacity(places.len());
         for place in places {
             let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
@@ -219,7 +220,7 @@ impl LinuxTable {
                 asked,
             };
             let found = &list.sockets[place.index];
-            let owner = looker.listed_owner(place.protocol, found);
+            let owner = looker.listed_owner(place.protocol, found, young_since);
             all.push(Socket {
                 namespace: namespace.map(Arc::clone),
                 ..found.with_owner(place.protocol, owner)
@@ -232,11 +233,16 @@ impl LinuxTable {
 
 impl Looker<'_> {
     /// The owner of a socket of a list, after everything that changed was looked at.
-    fn listed_owner(&mut self, protocol: Protocol, found: &DiagSocket) -> Verdict {
+    fn listed_owner(
+        &mut self,
+        protocol: Protocol,
+        found: &DiagSocket,
+        young_since: Option<SystemTime>,
+    ) -> Verdict {
         if found.inode == 0 {
             return closed(self.holders, found);
         }
-        let known = self.holders.only_known(found, self.asked);
+        let known = self.holders.only_known(found, self.asked, young_since);
         let processes = match known {
             Ok(process) => return Verdict::Process(process),
             Err(Count::Several) => self.holders.known(found.inode, u64::MAX, self.scratch),
