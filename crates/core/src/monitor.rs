@@ -29,6 +29,9 @@ use crate::report::{Ending, InputInfo, Parts, Report};
 /// and this host's addresses when flows appear that are not its own.
 const REFRESH: Duration = Duration::from_secs(1);
 
+/// How often, at most, it is looked whether programs were installed.
+const INSTALLED: Duration = Duration::from_secs(60);
+
 /// After how many packets of a file it is asked how far it was read.
 const PROGRESS_STEP: u64 = 4_096;
 
@@ -446,7 +449,15 @@ fn local_addresses(devices: &[Device], extra: &[std::net::IpAddr]) -> LocalAddre
 
 fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {
     let shared = Arc::clone(shared);
-    let on_event = move |event| shared.answer(event);
+    let mut looked = Instant::now();
+    let on_event = move |event| {
+        // Here nobody waits who captures.
+        if looked.elapsed() >= INSTALLED {
+            looked = Instant::now();
+            shared.programs.refresh();
+        }
+        shared.answer(event);
+    };
     Ok(Service::spawn(
         attributor,
         PolicyConfig::default(),

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::{self, Started, file_name, runs_others, started};
-use crate::{Entry, Locale, MAX_ENTRY, Places};
+use crate::entry::bounded;
+use crate::stamp::Stamp;
+use crate::{Entry, Locale, Places};
 
 /// Entries that are read at most.
 const MAX_ENTRIES: usize = 20_000;
@@ -27,6 +28,18 @@ pub struct Subject<'a> {
     pub name: &'a str,
 }
 
+impl<'a> Subject<'a> {
+    /// An application of which only its id is known.
+    pub const fn of_application(id: &'a str) -> Self {
+        Self {
+            application_id: Some(id),
+            executable: None,
+            arguments: &[],
+            name: "",
+        }
+    }
+}
+
 /// All desktop entries of some [`Places`], read once.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -44,6 +57,8 @@ pub struct Catalog {
     by_path: HashMap<PathBuf, usize>,
     /// By the folder of that, if it is of one program alone.
     by_folder: HashMap<PathBuf, Option<usize>>,
+    /// The folders that were read.
+    stamp: Stamp,
 }
 
 impl Catalog {
@@ -55,10 +70,15 @@ impl Catalog {
             folders: HashSet::new(),
             entries: Vec::new(),
         };
+        // As they are before: what changes while they are read is read the next time.
+        let mut stamp = Stamp::of(places.applications());
         for folder in places.applications() {
             reader.read_folder(&folder, "", 0);
         }
+        let within = reader.folders.iter().filter(|folder| !stamp.has(folder));
+        stamp.extend(within.cloned().collect::<Vec<_>>());
         let mut catalog = Self::new(reader.entries);
+        catalog.stamp = stamp;
         catalog.follow_links(places);
         catalog
     }
@@ -71,6 +91,12 @@ impl Catalog {
         }
         catalog.entries = entries;
         catalog
+    }
+
+    /// Whether the folders of entries are as they were when they were read. Looks at no
+    /// file.
+    pub fn is_current(&self) -> bool {
+        self.stamp.is_current()
     }
 
     /// How many there are.
@@ -306,20 +332,6 @@ impl Reader<'_> {
             Err(error) => tracing::debug!(%error, path = %path.display(), "not read"),
         }
     }
-}
-
-/// The bytes of a file, one more than allowed at most. A pipe or a device is refused: it
-/// may never end.
-fn bounded(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_ENTRY)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 // Paths are those of the specifications.

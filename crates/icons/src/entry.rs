@@ -1,9 +1,12 @@
-//! Desktop entries: bytes in, what a program is called out. Pure.
+//! Desktop entries: bytes in, what a program is called out. Pure, but for [`bounded`].
 //!
 //! By the Desktop Entry Specification 1.5. Not a crate's: those there are bring
 //! gettext, or take files of any size.
 
 use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
 
 use crate::command;
 use crate::locale::Locale;
@@ -84,6 +87,20 @@ impl Entry {
                 .is_some_and(|all| all.split(';').any(|one| one == "TerminalEmulator")),
         })
     }
+}
+
+/// The bytes of a file, one more than allowed at most. A pipe or a device is refused: it
+/// may never end.
+pub(crate) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_ENTRY)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn keys<'a>(text: &'a str, locale: &Locale) -> Keys<'a> {

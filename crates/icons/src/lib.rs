@@ -1,39 +1,53 @@
 //! From a program to what a person recognises it by: its desktop entry, with the name
-//! that menus show, and the file of its icon.
+//! that menus show, and its icon.
 //!
 //! Linux and the BSDs, by the specifications of freedesktop.org; elsewhere, the
-//! directories that they name are not there, so nothing is found. For what has no icon,
-//! [`tile`] draws a letter.
+//! directories that they name are not there, and icons come from the system with the
+//! feature `picon`. For what has no icon, [`tile`] draws a letter.
+//!
+//! [`Icons`] answers at once, for what is drawn again when a picture has come. On the
+//! caller's thread, or for entries alone:
 //!
 //! ```no_run
 //! use std::ffi::OsString;
 //! use std::path::Path;
-//! use flowner_icons::{Catalog, Locale, Places, Subject, Themes};
+//! use flowner_icons::{Finder, Locale, Places, Subject};
 //!
-//! let places = Places::of_this_user();
-//! let catalog = Catalog::read(&places, &Locale::current());
+//! let mut finder = Finder::new(Places::of_this_user(), Locale::current());
 //! let arguments = [OsString::from("/usr/bin/python3"), "/usr/bin/terminator".into()];
-//! let entry = catalog.find(&Subject {
+//! let subject = Subject {
 //!     application_id: None,
 //!     executable: Some(Path::new("/usr/bin/python3.11")),
 //!     arguments: &arguments,
 //!     name: "terminator",
-//! });
-//! if let Some(entry) = entry {
-//!     let themes = Themes::read(&places);
-//!     let icon = entry.icon.as_deref().and_then(|icon| themes.find(icon, 48, 1));
-//!     println!("{}: {icon:?}", entry.name);
+//! };
+//! if let Some(entry) = finder.catalog().find(&subject) {
+//!     println!("{}", entry.name);
 //! }
+//! let icon = finder.icon(&subject, 48, 1);
+//! println!("{:?}", icon.and_then(|icon| icon.path));
 //! ```
 //!
 //! What runs others never matches by itself: no entry is that of `sh`, `env`, or
 //! `python3`, however many name them in their command.
 
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod cache;
 mod catalog;
 mod command;
 mod entry;
+mod finder;
+mod icons;
 mod locale;
+mod picture;
 mod places;
+mod request;
+mod stamp;
+mod system;
 #[cfg_attr(unix, path = "themes/freedesktop.rs")]
 #[cfg_attr(not(unix), path = "themes/none.rs")]
 mod themes;
@@ -42,7 +56,11 @@ mod tile;
 pub use catalog::{Catalog, Subject};
 pub use command::{Started, runs_others, started};
 pub use entry::{Entry, MAX_ENTRY};
+pub use finder::Finder;
+pub use icons::{IconOptions, Icons};
 pub use locale::Locale;
+pub use picture::{Data, Icon, PictureError};
 pub use places::Places;
+pub use request::Request;
 pub use themes::Themes;
 pub use tile::tile;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct Places {
     data: Vec<PathBuf>,
     homes: Vec<PathBuf>,
+    configuration: Vec<PathBuf>,
     programs: Vec<PathBuf>,
 }
 
@@ -48,6 +49,10 @@ impl Places {
             let data = set("XDG_DATA_HOME").map(PathBuf::from);
             places.add_home(Path::new(&home), data);
         }
+        // The folder of whoever was called, which may not be the caller's.
+        places
+            .configuration
+            .extend(set("XDG_CONFIG_HOME").map(PathBuf::from));
         let system = set("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
         // Under sudo, and as a service, those of Flatpak and Snap are not in the variable.
         for folder in std::env::split_paths(&system).chain(
@@ -74,6 +79,7 @@ impl Places {
 
     fn add_home(&mut self, home: &Path, data: Option<PathBuf>) {
         self.homes.push(home.to_owned());
+        self.configuration.push(home.join(".config"));
         self.add(&data.unwrap_or_else(|| home.join(".local/share")));
         self.add(&home.join(".local/share/flatpak/exports/share"));
     }
@@ -99,6 +105,12 @@ impl Places {
     /// Where desktop entries are.
     pub(crate) fn applications(&self) -> impl Iterator<Item = PathBuf> {
         self.data.iter().map(|folder| folder.join("applications"))
+    }
+
+    /// Where settings of this user are.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no themes"))]
+    pub(crate) fn configuration(&self) -> impl Iterator<Item = &PathBuf> {
+        self.configuration.iter()
     }
 
     /// Where icon themes are, and icons without one (Icon Theme Specification,

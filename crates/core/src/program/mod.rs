@@ -23,7 +23,7 @@ use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 use flowner_attribution::Process;
-use flowner_icons::Catalog;
+use flowner_icons::{Catalog, Request};
 
 pub use facts::Facts;
 pub use grouping::Grouping;
@@ -60,6 +60,27 @@ impl Program {
     /// [`Programs`] knows more: desktop entries, and who started it.
     pub fn of(process: &Process) -> Self {
         Identity::of(process, &Catalog::default(), &mut || None).into_program(process)
+    }
+
+    /// What to ask [`Icons`](flowner_icons::Icons) for.
+    ///
+    /// ```
+    /// use flowner_core::icons::{IconOptions, Icons};
+    /// use flowner_core::{Program, attribution::Process};
+    ///
+    /// let program = Program::of(&Process::new(4242, "curl"));
+    /// let icons = Icons::start(IconOptions::default(), |_| {})?;
+    /// let letter = icons.icon(&program.icon_request());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn icon_request(&self) -> Request {
+        Request {
+            key: self.id.clone(),
+            name: self.name.clone(),
+            application_id: self.application.clone(),
+            executable: self.path.clone(),
+            arguments: Vec::new(),
+        }
     }
 }
 

@@ -106,9 +106,12 @@ impl Programs {
         Party::with(verdict, program, |unit| self.program_of_unit(unit))
     }
 
-    /// Reads the desktop entries again. Programs that are known already keep their names.
+    /// Reads the desktop entries again, if their folders changed. Programs that are known
+    /// already keep their names.
     pub fn refresh(&self) {
-        if let Some((places, locale)) = &self.source {
+        if let Some((places, locale)) = &self.source
+            && !self.catalog().is_current()
+        {
             let catalog = Arc::new(Catalog::read(places, locale));
             *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
         }

@@ -1,4 +1,4 @@
-//! From the name of an icon to a file, through themes.
+//! From the name of an icon to files, through themes.
 //!
 //! The crate `icon` finds and parses themes. What is inherited is followed here: it does
 //! not end where themes inherit each other.
@@ -11,6 +11,11 @@ use std::path::{Component, Path, PathBuf};
 use icon::{DirectoryIndex, DirectoryType, IconLocations, IconSearch, ThemeInfo};
 
 use crate::Places;
+use crate::picture::{EXTENSIONS, is_picture};
+use crate::stamp::Stamp;
+
+#[path = "settings.rs"]
+mod settings;
 
 /// The theme that all programs install to.
 const BASE: &str = "hicolor";
@@ -19,8 +24,6 @@ const MAX_THEMES: usize = 32;
 /// Bytes of the largest description of a theme. That of one with many sizes has a
 /// hundred thousand.
 const MAX_INDEX: u64 = 4 * 1024 * 1024;
-/// In the order of preference.
-const EXTENSIONS: [&str; 3] = ["png", "svg", "xpm"];
 
 /// The icon themes of some [`Places`], read once.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub struct Themes {
     chain: Vec<ThemeInfo>,
     /// Those of no theme.
     loose: HashMap<String, PathBuf>,
+    stamp: Stamp,
 }
 
 impl Themes {
@@ -38,45 +42,75 @@ impl Themes {
         Self::with_theme(BASE, places)
     }
 
+    /// As [`read`](Self::read), with the theme that this user chose, where that is written
+    /// down: in the settings of GTK or KDE.
+    pub fn of_this_user(places: &Places) -> Self {
+        let theme = settings::theme(places);
+        let mut themes = Self::with_theme(theme.as_deref().unwrap_or(BASE), places);
+        themes.stamp.extend(settings::files(places));
+        themes
+    }
+
     /// As [`read`](Self::read), with a theme that is preferred to it.
     pub fn with_theme(name: &str, places: &Places) -> Self {
+        let mut stamp = Stamp::of(places.icons());
         let search = IconSearch::new_from(places.icons()).search();
         let locations = search.icon_locations();
         let mut loose = HashMap::new();
         for file in &locations.standalone_icons {
             let path = file.path().to_owned();
             let name = path.file_stem().and_then(OsStr::to_str).map(str::to_owned);
-            if let Some(name) = name {
+            if let Some(name) = name.filter(|_| is_picture(&path)) {
                 loose.entry(name).or_insert(path);
             }
         }
+        let chain = chain(name, locations);
+        stamp.extend(
+            chain
+                .iter()
+                .flat_map(|theme| theme.base_dirs.iter().cloned()),
+        );
         Self {
-            chain: chain(name, locations),
+            chain,
             loose,
+            stamp,
         }
     }
 
+    /// Whether folders of icons and themes are as they were when they were read.
+    pub fn is_current(&self) -> bool {
+        self.stamp.is_current()
+    }
+
     /// The file of an icon of about this size in pixels, for a screen of this scale, as a
-    /// desktop entry names it.
+    /// desktop entry names it: PNG or SVG.
     ///
     /// A path is taken if it is absolute and a picture's; a name with a `/` never is one.
     pub fn find(&self, name: &str, size: u32, scale: u32) -> Option<PathBuf> {
+        self.files(name, size, scale).next()
+    }
+
+    /// All files of an icon, the best one first.
+    pub(crate) fn files<'a>(
+        &'a self,
+        name: &'a str,
+        size: u32,
+        scale: u32,
+    ) -> impl Iterator<Item = PathBuf> + 'a {
         let path = Path::new(name);
-        if path.is_absolute() {
-            return (is_picture(path) && path.is_file()).then(|| path.to_owned());
-        }
-        if name.is_empty() || name.contains(['/', '\0']) {
-            return None;
-        }
+        let is_path = path.is_absolute();
+        let by_path = is_path
+            .then(|| path.to_owned())
+            .filter(|path| is_picture(path));
+        let is_name = !is_path && !name.is_empty() && !name.contains(['/', '\0']);
         // Entries are not to name an extension; some do.
-        let name = if is_picture(path) {
-            path.file_stem()?.to_str()?
-        } else {
-            name
-        };
-        let mut themes = self.chain.iter();
-        let found = themes.find_map(|theme| find_in(theme, name, size, scale));
-        found.or_else(|| self.loose.get(name).cloned())
+        let stem = path.file_stem().and_then(OsStr::to_str);
+        let name = stem.filter(|_| is_known(path)).unwrap_or(name);
+        let themes = self.chain.iter().filter(move |_| is_name);
+        let in_themes = themes.flat_map(move |theme| files_in(theme, name, size, scale));
+        let loose = self.loose.get(name).filter(|_| is_name).cloned();
+        let files = by_path.into_iter().chain(in_themes).chain(loose);
+        files.filter(|file| file.is_file())
     }
 }
 
@@ -114,21 +148,21 @@ fn theme(name: &str, locations: &IconLocations) -> Option<ThemeInfo> {
     theme.ok()
 }
 
-/// The icon that is nearest in size (Icon Theme Specification, "Icon Lookup").
-fn find_in(theme: &ThemeInfo, name: &str, size: u32, scale: u32) -> Option<PathBuf> {
+/// Where an icon may be, the nearest in size first (Icon Theme Specification, "Icon
+/// Lookup").
+fn files_in(theme: &ThemeInfo, name: &str, size: u32, scale: u32) -> impl Iterator<Item = PathBuf> {
     let folders = theme.index.directories.iter();
     let mut folders: Vec<_> = folders.filter(|folder| is_below(folder)).collect();
     folders.sort_by_key(|folder| {
         let is_exact = folder.matches_size(size, scale);
         (!is_exact, distance(folder, size, scale))
     });
-    let mut files = folders.iter().flat_map(|folder| {
+    folders.into_iter().flat_map(move |folder| {
         theme.base_dirs.iter().flat_map(move |base| {
             let folder = base.join(&folder.directory_name);
             EXTENSIONS.map(|extension| folder.join(format!("{name}.{extension}")))
         })
-    });
-    files.find(|file| file.is_file())
+    })
 }
 
 /// Whether a folder of a theme is within it.
@@ -155,10 +189,10 @@ fn distance(folder: &DirectoryIndex, size: u32, scale: u32) -> u32 {
     }
 }
 
-/// The formats that themes may hold.
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+/// Whether a name ends like that of a picture, though it may be one of a kind that is not
+/// read.
+fn is_known(path: &Path) -> bool {
+    is_picture(path) || path.extension().is_some_and(|extension| extension == "xpm")
 }
 
 // Paths are those of the specifications.
@@ -193,7 +227,8 @@ mod tests {
         let inherited = write("icons/other/48x48/apps/c.png", "");
         let small = write("icons/hicolor/48x48/apps/a.png", "");
         let scalable = write("icons/hicolor/scalable/apps/a.svg", "");
-        let old = write("pixmaps/old.xpm", "");
+        write("pixmaps/old.xpm", "");
+        let loose = write("pixmaps/loose.png", "");
         let secret = write("secret.txt", "");
         write("secret.png", "");
         let themes = Themes::read(&Places::new([folder.path().to_owned()]));
@@ -201,7 +236,9 @@ mod tests {
         assert_eq!(find("a", 48), Some(small.clone()));
         assert_eq!(find("a.png", 48), Some(small.clone()));
         assert_eq!(find("a", 256), Some(scalable));
-        assert_eq!(find("old", 48), Some(old));
+        assert_eq!(find("loose", 48), Some(loose.clone()));
+        assert_eq!(find("loose.xpm", 48), Some(loose));
+        assert_eq!(find("old", 48), None);
         assert_eq!(find("c", 48), Some(inherited));
         assert_eq!(themes.find("c", u32::MAX, u32::MAX), find("c", 48));
         assert_eq!(find(small.to_str().unwrap(), 16), Some(small));

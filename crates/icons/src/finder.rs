@@ -1,0 +1,96 @@
+//! From a program to its picture: all sources, in the order in which they are asked.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::command::runs_others;
+use crate::{Catalog, Entry, Icon, Locale, Places, Subject, Themes, system};
+
+/// Files that are tried for one icon.
+const MAX_FILES: usize = 8;
+
+/// Finds the pictures of programs, on the caller's thread: by their desktop entries, and
+/// where there are none, by what the system keeps in executables (Windows and macOS, with
+/// the feature `picon`).
+///
+/// ```no_run
+/// use flowner_icons::{Finder, Locale, Places, Subject};
+///
+/// let mut finder = Finder::new(Places::of_this_user(), Locale::current());
+/// let icon = finder.icon(&Subject::of_application("org.mozilla.firefox"), 48, 1);
+/// println!("{:?}", icon.and_then(|icon| icon.path));
+/// ```
+#[derive(Debug)]
+pub struct Finder {
+    places: Places,
+    locale: Locale,
+    catalog: Catalog,
+    /// Read when the first entry is found: on a server none ever is.
+    themes: Option<Themes>,
+}
+
+impl Finder {
+    /// Reads the desktop entries of these places.
+    pub fn new(places: Places, locale: Locale) -> Self {
+        Self {
+            catalog: Catalog::read(&places, &locale),
+            themes: None,
+            places,
+            locale,
+        }
+    }
+
+    /// The desktop entries.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The picture of a program, to be drawn with `size` pixels on a screen of this scale;
+    /// `None` where it has none that can be read.
+    pub fn icon(&mut self, subject: &Subject<'_>, size: u32, scale: u32) -> Option<Icon> {
+        let pixels = size.saturating_mul(scale.max(1));
+        let themes = &mut self.themes;
+        let of_entry = self.catalog.find(subject).and_then(|entry| {
+            let themes = themes.get_or_insert_with(|| Themes::of_this_user(&self.places));
+            of_entry(entry, themes, size, scale.max(1))
+        });
+        of_entry.or_else(|| {
+            let executable = subject.executable.filter(|path| !is_launcher(path))?;
+            system::icon(executable, pixels)
+        })
+    }
+
+    /// Reads again what changed since it was read; whether anything did.
+    pub fn refresh(&mut self) -> bool {
+        let mut has_changed = false;
+        if !self.catalog.is_current() {
+            self.catalog = Catalog::read(&self.places, &self.locale);
+            has_changed = true;
+        }
+        if self
+            .themes
+            .as_ref()
+            .is_some_and(|themes| !themes.is_current())
+        {
+            self.themes = None;
+            has_changed = true;
+        }
+        has_changed
+    }
+}
+
+fn of_entry(entry: &Entry, themes: &Themes, size: u32, scale: u32) -> Option<Icon> {
+    // Where it names none, themes may know it by its id.
+    let name = entry.icon.as_deref().unwrap_or(&entry.id);
+    let files = themes.files(name, size, scale);
+    files.take(MAX_FILES).find_map(|path| {
+        let icon = Icon::read(&path, size.saturating_mul(scale));
+        let icon = icon.inspect_err(|error| tracing::debug!(%error, "no icon"));
+        icon.ok()
+    })
+}
+
+fn is_launcher(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.is_some_and(runs_others)
+}
