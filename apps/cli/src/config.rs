@@ -2,7 +2,7 @@
 
 use flowner_core::{Config, Filter, Input, Limits, Live};
 
-use crate::args::{FlowArgs, ReadArgs, WatchArgs};
+use crate::args::{FlowArgs, LiveArgs, ReadArgs, WatchArgs};
 use crate::error::Failure;
 
 /// A file may be listed whole, as far as memory goes.
@@ -16,10 +16,7 @@ const FILE_LIMITS: Limits = Limits {
 /// What `watch` tells the core.
 pub(crate) fn of_watch(args: &WatchArgs) -> Config {
     Config {
-        input: args
-            .interface
-            .clone()
-            .map_or(Input::DefaultDevice, Input::Device),
+        input: device(args.interface.as_deref()),
         live: Live {
             promiscuous: args.promiscuous,
             ..Live::default()
@@ -40,6 +37,24 @@ pub(crate) fn of_read(args: &ReadArgs) -> Config {
         limits: FILE_LIMITS,
         ..of_flows(&args.flows)
     }
+}
+
+/// What the live view tells the core.
+pub(crate) fn of_live(args: &LiveArgs) -> Config {
+    Config {
+        input: device(args.interface.as_deref()),
+        capture_filter: args.bpf.clone(),
+        local_addresses: args.local.clone(),
+        live: Live {
+            promiscuous: args.promiscuous,
+            ..Live::default()
+        },
+        ..Config::default()
+    }
+}
+
+fn device(name: Option<&str>) -> Input {
+    name.map_or(Input::DefaultDevice, |name| Input::Device(name.to_owned()))
 }
 
 fn of_flows(args: &FlowArgs) -> Config {

@@ -69,6 +69,15 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     }
 }
 
+/// The user of an owner, where known: the name, else the number.
+pub(crate) fn user(verdict: &Verdict) -> Option<String> {
+    let user = match verdict {
+        Verdict::Partial { user, .. } => user.as_ref(),
+        verdict => verdict.processes().first()?.user.as_ref(),
+    };
+    user.map(|user| printable(&user.to_string()))
+}
+
 /// `a[1,2], b[3]`: each name once.
 fn shared<'a>(processes: impl Iterator<Item = &'a Process>) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();

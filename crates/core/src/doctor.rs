@@ -133,6 +133,18 @@ fn capture_remedy() -> Option<Remedy> {
     (std::env::consts::OS == "linux").then_some(Remedy::Capabilities(OF_CAPTURE))
 }
 
+/// The command that would let this program capture; `None` where there is none, or it is
+/// not known.
+pub fn capture_command(program: &Path) -> Option<String> {
+    let check = Check {
+        name: "capture",
+        status: Status::Failed,
+        detail: String::new(),
+        remedy: capture_remedy(),
+    };
+    commands(&[check], program).pop()
+}
+
 /// One command for all capabilities together, which replaces those that the file has.
 fn commands(checks: &[Check], program: &Path) -> Vec<String> {
     let mut commands = Vec::new();

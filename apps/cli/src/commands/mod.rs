@@ -10,25 +10,23 @@ mod who;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, LiveArgs};
+use crate::error::{ERROR, Outcome, say};
+use crate::live;
 use crate::out::Out;
 
 /// Runs what was typed.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
-    let mut out = Out::new();
-    let outcome = match &cli.command {
-        Command::Watch(args) => watch::run(args, &mut out),
-        Command::Read(args) => read::run(args, &mut out),
-        Command::Sockets(args) => sockets::run(args, &mut out),
-        Command::Who(args) => who::run(args, &mut out),
-        Command::Devices(args) => devices::run(args, &mut out),
-        Command::Doctor(args) => doctor::run(args, &mut out),
+    let Some(command) = &cli.command else {
+        return without_command(&cli.live);
     };
+    let mut out = Out::new();
+    let outcome = run_command(command, &mut out);
     let outcome = outcome.and_then(|code| out.flush().map(|()| code));
     outcome.unwrap_or_else(|failure| {
         let code = failure.report();
@@ -36,6 +34,28 @@ pub(crate) fn run() -> ExitCode {
         out.discard();
         code
     })
+}
+
+/// The live view where it can be shown, else what could be typed.
+fn without_command(args: &LiveArgs) -> ExitCode {
+    if live::is_possible() {
+        return live::run(args).unwrap_or_else(|failure| failure.report());
+    }
+    // As clap does where a command is missing.
+    say(Cli::command().render_help());
+    ExitCode::from(ERROR)
+}
+
+fn run_command(command: &Command, out: &mut Out) -> Outcome {
+    match command {
+        Command::Live(args) => live::run(args),
+        Command::Watch(args) => watch::run(args, out),
+        Command::Read(args) => read::run(args, out),
+        Command::Sockets(args) => sockets::run(args, out),
+        Command::Who(args) => who::run(args, out),
+        Command::Devices(args) => devices::run(args, out),
+        Command::Doctor(args) => doctor::run(args, out),
+    }
 }
 
 /// What the libraries have to say goes to standard error, if `FLOWNER_LOG` asks

@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod namespace;
+pub(crate) mod terminal;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;

@@ -1,0 +1,83 @@
+//! `flowner` and `flowner live`
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::live::{Column, Tab};
+
+#[derive(Debug, Args)]
+pub(crate) struct LiveArgs {
+    /// Device to capture from [default: the one with the default route]
+    #[arg(short, long, value_name = "DEVICE")]
+    pub(crate) interface: Option<String>,
+    /// Capture filter in libpcap's language, such as 'tcp port 443'
+    #[arg(short = 'f', long, value_name = "BPF")]
+    pub(crate) bpf: Option<String>,
+    /// Show only what matches, such as 'program:curl port:443'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Count this address as this host's own (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) local: Vec<IpAddr>,
+    /// Take frames for other hosts too
+    #[arg(long)]
+    pub(crate) promiscuous: bool,
+    /// What to begin with
+    #[arg(long, value_enum)]
+    pub(crate) tab: Option<Tab>,
+    /// Order of the rows: name, flows, up, down, sent or received; `-` before it for
+    /// the greatest first
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) sort: Option<LiveSort>,
+    /// Time between two looks
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Show sockets instead of capturing
+    #[arg(long)]
+    pub(crate) sockets: bool,
+}
+
+/// A column, and which end comes first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LiveSort {
+    pub(crate) column: Column,
+    pub(crate) is_descending: bool,
+}
+
+impl FromStr for LiveSort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.strip_prefix('-').unwrap_or(text);
+        let column = match name {
+            "name" => Column::Name,
+            "flows" => Column::Count,
+            "up" => Column::Up,
+            "down" => Column::Down,
+            "sent" => Column::Sent,
+            "received" => Column::Received,
+            _ => {
+                return Err(format!(
+                    "`{name}` is no column; expected name, flows, up, down, sent or received"
+                ));
+            }
+        };
+        Ok(Self {
+            column,
+            is_descending: text != name,
+        })
+    }
+}
+
+/// A time that leaves the system room for something else.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_millis(10);
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < SHORTEST {
+        return Err("too short: 10ms is the least".to_owned());
+    }
+    Ok(time)
+}

@@ -1,0 +1,273 @@
+//! What is shown of a row, and how wide.
+
+/// A thing to show and to sort by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Column {
+    /// What the row stands for.
+    Name,
+    /// The programs that a host or service has to do with.
+    Owners,
+    /// The owner of a flow or socket.
+    Program,
+    User,
+    Protocol,
+    Local,
+    Remote,
+    Service,
+    State,
+    Count,
+    Up,
+    Down,
+    Sent,
+    Received,
+    Listening,
+    Connected,
+}
+
+/// A tab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
+pub(crate) enum Tab {
+    #[default]
+    Programs,
+    Flows,
+    Hosts,
+    Services,
+}
+
+impl Tab {
+    pub(crate) const ALL: [Self; 4] = [Self::Programs, Self::Flows, Self::Hosts, Self::Services];
+
+    /// Its place among all.
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The columns, in the order in which they stand.
+    pub(crate) const fn columns(self, has_bytes: bool) -> &'static [Spec] {
+        match (self, has_bytes) {
+            (Self::Programs, true) => PROGRAMS,
+            (Self::Flows, true) => FLOWS,
+            (Self::Hosts, true) => HOSTS,
+            (Self::Services, true) => SERVICES,
+            (Self::Programs, false) => SOCKET_PROGRAMS,
+            (Self::Flows, false) => SOCKETS,
+            (Self::Hosts, false) => SOCKET_HOSTS,
+            (Self::Services, false) => SOCKET_SERVICES,
+        }
+    }
+}
+
+/// A column of a tab.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spec {
+    pub(crate) column: Column,
+    pub(crate) title: &'static str,
+    /// Characters that it can do with, if it must.
+    min: u16,
+    /// Characters that it needs to be read.
+    width: u16,
+    /// Characters that it can use.
+    max: u16,
+    /// Which goes first when there is no room: the highest.
+    rank: u8,
+}
+
+impl Spec {
+    pub(crate) const fn is_number(&self) -> bool {
+        matches!(
+            self.column,
+            Column::Count
+                | Column::Up
+                | Column::Down
+                | Column::Sent
+                | Column::Received
+                | Column::Listening
+                | Column::Connected
+        )
+    }
+}
+
+const fn spec(column: Column, title: &'static str, widths: [u16; 3], rank: u8) -> Spec {
+    let [min, width, max] = widths;
+    Spec {
+        column,
+        title,
+        min,
+        width,
+        max,
+        rank,
+    }
+}
+
+const fn fixed(column: Column, title: &'static str, width: u16, rank: u8) -> Spec {
+    spec(column, title, [width; 3], rank)
+}
+
+const fn up(rank: u8) -> Spec {
+    fixed(Column::Up, "UP", 9, rank)
+}
+
+const fn down(rank: u8) -> Spec {
+    fixed(Column::Down, "DOWN", 9, rank)
+}
+
+const fn sent(rank: u8) -> Spec {
+    fixed(Column::Sent, "SENT", 7, rank)
+}
+
+const fn received(rank: u8) -> Spec {
+    fixed(Column::Received, "RECEIVED", 8, rank)
+}
+
+const PROGRAMS: &[Spec] = &[
+    spec(Column::Name, "PROGRAM", [14, 14, 56], 0),
+    spec(Column::Count, "FLOWS", [6, 6, 7], 3),
+    up(0),
+    down(0),
+    sent(2),
+    received(1),
+];
+const FLOWS: &[Spec] = &[
+    spec(Column::Program, "PROGRAM", [10, 14, 32], 0),
+    spec(Column::Protocol, "PROTO", [5, 5, 6], 2),
+    spec(Column::Local, "LOCAL", [21, 21, 47], 7),
+    spec(Column::Remote, "REMOTE", [8, 21, 47], 0),
+    spec(Column::Service, "SERVICE", [8, 8, 14], 5),
+    fixed(Column::State, "STATE", 11, 3),
+    up(0),
+    down(0),
+    sent(6),
+    received(4),
+];
+const HOSTS: &[Spec] = &[
+    spec(Column::Name, "HOST", [16, 16, 48], 0),
+    spec(Column::Owners, "PROGRAMS", [10, 10, 40], 4),
+    spec(Column::Count, "FLOWS", [6, 6, 7], 3),
+    up(0),
+    down(0),
+    sent(2),
+    received(1),
+];
+const SERVICES: &[Spec] = &[
+    spec(Column::Name, "SERVICE", [16, 16, 48], 0),
+    spec(Column::Owners, "PROGRAMS", [10, 10, 40], 4),
+    spec(Column::Count, "FLOWS", [6, 6, 7], 3),
+    up(0),
+    down(0),
+    sent(2),
+    received(1),
+];
+const SOCKET_PROGRAMS: &[Spec] = &[
+    spec(Column::Name, "PROGRAM", [14, 14, 56], 0),
+    fixed(Column::Count, "SOCKETS", 8, 1),
+    fixed(Column::Listening, "LISTEN", 7, 0),
+    fixed(Column::Connected, "CONNECTED", 10, 0),
+];
+const SOCKETS: &[Spec] = &[
+    spec(Column::Program, "PROGRAM", [10, 14, 32], 0),
+    spec(Column::Protocol, "PROTO", [5, 5, 7], 2),
+    spec(Column::Local, "LOCAL", [13, 21, 47], 0),
+    spec(Column::Remote, "REMOTE", [13, 21, 47], 1),
+    spec(Column::Service, "SERVICE", [8, 8, 14], 5),
+    spec(Column::State, "STATE", [11, 11, 12], 3),
+    spec(Column::User, "USER", [8, 8, 16], 4),
+];
+const SOCKET_HOSTS: &[Spec] = &[
+    spec(Column::Name, "HOST", [16, 16, 48], 0),
+    spec(Column::Owners, "PROGRAMS", [10, 10, 60], 1),
+    fixed(Column::Count, "SOCKETS", 8, 0),
+];
+const SOCKET_SERVICES: &[Spec] = &[
+    spec(Column::Name, "SERVICE", [16, 16, 48], 0),
+    spec(Column::Owners, "PROGRAMS", [10, 10, 60], 2),
+    fixed(Column::Count, "SOCKETS", 8, 1),
+    fixed(Column::Listening, "LISTEN", 7, 0),
+    fixed(Column::Connected, "CONNECTED", 10, 0),
+];
+
+/// Characters between two columns.
+pub(crate) const GAP: u16 = 1;
+
+/// The columns for which there is room, with their widths. Which these are depends on
+/// the width only, so that nothing moves while numbers change.
+pub(crate) fn fit(specs: &[Spec], width: u16) -> Vec<(Spec, u16)> {
+    let needed = |rank: u8| {
+        let shown = specs.iter().filter(|spec| spec.rank <= rank);
+        let sum: u16 = shown.map(|spec| spec.width + GAP).sum();
+        sum.saturating_sub(GAP)
+    };
+    let mut ranks: Vec<u8> = specs.iter().map(|spec| spec.rank).collect();
+    ranks.sort_unstable();
+    let rank = ranks.into_iter().rev().find(|rank| needed(*rank) <= width);
+    let shown = specs
+        .iter()
+        .filter(|spec| spec.rank <= rank.unwrap_or_default());
+    let mut widths: Vec<(Spec, u16)> = match rank {
+        Some(_) => shown.map(|spec| (*spec, spec.width)).collect(),
+        None => shown.map(|spec| (*spec, spec.min)).collect(),
+    };
+    let used: u16 = widths.iter().map(|(_, width)| width + GAP).sum();
+    let mut free = width.saturating_sub(used.saturating_sub(GAP));
+    // A character each in turn, until nobody wants more.
+    while free > 0 {
+        let before = free;
+        for (spec, width) in &mut widths {
+            if free > 0 && *width < spec.max {
+                *width += 1;
+                free -= 1;
+            }
+        }
+        if free == before {
+            break;
+        }
+    }
+    widths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(tab: Tab, has_bytes: bool, width: u16, expected: &str) {
+        let fitted = fit(tab.columns(has_bytes), width);
+        let total: u16 = fitted.iter().map(|(_, width)| width + GAP).sum();
+        assert!(total - GAP <= width, "{tab:?} {width}");
+        let titles: Vec<_> = fitted.iter().map(|(spec, _)| spec.title).collect();
+        assert_eq!(titles.join(" "), expected);
+    }
+
+    #[test]
+    fn what_matters_stays_in_narrow_terminals() {
+        check(
+            Tab::Programs,
+            true,
+            80,
+            "PROGRAM FLOWS UP DOWN SENT RECEIVED",
+        );
+        check(Tab::Programs, true, 40, "PROGRAM UP DOWN");
+        check(
+            Tab::Flows,
+            true,
+            120,
+            "PROGRAM PROTO REMOTE SERVICE STATE UP DOWN SENT RECEIVED",
+        );
+        check(Tab::Flows, true, 40, "PROGRAM REMOTE UP DOWN");
+        check(Tab::Flows, false, 80, "PROGRAM PROTO LOCAL REMOTE STATE");
+        check(Tab::Hosts, true, 40, "HOST UP DOWN");
+        check(Tab::Programs, false, 40, "PROGRAM LISTEN CONNECTED");
+    }
+
+    #[test]
+    fn every_width_is_kept_to() {
+        for tab in Tab::ALL {
+            for has_bytes in [true, false] {
+                for width in 40..200 {
+                    let fitted = fit(tab.columns(has_bytes), width);
+                    let total: u16 = fitted.iter().map(|(_, width)| width + GAP).sum();
+                    assert!(total - GAP <= width, "{tab:?} {width}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What the live view shows at one point in time: groups of flows or of sockets, with
+//! what they add up to. Counting is the core's; this only arranges. Pure.
+
+mod of_report;
+mod of_sockets;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use flowner_core::attribution::{Evidence, Ownership, Socket, Source};
+use flowner_core::{FlowRecord, Party, ProcessParty, Report, Service};
+
+use crate::format::printable;
+
+/// Everything that is shown, until the next tick.
+#[derive(Debug)]
+pub(crate) struct Data {
+    /// What the rows are about.
+    pub(crate) facts: Facts,
+    /// Wall-clock time at which it was true.
+    pub(crate) at: SystemTime,
+    /// What went wrong, or what is missing, in a line.
+    pub(crate) notice: Option<Notice>,
+    pub(crate) total: Numbers,
+    /// Each with its processes, and these with their flows.
+    pub(crate) programs: Vec<Node>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) hosts: Vec<Node>,
+    pub(crate) services: Vec<Node>,
+}
+
+/// What was looked at.
+#[derive(Debug)]
+pub(crate) enum Facts {
+    /// Flows that are captured.
+    Flows(Arc<Report>),
+    /// Sockets, where nothing may be captured.
+    Sockets(Sockets),
+}
+
+/// A list of sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) list: Vec<Socket>,
+    /// Whom the owner of each stands for.
+    pub(crate) parties: Vec<Party>,
+    pub(crate) source: Source,
+}
+
+/// A line for the reader, in full and for narrow terminals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) long: String,
+    pub(crate) short: String,
+}
+
+/// Tells a row from all others, over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RowId(u64);
+
+impl RowId {
+    fn of(subject: impl Hash) -> Self {
+        // Without a random key, so that the same row has the same id in every run.
+        let mut hasher = DefaultHasher::new();
+        subject.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// A row that stands for several flows or sockets.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) id: RowId,
+    pub(crate) subject: Subject,
+    pub(crate) label: String,
+    /// The programs, where the row is not one itself.
+    pub(crate) owners: String,
+    pub(crate) numbers: Numbers,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) items: Vec<Item>,
+}
+
+impl Node {
+    fn new(id: RowId, subject: Subject, label: String) -> Self {
+        Self {
+            id,
+            subject,
+            label,
+            owners: String::new(),
+            numbers: Numbers::default(),
+            nodes: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    /// Whether there is something below it.
+    pub(crate) const fn opens(&self) -> bool {
+        !self.nodes.is_empty() || !self.items.is_empty()
+    }
+}
+
+/// What a [`Node`] stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Program(Party),
+    Process(ProcessParty),
+    Host(IpAddr),
+    Service(Service),
+    /// What found no place in a list that was full.
+    Others,
+}
+
+/// A row that is one flow, or one socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item {
+    pub(crate) id: RowId,
+    /// Its place among the facts.
+    pub(crate) index: usize,
+    /// Whether it stands under the owner of its remote end.
+    pub(crate) is_remote_end: bool,
+    pub(crate) numbers: Numbers,
+}
+
+/// What a row adds up to. Bytes are wire bytes, as the row's side has them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// Flows or sockets.
+    pub(crate) count: u64,
+    /// Bytes a second.
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) listening: u64,
+    pub(crate) connected: u64,
+}
+
+impl Numbers {
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.up = self.up.saturating_add(other.up);
+        self.down = self.down.saturating_add(other.down);
+        self.sent = self.sent.saturating_add(other.sent);
+        self.received = self.received.saturating_add(other.received);
+        self.listening += other.listening;
+        self.connected += other.connected;
+    }
+}
+
+/// One flow or socket, for who wants to know more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fact<'a> {
+    Flow(&'a FlowRecord),
+    Socket(&'a Socket, Source),
+}
+
+impl Data {
+    /// Whether bytes are counted.
+    pub(crate) const fn has_bytes(&self) -> bool {
+        matches!(self.facts, Facts::Flows(_))
+    }
+
+    /// What an item is about.
+    pub(crate) fn fact(&self, item: &Item) -> Option<Fact<'_>> {
+        match &self.facts {
+            Facts::Flows(report) => report.flows.get(item.index).map(Fact::Flow),
+            Facts::Sockets(sockets) => sockets
+                .list
+                .get(item.index)
+                .map(|socket| Fact::Socket(socket, sockets.source)),
+        }
+    }
+
+    /// Whom that owner stands for.
+    pub(crate) fn party(&self, item: &Item) -> Option<&Party> {
+        match &self.facts {
+            Facts::Flows(report) => report.flows.get(item.index).map(|flow| {
+                if item.is_remote_end {
+                    &flow.remote_party
+                } else {
+                    &flow.party
+                }
+            }),
+            Facts::Sockets(sockets) => sockets.parties.get(item.index),
+        }
+    }
+
+    /// The owner of the end that an item stands for.
+    pub(crate) fn owner(&self, item: &Item) -> Option<Ownership> {
+        match self.fact(item)? {
+            Fact::Flow(flow) if item.is_remote_end => flow.remote_owner.clone(),
+            Fact::Flow(flow) => flow.owner.clone(),
+            Fact::Socket(socket, source) => Some(owner_of_socket(socket, source, self.at)),
+        }
+    }
+}
+
+/// The owner of a socket in the words of flows. It was listed, so nothing was matched.
+fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership {
+    Ownership {
+        verdict: socket.owner.clone(),
+        evidence: Evidence {
+            matched: None,
+            observed_at: at,
+            source,
+            namespace: socket.namespace.clone(),
+        },
+    }
+}
+
+/// Adds a party to those of a row; names beyond some would not be read anyway.
+fn add_owner(owners: &mut Vec<Party>, party: &Party) {
+    const MAX_OWNERS: usize = 16;
+    if owners.len() < MAX_OWNERS && !owners.contains(party) {
+        owners.push(party.clone());
+    }
+}
+
+/// Those who are known, by name.
+fn names(owners: &[Party]) -> String {
+    let known = owners.iter().filter(|party| **party != Party::Unattributed);
+    let names: Vec<String> = known.map(ToString::to_string).collect();
+    printable(&names.join(", "))
+}

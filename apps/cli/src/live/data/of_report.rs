@@ -1,0 +1,237 @@
+//! Flows, arranged.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use flowner_core::attribution::{ProcessId, Verdict};
+use flowner_core::{
+    FlowRecord, Group, Party, ProcessParty, Report, Service, Share, Totals, service_name,
+};
+
+use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Subject, names};
+use crate::format::printable;
+
+impl Data {
+    /// What a report shows.
+    pub(crate) fn of_report(report: Arc<Report>, at: SystemTime, notice: Option<Notice>) -> Self {
+        let mut programs = Programs::new(&report);
+        let mut hosts = Groups::new(report.hosts(), Subject::Host, ToString::to_string);
+        let mut services =
+            Groups::new(report.services(), Subject::Service, |it| service_label(*it));
+        let mut items = Vec::with_capacity(report.flows.len());
+        let mut total = Numbers::default();
+        for (index, flow) in report.flows.iter().enumerate() {
+            let numbers = of_flow(flow);
+            let item = Item {
+                id: RowId::of(("flow", flow.id)),
+                index,
+                is_remote_end: false,
+                numbers,
+            };
+            programs.add(flow, index);
+            hosts.add(&flow.remote.ip(), item, flow);
+            let service = Service {
+                protocol: flow.protocol,
+                port: flow.service_port,
+            };
+            services.add(&service, item, flow);
+            total.add(&numbers);
+            items.push(item);
+        }
+        total.count = items.len() as u64 + report.unlisted_flows();
+        Self {
+            at,
+            notice,
+            total,
+            programs: programs.nodes,
+            items,
+            hosts: hosts.finish(),
+            services: services.finish(),
+            facts: Facts::Flows(report),
+        }
+    }
+}
+
+/// Programs, their processes, and the flows of these.
+struct Programs {
+    nodes: Vec<Node>,
+    places: HashMap<Party, usize>,
+    /// Where a process is, so that the program of each flow need not be made anew.
+    processes: HashMap<ProcessId, (usize, usize)>,
+    totals: HashMap<ProcessParty, Totals>,
+}
+
+impl Programs {
+    fn new(report: &Report) -> Self {
+        let mut this = Self {
+            nodes: Vec::new(),
+            places: HashMap::new(),
+            processes: HashMap::new(),
+            totals: HashMap::new(),
+        };
+        for group in report.programs() {
+            let numbers = of_totals(&group.totals);
+            let place = match group.key {
+                Some(party) => this.place(&party),
+                None => this.push(Node::new(
+                    RowId::of("other programs"),
+                    Subject::Others,
+                    "others".to_owned(),
+                )),
+            };
+            this.nodes[place].numbers = numbers;
+        }
+        for group in report.processes() {
+            if let Some(process) = group.key {
+                this.totals.insert(process, group.totals);
+            }
+        }
+        this
+    }
+
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    fn place(&mut self, party: &Party) -> usize {
+        if let Some(place) = self.places.get(party) {
+            return *place;
+        }
+        let id = RowId::of(("program", party));
+        let label = printable(&party.to_string());
+        let place = self.push(Node::new(id, Subject::Program(party.clone()), label));
+        self.places.insert(party.clone(), place);
+        place
+    }
+
+    fn add(&mut self, flow: &FlowRecord, index: usize) {
+        for share in flow.shares() {
+            let item = Item {
+                id: RowId::of(("end", flow.id, share.is_remote_end)),
+                index,
+                is_remote_end: share.is_remote_end,
+                numbers: of_totals(&share.totals),
+            };
+            if let Some(Verdict::Process(process)) = share.owner.map(|owner| &owner.verdict) {
+                let (program, place) = self.place_of_process(&share, process.id());
+                self.nodes[program].nodes[place].items.push(item);
+            } else {
+                let program = self.place(share.party);
+                self.nodes[program].items.push(item);
+            }
+        }
+    }
+
+    fn place_of_process(&mut self, share: &Share<'_>, id: ProcessId) -> (usize, usize) {
+        if let Some((program, place)) = self.processes.get(&id)
+            && matches!(&self.nodes[*program].subject, Subject::Program(it) if it == share.party)
+        {
+            return (*program, *place);
+        }
+        let program = self.place(share.party);
+        let party = ProcessParty::of(share.owner, share.party);
+        let label = match &party {
+            ProcessParty::Process { id, name, .. } => format!("{} {}", id.pid, printable(name)),
+            ProcessParty::Other(other) => printable(&other.to_string()),
+        };
+        let row = RowId::of(("process", &party));
+        let numbers = self.totals.get(&party).map(of_totals).unwrap_or_default();
+        let nodes = &mut self.nodes[program].nodes;
+        nodes.push(Node {
+            numbers,
+            ..Node::new(row, Subject::Process(party), label)
+        });
+        let place = (program, nodes.len() - 1);
+        self.processes.insert(id, place);
+        place
+    }
+}
+
+/// Groups of flows that have one thing in common.
+struct Groups<K> {
+    nodes: Vec<Node>,
+    owners: Vec<Vec<Party>>,
+    places: HashMap<K, usize>,
+}
+
+impl<K: Hash + Eq + Copy> Groups<K> {
+    fn new(
+        groups: Vec<Group<K>>,
+        subject: impl Fn(K) -> Subject,
+        label: impl Fn(&K) -> String,
+    ) -> Self {
+        let mut places = HashMap::new();
+        let mut nodes = Vec::with_capacity(groups.len());
+        for group in groups {
+            let subject = group.key.map_or(Subject::Others, &subject);
+            let label = group.key.as_ref().map_or("others".to_owned(), &label);
+            if let Some(key) = group.key {
+                places.insert(key, nodes.len());
+            }
+            nodes.push(Node {
+                numbers: of_totals(&group.totals),
+                ..Node::new(RowId::of(&subject), subject, label)
+            });
+        }
+        Self {
+            owners: vec![Vec::new(); nodes.len()],
+            nodes,
+            places,
+        }
+    }
+
+    fn add(&mut self, key: &K, item: Item, flow: &FlowRecord) {
+        let Some(place) = self.places.get(key) else {
+            return;
+        };
+        self.nodes[*place].items.push(item);
+        super::add_owner(&mut self.owners[*place], &flow.party);
+    }
+
+    fn finish(mut self) -> Vec<Node> {
+        for (node, owners) in self.nodes.iter_mut().zip(&self.owners) {
+            node.owners = names(owners);
+        }
+        self.nodes
+    }
+}
+
+fn of_flow(flow: &FlowRecord) -> Numbers {
+    Numbers {
+        count: 1,
+        up: flow.rate.sent,
+        down: flow.rate.received,
+        sent: flow.sent.bytes,
+        received: flow.received.bytes,
+        ..Numbers::default()
+    }
+}
+
+fn of_totals(totals: &Totals) -> Numbers {
+    Numbers {
+        count: totals.flows,
+        up: totals.rates.sent,
+        down: totals.rates.received,
+        sent: totals.sent.bytes,
+        received: totals
+            .received
+            .bytes
+            .saturating_add(totals.received_here.bytes),
+        ..Numbers::default()
+    }
+}
+
+/// The name of a service and where it is: `https tcp/443`.
+pub(super) fn service_label(service: Service) -> String {
+    let Service { protocol, port } = service;
+    if !protocol.has_ports() {
+        return protocol.to_string();
+    }
+    match service_name(protocol, port) {
+        Some(name) => format!("{name} {protocol}/{port}"),
+        None => format!("{protocol}/{port}"),
+    }
+}

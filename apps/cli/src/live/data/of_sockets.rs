@@ -1,0 +1,182 @@
+//! Sockets, arranged.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use flowner_core::attribution::{ProcessId, Socket, SocketState, Verdict};
+use flowner_core::filter::Subject as _;
+use flowner_core::{Party, ProcessParty, Service};
+
+use super::of_report::service_label;
+use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Sockets, Subject, names};
+use crate::format::printable;
+
+impl Data {
+    /// What a list of sockets shows.
+    pub(crate) fn of_sockets(sockets: Sockets, at: SystemTime, notice: Option<Notice>) -> Self {
+        let served = served(&sockets.list);
+        let mut items = Vec::with_capacity(sockets.list.len());
+        let mut total = Numbers::default();
+        let (mut programs, mut hosts, mut services) =
+            (Forest::default(), Forest::default(), Forest::default());
+        let mut seen: HashMap<RowId, u64> = HashMap::new();
+        let each = sockets.list.iter().zip(&sockets.parties).enumerate();
+        for (index, (socket, party)) in each {
+            // Several sockets may be alike in all that is known of them.
+            let alike = RowId::of((socket.protocol, socket.local, socket.remote, party));
+            let number = seen.entry(alike).or_default();
+            *number += 1;
+            let item = Item {
+                id: RowId::of((alike, *number)),
+                index,
+                is_remote_end: false,
+                numbers: numbers(socket),
+            };
+            let root = programs.root(Subject::Program(party.clone()), || party.to_string());
+            root.numbers.add(&item.numbers);
+            match &socket.owner {
+                Verdict::Process(process) => {
+                    let owner = super::owner_of_socket(socket, sockets.source, at);
+                    let process = (process.id(), ProcessParty::of(Some(&owner), party));
+                    let child = child(root, process);
+                    child.numbers.add(&item.numbers);
+                    child.items.push(item);
+                }
+                _ => root.items.push(item),
+            }
+            if let Some(host) = socket.remote.map(|remote| remote.ip()) {
+                hosts.add(
+                    Subject::Host(host),
+                    || IpAddr::to_string(&host),
+                    item,
+                    party,
+                );
+            }
+            let service = service(socket, &served);
+            services.add(
+                Subject::Service(service),
+                || service_label(service),
+                item,
+                party,
+            );
+            total.add(&item.numbers);
+            items.push(item);
+        }
+        Self {
+            at,
+            notice,
+            total,
+            programs: programs.finish(),
+            items,
+            hosts: hosts.finish(),
+            services: services.finish(),
+            facts: Facts::Sockets(sockets),
+        }
+    }
+}
+
+fn numbers(socket: &Socket) -> Numbers {
+    let is_connected = socket.remote.is_some();
+    let is_listening = match socket.state {
+        Some(state) => state == SocketState::Listen,
+        // Datagrams: whoever is not connected takes them from everybody.
+        None => !is_connected,
+    };
+    Numbers {
+        count: 1,
+        listening: is_listening.into(),
+        connected: is_connected.into(),
+        ..Numbers::default()
+    }
+}
+
+/// Protocols and ports at which somebody here listens.
+fn served(sockets: &[Socket]) -> HashSet<Service> {
+    let listening = sockets
+        .iter()
+        .filter(|socket| numbers(socket).listening > 0);
+    listening
+        .map(|socket| at(socket, socket.local.port()))
+        .collect()
+}
+
+fn at(socket: &Socket, port: u16) -> Service {
+    Service {
+        protocol: socket.protocol(),
+        port,
+    }
+}
+
+/// The service that a socket offers or uses: what is offered here is known, the rest
+/// is the other end's.
+fn service(socket: &Socket, served: &HashSet<Service>) -> Service {
+    let ours = at(socket, socket.local.port());
+    match socket.remote {
+        Some(remote) if !served.contains(&ours) => at(socket, remote.port()),
+        _ => ours,
+    }
+}
+
+/// The process below a program.
+fn child(root: &mut Node, (id, party): (ProcessId, ProcessParty)) -> &mut Node {
+    let row = RowId::of(("process", &party));
+    if let Some(place) = root.nodes.iter().position(|node| node.id == row) {
+        return &mut root.nodes[place];
+    }
+    let label = match &party {
+        ProcessParty::Process { name, .. } => format!("{} {}", id.pid, printable(name)),
+        ProcessParty::Other(other) => printable(&other.to_string()),
+    };
+    let place = root.nodes.len();
+    root.nodes
+        .push(Node::new(row, Subject::Process(party), label));
+    &mut root.nodes[place]
+}
+
+/// Rows as they are met.
+#[derive(Default)]
+struct Forest {
+    roots: Vec<Node>,
+    owners: Vec<Vec<Party>>,
+    places: HashMap<Subject, usize>,
+}
+
+impl Forest {
+    fn place(&mut self, subject: Subject, label: impl Fn() -> String) -> usize {
+        if let Some(place) = self.places.get(&subject) {
+            return *place;
+        }
+        let place = self.roots.len();
+        let id = match &subject {
+            Subject::Program(party) => RowId::of(("program", party)),
+            other => RowId::of(other),
+        };
+        self.places.insert(subject.clone(), place);
+        self.roots.push(Node::new(id, subject, printable(&label())));
+        self.owners.push(Vec::new());
+        place
+    }
+
+    fn root(&mut self, subject: Subject, label: impl Fn() -> String) -> &mut Node {
+        let place = self.place(subject, label);
+        &mut self.roots[place]
+    }
+
+    fn add(&mut self, subject: Subject, label: impl Fn() -> String, item: Item, owner: &Party) {
+        let place = self.place(subject, label);
+        self.roots[place].numbers.add(&item.numbers);
+        self.roots[place].items.push(item);
+        super::add_owner(&mut self.owners[place], owner);
+    }
+
+    /// Most sockets first, then by name.
+    fn finish(mut self) -> Vec<Node> {
+        for (node, owners) in self.roots.iter_mut().zip(&self.owners) {
+            node.owners = names(owners);
+        }
+        self.roots
+            .sort_by(|a, b| (b.numbers.count, &a.label).cmp(&(a.numbers.count, &b.label)));
+        self.roots
+    }
+}

@@ -1,0 +1,97 @@
+//! The terminal: taken over, and given back as it was, whatever happens.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::layout::{Position, Rect};
+use ratatui::{Frame, Terminal};
+
+use crate::error::Failure;
+
+/// The terminal while it is ours.
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    pub(super) fn enter() -> Result<Self, Failure> {
+        let terminal = take_over().and_then(|()| {
+            let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));
+            Terminal::new(backend)
+        });
+        let terminal = terminal
+            .inspect_err(|_| give_back())
+            .map_err(|error| failure(&error))?;
+        Ok(Self { terminal })
+    }
+
+    /// Takes it over again, whatever it shows now.
+    pub(super) fn reenter(&mut self) -> Result<(), Failure> {
+        // Who stopped this program without its knowledge left the terminal in a mode
+        // that is not ours, and that would be taken for ours.
+        let _was_not_raw = disable_raw_mode();
+        take_over().map_err(|error| failure(&error))?;
+        // Clears too. `clear()` would ask the terminal where its cursor is, and wait for
+        // an answer that the thread that waits for keys may get.
+        let size = self.terminal.size().map_err(|error| failure(&error))?;
+        let resized = self.terminal.resize(Rect::from((Position::ORIGIN, size)));
+        resized.map_err(|error| failure(&error))
+    }
+
+    /// Columns and lines.
+    pub(super) fn size(&self) -> Result<(u16, u16), Failure> {
+        let size = self.terminal.size().map_err(|error| failure(&error))?;
+        Ok((size.width, size.height))
+    }
+
+    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
+        let drawn = self.terminal.draw(view);
+        drawn.map(|_frame| ()).map_err(|error| failure(&error))
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take_over() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        Hide
+    )
+}
+
+/// Leaves the terminal as it was found. Where that fails, it is gone.
+pub(super) fn give_back() {
+    let mut stdout = io::stdout();
+    let _terminal_gone = execute!(stdout, DisableBracketedPaste, Show, LeaveAlternateScreen);
+    let _terminal_gone = stdout.flush();
+    let _terminal_gone = disable_raw_mode();
+}
+
+/// A terminal that is gone needs no word about that.
+fn failure(error: &io::Error) -> Failure {
+    /// Of Unix: what a terminal says after it was hung up.
+    const EIO: i32 = 5;
+    if error.raw_os_error() == Some(EIO) {
+        return Failure::ClosedPipe;
+    }
+    Failure::Message(format!("the terminal could not be used: {error}"))
+}
+
+/// Whether there is a terminal to show something on.
+pub(crate) fn is_there() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}

@@ -1,0 +1,211 @@
+//! The thread that looks at the network: at what is captured, or, where nothing may be
+//! captured, at the list of sockets.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant, SystemTime};
+
+use flowner_core::attribution::Attributor;
+use flowner_core::{Ending, Error, Filter, Monitor, Programs, Report, capture};
+
+use super::{Wake, spawn};
+use crate::args::LiveArgs;
+use crate::config;
+use crate::error::Failure;
+use crate::live::data::{Data, Notice, Sockets};
+use crate::live::state::Message;
+
+/// What is to be shown.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub(super) filter: Filter,
+    /// Whether to stay with what was seen last.
+    pub(super) is_paused: bool,
+}
+
+/// Where it comes from.
+pub(super) enum Source {
+    Flows(Monitor),
+    Sockets {
+        attributor: Attributor,
+        programs: Box<Programs>,
+        notice: Option<Notice>,
+    },
+}
+
+/// What was seen last.
+enum Seen {
+    Report(Arc<Report>),
+    Sockets(Sockets, Option<Notice>),
+}
+
+impl Source {
+    /// Opens the device, or else what lists sockets.
+    pub(super) fn open(args: &LiveArgs) -> Result<Self, Failure> {
+        if args.sockets {
+            return Self::sockets(None);
+        }
+        match Monitor::start(&config::of_live(args)) {
+            Ok(monitor) => Ok(Self::Flows(monitor)),
+            Err(Error::Capture(error @ capture::Error::Permission { .. })) => {
+                Self::sockets(Some(no_permission(&error)))
+            }
+            Err(error @ Error::NoDevice) => Self::sockets(Some(Notice {
+                long: format!("no byte counts: {error}"),
+                short: "no byte counts: there is no device".to_owned(),
+            })),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn sockets(notice: Option<Notice>) -> Result<Self, Failure> {
+        Ok(Self::Sockets {
+            attributor: Attributor::new()?,
+            programs: Box::new(Programs::of_this_host()),
+            notice,
+        })
+    }
+
+    /// What is looked at, for the heading.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Flows(monitor) => monitor.input().name.clone(),
+            Self::Sockets { .. } => "sockets".to_owned(),
+        }
+    }
+
+    pub(super) const fn has_bytes(&self) -> bool {
+        matches!(self, Self::Flows(_))
+    }
+
+    /// Looks at once, then whenever `interval` has passed or the question changes.
+    pub(super) fn run(
+        mut self,
+        mut question: Question,
+        interval: Duration,
+        sender: &SyncSender<Wake>,
+    ) -> Result<SyncSender<Question>, Failure> {
+        let (ask, questions) = sync_channel::<Question>(1);
+        let sender = sender.clone();
+        spawn("flowner-look", move || {
+            let mut seen = None;
+            let mut due = Instant::now();
+            loop {
+                if seen.is_none() || (!question.is_paused && Instant::now() >= due) {
+                    match self.look() {
+                        Ok(now) => seen = Some((now, SystemTime::now())),
+                        Err(error) => {
+                            let _ended = sender.send(Wake::Failed(error.to_string()));
+                            return;
+                        }
+                    }
+                    due = Instant::now() + interval;
+                }
+                if let Some((seen, at)) = &seen {
+                    let data = seen.arrange(*at, &question.filter);
+                    if sender.send(Wake::Message(Message::from(data))).is_err() {
+                        return;
+                    }
+                }
+                match next(&questions, question.is_paused, due) {
+                    Next::Question(next) => question = next,
+                    Next::Look => {}
+                    Next::End => return,
+                }
+            }
+        })?;
+        Ok(ask)
+    }
+
+    fn look(&mut self) -> Result<Seen, flowner_core::attribution::Error> {
+        Ok(match self {
+            Self::Flows(monitor) => Seen::Report(monitor.report()),
+            Self::Sockets {
+                attributor,
+                programs,
+                notice,
+            } => {
+                let snapshot = attributor.snapshot()?;
+                let list = snapshot.sockets().to_vec();
+                let parties = list.iter().map(|it| programs.party_of(Some(&it.owner)));
+                let sockets = Sockets {
+                    parties: parties.collect(),
+                    list,
+                    source: snapshot.source(),
+                };
+                Seen::Sockets(sockets, notice.clone())
+            }
+        })
+    }
+}
+
+impl Seen {
+    /// What of it passes a filter.
+    fn arrange(&self, at: SystemTime, filter: &Filter) -> Data {
+        match self {
+            Self::Report(report) if filter.is_everything() => {
+                Data::of_report(Arc::clone(report), at, failed(&report.ending))
+            }
+            Self::Report(report) => {
+                let selected = Arc::new(report.select(filter));
+                Data::of_report(selected, at, failed(&report.ending))
+            }
+            Self::Sockets(all, notice) => {
+                let each = all.list.iter().zip(&all.parties);
+                let passing = each.filter(|(socket, _)| filter.matches(*socket));
+                let (list, parties) = passing
+                    .map(|(socket, party)| (socket.clone(), party.clone()))
+                    .unzip();
+                let sockets = Sockets {
+                    list,
+                    parties,
+                    source: all.source,
+                };
+                Data::of_sockets(sockets, at, notice.clone())
+            }
+        }
+    }
+}
+
+/// What is to be done next.
+enum Next {
+    /// The same as before.
+    Look,
+    Question(Question),
+    End,
+}
+
+/// Waits until something is to be done.
+fn next(questions: &Receiver<Question>, is_paused: bool, due: Instant) -> Next {
+    if is_paused {
+        return questions.recv().map_or(Next::End, Next::Question);
+    }
+    match questions.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        Ok(question) => Next::Question(question),
+        Err(RecvTimeoutError::Timeout) => Next::Look,
+        Err(RecvTimeoutError::Disconnected) => Next::End,
+    }
+}
+
+fn failed(ending: &Ending) -> Option<Notice> {
+    match ending {
+        Ending::Failed(message) => Some(Notice {
+            long: format!("capturing ended: {message}"),
+            short: "capturing ended; q quits".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+fn no_permission(error: &capture::Error) -> Notice {
+    let program = std::env::current_exe().unwrap_or_else(|_| "flowner".into());
+    let fix = flowner_core::doctor::capture_command(&program);
+    let short = "no byte counts; see `flowner doctor`".to_owned();
+    Notice {
+        long: fix.map_or_else(
+            || format!("no byte counts: {error}"),
+            |fix| format!("no byte counts without: {fix}"),
+        ),
+        short,
+    }
+}

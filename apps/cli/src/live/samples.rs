@@ -1,0 +1,151 @@
+//! What the tests of the live view look at.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowner_core::attribution::{
+    Evidence, Match, Ownership, Process, Reason, Socket, SocketState, Source, User, Verdict,
+};
+use flowner_core::flows::{Counters, Direction, FlowId, Protocol, Rate, State};
+use flowner_core::{Ending, FlowRecord, InputInfo, Party, Report};
+
+use super::data::{Data, Notice, Sockets};
+
+/// 2026-01-01T00:01:00Z: everything is a minute old at most.
+pub(super) const NOW: Duration = Duration::from_secs(1_767_225_660);
+
+pub(super) fn now() -> SystemTime {
+    UNIX_EPOCH + NOW
+}
+
+pub(super) fn process(pid: u32, name: &str) -> Arc<Process> {
+    Arc::new(Process {
+        started: Some(now() - Duration::from_secs(50)),
+        parent: Some(1),
+        path: Some(format!("/usr/bin/{name}").into()),
+        arguments: Some(vec![name.into(), "--flag".into()]),
+        user: Some(User {
+            id: 1000,
+            name: Some("ada".to_owned()),
+        }),
+        ..Process::new(pid, name)
+    })
+}
+
+pub(super) fn owner(verdict: Verdict) -> Ownership {
+    let is_known = !matches!(verdict, Verdict::Unknown(_));
+    Ownership {
+        verdict,
+        evidence: Evidence {
+            matched: is_known.then_some(Match::FiveTuple),
+            observed_at: now() - Duration::from_secs(2),
+            source: Source::SockDiag,
+            namespace: None,
+        },
+    }
+}
+
+fn counters(bytes: u64) -> Counters {
+    Counters {
+        packets: bytes.div_ceil(1_000),
+        bytes,
+        payload_bytes: 0,
+    }
+}
+
+/// A flow of somebody to somewhere, with bytes a second in both directions; what was
+/// sent is ten times that.
+pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -> FlowRecord {
+    let (sent, received) = rates;
+    let record = FlowRecord {
+        id: FlowId::from_u64(id),
+        protocol: Protocol::TCP,
+        local: format!("10.0.0.2:{}", 40_000 + id).parse().unwrap(),
+        remote: remote.parse().unwrap(),
+        service_port: 443,
+        direction: Direction::Outgoing,
+        state: State::Established,
+        sent: counters(sent * 10),
+        received: counters(received * 10),
+        rate: Rate { sent, received },
+        first_seen: NOW.saturating_sub(Duration::from_secs(40)),
+        last_seen: NOW.saturating_sub(Duration::from_secs(1)),
+        owner: None,
+        remote_owner: None,
+        party: Party::Unattributed,
+        remote_party: Party::Unattributed,
+        is_waiting: false,
+        ended: None,
+    };
+    record.with_owners(Some(owner(verdict)), None)
+}
+
+/// A browser with two processes, curl, and what nobody owns.
+pub(super) fn flows() -> Vec<FlowRecord> {
+    let one = |pid, name| Verdict::Process(process(pid, name));
+    vec![
+        flow(
+            1,
+            one(300, "firefox"),
+            "93.184.216.34:443",
+            (2_000, 1_500_000),
+        ),
+        flow(2, one(301, "firefox"), "[2001:db8::1:2]:443", (100, 0)),
+        flow(3, one(400, "curl"), "93.184.216.34:443", (900, 45_600)),
+        flow(4, Verdict::Unknown(Reason::Gone), "9.9.9.9:443", (60, 70)),
+    ]
+}
+
+pub(super) fn data(flows: Vec<FlowRecord>) -> Data {
+    let input = InputInfo {
+        name: "eth0".to_owned(),
+        link_type: "ethernet",
+        is_live: true,
+    };
+    let report = Report::of(flows, input, Ending::Running);
+    Data::of_report(Arc::new(report), now(), None)
+}
+
+/// A server with a client, and somebody else's.
+pub(super) fn sockets() -> Data {
+    let socket = |local: &str, remote: Option<&str>, state, owner| Socket {
+        protocol: flowner_core::attribution::Protocol::Tcp,
+        local: local.parse().unwrap(),
+        remote: remote.map(|remote| remote.parse().unwrap()),
+        state: Some(state),
+        v6_only: false,
+        namespace: None,
+        owner,
+    };
+    let nginx = || Verdict::Process(process(80, "nginx"));
+    let root = Verdict::Partial {
+        user: Some(User {
+            id: 0,
+            name: Some("root".to_owned()),
+        }),
+        unit: None,
+    };
+    let list = vec![
+        socket("0.0.0.0:22", None, SocketState::Listen, root),
+        socket("0.0.0.0:80", None, SocketState::Listen, nginx()),
+        socket(
+            "10.0.0.2:80",
+            Some("10.0.0.9:5000"),
+            SocketState::Established,
+            nginx(),
+        ),
+    ];
+    let parties = list
+        .iter()
+        .map(|it| Party::of(Some(&owner(it.owner.clone()))));
+    let sockets = Sockets {
+        parties: parties.collect(),
+        list,
+        source: Source::SockDiag,
+    };
+    let notice = Notice {
+        long: "no byte counts without: sudo setcap cap_net_raw=eip /usr/bin/flowner".to_owned(),
+        short: "no byte counts; see `flowner doctor`".to_owned(),
+    };
+    Data::of_sockets(sockets, now(), Some(notice))
+}

@@ -1,0 +1,65 @@
+//! Where everything is, which state and view must agree on.
+
+use ratatui::layout::{Constraint, Layout, Rect};
+
+use super::State;
+
+/// The parts of the screen, from top to bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Areas {
+    pub(crate) heading: Rect,
+    pub(crate) tabs: Rect,
+    pub(crate) notice: Rect,
+    pub(crate) titles: Rect,
+    /// Rows that stay where they are.
+    pub(crate) frozen: Rect,
+    pub(crate) rows: Rect,
+    pub(crate) details: Rect,
+    /// Keys, or what is typed.
+    pub(crate) footer: Rect,
+}
+
+/// Lines that details have below the rows; they take the place of the rows where there
+/// is no room for both.
+const DETAILS: u16 = 11;
+const ROOM_FOR_BOTH: u16 = 22;
+
+impl Areas {
+    pub(super) fn of(state: &State, area: Rect) -> Self {
+        let notice = state
+            .data
+            .as_ref()
+            .is_some_and(|data| data.notice.is_some());
+        // Text, marks, message: always, so that nothing moves while typing.
+        let footer = if state.is_typing() { 3 } else { 1 };
+        let details = match (state.shows_details, area.height >= ROOM_FOR_BOTH) {
+            (false, _) => Constraint::Length(0),
+            (true, true) => Constraint::Length(DETAILS),
+            (true, false) => Constraint::Fill(u16::MAX),
+        };
+        let [heading, tabs, notice, titles, rows, details, footer] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(notice.into()),
+            Constraint::Length(1),
+            Constraint::Fill(1),
+            details,
+            Constraint::Length(footer),
+        ])
+        .areas(area);
+        let frozen = state.frozen_lines().min(usize::from(rows.height / 2));
+        let frozen = u16::try_from(frozen).unwrap_or(0);
+        let [frozen, rows] =
+            Layout::vertical([Constraint::Length(frozen), Constraint::Fill(1)]).areas(rows);
+        Self {
+            heading,
+            tabs,
+            notice,
+            titles,
+            frozen,
+            rows,
+            details,
+            footer,
+        }
+    }
+}

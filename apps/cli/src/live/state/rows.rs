@@ -1,0 +1,272 @@
+//! The lines of a tab: which there are, which is selected, which are in view.
+
+use super::{Column, Motion, State, sort};
+use crate::live::data::{Data, Item, Node, RowId};
+
+/// One line of a tab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) id: RowId,
+    /// How far below a root.
+    pub(crate) depth: u8,
+    /// Whether what is below it is shown; `None` where there is nothing.
+    pub(crate) is_open: Option<bool>,
+    pub(crate) target: Target,
+}
+
+/// Where the row of a line is in the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Node(usize),
+    Child(usize, usize),
+    NodeItem(usize, usize),
+    ChildItem(usize, usize, usize),
+    Item(usize),
+}
+
+impl State {
+    /// Makes the lines anew, after what they are made of or their order changed. The
+    /// row that was selected stays so.
+    pub(super) fn rebuild(&mut self) {
+        let Some(data) = &self.data else { return };
+        let mut lines = Vec::new();
+        if let Some(roots) = self.roots() {
+            self.add_roots(data, roots, &mut lines);
+        } else {
+            for place in self.order(&data.items, |item| self.key_of_item(data, item)) {
+                lines.push(leaf(data.items[place].id, 0, Target::Item(place)));
+            }
+            lines.sort_by_key(|line| self.rank(line.id));
+        }
+        self.lines = lines;
+        self.keep_in_view();
+    }
+
+    fn add_roots(&self, data: &Data, roots: &[Node], lines: &mut Vec<Line>) {
+        let mut order = self.order(roots, |node| self.key_of_node(node));
+        order.sort_by_key(|place| self.rank(roots[*place].id));
+        for root in order {
+            let node = &roots[root];
+            let is_open = self.toggled.contains(&node.id);
+            lines.push(branch(node, 0, is_open, Target::Node(root)));
+            if !is_open {
+                continue;
+            }
+            for child in self.order(&node.nodes, |node| self.key_of_node(node)) {
+                let process = &node.nodes[child];
+                let is_open = !self.toggled.contains(&process.id);
+                lines.push(branch(process, 1, is_open, Target::Child(root, child)));
+                if is_open {
+                    self.add_items(data, &process.items, 2, lines, |item| {
+                        Target::ChildItem(root, child, item)
+                    });
+                }
+            }
+            self.add_items(data, &node.items, 1, lines, |item| {
+                Target::NodeItem(root, item)
+            });
+        }
+    }
+
+    fn add_items(
+        &self,
+        data: &Data,
+        items: &[Item],
+        depth: u8,
+        lines: &mut Vec<Line>,
+        target: impl Fn(usize) -> Target,
+    ) {
+        for item in self.order(items, |item| self.key_of_item(data, item)) {
+            lines.push(leaf(items[item].id, depth, target(item)));
+        }
+    }
+
+    /// Places in the order of the tab; what is alike stays as it is.
+    fn order<T>(&self, all: &[T], key: impl Fn(&T) -> sort::Key) -> Vec<usize> {
+        sort::order(all, self.view().is_descending, key)
+    }
+
+    fn key_of_node(&self, node: &Node) -> sort::Key {
+        sort::of_node(node, self.view().sort)
+    }
+
+    fn key_of_item(&self, data: &Data, item: &Item) -> sort::Key {
+        // The name of a flow is where it leads.
+        let column = match self.view().sort {
+            Column::Name | Column::Count | Column::Owners => Column::Remote,
+            column => column,
+        };
+        sort::of_item(data, item, column)
+    }
+
+    /// Frozen rows come first, as they were frozen.
+    fn rank(&self, id: RowId) -> usize {
+        let place = self.frozen.iter().position(|frozen| *frozen == id);
+        place.unwrap_or(self.frozen.len())
+    }
+
+    /// Lines at the top that stay in place: the frozen ones and what is below them.
+    pub(super) fn frozen_lines(&self) -> usize {
+        if self.frozen.is_empty() {
+            return 0;
+        }
+        let rest = self
+            .lines
+            .iter()
+            .position(|line| line.depth == 0 && !self.frozen.contains(&line.id));
+        rest.unwrap_or(self.lines.len())
+    }
+
+    /// The root above a line.
+    pub(super) fn root_of(&self, line: usize) -> RowId {
+        let above = self.lines[..=line].iter().rev();
+        let root = above.clone().find(|line| line.depth == 0);
+        root.map_or(self.lines[line].id, |root| root.id)
+    }
+
+    pub(super) fn select_something(&mut self) {
+        if self.selected_line().is_none() {
+            self.go(Motion::First);
+        }
+    }
+
+    pub(super) fn go(&mut self, motion: Motion) {
+        let Some(last) = self.lines.len().checked_sub(1) else {
+            return;
+        };
+        let page = usize::from(self.areas().rows.height.saturating_sub(1)).max(1);
+        let next = match (self.selected_line(), motion) {
+            (_, Motion::First) | (None, Motion::Up | Motion::Down | Motion::PageUp) => 0,
+            (_, Motion::Last) => last,
+            (None, _) => page.min(last),
+            (Some(place), Motion::Up) => place.saturating_sub(1),
+            (Some(place), Motion::Down) => (place + 1).min(last),
+            (Some(place), Motion::PageUp) => place.saturating_sub(page),
+            (Some(place), Motion::PageDown) => (place + page).min(last),
+            (Some(place), Motion::Left | Motion::Right) => place,
+        };
+        self.select(next);
+    }
+
+    fn select(&mut self, place: usize) {
+        let id = self.lines[place].id;
+        let view = self.view_mut();
+        view.selected = Some(id);
+        view.place = place;
+    }
+
+    /// Opens what can be opened; shows more of what cannot.
+    pub(super) fn toggle(&mut self) {
+        self.select_something();
+        let Some(line) = self.selected_line().map(|place| self.lines[place]) else {
+            return;
+        };
+        if line.is_open.is_none() {
+            self.shows_details = !self.shows_details;
+            return;
+        }
+        self.flip(line.id);
+    }
+
+    fn flip(&mut self, id: RowId) {
+        if !self.toggled.remove(&id) {
+            self.toggled.insert(id);
+        }
+        self.rebuild();
+    }
+
+    pub(super) fn open(&mut self) {
+        self.select_something();
+        let Some(line) = self.selected_line().map(|place| self.lines[place]) else {
+            return;
+        };
+        match line.is_open {
+            Some(false) => self.flip(line.id),
+            // Further in.
+            Some(true) => self.go(Motion::Down),
+            None => self.shows_details = true,
+        }
+    }
+
+    /// Closes the row, or goes to the one that it is below.
+    pub(super) fn close(&mut self) {
+        let Some(place) = self.selected_line() else {
+            return;
+        };
+        let line = self.lines[place];
+        if self.shows_details && line.is_open.is_none() {
+            self.shows_details = false;
+        } else if line.is_open == Some(true) {
+            self.flip(line.id);
+        } else if line.depth > 0 {
+            let parent = self.lines[..place]
+                .iter()
+                .rposition(|above| above.depth < line.depth);
+            self.select(parent.unwrap_or(place));
+        }
+    }
+
+    /// Opens all roots, or closes them if all are open.
+    pub(super) fn open_all(&mut self) {
+        let roots = self.lines.iter().filter(|line| line.depth == 0);
+        let closed: Vec<RowId> = roots
+            .clone()
+            .filter(|line| line.is_open == Some(false))
+            .map(|line| line.id)
+            .collect();
+        if closed.is_empty() {
+            let open: Vec<RowId> = roots.map(|line| line.id).collect();
+            self.toggled.retain(|id| !open.contains(id));
+        } else {
+            self.toggled.extend(closed);
+        }
+        self.rebuild();
+    }
+
+    /// Scrolls as little as needed: the selected row stays where it is on the screen
+    /// as long as it is within.
+    pub(super) fn keep_in_view(&mut self) {
+        let selected = self.selected_line();
+        if selected.is_none() && self.view().selected.is_some() {
+            // It is gone; its place is taken by what is there now.
+            match self.lines.len().checked_sub(1) {
+                Some(last) => self.select(self.view().place.min(last)),
+                None => self.view_mut().selected = None,
+            }
+        }
+        let selected = self.selected_line();
+        if let Some(place) = selected {
+            self.view_mut().place = place;
+        }
+        let areas = self.areas();
+        let frozen = usize::from(areas.frozen.height);
+        let height = usize::from(areas.rows.height);
+        let last_offset = self.lines.len().saturating_sub(frozen + height);
+        let mut offset = self.view().offset.min(last_offset);
+        if let Some(place) = selected.and_then(|place| place.checked_sub(frozen)) {
+            offset = offset.min(place);
+            if height > 0 && place >= offset + height {
+                offset = place + 1 - height;
+            }
+        }
+        self.view_mut().offset = offset;
+    }
+}
+
+fn branch(node: &Node, depth: u8, is_open: bool, target: Target) -> Line {
+    Line {
+        id: node.id,
+        depth,
+        is_open: node.opens().then_some(is_open),
+        target,
+    }
+}
+
+const fn leaf(id: RowId, depth: u8, target: Target) -> Line {
+    Line {
+        id,
+        depth,
+        is_open: None,
+        target,
+    }
+}

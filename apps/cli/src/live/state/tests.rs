@@ -1,0 +1,250 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::live::samples::{data, flows};
+
+/// A state after these messages, over the usual flows.
+fn state(messages: Vec<Message>) -> State {
+    let mut state = State::new("eth0".to_owned(), true, Tab::Programs, String::new());
+    state.update(data(flows()).into());
+    for message in messages {
+        state.update(message);
+    }
+    state
+}
+
+/// What stands in each line, indented, with `>` before the selected one.
+fn shown(state: &State) -> Vec<String> {
+    let line = |line: &Line| {
+        let name = match (state.node(line), state.item(line)) {
+            (Some(node), _) => node.label.clone(),
+            (_, Some(item)) => format!("#{}", item.index + 1),
+            _ => "nothing".to_owned(),
+        };
+        let mark = if state.view().selected == Some(line.id) {
+            ">"
+        } else {
+            ""
+        };
+        format!("{mark}{}{name}", " ".repeat(line.depth.into()))
+    };
+    state.lines.iter().map(line).collect()
+}
+
+#[track_caller]
+fn check(messages: Vec<Message>, expected: &[&str]) {
+    assert_eq!(shown(&state(messages)), expected);
+}
+
+const DOWN: Message = Message::Move(Motion::Down);
+
+#[test]
+fn who_is_busy_comes_first() {
+    check(vec![], &["firefox", "curl", "unattributed"]);
+    check(vec![Message::Reverse], &["unattributed", "curl", "firefox"]);
+    check(
+        vec![Message::Tab(Tab::Hosts)],
+        &["93.184.216.34", "9.9.9.9", "2001:db8::1:2"],
+    );
+    check(vec![Message::Tab(Tab::Flows)], &["#1", "#3", "#4", "#2"]);
+    check(vec![Message::Tab(Tab::Services)], &["https tcp/443"]);
+}
+
+#[test]
+fn any_column_can_be_sorted_by() {
+    let mut state = state(vec![]);
+    let mut seen = Vec::new();
+    for _ in Tab::Programs.columns(true) {
+        state.update(Message::SortNext);
+        seen.push(state.view().sort);
+        assert_eq!(state.lines.len(), 3);
+    }
+    assert_eq!(seen.len(), 6);
+    assert!(seen.contains(&Column::Name) && seen.contains(&Column::Received));
+    state.update(Message::SortPrevious);
+    assert_eq!(state.view().sort, Column::Up);
+}
+
+#[test]
+fn a_program_opens_to_processes_and_flows() {
+    let opened = [
+        ">firefox",
+        " 300 firefox",
+        "  #1",
+        " 301 firefox",
+        "  #2",
+        "curl",
+    ];
+    let all = shown(&state(vec![DOWN, Message::Open]));
+    assert_eq!(all[..6], opened);
+    // In, out again, and closed.
+    let mut state = state(vec![DOWN, Message::Open, Message::Open]);
+    assert_eq!(shown(&state)[1], "> 300 firefox");
+    state.update(Message::Close);
+    assert_eq!(shown(&state)[1..3], ["> 300 firefox", " 301 firefox"]);
+    state.update(Message::Close);
+    state.update(Message::Close);
+    assert_eq!(shown(&state), [">firefox", "curl", "unattributed"]);
+}
+
+#[test]
+fn the_selection_stays_on_its_row() {
+    let mut state = state(vec![DOWN]);
+    let mut changed = flows();
+    changed[2].rate.received = 9_000_000;
+    state.update(data(changed).into());
+    assert_eq!(shown(&state), ["curl", ">firefox", "unattributed"]);
+    // When it is gone, what has its place now is selected.
+    state.update(data(flows().split_off(2)).into());
+    assert_eq!(shown(&state), ["curl", ">unattributed"]);
+    state.update(data(Vec::new()).into());
+    assert_eq!(shown(&state), [""; 0]);
+    state.update(DOWN);
+    assert_eq!(state.view().selected, None);
+}
+
+#[test]
+fn nobody_is_selected_until_somebody_moves() {
+    let mut state = state(vec![]);
+    let mut changed = flows();
+    changed[2].rate.received = 9_000_000;
+    state.update(data(changed).into());
+    assert_eq!(shown(&state), ["curl", "firefox", "unattributed"]);
+}
+
+#[test]
+fn frozen_rows_stay_on_top() {
+    let mut state = state(vec![Message::Move(Motion::Last), Message::Freeze]);
+    assert_eq!(shown(&state), [">unattributed", "firefox", "curl"]);
+    state.update(Message::Resized(80, 6));
+    state.update(Message::Move(Motion::Last));
+    let areas = state.areas();
+    assert_eq!((areas.frozen.height, areas.rows.height), (1, 1));
+    assert_eq!(state.view().offset, 1);
+    state.update(Message::Move(Motion::First));
+    state.update(Message::Freeze);
+    assert_eq!(shown(&state), ["firefox", "curl", ">unattributed"]);
+}
+
+#[test]
+fn a_filter_is_tried_while_it_is_written() {
+    let mut state = state(vec![Message::Filter]);
+    let typed = |text: &str| Message::Typed(text.to_owned());
+    let asked = |text: &str| {
+        Some(Effect::Ask {
+            filter: Filter::parse(text).unwrap(),
+            is_paused: false,
+        })
+    };
+    assert_eq!(state.update(typed("port:4")), asked("port:4"));
+    // What is wrong is said, and not asked.
+    assert_eq!(state.update(typed(" x:")), None);
+    assert!(state.prompt.as_ref().unwrap().error.is_some());
+    // It cannot be accepted either.
+    state.update(Message::Accept);
+    assert!(state.is_typing());
+    assert_eq!(state.update(Message::EraseWord), asked("port:4 "));
+    state.update(Message::Accept);
+    assert_eq!(
+        (state.filter.as_str(), state.is_typing()),
+        ("port:4 ", false)
+    );
+    // Esc while writing goes back to what was before, and then to everything.
+    state.update(Message::Filter);
+    state.update(typed("3"));
+    assert_eq!(state.update(Message::Cancel), asked("port:4 "));
+    assert_eq!(state.update(Message::Cancel), asked(""));
+}
+
+#[test]
+fn paused_is_asked_for() {
+    let mut state = state(vec![]);
+    let paused = |state: &mut State| match state.update(Message::Pause) {
+        Some(Effect::Ask { is_paused, .. }) => is_paused,
+        other => panic!("{other:?}"),
+    };
+    assert!(paused(&mut state));
+    assert!(!paused(&mut state));
+}
+
+#[test]
+fn help_is_read_and_goes_away() {
+    let mut state = state(vec![Message::Help]);
+    assert_eq!(state.help, Some(0));
+    state.update(DOWN);
+    assert_eq!((state.help, state.view().selected), (Some(1), None));
+    // Data keeps coming meanwhile.
+    state.update(data(Vec::new()).into());
+    assert!(state.help.is_some() && state.lines.is_empty());
+    assert_eq!(state.update(Message::Pause), None);
+    assert_eq!((state.help, state.is_paused), (None, false));
+    state.update(Message::Help);
+    assert_eq!(state.update(Message::Quit), Some(Effect::Quit));
+}
+
+#[test]
+fn small_screens_have_room_for_everything() {
+    for (width, height) in [(40, 10), (1, 1), (0, 0), (300, 100)] {
+        let mut state = state(vec![
+            Message::Resized(width, height),
+            DOWN,
+            Message::Details,
+        ]);
+        state.update(Message::Filter);
+        let areas = state.areas();
+        assert!(areas.footer.bottom() <= height, "{areas:?}");
+    }
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        (0..80_u16, 0..40_u16).prop_map(|(width, height)| Message::Resized(width, height)),
+        prop::sample::select(vec![
+            Motion::Up,
+            Motion::Down,
+            Motion::PageUp,
+            Motion::PageDown,
+            Motion::First,
+            Motion::Last,
+        ])
+        .prop_map(Message::Move),
+        prop::sample::select(Tab::ALL.to_vec()).prop_map(Message::Tab),
+        prop::sample::subsequence(vec![0, 1, 2, 3], 0..4).prop_map(|places| {
+            let flows = flows();
+            let some: Vec<_> = places.iter().map(|place| flows[*place].clone()).collect();
+            data(some).into()
+        }),
+        Just(()).prop_map(|()| Message::Toggle),
+        Just(()).prop_map(|()| Message::Open),
+        Just(()).prop_map(|()| Message::OpenAll),
+        Just(()).prop_map(|()| Message::Close),
+        Just(()).prop_map(|()| Message::Freeze),
+        Just(()).prop_map(|()| Message::SortNext),
+        Just(()).prop_map(|()| Message::Reverse),
+        Just(()).prop_map(|()| Message::Details),
+        Just(()).prop_map(|()| Message::Cancel),
+    ]
+}
+
+proptest! {
+    /// Whatever is done, the selected row exists and can be seen.
+    #[test]
+    fn the_selected_row_is_in_view(messages in prop::collection::vec(any_message(), 0..60)) {
+        let mut state = state(vec![]);
+        for message in messages {
+            state.update(message);
+            let areas = state.areas();
+            let frozen = usize::from(areas.frozen.height);
+            let height = usize::from(areas.rows.height);
+            if state.view().selected.is_none() || height == 0 {
+                continue;
+            }
+            let place = state.selected_line();
+            prop_assert!(place.is_some());
+            if let Some(place) = place.and_then(|place| place.checked_sub(frozen)) {
+                let offset = state.view().offset;
+                prop_assert!((offset..offset + height).contains(&place));
+            }
+        }
+    }
+}

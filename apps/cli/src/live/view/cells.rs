@@ -1,0 +1,232 @@
+//! The text of a row in a column.
+
+use std::net::SocketAddr;
+
+use flowner_core::Party;
+use flowner_core::attribution::Verdict;
+use flowner_core::flows::Direction;
+
+use crate::format;
+use crate::live::columns::Column;
+use crate::live::data::{Data, Fact, Item, Node, Numbers, Subject};
+use crate::live::state::{ends, service, state};
+
+/// Wire bytes, with a unit that is two characters wide always, so that units and digits
+/// stand below each other.
+pub(super) fn amount(bytes: u64) -> String {
+    padded(format::bytes(bytes))
+}
+
+/// Wire bytes a second, as [`amount`]; a dash where there are none, so that those who
+/// send stand out.
+pub(super) fn rate(bytes: u64) -> String {
+    if bytes == 0 {
+        return "-     ".to_owned();
+    }
+    let amount = format::bytes(bytes);
+    match amount.strip_suffix(" B") {
+        Some(number) => format!("{number} B/s "),
+        None => amount + "/s",
+    }
+}
+
+fn padded(amount: String) -> String {
+    if amount.ends_with(" B") {
+        amount + " "
+    } else {
+        amount
+    }
+}
+
+pub(super) fn of_node(node: &Node, column: Column) -> String {
+    match column {
+        Column::Name | Column::Program => node.label.clone(),
+        Column::Owners => node.owners.clone(),
+        Column::User => match &node.subject {
+            Subject::Process(flowner_core::ProcessParty::Process { user, .. }) => {
+                user.as_deref().map(format::printable).unwrap_or_default()
+            }
+            _ => String::new(),
+        },
+        column => number(&node.numbers, column),
+    }
+}
+
+pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
+    let Some(fact) = data.fact(item) else {
+        return String::new();
+    };
+    let (near, far) = ends(fact, item);
+    match column {
+        Column::Name => name(fact, item),
+        Column::Owners | Column::Program => owner(data, item),
+        Column::User => {
+            let owner = data.owner(item);
+            owner
+                .and_then(|owner| format::user(&owner.verdict))
+                .unwrap_or_default()
+        }
+        Column::Protocol => protocol(fact),
+        Column::Local => address(fact, near),
+        Column::Remote => far.map_or_else(String::new, |far| address(fact, far)),
+        Column::Service => service(fact).unwrap_or_default().to_owned(),
+        Column::State => state(fact).unwrap_or_default().to_owned(),
+        // One flow is one flow.
+        Column::Count | Column::Listening | Column::Connected => String::new(),
+        column => number(&item.numbers, column),
+    }
+}
+
+fn number(numbers: &Numbers, column: Column) -> String {
+    let count = |number: u64| {
+        if number == 0 {
+            "-".to_owned()
+        } else {
+            number.to_string()
+        }
+    };
+    match column {
+        Column::Count => count(numbers.count),
+        Column::Up => rate(numbers.up),
+        Column::Down => rate(numbers.down),
+        Column::Sent => amount(numbers.sent),
+        Column::Received => amount(numbers.received),
+        Column::Listening => count(numbers.listening),
+        Column::Connected => count(numbers.connected),
+        _ => String::new(),
+    }
+}
+
+/// A flow below its owner: which way, and to where.
+fn name(fact: Fact<'_>, item: &Item) -> String {
+    let (near, far) = ends(fact, item);
+    let protocol = protocol(fact);
+    if let Some(far) = far {
+        format!("{} {} {protocol}", arrow(fact, item), address(fact, far))
+    } else {
+        let state = state(fact).unwrap_or("bound");
+        format!("{state} {} {protocol}", address(fact, near))
+    }
+}
+
+/// Which way a flow was opened, as its row has it.
+pub(super) fn arrow(fact: Fact<'_>, item: &Item) -> char {
+    match fact {
+        Fact::Socket(..) => '↔',
+        Fact::Flow(flow) => match (flow.direction, item.is_remote_end) {
+            (Direction::Outgoing | Direction::Loopback, false) => '→',
+            (Direction::Incoming, false) | (Direction::Loopback, true) => '←',
+            _ => '↔',
+        },
+    }
+}
+
+pub(super) fn protocol(fact: Fact<'_>) -> String {
+    match fact {
+        Fact::Flow(flow) => flow.protocol.to_string(),
+        Fact::Socket(socket, _) => socket.protocol.to_string(),
+    }
+}
+
+pub(super) fn address(fact: Fact<'_>, address: SocketAddr) -> String {
+    match fact {
+        Fact::Flow(flow) => format::endpoint(flow.protocol, address),
+        Fact::Socket(..) => address.to_string(),
+    }
+}
+
+/// The program, or why there is none.
+pub(super) fn owner(data: &Data, item: &Item) -> String {
+    match data.party(item) {
+        None | Some(Party::Unattributed) => match data.owner(item).map(|owner| owner.verdict) {
+            Some(Verdict::Unknown(reason)) => format!("? {}", reason.name()),
+            Some(_) => "? hidden".to_owned(),
+            None => "?".to_owned(),
+        },
+        Some(party) => format::printable(&party.to_string()),
+    }
+}
+
+/// Whether a row has no owner that is known.
+pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
+    matches!(data.party(item), None | Some(Party::Unattributed))
+}
+
+/// The text in `width` columns: padded, or cut with an ellipsis.
+pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
+    use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+    let needed = text.width();
+    if needed <= width {
+        let blank = " ".repeat(width - needed);
+        return if is_number {
+            blank + text
+        } else {
+            text.to_owned() + &blank
+        };
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let next = c.width().unwrap_or(0);
+        if used + next + 1 > width {
+            break;
+        }
+        used += next;
+        kept.push(c);
+    }
+    if width > 0 {
+        kept.push('…');
+        used += 1;
+    }
+    kept + &" ".repeat(width.saturating_sub(used))
+}
+
+/// As [`fit`], but what is left out is in the middle, so that the end stays: that of an
+/// address is its port.
+pub(super) fn fit_address(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    let port = text.rfind(':').map_or(0, |colon| text.len() - colon);
+    if length <= width || port + 2 > width {
+        return fit(text, width, false);
+    }
+    let head: String = text.chars().take(width - port - 1).collect();
+    format!("{head}…{}", &text[text.len() - port..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_stand_below_each_other() {
+        for (bytes, expected) in [
+            (0, "      -     "),
+            (7, "      7 B/s "),
+            (1_230, "   1.23 kB/s"),
+            (45_600_000, "   45.6 MB/s"),
+        ] {
+            assert_eq!(fit(&rate(bytes), 12, true), expected);
+        }
+        assert_eq!(fit(&amount(999), 7, true), " 999 B ");
+        assert_eq!(fit(&amount(1_000), 7, true), "1.00 kB");
+    }
+
+    #[test]
+    fn ports_stay() {
+        assert_eq!(fit_address("[2001:db8::1]:443", 12), "[2001:d…:443");
+        assert_eq!(fit_address("10.0.0.1:443", 12), "10.0.0.1:443");
+        assert_eq!(fit_address("10.0.0.1:44345", 5), "10.0…");
+        assert_eq!(fit_address("10.0.0.1", 5), "10.0…");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(fit("abc", 5, false), "abc  ");
+        assert_eq!(fit("abcdef", 5, false), "abcd…");
+        // Wide characters are not cut in half.
+        assert_eq!(fit("日本語", 4, false), "日… ");
+        assert_eq!(fit("ab", 1, false), "…");
+        assert_eq!(fit("ab", 0, false), "");
+    }
+}

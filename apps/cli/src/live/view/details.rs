@@ -1,0 +1,281 @@
+//! What is known of the selected row, and how.
+
+use std::time::{Duration, SystemTime};
+
+use flowner_core::attribution::{Match, Ownership, Process, Verdict};
+use flowner_core::{Party, ProcessParty};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::widgets::{Block, Borders, Clear, Widget};
+
+use super::theme::Theme;
+use super::{cells, line, put};
+use crate::format::{self, printable};
+use crate::live::data::{Data, Fact, Facts, Item, Node, Subject};
+use crate::live::state::{State, ends, service, state as state_of};
+
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme) {
+    Clear.render(area, buffer);
+    let block = Block::new()
+        .borders(Borders::TOP)
+        .title(" Details (d closes) ")
+        .title_style(theme.faint())
+        .border_style(theme.faint());
+    let inner = block.inner(area);
+    block.render(area, buffer);
+    let mut rows = (0..inner.height).map(|number| line(inner, number));
+    for (name, text) in &lines(state) {
+        let width = usize::from(inner.width).saturating_sub(NAMES + 3).max(1);
+        let text: Vec<char> = printable(text).chars().collect();
+        let style = if matches!(*name, "owner" | "program") {
+            theme.strong()
+        } else {
+            Style::new()
+        };
+        for (number, part) in text.chunks(width).take(MAX_LINES).enumerate() {
+            let Some(row) = rows.next() else { return };
+            let name = if number == 0 { name } else { "" };
+            let x = put(
+                buffer,
+                row,
+                row.x + 1,
+                &cells::fit(name, NAMES, false),
+                theme.faint(),
+            );
+            let part: String = part.iter().collect();
+            put(buffer, row, x + 1, &part, style);
+        }
+    }
+}
+
+/// Columns for names.
+const NAMES: usize = 9;
+/// Lines that one fact may have.
+const MAX_LINES: usize = 3;
+
+type Fields = Vec<(&'static str, String)>;
+
+fn lines(state: &State) -> Fields {
+    let line = state.selected_line().map(|place| &state.lines[place]);
+    let (Some(data), Some(line)) = (&state.data, line) else {
+        return vec![("", "no row is selected; ↓ selects one".to_owned())];
+    };
+    if let Some(node) = state.node(line) {
+        return of_node(data, node);
+    }
+    state
+        .item(line)
+        .map(|item| of_item(data, item))
+        .unwrap_or_default()
+}
+
+fn of_node(data: &Data, node: &Node) -> Fields {
+    let mut fields = Vec::new();
+    match &node.subject {
+        Subject::Program(party) => of_party(party, node, &mut fields),
+        Subject::Process(party) => of_process_party(data, party, node, &mut fields),
+        Subject::Host(address) => fields.push(("host", address.to_string())),
+        Subject::Service(_) => fields.push(("service", node.label.clone())),
+        Subject::Others => {
+            fields.push(("", "what found no place in a list that was full".to_owned()));
+        }
+    }
+    if !node.owners.is_empty() {
+        fields.push(("programs", node.owners.clone()));
+    }
+    let numbers = &node.numbers;
+    fields.push(if data.has_bytes() {
+        (
+            "traffic",
+            format!(
+                "sent {}, received {} in {}",
+                format::bytes(numbers.sent),
+                format::bytes(numbers.received),
+                format::count(numbers.count, "flow")
+            ),
+        )
+    } else {
+        (
+            "sockets",
+            format!(
+                "{}: {} listening, {} connected",
+                numbers.count, numbers.listening, numbers.connected
+            ),
+        )
+    });
+    fields
+}
+
+fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
+    fields.push(("program", party.to_string()));
+    for program in party.programs() {
+        if let Some(path) = &program.path {
+            fields.push(("path", path.display().to_string()));
+        }
+        fields.push(("because", format!("a process of it {}", program.grouping)));
+    }
+    match party {
+        Party::Unattributed => fields.push((
+            "because",
+            "open the row: each flow tells why nobody is known".to_owned(),
+        )),
+        Party::User(_) | Party::Unit(_) => fields.push((
+            "because",
+            "the process may not be looked at; `flowner doctor` says what would change that"
+                .to_owned(),
+        )),
+        Party::Program(_) | Party::Several(_) => {}
+    }
+    if !node.nodes.is_empty() {
+        let processes = node.nodes.iter().map(|node| node.label.clone());
+        let processes: Vec<_> = processes.take(8).collect();
+        let more = if node.nodes.len() > 8 { ", …" } else { "" };
+        fields.push(("processes", processes.join(", ") + more));
+    }
+}
+
+fn of_process_party(data: &Data, party: &ProcessParty, node: &Node, fields: &mut Fields) {
+    let owner = node.items.first().and_then(|item| data.owner(item));
+    let process = owner.as_ref().and_then(|owner| {
+        let mut processes = owner.verdict.processes().iter();
+        processes.find(|process| match party {
+            ProcessParty::Process { id, .. } => process.id() == *id,
+            ProcessParty::Other(_) => false,
+        })
+    });
+    match process {
+        Some(process) => of_process(data.at, process, fields),
+        None => fields.push(("process", node.label.clone())),
+    }
+}
+
+fn of_process(now: SystemTime, process: &Process, fields: &mut Fields) {
+    let parts = [
+        Some(format!("{} {}", process.pid, process.name)),
+        process.user.as_ref().map(|user| format!("user {user}")),
+        process
+            .started
+            .map(|started| format!("started {} ago", ago(now, started))),
+        process.parent.map(|parent| format!("by {parent}")),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    fields.push(("process", text));
+    if let Some(path) = &process.path {
+        let deleted = if process.path_deleted {
+            " (deleted or replaced since)"
+        } else {
+            ""
+        };
+        fields.push(("path", format!("{}{deleted}", path.display())));
+    }
+    if let Some(unit) = &process.unit {
+        fields.push(("unit", unit.to_string()));
+    }
+    if let Some(arguments) = &process.arguments {
+        let arguments: Vec<_> = arguments.iter().map(|one| one.to_string_lossy()).collect();
+        fields.push(("command", arguments.join(" ")));
+    }
+}
+
+fn of_item(data: &Data, item: &Item) -> Fields {
+    let Some(fact) = data.fact(item) else {
+        return Vec::new();
+    };
+    let mut fields = vec![what(fact, item)];
+    let owner = data.owner(item);
+    fields.push(("owner", owned_by(owner.as_ref())));
+    if let Some(how) = owner.as_ref().and_then(|owner| evidence(data, owner)) {
+        fields.push(("because", how));
+    }
+    if let Some(Verdict::Process(process)) = owner.as_ref().map(|owner| &owner.verdict) {
+        of_process(data.at, process, &mut fields);
+    }
+    if let Fact::Flow(flow) = fact {
+        let other = if item.is_remote_end {
+            &flow.owner
+        } else {
+            &flow.remote_owner
+        };
+        if let Some(other) = other {
+            fields.push(("other end", format::owner(Some(other))));
+        }
+        fields.push(("traffic", traffic(data, item)));
+    }
+    fields
+}
+
+fn what(fact: Fact<'_>, item: &Item) -> (&'static str, String) {
+    let (near, far) = ends(fact, item);
+    let far = far.map_or_else(String::new, |far| {
+        format!(
+            " {} {}",
+            cells::arrow(fact, item),
+            cells::address(fact, far)
+        )
+    });
+    let near = cells::address(fact, near);
+    let (name, direction) = match fact {
+        Fact::Flow(flow) => ("flow", Some(flow.direction.name())),
+        Fact::Socket(..) => ("socket", None),
+    };
+    let ends = format!("{} {near}{far}", cells::protocol(fact));
+    let parts = [
+        Some(ends.as_str()),
+        service(fact),
+        state_of(fact),
+        direction,
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (name, parts.join(", "))
+}
+
+fn owned_by(owner: Option<&Ownership>) -> String {
+    match owner.map(|owner| &owner.verdict) {
+        None => "nobody is known yet".to_owned(),
+        Some(Verdict::Unknown(reason)) => format!("unknown: {reason}"),
+        Some(_) => format::owner(owner),
+    }
+}
+
+/// How the owner is known and how old that is; or what would make it known.
+fn evidence(data: &Data, owner: &Ownership) -> Option<String> {
+    if let Verdict::Unknown(reason) = owner.verdict {
+        return reason.advice().map(ToOwned::to_owned);
+    }
+    let evidence = &owner.evidence;
+    let source = evidence.source.name();
+    let how = match evidence.matched {
+        None if matches!(data.facts, Facts::Sockets(_)) => {
+            return Some(format!("listed by {source} just now"));
+        }
+        None => return None,
+        Some(Match::FiveTuple) => "both addresses and ports match",
+        Some(Match::LocalEndpoint) => "a socket has exactly this local address and port",
+        Some(Match::WildcardAddress) => "a socket has this port on all addresses",
+        Some(Match::History) => "the same socket was seen before and after the packet",
+    };
+    let age = ago(data.at, evidence.observed_at);
+    Some(format!("{how}; seen {age} ago by {source}"))
+}
+
+fn traffic(data: &Data, item: &Item) -> String {
+    let numbers = &item.numbers;
+    let (sent, received) = (format::bytes(numbers.sent), format::bytes(numbers.received));
+    let when = match data.fact(item) {
+        Some(Fact::Flow(flow)) => {
+            let lasted = flow.last_seen.saturating_sub(flow.first_seen);
+            let last = SystemTime::UNIX_EPOCH.checked_add(flow.last_seen);
+            let last = last.map_or_else(String::new, |last| {
+                format!("; last packet {} ago", ago(data.at, last))
+            });
+            format!(" in {}{last}", format::duration(lasted))
+        }
+        _ => String::new(),
+    };
+    format!("sent {sent}, received {received}{when}")
+}
+
+fn ago(now: SystemTime, then: SystemTime) -> String {
+    format::duration(now.duration_since(then).unwrap_or(Duration::ZERO))
+}

@@ -1,0 +1,142 @@
+//! The first lines: what is looked at, how much there is, and which tab is in front.
+
+use flowner_core::{Coverage, Ending, Report};
+use ratatui::buffer::Buffer;
+
+use super::theme::Theme;
+use super::{cells, put, put_right};
+use crate::format;
+use crate::live::columns::Tab;
+use crate::live::data::{Data, Facts};
+use crate::live::state::{Areas, State};
+
+pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
+    summary(buffer, areas, state, theme);
+    tabs(buffer, areas, state, theme);
+    if let Some(notice) = state.data.as_ref().and_then(|data| data.notice.as_ref()) {
+        let fits = notice.long.chars().count() < usize::from(areas.notice.width);
+        let text = if fits { &notice.long } else { &notice.short };
+        put(buffer, areas.notice, 1, text, theme.notice());
+    }
+}
+
+fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
+    let area = areas.heading;
+    let x = put(buffer, area, 1, "flowner", theme.name());
+    let x = put(buffer, area, x + 1, &state.input, theme.strong());
+    if let Some(data) = &state.data {
+        match &data.facts {
+            Facts::Flows(report) => flows(buffer, areas, x + 2, data, report, theme),
+            Facts::Sockets(_) => {
+                let total = &data.total;
+                let text = format!(
+                    "{} · {} listening · {} connected",
+                    format::count(total.count, "socket"),
+                    total.listening,
+                    total.connected
+                );
+                put(buffer, area, x + 2, &text, theme.faint())
+            }
+        };
+    } else {
+        put(buffer, area, x + 2, "looking…", theme.faint());
+    }
+    let status = match state.data.as_ref().map(|data| &data.facts) {
+        Some(Facts::Flows(report)) if report.ending != Ending::Running => Some(" ended "),
+        _ if state.is_paused => Some(" paused "),
+        _ => None,
+    };
+    if let Some(status) = status {
+        let style = theme.notice().patch(theme.selected());
+        put_right(buffer, area, 0, status, style);
+    }
+}
+
+/// Rates in fixed places, then what may change its width.
+fn flows(
+    buffer: &mut Buffer,
+    areas: &Areas,
+    x: u16,
+    data: &Data,
+    report: &Report,
+    theme: Theme,
+) -> u16 {
+    let area = areas.heading;
+    let rate = |bytes| cells::fit(&cells::rate(bytes), 9, true);
+    let x = put(
+        buffer,
+        area,
+        x,
+        &format!("↑{}", rate(data.total.up)),
+        theme.up(),
+    );
+    let x = put(
+        buffer,
+        area,
+        x + 1,
+        &format!("↓{}", rate(data.total.down)),
+        theme.down(),
+    );
+    let mut facts = vec![
+        format::bytes(report.total().bytes),
+        format::count(data.total.count, "flow"),
+    ];
+    facts.extend(named(report));
+    let dropped = report.capture.map_or(0, |it| {
+        it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
+    });
+    if dropped > 0 {
+        facts.push(format!("{dropped} dropped"));
+    }
+    let mut x = x + 1;
+    for (place, fact) in facts.iter().enumerate() {
+        let separator = if place == 0 { " " } else { " · " };
+        let width = fact.chars().count() + separator.chars().count();
+        // Half a number is a wrong one.
+        if usize::from(x) + width > usize::from(area.right()) {
+            break;
+        }
+        x = put(buffer, area, x, separator, theme.faint());
+        x = put(buffer, area, x, fact, theme.faint());
+    }
+    x
+}
+
+/// How much of the bytes has an owner.
+fn named(report: &Report) -> Option<String> {
+    let (mut known, mut all) = (0_u64, 0_u64);
+    for group in report.coverage() {
+        let bytes = group.totals.total().bytes;
+        all = all.saturating_add(bytes);
+        if matches!(group.key, Some(Coverage::Named | Coverage::Partial)) {
+            known = known.saturating_add(bytes);
+        }
+    }
+    let percent = (u128::from(known) * 100).checked_div(u128::from(all))?;
+    Some(format!("{percent} % attributed"))
+}
+
+fn tabs(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
+    let area = areas.tabs;
+    let has_bytes = state.data.as_ref().is_none_or(|data| data.has_bytes());
+    let mut x = area.x + 1;
+    for tab in Tab::ALL {
+        let name = match tab {
+            Tab::Programs => "Programs",
+            Tab::Flows if has_bytes => "Flows",
+            Tab::Flows => "Sockets",
+            Tab::Hosts => "Hosts",
+            Tab::Services => "Services",
+        };
+        let style = if tab == state.tab {
+            theme.tab()
+        } else {
+            theme.faint()
+        };
+        x = put(buffer, area, x, name, style) + 2;
+    }
+    if !state.filter.is_empty() {
+        let filter = format!("/{} ", format::printable(&state.filter));
+        put_right(buffer, area, x, &filter, theme.strong());
+    }
+}
