@@ -78,6 +78,15 @@ pub(crate) fn user(verdict: &Verdict) -> Option<String> {
     user.map(|user| printable(&user.to_string()))
 }
 
+/// The service, container or sandbox of an owner, where known.
+pub(crate) fn unit(verdict: &Verdict) -> Option<String> {
+    let unit = match verdict {
+        Verdict::Partial { unit, .. } => unit.as_ref(),
+        verdict => verdict.processes().first()?.unit.as_ref(),
+    };
+    unit.map(|unit| printable(&unit.to_string()))
+}
+
 /// `a[1,2], b[3]`: each name once.
 fn shared<'a>(processes: impl Iterator<Item = &'a Process>) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();

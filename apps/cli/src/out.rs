@@ -28,9 +28,9 @@ impl Out {
         }
     }
 
-    /// Whether somebody watches.
-    pub(crate) const fn is_terminal(&self) -> bool {
-        self.width.is_some()
+    /// The width of the terminal, if it is one.
+    pub(crate) const fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// Writes one JSON object as a line.

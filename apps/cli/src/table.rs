@@ -24,6 +24,8 @@ struct Row {
     style: Style,
 }
 
+/// Characters between two columns.
+const GAP: usize = 2;
 /// For headings.
 const HEADING: Style = Style::new().bold();
 /// For what needs no attention, such as closed flows.
@@ -48,6 +50,25 @@ impl Table {
     /// Whether it has no rows.
     pub(crate) const fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Leaves out the columns that give way, in this order, until the rest fits into
+    /// `width` characters.
+    pub(crate) fn shrink(&mut self, width: usize, give_way: &[&str]) {
+        for title in give_way {
+            let widths = self.widths();
+            let needed = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+            if needed <= width {
+                return;
+            }
+            let place = self.columns.iter().position(|(name, _)| name == title);
+            if let Some(place) = place {
+                self.columns.remove(place);
+                for row in &mut self.rows {
+                    row.cells.remove(place);
+                }
+            }
+        }
     }
 
     /// Writes all rows; on a terminal of `width` columns none is longer.
@@ -84,7 +105,7 @@ impl Table {
         let mut line = String::new();
         for ((cell, width), (_, align)) in cells.zip(widths).zip(&self.columns) {
             if !line.is_empty() {
-                line.push_str("  ");
+                line.push_str(&" ".repeat(GAP));
             }
             let padding = width.saturating_sub(cell.chars().count());
             match align {

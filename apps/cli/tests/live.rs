@@ -33,7 +33,7 @@ impl Stage {
             listener,
         };
         stage.terminal.command("stty -g > before; echo STORED");
-        stage.terminal.wait_for("\nREADY");
+        stage.terminal.wait_for("STORED");
         Some(stage)
     }
 
@@ -76,7 +76,7 @@ impl Stage {
     /// It has ended with this code, and the terminal is as it was.
     #[track_caller]
     fn check_ended(&mut self, code: u8) -> String {
-        let screen = self.terminal.wait_restored("\nOVER");
+        let screen = self.terminal.wait_restored("OVER");
         let ended = std::fs::read_to_string(self.file("ended")).unwrap();
         assert_eq!(ended.trim(), format!("ENDED {code}"), "{screen}");
         self.check_modes();
@@ -87,7 +87,7 @@ impl Stage {
     #[track_caller]
     fn check_modes(&mut self) {
         self.terminal.keys("stty -g > after; echo COMPARED\r");
-        self.terminal.wait_for("\nCOMPARED");
+        self.terminal.wait_for("COMPARED");
         let [before, after] =
             ["before", "after"].map(|name| std::fs::read_to_string(self.file(name)).unwrap());
         assert_eq!(before, after);

@@ -66,15 +66,136 @@ fn sockets_that_come_and_go() {
         "20ms",
         &filter,
     ]));
+    assert!(watch.error_line().starts_with("0 sockets now"));
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let line = watch.line();
     assert!(
-        line.starts_with("+ tcp") && line.contains(&std::process::id().to_string()),
+        line.starts_with("+ ") && line.contains(&format!("[{}]", std::process::id())),
         "{line}"
     );
     drop(listener);
-    assert!(watch.line().starts_with("- tcp"));
+    assert!(watch.line().starts_with("- "));
     watch.interrupt();
     assert_eq!(watch.rest(), Vec::<String>::new());
     assert!(watch.child.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn changes_are_json_lines_too() {
+    let _alone = alone();
+    let filter = format!("pid:{}", std::process::id());
+    let watch = common::Running::spawn(flowner().args([
+        "sockets",
+        "--watch",
+        "--json",
+        "--interval",
+        "20ms",
+        &filter,
+    ]));
+    assert!(watch.line().contains("\"schema\":1"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap().to_string();
+    let line = || json_lines(&watch.line_with(|line| line.contains(&local))).remove(0);
+    let opened = line();
+    assert_eq!(
+        (&opened["type"], &opened["change"]),
+        (&"socket".into(), &"opened".into())
+    );
+    assert!(opened["time"].as_str().unwrap().ends_with('Z'));
+    drop(listener);
+    assert_eq!(line()["change"], "closed");
+    watch.interrupt();
+}
+
+#[cfg(unix)]
+#[test]
+fn who_waits_until_somebody_listens() {
+    let _alone = alone();
+    let free = || {
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+    };
+    let address = free();
+    let mut who =
+        common::Running::spawn(flowner().args(["who", "--wait", "--json", &address.to_string()]));
+    assert!(who.line().contains("\"schema\":1"));
+    assert!(who.child.try_wait().unwrap().is_none());
+    let _listener = TcpListener::bind(address).unwrap();
+    let lines = json_lines(&who.rest().join("\n"));
+    assert_eq!(lines[0]["owner"]["processes"][0]["pid"], std::process::id());
+    assert!(who.child.wait().unwrap().success());
+
+    let output = run(&["who", "--wait", "--timeout", "50ms", &free().to_string()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}
+
+#[test]
+fn listening_sockets_only() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let filter = format!("port:{}", listener.local_addr().unwrap().port());
+    let states = |arguments: &[&str]| -> Vec<String> {
+        let lines = json_lines(&stdout(&run(arguments)));
+        let states = lines[1..].iter().map(|line| line["state"].to_string());
+        states.collect()
+    };
+    assert_eq!(
+        states(&["sockets", "--json", "--listening", &filter]),
+        ["\"listen\""]
+    );
+    // The portable table lists no connections.
+    #[cfg(target_os = "linux")]
+    assert_eq!(states(&["sockets", "--json", &filter]).len(), 3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_holds_what() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let pid = std::process::id();
+    let name = std::env::current_exe().unwrap();
+    let name = name.file_name().unwrap().to_str().unwrap();
+    for target in [
+        format!("pid:{pid}"),
+        format!("program:{name}"),
+        "127.0.0.1".to_owned(),
+    ] {
+        let output = run(&["who", &target]);
+        assert!(output.status.success(), "{target}: {}", stderr(&output));
+        let told = stdout(&output);
+        assert!(told.contains(&address), "{target}: {told}");
+    }
+    let output = run(&["who", "pid:4194305"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_tree_shows_who_started_whom() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let filter = format!("port:{}", address.port());
+    let told = stdout(&run(&["sockets", "--tree", &filter]));
+    let lines: Vec<&str> = told.lines().collect();
+    let place = |text: &str| {
+        let found = lines
+            .iter()
+            .position(|line| line.trim_start().starts_with(text));
+        found.unwrap_or_else(|| panic!("no {text} in {told}"))
+    };
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
+    let (own, above) = (place(&format!("{pid} ")), place(&format!("{parent} ")));
+    assert!(depth(lines[own]) > depth(lines[above]), "{told}");
+    assert_eq!(
+        lines[own + 1].trim_start(),
+        format!("tcp {address}  listen")
+    );
 }

@@ -33,6 +33,7 @@
 //! So the sum over programs, the unattributed included, is the total, always.
 #![warn(missing_docs)]
 
+mod changes;
 mod config;
 mod convert;
 pub mod doctor;
@@ -41,6 +42,7 @@ mod events;
 pub mod filter;
 mod ledger;
 mod monitor;
+mod process_tree;
 mod program;
 mod record;
 mod report;
@@ -52,11 +54,13 @@ mod totals;
 pub mod who;
 pub mod wire;
 
+pub use changes::{SocketChange, socket_changes};
 pub use config::{Config, Input, Limits, Live};
 pub use error::Error;
 pub use events::{Event, Events, NoEvent};
 pub use filter::{Filter, FilterError};
 pub use monitor::{Monitor, StopHandle};
+pub use process_tree::{Branch, process_tree};
 pub use program::{Facts, Grouping, Membership, Party, Program, Programs};
 pub use record::FlowRecord;
 pub use report::{Ending, InputInfo, Report};

@@ -1,9 +1,12 @@
-//! Whose socket is asked for: a port, an endpoint or a connection.
+//! Whose socket is asked for: that of a port, an address, a connection, a program or
+//! a process.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use flowner_attribution::{Protocol, Socket, SocketQuery};
+use flowner_attribution::{Protocol, Socket, SocketQuery, SocketState};
+
+use crate::filter::{Filter, FilterError};
 
 /// What somebody wants to know the owner of.
 ///
@@ -13,12 +16,13 @@ use flowner_attribution::{Protocol, Socket, SocketQuery};
 /// let ports = ["443", ":443", "*:443", "udp:53"];
 /// let endpoints = ["127.0.0.1:80", "[::1]:80", "tcp [::1]:80"];
 /// let connection = "tcp 10.0.0.2:45784 -> 93.184.216.34:443";
-/// for text in ports.into_iter().chain(endpoints).chain([connection]) {
+/// let others = ["10.0.0.9", "pid:4242", "program:firefox", "unit:sshd", connection];
+/// for text in ports.into_iter().chain(endpoints).chain(others) {
 ///     let target: WhoTarget = text.parse()?;
 /// }
 /// # Ok::<(), flowner_core::who::WhoError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhoTarget {
     /// Every socket with this local port.
     Port {
@@ -35,8 +39,13 @@ pub enum WhoTarget {
         /// With v4-mapped IPv6 as IPv4 (RFC 4291, 2.5.5.2); the port is not 0.
         local: SocketAddr,
     },
+    /// Every socket with this address at either end.
+    Address(IpAddr),
     /// The socket of one connection.
     FiveTuple(SocketQuery),
+    /// Every socket that a [filter](crate::filter) by owner chooses: `pid:4242`,
+    /// `program:firefox`, `user:ada`, `unit:sshd`.
+    Owner(Filter),
 }
 
 impl WhoTarget {
@@ -50,7 +59,10 @@ impl WhoTarget {
                 protocol: Some(protocol),
                 local,
             } => Some(SocketQuery::new(protocol, local, None)),
-            Self::Endpoint { protocol: None, .. } | Self::Port { .. } => None,
+            Self::Endpoint { protocol: None, .. }
+            | Self::Port { .. }
+            | Self::Address(_)
+            | Self::Owner(_) => None,
         }
     }
 
@@ -62,6 +74,11 @@ impl WhoTarget {
             None => socket.protocol != Protocol::Raw,
         };
         match *self {
+            Self::Owner(ref filter) => filter.matches(socket),
+            Self::Address(address) => {
+                let is_remote = socket.remote.is_some_and(|remote| remote.ip() == address);
+                is_remote || socket.local.ip() == address
+            }
             Self::Port { protocol, port } => is_of(protocol) && socket.local.port() == port,
             Self::Endpoint { protocol, local } => is_of(protocol) && serves(socket, local),
             Self::FiveTuple(query) => {
@@ -70,6 +87,19 @@ impl WhoTarget {
                     && (socket.remote.is_none() || socket.remote == query.remote())
             }
         }
+    }
+}
+
+impl WhoTarget {
+    /// Whether somebody who waits for the target waits for this socket: at a port or
+    /// endpoint, one that takes what comes; anywhere else, any that is meant.
+    pub fn is_awaited(&self, socket: &Socket) -> bool {
+        let takes_all = match socket.state {
+            Some(state) => state == SocketState::Listen,
+            None => socket.remote.is_none(),
+        };
+        let is_place = matches!(self, Self::Port { .. } | Self::Endpoint { .. });
+        self.matches(socket) && (takes_all || !is_place)
     }
 }
 
@@ -96,9 +126,12 @@ pub enum WhoError {
     /// A number that is no port.
     #[error("`{0}` is no port: ports are 1 to 65535")]
     Port(String),
-    /// An address without a port.
+    /// An address without a port, where a connection needs one.
     #[error("`{0}` has no port; expected one behind it, as in 127.0.0.1:80 or [::1]:80")]
     NoPort(IpAddr),
+    /// A filter by owner that is none.
+    #[error("{}", .0.render())]
+    Filter(#[from] FilterError),
     /// Neither a port nor an address; names are not resolved.
     #[error("`{0}` is neither a port nor a numeric address with a port; expected {EXPECTED}")]
     Address(String),
@@ -110,18 +143,31 @@ pub enum WhoError {
     TooMany(String),
 }
 
-const EXPECTED: &str = "a port (443, udp:53), a local address with a port (127.0.0.1:80, [::1]:80) \
-     or a connection (tcp 10.0.0.2:45784 93.184.216.34:443)";
+const EXPECTED: &str = "a port (443, udp:53), an address (10.0.0.9), a local address with a port \
+     (127.0.0.1:80, [::1]:80), a connection (tcp 10.0.0.2:45784 93.184.216.34:443) or an owner \
+     (pid:4242, program:firefox, user:ada, unit:sshd)";
+
+/// Keys of the filter language that tell owners.
+const OWNERS: [&str; 4] = ["pid", "program", "user", "unit"];
 
 impl FromStr for WhoTarget {
     type Err = WhoError;
 
     fn from_str(text: &str) -> Result<Self, WhoError> {
-        let (protocol, ends) = split_protocol(text.trim());
+        let text = text.trim();
+        if let Some((key, _)) = text.split_once(':')
+            && OWNERS.iter().any(|owner| key.eq_ignore_ascii_case(owner))
+        {
+            return Ok(Self::Owner(Filter::parse(text)?));
+        }
+        let (protocol, ends) = split_protocol(text);
         let ends = ends.replace("->", " ");
         let ends: Vec<&str> = ends.split_whitespace().filter(|end| *end != "-").collect();
         match (protocol, &*ends) {
             (_, []) => Err(WhoError::Empty),
+            (None, [end]) if let Ok(address) = end.parse::<IpAddr>() => {
+                Ok(Self::Address(address.to_canonical()))
+            }
             (protocol, [end]) => Ok(match end.parse()? {
                 End::Port(port) => Self::Port { protocol, port },
                 End::Address(local) => Self::Endpoint { protocol, local },
@@ -195,6 +241,8 @@ mod tests {
             Ok(WhoTarget::Port { protocol: p, port }) => format!("{} port {port}", protocol(p)),
             Ok(WhoTarget::Endpoint { protocol: p, local }) => format!("{} {local}", protocol(p)),
             Ok(WhoTarget::FiveTuple(query)) => query.to_string(),
+            Ok(WhoTarget::Address(address)) => format!("at {address}"),
+            Ok(WhoTarget::Owner(filter)) => format!("owner {filter}"),
             Err(error) => format!("{error:?}"),
         }
     }
@@ -230,6 +278,21 @@ mod tests {
     }
 
     #[test]
+    fn addresses_and_owners() {
+        check("127.0.0.1", "at 127.0.0.1");
+        check("::1", "at ::1");
+        check("::ffff:10.0.0.1", "at 10.0.0.1");
+        check("pid:4242", "owner pid:4242");
+        check("Program:firefox", "owner program:firefox");
+        check("user:ada", "owner user:ada");
+        let error = "pid:x".parse::<WhoTarget>().unwrap_err().to_string();
+        assert!(
+            error.contains("no process id") && error.contains('^'),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn errors_say_what_is_wrong() {
         check("", "Empty");
         check("tcp", "Empty");
@@ -237,8 +300,7 @@ mod tests {
         check("0", "Port(\"0\")");
         check("65536", "Port(\"65536\")");
         check("127.0.0.1:0", "Port(\"0\")");
-        check("127.0.0.1", "NoPort(127.0.0.1)");
-        check("::1", "NoPort(::1)");
+        check("tcp 127.0.0.1", "NoPort(127.0.0.1)");
         check("*", "Address(\"*\")");
         check(":", "Address(\":\")");
         check("localhost:80", "Address(\"localhost:80\")");
@@ -290,12 +352,28 @@ mod tests {
         check_matches(tuple, "10.0.0.1:80", Some("10.0.0.2:8"), false);
         check_matches(tuple, "10.0.0.1:80", None, true);
         check_matches("udp 10.0.0.1:80 10.0.0.2:9", "10.0.0.1:80", None, false);
+        check_matches("10.0.0.2", "10.0.0.1:80", Some("10.0.0.2:8"), true);
+        check_matches("10.0.0.3", "10.0.0.1:80", Some("10.0.0.2:8"), false);
         let v6_only = Socket {
             v6_only: true,
             ..socket(Protocol::Tcp, "[::]:80", None)
         };
         let target: WhoTarget = "10.0.0.1:80".parse().unwrap();
         assert!(!target.matches(&v6_only));
+    }
+
+    #[test]
+    fn who_waits_for_a_port_waits_for_a_listener() {
+        let with = |state| Socket {
+            state,
+            ..socket(Protocol::Tcp, "10.0.0.1:80", None)
+        };
+        let port: WhoTarget = "80".parse().unwrap();
+        assert!(port.is_awaited(&with(Some(SocketState::Listen))));
+        assert!(!port.is_awaited(&with(Some(SocketState::Established))));
+        assert!(port.is_awaited(&with(None)));
+        let address: WhoTarget = "10.0.0.1".parse().unwrap();
+        assert!(address.is_awaited(&with(Some(SocketState::Established))));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod value;
 pub use group::GroupLine;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
 use flowner_attribution::{SocketQuery, SocketState};
@@ -28,6 +29,7 @@ use serde::Serialize;
 
 use self::owner::{FlowOwner, SocketOwner};
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
+use crate::changes::SocketChange;
 use crate::doctor::Check;
 use crate::program::Party;
 use crate::record::FlowRecord;
@@ -138,7 +140,8 @@ fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowO
 
 /// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `namespace` where
 /// it is in another network namespace, and `owner` as in a [`FlowLine`], without
-/// `match`.
+/// `match`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
+/// (when it was noticed).
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "socket")]
 pub struct SocketLine<'a> {
@@ -149,6 +152,10 @@ pub struct SocketLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<Text<&'a NetworkNamespace>>,
     owner: SocketOwner<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Time>,
 }
 
 impl<'a> SocketLine<'a> {
@@ -161,6 +168,17 @@ impl<'a> SocketLine<'a> {
             state: socket.state.map(SocketState::name),
             namespace: socket.namespace.as_deref().map(Text),
             owner: SocketOwner::new(&socket.owner),
+            change: None,
+            time: None,
+        }
+    }
+
+    /// The line of what happened to a socket, seen at a wall-clock time.
+    pub fn of_change(change: SocketChange<'a>, time: SystemTime) -> Self {
+        Self {
+            change: Some(change.name()),
+            time: Some(Time::at(time)),
+            ..Self::new(change.socket())
         }
     }
 

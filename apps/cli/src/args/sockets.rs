@@ -4,28 +4,61 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::live::interval;
+
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+#[command(after_help = "Examples:
+  flowner sockets                          every socket with its owner
+  flowner sockets --listening              who takes connections here
+  flowner sockets 'program:firefox !port:443'
+  flowner sockets --tree user:ada          by process, below those that started them
+  flowner sockets --watch --json           what opens and closes, as it does
+
+Sockets that live for less than --interval may be missed by --watch; `flowner watch`
+sees every packet.")]
 pub(crate) struct SocketsArgs {
     /// Show only sockets that match, such as 'port:53 program:dnsmasq'
     #[arg(value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
-    /// Keep the list up to date until interrupted
-    #[arg(short, long, conflicts_with = "json")]
+    /// Show only sockets that take what comes: listening ones, and UDP without a remote
+    /// end
+    #[arg(short, long)]
+    pub(crate) listening: bool,
+    /// Tell what opens, changes and closes, until interrupted
+    #[arg(short, long)]
     pub(crate) watch: bool,
     /// Time between looks with --watch
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
+    /// By process, each below the one that started it
+    #[arg(short, long, conflicts_with_all = ["watch", "json"])]
+    pub(crate) tree: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, or: tcp 10.0.0.2:45784 1.1.1.1:443";
+const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, 10.0.0.9, pid:4242, program:firefox, \
+                        user:ada, unit:sshd, or: tcp 10.0.0.2:45784 1.1.1.1:443";
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowner who 443                          who holds port 443?
+  flowner who tcp 10.0.0.2:45784 93.184.216.34:443
+  flowner who pid:4242                     what does this process hold?
+  flowner who --wait --timeout 30s 5432 && psql
+
+Exit codes: 0 found, 1 not found, 2 error.")]
 pub(crate) struct WhoArgs {
-    #[arg(help = WHO_HELP, value_name = "PORT | ADDR:PORT | FIVE-TUPLE", required = true)]
+    #[arg(help = WHO_HELP, value_name = "TARGET", required = true)]
     pub(crate) target: Vec<String>,
+    /// Wait until somebody listens there, or what is meant exists
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    /// Wait for so long at most
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,16 +1,23 @@
 //! `flowner who`
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 use flowner_core::attribution::{Attributor, Ownership, Socket, SocketQuery};
 use flowner_core::who::WhoTarget;
-use flowner_core::wire::{HeadLine, OwnershipLine, SocketLine};
+use flowner_core::wire::{HeadLine, OwnershipLine};
 
 use crate::args::WhoArgs;
-use crate::commands::sockets;
-use crate::error::{NOT_FOUND, Outcome, say};
+use crate::commands::sockets::{self, set_handler};
+use crate::error::{Failure, NOT_FOUND, Outcome, say};
 use crate::format;
 use crate::out::Out;
+
+/// The first and the longest pause between two looks with `--wait`: no system tells when
+/// somebody begins to listen.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
     let text = args.target.join(" ");
@@ -18,6 +25,10 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
     let mut attributor = Attributor::new()?;
     if args.json {
         out.json(&HeadLine::new("who"))?;
+        out.flush()?;
+    }
+    if args.wait {
+        wait(&target, &mut attributor, args.timeout)?;
     }
     // A connection has one owner, by the matching rules; a port may have many.
     if let Some(query) = target.query() {
@@ -25,23 +36,62 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
         return tell_connection(&query, &ownership, args.json, out);
     }
     let snapshot = attributor.snapshot()?;
-    let found: Vec<&Socket> = snapshot
-        .sockets()
-        .iter()
+    let all = snapshot.sockets().iter();
+    let found: Vec<Socket> = all
         .filter(|socket| target.matches(socket))
+        .cloned()
         .collect();
     if args.json {
-        for socket in &found {
-            out.json(&SocketLine::new(socket))?;
-        }
+        sockets::write_json(&found, out)?;
     } else if found.is_empty() {
-        say(format_args!("nobody that can be seen here holds {text}"));
+        say(nobody(&target, &text));
     } else {
-        out.table(&sockets::table(found.iter().copied()))?;
+        out.table(&sockets::table(&found, out.width()))?;
     }
     Ok(exit_code(
         found.iter().any(|socket| socket.owner.is_named()),
     ))
+}
+
+fn nobody(target: &WhoTarget, text: &str) -> String {
+    match target {
+        WhoTarget::Owner(_) => format!("no socket that can be seen here is of {text}"),
+        _ => format!("nobody that can be seen here holds {text}"),
+    }
+}
+
+/// Looks, with growing pauses, until there is something to tell, or the time is over.
+fn wait(
+    target: &WhoTarget,
+    attributor: &mut Attributor,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
+    let (interrupt, interrupted) = sync_channel(1);
+    set_handler(move || {
+        let _already_told = interrupt.try_send(());
+    })?;
+    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (mut pause, longest) = PAUSES;
+    loop {
+        let snapshot = attributor.snapshot()?;
+        if snapshot.sockets().iter().any(|it| target.is_awaited(it)) {
+            return Ok(());
+        }
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) || !rest(&interrupted, left, pause) {
+            return Ok(());
+        }
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// Rests; whether to go on.
+fn rest(interrupted: &Receiver<()>, left: Option<Duration>, pause: Duration) -> bool {
+    let pause = left.map_or(pause, |left| left.min(pause));
+    matches!(
+        interrupted.recv_timeout(pause),
+        Err(RecvTimeoutError::Timeout)
+    )
 }
 
 fn tell_connection(
@@ -50,8 +100,6 @@ fn tell_connection(
     json: bool,
     out: &mut Out,
 ) -> Outcome {
-    use std::io::Write;
-
     if json {
         out.json(&OwnershipLine::new(query, ownership))?;
     } else if let Some(matched) = ownership.evidence.matched {

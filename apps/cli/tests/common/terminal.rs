@@ -112,7 +112,7 @@ impl Terminal {
     /// Waits for a text on the screen.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) -> String {
-        self.wait(text, |screen| screen.contents().contains(text))
+        self.wait(text, |screen| shows(screen, text))
     }
 
     /// Waits until the shell has the terminal, and checks that it is as it was.
@@ -122,7 +122,7 @@ impl Terminal {
             !screen.alternate_screen()
                 && !screen.hide_cursor()
                 && !screen.bracketed_paste()
-                && screen.contents().contains(text)
+                && shows(screen, text)
         })
     }
 
@@ -138,6 +138,13 @@ impl Drop for Terminal {
         let _gone_already = self.shell.kill();
         let _gone_already = self.shell.wait();
     }
+}
+
+/// Whether a line has this text, other than a command that will write it.
+fn shows(screen: &Screen, text: &str) -> bool {
+    let contents = screen.contents();
+    let mut lines = contents.lines();
+    lines.any(|line| line.contains(text) && !line.contains("; echo"))
 }
 
 /// Whether the last line is the shell's prompt.

@@ -1,0 +1,99 @@
+//! `flowner sockets`
+
+mod columns;
+mod tree;
+mod watch;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use flowner_core::attribution::{Attributor, Snapshot, Socket, SocketState, Verdict};
+use flowner_core::wire::{HeadLine, SocketLine};
+use flowner_core::{Filter, Programs};
+
+use crate::args::SocketsArgs;
+use crate::config;
+use crate::error::{Failure, Outcome, say};
+use crate::format;
+use crate::out::Out;
+
+pub(crate) use columns::table;
+
+pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
+    let wanted = Wanted {
+        filter: config::filter(Some(&args.filter.join(" ")))?,
+        listening: args.listening,
+    };
+    let mut attributor = Attributor::new()?;
+    if args.watch {
+        return watch::run(args, &wanted, &mut attributor, out);
+    }
+    let sockets = wanted.of(&attributor.snapshot()?);
+    if args.json {
+        out.json(&HeadLine::new("sockets"))?;
+        write_json(&sockets, out)?;
+    } else if sockets.is_empty() {
+        say("no socket that can be seen here fits");
+    } else if args.tree {
+        tree::write(&sockets, out)?;
+    } else {
+        out.table(&table(&sockets, out.width()))?;
+    }
+    tell_hidden(&sockets, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes sockets with what people call their owners.
+pub(crate) fn write_json(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
+    let programs = Programs::of_this_host();
+    for socket in sockets {
+        let party = programs.party_of(Some(&socket.owner));
+        out.json(&SocketLine::new(socket).with_party(&party))?;
+    }
+    Ok(())
+}
+
+/// Which sockets are asked for.
+struct Wanted {
+    filter: Filter,
+    listening: bool,
+}
+
+impl Wanted {
+    fn of(&self, snapshot: &Snapshot) -> Vec<Socket> {
+        let sockets = snapshot.sockets().iter();
+        let wanted = sockets.filter(|socket| {
+            self.filter.matches(*socket) && (!self.listening || is_listening(socket))
+        });
+        wanted.cloned().collect()
+    }
+}
+
+/// Whether a socket takes what comes from anybody.
+fn is_listening(socket: &Socket) -> bool {
+    match socket.state {
+        Some(state) => state == SocketState::Listen,
+        None => socket.remote.is_none(),
+    }
+}
+
+/// Says what is missing, to whoever sits before it.
+fn tell_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
+    let is_hidden = |socket: &&Socket| matches!(socket.owner, Verdict::Partial { .. });
+    let hidden = sockets.iter().filter(is_hidden).count();
+    if hidden > 0 && io::stderr().is_terminal() {
+        let sockets = format::count(hidden as u64, "socket");
+        out.flush()?;
+        say(format_args!(
+            "{sockets} of processes that may not be looked at; `flowner doctor` says what \
+             would change that"
+        ));
+    }
+    Ok(())
+}
+
+/// Calls `handler` when the person or the system asks the program to end.
+pub(crate) fn set_handler(handler: impl FnMut() + Send + 'static) -> Result<(), Failure> {
+    ctrlc::set_handler(handler)
+        .map_err(|error| Failure::Message(format!("Ctrl-C could not be caught: {error}")))
+}

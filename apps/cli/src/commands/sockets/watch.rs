@@ -1,0 +1,103 @@
+//! `flowner sockets --watch`
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::SystemTime;
+
+use anstyle::{AnsiColor, Style};
+use flowner_core::attribution::{Attributor, Socket};
+use flowner_core::wire::{HeadLine, SocketLine};
+use flowner_core::{Programs, SocketChange, socket_changes};
+
+use super::{Wanted, columns, set_handler};
+use crate::args::SocketsArgs;
+use crate::error::{Failure, Outcome, say};
+use crate::format;
+use crate::out::Out;
+use crate::table::FAINT;
+
+const OPENED: Style = AnsiColor::Green.on_default();
+
+/// Tells what happens, from the first look on, until interrupted.
+pub(super) fn run(
+    args: &SocketsArgs,
+    wanted: &Wanted,
+    attributor: &mut Attributor,
+    out: &mut Out,
+) -> Outcome {
+    let (interrupt, interrupted) = sync_channel(1);
+    set_handler(move || {
+        let _already_told = interrupt.try_send(());
+    })?;
+    let mut writer = Writer::new(args.json);
+    let mut before = wanted.of(&attributor.snapshot()?);
+    if args.json {
+        out.json(&HeadLine::new("sockets"))?;
+    } else {
+        let now = format::count(before.len() as u64, "socket");
+        say(format_args!("{now} now; what changes follows; Ctrl-C ends"));
+    }
+    out.flush()?;
+    loop {
+        match interrupted.recv_timeout(args.interval) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
+        }
+        let snapshot = attributor.snapshot()?;
+        let now = wanted.of(&snapshot);
+        for change in socket_changes(&before, &now) {
+            writer.write(change, snapshot.started_at(), out)?;
+        }
+        out.flush()?;
+        before = now;
+    }
+}
+
+struct Writer {
+    programs: Option<Programs>,
+}
+
+impl Writer {
+    fn new(json: bool) -> Self {
+        Self {
+            programs: json.then(Programs::of_this_host),
+        }
+    }
+
+    fn write(
+        &mut self,
+        change: SocketChange<'_>,
+        at: SystemTime,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
+        if let Some(programs) = &self.programs {
+            let party = programs.party_of(Some(&change.socket().owner));
+            return out.json(&SocketLine::of_change(change, at).with_party(&party));
+        }
+        let (mark, style) = match change {
+            SocketChange::Opened(_) => ('+', OPENED),
+            SocketChange::Changed { .. } => ('~', Style::new()),
+            SocketChange::Closed(_) => ('-', FAINT),
+        };
+        let line = columns::line(change.socket());
+        let before = before(change).unwrap_or_default();
+        let time = humantime::format_rfc3339_millis(at);
+        writeln!(out, "{style}{mark} {time}  {line}{before}{style:#}")?;
+        Ok(())
+    }
+}
+
+/// What was else before.
+fn before(change: SocketChange<'_>) -> Option<String> {
+    let SocketChange::Changed { before, now } = change else {
+        return None;
+    };
+    let state = |socket: &Socket| socket.state.map_or("-", |state| state.name());
+    let was = if before.state == now.state {
+        format::verdict(&before.owner)
+    } else {
+        state(before).to_owned()
+    };
+    Some(format!("  (was {was})"))
+}

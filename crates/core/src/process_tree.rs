@@ -1,0 +1,172 @@
+//! Processes with their sockets, below those that started them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowner_attribution::{Process, Processes, Socket};
+
+/// A process in a list that is to be shown as a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch<'a> {
+    /// How far below a root: the parent is the last branch before with one less.
+    pub depth: usize,
+    /// The process.
+    pub process: Arc<Process>,
+    /// Its sockets; none where it only started somebody who has some. One that several
+    /// share is below each of them.
+    pub sockets: Vec<&'a Socket>,
+}
+
+/// The processes that hold these sockets, each below the one that started it, as far as
+/// that can be told (Linux: as far as `/proc` may be read), lowest pid first; and the
+/// sockets of which no process is known.
+pub fn process_tree(sockets: &[Socket]) -> (Vec<Branch<'_>>, Vec<&Socket>) {
+    let mut processes = Processes::new();
+    grow(sockets, |pid| processes.read(pid))
+}
+
+/// How far ancestors are followed.
+const MAX_DEPTH: usize = 64;
+
+fn grow(
+    sockets: &[Socket],
+    mut read: impl FnMut(u32) -> Option<Process>,
+) -> (Vec<Branch<'_>>, Vec<&Socket>) {
+    let mut known: BTreeMap<u32, (Arc<Process>, Vec<&Socket>)> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for socket in sockets {
+        let holders = socket.owner.processes();
+        if holders.is_empty() {
+            unknown.push(socket);
+        }
+        for process in holders {
+            let entry = known.entry(process.pid);
+            let (_, sockets) = entry.or_insert_with(|| (Arc::clone(process), Vec::new()));
+            sockets.push(socket);
+        }
+    }
+    add_ancestors(&mut known, &mut read);
+    let mut below: BTreeMap<Option<u32>, Vec<u32>> = BTreeMap::new();
+    for (pid, (process, _)) in &known {
+        let parent = process
+            .parent
+            .filter(|it| known.contains_key(it) && it != pid);
+        below.entry(parent).or_default().push(*pid);
+    }
+    let mut branches = Vec::with_capacity(known.len());
+    let mut waiting: Vec<(u32, usize)> = Vec::new();
+    let push = |waiting: &mut Vec<_>, parent: Option<u32>, depth: usize| {
+        let children = below.get(&parent).into_iter().flatten().rev();
+        waiting.extend(children.map(|pid| (*pid, depth)));
+    };
+    push(&mut waiting, None, 0);
+    while let Some((pid, depth)) = waiting.pop() {
+        // Each process is below one other, so it comes once.
+        let Some((process, sockets)) = known.remove(&pid) else {
+            continue;
+        };
+        branches.push(Branch {
+            depth,
+            process,
+            sockets,
+        });
+        push(&mut waiting, Some(pid), depth + 1);
+    }
+    (branches, unknown)
+}
+
+fn add_ancestors(
+    known: &mut BTreeMap<u32, (Arc<Process>, Vec<&Socket>)>,
+    read: &mut impl FnMut(u32) -> Option<Process>,
+) {
+    let parents: Vec<_> = known.values().map(|(process, _)| process.parent).collect();
+    for mut next in parents {
+        for _ in 0..MAX_DEPTH {
+            let Some(pid) = next.filter(|pid| *pid > 0 && !known.contains_key(pid)) else {
+                break;
+            };
+            let Some(process) = read(pid) else { break };
+            next = process.parent;
+            known.insert(pid, (Arc::new(process), Vec::new()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowner_attribution::{Protocol, Reason, Verdict};
+
+    use super::*;
+
+    fn process(pid: u32, parent: u32) -> Process {
+        Process {
+            parent: Some(parent),
+            ..Process::new(pid, format!("p{pid}"))
+        }
+    }
+
+    fn socket(port: u16, owner: Verdict) -> Socket {
+        Socket {
+            protocol: Protocol::Tcp,
+            local: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
+            remote: None,
+            state: None,
+            v6_only: false,
+            namespace: None,
+            owner,
+        }
+    }
+
+    #[track_caller]
+    fn check(owners: &[&[(u32, u32)]], host: &[(u32, u32)], expected: &[&str]) {
+        let sockets: Vec<Socket> = (1..)
+            .zip(owners)
+            .map(|(port, holders)| {
+                let holders = holders.iter();
+                let holders = holders.map(|(pid, parent)| Arc::new(process(*pid, *parent)));
+                socket(port, Verdict::Shared(holders.collect()))
+            })
+            .collect();
+        let read = |pid| {
+            let found = host.iter().find(|(it, _)| *it == pid);
+            found.map(|(pid, parent)| process(*pid, *parent))
+        };
+        let (branches, _) = grow(&sockets, read);
+        let shown: Vec<_> = branches
+            .iter()
+            .map(|branch| {
+                let ports = branch.sockets.iter().map(|it| it.local.port());
+                let ports: Vec<_> = ports.collect();
+                format!(
+                    "{}{} {ports:?}",
+                    " ".repeat(branch.depth),
+                    branch.process.pid
+                )
+            })
+            .collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn processes_stand_below_those_that_started_them() {
+        check(&[], &[], &[]);
+        let host = [(1, 0), (10, 1), (20, 10)];
+        check(
+            &[&[(30, 20)], &[(11, 10)], &[(10, 1)], &[(30, 20)]],
+            &host,
+            &["1 []", " 10 [3]", "  11 [2]", "  20 []", "   30 [1, 4]"],
+        );
+        // Shared by both; ancestors that cannot be read are left out.
+        check(&[&[(5, 4), (6, 5)]], &[], &["5 [1]", " 6 [1]"]);
+        // One that says it started itself, or a circle, is no endless tree.
+        check(&[&[(5, 5)]], &[], &["5 [1]"]);
+    }
+
+    #[test]
+    fn those_without_a_process_are_told_apart() {
+        let sockets = [socket(1, Verdict::Unknown(Reason::Gone))];
+        let (branches, unknown) = grow(&sockets, |_| None);
+        assert!(branches.is_empty());
+        assert_eq!(unknown, [&sockets[0]]);
+    }
+}
