@@ -68,6 +68,12 @@ impl Device {
         self.flags.contains(pcap::IfFlags::WIRELESS)
     }
 
+    /// The bytes that it has carried since it came up, both ways, whoever captures;
+    /// `None` where the system does not tell (only Linux is asked).
+    pub fn carried(&self) -> Option<u64> {
+        platform::traffic(&self.name)
+    }
+
     fn is_pseudo(&self) -> bool {
         platform::PSEUDO_DEVICES
             .iter()

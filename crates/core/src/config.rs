@@ -50,12 +50,28 @@ pub enum Input {
     File(PathBuf),
     /// A pcap or pcapng file from standard input.
     StandardInput,
+    /// A made-up host with made-up traffic, which needs no privilege.
+    Demo(Demo),
+}
+
+/// How the demo is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demo {
+    /// Ten minutes that are over, then as it happens, without end.
+    #[default]
+    Live,
+    /// Ten minutes of one day, at once; always the same.
+    Recorded,
 }
 
 impl Input {
     /// Whether packets arrive as they happen, so that owners can be looked up.
     pub const fn is_live(&self) -> bool {
-        matches!(self, Self::DefaultDevice | Self::Device(_))
+        matches!(
+            self,
+            Self::DefaultDevice | Self::Device(_) | Self::Demo(Demo::Live)
+        )
     }
 }
 

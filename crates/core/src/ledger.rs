@@ -10,14 +10,15 @@ use flowner_attribution::{self as attribution, Opened, Ownership, Question, Reas
 use flowner_attribution::{Source, Verdict, Waiter};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
-    Protocol, TableConfig, TcpFlags,
+    Protocol, TableConfig, TcpFlags, Update,
 };
 
 use crate::config::Limits;
 use crate::events::Event;
-use crate::program::{Owner, Program};
+use crate::history::{Chronicle, Credit, History, PacketOf};
+use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
-use crate::totals::Breakdowns;
+use crate::totals::{Breakdowns, Credited};
 
 /// Programs that are remembered as seen. Past that, none counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
@@ -29,6 +30,7 @@ pub(crate) struct Owners {
     /// For loopback flows, and those between containers or with one.
     pub(crate) remote: Option<Owner>,
     waiting: [bool; 2],
+    credit: Credit,
 }
 
 /// One end of a flow, as an index.
@@ -83,6 +85,7 @@ pub(crate) struct Ledger {
     table: FlowTable<Owners>,
     ended: EndedFlows,
     retired: Breakdowns,
+    chronicle: Chronicle,
     undecodable: BTreeMap<&'static str, Counters>,
     known_programs: HashSet<Arc<Program>>,
     asked: Asked,
@@ -120,6 +123,7 @@ impl Ledger {
                 ..EndedFlows::default()
             },
             retired: Breakdowns::new(limits.groups),
+            chronicle: Chronicle::new(),
             undecodable: BTreeMap::new(),
             known_programs: HashSet::new(),
             asked,
@@ -138,8 +142,12 @@ impl Ledger {
         // What ended made room for this flow, and may have had its five-tuple.
         self.retire(&mut ended, effects);
         self.just_ended = ended;
+        if update.change == Change::Opened {
+            self.opened(update.id, effects);
+        }
+        self.chronicle(update, packet);
         match update.change {
-            Change::Opened => self.opened(update.id, effects),
+            Change::Opened => {}
             Change::Continued => {
                 let is_bare = |tcp: flowner_flows::Tcp| !tcp.flags.contains(TcpFlags::FIN);
                 let is_bare = packet.payload_len == 0 && packet.tcp.is_some_and(is_bare);
@@ -165,6 +173,7 @@ impl Ledger {
     pub(crate) fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let mut ended = std::mem::take(&mut self.just_ended);
         self.table.advance(now, &mut ended);
+        self.chronicle.advance(self.table.now());
         self.retire(&mut ended, effects);
         self.just_ended = ended;
     }
@@ -210,6 +219,14 @@ impl Ledger {
         let was_named = owner.as_ref().is_some_and(is_named);
         if improved {
             *owner = Some(Owner { ownership, party });
+            let credit = credit(flow, &mut self.chronicle);
+            let before = std::mem::replace(&mut flow.data.credit, credit);
+            if credit != before {
+                self.chronicle.move_credit(id, before, credit);
+            }
+        }
+        if !flow.data.is_waiting() {
+            self.chronicle.settle(id);
         }
         let record = FlowRecord::new(flow, now, ended);
         self.tell_of_answer(record, end, improved, was_named, effects);
@@ -252,6 +269,11 @@ impl Ledger {
         &self.retired
     }
 
+    /// What was whose, and when.
+    pub(crate) fn history(&self) -> History {
+        self.chronicle.history()
+    }
+
     /// Frames that could not be decoded, by the name of the reason.
     pub(crate) fn undecodable_by_kind(&self) -> Vec<(&'static str, Counters)> {
         let kinds = self.undecodable.iter();
@@ -261,6 +283,11 @@ impl Ledger {
     /// What the flow table counted.
     pub(crate) fn table_statistics(&self) -> flowner_flows::TableStatistics {
         self.table.statistics()
+    }
+
+    /// The packet time that it is.
+    pub(crate) fn now(&self) -> Duration {
+        self.table.now()
     }
 
     /// The earliest and the latest packet time.
@@ -282,10 +309,29 @@ impl Ledger {
         if self.asked != Asked::Nobody {
             ask(flow, self.asked, effects);
         }
+        flow.data.credit = credit(flow, &mut self.chronicle);
         if self.is_watched {
             let record = FlowRecord::new(flow, now, None);
             effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
         }
+    }
+
+    fn chronicle(&mut self, update: Update, packet: &Packet) {
+        let Some(flow) = self.table.flow(update.id) else {
+            return;
+        };
+        let packet = PacketOf {
+            time: packet.time,
+            is_local: flow.is_from_local(update.from_initiator),
+            counters: Counters {
+                packets: 1,
+                bytes: packet.wire_len.into(),
+                payload_bytes: packet.payload_len.into(),
+            },
+        };
+        let is_settled = !flow.data.is_waiting();
+        self.chronicle
+            .count(update.id, flow.data.credit, is_settled, packet);
     }
 
     /// Tells those who look for the owners of a flow that still waits.
@@ -305,6 +351,7 @@ impl Ledger {
                 self.tell(Event::FlowClosed(record), effects);
             }
             for (flow, reason) in self.ended.push(flow, reason) {
+                self.chronicle.settle(flow.id());
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.retired.add(&record);
                 if record.is_waiting {
@@ -411,6 +458,16 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
         };
         effects.push(Effect::Ask(pack(flow.id(), end), question));
     }
+}
+
+/// To whom the packets of a flow are credited.
+fn credit(flow: &Flow<Owners>, chronicle: &mut Chronicle) -> Credit {
+    let Owners { local, remote, .. } = &flow.data;
+    let ownership = |owner| Option::map(owner, |owner: &Owner| &owner.ownership);
+    let (local, remote) = (local.as_ref(), remote.as_ref());
+    let credited = Credited::of(flow.direction(), ownership(local), ownership(remote));
+    let party = |owner: Option<&Owner>| owner.map_or(Party::Unattributed, |it| it.party.clone());
+    chronicle.credit(credited, party(local), party(remote))
 }
 
 fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {

@@ -36,10 +36,12 @@
 mod changes;
 mod config;
 mod convert;
+mod demo;
 pub mod doctor;
 mod error;
 mod events;
 pub mod filter;
+mod history;
 mod ledger;
 mod monitor;
 mod process_tree;
@@ -55,17 +57,18 @@ pub mod who;
 pub mod wire;
 
 pub use changes::{SocketChange, socket_changes};
-pub use config::{Config, Input, Limits, Live};
+pub use config::{Config, Demo, Input, Limits, Live};
 pub use error::Error;
 pub use events::{Event, Events, NoEvent};
 pub use filter::{Filter, FilterError};
+pub use history::{History, Line, Series, Traffic};
 pub use monitor::{Monitor, StopHandle};
 pub use process_tree::{Branch, process_tree};
 pub use program::{Facts, Grouping, Membership, Party, Program, Programs};
 pub use record::FlowRecord;
 pub use report::{Ending, InputInfo, Report};
 pub use services::service_name;
-pub use sort::{Page, Sort, SortKey, UnknownSortKey, sort_flows};
+pub use sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
 pub use totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
 
 pub use flowner_attribution as attribution;

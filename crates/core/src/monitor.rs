@@ -6,6 +6,8 @@
 //! the first packet of a flow glances at its socket before it reads the next one, and
 //! what that does not settle is looked up in the background.
 
+mod input;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,10 +16,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use flowner_attribution::{
     self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, Waiter,
 };
-use flowner_capture::{Device, Headers, LiveOptions, Next, Source, Statistics, Stopper, decode};
-use flowner_flows::LocalAddresses;
+use flowner_capture::{Headers, Next, Statistics, decode};
 
-use crate::config::{Config, Input};
+use self::input::{Feed, Opened, local_addresses};
+use crate::config::Config;
 use crate::convert;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
@@ -43,7 +45,7 @@ const UNKNOWN_LINK_TYPE: &str = "link-type";
 pub struct Monitor {
     shared: Arc<Shared>,
     service: Option<Arc<Service>>,
-    stopper: Stopper,
+    stopper: input::Stopper,
     input: InputInfo,
     thread: Option<JoinHandle<()>>,
 }
@@ -76,7 +78,7 @@ struct Progress {
 /// Stops a monitor from elsewhere, such as a signal handler's thread.
 #[derive(Debug, Clone)]
 pub struct StopHandle {
-    stopper: Stopper,
+    stopper: input::Stopper,
 }
 
 impl StopHandle {
@@ -123,10 +125,11 @@ impl Monitor {
         attributor: impl FnOnce() -> Result<Attributor, attribution::Error>,
     ) -> Result<Self, Error> {
         let opened = Opened::new(config)?;
-        let attributor = if config.owners && config.input.is_live() {
-            Some(attributor()?)
-        } else {
-            None
+        let attributor = match opened.attributor {
+            _ if !config.owners => None,
+            Some(attributor) => Some(attributor),
+            None if opened.info.is_live => Some(attributor()?),
+            None => None,
         };
         let asked = match &attributor {
             None => Asked::Nobody,
@@ -149,21 +152,21 @@ impl Monitor {
             events,
             progress: Progress::default(),
             programs: match attributor {
-                Some(_) => Programs::of_this_host(),
-                None => Programs::without_facts(),
+                Some(_) if !opened.is_made_up => Programs::of_this_host(),
+                Some(_) | None => Programs::without_facts(),
             },
         });
         let service = match attributor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
             None => None,
         };
-        let stopper = opened.source.stopper();
+        let stopper = opened.feed.stopper();
         let input = opened.info.clone();
         let pump = Pump {
             shared: Arc::clone(&shared),
             glance: service.as_ref().and_then(|service| service.take_glance()),
             service: service.clone(),
-            source: opened.source,
+            feed: opened.feed,
             extra_addresses: config.local_addresses.clone(),
             is_live: opened.info.is_live,
             refreshed: Instant::now(),
@@ -296,6 +299,8 @@ impl Shared {
         let ledger = self.ledger();
         Parts {
             span: ledger.span(),
+            now: ledger.now(),
+            history: ledger.history(),
             flows: ledger.flows(),
             undecodable: ledger.undecodable_by_kind(),
             table: ledger.table_statistics(),
@@ -378,75 +383,6 @@ impl Shared {
     }
 }
 
-/// An input that is open, and what is known of it.
-struct Opened {
-    source: Source,
-    info: InputInfo,
-    local: Option<LocalAddresses>,
-}
-
-impl Opened {
-    fn new(config: &Config) -> Result<Self, Error> {
-        let filter = config.capture_filter.as_deref();
-        let (source, name, devices) = match &config.input {
-            Input::File(path) => (
-                Source::file(path, filter)?,
-                path.display().to_string(),
-                None,
-            ),
-            Input::StandardInput => (Source::stdin(filter)?, "-".to_owned(), None),
-            Input::DefaultDevice => {
-                let devices = flowner_capture::devices()?;
-                let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
-                let name = device.name.clone();
-                (open_device(&name, config)?, name, Some(devices))
-            }
-            Input::Device(name) => {
-                let devices = flowner_capture::devices()?;
-                (open_device(name, config)?, name.clone(), Some(devices))
-            }
-        };
-        let info = InputInfo {
-            name,
-            link_type: source.link_type().name(),
-            is_live: devices.is_some(),
-        };
-        let local = match devices {
-            Some(devices) => Some(local_addresses(&devices, &config.local_addresses)),
-            None if config.local_addresses.is_empty() => None,
-            None => Some(config.local_addresses.iter().copied().collect()),
-        };
-        Ok(Self {
-            source,
-            info,
-            local,
-        })
-    }
-}
-
-fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
-    Ok(Source::live(&LiveOptions {
-        device: name.to_owned(),
-        snap_length: config.live.snap_length,
-        promiscuous: config.live.promiscuous,
-        filter: config.capture_filter.clone(),
-        ..LiveOptions::default()
-    })?)
-}
-
-fn local_addresses(devices: &[Device], extra: &[std::net::IpAddr]) -> LocalAddresses {
-    let addresses = devices.iter().flat_map(|device| &device.addresses);
-    let mut local: LocalAddresses = addresses
-        .clone()
-        .map(|address| address.ip)
-        .chain(extra.iter().copied())
-        .collect();
-    for broadcast in addresses.filter_map(|address| address.broadcast) {
-        local.add_broadcast(broadcast);
-    }
-    local
-}
-
 fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {
     let shared = Arc::clone(shared);
     let mut looked = Instant::now();
@@ -477,7 +413,7 @@ struct Pump {
     service: Option<Arc<Service>>,
     /// Asks for the owners of new flows before their sockets are gone.
     glance: Option<Box<dyn Glance>>,
-    source: Source,
+    feed: Feed,
     extra_addresses: Vec<std::net::IpAddr>,
     is_live: bool,
     refreshed: Instant,
@@ -505,7 +441,7 @@ impl Pump {
 
     /// Takes one packet, or whatever else comes.
     fn step(&mut self) -> Result<Option<Ending>, flowner_capture::Error> {
-        match self.source.next()? {
+        match self.feed.next()? {
             Next::Packet(packet) => {
                 let headers = match packet.link_type {
                     Some(link_type) => decode(link_type, packet.data, packet.wire_len)
@@ -547,7 +483,7 @@ impl Pump {
     }
 
     fn refresh_progress(&self) {
-        if let Some(progress) = self.source.progress() {
+        if let Some(progress) = self.feed.progress() {
             let shared = &self.shared.progress;
             shared.done.store(progress.read, Ordering::Relaxed);
             shared.of.store(progress.total, Ordering::Relaxed);
@@ -559,7 +495,7 @@ impl Pump {
         if !self.is_live {
             return;
         }
-        match self.source.statistics() {
+        match self.feed.statistics() {
             Ok(statistics) => self.shared.status().capture = Some(statistics),
             Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
         }

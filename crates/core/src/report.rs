@@ -9,6 +9,7 @@ use flowner_capture::Statistics;
 use flowner_flows::{Counters, Protocol, TableStatistics};
 
 use crate::filter::Filter;
+use crate::history::History;
 use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::totals::{Breakdowns, Coverage, Group, ProcessParty, Service};
@@ -23,6 +24,10 @@ pub struct Report {
     /// The earliest and the latest packet time, since the Unix epoch; `None` before
     /// the first packet.
     pub span: Option<(Duration, Duration)>,
+    /// The packet time of this report, since the Unix epoch; for a device the wall clock's.
+    pub now: Duration,
+    /// What was whose, and when: of all flows, whatever was selected.
+    pub history: History,
     /// The flows that are open or ended recently, by first packet.
     pub flows: Vec<FlowRecord>,
     /// Frames that belong to no flow, by reason.
@@ -64,6 +69,8 @@ pub enum Ending {
 /// What a report is made of, all read under one lock.
 pub(crate) struct Parts {
     pub(crate) span: Option<(Duration, Duration)>,
+    pub(crate) now: Duration,
+    pub(crate) history: History,
     pub(crate) flows: Vec<FlowRecord>,
     pub(crate) undecodable: Vec<(&'static str, Counters)>,
     pub(crate) table: TableStatistics,
@@ -82,6 +89,8 @@ impl Report {
             input,
             ending,
             span: parts.span,
+            now: parts.now,
+            history: parts.history,
             flows: parts.flows,
             undecodable: parts.undecodable,
             capture,
@@ -98,6 +107,8 @@ impl Report {
         let last = flows.iter().map(|flow| flow.last_seen).max();
         let parts = Parts {
             span: first.zip(last),
+            now: last.unwrap_or_default(),
+            history: History::new(),
             flows,
             undecodable: Vec::new(),
             table: TableStatistics::default(),
@@ -123,16 +134,27 @@ impl Report {
     /// lets everything pass.
     #[must_use]
     pub fn select(&self, filter: &Filter) -> Self {
-        let everything = filter.is_everything();
+        self.chosen(filter.is_everything(), |flow| filter.matches(flow))
+    }
+
+    /// The same report with the flows only that are credited to this party on one of their
+    /// ends, and with totals of those. Flows that are not listed any more are left out.
+    #[must_use]
+    pub fn of_party(&self, party: &Party) -> Self {
+        self.chosen(false, |flow| {
+            flow.shares().any(|share| share.party == party)
+        })
+    }
+
+    fn chosen(&self, everything: bool, is_chosen: impl Fn(&FlowRecord) -> bool) -> Self {
         let flows = self.flows.iter();
         Self {
             input: self.input.clone(),
             ending: self.ending.clone(),
             span: self.span,
-            flows: flows
-                .filter(|flow| filter.matches(*flow))
-                .cloned()
-                .collect(),
+            now: self.now,
+            history: self.history.clone(),
+            flows: flows.filter(|flow| is_chosen(flow)).cloned().collect(),
             undecodable: if everything {
                 self.undecodable.clone()
             } else {

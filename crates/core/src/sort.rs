@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use flowner_attribution::Verdict;
 
+use crate::filter::Filter;
 use crate::program::Party;
 use crate::record::FlowRecord;
 
@@ -139,30 +140,60 @@ impl FromStr for Sort {
 #[error("`{0}` is no key to sort by; expected one of {keys}, and `-` before it for the greatest first", keys = SortKey::ALL.map(SortKey::name).join(", "))]
 pub struct UnknownSortKey(String);
 
+/// Calls a sorting function with what a key compares, each of which has a type of its own.
+macro_rules! each_key {
+    ($sort_key:expr, |$key:ident| $call:expr) => {
+        each_key!(@ $sort_key, $key, $call,
+            Bytes => |flow: &FlowRecord| Some(flow.total().bytes),
+            Sent => |flow: &FlowRecord| Some(flow.sent.bytes),
+            Received => |flow: &FlowRecord| Some(flow.received.bytes),
+            Packets => |flow: &FlowRecord| Some(flow.total().packets),
+            Rate => |flow: &FlowRecord| Some(flow.rate.sent.saturating_add(flow.rate.received)),
+            Program => program,
+            Pid => pid,
+            User => user,
+            Protocol => |flow: &FlowRecord| Some(flow.protocol),
+            Local => |flow: &FlowRecord| Some(flow.local),
+            Remote => |flow: &FlowRecord| Some(flow.remote),
+            State => |flow: &FlowRecord| Some(flow.state),
+            Direction => |flow: &FlowRecord| Some(flow.direction.name()),
+            FirstSeen => |flow: &FlowRecord| Some(flow.first_seen),
+            LastSeen => |flow: &FlowRecord| Some(flow.last_seen),
+            Duration => |flow: &FlowRecord| Some(flow.last_seen.saturating_sub(flow.first_seen)),
+        )
+    };
+    (@ $sort_key:expr, $key:ident, $call:expr, $($name:ident => $value:expr,)+) => {
+        match $sort_key {
+            $(SortKey::$name => { let $key = $value; $call })+
+        }
+    };
+}
+
 /// Sorts flows. Equal ones stand in the order of their ids, so that the order is
 /// always the same; where the key is not known, flows come last either way.
 pub fn sort_flows(flows: &mut [FlowRecord], sort: Sort) {
-    match sort.key {
-        SortKey::Bytes => by(flows, sort, |flow| Some(flow.total().bytes)),
-        SortKey::Sent => by(flows, sort, |flow| Some(flow.sent.bytes)),
-        SortKey::Received => by(flows, sort, |flow| Some(flow.received.bytes)),
-        SortKey::Packets => by(flows, sort, |flow| Some(flow.total().packets)),
-        SortKey::Rate => by(flows, sort, |flow| {
-            Some(flow.rate.sent.saturating_add(flow.rate.received))
-        }),
-        SortKey::Program => by(flows, sort, program),
-        SortKey::Pid => by(flows, sort, pid),
-        SortKey::User => by(flows, sort, user),
-        SortKey::Protocol => by(flows, sort, |flow| Some(flow.protocol)),
-        SortKey::Local => by(flows, sort, |flow| Some(flow.local)),
-        SortKey::Remote => by(flows, sort, |flow| Some(flow.remote)),
-        SortKey::State => by(flows, sort, |flow| Some(flow.state)),
-        SortKey::Direction => by(flows, sort, |flow| Some(flow.direction.name())),
-        SortKey::FirstSeen => by(flows, sort, |flow| Some(flow.first_seen)),
-        SortKey::LastSeen => by(flows, sort, |flow| Some(flow.last_seen)),
-        SortKey::Duration => by(flows, sort, |flow| {
-            Some(flow.last_seen.saturating_sub(flow.first_seen))
-        }),
+    each_key!(sort.key, |key| by(flows, sort, key));
+}
+
+/// As [`by`], for the places of flows.
+fn sort_places<K: Ord>(
+    places: &mut [u32],
+    flows: &[FlowRecord],
+    sort: Sort,
+    key: impl Fn(&FlowRecord) -> Option<K>,
+) {
+    let flow = |place: u32| &flows[place as usize];
+    if sort.descending {
+        places.sort_by_cached_key(|place| {
+            let flow = flow(*place);
+            (Reverse(key(flow)), flow.id)
+        });
+    } else {
+        places.sort_by_cached_key(|place| {
+            let flow = flow(*place);
+            let key = key(flow);
+            (key.is_none(), key, flow.id)
+        });
     }
 }
 
@@ -197,6 +228,18 @@ fn user(flow: &FlowRecord) -> Option<String> {
         verdict => verdict.processes().first()?.user.as_ref()?,
     };
     Some(user.to_string())
+}
+
+/// The places of the flows that pass a filter, sorted as [`sort_flows`] does. Nothing is
+/// moved, so a long list costs little.
+pub fn choose_flows(flows: &[FlowRecord], filter: &Filter, sort: Sort) -> Vec<u32> {
+    let mut places: Vec<u32> = (0..)
+        .zip(flows)
+        .filter(|(_, flow)| filter.matches(*flow))
+        .map(|(place, _)| place)
+        .collect();
+    each_key!(sort.key, |key| sort_places(&mut places, flows, sort, key));
+    places
 }
 
 /// A part of a sorted list.
@@ -325,8 +368,12 @@ mod tests {
             let sort = Sort { key, descending };
             let mut expected = flows();
             let mut shuffled: Vec<_> = order.iter().map(|&i| expected[i].clone()).collect();
+            let places = choose_flows(&shuffled, &Filter::default(), sort);
+            let chosen: Vec<_> = places.iter().map(|&place| shuffled[place as usize].id).collect();
             sort_flows(&mut expected, sort);
             sort_flows(&mut shuffled, sort);
+            let sorted: Vec<_> = shuffled.iter().map(|flow| flow.id).collect();
+            prop_assert_eq!(chosen, sorted);
             prop_assert_eq!(shuffled, expected);
         }
     }

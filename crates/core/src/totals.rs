@@ -144,14 +144,11 @@ impl FlowRecord {
         };
         let whole = Totals::of(self);
         let [initiator, responder] = Totals::of_ends(self);
-        let has_one_end = self.remote_owner.is_none() && self.direction != Direction::Loopback;
-        let (first, second) = if has_one_end {
-            (share(false, whole), None)
-        } else if self.direction != Direction::Loopback && is_elsewhere(self.owner.as_ref()) {
-            // Between a container and another host, the container's end is ours.
-            (share(true, whole.reversed()), None)
-        } else {
-            (share(false, initiator), Some(share(true, responder)))
+        let owners = (self.owner.as_ref(), self.remote_owner.as_ref());
+        let (first, second) = match Credited::of(self.direction, owners.0, owners.1) {
+            Credited::Local => (share(false, whole), None),
+            Credited::Remote => (share(true, whole.reversed()), None),
+            Credited::Both => (share(false, initiator), Some(share(true, responder))),
         };
         std::iter::once(first).chain(second)
     }
@@ -347,6 +344,34 @@ impl Breakdowns {
         self.programs.add(party.clone(), totals);
         self.processes.add(ProcessParty::of(owner, party), totals);
         self.coverage.add(Coverage::of(owner), totals);
+    }
+}
+
+/// To the owners of which ends a flow is credited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credited {
+    Local,
+    /// Between a container and another host, the container's end is ours.
+    Remote,
+    /// To each what it sent.
+    Both,
+}
+
+impl Credited {
+    pub(crate) fn of(
+        direction: Direction,
+        local: Option<&Ownership>,
+        remote: Option<&Ownership>,
+    ) -> Self {
+        if direction == Direction::Loopback {
+            Self::Both
+        } else if remote.is_none() {
+            Self::Local
+        } else if is_elsewhere(local) {
+            Self::Remote
+        } else {
+            Self::Both
+        }
     }
 }
 

@@ -125,6 +125,12 @@ impl<T> Flow<T> {
         }
     }
 
+    /// Whether a packet of this flow was sent by the local end, given whether the
+    /// initiator sent it (see [`Update`](crate::Update)).
+    pub const fn is_from_local(&self, from_initiator: bool) -> bool {
+        from_initiator == self.local_is_initiator
+    }
+
     /// What the local end sent.
     pub const fn sent(&self) -> Counters {
         self.local_and_remote().0.counters

@@ -121,7 +121,8 @@ fn is_without_clock(path: &str) -> bool {
         "crates/attribution/src/policy/",
         "crates/attribution/src/matching.rs",
     ];
-    let in_core = path.starts_with("crates/core/src/") && path != "crates/core/src/monitor.rs";
+    let in_core =
+        path.starts_with("crates/core/src/") && !path.starts_with("crates/core/src/monitor");
     in_core || pure.iter().any(|prefix| path.starts_with(prefix))
 }
 

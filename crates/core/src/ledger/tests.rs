@@ -378,4 +378,53 @@ proptest! {
             prop_assert!(ledger.flows().len() <= flows + ended_flows);
         }
     }
+
+    /// The history credits to everybody what the breakdown by program does, whenever
+    /// answers come.
+    #[test]
+    fn the_history_adds_up(
+        operations in proptest::collection::vec(any_operation(), 0..120),
+        flows in 1..5_usize,
+        ended_flows in 0..5_usize,
+    ) {
+        let mut ledger = ledger(flows, ended_flows, 1_000);
+        let mut waiters = Vec::new();
+        for operation in operations {
+            let mut effects = Vec::new();
+            match operation {
+                Operation::Packet(packet) => ledger.packet(&packet, &mut effects),
+                Operation::Undecodable(_) => {}
+                Operation::Advance(seconds) => {
+                    ledger.advance(Duration::from_secs(seconds), &mut effects);
+                }
+                // Nobody is answered after the last answer.
+                Operation::Answer(place, answer, true) if !waiters.is_empty() => {
+                    let waiter = waiters.swap_remove(place % waiters.len());
+                    ledger.answer(waiter, answer, true, &mut effects);
+                }
+                Operation::Answer(place, answer, last) => {
+                    if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
+                        ledger.answer(waiter, answer, last, &mut effects);
+                    }
+                }
+            }
+            waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
+            let programs = breakdowns(&ledger).programs.groups().into_iter();
+            let mut programs: Vec<_> = programs
+                .map(|group| (group.key, group.totals.sent, group.totals.received))
+                .filter(|(_, sent, received)| sent.packets + received.packets > 0)
+                .collect();
+            // In minutes, for which nothing is too old here.
+            let series = ledger.history().series(Duration::ZERO, Duration::from_secs(3_600), 60);
+            prop_assert_eq!(series.step.as_secs(), 60);
+            let mut lines: Vec<_> = series
+                .lines
+                .into_iter()
+                .map(|line| (line.party, line.total.sent, line.total.received))
+                .collect();
+            lines.sort_by(|a, b| a.0.cmp(&b.0));
+            programs.sort_by(|a, b| a.0.cmp(&b.0));
+            prop_assert_eq!(lines, programs);
+        }
+    }
 }

@@ -1,0 +1,120 @@
+//! Pictures of the app with the recorded demo, without a window: always the same.
+//!
+//! `cargo run --example screenshots -- FOLDER [WIDTHxHEIGHT] [THEME ...]`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "there is nobody to tell but who runs it"
+)]
+
+#[path = "../tests/stage/mod.rs"]
+mod stage;
+
+use std::path::{Path, PathBuf};
+
+use flowner_core::Demo;
+use flowner_gui::session::Origin;
+use flowner_gui::settings::Settings;
+use flowner_gui::theme::Scheme;
+use iced::Size;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments
+        .next()
+        .map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let size = arguments.next().map_or(Size::new(1180.0, 740.0), |size| {
+        let (width, height) = size.split_once('x').expect("WIDTHxHEIGHT");
+        Size::new(width.parse().unwrap(), height.parse().unwrap())
+    });
+    let chosen: Vec<String> = arguments.collect();
+    std::fs::create_dir_all(&folder).unwrap();
+    let is_chosen = |scheme: &Scheme| {
+        let name = scheme.name().to_lowercase();
+        if chosen.is_empty() {
+            matches!(scheme, Scheme::Light | Scheme::Dark)
+        } else {
+            chosen.contains(&name)
+        }
+    };
+    for scheme in Scheme::ALL.into_iter().filter(is_chosen) {
+        take(&folder, size, scheme);
+    }
+}
+
+/// The pages, and how to get there.
+const PAGES: [(&str, &[&str]); 7] = [
+    ("overview", &[]),
+    (
+        "inspect",
+        &[
+            "click \"Inspect\"",
+            "click \"firefox\"",
+            "expect \"Matched\"",
+        ],
+    ),
+    (
+        "program",
+        &[
+            "click \"Inspect\"",
+            "click \"firefox\"",
+            "click \"Open program\"",
+            "expect \"Traffic of this program\"",
+        ],
+    ),
+    (
+        "search",
+        &[
+            "click \"Inspect\"",
+            "click (300, 62)",
+            "type \"user:ada prot:tcp\"",
+        ],
+    ),
+    (
+        "columns",
+        &["click \"Inspect\"", "expect \"Service\"", "type \"c\""],
+    ),
+    ("help", &["type \"?\""]),
+    ("settings", &["type \",\""]),
+];
+
+fn take(folder: &Path, size: Size, scheme: Scheme) {
+    let settings = Settings {
+        scheme,
+        ..Settings::default()
+    };
+    for (page, steps) in PAGES {
+        let origin = Origin::Demo(Demo::Recorded);
+        let mut stage = stage::open(Some(origin), &settings, size);
+        stage.expect("finished");
+        for step in steps {
+            stage.run(step);
+        }
+        let name = format!("{page}-{}.png", scheme.name().to_lowercase());
+        save(&stage.picture(1.0), &folder.join(name));
+    }
+    let mut stage = stage::open(None, &settings, size);
+    stage.expect("likely");
+    let name = format!("start-{}.png", scheme.name().to_lowercase());
+    save(&stage.picture(1.0), &folder.join(name));
+}
+
+/// Writes a picture without its opacity, of which there is none to be seen.
+fn save(picture: &iced::window::Screenshot, path: &Path) {
+    let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    let mut encoder = png::Encoder::new(file, picture.size.width, picture.size.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    let pixels: Vec<u8> = picture
+        .rgba
+        .chunks(4)
+        .flat_map(|pixel| pixel[..3].to_vec())
+        .collect();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&pixels)
+        .unwrap();
+    println!("{}", path.display());
+}

@@ -1,0 +1,532 @@
+//! The app: which page is shown, what is watched, and what pages cannot do themselves.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowner_core::capture;
+use flowner_core::doctor::{self, Checkup};
+use iced::theme::Mode;
+use iced::{Element, Event, Subscription, Task, Theme, event, system, window};
+
+use crate::column::Surroundings;
+use crate::devices;
+use crate::export::{self, Format};
+use crate::feed::{News, Picture};
+use crate::keys::{Intent, Keys};
+use crate::launch::Launch;
+use crate::page::{Context, Page, help, inspect, overview, preferences, program, start};
+use crate::picture::Pictures;
+use crate::session::{Condition, Origin, Session};
+use crate::settings::{Settings, Store};
+use crate::theme::Colors;
+
+/// All that the app knows.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) page: Page,
+    pub(crate) session: Option<Session>,
+    pub(crate) settings: Settings,
+    pub(crate) pictures: Pictures,
+    /// What happened last, in a few words.
+    pub(crate) notice: Option<String>,
+    store: Store,
+    is_dark: bool,
+    has_help: bool,
+    sessions: u64,
+    start: start::State,
+    overview: overview::State,
+    inspect: inspect::State,
+    program: program::State,
+}
+
+#[derive(Debug, Clone)]
+pub enum Message {
+    PageChosen(Page),
+    Intended(Intent),
+    HelpClosed,
+    PauseToggled,
+    StopWanted,
+    SystemThemeChanged(Mode),
+    /// Pictures are there in place of letters.
+    IconsFound,
+    CheckedUp(Checkup),
+    Looked(devices::Looks),
+    /// Of the session with this number.
+    News(u64, News),
+    FileDropped(PathBuf),
+    FileChosen(Option<PathBuf>),
+    PathChosen(Option<PathBuf>),
+    Exported(Result<usize, String>),
+    Start(start::Message),
+    Overview(overview::Message),
+    Inspect(inspect::Message),
+    Program(program::Message),
+    Preferences(preferences::Message),
+}
+
+impl App {
+    /// The app as it opens.
+    pub fn new(launch: Launch, store: Store) -> (Self, Task<Message>) {
+        let Launch {
+            origin,
+            capture_filter,
+        } = launch;
+        let (pictures, found) = Pictures::start();
+        let mut app = Self {
+            page: Page::Start,
+            session: None,
+            settings: store.load(),
+            pictures,
+            notice: None,
+            store,
+            is_dark: false,
+            has_help: false,
+            sessions: 0,
+            start: start::State::new(capture_filter.clone()),
+            overview: overview::State::default(),
+            inspect: inspect::State::default(),
+            program: program::State::default(),
+        };
+        let theme = system::theme().map(Message::SystemThemeChanged);
+        let opened = origin.map_or_else(check_up, |origin| app.watch(origin, capture_filter));
+        let icons = Task::run(found, |()| Message::IconsFound);
+        (app, Task::batch([theme, icons, opened]))
+    }
+
+    /// The title of the window.
+    pub fn title(&self) -> String {
+        let name = self
+            .session
+            .as_ref()
+            .map(|session| format!("{} – Flowner", session.name()));
+        name.unwrap_or_else(|| "Flowner".to_owned())
+    }
+
+    /// The toolkit's theme.
+    pub fn theme(&self) -> Theme {
+        self.colors().theme(self.settings.scheme.name())
+    }
+
+    /// How large everything is.
+    pub fn scale_factor(&self) -> f32 {
+        f32::from(self.settings.zoom) / 100.0
+    }
+
+    /// What arrives by itself.
+    pub fn subscription(&self) -> Subscription<Message> {
+        let dropped = event::listen_with(|event, _, _| match event {
+            Event::Window(window::Event::FileDropped(path)) => Some(Message::FileDropped(path)),
+            _ => None,
+        });
+        let theme = system::theme_changes().map(Message::SystemThemeChanged);
+        let looks = if self.page == Page::Start {
+            devices::watch().map(Message::Looked)
+        } else {
+            Subscription::none()
+        };
+        Subscription::batch([dropped, theme, looks])
+    }
+
+    /// The colours that are shown.
+    pub(crate) fn colors(&self) -> Colors {
+        self.settings.scheme.colors(self.is_dark)
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            colors: self.colors(),
+            settings: &self.settings,
+            pictures: &self.pictures,
+            session: self.session.as_ref(),
+        }
+    }
+
+    pub(crate) fn picture(&self) -> Option<&Picture> {
+        self.session.as_ref()?.picture.as_deref()
+    }
+
+    /// Takes in what happened.
+    pub fn update(&mut self, message: Message) -> Task<Message> {
+        match message {
+            Message::PageChosen(page) => return self.go(page),
+            Message::Intended(intent) => return self.intend(intent),
+            Message::HelpClosed => self.has_help = false,
+            Message::PauseToggled => {
+                if let Some(session) = &mut self.session {
+                    session.toggle_pause();
+                }
+            }
+            Message::StopWanted => {
+                if let Some(session) = &mut self.session {
+                    session.stop();
+                }
+            }
+            Message::SystemThemeChanged(mode) => {
+                self.is_dark = mode == Mode::Dark;
+                self.refresh();
+            }
+            Message::CheckedUp(checkup) => {
+                return self.update(Message::Start(start::Message::CheckedUp(checkup)));
+            }
+            Message::Looked(looks) => {
+                return self.update(Message::Start(start::Message::Looked(looks)));
+            }
+            Message::News(id, news) => return self.take_news(id, news),
+            Message::FileDropped(path) | Message::FileChosen(Some(path)) => {
+                return self.watch(Origin::File(path), None);
+            }
+            Message::PathChosen(Some(path)) => self.inspect.choose_path(&path),
+            // What is drawn next has them.
+            Message::IconsFound | Message::FileChosen(None) | Message::PathChosen(None) => {}
+            Message::Exported(result) => {
+                self.notice = Some(match result {
+                    Ok(flows) => {
+                        format!("{} flows were written", crate::format::count(flows as u64))
+                    }
+                    Err(message) => format!("Nothing was written: {message}"),
+                });
+            }
+            Message::Start(message) => {
+                let action = self.start.update(message);
+                return self.act_on_start(action);
+            }
+            Message::Overview(message) => {
+                let picture = self.session.as_ref().and_then(|it| it.picture.as_deref());
+                let action = self.overview.update(message, picture);
+                return self.act_on_overview(action);
+            }
+            Message::Inspect(message) => {
+                let mut inspect = std::mem::take(&mut self.inspect);
+                let action = inspect.update(message, self.context());
+                self.inspect = inspect;
+                return self.act_on_inspect(action);
+            }
+            Message::Program(message) => {
+                let picture = self.session.as_ref().and_then(|it| it.picture.as_deref());
+                let action = self.program.update(message, picture);
+                return self.act_on_program(action);
+            }
+            Message::Preferences(message) => {
+                preferences::update(&mut self.settings, message);
+                self.keep_settings();
+                self.refresh();
+            }
+        }
+        Task::none()
+    }
+
+    /// Does what a key asks for: here what is the same everywhere, else on the page.
+    fn intend(&mut self, intent: Intent) -> Task<Message> {
+        if self.has_help {
+            self.has_help = !matches!(intent, Intent::Help | Intent::Leave);
+            return Task::none();
+        }
+        match intent {
+            Intent::Overview => return self.go(Page::Overview),
+            Intent::Inspect => return self.go(Page::Inspect),
+            Intent::Program => return self.go(Page::Program),
+            Intent::Settings => return self.go(Page::Preferences),
+            Intent::Start => return self.go(Page::Start),
+            Intent::Help => self.has_help = true,
+            Intent::Pause => return self.update(Message::PauseToggled),
+            Intent::Stop => return self.update(Message::StopWanted),
+            Intent::OpenFile => return ask_for_file(),
+            Intent::Larger => self.zoom(self.settings.zoomed(true)),
+            Intent::Smaller => self.zoom(self.settings.zoomed(false)),
+            Intent::NormalSize => self.zoom(100),
+            Intent::Search if self.page != Page::Inspect => {
+                let shown = self.go(Page::Inspect);
+                return Task::batch([shown, focus_search()]);
+            }
+            _ => return self.intend_on_page(intent),
+        }
+        Task::none()
+    }
+
+    fn intend_on_page(&mut self, intent: Intent) -> Task<Message> {
+        let picture = self.session.as_ref().and_then(|it| it.picture.as_deref());
+        match self.page {
+            Page::Start => {
+                let action = self.start.intend(intent);
+                self.act_on_start(action)
+            }
+            Page::Overview => {
+                let action = self.overview.intend(intent);
+                self.act_on_overview(action)
+            }
+            Page::Inspect => {
+                let mut inspect = std::mem::take(&mut self.inspect);
+                let action = inspect.intend(intent, self.context());
+                self.inspect = inspect;
+                self.act_on_inspect(action)
+            }
+            Page::Program | Page::Preferences if intent == Intent::Leave => self.go(Page::Overview),
+            Page::Program => {
+                let action = self.program.intend(intent, picture);
+                self.act_on_program(action)
+            }
+            Page::Preferences => Task::none(),
+        }
+    }
+
+    fn act_on_start(&mut self, action: start::Action) -> Task<Message> {
+        match action {
+            start::Action::None => Task::none(),
+            start::Action::Watch(origin, filter) => self.watch(origin, filter),
+            start::Action::AskForFile => ask_for_file(),
+            start::Action::Copy(text) => self.copy(text),
+        }
+    }
+
+    fn act_on_overview(&mut self, action: overview::Action) -> Task<Message> {
+        match action {
+            overview::Action::None => {}
+            overview::Action::Refresh => self.refresh(),
+            overview::Action::Inspect(query) => return self.inspect(query),
+            overview::Action::OpenProgram(party) => {
+                self.program.open(party);
+                return self.go(Page::Program);
+            }
+            overview::Action::Copy(text) => return self.copy(text),
+        }
+        Task::none()
+    }
+
+    fn act_on_inspect(&mut self, action: inspect::Action) -> Task<Message> {
+        match action {
+            inspect::Action::None => {}
+            inspect::Action::Wish => self.wish(),
+            inspect::Action::OpenProgram(party) => {
+                self.program.open(party);
+                return self.go(Page::Program);
+            }
+            inspect::Action::ShowColumns(columns) => {
+                self.settings.columns = columns;
+                self.keep_settings();
+            }
+            inspect::Action::Export(format, path) => return self.export(format, path),
+            inspect::Action::AskForPath(format) => return ask_for_path(format),
+            inspect::Action::Copy(text) => return self.copy(text),
+            inspect::Action::CopyRow(row) => return self.copy_row(row),
+            inspect::Action::FocusSearch => return focus_search(),
+        }
+        Task::none()
+    }
+
+    fn act_on_program(&mut self, action: program::Action) -> Task<Message> {
+        match action {
+            program::Action::None => Task::none(),
+            program::Action::Inspect(query) => self.inspect(query),
+            program::Action::Copy(text) => self.copy(text),
+        }
+    }
+
+    fn go(&mut self, page: Page) -> Task<Message> {
+        self.page = if self.session.is_none() && !matches!(page, Page::Preferences) {
+            Page::Start
+        } else {
+            page
+        };
+        self.notice = None;
+        self.wish();
+        self.refresh();
+        if self.page == Page::Start {
+            check_up()
+        } else {
+            Task::none()
+        }
+    }
+
+    fn inspect(&mut self, query: String) -> Task<Message> {
+        self.inspect.search(query);
+        self.go(Page::Inspect)
+    }
+
+    /// Tells the feed what the pages want to see.
+    fn wish(&mut self) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let party = self
+            .program
+            .party()
+            .filter(|_| self.page == Page::Program)
+            .cloned();
+        session.change_wish(|wish| {
+            self.inspect.wish(wish);
+            wish.party = party;
+        });
+    }
+
+    /// Computes again what pages show of the picture.
+    fn refresh(&mut self) {
+        let Some(picture) = self.session.as_ref().and_then(|it| it.picture.clone()) else {
+            return;
+        };
+        let colors = self.colors();
+        match self.page {
+            Page::Overview => self.overview.refresh(&picture, self.settings.unit, colors),
+            Page::Program => self.program.refresh(&picture, colors),
+            Page::Start | Page::Inspect | Page::Preferences => {}
+        }
+        self.inspect.refresh(&picture);
+    }
+
+    /// Watches something else.
+    fn watch(&mut self, origin: Origin, capture_filter: Option<String>) -> Task<Message> {
+        self.sessions += 1;
+        let id = self.sessions;
+        let ended_flows = self.settings.ended_flows;
+        let (session, news) = Session::start(id, origin, capture_filter, ended_flows);
+        self.session = Some(session);
+        self.overview = overview::State::default();
+        self.inspect = inspect::State::default();
+        self.program = program::State::default();
+        self.notice = None;
+        Task::run(news, move |news| Message::News(id, news))
+    }
+
+    fn take_news(&mut self, id: u64, news: News) -> Task<Message> {
+        let Some(session) = self.session.as_mut().filter(|session| session.id == id) else {
+            return Task::none();
+        };
+        match news {
+            News::Started => self.page = Page::Overview,
+            News::Failed(error) => {
+                self.session = None;
+                self.page = Page::Start;
+                self.start.fail(explain(&error));
+                return check_up();
+            }
+            News::Picture(picture) => {
+                session.picture = Some(picture);
+                self.refresh();
+            }
+        }
+        Task::none()
+    }
+
+    fn zoom(&mut self, zoom: u16) {
+        self.settings.zoom = zoom;
+        self.keep_settings();
+    }
+
+    fn keep_settings(&mut self) {
+        if let Err(error) = self.store.save(&self.settings) {
+            let place = self.store.path().map(|path| path.display().to_string());
+            self.notice = Some(format!("{}: {error}", place.unwrap_or_default()));
+        }
+    }
+
+    fn copy(&mut self, text: String) -> Task<Message> {
+        let shown: String = text.chars().take(60).collect();
+        self.notice = Some(format!("Copied: {}", shown.replace('\t', "  ")));
+        iced::clipboard::write(text)
+    }
+
+    fn copy_row(&mut self, row: usize) -> Task<Message> {
+        let text = self.picture().and_then(|picture| {
+            let around = Surroundings {
+                now: picture.report.now,
+                unit: self.settings.unit,
+                pictures: &self.pictures,
+            };
+            export::row(picture, row, &self.settings.columns, around)
+        });
+        text.map_or_else(Task::none, |text| self.copy(text))
+    }
+
+    fn export(&self, format: Format, path: PathBuf) -> Task<Message> {
+        let picture = self
+            .session
+            .as_ref()
+            .and_then(|session| session.picture.clone());
+        let Some(picture) = picture else {
+            return Task::none();
+        };
+        let write = async move {
+            let written = export::write(&picture, format, &path);
+            written.map_err(|error| format!("{}: {error}", path.display()))
+        };
+        Task::perform(write, Message::Exported)
+    }
+
+    /// What is shown.
+    pub fn view(&self) -> Element<'_, Message> {
+        let page = crate::page::frame(self, self.view_page());
+        let shown = if self.has_help {
+            iced::widget::stack![page, help::view(Message::HelpClosed, self.colors())].into()
+        } else {
+            page
+        };
+        Keys::new(shown, Message::Intended).into()
+    }
+
+    fn view_page(&self) -> Element<'_, Message> {
+        let context = self.context();
+        if self.page == Page::Preferences {
+            let place = self.store.path().map(|path| path.display().to_string());
+            return preferences::view(context, self.is_dark, place).map(Message::Preferences);
+        }
+        let picture = match (self.page, self.picture()) {
+            (Page::Start, _) | (_, None) => {
+                return self.start.view(context).map(Message::Start);
+            }
+            (_, Some(picture)) => picture,
+        };
+        match self.page {
+            Page::Overview => self.overview.view(context, picture).map(Message::Overview),
+            Page::Inspect => self.inspect.view(context, picture).map(Message::Inspect),
+            _ => self.program.view(context, picture).map(Message::Program),
+        }
+    }
+
+    /// In what state the session is.
+    pub fn condition(&self) -> Option<Condition> {
+        self.session.as_ref().map(Session::condition)
+    }
+}
+
+/// Why something cannot be watched, and what helps.
+fn explain(error: &Arc<flowner_core::Error>) -> String {
+    match error.as_ref() {
+        flowner_core::Error::Capture(capture::Error::Permission { .. }) => {
+            format!("{error}. What helps is below.")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Looks what works here, which takes a moment.
+fn check_up() -> Task<Message> {
+    let examine = async {
+        let program = std::env::current_exe().unwrap_or_else(|_| "flowner-gui".into());
+        doctor::examine(&program)
+    };
+    Task::perform(examine, Message::CheckedUp)
+}
+
+fn focus_search() -> Task<Message> {
+    iced::widget::operation::focus(inspect::SEARCH)
+}
+
+fn ask_for_file() -> Task<Message> {
+    let dialog = rfd::AsyncFileDialog::new()
+        .set_title("Open a capture file")
+        .add_filter("Captures", &["pcap", "pcapng", "cap"])
+        .add_filter("All files", &["*"]);
+    Task::perform(dialog.pick_file(), |file| {
+        Message::FileChosen(file.map(|file| file.path().to_owned()))
+    })
+}
+
+fn ask_for_path(format: Format) -> Task<Message> {
+    let usual = export::usual_place(format);
+    let name = usual.file_name().unwrap_or_default().to_string_lossy();
+    let dialog = rfd::AsyncFileDialog::new()
+        .set_title("Export flows")
+        .set_file_name(name);
+    Task::perform(dialog.save_file(), |file| {
+        Message::PathChosen(file.map(|file| file.path().to_owned()))
+    })
+}

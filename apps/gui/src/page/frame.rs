@@ -1,0 +1,232 @@
+//! What is around every page: the bar at the top and the line at the bottom.
+
+use flowner_core::Ending;
+use iced::widget::{Space, button, column, container, progress_bar, row};
+use iced::{Center, Color, Element, Fill};
+
+use super::Page;
+use crate::app::{App, Message};
+use crate::feed::Picture;
+use crate::format;
+use crate::picture::Glyph;
+use crate::session::Condition;
+use crate::theme::{Colors, measure, size, space, style};
+use crate::widget::parts;
+
+/// A page with what is around it.
+pub fn frame<'a>(app: &'a App, page: Element<'a, Message>) -> Element<'a, Message> {
+    let colors = app.colors();
+    let whole = column![
+        view_bar(app, colors),
+        parts::rule(colors),
+        container(page).height(Fill).width(Fill).clip(true),
+        parts::rule(colors),
+        view_status(app, colors),
+    ];
+    container(whole)
+        .width(Fill)
+        .height(Fill)
+        .style(style::ground(colors))
+        .into()
+}
+
+fn view_bar(app: &App, colors: Colors) -> Element<'_, Message> {
+    let go = |page| Message::PageChosen(page);
+    let home = button(container(parts::icon(Glyph::App, colors.text)).center(28))
+        .padding(0)
+        .on_press(go(Page::Start))
+        .style(style::quiet(colors, app.page == Page::Start));
+    let home = parts::hinted(home, "Devices, files, demo (0)", colors);
+    let has_session = app.session.is_some();
+    let tabs = has_session.then(|| {
+        row![
+            parts::tab(
+                "Overview",
+                app.page == Page::Overview,
+                go(Page::Overview),
+                colors
+            ),
+            parts::tab(
+                "Inspect",
+                app.page == Page::Inspect,
+                go(Page::Inspect),
+                colors
+            ),
+            parts::tab(
+                "Program",
+                app.page == Page::Program,
+                go(Page::Program),
+                colors
+            ),
+        ]
+        .spacing(2)
+    });
+    let bar = row![home]
+        .push(tabs)
+        .push(Space::new().width(Fill))
+        .push(view_condition(app, colors))
+        .push(view_controls(app, colors))
+        .push(parts::tool(
+            Glyph::Settings,
+            "Settings (,)",
+            app.page == Page::Preferences,
+            Some(go(Page::Preferences)),
+            colors,
+        ))
+        .push(parts::tool(
+            Glyph::Help,
+            "Keys (?)",
+            false,
+            Some(Message::Intended(crate::keys::Intent::Help)),
+            colors,
+        ))
+        .spacing(space::S)
+        .align_y(Center);
+    container(bar)
+        .padding([0.0, space::M])
+        .center_y(measure::BAR)
+        .style(style::raised(colors))
+        .into()
+}
+
+/// What is watched, and in what state that is.
+fn view_condition(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
+    let session = app.session.as_ref()?;
+    let (color, word) = match session.condition() {
+        Condition::Starting => (colors.muted, "starting"),
+        Condition::Live => (colors.good, "live"),
+        Condition::Paused => (colors.warn, "paused"),
+        Condition::Reading => (colors.accent, "reading"),
+        Condition::Finished => (colors.muted, "finished"),
+        Condition::Stopped => (colors.muted, "stopped"),
+        Condition::Failed => (colors.bad, "failed"),
+    };
+    let badge = session
+        .is_demo()
+        .then(|| parts::badge("DEMO", colors.accent, colors));
+    let name =
+        parts::body(session.name(), colors.text).wrapping(iced::widget::text::Wrapping::None);
+    let condition = row![]
+        .push(badge)
+        .push(name)
+        .push(dot(color))
+        .push(container(parts::small(word, colors.muted)).width(48))
+        .spacing(space::S)
+        .align_y(Center);
+    Some(condition.into())
+}
+
+fn dot<'a>(color: Color) -> Element<'a, Message> {
+    container(Space::new().width(7).height(7))
+        .style(move |_| container::Style {
+            background: Some(color.into()),
+            border: iced::border::rounded(4),
+            ..container::Style::default()
+        })
+        .into()
+}
+
+fn view_controls(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
+    let condition = app.condition()?;
+    let (pause, hint) = if condition == Condition::Paused {
+        (Glyph::Resume, "Go on (Space)")
+    } else {
+        (Glyph::Pause, "Pause what is shown (Space)")
+    };
+    let is_live = matches!(condition, Condition::Live | Condition::Paused);
+    let is_running = is_live || condition == Condition::Reading;
+    let controls = row![
+        parts::tool(
+            pause,
+            hint,
+            condition == Condition::Paused,
+            is_live.then_some(Message::PauseToggled),
+            colors
+        ),
+        parts::tool(
+            Glyph::Stop,
+            "Stop (x)",
+            false,
+            is_running.then_some(Message::StopWanted),
+            colors
+        ),
+    ];
+    Some(controls.into())
+}
+
+fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
+    let (color, words) = status(app, colors);
+    let progress = app.picture().and_then(|picture| {
+        let (read, of) = picture.progress?;
+        (picture.report.ending == Ending::Running).then(|| {
+            let bar = progress_bar(0.0..=1.0, format::share(read, of)).girth(6);
+            container(bar).width(160)
+        })
+    });
+    let counts = app
+        .picture()
+        .map(|picture| parts::small(counts(picture), colors.muted));
+    let line = row![
+        container(
+            iced::widget::text(words)
+                .size(size::SMALL)
+                .color(color)
+                .wrapping(iced::widget::text::Wrapping::None)
+        )
+        .width(Fill)
+        .clip(true)
+    ]
+    .push(progress)
+    .push(counts)
+    .push(parts::small("? keys", colors.muted))
+    .spacing(space::M)
+    .align_y(Center);
+    container(line)
+        .padding([0.0, space::M])
+        .center_y(measure::STATUS)
+        .style(style::raised(colors))
+        .into()
+}
+
+/// What is to be said now: what went wrong, what happened last, else what is shown.
+fn status(app: &App, colors: Colors) -> (Color, String) {
+    if let Some(notice) = &app.notice {
+        return (colors.text, notice.clone());
+    }
+    let Some((session, picture)) = app.session.as_ref().zip(app.picture()) else {
+        return (colors.muted, "Nothing is captured".to_owned());
+    };
+    match (&picture.report.ending, session.condition()) {
+        (Ending::Failed(message), _) => (
+            colors.bad,
+            format!("{message}. What was counted until then is shown."),
+        ),
+        (_, Condition::Paused) => (
+            colors.warn,
+            "Paused: capturing goes on, what is shown stands still".to_owned(),
+        ),
+        (_, Condition::Stopped) => (
+            colors.muted,
+            "Stopped: this is what was captured".to_owned(),
+        ),
+        (_, Condition::Finished) => (colors.muted, "The file was read to its end".to_owned()),
+        _ if session.is_demo() => (
+            colors.muted,
+            "Demo: this traffic is made up, on a host that does not exist".to_owned(),
+        ),
+        _ if picture.report.span.is_none() => (colors.muted, "No packet was seen yet".to_owned()),
+        _ => (colors.muted, picture.report.input.link_type.to_owned()),
+    }
+}
+
+fn counts(picture: &Picture) -> String {
+    let report = &picture.report;
+    let dropped = report.capture.map_or(0, |it| {
+        it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
+    });
+    let mut words = format!("{} packets", format::count(report.table.packets));
+    if dropped > 0 {
+        words = format!("{words}, {} dropped", format::count(dropped));
+    }
+    words
+}

@@ -1,0 +1,42 @@
+//! What keys do.
+
+use iced::Element;
+use iced::widget::{column, container, row};
+
+use crate::keys::{SHORTCUTS, Shortcut};
+use crate::theme::{Colors, space, style};
+use crate::widget::parts;
+
+/// The sheet.
+pub fn view<'a, Message: Clone + 'a>(close: Message, colors: Colors) -> Element<'a, Message> {
+    let groups = SHORTCUTS.iter().map(|(name, shortcuts)| {
+        let lines = shortcuts.iter().map(|shortcut| line(shortcut, colors));
+        column![parts::caption(*name, colors)]
+            .extend(lines)
+            .spacing(6)
+            .width(214)
+            .into()
+    });
+    let sheet = column![
+        parts::title("Keys", colors),
+        row(groups).spacing(space::L),
+        parts::small(
+            "Everywhere, the right mouse button copies what is in a cell. In the chart, drag to \
+             choose a part of the time.",
+            colors.muted
+        ),
+    ]
+    .spacing(space::M);
+    let sheet = container(sheet)
+        .padding(space::L)
+        .style(style::sheet(colors));
+    parts::above(sheet, close)
+}
+
+fn line<'a, Message: 'a>(shortcut: &Shortcut, colors: Colors) -> Element<'a, Message> {
+    row![
+        container(parts::body(shortcut.keys, colors.text).font(crate::theme::STRONG)).width(64),
+        parts::body(shortcut.does, colors.muted),
+    ]
+    .into()
+}

@@ -1,0 +1,568 @@
+//! Every flow, and how its owner is known.
+
+mod detail;
+mod export_sheet;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flowner_core::flows::FlowId;
+use flowner_core::{Filter, FilterError, FlowRecord, Party, Sort};
+use iced::widget::{Space, button, column, container, row, text_input};
+use iced::{Center, Element, Fill, Font};
+
+use super::Context;
+use crate::column::{self, Column, Surroundings};
+use crate::export::Format;
+use crate::feed::{Picture, Wish};
+use crate::format;
+use crate::keys::Intent;
+use crate::picture::Glyph;
+use crate::theme::{Colors, size, space, style};
+use crate::widget::parts;
+use crate::widget::table::{Mark, Table};
+
+/// The field in which is searched.
+pub const SEARCH: &str = "search";
+
+/// For how long a flow counts as new, or as just over.
+const MOMENT: Duration = Duration::from_secs(3);
+/// Rows that a page up or down is.
+const PAGE: isize = 20;
+
+/// What the page knows.
+#[derive(Debug)]
+pub struct State {
+    query: String,
+    error: Option<FilterError>,
+    sort: Sort,
+    selected: Option<FlowId>,
+    /// The row of the flow that is selected, until the next picture tells.
+    row: Option<usize>,
+    /// The flow that is selected as it was seen last; it may be listed no more.
+    flow: Option<Box<FlowRecord>>,
+    has_detail: bool,
+    sheet: Sheet,
+}
+
+/// What is open above the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sheet {
+    None,
+    Columns,
+    Export { format: Format, path: String },
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            query: String::new(),
+            error: None,
+            sort: Wish::default().sort,
+            selected: None,
+            row: None,
+            flow: None,
+            has_detail: true,
+            sheet: Sheet::None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub enum Message {
+    QueryChanged(String),
+    Sorted(usize),
+    Reordered(usize, usize),
+    Selected(usize),
+    Activated(usize),
+    ProgramWanted(Party),
+    DetailToggled,
+    ColumnsWanted,
+    ColumnToggled(Column),
+    ExportWanted,
+    FormatChosen(Format),
+    PathChanged(String),
+    PathWanted,
+    Exported,
+    SheetClosed,
+    Copied(String),
+    Cleared,
+}
+
+/// What the page cannot do itself.
+#[derive(Debug)]
+pub enum Action {
+    None,
+    /// Something else is to be listed.
+    Wish,
+    OpenProgram(Party),
+    ShowColumns(Vec<Column>),
+    Export(Format, PathBuf),
+    AskForPath(Format),
+    Copy(String),
+    CopyRow(usize),
+    FocusSearch,
+}
+
+impl State {
+    /// What is to be listed.
+    pub fn wish(&self, wish: &mut Wish) {
+        if self.error.is_none() {
+            wish.filter = Filter::parse(&self.query).unwrap_or_default();
+        }
+        wish.sort = self.sort;
+        wish.selected = self.selected;
+    }
+
+    /// Lists what a filter chooses.
+    pub fn search(&mut self, query: String) {
+        self.error = Filter::parse(&query).err();
+        self.query = query;
+    }
+
+    /// The place where what is shown is to be written.
+    pub fn choose_path(&mut self, chosen: &Path) {
+        if let Sheet::Export { path, .. } = &mut self.sheet {
+            *path = chosen.display().to_string();
+        }
+    }
+
+    /// Takes in what is new.
+    pub fn refresh(&mut self, picture: &Picture) {
+        // An older picture knows nothing of what was selected since.
+        if picture.wish.selected == self.selected {
+            self.row = picture.selected;
+            if let Some(flow) = picture.selected.and_then(|row| picture.listed(row)) {
+                self.flow = Some(Box::new(flow.clone()));
+            }
+        }
+    }
+
+    pub fn update(&mut self, message: Message, context: Context<'_>) -> Action {
+        let picture = context
+            .session
+            .and_then(|session| session.picture.as_deref());
+        let columns = &context.settings.columns;
+        match message {
+            Message::QueryChanged(query) => self.search(query),
+            Message::Cleared => self.search(String::new()),
+            Message::Sorted(place) => {
+                if let Some(column) = columns.get(place) {
+                    self.sort_by(*column);
+                }
+            }
+            Message::Reordered(from, to) => return reordered(columns, from, to),
+            Message::Selected(row) => self.select(row, picture),
+            Message::Activated(row) => {
+                self.select(row, picture);
+                return self.open();
+            }
+            Message::ProgramWanted(party) => return Action::OpenProgram(party),
+            Message::DetailToggled => self.has_detail = !self.has_detail,
+            Message::ColumnsWanted => self.sheet = Sheet::Columns,
+            Message::ColumnToggled(column) => return toggled(columns, column),
+            Message::ExportWanted => self.begin_export(Format::default()),
+            Message::FormatChosen(format) => self.begin_export(format),
+            Message::PathChanged(path) => self.choose_path(path.as_ref()),
+            Message::PathWanted => {
+                if let Sheet::Export { format, .. } = self.sheet {
+                    return Action::AskForPath(format);
+                }
+            }
+            Message::Exported => {
+                if let Sheet::Export { format, path } =
+                    std::mem::replace(&mut self.sheet, Sheet::None)
+                {
+                    return Action::Export(format, path.into());
+                }
+            }
+            Message::SheetClosed => self.sheet = Sheet::None,
+            Message::Copied(text) => return Action::Copy(text),
+        }
+        Action::Wish
+    }
+
+    /// What a key does here.
+    pub fn intend(&mut self, intent: Intent, context: Context<'_>) -> Action {
+        let picture = context
+            .session
+            .and_then(|session| session.picture.as_deref());
+        let last = picture.map_or(0, |picture| picture.listed.len().saturating_sub(1));
+        let step = |by: isize| self.row.map_or(0, |row| row.saturating_add_signed(by));
+        let row = match intent {
+            Intent::Up => step(-1),
+            Intent::Down => step(1),
+            Intent::PageUp => step(-PAGE),
+            Intent::PageDown => step(PAGE),
+            Intent::First => 0,
+            Intent::Last => last,
+            Intent::Open => return self.open(),
+            Intent::Copy => return self.row.map_or(Action::None, Action::CopyRow),
+            Intent::Search => return Action::FocusSearch,
+            Intent::Export => return self.update(Message::ExportWanted, context),
+            Intent::Columns => return self.update(Message::ColumnsWanted, context),
+            Intent::Detail => return self.update(Message::DetailToggled, context),
+            Intent::SortNext => return self.sort_beside(1, &context.settings.columns),
+            Intent::SortPrevious => return self.sort_beside(-1, &context.settings.columns),
+            Intent::SortReverse => {
+                self.sort.descending = !self.sort.descending;
+                return Action::Wish;
+            }
+            Intent::Leave => {
+                self.leave();
+                return Action::Wish;
+            }
+            _ => return Action::None,
+        };
+        self.select(row.min(last), picture);
+        Action::Wish
+    }
+
+    /// Closes what is open, else takes back what was selected, else what was searched.
+    fn leave(&mut self) {
+        if self.sheet != Sheet::None {
+            self.sheet = Sheet::None;
+        } else if self.selected.is_some() {
+            self.selected = None;
+            self.row = None;
+            self.flow = None;
+        } else {
+            self.search(String::new());
+        }
+    }
+
+    fn select(&mut self, row: usize, picture: Option<&Picture>) {
+        let flow = picture.and_then(|picture| picture.listed(row));
+        self.row = flow.map(|_| row);
+        self.selected = flow.map(|flow| flow.id);
+        self.flow = flow.map(|flow| Box::new(flow.clone()));
+    }
+
+    fn open(&self) -> Action {
+        let party = self.flow.as_deref().map(column::party).cloned();
+        party.map_or(Action::None, Action::OpenProgram)
+    }
+
+    fn sort_by(&mut self, column: Column) {
+        let key = column.sort_key();
+        let is_again = self.sort.key == key;
+        // Young flows have little age, but were seen first late.
+        self.sort = Sort {
+            key,
+            descending: if is_again {
+                !self.sort.descending
+            } else {
+                column.greatest_first()
+            },
+        };
+    }
+
+    fn sort_beside(&mut self, by: isize, columns: &[Column]) -> Action {
+        let place = self
+            .sorted(columns)
+            .map_or(0, |(place, _)| place.wrapping_add_signed(by));
+        if let Some(column) = columns.get(place) {
+            self.sort_by(*column);
+        }
+        Action::Wish
+    }
+
+    /// The column that is sorted by, and whether its greatest come first.
+    fn sorted(&self, columns: &[Column]) -> Option<(usize, bool)> {
+        let is_sorted = |column: &Column| column.sort_key() == self.sort.key;
+        Some((columns.iter().position(is_sorted)?, self.sort.descending))
+    }
+
+    fn begin_export(&mut self, format: Format) {
+        let path = crate::export::usual_place(format).display().to_string();
+        self.sheet = Sheet::Export { format, path };
+    }
+
+    pub fn view<'a>(&'a self, context: Context<'a>, picture: &'a Picture) -> Element<'a, Message> {
+        let colors = context.colors;
+        let list = if picture.listed.is_empty() {
+            Self::view_nothing(picture, colors)
+        } else {
+            self.view_table(context, picture)
+        };
+        let flow = self.flow.as_deref().filter(|_| self.has_detail);
+        let detail = flow.map(|flow| {
+            let pane = detail::view(flow, context, picture);
+            row![parts::stile(colors), container(pane).width(298)]
+        });
+        let page = column![
+            self.view_bar(picture, colors),
+            parts::rule(colors),
+            row![list].push(detail).height(Fill),
+        ];
+        match &self.sheet {
+            Sheet::None => page.into(),
+            Sheet::Columns => {
+                let sheet = columns_sheet(&context.settings.columns, colors);
+                iced::widget::stack![page, parts::above(sheet, Message::SheetClosed)].into()
+            }
+            Sheet::Export { format, path } => {
+                let sheet = export_sheet::view(*format, path, picture.listed.len(), colors);
+                iced::widget::stack![page, parts::above(sheet, Message::SheetClosed)].into()
+            }
+        }
+    }
+
+    fn view_bar<'a>(&'a self, picture: &Picture, colors: Colors) -> Element<'a, Message> {
+        let field = text_input(
+            "Search: firefox, port:443, host:10.0.0.0/8, !dir:loopback, bytes>1M",
+            &self.query,
+        )
+        .id(SEARCH)
+        .on_input(Message::QueryChanged)
+        .size(size::BODY)
+        .padding([5.0, space::S])
+        .style(style::field(colors, self.error.is_some()));
+        let found = format!(
+            "{} of {}",
+            format::count(picture.listed.len() as u64),
+            format::count(picture.report.flows.len() as u64)
+        );
+        let clear = (!self.query.is_empty())
+            .then(|| parts::tool(Glyph::Close, "Clear", false, Some(Message::Cleared), colors));
+        let bar = row![parts::icon(Glyph::Search, colors.muted), field]
+            .push(clear)
+            .push(
+                container(parts::small(found, colors.muted))
+                    .width(124)
+                    .align_right(124),
+            )
+            .push(parts::tool(
+                Glyph::Columns,
+                "Columns (c)",
+                false,
+                Some(Message::ColumnsWanted),
+                colors,
+            ))
+            .push(parts::tool(
+                Glyph::Export,
+                "Export (e)",
+                false,
+                Some(Message::ExportWanted),
+                colors,
+            ))
+            .push(parts::tool(
+                Glyph::Detail,
+                "Details (d)",
+                self.has_detail,
+                Some(Message::DetailToggled),
+                colors,
+            ))
+            .spacing(space::S)
+            .align_y(Center);
+        let bar = container(bar).padding([space::S, space::M]);
+        column![bar].push(self.view_error(colors)).into()
+    }
+
+    /// What is wrong with the filter, with a mark below the character.
+    fn view_error(&self, colors: Colors) -> Option<Element<'_, Message>> {
+        let error = self.error.as_ref()?;
+        let words = column![
+            parts::small(error.message.clone(), colors.bad),
+            iced::widget::text(marked(error))
+                .size(size::SMALL)
+                .font(Font::MONOSPACE)
+                .color(colors.text),
+        ]
+        .spacing(2);
+        Some(
+            container(words)
+                .padding(iced::padding::left(38).bottom(space::S))
+                .into(),
+        )
+    }
+
+    fn view_nothing<'a>(picture: &Picture, colors: Colors) -> Element<'a, Message> {
+        if picture.report.flows.is_empty() {
+            let advice = if picture.report.input.is_live {
+                "Nothing was captured yet. Flows are listed as soon as a packet of theirs is seen."
+            } else {
+                "There are no flows in this file."
+            };
+            return parts::nothing("No flows yet", advice, None, colors);
+        }
+        let clear = parts::press("Clear the search", false, Some(Message::Cleared), colors);
+        let advice = format!(
+            "None of {} flows is chosen by this search.",
+            format::count(picture.report.flows.len() as u64)
+        );
+        parts::nothing("Nothing matches", advice, Some(clear), colors)
+    }
+
+    fn view_table<'a>(
+        &'a self,
+        context: Context<'a>,
+        picture: &'a Picture,
+    ) -> Element<'a, Message> {
+        let columns = &context.settings.columns;
+        table(context, picture, columns)
+            .sorted(self.sorted(columns))
+            .selected(self.row)
+            .on_select(|row, _| Message::Selected(row))
+            .on_activate(Message::Activated)
+            .on_sort(Message::Sorted)
+            .on_reorder(Message::Reordered)
+            .on_copy(Message::Copied)
+            .into()
+    }
+}
+
+/// The table of the flows that are listed.
+fn table<'a>(
+    context: Context<'a>,
+    picture: &'a Picture,
+    columns: &'a [Column],
+) -> Table<'a, Message> {
+    let around = Surroundings {
+        now: picture.report.now,
+        unit: context.settings.unit,
+        pictures: context.pictures,
+    };
+    let heads = columns.iter().map(|column| column.head()).collect();
+    let cell = move |row: usize, place: usize| {
+        let flow = picture.listed(row).zip(columns.get(place));
+        flow.map(|(flow, column)| column.cell(flow, around))
+            .unwrap_or_default()
+    };
+    let is_live = picture.report.input.is_live;
+    Table::new(context.colors, heads, picture.listed.len(), cell)
+        .key(|row| {
+            picture
+                .listed(row)
+                .map_or(u64::MAX, |flow| flow.id.as_u64())
+        })
+        .mark(move |row| {
+            picture
+                .listed(row)
+                .map_or(Mark::None, |flow| mark(flow, around.now, is_live))
+        })
+}
+
+/// What is special about a flow.
+pub fn mark(flow: &FlowRecord, now: Duration, is_live: bool) -> Mark {
+    let is_over = flow.ended.is_some() || flow.state == flowner_core::flows::State::Closed;
+    if is_over {
+        let is_just = is_live && now.saturating_sub(flow.last_seen) < MOMENT;
+        return if is_just { Mark::Leaving } else { Mark::Over };
+    }
+    if is_live && now.saturating_sub(flow.first_seen) < MOMENT {
+        Mark::New
+    } else {
+        Mark::None
+    }
+}
+
+/// The filter with marks below what is wrong.
+fn marked(error: &FilterError) -> String {
+    let rendered = error.render();
+    rendered
+        .split_once('\n')
+        .map_or(String::new(), |(_, lines)| lines.to_owned())
+}
+
+fn reordered(columns: &[Column], from: usize, to: usize) -> Action {
+    let mut columns = columns.to_vec();
+    if from < columns.len() && to < columns.len() {
+        let column = columns.remove(from);
+        columns.insert(to, column);
+    }
+    Action::ShowColumns(columns)
+}
+
+fn toggled(columns: &[Column], column: Column) -> Action {
+    let mut columns = columns.to_vec();
+    match columns.iter().position(|shown| *shown == column) {
+        Some(place) if columns.len() > 1 => {
+            columns.remove(place);
+        }
+        Some(_) => {}
+        None => columns.push(column),
+    }
+    Action::ShowColumns(columns)
+}
+
+fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
+    let choice = |column: Column| {
+        let is_shown = shown.contains(&column);
+        let mark = if is_shown { "✓" } else { "" };
+        let inside = row![
+            container(parts::body(mark, colors.accent)).width(18),
+            parts::body(
+                column.title(),
+                if is_shown { colors.text } else { colors.muted }
+            ),
+        ];
+        button(inside)
+            .width(132)
+            .padding([space::XS, space::S])
+            .on_press(Message::ColumnToggled(column))
+            .style(style::quiet(colors, false))
+            .into()
+    };
+    let rows = Column::ALL.chunks(4).map(|columns| {
+        let choices = columns.iter().map(|column| choice(*column));
+        row(choices).into()
+    });
+    let sheet = column![
+        parts::title("Columns", colors),
+        parts::small(
+            "Drag the heads of the table to change the order.",
+            colors.muted
+        ),
+    ]
+    .extend(rows)
+    .push(Space::new().height(space::XS))
+    .push(parts::press(
+        "Done",
+        true,
+        Some(Message::SheetClosed),
+        colors,
+    ))
+    .spacing(space::XS);
+    container(sheet)
+        .padding(space::M)
+        .style(style::sheet(colors))
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_moved_and_never_all_hidden() {
+        let columns = [Column::Program, Column::Pid, Column::User];
+        let shown = |action| match action {
+            Action::ShowColumns(columns) => columns,
+            _ => Vec::new(),
+        };
+        assert_eq!(
+            shown(reordered(&columns, 0, 2)),
+            [Column::Pid, Column::User, Column::Program]
+        );
+        assert_eq!(shown(reordered(&columns, 7, 2)), columns);
+        assert_eq!(
+            shown(toggled(&columns, Column::Pid)),
+            [Column::Program, Column::User]
+        );
+        assert_eq!(
+            shown(toggled(&columns[..1], Column::Program)),
+            [Column::Program]
+        );
+        assert_eq!(
+            shown(toggled(&columns[..1], Column::Rate)),
+            [Column::Program, Column::Rate]
+        );
+    }
+
+    #[test]
+    fn errors_are_marked_at_the_character() {
+        let error = Filter::parse("port:443 prot:tcp").unwrap_err();
+        assert_eq!(marked(&error), "  port:443 prot:tcp\n           ^^^^");
+    }
+}

@@ -1,0 +1,240 @@
+//! How the owner of a flow is known, or why it is not.
+
+use flowner_core::FlowRecord;
+use flowner_core::attribution::{Ownership, Process};
+use flowner_core::flows::Direction;
+use iced::widget::{Space, column, container, row, scrollable};
+use iced::{Center, Element, Fill};
+
+use super::{Context, Message};
+use crate::feed::Picture;
+use crate::theme::{Colors, space, style};
+use crate::widget::parts;
+use crate::{column, format, words};
+
+/// The pane for a flow.
+pub(super) fn view<'a>(
+    flow: &'a FlowRecord,
+    context: Context<'a>,
+    picture: &'a Picture,
+) -> Element<'a, Message> {
+    let colors = context.colors;
+    let party = column::party(flow);
+    let icon = parts::portrait(context.pictures.of(party), 28.0);
+    let head = row![
+        icon,
+        column![
+            parts::title(party.to_string(), colors),
+            parts::small(column::service(flow), colors.muted)
+        ]
+        .width(Fill),
+    ]
+    .spacing(space::S)
+    .align_y(Center);
+    let to_program = (!party.programs().is_empty()).then(|| {
+        parts::press(
+            "Open program",
+            false,
+            Some(Message::ProgramWanted(party.clone())),
+            colors,
+        )
+    });
+    let mut pane = column![head].push(to_program).spacing(space::S);
+    let is_loop = flow.remote_owner.is_some() || flow.direction == Direction::Loopback;
+    let name = if is_loop {
+        "OWNER OF THE INITIATOR"
+    } else {
+        "OWNER"
+    };
+    pane = pane.push(owner(name, flow.owner.as_ref(), flow, picture, colors));
+    if is_loop {
+        let remote = flow.remote_owner.as_ref();
+        pane = pane.push(owner(
+            "OWNER OF THE RESPONDER",
+            remote,
+            flow,
+            picture,
+            colors,
+        ));
+    }
+    pane = pane.push(traffic(flow, context, picture));
+    scrollable(container(pane).padding(space::M))
+        .height(Fill)
+        .style(style::scroll(colors))
+        .into()
+}
+
+fn part(name: &str, colors: Colors) -> iced::widget::Column<'_, Message> {
+    column![
+        Space::new().height(2),
+        parts::rule(colors),
+        parts::caption(name, colors)
+    ]
+    .spacing(5)
+}
+
+fn owner<'a>(
+    name: &'a str,
+    owner: Option<&'a Ownership>,
+    flow: &'a FlowRecord,
+    picture: &'a Picture,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let part = part(name, colors);
+    let Some(owner) = owner else {
+        let why = if flow.is_waiting {
+            "It is being looked for."
+        } else if picture.report.owners.is_none() {
+            "Nobody was asked: a capture file does not say whose packets they were."
+        } else {
+            "Nobody was asked."
+        };
+        return part.push(parts::body(why, colors.muted)).into();
+    };
+    let is_known = !matches!(
+        owner.verdict,
+        flowner_core::attribution::Verdict::Unknown(_)
+    );
+    let color = if is_known { colors.text } else { colors.warn };
+    let mut part = part.push(parts::body(words::verdict(owner), color));
+    if is_known {
+        part = part.push(parts::fact(
+            "Matched",
+            words::matched(owner.evidence.matched),
+            colors,
+        ));
+    }
+    part = part
+        .push(parts::fact(
+            "Looked at",
+            words::looked(&owner.evidence, flow),
+            colors,
+        ))
+        .push(parts::fact(
+            "Told by",
+            words::source(owner.evidence.source),
+            colors,
+        ));
+    if let Some(namespace) = &owner.evidence.namespace {
+        part = part.push(parts::fact("Network", namespace.to_string(), colors));
+    }
+    let processes = owner.verdict.processes();
+    if let [process] = processes {
+        part = part.extend(facts(process, picture, colors));
+    } else if !processes.is_empty() {
+        part = part
+            .push(parts::caption("CANDIDATES", colors))
+            .extend(processes.iter().map(|process| {
+                let user = process.user.as_ref().map(ToString::to_string);
+                let words = format!(
+                    "{}  {}  {}",
+                    process.pid,
+                    process.name,
+                    user.unwrap_or_default()
+                );
+                parts::body(words, colors.text).into()
+            }));
+    }
+    part.into()
+}
+
+/// What is known of a process.
+fn facts<'a>(
+    process: &'a Process,
+    picture: &'a Picture,
+    colors: Colors,
+) -> Vec<Element<'a, Message>> {
+    let path = process.path.as_ref().map(|path| {
+        let deleted = if process.path_deleted {
+            " (deleted)"
+        } else {
+            ""
+        };
+        format!("{}{deleted}", path.display())
+    });
+    let arguments = process.arguments.as_ref().map(|arguments| {
+        let arguments = arguments.iter().map(|it| it.to_string_lossy());
+        arguments.collect::<Vec<_>>().join(" ")
+    });
+    let facts = [
+        ("Process", Some(lineage(process, picture))),
+        ("Path", path),
+        ("Command", arguments),
+        ("User", process.user.as_ref().map(ToString::to_string)),
+        ("Unit", process.unit.as_ref().map(ToString::to_string)),
+        ("Started", process.started.map(format::date_of)),
+    ];
+    let known = facts
+        .into_iter()
+        .filter_map(|(name, fact)| Some((name, fact?)));
+    known
+        .map(|(name, fact)| parts::fact(name, fact, colors))
+        .collect()
+}
+
+/// A process and who started it, as far as they own flows too.
+fn lineage(process: &Process, picture: &Picture) -> String {
+    let mut words = format!("{} {}", process.pid, process.name);
+    let mut parent = process.parent;
+    let mut generations = 0;
+    while let Some(pid) = parent.filter(|pid| *pid > 0 && generations < 6) {
+        let known = picture.process(pid);
+        let name = known.map_or("", |process| process.name.as_str());
+        words = format!("{words}\n← {pid} {name}");
+        parent = known.and_then(|process| process.parent);
+        generations += 1;
+    }
+    words
+}
+
+fn traffic<'a>(
+    flow: &'a FlowRecord,
+    context: Context<'a>,
+    picture: &'a Picture,
+) -> Element<'a, Message> {
+    let colors = context.colors;
+    let unit = context.settings.unit;
+    let rate = |rate: u64| unit.rate(rate).to_string();
+    let amount = |counters: flowner_core::flows::Counters| {
+        format!(
+            "{}, {} packets",
+            format::Unit::Bytes.amount(counters),
+            format::count(counters.packets)
+        )
+    };
+    let state = match flow.ended {
+        Some(reason) => format!("{}, {}", flow.state.name(), reason.name()),
+        None => flow.state.name().to_owned(),
+    };
+    let age = picture.report.now.saturating_sub(flow.first_seen);
+    let facts = [
+        ("Local", column::endpoint(flow, flow.local)),
+        ("Remote", column::endpoint(flow, flow.remote)),
+        (
+            "Protocol",
+            format!("{}, {}", flow.protocol, flow.direction.name()),
+        ),
+        ("State", state),
+        (
+            "Sent",
+            format!("{}, {}", amount(flow.sent), rate(flow.rate.sent)),
+        ),
+        (
+            "Received",
+            format!("{}, {}", amount(flow.received), rate(flow.rate.received)),
+        ),
+        (
+            "First seen",
+            format!(
+                "{}\n{} ago",
+                format::date(flow.first_seen),
+                format::span(age)
+            ),
+        ),
+        ("Last seen", format::date(flow.last_seen)),
+    ];
+    let facts = facts
+        .into_iter()
+        .map(|(name, fact)| parts::fact(name, fact, colors));
+    part("FLOW", colors).extend(facts).into()
+}

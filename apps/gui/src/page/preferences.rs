@@ -1,0 +1,161 @@
+//! What can be chosen once and for all.
+
+use iced::widget::{Space, button, column, container, row, scrollable};
+use iced::{Center, Element, Fill};
+
+use super::Context;
+use crate::format::{self, Unit};
+use crate::settings::{ENDED_FLOWS, Settings, ZOOMS};
+use crate::theme::{Colors, Scheme, measure, space, style};
+use crate::widget::parts;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Message {
+    SchemeChosen(Scheme),
+    ZoomChosen(u16),
+    UnitChosen(Unit),
+    EndedFlowsChosen(usize),
+    ColumnsReset,
+}
+
+/// Changes the settings. The page itself has nothing to remember.
+pub fn update(settings: &mut Settings, message: Message) {
+    match message {
+        Message::SchemeChosen(scheme) => settings.scheme = scheme,
+        Message::ZoomChosen(zoom) => settings.zoom = zoom,
+        Message::UnitChosen(unit) => settings.unit = unit,
+        Message::EndedFlowsChosen(count) => settings.ended_flows = count,
+        Message::ColumnsReset => settings.columns = Settings::default().columns,
+    }
+}
+
+pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Element<'_, Message> {
+    let colors = context.colors;
+    let settings = context.settings;
+    let schemes = Scheme::ALL.chunks(5).map(|schemes| {
+        let chips = schemes
+            .iter()
+            .map(|scheme| chip(*scheme, is_dark, settings.scheme == *scheme, colors));
+        row(chips).spacing(space::S).into()
+    });
+    let zooms = ZOOMS.into_iter().map(|zoom| {
+        let word = format!("{zoom} %");
+        choice(
+            word,
+            settings.zoom == zoom,
+            Message::ZoomChosen(zoom),
+            colors,
+        )
+    });
+    let units = Unit::ALL.into_iter().map(|unit| {
+        let word = unit.name().to_owned();
+        choice(
+            word,
+            settings.unit == unit,
+            Message::UnitChosen(unit),
+            colors,
+        )
+    });
+    let ended = ENDED_FLOWS.into_iter().map(|count| {
+        let word = format::count(count as u64);
+        let message = Message::EndedFlowsChosen(count);
+        choice(word, settings.ended_flows == count, message, colors)
+    });
+    let columns = settings.columns.iter().map(|column| column.title());
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let kept = place.map_or_else(
+        || "These settings are not kept.".to_owned(),
+        |place| format!("Kept in {place}"),
+    );
+    let page = column![
+        parts::title("Settings", colors),
+        part("Theme", "System follows the system, light or dark.", column(schemes).spacing(space::S), colors),
+        part("Size", "Of everything. Ctrl + and Ctrl − do the same.", row(zooms).spacing(space::XS), colors),
+        part(
+            "Units",
+            "Bits: rates in bits a second, amounts in bytes. Packets: amounts in packets, rates in bits a second.",
+            row(units).spacing(space::XS),
+            colors
+        ),
+        part(
+            "Flows that are over",
+            "So many stay listed; older ones stay in the totals. It holds from the next start of a capture.",
+            row(ended).spacing(space::XS),
+            colors
+        ),
+        part(
+            "Columns of Inspect",
+            "Chosen there (c), moved by dragging their heads.",
+            row![
+                parts::body(columns, colors.text).width(Fill),
+                parts::press("As it was", false, Some(Message::ColumnsReset), colors),
+            ]
+            .spacing(space::M)
+            .align_y(Center),
+            colors
+        ),
+        parts::rule(colors),
+        parts::small(kept, colors.muted),
+    ]
+    .spacing(space::L)
+    .max_width(760);
+    scrollable(container(page).padding(space::L).center_x(Fill))
+        .height(Fill)
+        .style(style::scroll(colors))
+        .into()
+}
+
+fn part<'a>(
+    name: &'a str,
+    about: &'a str,
+    content: impl Into<Element<'a, Message>>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let words = column![
+        parts::body(name, colors.text).font(crate::theme::STRONG),
+        parts::small(about, colors.muted),
+    ]
+    .spacing(2)
+    .width(200);
+    row![words, container(content).width(Fill)]
+        .spacing(space::L)
+        .into()
+}
+
+fn choice<'a>(word: String, is_on: bool, message: Message, colors: Colors) -> Element<'a, Message> {
+    let color = if is_on { colors.text } else { colors.muted };
+    button(parts::body(word, color))
+        .padding([5.0, 11.0])
+        .on_press(message)
+        .style(style::quiet(colors, is_on))
+        .into()
+}
+
+/// A theme, in its own colours.
+fn chip<'a>(scheme: Scheme, is_dark: bool, is_on: bool, colors: Colors) -> Element<'a, Message> {
+    let own = scheme.colors(is_dark);
+    let stripe = [own.accent, own.series[1], own.series[2]].map(|color| {
+        container(Space::new().width(14).height(6))
+            .style(move |_| container::Style::default().background(color))
+            .into()
+    });
+    let sample =
+        column![parts::body("Aa 123", own.text), row(stripe).spacing(3)].spacing(space::XS);
+    let line = if is_on { colors.accent } else { colors.line };
+    let sample = container(sample)
+        .padding(space::S)
+        .width(84)
+        .style(move |_| container::Style {
+            background: Some(own.ground.into()),
+            border: iced::border::rounded(measure::RADIUS)
+                .color(line)
+                .width(if is_on { 2 } else { 1 }),
+            ..container::Style::default()
+        });
+    let color = if is_on { colors.text } else { colors.muted };
+    button(column![sample, parts::small(scheme.name(), color)].spacing(space::XS))
+        .padding(2)
+        .on_press(Message::SchemeChosen(scheme))
+        .style(style::link(colors))
+        .into()
+}

@@ -1,0 +1,442 @@
+//! One program: its processes, its traffic over time, its hosts and flows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowner_core::attribution::Process;
+use flowner_core::{FlowRecord, Party, Series};
+use iced::widget::{Space, column, container, row, scrollable};
+use iced::{Center, Element, Fill};
+
+use super::Context;
+use crate::column::{Column, Surroundings};
+use crate::feed::{Picture, Profile};
+use crate::keys::Intent;
+use crate::theme::{Colors, space, style};
+use crate::widget::chart::{Chart, Layers};
+use crate::widget::parts;
+use crate::widget::table::{Cell, Head, Table, Width};
+use crate::{column, format, query};
+
+/// The columns of its flows.
+const COLUMNS: [Column; 9] = [
+    Column::Remote,
+    Column::Protocol,
+    Column::Local,
+    Column::Pid,
+    Column::State,
+    Column::Age,
+    Column::Sent,
+    Column::Received,
+    Column::Rate,
+];
+
+/// How much of the past the chart shows.
+const PAST: Duration = Duration::from_secs(900);
+
+/// What the page knows.
+#[derive(Debug, Default)]
+pub struct State {
+    party: Option<Party>,
+    layers: Layers,
+    selected: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Message {
+    InspectWanted,
+    FlowSelected(usize),
+    HostChosen(usize),
+    ServiceChosen(usize),
+    Copied(String),
+}
+
+/// What the page cannot do itself.
+#[derive(Debug)]
+pub enum Action {
+    None,
+    Inspect(String),
+    Copy(String),
+}
+
+impl State {
+    /// Shows somebody.
+    pub fn open(&mut self, party: Party) {
+        self.party = Some(party);
+        self.selected = None;
+        self.layers = Layers::default();
+    }
+
+    /// Who is shown.
+    pub const fn party(&self) -> Option<&Party> {
+        self.party.as_ref()
+    }
+
+    pub fn update(&mut self, message: Message, picture: Option<&Picture>) -> Action {
+        let profile = picture.and_then(|picture| picture.party.as_ref());
+        let query = match message {
+            Message::FlowSelected(row) => {
+                self.selected = Some(row);
+                None
+            }
+            Message::InspectWanted => self.party.as_ref().map(query::of_party),
+            Message::HostChosen(row) => profile
+                .and_then(|profile| profile.hosts.get(row)?.key)
+                .map(query::of_host),
+            Message::ServiceChosen(row) => profile
+                .and_then(|profile| profile.services.get(row)?.key)
+                .map(query::of_service),
+            Message::Copied(text) => return Action::Copy(text),
+        };
+        query.map_or(Action::None, Action::Inspect)
+    }
+
+    /// What a key does here.
+    pub fn intend(&mut self, intent: Intent, picture: Option<&Picture>) -> Action {
+        let flows = picture
+            .and_then(|picture| picture.party.as_ref())
+            .map_or(0, |profile| profile.report.flows.len());
+        let last = flows.saturating_sub(1);
+        let step = |by: isize| self.selected.map_or(0, |row| row.saturating_add_signed(by));
+        let row = match intent {
+            Intent::Up => step(-1),
+            Intent::Down => step(1),
+            Intent::PageUp => step(-10),
+            Intent::PageDown => step(10),
+            Intent::First => 0,
+            Intent::Last => last,
+            Intent::Open => return self.update(Message::InspectWanted, picture),
+            _ => return Action::None,
+        };
+        self.selected = Some(row.min(last));
+        Action::None
+    }
+
+    /// Takes in what is new.
+    pub fn refresh(&mut self, picture: &Picture, colors: Colors) {
+        let Some(party) = &self.party else {
+            return;
+        };
+        let report = &picture.report;
+        let first = report.span.map_or(report.now, |(first, _)| first);
+        let (from, to) = if report.input.is_live {
+            (report.now.saturating_sub(PAST), report.now)
+        } else {
+            let last = report.span.map_or(report.now, |(_, last)| last);
+            (first, last + Duration::from_secs(1))
+        };
+        let all = report
+            .history
+            .series(from, to, PAST.as_secs().try_into().unwrap_or(usize::MAX));
+        let own = all
+            .lines
+            .into_iter()
+            .filter(|line| line.party.as_ref() == Some(party));
+        let series = Series {
+            lines: own.collect(),
+            ..all
+        };
+        self.layers
+            .replace(&series, |_| Some(colors.accent), colors.rest);
+    }
+
+    pub fn view<'a>(&'a self, context: Context<'a>, picture: &'a Picture) -> Element<'a, Message> {
+        let colors = context.colors;
+        let Some(party) = &self.party else {
+            return parts::nothing(
+                "No program chosen",
+                "Choose one in the overview (›), or open the owner of a flow in Inspect.",
+                None,
+                colors,
+            );
+        };
+        let profile = picture
+            .party
+            .as_ref()
+            .filter(|profile| profile.party == *party);
+        let Some(profile) = profile else {
+            return parts::nothing(
+                "A moment …",
+                "Its flows are being put together.",
+                None,
+                colors,
+            );
+        };
+        let processes = processes(profile);
+        let chart = Chart::<Message>::new(&self.layers, context.settings.unit, colors);
+        let chart = column![
+            parts::caption("Traffic of this program", colors),
+            chart.view()
+        ];
+        let lists = row![
+            section("Processes", view_tree(&processes, colors), colors),
+            section("Hosts", view_hosts(profile, context), colors),
+            section("Services", view_services(profile, context), colors),
+        ]
+        .spacing(space::M);
+        column![
+            view_head(party, profile, &processes, context, picture),
+            parts::rule(colors),
+            column![
+                container(chart.spacing(space::XS)).height(iced::FillPortion(5)),
+                container(lists).height(iced::FillPortion(5)),
+                parts::caption("Flows", colors),
+                container(self.view_flows(profile, context)).height(iced::FillPortion(7)),
+            ]
+            .spacing(space::S)
+            .padding(iced::padding::horizontal(space::M).top(space::S)),
+        ]
+        .into()
+    }
+
+    fn view_flows<'a>(
+        &'a self,
+        profile: &'a Profile,
+        context: Context<'a>,
+    ) -> Element<'a, Message> {
+        let flows = &profile.report.flows;
+        let around = Surroundings {
+            now: profile.report.now,
+            unit: context.settings.unit,
+            pictures: context.pictures,
+        };
+        // The newest first: they stand at the end of a report.
+        let last = flows.len().saturating_sub(1);
+        let flow = move |row: usize| flows.get(last - row.min(last));
+        let is_live = profile.report.input.is_live;
+        let cell = move |row: usize, place: usize| {
+            flow(row)
+                .map(|flow| COLUMNS[place].cell(flow, around))
+                .unwrap_or_default()
+        };
+        let heads = COLUMNS.iter().map(|column| column.head()).collect();
+        Table::new(context.colors, heads, flows.len(), cell)
+            .flush()
+            .key(move |row| flow(row).map_or(u64::MAX, |flow| flow.id.as_u64()))
+            .mark(move |row| {
+                flow(row).map_or_else(Default::default, |flow| {
+                    super::inspect::mark(flow, around.now, is_live)
+                })
+            })
+            .selected(self.selected)
+            .on_select(|row, _| Message::FlowSelected(row))
+            .on_copy(Message::Copied)
+            .into()
+    }
+}
+
+fn view_head<'a>(
+    party: &'a Party,
+    profile: &'a Profile,
+    processes: &[Arc<Process>],
+    context: Context<'a>,
+    picture: &'a Picture,
+) -> Element<'a, Message> {
+    let (colors, unit) = (context.colors, context.settings.unit);
+    let path = party
+        .programs()
+        .first()
+        .and_then(|program| program.path.as_ref());
+    let path = path.map_or_else(
+        || "path not known".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let mut users: Vec<String> = processes
+        .iter()
+        .filter_map(|process| process.user.as_ref().map(ToString::to_string))
+        .collect();
+    users.sort();
+    users.dedup();
+    let totals = picture
+        .programs
+        .iter()
+        .find(|group| group.key.as_ref() == Some(party));
+    let totals = totals.map(|group| group.totals).unwrap_or_default();
+    let since = profile
+        .report
+        .flows
+        .iter()
+        .map(|flow| flow.first_seen)
+        .min();
+    let since = since.map_or_else(String::new, format::clock);
+    let about = format!("{path}   {}", users.join(", "));
+    let names = column![
+        parts::title(party.to_string(), colors),
+        parts::small(about, colors.muted).wrapping(iced::widget::text::Wrapping::None),
+    ]
+    .spacing(3)
+    .width(Fill)
+    .clip(true);
+    let plain = |number: String, unit| format::Quantity { number, unit };
+    let head = row![
+        parts::portrait(context.pictures.of(party), 36.0),
+        names,
+        parts::figure("In now", &unit.rate(totals.rates.received), 104, colors),
+        parts::figure("Out now", &unit.rate(totals.rates.sent), 104, colors),
+        parts::figure("Received", &unit.amount(totals.received), 96, colors),
+        parts::figure("Sent", &unit.amount(totals.sent), 96, colors),
+        parts::figure("First seen", &plain(since, ""), 92, colors),
+        parts::press("Inspect", false, Some(Message::InspectWanted), colors),
+    ]
+    .spacing(space::M)
+    .align_y(Center);
+    container(head).padding([space::S, space::M]).into()
+}
+
+fn section<'a>(
+    name: &'a str,
+    content: Element<'a, Message>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    column![parts::caption(name, colors), content]
+        .spacing(space::XS)
+        .width(Fill)
+        .into()
+}
+
+/// Every process that owns one of its flows.
+fn processes(profile: &Profile) -> Vec<Arc<Process>> {
+    let mut found = BTreeMap::new();
+    let shares = profile.report.flows.iter().flat_map(FlowRecord::shares);
+    for share in shares.filter(|share| *share.party == profile.party) {
+        for process in share
+            .owner
+            .map_or(&[][..], |owner| owner.verdict.processes())
+        {
+            found.insert(process.id(), Arc::clone(process));
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Processes below those that started them.
+fn view_tree<'a>(processes: &[Arc<Process>], colors: Colors) -> Element<'a, Message> {
+    let lines = tree(processes).into_iter().map(|(depth, process)| {
+        let depth = u16::try_from(depth).unwrap_or(u16::MAX);
+        row![
+            Space::new().width(f32::from(depth.min(8)) * 14.0),
+            container(parts::body(process.pid.to_string(), colors.muted)).width(52),
+            parts::body(process.name.clone(), colors.text),
+            Space::new().width(space::S),
+            parts::small(about(&process), colors.muted),
+        ]
+        .align_y(Center)
+        .into()
+    });
+    scrollable(column(lines).spacing(5).width(Fill))
+        .height(Fill)
+        .style(style::scroll(colors))
+        .into()
+}
+
+fn about(process: &Process) -> String {
+    let parent = process.parent.map(|pid| format!("from {pid}"));
+    let unit = process.unit.as_ref().map(|unit| unit.name.clone());
+    let words = [parent, unit].into_iter().flatten();
+    words.collect::<Vec<_>>().join("  ")
+}
+
+/// Each process with how deep it stands: below its parent, where that is one of them.
+fn tree(processes: &[Arc<Process>]) -> Vec<(usize, Arc<Process>)> {
+    let is_one = |pid: Option<u32>| processes.iter().any(|process| Some(process.pid) == pid);
+    let mut lines = Vec::new();
+    let mut stack: Vec<(usize, &Arc<Process>)> = processes
+        .iter()
+        .rev()
+        .filter(|process| !is_one(process.parent) || process.parent == Some(process.pid))
+        .map(|process| (0, process))
+        .collect();
+    while let Some((depth, process)) = stack.pop() {
+        let children = processes
+            .iter()
+            .rev()
+            .filter(|child| child.parent == Some(process.pid) && child.pid != process.pid);
+        stack.extend(children.map(|child| (depth + 1, child)));
+        lines.push((depth, Arc::clone(process)));
+        // Pids that were used again can make a circle.
+        if lines.len() > processes.len() {
+            break;
+        }
+    }
+    lines
+}
+
+const LIST_HEADS: [Head; 2] = [Head::text("", Width::Share(1.0, 90.0)), Head::amount("")];
+
+fn view_hosts<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
+    let unit = context.settings.unit;
+    let cell = move |row: usize, place: usize| {
+        let group = &profile.hosts[row];
+        match (place, group.key) {
+            (0, Some(host)) => Cell::text(host.to_string()),
+            (0, None) => Cell::text("all others"),
+            _ => Cell::quantity(unit.amount(group.totals.total())),
+        }
+    };
+    Table::new(
+        context.colors,
+        LIST_HEADS.to_vec(),
+        profile.hosts.len(),
+        cell,
+    )
+    .headless()
+    .flush()
+    .on_select(|row, _| Message::HostChosen(row))
+    .on_copy(Message::Copied)
+    .into()
+}
+
+fn view_services<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
+    let unit = context.settings.unit;
+    let cell = move |row: usize, place: usize| {
+        let group = &profile.services[row];
+        match (place, group.key) {
+            (0, Some(service)) => Cell::text(column::service_of(service)),
+            (0, None) => Cell::text("all others"),
+            _ => Cell::quantity(unit.amount(group.totals.total())),
+        }
+    };
+    Table::new(
+        context.colors,
+        LIST_HEADS.to_vec(),
+        profile.services.len(),
+        cell,
+    )
+    .headless()
+    .flush()
+    .on_select(|row, _| Message::ServiceChosen(row))
+    .on_copy(Message::Copied)
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(parents: &[(u32, u32)], expected: &[(usize, u32)]) {
+        let processes: Vec<_> = parents
+            .iter()
+            .map(|(pid, parent)| {
+                Arc::new(Process {
+                    parent: Some(*parent),
+                    ..Process::new(*pid, "p")
+                })
+            })
+            .collect();
+        let lines = tree(&processes).into_iter();
+        let lines: Vec<_> = lines.map(|(depth, process)| (depth, process.pid)).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn children_stand_below_their_parents() {
+        check(
+            &[(5, 1), (6, 5), (7, 5), (8, 6), (9, 1)],
+            &[(0, 5), (1, 6), (2, 8), (1, 7), (0, 9)],
+        );
+        check(&[], &[]);
+        check(&[(3, 3)], &[(0, 3)]);
+    }
+}

@@ -1,0 +1,386 @@
+//! Where to begin: a device, a file, or the demo.
+
+use std::collections::HashMap;
+
+use flowner_core::Demo;
+use flowner_core::capture::Device;
+use flowner_core::doctor::{Checkup, Status};
+use iced::widget::{Space, button, column, container, row, scrollable, text_input};
+use iced::{Center, Element, Fill};
+
+use super::Context;
+use crate::devices::{Look, Looks};
+use crate::keys::Intent;
+use crate::picture::Glyph;
+use crate::session::Origin;
+use crate::theme::{Colors, size, space, style};
+use crate::widget::parts;
+use crate::widget::sparkline::Sparkline;
+
+/// Looks at a device that a sparkline shows.
+const SPARKS: usize = 40;
+
+/// What the page knows.
+#[derive(Debug, Default)]
+pub struct State {
+    looks: Option<Looks>,
+    /// What devices carried in each of the last seconds, oldest first.
+    activity: HashMap<String, Activity>,
+    selected: Option<String>,
+    capture_filter: String,
+    checkup: Option<Checkup>,
+    /// Why the last try failed.
+    failure: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Activity {
+    last: Option<u64>,
+    carried: Vec<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Message {
+    Looked(Looks),
+    CheckedUp(Checkup),
+    Selected(String),
+    CaptureFilterChanged(String),
+    DeviceChosen(String),
+    FileWanted,
+    DemoChosen,
+    Copied(String),
+}
+
+/// What the page cannot do itself.
+#[derive(Debug)]
+pub enum Action {
+    None,
+    Watch(Origin, Option<String>),
+    AskForFile,
+    Copy(String),
+}
+
+impl State {
+    /// Starts with a capture filter that was typed before.
+    pub fn new(capture_filter: Option<String>) -> Self {
+        Self {
+            capture_filter: capture_filter.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// What was chosen could not be watched.
+    pub fn fail(&mut self, message: String) {
+        self.failure = Some(message);
+    }
+
+    pub fn update(&mut self, message: Message) -> Action {
+        match message {
+            Message::Looked(looks) => self.look(looks),
+            Message::CheckedUp(checkup) => self.checkup = Some(checkup),
+            Message::Selected(name) => self.selected = Some(name),
+            Message::CaptureFilterChanged(text) => {
+                self.capture_filter = text;
+                self.failure = None;
+            }
+            Message::DeviceChosen(name) => {
+                self.selected = Some(name.clone());
+                return self.watch(name);
+            }
+            Message::FileWanted => return Action::AskForFile,
+            Message::DemoChosen => return Action::Watch(Origin::Demo(Demo::Live), None),
+            Message::Copied(text) => return Action::Copy(text),
+        }
+        Action::None
+    }
+
+    /// What a key does here.
+    pub fn intend(&mut self, intent: Intent) -> Action {
+        let step = match intent {
+            Intent::Up => -1,
+            Intent::Down => 1,
+            Intent::Open => {
+                return self
+                    .selected
+                    .clone()
+                    .map_or(Action::None, |name| self.watch(name));
+            }
+            _ => return Action::None,
+        };
+        let Some(Ok(looks)) = &self.looks else {
+            return Action::None;
+        };
+        let is_selected = |look: &Look| Some(&look.device.name) == self.selected.as_ref();
+        let place = looks.iter().position(is_selected).unwrap_or(0);
+        let next = place
+            .saturating_add_signed(step)
+            .min(looks.len().saturating_sub(1));
+        self.selected = looks.get(next).map(|look| look.device.name.clone());
+        Action::None
+    }
+
+    fn watch(&mut self, name: String) -> Action {
+        self.failure = None;
+        let filter = self.capture_filter.trim();
+        let filter = (!filter.is_empty()).then(|| filter.to_owned());
+        Action::Watch(Origin::Device(name), filter)
+    }
+
+    fn look(&mut self, looks: Looks) {
+        if let Ok(looks) = &looks {
+            for look in looks {
+                let activity = self.activity.entry(look.device.name.clone()).or_default();
+                activity.add(look.carried);
+            }
+            let is_there = |name: &String| looks.iter().any(|look| look.device.name == *name);
+            if !self.selected.as_ref().is_some_and(is_there) {
+                let likely = looks.iter().find(|look| look.is_likely);
+                self.selected = likely.map(|look| look.device.name.clone());
+            }
+        }
+        self.looks = Some(looks);
+    }
+
+    pub fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+        let colors = context.colors;
+        let left = column![
+            row![
+                parts::title("Watch a device", colors),
+                Space::new().width(Fill),
+                self.view_capture_filter(colors),
+            ]
+            .align_y(Center),
+            self.view_failure(colors),
+            scrollable(self.view_devices(context))
+                .height(Fill)
+                .style(style::scroll(colors)),
+            self.view_checkup(colors),
+        ]
+        .spacing(space::S)
+        .width(Fill);
+        let right = column![
+            parts::title("Open a capture file", colors),
+            parts::body(
+                "pcap or pcapng. Drop it anywhere on this window, or choose it. A file does not \
+                 say whose packets they were, so its flows have no owners.",
+                colors.muted
+            ),
+            parts::press("Open a file …", false, Some(Message::FileWanted), colors),
+            Space::new().height(space::M),
+            parts::title("Look around", colors),
+            parts::body(
+                "The demo plays made-up traffic of a made-up host. It needs no privilege, and \
+                 everything in it works as it does with real traffic.",
+                colors.muted
+            ),
+            parts::press("Play the demo", false, Some(Message::DemoChosen), colors),
+        ]
+        .spacing(space::S)
+        .width(286);
+        row![left, parts::stile(colors), right]
+            .spacing(space::L)
+            .padding(space::L)
+            .height(Fill)
+            .into()
+    }
+
+    fn view_capture_filter(&self, colors: Colors) -> Element<'_, Message> {
+        let field = text_input("Capture everything, or: tcp port 443", &self.capture_filter)
+            .on_input(Message::CaptureFilterChanged)
+            .size(size::BODY)
+            .padding([5.0, space::S])
+            .width(270)
+            .style(style::field(colors, self.failure.is_some()));
+        parts::hinted(field, "A capture filter of libpcap (pcap-filter)", colors)
+    }
+
+    fn view_failure(&self, colors: Colors) -> Option<Element<'_, Message>> {
+        let message = self.failure.as_ref()?;
+        Some(parts::body(message.clone(), colors.bad).into())
+    }
+
+    fn view_devices<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+        let colors = context.colors;
+        match &self.looks {
+            None => parts::body("Looking for devices …", colors.muted).into(),
+            Some(Err(message)) => parts::body(message.clone(), colors.bad).into(),
+            Some(Ok(looks)) if looks.is_empty() => parts::body(
+                "There is no device that can be captured from.",
+                colors.muted,
+            )
+            .into(),
+            Some(Ok(looks)) => {
+                let devices = looks.iter().map(|look| self.view_device(look, context));
+                column(devices)
+                    .spacing(2)
+                    .padding(iced::padding::right(space::M))
+                    .into()
+            }
+        }
+    }
+
+    fn view_device<'a>(&'a self, look: &'a Look, context: Context<'a>) -> Element<'a, Message> {
+        let colors = context.colors;
+        let device = &look.device;
+        let is_selected = self.selected.as_ref() == Some(&device.name);
+        let activity = self.activity.get(&device.name);
+        let now = activity.and_then(|activity| activity.carried.last().copied());
+        let line = Sparkline::new(
+            activity
+                .map(|activity| activity.carried.clone())
+                .unwrap_or_default(),
+            SPARKS,
+            if now.unwrap_or(0) > 0 {
+                colors.accent
+            } else {
+                colors.line
+            },
+        );
+        let rate = now.map_or_else(String::new, |now| {
+            context.settings.unit.rate(now).to_string()
+        });
+        let name = row![parts::body(device.name.clone(), colors.text).font(crate::theme::STRONG)]
+            .push(
+                look.is_likely
+                    .then(|| parts::badge("likely", colors.accent, colors)),
+            )
+            .spacing(space::S)
+            .align_y(Center);
+        let about = column![name, parts::small(describe(device), colors.muted)].spacing(2);
+        let go: Element<'a, Message> = if is_selected {
+            let name = device.name.clone();
+            parts::press("Watch", true, Some(Message::DeviceChosen(name)), colors)
+        } else {
+            Space::new().width(70).into()
+        };
+        let inside = row![
+            parts::icon(
+                Glyph::Device,
+                if device.is_running() {
+                    colors.text
+                } else {
+                    colors.muted
+                }
+            ),
+            about.width(Fill),
+            line.view(110.0, 26.0),
+            container(parts::small(rate, colors.muted))
+                .width(74)
+                .align_right(74),
+            container(go).width(80).align_right(80),
+        ]
+        .spacing(space::M)
+        .align_y(Center)
+        .height(44);
+        button(inside)
+            .padding([2.0, space::S])
+            .width(Fill)
+            .on_press(Message::Selected(device.name.clone()))
+            .style(style::quiet(colors, is_selected))
+            .into()
+    }
+
+    /// What is missing for full attribution, and how to get it, in one line.
+    fn view_checkup(&self, colors: Colors) -> Option<Element<'_, Message>> {
+        let checkup = self.checkup.as_ref()?;
+        let worst = checkup.checks.iter().min_by_key(|check| check.status)?;
+        let (color, words) = match worst.status {
+            Status::Good => (
+                colors.good,
+                "Everything can be captured and attributed here.".to_owned(),
+            ),
+            Status::Limited | Status::Failed => {
+                let color = if worst.status == Status::Failed {
+                    colors.bad
+                } else {
+                    colors.warn
+                };
+                (
+                    color,
+                    format!(
+                        "{}: {}.",
+                        crate::words::capitalized(worst.name),
+                        worst.detail
+                    ),
+                )
+            }
+        };
+        let dot = container(Space::new().width(8).height(8)).style(move |_| container::Style {
+            background: Some(color.into()),
+            border: iced::border::rounded(4),
+            ..container::Style::default()
+        });
+        let mut lines = column![
+            parts::rule(colors),
+            row![dot, parts::small(words, colors.text).width(Fill)]
+                .spacing(space::S)
+                .align_y(Center),
+        ]
+        .spacing(space::S);
+        if worst.status != Status::Good && !checkup.commands.is_empty() {
+            let command = checkup.commands.join(" && ");
+            let copy = Message::Copied(command.clone());
+            lines = lines.push(
+                row![
+                    parts::small(command, colors.muted).width(Fill),
+                    parts::tool(Glyph::Copy, "Copy the command", false, Some(copy), colors),
+                ]
+                .spacing(space::S)
+                .align_y(Center),
+            );
+        }
+        Some(lines.into())
+    }
+}
+
+impl Activity {
+    fn add(&mut self, carried: Option<u64>) {
+        let Some(carried) = carried else {
+            return;
+        };
+        if let Some(last) = self.last.replace(carried) {
+            self.carried.push(carried.saturating_sub(last));
+            if self.carried.len() > SPARKS {
+                self.carried.remove(0);
+            }
+        }
+    }
+}
+
+fn describe(device: &Device) -> String {
+    let addresses = device
+        .addresses
+        .iter()
+        .map(|address| address.ip.to_string());
+    let mut words: Vec<String> = device.description.iter().cloned().collect();
+    words.extend(addresses.take(3));
+    if words.is_empty() {
+        words.push(
+            if device.is_up() {
+                "no addresses"
+            } else {
+                "switched off"
+            }
+            .to_owned(),
+        );
+    }
+    words.join("   ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activity_is_the_difference_between_looks() {
+        let mut activity = Activity::default();
+        for carried in [Some(100), Some(150), None, Some(150), Some(20)] {
+            activity.add(carried);
+        }
+        assert_eq!(activity.carried, [50, 0, 0]);
+        for carried in 0..100 {
+            activity.add(Some(carried));
+        }
+        assert_eq!(activity.carried.len(), SPARKS);
+    }
+}

@@ -1,0 +1,113 @@
+//! Filters that a click asks for, in the language that is typed.
+
+use std::net::IpAddr;
+
+use flowner_core::attribution::{Reason, UnitKind};
+use flowner_core::{Coverage, Party, Service};
+
+/// The flows of a party.
+pub fn of_party(party: &Party) -> String {
+    match party {
+        Party::Program(program) => term("program", &program.name),
+        Party::Several(programs) => {
+            let terms = programs
+                .iter()
+                .map(|program| term("program", &program.name));
+            terms.collect::<Vec<_>>().join(" ")
+        }
+        Party::Unit(unit) => match unit.kind {
+            UnitKind::Service | UnitKind::Container | UnitKind::Flatpak | UnitKind::Snap => {
+                format!("verdict:partial {}", term("unit", &unit.name))
+            }
+            _ => term("unit", &unit.name),
+        },
+        Party::User(user) => {
+            let name = user.name.clone().unwrap_or_else(|| user.id.to_string());
+            format!("verdict:partial {}", term("user", &name))
+        }
+        Party::Unattributed => "verdict:unknown".to_owned(),
+    }
+}
+
+/// The flows with a host.
+pub fn of_host(host: IpAddr) -> String {
+    format!("host:{host}")
+}
+
+/// The flows of a service.
+pub fn of_service(service: Service) -> String {
+    if service.port == 0 {
+        format!("proto:{}", service.protocol)
+    } else {
+        format!("proto:{} port:{}", service.protocol, service.port)
+    }
+}
+
+/// The flows whose owners are known in this way.
+pub fn of_coverage(coverage: Coverage) -> Option<String> {
+    Some(match coverage {
+        Coverage::Named => "verdict:process or verdict:shared".to_owned(),
+        Coverage::Partial => "verdict:partial".to_owned(),
+        Coverage::Unknown(reason) => of_reason(reason),
+        Coverage::NotAsked => return None,
+    })
+}
+
+fn of_reason(reason: Reason) -> String {
+    format!("reason:{}", reason.name())
+}
+
+/// A key and a text, quoted where the language needs it.
+fn term(key: &str, text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        format!("{key}:{text}")
+    } else {
+        format!("{key}:\"{}\"", text.replace('"', "\"\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use flowner_core::attribution::{Process, Unit, User};
+    use flowner_core::flows::Protocol;
+    use flowner_core::{Filter, Program};
+
+    #[track_caller]
+    fn check(query: &str, expected: &str) {
+        assert_eq!(query, expected);
+        assert!(Filter::parse(query).is_ok(), "{query}");
+    }
+
+    #[test]
+    fn what_a_click_asks_for_can_be_typed() {
+        let program = |name: &str| Party::Program(Arc::new(Program::of(&Process::new(1, name))));
+        check(&of_party(&program("firefox")), "program:firefox");
+        check(&of_party(&program("a \"b\"")), "program:\"a \"\"b\"\"\"");
+        let unit = Unit {
+            kind: UnitKind::Service,
+            name: "ssh.service".to_owned(),
+        };
+        check(
+            &of_party(&Party::Unit(unit)),
+            "verdict:partial unit:ssh.service",
+        );
+        let user = User { id: 7, name: None };
+        check(&of_party(&Party::User(user)), "verdict:partial user:7");
+        check(&of_party(&Party::Unattributed), "verdict:unknown");
+        check(&of_host("2001:db8::1".parse().unwrap()), "host:2001:db8::1");
+        let service = |protocol, port| Service { protocol, port };
+        check(
+            &of_service(service(Protocol::TCP, 443)),
+            "proto:tcp port:443",
+        );
+        check(&of_service(service(Protocol::ICMP, 0)), "proto:icmp");
+        for reason in Reason::ALL {
+            let query = of_coverage(Coverage::Unknown(reason)).unwrap();
+            assert!(Filter::parse(&query).is_ok(), "{query}");
+        }
+    }
+}

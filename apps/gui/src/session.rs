@@ -1,0 +1,137 @@
+//! What is watched: a device, a file, or the demo, and what is known of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowner_core::{Config, Demo, Ending, Input, Limits};
+use iced::futures::channel::mpsc;
+
+use crate::feed::{Feed, News, Picture, Wish};
+
+/// Where the packets come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Device(String),
+    File(PathBuf),
+    Demo(Demo),
+}
+
+/// What is watched.
+#[derive(Debug)]
+pub struct Session {
+    /// Tells the news of this session from those of one that was closed.
+    pub id: u64,
+    pub origin: Origin,
+    pub wish: Wish,
+    pub is_paused: bool,
+    pub picture: Option<Arc<Picture>>,
+    feed: Feed,
+}
+
+/// In what state a session is, as people call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing is there yet.
+    Starting,
+    Live,
+    Paused,
+    /// A file is being read.
+    Reading,
+    /// A file was read to its end.
+    Finished,
+    /// Somebody stopped it.
+    Stopped,
+    /// The device is gone, or the file is damaged.
+    Failed,
+}
+
+impl Session {
+    /// Begins to watch.
+    pub fn start(
+        id: u64,
+        origin: Origin,
+        capture_filter: Option<String>,
+        ended_flows: usize,
+    ) -> (Self, mpsc::Receiver<News>) {
+        let input = match &origin {
+            Origin::Device(name) => Input::Device(name.clone()),
+            Origin::File(path) => Input::File(path.clone()),
+            Origin::Demo(demo) => Input::Demo(*demo),
+        };
+        let config = Config {
+            input,
+            capture_filter,
+            limits: Limits {
+                ended_flows,
+                ..Limits::default()
+            },
+            ..Config::default()
+        };
+        let wish = Wish::default();
+        let (feed, news) = Feed::start(config, wish.clone());
+        let session = Self {
+            id,
+            origin,
+            wish,
+            is_paused: false,
+            picture: None,
+            feed,
+        };
+        (session, news)
+    }
+
+    /// Changes what is shown.
+    pub fn change_wish(&mut self, change: impl FnOnce(&mut Wish)) {
+        let before = self.wish.clone();
+        change(&mut self.wish);
+        if self.wish != before {
+            self.feed.show(self.wish.clone());
+        }
+    }
+
+    /// Pauses what is shown, or goes on.
+    pub fn toggle_pause(&mut self) {
+        if matches!(self.condition(), Condition::Live | Condition::Paused) {
+            self.is_paused = !self.is_paused;
+            self.feed.pause(self.is_paused);
+        }
+    }
+
+    /// Stops capturing.
+    pub fn stop(&mut self) {
+        self.feed.stop();
+        self.is_paused = false;
+    }
+
+    /// In what state it is.
+    pub fn condition(&self) -> Condition {
+        let Some(picture) = &self.picture else {
+            return Condition::Starting;
+        };
+        match picture.report.ending {
+            Ending::Failed(_) => Condition::Failed,
+            Ending::Complete => Condition::Finished,
+            Ending::Stopped => Condition::Stopped,
+            Ending::Running if self.is_paused => Condition::Paused,
+            Ending::Running if picture.report.input.is_live => Condition::Live,
+            Ending::Running => Condition::Reading,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> String {
+        match &self.origin {
+            Origin::Device(name) => name.clone(),
+            Origin::Demo(_) => "made-up traffic".to_owned(),
+            Origin::File(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                name.to_string_lossy().into_owned()
+            }
+        }
+    }
+
+    /// Whether what is shown is made up.
+    pub const fn is_demo(&self) -> bool {
+        matches!(self.origin, Origin::Demo(_))
+    }
+}

@@ -1,0 +1,7 @@
+//! Widgets that several pages use.
+
+pub mod chart;
+pub mod fit;
+pub mod parts;
+pub mod sparkline;
+pub mod table;

@@ -1,0 +1,224 @@
+//! Small pieces of which pages are put together.
+
+use iced::widget::{Space, button, column, container, image, mouse_area, row, svg, text, tooltip};
+use iced::{Center, Color, Element, Fill, Length, Theme};
+
+use crate::format::Quantity;
+use crate::picture::{Glyph, Picture};
+use crate::theme::{Colors, STRONG, measure, size, space, style};
+
+/// Text of nearly everything.
+pub fn body<'a>(content: impl text::IntoFragment<'a>, color: Color) -> text::Text<'a> {
+    text(content).size(size::BODY).color(color)
+}
+
+/// Text that stands beside the matter.
+pub fn small<'a>(content: impl text::IntoFragment<'a>, color: Color) -> text::Text<'a> {
+    text(content).size(size::SMALL).color(color)
+}
+
+/// What a page, or a part of it, is about.
+pub fn title<'a>(content: impl text::IntoFragment<'a>, colors: Colors) -> text::Text<'a> {
+    text(content)
+        .size(size::TITLE)
+        .font(STRONG)
+        .color(colors.text)
+}
+
+/// The name of a part of a page.
+pub fn caption<'a>(content: impl text::IntoFragment<'a>, colors: Colors) -> text::Text<'a> {
+    text(content)
+        .size(size::SMALL)
+        .font(STRONG)
+        .color(colors.muted)
+}
+
+/// A pictogram in a colour.
+pub fn glyph<'a>(glyph: Glyph, color: Color) -> Element<'a, Never> {
+    let picture = svg(glyph.handle())
+        .width(measure::ICON)
+        .height(measure::ICON);
+    if glyph == Glyph::App {
+        return picture.into();
+    }
+    picture
+        .style(move |_: &Theme, _| svg::Style { color: Some(color) })
+        .into()
+}
+
+/// The picture of a program, this large.
+pub fn portrait<'a, Message: 'a>(picture: Picture, side: f32) -> Element<'a, Message> {
+    match picture {
+        Picture::Vector(handle) => svg(handle).width(side).height(side).into(),
+        Picture::Pixels(handle) => image(handle).width(side).height(side).into(),
+    }
+}
+
+/// A message that is never sent.
+#[derive(Debug, Clone, Copy)]
+pub enum Never {}
+
+/// A pictogram among elements that send messages.
+pub fn icon<'a, Message: 'a>(which: Glyph, color: Color) -> Element<'a, Message> {
+    glyph(which, color).map(|never| match never {})
+}
+
+/// A line from left to right.
+pub fn rule<'a, Message: 'a>(colors: Colors) -> Element<'a, Message> {
+    container(Space::new().height(measure::HAIRLINE))
+        .width(Fill)
+        .height(measure::HAIRLINE)
+        .style(style::hairline(colors))
+        .into()
+}
+
+/// A line from top to bottom.
+pub fn stile<'a, Message: 'a>(colors: Colors) -> Element<'a, Message> {
+    container(Space::new().width(measure::HAIRLINE))
+        .width(measure::HAIRLINE)
+        .height(Fill)
+        .style(style::hairline(colors))
+        .into()
+}
+
+/// A figure with its unit and what it is.
+pub fn figure<'a, Message: 'a>(
+    name: &'a str,
+    quantity: &Quantity,
+    width: impl Into<Length>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let number = text(quantity.number.clone())
+        .size(size::FIGURE)
+        .font(STRONG)
+        .color(colors.text);
+    let unit = small(quantity.unit, colors.muted);
+    column![
+        small(name, colors.muted),
+        row![number, container(unit).padding([0.0, 0.0]).align_bottom(26)].spacing(space::XS),
+    ]
+    .width(width)
+    .into()
+}
+
+/// A button with a pictogram alone, and what it does when the pointer is on it.
+pub fn tool<'a, Message: Clone + 'a>(
+    which: Glyph,
+    hint: &'a str,
+    is_on: bool,
+    message: Option<Message>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let color = match (&message, is_on) {
+        (None, _) => colors.line,
+        (_, true) => colors.accent,
+        (_, false) => colors.muted,
+    };
+    let inside = container(icon(which, color)).center(28);
+    let pressed = button(inside)
+        .padding(0)
+        .on_press_maybe(message)
+        .style(style::quiet(colors, is_on));
+    hinted(pressed, hint, colors)
+}
+
+/// The same element, with a hint when the pointer is on it.
+pub fn hinted<'a, Message: 'a>(
+    element: impl Into<Element<'a, Message>>,
+    hint: &'a str,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let hint = container(small(hint, colors.text))
+        .padding([space::XS, space::S])
+        .style(style::sheet(colors));
+    tooltip(element, hint, tooltip::Position::Bottom)
+        .gap(space::XS)
+        .into()
+}
+
+/// A button with a word.
+pub fn press<'a, Message: Clone + 'a>(
+    word: &'a str,
+    is_primary: bool,
+    message: Option<Message>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let inside = text(word).size(size::BODY);
+    let pressed = button(inside)
+        .padding([6.0, space::M])
+        .on_press_maybe(message);
+    if is_primary {
+        pressed.style(style::primary(colors)).into()
+    } else {
+        pressed.style(style::secondary(colors)).into()
+    }
+}
+
+/// One of several, of which one is chosen.
+pub fn tab<'a, Message: Clone + 'a>(
+    word: &'a str,
+    is_on: bool,
+    message: Message,
+    colors: Colors,
+) -> Element<'a, Message> {
+    button(text(word).size(size::BODY))
+        .padding([5.0, 11.0])
+        .on_press(message)
+        .style(style::quiet(colors, is_on))
+        .into()
+}
+
+/// A short word with an outline.
+pub fn badge<'a, Message: 'a>(word: &'a str, color: Color, colors: Colors) -> Element<'a, Message> {
+    container(small(word, color))
+        .padding([1.0, 6.0])
+        .style(style::badge(color, colors))
+        .into()
+}
+
+/// What stands where there is nothing to show: a sentence, and what can be done.
+pub fn nothing<'a, Message: 'a>(
+    headline: &'a str,
+    advice: impl text::IntoFragment<'a>,
+    action: Option<Element<'a, Message>>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    let words = column![
+        title(headline, colors),
+        body(advice, colors.muted).align_x(Center),
+    ]
+    .push(action)
+    .spacing(space::S)
+    .max_width(520)
+    .align_x(Center);
+    container(words).center(Fill).padding(space::L).into()
+}
+
+/// A sheet above everything else; a press beside it closes it.
+pub fn above<'a, Message: Clone + 'a>(
+    sheet: impl Into<Element<'a, Message>>,
+    close: Message,
+) -> Element<'a, Message> {
+    let veil = container(iced::widget::opaque(sheet))
+        .center(Fill)
+        .style(style::veil);
+    iced::widget::opaque(mouse_area(veil).on_press(close))
+}
+
+/// A name, and what is known under it.
+pub fn fact<'a, Message: 'a>(
+    name: &'a str,
+    content: impl text::IntoFragment<'a>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    row![
+        container(small(name, colors.muted))
+            .width(84)
+            .padding([1.0, 0.0]),
+        body(content, colors.text)
+            .width(Fill)
+            .wrapping(text::Wrapping::WordOrGlyph),
+    ]
+    .spacing(space::S)
+    .into()
+}

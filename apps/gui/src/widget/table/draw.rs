@@ -1,0 +1,345 @@
+//! How a table looks.
+
+use iced::advanced::image::{Image, Renderer as _};
+use iced::advanced::mouse;
+use iced::advanced::renderer::{Quad, Renderer as _};
+use iced::advanced::svg::{Renderer as _, Svg};
+use iced::advanced::text::{self, Renderer as _, Text};
+use iced::advanced::widget::Operation;
+use iced::{Color, Font, Pixels, Point, Rectangle, Renderer, Size, alignment, border};
+
+use super::handle::Place;
+use super::state::{Grabbed, State};
+use super::{Align, Head, Mark, Table};
+use crate::picture::Picture;
+use crate::theme::measure::{HAIRLINE, ICON, ROW};
+use crate::theme::{FONT, STRONG, size, space};
+
+/// The width of the scroll bar.
+pub(super) const SCROLL_BAR: f32 = 10.0;
+/// Room on both sides of a cell.
+pub(super) const PADDING: f32 = space::S;
+/// A mark before a row.
+const MARK: f32 = 3.0;
+const SWATCH: f32 = 8.0;
+/// More than any text takes: what does not fit is cut before.
+const ROOM: Size = Size::new(4_096.0, ROW);
+
+impl<Message> Table<'_, Message> {
+    pub(super) fn draw_all(
+        &self,
+        state: &State,
+        renderer: &mut Renderer,
+        bounds: Rectangle,
+        cursor: mouse::Cursor,
+    ) {
+        let head = self.head_height();
+        let body = Rectangle {
+            y: bounds.y + head,
+            height: bounds.height - head,
+            ..bounds
+        };
+        let place = cursor
+            .position_in(bounds)
+            .map(|at| self.place(state, at, bounds));
+        let hovered = match place {
+            Some(Place::Body(at)) if self.on.select.is_some() => state.row_at(at.y),
+            _ => None,
+        };
+        renderer.with_layer(body, |renderer| {
+            for (row, top) in state.seen() {
+                let line = Rectangle {
+                    y: body.y + top,
+                    height: ROW,
+                    ..body
+                };
+                self.draw_ground(renderer, row, line, hovered == Some(row));
+                for column in state.seen_columns(bounds.width) {
+                    let area = cell_area(state, column, line);
+                    self.draw_cell(state, renderer, row, column, area);
+                }
+            }
+        });
+        if head > 0.0 {
+            self.draw_heads(state, renderer, bounds);
+        }
+        if let Some((top, length)) = state.handle() {
+            let is_held = matches!(state.grabbed, Some(Grabbed::Handle(_)))
+                || matches!(place, Some(Place::ScrollBar(_)));
+            renderer.with_layer(body, |renderer| {
+                let handle = Rectangle {
+                    x: body.x + body.width - SCROLL_BAR + 3.0,
+                    y: body.y + top,
+                    width: SCROLL_BAR - 5.0,
+                    height: length,
+                };
+                let color = if is_held {
+                    self.colors.muted
+                } else {
+                    self.colors.line
+                };
+                fill(renderer, handle, color, 2.5);
+            });
+        }
+    }
+
+    fn draw_ground(&self, renderer: &mut Renderer, row: usize, line: Rectangle, is_hovered: bool) {
+        let colors = self.colors;
+        if self.selected == Some(row) {
+            fill(renderer, line, colors.selected, 0.0);
+        } else if is_hovered {
+            fill(renderer, line, colors.hover, 0.0);
+        }
+        let mark = Rectangle {
+            width: MARK,
+            ..line.shrink([3.0, 0.0])
+        };
+        match self.mark_of(row) {
+            Mark::New => fill(renderer, mark, colors.good, 1.5),
+            Mark::Leaving => fill(renderer, mark, colors.muted, 1.5),
+            Mark::None | Mark::Over => {}
+        }
+    }
+
+    fn mark_of(&self, row: usize) -> Mark {
+        self.mark.as_ref().map_or(Mark::None, |mark| mark(row))
+    }
+
+    fn draw_cell(
+        &self,
+        state: &State,
+        renderer: &mut Renderer,
+        row: usize,
+        column: usize,
+        area: Rectangle,
+    ) {
+        let Head { align, unit, .. } = self.heads[column];
+        let cell = (self.cell)(row, column);
+        let is_over = self.mark_of(row) == Mark::Over;
+        let mut area = area;
+        if let Some(bar) = cell.bar {
+            self.draw_bar(renderer, bar, area);
+        }
+        if let Some(swatch) = cell.swatch {
+            fill(renderer, square(area, SWATCH), swatch, 2.0);
+            area = push(area, SWATCH + space::S);
+        }
+        if let Some(picture) = &cell.picture {
+            let place = square(area, ICON);
+            let opacity = if is_over { 0.55 } else { 1.0 };
+            draw_picture(renderer, picture, place, opacity);
+            area = push(area, ICON + space::S);
+        }
+        if let Some(word) = cell.unit {
+            let color = self.colors.muted;
+            let beside = push(area, area.width - unit + space::XS);
+            write(
+                renderer,
+                word.to_owned(),
+                beside,
+                &Ink::small(Align::Left, color),
+            );
+            area.width -= unit;
+        }
+        let ink = Ink {
+            font: if cell.is_strong { STRONG } else { FONT },
+            size: size::BODY,
+            align,
+            color: if is_over {
+                self.colors.muted
+            } else {
+                cell.tone.color(self.colors)
+            },
+        };
+        let text = state.fitter.fit(cell.text, ink.font, ink.size, area.width);
+        write(renderer, text, area, &ink);
+    }
+
+    fn draw_bar(&self, renderer: &mut Renderer, bar: super::Bar, area: Rectangle) {
+        let track = Rectangle {
+            y: area.center_y() - 3.0,
+            height: 6.0,
+            ..area
+        };
+        fill(renderer, track, self.colors.hover, 3.0);
+        let first = (track.width * bar.first.clamp(0.0, 1.0)).round();
+        let second = (track.width * bar.second.clamp(0.0, 1.0)).round();
+        let part = |x: f32, width: f32| Rectangle {
+            x: track.x + x,
+            width: width.min(track.width - x),
+            ..track
+        };
+        // What came in is solid, what went out is a tint of it.
+        fill(renderer, part(0.0, first), bar.color, 0.0);
+        fill(
+            renderer,
+            part(first, second),
+            bar.color.scale_alpha(0.45),
+            0.0,
+        );
+    }
+
+    fn draw_heads(&self, state: &State, renderer: &mut Renderer, bounds: Rectangle) {
+        let line = Rectangle {
+            height: self.head_height(),
+            ..bounds
+        };
+        renderer.with_layer(line, |renderer| {
+            fill(renderer, line, self.colors.ground, 0.0);
+            let rule = Rectangle {
+                y: line.y + line.height - HAIRLINE,
+                height: HAIRLINE,
+                ..line
+            };
+            fill(renderer, rule, self.colors.line, 0.0);
+            for column in state.seen_columns(bounds.width) {
+                self.draw_head(state, renderer, column, cell_area(state, column, line));
+            }
+        });
+    }
+
+    fn draw_head(&self, state: &State, renderer: &mut Renderer, column: usize, area: Rectangle) {
+        let head = &self.heads[column];
+        let is_held = matches!(state.grabbed, Some(Grabbed::Head { column: pressed, .. }) if pressed == column);
+        let (text, color) = match self.sorted {
+            Some((sorted, descending)) if sorted == column => {
+                let arrow = if descending { "↓" } else { "↑" };
+                (format!("{} {arrow}", head.title), self.colors.text)
+            }
+            _ => (head.title.to_owned(), self.colors.muted),
+        };
+        if is_held {
+            fill(
+                renderer,
+                area.expand([0.0, PADDING]),
+                self.colors.hover,
+                3.0,
+            );
+        }
+        let text = state
+            .fitter
+            .fit(text, FONT, size::SMALL, area.width + PADDING / 2.0);
+        write(renderer, text, area, &Ink::small(head.align, color));
+    }
+
+    /// Tells the texts that are seen, so that they can be looked for.
+    pub(super) fn tell_texts(
+        &self,
+        state: &State,
+        bounds: Rectangle,
+        operation: &mut dyn Operation,
+    ) {
+        let head = self.head_height();
+        if head > 0.0 {
+            let line = Rectangle {
+                height: head,
+                ..bounds
+            };
+            for (column, head) in self.heads.iter().enumerate() {
+                operation.text(None, cell_area(state, column, line), head.title);
+            }
+        }
+        for (row, top) in state.seen() {
+            let line = Rectangle {
+                y: bounds.y + head + top,
+                height: ROW,
+                ..bounds
+            };
+            for column in state.seen_columns(bounds.width) {
+                let text = (self.cell)(row, column).content();
+                operation.text(None, cell_area(state, column, line), &text);
+            }
+        }
+    }
+}
+
+/// The room for the content of a cell.
+fn cell_area(state: &State, column: usize, line: Rectangle) -> Rectangle {
+    let (left, width) = state.columns.get(column).copied().unwrap_or_default();
+    Rectangle {
+        x: line.x + left - state.left + PADDING,
+        width: (width - 2.0 * PADDING).max(0.0),
+        ..line
+    }
+}
+
+fn push(area: Rectangle, by: f32) -> Rectangle {
+    Rectangle {
+        x: area.x + by,
+        width: (area.width - by).max(0.0),
+        ..area
+    }
+}
+
+fn square(area: Rectangle, side: f32) -> Rectangle {
+    let place = Point::new(area.x, area.center_y() - side / 2.0);
+    Rectangle::new(place, Size::new(side, side))
+}
+
+fn draw_picture(renderer: &mut Renderer, picture: &Picture, place: Rectangle, opacity: f32) {
+    match picture {
+        Picture::Vector(handle) => {
+            renderer.draw_svg(Svg::new(handle.clone()).opacity(opacity), place, place);
+        }
+        Picture::Pixels(handle) => {
+            let image = Image::new(handle.clone()).opacity(opacity);
+            renderer.draw_image(image, place, place);
+        }
+    }
+}
+
+fn fill(renderer: &mut Renderer, bounds: Rectangle, color: Color, radius: f32) {
+    if bounds.width <= 0.0 || bounds.height <= 0.0 {
+        return;
+    }
+    let quad = Quad {
+        bounds,
+        border: border::rounded(radius),
+        ..Quad::default()
+    };
+    renderer.fill_quad(quad, color);
+}
+
+/// How a text is written.
+struct Ink {
+    font: Font,
+    size: f32,
+    align: Align,
+    color: Color,
+}
+
+impl Ink {
+    fn small(align: Align, color: Color) -> Self {
+        Self {
+            font: FONT,
+            size: size::SMALL,
+            align,
+            color,
+        }
+    }
+}
+
+fn write(renderer: &mut Renderer, content: String, area: Rectangle, ink: &Ink) {
+    if content.is_empty() {
+        return;
+    }
+    let (x, align_x) = match ink.align {
+        Align::Left => (area.x, text::Alignment::Left),
+        Align::Right => (area.x + area.width, text::Alignment::Right),
+    };
+    let text = Text {
+        content,
+        bounds: ROOM,
+        size: Pixels(ink.size),
+        line_height: text::LineHeight::default(),
+        font: ink.font,
+        align_x,
+        align_y: alignment::Vertical::Center,
+        shaping: text::Shaping::Auto,
+        wrapping: text::Wrapping::None,
+    };
+    // What is written stays in its cell. To say so spares the renderer a mask, which it
+    // needs only for cells at the edges then.
+    let clip = area.expand([0.0, PADDING / 2.0]);
+    renderer.fill_text(text, Point::new(x, area.center_y()), ink.color, clip);
+}

@@ -1,0 +1,469 @@
+//! A table of any length: only the rows that are seen are built and drawn.
+//!
+//! The page says how many rows there are and what is in a cell; the widget keeps where it
+//! is scrolled to, and stays with the rows that are seen when others come and go above
+//! them.
+
+mod columns;
+mod draw;
+mod handle;
+mod state;
+
+use iced::advanced::layout::{self, Layout};
+use iced::advanced::widget::tree::{self, Tree};
+use iced::advanced::widget::{Operation, Widget};
+use iced::advanced::{Clipboard, Shell, mouse, renderer};
+use iced::{Color, Element, Event, Length, Rectangle, Renderer, Size, Theme};
+
+use crate::format::Quantity;
+use crate::picture::Picture;
+use crate::theme::{Colors, measure, space};
+use state::State;
+
+/// How wide a column is, in logical pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Width {
+    Fixed(f32),
+    /// A share of what is left, but no less than this.
+    Share(f32, f32),
+}
+
+/// On which side of its column text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+/// The head of a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Head {
+    pub title: &'static str,
+    pub width: Width,
+    pub align: Align,
+    /// Room at the right for units.
+    pub unit: f32,
+    /// Whether it is left out where there is no room for all.
+    pub yields: bool,
+}
+
+/// Room for the units of rates.
+pub const RATE_UNIT: f32 = 38.0;
+/// Room for the units of amounts.
+pub const AMOUNT_UNIT: f32 = 30.0;
+
+impl Head {
+    /// A column of texts.
+    pub const fn text(title: &'static str, width: Width) -> Self {
+        Self {
+            title,
+            width,
+            align: Align::Left,
+            unit: 0.0,
+            yields: false,
+        }
+    }
+
+    /// A column of numbers without units.
+    pub const fn number(title: &'static str, width: f32) -> Self {
+        Self {
+            title,
+            width: Width::Fixed(width),
+            align: Align::Right,
+            unit: 0.0,
+            yields: false,
+        }
+    }
+
+    /// The same, left out where there is no room for all.
+    #[must_use]
+    pub const fn yielding(self) -> Self {
+        Self {
+            yields: true,
+            ..self
+        }
+    }
+
+    /// A column of rates.
+    pub const fn rate(title: &'static str) -> Self {
+        Self {
+            unit: RATE_UNIT,
+            ..Self::number(title, 92.0)
+        }
+    }
+
+    /// A column of amounts.
+    pub const fn amount(title: &'static str) -> Self {
+        Self {
+            unit: AMOUNT_UNIT,
+            ..Self::number(title, 84.0)
+        }
+    }
+}
+
+/// In which colour a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    #[default]
+    Text,
+    Muted,
+    Accent,
+    Good,
+    Warn,
+    Bad,
+}
+
+impl Tone {
+    /// The colour.
+    pub fn color(self, colors: Colors) -> Color {
+        match self {
+            Self::Text => colors.text,
+            Self::Muted => colors.muted,
+            Self::Accent => colors.accent,
+            Self::Good => colors.good,
+            Self::Warn => colors.warn,
+            Self::Bad => colors.bad,
+        }
+    }
+}
+
+/// What is in a cell.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    text: String,
+    unit: Option<&'static str>,
+    tone: Tone,
+    is_strong: bool,
+    picture: Option<Picture>,
+    swatch: Option<Color>,
+    bar: Option<Bar>,
+}
+
+/// Two shares of a whole, from 0 to 1, as a bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    pub first: f32,
+    pub second: f32,
+    pub color: Color,
+}
+
+impl Cell {
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A number, and its unit in a column of its own.
+    pub fn quantity(quantity: Quantity) -> Self {
+        let tone = if quantity.is_nothing() {
+            Tone::Muted
+        } else {
+            Tone::Text
+        };
+        Self {
+            text: quantity.number,
+            unit: Some(quantity.unit),
+            tone,
+            ..Self::default()
+        }
+    }
+
+    /// A bar.
+    pub fn bar(bar: Bar) -> Self {
+        Self {
+            bar: Some(bar),
+            ..Self::default()
+        }
+    }
+
+    /// The same, standing back.
+    #[must_use]
+    pub fn muted(self) -> Self {
+        self.toned(Tone::Muted)
+    }
+
+    /// The same, in another colour.
+    #[must_use]
+    pub fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+
+    /// The same, to be seen first.
+    #[must_use]
+    pub fn strong(self) -> Self {
+        Self {
+            is_strong: true,
+            ..self
+        }
+    }
+
+    /// The same, with a picture before it.
+    #[must_use]
+    pub fn pictured(self, picture: Option<Picture>) -> Self {
+        Self { picture, ..self }
+    }
+
+    /// The same, with a colour before it that a chart explains.
+    #[must_use]
+    pub fn swatched(self, swatch: Option<Color>) -> Self {
+        Self { swatch, ..self }
+    }
+
+    /// What is copied.
+    pub fn content(&self) -> String {
+        match self.unit {
+            Some(unit) => format!("{} {unit}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
+/// What is special about a row, for a moment or for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mark {
+    #[default]
+    None,
+    /// It has just come.
+    New,
+    /// It is over since a moment.
+    Leaving,
+    /// It is over.
+    Over,
+}
+
+/// What can be done with a table.
+struct On<'a, Message> {
+    select: Option<Box<dyn Fn(usize, usize) -> Message + 'a>>,
+    activate: Option<Box<dyn Fn(usize) -> Message + 'a>>,
+    sort: Option<Box<dyn Fn(usize) -> Message + 'a>>,
+    reorder: Option<Box<dyn Fn(usize, usize) -> Message + 'a>>,
+    copy: Option<Box<dyn Fn(String) -> Message + 'a>>,
+}
+
+/// The widget.
+#[expect(missing_debug_implementations, reason = "a widget")]
+pub struct Table<'a, Message> {
+    colors: Colors,
+    heads: Vec<Head>,
+    rows: usize,
+    cell: Box<dyn Fn(usize, usize) -> Cell + 'a>,
+    key: Option<Box<dyn Fn(usize) -> u64 + 'a>>,
+    mark: Option<Box<dyn Fn(usize) -> Mark + 'a>>,
+    /// The column that is sorted by, and whether its greatest come first.
+    sorted: Option<(usize, bool)>,
+    selected: Option<usize>,
+    has_head: bool,
+    inset: f32,
+    on: On<'a, Message>,
+}
+
+impl<'a, Message> Table<'a, Message> {
+    /// A table of so many rows; `cell` tells what is in a row and column.
+    pub fn new(
+        colors: Colors,
+        heads: Vec<Head>,
+        rows: usize,
+        cell: impl Fn(usize, usize) -> Cell + 'a,
+    ) -> Self {
+        Self {
+            colors,
+            heads,
+            rows,
+            cell: Box::new(cell),
+            key: None,
+            mark: None,
+            sorted: None,
+            selected: None,
+            has_head: true,
+            inset: space::M,
+            on: On {
+                select: None,
+                activate: None,
+                sort: None,
+                reorder: None,
+                copy: None,
+            },
+        }
+    }
+
+    /// What a row is known by when rows come and go; else its place.
+    #[must_use]
+    pub fn key(mut self, key: impl Fn(usize) -> u64 + 'a) -> Self {
+        self.key = Some(Box::new(key));
+        self
+    }
+
+    /// What is special about rows.
+    #[must_use]
+    pub fn mark(mut self, mark: impl Fn(usize) -> Mark + 'a) -> Self {
+        self.mark = Some(Box::new(mark));
+        self
+    }
+
+    /// What it is sorted by.
+    #[must_use]
+    pub fn sorted(mut self, sorted: Option<(usize, bool)>) -> Self {
+        self.sorted = sorted;
+        self
+    }
+
+    /// The row that is selected. When that changes, it is brought into sight.
+    #[must_use]
+    pub fn selected(mut self, selected: Option<usize>) -> Self {
+        self.selected = selected;
+        self
+    }
+
+    /// The same without a head.
+    #[must_use]
+    pub fn headless(mut self) -> Self {
+        self.has_head = false;
+        self
+    }
+
+    /// The same, for a place that is inset already.
+    #[must_use]
+    pub fn flush(mut self) -> Self {
+        self.inset = 0.0;
+        self
+    }
+
+    /// A row was clicked, in a column.
+    #[must_use]
+    pub fn on_select(mut self, on: impl Fn(usize, usize) -> Message + 'a) -> Self {
+        self.on.select = Some(Box::new(on));
+        self
+    }
+
+    /// A row was clicked twice.
+    #[must_use]
+    pub fn on_activate(mut self, on: impl Fn(usize) -> Message + 'a) -> Self {
+        self.on.activate = Some(Box::new(on));
+        self
+    }
+
+    /// The head of a column was clicked.
+    #[must_use]
+    pub fn on_sort(mut self, on: impl Fn(usize) -> Message + 'a) -> Self {
+        self.on.sort = Some(Box::new(on));
+        self
+    }
+
+    /// The head of a column was dragged to another place.
+    #[must_use]
+    pub fn on_reorder(mut self, on: impl Fn(usize, usize) -> Message + 'a) -> Self {
+        self.on.reorder = Some(Box::new(on));
+        self
+    }
+
+    /// A cell was clicked with the other button: its content is wanted.
+    #[must_use]
+    pub fn on_copy(mut self, on: impl Fn(String) -> Message + 'a) -> Self {
+        self.on.copy = Some(Box::new(on));
+        self
+    }
+
+    fn head_height(&self) -> f32 {
+        if self.has_head { measure::HEAD } else { 0.0 }
+    }
+
+    fn key_of(&self, row: usize) -> u64 {
+        self.key.as_ref().map_or(row as u64, |key| key(row))
+    }
+}
+
+impl<Message> Widget<Message, Theme, Renderer> for Table<'_, Message> {
+    fn tag(&self) -> tree::Tag {
+        tree::Tag::of::<State>()
+    }
+
+    fn state(&self) -> tree::State {
+        tree::State::new(State::default())
+    }
+
+    fn size(&self) -> Size<Length> {
+        Size::new(Length::Fill, Length::Fill)
+    }
+
+    fn layout(
+        &mut self,
+        tree: &mut Tree,
+        _renderer: &Renderer,
+        limits: &layout::Limits,
+    ) -> layout::Node {
+        let size = limits.max();
+        let state = tree.state.downcast_mut::<State>();
+        let height = (size.height - self.head_height()).max(0.0);
+        let rows = self.rows;
+        state.follow(rows, height, self.selected, |row| self.key_of(row));
+        let beside = state.handle().map_or(0.0, |_| draw::SCROLL_BAR);
+        state.columns = columns::place(&self.heads, size.width - beside, self.inset);
+        layout::Node::new(size)
+    }
+
+    fn operate(
+        &mut self,
+        tree: &mut Tree,
+        layout: Layout<'_>,
+        _renderer: &Renderer,
+        operation: &mut dyn Operation,
+    ) {
+        let state = tree.state.downcast_ref::<State>();
+        self.tell_texts(state, layout.bounds(), operation);
+    }
+
+    fn update(
+        &mut self,
+        tree: &mut Tree,
+        event: &Event,
+        layout: Layout<'_>,
+        cursor: mouse::Cursor,
+        _renderer: &Renderer,
+        _clipboard: &mut dyn Clipboard,
+        shell: &mut Shell<'_, Message>,
+        _viewport: &Rectangle,
+    ) {
+        let state = tree.state.downcast_mut::<State>();
+        self.handle(state, event, layout.bounds(), cursor, shell);
+    }
+
+    fn mouse_interaction(
+        &self,
+        tree: &Tree,
+        layout: Layout<'_>,
+        cursor: mouse::Cursor,
+        _viewport: &Rectangle,
+        _renderer: &Renderer,
+    ) -> mouse::Interaction {
+        let state = tree.state.downcast_ref::<State>();
+        self.interaction(state, layout.bounds(), cursor)
+    }
+
+    fn draw(
+        &self,
+        tree: &Tree,
+        renderer: &mut Renderer,
+        _theme: &Theme,
+        _style: &renderer::Style,
+        layout: Layout<'_>,
+        cursor: mouse::Cursor,
+        _viewport: &Rectangle,
+    ) {
+        let state = tree.state.downcast_ref::<State>();
+        self.draw_all(state, renderer, layout.bounds(), cursor);
+    }
+}
+
+impl<'a, Message: 'a> From<Table<'a, Message>> for Element<'a, Message> {
+    fn from(table: Table<'a, Message>) -> Self {
+        Self::new(table)
+    }
+}

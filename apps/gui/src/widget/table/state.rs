@@ -1,0 +1,245 @@
+//! Where a table is scrolled to.
+
+use std::time::Instant;
+
+use crate::theme::measure::ROW;
+
+/// How far from its old place a row is looked for when the rows have changed.
+const NEAR: usize = 400;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The left edge and width of each column.
+    pub(super) columns: Vec<(f32, f32)>,
+    /// The first row that is seen, with what of it is scrolled away, in rows. `f64`,
+    /// because there may be millions.
+    top: f64,
+    /// How far it is scrolled to the right, in pixels.
+    pub(super) left: f32,
+    rows: usize,
+    height: f32,
+    /// The key of the first row that is seen, unless that is the first of all.
+    anchor: Option<u64>,
+    /// The row that was selected.
+    selected: Option<u64>,
+    pub(super) grabbed: Option<Grabbed>,
+    pub(super) last_click: Option<(usize, Instant)>,
+    pub(super) fitter: crate::widget::fit::Fitter,
+}
+
+/// What the pointer holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Grabbed {
+    /// The handle of the scroll bar, at this distance from its upper end.
+    Handle(f32),
+    /// The head of a column, pressed at this place.
+    Head { column: usize, at: f32 },
+}
+
+impl State {
+    /// Takes note of the rows that there are now: stays with those that are seen, unless
+    /// it was at the beginning, and brings a new selection into sight.
+    pub(super) fn follow(
+        &mut self,
+        rows: usize,
+        height: f32,
+        selected: Option<usize>,
+        key: impl Fn(usize) -> u64,
+    ) {
+        self.rows = rows;
+        self.height = height;
+        if let Some(anchor) = self.anchor {
+            let at = self.first();
+            if let Some(found) = near(at, rows, |row| key(row) == anchor) {
+                self.top += to_f64(found) - to_f64(at);
+            }
+        }
+        let selected_key = selected.map(&key);
+        if let (Some(row), true) = (selected, selected_key != self.selected) {
+            self.reveal(row);
+        }
+        self.selected = selected_key;
+        self.scroll_to(self.top);
+        let first = self.first();
+        self.anchor = (self.top > 0.0 && first < rows).then(|| key(first));
+    }
+
+    /// Scrolls; the anchor is chosen anew with the next layout.
+    pub(super) fn scroll_to(&mut self, top: f64) {
+        self.top = top.clamp(0.0, self.last_top());
+        self.anchor = None;
+    }
+
+    pub(super) fn scroll_by(&mut self, pixels: f32) {
+        self.scroll_to(self.top - f64::from(pixels / ROW));
+    }
+
+    pub(super) fn scroll_sideways(&mut self, pixels: f32, room: f32) {
+        let width = self
+            .columns
+            .last()
+            .map_or(0.0, |(left, width)| left + width);
+        self.left = (self.left - pixels).clamp(0.0, (width - room).max(0.0));
+    }
+
+    fn reveal(&mut self, row: usize) {
+        let row = to_f64(row);
+        let seen = f64::from(self.height / ROW);
+        if row < self.top {
+            self.top = row;
+        } else if row + 1.0 > self.top + seen {
+            self.top = row + 1.0 - seen;
+        }
+    }
+
+    fn last_top(&self) -> f64 {
+        (to_f64(self.rows) - f64::from(self.height / ROW)).max(0.0)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between 0 and the number of rows"
+    )]
+    pub(super) fn first(&self) -> usize {
+        self.top.floor() as usize
+    }
+
+    /// The rows that are seen, with the upper edge of each.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (usize, f32)> + use<> {
+        #[expect(clippy::cast_possible_truncation, reason = "it is less than a row")]
+        let away = self.top.fract() as f32 * ROW;
+        let first = self.first();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a window is not that high"
+        )]
+        let many = (self.height / ROW).ceil().max(0.0) as usize + 1;
+        let last = self.rows.min(first + many);
+        (first..last).zip((0..).map(move |place: u16| f32::from(place) * ROW - away))
+    }
+
+    /// The row at a distance below the head.
+    pub(super) fn row_at(&self, y: f32) -> Option<usize> {
+        let mut seen = self.seen();
+        seen.find(|(_, top)| (*top..*top + ROW).contains(&y))
+            .map(|(row, _)| row)
+    }
+
+    /// The column at a distance from the left edge.
+    pub(super) fn column_at(&self, x: f32) -> Option<usize> {
+        let x = x + self.left;
+        let is_there = |(left, width): &(f32, f32)| (*left..left + width).contains(&x);
+        self.columns.iter().position(is_there)
+    }
+
+    /// The columns that are within a table of this width.
+    pub(super) fn seen_columns(&self, width: f32) -> impl Iterator<Item = usize> + use<'_> {
+        let seen = self.left..self.left + width;
+        let is_seen = move |(left, width): &(f32, f32)| {
+            *width > 0.0 && left + width > seen.start && *left < seen.end
+        };
+        let columns = self.columns.iter().enumerate();
+        columns
+            .filter(move |(_, column)| is_seen(column))
+            .map(|(place, _)| place)
+    }
+
+    /// Where the handle of the scroll bar begins, and how long it is.
+    #[expect(clippy::cast_possible_truncation, reason = "they are pixels")]
+    pub(super) fn handle(&self) -> Option<(f32, f32)> {
+        let last = self.last_top();
+        if last <= 0.0 {
+            return None;
+        }
+        let seen = f64::from(self.height / ROW) / to_f64(self.rows);
+        let length = (self.height * seen as f32).max(28.0).min(self.height);
+        let place = (self.top / last) as f32 * (self.height - length);
+        Some((place, length))
+    }
+
+    /// Scrolls so that the handle begins here.
+    pub(super) fn drag_handle(&mut self, place: f32) {
+        if let Some((_, length)) = self.handle() {
+            let room = (self.height - length).max(1.0);
+            self.scroll_to(f64::from(place / room) * self.last_top());
+        }
+    }
+}
+
+/// The row nearest to a place that is it.
+fn near(at: usize, rows: usize, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+    (0..NEAR).find_map(|far| {
+        let below = Some(at + far).filter(|row| *row < rows && is_it(*row));
+        below.or_else(|| at.checked_sub(far).filter(|row| *row < rows && is_it(*row)))
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "less than 2^53 rows")]
+const fn to_f64(rows: usize) -> f64 {
+    rows as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(rows: &[u64], state: &mut State, selected: Option<usize>) {
+        state.follow(rows.len(), 4.0 * ROW, selected, |row| rows[row]);
+    }
+
+    #[test]
+    fn it_stays_with_the_rows_that_are_seen() {
+        let mut state = State::default();
+        let rows: Vec<u64> = (0..100).collect();
+        at(&rows, &mut state, None);
+        state.scroll_to(10.5);
+        at(&rows, &mut state, None);
+        let more: Vec<u64> = (200..203).chain(0..100).collect();
+        at(&more, &mut state, None);
+        assert_eq!(more[state.first()], 10);
+        at(&rows[5..], &mut state, None);
+        assert_eq!(rows[5..][state.first()], 10);
+    }
+
+    #[test]
+    fn at_the_beginning_it_shows_what_comes() {
+        let mut state = State::default();
+        let rows: Vec<u64> = (0..100).collect();
+        at(&rows, &mut state, None);
+        let more: Vec<u64> = (200..203).chain(0..100).collect();
+        at(&more, &mut state, None);
+        assert_eq!(more[state.first()], 200);
+    }
+
+    #[test]
+    fn a_selection_is_brought_into_sight_once() {
+        let mut state = State::default();
+        let rows: Vec<u64> = (0..100).collect();
+        at(&rows, &mut state, Some(50));
+        assert_eq!(state.first(), 47);
+        state.scroll_to(0.0);
+        at(&rows, &mut state, Some(50));
+        assert_eq!(state.first(), 0);
+        at(&rows, &mut state, Some(49));
+        assert_eq!(state.first(), 46);
+    }
+
+    #[test]
+    fn it_never_shows_what_is_not_there() {
+        let mut state = State::default();
+        let rows: Vec<u64> = (0..100).collect();
+        at(&rows, &mut state, None);
+        state.scroll_to(f64::MAX);
+        assert_eq!(state.first(), 96);
+        at(&rows[..3], &mut state, None);
+        assert_eq!(
+            state.seen().map(|(row, _)| row).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        assert_eq!(state.handle(), None);
+        at(&[], &mut state, None);
+        assert_eq!(state.seen().count(), 0);
+    }
+}

@@ -1,0 +1,146 @@
+//! A made-up host, so that anybody can look around without a privilege: frames, and
+//! whose sockets they are. Everything else is what real frames go through.
+//!
+//! Pure and repeatable: the same frames at the same offsets, always. Addresses are
+//! those reserved for documentation (RFC 5737, RFC 3849) and private ones.
+
+mod cast;
+mod frame;
+mod owners;
+mod traffic;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub(crate) use owners::{Clock, DemoTable};
+pub(crate) use traffic::{Frame, Traffic};
+
+/// How much of the traffic is over when the demo begins, so that there is something to
+/// look at.
+pub(crate) const PAST: Duration = Duration::from_secs(600);
+
+/// When the recorded demo begins: 2026-01-15T09:00:00Z.
+pub(crate) const RECORDED_AT: Duration = Duration::from_secs(1_768_467_600);
+
+/// The addresses of the host.
+pub(crate) fn addresses() -> impl Iterator<Item = IpAddr> {
+    [cast::HOST_V4, cast::HOST_V6]
+        .into_iter()
+        .filter_map(|address| address.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowner_attribution::{SocketQuery, SocketTable, Verdict};
+    use flowner_capture::{LinkType, decode};
+
+    use crate::{Config, Demo, Ending, Input, Monitor, Report, convert};
+
+    fn frames(seconds: u64) -> Vec<Frame> {
+        let until = Duration::from_secs(seconds);
+        Traffic::new()
+            .take_while(|frame| frame.at < until)
+            .collect()
+    }
+
+    #[test]
+    fn it_is_the_same_each_time_and_in_order() {
+        let first = frames(120);
+        assert_eq!(first, frames(120));
+        assert!(first.is_sorted_by_key(|frame| frame.at));
+        assert!(first.len() > 2_000, "{}", first.len());
+    }
+
+    #[test]
+    fn it_never_ends_and_never_bursts() {
+        let mut by_minute = [0_u32; 60];
+        for frame in frames(3_600) {
+            by_minute[usize::try_from(frame.at.as_secs() / 60).unwrap()] += 1;
+        }
+        for (minute, frames) in by_minute.into_iter().enumerate() {
+            assert!((1_000..30_000).contains(&frames), "{minute}: {frames}");
+        }
+    }
+
+    #[test]
+    fn every_frame_is_decoded_to_what_it_claims() {
+        for frame in frames(60) {
+            let headers = decode(LinkType::Ethernet, frame.data(), frame.wire_len).unwrap();
+            assert_eq!(headers.wire_len, frame.wire_len);
+            let packet = convert::packet(&headers, frame.at);
+            assert!(packet.payload_len < packet.wire_len);
+        }
+    }
+
+    #[test]
+    fn whoever_may_own_a_socket_owns_one() {
+        let mut table = DemoTable::new(Clock::default());
+        let mut seen = std::collections::BTreeSet::new();
+        for frame in frames(600) {
+            let headers = decode(LinkType::Ethernet, frame.data(), frame.wire_len).unwrap();
+            let packet = convert::packet(&headers, frame.at);
+            let Ok(protocol) = packet.protocol.try_into_socket() else {
+                continue;
+            };
+            for (local, remote) in [
+                (packet.source, packet.destination),
+                (packet.destination, packet.source),
+            ] {
+                let query = SocketQuery::new(protocol, local, Some(remote));
+                let answer = table.find(&query).unwrap();
+                seen.extend(answer.verdict.processes().iter().map(|p| p.name.clone()));
+                if let Verdict::Unknown(reason) = answer.verdict {
+                    seen.insert(reason.name().to_owned());
+                } else if let Verdict::Partial { .. } = answer.verdict {
+                    seen.insert("partial".to_owned());
+                }
+            }
+        }
+        for name in [
+            "firefox", "sshd", "nginx", "gone", "denied", "kernel", "partial",
+        ] {
+            assert!(seen.contains(name), "{name} is not in {seen:?}");
+        }
+        assert!(seen.len() > 20, "{seen:?}");
+    }
+
+    #[test]
+    fn the_recorded_demo_is_counted_like_any_input() {
+        let config = Config {
+            input: Input::Demo(Demo::Recorded),
+            ..Config::default()
+        };
+        let report = Monitor::start(&config).unwrap().wait();
+        assert_eq!(report.ending, Ending::Complete);
+        let bytes = |report: &Report| -> Vec<_> {
+            let programs = report.programs().into_iter();
+            programs
+                .map(|group| (group.key, group.totals.total().bytes))
+                .collect()
+        };
+        let programs = bytes(&report);
+        assert_eq!(
+            programs.iter().map(|(_, bytes)| bytes).sum::<u64>(),
+            report.total().bytes
+        );
+        assert!(programs.len() > 20, "{programs:#?}");
+        let again = Monitor::start(&config).unwrap().wait();
+        assert_eq!(programs, bytes(&again));
+    }
+
+    /// What has sockets, of the protocols of flows.
+    trait TryIntoSocket {
+        fn try_into_socket(self) -> Result<flowner_attribution::Protocol, ()>;
+    }
+
+    impl TryIntoSocket for flowner_flows::Protocol {
+        fn try_into_socket(self) -> Result<flowner_attribution::Protocol, ()> {
+            match self {
+                Self::TCP => Ok(flowner_attribution::Protocol::Tcp),
+                Self::UDP => Ok(flowner_attribution::Protocol::Udp),
+                _ => Err(()),
+            }
+        }
+    }
+}

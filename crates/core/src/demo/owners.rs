@@ -1,0 +1,222 @@
+//! Whose sockets they are: a socket table for the made-up host.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowner_attribution::{
+    Error, Evidence, Glance, Match, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
+    SocketTable, Source, Unit, UnitKind, User, Verdict,
+};
+
+use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who};
+use super::traffic::talks;
+
+/// Ports of conversations that this host opens: so many for each kind, one after the
+/// other.
+const PORTS_EACH: u16 = 600;
+const FIRST_PORT: u16 = 34_000;
+
+/// The port of the so-manieth conversation of a kind.
+pub(super) fn port_of(talk: usize, number: u32) -> u16 {
+    let place = u16::try_from(number % u32::from(PORTS_EACH)).unwrap_or(0);
+    first_port(talk) + place
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "there are not that many kinds"
+)]
+pub(super) const fn first_port(talk: usize) -> u16 {
+    FIRST_PORT + (talk as u16) * PORTS_EACH
+}
+
+/// The time on the made-up host, since the epoch: that of the newest frame.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub(crate) fn set(&self, now: Duration) {
+        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        self.0.store(micros, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> SystemTime {
+        // The socket is looked at after the packet was seen.
+        let micros = self.0.load(Ordering::Relaxed).saturating_add(30);
+        UNIX_EPOCH + Duration::from_micros(micros)
+    }
+}
+
+/// Knows the owner of every socket there.
+#[derive(Debug, Clone)]
+pub(crate) struct DemoTable {
+    clock: Clock,
+}
+
+impl DemoTable {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock }
+    }
+
+    fn answer(&self, query: &SocketQuery) -> Ownership {
+        let now = self.clock.now();
+        let Some(held) = held(query.local().port()) else {
+            return Ownership::unknown(Reason::NotFound, now, Source::Scripted);
+        };
+        let verdict = verdict(held, now);
+        let is_unknown = matches!(verdict, Verdict::Unknown(Reason::Gone | Reason::NotFound));
+        Ownership {
+            evidence: Evidence {
+                matched: (!is_unknown).then(|| matched(held, query)),
+                observed_at: now,
+                source: Source::Scripted,
+                namespace: None,
+            },
+            verdict,
+        }
+    }
+}
+
+impl SocketTable for DemoTable {
+    fn source(&self) -> Source {
+        Source::Scripted
+    }
+
+    /// Never asked for: [`finds_exactly`](SocketTable::finds_exactly).
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let now = self.clock.now();
+        Ok(Snapshot::new(Source::Scripted, now, now, Vec::new()))
+    }
+
+    fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        Ok(self.answer(query))
+    }
+
+    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn tells_remotes(&self) -> bool {
+        true
+    }
+
+    fn finds_exactly(&self) -> bool {
+        true
+    }
+}
+
+impl Glance for DemoTable {
+    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
+        Some(self.answer(query))
+    }
+}
+
+/// A socket that somebody holds.
+#[derive(Clone, Copy)]
+struct Held {
+    actor: &'static Actor,
+    /// Which conversation it is of, where each has its own.
+    number: u32,
+    talk: Option<&'static Talk>,
+}
+
+fn held(port: u16) -> Option<Held> {
+    let of_conversation = port.checked_sub(FIRST_PORT).and_then(|place| {
+        let number = u32::from(place % PORTS_EACH);
+        let index = usize::from(place / PORTS_EACH);
+        let talk = talks().nth(index)?;
+        Some((talk, number))
+    });
+    if let Some((talk, number)) = of_conversation {
+        let has_it = |actor: &&Actor| actor.talks.iter().any(|own| std::ptr::eq(own, talk));
+        let actor = CAST.iter().find(has_it)?;
+        let talk = Some(talk);
+        return Some(Held {
+            actor,
+            number,
+            talk,
+        });
+    }
+    let serves = |talk: &&Talk| talk.kind != Kind::Outgoing && talk.port == port;
+    let of_server = CAST.iter().find_map(|actor| {
+        let talk = actor.talks.iter().find(serves)?;
+        Some((actor, Some(talk)))
+    });
+    let (actor, talk) = of_server.or_else(|| Some((cast::server(port)?, None)))?;
+    let number = 0;
+    Some(Held {
+        actor,
+        number,
+        talk,
+    })
+}
+
+fn matched(held: Held, query: &SocketQuery) -> Match {
+    match (query.protocol(), held.talk) {
+        (Protocol::Udp, Some(talk)) if talk.kind != Kind::Outgoing => Match::WildcardAddress,
+        // Most programs do not connect their datagram sockets.
+        (Protocol::Udp, Some(talk)) if talk.protocol == UDP && talk.port != 53 => {
+            Match::LocalEndpoint
+        }
+        _ => Match::FiveTuple,
+    }
+}
+
+fn verdict(held: Held, now: SystemTime) -> Verdict {
+    match &held.actor.owner {
+        Owner::One(who) => Verdict::Process(Arc::new(process(who, who.pid, now))),
+        Owner::Each(who) => {
+            let pid = who.pid + held.number * 3;
+            Verdict::Process(Arc::new(process(who, pid, now)))
+        }
+        Owner::Shared(who, pids) => {
+            let workers = pids.iter().map(|pid| Arc::new(process(who, *pid, now)));
+            Verdict::Shared(workers.collect())
+        }
+        Owner::User(id, name) => Verdict::Partial {
+            user: Some(user((*id, name))),
+            unit: None,
+        },
+        Owner::Container(name) => Verdict::Partial {
+            user: Some(user((0, "root"))),
+            unit: Some(unit(UnitKind::Container, name)),
+        },
+        Owner::Gone => Verdict::Unknown(Reason::Gone),
+        Owner::Denied => Verdict::Unknown(Reason::Denied),
+        Owner::Kernel => Verdict::Unknown(Reason::Kernel),
+        Owner::Nobody => Verdict::Unknown(Reason::NotFound),
+    }
+}
+
+/// A process; those of low pids are older.
+fn process(who: &Who, pid: u32, now: SystemTime) -> Process {
+    const DAY: u64 = 86_400;
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let yesterday = Duration::from_secs((now.as_secs() / DAY).saturating_sub(1) * DAY);
+    let started = UNIX_EPOCH + yesterday + Duration::from_millis(u64::from(pid) * 5_003);
+    let arguments = who.arguments.iter().map(Into::into);
+    Process {
+        started: Some(started),
+        parent: Some(who.parent),
+        path: Some(who.path.into()),
+        arguments: (!who.arguments.is_empty()).then(|| arguments.collect()),
+        user: Some(user(who.user)),
+        unit: who.service.map(|name| unit(UnitKind::Service, name)),
+        ..Process::new(pid, who.name)
+    }
+}
+
+fn user((id, name): (u32, &str)) -> User {
+    User {
+        id,
+        name: Some(name.to_owned()),
+    }
+}
+
+fn unit(kind: UnitKind, name: &str) -> Unit {
+    Unit {
+        kind,
+        name: name.to_owned(),
+    }
+}

@@ -1,0 +1,306 @@
+//! The frames of the made-up host, in order, without end.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::cast::{CAST, Kind, TCP, Talk};
+use super::frame::{self, ACK, Content, DATA, FIN, MAX_LEN, SYN};
+use super::owners::{first_port, port_of};
+
+/// A frame, with the time since the beginning at which it is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) at: Duration,
+    pub(crate) wire_len: u32,
+    len: usize,
+    bytes: [u8; MAX_LEN],
+}
+
+impl Frame {
+    /// The part that was captured.
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Gives one frame after the other.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    /// What is due next, by time; the number decides between equals.
+    due: BinaryHeap<Reverse<(Duration, u64)>>,
+    steps: std::collections::HashMap<u64, Step>,
+    next_step: u64,
+}
+
+/// What happens at a point in time.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A conversation of this kind begins, the so-manieth.
+    Begin {
+        talk: usize,
+        number: u32,
+    },
+    Send(Frame),
+    /// An exchange in a conversation, after which comes the next or its end.
+    Exchange(Conversation),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Conversation {
+    talk: usize,
+    initiator: SocketAddr,
+    responder: SocketAddr,
+    until: Duration,
+    /// How much of what the talk says this one moves, in per cent.
+    size: u32,
+    exchanges: u32,
+    random: Random,
+}
+
+/// All conversations of all actors, in one list.
+pub(super) fn talks() -> impl Iterator<Item = &'static Talk> {
+    CAST.iter().flat_map(|actor| actor.talks)
+}
+
+fn talk(index: usize) -> &'static Talk {
+    #[expect(clippy::expect_used, reason = "indices come from `talks`")]
+    talks().nth(index).expect("there is a talk of every index")
+}
+
+impl Traffic {
+    pub(crate) fn new() -> Self {
+        let mut traffic = Self {
+            due: BinaryHeap::new(),
+            steps: std::collections::HashMap::new(),
+            next_step: 0,
+        };
+        for (index, talk) in talks().enumerate() {
+            let step = Step::Begin {
+                talk: index,
+                number: 0,
+            };
+            traffic.schedule(seconds(talk.from), step);
+        }
+        traffic
+    }
+
+    fn schedule(&mut self, at: Duration, step: Step) {
+        self.due.push(Reverse((at, self.next_step)));
+        self.steps.insert(self.next_step, step);
+        self.next_step += 1;
+    }
+
+    fn begin(&mut self, at: Duration, index: usize, number: u32) {
+        let talk = talk(index);
+        let seed = (index as u64) << 32 | u64::from(number);
+        let mut random = Random(seed);
+        if talk.every > 0.0 {
+            let gap = seconds(talk.every * random.between(0.35, 1.65));
+            let number = number.wrapping_add(1);
+            self.schedule(
+                at + gap,
+                Step::Begin {
+                    talk: index,
+                    number,
+                },
+            );
+        }
+        let Some((initiator, responder)) = ends(talk, index, number, &mut random) else {
+            return;
+        };
+        let until = if talk.lasts > 0.0 {
+            at + seconds(talk.lasts * random.between(0.4, 1.6))
+        } else {
+            Duration::MAX
+        };
+        let conversation = Conversation {
+            talk: index,
+            initiator,
+            responder,
+            until,
+            size: 40 + random.below(61),
+            exchanges: 0,
+            random,
+        };
+        let is_new = talk.from >= 0.0;
+        let begun = if talk.protocol == TCP && is_new {
+            self.greet(at, conversation)
+        } else {
+            at
+        };
+        self.schedule(begun, Step::Exchange(conversation));
+    }
+
+    /// Opens a connection; returns when it is open.
+    fn greet(&mut self, at: Duration, it: Conversation) -> Duration {
+        let trip = trip(it.responder);
+        self.send(at, &it, Way::There, SYN, 0);
+        self.send(at + trip, &it, Way::Back, SYN | ACK, 0);
+        let open = at + trip + Duration::from_micros(40);
+        self.send(open, &it, Way::There, ACK, 0);
+        open + Duration::from_micros(300)
+    }
+
+    fn exchange(&mut self, at: Duration, mut it: Conversation) {
+        let talk = talk(it.talk);
+        if at >= it.until {
+            if talk.protocol == TCP {
+                self.send(at, &it, Way::There, FIN | ACK, 0);
+                self.send(at + trip(it.responder), &it, Way::Back, FIN | ACK, 0);
+            }
+            return;
+        }
+        let share = it.size * (60 + it.random.below(41)) * swell(at) / 10_000;
+        let scaled = |most: u32| (u64::from(most) * u64::from(share) / 100).max(1);
+        let scaled = |most| u32::try_from(scaled(most)).unwrap_or(most);
+        let (by_host, by_other) = if talk.kind == Kind::Incoming {
+            (Way::Back, Way::There)
+        } else {
+            (Way::There, Way::Back)
+        };
+        if talk.sent > 0 {
+            self.send(at, &it, by_host, DATA, scaled(talk.sent));
+        }
+        if talk.received > 0 {
+            let answered = at + trip(it.responder);
+            self.send(answered, &it, by_other, DATA, scaled(talk.received));
+        }
+        it.exchanges += 1;
+        let pause = seconds(talk.beat * it.random.between(0.7, 1.3));
+        self.schedule(at + pause, Step::Exchange(it));
+    }
+
+    fn send(&mut self, at: Duration, it: &Conversation, way: Way, flags: u8, payload: u32) {
+        let (source, destination) = match way {
+            Way::There => (it.initiator, it.responder),
+            Way::Back => (it.responder, it.initiator),
+        };
+        let content = Content {
+            protocol: talk(it.talk).protocol,
+            source,
+            destination,
+            flags,
+            sequence: it.exchanges.wrapping_mul(65_536),
+            payload,
+        };
+        let mut bytes = [0; MAX_LEN];
+        let (len, wire_len) = frame::write(&content, &mut bytes);
+        let frame = Frame {
+            at,
+            wire_len,
+            len,
+            bytes,
+        };
+        self.schedule(at, Step::Send(frame));
+    }
+}
+
+impl Iterator for Traffic {
+    type Item = Frame;
+
+    fn next(&mut self) -> Option<Frame> {
+        loop {
+            let Reverse((at, number)) = self.due.pop()?;
+            match self.steps.remove(&number)? {
+                Step::Begin { talk, number } => self.begin(at, talk, number),
+                Step::Exchange(conversation) => self.exchange(at, conversation),
+                Step::Send(frame) => return Some(frame),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// From the initiator.
+    There,
+    /// From the responder.
+    Back,
+}
+
+fn ends(
+    talk: &Talk,
+    index: usize,
+    number: u32,
+    random: &mut Random,
+) -> Option<(SocketAddr, SocketAddr)> {
+    let choice = random.below(u32::try_from(talk.remotes.len()).ok()?);
+    let remote = talk.remotes[choice as usize].parse().ok()?;
+    // A host of each family may be among the remote ones.
+    let local = talk.local.parse().ok()?;
+    let local = match (local, remote) {
+        (std::net::IpAddr::V4(_), std::net::IpAddr::V6(_)) => super::cast::HOST_V6.parse().ok()?,
+        _ => local,
+    };
+    let port = if talk.port == 0 {
+        0
+    } else {
+        port_of(index, number)
+    };
+    Some(match talk.kind {
+        Kind::Outgoing => ((local, port).into(), (remote, talk.port).into()),
+        Kind::Incoming => {
+            let port = 40_000 + u16::try_from(number * 7 % 20_000).unwrap_or(0);
+            ((remote, port).into(), (local, talk.port).into())
+        }
+        Kind::Group => ((local, talk.port).into(), (remote, talk.port).into()),
+    })
+}
+
+/// How long a packet is on its way to the other end and back.
+fn trip(other: SocketAddr) -> Duration {
+    let is_near = match other.ip() {
+        std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_loopback(),
+        std::net::IpAddr::V6(ip) => ip.is_loopback(),
+    };
+    if is_near {
+        Duration::from_micros(350)
+    } else {
+        Duration::from_millis(14)
+    }
+}
+
+/// Everything gets more and less, in waves of a minute or so; in per cent.
+fn swell(at: Duration) -> u32 {
+    let wave = |period: u64| {
+        let place = at.as_secs() % period;
+        let half = period / 2;
+        u32::try_from(place.abs_diff(half) * 100 / half).unwrap_or(0)
+    };
+    30 + (wave(46) * 2 + wave(74) * 3) * 70 / 500
+}
+
+/// From the table of the cast: small, and finite.
+fn seconds(value: f32) -> Duration {
+    Duration::from_secs_f32(value.max(0.0))
+}
+
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, and the same everywhere.
+#[derive(Debug, Clone, Copy)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to `bound`, without that.
+    fn below(&mut self, bound: u32) -> u32 {
+        let bound = u64::from(bound.max(1));
+        u32::try_from(((self.next() >> 32) * bound) >> 32).unwrap_or(0)
+    }
+
+    fn between(&mut self, least: f32, most: f32) -> f32 {
+        let thousandths = u16::try_from(self.below(1_001)).unwrap_or(0);
+        least + (most - least) * f32::from(thousandths) / 1_000.0
+    }
+}
+
+/// The ports of no two talks meet.
+const _: () = assert!(first_port(0) >= 10_000);

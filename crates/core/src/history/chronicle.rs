@@ -1,0 +1,196 @@
+//! What writes a [`History`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowner_flows::{Counters, FlowId};
+
+use super::tier::less;
+use super::{History, Traffic};
+use crate::program::Party;
+use crate::totals::Credited;
+
+/// Parties that have a series of their own; the rest share one.
+const MAX_PARTIES: usize = 4_096;
+/// The place of those that found none.
+const REST: u16 = u16::MAX;
+/// Flows that are remembered until their owners are settled. What comes when there are as
+/// many stays with whom it was credited to first.
+const MAX_UNSETTLED: usize = 65_536;
+/// Seconds with packets that are remembered of each; older ones stay where they are.
+const MAX_SECONDS: usize = 128;
+
+/// Writes a history.
+#[derive(Debug)]
+pub(crate) struct Chronicle {
+    history: History,
+    places: HashMap<Party, u16>,
+    unsettled: HashMap<FlowId, Vec<Second>>,
+}
+
+/// What both ends of a flow sent in one second.
+#[derive(Debug, Clone, Copy)]
+struct Second {
+    at: u64,
+    by_local: Counters,
+    by_remote: Counters,
+}
+
+/// To whom the packets of a flow's two ends are credited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Credit {
+    by_local: Share,
+    by_remote: Share,
+}
+
+/// A party, and whether it sent the packets or received them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Share {
+    place: u16,
+    is_received: bool,
+}
+
+impl Chronicle {
+    pub(crate) fn new() -> Self {
+        Self {
+            history: History::new(),
+            places: HashMap::new(),
+            unsettled: HashMap::new(),
+        }
+    }
+
+    /// What was written so far.
+    pub(crate) fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    /// To whom the packets of a flow are credited, whose ends are these parties'.
+    pub(crate) fn credit(&mut self, credited: Credited, local: Party, remote: Party) -> Credit {
+        let (sent, received) = (false, true);
+        let mut share = |party, is_received| Share {
+            place: self.place(party),
+            is_received,
+        };
+        match credited {
+            Credited::Local => Credit {
+                by_local: share(local.clone(), sent),
+                by_remote: share(local, received),
+            },
+            Credited::Remote => Credit {
+                by_local: share(remote.clone(), received),
+                by_remote: share(remote, sent),
+            },
+            Credited::Both => Credit {
+                by_local: share(local, sent),
+                by_remote: share(remote, sent),
+            },
+        }
+    }
+
+    fn place(&mut self, party: Party) -> u16 {
+        if let Some(place) = self.places.get(&party) {
+            return *place;
+        }
+        let place = self.history.parties.len();
+        if place >= MAX_PARTIES {
+            return REST;
+        }
+        Arc::make_mut(&mut self.history.parties).push(party.clone());
+        let place = u16::try_from(place).unwrap_or(REST);
+        self.places.insert(party, place);
+        place
+    }
+
+    /// Lets time pass.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        let mut is_other_time = false;
+        for tier in &mut self.history.tiers {
+            is_other_time |= tier.advance(now.as_secs());
+        }
+        if is_other_time {
+            // What is remembered was dropped with the time that it was of.
+            self.unsettled.clear();
+        }
+    }
+
+    /// Counts a packet of one end of a flow; `is_settled`: the owners stay as they are.
+    pub(crate) fn count(&mut self, id: FlowId, credit: Credit, is_settled: bool, packet: PacketOf) {
+        self.advance(packet.time);
+        let second = packet.time.as_secs();
+        let share = if packet.is_local {
+            credit.by_local
+        } else {
+            credit.by_remote
+        };
+        self.each_tier(second, share, |sum| *sum += packet.counters);
+        if !is_settled {
+            self.remember(id, second, packet);
+        }
+    }
+
+    fn remember(&mut self, id: FlowId, second: u64, packet: PacketOf) {
+        if self.unsettled.len() >= MAX_UNSETTLED && !self.unsettled.contains_key(&id) {
+            return;
+        }
+        let seconds = self.unsettled.entry(id).or_default();
+        if seconds.last().is_none_or(|last| last.at != second) {
+            if seconds.len() >= MAX_SECONDS {
+                seconds.remove(0);
+            }
+            seconds.push(Second {
+                at: second,
+                by_local: Counters::default(),
+                by_remote: Counters::default(),
+            });
+        }
+        if let Some(last) = seconds.last_mut() {
+            let sum = if packet.is_local {
+                &mut last.by_local
+            } else {
+                &mut last.by_remote
+            };
+            *sum += packet.counters;
+        }
+    }
+
+    /// Moves what is remembered of a flow to somebody else.
+    pub(crate) fn move_credit(&mut self, id: FlowId, from: Credit, to: Credit) {
+        let Some(seconds) = self.unsettled.remove(&id) else {
+            return;
+        };
+        for moved in &seconds {
+            let ends = [
+                (from.by_local, to.by_local, moved.by_local),
+                (from.by_remote, to.by_remote, moved.by_remote),
+            ];
+            for (from, to, counters) in ends {
+                self.each_tier(moved.at, from, |sum| *sum = less(*sum, counters));
+                self.each_tier(moved.at, to, |sum| *sum += counters);
+            }
+        }
+        self.unsettled.insert(id, seconds);
+    }
+
+    /// The owners of a flow stay as they are.
+    pub(crate) fn settle(&mut self, id: FlowId) {
+        self.unsettled.remove(&id);
+    }
+
+    fn each_tier(&mut self, second: u64, share: Share, change: impl Fn(&mut Counters)) {
+        for tier in &mut self.history.tiers {
+            if let Some(Traffic { sent, received }) = tier.at(second, share.place) {
+                change(if share.is_received { received } else { sent });
+            }
+        }
+    }
+}
+
+/// What is counted of a packet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PacketOf {
+    pub(crate) time: Duration,
+    /// Whether the local end sent it.
+    pub(crate) is_local: bool,
+    pub(crate) counters: Counters,
+}

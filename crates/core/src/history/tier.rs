@@ -1,0 +1,139 @@
+//! A ring of steps of one length.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowner_flows::Counters;
+
+use super::Traffic;
+
+/// The lengths of steps in seconds, and how many are kept of each.
+pub(super) const TIERS: [(u64, usize); 4] = [(1, 900), (10, 1_080), (60, 1_440), (3_600, 720)];
+
+/// How far time goes back before it is another time rather than packets out of order; as
+/// in the flow table.
+const DISORDER: u64 = 600;
+
+/// What was whose in one step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slot {
+    shares: Vec<(u16, Traffic)>,
+}
+
+impl Slot {
+    /// The places of parties, with what was theirs.
+    pub(super) fn shares(&self) -> impl Iterator<Item = (usize, &Traffic)> {
+        self.shares
+            .iter()
+            .map(|(place, traffic)| (usize::from(*place), traffic))
+    }
+
+    fn of(&mut self, place: u16) -> &mut Traffic {
+        let found = self.shares.iter().position(|(other, _)| *other == place);
+        let index = found.unwrap_or_else(|| {
+            self.shares.push((place, Traffic::default()));
+            self.shares.len() - 1
+        });
+        &mut self.shares[index].1
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Tier {
+    /// Seconds.
+    step: u64,
+    max: usize,
+    /// The number of the first slot, counted in steps from the epoch.
+    first: u64,
+    slots: VecDeque<Arc<Slot>>,
+}
+
+impl Tier {
+    pub(super) const fn new(step: u64, max: usize) -> Self {
+        Self {
+            step,
+            max,
+            first: 0,
+            slots: VecDeque::new(),
+        }
+    }
+
+    pub(super) const fn step(&self) -> Duration {
+        Duration::from_secs(self.step)
+    }
+
+    pub(super) const fn start_of(&self, time: Duration) -> Duration {
+        Duration::from_secs(time.as_secs() / self.step * self.step)
+    }
+
+    /// How many steps lie between two times.
+    pub(super) const fn steps(&self, from: Duration, to: Duration) -> u64 {
+        let last = to.as_secs().div_ceil(self.step);
+        last.saturating_sub(from.as_secs() / self.step)
+    }
+
+    /// Whether nothing that was captured after this time has been dropped.
+    pub(super) fn reaches(&self, from: Duration) -> bool {
+        self.slots.len() < self.max || from.as_secs() / self.step >= self.first
+    }
+
+    /// The slots between two times, empty ones where there are none.
+    pub(super) fn range(&self, from: Duration, to: Duration) -> Vec<Arc<Slot>> {
+        let empty = Arc::<Slot>::default();
+        let first = from.as_secs() / self.step;
+        let most = u64::try_from(self.max).unwrap_or(u64::MAX);
+        let last = first + self.steps(from, to).min(most);
+        let slot = |number: u64| {
+            let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+            self.slots.get(place).cloned()
+        };
+        (first..last)
+            .map(|number| slot(number).unwrap_or_else(|| Arc::clone(&empty)))
+            .collect()
+    }
+
+    /// Makes room for a time; what is too old is dropped. Whether everything was, because
+    /// time went far back.
+    pub(super) fn advance(&mut self, second: u64) -> bool {
+        let number = second / self.step;
+        let end = self.first + self.slots.len() as u64;
+        let is_far_back = !self.slots.is_empty() && (second + DISORDER) < self.first * self.step;
+        let is_far_ahead = number >= end + self.max as u64;
+        if self.slots.is_empty() || is_far_back || is_far_ahead {
+            self.slots.clear();
+            self.first = number;
+        }
+        let empty = Arc::<Slot>::default();
+        // The first packets may be out of order too.
+        while number < self.first && self.slots.len() < self.max {
+            self.slots.push_front(Arc::clone(&empty));
+            self.first -= 1;
+        }
+        while self.first + (self.slots.len() as u64) <= number {
+            if self.slots.len() == self.max {
+                self.slots.pop_front();
+                self.first += 1;
+            }
+            self.slots.push_back(Arc::clone(&empty));
+        }
+        is_far_back
+    }
+
+    /// What was a party's at a time; `None` where that is not kept.
+    pub(super) fn at(&mut self, second: u64, place: u16) -> Option<&mut Traffic> {
+        let number = second / self.step;
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let slot = self.slots.get_mut(index)?;
+        Some(Arc::make_mut(slot).of(place))
+    }
+}
+
+/// What is left when a part of it is taken away.
+pub(super) const fn less(all: Counters, part: Counters) -> Counters {
+    Counters {
+        packets: all.packets.saturating_sub(part.packets),
+        bytes: all.bytes.saturating_sub(part.bytes),
+        payload_bytes: all.payload_bytes.saturating_sub(part.payload_bytes),
+    }
+}

@@ -1,0 +1,264 @@
+//! Where packets come from: a device, a file, or the demo, as one thing.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowner_attribution::Attributor;
+use flowner_capture::pcapng::Comments;
+use flowner_capture::{
+    self as capture, Device, LinkType, LiveOptions, Next, Progress, RawPacket, Source, Statistics,
+};
+use flowner_flows::LocalAddresses;
+
+use crate::config::{Config, Demo, Input};
+use crate::demo::{self, DemoTable, Frame, Traffic};
+use crate::error::Error;
+use crate::report::InputInfo;
+
+/// An input that is open, and what is known of it.
+pub(super) struct Opened {
+    pub(super) feed: Feed,
+    pub(super) info: InputInfo,
+    /// The host's addresses, where they are known.
+    pub(super) local: Option<LocalAddresses>,
+    /// Who tells the owners, where it is not the system.
+    pub(super) attributor: Option<Attributor>,
+    /// Whether its processes are not this system's.
+    pub(super) is_made_up: bool,
+}
+
+impl Opened {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let filter = config.capture_filter.as_deref();
+        let (source, name, devices) = match &config.input {
+            Input::Demo(pace) => return Ok(Self::demo(*pace)),
+            Input::File(path) => (
+                Source::file(path, filter)?,
+                path.display().to_string(),
+                None,
+            ),
+            Input::StandardInput => (Source::stdin(filter)?, "-".to_owned(), None),
+            Input::DefaultDevice => {
+                let devices = flowner_capture::devices()?;
+                let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
+                let name = device.name.clone();
+                (open_device(&name, config)?, name, Some(devices))
+            }
+            Input::Device(name) => {
+                let devices = flowner_capture::devices()?;
+                (open_device(name, config)?, name.clone(), Some(devices))
+            }
+        };
+        let info = InputInfo {
+            name,
+            link_type: source.link_type().name(),
+            is_live: devices.is_some(),
+        };
+        let local = match devices {
+            Some(devices) => Some(local_addresses(&devices, &config.local_addresses)),
+            None if config.local_addresses.is_empty() => None,
+            None => Some(config.local_addresses.iter().copied().collect()),
+        };
+        Ok(Self {
+            feed: Feed::Capture(source),
+            info,
+            local,
+            attributor: None,
+            is_made_up: false,
+        })
+    }
+
+    fn demo(pace: Demo) -> Self {
+        let clock = demo::Clock::default();
+        let attributor = Attributor::with_table(DemoTable::new(clock.clone()));
+        let player = Player::new(pace, clock);
+        Self {
+            info: InputInfo {
+                name: "demo".to_owned(),
+                link_type: LinkType::Ethernet.name(),
+                is_live: pace == Demo::Live,
+            },
+            feed: Feed::Demo(player),
+            local: Some(demo::addresses().collect()),
+            attributor: Some(attributor),
+            is_made_up: true,
+        }
+    }
+}
+
+fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
+    Ok(Source::live(&LiveOptions {
+        device: name.to_owned(),
+        snap_length: config.live.snap_length,
+        promiscuous: config.live.promiscuous,
+        filter: config.capture_filter.clone(),
+        ..LiveOptions::default()
+    })?)
+}
+
+pub(super) fn local_addresses(devices: &[Device], extra: &[std::net::IpAddr]) -> LocalAddresses {
+    let addresses = devices.iter().flat_map(|device| &device.addresses);
+    let mut local: LocalAddresses = addresses
+        .clone()
+        .map(|address| address.ip)
+        .chain(extra.iter().copied())
+        .collect();
+    for broadcast in addresses.filter_map(|address| address.broadcast) {
+        local.add_broadcast(broadcast);
+    }
+    local
+}
+
+/// What gives packets.
+#[derive(Debug)]
+pub(super) enum Feed {
+    Capture(Source),
+    Demo(Player),
+}
+
+impl Feed {
+    pub(super) fn next(&mut self) -> Result<Next<'_>, capture::Error> {
+        match self {
+            Self::Capture(source) => source.next(),
+            Self::Demo(player) => Ok(player.next()),
+        }
+    }
+
+    pub(super) fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Capture(source) => source.progress(),
+            Self::Demo(_) => None,
+        }
+    }
+
+    pub(super) fn statistics(&mut self) -> Result<Statistics, capture::Error> {
+        match self {
+            Self::Capture(source) => source.statistics(),
+            Self::Demo(_) => Ok(Statistics::default()),
+        }
+    }
+
+    pub(super) fn stopper(&self) -> Stopper {
+        match self {
+            Self::Capture(source) => Stopper::Capture(source.stopper()),
+            Self::Demo(player) => Stopper::Demo(Arc::clone(&player.stop)),
+        }
+    }
+}
+
+/// Stops a [`Feed`] from another thread.
+#[derive(Debug, Clone)]
+pub(super) enum Stopper {
+    Capture(capture::Stopper),
+    Demo(Arc<Stop>),
+}
+
+impl Stopper {
+    pub(super) fn stop(&self) {
+        match self {
+            Self::Capture(stopper) => stopper.stop(),
+            Self::Demo(stop) => stop.request(),
+        }
+    }
+}
+
+/// Gives the frames of the demo when they are due.
+#[derive(Debug)]
+pub(super) struct Player {
+    traffic: std::iter::Peekable<Traffic>,
+    /// When the traffic began, since the Unix epoch.
+    began: Duration,
+    pace: Demo,
+    clock: demo::Clock,
+    stop: Arc<Stop>,
+    current: Option<Frame>,
+}
+
+impl Player {
+    fn new(pace: Demo, clock: demo::Clock) -> Self {
+        let began = match pace {
+            Demo::Live => now().saturating_sub(demo::PAST),
+            Demo::Recorded => demo::RECORDED_AT,
+        };
+        Self {
+            traffic: Traffic::new().peekable(),
+            began,
+            pace,
+            clock,
+            stop: Arc::default(),
+            current: None,
+        }
+    }
+
+    fn next(&mut self) -> Next<'_> {
+        let Some(frame) = self.traffic.peek() else {
+            return Next::End;
+        };
+        if self.pace == Demo::Recorded && frame.at >= demo::PAST {
+            return Next::End;
+        }
+        let due = self.began + frame.at;
+        let wait = match self.pace {
+            Demo::Live => due.saturating_sub(now()).min(IDLE),
+            Demo::Recorded => Duration::ZERO,
+        };
+        if self.stop.is_requested_within(wait) {
+            return Next::Stopped;
+        }
+        if self.pace == Demo::Live && due > now() {
+            return Next::Idle;
+        }
+        self.clock.set(due);
+        self.current = self.traffic.next();
+        self.current.as_ref().map_or(Next::End, |frame| {
+            Next::Packet(RawPacket {
+                time: due,
+                wire_len: frame.wire_len,
+                link_type: Some(LinkType::Ethernet),
+                data: frame.data(),
+                comments: Comments::default(),
+            })
+        })
+    }
+}
+
+/// As long as a device waits before it says that nothing came.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// A request that wakes whoever waits.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    is_requested: Mutex<bool>,
+    requested: Condvar,
+}
+
+impl Stop {
+    fn request(&self) {
+        let mut is_requested = self
+            .is_requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *is_requested = true;
+        self.requested.notify_all();
+    }
+
+    fn is_requested_within(&self, timeout: Duration) -> bool {
+        let is_requested = self
+            .is_requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if timeout.is_zero() || *is_requested {
+            return *is_requested;
+        }
+        let waited = self
+            .requested
+            .wait_timeout_while(is_requested, timeout, |is_requested| !*is_requested);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
