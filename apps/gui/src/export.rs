@@ -40,7 +40,7 @@ impl Format {
 
 /// Where flows are written unless somebody says otherwise.
 pub fn usual_place(format: Format) -> PathBuf {
-    let name = format!("flowner-flows.{}", format.extension());
+    let name = format!("network-flows.{}", format.extension());
     etcetera::home_dir().unwrap_or_default().join(name)
 }
 

@@ -1,22 +1,25 @@
 //! Who is using the network now, and how much; and how much of it is known.
 
-use std::net::IpAddr;
+mod lists;
+mod ranking;
+
 use std::time::Duration;
 
-use flowner_core::{Coverage, Group, Party, Service, Totals};
+use flowner_core::{Coverage, Group, Party, Totals};
 use iced::widget::{Space, column, container, row};
-use iced::{Center, Color, Element, Fill};
+use iced::{Center, Element, Fill};
 
+use self::ranking::{PROGRAM_HEADS, Row, color_of, key_of, paint, program_cell, rows};
 use super::Context;
 use crate::feed::Picture;
 use crate::format::{self, Unit};
 use crate::keys::Intent;
+use crate::query;
 use crate::theme::palette::SERIES;
-use crate::theme::{Colors, measure, space};
+use crate::theme::{Colors, space};
 use crate::widget::chart::{Chart, Layers, Range};
 use crate::widget::parts;
-use crate::widget::table::{Bar, Cell, Head, Table, Width};
-use crate::{column, query, words};
+use crate::widget::table::Table;
 
 /// For how long who was active counts as active now.
 const NOW: Duration = Duration::from_secs(12);
@@ -103,15 +106,6 @@ impl Default for State {
             is_settled: false,
         }
     }
-}
-
-/// A program in the list.
-#[derive(Debug)]
-struct Row {
-    party: Option<Party>,
-    totals: Totals,
-    /// What it is ranked by: received and sent.
-    ranked: (u64, u64),
 }
 
 #[derive(Debug, Clone)]
@@ -244,14 +238,19 @@ impl State {
         let unit = context.settings.unit;
         let programs = column![self.view_program_head(context), self.view_programs(context)];
         let tables = row![
-            section("Hosts", view_hosts(picture, unit, colors), colors),
-            section("Services", view_services(picture, unit, colors), colors),
+            section("Hosts", lists::view_hosts(picture, unit, colors), colors),
+            section(
+                "Services",
+                lists::view_services(picture, unit, colors),
+                colors
+            ),
         ]
         .spacing(space::M);
         let right = column![
             container(self.view_chart(context)).height(iced::FillPortion(9)),
             container(tables).height(iced::FillPortion(8)),
-            container(view_coverage(picture, colors)).height(coverage_height(picture)),
+            container(lists::view_coverage(picture, colors))
+                .height(lists::coverage_height(picture)),
         ]
         .spacing(space::S);
         column![
@@ -438,240 +437,4 @@ fn section<'a>(
         .spacing(space::XS)
         .width(Fill)
         .into()
-}
-
-const PROGRAM_HEADS: [Head; 6] = [
-    Head::text("Program", Width::Share(1.0, 150.0)),
-    Head::text("", Width::Share(0.7, 56.0)),
-    Head::rate("In now"),
-    Head::rate("Out now"),
-    Head::amount("Total").yielding(),
-    Head::text("", Width::Fixed(24.0)),
-];
-
-fn program_cell(
-    row: &Row,
-    column: usize,
-    most: u64,
-    color: Color,
-    context: Context<'_>,
-    unit: Unit,
-) -> Cell {
-    match column {
-        0 => {
-            let party = row.party.clone().unwrap_or(Party::Unattributed);
-            let name = match &row.party {
-                Some(Party::Unattributed) => "nobody known".to_owned(),
-                Some(party) => party.to_string(),
-                None => "all others".to_owned(),
-            };
-            let cell = Cell::text(name).pictured(Some(context.pictures.of(&party)));
-            if row.party == Some(Party::Unattributed) {
-                cell.muted()
-            } else {
-                cell.strong()
-            }
-        }
-        1 => Cell::bar(Bar {
-            first: format::share(row.ranked.0, most),
-            second: format::share(row.ranked.1, most),
-            color,
-        }),
-        2 => Cell::quantity(unit.rate(row.totals.rates.received)),
-        3 => Cell::quantity(unit.rate(row.totals.rates.sent)),
-        4 => Cell::quantity(unit.amount(row.totals.total())),
-        _ => Cell::text("›").muted(),
-    }
-}
-
-fn key_of(party: Option<&Party>) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    party.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Programs in their order: by what they moved in a range, else ever.
-fn rows(picture: &Picture, unit: Unit, ranked: Option<Range>) -> Vec<Row> {
-    let series = ranked.map(|(from, to)| picture.report.history.series(from, to, STEPS));
-    let in_range = |party: &Option<Party>| {
-        let line = series
-            .as_ref()?
-            .lines
-            .iter()
-            .find(|line| line.party == *party)?;
-        Some((
-            unit.measure(line.total.received),
-            unit.measure(line.total.sent),
-        ))
-    };
-    let rows = picture.programs.iter().map(|group| Row {
-        party: group.key.clone(),
-        totals: group.totals,
-        ranked: match series {
-            Some(_) => in_range(&group.key).unwrap_or_default(),
-            None => (
-                unit.measure(group.totals.received),
-                unit.measure(group.totals.sent),
-            ),
-        },
-    });
-    let mut rows: Vec<Row> = rows.collect();
-    // Stable: equals stand in the order of their totals.
-    rows.sort_by_key(|row| std::cmp::Reverse(row.ranked.0 + row.ranked.1));
-    rows
-}
-
-/// Gives colours to those who are first. Who has one keeps it.
-fn paint(painted: &mut [Option<Party>; SERIES], first: &[&Party]) {
-    let is_first = |party: &Party| first.contains(&party);
-    for place in painted.iter_mut() {
-        if place.as_ref().is_some_and(|party| !is_first(party)) {
-            *place = None;
-        }
-    }
-    for party in first {
-        let is_painted = painted.iter().flatten().any(|painted| painted == *party);
-        // Nobody gets the colour of those that have none.
-        if is_painted || **party == Party::Unattributed {
-            continue;
-        }
-        if let Some(free) = painted.iter_mut().find(|place| place.is_none()) {
-            *free = Some((*party).clone());
-        }
-    }
-}
-
-fn color_of(painted: &[Option<Party>; SERIES], party: &Party, colors: Colors) -> Option<Color> {
-    let place = painted
-        .iter()
-        .position(|painted| painted.as_ref() == Some(party))?;
-    colors.series.get(place).copied()
-}
-
-const LIST_HEADS: [Head; 3] = [
-    Head::text("", Width::Share(1.0, 130.0)),
-    Head::rate("").yielding(),
-    Head::amount(""),
-];
-
-fn view_hosts(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
-    let name = |host: Option<IpAddr>| host.map_or("all others".to_owned(), |host| host.to_string());
-    list(&picture.hosts, name, unit, colors)
-        .on_select(|row, _| Message::HostChosen(row))
-        .on_copy(Message::Copied)
-        .into()
-}
-
-fn view_services(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
-    let name =
-        |service: Option<Service>| service.map_or("all others".to_owned(), column::service_of);
-    list(&picture.services, name, unit, colors)
-        .on_select(|row, _| Message::ServiceChosen(row))
-        .on_copy(Message::Copied)
-        .into()
-}
-
-/// Names with their rates and amounts.
-fn list<'a, K: Copy>(
-    groups: &'a [Group<K>],
-    name: impl Fn(Option<K>) -> String + 'a,
-    unit: Unit,
-    colors: Colors,
-) -> Table<'a, Message> {
-    let cell = move |row: usize, column: usize| {
-        let group = &groups[row];
-        match column {
-            0 => Cell::text(name(group.key)),
-            1 => Cell::quantity(unit.rate(group.totals.rate)),
-            _ => Cell::quantity(unit.amount(group.totals.total())),
-        }
-    };
-    Table::new(colors, LIST_HEADS.to_vec(), groups.len(), cell)
-        .headless()
-        .flush()
-}
-
-const COVERAGE_HEADS: [Head; 4] = [
-    Head::text("Owners", Width::Fixed(158.0)),
-    Head::text("", Width::Share(1.0, 60.0)),
-    Head::number("of bytes", 72.0),
-    Head::number("of flows", 72.0),
-];
-
-/// Reasons that are shown without scrolling.
-const REASONS: u8 = 5;
-
-fn coverage_height(picture: &Picture) -> f32 {
-    let rows = u8::try_from(picture.coverage.len()).unwrap_or(u8::MAX);
-    measure::HEAD + f32::from(rows.clamp(1, REASONS)) * measure::ROW
-}
-
-/// How much of it has an owner, and why the rest has none.
-fn view_coverage(picture: &Picture, colors: Colors) -> Element<'_, Message> {
-    let coverage = &picture.coverage;
-    let bytes: u64 = coverage
-        .iter()
-        .map(|group| group.totals.total().bytes)
-        .sum();
-    let flows: u64 = coverage.iter().map(|group| group.totals.flows).sum();
-    let cell = move |row: usize, column: usize| {
-        let group = &coverage[row];
-        let own = group.totals.total().bytes;
-        match (column, group.key) {
-            (0, None) => Cell::text("all others"),
-            (0, Some(key)) => Cell::text(words::coverage(key)),
-            (1, key) => Cell::bar(Bar {
-                first: format::share(own, bytes),
-                second: 0.0,
-                color: match key {
-                    Some(Coverage::Named) => colors.good,
-                    Some(Coverage::Partial) => colors.warn,
-                    _ => colors.rest,
-                },
-            }),
-            (2, _) => Cell::text(format::percent(own, bytes)),
-            (_, _) => Cell::text(format::percent(group.totals.flows, flows)).muted(),
-        }
-    };
-    Table::new(colors, COVERAGE_HEADS.to_vec(), coverage.len(), cell)
-        .flush()
-        .on_select(|row, _| Message::CoverageChosen(row))
-        .on_copy(Message::Copied)
-        .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    use flowner_core::Program;
-    use flowner_core::attribution::Process;
-
-    fn program(name: &str) -> Party {
-        Party::Program(Arc::new(Program::of(&Process::new(1, name))))
-    }
-
-    #[test]
-    fn who_is_among_the_first_keeps_its_colour() {
-        let parties: Vec<Party> = (0..9).map(|number| program(&number.to_string())).collect();
-        let mut painted = [const { None }; SERIES];
-        paint(
-            &mut painted,
-            &parties.iter().take(SERIES).collect::<Vec<_>>(),
-        );
-        let before = painted.clone();
-        // The third goes, somebody else comes, and the order changes.
-        let mut first: Vec<&Party> = parties.iter().take(SERIES).rev().collect();
-        first.retain(|party| **party != parties[2]);
-        first.insert(0, &parties[8]);
-        paint(&mut painted, &first);
-        assert_eq!(painted[2], Some(parties[8].clone()));
-        for place in [0, 1, 3, 4, 5, 6] {
-            assert_eq!(painted[place], before[place]);
-        }
-        paint(&mut painted, &[&Party::Unattributed]);
-        assert!(painted.iter().all(Option::is_none));
-    }
 }

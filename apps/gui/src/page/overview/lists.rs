@@ -1,0 +1,105 @@
+//! Hosts, services, and how owners are known.
+
+use std::net::IpAddr;
+
+use flowner_core::{Coverage, Group, Service};
+use iced::Element;
+
+use super::Message;
+use crate::feed::Picture;
+use crate::format::{self, Unit};
+use crate::theme::{Colors, measure};
+use crate::widget::table::{Bar, Cell, Head, Table, Width};
+use crate::{column, words};
+
+const LIST_HEADS: [Head; 3] = [
+    Head::text("", Width::Share(1.0, 130.0)),
+    Head::rate("").yielding(),
+    Head::amount(""),
+];
+
+pub(super) fn view_hosts(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
+    let name = |host: Option<IpAddr>| host.map_or("all others".to_owned(), |host| host.to_string());
+    list(&picture.hosts, name, unit, colors)
+        .on_select(|row, _| Message::HostChosen(row))
+        .on_copy(Message::Copied)
+        .into()
+}
+
+pub(super) fn view_services(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
+    let name =
+        |service: Option<Service>| service.map_or("all others".to_owned(), column::service_of);
+    list(&picture.services, name, unit, colors)
+        .on_select(|row, _| Message::ServiceChosen(row))
+        .on_copy(Message::Copied)
+        .into()
+}
+
+/// Names with their rates and amounts.
+fn list<'a, K: Copy>(
+    groups: &'a [Group<K>],
+    name: impl Fn(Option<K>) -> String + 'a,
+    unit: Unit,
+    colors: Colors,
+) -> Table<'a, Message> {
+    let cell = move |row: usize, column: usize| {
+        let group = &groups[row];
+        match column {
+            0 => Cell::text(name(group.key)),
+            1 => Cell::quantity(unit.rate(group.totals.rate)),
+            _ => Cell::quantity(unit.amount(group.totals.total())),
+        }
+    };
+    Table::new(colors, LIST_HEADS.to_vec(), groups.len(), cell)
+        .headless()
+        .flush()
+}
+
+const COVERAGE_HEADS: [Head; 4] = [
+    Head::text("Owners", Width::Fixed(158.0)),
+    Head::text("", Width::Share(1.0, 60.0)),
+    Head::number("of bytes", 72.0),
+    Head::number("of flows", 72.0),
+];
+
+/// Reasons that are shown without scrolling.
+const REASONS: u8 = 5;
+
+pub(super) fn coverage_height(picture: &Picture) -> f32 {
+    let rows = u8::try_from(picture.coverage.len()).unwrap_or(u8::MAX);
+    measure::HEAD + f32::from(rows.clamp(1, REASONS)) * measure::ROW
+}
+
+/// How much of it has an owner, and why the rest has none.
+pub(super) fn view_coverage(picture: &Picture, colors: Colors) -> Element<'_, Message> {
+    let coverage = &picture.coverage;
+    let bytes: u64 = coverage
+        .iter()
+        .map(|group| group.totals.total().bytes)
+        .sum();
+    let flows: u64 = coverage.iter().map(|group| group.totals.flows).sum();
+    let cell = move |row: usize, column: usize| {
+        let group = &coverage[row];
+        let own = group.totals.total().bytes;
+        match (column, group.key) {
+            (0, None) => Cell::text("all others"),
+            (0, Some(key)) => Cell::text(words::coverage(key)),
+            (1, key) => Cell::bar(Bar {
+                first: format::share(own, bytes),
+                second: 0.0,
+                color: match key {
+                    Some(Coverage::Named) => colors.good,
+                    Some(Coverage::Partial) => colors.warn,
+                    _ => colors.rest,
+                },
+            }),
+            (2, _) => Cell::text(format::percent(own, bytes)),
+            (_, _) => Cell::text(format::percent(group.totals.flows, flows)).muted(),
+        }
+    };
+    Table::new(colors, COVERAGE_HEADS.to_vec(), coverage.len(), cell)
+        .flush()
+        .on_select(|row, _| Message::CoverageChosen(row))
+        .on_copy(Message::Copied)
+        .into()
+}

@@ -1,0 +1,170 @@
+//! Programs in their order, in their colours.
+
+use flowner_core::{Party, Totals};
+use iced::Color;
+
+use super::STEPS;
+use crate::feed::Picture;
+use crate::format::{self, Unit};
+use crate::page::Context;
+use crate::theme::Colors;
+use crate::theme::palette::SERIES;
+use crate::widget::chart::Range;
+use crate::widget::table::{Bar, Cell, Head, Width};
+
+/// A program in the list.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) party: Option<Party>,
+    pub(super) totals: Totals,
+    /// What it is ranked by: received and sent.
+    pub(super) ranked: (u64, u64),
+}
+
+pub(super) const PROGRAM_HEADS: [Head; 6] = [
+    Head::text("Program", Width::Share(1.0, 150.0)),
+    Head::text("", Width::Share(0.7, 56.0)),
+    Head::rate("In now"),
+    Head::rate("Out now"),
+    Head::amount("Total").yielding(),
+    Head::text("", Width::Fixed(24.0)),
+];
+
+pub(super) fn program_cell(
+    row: &Row,
+    column: usize,
+    most: u64,
+    color: Color,
+    context: Context<'_>,
+    unit: Unit,
+) -> Cell {
+    match column {
+        0 => {
+            let party = row.party.clone().unwrap_or(Party::Unattributed);
+            let name = match &row.party {
+                Some(Party::Unattributed) => "nobody known".to_owned(),
+                Some(party) => party.to_string(),
+                None => "all others".to_owned(),
+            };
+            let cell = Cell::text(name).pictured(Some(context.pictures.of(&party)));
+            if row.party == Some(Party::Unattributed) {
+                cell.muted()
+            } else {
+                cell.strong()
+            }
+        }
+        1 => Cell::bar(Bar {
+            first: format::share(row.ranked.0, most),
+            second: format::share(row.ranked.1, most),
+            color,
+        }),
+        2 => Cell::quantity(unit.rate(row.totals.rates.received)),
+        3 => Cell::quantity(unit.rate(row.totals.rates.sent)),
+        4 => Cell::quantity(unit.amount(row.totals.total())),
+        _ => Cell::text("›").muted(),
+    }
+}
+
+pub(super) fn key_of(party: Option<&Party>) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    party.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Programs in their order: by what they moved in a range, else ever.
+pub(super) fn rows(picture: &Picture, unit: Unit, ranked: Option<Range>) -> Vec<Row> {
+    let series = ranked.map(|(from, to)| picture.report.history.series(from, to, STEPS));
+    let in_range = |party: &Option<Party>| {
+        let line = series
+            .as_ref()?
+            .lines
+            .iter()
+            .find(|line| line.party == *party)?;
+        Some((
+            unit.measure(line.total.received),
+            unit.measure(line.total.sent),
+        ))
+    };
+    let rows = picture.programs.iter().map(|group| Row {
+        party: group.key.clone(),
+        totals: group.totals,
+        ranked: match series {
+            Some(_) => in_range(&group.key).unwrap_or_default(),
+            None => (
+                unit.measure(group.totals.received),
+                unit.measure(group.totals.sent),
+            ),
+        },
+    });
+    let mut rows: Vec<Row> = rows.collect();
+    // Stable: equals stand in the order of their totals.
+    rows.sort_by_key(|row| std::cmp::Reverse(row.ranked.0 + row.ranked.1));
+    rows
+}
+
+/// Gives colours to those who are first. Who has one keeps it.
+pub(super) fn paint(painted: &mut [Option<Party>; SERIES], first: &[&Party]) {
+    let is_first = |party: &Party| first.contains(&party);
+    for place in painted.iter_mut() {
+        if place.as_ref().is_some_and(|party| !is_first(party)) {
+            *place = None;
+        }
+    }
+    for party in first {
+        let is_painted = painted.iter().flatten().any(|painted| painted == *party);
+        // Nobody gets the colour of those that have none.
+        if is_painted || **party == Party::Unattributed {
+            continue;
+        }
+        if let Some(free) = painted.iter_mut().find(|place| place.is_none()) {
+            *free = Some((*party).clone());
+        }
+    }
+}
+
+pub(super) fn color_of(
+    painted: &[Option<Party>; SERIES],
+    party: &Party,
+    colors: Colors,
+) -> Option<Color> {
+    let place = painted
+        .iter()
+        .position(|painted| painted.as_ref() == Some(party))?;
+    colors.series.get(place).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use flowner_core::Program;
+    use flowner_core::attribution::Process;
+
+    fn program(name: &str) -> Party {
+        Party::Program(Arc::new(Program::of(&Process::new(1, name))))
+    }
+
+    #[test]
+    fn who_is_among_the_first_keeps_its_colour() {
+        let parties: Vec<Party> = (0..9).map(|number| program(&number.to_string())).collect();
+        let mut painted = [const { None }; SERIES];
+        paint(
+            &mut painted,
+            &parties.iter().take(SERIES).collect::<Vec<_>>(),
+        );
+        let before = painted.clone();
+        // The third goes, somebody else comes, and the order changes.
+        let mut first: Vec<&Party> = parties.iter().take(SERIES).rev().collect();
+        first.retain(|party| **party != parties[2]);
+        first.insert(0, &parties[8]);
+        paint(&mut painted, &first);
+        assert_eq!(painted[2], Some(parties[8].clone()));
+        for place in [0, 1, 3, 4, 5, 6] {
+            assert_eq!(painted[place], before[place]);
+        }
+        paint(&mut painted, &[&Party::Unattributed]);
+        assert!(painted.iter().all(Option::is_none));
+    }
+}
