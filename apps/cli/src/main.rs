@@ -7,7 +7,9 @@ mod error;
 mod format;
 mod live;
 mod out;
+mod settings;
 mod table;
+mod version;
 
 fn main() -> std::process::ExitCode {
     commands::run()

@@ -93,7 +93,7 @@ fn one_command_would_show_everything() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     let json = program.as_nobody(&["doctor", "--json"]).unwrap();
     let json = text(&json.stdout);
-    assert!(json.lines().count() == 5, "{json}");
+    assert!(json.lines().count() == 6, "{json}");
     assert!(
         json.contains(r#""name":"processes","status":"limited""#),
         "{json}"

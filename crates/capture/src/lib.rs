@@ -75,6 +75,8 @@ mod statistics;
 #[cfg(feature = "pcap")]
 mod stopper;
 #[cfg(feature = "pcap")]
+mod version;
+#[cfg(feature = "pcap")]
 mod wait;
 
 pub use decode::{DecodeError, decode};
@@ -95,3 +97,5 @@ pub use source::{Next, Progress, RawPacket, Source};
 pub use statistics::Statistics;
 #[cfg(feature = "pcap")]
 pub use stopper::Stopper;
+#[cfg(feature = "pcap")]
+pub use version::library_version;

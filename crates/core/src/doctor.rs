@@ -60,7 +60,7 @@ impl Checkup {
 
 /// Tries what the program whose file this is can do here, by doing it.
 pub fn examine(program: &Path) -> Checkup {
-    let mut checks = vec![capture()];
+    let mut checks = vec![library(), capture()];
     checks.extend(access::access().into_iter().map(of_sight));
     Checkup {
         system: access::system(),
@@ -79,6 +79,16 @@ fn of_sight(sight: Sight) -> Check {
         },
         detail: sight.detail,
         remedy: sight.remedy,
+    }
+}
+
+/// The library that captures. Without it this program would not have started.
+fn library() -> Check {
+    Check {
+        name: "library",
+        status: Status::Good,
+        detail: flowner_capture::library_version(),
+        remedy: None,
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use crate::live::{Column, Tab};
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Live view")]
 pub(crate) struct LiveArgs {
     /// Device to capture from [default: the one with the default route]
     #[arg(short, long, value_name = "DEVICE")]

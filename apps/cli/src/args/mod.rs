@@ -7,27 +7,63 @@ mod read;
 mod sockets;
 mod watch;
 
-pub(crate) use about::{DevicesArgs, DoctorArgs};
+pub(crate) use about::{CompletionsArgs, ConfigArgs, DevicesArgs, DoctorArgs, ManArgs};
 pub(crate) use flows::{By, FlowArgs};
 pub(crate) use live::LiveArgs;
 pub(crate) use read::ReadArgs;
 pub(crate) use sockets::{SocketsArgs, WhoArgs};
 pub(crate) use watch::WatchArgs;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// Which program owns each network flow on this host?
 ///
 /// Without a command, on a terminal: the live view.
 #[derive(Debug, Parser)]
-#[command(name = "flowner", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Exit codes: 0 done, 1 nothing found (who), 2 error.\n\
-    Colours appear on terminals only; NO_COLOR turns them off.")]
+#[command(name = "flowner", version = crate::version::short(), long_version = crate::version::long())]
+#[command(infer_long_args = true)]
+#[command(after_help = "Examples:
+  flowner                                  the live view: who uses the network now
+  flowner watch --duration 10s --json      flows with their owners, for programs
+  flowner sockets --listening              who takes connections here
+  flowner who 443                          who holds port 443?
+
+Filters are the same everywhere: program:curl port:8000-9000 host:10.0.0.0/8 proto:tcp
+state:established user:ada !dir:loopback bytes>1M
+
+Exit codes: 0 done, 1 nothing found (who), 2 error.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) live: LiveArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct CommonArgs {
+    /// When to use colours; auto: on terminals, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+    /// Read this configuration file [default: see `flowner config --help`]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no configuration file
+    #[arg(long, global = true, conflicts_with = "config")]
+    pub(crate) no_config: bool,
+}
+
+/// When there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +81,82 @@ pub(crate) enum Command {
     /// List the devices that can be captured from
     Devices(DevicesArgs),
     /// Tell what this program may see here, and what would let it see more
-    #[command(after_help = "Exit codes: 0 all works, at least in part, 2 something does not.")]
     Doctor(DoctorArgs),
+    /// Tell which configuration file is used, and what it sets
+    Config(ConfigArgs),
+    /// Write what a shell needs to complete commands
+    Completions(CompletionsArgs),
+    /// Write the manual
+    Man(ManArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::Cli;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// A line as a shell would split it, up to what is not the command itself.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for c in line.chars() {
+            match (quote, c) {
+                (None, '#' | '|' | '>' | '&') => break,
+                (None, '\'' | '"') => quote = Some(c),
+                (None, ' ') => words.push(String::new()),
+                (Some(open), _) if open == c => quote = None,
+                _ => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    /// The command of an example in a help text, where words tell what it is for.
+    fn example(line: &str) -> Option<&str> {
+        let line = line.trim_start();
+        let command = line.split("   ").next().unwrap_or(line);
+        (command.starts_with("flowner ") || command == "flowner").then_some(command)
+    }
+
+    fn check(line: &str) {
+        let words = words(line);
+        if let Err(error) = Cli::command().try_get_matches_from(&words) {
+            let is_answered = !error.use_stderr();
+            assert!(is_answered, "{line}: {error}");
+        }
+    }
+
+    fn help_of(command: &Command) -> Vec<String> {
+        let own = command.get_after_help().map(ToString::to_string);
+        let below = command.get_subcommands().flat_map(help_of);
+        own.into_iter().chain(below).collect()
+    }
+
+    #[test]
+    fn every_example_can_be_typed() {
+        let helps = help_of(&Cli::command());
+        let mut count = 0;
+        for line in helps.iter().flat_map(|help| help.lines()) {
+            if let Some(line) = example(line) {
+                check(line);
+                count += 1;
+            }
+        }
+        assert!(count > 10, "{count}");
+        for text in [
+            include_str!("../../README.md"),
+            include_str!("../../../../README.md"),
+        ] {
+            let commands = text.lines().filter(|line| line.starts_with("flowner "));
+            assert!(commands.clone().count() > 5);
+            commands.for_each(check);
+        }
+    }
 }

@@ -7,6 +7,11 @@ use clap::Args;
 use super::{By, FlowArgs};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowner watch                            until Ctrl-C, on the device of the default route
+  flowner watch -i lo --duration 10s
+  flowner watch --json --filter 'program:curl !dir:loopback'
+  flowner watch -f 'tcp port 443' --by host")]
 pub(crate) struct WatchArgs {
     /// Device to capture from [default: the one with the default route]
     #[arg(short, long, value_name = "DEVICE")]

@@ -8,12 +8,14 @@ use flowner_core::doctor::{self, Check, Status};
 use flowner_core::wire::{CheckLine, HeadLine};
 
 use crate::args::DoctorArgs;
+use crate::commands::about;
 use crate::error::{ERROR, Outcome};
 use crate::format::printable;
 use crate::out::Out;
+use crate::settings::Chosen;
 use crate::table::{Align, Table, UNKNOWN};
 
-pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
+pub(crate) fn run(args: &DoctorArgs, chosen: &Chosen, out: &mut Out) -> Outcome {
     let program = std::env::current_exe().unwrap_or_else(|_| "flowner".into());
     let checkup = doctor::examine(&program);
     if args.json {
@@ -22,8 +24,9 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
             out.json(&CheckLine::new(check))?;
         }
     } else {
-        let version = env!("CARGO_PKG_VERSION");
-        writeln!(out, "flowner {version} on {}\n", printable(&checkup.system))?;
+        let version = crate::version::short();
+        writeln!(out, "flowner {version} on {}", printable(&checkup.system))?;
+        writeln!(out, "configuration file: {}\n", about::describe(chosen))?;
         out.table(&table(&checkup.checks))?;
     }
     if !args.json && !checkup.commands.is_empty() {

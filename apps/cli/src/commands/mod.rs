@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod about;
 mod devices;
 mod doctor;
 mod read;
@@ -8,25 +9,40 @@ mod sockets;
 mod watch;
 mod who;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use anstream::ColorChoice;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Id};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Cli, Command, LiveArgs};
+use crate::args::{Cli, Colour, Command, CommonArgs, LiveArgs};
 use crate::error::{ERROR, Outcome, say};
 use crate::live;
 use crate::out::Out;
+use crate::settings::{self, Chosen};
 
 /// Runs what was typed.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let chosen = match settings::choose(&arguments, &Cli::command()) {
+        Ok(chosen) => chosen,
+        Err(failure) => return failure.report(),
+    };
+    let program = chosen.settings.apply(Cli::command());
+    let cli = parse(program, arguments);
+    colours(cli.common.color);
     start_logging();
     let Some(command) = &cli.command else {
         return without_command(&cli.live);
     };
+    if let Command::Live(args) = command {
+        return live::run(args).unwrap_or_else(|failure| failure.report());
+    }
     let mut out = Out::new();
-    let outcome = run_command(command, &mut out);
+    let outcome = run_command(command, &chosen, &mut out);
     let outcome = outcome.and_then(|code| out.flush().map(|()| code));
     outcome.unwrap_or_else(|failure| {
         let code = failure.report();
@@ -34,6 +50,42 @@ pub(crate) fn run() -> ExitCode {
         out.discard();
         code
     })
+}
+
+/// What was typed, or the end of it.
+fn parse(program: clap::Command, arguments: Vec<OsString>) -> Cli {
+    let usage = program.clone();
+    let matches = program.get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Some(name) = matches.subcommand_name()
+        && let Some(flag) = misplaced(&matches)
+    {
+        let message = format!("--{flag} stands behind the command: flowner {name} --{flag}\n");
+        clap::Error::raw(ErrorKind::ArgumentConflict, message)
+            .with_cmd(&usage)
+            .exit();
+    }
+    cli
+}
+
+/// A flag of the live view before a command, which would not see it.
+fn misplaced(matches: &ArgMatches) -> Option<&str> {
+    let common = CommonArgs::augment_args(clap::Command::new("common"));
+    let is_common = |id: &str| common.get_arguments().any(|flag| flag.get_id() == id);
+    let mut typed = matches.ids().map(Id::as_str).filter(|id| {
+        // Groups are among the ids, too, and have no source of their own.
+        let is_flag = matches.try_contains_id(id).is_ok() && *id != "LiveArgs";
+        is_flag && matches.value_source(id) == Some(ValueSource::CommandLine)
+    });
+    typed.find(|id| !is_common(id) && *id != "CommonArgs")
+}
+
+fn colours(when: Colour) {
+    match when {
+        Colour::Auto => {}
+        Colour::Always => ColorChoice::AlwaysAnsi.write_global(),
+        Colour::Never => ColorChoice::Never.write_global(),
+    }
 }
 
 /// The live view where it can be shown, else what could be typed.
@@ -46,7 +98,7 @@ fn without_command(args: &LiveArgs) -> ExitCode {
     ExitCode::from(ERROR)
 }
 
-fn run_command(command: &Command, out: &mut Out) -> Outcome {
+fn run_command(command: &Command, chosen: &Chosen, out: &mut Out) -> Outcome {
     match command {
         Command::Live(args) => live::run(args),
         Command::Watch(args) => watch::run(args, out),
@@ -54,7 +106,10 @@ fn run_command(command: &Command, out: &mut Out) -> Outcome {
         Command::Sockets(args) => sockets::run(args, out),
         Command::Who(args) => who::run(args, out),
         Command::Devices(args) => devices::run(args, out),
-        Command::Doctor(args) => doctor::run(args, out),
+        Command::Doctor(args) => doctor::run(args, chosen, out),
+        Command::Config(args) => about::config(args, chosen, out),
+        Command::Completions(args) => about::completions(args, Cli::command(), out),
+        Command::Man(args) => about::man(args, Cli::command(), out),
     }
 }
 

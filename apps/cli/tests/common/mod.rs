@@ -23,7 +23,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The program under test.
 pub(crate) fn flowner() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowner"));
-    command.env_remove("FLOWNER_LOG").env_remove("NO_COLOR");
+    for variable in ["FLOWNER_LOG", "NO_COLOR", "FLOWNER_CONFIG"] {
+        command.env_remove(variable);
+    }
     command
 }
 

@@ -1,0 +1,362 @@
+//! What is in the file: TOML, a table for each command, keys as the flags are called.
+//!
+//! ```toml
+//! interface = "eth0"        # for every command that has --interface
+//!
+//! [watch]
+//! by = "host"
+//!
+//! [live]
+//! sort = "-received"
+//! ```
+
+use std::fmt;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Command};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Flags that decide about the file, or about nothing that could be set before.
+const NOT_KEYS: [&str; 4] = ["config", "no-config", "help", "version"];
+
+/// The settings of a file, each of which is a flag with a value that it takes.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    all: Vec<Setting>,
+}
+
+/// One key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The command; `None` for all that have such a flag.
+    pub(crate) command: Option<String>,
+    pub(crate) key: String,
+    /// As they would be typed; one, except for flags that can be repeated.
+    pub(crate) values: Vec<String>,
+    line: usize,
+}
+
+/// What is wrong, and on which line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WrongSetting {
+    line: usize,
+    message: String,
+}
+
+impl fmt::Display for WrongSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.line, self.message)
+    }
+}
+
+impl Settings {
+    /// Reads a file's text, for a program that takes these commands.
+    pub(super) fn parse(text: &str, program: &Command) -> Result<Self, WrongSetting> {
+        let reader = Reader { text, program };
+        let table = DeTable::parse(text).map_err(|error| WrongSetting {
+            line: reader.line(error.span().map_or(0, |span| span.start)),
+            message: error.message().to_owned(),
+        })?;
+        let mut settings = Self::default();
+        for (key, value) in table.get_ref() {
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    let command = reader.command(key)?;
+                    for (key, value) in table {
+                        let setting = reader.setting(Some(command), key, value)?;
+                        settings.all.push(setting);
+                    }
+                }
+                _ => settings.all.push(reader.setting(None, key, value)?),
+            }
+        }
+        // Tables are in the order of their names; people think in lines.
+        settings.all.sort_by_key(|setting| setting.line);
+        settings.all.iter().try_for_each(|it| check(it, program))?;
+        Ok(settings)
+    }
+
+    /// Every setting, as they stand in the file.
+    pub(crate) fn all(&self) -> &[Setting] {
+        &self.all
+    }
+
+    /// The same program with these settings as defaults of its flags.
+    pub(crate) fn apply(&self, program: Command) -> Command {
+        // The live view is what there is without a command, too.
+        let program = self.apply_to(program, "live");
+        let names: Vec<String> = commands(&program).map(str::to_owned).collect();
+        names.into_iter().fold(program, |program, name| {
+            program.mut_subcommand(name.clone(), |command| self.apply_to(command, &name))
+        })
+    }
+
+    fn apply_to(&self, mut command: Command, name: &str) -> Command {
+        // What is said of this command stands after what is said of all.
+        let of_all = self.all.iter().filter(|it| it.command.is_none());
+        let of_this = self.all.iter();
+        let of_this = of_this.filter(|it| it.command.as_deref() == Some(name));
+        for setting in of_all.chain(of_this) {
+            if let Some(id) = flag(&command, &setting.key).map(|flag| flag.get_id().clone()) {
+                let values = setting.values.clone();
+                command = command.mut_arg(id, |flag| flag.default_values(values).required(false));
+            }
+        }
+        command
+    }
+}
+
+/// Names of commands that do something.
+fn commands(program: &Command) -> impl Iterator<Item = &str> {
+    let commands = program.get_subcommands().map(Command::get_name);
+    commands.filter(|name| *name != "help")
+}
+
+/// The program itself, for what it takes without a command, and its commands.
+fn all(program: &Command) -> impl Iterator<Item = &Command> {
+    std::iter::once(program).chain(program.get_subcommands())
+}
+
+fn flag<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
+    flags(command).find(|flag| flag.get_long() == Some(key))
+}
+
+/// Flags that can be keys.
+fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|flag| {
+        let name = flag.get_long();
+        name.is_some_and(|name| !NOT_KEYS.contains(&name))
+    })
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    program: &'a Command,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&self, place: usize) -> usize {
+        let before = &self.text.as_bytes()[..place.min(self.text.len())];
+        before.split(|byte| *byte == b'\n').count()
+    }
+
+    fn wrong(&self, place: usize, message: String) -> WrongSetting {
+        WrongSetting {
+            line: self.line(place),
+            message,
+        }
+    }
+
+    fn command(
+        &self,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+    ) -> Result<&'a Command, WrongSetting> {
+        let known = self.program.find_subcommand(name.get_ref().as_ref());
+        known.filter(|it| it.get_name() != "help").ok_or_else(|| {
+            let hint = hint(name.get_ref(), commands(self.program));
+            let message = format!("there is no command `{}`{hint}", name.get_ref());
+            self.wrong(name.span().start, message)
+        })
+    }
+
+    fn setting(
+        &self,
+        command: Option<&Command>,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Setting, WrongSetting> {
+        let name = key.get_ref().as_ref();
+        let having = match command {
+            Some(command) => vec![command],
+            None => all(self.program).collect(),
+        };
+        let known = having.iter().find_map(|command| flag(command, name));
+        let Some(known) = known else {
+            let names = having.iter().flat_map(|command| flags(command));
+            let names = names.filter_map(Arg::get_long);
+            let place = command.map_or("any command", Command::get_name);
+            let message = format!(
+                "unknown key `{name}`: no flag of {place} is called --{name}{}",
+                hint(name, names)
+            );
+            return Err(self.wrong(key.span().start, message));
+        };
+        let values = values(known, value.get_ref())
+            .map_err(|message| self.wrong(value.span().start, format!("`{name}` {message}")))?;
+        Ok(Setting {
+            command: command.map(|it| it.get_name().to_owned()),
+            key: name.to_owned(),
+            values,
+            line: self.line(key.span().start),
+        })
+    }
+}
+
+/// A value as it would be typed.
+fn values(flag: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let takes_value = flag.get_action().takes_values();
+    match (value, takes_value) {
+        (DeValue::Boolean(value), false) => Ok(vec![value.to_string()]),
+        (_, false) => Err("is true or false".to_owned()),
+        (DeValue::Array(all), true) if matches!(flag.get_action(), ArgAction::Append) => {
+            let all = all.iter().map(Spanned::get_ref);
+            all.map(scalar).collect()
+        }
+        (DeValue::Array(_), true) => Err("takes one value".to_owned()),
+        (one, true) => scalar(one).map(|one| vec![one]),
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => Ok(number.to_string()),
+        DeValue::Float(number) => Ok(number.to_string()),
+        other => Err(format!("cannot be a {}", other.type_str())),
+    }
+}
+
+/// Whether the flag takes the value, by trying it.
+fn check(setting: &Setting, program: &Command) -> Result<(), WrongSetting> {
+    let name = setting.command.as_deref();
+    let having = all(program)
+        .filter(|it| name.is_none_or(|name| it.get_name() == name))
+        .filter(|it| flag(it, &setting.key).is_some_and(|it| it.get_action().takes_values()));
+    for command in having {
+        let typed = setting.values.iter();
+        let typed = typed.map(|value| format!("--{}={value}", setting.key));
+        let tried = command
+            .clone()
+            .no_binary_name(true)
+            .try_get_matches_from(typed);
+        if let Err(error) = tried
+            && matches!(
+                error.kind(),
+                ErrorKind::InvalidValue | ErrorKind::ValueValidation
+            )
+        {
+            let message = error.render().to_string();
+            let message = message.lines().next().unwrap_or_default();
+            return Err(WrongSetting {
+                line: setting.line,
+                message: message.trim_start_matches("error: ").to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What was likely meant.
+fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    const LIKELY: f64 = 0.7;
+    let nearest = known
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(likeness, _)| *likeness > LIKELY)
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    nearest.map_or_else(String::new, |(_, nearest)| {
+        format!("; did you mean `{nearest}`?")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, FromArgMatches};
+
+    use super::*;
+    use crate::args::{By, Cli};
+
+    #[track_caller]
+    fn check_wrong(text: &str, expected: &str) {
+        let error = Settings::parse(text, &Cli::command()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        check_wrong("\ninterfase = 'eth0'", "2: unknown key `interfase`");
+        check_wrong("interfase = 'eth0'", "did you mean `interface`?");
+        check_wrong(
+            "[watch]\nby = 'host'\ntop = 3",
+            "3: unknown key `top`: no flag of watch",
+        );
+        check_wrong(
+            "[wotch]\nby = 'host'",
+            "1: there is no command `wotch`; did you mean `watch`?",
+        );
+        check_wrong("[help]", "1: there is no command `help`");
+        check_wrong("[watch]\nby = 'hosts'", "2: invalid value 'hosts'");
+        check_wrong("[sockets]\ninterval = 'soon'", "2: invalid value 'soon'");
+        check_wrong("[sockets]\njson = 'yes'", "2: `json` is true or false");
+        check_wrong("interface = ['a', 'b']", "1: `interface` takes one value");
+        check_wrong("interface = true", "1: `interface` cannot be a boolean");
+        check_wrong("\n\na = ", "3: ");
+        check_wrong("interface = 'a'\ninterface = 'b'", "2: duplicate key");
+        check_wrong("config = 'x'", "1: unknown key `config`");
+    }
+
+    fn parse(text: &str, arguments: &[&str]) -> Cli {
+        let settings = Settings::parse(text, &Cli::command()).unwrap();
+        let command = settings.apply(Cli::command());
+        let matches = command.try_get_matches_from(arguments).unwrap();
+        Cli::from_arg_matches(&matches).unwrap()
+    }
+
+    const TEXT: &str = "interface = 'eth0'\nlocal = ['10.0.0.1', '10.0.0.2']\n\
+                        [watch]\nby = 'host'\npromiscuous = true\n\
+                        [live]\ninterface = 'wlan0'\nsort = '-up'\n";
+
+    #[test]
+    fn settings_are_defaults() {
+        use crate::args::Command::Watch;
+
+        let Some(Watch(args)) = parse(TEXT, &["flowner", "watch"]).command else {
+            panic!("no watch");
+        };
+        assert_eq!(args.interface.as_deref(), Some("eth0"));
+        assert_eq!(
+            (args.by, args.promiscuous, args.flows.local.len()),
+            (By::Host, true, 2)
+        );
+        // The live view has its own, with and without its name.
+        let cli = parse(TEXT, &["flowner"]);
+        assert_eq!(cli.live.interface.as_deref(), Some("wlan0"));
+        assert!(cli.live.sort.unwrap().is_descending);
+    }
+
+    #[test]
+    fn flags_win() {
+        use crate::args::Command::Watch;
+
+        let arguments = ["flowner", "watch", "-i", "lo", "--by=flow", "--local=::1"];
+        let Some(Watch(args)) = parse(TEXT, &arguments).command else {
+            panic!("no watch");
+        };
+        assert_eq!(args.interface.as_deref(), Some("lo"));
+        assert_eq!((args.by, args.flows.local.len()), (By::Flow, 1));
+    }
+
+    #[test]
+    fn every_flag_can_be_a_key() {
+        let program = Cli::command();
+        for command in program.get_subcommands() {
+            for flag in flags(command) {
+                let name = flag.get_long().unwrap();
+                let value = if flag.get_action().takes_values() {
+                    let possible = flag.get_possible_values();
+                    match possible.first() {
+                        Some(value) => format!("'{}'", value.get_name()),
+                        None => continue,
+                    }
+                } else {
+                    "true".to_owned()
+                };
+                let text = format!("[{}]\n{name} = {value}", command.get_name());
+                let settings = Settings::parse(&text, &program).unwrap();
+                assert_eq!(settings.all().len(), 1, "{text}");
+                settings.apply(program.clone()).debug_assert();
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The configuration file: whatever can be typed as a flag can be a key of it, and what is
+//! typed wins.
+//!
+//! Its values become the defaults of the flags, so that clap checks and shows them as it
+//! does its own.
+
+mod file;
+mod place;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Command;
+
+use crate::error::Failure;
+pub(crate) use file::{Setting, Settings};
+pub(crate) use place::Place;
+
+/// Where the settings come from, and what they are.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) place: Place,
+    pub(crate) settings: Settings,
+}
+
+/// Reads the file that `arguments`, the environment or the platform name.
+pub(crate) fn choose(arguments: &[OsString], command: &Command) -> Result<Chosen, Failure> {
+    let place = Place::of(arguments);
+    let settings = match place.read()? {
+        Some(text) => Settings::parse(&text, command)
+            .map_err(|error| Failure::Message(format!("{}:{error}", show(place.path()))))?,
+        None => Settings::default(),
+    };
+    Ok(Chosen { place, settings })
+}
+
+fn show(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,159 @@
+//! Which file it is.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use crate::error::Failure;
+
+/// The variable that names the file.
+const VARIABLE: &str = "FLOWNER_CONFIG";
+
+/// Which file is read, and who said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `--config`.
+    Typed(PathBuf),
+    /// `FLOWNER_CONFIG`.
+    Variable(PathBuf),
+    /// The one of this platform, if it is there: XDG's on Unix, `%APPDATA%` on Windows.
+    Usual(PathBuf),
+    /// None is to be read, or there is no home to have one in.
+    Nowhere,
+}
+
+impl Place {
+    /// By what was typed, else by the environment, else by the platform.
+    pub(super) fn of(arguments: &[OsString]) -> Self {
+        match Typed::of(arguments) {
+            Typed::File(path) => return Self::Typed(path),
+            Typed::None => return Self::Nowhere,
+            Typed::Nothing => {}
+        }
+        if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+            return Self::Variable(path.into());
+        }
+        let folder = etcetera::choose_base_strategy().map(|base| base.config_dir());
+        folder.map_or(Self::Nowhere, |folder| {
+            Self::Usual(folder.join("flowner").join("config.toml"))
+        })
+    }
+
+    pub(crate) const fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Typed(path) | Self::Variable(path) | Self::Usual(path) => Some(path),
+            Self::Nowhere => None,
+        }
+    }
+
+    /// Whether there is a file.
+    pub(crate) fn exists(&self) -> bool {
+        self.path().is_some_and(|path| path.exists())
+    }
+
+    /// The text; `None` where there need not be any. A file that somebody named must be
+    /// there.
+    pub(super) fn read(&self) -> Result<Option<String>, Failure> {
+        let Some(path) = self.path() else {
+            return Ok(None);
+        };
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if self.is_usual() && is_elsewhere(&error) => Ok(None),
+            Err(error) => Err(unreadable(path, self, &error)),
+        }
+    }
+
+    const fn is_usual(&self) -> bool {
+        matches!(self, Self::Usual(_))
+    }
+}
+
+/// Whether there is no file of this user: as another user, one may still have the home of
+/// the first.
+fn is_elsewhere(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+
+    matches!(error.kind(), NotADirectory | NotFound | PermissionDenied)
+}
+
+fn unreadable(path: &Path, place: &Place, error: &io::Error) -> Failure {
+    let by = match place {
+        Place::Typed(_) => "named by --config, ",
+        Place::Variable(_) => "named by FLOWNER_CONFIG, ",
+        Place::Usual(_) | Place::Nowhere => "",
+    };
+    let path = path.display();
+    Failure::Message(format!(
+        "the configuration file, {by}could not be read: {path}: {error}"
+    ))
+}
+
+/// What was typed about it. clap cannot tell yet: the file decides about defaults.
+enum Typed {
+    File(PathBuf),
+    None,
+    Nothing,
+}
+
+impl Typed {
+    fn of(arguments: &[OsString]) -> Self {
+        let mut arguments = arguments.iter().skip(1);
+        let mut found = Self::Nothing;
+        while let Some(argument) = arguments.next() {
+            if argument == "--" {
+                break;
+            } else if argument == "--no-config" {
+                return Self::None;
+            } else if argument == "--config" {
+                if let Some(path) = arguments.next() {
+                    found = Self::File(path.into());
+                }
+            } else if let Some(path) = value(argument) {
+                found = Self::File(path.into());
+            }
+        }
+        found
+    }
+}
+
+/// The file of `--config=FILE`.
+fn value(argument: &OsStr) -> Option<&OsStr> {
+    let bytes = argument.as_encoded_bytes();
+    let value = bytes.strip_prefix(b"--config=")?;
+    // Parts after an ASCII prefix are whole; paths that are no text must be typed with a
+    // blank in place of the sign.
+    std::str::from_utf8(value).ok().map(OsStr::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(arguments: &[&str], expected: Option<&str>) {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let typed = match Typed::of(&arguments) {
+            Typed::File(path) => Some(path.display().to_string()),
+            Typed::None => Some("none".to_owned()),
+            Typed::Nothing => None,
+        };
+        assert_eq!(typed.as_deref(), expected);
+    }
+
+    #[test]
+    fn the_file_is_found_among_the_arguments() {
+        check(&["flowner", "watch"], None);
+        check(&["flowner", "--config", "a", "watch"], Some("a"));
+        check(&["flowner", "watch", "--config=a b"], Some("a b"));
+        check(
+            &["flowner", "watch", "--config", "a", "--no-config"],
+            Some("none"),
+        );
+        check(&["flowner", "sockets", "--", "--config=a"], None);
+        check(&["--config=a"], None);
+        check(&["flowner", "--config"], None);
+    }
+}

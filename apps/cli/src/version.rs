@@ -1,0 +1,25 @@
+//! Which build this is.
+
+/// The version, and the commit where it is known.
+pub(crate) fn short() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match env!("FLOWNER_COMMIT") {
+        "" => version.to_owned(),
+        commit => format!("{version} ({commit})"),
+    }
+}
+
+/// All that a report of a defect should tell.
+pub(crate) fn long() -> String {
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    format!(
+        "{}\ntarget: {} ({build})\ncapture library: {}",
+        short(),
+        env!("FLOWNER_TARGET"),
+        flowner_core::capture::library_version()
+    )
+}

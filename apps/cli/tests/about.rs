@@ -1,0 +1,161 @@
+//! What the program tells about itself, and the configuration file.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::process::{Command, Output, Stdio};
+
+use common::{flowner, json_lines, run, stderr, stdout};
+
+/// Runs it with this configuration file.
+fn with_config(text: &str, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    let mut command = flowner();
+    command.env("FLOWNER_CONFIG", &path).args(arguments);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn the_version_tells_the_build() {
+    let short = stdout(&run(&["-V"]));
+    assert!(short.starts_with(concat!("flowner ", env!("CARGO_PKG_VERSION"))));
+    let long = stdout(&run(&["--version"]));
+    assert!(long.starts_with(short.trim_end()), "{long}");
+    assert!(long.contains("target: ") && long.contains("pcap"), "{long}");
+}
+
+#[test]
+fn slips_are_noticed() {
+    for (typed, meant) in [
+        ("socket", "sockets"),
+        ("docter", "doctor"),
+        ("wach", "watch"),
+    ] {
+        let output = run(&[typed]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains(&format!("'{meant}'")),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let output = run(&["-i", "lo", "sockets"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("flowner sockets --interface"), "{said}");
+}
+
+#[test]
+fn without_a_terminal_the_help_is_shown() {
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("Usage: flowner"));
+    let output = run(&["live"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("needs a terminal"));
+}
+
+#[test]
+fn shells_can_complete() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = stdout(&run(&["completions", shell]));
+        for word in ["sockets", "--listening", "completions"] {
+            let bare = word.trim_start_matches('-');
+            assert!(script.contains(bare), "{shell}: {word}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowner.bash");
+    std::fs::write(&path, run(&["completions", "bash"]).stdout).unwrap();
+    // What bash itself would offer.
+    let script = format!(
+        "source {} && COMP_WORDS=(flowner so) COMP_CWORD=1 && _flowner flowner so flowner && \
+         echo \"${{COMPREPLY[@]}}\"",
+        path.display()
+    );
+    match Command::new("bash").args(["-c", &script]).output() {
+        Ok(output) => assert_eq!(stdout(&output), "sockets\n", "{}", stderr(&output)),
+        Err(error) => eprintln!("SKIPPED: bash: {error}"),
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let page = stdout(&run(&["man"]));
+    assert!(page.contains(".TH flowner 1"), "{page}");
+    let page = stdout(&run(&["man", "who"]));
+    assert!(
+        page.contains("\\-\\-timeout") && page.contains("program:firefox"),
+        "{page}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert!(run(&["man", "--dir", path]).status.success());
+    for name in ["flowner.1", "flowner-watch.1", "flowner-live.1"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    assert_eq!(run(&["man", "nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_configuration_file_sets_flags() {
+    let output = with_config("[devices]\njson = true\n", &["devices"]);
+    assert_eq!(json_lines(&stdout(&output))[0]["schema"], 1);
+    let output = with_config("[devices]\njson = true\n", &["devices", "--no-config"]);
+    assert!(stdout(&output).contains("ADDRESSES"));
+    let output = with_config("interface = 'no-such-device'\n", &["watch"]);
+    assert!(
+        stderr(&output).contains("no-such-device"),
+        "{}",
+        stderr(&output)
+    );
+    let output = with_config(
+        "interface = 'no-such-device'\n",
+        &["watch", "-i", "nor-this-one"],
+    );
+    assert!(
+        stderr(&output).contains("nor-this-one"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn what_is_wrong_in_the_configuration_file_is_told_with_its_line() {
+    let output = with_config("# mine\n[sockets]\nlistning = true\n", &["devices"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("config.toml:3: unknown key `listning`"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean `listening`?"), "{said}");
+    let output = run(&["devices", "--config", "/nonexistent/flowner.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("/nonexistent/flowner.toml"));
+}
+
+#[test]
+fn which_configuration_file_is_used_is_told() {
+    let told = stdout(&with_config("[who]\nwait = true\n", &["config"]));
+    assert!(
+        told.contains("config.toml, named by FLOWNER_CONFIG"),
+        "{told}"
+    );
+    assert!(told.contains("who.wait = true"), "{told}");
+    let home = tempfile::tempdir().unwrap();
+    let output = flowner()
+        .args(["config"])
+        .env_remove("FLOWNER_CONFIG")
+        .env("XDG_CONFIG_HOME", home.path())
+        .env("APPDATA", home.path())
+        .output();
+    let told = stdout(&output.unwrap());
+    assert!(
+        told.starts_with("none; ") && told.contains("would be read"),
+        "{told}"
+    );
+    assert!(stdout(&run(&["doctor"])).contains("configuration file: "));
+}
