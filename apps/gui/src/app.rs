@@ -33,6 +33,8 @@ pub struct App {
     is_dark: bool,
     has_help: bool,
     sessions: u64,
+    /// How often all was drawn, see [`style::ground`](crate::theme::style::ground).
+    pub(crate) drawings: u64,
     start: start::State,
     overview: overview::State,
     inspect: inspect::State,
@@ -82,6 +84,7 @@ impl App {
             is_dark: false,
             has_help: false,
             sessions: 0,
+            drawings: 0,
             start: start::State::new(capture_filter.clone()),
             overview: overview::State::default(),
             inspect: inspect::State::default(),
@@ -147,6 +150,7 @@ impl App {
 
     /// Takes in what happened.
     pub fn update(&mut self, message: Message) -> Task<Message> {
+        self.drawings += 1;
         match message {
             Message::PageChosen(page) => return self.go(page),
             Message::Intended(intent) => return self.intend(intent),

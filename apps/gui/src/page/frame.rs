@@ -26,7 +26,7 @@ pub fn frame<'a>(app: &'a App, page: Element<'a, Message>) -> Element<'a, Messag
     container(whole)
         .width(Fill)
         .height(Fill)
-        .style(style::ground(colors))
+        .style(style::ground(colors, app.drawings))
         .into()
 }
 
