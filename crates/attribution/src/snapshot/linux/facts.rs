@@ -87,7 +87,7 @@ impl Facts {
         path: Option<OsString>,
         scratch: &mut Scratch,
     ) -> Process {
-        let arguments = proc::read(process, c"cmdline", MAX_ARGUMENTS, scratch);
+        let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, scratch);
         let arguments = arguments.ok().map(split_arguments);
         // Also where the folder of descriptors is root's, because the process may not be
         // dumped, this one is its own user's (`task_dump_owner` in `fs/proc/base.c`).
@@ -171,7 +171,7 @@ fn executable(process: &OwnedFd) -> Option<OsString> {
 
 /// Names in it may be of any bytes; those that are not UTF-8 are replaced.
 fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut Scratch) -> Option<Cow<'a, str>> {
-    let bytes = proc::read(process, name, MAX_TEXT, scratch).ok()?;
+    let bytes = proc::read_record(process, name, MAX_TEXT, scratch).ok()?;
     Some(String::from_utf8_lossy(bytes))
 }
 

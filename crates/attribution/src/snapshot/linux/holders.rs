@@ -90,7 +90,7 @@ impl Holders {
 
     /// The processes that hold a socket as far as microseconds tell, lowest pid first.
     pub(super) fn quick(&self, wanted: &Wanted, scratch: &mut Scratch) -> Vec<Arc<Process>> {
-        let since = self.looks.load(Ordering::Relaxed);
+        let since = self.next_look();
         if !wanted.first_is_enough {
             self.look_for_heirs(wanted, scratch);
         }
@@ -130,7 +130,7 @@ impl Holders {
         scratch: &mut Scratch,
     ) -> Vec<Arc<Process>> {
         let Wanted { inode, uid, .. } = *wanted;
-        let since = self.looks.load(Ordering::Relaxed);
+        let since = self.next_look();
         let mut found = self.quick(wanted, scratch);
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
@@ -277,6 +277,11 @@ impl Holders {
         known.and_then(|known| known.process.clone())
     }
 
+    /// The number of the look that comes next.
+    pub(super) fn next_look(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// The start time of the oldest process that may just have been started.
     pub(super) fn young_since(&self) -> Option<SystemTime> {
         self.facts.now().checked_sub(YOUTH)
@@ -294,7 +299,7 @@ impl Holders {
         let index = &mut *self.index();
         let process = index.only_holder(found.inode)?;
         if process.started > young_since {
-            return Err(Count::Several);
+            return Err(Count::OneAtLeast);
         }
         index
             .memory

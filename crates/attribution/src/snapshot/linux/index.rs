@@ -281,6 +281,7 @@ impl Index {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
     None,
+    OneAtLeast,
     Several,
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::holders::{Checks, Holders};
 use super::index::Count;
 use super::message::{DiagSocket, Which};
+use super::proc::Scratch;
 use super::sockets;
 use super::source::Sockets;
 use super::verdicts::{closed, infer_unaccepted, verdict};
@@ -136,14 +137,26 @@ impl Work<'_> {
 }
 
 impl LinuxTable {
-    /// The sockets of our own namespace. Where that takes its time, all processes that
-    /// changed are looked at meanwhile.
+    /// The sockets of our own namespace. Where that takes its time, or may, the other
+    /// namespaces are looked for meanwhile, and all processes that changed are looked at.
     fn list_own(&mut self) -> io::Result<()> {
-        let (sockets, holders) = (&mut self.sockets, &self.holders);
+        let (sockets, holders, scratch) = (&mut self.sockets, &self.holders, &mut self.scratch);
+        let namespaces = &mut self.namespaces;
+        let mut search = |scratch: &mut Scratch| {
+            // One that is entered by a process that was there before may be a moment late.
+            let now = Instant::now();
+            let recent = now.checked_sub(RECENT).unwrap_or(now);
+            let old = namespaces.as_mut().filter(|n| !n.is_searched_since(recent));
+            if let Some(namespaces) = old {
+                namespaces.search(holders.proc(), scratch);
+            }
+        };
         let Listing { second, lists, .. } = &mut self.listing;
         lists.iter_mut().for_each(List::clear);
         let [first_list, second_list] = lists;
-        if !holders.are_many() {
+        let is_first = holders.is_empty();
+        if !is_first && !holders.are_many() {
+            search(scratch);
             return first_list.add_all(sockets);
         }
         if second.is_none() {
@@ -162,21 +175,25 @@ impl LinuxTable {
                 work.check();
                 listed
             });
-            let checks = || holders.checks(is_anybody_new, &mut self.scratch);
-            work.checks.get_or_init(checks);
-            work.check();
+            if !is_first {
+                let checks = || holders.checks(is_anybody_new, scratch);
+                work.checks.get_or_init(checks);
+                work.check();
+            }
+            search(scratch);
             let second = second.as_mut();
             let listed = second.map_or(Ok(()), |second| work.list(second, second_list));
             let others = listing.join();
             listed.and(others.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into())))
         });
         if let Some(checks) = work.checks.into_inner() {
-            holders.look_at_changed(checks, 0, &mut self.scratch);
+            holders.look_at_changed(checks, 0, scratch);
         }
         listed
     }
 
     pub(super) fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
+        let first_look = self.holders.next_look();
         self.list_own()?;
         let [list, second_list] = &mut self.listing.lists;
         list.append(second_list);
@@ -185,11 +202,6 @@ impl LinuxTable {
         list.add_places(0, 0, places);
         let mut namespaces = vec![(None, &mut self.sockets)];
         if let Some(all) = &mut self.namespaces {
-            // One that is entered by a process that was there before may be a moment late.
-            let now = Instant::now();
-            if !all.is_searched_since(now.checked_sub(RECENT).unwrap_or(now)) {
-                all.search(self.holders.proc(), &mut self.scratch);
-            }
             for (other, number) in all.others().iter_mut().zip(1..) {
                 let (namespace, start) = (&other.public, list.sockets.len());
                 if let Err(error) = list.add_all(&mut other.sockets) {
@@ -208,7 +220,7 @@ impl LinuxTable {
         } else if !self.holders.are_many() {
             self.holders.refresh(0, &mut self.scratch);
         }
-        let young_since = self.holders.young_since();
+        let since = (first_look, self.holders.young_since());
         let mut all = Vec::with_capacity(places.len());
         for place in places {
             let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
@@ -220,7 +232,7 @@ impl LinuxTable {
                 asked,
             };
             let found = &list.sockets[place.index];
-            let owner = looker.listed_owner(place.protocol, found, young_since);
+            let owner = looker.listed_owner(place.protocol, found, since);
             all.push(Socket {
                 namespace: namespace.map(Arc::clone),
                 ..found.with_owner(place.protocol, owner)
@@ -232,12 +244,14 @@ impl LinuxTable {
 }
 
 impl Looker<'_> {
-    /// The owner of a socket of a list, after everything that changed was looked at.
+    /// The owner of a socket of a list, after everything that changed was looked at: who
+    /// was by a look since the given one still has what it had, and who was started since
+    /// the given time may have it from another.
     fn listed_owner(
         &mut self,
         protocol: Protocol,
         found: &DiagSocket,
-        young_since: Option<SystemTime>,
+        (since, young_since): (u64, Option<SystemTime>),
     ) -> Verdict {
         if found.inode == 0 {
             return closed(self.holders, found);
@@ -245,7 +259,9 @@ impl Looker<'_> {
         let known = self.holders.only_known(found, self.asked, young_since);
         let processes = match known {
             Ok(process) => return Verdict::Process(process),
-            Err(Count::Several) => self.holders.known(found.inode, u64::MAX, self.scratch),
+            // What it held is known from this list, but not whether its parent does.
+            Err(Count::OneAtLeast) => self.holders.known(found.inode, 0, self.scratch),
+            Err(Count::Several) => self.holders.known(found.inode, since, self.scratch),
             Err(Count::None) if self.holders.is_orphan(found.inode) => Vec::new(),
             Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);

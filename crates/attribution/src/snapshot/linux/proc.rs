@@ -142,7 +142,10 @@ impl Proc {
         let Ok(folder) = openat(&self.root, c".", FOLDER, Mode::empty()) else {
             return;
         };
-        for_each_number(&folder, &mut scratch.entries, |pid, _| pids.push(pid));
+        for_each_number(&folder, &mut scratch.entries, |pid, _| {
+            pids.push(pid);
+            true
+        });
     }
 
     /// Opens the folder of a process. It stands for that process also when its pid is
@@ -211,11 +214,15 @@ impl Proc {
         // Before the entries: what opens while they are read changes the next mark.
         let mark = self.mark_of(&rustix::fs::fstat(&folder)?);
         let mut sockets = Vec::new();
+        let mut left = mark.descriptors.unwrap_or(i64::MAX);
         for_each_number(&folder, &mut scratch.entries, |number, name| {
+            left -= 1;
             let stat = statat(&folder, name, AtFlags::empty());
             if let Some(inode) = stat.ok().as_ref().and_then(socket_inode) {
                 sockets.push(Descriptor { inode, number });
             }
+            // All that were counted: there is no need to be told of the end.
+            left > 0
         });
         Ok((mark, sockets))
     }
@@ -240,6 +247,28 @@ pub(super) fn read<'a>(
     max: usize,
     scratch: &'a mut Scratch,
 ) -> io::Result<&'a [u8]> {
+    read_until(folder, name, max, scratch, |read, _| read == 0)
+}
+
+/// As [`read`], a file that the kernel writes as a whole for each time that it is read
+/// (`single_open` in `fs/seq_file.c`), such as all of `/proc/PID` with one record: it is
+/// at its end when there is room left.
+pub(super) fn read_record<'a>(
+    folder: impl AsFd,
+    name: &CStr,
+    max: usize,
+    scratch: &'a mut Scratch,
+) -> io::Result<&'a [u8]> {
+    read_until(folder, name, max, scratch, |read, room| read < room)
+}
+
+fn read_until<'a>(
+    folder: impl AsFd,
+    name: &CStr,
+    max: usize,
+    scratch: &'a mut Scratch,
+    is_end: impl Fn(usize, usize) -> bool,
+) -> io::Result<&'a [u8]> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(folder, name, flags, Mode::empty())?;
     let mut length = 0;
@@ -247,25 +276,32 @@ pub(super) fn read<'a>(
         if length == scratch.text.len() {
             scratch.text.resize(2 * length, 0);
         }
-        match rustix::io::read(&file, &mut scratch.text[length..])? {
-            0 => break,
-            more => length += more,
+        let room = &mut scratch.text[length..];
+        let (read, room) = (rustix::io::read(&file, &mut *room)?, room.len());
+        length += read;
+        if is_end(read, room) {
+            break;
         }
     }
     Ok(&scratch.text[..length.min(max)])
 }
 
-/// Calls for every entry whose name is a number.
+/// Calls for every entry whose name is a number. What was read at once is taken as a
+/// whole; more is read as long as that says true.
 fn for_each_number(
     folder: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
-    mut take: impl FnMut(u32, &CStr),
+    mut take: impl FnMut(u32, &CStr) -> bool,
 ) {
     let mut entries = RawDir::new(folder, buffer);
-    while let Some(Ok(entry)) = entries.next() {
+    let mut is_more = true;
+    while is_more || !entries.is_buffer_empty() {
+        let Some(Ok(entry)) = entries.next() else {
+            return;
+        };
         let name = entry.file_name();
         if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) {
-            take(number, name);
+            is_more = take(number, name);
         }
     }
 }

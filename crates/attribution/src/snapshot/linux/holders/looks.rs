@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::{Holders, MANY};
@@ -69,19 +69,20 @@ impl Holders {
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(pids.len() / (MANY / 2)).min(8);
-        std::thread::scope(|scope| {
-            for offset in 1..threads {
-                let pids = &pids;
-                scope.spawn(move || {
-                    let mut scratch = Scratch::default();
-                    for pid in pids.iter().skip(offset).step_by(threads) {
-                        self.scan(*pid, &mut scratch);
-                    }
-                });
-            }
-            for pid in pids.iter().step_by(threads.max(1)) {
+        let next = AtomicUsize::new(0);
+        let scan = |scratch: &mut Scratch| {
+            while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
                 self.scan(*pid, scratch);
             }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|| {
+                    self.ignore_this_thread();
+                    scan(&mut Scratch::default());
+                });
+            }
+            scan(scratch);
         });
     }
 
