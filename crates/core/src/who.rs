@@ -4,9 +4,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use flowner_attribution::{Protocol, Socket, SocketQuery, SocketState};
+use flowner_attribution::{Protocol, Socket, SocketQuery};
 
 use crate::filter::{Filter, FilterError};
+use crate::sockets::is_listening;
 
 /// What somebody wants to know the owner of.
 ///
@@ -94,12 +95,8 @@ impl WhoTarget {
     /// Whether somebody who waits for the target waits for this socket: at a port or
     /// endpoint, one that takes what comes; anywhere else, any that is meant.
     pub fn is_awaited(&self, socket: &Socket) -> bool {
-        let takes_all = match socket.state {
-            Some(state) => state == SocketState::Listen,
-            None => socket.remote.is_none(),
-        };
         let is_place = matches!(self, Self::Port { .. } | Self::Endpoint { .. });
-        self.matches(socket) && (takes_all || !is_place)
+        self.matches(socket) && (is_listening(socket) || !is_place)
     }
 }
 
@@ -231,7 +228,7 @@ fn address(text: &str) -> Result<SocketAddr, WhoError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowner_attribution::{NetworkNamespace, Reason, Verdict};
+    use flowner_attribution::{NetworkNamespace, Reason, SocketState, Verdict};
     use proptest::prelude::*;
 
     /// A target in short.

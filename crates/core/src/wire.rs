@@ -13,6 +13,8 @@
 mod group;
 mod owner;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
 mod value;
 
@@ -21,8 +23,8 @@ pub use group::GroupLine;
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
+use flowner_attribution::SocketQuery;
 use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
-use flowner_attribution::{SocketQuery, SocketState};
 use flowner_capture::Device;
 use flowner_flows::Protocol;
 use serde::Serialize;
@@ -34,13 +36,25 @@ use crate::doctor::Check;
 use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::report::{Ending, InputInfo, Report};
+use crate::sockets::socket_state_name;
 
 /// The version of the lines.
 const SCHEMA: u32 = 1;
 
+/// A JSON Schema (draft 2020-12) of one line, whichever it is. It is made from the types
+/// here.
+///
+/// ```
+/// let schema: serde_json::Value = serde_json::from_str(flowner_core::wire::JSON_SCHEMA)?;
+/// assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub const JSON_SCHEMA: &str = include_str!("../schema/lines.json");
+
 /// The first line, `"type":"start"`: schema, command, and `input` and `link_type`
 /// where packets are read.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "start")]
 pub struct HeadLine<'a> {
     schema: u32,
@@ -99,6 +113,7 @@ impl<'a> HeadLine<'a> {
 /// `parent`, `arguments` and `unit` where they are known; `path_deleted` where the
 /// executable was deleted or replaced since the start.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "flow")]
 pub struct FlowLine<'a> {
     protocol: Text<Protocol>,
@@ -143,6 +158,7 @@ fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowO
 /// `match`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
 /// (when it was noticed).
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "socket")]
 pub struct SocketLine<'a> {
     protocol: Text<attribution::Protocol>,
@@ -165,7 +181,7 @@ impl<'a> SocketLine<'a> {
             protocol: Text(socket.protocol),
             local: Text(socket.local),
             remote: socket.remote.map(Text),
-            state: socket.state.map(SocketState::name),
+            state: socket_state_name(socket),
             namespace: socket.namespace.as_deref().map(Text),
             owner: SocketOwner::new(&socket.owner),
             change: None,
@@ -195,6 +211,7 @@ impl<'a> SocketLine<'a> {
 /// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
 /// of the evidence.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "ownership")]
 pub struct OwnershipLine<'a> {
     protocol: Text<attribution::Protocol>,
@@ -227,9 +244,42 @@ impl<'a> OwnershipLine<'a> {
     }
 }
 
+/// Something is not as it should be, but the stream goes on, `"type":"warning"`:
+/// `message`.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "warning")]
+pub struct WarningLine<'a> {
+    message: &'a str,
+}
+
+impl<'a> WarningLine<'a> {
+    /// The line of a warning.
+    pub const fn new(message: &'a str) -> Self {
+        Self { message }
+    }
+}
+
+/// Whoever reads was too slow, `"type":"missed"`: so many `events` were dropped before
+/// this line, of which some would have been lines. The totals at the end are complete.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "missed")]
+pub struct MissedLine {
+    events: u64,
+}
+
+impl MissedLine {
+    /// The line of so many events.
+    pub const fn new(events: u64) -> Self {
+        Self { events }
+    }
+}
+
 /// What was tried, `"type":"check"`: `name`, `status` (`good`, `limited` or `failed`) and
 /// `detail`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "check")]
 pub struct CheckLine<'a> {
     name: &'static str,
@@ -251,6 +301,7 @@ impl<'a> CheckLine<'a> {
 /// A device, `"type":"device"`: `name`, `description`, `addresses`, `up`, `running`,
 /// `loopback`, `wireless`, `default` (it is captured from unless another is named).
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "device")]
 #[expect(clippy::struct_excessive_bools, reason = "they are keys of the line")]
 pub struct DeviceLine<'a> {
@@ -286,6 +337,7 @@ impl<'a> DeviceLine<'a> {
 /// or the device did not hand over; `null` for files), `complete`; `message` where it
 /// is not complete because of a failure.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "summary")]
 pub struct SummaryLine<'a> {
     total: Sums,

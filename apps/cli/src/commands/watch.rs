@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use flowner_core::flows::FlowId;
-use flowner_core::wire::{FlowLine, HeadLine};
+use flowner_core::wire::{FlowLine, HeadLine, MissedLine, WarningLine};
 use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent, Report};
 
 use crate::args::WatchArgs;
@@ -108,6 +108,8 @@ impl Writer<'_> {
                     self.line(&flow)?;
                 }
             }
+            Event::Warning(text) if self.json => self.out.json(&WarningLine::new(&text))?,
+            Event::Missed(count) if self.json => self.out.json(&MissedLine::new(count))?,
             Event::Warning(text) => say(format_args!("flowner: {text}")),
             Event::Missed(count) => say(format_args!(
                 "flowner: the output was too slow; {} dropped (the totals are complete)",

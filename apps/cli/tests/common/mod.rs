@@ -72,7 +72,7 @@ pub(crate) fn captures() -> Option<PathBuf> {
 /// test.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    lines: Receiver<String>,
+    pub(crate) lines: Receiver<String>,
 }
 
 impl Running {

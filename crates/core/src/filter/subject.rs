@@ -8,6 +8,7 @@ use flowner_flows::{Direction, Protocol};
 use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::services::service_name;
+use crate::sockets::socket_state_name;
 
 /// A flow or a socket, as a [`Filter`](super::Filter) sees it. `None` is what the
 /// subject does not have; no term holds for it.
@@ -116,7 +117,7 @@ impl Subject for Socket {
     }
 
     fn state(&self) -> Option<&'static str> {
-        self.state.map(attribution::SocketState::name)
+        socket_state_name(self)
     }
 
     fn direction(&self) -> Option<Direction> {

@@ -11,6 +11,7 @@ use super::error::{Problem, nearest};
 use super::lex::{Operator, Relation, Split, Word, quote};
 use super::value::{Endpoint, Network, Ports, Text, amount};
 use crate::services;
+use crate::sockets::UNCONNECTED;
 
 /// One question to a flow or socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,7 +247,8 @@ fn service(value: &str) -> Result<&'static str, String> {
 fn state(value: &str) -> Result<&'static str, String> {
     let of_flows = State::ALL.into_iter().map(State::name);
     let of_sockets = SOCKET_STATES.into_iter().map(SocketState::name);
-    let mut names: Vec<_> = of_flows.chain(of_sockets).collect();
+    let names = of_flows.chain(of_sockets).chain([UNCONNECTED]);
+    let mut names: Vec<_> = names.collect();
     names.sort_unstable();
     names.dedup();
     choose("state", value, names, |name| name)

@@ -30,6 +30,7 @@ use crate::totals::{Group, ProcessParty, Service, Totals};
 /// The first two have `programs` where several share the sockets, or `unit` or
 /// `user` where only that is known; without any of these nobody is known.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupLine<'a> {
     #[serde(flatten)]
     key: Key<'a>,
@@ -43,6 +44,7 @@ pub struct GroupLine<'a> {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Key<'a> {
     Program {
@@ -78,6 +80,7 @@ enum Key<'a> {
 
 /// What is known of owners that are not one program or process.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Known<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     programs: Vec<ProgramObject<'a>>,
@@ -86,6 +89,7 @@ struct Known<'a> {
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ProgramObject<'a> {
     program: &'a str,
     path: Option<Cow<'a, str>>,

@@ -11,6 +11,7 @@ use crate::program::Party;
 
 /// The owner of a flow's end.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct FlowOwner<'a> {
     verdict: &'static str,
     r#match: Option<&'static str>,
@@ -42,6 +43,7 @@ impl<'a> FlowOwner<'a> {
 
 /// The owner of a socket: it was listed, not looked for, so there is no match.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct SocketOwner<'a> {
     verdict: &'static str,
     #[serde(flatten)]
@@ -68,6 +70,7 @@ impl<'a> SocketOwner<'a> {
 
 /// The one program that an owner is.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OwnProgram<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<&'a str>,
@@ -89,8 +92,10 @@ impl<'a> OwnProgram<'a> {
 
 /// What a verdict tells.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Known<'a> {
     #[serde(serialize_with = "processes")]
+    #[cfg_attr(test, schemars(with = "Vec<ProcessObject<'_>>"))]
     processes: &'a [Arc<Process>],
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -121,6 +126,7 @@ fn processes<S: Serializer>(processes: &[Arc<Process>], serializer: S) -> Result
 }
 
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ProcessObject<'a> {
     pid: u32,
     name: &'a str,
@@ -168,6 +174,7 @@ impl std::fmt::Display for UserName<'_> {
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct UnitObject<'a> {
     kind: &'static str,
     name: &'a str,

@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Match, Process, ProcessId, Reason, Unit, UnitKind, User, Verdict};
+use flowner_attribution::{
+    Match, Process, ProcessId, Reason, SocketState, Unit, UnitKind, User, Verdict,
+};
 use flowner_flows::Direction;
 
 use super::*;
@@ -405,6 +407,16 @@ fn a_summary() {
         r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,
         "owners":null,"undecodable":{},"dropped":null,"complete":true}"#,
     );
+}
+
+#[test]
+fn what_is_not_as_it_should_be() {
+    let warning = WarningLine::new("the disk is slow");
+    check(
+        &warning,
+        r#"{"type":"warning","message":"the disk is slow"}"#,
+    );
+    check(&MissedLine::new(7), r#"{"type":"missed","events":7}"#);
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl Display for Endpoint {
 
 /// What was counted in one direction.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Sums {
     packets: u64,
     bytes: u64,
@@ -111,6 +112,74 @@ impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.0.map(humantime::format_rfc3339_micros);
         text.map(Text).serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod schema {
+    //! What those that write themselves look like.
+
+    use std::borrow::Cow;
+    use std::collections::BTreeMap;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{Coverages, Reasons, Sums, Text, Time};
+
+    impl<T> JsonSchema for Text<T> {
+        fn schema_name() -> Cow<'static, str> {
+            "Text".into()
+        }
+
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({ "type": "string" })
+        }
+    }
+
+    impl JsonSchema for Time {
+        fn schema_name() -> Cow<'static, str> {
+            "Time".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "RFC 3339 in UTC, with microseconds; null past the year 9999",
+                "type": ["string", "null"],
+                "format": "date-time",
+            })
+        }
+    }
+
+    impl JsonSchema for Reasons<'_> {
+        fn schema_name() -> Cow<'static, str> {
+            "Reasons".into()
+        }
+
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            BTreeMap::<String, Sums>::json_schema(generator)
+        }
+    }
+
+    impl JsonSchema for Coverages {
+        fn schema_name() -> Cow<'static, str> {
+            "Coverages".into()
+        }
+
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            BTreeMap::<String, Sums>::json_schema(generator)
+        }
     }
 }
 

@@ -35,9 +35,18 @@ pub(crate) fn all() -> Result<(), Failure> {
     platform::libpcap()
 }
 
+/// Programs that tests compare with or make networks with, and Debian's packages of them.
+/// Where they cannot be had, those tests are skipped, and say so.
+const TEST_TOOLS: [(&str, &str); 2] = [("ss", "iproute2"), ("lsof", "lsof")];
+
 /// Installs what is missing to check the source too.
 pub(crate) fn for_tests() -> Result<(), Failure> {
     all()?;
+    let missing = TEST_TOOLS.iter().filter(|(program, _)| !exists(program));
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if !packages.is_empty() && is_root() {
+        install_debian(&packages)?;
+    }
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if succeeds(&mut cargo(&[subcommand, "--version"])) {
             continue;

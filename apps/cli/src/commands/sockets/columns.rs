@@ -2,6 +2,7 @@
 
 use anstyle::Style;
 use flowner_core::attribution::{Socket, Verdict};
+use flowner_core::socket_state_name;
 
 use crate::format::{self, printable};
 use crate::table::{Align, Table, UNKNOWN};
@@ -29,7 +30,7 @@ const COLUMNS: [Column; 9] = [
         socket.remote.map(|remote| remote.to_string())
     }),
     column("STATE", true, |socket| {
-        socket.state.map(|state| state.name().to_owned())
+        socket_state_name(socket).map(str::to_owned)
     }),
     column("USER", true, |socket| format::user(&socket.owner)),
     column("OWNER", true, |socket| Some(owner(socket))),

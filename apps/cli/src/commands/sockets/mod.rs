@@ -7,9 +7,9 @@ mod watch;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use flowner_core::attribution::{Attributor, Snapshot, Socket, SocketState, Verdict};
+use flowner_core::attribution::{Attributor, Snapshot, Socket, Verdict};
 use flowner_core::wire::{HeadLine, SocketLine};
-use flowner_core::{Filter, Programs};
+use flowner_core::{Filter, Programs, is_listening};
 
 use crate::args::SocketsArgs;
 use crate::config;
@@ -66,14 +66,6 @@ impl Wanted {
             self.filter.matches(*socket) && (!self.listening || is_listening(socket))
         });
         wanted.cloned().collect()
-    }
-}
-
-/// Whether a socket takes what comes from anybody.
-fn is_listening(socket: &Socket) -> bool {
-    match socket.state {
-        Some(state) => state == SocketState::Listen,
-        None => socket.remote.is_none(),
     }
 }
 

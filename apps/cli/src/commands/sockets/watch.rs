@@ -6,9 +6,9 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
-use flowner_core::attribution::{Attributor, Socket};
+use flowner_core::attribution::Attributor;
 use flowner_core::wire::{HeadLine, SocketLine};
-use flowner_core::{Programs, SocketChange, socket_changes};
+use flowner_core::{Programs, SocketChange, socket_changes, socket_state_name};
 
 use super::{Wanted, columns, set_handler};
 use crate::args::SocketsArgs;
@@ -93,11 +93,10 @@ fn before(change: SocketChange<'_>) -> Option<String> {
     let SocketChange::Changed { before, now } = change else {
         return None;
     };
-    let state = |socket: &Socket| socket.state.map_or("-", |state| state.name());
     let was = if before.state == now.state {
         format::verdict(&before.owner)
     } else {
-        state(before).to_owned()
+        socket_state_name(before).unwrap_or("-").to_owned()
     };
     Some(format!("  (was {was})"))
 }

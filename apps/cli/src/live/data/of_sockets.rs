@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use flowner_core::attribution::{ProcessId, Socket, SocketState, Verdict};
+use flowner_core::attribution::{ProcessId, Socket, Verdict};
 use flowner_core::filter::Subject as _;
-use flowner_core::{Party, ProcessParty, Service};
+use flowner_core::{Party, ProcessParty, Service, is_listening};
 
 use super::of_report::service_label;
 use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Sockets, Subject, names};
@@ -78,14 +78,9 @@ impl Data {
 
 fn numbers(socket: &Socket) -> Numbers {
     let is_connected = socket.remote.is_some();
-    let is_listening = match socket.state {
-        Some(state) => state == SocketState::Listen,
-        // Datagrams: whoever is not connected takes them from everybody.
-        None => !is_connected,
-    };
     Numbers {
         count: 1,
-        listening: is_listening.into(),
+        listening: is_listening(socket).into(),
         connected: is_connected.into(),
         ..Numbers::default()
     }

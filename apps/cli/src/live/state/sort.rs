@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 
 use flowner_core::filter::Subject;
-use flowner_core::{Party, service_name};
+use flowner_core::{Party, service_name, socket_state_name};
 
 use crate::live::columns::Column;
 use crate::live::data::{Data, Fact, Item, Node, Numbers};
@@ -124,8 +124,6 @@ pub(crate) fn service(fact: Fact<'_>) -> Option<&'static str> {
 pub(crate) fn state(fact: Fact<'_>) -> Option<&'static str> {
     match fact {
         Fact::Flow(flow) => Some(flow.state.name()),
-        Fact::Socket(socket, _) => socket
-            .state
-            .map(flowner_core::attribution::SocketState::name),
+        Fact::Socket(socket, _) => socket_state_name(socket),
     }
 }

@@ -1,0 +1,90 @@
+//! What people say of sockets, where the system has one word for two things.
+
+use flowner_attribution::{Protocol, Socket, SocketState};
+
+/// Whether a socket takes what comes from anybody: it listens for connections, or it takes
+/// datagrams and is not connected.
+pub fn is_listening(socket: &Socket) -> bool {
+    match (socket.protocol, socket.state) {
+        (Protocol::Tcp, Some(state)) => state == SocketState::Listen,
+        _ => socket.remote.is_none(),
+    }
+}
+
+/// The name of a socket's state, as JSON writes it. A datagram socket that is not connected
+/// is `unconnected`: to the system it is as closed as one that nobody uses any more.
+pub fn socket_state_name(socket: &Socket) -> Option<&'static str> {
+    let state = socket.state?;
+    if socket.protocol != Protocol::Tcp && state == SocketState::Closed {
+        return Some(UNCONNECTED);
+    }
+    Some(state.name())
+}
+
+/// As filters take it, too.
+pub(crate) const UNCONNECTED: &str = "unconnected";
+
+#[cfg(test)]
+mod tests {
+    use flowner_attribution::{Reason, Verdict};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(
+        protocol: Protocol,
+        state: Option<SocketState>,
+        remote: Option<&str>,
+        expected: (bool, Option<&str>),
+    ) {
+        let socket = Socket {
+            protocol,
+            local: "10.0.0.1:80".parse().unwrap(),
+            remote: remote.map(|remote| remote.parse().unwrap()),
+            state,
+            v6_only: false,
+            namespace: None,
+            owner: Verdict::Unknown(Reason::Gone),
+        };
+        assert_eq!(
+            (is_listening(&socket), socket_state_name(&socket)),
+            expected
+        );
+    }
+
+    #[test]
+    fn who_takes_what_comes() {
+        use SocketState::{Closed, Established, Listen};
+
+        let far = Some("10.0.0.2:9");
+        check(Protocol::Tcp, Some(Listen), None, (true, Some("listen")));
+        check(
+            Protocol::Tcp,
+            Some(Established),
+            far,
+            (false, Some("established")),
+        );
+        check(Protocol::Tcp, Some(Closed), None, (false, Some("closed")));
+        check(
+            Protocol::Udp,
+            Some(Closed),
+            None,
+            (true, Some("unconnected")),
+        );
+        check(
+            Protocol::Udp,
+            Some(Established),
+            far,
+            (false, Some("established")),
+        );
+        check(
+            Protocol::Raw,
+            Some(Closed),
+            None,
+            (true, Some("unconnected")),
+        );
+        // The portable table.
+        check(Protocol::Udp, None, None, (true, None));
+        check(Protocol::Tcp, None, None, (true, None));
+    }
+}
