@@ -2,18 +2,22 @@
 
 mod stage;
 
+use std::path::PathBuf;
+
 use flowner_core::Demo;
 use flowner_gui::session::Origin;
-use flowner_gui::settings::Settings;
+use flowner_gui::settings::{Settings, Store};
+use flowner_gui::theme::Scheme;
 use iced::Size;
 
-const WINDOW: Size = Size::new(1180.0, 740.0);
+use stage::open;
 
+const WINDOW: Size = Size::new(1180.0, 740.0);
 const DEMO: Option<Origin> = Some(Origin::Demo(Demo::Recorded));
 
 #[test]
 fn the_demo_is_overviewed() {
-    let mut stage = stage::open(DEMO, &Settings::default(), WINDOW);
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
     stage.expect("DEMO");
     stage.expect("finished");
     for text in [
@@ -25,5 +29,213 @@ fn the_demo_is_overviewed() {
         "May not be seen",
     ] {
         stage.expect(text);
+    }
+    // The most bytes first.
+    assert_eq!(stage.topmost(&["restic", "firefox", "curl"]), "firefox");
+}
+
+#[test]
+fn the_start_page_leads_to_the_demo() {
+    let mut stage = open(None, &Settings::default(), WINDOW);
+    stage.expect("Watch a device");
+    stage.expect("likely");
+    stage.click("Play the demo");
+    stage.expect("live");
+    stage.expect("firefox");
+}
+
+#[test]
+fn a_click_on_a_host_filters_inspect() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.click("203.0.113.17");
+    stage.expect("host:203.0.113.17");
+    stage.expect("203.0.113.17:10000");
+    stage.expect_no("firefox");
+}
+
+#[test]
+fn a_click_on_a_reason_shows_its_flows() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.click("Forwarded");
+    stage.expect("reason:forwarded");
+    stage.click("forwarded");
+    stage.expect("Neither end is on this host.");
+}
+
+#[test]
+fn flows_are_sorted_by_any_column() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.click("Inspect");
+    for (head, texts, first) in [
+        ("Total", ["jitsi-meet", "curl"], "jitsi-meet"),
+        ("PID", ["ssh", "avahi-daemon"], "avahi-daemon"),
+        ("User", ["_apt", "ada"], "_apt"),
+    ] {
+        stage.click(head);
+        stage.until(|stage| stage.has(first));
+        assert_eq!(stage.topmost(&texts), first, "{head}");
+    }
+}
+
+#[test]
+fn search_is_the_language_of_the_command_line() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.type_text("/");
+    stage.expect("Service");
+    stage.type_text("program:ssh prot:tcp");
+    stage.expect("unknown key `prot`; did you mean `proto`?");
+    stage.expect("  program:ssh prot:tcp\n              ^^^^");
+    // Out of the field, then out of the search.
+    stage.run("type escape");
+    stage.run("type escape");
+    stage.expect_no("unknown key `prot`; did you mean `proto`?");
+}
+
+#[test]
+fn nothing_matches_and_that_can_be_undone() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.type_text("/");
+    stage.expect("Service");
+    stage.type_text("program:nosuchprogram");
+    stage.expect("Nothing matches");
+    stage.click("Clear the search");
+    stage.expect("firefox");
+}
+
+#[test]
+fn a_flow_tells_how_its_owner_is_known_and_opens_its_program() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.click("Inspect");
+    stage.click("jitsi-meet");
+    stage.expect("jitsi-meet (pid 4410) holds the socket.");
+    stage.expect("/opt/jitsi-meet/jitsi-meet");
+    stage.click("Open program");
+    stage.expect("Traffic of this program");
+    stage.expect("Processes");
+    stage.expect("4410");
+    stage.run("type escape");
+    stage.expect("Programs");
+}
+
+#[test]
+fn themes_are_chosen_and_kept() {
+    let (mut stage, file) = stage::open_kept(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.type_text(",");
+    stage.click("Ember");
+    stage.click("Packets");
+    stage.click("125 %");
+    let kept = Store::at(&file).load();
+    assert_eq!(kept.scheme, Scheme::Ember);
+    assert_eq!(kept.zoom, 125);
+    stage.run("type escape");
+    stage.expect("k pkt");
+}
+
+#[test]
+fn columns_are_hidden_and_shown() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.click("Inspect");
+    stage.expect("PID");
+    stage.type_text("c");
+    stage.expect("Columns");
+    stage.click("Lasted");
+    stage.click("Done");
+    stage.expect_no("Columns");
+    stage.expect("Lasted");
+}
+
+#[test]
+fn what_is_shown_is_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, name, head) in [
+        ("CSV", "flows.csv", "program,pid,"),
+        (
+            "JSON lines",
+            "flows.jsonl",
+            "{\"type\":\"start\",\"schema\":1",
+        ),
+    ] {
+        let path: PathBuf = folder.path().join(name);
+        let mut stage = open(DEMO, &Settings::default(), WINDOW);
+        stage.expect("finished");
+        stage.type_text("/");
+        stage.expect("Service");
+        stage.type_text("program:jitsi-meet");
+        stage.expect_no("firefox");
+        stage.run("type escape");
+        stage.type_text("e");
+        stage.click(format);
+        stage.replace("network-flows", &path.display().to_string());
+        stage.click("Write");
+        stage.until(|stage| stage.has_part("flows were written"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(head), "{text}");
+        let flows = text
+            .lines()
+            .filter(|line| line.contains("jitsi-meet"))
+            .count();
+        assert_eq!(flows, 2, "{text}");
+        assert!(!text.contains("firefox"));
+    }
+}
+
+#[test]
+fn help_is_one_key_away() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.type_text("?");
+    stage.expect("Turn the order round");
+    stage.run("type escape");
+    stage.expect_no("Turn the order round");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_said_so() {
+    let origin = Origin::File("/no/such/file.pcap".into());
+    let mut stage = open(Some(origin), &Settings::default(), WINDOW);
+    stage.until(|stage| stage.has_part("/no/such/file.pcap"));
+    stage.expect("Watch a device");
+}
+
+#[test]
+fn a_file_is_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.pcap");
+    // A pcap header, and no packet.
+    let header: [u8; 24] = [
+        0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+    ];
+    std::fs::write(&path, header).unwrap();
+    let mut stage = open(Some(Origin::File(path)), &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.expect("The file was read to its end");
+    stage.click("Inspect");
+    stage.expect("No flows yet");
+}
+
+/// Wherever there is less room, nothing fails and the matter is still there.
+#[test]
+fn small_windows_have_everything() {
+    for size in [
+        Size::new(800.0, 520.0),
+        Size::new(1024.0, 640.0),
+        Size::new(1920.0, 1080.0),
+    ] {
+        let mut stage = open(DEMO, &Settings::default(), size);
+        stage.expect("finished");
+        stage.expect("firefox");
+        stage.click("Inspect");
+        stage.expect("Service");
+        let picture = stage.picture(1.0);
+        let colors: std::collections::HashSet<&[u8]> = picture.rgba.chunks(4).collect();
+        assert!(colors.len() > 100, "{size:?}: {}", colors.len());
     }
 }

@@ -21,6 +21,7 @@ use flowner_capture::{Headers, Next, Statistics, decode};
 use self::input::{Feed, Opened, local_addresses};
 use crate::config::Config;
 use crate::convert;
+use crate::demo;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
 use crate::ledger::{Asked, Effect, Ledger};
@@ -47,6 +48,8 @@ pub struct Monitor {
     service: Option<Arc<Service>>,
     stopper: input::Stopper,
     input: InputInfo,
+    /// Of a host that is made up, and has a time of its own.
+    clock: Option<demo::Clock>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -152,7 +155,7 @@ impl Monitor {
             events,
             progress: Progress::default(),
             programs: match attributor {
-                Some(_) if !opened.is_made_up => Programs::of_this_host(),
+                Some(_) if opened.clock.is_none() => Programs::of_this_host(),
                 Some(_) | None => Programs::without_facts(),
             },
         });
@@ -168,7 +171,7 @@ impl Monitor {
             service: service.clone(),
             feed: opened.feed,
             extra_addresses: config.local_addresses.clone(),
-            is_live: opened.info.is_live,
+            is_device: opened.info.is_live && opened.clock.is_none(),
             refreshed: Instant::now(),
             packets: 0,
             effects: Vec::new(),
@@ -182,6 +185,7 @@ impl Monitor {
             service,
             stopper,
             input,
+            clock: opened.clock,
             thread: Some(thread),
         })
     }
@@ -190,7 +194,8 @@ impl Monitor {
     pub fn report(&self) -> Arc<Report> {
         if self.input.is_live && self.shared.status().ending == Ending::Running {
             let mut effects = Vec::new();
-            self.shared.ledger().advance(now(), &mut effects);
+            let now = self.clock.as_ref().map_or_else(now, demo::Clock::now);
+            self.shared.ledger().advance(now, &mut effects);
             let service = self.service.as_deref();
             self.shared.carry_out(&mut effects, service, &mut None);
         }
@@ -415,7 +420,7 @@ struct Pump {
     glance: Option<Box<dyn Glance>>,
     feed: Feed,
     extra_addresses: Vec<std::net::IpAddr>,
-    is_live: bool,
+    is_device: bool,
     refreshed: Instant,
     packets: u64,
     effects: Vec<Effect>,
@@ -473,7 +478,7 @@ impl Pump {
         }
         drop(ledger);
         self.packets += 1;
-        if self.is_live {
+        if self.is_device {
             if self.refreshed.elapsed() >= REFRESH {
                 self.refresh_counters();
             }
@@ -492,7 +497,7 @@ impl Pump {
 
     fn refresh_counters(&mut self) {
         self.refreshed = Instant::now();
-        if !self.is_live {
+        if !self.is_device {
             return;
         }
         match self.feed.statistics() {

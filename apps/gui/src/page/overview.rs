@@ -250,7 +250,8 @@ impl State {
             container(self.view_chart(context)).height(iced::FillPortion(9)),
             container(tables).height(iced::FillPortion(8)),
             container(lists::view_coverage(picture, colors))
-                .height(lists::coverage_height(picture)),
+                .height(iced::FillPortion(6))
+                .max_height(lists::coverage_height(picture)),
         ]
         .spacing(space::S);
         column![

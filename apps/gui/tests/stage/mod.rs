@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flowner_gui::launch::Launch;
@@ -11,16 +12,22 @@ use flowner_gui::session::Origin;
 use flowner_gui::settings::{Settings, Store};
 use flowner_gui::{App, Message, theme};
 use iced::advanced::graphics::text::font_system;
+use iced::advanced::renderer::Headless;
+use iced::advanced::widget::operation::TextInput;
+use iced::advanced::widget::{Id, Operation};
 use iced::futures::channel::mpsc;
 use iced::window::Screenshot;
-use iced::{Program, Size, Theme};
+use iced::{Pixels, Program, Rectangle, Size, Theme};
 use iced_test::emulator::{Emulator, Event, Mode};
 use iced_test::instruction::Instruction;
+use iced_test::runtime::user_interface::{Cache, UserInterface};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Stage<P: Program> {
+    size: Size,
+    renderer: P::Renderer,
     program: P,
     emulator: Emulator<P>,
     events: mpsc::Receiver<Event<P>>,
@@ -32,11 +39,24 @@ pub(crate) fn open(
     settings: &Settings,
     size: Size,
 ) -> Stage<impl Program<State = App, Message = Message, Theme = Theme> + 'static> {
+    open_kept(origin, settings, size).0
+}
+
+/// The same, and the file in which the settings are kept.
+pub(crate) fn open_kept(
+    origin: Option<Origin>,
+    settings: &Settings,
+    size: Size,
+) -> (
+    Stage<impl Program<State = App, Message = Message, Theme = Theme> + 'static>,
+    PathBuf,
+) {
     for font in theme::FONT_FILES {
         font_system().write().unwrap().load_font(font.into());
     }
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::at(folder.keep().join("gui.toml"));
+    let file = folder.keep().join("gui.toml");
+    let store = Store::at(&file);
     store.save(settings).unwrap();
     let launch = Launch {
         origin,
@@ -45,13 +65,16 @@ pub(crate) fn open(
     let program = flowner_gui::application(launch, store);
     let (sender, events) = mpsc::channel(1_000);
     let emulator = Emulator::new(sender, &program, Mode::Immediate, size);
+    let renderer = headless(&program);
     let mut stage = Stage {
+        size,
+        renderer,
         program,
         emulator,
         events,
     };
     assert!(stage.settle());
-    stage
+    (stage, file)
 }
 
 impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<P> {
@@ -113,10 +136,97 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
         self.run(&format!("type \"{text}\""));
     }
 
+    /// Waits until something holds.
+    #[track_caller]
+    pub(crate) fn until(&mut self, holds: impl Fn(&mut Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self) {
+            let is_late = Instant::now() >= deadline;
+            assert!(!is_late, "never came true; shown: {:?}", self.texts());
+            // Lets what happens meanwhile happen.
+            self.try_now("expect \"\"");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether this is shown now.
+    pub(crate) fn has(&mut self, text: &str) -> bool {
+        self.texts().iter().any(|(shown, _)| shown == text)
+    }
+
+    /// Whether something is shown now that contains this.
+    pub(crate) fn has_part(&mut self, text: &str) -> bool {
+        self.texts().iter().any(|(shown, _)| shown.contains(text))
+    }
+
+    /// Which of these is shown above the others.
+    pub(crate) fn topmost<'a>(&mut self, among: &[&'a str]) -> &'a str {
+        let texts = self.texts();
+        let place = |text: &&&str| {
+            let shown = texts.iter().filter(|(shown, _)| shown == **text);
+            shown
+                .map(|(_, y)| *y)
+                .min_by(f32::total_cmp)
+                .unwrap_or(f32::MAX)
+        };
+        among
+            .iter()
+            .min_by(|a, b| place(a).total_cmp(&place(b)))
+            .unwrap()
+    }
+
+    /// Every text that is shown, and how far down.
+    fn texts(&mut self) -> Vec<(String, f32)> {
+        let mut texts = Vec::new();
+        let renderer = &mut self.renderer;
+        let view = self.emulator.view(&self.program);
+        let mut interface = UserInterface::build(view, self.size, Cache::default(), renderer);
+        interface.operate(renderer, &mut Texts(&mut texts));
+        texts
+    }
+
+    /// Types in place of what a field has that begins so.
+    #[track_caller]
+    pub(crate) fn replace(&mut self, part: &str, text: &str) {
+        let field = self
+            .texts()
+            .into_iter()
+            .find(|(shown, _)| shown.contains(part));
+        let (shown, _) = field.unwrap_or_else(|| panic!("no field has {part}"));
+        self.click(&shown);
+        for _ in 0..shown.chars().count() {
+            self.run("type backspace");
+        }
+        self.type_text(text);
+    }
+
     /// What is to be seen. Nothing is left on the stage after that: the emulator of
     /// `iced_test` 0.14 cannot go on.
     pub(crate) fn picture(mut self, scale: f32) -> Screenshot {
         let theme = self.emulator.theme(&self.program).unwrap();
         self.emulator.screenshot(&self.program, &theme, scale)
+    }
+}
+
+/// What measures texts as the app does.
+fn headless<P: Program>(_program: &P) -> P::Renderer {
+    let renderer = P::Renderer::new(theme::FONT, Pixels(16.0), None);
+    iced::futures::executor::block_on(renderer).unwrap()
+}
+
+/// Gathers the texts that widgets tell.
+struct Texts<'a>(&'a mut Vec<(String, f32)>);
+
+impl Operation for Texts<'_> {
+    fn traverse(&mut self, operate: &mut dyn FnMut(&mut dyn Operation)) {
+        operate(self);
+    }
+
+    fn text(&mut self, _id: Option<&Id>, bounds: Rectangle, text: &str) {
+        self.0.push((text.to_owned(), bounds.y));
+    }
+
+    fn text_input(&mut self, _id: Option<&Id>, bounds: Rectangle, state: &mut dyn TextInput) {
+        self.0.push((state.text().to_owned(), bounds.y));
     }
 }

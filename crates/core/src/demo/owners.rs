@@ -41,10 +41,13 @@ impl Clock {
         self.0.store(micros, Ordering::Relaxed);
     }
 
-    fn now(&self) -> SystemTime {
-        // The socket is looked at after the packet was seen.
-        let micros = self.0.load(Ordering::Relaxed).saturating_add(30);
-        UNIX_EPOCH + Duration::from_micros(micros)
+    pub(crate) fn now(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    /// When a socket is looked at: after the packet was seen.
+    fn looked_at(&self) -> SystemTime {
+        UNIX_EPOCH + self.now() + Duration::from_micros(30)
     }
 }
 
@@ -60,7 +63,7 @@ impl DemoTable {
     }
 
     fn answer(&self, query: &SocketQuery) -> Ownership {
-        let now = self.clock.now();
+        let now = self.clock.looked_at();
         let Some(held) = held(query.local().port()) else {
             return Ownership::unknown(Reason::NotFound, now, Source::Scripted);
         };
@@ -85,7 +88,7 @@ impl SocketTable for DemoTable {
 
     /// Never asked for: [`finds_exactly`](SocketTable::finds_exactly).
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
-        let now = self.clock.now();
+        let now = self.clock.looked_at();
         Ok(Snapshot::new(Source::Scripted, now, now, Vec::new()))
     }
 

@@ -23,8 +23,8 @@ pub(super) struct Opened {
     pub(super) local: Option<LocalAddresses>,
     /// Who tells the owners, where it is not the system.
     pub(super) attributor: Option<Attributor>,
-    /// Whether its processes are not this system's.
-    pub(super) is_made_up: bool,
+    /// The clock of a host that is made up; its processes are not this system's either.
+    pub(super) clock: Option<demo::Clock>,
 }
 
 impl Opened {
@@ -64,14 +64,14 @@ impl Opened {
             info,
             local,
             attributor: None,
-            is_made_up: false,
+            clock: None,
         })
     }
 
     fn demo(pace: Demo) -> Self {
         let clock = demo::Clock::default();
         let attributor = Attributor::with_table(DemoTable::new(clock.clone()));
-        let player = Player::new(pace, clock);
+        let player = Player::new(pace, clock.clone());
         Self {
             info: InputInfo {
                 name: "demo".to_owned(),
@@ -81,7 +81,7 @@ impl Opened {
             feed: Feed::Demo(player),
             local: Some(demo::addresses().collect()),
             attributor: Some(attributor),
-            is_made_up: true,
+            clock: Some(clock),
         }
     }
 }
@@ -206,6 +206,7 @@ impl Player {
             return Next::Stopped;
         }
         if self.pace == Demo::Live && due > now() {
+            self.clock.set(now());
             return Next::Idle;
         }
         self.clock.set(due);

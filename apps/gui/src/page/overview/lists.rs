@@ -62,12 +62,10 @@ const COVERAGE_HEADS: [Head; 4] = [
     Head::number("of flows", 72.0),
 ];
 
-/// Reasons that are shown without scrolling.
-const REASONS: u8 = 5;
-
+/// The height at which nothing has to be scrolled.
 pub(super) fn coverage_height(picture: &Picture) -> f32 {
     let rows = u8::try_from(picture.coverage.len()).unwrap_or(u8::MAX);
-    measure::HEAD + f32::from(rows.clamp(1, REASONS)) * measure::ROW
+    measure::HEAD + f32::from(rows.max(1)) * measure::ROW
 }
 
 /// How much of it has an owner, and why the rest has none.

@@ -14,6 +14,7 @@ use super::{Align, Head, Mark, Table};
 use crate::picture::Picture;
 use crate::theme::measure::{HAIRLINE, ICON, ROW};
 use crate::theme::{FONT, STRONG, size, space};
+use crate::widget::fit::Fitter;
 
 /// The width of the scroll bar.
 pub(super) const SCROLL_BAR: f32 = 10.0;
@@ -22,8 +23,8 @@ pub(super) const PADDING: f32 = space::S;
 /// A mark before a row.
 const MARK: f32 = 3.0;
 const SWATCH: f32 = 8.0;
-/// More than any text takes: what does not fit is cut before.
-const ROOM: Size = Size::new(4_096.0, ROW);
+/// The height of a line, in sizes of its text.
+const LINE: f32 = 1.3;
 
 impl<Message> Table<'_, Message> {
     pub(super) fn draw_all(
@@ -133,12 +134,8 @@ impl<Message> Table<'_, Message> {
         if let Some(word) = cell.unit {
             let color = self.colors.muted;
             let beside = push(area, area.width - unit + space::XS);
-            write(
-                renderer,
-                word.to_owned(),
-                beside,
-                &Ink::small(Align::Left, color),
-            );
+            let ink = Ink::small(Align::Left, color);
+            write(renderer, &state.fitter, word.to_owned(), beside, &ink);
             area.width -= unit;
         }
         let ink = Ink {
@@ -152,7 +149,7 @@ impl<Message> Table<'_, Message> {
             },
         };
         let text = state.fitter.fit(cell.text, ink.font, ink.size, area.width);
-        write(renderer, text, area, &ink);
+        write(renderer, &state.fitter, text, area, &ink);
     }
 
     fn draw_bar(&self, renderer: &mut Renderer, bar: super::Bar, area: Rectangle) {
@@ -219,7 +216,8 @@ impl<Message> Table<'_, Message> {
         let text = state
             .fitter
             .fit(text, FONT, size::SMALL, area.width + PADDING / 2.0);
-        write(renderer, text, area, &Ink::small(head.align, color));
+        let ink = Ink::small(head.align, color);
+        write(renderer, &state.fitter, text, area, &ink);
     }
 
     /// Tells the texts that are seen, so that they can be looked for.
@@ -245,6 +243,9 @@ impl<Message> Table<'_, Message> {
                 height: ROW,
                 ..bounds
             };
+            if !bounds.contains(line.center()) {
+                continue;
+            }
             for column in state.seen_columns(bounds.width) {
                 let text = (self.cell)(row, column).content();
                 operation.text(None, cell_area(state, column, line), &text);
@@ -319,27 +320,35 @@ impl Ink {
     }
 }
 
-fn write(renderer: &mut Renderer, content: String, area: Rectangle, ink: &Ink) {
+/// Writes a text that fits into its area.
+///
+/// The renderer takes a text to be right of and below its place when it looks for what has
+/// changed, so it is aligned here.
+fn write(renderer: &mut Renderer, fitter: &Fitter, content: String, area: Rectangle, ink: &Ink) {
     if content.is_empty() {
         return;
     }
-    let (x, align_x) = match ink.align {
-        Align::Left => (area.x, text::Alignment::Left),
-        Align::Right => (area.x + area.width, text::Alignment::Right),
+    let width = fitter.width(&content, ink.font, ink.size);
+    let height = (ink.size * LINE).ceil();
+    let x = match ink.align {
+        Align::Left => area.x,
+        Align::Right => area.x + area.width - width,
     };
+    let y = (area.center_y() - height / 2.0).round();
     let text = Text {
         content,
-        bounds: ROOM,
+        // With some room, so that it is never broken.
+        bounds: Size::new(width.ceil() + PADDING, height),
         size: Pixels(ink.size),
-        line_height: text::LineHeight::default(),
+        line_height: text::LineHeight::Absolute(Pixels(height)),
         font: ink.font,
-        align_x,
-        align_y: alignment::Vertical::Center,
+        align_x: text::Alignment::Left,
+        align_y: alignment::Vertical::Top,
         shaping: text::Shaping::Auto,
         wrapping: text::Wrapping::None,
     };
     // What is written stays in its cell. To say so spares the renderer a mask, which it
     // needs only for cells at the edges then.
     let clip = area.expand([0.0, PADDING / 2.0]);
-    renderer.fill_text(text, Point::new(x, area.center_y()), ink.color, clip);
+    renderer.fill_text(text, Point::new(x, y), ink.color, clip);
 }
