@@ -11,6 +11,7 @@
 #[path = "../tests/stage/mod.rs"]
 mod stage;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use flowner_core::Demo;
@@ -100,21 +101,49 @@ fn take(folder: &Path, size: Size, scheme: Scheme) {
     save(&stage.picture(1.0), &folder.join(name));
 }
 
-/// Writes a picture without its opacity, of which there is none to be seen.
+type Rgb = [u8; 3];
+
+/// Writes a picture in 256 colours, which is what makes it small. There are more where
+/// letters meet their ground; those become the nearest.
 fn save(picture: &iced::window::Screenshot, path: &Path) {
+    let pixels = || {
+        let pixels = picture.rgba.chunks(4);
+        pixels.map(|pixel| -> Rgb { [pixel[0], pixel[1], pixel[2]] })
+    };
+    let mut uses: HashMap<Rgb, u32> = HashMap::new();
+    for pixel in pixels() {
+        *uses.entry(pixel).or_default() += 1;
+    }
+    let mut colors: Vec<Rgb> = uses.keys().copied().collect();
+    colors.sort_by_key(|color| (std::cmp::Reverse(uses[color]), *color));
+    let palette: Vec<Rgb> = colors.iter().copied().take(256).collect();
+    let places: HashMap<Rgb, u8> = colors
+        .iter()
+        .map(|color| (*color, nearest(*color, &palette)))
+        .collect();
+    let indices: Vec<u8> = pixels().map(|pixel| places[&pixel]).collect();
+
     let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
     let mut encoder = png::Encoder::new(file, picture.size.width, picture.size.height);
-    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(palette.concat());
     encoder.set_compression(png::Compression::High);
-    let pixels: Vec<u8> = picture
-        .rgba
-        .chunks(4)
-        .flat_map(|pixel| pixel[..3].to_vec())
-        .collect();
-    encoder
-        .write_header()
-        .unwrap()
-        .write_image_data(&pixels)
-        .unwrap();
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&indices).unwrap();
     println!("{}", path.display());
+}
+
+/// The place of the colour that is least different.
+fn nearest(color: Rgb, palette: &[Rgb]) -> u8 {
+    let distance = |other: &Rgb| -> u32 {
+        let apart = color
+            .iter()
+            .zip(other)
+            .map(|(a, b)| u32::from(a.abs_diff(*b)));
+        apart.map(|apart| apart * apart).sum()
+    };
+    let places = 0..=u8::MAX;
+    let nearest = places.zip(palette).min_by_key(|(_, other)| distance(other));
+    nearest.map_or(0, |(place, _)| place)
 }

@@ -8,6 +8,7 @@ mod bench;
 mod command;
 mod fuzz;
 mod run;
+mod screenshots;
 mod setup;
 mod start;
 mod targets;
@@ -27,6 +28,7 @@ cargo xtask TASK
   tidy                     the layout rules alone
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs
   bench [ARGUMENTS]        run the benchmarks (of cargo bench ARGUMENTS), with a table at the end
+  screenshots              draw the pictures of the README
   accuracy [ARGUMENTS]     how often owners are named, on Linux as root (see accuracy help)
   fuzz [TARGET] [SECONDS]  run the fuzz targets, seeded from the capture files";
 
@@ -50,6 +52,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["tidy"] => tidy::check()?,
         ["check-targets", rest @ ..] => targets::check(rest)?,
         ["bench", rest @ ..] => bench::run(rest)?,
+        ["screenshots"] => screenshots::take()?,
         ["accuracy", rest @ ..] => return accuracy::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest)?,
         [] | ["help" | "-h" | "--help"] => println!("{HELP}"),

@@ -196,6 +196,9 @@ impl State {
             Intent::PageDown => step(PAGE),
             Intent::First => 0,
             Intent::Last => last,
+            Intent::Open if matches!(self.sheet, Sheet::Export { .. }) => {
+                return self.update(Message::Exported, context);
+            }
             Intent::Open => return self.open(),
             Intent::Copy => return self.row.map_or(Action::None, Action::CopyRow),
             Intent::Search => return Action::FocusSearch,
@@ -431,6 +434,7 @@ fn table<'a>(
     };
     let is_live = picture.report.input.is_live;
     Table::new(context.colors, heads, picture.listed.len(), cell)
+        .version(version(picture.report.now))
         .key(|row| {
             picture
                 .listed(row)
@@ -441,6 +445,11 @@ fn table<'a>(
                 .listed(row)
                 .map_or(Mark::None, |flow| mark(flow, around.now, is_live))
         })
+}
+
+/// Changes with every report.
+pub fn version(now: Duration) -> u64 {
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What is special about a flow.

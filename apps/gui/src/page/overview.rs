@@ -88,6 +88,8 @@ pub struct State {
     /// Who has which colour; kept while they are among the first, so that colours stay.
     painted: [Option<Party>; SERIES],
     rows: Vec<Row>,
+    /// Counts up with every picture.
+    version: u64,
     selected: Option<usize>,
     /// Whether the end of a file was seen, after which nothing is live.
     is_settled: bool,
@@ -102,6 +104,7 @@ impl Default for State {
             layers: Layers::default(),
             painted: [const { None }; SERIES],
             rows: Vec::new(),
+            version: 0,
             selected: None,
             is_settled: false,
         }
@@ -212,6 +215,7 @@ impl State {
             );
             (self.order == Order::Now).then_some(recent)
         });
+        self.version += 1;
         self.rows = rows(picture, unit, ranked);
         self.selected = self.selected.filter(|row| *row < self.rows.len());
         let first: Vec<&Party> = series
@@ -329,6 +333,7 @@ impl State {
             )
         };
         Table::new(colors, PROGRAM_HEADS.to_vec(), self.rows.len(), cell)
+            .version(self.version)
             .key(|row| key_of(self.rows[row].party.as_ref()))
             .selected(self.selected)
             .on_select(Message::ProgramChosen)

@@ -213,6 +213,7 @@ impl State {
         let heads = COLUMNS.iter().map(|column| column.head()).collect();
         Table::new(context.colors, heads, flows.len(), cell)
             .flush()
+            .version(super::inspect::version(around.now))
             .key(move |row| flow(row).map_or(u64::MAX, |flow| flow.id.as_u64()))
             .mark(move |row| {
                 flow(row).map_or_else(Default::default, |flow| {

@@ -57,7 +57,35 @@ pub(crate) fn for_tests() -> Result<(), Failure> {
         }
         run(Command::new("rustup").args(["component", "add", component]))?;
     }
+    screen();
     Ok(())
+}
+
+/// What tests of windows need, by its Debian packages: a screen that nobody sees, keys and
+/// pictures, and the libraries that a window loads when it opens.
+const SCREEN: [&str; 7] = [
+    "xvfb",
+    "xdotool",
+    "x11-apps",
+    "libx11-xcb1",
+    "libxcursor1",
+    "libxi6",
+    "libxkbcommon-x11-0",
+];
+
+/// Installs a screen for tests of windows, where that can be done; they are skipped without.
+fn screen() {
+    if ["Xvfb", "xdotool", "xwd"]
+        .iter()
+        .all(|program| exists(program))
+    {
+        return;
+    }
+    match install_debian(&SCREEN) {
+        Ok(true) => {}
+        Ok(false) => println!("setup: no Xvfb here; tests of windows are skipped"),
+        Err(Failure(why)) => println!("setup: {why}; tests of windows are skipped"),
+    }
 }
 
 /// Whether this user is the administrator of a Unix.

@@ -197,7 +197,7 @@ fn traffic<'a>(
     let rate = |rate: u64| unit.rate(rate).to_string();
     let amount = |counters: flowner_core::flows::Counters| {
         format!(
-            "{}, {} packets",
+            "{} in {} packets",
             format::Unit::Bytes.amount(counters),
             format::count(counters.packets)
         )
@@ -217,11 +217,11 @@ fn traffic<'a>(
         ("State", state),
         (
             "Sent",
-            format!("{}, {}", amount(flow.sent), rate(flow.rate.sent)),
+            format!("{}\n{}", amount(flow.sent), rate(flow.rate.sent)),
         ),
         (
             "Received",
-            format!("{}, {}", amount(flow.received), rate(flow.rate.received)),
+            format!("{}\n{}", amount(flow.received), rate(flow.rate.received)),
         ),
         (
             "First seen",

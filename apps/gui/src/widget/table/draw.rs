@@ -43,11 +43,16 @@ impl<Message> Table<'_, Message> {
         let place = cursor
             .position_in(bounds)
             .map(|at| self.place(state, at, bounds));
-        let hovered = match place {
+        let hovered = match &place {
             Some(Place::Body(at)) if self.on.select.is_some() => state.row_at(at.y),
             _ => None,
         };
         renderer.with_layer(body, |renderer| {
+            // The renderer draws only what has changed. When most texts have, it is faster
+            // to draw all at once than each by itself: a ground that has changed, though
+            // nobody sees that, tells so.
+            let opacity = if state.shade() { 1.0 } else { 0.999 };
+            fill(renderer, body, self.colors.ground.scale_alpha(opacity), 0.0);
             for (row, top) in state.seen() {
                 let line = Rectangle {
                     y: body.y + top,
@@ -64,23 +69,46 @@ impl<Message> Table<'_, Message> {
         if head > 0.0 {
             self.draw_heads(state, renderer, bounds);
         }
+        renderer.with_layer(body, |renderer| {
+            self.draw_scroll_bars(state, renderer, body, place.as_ref());
+        });
+    }
+
+    fn draw_scroll_bars(
+        &self,
+        state: &State,
+        renderer: &mut Renderer,
+        body: Rectangle,
+        place: Option<&Place>,
+    ) {
+        let color = |is_held: bool| {
+            if is_held {
+                self.colors.muted
+            } else {
+                self.colors.line
+            }
+        };
         if let Some((top, length)) = state.handle() {
             let is_held = matches!(state.grabbed, Some(Grabbed::Handle(_)))
                 || matches!(place, Some(Place::ScrollBar(_)));
-            renderer.with_layer(body, |renderer| {
-                let handle = Rectangle {
-                    x: body.x + body.width - SCROLL_BAR + 3.0,
-                    y: body.y + top,
-                    width: SCROLL_BAR - 5.0,
-                    height: length,
-                };
-                let color = if is_held {
-                    self.colors.muted
-                } else {
-                    self.colors.line
-                };
-                fill(renderer, handle, color, 2.5);
-            });
+            let handle = Rectangle {
+                x: body.x + body.width - SCROLL_BAR + 3.0,
+                y: body.y + top,
+                width: SCROLL_BAR - 5.0,
+                height: length,
+            };
+            fill(renderer, handle, color(is_held), 2.5);
+        }
+        if let Some((left, length)) = state.lower_handle(body.width) {
+            let is_held = matches!(state.grabbed, Some(Grabbed::LowerHandle(_)))
+                || matches!(place, Some(Place::LowerScrollBar(_)));
+            let handle = Rectangle {
+                x: body.x + left,
+                y: body.y + body.height - SCROLL_BAR + 3.0,
+                width: length,
+                height: SCROLL_BAR - 5.0,
+            };
+            fill(renderer, handle, color(is_held), 2.5);
         }
     }
 

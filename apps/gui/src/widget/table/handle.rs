@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use iced::advanced::{Shell, mouse};
-use iced::{Event, Point, Rectangle};
+use iced::{Event, Point, Rectangle, keyboard};
 
 use super::Table;
 use super::state::{Grabbed, State};
@@ -21,6 +21,7 @@ pub(super) enum Place {
     Head(f32),
     Body(Point),
     ScrollBar(f32),
+    LowerScrollBar(f32),
 }
 
 impl<Message> Table<'_, Message> {
@@ -32,8 +33,13 @@ impl<Message> Table<'_, Message> {
         cursor: mouse::Cursor,
         shell: &mut Shell<'_, Message>,
     ) {
-        let Event::Mouse(event) = event else {
-            return;
+        let event = match event {
+            Event::Mouse(event) => event,
+            Event::Keyboard(keyboard::Event::ModifiersChanged(modifiers)) => {
+                state.is_sideways = modifiers.shift();
+                return;
+            }
+            _ => return,
         };
         let place = cursor
             .position_in(bounds)
@@ -44,14 +50,18 @@ impl<Message> Table<'_, Message> {
                     mouse::ScrollDelta::Lines { x, y } => (x * STEP * ROW, y * STEP * ROW),
                     mouse::ScrollDelta::Pixels { x, y } => (x, y),
                 };
-                state.scroll_by(y);
-                state.scroll_sideways(x, bounds.width);
+                if state.is_sideways {
+                    state.scroll_sideways(x + y, bounds.width);
+                } else {
+                    state.scroll_by(y);
+                    state.scroll_sideways(x, bounds.width);
+                }
                 shell.capture_event();
                 shell.invalidate_layout();
                 shell.request_redraw();
             }
             (mouse::Event::ButtonPressed(mouse::Button::Left), Some(place)) => {
-                self.press(state, &place, shell);
+                self.press(state, &place, bounds.width, shell);
                 shell.request_redraw();
             }
             (mouse::Event::ButtonPressed(mouse::Button::Right), Some(Place::Body(at))) => {
@@ -70,11 +80,15 @@ impl<Message> Table<'_, Message> {
                 }
             }
             (mouse::Event::CursorMoved { .. }, place) => {
-                if let (Some(Grabbed::Handle(offset)), Some(at)) =
-                    (state.grabbed, cursor.position())
-                {
-                    state.drag_handle(at.y - bounds.y - self.head_height() - offset);
-                    shell.invalidate_layout();
+                match (state.grabbed, cursor.position()) {
+                    (Some(Grabbed::Handle(offset)), Some(at)) => {
+                        state.drag_handle(at.y - bounds.y - self.head_height() - offset);
+                        shell.invalidate_layout();
+                    }
+                    (Some(Grabbed::LowerHandle(offset)), Some(at)) => {
+                        state.drag_lower_handle(at.x - bounds.x - offset, bounds.width);
+                    }
+                    _ => {}
                 }
                 if place.is_some() || state.grabbed.is_some() {
                     shell.request_redraw();
@@ -91,12 +105,16 @@ impl<Message> Table<'_, Message> {
             Place::Head(at.x)
         } else if at.x > bounds.width - super::draw::SCROLL_BAR && state.handle().is_some() {
             Place::ScrollBar(below_head)
+        } else if at.y > bounds.height - super::draw::SCROLL_BAR
+            && state.lower_handle(bounds.width).is_some()
+        {
+            Place::LowerScrollBar(at.x)
         } else {
             Place::Body(Point::new(at.x, below_head))
         }
     }
 
-    fn press(&self, state: &mut State, place: &Place, shell: &mut Shell<'_, Message>) {
+    fn press(&self, state: &mut State, place: &Place, room: f32, shell: &mut Shell<'_, Message>) {
         match *place {
             Place::Head(x) => {
                 if let Some(column) = state.column_at(x) {
@@ -113,6 +131,16 @@ impl<Message> Table<'_, Message> {
                 state.grabbed = Some(Grabbed::Handle(offset));
                 state.drag_handle(y - offset);
                 shell.invalidate_layout();
+                shell.capture_event();
+            }
+            Place::LowerScrollBar(x) => {
+                let Some((left, length)) = state.lower_handle(room) else {
+                    return;
+                };
+                let is_on_it = (left..left + length).contains(&x);
+                let offset = if is_on_it { x - left } else { length / 2.0 };
+                state.grabbed = Some(Grabbed::LowerHandle(offset));
+                state.drag_lower_handle(x - offset, room);
                 shell.capture_event();
             }
             Place::Body(at) => {

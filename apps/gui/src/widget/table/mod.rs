@@ -9,6 +9,8 @@ mod draw;
 mod handle;
 mod state;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use iced::advanced::layout::{self, Layout};
 use iced::advanced::widget::tree::{self, Tree};
 use iced::advanced::widget::{Operation, Widget};
@@ -262,6 +264,7 @@ pub struct Table<'a, Message> {
     selected: Option<usize>,
     has_head: bool,
     inset: f32,
+    version: u64,
     on: On<'a, Message>,
 }
 
@@ -284,6 +287,7 @@ impl<'a, Message> Table<'a, Message> {
             selected: None,
             has_head: true,
             inset: space::M,
+            version: 0,
             on: On {
                 select: None,
                 activate: None,
@@ -371,6 +375,22 @@ impl<'a, Message> Table<'a, Message> {
         self
     }
 
+    /// Changes with what the rows hold, such as the time of a report. Only to be set where
+    /// much changes at a time.
+    #[must_use]
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// What the table shows, as a number.
+    fn shown(&self, state: &State) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.version, state.first(), state.left.to_bits(), self.rows).hash(&mut hasher);
+        (self.sorted, self.heads.len()).hash(&mut hasher);
+        hasher.finish()
+    }
+
     fn head_height(&self) -> f32 {
         if self.has_head { measure::HEAD } else { 0.0 }
     }
@@ -404,6 +424,8 @@ impl<Message> Widget<Message, Theme, Renderer> for Table<'_, Message> {
         let height = (size.height - self.head_height()).max(0.0);
         let rows = self.rows;
         state.follow(rows, height, self.selected, |row| self.key_of(row));
+        state.scroll_sideways(0.0, size.width);
+        state.note(self.shown(state));
         let beside = state.handle().map_or(0.0, |_| draw::SCROLL_BAR);
         state.columns = columns::place(&self.heads, size.width - beside, self.inset);
         layout::Node::new(size)

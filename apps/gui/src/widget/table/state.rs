@@ -11,8 +11,8 @@ const NEAR: usize = 400;
 pub(super) struct State {
     /// The left edge and width of each column.
     pub(super) columns: Vec<(f32, f32)>,
-    /// The first row that is seen, with what of it is scrolled away, in rows. `f64`,
-    /// because there may be millions.
+    /// How far it is scrolled, in rows. `f64`, because there may be millions. Rows are only
+    /// ever shown whole: what is cut costs the renderer a mask for each text.
     top: f64,
     /// How far it is scrolled to the right, in pixels.
     pub(super) left: f32,
@@ -23,6 +23,10 @@ pub(super) struct State {
     /// The row that was selected.
     selected: Option<u64>,
     pub(super) grabbed: Option<Grabbed>,
+    shown: u64,
+    shade: bool,
+    /// Whether the wheel scrolls sideways.
+    pub(super) is_sideways: bool,
     pub(super) last_click: Option<(usize, Instant)>,
     pub(super) fitter: crate::widget::fit::Fitter,
 }
@@ -32,6 +36,8 @@ pub(super) struct State {
 pub(super) enum Grabbed {
     /// The handle of the scroll bar, at this distance from its upper end.
     Handle(f32),
+    /// The handle below, at this distance from its left end.
+    LowerHandle(f32),
     /// The head of a column, pressed at this place.
     Head { column: usize, at: f32 },
 }
@@ -75,16 +81,12 @@ impl State {
     }
 
     pub(super) fn scroll_sideways(&mut self, pixels: f32, room: f32) {
-        let width = self
-            .columns
-            .last()
-            .map_or(0.0, |(left, width)| left + width);
-        self.left = (self.left - pixels).clamp(0.0, (width - room).max(0.0));
+        self.left = (self.left - pixels).clamp(0.0, (self.width() - room).max(0.0));
     }
 
     fn reveal(&mut self, row: usize) {
         let row = to_f64(row);
-        let seen = f64::from(self.height / ROW);
+        let seen = to_f64(self.capacity());
         if row < self.top {
             self.top = row;
         } else if row + 1.0 > self.top + seen {
@@ -93,7 +95,7 @@ impl State {
     }
 
     fn last_top(&self) -> f64 {
-        (to_f64(self.rows) - f64::from(self.height / ROW)).max(0.0)
+        to_f64(self.rows.saturating_sub(self.capacity()))
     }
 
     #[expect(
@@ -105,19 +107,34 @@ impl State {
         self.top.floor() as usize
     }
 
+    /// How many rows there is room for.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a window is not that high"
+    )]
+    fn capacity(&self) -> usize {
+        (self.height / ROW).floor().max(1.0) as usize
+    }
+
     /// The rows that are seen, with the upper edge of each.
     pub(super) fn seen(&self) -> impl Iterator<Item = (usize, f32)> + use<> {
-        #[expect(clippy::cast_possible_truncation, reason = "it is less than a row")]
-        let away = self.top.fract() as f32 * ROW;
         let first = self.first();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a window is not that high"
-        )]
-        let many = (self.height / ROW).ceil().max(0.0) as usize + 1;
-        let last = self.rows.min(first + many);
-        (first..last).zip((0..).map(move |place: u16| f32::from(place) * ROW - away))
+        let last = self.rows.min(first + self.capacity());
+        (first..last).zip((0..).map(|place: u16| f32::from(place) * ROW))
+    }
+
+    /// Takes note of what is shown; see [`shade`](Self::shade).
+    pub(super) fn note(&mut self, shown: u64) {
+        if self.shown != shown {
+            self.shown = shown;
+            self.shade = !self.shade;
+        }
+    }
+
+    /// Changes whenever the table shows something else.
+    pub(super) const fn shade(&self) -> bool {
+        self.shade
     }
 
     /// The row at a distance below the head.
@@ -134,16 +151,42 @@ impl State {
         self.columns.iter().position(is_there)
     }
 
-    /// The columns that are within a table of this width.
+    /// The columns that are within a table of this width: whole, as half a word says
+    /// nothing.
     pub(super) fn seen_columns(&self, width: f32) -> impl Iterator<Item = usize> + use<'_> {
-        let seen = self.left..self.left + width;
-        let is_seen = move |(left, width): &(f32, f32)| {
-            *width > 0.0 && left + width > seen.start && *left < seen.end
-        };
+        const SLACK: f32 = 10.0;
+        let seen = self.left - SLACK..self.left + width + SLACK;
         let columns = self.columns.iter().enumerate();
         columns
-            .filter(move |(_, column)| is_seen(column))
+            .filter(move |(_, (left, width))| {
+                *width > 0.0 && *left >= seen.start && left + width <= seen.end
+            })
             .map(|(place, _)| place)
+    }
+
+    /// Where the lower handle begins and how long it is, if not all columns fit.
+    pub(super) fn lower_handle(&self, room: f32) -> Option<(f32, f32)> {
+        let width = self.width();
+        if width <= room {
+            return None;
+        }
+        let length = (room * room / width).max(28.0);
+        Some((self.left / (width - room) * (room - length), length))
+    }
+
+    /// Scrolls so that the lower handle begins here.
+    pub(super) fn drag_lower_handle(&mut self, place: f32, room: f32) {
+        if let Some((_, length)) = self.lower_handle(room) {
+            let share = (place / (room - length).max(1.0)).clamp(0.0, 1.0);
+            self.left = (share * (self.width() - room)).max(0.0);
+        }
+    }
+
+    /// How wide all columns are.
+    fn width(&self) -> f32 {
+        self.columns
+            .last()
+            .map_or(0.0, |(left, width)| left + width)
     }
 
     /// Where the handle of the scroll bar begins, and how long it is.
@@ -153,7 +196,7 @@ impl State {
         if last <= 0.0 {
             return None;
         }
-        let seen = f64::from(self.height / ROW) / to_f64(self.rows);
+        let seen = to_f64(self.capacity()) / to_f64(self.rows);
         let length = (self.height * seen as f32).max(28.0).min(self.height);
         let place = (self.top / last) as f32 * (self.height - length);
         Some((place, length))
@@ -194,7 +237,7 @@ mod tests {
         let mut state = State::default();
         let rows: Vec<u64> = (0..100).collect();
         at(&rows, &mut state, None);
-        state.scroll_to(10.5);
+        state.scroll_to(10.0);
         at(&rows, &mut state, None);
         let more: Vec<u64> = (200..203).chain(0..100).collect();
         at(&more, &mut state, None);
