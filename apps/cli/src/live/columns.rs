@@ -22,6 +22,8 @@ pub(crate) enum Column {
     Received,
     Listening,
     Connected,
+    /// How busy it was lately.
+    Trend,
 }
 
 /// A tab.
@@ -83,6 +85,7 @@ impl Spec {
                 | Column::Received
                 | Column::Listening
                 | Column::Connected
+                | Column::Trend
         )
     }
 }
@@ -119,6 +122,9 @@ const fn received(rank: u8) -> Spec {
     fixed(Column::Received, "RECEIVED", 8, rank)
 }
 
+/// Seconds that a trend shows, one in a character.
+pub(crate) const TREND: u16 = 30;
+
 const PROGRAMS: &[Spec] = &[
     spec(Column::Name, "PROGRAM", [14, 14, 56], 0),
     spec(Column::Count, "FLOWS", [6, 6, 7], 3),
@@ -126,6 +132,7 @@ const PROGRAMS: &[Spec] = &[
     down(0),
     sent(2),
     received(1),
+    fixed(Column::Trend, "LAST 30 S", TREND, 4),
 ];
 const FLOWS: &[Spec] = &[
     spec(Column::Program, "PROGRAM", [10, 14, 32], 0),

@@ -79,6 +79,9 @@ pub(crate) struct Node {
     /// The programs, where the row is not one itself.
     pub(crate) owners: String,
     pub(crate) numbers: Numbers,
+    /// Wire bytes of each of the last seconds, the latest last; empty where that is not
+    /// known.
+    pub(crate) trend: Vec<u64>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) items: Vec<Item>,
 }
@@ -91,6 +94,7 @@ impl Node {
             label,
             owners: String::new(),
             numbers: Numbers::default(),
+            trend: Vec::new(),
             nodes: Vec::new(),
             items: Vec::new(),
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_core::attribution::{ProcessId, Verdict};
 use flowner_core::{
@@ -12,8 +12,35 @@ use flowner_core::{
 
 use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Subject, names};
 use crate::format::printable;
+use crate::live::columns::TREND;
 
 impl Data {
+    /// As [`of_report`](Self::of_report), with how busy each program was lately, of a
+    /// report that has everything.
+    pub(crate) fn of_whole_report(
+        report: Arc<Report>,
+        at: SystemTime,
+        notice: Option<Notice>,
+    ) -> Self {
+        let now = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let from = now.saturating_sub(Duration::from_secs(TREND.into()));
+        let lately = report.history.series(from, now, TREND.into());
+        let mut data = Self::of_report(report, at, notice);
+        let mut trends: HashMap<Party, Vec<u64>> = HashMap::new();
+        for line in lately.lines {
+            if let Some(party) = line.party {
+                let bytes = line.traffic.iter().map(|it| it.total().bytes);
+                trends.insert(party, bytes.collect());
+            }
+        }
+        for node in &mut data.programs {
+            if let Subject::Program(party) = &node.subject {
+                node.trend = trends.remove(party).unwrap_or_default();
+            }
+        }
+        data
+    }
+
     /// What a report shows.
     pub(crate) fn of_report(report: Arc<Report>, at: SystemTime, notice: Option<Notice>) -> Self {
         let mut programs = Programs::new(&report);

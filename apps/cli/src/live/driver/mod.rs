@@ -2,6 +2,7 @@
 //! for signals, and one looks at the network, once a second. Nobody asks again and
 //! again whether there is something to do.
 
+mod colours;
 mod panics;
 mod screen;
 mod signals;

@@ -1,6 +1,6 @@
 //! The terminal: taken over, and given back as it was, whatever happens.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Stdout, Write};
 
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
@@ -12,18 +12,19 @@ use ratatui::crossterm::terminal::{
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 
+use super::colours::SixteenColours;
 use crate::error::Failure;
 
 /// The terminal while it is ours.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<SixteenColours<Stdout>>>,
 }
 
 impl Screen {
     /// Takes the terminal over.
     pub(super) fn enter() -> Result<Self, Failure> {
         let terminal = take_over().and_then(|()| {
-            let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));
+            let backend = CrosstermBackend::new(SixteenColours::new(io::stdout()));
             Terminal::new(backend)
         });
         let terminal = terminal

@@ -144,7 +144,7 @@ impl Seen {
     fn arrange(&self, at: SystemTime, filter: &Filter) -> Data {
         match self {
             Self::Report(report) if filter.is_everything() => {
-                Data::of_report(Arc::clone(report), at, failed(&report.ending))
+                Data::of_whole_report(Arc::clone(report), at, failed(&report.ending))
             }
             Self::Report(report) => {
                 let selected = Arc::new(report.select(filter));

@@ -45,6 +45,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> Key {
             _ => Key::Text(node.label.to_lowercase()),
         },
         Column::Owners => text(&node.owners),
+        Column::Trend => Key::Number(node.trend.iter().sum(), 0),
         column => number(&node.numbers, column),
     }
 }

@@ -59,7 +59,7 @@ fn any_column_can_be_sorted_by() {
         seen.push(state.view().sort);
         assert_eq!(state.lines.len(), 3);
     }
-    assert_eq!(seen.len(), 6);
+    assert_eq!(seen.len(), 7);
     assert!(seen.contains(&Column::Name) && seen.contains(&Column::Received));
     state.update(Message::SortPrevious);
     assert_eq!(state.view().sort, Column::Up);

@@ -42,6 +42,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
     match column {
         Column::Name | Column::Program => node.label.clone(),
         Column::Owners => node.owners.clone(),
+        Column::Trend => trend(&node.trend),
         Column::User => match &node.subject {
             Subject::Process(flowner_core::ProcessParty::Process { user, .. }) => {
                 user.as_deref().map(format::printable).unwrap_or_default()
@@ -75,6 +76,20 @@ pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
         Column::Count | Column::Listening | Column::Connected => String::new(),
         column => number(&item.numbers, column),
     }
+}
+
+/// A bar for each second, as high as it was busy; the row's busiest has the full height.
+fn trend(bytes: &[u64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = bytes.iter().copied().max().unwrap_or(0);
+    let bar = |bytes: &u64| {
+        let height = u128::from(*bytes) * 8;
+        match height.div_ceil(u128::from(most.max(1))) {
+            0 => ' ',
+            height => BARS[usize::try_from(height - 1).unwrap_or(7).min(7)],
+        }
+    };
+    bytes.iter().map(bar).collect()
 }
 
 fn number(numbers: &Numbers, column: Column) -> String {
@@ -210,6 +225,14 @@ mod tests {
         }
         assert_eq!(fit(&amount(999), 7, true), " 999 B ");
         assert_eq!(fit(&amount(1_000), 7, true), "1.00 kB");
+    }
+
+    #[test]
+    fn trends_are_bars() {
+        assert_eq!(trend(&[]), "");
+        assert_eq!(trend(&[0, 0]), "  ");
+        assert_eq!(trend(&[0, 1, 400, 800]), " ▁▄█");
+        assert_eq!(trend(&[u64::MAX, u64::MAX / 2 + 1]), "█▅");
     }
 
     #[test]

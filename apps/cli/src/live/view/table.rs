@@ -183,7 +183,7 @@ impl Table<'_> {
                 self.theme.faint()
             }
             Column::Up => self.theme.up(),
-            Column::Down => self.theme.down(),
+            Column::Down | Column::Trend => self.theme.down(),
             _ => base,
         }
     }
