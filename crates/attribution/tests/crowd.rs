@@ -4,10 +4,11 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_attribution::{Protocol, Socket, SocketQuery, SocketTable};
+use flowner_attribution::{Process, Protocol, Socket, SocketQuery, SocketTable, Verdict};
 
 /// As many processes as make a list worth a second thread, until this is dropped.
 struct Crowd(Vec<Child>);
@@ -85,15 +86,21 @@ fn who_starts_others_is_not_taken_for_them() {
         });
         let named = named_with_each(address, &listener);
         is_over.store(true, Ordering::Relaxed);
-        let is_wrong = |pids: &&Vec<u32>| !pids.contains(&std::process::id());
+        let is_us = |process: &Arc<Process>| process.pid == std::process::id();
+        let is_wrong = |verdict: &&Verdict| !verdict.processes().iter().any(is_us);
         let wrong: Vec<_> = named.iter().filter(is_wrong).collect();
-        assert!(wrong.is_empty(), "{wrong:?} of {} are not us", named.len());
+        assert!(
+            wrong.is_empty(),
+            "{} of {}: {wrong:?}",
+            wrong.len(),
+            named.len()
+        );
         assert!(named.len() > 500, "{} are named", named.len());
     });
 }
 
 /// Whom the table and a glance name for each of many connections, if anybody.
-fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Vec<u32>> {
+fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> {
     let mut table = LinuxTable::new().unwrap();
     let mut glance = table.glance().unwrap();
     let mut named = Vec::new();
@@ -102,10 +109,8 @@ fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Vec<u32>>
         let query = SocketQuery::tcp(client.local_addr().unwrap(), address);
         let glanced = glance.glance(&query);
         let found = table.find(&query).unwrap();
-        let verdicts = glanced.iter().chain([&found]).map(|told| &told.verdict);
-        let verdicts = verdicts.filter(|verdict| verdict.is_named());
-        let processes = verdicts.map(|verdict| verdict.processes().iter());
-        named.extend(processes.map(|processes| processes.map(|p| p.pid).collect()));
+        let verdicts = glanced.into_iter().chain([found]).map(|told| told.verdict);
+        named.extend(verdicts.filter(Verdict::is_named));
         listener.accept().unwrap();
     }
     named

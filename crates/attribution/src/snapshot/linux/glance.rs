@@ -11,7 +11,7 @@ use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts;
 use crate::snapshot::Glance;
-use crate::{NetworkNamespace, Ownership, Protocol, SocketQuery, Verdict};
+use crate::{NetworkNamespace, Ownership, Process, Protocol, SocketQuery, Verdict};
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
@@ -110,6 +110,11 @@ impl Looker<'_> {
             } else {
                 Vec::new()
             };
+            let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
+            // It had the socket from another, who still has it.
+            if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
+                return (Vec::new(), false);
+            }
             (found, false)
         });
         if let Verdict::Unknown(_) = verdict {

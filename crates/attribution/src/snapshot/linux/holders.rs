@@ -28,6 +28,10 @@ use crate::{Process, User};
 /// How old the look at what changed may be when it is said who holds a socket: a
 /// descriptor that was passed to another process since may be missed.
 const FRESH: Duration = Duration::from_millis(100);
+/// Where there are very many processes, it may be older, so that these looks take one in
+/// so many parts of the time at most; but never older than this.
+const SHARE: u32 = 50;
+const STALE: Duration = Duration::from_secs(1);
 /// Processes for which a second thread is worth its start.
 const MANY: usize = 64;
 
@@ -54,6 +58,8 @@ pub(super) struct Holders {
     looks: AtomicU64,
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
+    /// How long that is good.
+    good_for: Mutex<Duration>,
     scanned_all: Mutex<Option<Instant>>,
     /// The newest id when all processes were listed.
     listed_until: Mutex<Option<u32>>,
@@ -79,6 +85,7 @@ impl Holders {
             index: Mutex::default(),
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
+            good_for: Mutex::new(FRESH),
             scanned_all: Mutex::default(),
             listed_until: Mutex::default(),
         })
@@ -134,7 +141,8 @@ impl Holders {
         let mut found = self.quick(wanted, scratch);
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
-        let is_fresh = |at: Instant| at + FRESH >= asked;
+        let good_for = *lock(&self.good_for);
+        let is_fresh = |at: Instant| at + good_for >= asked;
         let is_orphan = self.is_orphan(inode);
         let is_to_be_found = found.is_empty() && !is_orphan;
         if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
@@ -175,7 +183,9 @@ impl Holders {
     pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
         let checks = self.checks(self.is_anybody_new(), scratch);
         self.check(&checks);
+        let began = checks.began;
         self.look_at_changed(checks, uid, scratch);
+        *lock(&self.good_for) = (began.elapsed() * SHARE).clamp(FRESH, STALE);
     }
 
     /// What several threads can do of [`refresh`](Self::refresh): each calls
@@ -277,6 +287,17 @@ impl Holders {
         known.and_then(|known| known.process.clone())
     }
 
+    /// Whether a process was gone when it was read: its parent is not told any more
+    /// (`do_task_stat` in `fs/proc/array.c`), as of one that was started from outside.
+    pub(super) fn is_gone(&self, process: &Process) -> bool {
+        process.parent == Some(0) && self.proc.mark(process.pid).is_err()
+    }
+
+    /// Forgets that a process that is gone ever held a socket: another one does.
+    pub(super) fn disown(&self, process: &Process, inode: u32) {
+        self.index().disown(process.pid, inode);
+    }
+
     /// The number of the look that comes next.
     pub(super) fn next_look(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
@@ -331,11 +352,13 @@ impl Holders {
     /// Adds a socket to what is known of a process, which need not be looked at for that
     /// again: a server may have very many. False if it is not known, or not as it was.
     fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
+        let look = self.looks.fetch_add(1, Ordering::Relaxed);
         let Ok(mark) = self.proc.mark(pid) else {
             return false;
         };
         let is_as_it_was = !self.executes_another(pid);
-        is_as_it_was && self.index().add_socket(pid, mark, socket, Instant::now())
+        let added = (socket, look);
+        is_as_it_was && self.index().add_socket(pid, mark, added, Instant::now())
     }
 
     /// All processes; the others are forgotten. Where it is known that none was started

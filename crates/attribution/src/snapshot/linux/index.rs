@@ -57,6 +57,8 @@ pub(super) struct Index {
     by_inode: NumberMap<u32, Pids>,
     pub(super) likely: Likely,
     pub(super) memory: Memory,
+    /// The socket that was added last.
+    added: Option<Added>,
     orphans: HashSet<u32>,
 }
 
@@ -68,6 +70,15 @@ pub(super) struct Holder {
     pub(super) descriptor: u32,
     /// The number of the look that saw it.
     pub(super) look: u64,
+}
+
+/// A socket that was added to what a look had found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Added {
+    pid: u32,
+    inode: u32,
+    /// The number of the look that saw it.
+    look: u64,
 }
 
 #[derive(Debug)]
@@ -101,13 +112,13 @@ impl Index {
         self.processes.insert(pid, Numbered { number, scanned });
     }
 
-    /// Adds a socket to what the last look at a process found, in place of what the same
-    /// descriptor stood for then. False if the process is not known, or is another one.
+    /// Adds a socket, seen by a look at its descriptor only, to what the last look at a
+    /// process found, in place of what the same descriptor stood for then. False if the process is not known, or is another one.
     pub(super) fn add_socket(
         &mut self,
         pid: u32,
         mark: Mark,
-        socket: Descriptor,
+        (socket, look): (Descriptor, u64),
         now: Instant,
     ) -> bool {
         let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
@@ -119,6 +130,8 @@ impl Index {
         if !known.mark.is_same_process(mark) {
             return false;
         }
+        let inode = socket.inode;
+        self.added = Some(Added { pid, inode, look });
         // The other descriptors were not looked at.
         known.mark = known.mark.without_count();
         let mut sockets = known.sockets.iter_mut();
@@ -134,6 +147,15 @@ impl Index {
         }
         self.add_holder(socket.inode, pid, Some(&process));
         true
+    }
+
+    /// Forgets that a process held a socket, as if it never had.
+    pub(super) fn disown(&mut self, pid: u32, inode: u32) {
+        if let Some(known) = self.processes.get_mut(&pid) {
+            known.scanned.sockets.retain(|socket| socket.inode != inode);
+        }
+        self.remove_holder(inode, pid);
+        self.memory.disown(pid, inode);
     }
 
     fn add_holder(&mut self, inode: u32, pid: u32, process: Option<&Arc<Process>>) {
@@ -222,10 +244,13 @@ impl Index {
             let known = self.processes.get(&pid)?;
             let mut sockets = known.scanned.sockets.iter();
             let found = sockets.find(|socket| socket.inode == inode)?;
+            let added = self
+                .added
+                .filter(|added| (added.pid, added.inode) == (pid, inode));
             Some(Holder {
                 pid,
                 descriptor: found.number,
-                look: known.number,
+                look: added.map_or(known.number, |added| added.look.max(known.number)),
             })
         };
         pids.iter().filter_map(|pid| holder(*pid)).collect()
@@ -348,17 +373,22 @@ mod tests {
     #[test]
     fn a_socket_takes_the_place_of_the_one_before() {
         let (mut index, mark, now) = (Index::default(), mark(), Instant::now());
-        let socket = |inode, number| Descriptor { inode, number };
-        assert!(!index.add_socket(1, mark, socket(50, 4), now));
+        let added = |inode, number| (Descriptor { inode, number }, 9);
+        assert!(!index.add_socket(1, mark, added(50, 4), now));
         index.put(1, 1, scanned(mark, &[(10, 3), (20, 4), (20, 5)]), now);
-        assert!(index.add_socket(1, mark, socket(30, 3), now));
+        assert!(index.add_socket(1, mark, added(30, 3), now));
         assert_eq!(index.holders(30)[0].descriptor, 3);
+        // Seen later than what is known of the others.
+        assert_eq!(
+            (index.holders(30)[0].look, index.holders(20)[0].look),
+            (9, 1)
+        );
         assert!(index.holders(10).is_empty());
         assert_eq!(index.memory.lately(10, now)[0].pid, 1);
         // The other descriptor still stands for it.
-        assert!(index.add_socket(1, mark, socket(40, 4), now));
+        assert!(index.add_socket(1, mark, added(40, 4), now));
         assert_eq!(index.holders(20)[0].descriptor, 5);
-        assert!(index.add_socket(1, mark, socket(50, 6), now));
+        assert!(index.add_socket(1, mark, added(50, 6), now));
         assert_eq!(index.holders(50)[0].descriptor, 6);
         // What was not looked at has to be.
         assert!(!index.scanned(1).unwrap().mark.is_same(mark));

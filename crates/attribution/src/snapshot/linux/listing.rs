@@ -268,6 +268,7 @@ impl Looker<'_> {
             }
             Err(Count::None) => self.holders.all(&found.wanted(), self.asked, self.scratch),
         };
+        let processes = self.without_gone(protocol, found, processes);
         self.holders.remember(found.cookie, &processes);
         let verdict = verdict(self.holders, processes, found, true);
         self.with_unit(verdict, found)

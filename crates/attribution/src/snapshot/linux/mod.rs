@@ -53,7 +53,8 @@ use verdicts::{better, judge, told};
 
 use super::Glance;
 use crate::{
-    Error, Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, SocketTable, Source, Verdict,
+    Error, Match, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery, SocketTable, Source,
+    Verdict,
 };
 
 /// How long a search for networks is good for many questions.
@@ -207,6 +208,7 @@ impl Looker<'_> {
         let mut hidden = None;
         let (verdict, matched) = judge(self.holders, candidates, |socket| {
             let found = self.holders.all(&socket.wanted(), self.asked, self.scratch);
+            let found = self.without_gone(protocol, socket, found);
             if found.is_empty() {
                 hidden = Some(*socket);
             }
@@ -218,6 +220,28 @@ impl Looker<'_> {
             Some(hidden) => (self.with_unit(verdict, &hidden), matched),
             None => (verdict, matched),
         }
+    }
+
+    /// Who holds a socket, given who was found to. One that is gone while the socket is
+    /// still there had it from another, most likely when it was being started.
+    fn without_gone(
+        &mut self,
+        protocol: Protocol,
+        socket: &DiagSocket,
+        found: Vec<Arc<Process>>,
+    ) -> Vec<Arc<Process>> {
+        let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
+        let gone: Vec<_> = found.iter().filter(|one| is_gone(one)).collect();
+        if gone.is_empty() || !sockets::is_open(self.sockets, protocol, socket) {
+            return found;
+        }
+        for process in gone {
+            self.holders.disown(process, socket.inode);
+        }
+        let asked = Instant::now();
+        let mut again = self.holders.all(&socket.wanted(), asked, self.scratch);
+        again.retain(|process| !self.holders.is_gone(process));
+        again
     }
 
     /// Tells the unit of a process that cannot be seen, by the control group in which the

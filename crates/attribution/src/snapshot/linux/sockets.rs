@@ -158,6 +158,17 @@ pub(super) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
     listed.is_ok() && now.iter().any(is_it)
 }
 
+/// As [`is_open`], of a socket that was found for a question: sooner told.
+pub(super) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &DiagSocket) -> bool {
+    if found.remote.is_none()
+        && let Some(remote) = query.remote()
+    {
+        let now = sockets.exact(query.protocol(), query.local(), remote);
+        return now.is_ok_and(|now| now.is_some_and(|now| now.inode == found.inode));
+    }
+    is_open(sockets, query.protocol(), found)
+}
+
 /// The socket that is connected from one end to the other.
 fn connection(
     sockets: &mut Sockets,

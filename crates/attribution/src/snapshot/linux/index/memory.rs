@@ -48,6 +48,12 @@ impl From<&[Arc<Process>]> for Owners {
 }
 
 impl Memory {
+    /// Forgets that a process held a socket until just now.
+    pub(super) fn disown(&mut self, pid: u32, inode: u32) {
+        self.lately
+            .retain(|lately| (lately.process.pid, lately.inode) != (pid, inode));
+    }
+
     pub(super) fn add_lately(&mut self, inode: u32, process: Arc<Process>, since: Instant) {
         if self.lately.len() == MAX_LATELY {
             self.lately.pop_front();
