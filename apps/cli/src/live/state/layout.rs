@@ -3,6 +3,7 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::State;
+use crate::live::data::Notice;
 
 /// The parts of the screen, from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +25,23 @@ pub(crate) struct Areas {
 const DETAILS: u16 = 11;
 const ROOM_FOR_BOTH: u16 = 22;
 
+/// Lines for a notice: two, where one is too short to say what to do.
+fn notice_lines(notice: &Notice, area: Rect) -> u16 {
+    let width = usize::from(area.width.saturating_sub(NOTICE_MARGIN));
+    let length = notice.long.chars().count();
+    let is_roomy = area.height >= ROOM_FOR_TWO_LINES;
+    let takes_two = is_roomy && length > width && length <= 2 * width;
+    1 + u16::from(takes_two)
+}
+
+/// Columns that a notice leaves free.
+pub(crate) const NOTICE_MARGIN: u16 = 2;
+const ROOM_FOR_TWO_LINES: u16 = 16;
+
 impl Areas {
     pub(super) fn of(state: &State, area: Rect) -> Self {
-        let notice = state
-            .data
-            .as_ref()
-            .is_some_and(|data| data.notice.is_some());
+        let notice = state.data.as_ref().and_then(|data| data.notice.as_ref());
+        let notice = notice.map_or(0, |notice| notice_lines(notice, area));
         // Text, marks, message: always, so that nothing moves while typing.
         let footer = if state.is_typing() { 3 } else { 1 };
         let details = match (state.shows_details, area.height >= ROOM_FOR_BOTH) {
@@ -40,7 +52,7 @@ impl Areas {
         let [heading, tabs, notice, titles, rows, details, footer] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(1),
-            Constraint::Length(notice.into()),
+            Constraint::Length(notice),
             Constraint::Length(1),
             Constraint::Fill(1),
             details,

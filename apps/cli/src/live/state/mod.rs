@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 
 use super::columns::{Column, Tab};
 use super::data::{Data, Item, Node, RowId};
-pub(crate) use layout::Areas;
+pub(crate) use layout::{Areas, NOTICE_MARGIN};
 pub(crate) use prompt::Prompt;
 pub(crate) use rows::{Line, Target};
 pub(crate) use sort::{ends, service, state};

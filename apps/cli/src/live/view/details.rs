@@ -118,7 +118,7 @@ fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
     match party {
         Party::Unattributed => fields.push((
             "because",
-            "open the row: each flow tells why nobody is known".to_owned(),
+            "open it: each row below tells why nobody is known".to_owned(),
         )),
         Party::User(_) | Party::Unit(_) => fields.push((
             "because",

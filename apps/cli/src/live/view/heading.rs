@@ -2,21 +2,36 @@
 
 use flowner_core::{Coverage, Ending, Report};
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 use super::theme::Theme;
-use super::{cells, put, put_right};
+use super::{cells, line, put, put_right};
 use crate::format;
 use crate::live::columns::Tab;
-use crate::live::data::{Data, Facts};
-use crate::live::state::{Areas, State};
+use crate::live::data::{Data, Facts, Notice};
+use crate::live::state::{Areas, NOTICE_MARGIN, State};
 
 pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
     summary(buffer, areas, state, theme);
     tabs(buffer, areas, state, theme);
     if let Some(notice) = state.data.as_ref().and_then(|data| data.notice.as_ref()) {
-        let fits = notice.long.chars().count() < usize::from(areas.notice.width);
-        let text = if fits { &notice.long } else { &notice.short };
-        put(buffer, areas.notice, 1, text, theme.notice());
+        draw_notice(buffer, areas.notice, notice, theme);
+    }
+}
+
+/// The long one where there is room for it, in as many lines as it has.
+fn draw_notice(buffer: &mut Buffer, area: Rect, notice: &Notice, theme: Theme) {
+    let width = usize::from(area.width.saturating_sub(NOTICE_MARGIN)).max(1);
+    let long: Vec<char> = notice.long.chars().collect();
+    let fits = long.len() <= width * usize::from(area.height);
+    let text = if fits {
+        long
+    } else {
+        notice.short.chars().collect()
+    };
+    for (number, part) in (0..area.height).zip(text.chunks(width)) {
+        let part: String = part.iter().collect();
+        put(buffer, line(area, number), 1, &part, theme.notice());
     }
 }
 

@@ -126,6 +126,12 @@ fn sockets_without_privilege() {
         vec![],
         file!["snapshots/sockets-40x10.txt"],
     );
+    check(
+        (60, 20),
+        sockets(),
+        vec![],
+        file!["snapshots/sockets-60x20.txt"],
+    );
     let list = vec![Message::Tab(Tab::Flows)];
     check(
         (100, 10),
