@@ -1,9 +1,7 @@
 //! The app: which page is shown, what is watched, and what pages cannot do themselves.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use flowner_core::capture;
 use flowner_core::doctor::{self, Checkup};
 use iced::theme::Mode;
 use iced::{Element, Event, Subscription, Task, Theme, event, system, window};
@@ -14,6 +12,7 @@ use crate::export::{self, Format};
 use crate::feed::{News, Picture};
 use crate::keys::{Intent, Keys};
 use crate::launch::Launch;
+use crate::page::start::Failure;
 use crate::page::{Context, Page, help, inspect, overview, preferences, program, start};
 use crate::picture::Pictures;
 use crate::session::{Condition, Origin, Session};
@@ -399,7 +398,7 @@ impl App {
             News::Failed(error) => {
                 self.session = None;
                 self.page = Page::Start;
-                self.start.fail(explain(&error));
+                self.start.fail(Failure::of(&error));
                 return check_up();
             }
             News::Picture(picture) => {
@@ -488,16 +487,6 @@ impl App {
     /// In what state the session is.
     pub fn condition(&self) -> Option<Condition> {
         self.session.as_ref().map(Session::condition)
-    }
-}
-
-/// Why something cannot be watched, and what helps.
-fn explain(error: &Arc<flowner_core::Error>) -> String {
-    match error.as_ref() {
-        flowner_core::Error::Capture(capture::Error::Permission { .. }) => {
-            format!("{error}. What helps is below.")
-        }
-        other => other.to_string(),
     }
 }
 

@@ -199,7 +199,10 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
     match (&picture.report.ending, session.condition()) {
         (Ending::Failed(message), _) => (
             colors.bad,
-            format!("{message}. What was counted until then is shown."),
+            format!(
+                "{}. What was counted until then is shown.",
+                crate::words::capitalized(message)
+            ),
         ),
         (_, Condition::Paused) => (
             colors.warn,

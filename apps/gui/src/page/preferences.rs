@@ -1,6 +1,6 @@
 //! What can be chosen once and for all.
 
-use iced::widget::{Space, button, column, container, row, scrollable};
+use iced::widget::{Space, button, column, container, row};
 use iced::{Center, Element, Fill};
 
 use super::Context;
@@ -99,10 +99,7 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
     ]
     .spacing(space::L)
     .max_width(760);
-    scrollable(container(page).padding(space::L).center_x(Fill))
-        .height(Fill)
-        .style(style::scroll(colors))
-        .into()
+    parts::scroll(container(page).padding(space::L).center_x(Fill), colors)
 }
 
 fn part<'a>(

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use flowner_core::attribution::Process;
 use flowner_core::{FlowRecord, Party, Series};
-use iced::widget::{Space, column, container, row, scrollable};
+use iced::widget::{Space, column, container, row};
 use iced::{Center, Element, Fill};
 
 use super::Context;
 use crate::column::{Column, Surroundings};
 use crate::feed::{Picture, Profile};
 use crate::keys::Intent;
-use crate::theme::{Colors, space, style};
+use crate::theme::{Colors, space};
 use crate::widget::chart::{Chart, Layers};
 use crate::widget::parts;
 use crate::widget::table::{Cell, Head, Table, Width};
@@ -325,10 +325,7 @@ fn view_tree<'a>(processes: &[Arc<Process>], colors: Colors) -> Element<'a, Mess
         .align_y(Center)
         .into()
     });
-    scrollable(column(lines).spacing(5).width(Fill))
-        .height(Fill)
-        .style(style::scroll(colors))
-        .into()
+    parts::scroll(column(lines).spacing(5).width(Fill), colors)
 }
 
 fn about(process: &Process) -> String {

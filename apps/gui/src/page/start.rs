@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use flowner_core::Demo;
 use flowner_core::capture::Device;
 use flowner_core::doctor::{Checkup, Status};
-use iced::widget::{Space, button, column, container, row, scrollable, text_input};
+use iced::widget::{Space, button, column, container, row, text_input};
 use iced::{Center, Element, Fill};
 
 use super::Context;
@@ -30,7 +30,33 @@ pub struct State {
     capture_filter: String,
     checkup: Option<Checkup>,
     /// Why the last try failed.
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why something cannot be watched.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    /// Whether it is the capture filter that is wrong.
+    is_filter: bool,
+}
+
+impl Failure {
+    /// What an error tells here, where what helps against missing permission is shown below.
+    pub fn of(error: &flowner_core::Error) -> Self {
+        use flowner_core::Error::Capture;
+        use flowner_core::capture::Error::{Filter, Permission};
+        let message = match error {
+            Capture(Permission { device, .. }) => {
+                format!("No permission to capture on {device}. What gives it stands below.")
+            }
+            other => crate::words::capitalized(&other.to_string()),
+        };
+        Self {
+            message,
+            is_filter: matches!(error, Capture(Filter { .. })),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +96,8 @@ impl State {
     }
 
     /// What was chosen could not be watched.
-    pub fn fail(&mut self, message: String) {
-        self.failure = Some(message);
+    pub fn fail(&mut self, failure: Failure) {
+        self.failure = Some(failure);
     }
 
     pub fn update(&mut self, message: Message) -> Action {
@@ -151,9 +177,7 @@ impl State {
             ]
             .align_y(Center),
             self.view_failure(colors),
-            scrollable(self.view_devices(context))
-                .height(Fill)
-                .style(style::scroll(colors)),
+            parts::scroll(self.view_devices(context), colors),
             self.view_checkup(colors),
         ]
         .spacing(space::S)
@@ -185,18 +209,22 @@ impl State {
     }
 
     fn view_capture_filter(&self, colors: Colors) -> Element<'_, Message> {
+        let is_wrong = self
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.is_filter);
         let field = text_input("Capture everything, or: tcp port 443", &self.capture_filter)
             .on_input(Message::CaptureFilterChanged)
             .size(size::BODY)
             .padding([5.0, space::S])
             .width(270)
-            .style(style::field(colors, self.failure.is_some()));
+            .style(style::field(colors, is_wrong));
         parts::hinted(field, "A capture filter of libpcap (pcap-filter)", colors)
     }
 
     fn view_failure(&self, colors: Colors) -> Option<Element<'_, Message>> {
-        let message = self.failure.as_ref()?;
-        Some(parts::body(message.clone(), colors.bad).into())
+        let failure = self.failure.as_ref()?;
+        Some(parts::body(failure.message.clone(), colors.bad).into())
     }
 
     fn view_devices<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {

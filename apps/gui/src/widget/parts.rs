@@ -1,6 +1,9 @@
 //! Small pieces of which pages are put together.
 
-use iced::widget::{Space, button, column, container, image, mouse_area, row, svg, text, tooltip};
+use iced::widget::scrollable::{Direction, Scrollbar};
+use iced::widget::{
+    Space, button, column, container, image, mouse_area, row, scrollable, svg, text, tooltip,
+};
 use iced::{Center, Color, Element, Fill, Length, Theme};
 
 use crate::format::Quantity;
@@ -203,6 +206,23 @@ pub fn above<'a, Message: Clone + 'a>(
         .center(Fill)
         .style(style::veil);
     iced::widget::opaque(mouse_area(veil).on_press(close))
+}
+
+/// Contents of any height.
+pub fn scroll<'a, Message: 'a>(
+    content: impl Into<Element<'a, Message>>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    const WIDTH: u32 = 5;
+    let bar = Scrollbar::new()
+        .width(WIDTH)
+        .scroller_width(WIDTH)
+        .margin(2);
+    scrollable(content)
+        .direction(Direction::Vertical(bar))
+        .height(Fill)
+        .style(style::scroll(colors))
+        .into()
 }
 
 /// A name, and what is known under it.

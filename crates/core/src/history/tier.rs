@@ -18,6 +18,7 @@ const DISORDER: u64 = 600;
 /// What was whose in one step.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slot {
+    /// By place, in order: it is searched for every packet.
     shares: Vec<(u16, Traffic)>,
 }
 
@@ -30,10 +31,12 @@ impl Slot {
     }
 
     fn of(&mut self, place: u16) -> &mut Traffic {
-        let found = self.shares.iter().position(|(other, _)| *other == place);
-        let index = found.unwrap_or_else(|| {
-            self.shares.push((place, Traffic::default()));
-            self.shares.len() - 1
+        let found = self
+            .shares
+            .binary_search_by_key(&place, |(other, _)| *other);
+        let index = found.unwrap_or_else(|index| {
+            self.shares.insert(index, (place, Traffic::default()));
+            index
         });
         &mut self.shares[index].1
     }

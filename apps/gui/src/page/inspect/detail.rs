@@ -3,12 +3,12 @@
 use flowner_core::FlowRecord;
 use flowner_core::attribution::{Ownership, Process};
 use flowner_core::flows::Direction;
-use iced::widget::{Space, column, container, row, scrollable};
+use iced::widget::{Space, column, container, row};
 use iced::{Center, Element, Fill};
 
 use super::{Context, Message};
 use crate::feed::Picture;
-use crate::theme::{Colors, space, style};
+use crate::theme::{Colors, space};
 use crate::widget::parts;
 use crate::{column, format, words};
 
@@ -58,10 +58,7 @@ pub(super) fn view<'a>(
         ));
     }
     pane = pane.push(traffic(flow, context, picture));
-    scrollable(container(pane).padding(space::M))
-        .height(Fill)
-        .style(style::scroll(colors))
-        .into()
+    parts::scroll(container(pane).padding(space::M), colors)
 }
 
 fn part(name: &str, colors: Colors) -> iced::widget::Column<'_, Message> {

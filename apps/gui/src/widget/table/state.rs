@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::draw::PADDING;
 use crate::theme::measure::ROW;
 
 /// How far from its old place a row is looked for when the rows have changed.
@@ -182,11 +183,10 @@ impl State {
         }
     }
 
-    /// How wide all columns are.
+    /// How wide all columns are, without the padding of the last.
     fn width(&self) -> f32 {
-        self.columns
-            .last()
-            .map_or(0.0, |(left, width)| left + width)
+        let last = self.columns.last();
+        last.map_or(0.0, |(left, width)| left + width - PADDING)
     }
 
     /// Where the handle of the scroll bar begins, and how long it is.
