@@ -143,11 +143,14 @@ impl Column {
         let title = self.title();
         match self {
             Self::Program => Head::text(title, Width::Share(1.4, 132.0)),
-            Self::Local | Self::Remote => Head::text(title, Width::Share(1.0, 168.0)),
-            Self::User | Self::Protocol | Self::State => Head::text(title, Width::Fixed(96.0)),
+            Self::Local => Head::text(title, Width::Share(1.0, 150.0)),
+            Self::Remote => Head::text(title, Width::Share(1.0, 168.0)),
+            Self::Protocol => Head::text(title, Width::Fixed(96.0)),
+            Self::State => Head::text(title, Width::Fixed(92.0)),
+            Self::User => Head::text(title, Width::Fixed(88.0)),
             Self::Direction => Head::text(title, Width::Fixed(58.0)),
             Self::Pid => Head::number(title, 62.0),
-            Self::Age | Self::Idle | Self::Duration => Head::number(title, 68.0),
+            Self::Age | Self::Idle | Self::Duration => Head::number(title, 64.0),
             Self::Packets => Head::number(title, 72.0),
             Self::Sent | Self::Received | Self::Bytes => Head::amount(title),
             Self::Rate => Head::rate(title),
