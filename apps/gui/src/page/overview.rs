@@ -242,8 +242,8 @@ impl State {
         let unit = context.settings.unit;
         let programs = column![self.view_program_head(context), self.view_programs(context)];
         let tables = row![
-            section("Hosts", lists::view_hosts(picture, unit, colors), colors),
-            section(
+            parts::section("Hosts", lists::view_hosts(picture, unit, colors), colors),
+            parts::section(
                 "Services",
                 lists::view_services(picture, unit, colors),
                 colors
@@ -432,15 +432,4 @@ fn known(coverage: &[Group<Coverage>]) -> (u64, u64) {
         .iter()
         .filter(|group| group.key == Some(Coverage::Named));
     (named.map(bytes).sum(), coverage.iter().map(bytes).sum())
-}
-
-fn section<'a>(
-    name: &'a str,
-    content: Element<'a, Message>,
-    colors: Colors,
-) -> Element<'a, Message> {
-    column![parts::caption(name, colors), content]
-        .spacing(space::XS)
-        .width(Fill)
-        .into()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_core::attribution::Process;
-use flowner_core::{FlowRecord, Party, Series};
+use flowner_core::{FlowRecord, Group, Party, Series};
 use iced::widget::{Space, column, container, row};
 use iced::{Center, Element, Fill};
 
@@ -170,9 +170,9 @@ impl State {
             chart.view()
         ];
         let lists = row![
-            section("Processes", view_tree(&processes, colors), colors),
-            section("Hosts", view_hosts(profile, context), colors),
-            section("Services", view_services(profile, context), colors),
+            parts::section("Processes", view_tree(&processes, colors), colors),
+            parts::section("Hosts", view_hosts(profile, context), colors),
+            parts::section("Services", view_services(profile, context), colors),
         ]
         .spacing(space::M);
         column![
@@ -285,17 +285,6 @@ fn view_head<'a>(
     container(head).padding([space::S, space::M]).into()
 }
 
-fn section<'a>(
-    name: &'a str,
-    content: Element<'a, Message>,
-    colors: Colors,
-) -> Element<'a, Message> {
-    column![parts::caption(name, colors), content]
-        .spacing(space::XS)
-        .width(Fill)
-        .into()
-}
-
 /// Every process that owns one of its flows.
 fn processes(profile: &Profile) -> Vec<Arc<Process>> {
     let mut found = BTreeMap::new();
@@ -363,49 +352,36 @@ fn tree(processes: &[Arc<Process>]) -> Vec<(usize, Arc<Process>)> {
 const LIST_HEADS: [Head; 2] = [Head::text("", Width::Share(1.0, 90.0)), Head::amount("")];
 
 fn view_hosts<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
-    let unit = context.settings.unit;
-    let cell = move |row: usize, place: usize| {
-        let group = &profile.hosts[row];
-        match (place, group.key) {
-            (0, Some(host)) => Cell::text(host.to_string()),
-            (0, None) => Cell::text("all others"),
-            _ => Cell::quantity(unit.amount(group.totals.total())),
-        }
-    };
-    Table::new(
-        context.colors,
-        LIST_HEADS.to_vec(),
-        profile.hosts.len(),
-        cell,
-    )
-    .headless()
-    .flush()
-    .on_select(|row, _| Message::HostChosen(row))
-    .on_copy(Message::Copied)
-    .into()
+    list(&profile.hosts, |host| host.to_string(), context)
+        .on_select(|row, _| Message::HostChosen(row))
+        .into()
 }
 
 fn view_services<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
+    list(&profile.services, column::service_of, context)
+        .on_select(|row, _| Message::ServiceChosen(row))
+        .into()
+}
+
+/// Names with their amounts.
+fn list<'a, K: Copy>(
+    groups: &'a [Group<K>],
+    name: impl Fn(K) -> String + 'a,
+    context: Context<'a>,
+) -> Table<'a, Message> {
     let unit = context.settings.unit;
     let cell = move |row: usize, place: usize| {
-        let group = &profile.services[row];
+        let group = &groups[row];
         match (place, group.key) {
-            (0, Some(service)) => Cell::text(column::service_of(service)),
+            (0, Some(key)) => Cell::text(name(key)),
             (0, None) => Cell::text("all others"),
             _ => Cell::quantity(unit.amount(group.totals.total())),
         }
     };
-    Table::new(
-        context.colors,
-        LIST_HEADS.to_vec(),
-        profile.services.len(),
-        cell,
-    )
-    .headless()
-    .flush()
-    .on_select(|row, _| Message::ServiceChosen(row))
-    .on_copy(Message::Copied)
-    .into()
+    Table::new(context.colors, LIST_HEADS.to_vec(), groups.len(), cell)
+        .headless()
+        .flush()
+        .on_copy(Message::Copied)
 }
 
 #[cfg(test)]

@@ -36,6 +36,18 @@ pub fn caption<'a>(content: impl text::IntoFragment<'a>, colors: Colors) -> text
         .color(colors.muted)
 }
 
+/// A part of a page, below its name.
+pub fn section<'a, Message: 'a>(
+    name: &'a str,
+    content: Element<'a, Message>,
+    colors: Colors,
+) -> Element<'a, Message> {
+    column![caption(name, colors), content]
+        .spacing(space::XS)
+        .width(Fill)
+        .into()
+}
+
 /// A pictogram in a colour.
 pub fn glyph<'a>(glyph: Glyph, color: Color) -> Element<'a, Never> {
     let picture = svg(glyph.handle())

@@ -47,7 +47,9 @@ impl<Message> Table<'_, Message> {
             Some(Place::Body(at)) if self.on.select.is_some() => state.row_at(at.y),
             _ => None,
         };
-        renderer.with_layer(body, |renderer| {
+        // Marks stand before the rows, at the edge of what the table is inset from.
+        let outside = space::M - self.inset;
+        renderer.with_layer(push(body, -outside), |renderer| {
             // The renderer draws only what has changed. When most texts have, it is faster
             // to draw all at once than each by itself: a ground that has changed, though
             // nobody sees that, tells so.
@@ -120,6 +122,7 @@ impl<Message> Table<'_, Message> {
             fill(renderer, line, colors.hover, 0.0);
         }
         let mark = Rectangle {
+            x: line.x + self.inset - space::M,
             width: MARK,
             ..line.shrink([3.0, 0.0])
         };
