@@ -1,10 +1,13 @@
 //! All desktop entries, and which of them a program is.
 
+mod names;
+
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use self::names::{is_private, is_usual, product, unwrapped};
 use crate::command::{self, Started, file_name, runs_others, started};
 use crate::entry::bounded;
 use crate::stamp::Stamp;
@@ -140,12 +143,19 @@ impl Catalog {
             let by_name = || {
                 let mut names = [file].into_iter().chain(unwrapped(file));
                 names.find_map(|file| {
+                    if is_usual(file) {
+                        return None;
+                    }
                     let by_file = self.by_file.get(file);
                     by_file.copied().or_else(|| self.of_name(file))
                 })
             };
             let by_folder = || *self.by_folder.get(path?.parent()?)?;
-            return by_path.or_else(by_name).or_else(by_folder);
+            let by_product = || self.of_product(path?.to_str()?);
+            return by_path
+                .or_else(by_name)
+                .or_else(by_folder)
+                .or_else(by_product);
         }
         // What it is told to run; its first argument is what it was called.
         let (_, rest) = subject.arguments.split_first()?;
@@ -154,15 +164,47 @@ impl Catalog {
             .chain(rest.iter().filter_map(|word| word.to_str()));
         let words: Vec<&str> = words.collect();
         match started(&words)? {
-            Started::Flatpak(id) | Started::Snap(id) => self.of_id(id),
+            Started::Flatpak(id) | Started::Snap(id) | Started::Application(id) => self.of_id(id),
             Started::Script(path) | Started::Executable(path) => {
+                let by_path = self.by_path.get(Path::new(path)).copied();
                 let file = file_name(path);
                 let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-                let by_file = self.by_file.get(file).or_else(|| self.by_file.get(stem));
-                by_file.copied().or_else(|| self.of_name(stem))
+                let by_name = |name: &str| {
+                    let by_file = self.by_file.get(name).copied();
+                    let by_file = by_file.or_else(|| self.of_name(name));
+                    by_file.filter(|_| !is_usual(name))
+                };
+                by_path
+                    .or_else(|| by_name(file))
+                    .or_else(|| by_name(stem))
+                    .or_else(|| self.of_product(path))
             }
-            Started::Module(name) => self.by_module.get(name).copied(),
+            Started::Module(name) => self.of_module(name),
         }
+    }
+
+    /// By a module of Python or a class of Java.
+    fn of_module(&self, name: &str) -> Option<usize> {
+        let by_module = self.by_module.get(name).copied();
+        // Java gives its windows the name of the class, with dashes for dots.
+        let by_class = || {
+            let class = name.replace('.', "-").to_lowercase();
+            self.by_window_class.get(&class).copied()
+        };
+        let by_last = || {
+            let last = name.rsplit(['.', '/']).next()?.to_lowercase();
+            let last = Some(last).filter(|last| !is_usual(last))?;
+            let by_file = self.by_file.get(&last).copied();
+            by_file.or_else(|| self.of_name(&last))
+        };
+        by_module.or_else(by_class).or_else(by_last)
+    }
+
+    /// By the folder of all that belongs to a program, if that is called as its command:
+    /// `/usr/share/editor/main.py` where there is a command `editor`.
+    fn of_product(&self, path: &str) -> Option<usize> {
+        let name = product(path).filter(|name| !runs_others(name))?;
+        self.by_file.get(name).copied()
     }
 
     /// By a name that no command starts with.
@@ -175,18 +217,20 @@ impl Catalog {
     /// Finds out what commands start that are links or scripts in another folder than the
     /// program itself.
     fn follow_links(&mut self, places: &Places) {
-        let started: Vec<(String, usize)> = self
-            .by_file
-            .values()
-            .filter_map(|place| {
-                let words = &self.entries.get(*place)?.command;
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                match started(&words)? {
-                    Started::Executable(command) => Some((command.to_owned(), *place)),
-                    _ => None,
-                }
-            })
-            .collect();
+        let places_of_files = self.by_file.values().chain(self.by_path.values());
+        let mut found: Vec<usize> = places_of_files.copied().collect();
+        // In the order in which they were read, so that it is the same on every day.
+        found.sort_unstable();
+        found.dedup();
+        let started = found.into_iter().filter_map(|place| {
+            let words = &self.entries.get(place)?.command;
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            match started(&words)? {
+                Started::Executable(command) => Some((command.to_owned(), place)),
+                _ => None,
+            }
+        });
+        let started: Vec<(String, usize)> = started.collect();
         for (command, place) in started {
             let Some(path) = places.program(&command) else {
                 continue;
@@ -235,8 +279,23 @@ impl Catalog {
             Some(Started::Flatpak(id)) => flatpak = flatpak.or(Some(id)),
             Some(Started::Snap(name)) => snap = snap.or(Some(name)),
             Some(Started::Module(name)) => module = Some(name),
+            // `org.gnome.Maps` is installed as `gnome-maps`.
+            Some(Started::Application(id)) => {
+                let mut parts = id.rsplit('.');
+                if let (Some(name), Some(domain)) = (parts.next(), parts.next()) {
+                    let name = format!("{domain}-{name}").to_lowercase();
+                    self.by_id.entry(name).or_insert(place);
+                }
+            }
             Some(Started::Executable(path) | Started::Script(path)) => {
-                file = Some(command::file_name(path));
+                file = Some(command::file_name(path)).filter(|name| !is_usual(name));
+                if Path::new(path).is_absolute() {
+                    let path = PathBuf::from(path);
+                    let known = *self.by_path.entry(path.clone()).or_insert(place);
+                    if all.get(known).is_some_and(|known| is_plainer(entry, known)) {
+                        self.by_path.insert(path, place);
+                    }
+                }
             }
             None => {}
         }
@@ -258,25 +317,6 @@ impl Catalog {
             }
         }
     }
-}
-
-/// The name of what a package started under another name, to have a script or a
-/// diversion in its place.
-fn unwrapped(file: &str) -> Option<&str> {
-    let ends = ["-bin", ".bin", ".real", "-real", "-wrapped", ".wrapped"];
-    ends.iter().find_map(|end| file.strip_suffix(end))
-}
-
-/// Whether a folder may be of one program alone.
-fn is_private(folder: &Path) -> bool {
-    let name = folder
-        .file_name()
-        .and_then(OsStr::to_str)
-        .unwrap_or_default();
-    !matches!(
-        name,
-        "" | "bin" | "sbin" | "games" | "lib" | "lib64" | "libexec" | "opt"
-    )
 }
 
 /// Whether, of two entries that start the same, this one is the program itself and the
@@ -384,6 +424,8 @@ mod tests {
             entry("editor", "python3 /opt/editor/main.py"),
             entry("org.x.Desk", "desk-wrapper %u"),
             entry("org.x.Maps", "gjs /usr/bin/x"),
+            entry("org.x.Music", "gapplication launch org.x.Music"),
+            entry("jEdit", "jedit %U"),
             class,
         ]);
         check(&catalog, "/usr/bin/libreoffice", Some("startcenter"));
@@ -416,7 +458,37 @@ mod tests {
             Some("terminator"),
         );
         check(&catalog, "/usr/bin/desk", Some("org.x.Desk"));
+        check(
+            &catalog,
+            "/usr/bin/gjs /usr/bin/x-music",
+            Some("org.x.Music"),
+        );
+        check(
+            &catalog,
+            "/usr/bin/gjs /usr/share/x/org.x.Music",
+            Some("org.x.Music"),
+        );
+        check(&catalog, "/usr/bin/java -cp a org.gjt.jEdit", Some("jEdit"));
+        check(
+            &catalog,
+            "/usr/bin/java -jar /usr/share/jedit/framework.jar",
+            Some("jEdit"),
+        );
+        check(
+            &catalog,
+            "/usr/lib/x86_64-linux-gnu/desk-wrapper/h",
+            Some("org.x.Desk"),
+        );
+        check(&catalog, "/usr/libexec/terminatorbin", Some("terminator"));
+        check(
+            &catalog,
+            "/usr/bin/python3 /usr/lib/python3/dist-packages/terminator/main.py",
+            Some("terminator"),
+        );
         for nobody in [
+            "/usr/bin/gapplication launch org.y.Z",
+            "/usr/bin/java -cp a org.x.Main",
+            "/usr/lib/python3/nobody",
             "/usr/bin/maps",
             "/usr/bin/sh -c x",
             "/usr/bin/env",
@@ -424,6 +496,8 @@ mod tests {
             "/usr/bin/python3 -m http.server",
             "/usr/bin/flatpak update",
             "/usr/sbin/nginx",
+            "/usr/bin/python3 /home/ada/main.py",
+            "/home/ada/start",
         ] {
             check(&catalog, nobody, None);
         }

@@ -12,6 +12,8 @@ pub enum Started<'a> {
     Script(&'a str),
     /// What an interpreter looks for by itself: a module of Python, a class of Java.
     Module(&'a str),
+    /// An application that is asked to start by its id, over D-Bus.
+    Application(&'a str),
     /// A Flatpak application, by its id.
     Flatpak(&'a str),
     /// A Snap application, by its name.
@@ -37,6 +39,10 @@ pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
         | "dbus-launch" | "gamemoderun" | "exec" => started(after_options(rest)),
         "flatpak" => flatpak(rest),
         "snap" => snap(rest),
+        "gapplication" => match rest {
+            ["launch", id, ..] => Some(Started::Application(id)),
+            _ => None,
+        },
         name if runs_scripts(name) => script(name, rest),
         "" => None,
         _ if first.starts_with("/snap/bin/") => snap_name(file_name(first)).map(Started::Snap),
@@ -50,7 +56,15 @@ pub fn runs_others(name: &str) -> bool {
     runs_scripts(name)
         || matches!(
             name,
-            "env" | "sudo" | "pkexec" | "nohup" | "setsid" | "nice" | "ionice" | "exec"
+            "env"
+                | "sudo"
+                | "pkexec"
+                | "nohup"
+                | "setsid"
+                | "nice"
+                | "ionice"
+                | "exec"
+                | "gapplication"
         )
         || matches!(name, "dbus-run-session" | "dbus-launch" | "gamemoderun")
         || matches!(
@@ -61,9 +75,27 @@ pub fn runs_others(name: &str) -> bool {
 
 /// Interpreters; also with a version behind, as `python3.11` and `electron28` have.
 fn runs_scripts(name: &str) -> bool {
-    const INTERPRETERS: [&str; 18] = [
-        "sh", "bash", "dash", "zsh", "fish", "ksh", "python", "pypy", "perl", "ruby", "node",
-        "nodejs", "java", "mono", "dotnet", "electron", "gjs", "php",
+    const INTERPRETERS: [&str; 20] = [
+        "sh",
+        "bash",
+        "dash",
+        "zsh",
+        "fish",
+        "ksh",
+        "python",
+        "pypy",
+        "perl",
+        "ruby",
+        "node",
+        "nodejs",
+        "java",
+        "mono",
+        "mono-sgen",
+        "dotnet",
+        "electron",
+        "gjs",
+        "gjs-console",
+        "php",
     ];
     INTERPRETERS.contains(&name.trim_end_matches(is_of_version))
 }
@@ -221,7 +253,7 @@ mod tests {
 
     #[test]
     fn commands_start_programs() {
-        use Started::{Executable, Flatpak, Module, Script, Snap};
+        use Started::{Application, Executable, Flatpak, Module, Script, Snap};
         let check = |command: &str, expected| {
             let words = words(command);
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -253,6 +285,11 @@ mod tests {
             "/usr/bin/flatpak run --branch=stable --command=f org.x.Y @@u %U @@",
             Some(Flatpak("org.x.Y")),
         );
+        check(
+            "gapplication launch org.x.Y %U",
+            Some(Application("org.x.Y")),
+        );
+        check("gapplication list-apps", None);
         check("flatpak update", None);
         check("snap run firefox.geckodriver", Some(Snap("firefox")));
         check(

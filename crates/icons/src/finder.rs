@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use crate::command::runs_others;
+use crate::command::{Started, file_name, runs_others, started};
 use crate::{Catalog, Entry, Icon, Locale, Places, Subject, Themes, system};
 
 /// Files that are tried for one icon.
@@ -80,14 +80,26 @@ impl Finder {
 }
 
 fn of_entry(entry: &Entry, themes: &Themes, size: u32, scale: u32) -> Option<Icon> {
-    // Where it names none, themes may know it by its id.
-    let name = entry.icon.as_deref().unwrap_or(&entry.id);
-    let files = themes.files(name, size, scale);
+    // What it names may be nowhere, or of a kind that is not read.
+    let names = [entry.icon.as_deref(), Some(&entry.id), command(entry)];
+    let files = names
+        .iter()
+        .flatten()
+        .flat_map(|name| themes.files(name, size, scale));
     files.take(MAX_FILES).find_map(|path| {
         let icon = Icon::read(&path, size.saturating_mul(scale));
         let icon = icon.inspect_err(|error| tracing::debug!(%error, "no icon"));
         icon.ok()
     })
+}
+
+/// The name of what an entry starts, after which icons are called, too.
+fn command(entry: &Entry) -> Option<&str> {
+    let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
+    match started(&words)? {
+        Started::Executable(path) => Some(file_name(path)),
+        _ => None,
+    }
 }
 
 fn is_launcher(path: &Path) -> bool {

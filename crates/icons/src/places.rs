@@ -12,7 +12,25 @@ pub struct Places {
     homes: Vec<PathBuf>,
     configuration: Vec<PathBuf>,
     programs: Vec<PathBuf>,
+    /// What absolute paths begin at, if it is not `/`.
+    root: Option<PathBuf>,
 }
+
+/// Below which applications, icons and pixmaps are for all users.
+const SYSTEM: [&str; 4] = [
+    "/usr/local/share",
+    "/usr/share",
+    "/var/lib/flatpak/exports/share",
+    "/var/lib/snapd/desktop",
+];
+/// Where programs are.
+const PROGRAMS: [&str; 5] = [
+    "/usr/local/bin",
+    "/usr/bin",
+    "/bin",
+    "/usr/sbin",
+    "/usr/games",
+];
 
 impl Places {
     /// Those of whoever runs this, and under `sudo` and `pkexec` of whoever called it:
@@ -39,6 +57,18 @@ impl Places {
         self
     }
 
+    /// Those of a system that is below a folder, such as a container or another disk: the
+    /// usual ones, and no user's. Paths of programs are those within it. Symbolic links that
+    /// are absolute lead out of it, so they are not followed right.
+    pub fn in_root(root: &Path) -> Self {
+        let system = SYSTEM.map(|folder| within(Some(root), Path::new(folder)));
+        let programs = PROGRAMS.map(|folder| within(Some(root), Path::new(folder)));
+        Self {
+            root: fs::canonicalize(root).ok(),
+            ..Self::new(system).with_programs(programs)
+        }
+    }
+
     fn from_environment(variable: &dyn Fn(&str) -> Option<OsString>, passwd: &str) -> Self {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let mut places = Self::default();
@@ -55,26 +85,12 @@ impl Places {
             .extend(set("XDG_CONFIG_HOME").map(PathBuf::from));
         let system = set("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
         // Under sudo, and as a service, those of Flatpak and Snap are not in the variable.
-        for folder in std::env::split_paths(&system).chain(
-            [
-                "/usr/local/share",
-                "/usr/share",
-                "/var/lib/flatpak/exports/share",
-                "/var/lib/snapd/desktop",
-            ]
-            .map(PathBuf::from),
-        ) {
+        let always = SYSTEM.map(PathBuf::from);
+        for folder in std::env::split_paths(&system).chain(always) {
             places.add(&folder);
         }
         // Not of this process's own `PATH`, which the desktop does not know.
-        let programs = [
-            "/usr/local/bin",
-            "/usr/bin",
-            "/bin",
-            "/usr/sbin",
-            "/usr/games",
-        ];
-        places.with_programs(programs.map(PathBuf::from))
+        places.with_programs(PROGRAMS.map(PathBuf::from))
     }
 
     fn add_home(&mut self, home: &Path, data: Option<PathBuf>) {
@@ -95,11 +111,23 @@ impl Places {
 
     /// The file that a command starts, without symbolic links.
     pub(crate) fn program(&self, command: &str) -> Option<PathBuf> {
-        if Path::new(command).is_absolute() {
-            return fs::canonicalize(command).ok();
-        }
-        let mut programs = self.programs.iter();
-        programs.find_map(|folder| fs::canonicalize(folder.join(command)).ok())
+        let path = Path::new(command);
+        let found = if path.is_absolute() {
+            fs::canonicalize(self.on_this_system(path)).ok()
+        } else {
+            let mut programs = self.programs.iter();
+            programs.find_map(|folder| fs::canonicalize(folder.join(command)).ok())
+        };
+        let Some(root) = &self.root else {
+            return found;
+        };
+        let inner = found?.strip_prefix(root).ok()?.to_owned();
+        Some(Path::new("/").join(inner))
+    }
+
+    /// Where an absolute path of that system is on this one.
+    pub(crate) fn on_this_system(&self, path: &Path) -> PathBuf {
+        within(self.root.as_deref(), path)
     }
 
     /// Where desktop entries are.
@@ -122,6 +150,11 @@ impl Places {
         let pixmaps = self.data.iter().map(|folder| folder.join("pixmaps"));
         homes.chain(themes).chain(pixmaps).collect()
     }
+}
+
+fn within(root: Option<&Path>, path: &Path) -> PathBuf {
+    let inner = path.strip_prefix("/").unwrap_or(path);
+    root.map_or_else(|| path.to_owned(), |root| root.join(inner))
 }
 
 /// The home of whoever called `sudo` or `pkexec`.

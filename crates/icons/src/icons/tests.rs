@@ -22,7 +22,7 @@ fn install(root: &Path) {
     );
     write(
         root.join("pixmaps/x.svg"),
-        "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>",
+        "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'><path d=''/></svg>",
     );
 }
 

@@ -10,7 +10,7 @@ const MAX_SIDE: u32 = 1_024;
 
 impl Icon {
     /// The picture in pixels: an SVG drawn with its longer side `size` pixels long, 1,024 at
-    /// most; anything else as it is. `None` if it cannot be drawn.
+    /// most; anything else as it is. `None` if it cannot be drawn, or nothing of it is seen.
     ///
     /// Takes about a millisecond, and is bounded in time and memory as only a document that
     /// was weighed is an icon. Texts in a document are not drawn, nor are pictures.
@@ -47,6 +47,9 @@ fn render(bytes: &[u8], size: u32) -> Option<Pixels> {
     let mut pixmap = Pixmap::new(width, height)?;
     let transform = Transform::from_scale(scale, scale);
     resvg::render(&tree, transform, &mut pixmap.as_mut());
+    if pixmap.pixels().iter().all(|pixel| pixel.alpha() == 0) {
+        return None;
+    }
     let pixels = pixmap.pixels().iter();
     let bytes = pixels.flat_map(|pixel| {
         let pixel = pixel.demultiply();
@@ -86,7 +89,8 @@ mod tests {
     #[test]
     fn any_proportions_are_drawn() {
         let drawn = |size: &str, asked| {
-            let svg = format!("<svg xmlns='http://www.w3.org/2000/svg' {size}/>");
+            let rect = "<rect width='100000' height='100000'/>";
+            let svg = format!("<svg xmlns='http://www.w3.org/2000/svg' {size}>{rect}</svg>");
             let icon = Icon::decode(svg.as_bytes(), asked).unwrap();
             let Data::Rgba { width, height, .. } = icon.rendered(asked)?.data else {
                 return None;
@@ -100,5 +104,7 @@ mod tests {
             Some((1_024, 1_024))
         );
         assert_eq!(drawn("width='0' height='1'", 48), None);
+        let clear = "width='9' height='9' opacity='0'";
+        assert_eq!(drawn(clear, 48), None);
     }
 }

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 /// As before, references followed.
 const MAX_FOLLOWED_DEPTH: usize = 128;
 /// Elements that are drawn, references followed; some count as several.
-const MAX_COST: u64 = 50_000;
+const MAX_COST: u64 = 20_000;
 /// Rules of style times elements that they may be for.
 const MAX_STYLE: usize = 2_000_000;
 /// The greatest width and height. Sizes in print are in hundreds or thousands.
@@ -25,8 +25,12 @@ const MAX_PICTURE: u32 = 1_024;
 
 /// What a filter costs: it goes over each pixel several times.
 const FILTER: u64 = 200;
-/// What a dashed line costs: it may be of very many parts.
-const DASHES: u64 = 1_000;
+/// Dashes that cost as much as an element.
+const DASHES: f64 = 100.0;
+/// What can be seen.
+const SHAPES: [&str; 8] = [
+    "circle", "ellipse", "image", "line", "path", "polygon", "polyline", "rect",
+];
 /// Octaves of noise: each goes over each pixel.
 const MAX_OCTAVES: u32 = 10;
 
@@ -43,6 +47,8 @@ pub(super) enum Refusal {
     Deep,
     #[error("it is larger than a picture is")]
     Huge,
+    #[error("it draws nothing but texts, if anything")]
+    Empty,
     #[error("its parts refer to each other in a circle")]
     Circle,
     #[error("it refers to something outside of it")]
@@ -76,6 +82,11 @@ pub(super) fn weigh(text: &str) -> Result<(), Refusal> {
     let mut scale = Scale::of(&document)?;
     if scale.weight(root, 0)?.cost > MAX_COST {
         return Err(Refusal::Costly);
+    }
+    // Texts look different everywhere, and like nothing where there are no fonts.
+    let mut elements = document.descendants().filter(Node::is_element);
+    if !elements.any(|element| SHAPES.contains(&element.tag_name().name())) {
+        return Err(Refusal::Empty);
     }
     Ok(())
 }
@@ -157,6 +168,8 @@ struct Scale<'a, 'input> {
     known: HashMap<NodeId, Option<Weight>>,
     /// What a style may give to any element: shades.
     of_style: u64,
+    /// How long the shortest dashes are together that any line may have.
+    dashes: Option<f64>,
 }
 
 impl<'a, 'input> Scale<'a, 'input> {
@@ -166,8 +179,16 @@ impl<'a, 'input> Scale<'a, 'input> {
         let mut count = 0;
         let mut rules = 0;
         let mut styles = Vec::new();
+        let mut dashes: Option<f64> = None;
         for element in elements {
             count += 1;
+            // What is around others hands it down to them.
+            if !SHAPES.contains(&element.tag_name().name()) {
+                dashes = own_dashes(element)
+                    .into_iter()
+                    .chain(dashes)
+                    .min_by(f64::total_cmp);
+            }
             if let Some(id) = element.attribute("id") {
                 by_id.entry(id).or_insert(element);
             }
@@ -182,6 +203,8 @@ impl<'a, 'input> Scale<'a, 'input> {
         if rules.saturating_mul(count) > MAX_STYLE {
             return Err(Refusal::Costly);
         }
+        let of_styles = styles.iter().filter_map(|text| dash_length(text));
+        let dashes = of_styles.chain(dashes).min_by(f64::total_cmp);
         let mut of_style = 0;
         for id in styles.into_iter().flat_map(urls) {
             // Which elements are meant is not resolved here: what costs little may be for
@@ -198,7 +221,26 @@ impl<'a, 'input> Scale<'a, 'input> {
             by_id,
             known: HashMap::new(),
             of_style,
+            dashes,
         })
+    }
+
+    fn cost_of_dashes(&self, element: Node<'_, '_>) -> u64 {
+        let lengths = self.dashes.into_iter().chain(own_dashes(element));
+        let length = lengths
+            .filter(|length| *length > 0.0)
+            .min_by(f64::total_cmp);
+        let Some(length) = length else {
+            return 0;
+        };
+        let cost = line_length(element) / length / DASHES;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "what is too much stays so"
+        )]
+        let cost = cost as u64;
+        cost
     }
 
     /// The weight of an element, references followed. `above`: elements around it.
@@ -214,7 +256,7 @@ impl<'a, 'input> Scale<'a, 'input> {
         }
         self.known.insert(element.id(), None);
         let mut weight = Weight {
-            cost: 1 + self.of_style + own_cost(element)?,
+            cost: 1 + self.of_style + own_cost(element)? + self.cost_of_dashes(element),
             depth: 0,
         };
         let mut add = |part: Weight, times: u64| {
@@ -253,10 +295,15 @@ fn references<'a>(element: Node<'a, '_>) -> Result<Vec<Reference<'a>>, Refusal> 
             }
             continue;
         }
-        let is_marker = attribute.name().starts_with("marker") || value.contains("marker");
-        for id in urls(value) {
-            let times = if is_marker { corners(element) } else { 1 };
-            found.push(Reference { id: id?, times });
+        // One declaration of a style after the other.
+        for declaration in value.split(';') {
+            let property = declaration.trim_start();
+            let is_marker =
+                attribute.name().starts_with("marker") || property.starts_with("marker");
+            for id in urls(declaration) {
+                let times = if is_marker { corners(element) } else { 1 };
+                found.push(Reference { id: id?, times });
+            }
         }
     }
     Ok(found)
@@ -348,13 +395,80 @@ fn own_cost(element: Node<'_, '_>) -> Result<u64, Refusal> {
     {
         return Err(Refusal::Costly);
     }
-    let has_dashes = element.attributes().any(|attribute| {
-        let is_dashes = |text: &str| text.contains("stroke-dasharray");
-        is_dashes(attribute.name()) && attribute.value() != "none"
-            || is_dashes(&attribute.value().replace("stroke-dasharray:none", ""))
-    });
     let of_filter = if name.starts_with("fe") { FILTER } else { 0 };
-    Ok(of_filter + if has_dashes { DASHES } else { 0 })
+    Ok(of_filter)
+}
+
+/// How long the shortest dashes are together that an element asks for.
+fn own_dashes(element: Node<'_, '_>) -> Option<f64> {
+    let of_attributes = element.attributes().filter_map(|it| match it.name() {
+        "stroke-dasharray" => sum(it.value()),
+        _ => dash_length(it.value()),
+    });
+    of_attributes.min_by(f64::total_cmp)
+}
+
+/// The same, that are asked for in a style.
+fn dash_length(style: &str) -> Option<f64> {
+    let lists = style.split("stroke-dasharray").skip(1);
+    let lengths = lists.filter_map(|rest| {
+        let value = rest.trim_start().strip_prefix(':')?;
+        let end = value.find([';', '}']).unwrap_or(value.len());
+        sum(&value[..end])
+    });
+    lengths.min_by(f64::total_cmp)
+}
+
+/// The sum of the numbers in a text, without their signs; `None` if there are none.
+fn sum(mut text: &str) -> Option<f64> {
+    let mut sum = None;
+    while let Some(start) = text.find(|c: char| c.is_ascii_digit() || c == '.') {
+        text = &text[start..];
+        let end = end_of_number(text.as_bytes()).max(1);
+        let number: Option<f64> = text[..end].parse().ok();
+        sum = number.map(|number| number + sum.unwrap_or(0.0)).or(sum);
+        text = &text[end..];
+    }
+    sum
+}
+
+/// Where a number ends: `1.5.5` is two, `1e-3` one, and `1em` has a unit.
+fn end_of_number(text: &[u8]) -> usize {
+    let digits = |start: usize| {
+        let rest = text.get(start..).unwrap_or_default();
+        start + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let mut end = digits(0);
+    if text.get(end) == Some(&b'.') {
+        end = digits(end + 1);
+    }
+    if let Some(b'e' | b'E') = text.get(end) {
+        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        let exponent = digits(end + 1 + sign);
+        if exponent > end + 1 + sign {
+            end = exponent;
+        }
+    }
+    end
+}
+
+/// How long the line of an element may be. A line is no longer than the way to all of its
+/// points and back; an arc, no longer than seven times its radius.
+fn line_length(element: Node<'_, '_>) -> f64 {
+    const SIZES: [&str; 11] = [
+        "width", "height", "r", "rx", "ry", "x", "y", "x1", "x2", "y1", "y2",
+    ];
+    let lengths = element.attributes().filter_map(|attribute| {
+        let value = attribute.value();
+        let times = match attribute.name() {
+            "d" if !value.contains(['a', 'A']) => 2.0,
+            "points" => 2.0,
+            name if name == "d" || SIZES.contains(&name) => 7.0,
+            _ => return None,
+        };
+        Some(times * sum(value)?)
+    });
+    lengths.sum()
 }
 
 #[cfg(test)]
@@ -393,6 +507,9 @@ mod tests {
              <style>.x{fill:url(#a)}</style><path class='x' style='fill:url(#a);\
              filter:url(\"#missing\")'/>",
         );
+        passes("<path style='stroke-dasharray:none' d='M0 0H9999999'/>");
+        passes("<path stroke-dasharray='2, 1' d='M3 5H400v20a1 1 0 0 1 4 4'/>");
+        refused("<text>x</text>", &Refusal::Empty);
         passes("<a href='https://example.org'><rect/></a>");
         passes(crate::tile("a", "b").as_str());
     }
@@ -431,6 +548,12 @@ mod tests {
             "M0 0".repeat(1_000)
         );
         refused(&line, &Refusal::Costly);
+        let styled = line.replace(
+            "marker-mid='url(#m)'",
+            "style='fill:url(#m); marker-mid:url(#m)'",
+        );
+        refused(&styled, &Refusal::Costly);
+        passes(&styled.replace("marker-mid:url(#m)", "marker:none"));
     }
 
     #[test]
@@ -458,7 +581,7 @@ mod tests {
             "<a/>".repeat(2_000)
         );
         refused(&style, &Refusal::Costly);
-        let huge = |size: &str| weigh(&document("").replace("48px", size));
+        let huge = |size: &str| weigh(&document("<path/>").replace("48px", size));
         assert_eq!(huge("1e9"), Err(Refusal::Huge));
         assert_eq!(huge("210mm"), Ok(()));
         assert_eq!(
@@ -466,10 +589,14 @@ mod tests {
             Err(Refusal::Huge)
         );
         refused("<feTurbulence numOctaves='1000000'/>", &Refusal::Costly);
-        refused(
-            &"<path stroke-dasharray='.001'/>".repeat(100),
-            &Refusal::Costly,
-        );
+        let line = "<path d='M0 0L9999-9999'/>";
+        for dashes in [
+            format!("<g stroke-dasharray='.001'>{line}</g>"),
+            format!("<g style='a:b;stroke-dasharray : 0,.00.001'>{line}</g>"),
+            format!("<style>path{{stroke-dasharray:1e-3}}</style>{line}"),
+        ] {
+            refused(&dashes, &Refusal::Costly);
+        }
     }
 
     #[test]
@@ -490,6 +617,18 @@ mod tests {
             &format!("<image href='data:image/png;base64,{large}'/>"),
             &Refusal::Outside,
         );
+    }
+
+    #[test]
+    fn numbers_are_read_as_paths_have_them() {
+        let check = |text, expected| assert_eq!(sum(text), expected, "{text}");
+        check("M1-2.5.5e1L3", Some(11.5));
+        check("1e-1+1e+1,.", Some(10.1));
+        check("é1é", Some(1.0));
+        check("none", None);
+        check("2px, 1em", Some(3.0));
+        check("0.5%", Some(0.5));
+        check("e", None);
     }
 
     #[test]

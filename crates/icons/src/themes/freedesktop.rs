@@ -3,6 +3,7 @@
 //! The crate `icon` finds and parses themes. What is inherited is followed here: it does
 //! not end where themes inherit each other.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -19,6 +20,9 @@ mod settings;
 
 /// The theme that all programs install to.
 const BASE: &str = "hicolor";
+/// Themes that desktops bring, for icons that programs take for granted. Which of them a
+/// desktop uses is not always written down where it could be read.
+const USUAL: [&str; 4] = ["Adwaita", "breeze", "gnome", "Tango"];
 /// Themes that are looked through for one icon.
 const MAX_THEMES: usize = 32;
 /// Bytes of the largest description of a theme. That of one with many sizes has a
@@ -33,6 +37,7 @@ pub struct Themes {
     /// Those of no theme.
     loose: HashMap<String, PathBuf>,
     stamp: Stamp,
+    places: Places,
 }
 
 impl Themes {
@@ -74,6 +79,7 @@ impl Themes {
             chain,
             loose,
             stamp,
+            places: places.clone(),
         }
     }
 
@@ -99,9 +105,7 @@ impl Themes {
     ) -> impl Iterator<Item = PathBuf> + 'a {
         let path = Path::new(name);
         let is_path = path.is_absolute();
-        let by_path = is_path
-            .then(|| path.to_owned())
-            .filter(|path| is_picture(path));
+        let by_path = (is_path && is_picture(path)).then(|| self.places.on_this_system(path));
         let is_name = !is_path && !name.is_empty() && !name.contains(['/', '\0']);
         // Entries are not to name an extension; some do.
         let stem = path.file_stem().and_then(OsStr::to_str);
@@ -129,8 +133,10 @@ fn chain(name: &str, locations: &IconLocations) -> Vec<ThemeInfo> {
             }
             themes.push(theme);
         }
-        if next == names.len() && !names.iter().any(|name| name == BASE) {
-            names.push(BASE.to_owned());
+        if next == names.len() {
+            let mut usual = [BASE].into_iter().chain(USUAL);
+            let usual = usual.find(|usual| !names.iter().any(|name| name == usual));
+            names.extend(usual.map(str::to_owned));
         }
     }
     themes
@@ -154,8 +160,13 @@ fn files_in(theme: &ThemeInfo, name: &str, size: u32, scale: u32) -> impl Iterat
     let folders = theme.index.directories.iter();
     let mut folders: Vec<_> = folders.filter(|folder| is_below(folder)).collect();
     folders.sort_by_key(|folder| {
-        let is_exact = folder.matches_size(size, scale);
-        (!is_exact, distance(folder, size, scale))
+        if folder.matches_size(size, scale) {
+            return (0, Reverse(0));
+        }
+        // Of two that are as near, the larger one loses less.
+        let size_of = folder.size.saturating_mul(folder.scale);
+        let distance = distance(folder, size, scale).saturating_add(1);
+        (distance, Reverse(size_of))
     });
     folders.into_iter().flat_map(move |folder| {
         theme.base_dirs.iter().flat_map(move |base| {

@@ -1,0 +1,66 @@
+//! What names of files and folders tell about a program. Pure.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// The name of what a package started under another name, to have a script or a
+/// diversion in its place.
+pub(super) fn unwrapped(file: &str) -> Option<&str> {
+    let ends = [
+        "-bin", ".bin", ".real", "-real", "-wrapped", ".wrapped", "bin",
+    ];
+    ends.iter().find_map(|end| file.strip_suffix(end))
+}
+
+/// Whether so many programs have a file of this name that it tells nothing by itself.
+pub(super) fn is_usual(file: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "__main__", "app", "AppRun", "boot", "cli", "client", "gui", "index", "launch", "launcher",
+        "main", "manage", "program", "run", "server", "start", "update", "worker", "wrapper",
+    ];
+    let stem = file.split('.').next().unwrap_or_default();
+    NAMES.contains(&stem)
+}
+
+/// The name of the folder below which a program keeps what is its own (Filesystem Hierarchy
+/// Standard 3.0), or of its package of Python.
+pub(super) fn product(path: &str) -> Option<&str> {
+    const BASES: [&str; 9] = [
+        "/usr/share/",
+        "/usr/lib/",
+        "/usr/lib64/",
+        "/usr/libexec/",
+        "/usr/local/share/",
+        "/usr/local/lib/",
+        "/usr/local/libexec/",
+        "/usr/share/games/",
+        "/opt/",
+    ];
+    let packages = ["/dist-packages/", "/site-packages/"];
+    let of_python = packages.iter().find_map(|folder| path.split_once(folder));
+    let rest = match of_python {
+        Some((_, rest)) => rest,
+        None => BASES
+            .iter()
+            .rev()
+            .find_map(|base| path.strip_prefix(base))?,
+    };
+    let (name, rest) = rest.split_once('/')?;
+    // `x86_64-linux-gnu`, where Debian puts what differs by architecture.
+    if name.contains("-linux-gnu") {
+        return rest.split_once('/').map(|(name, _)| name);
+    }
+    Some(name)
+}
+
+/// Whether a folder may be of one program alone.
+pub(super) fn is_private(folder: &Path) -> bool {
+    let name = folder
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
+    !matches!(
+        name,
+        "" | "bin" | "sbin" | "games" | "lib" | "lib64" | "libexec" | "opt"
+    )
+}
