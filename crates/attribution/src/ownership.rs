@@ -229,6 +229,8 @@ pub enum Source {
     Portable,
     /// The native table of Linux: `sock_diag` and `/proc`.
     SockDiag,
+    /// A record of what some table told before, such as a capture file.
+    Recorded,
     /// A script, in tests.
     Scripted,
     /// No table: what is said follows from the flow itself, or nothing can be known.
@@ -241,6 +243,7 @@ impl Source {
         match self {
             Self::Portable => "portable",
             Self::SockDiag => "sock-diag",
+            Self::Recorded => "recorded",
             Self::Scripted => "scripted",
             Self::None => "none",
         }

@@ -1,6 +1,7 @@
-//! What can go wrong when a monitor is started.
+//! What can go wrong when a monitor is started, or records.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why a monitor could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,24 @@ pub enum Error {
     /// There is no device to capture from.
     #[error("no network device was found to capture from; name one, or read a file")]
     NoDevice,
+    /// There is a file where one is to be written.
+    #[error("{path} exists already; name another file, or let it be overwritten", path = path.display())]
+    Exists {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// What is recorded cannot be written, or not on: the disk may be full. What was written
+    /// before can be read.
+    #[error("{path} cannot be written: {source}", path = path.display())]
+    Unwritable {
+        /// Its path, or standard output.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Recording ended where it should not.
+    #[error("{0}")]
+    Recording(String),
     /// The capturing thread could not be started.
     #[error("the capturing thread could not be started: {0}")]
     Thread(#[source] io::Error),

@@ -15,9 +15,11 @@ use flowner_flows::{
 
 use crate::config::Limits;
 use crate::events::Event;
+use crate::filter::Filter;
 use crate::history::{Chronicle, Credit, History, PacketOf};
 use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
+use crate::recording::{Belonging, Known, PacketEnd};
 use crate::totals::{Breakdowns, Credited};
 
 /// Programs that are remembered as seen. Past that, none counts as new.
@@ -134,8 +136,8 @@ impl Ledger {
         }
     }
 
-    /// Counts a packet that was decoded.
-    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) {
+    /// Counts a packet that was decoded; tells where it belongs.
+    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> Belonging {
         self.stretch_span(packet.time);
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
@@ -156,6 +158,60 @@ impl Ledger {
                 });
             }
             Change::Closed => self.nudge(update.id, effects, Effect::End),
+        }
+        Belonging {
+            flow: update.id,
+            from_initiator: update.from_initiator,
+        }
+    }
+
+    /// What is known of the flow of a packet, and whether that passes a filter; `None` where
+    /// it is not listed any more.
+    pub(crate) fn known(&self, of: Belonging, filter: &Filter) -> Option<Known> {
+        let ended = || {
+            let (flow, reason) = self.ended.by_id.get(&of.flow)?;
+            Some((flow, Some(*reason)))
+        };
+        let live = self.table.flow(of.flow).map(|flow| (flow, None));
+        let (flow, ended) = live.or_else(ended)?;
+        let Owners { local, remote, .. } = &flow.data;
+        let is_from_local = of.from_initiator == (flow.local() == flow.initiator());
+        let ends = if is_from_local {
+            [local, remote]
+        } else {
+            [remote, local]
+        };
+        let record = || FlowRecord::new(flow, self.table.now(), ended);
+        Some(Known {
+            owners: ends.map(Clone::clone),
+            is_settled: !flow.data.is_waiting(),
+            is_wanted: filter.is_everything() || filter.matches(&record()),
+        })
+    }
+
+    /// Writes down who owned one end of a packet when it was recorded. Better answers replace
+    /// worse ones.
+    pub(crate) fn recorded(&mut self, of: Belonging, end: PacketEnd, owner: Owner) {
+        let Some(flow) = self.table.flow_mut(of.flow) else {
+            return;
+        };
+        let is_source = end == PacketEnd::Source;
+        let from_local = of.from_initiator == (flow.local() == flow.initiator());
+        let place = if is_source == from_local {
+            &mut flow.data.local
+        } else {
+            &mut flow.data.remote
+        };
+        let improved = place
+            .as_ref()
+            .is_none_or(|old| owner.ownership.is_better_than(&old.ownership));
+        if improved {
+            *place = Some(owner);
+            let credit = credit(flow, &mut self.chronicle);
+            let before = std::mem::replace(&mut flow.data.credit, credit);
+            if credit != before {
+                self.chronicle.move_credit(of.flow, before, credit);
+            }
         }
     }
 

@@ -47,6 +47,7 @@ mod monitor;
 mod process_tree;
 mod program;
 mod record;
+pub mod recording;
 mod report;
 #[cfg(test)]
 mod samples;

@@ -7,6 +7,7 @@
 //! what that does not settle is looked up in the background.
 
 mod input;
+mod recorded;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use flowner_attribution::{
     self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, Waiter,
 };
-use flowner_capture::{Headers, Next, Statistics, decode};
+use flowner_capture::{Headers, Next, RawPacket, Statistics, decode};
 
 use self::input::{Feed, Opened, local_addresses};
 use crate::config::Config;
@@ -26,6 +27,7 @@ use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
 use crate::ledger::{Asked, Effect, Ledger};
 use crate::program::{Owner, Programs};
+use crate::recording::{self, Belonging, PacketEnd, Recall, Recorder};
 use crate::report::{Ending, InputInfo, Parts, Report};
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
@@ -35,8 +37,9 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// How often, at most, it is looked whether programs were installed.
 const INSTALLED: Duration = Duration::from_secs(60);
 
-/// After how many packets of a file it is asked how far it was read.
-const PROGRESS_STEP: u64 = 4_096;
+/// Packets of a file that are counted at a time. Those of a device or a pipe are counted one by
+/// one: a report shows them at once.
+const BATCH: usize = 256;
 
 /// The name by which frames are counted of devices of a file whose frames cannot be decoded.
 const UNKNOWN_LINK_TYPE: &str = "link-type";
@@ -63,6 +66,8 @@ struct Shared {
     events: Option<EventSender>,
     progress: Progress,
     programs: Programs,
+    /// Where packets are recorded, if they are.
+    recorder: Option<Arc<Recorder>>,
 }
 
 #[derive(Debug)]
@@ -98,7 +103,7 @@ impl Monitor {
     /// When the input cannot be opened, or owners are wanted and cannot be looked
     /// up on this system.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        Self::launch(config, None, Attributor::new)
+        Self::launch(config, Opened::new(config)?, None, None, Attributor::new)
     }
 
     /// As [`start`](Self::start), with the events as they happen.
@@ -107,7 +112,8 @@ impl Monitor {
     /// As for [`start`](Self::start).
     pub fn start_watched(config: &Config) -> Result<(Self, Events), Error> {
         let (sender, events) = events::queue(config.limits.events);
-        let monitor = Self::launch(config, Some(sender), Attributor::new)?;
+        let opened = Opened::new(config)?;
+        let monitor = Self::launch(config, opened, Some(sender), None, Attributor::new)?;
         Ok((monitor, events))
     }
 
@@ -118,16 +124,18 @@ impl Monitor {
     /// As for [`start`](Self::start).
     pub fn start_with(config: &Config, attributor: Attributor) -> Result<(Self, Events), Error> {
         let (sender, events) = events::queue(config.limits.events);
-        let monitor = Self::launch(config, Some(sender), || Ok(attributor))?;
+        let opened = Opened::new(config)?;
+        let monitor = Self::launch(config, opened, Some(sender), None, || Ok(attributor))?;
         Ok((monitor, events))
     }
 
     fn launch(
         config: &Config,
+        opened: Opened,
         events: Option<EventSender>,
+        recorder: Option<Arc<Recorder>>,
         attributor: impl FnOnce() -> Result<Attributor, attribution::Error>,
     ) -> Result<Self, Error> {
-        let opened = Opened::new(config)?;
         let attributor = match opened.attributor {
             _ if !config.owners => None,
             Some(attributor) => Some(attributor),
@@ -158,6 +166,7 @@ impl Monitor {
                 Some(_) if opened.clock.is_none() => Programs::of_this_host(),
                 Some(_) | None => Programs::without_facts(),
             },
+            recorder,
         });
         let service = match attributor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
@@ -169,11 +178,17 @@ impl Monitor {
             shared: Arc::clone(&shared),
             glance: service.as_ref().and_then(|service| service.take_glance()),
             service: service.clone(),
+            batch: match opened.feed.progress() {
+                Some(_) => BATCH,
+                None => 1,
+            },
             feed: opened.feed,
             extra_addresses: config.local_addresses.clone(),
             is_device: opened.info.is_live && opened.clock.is_none(),
             refreshed: Instant::now(),
-            packets: 0,
+            seen: Vec::new(),
+            told: Vec::new(),
+            recall: Recall::default(),
             effects: Vec::new(),
         };
         let thread = std::thread::Builder::new()
@@ -273,7 +288,8 @@ impl Monitor {
         ))
     }
 
-    fn join(&mut self) {
+    /// Waits for the capturing thread.
+    pub(crate) fn join(&mut self) {
         let Some(thread) = self.thread.take() else {
             return;
         };
@@ -327,8 +343,7 @@ impl Shared {
             ownership,
             last,
         } = event;
-        let owner = self.owner(ownership);
-        self.ledger().answer(waiter, owner, last, &mut effects);
+        self.write_down(waiter, ownership, last, &mut effects);
         self.carry_out(&mut effects, None, &mut None);
     }
 
@@ -357,8 +372,7 @@ impl Shared {
                             .and_then(|query| glance.as_mut()?.glance_closer(&query))
                             .and_then(|seen| service.glanced(waiter, seen));
                         if let Some(better) = better {
-                            let owner = self.owner(better);
-                            self.ledger().answer(waiter, owner, false, &mut more);
+                            self.write_down(waiter, better, false, &mut more);
                         }
                     }
                     (Effect::End(waiter), Some(service)) => service.end(waiter),
@@ -376,8 +390,21 @@ impl Shared {
             Lookup::Waiting => return,
             Lookup::Refused => return self.ledger().refused(waiter, effects),
         };
+        self.write_down(waiter, ownership, last, effects);
+    }
+
+    fn write_down(
+        &self,
+        waiter: Waiter,
+        ownership: Ownership,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         let owner = self.owner(ownership);
         self.ledger().answer(waiter, owner, last, effects);
+        if let Some(recorder) = &self.recorder {
+            recorder.answered();
+        }
     }
 
     /// An owner and whom it stands for, which may ask the system: not to be called while
@@ -412,6 +439,59 @@ fn now() -> Duration {
         .unwrap_or_default()
 }
 
+/// A packet, as far as it is counted.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    headers: Result<Headers, &'static str>,
+    time: Duration,
+    wire_len: u32,
+}
+
+impl Seen {
+    fn new(packet: &RawPacket<'_>) -> Self {
+        let headers = match packet.link_type {
+            Some(link_type) => decode(link_type, packet.data, packet.wire_len)
+                .map_err(flowner_capture::DecodeError::kind),
+            None => Err(UNKNOWN_LINK_TYPE),
+        };
+        Self {
+            headers,
+            time: packet.time,
+            wire_len: packet.wire_len,
+        }
+    }
+}
+
+/// Owners that are recorded with packets: the place of the packet, its end, the owner.
+type Told = Vec<(usize, PacketEnd, Owner)>;
+
+/// Counts packets, and the owners that were recorded with them; where the last one belongs.
+fn count(
+    shared: &Shared,
+    seen: &mut Vec<Seen>,
+    told: &mut Told,
+    effects: &mut Vec<Effect>,
+) -> Option<Belonging> {
+    let mut ledger = shared.ledger();
+    let mut told = told.drain(..).peekable();
+    let mut newest = None;
+    for (number, packet) in seen.drain(..).enumerate() {
+        newest = match &packet.headers {
+            Ok(headers) => Some(ledger.packet(&convert::packet(headers, packet.time), effects)),
+            Err(kind) => {
+                ledger.undecodable(kind, packet.time, packet.wire_len);
+                None
+            }
+        };
+        while let Some((_, end, owner)) = told.next_if(|(of, ..)| *of == number) {
+            if let Some(belonging) = newest {
+                ledger.recorded(belonging, end, owner);
+            }
+        }
+    }
+    newest
+}
+
 /// The capturing thread.
 struct Pump {
     shared: Arc<Shared>,
@@ -422,7 +502,12 @@ struct Pump {
     extra_addresses: Vec<std::net::IpAddr>,
     is_device: bool,
     refreshed: Instant,
-    packets: u64,
+    /// Packets that are counted at a time.
+    batch: usize,
+    /// Packets that are not counted yet, and the owners that are recorded with them.
+    seen: Vec<Seen>,
+    told: Told,
+    recall: Recall,
     effects: Vec<Effect>,
 }
 
@@ -438,6 +523,14 @@ impl Pump {
                 Err(error) => break Ending::Failed(error.to_string()),
             }
         };
+        count(
+            &self.shared,
+            &mut self.seen,
+            &mut self.told,
+            &mut self.effects,
+        );
+        self.shared
+            .carry_out(&mut self.effects, self.service.as_deref(), &mut self.glance);
         self.refresh_counters();
         self.shared.status().ending = ending.clone();
         self.shared.ended.notify_all();
@@ -448,13 +541,23 @@ impl Pump {
     fn step(&mut self) -> Result<Option<Ending>, flowner_capture::Error> {
         match self.feed.next()? {
             Next::Packet(packet) => {
-                let headers = match packet.link_type {
-                    Some(link_type) => decode(link_type, packet.data, packet.wire_len)
-                        .map_err(flowner_capture::DecodeError::kind),
-                    None => Err(UNKNOWN_LINK_TYPE),
-                };
-                let (time, wire_len) = (packet.time, packet.wire_len);
-                self.count(headers, time, wire_len);
+                self.seen.push(Seen::new(&packet));
+                let told = self.recall.owners(packet.comments, packet.time);
+                let number = self.seen.len() - 1;
+                self.told
+                    .extend(told.map(|(end, owner)| (number, end, owner)));
+                if self.seen.len() >= self.batch {
+                    let newest = count(
+                        &self.shared,
+                        &mut self.seen,
+                        &mut self.told,
+                        &mut self.effects,
+                    );
+                    if let Some(recorder) = &self.shared.recorder {
+                        recorder.push(&packet, newest, recording::now());
+                    }
+                    self.counted();
+                }
             }
             Next::Idle => {
                 self.shared.ledger().advance(now(), &mut self.effects);
@@ -468,22 +571,11 @@ impl Pump {
         Ok(None)
     }
 
-    fn count(&mut self, headers: Result<Headers, &'static str>, time: Duration, wire_len: u32) {
-        let mut ledger = self.shared.ledger();
-        match headers {
-            Ok(headers) => {
-                ledger.packet(&convert::packet(&headers, time), &mut self.effects);
-            }
-            Err(kind) => ledger.undecodable(kind, time, wire_len),
-        }
-        drop(ledger);
-        self.packets += 1;
-        if self.is_device {
-            if self.refreshed.elapsed() >= REFRESH {
-                self.refresh_counters();
-            }
-        } else if self.packets % PROGRESS_STEP == 1 {
+    fn counted(&mut self) {
+        if !self.is_device {
             self.refresh_progress();
+        } else if self.refreshed.elapsed() >= REFRESH {
+            self.refresh_counters();
         }
     }
 

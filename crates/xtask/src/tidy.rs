@@ -121,8 +121,12 @@ fn is_without_clock(path: &str) -> bool {
         "crates/attribution/src/policy/",
         "crates/attribution/src/matching.rs",
     ];
-    let in_core =
-        path.starts_with("crates/core/src/") && !path.starts_with("crates/core/src/monitor");
+    let with_clock = [
+        "crates/core/src/monitor",
+        "crates/core/src/recording/thread.rs",
+    ];
+    let in_core = path.starts_with("crates/core/src/")
+        && !with_clock.iter().any(|prefix| path.starts_with(prefix));
     in_core || pure.iter().any(|prefix| path.starts_with(prefix))
 }
 

@@ -4,6 +4,7 @@ mod about;
 mod flows;
 mod live;
 mod read;
+mod record;
 mod sockets;
 mod watch;
 
@@ -11,6 +12,7 @@ pub(crate) use about::{CompletionsArgs, ConfigArgs, DevicesArgs, DoctorArgs, Man
 pub(crate) use flows::{By, FlowArgs};
 pub(crate) use live::LiveArgs;
 pub(crate) use read::ReadArgs;
+pub(crate) use record::RecordArgs;
 pub(crate) use sockets::{SocketsArgs, WhoArgs};
 pub(crate) use watch::WatchArgs;
 
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Read a capture file: its flows, hosts, services
     Read(ReadArgs),
+    /// Capture into a pcapng file that tells the owner of each packet
+    Record(RecordArgs),
     /// List every socket with its owner; needs no capture privilege
     Sockets(SocketsArgs),
     /// Tell who owns a port, an endpoint or a connection

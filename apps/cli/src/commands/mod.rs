@@ -4,6 +4,7 @@ mod about;
 mod devices;
 mod doctor;
 mod read;
+mod record;
 mod report;
 mod sockets;
 mod watch;
@@ -38,8 +39,15 @@ pub(crate) fn run() -> ExitCode {
     let Some(command) = &cli.command else {
         return without_command(&cli.live);
     };
-    if let Command::Live(args) = command {
-        return live::run(args).unwrap_or_else(|failure| failure.report());
+    match command {
+        Command::Live(args) => {
+            return live::run(args).unwrap_or_else(|failure| failure.report());
+        }
+        // Standard output, which `Out` takes for itself, may be what is recorded to.
+        Command::Record(args) => {
+            return record::run(args).unwrap_or_else(|failure| failure.report());
+        }
+        _ => {}
     }
     let mut out = Out::new();
     let outcome = run_command(command, &chosen, &mut out);
@@ -103,6 +111,7 @@ fn run_command(command: &Command, chosen: &Chosen, out: &mut Out) -> Outcome {
         Command::Live(args) => live::run(args),
         Command::Watch(args) => watch::run(args, out),
         Command::Read(args) => read::run(args, out),
+        Command::Record(args) => record::run(args),
         Command::Sockets(args) => sockets::run(args, out),
         Command::Who(args) => who::run(args, out),
         Command::Devices(args) => devices::run(args, out),

@@ -212,6 +212,11 @@ impl<W: Write> Writer<W> {
         &self.out
     }
 
+    /// The output. Writing to it besides may make the file unreadable.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// The output, which may still have to be flushed.
     pub fn into_inner(self) -> W {
         self.out

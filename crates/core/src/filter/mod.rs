@@ -49,11 +49,14 @@ mod value;
 
 pub use error::FilterError;
 pub use subject::Subject;
+pub use value::amount;
 
 use std::fmt;
 use std::str::FromStr;
 
 use expression::Expression;
+use term::Term;
+use value::Text;
 
 /// What to choose; by default everything.
 ///
@@ -73,6 +76,23 @@ impl Filter {
             Ok(expression) => Ok(Self { expression }),
             Err(problem) => Err(problem.within(expression)),
         }
+    }
+
+    /// Chooses what a program owns: the term `program:` with this text.
+    pub fn of_program(text: &str) -> Self {
+        Self {
+            expression: Some(Expression::Term(Term::Program(Text::new(text)))),
+        }
+    }
+
+    /// Chooses what both do.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = match (self.expression, other.expression) {
+            (Some(one), Some(other)) => Some(Expression::all(vec![one, other])),
+            (one, other) => one.or(other),
+        };
+        Self { expression: both }
     }
 
     /// Whether the filter chooses this flow or socket.

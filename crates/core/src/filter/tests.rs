@@ -461,3 +461,17 @@ fn the_text_form_is_canonical() {
     check("bytes>1Ki host:10.1.2.3/8", "bytes>1024 host:10.0.0.0/8");
     check("remote:[::1]:80-80 fe80::1", "remote:[::1]:80 \"fe80::1\"");
 }
+
+#[test]
+fn filters_are_joined() {
+    let program = Filter::of_program("my \"app\"");
+    assert_eq!(program.to_string(), "program:\"my \"\"app\"\"\"");
+    let both = program
+        .clone()
+        .and(Filter::parse("port:1 or port:2").unwrap());
+    let text = "program:\"my \"\"app\"\"\" (port:1 or port:2)";
+    assert_eq!(both.to_string(), text);
+    assert_eq!(both, Filter::parse(text).unwrap());
+    assert_eq!(program.clone().and(Filter::default()), program);
+    assert_eq!(Filter::default().and(program.clone()), program);
+}

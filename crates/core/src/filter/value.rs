@@ -210,8 +210,11 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A whole number with a unit: `10`, `10k`, `1Mi`, `1GB`.
-pub(super) fn amount(text: &str) -> Result<u64, String> {
+/// Reads a whole number with a unit: `10`, `10k`, `1Mi`, `1GB`.
+///
+/// # Errors
+/// What is wrong with the text, as a sentence.
+pub fn amount(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let unit = unit.to_ascii_lowercase();

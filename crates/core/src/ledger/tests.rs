@@ -392,7 +392,9 @@ proptest! {
         for operation in operations {
             let mut effects = Vec::new();
             match operation {
-                Operation::Packet(packet) => ledger.packet(&packet, &mut effects),
+                Operation::Packet(packet) => {
+                    ledger.packet(&packet, &mut effects);
+                }
                 Operation::Undecodable(_) => {}
                 Operation::Advance(seconds) => {
                     ledger.advance(Duration::from_secs(seconds), &mut effects);

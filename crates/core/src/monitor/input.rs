@@ -21,6 +21,10 @@ pub(super) struct Opened {
     pub(super) info: InputInfo,
     /// The host's addresses, where they are known.
     pub(super) local: Option<LocalAddresses>,
+    /// What the frames begin with; of a file, the first ones.
+    pub(super) link_type: LinkType,
+    /// The devices of this host, where packets are from one.
+    pub(super) devices: Vec<Device>,
     /// Who tells the owners, where it is not the system.
     pub(super) attributor: Option<Attributor>,
     /// The clock of a host that is made up; its processes are not this system's either.
@@ -54,15 +58,17 @@ impl Opened {
             link_type: source.link_type().name(),
             is_live: devices.is_some(),
         };
-        let local = match devices {
-            Some(devices) => Some(local_addresses(&devices, &config.local_addresses)),
+        let local = match &devices {
+            Some(devices) => Some(local_addresses(devices, &config.local_addresses)),
             None if config.local_addresses.is_empty() => None,
             None => Some(config.local_addresses.iter().copied().collect()),
         };
         Ok(Self {
+            link_type: source.link_type(),
             feed: Feed::Capture(source),
             info,
             local,
+            devices: devices.unwrap_or_default(),
             attributor: None,
             clock: None,
         })
@@ -80,6 +86,8 @@ impl Opened {
             },
             feed: Feed::Demo(player),
             local: Some(demo::addresses().collect()),
+            link_type: LinkType::Ethernet,
+            devices: Vec::new(),
             attributor: Some(attributor),
             clock: Some(clock),
         }

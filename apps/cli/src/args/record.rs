@@ -1,0 +1,56 @@
+//! `flowner record`
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use flowner_core::filter::amount;
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// File to write; - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) write: PathBuf,
+    /// Device to capture from [default: the one with the default route]
+    #[arg(short, long, value_name = "DEVICE")]
+    pub(crate) interface: Option<String>,
+    /// Capture filter in libpcap's language, such as 'tcp port 443'
+    #[arg(short = 'f', long, value_name = "BPF")]
+    pub(crate) bpf: Option<String>,
+    /// Record only packets of flows that match, such as 'user:ada !port:22'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Record only packets of this program
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) owner_of: Option<String>,
+    /// Stop after this time, such as 10s or 5m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Take frames for other hosts too
+    #[arg(long)]
+    pub(crate) promiscuous: bool,
+    /// Record at most so many bytes of each frame
+    #[arg(short, long, value_name = "BYTES", default_value_t = 262_144)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=262_144))]
+    pub(crate) snap_length: u32,
+    /// Begin another file before one is larger, such as 100M
+    #[arg(long, value_name = "BYTES", value_parser = positive)]
+    pub(crate) rotate_size: Option<u64>,
+    /// Begin another file after this time, such as 1h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) rotate_time: Option<Duration>,
+    /// Keep so many files, and remove older ones
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) files: Option<NonZeroUsize>,
+    /// Write over a file that exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+fn positive(text: &str) -> Result<u64, String> {
+    match amount(text)? {
+        0 => Err("a file of no bytes cannot be written".to_owned()),
+        amount => Ok(amount),
+    }
+}

@@ -1,0 +1,178 @@
+//! `flowner record`
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use flowner_core::recording::{Output, Recording, RecordingConfig, Rotation, Tally};
+use flowner_core::{Config, Ending, Error, Filter, Input, Live, Report};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::RecordArgs;
+use crate::commands::sockets::set_handler;
+use crate::config;
+use crate::error::{ERROR, Failure, Outcome, say};
+use crate::format;
+
+/// Time between two changes of the status line.
+const FRAME: Duration = Duration::from_millis(250);
+
+pub(crate) fn run(args: &RecordArgs) -> Outcome {
+    let recording = recording(args)?;
+    if recording.output == Output::StandardOutput && io::stdout().is_terminal() {
+        let message =
+            "packets are no text for a terminal; name a file, or pipe them into a program";
+        return Err(Failure::Message(message.to_owned()));
+    }
+    let recording = Recording::start(&config(args), &recording).map_err(failure)?;
+    let stop = recording.stop_handle();
+    set_handler(move || stop.stop())?;
+    follow(&recording, args.duration);
+    let (report, tally) = recording.finish().map_err(failure)?;
+    tell_losses(&report, &tally);
+    match &report.ending {
+        Ending::Failed(message) => {
+            say(format_args!(
+                "flowner: the recording ended early: {message}"
+            ));
+            Ok(ExitCode::from(ERROR))
+        }
+        Ending::Running | Ending::Complete | Ending::Stopped => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn recording(args: &RecordArgs) -> Result<RecordingConfig, Failure> {
+    let rotation = Rotation {
+        size: args.rotate_size,
+        time: args.rotate_time,
+        files: args.files,
+    };
+    let is_standard_output = args.write.as_os_str() == "-";
+    let rotates = rotation.size.is_some() || rotation.time.is_some();
+    let wrong = match (rotates, rotation.files, is_standard_output) {
+        (true, _, true) => Some("standard output cannot be rotated; name a file"),
+        (false, Some(_), _) => {
+            Some("--files goes with --rotate-size or --rotate-time: there is one file otherwise")
+        }
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        return Err(Failure::Message(wrong.to_owned()));
+    }
+    let filter = config::filter(args.filter.as_deref())?;
+    Ok(RecordingConfig {
+        output: if is_standard_output {
+            Output::StandardOutput
+        } else {
+            Output::File(args.write.clone())
+        },
+        overwrite: args.force,
+        rotation,
+        filter: match &args.owner_of {
+            Some(program) => Filter::of_program(program).and(filter),
+            None => filter,
+        },
+    })
+}
+
+fn config(args: &RecordArgs) -> Config {
+    Config {
+        input: args
+            .interface
+            .clone()
+            .map_or(Input::DefaultDevice, Input::Device),
+        capture_filter: args.bpf.clone(),
+        live: Live {
+            snap_length: args.snap_length,
+            promiscuous: args.promiscuous,
+        },
+        ..Config::default()
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Exists { path } => Failure::Message(format!(
+            "{} exists already; name another file, or write over it with --force",
+            path.display()
+        )),
+        Error::Unwritable { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
+            Failure::ClosedPipe
+        }
+        error => error.into(),
+    }
+}
+
+/// Until the input ends; at the end of `duration`, ends it. On a terminal, shows what happens.
+fn follow(recording: &Recording, duration: Option<Duration>) {
+    let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
+    let line = io::stderr().is_terminal().then(|| status_line(recording));
+    loop {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        // Without a line, there is nothing to wake up for.
+        let frame = if line.is_some() {
+            FRAME
+        } else {
+            Duration::MAX / 2
+        };
+        if recording.wait_ended(left.map_or(frame, |left| left.min(frame))) {
+            break;
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            recording.stop_handle().stop();
+        }
+        if let Some(line) = &line {
+            line.set_message(status(&recording.tally()));
+        }
+    }
+    if let Some(line) = line {
+        line.finish_with_message(status(&recording.tally()));
+    }
+}
+
+fn status_line(recording: &Recording) -> ProgressBar {
+    let input = recording.input();
+    say(format_args!(
+        "recording from {} ({}); Ctrl-C ends",
+        input.name, input.link_type
+    ));
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{elapsed_precise}  {msg}") {
+        line.set_style(style);
+    }
+    line
+}
+
+/// `1200 packets, 96 % named, 1.1 MB, 3 dropped`
+fn status(tally: &Tally) -> String {
+    let named = (tally.named * 100).checked_div(tally.written).unwrap_or(0);
+    let mut parts = vec![
+        format::count(tally.written, "packet"),
+        format!("{named} % named"),
+        format::bytes(tally.bytes),
+    ];
+    if tally.files > 1 {
+        parts.push(format::count(tally.files, "file"));
+    }
+    if tally.too_slow + tally.failed > 0 {
+        parts.push(format!("{} dropped", tally.too_slow + tally.failed));
+    }
+    parts.join(", ")
+}
+
+/// What is not in the file, though it should be, is told wherever this runs.
+fn tell_losses(report: &Report, tally: &Tally) {
+    let kernel = report.capture.map_or(0, |capture| {
+        capture.dropped_by_kernel + capture.dropped_by_interface
+    });
+    for (count, why) in [
+        (kernel, "the kernel dropped them"),
+        (tally.too_slow, "they could not be written fast enough"),
+        (tally.failed, "they could not be written"),
+    ] {
+        if count > 0 {
+            let packets = format::count(count, "packet");
+            say(format_args!("flowner: {packets} not recorded: {why}"));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! `flowner record`: real processes on loopback in a network of their own, whose packets and
+//! owners Wireshark's tools and `flowner read` find in the file, whatever ends the recording.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::namespace::Namespace;
+use common::{DEADLINE, Running, flowner, json_lines, run, stderr, stdout};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Both ends of connections in one process each: the server says where it listens; the client
+/// connects, sends so many bytes, waits for as many, again and again.
+const SERVER: &str = "
+import socket, sys
+server = socket.create_server(('127.0.0.1', 0))
+print(server.getsockname()[1], flush=True)
+while True:
+    peer, _ = server.accept()
+    while data := peer.recv(65536): peer.sendall(data)
+    peer.close()
+";
+const CLIENT: &str = "
+import socket, sys, time
+for _ in range(int(sys.argv[2])):
+    with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as peer:
+        for _ in range(5):
+            peer.sendall(b'x' * 500)
+            peer.recv(65536)
+        time.sleep(0.05)
+print('done', flush=True)
+sys.stdin.read()
+";
+
+/// A recording of what a server and a client say to each other.
+struct Stage {
+    namespace: Namespace,
+    server: Running,
+    port: String,
+    folder: TempDir,
+}
+
+impl Stage {
+    fn new() -> Option<Self> {
+        let namespace = Namespace::new()?;
+        let server = Running::spawn(namespace.command("python3").args(["-c", SERVER]));
+        let port = server.line();
+        Some(Self {
+            namespace,
+            server,
+            port,
+            folder: tempfile::tempdir().unwrap(),
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("trace.pcapng")
+    }
+
+    /// Starts to record; returns when packets are captured.
+    fn record(&self, more: &[&str]) -> Running {
+        let mut command = self.namespace.command(env!("CARGO_BIN_EXE_flowner"));
+        command
+            .args(["record", "-i", "lo", "-w"])
+            .arg(self.path())
+            .args(more);
+        let recording = Running::spawn(&mut command);
+        let names = || {
+            let entries = std::fs::read_dir(self.folder.path()).unwrap();
+            entries.count()
+        };
+        // The device is open before the file is there.
+        wait_until(|| names() > 0);
+        recording
+    }
+
+    fn client(&self, connections: u32) -> Running {
+        let connections = connections.to_string();
+        let mut command = self.namespace.command("python3");
+        command.args(["-c", CLIENT, &self.port, &connections]);
+        Running::spawn(&mut command)
+    }
+}
+
+#[track_caller]
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it did not come to that in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runs a program of Wireshark; `None`, with a visible word, where it is missing.
+fn wireshark(program: &str, args: &[&str], file: &Path) -> Option<Output> {
+    let output = Command::new(program)
+        .args(args)
+        .arg(file)
+        .stdin(Stdio::null())
+        .output();
+    if output.is_err() {
+        eprintln!("SKIPPED: there is no {program}");
+    }
+    output.ok()
+}
+
+fn flows(path: &Path) -> Vec<Value> {
+    let output = run(&["read", path.to_str().unwrap(), "--json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let lines = json_lines(&stdout(&output));
+    lines
+        .into_iter()
+        .filter(|line| line["type"] == "flow")
+        .collect()
+}
+
+/// The pids of both ends of a flow: the client's and the server's.
+fn pids(flow: &Value) -> [Option<u64>; 2] {
+    ["owner", "remote_owner"].map(|owner| flow[owner]["processes"][0]["pid"].as_u64())
+}
+
+#[test]
+fn owners_are_in_the_file_and_read_again() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mut recording = stage.record(&[]);
+    let client = stage.client(3);
+    client.line_with(|line| line == "done");
+    recording.interrupt();
+    assert!(recording.child.wait().unwrap().success());
+    assert_eq!(recording.read_stderr(), "", "silent, where nobody watches");
+
+    let flows = flows(&stage.path());
+    assert_eq!(flows.len(), 3, "{flows:#?}");
+    let mut packets = 0;
+    for flow in &flows {
+        let expected = [&client, &stage.server].map(|process| Some(u64::from(process.pid())));
+        assert_eq!(pids(flow), expected, "{flow:#}");
+        assert_eq!(flow["remote"], format!("127.0.0.1:{}", stage.port));
+        let owner = &flow["owner"];
+        assert_eq!(owner["verdict"], "process");
+        assert_eq!(owner["match"], "five-tuple");
+        assert_eq!(owner["processes"][0]["user"], "root");
+        let path = owner["processes"][0]["path"].as_str().unwrap();
+        assert!(path.contains("python3"), "{path}");
+        assert!(owner["processes"][0]["started"].is_string());
+        packets += flow["sent"]["packets"].as_u64().unwrap();
+        packets += flow["received"]["packets"].as_u64().unwrap();
+    }
+    let by_program = run(&["read", stage.path().to_str().unwrap(), "--by", "program"]);
+    assert!(stdout(&by_program).contains("owners by bytes: named 100.0 %"));
+
+    let fields = ["-T", "fields", "-e", "frame.comment", "-r"];
+    if let Some(output) = wireshark("tshark", &fields, &stage.path()) {
+        let text = stdout(&output);
+        assert_eq!(text.lines().count() as u64, packets);
+        for line in text.lines() {
+            assert_eq!(
+                line.matches("flowner: program=python3").count(),
+                2,
+                "{line}"
+            );
+            assert!(line.contains(&format!("pid={} ", client.pid())), "{line}");
+            assert!(
+                line.contains(&format!("pid={} ", stage.server.pid())),
+                "{line}"
+            );
+        }
+    }
+    if let Some(output) = wireshark("capinfos", &[], &stage.path()) {
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = stdout(&output);
+        for expected in [
+            &format!("Number of packets:   {packets}"),
+            "Strict time order:   True",
+            "Capture application: flowner",
+            "Name = lo",
+            "Number of stat entries = 1",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+}
+
+#[test]
+fn only_the_packets_of_a_program() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    for (program, expected) in [("python", 2), ("no-such-program", 0)] {
+        let mut recording = stage.record(&["--owner-of", program, "--force"]);
+        let client = stage.client(2);
+        client.line_with(|line| line == "done");
+        recording.interrupt();
+        assert!(recording.child.wait().unwrap().success());
+        assert_eq!(flows(&stage.path()).len(), expected, "{program}");
+    }
+}
+
+#[test]
+fn a_killed_recording_can_be_read() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mut recording = stage.record(&[]);
+    let client = stage.client(1_000);
+    // It is written while it goes on.
+    let len = || std::fs::metadata(stage.path()).unwrap().len();
+    wait_until(|| len() > 20_000);
+    recording.child.kill().unwrap();
+    recording.child.wait().unwrap();
+    drop(client);
+    let flows = flows(&stage.path());
+    assert!(flows.len() > 1);
+    assert!(
+        flows
+            .iter()
+            .all(|flow| pids(flow)[1] == Some(stage.server.pid().into()))
+    );
+    if let Some(output) = wireshark("capinfos", &[], &stage.path()) {
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_ring_of_files() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mut recording = stage.record(&["--rotate-size", "10k", "--files", "3"]);
+    let client = stage.client(20);
+    client.line_with(|line| line == "done");
+    recording.interrupt();
+    assert!(recording.child.wait().unwrap().success());
+    let mut files: Vec<_> = std::fs::read_dir(stage.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        assert!(std::fs::metadata(&file).unwrap().len() <= 10_000);
+        assert!(!flows(&file).is_empty());
+    }
+}
+
+#[test]
+fn standard_output_can_be_piped_and_closed() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let client = stage.client(1_000);
+    let mut command = stage.namespace.command(env!("CARGO_BIN_EXE_flowner"));
+    command.args(["record", "-i", "lo", "-w", "-"]);
+    let mut recording = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = flowner()
+        .args(["read", "-", "--json"])
+        .stdin(recording.stdout.take().unwrap())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    client.line();
+    // Whoever reads goes away: that ends the recording, and is no error.
+    reader.kill().unwrap();
+    reader.wait().unwrap();
+    let output = recording.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+}
+
+/// Arguments, and part of what is said.
+#[track_caller]
+fn check(args: &[&str], said: &str) {
+    let output = run(&[&["record"], args].concat());
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains(said), "{said:?} in {error:?}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn what_cannot_be_written_is_one_clear_line() {
+    if Namespace::new().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there.pcapng");
+    std::fs::write(&there, "a file of somebody").unwrap();
+    let there = there.to_str().unwrap();
+    check(&["-i", "lo", "-w", there], "exists already");
+    assert_eq!(std::fs::read(there).unwrap(), b"a file of somebody");
+    let nowhere = folder.path().join("none/trace.pcapng");
+    check(
+        &["-i", "lo", "-w", nowhere.to_str().unwrap()],
+        "none/trace.pcapng cannot be written",
+    );
+    check(&["-i", "lo", "-w", "/dev/full", "--force"], "No space left");
+    check(&["-w", there, "--files", "3"], "--rotate-size");
+    check(&["-w", "-", "--rotate-size", "1M"], "standard output");
+    check(
+        &["-i", "no-such-device", "-w", "x.pcapng"],
+        "no-such-device",
+    );
+}
+
+/// A disk that is full after the first packets: a small file system in memory.
+#[test]
+fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let disk = stage.folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(&disk)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no privilege to mount a file system");
+        return;
+    }
+    let path = disk.join("trace.pcapng");
+    let mut command = stage.namespace.command(env!("CARGO_BIN_EXE_flowner"));
+    command.args(["record", "-i", "lo", "-w"]).arg(&path);
+    let mut recording = Running::spawn(&mut command);
+    wait_until(|| path.exists());
+    let client = stage.client(1_000);
+    let code = recording.child.wait().unwrap().code();
+    let error = recording.read_stderr();
+    let flows = flows(&path);
+    drop(client);
+    Command::new("umount").arg(&disk).status().unwrap();
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("No space left"), "{error}");
+    assert!(!flows.is_empty());
+}

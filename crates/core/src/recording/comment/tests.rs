@@ -1,0 +1,183 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::samples::{NEW_YEAR, curl, owner, user};
+
+#[track_caller]
+fn check(owner: Ownership, expected: &str) {
+    let written = write(PacketEnd::Source, &owner.clone().into());
+    assert_eq!(written, expected);
+    let (end, read) = read(&written, owner.evidence.observed_at).unwrap();
+    assert_eq!(end, PacketEnd::Source);
+    let recorded = Evidence {
+        source: Source::Recorded,
+        ..owner.evidence
+    };
+    assert_eq!((read.verdict, read.evidence), (owner.verdict, recorded));
+}
+
+#[test]
+fn every_verdict() {
+    check(
+        owner(Verdict::Process(curl()), Some(Match::FiveTuple)),
+        "flowner: program=curl pid=4242 user=ada uid=1000 \
+         started=2025-12-31T23:59:59.000000000Z path=/usr/bin/curl verdict=process \
+         match=five-tuple end=source",
+    );
+    let odd = Process {
+        user: Some(User { id: 7, name: None }),
+        unit: Some(Unit {
+            kind: UnitKind::Service,
+            name: "odd.service".to_owned(),
+        }),
+        path: Some("/opt/My \"Apps\"/a=b\\c\n".into()),
+        path_deleted: true,
+        ..Process::new(1, "My App")
+    };
+    check(
+        owner(Verdict::Process(Arc::new(odd)), None),
+        "flowner: program=\"a=b\\\\c\\n\" pid=1 process=\"My App\" uid=7 \
+         path=\"/opt/My \\\"Apps\\\"/a=b\\\\c\\n\" path-deleted=yes service=odd.service \
+         verdict=process end=source",
+    );
+    let two = [5, 6].map(|pid| Arc::new(Process::new(pid, "worker")));
+    check(
+        owner(Verdict::Shared(two.to_vec()), Some(Match::WildcardAddress)),
+        "flowner: program=worker pid=5 program=worker pid=6 verdict=shared \
+         match=wildcard-address end=source",
+    );
+    check(
+        owner(Verdict::Unknown(Reason::Gone), None),
+        "flowner: verdict=unknown reason=gone end=source",
+    );
+    let partial = Verdict::Partial {
+        user: Some(user(1000, "ada")),
+        unit: Some(Unit {
+            kind: UnitKind::Container,
+            name: "0123".to_owned(),
+        }),
+    };
+    check(
+        owner(partial, Some(Match::FiveTuple)),
+        "flowner: user=ada uid=1000 container=0123 verdict=partial match=five-tuple end=source",
+    );
+}
+
+#[test]
+fn a_name_of_the_program_stands_before_that_of_the_process() {
+    let ownership = owner(Verdict::Process(curl()), None);
+    let mut owner = Owner::from(ownership.clone());
+    if let Party::Program(program) = &mut owner.party {
+        Arc::make_mut(program).name = "Web Browser".to_owned();
+    }
+    let written = write(PacketEnd::Destination, &owner);
+    assert!(
+        written.starts_with("flowner: program=\"Web Browser\" pid=4242 process=curl user=ada"),
+        "{written}"
+    );
+    let (end, read) = read(&written, UNIX_EPOCH).unwrap();
+    assert_eq!(
+        (end, read.verdict),
+        (PacketEnd::Destination, ownership.verdict)
+    );
+}
+
+#[test]
+fn of_many_processes_some_are_named() {
+    let many = (0..100).map(|pid| Arc::new(Process::new(pid, "worker")));
+    let written = write(
+        PacketEnd::Source,
+        &owner(Verdict::Shared(many.collect()), None).into(),
+    );
+    assert!(written.contains(" more=92 "), "{written}");
+    let (_, read) = read(&written, UNIX_EPOCH).unwrap();
+    assert_eq!(read.verdict.processes().len(), MAX_PROCESSES);
+}
+
+#[test]
+fn comments_of_others_are_left_alone() {
+    for comment in [
+        "",
+        "retransmission, see ticket",
+        "flowner",
+        "flowner:",
+        "flowner: nothing of this form",
+        "flowner: program=a pid=1 verdict=process match=five-tuple",
+        "flowner: program=a pid=-1 verdict=process end=source",
+        "flowner: pid=1 verdict=process end=source",
+        "flowner: verdict=process end=source",
+        "flowner: verdict=shared end=source",
+        "flowner: verdict=unknown reason=whatever end=source",
+        "flowner: verdict=unknown reason=gone end=nowhere",
+        "flowner: program=\"a verdict=unknown reason=gone end=source",
+        "flowner: path=/a verdict=unknown reason=gone end=source",
+        "Flowner: verdict=unknown reason=gone end=source",
+    ] {
+        assert_eq!(read(comment, UNIX_EPOCH), None, "{comment}");
+    }
+    // What later versions add is no obstacle.
+    let comment = "flowner: verdict=unknown reason=gone colour=\"dark red\" end=source";
+    assert!(read(comment, UNIX_EPOCH).is_some());
+}
+
+fn processes() -> impl Strategy<Value = Process> {
+    let unit = (0..UNIT_KINDS.len(), ".{0,9}");
+    let parts = (
+        any::<u32>(),
+        ".{0,20}",
+        option::of(".{0,20}"),
+        any::<bool>(),
+        option::of((any::<u32>(), option::of(".{0,9}"))),
+        option::of(0..NEW_YEAR.as_secs()),
+        option::of(unit),
+    );
+    parts.prop_map(
+        |(pid, name, path, path_deleted, user, started, unit)| Process {
+            path: path.map(PathBuf::from),
+            path_deleted,
+            user: user.map(|(id, name)| User { id, name }),
+            started: started.map(|at| UNIX_EPOCH + Duration::new(at, 7)),
+            unit: unit.map(|(kind, name)| Unit {
+                kind: UNIT_KINDS[kind],
+                name,
+            }),
+            ..Process::new(pid, name)
+        },
+    )
+}
+
+fn verdicts() -> impl Strategy<Value = Verdict> {
+    let some = proptest::collection::vec(processes().prop_map(Arc::new), 1..=MAX_PROCESSES);
+    prop_oneof![
+        processes().prop_map(|process| Verdict::Process(Arc::new(process))),
+        some.prop_map(Verdict::Shared),
+        processes().prop_map(|Process { user, unit, .. }| Verdict::Partial { user, unit }),
+        (0..Reason::ALL.len()).prop_map(|reason| Verdict::Unknown(Reason::ALL[reason])),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        verdict in verdicts(),
+        matched in option::of(0..MATCHES.len()),
+        namespace in option::of((any::<u64>(), option::of(".{0,9}"))),
+    ) {
+        let mut ownership = owner(verdict, matched.map(|matched| MATCHES[matched]));
+        ownership.evidence.source = Source::Recorded;
+        ownership.evidence.namespace =
+            namespace.map(|(id, name)| Arc::new(NetworkNamespace { id, name }));
+        let written = write(PacketEnd::Destination, &ownership.clone().into());
+        prop_assert!(!written.contains(['\n', '\0']), "one line: {written}");
+        let read = read(&written, ownership.evidence.observed_at);
+        prop_assert_eq!(read, Some((PacketEnd::Destination, ownership)));
+    }
+
+    #[test]
+    fn nothing_that_is_read_is_a_panic(comment in "flowner:( [a-z-]{1,9}=[ -~\"\\\\é]{0,9}){0,9}") {
+        let _anything = read(&comment, UNIX_EPOCH);
+    }
+}

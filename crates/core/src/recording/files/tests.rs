@@ -1,0 +1,179 @@
+use std::num::NonZeroUsize;
+
+use flowner_capture::{FileReader, LinkType};
+use tempfile::TempDir;
+
+use super::*;
+use crate::filter::Filter;
+use crate::samples::NEW_YEAR;
+
+fn config(folder: &TempDir, rotation: Rotation) -> RecordingConfig {
+    RecordingConfig {
+        output: Output::File(folder.path().join("trace.pcapng")),
+        overwrite: false,
+        rotation,
+        filter: Filter::default(),
+    }
+}
+
+fn origin() -> Origin {
+    Origin {
+        section: Section::default(),
+        interface: Interface::new(LinkType::RawIp),
+    }
+}
+
+/// Writes so many packets of 100 bytes, one a second, and closes the file.
+fn write(config: &RecordingConfig, packets: u8) -> Files {
+    let mut files = Files::begin(config, origin(), NEW_YEAR).unwrap();
+    let mut now = NEW_YEAR;
+    for number in 0..packets {
+        now = NEW_YEAR + Duration::from_secs(number.into());
+        let packet = Packet {
+            time: now,
+            wire_len: 100,
+            data: &[number; 100],
+            comments: &["a comment".to_owned()],
+        };
+        files.packet(&packet, now, Counters::default).unwrap();
+    }
+    files.finish(now, &Counters::default()).unwrap();
+    files
+}
+
+/// The names of the files, and the first bytes of their packets.
+fn written(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let mut reader = FileReader::new(File::open(&path).unwrap()).unwrap();
+            let mut packets = vec![];
+            while let Some(packet) = reader.next().unwrap() {
+                packets.push(packet.data[0]);
+            }
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, packets)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn without_rotation_there_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&folder, Rotation::default());
+    let files = write(&config, 5);
+    let expected = [("trace.pcapng".to_owned(), vec![0, 1, 2, 3, 4])];
+    assert_eq!(written(&folder), expected);
+    let len = fs::metadata(folder.path().join("trace.pcapng"))
+        .unwrap()
+        .len();
+    assert_eq!((files.bytes(), files.count()), (len, 1));
+}
+
+#[test]
+fn by_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation {
+        time: Some(Duration::from_secs(2)),
+        ..Rotation::default()
+    };
+    write(&config(&folder, rotation), 5);
+    let expected = [
+        ("trace_00001_20260101T000000Z.pcapng", vec![0, 1]),
+        ("trace_00002_20260101T000002Z.pcapng", vec![2, 3]),
+        ("trace_00003_20260101T000004Z.pcapng", vec![4]),
+    ];
+    assert_eq!(
+        written(&folder),
+        expected.map(|(name, packets)| (name.to_owned(), packets))
+    );
+}
+
+#[test]
+fn by_size_none_is_larger() {
+    for size in [1, 400, 700, 1_000, 5_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation {
+            size: Some(size),
+            ..Rotation::default()
+        };
+        let files = write(&config(&folder, rotation), 20);
+        let all = written(&folder);
+        let packets: Vec<u8> = all
+            .iter()
+            .flat_map(|(_, packets)| packets.clone())
+            .collect();
+        assert_eq!(packets, (0..20).collect::<Vec<_>>(), "none is lost");
+        assert_eq!(files.count(), all.len() as u64);
+        let mut sum = 0;
+        for (name, packets) in &all {
+            let len = fs::metadata(folder.path().join(name)).unwrap().len();
+            // Where even one packet does not fit, there is one.
+            assert!(len <= size || packets.len() == 1, "{name}: {len} of {size}");
+            sum += len;
+        }
+        assert_eq!(files.bytes(), sum);
+        assert!(all.len() > 1 || size == 5_000);
+    }
+}
+
+#[test]
+fn a_ring_keeps_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation {
+        time: Some(Duration::from_secs(1)),
+        files: NonZeroUsize::new(2),
+        ..Rotation::default()
+    };
+    let files = write(&config(&folder, rotation), 5);
+    let packets: Vec<_> = written(&folder)
+        .into_iter()
+        .map(|(_, packets)| packets)
+        .collect();
+    assert_eq!(packets, [[3], [4]]);
+    assert_eq!(files.count(), 5);
+}
+
+#[test]
+fn a_file_that_is_there_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&folder, Rotation::default());
+    write(&config, 1);
+    let error = Files::begin(&config, origin(), NEW_YEAR).unwrap_err();
+    assert!(matches!(error, Error::Exists { .. }), "{error:?}");
+    assert_eq!(written(&folder)[0].1, [0]);
+    config.overwrite = true;
+    write(&config, 2);
+    assert_eq!(written(&folder)[0].1, [0, 1]);
+}
+
+#[test]
+fn no_folder_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&folder, Rotation::default());
+    config.output = Output::File(folder.path().join("none/trace.pcapng"));
+    let error = Files::begin(&config, origin(), NEW_YEAR).unwrap_err();
+    let Error::Unwritable { path, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(error.to_string().contains(path.to_str().unwrap()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&folder, Rotation::default());
+    config.output = Output::File("/dev/full".into());
+    config.overwrite = true;
+    let error = Files::begin(&config, origin(), NEW_YEAR)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("/dev/full") && error.contains("No space left"),
+        "{error}"
+    );
+}
