@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -14,46 +16,68 @@ use common::{DEADLINE, Running, flowner, json_lines, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Both ends of connections in one process each: the server says where it listens; the client
-/// connects, sends so many bytes, waits for as many, again and again.
-const SERVER: &str = "
-import socket, sys
-server = socket.create_server(('127.0.0.1', 0))
-print(server.getsockname()[1], flush=True)
-while True:
-    peer, _ = server.accept()
-    while data := peer.recv(65536): peer.sendall(data)
-    peer.close()
-";
-const CLIENT: &str = "
-import socket, sys, time
-for _ in range(int(sys.argv[2])):
-    with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as peer:
-        for _ in range(5):
-            peer.sendall(b'x' * 500)
-            peer.recv(65536)
-        time.sleep(0.05)
-print('done', flush=True)
-sys.stdin.read()
-";
+/// Says something to the test, which reads lines.
+fn say(text: impl std::fmt::Display) {
+    println!("\nSAYS {text}");
+}
+
+/// What a helper says next.
+fn said(role: &Running) -> String {
+    let line = role.line_with(|line| line.starts_with("SAYS "));
+    line["SAYS ".len()..].to_owned()
+}
+
+/// What the helpers do; nothing when run as a test. The server answers with what it is sent;
+/// the client has connections to it, one after the other.
+#[test]
+fn role() {
+    let Ok(role) = std::env::var("ROLE") else {
+        return;
+    };
+    let argument = std::env::var("ARGUMENT").unwrap();
+    if role == "server" {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        say(listener.local_addr().unwrap());
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = stream.try_clone().unwrap();
+            let _closed_by_peer = std::io::copy(&mut reader, &mut stream);
+        }
+    }
+    let (server, connections) = argument.split_once(' ').unwrap();
+    for number in 0..connections.parse().unwrap() {
+        let mut stream = TcpStream::connect(server).unwrap();
+        for _ in 0..5 {
+            stream.write_all(&[b'x'; 500]).unwrap();
+            stream.read_exact(&mut [0; 500]).unwrap();
+        }
+        // Long enough to be seen by whoever looks for it.
+        std::thread::sleep(Duration::from_millis(50));
+        if number == 0 {
+            say("begun");
+        }
+    }
+    say("done");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
 
 /// A recording of what a server and a client say to each other.
 struct Stage {
     namespace: Namespace,
     server: Running,
-    port: String,
+    address: String,
     folder: TempDir,
 }
 
 impl Stage {
     fn new() -> Option<Self> {
         let namespace = Namespace::new()?;
-        let server = Running::spawn(namespace.command("python3").args(["-c", SERVER]));
-        let port = server.line();
+        let server = start(&namespace, "server", "");
+        let address = said(&server);
         Some(Self {
             namespace,
             server,
-            port,
+            address,
             folder: tempfile::tempdir().unwrap(),
         })
     }
@@ -80,11 +104,20 @@ impl Stage {
     }
 
     fn client(&self, connections: u32) -> Running {
-        let connections = connections.to_string();
-        let mut command = self.namespace.command("python3");
-        command.args(["-c", CLIENT, &self.port, &connections]);
-        Running::spawn(&mut command)
+        let argument = format!("{} {connections}", self.address);
+        start(&self.namespace, "client", &argument)
     }
+}
+
+/// Starts this test's own program in another role.
+fn start(namespace: &Namespace, role: &str, argument: &str) -> Running {
+    let program = std::env::current_exe().unwrap();
+    let mut command = namespace.command(program.to_str().unwrap());
+    command
+        .args(["--exact", "role", "--nocapture", "--test-threads=1"])
+        .env("ROLE", role)
+        .env("ARGUMENT", argument);
+    Running::spawn(&mut command)
 }
 
 #[track_caller]
@@ -131,7 +164,8 @@ fn owners_are_in_the_file_and_read_again() {
     };
     let mut recording = stage.record(&[]);
     let client = stage.client(3);
-    client.line_with(|line| line == "done");
+    assert_eq!(said(&client), "begun");
+    assert_eq!(said(&client), "done");
     recording.interrupt();
     assert!(recording.child.wait().unwrap().success());
     assert_eq!(recording.read_stderr(), "", "silent, where nobody watches");
@@ -142,13 +176,13 @@ fn owners_are_in_the_file_and_read_again() {
     for flow in &flows {
         let expected = [&client, &stage.server].map(|process| Some(u64::from(process.pid())));
         assert_eq!(pids(flow), expected, "{flow:#}");
-        assert_eq!(flow["remote"], format!("127.0.0.1:{}", stage.port));
+        assert_eq!(flow["remote"], stage.address);
         let owner = &flow["owner"];
         assert_eq!(owner["verdict"], "process");
         assert_eq!(owner["match"], "five-tuple");
         assert_eq!(owner["processes"][0]["user"], "root");
         let path = owner["processes"][0]["path"].as_str().unwrap();
-        assert!(path.contains("python3"), "{path}");
+        assert!(path.contains("/record-"), "{path}");
         assert!(owner["processes"][0]["started"].is_string());
         packets += flow["sent"]["packets"].as_u64().unwrap();
         packets += flow["received"]["packets"].as_u64().unwrap();
@@ -162,7 +196,7 @@ fn owners_are_in_the_file_and_read_again() {
         assert_eq!(text.lines().count() as u64, packets);
         for line in text.lines() {
             assert_eq!(
-                line.matches("flowner: program=python3").count(),
+                line.matches("flowner: program=record-").count(),
                 2,
                 "{line}"
             );
@@ -193,10 +227,11 @@ fn only_the_packets_of_a_program() {
     let Some(stage) = Stage::new() else {
         return;
     };
-    for (program, expected) in [("python", 2), ("no-such-program", 0)] {
+    for (program, expected) in [("record-", 2), ("no-such-program", 0)] {
         let mut recording = stage.record(&["--owner-of", program, "--force"]);
         let client = stage.client(2);
-        client.line_with(|line| line == "done");
+        assert_eq!(said(&client), "begun");
+        assert_eq!(said(&client), "done");
         recording.interrupt();
         assert!(recording.child.wait().unwrap().success());
         assert_eq!(flows(&stage.path()).len(), expected, "{program}");
@@ -235,7 +270,8 @@ fn a_ring_of_files() {
     };
     let mut recording = stage.record(&["--rotate-size", "10k", "--files", "3"]);
     let client = stage.client(20);
-    client.line_with(|line| line == "done");
+    assert_eq!(said(&client), "begun");
+    assert_eq!(said(&client), "done");
     recording.interrupt();
     assert!(recording.child.wait().unwrap().success());
     let mut files: Vec<_> = std::fs::read_dir(stage.folder.path())
@@ -269,7 +305,7 @@ fn standard_output_can_be_piped_and_closed() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    client.line();
+    assert_eq!(said(&client), "begun");
     // Whoever reads goes away: that ends the recording, and is no error.
     reader.kill().unwrap();
     reader.wait().unwrap();
@@ -322,7 +358,7 @@ fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
     let disk = stage.folder.path().join("disk");
     std::fs::create_dir(&disk).unwrap();
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=200k", "tmpfs"])
         .arg(&disk)
         .status();
     if !mounted.is_ok_and(|status| status.success()) {

@@ -124,6 +124,13 @@ impl Report {
         flows.chain(undecodable).sum::<Counters>() + self.retired.total.total()
     }
 
+    /// Whether owners were looked for, or are recorded in the file.
+    pub fn tells_owners(&self) -> bool {
+        let mut flows = self.flows.iter();
+        self.owners.is_some()
+            || flows.any(|flow| flow.owner.is_some() || flow.remote_owner.is_some())
+    }
+
     /// Flows that are counted in the totals but not listed any more.
     pub fn unlisted_flows(&self) -> u64 {
         self.retired.total.flows

@@ -333,7 +333,7 @@ impl<'a> DeviceLine<'a> {
 
 /// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
 /// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `not-asked`, or
-/// unknown by reason; `null` where nobody is looked for), `undecodable` by reason, `dropped` (packets that the kernel
+/// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
 /// or the device did not hand over; `null` for files), `complete`; `message` where it
 /// is not complete because of a failure.
 #[derive(Debug, Clone, Serialize)]
@@ -357,7 +357,7 @@ impl<'a> SummaryLine<'a> {
         Self {
             total: report.total().into(),
             flows: report.flows.len() as u64 + report.unlisted_flows(),
-            owners: report.owners.map(|_| Coverages(report.coverage())),
+            owners: report.tells_owners().then(|| Coverages(report.coverage())),
             undecodable: Reasons(&report.undecodable),
             dropped: report
                 .capture

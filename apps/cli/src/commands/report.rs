@@ -240,7 +240,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         printable(&report.input.name),
         report.input.link_type,
     )?;
-    if report.owners.is_some() {
+    if report.tells_owners() {
         writeln!(out, "owners by bytes: {}", coverage(report))?;
     }
     let counted = |(name, counters): &(&str, Counters)| format!("{name} {}", counters.packets);

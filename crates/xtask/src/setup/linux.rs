@@ -88,6 +88,8 @@ pub(crate) fn libpcap() -> Result<(), Failure> {
 
 fn install(manager: &Manager, packages: &[&str]) -> Result<(), Failure> {
     let mut install = as_root(manager.program);
+    // Packages that ask something are to take what they would suggest.
+    install.env("DEBIAN_FRONTEND", "noninteractive");
     install.args(manager.install).args(packages);
     if !is_root() && !exists("sudo") {
         return Err(Failure(format!(

@@ -58,6 +58,7 @@ pub(crate) fn for_tests() -> Result<(), Failure> {
         run(Command::new("rustup").args(["component", "add", component]))?;
     }
     screen();
+    wireshark();
     Ok(())
 }
 
@@ -85,6 +86,21 @@ fn screen() {
         Ok(true) => {}
         Ok(false) => println!("setup: no Xvfb here; tests of windows are skipped"),
         Err(Failure(why)) => println!("setup: {why}; tests of windows are skipped"),
+    }
+}
+
+/// Installs Wireshark's tools on Debian, which what is recorded is tested with. Where they are
+/// missing, those tests say so.
+fn wireshark() {
+    if exists("tshark") && exists("capinfos") {
+        return;
+    }
+    match platform::install_debian(&["tshark", "wireshark-common"]) {
+        Ok(true) => {}
+        Ok(false) => println!("setup: without tshark, some tests are skipped"),
+        Err(Failure(message)) => {
+            println!("setup: without tshark, some tests are skipped: {message}")
+        }
     }
 }
 
