@@ -1,8 +1,9 @@
 //! From what was typed to what the core is told.
 
-use flowner_core::{Config, Filter, Input, Limits, Live};
+use flowner_core::filter::Network;
+use flowner_core::{Config, Filter, Input, Limits, Live, Reading};
 
-use crate::args::{FlowArgs, LiveArgs, ReadArgs, WatchArgs};
+use crate::args::{FlowArgs, LiveArgs, Local, ReadArgs, WatchArgs};
 use crate::error::Failure;
 
 /// A file may be listed whole, as far as memory goes.
@@ -35,6 +36,11 @@ pub(crate) fn of_read(args: &ReadArgs) -> Config {
             Input::File(args.file.clone())
         },
         limits: FILE_LIMITS,
+        reading: Reading {
+            guess_local: args.flows.local.is_empty(),
+            from: args.from,
+            to: args.to,
+        },
         ..of_flows(&args.flows)
     }
 }
@@ -60,8 +66,15 @@ fn device(name: Option<&str>) -> Input {
 fn of_flows(args: &FlowArgs) -> Config {
     Config {
         capture_filter: args.bpf.clone(),
-        local_addresses: args.local.clone(),
+        local_networks: args.local.iter().filter_map(network).collect(),
         ..Config::default()
+    }
+}
+
+const fn network(local: &Local) -> Option<Network> {
+    match local {
+        Local::Nobody => None,
+        Local::Network(network) => Some(*network),
     }
 }
 

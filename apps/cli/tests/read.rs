@@ -62,7 +62,11 @@ fn every_capture_file_gives_the_same_twice_and_never_fails_badly() {
             "{name}: {code:?} {}",
             stderr(&first)
         );
-        assert_eq!(code == Some(2), !first.stderr.is_empty(), "{name}");
+        // What is wrong is told, and what was guessed.
+        let said = stderr(&first);
+        let is_told = |line: &str| line.starts_with("flowner: taking ");
+        let wrong = said.lines().filter(|line| !is_told(line)).count();
+        assert_eq!(code == Some(2), wrong > 0, "{name}: {said}");
         let lines = json_lines(&stdout(&first));
         if let Some(summary) = lines.last() {
             assert_eq!(summary["type"], "summary", "{name}");
@@ -210,4 +214,107 @@ fn standard_input() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert!(stdout(&output).contains("1 packet, 32 B in 1 flow"));
+}
+
+/// A host with private address 2 and five servers, and somebody else's datagram.
+fn of_a_host(folder: &TempDir) -> PathBuf {
+    let servers = (10..15).map(|server| packet(server, [2, 200], [server, 53]));
+    let packets: Vec<Vec<u8>> = servers.collect();
+    let others = packet(20, [7, 200], [8, 53]);
+    file(
+        folder,
+        &[pcap_header(101), packets.concat(), others].concat(),
+    )
+}
+
+#[test]
+fn whose_capture_it_is_can_be_guessed_given_and_left_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_a_host(&folder);
+    let directions = |arguments: &[&str]| {
+        let output = read(&path, &[&["--json"], arguments].concat());
+        assert!(output.status.success());
+        let lines = json_lines(&stdout(&output));
+        let flows = lines.iter().filter(|line| line["type"] == "flow");
+        let directions: Vec<_> = flows
+            .map(|flow| flow["direction"].as_str().unwrap().to_owned())
+            .collect();
+        let head = lines[0].clone();
+        (
+            head,
+            directions[0].clone(),
+            directions[5].clone(),
+            stderr(&output),
+        )
+    };
+    let (head, ours, others, said) = directions(&[]);
+    assert_eq!(head["local"], serde_json::json!(["10.0.0.2"]));
+    assert_eq!(head["local_from"], "guess");
+    assert_eq!((ours.as_str(), others.as_str()), ("outgoing", "forwarded"));
+    assert!(said.contains("taking 10.0.0.2 for the host"), "{said}");
+    assert_eq!(said.lines().count(), 1);
+
+    let (head, ours, others, said) = directions(&["--local", "none"]);
+    assert_eq!(head.get("local"), None);
+    assert_eq!((ours.as_str(), others.as_str()), ("unknown", "unknown"));
+    assert_eq!(said, "");
+
+    let (head, ours, others, said) = directions(&["--local", "10.0.0.8/29"]);
+    assert_eq!(head.get("local"), None);
+    assert_eq!((ours.as_str(), others.as_str()), ("incoming", "incoming"));
+    assert_eq!(said, "");
+    let output = read(&path, &["--local", "10.0.0.0/33"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_part_of_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_a_host(&folder);
+    let check = |arguments: &[&str], expected: &str| {
+        let text = stdout(&read(&path, &[arguments, &["--local", "none"]].concat()));
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    };
+    check(&[], "6 packets");
+    check(&["--from", "+1s"], "5 packets");
+    check(&["--to", "+1s"], "2 packets");
+    check(
+        &["--from", "1970-01-01T00:00:11Z", "--to", "+3s"],
+        "3 packets",
+    );
+    let output = read(&path, &["--from", "yesterday"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("is no time"));
+}
+
+#[test]
+fn comma_separated_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = of_a_host(&folder);
+    let csv = |arguments: &[&str]| {
+        let output = read(&path, &[&["--csv", "--local", "none"], arguments].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let flows = csv(&["--top", "2"]);
+    let lines: Vec<_> = flows.split("\r\n").collect();
+    assert_eq!(lines.len(), 4, "{flows}");
+    assert!(lines[0].starts_with("protocol,local_address,local_port,"));
+    assert!(
+        lines[1].starts_with("udp,10.0.0.2,200,10.0.0.10,53,unknown,"),
+        "{flows}"
+    );
+    for (by, head) in [
+        ("program", "program,flows,"),
+        ("process", "process,pid,user,flows,"),
+        ("host", "host,flows,"),
+        ("service", "service,protocol,port,flows,"),
+        ("protocol", "protocol,flows,"),
+    ] {
+        let text = csv(&["--by", by]);
+        assert!(text.starts_with(head), "{by}: {text}");
+        assert!(text.lines().count() > 1);
+    }
+    let output = read(&path, &["--csv", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
 }

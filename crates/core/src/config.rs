@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+use crate::filter::Network;
 
 /// The resolved configuration of a [`Monitor`](crate::Monitor).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +22,12 @@ pub struct Config {
     /// Whether owners are looked up; only live capture can.
     pub owners: bool,
     /// Addresses that count as this host's own, in addition to those of its
-    /// devices. For files they are the only ones: a file does not say whose it is.
+    /// devices. For a file they are the only ones, if there are any.
     pub local_addresses: Vec<IpAddr>,
+    /// As [`local_addresses`](Self::local_addresses), all of a network.
+    pub local_networks: Vec<Network>,
+    /// How files are read.
+    pub reading: Reading,
     /// The bounds of what is kept in memory.
     pub limits: Limits,
 }
@@ -32,8 +40,68 @@ impl Default for Config {
             live: Live::default(),
             owners: true,
             local_addresses: Vec::new(),
+            local_networks: Vec::new(),
+            reading: Reading::default(),
             limits: Limits::default(),
         }
+    }
+}
+
+/// How files are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reading {
+    /// Whether the addresses of the host that captured are found out where none are given:
+    /// from the file, if that tells them, else from the first packets. [`Report::whose`] tells
+    /// them.
+    ///
+    /// [`Report::whose`]: crate::Report::whose
+    pub guess_local: bool,
+    /// Packets before this are left out.
+    pub from: Option<Moment>,
+    /// Packets after this are left out.
+    pub to: Option<Moment>,
+}
+
+/// A point in the time of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// So long after the Unix epoch.
+    At(Duration),
+    /// So long after the first packet of the file.
+    AfterFirst(Duration),
+}
+
+impl Moment {
+    /// In the time of packets, whose first one was captured then.
+    pub(crate) fn since_epoch(self, first: Duration) -> Duration {
+        match self {
+            Self::At(time) => time,
+            Self::AfterFirst(time) => first.saturating_add(time),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    /// RFC 3339, such as `2026-01-01T00:00:00Z`, the parts at its end and the `Z` optional;
+    /// or the time after the first packet, such as `+10s` or `+1m 30s`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no time; expected one like 2026-01-01T00:00:00Z, or +10s after \
+                     the first packet"
+            )
+        };
+        if let Some(after) = text.strip_prefix('+') {
+            let after = humantime::parse_duration(after).map_err(|_| wrong())?;
+            return Ok(Self::AfterFirst(after));
+        }
+        let time = humantime::parse_rfc3339_weak(text).map_err(|_| wrong())?;
+        let since_epoch = time.duration_since(UNIX_EPOCH);
+        since_epoch.map(Self::At).map_err(|_| wrong())
     }
 }
 
@@ -118,6 +186,28 @@ impl Default for Limits {
             ended_flows: 10_000,
             groups: 10_000,
             events: 16_384,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let check = |text: &str, expected: Moment| assert_eq!(text.parse(), Ok(expected), "{text}");
+        let new_year = Duration::from_secs(1_767_225_600);
+        check("2026-01-01T00:00:00Z", Moment::At(new_year));
+        check("2026-01-01 00:00:00", Moment::At(new_year));
+        check(
+            "2026-01-01T00:00:00.5Z",
+            Moment::At(new_year + Duration::from_millis(500)),
+        );
+        check("+10s", Moment::AfterFirst(Duration::from_secs(10)));
+        check("+1m 30s", Moment::AfterFirst(Duration::from_secs(90)));
+        for wrong in ["", "+", "10s", "yesterday", "1969-01-01T00:00:00Z", "-1s"] {
+            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
         }
     }
 }

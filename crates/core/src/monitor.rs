@@ -20,15 +20,16 @@ use flowner_attribution::{
 use flowner_capture::{Headers, Next, RawPacket, Statistics, decode};
 
 use self::input::{Feed, Opened, local_addresses};
-use crate::config::Config;
+use crate::config::{Config, Moment, Reading};
 use crate::convert;
 use crate::demo;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
+use crate::guess;
 use crate::ledger::{Asked, Effect, Ledger};
 use crate::program::{Owner, Programs};
 use crate::recording::{self, Belonging, PacketEnd, Recall, Recorder};
-use crate::report::{Ending, InputInfo, Parts, Report};
+use crate::report::{Ending, InputInfo, Parts, Report, Whose};
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
 /// and this host's addresses when flows appear that are not its own.
@@ -40,6 +41,9 @@ const INSTALLED: Duration = Duration::from_secs(60);
 /// Packets of a file that are counted at a time. Those of a device or a pipe are counted one by
 /// one: a report shows them at once.
 const BATCH: usize = 256;
+
+/// The first packets of a file, by which it is guessed whose it is.
+const SAMPLE: usize = 10_000;
 
 /// The name by which frames are counted of devices of a file whose frames cannot be decoded.
 const UNKNOWN_LINK_TYPE: &str = "link-type";
@@ -74,6 +78,7 @@ struct Shared {
 struct Status {
     ending: Ending,
     capture: Option<Statistics>,
+    whose: Whose,
 }
 
 /// How far a file was read, in bytes.
@@ -158,6 +163,7 @@ impl Monitor {
             status: Mutex::new(Status {
                 ending: Ending::Running,
                 capture: None,
+                whose: opened.whose.clone(),
             }),
             ended: Condvar::new(),
             events,
@@ -182,8 +188,10 @@ impl Monitor {
                 Some(_) => BATCH,
                 None => 1,
             },
+            guesses: config.reading.guess_local && opened.whose == Whose::Unknown,
+            range: Range::new(&config.reading),
             feed: opened.feed,
-            extra_addresses: config.local_addresses.clone(),
+            config: config.clone(),
             is_device: opened.info.is_live && opened.clock.is_none(),
             refreshed: Instant::now(),
             seen: Vec::new(),
@@ -278,9 +286,10 @@ impl Monitor {
             }
             statistics
         });
+        let parts = self.shared.parts();
         let status = self.shared.status();
         Arc::new(Report::new(
-            self.shared.parts(),
+            parts,
             self.input.clone(),
             status.ending.clone(),
             status.capture,
@@ -317,8 +326,10 @@ impl Shared {
     }
 
     fn parts(&self) -> Parts {
+        let whose = self.status().whose.clone();
         let ledger = self.ledger();
         Parts {
+            whose,
             span: ledger.span(),
             now: ledger.now(),
             history: ledger.history(),
@@ -462,6 +473,48 @@ impl Seen {
     }
 }
 
+/// The packets that are counted, by their time.
+#[derive(Debug)]
+struct Range {
+    from: Option<Moment>,
+    to: Option<Moment>,
+    first: Option<Duration>,
+}
+
+impl Range {
+    const fn new(reading: &Reading) -> Self {
+        Self {
+            from: reading.from,
+            to: reading.to,
+            first: None,
+        }
+    }
+
+    fn contains(&mut self, time: Duration) -> bool {
+        let first = *self.first.get_or_insert(time);
+        let time_of = |moment: Moment| moment.since_epoch(first);
+        self.from.map(time_of).is_none_or(|from| from <= time)
+            && self.to.map(time_of).is_none_or(|to| time <= to)
+    }
+}
+
+/// Guesses whose packets these are, the first of a file, if that is yet to be guessed.
+fn guess(shared: &Shared, is_open: &mut bool, seen: &[Seen]) {
+    if !std::mem::take(is_open) {
+        return;
+    }
+    let packets = seen.iter().filter_map(|packet| {
+        let headers = packet.headers.as_ref().ok()?;
+        Some(convert::packet(headers, packet.time))
+    });
+    let addresses = guess::local_addresses(packets);
+    if !addresses.is_empty() {
+        let local = addresses.iter().copied().collect();
+        shared.ledger().set_local_addresses(local);
+        shared.status().whose = Whose::Guessed(addresses);
+    }
+}
+
 /// Owners that are recorded with packets: the place of the packet, its end, the owner.
 type Told = Vec<(usize, PacketEnd, Owner)>;
 
@@ -499,11 +552,14 @@ struct Pump {
     /// Asks for the owners of new flows before their sockets are gone.
     glance: Option<Box<dyn Glance>>,
     feed: Feed,
-    extra_addresses: Vec<std::net::IpAddr>,
+    config: Config,
     is_device: bool,
     refreshed: Instant,
     /// Packets that are counted at a time.
     batch: usize,
+    /// Whether it is yet to be guessed whose the packets are.
+    guesses: bool,
+    range: Range,
     /// Packets that are not counted yet, and the owners that are recorded with them.
     seen: Vec<Seen>,
     told: Told,
@@ -523,6 +579,7 @@ impl Pump {
                 Err(error) => break Ending::Failed(error.to_string()),
             }
         };
+        guess(&self.shared, &mut self.guesses, &self.seen);
         count(
             &self.shared,
             &mut self.seen,
@@ -540,13 +597,16 @@ impl Pump {
     /// Takes one packet, or whatever else comes.
     fn step(&mut self) -> Result<Option<Ending>, flowner_capture::Error> {
         match self.feed.next()? {
+            Next::Packet(packet) if !self.range.contains(packet.time) => {}
             Next::Packet(packet) => {
                 self.seen.push(Seen::new(&packet));
                 let told = self.recall.owners(packet.comments, packet.time);
                 let number = self.seen.len() - 1;
                 self.told
                     .extend(told.map(|(end, owner)| (number, end, owner)));
-                if self.seen.len() >= self.batch {
+                let batch = if self.guesses { SAMPLE } else { self.batch };
+                if self.seen.len() >= batch {
+                    guess(&self.shared, &mut self.guesses, &self.seen);
                     let newest = count(
                         &self.shared,
                         &mut self.seen,
@@ -605,7 +665,7 @@ impl Pump {
     fn refresh_addresses(&mut self) {
         match flowner_capture::devices() {
             Ok(devices) => {
-                let local = local_addresses(&devices, &self.extra_addresses);
+                let local = local_addresses(&devices, &self.config);
                 self.shared.ledger().set_local_addresses(local);
             }
             Err(error) => tracing::debug!(%error, "devices could not be listed again"),

@@ -21,6 +21,8 @@ pub struct Report {
     pub input: InputInfo,
     /// How the input ended, or that it has not.
     pub ending: Ending,
+    /// Whose packets they are.
+    pub whose: Whose,
     /// The earliest and the latest packet time, since the Unix epoch; `None` before
     /// the first packet.
     pub span: Option<(Duration, Duration)>,
@@ -53,6 +55,20 @@ pub struct InputInfo {
     pub is_live: bool,
 }
 
+/// Whose packets are read: which addresses are the host's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Nobody's that is known.
+    #[default]
+    Unknown,
+    /// This host's, or whose addresses were given.
+    Given,
+    /// The file tells these.
+    Told(Vec<IpAddr>),
+    /// These stand out in the first packets, which may be wrong.
+    Guessed(Vec<IpAddr>),
+}
+
 /// How a monitor's input ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
@@ -68,6 +84,7 @@ pub enum Ending {
 
 /// What a report is made of, all read under one lock.
 pub(crate) struct Parts {
+    pub(crate) whose: Whose,
     pub(crate) span: Option<(Duration, Duration)>,
     pub(crate) now: Duration,
     pub(crate) history: History,
@@ -88,6 +105,7 @@ impl Report {
         Self {
             input,
             ending,
+            whose: parts.whose,
             span: parts.span,
             now: parts.now,
             history: parts.history,
@@ -106,6 +124,7 @@ impl Report {
         let first = flows.iter().map(|flow| flow.first_seen).min();
         let last = flows.iter().map(|flow| flow.last_seen).max();
         let parts = Parts {
+            whose: Whose::Unknown,
             span: first.zip(last),
             now: last.unwrap_or_default(),
             history: History::new(),
@@ -158,6 +177,7 @@ impl Report {
         Self {
             input: self.input.clone(),
             ending: self.ending.clone(),
+            whose: self.whose.clone(),
             span: self.span,
             now: self.now,
             history: self.history.clone(),

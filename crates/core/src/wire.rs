@@ -35,7 +35,7 @@ use crate::changes::SocketChange;
 use crate::doctor::Check;
 use crate::program::Party;
 use crate::record::FlowRecord;
-use crate::report::{Ending, InputInfo, Report};
+use crate::report::{Ending, InputInfo, Report, Whose};
 use crate::sockets::socket_state_name;
 
 /// The version of the lines.
@@ -53,6 +53,8 @@ pub const JSON_SCHEMA: &str = include_str!("../schema/lines.json");
 
 /// The first line, `"type":"start"`: schema, command, and `input` and `link_type`
 /// where packets are read.
+/// `local` where addresses were taken for those of the host that captured though nobody gave
+/// them, and then `local_from`: `file` tells them, or they are a `guess`.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "start")]
@@ -63,6 +65,10 @@ pub struct HeadLine<'a> {
     input: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<&'a [IpAddr]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_from: Option<&'static str>,
 }
 
 impl<'a> HeadLine<'a> {
@@ -73,6 +79,8 @@ impl<'a> HeadLine<'a> {
             command,
             input: None,
             link_type: None,
+            local: None,
+            local_from: None,
         }
     }
 
@@ -84,6 +92,21 @@ impl<'a> HeadLine<'a> {
     /// Of `read`, from a file.
     pub fn read(input: &'a InputInfo) -> Self {
         Self::of_input("read", input)
+    }
+
+    /// The same, telling whose packets are read.
+    #[must_use]
+    pub fn with_local(self, whose: &'a Whose) -> Self {
+        let (local, from) = match whose {
+            Whose::Unknown | Whose::Given => (None, None),
+            Whose::Told(addresses) => (Some(&addresses[..]), Some("file")),
+            Whose::Guessed(addresses) => (Some(&addresses[..]), Some("guess")),
+        };
+        Self {
+            local,
+            local_from: from,
+            ..self
+        }
     }
 
     fn of_input(command: &'static str, input: &'a InputInfo) -> Self {

@@ -10,6 +10,8 @@ use crate::key::normalize;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalAddresses {
     own: HashSet<IpAddr>,
+    /// An address of each, and how many of its bits all have.
+    networks: Vec<(IpAddr, u8)>,
     broadcast: HashSet<IpAddr>,
 }
 
@@ -17,6 +19,18 @@ impl LocalAddresses {
     /// Adds one of the host's own addresses.
     pub fn add(&mut self, address: IpAddr) {
         self.own.insert(plain(address));
+    }
+
+    /// Adds all addresses of which so many bits are those of `address`: for the capture of
+    /// another host, or of a whole network. A v4-mapped IPv6 address counts from its bit 96.
+    pub fn add_network(&mut self, address: IpAddr, prefix: u8) {
+        let is_mapped = address.is_ipv6() && plain(address).is_ipv4();
+        let prefix = if is_mapped {
+            prefix.saturating_sub(96)
+        } else {
+            prefix
+        };
+        self.networks.push((plain(address), prefix));
     }
 
     /// Adds the directed broadcast address of a network that the host is in.
@@ -28,7 +42,12 @@ impl LocalAddresses {
     /// those that never leave a host (`127.0.0.0/8`, `::1`).
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = plain(address);
-        address.is_loopback() || self.own.contains(&address)
+        address.is_loopback() || self.own.contains(&address) || self.is_in_network(address)
+    }
+
+    fn is_in_network(&self, address: IpAddr) -> bool {
+        let mut networks = self.networks.iter();
+        networks.any(|(network, prefix)| begin_alike(*network, address, *prefix))
     }
 
     /// Where no broadcast address is set, systems give the interface's own in its place
@@ -62,6 +81,16 @@ pub(crate) fn is_group(address: IpAddr, local: Option<&LocalAddresses>) -> bool 
 fn is_broadcast(address: IpAddr, local: Option<&LocalAddresses>) -> bool {
     address == IpAddr::V4(Ipv4Addr::BROADCAST)
         || local.is_some_and(|local| local.is_broadcast(address))
+}
+
+/// Whether two addresses of one family have so many first bits in common.
+fn begin_alike(one: IpAddr, other: IpAddr, bits: u8) -> bool {
+    let differ = match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    differ >= u32::from(bits)
 }
 
 fn plain(address: IpAddr) -> IpAddr {
@@ -142,6 +171,33 @@ impl fmt::Display for Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks() {
+        let mut local = LocalAddresses::default();
+        local.add_network("10.1.0.0".parse().unwrap(), 16);
+        local.add_network("::ffff:192.0.2.64".parse().unwrap(), 96 + 26);
+        local.add_network("2001:db8::".parse().unwrap(), 32);
+        for (address, expected) in [
+            ("10.1.255.255", true),
+            ("10.2.0.0", false),
+            ("192.0.2.127", true),
+            ("::ffff:192.0.2.64", true),
+            ("192.0.2.128", false),
+            ("2001:db8:1::1", true),
+            ("2001:db9::1", false),
+        ] {
+            assert_eq!(
+                local.contains(address.parse().unwrap()),
+                expected,
+                "{address}"
+            );
+        }
+        let mut everybody = LocalAddresses::default();
+        everybody.add_network("0.0.0.0".parse().unwrap(), 0);
+        assert!(everybody.contains("8.8.8.8".parse().unwrap()));
+        assert!(!everybody.contains("2001:db8::1".parse().unwrap()));
+    }
 
     #[test]
     fn directions() {

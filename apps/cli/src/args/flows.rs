@@ -1,9 +1,10 @@
 //! Options that capturing and reading share.
 
-use std::net::IpAddr;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use flowner_core::Sort;
+use flowner_core::filter::Network;
 
 /// Options that capturing and reading share.
 #[derive(Debug, Args)]
@@ -14,18 +15,37 @@ pub(crate) struct FlowArgs {
     /// Show only flows that match, such as 'program:curl port:443 !state:closed'
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Option<String>,
-    /// Count this address as this host's own (repeatable)
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) local: Vec<IpAddr>,
+    /// Count this address or network as this host's own (repeatable); none for nobody's
+    #[arg(long, value_name = "ADDRESS[/PREFIX]")]
+    pub(crate) local: Vec<Local>,
     /// Order of the flows, such as bytes, -rate or program
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) sort: Option<Sort>,
     /// Show at most so many lines
-    #[arg(short = 'n', long, value_name = "LINES")]
+    #[arg(short = 'n', long, visible_alias = "top", value_name = "LINES")]
     pub(crate) limit: Option<usize>,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Whose packets they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Local {
+    /// It is not to be guessed.
+    Nobody,
+    Network(Network),
+}
+
+impl FromStr for Local {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::Nobody),
+            text => text.parse().map(Self::Network),
+        }
+    }
 }
 
 /// What a list is by.

@@ -9,7 +9,7 @@ mod sockets;
 mod watch;
 
 pub(crate) use about::{CompletionsArgs, ConfigArgs, DevicesArgs, DoctorArgs, ManArgs};
-pub(crate) use flows::{By, FlowArgs};
+pub(crate) use flows::{By, FlowArgs, Local};
 pub(crate) use live::LiveArgs;
 pub(crate) use read::ReadArgs;
 pub(crate) use record::RecordArgs;

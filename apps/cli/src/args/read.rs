@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use flowner_core::Moment;
 
 use super::{By, FlowArgs};
 
@@ -14,6 +15,15 @@ pub(crate) struct ReadArgs {
     /// What to list
     #[arg(long, value_enum, default_value_t = By::Flow)]
     pub(crate) by: By,
+    /// Leave out packets before this: 2026-01-01T00:00:00Z, or +10s after the first one
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<Moment>,
+    /// Leave out packets after this
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<Moment>,
+    /// Comma-separated values, with the names of the columns first
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
     #[command(flatten)]
     pub(crate) flows: FlowArgs,
 }

@@ -3,15 +3,15 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use flowner_core::Monitor;
 use flowner_core::wire::HeadLine;
+use flowner_core::{Monitor, Whose};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ReadArgs;
 use crate::commands::report;
 use crate::commands::sockets::set_handler;
 use crate::config;
-use crate::error::Outcome;
+use crate::error::{Outcome, say};
 use crate::out::Out;
 
 /// How long a file may take before there is a progress bar.
@@ -26,10 +26,26 @@ pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
     set_handler(move || stop.stop())?;
     show_progress(&monitor);
     let report = monitor.wait();
+    tell_whose(&report.whose);
+    if args.csv {
+        return report::write_csv(&report, args.by, &args.flows, &filter, out);
+    }
     if args.flows.json {
-        out.json(&HeadLine::read(&report.input))?;
+        out.json(&HeadLine::read(&report.input).with_local(&report.whose))?;
     }
     report::write(&report, args.by, &args.flows, &filter, out)
+}
+
+/// Directions and remote ends depend on it, so a guess is told.
+fn tell_whose(whose: &Whose) {
+    if let Whose::Guessed(addresses) = whose {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        say(format_args!(
+            "flowner: taking {} for the host that captured, as an end of most flows; --local says \
+             otherwise, --local none takes nobody",
+            addresses.join(" and ")
+        ));
+    }
 }
 
 /// Shows how far the file is read, until it is, if that takes long and somebody

@@ -10,7 +10,8 @@ use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
-    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, service_name, sort_flows,
+    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, csv, service_name,
+    sort_flows,
 };
 
 use crate::args::{By, FlowArgs};
@@ -44,6 +45,32 @@ pub(crate) fn write(
     }
     out.flush()?;
     Ok(exit_code(&report.ending))
+}
+
+/// Writes a final report as comma-separated values.
+pub(crate) fn write_csv(
+    report: &Report,
+    by: By,
+    args: &FlowArgs,
+    filter: &Filter,
+    out: &mut Out,
+) -> Outcome {
+    let report = &report.select(filter);
+    match by {
+        By::Flow => csv::flows(out, sorted_flows(report, args).iter())?,
+        By::Program => csv::programs(out, first(&report.programs(), args))?,
+        By::Process => csv::processes(out, first(&report.processes(), args))?,
+        By::Host => csv::hosts(out, first(&report.hosts(), args))?,
+        By::Service => csv::services(out, first(&report.services(), args))?,
+        By::Protocol => csv::protocols(out, first(&report.protocols(), args))?,
+    }
+    out.flush()?;
+    Ok(exit_code(&report.ending))
+}
+
+/// As many as are to be shown.
+fn first<'a, T>(all: &'a [T], args: &FlowArgs) -> &'a [T] {
+    &all[..args.limit.unwrap_or(usize::MAX).min(all.len())]
 }
 
 fn exit_code(ending: &Ending) -> ExitCode {

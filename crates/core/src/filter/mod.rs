@@ -49,7 +49,7 @@ mod value;
 
 pub use error::FilterError;
 pub use subject::Subject;
-pub use value::amount;
+pub use value::{Network, amount};
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// Text that is searched in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
@@ -44,7 +46,7 @@ impl Text {
 
 /// An address, or all with the same beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     /// Bits behind the prefix are zero.
     address: IpAddr,
     prefix: u8,
@@ -52,7 +54,7 @@ pub(super) struct Network {
 
 impl Network {
     /// The network of `address`; `None` if no address has so many bits.
-    pub(super) fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         match address {
             IpAddr::V4(v4) => {
                 let mask = u32::MAX.checked_shl(32_u32.checked_sub(prefix.into())?);
@@ -71,8 +73,40 @@ impl Network {
         }
     }
 
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    /// Its first address.
+    pub const fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// How many bits all of its addresses have in common.
+    pub const fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether this is one of its addresses.
+    pub fn contains(self, address: IpAddr) -> bool {
         address.is_ipv4() == self.address.is_ipv4() && Self::new(address, self.prefix) == Some(self)
+    }
+}
+
+impl From<IpAddr> for Network {
+    /// The one address alone.
+    fn from(address: IpAddr) -> Self {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        Self::new(address, prefix).unwrap_or(Self { address, prefix })
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 

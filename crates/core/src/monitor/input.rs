@@ -13,7 +13,7 @@ use flowner_flows::LocalAddresses;
 use crate::config::{Config, Demo, Input};
 use crate::demo::{self, DemoTable, Frame, Traffic};
 use crate::error::Error;
-use crate::report::InputInfo;
+use crate::report::{InputInfo, Whose};
 
 /// An input that is open, and what is known of it.
 pub(super) struct Opened {
@@ -21,6 +21,7 @@ pub(super) struct Opened {
     pub(super) info: InputInfo,
     /// The host's addresses, where they are known.
     pub(super) local: Option<LocalAddresses>,
+    pub(super) whose: Whose,
     /// What the frames begin with; of a file, the first ones.
     pub(super) link_type: LinkType,
     /// The devices of this host, where packets are from one.
@@ -58,16 +59,23 @@ impl Opened {
             link_type: source.link_type().name(),
             is_live: devices.is_some(),
         };
-        let local = match &devices {
-            Some(devices) => Some(local_addresses(devices, &config.local_addresses)),
-            None if config.local_addresses.is_empty() => None,
-            None => Some(config.local_addresses.iter().copied().collect()),
+        let told = match &devices {
+            None if config.reading.guess_local => source.addresses(),
+            _ => Vec::new(),
+        };
+        let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
+        let (local, whose) = match &devices {
+            Some(devices) => (Some(local_addresses(devices, config)), Whose::Given),
+            None if given => (Some(local_addresses(&[], config)), Whose::Given),
+            None if told.is_empty() => (None, Whose::Unknown),
+            None => (Some(told.iter().copied().collect()), Whose::Told(told)),
         };
         Ok(Self {
             link_type: source.link_type(),
             feed: Feed::Capture(source),
             info,
             local,
+            whose,
             devices: devices.unwrap_or_default(),
             attributor: None,
             clock: None,
@@ -86,6 +94,7 @@ impl Opened {
             },
             feed: Feed::Demo(player),
             local: Some(demo::addresses().collect()),
+            whose: Whose::Given,
             link_type: LinkType::Ethernet,
             devices: Vec::new(),
             attributor: Some(attributor),
@@ -104,13 +113,17 @@ fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
     })?)
 }
 
-pub(super) fn local_addresses(devices: &[Device], extra: &[std::net::IpAddr]) -> LocalAddresses {
+/// The addresses of devices, and those that were given.
+pub(super) fn local_addresses(devices: &[Device], given: &Config) -> LocalAddresses {
     let addresses = devices.iter().flat_map(|device| &device.addresses);
     let mut local: LocalAddresses = addresses
         .clone()
         .map(|address| address.ip)
-        .chain(extra.iter().copied())
+        .chain(given.local_addresses.iter().copied())
         .collect();
+    for network in &given.local_networks {
+        local.add_network(network.address(), network.prefix());
+    }
     for broadcast in addresses.filter_map(|address| address.broadcast) {
         local.add_broadcast(broadcast);
     }
