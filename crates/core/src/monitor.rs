@@ -7,6 +7,7 @@
 //! what that does not settle is looked up in the background.
 
 mod input;
+mod packets;
 mod recorded;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,18 +18,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use flowner_attribution::{
     self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, Waiter,
 };
-use flowner_capture::{Headers, Next, RawPacket, Statistics, decode};
+use flowner_capture::{Next, Statistics};
 
 use self::input::{Feed, Opened, local_addresses};
-use crate::config::{Config, Moment, Reading};
-use crate::convert;
+use self::packets::{Range, Seen, Told, count, guess};
+use crate::config::Config;
 use crate::demo;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
-use crate::guess;
 use crate::ledger::{Asked, Effect, Ledger};
 use crate::program::{Owner, Programs};
-use crate::recording::{self, Belonging, PacketEnd, Recall, Recorder};
+use crate::recording::{self, Recall, Recorder};
 use crate::report::{Ending, InputInfo, Parts, Report, Whose};
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
@@ -44,9 +44,6 @@ const BATCH: usize = 256;
 
 /// The first packets of a file, by which it is guessed whose it is.
 const SAMPLE: usize = 10_000;
-
-/// The name by which frames are counted of devices of a file whose frames cannot be decoded.
-const UNKNOWN_LINK_TYPE: &str = "link-type";
 
 /// Captures, counts and looks up owners until it is stopped or its input ends.
 #[derive(Debug)]
@@ -448,101 +445,6 @@ fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-}
-
-/// A packet, as far as it is counted.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    headers: Result<Headers, &'static str>,
-    time: Duration,
-    wire_len: u32,
-}
-
-impl Seen {
-    fn new(packet: &RawPacket<'_>) -> Self {
-        let headers = match packet.link_type {
-            Some(link_type) => decode(link_type, packet.data, packet.wire_len)
-                .map_err(flowner_capture::DecodeError::kind),
-            None => Err(UNKNOWN_LINK_TYPE),
-        };
-        Self {
-            headers,
-            time: packet.time,
-            wire_len: packet.wire_len,
-        }
-    }
-}
-
-/// The packets that are counted, by their time.
-#[derive(Debug)]
-struct Range {
-    from: Option<Moment>,
-    to: Option<Moment>,
-    first: Option<Duration>,
-}
-
-impl Range {
-    const fn new(reading: &Reading) -> Self {
-        Self {
-            from: reading.from,
-            to: reading.to,
-            first: None,
-        }
-    }
-
-    fn contains(&mut self, time: Duration) -> bool {
-        let first = *self.first.get_or_insert(time);
-        let time_of = |moment: Moment| moment.since_epoch(first);
-        self.from.map(time_of).is_none_or(|from| from <= time)
-            && self.to.map(time_of).is_none_or(|to| time <= to)
-    }
-}
-
-/// Guesses whose packets these are, the first of a file, if that is yet to be guessed.
-fn guess(shared: &Shared, is_open: &mut bool, seen: &[Seen]) {
-    if !std::mem::take(is_open) {
-        return;
-    }
-    let packets = seen.iter().filter_map(|packet| {
-        let headers = packet.headers.as_ref().ok()?;
-        Some(convert::packet(headers, packet.time))
-    });
-    let addresses = guess::local_addresses(packets);
-    if !addresses.is_empty() {
-        let local = addresses.iter().copied().collect();
-        shared.ledger().set_local_addresses(local);
-        shared.status().whose = Whose::Guessed(addresses);
-    }
-}
-
-/// Owners that are recorded with packets: the place of the packet, its end, the owner.
-type Told = Vec<(usize, PacketEnd, Owner)>;
-
-/// Counts packets, and the owners that were recorded with them; where the last one belongs.
-fn count(
-    shared: &Shared,
-    seen: &mut Vec<Seen>,
-    told: &mut Told,
-    effects: &mut Vec<Effect>,
-) -> Option<Belonging> {
-    let mut ledger = shared.ledger();
-    let mut told = told.drain(..).peekable();
-    let mut newest = None;
-    for (number, packet) in seen.drain(..).enumerate() {
-        newest = match &packet.headers {
-            Ok(headers) => Some(ledger.packet(&convert::packet(headers, packet.time), effects)),
-            Err(kind) => {
-                ledger.undecodable(kind, packet.time, packet.wire_len);
-                None
-            }
-        };
-        while let Some((_, end, owner)) = told.next_if(|(of, ..)| *of == number) {
-            if let Some(belonging) = newest {
-                ledger.recorded(belonging, end, owner);
-            }
-        }
-    }
-    newest
 }
 
 /// The capturing thread.
