@@ -99,7 +99,7 @@ fn wireshark() {
         Ok(true) => {}
         Ok(false) => println!("setup: without tshark, some tests are skipped"),
         Err(Failure(message)) => {
-            println!("setup: without tshark, some tests are skipped: {message}")
+            println!("setup: without tshark, some tests are skipped: {message}");
         }
     }
 }
