@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowner_core::wire::{FlowLine, HeadLine, SummaryLine};
+use flowner_core::{FlowRecord, csv};
 
 use crate::column::{self, Column};
 use crate::feed::Picture;
@@ -51,11 +52,16 @@ pub fn usual_place(format: Format) -> PathBuf {
 pub fn write(picture: &Arc<Picture>, format: Format, path: &Path) -> io::Result<usize> {
     let mut file = BufWriter::new(File::create(path)?);
     match format {
-        Format::Csv => csv(picture, &mut file)?,
+        Format::Csv => csv::flows(&mut file, listed(picture))?,
         Format::Json => json(picture, &mut file)?,
     }
     file.flush()?;
     Ok(picture.listed.len())
+}
+
+/// The flows that are listed, in their order.
+fn listed(picture: &Picture) -> impl Iterator<Item = &FlowRecord> {
+    (0..picture.listed.len()).filter_map(|row| picture.listed(row))
 }
 
 fn json(picture: &Picture, file: &mut impl Write) -> io::Result<()> {
@@ -67,67 +73,10 @@ fn json(picture: &Picture, file: &mut impl Write) -> io::Result<()> {
     };
     let mut line = |text: serde_json::Result<String>| writeln!(file, "{}", text?);
     line(serde_json::to_string(&head))?;
-    for row in 0..picture.listed.len() {
-        if let Some(flow) = picture.listed(row) {
-            line(serde_json::to_string(&FlowLine::new(flow)))?;
-        }
+    for flow in listed(picture) {
+        line(serde_json::to_string(&FlowLine::new(flow)))?;
     }
     line(serde_json::to_string(&SummaryLine::new(&picture.report)))
-}
-
-/// The columns of a CSV file, whatever is shown.
-const HEADS: &str = "program,pid,user,service,protocol,local,remote,direction,state,first_seen,\
-                     last_seen,sent_packets,sent_bytes,received_packets,received_bytes";
-
-fn csv(picture: &Picture, file: &mut impl Write) -> io::Result<()> {
-    writeln!(file, "{HEADS}")?;
-    for row in 0..picture.listed.len() {
-        let Some(flow) = picture.listed(row) else {
-            continue;
-        };
-        let owner = column::owner(flow);
-        let pid = owner.and_then(|owner| owner.verdict.processes().first().map(|it| it.pid));
-        let user = owner.and_then(column::user).unwrap_or_default();
-        let texts = [
-            column::party(flow).to_string(),
-            pid.map(|pid| pid.to_string()).unwrap_or_default(),
-            user,
-            column::service(flow),
-            flow.protocol.to_string(),
-            column::endpoint(flow, flow.local),
-            column::endpoint(flow, flow.remote),
-            flow.direction.name().to_owned(),
-            flow.state.name().to_owned(),
-            seconds(flow.first_seen),
-            seconds(flow.last_seen),
-            flow.sent.packets.to_string(),
-            flow.sent.bytes.to_string(),
-            flow.received.packets.to_string(),
-            flow.received.bytes.to_string(),
-        ];
-        let quoted = texts.map(|text| quoted(&text));
-        writeln!(file, "{}", quoted.join(","))?;
-    }
-    Ok(())
-}
-
-/// Seconds since the Unix epoch, with microseconds.
-fn seconds(time: std::time::Duration) -> String {
-    format!("{}.{:06}", time.as_secs(), time.subsec_micros())
-}
-
-/// A field (RFC 4180). One that a spreadsheet would take for a formula is made a text.
-fn quoted(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
 }
 
 /// A row as it is copied: its cells, with tabs between.
@@ -142,17 +91,4 @@ pub fn row(
         .iter()
         .map(|column| column.cell(flow, around).content());
     Some(cells.collect::<Vec<_>>().join("\t"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_quoted_where_they_must_be() {
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(quoted("a, \"b\""), "\"a, \"\"b\"\"\"");
-        assert_eq!(quoted("=1+1"), "'=1+1");
-        assert_eq!(quoted("-x,y"), "\"'-x,y\"");
-    }
 }

@@ -156,7 +156,7 @@ fn columns_are_hidden_and_shown() {
 fn what_is_shown_is_exported() {
     let folder = tempfile::tempdir().unwrap();
     for (format, name, head) in [
-        ("CSV", "flows.csv", "program,pid,"),
+        ("CSV", "flows.csv", "protocol,local_address,"),
         (
             "JSON lines",
             "flows.jsonl",

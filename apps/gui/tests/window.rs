@@ -216,7 +216,7 @@ fn live_traffic_is_shown_by_the_name_of_its_program() {
         let text = fs::read_to_string(&written).unwrap_or_default();
         let _again = fs::remove_file(&written);
         let is_talker =
-            |line: &str| line.contains(TALKER) && line.contains(&format!("127.0.0.1:{port}"));
+            |line: &str| line.contains(TALKER) && line.contains(&format!("127.0.0.1,{port}"));
         text.lines().any(is_talker)
     });
     assert!(screen.colors() > 60);

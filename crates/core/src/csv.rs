@@ -4,7 +4,7 @@
 //!
 //! Times are RFC 3339 in UTC with microseconds, bytes those of frames on the wire. What is not
 //! known is empty. Where several processes share a socket, their values stand in one field with
-//! `; ` between them.
+//! `; ` between them. Before a name that a spreadsheet would take for a formula, there is a `'`.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -252,6 +252,16 @@ fn time(time: Duration) -> String {
     humantime::format_rfc3339_micros(UNIX_EPOCH + time).to_string()
 }
 
+/// Whether a spreadsheet would take a field for a formula, which a process may have as its
+/// name. A login shell, such as `-bash`, is none.
+fn is_formula(field: &str) -> bool {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+    match field.strip_prefix('-') {
+        Some(rest) => !rest.chars().all(is_plain),
+        None => field.starts_with(['=', '+', '@', '\t', '\r']),
+    }
+}
+
 /// Fields with commas between them, in quotes where they need some (RFC 4180, section 2).
 fn line(out: &mut impl Write, fields: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
     for (place, field) in fields.into_iter().enumerate() {
@@ -259,6 +269,13 @@ fn line(out: &mut impl Write, fields: impl IntoIterator<Item = impl AsRef<str>>)
             out.write_all(b",")?;
         }
         let field = field.as_ref();
+        let text;
+        let field = if is_formula(field) {
+            text = format!("'{field}");
+            &text
+        } else {
+            field
+        };
         if field.contains(['"', ',', '\r', '\n']) {
             write!(out, "\"{}\"", field.replace('"', "\"\""))?;
         } else {
@@ -312,6 +329,21 @@ mod tests {
         // What is quoted has its commas in pairs of quotes.
         let outside: String = line.split('"').step_by(2).collect();
         assert_eq!(outside.matches(',').count(), FLOW.len() - 1, "{line}");
+    }
+
+    #[test]
+    fn no_name_is_a_formula() {
+        #[track_caller]
+        fn check(field: &str, expected: &str) {
+            let mut out = Vec::new();
+            line(&mut out, [field]).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\r\n"));
+        }
+        check("=1+1", "'=1+1");
+        check("@x,y", "\"'@x,y\"");
+        check("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0");
+        check("-bash", "-bash");
+        check("curl", "curl");
     }
 
     #[test]

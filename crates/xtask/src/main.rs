@@ -23,7 +23,7 @@ const HELP: &str = "\
 cargo xtask TASK
 
   setup                    install the system packages that are missing
-  run [-- ARGUMENTS]       set up, build, and watch this host (or run flowner ARGUMENTS)
+  run [-- ARGUMENTS]       set up, build, and show who uses the network (or run flowner ARGUMENTS)
   test                     set up, then format, clippy, layout, tests, documentation
   tidy                     the layout rules alone
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs

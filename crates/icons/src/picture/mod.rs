@@ -239,7 +239,6 @@ pub(crate) fn is_picture(path: &Path) -> bool {
 }
 
 /// Of the files that are read, the preferred first.
-#[cfg_attr(not(unix), expect(dead_code, reason = "there are no themes"))]
 pub(crate) const EXTENSIONS: [&str; 2] = ["png", "svg"];
 
 #[cfg(test)]
