@@ -28,10 +28,6 @@ use crate::{Process, User};
 /// How old the look at what changed may be when it is said who holds a socket: a
 /// descriptor that was passed to another process since may be missed.
 const FRESH: Duration = Duration::from_millis(100);
-/// Where there are very many processes, it may be older, so that these looks take one in
-/// so many parts of the time at most; but never older than this.
-const SHARE: u32 = 50;
-const STALE: Duration = Duration::from_secs(1);
 /// Processes for which a second thread is worth its start.
 const MANY: usize = 64;
 
@@ -58,8 +54,6 @@ pub(super) struct Holders {
     looks: AtomicU64,
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
-    /// How long that is good.
-    good_for: Mutex<Duration>,
     scanned_all: Mutex<Option<Instant>>,
     /// The newest id when all processes were listed.
     listed_until: Mutex<Option<u32>>,
@@ -85,7 +79,6 @@ impl Holders {
             index: Mutex::default(),
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
-            good_for: Mutex::new(FRESH),
             scanned_all: Mutex::default(),
             listed_until: Mutex::default(),
         })
@@ -141,8 +134,7 @@ impl Holders {
         let mut found = self.quick(wanted, scratch);
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
-        let good_for = *lock(&self.good_for);
-        let is_fresh = |at: Instant| at + good_for >= asked;
+        let is_fresh = |at: Instant| at + FRESH >= asked;
         let is_orphan = self.is_orphan(inode);
         let is_to_be_found = found.is_empty() && !is_orphan;
         if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
@@ -183,9 +175,7 @@ impl Holders {
     pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
         let checks = self.checks(self.is_anybody_new(), scratch);
         self.check(&checks);
-        let began = checks.began;
         self.look_at_changed(checks, uid, scratch);
-        *lock(&self.good_for) = (began.elapsed() * SHARE).clamp(FRESH, STALE);
     }
 
     /// What several threads can do of [`refresh`](Self::refresh): each calls
