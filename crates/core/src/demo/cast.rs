@@ -155,8 +155,8 @@ pub(super) static CAST: &[Actor] = &[
         owner: Owner::Each(Who {
             parent: 5101,
             user: (42, "_apt"),
-            arguments: &["/usr/lib/apt/methods/https"],
-            ..who("https", 5120, "/usr/lib/apt/methods/https")
+            arguments: &["apt-get", "upgrade"],
+            ..who("apt-get", 5120, "/usr/bin/apt-get")
         }),
         talks: &[Talk { remotes: &["192.0.2.10", "192.0.2.11"], from: 205.0, every: 260.0, lasts: 42.0, beat: 0.05, sent: 220, received: 61_000, ..WEB }],
     },
@@ -227,8 +227,8 @@ pub(super) static CAST: &[Actor] = &[
     Actor {
         owner: Owner::Each(Who {
             parent: 5540,
-            arguments: &["git-remote-https", "origin", "https://git.example.org/flowner"],
-            ..who("git-remote-https", 5544, "/usr/lib/git-core/git-remote-https")
+            arguments: &["git", "fetch", "origin"],
+            ..who("git", 5544, "/usr/bin/git")
         }),
         talks: &[Talk { remotes: &["198.51.100.55"], from: 60.0, every: 85.0, lasts: 4.0, beat: 0.3, sent: 1_500, received: 33_000, ..WEB }],
     },
