@@ -113,7 +113,7 @@ fn app() -> App {
     }
     let launch = Launch {
         origin: Some(Origin::Demo(Demo::Recorded)),
-        capture_filter: None,
+        ..Launch::default()
     };
     // Nobody runs its tasks, so the demo ends at once.
     let (mut app, _tasks) = App::new(launch, Store::nowhere());

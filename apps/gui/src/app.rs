@@ -1,8 +1,10 @@
 //! The app: which page is shown, what is watched, and what pages cannot do themselves.
 
+mod tasks;
+
 use std::path::PathBuf;
 
-use flowner_core::doctor::{self, Checkup};
+use flowner_core::doctor::Checkup;
 use iced::theme::Mode;
 use iced::{Element, Event, Subscription, Task, Theme, event, system, window};
 
@@ -10,14 +12,17 @@ use crate::column::Surroundings;
 use crate::devices;
 use crate::export::{self, Format};
 use crate::feed::{News, Picture};
+use crate::format;
 use crate::keys::{Intent, Keys};
 use crate::launch::Launch;
 use crate::page::start::Failure;
-use crate::page::{Context, Page, help, inspect, overview, preferences, program, start};
+use crate::page::{Context, Page, help, inspect, overview, preferences, program, start, viewpoint};
 use crate::picture::Pictures;
 use crate::session::{Condition, Origin, Session};
 use crate::settings::{Settings, Store};
 use crate::theme::Colors;
+use crate::viewpoint::Viewpoint;
+use tasks::{ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint};
 
 /// All that the app knows.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub struct App {
     overview: overview::State,
     inspect: inspect::State,
     program: program::State,
+    /// The sheet that asks whose capture a file is, if it is open.
+    viewpoint: Option<viewpoint::State>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +70,8 @@ pub enum Message {
     Inspect(inspect::Message),
     Program(program::Message),
     Preferences(preferences::Message),
+    ViewpointWanted,
+    Viewpoint(viewpoint::Message),
 }
 
 impl App {
@@ -71,6 +80,7 @@ impl App {
         let Launch {
             origin,
             capture_filter,
+            viewpoint,
         } = launch;
         let (pictures, found) = Pictures::start();
         let mut app = Self {
@@ -88,9 +98,12 @@ impl App {
             overview: overview::State::default(),
             inspect: inspect::State::default(),
             program: program::State::default(),
+            viewpoint: None,
         };
         let theme = system::theme().map(Message::SystemThemeChanged);
-        let opened = origin.map_or_else(check_up, |origin| app.watch(origin, capture_filter));
+        let opened = origin.map_or_else(check_up, |origin| {
+            app.watch_from(origin, capture_filter, viewpoint)
+        });
         let icons = Task::run(found, |()| Message::IconsFound);
         (app, Task::batch([theme, icons, opened]))
     }
@@ -183,9 +196,7 @@ impl App {
             Message::IconsFound | Message::FileChosen(None) | Message::PathChosen(None) => {}
             Message::Exported(result) => {
                 self.notice = Some(match result {
-                    Ok(flows) => {
-                        format!("{} flows were written", crate::format::count(flows as u64))
-                    }
+                    Ok(flows) => format!("Wrote {}", format::counted(flows as u64, "flow")),
                     Err(message) => format!("Nothing was written: {message}"),
                 });
             }
@@ -209,6 +220,8 @@ impl App {
                 let action = self.program.update(message, picture);
                 return self.act_on_program(action);
             }
+            Message::ViewpointWanted => return self.ask_for_viewpoint(),
+            Message::Viewpoint(message) => return self.take_viewpoint(message),
             Message::Preferences(message) => {
                 preferences::update(&mut self.settings, message);
                 self.keep_settings();
@@ -224,6 +237,12 @@ impl App {
             self.has_help = !matches!(intent, Intent::Help | Intent::Leave);
             return Task::none();
         }
+        if self.viewpoint.is_some() {
+            if intent == Intent::Leave {
+                self.viewpoint = None;
+            }
+            return Task::none();
+        }
         match intent {
             Intent::Overview => return self.go(Page::Overview),
             Intent::Inspect => return self.go(Page::Inspect),
@@ -234,6 +253,7 @@ impl App {
             Intent::Pause => return self.update(Message::PauseToggled),
             Intent::Stop => return self.update(Message::StopWanted),
             Intent::OpenFile => return ask_for_file(),
+            Intent::Viewpoint => return self.ask_for_viewpoint(),
             Intent::Larger => self.zoom(self.settings.zoomed(true)),
             Intent::Smaller => self.zoom(self.settings.zoomed(false)),
             Intent::NormalSize => self.zoom(100),
@@ -377,16 +397,48 @@ impl App {
 
     /// Watches something else.
     fn watch(&mut self, origin: Origin, capture_filter: Option<String>) -> Task<Message> {
+        self.watch_from(origin, capture_filter, Viewpoint::default())
+    }
+
+    fn watch_from(
+        &mut self,
+        origin: Origin,
+        capture_filter: Option<String>,
+        viewpoint: Viewpoint,
+    ) -> Task<Message> {
         self.sessions += 1;
         let id = self.sessions;
         let ended_flows = self.settings.ended_flows;
-        let (session, news) = Session::start(id, origin, capture_filter, ended_flows);
+        let (session, news) = Session::start(id, origin, viewpoint, capture_filter, ended_flows);
         self.session = Some(session);
         self.overview = overview::State::default();
         self.inspect = inspect::State::default();
         self.program = program::State::default();
+        self.viewpoint = None;
         self.notice = None;
         Task::run(news, move |news| Message::News(id, news))
+    }
+
+    /// Asks whose capture the file is that is shown.
+    fn ask_for_viewpoint(&mut self) -> Task<Message> {
+        let Some(session) = self.session.as_ref().filter(|session| session.is_file()) else {
+            return Task::none();
+        };
+        self.viewpoint = Some(viewpoint::State::new(&session.viewpoint));
+        focus_viewpoint()
+    }
+
+    fn take_viewpoint(&mut self, message: viewpoint::Message) -> Task<Message> {
+        let action = self.viewpoint.as_mut().map(|sheet| sheet.update(message));
+        match (action, &self.session) {
+            (Some(viewpoint::Action::See(viewpoint)), Some(session)) => {
+                let (origin, filter) = (session.origin.clone(), session.capture_filter.clone());
+                return self.watch_from(origin, filter, viewpoint);
+            }
+            (Some(viewpoint::Action::None), _) => {}
+            _ => self.viewpoint = None,
+        }
+        Task::none()
     }
 
     fn take_news(&mut self, id: u64, news: News) -> Task<Message> {
@@ -457,11 +509,13 @@ impl App {
     /// What is shown.
     pub fn view(&self) -> Element<'_, Message> {
         let page = crate::page::frame(self, self.view_page());
-        let shown = if self.has_help {
-            iced::widget::stack![page, help::view(Message::HelpClosed, self.colors())].into()
+        let sheet = if self.has_help {
+            Some(help::view(Message::HelpClosed, self.colors()))
         } else {
-            page
+            let asked = self.viewpoint.as_ref();
+            asked.map(|sheet| sheet.view(self.colors()).map(Message::Viewpoint))
         };
+        let shown = iced::widget::stack![page].push(sheet);
         Keys::new(shown, Message::Intended).into()
     }
 
@@ -488,38 +542,4 @@ impl App {
     pub fn condition(&self) -> Option<Condition> {
         self.session.as_ref().map(Session::condition)
     }
-}
-
-/// Looks what works here, which takes a moment.
-fn check_up() -> Task<Message> {
-    let examine = async {
-        let program = std::env::current_exe().unwrap_or_else(|_| "flowner-gui".into());
-        doctor::examine(&program)
-    };
-    Task::perform(examine, Message::CheckedUp)
-}
-
-fn focus_search() -> Task<Message> {
-    iced::widget::operation::focus(inspect::SEARCH)
-}
-
-fn ask_for_file() -> Task<Message> {
-    let dialog = rfd::AsyncFileDialog::new()
-        .set_title("Open a capture file")
-        .add_filter("Captures", &["pcap", "pcapng", "cap"])
-        .add_filter("All files", &["*"]);
-    Task::perform(dialog.pick_file(), |file| {
-        Message::FileChosen(file.map(|file| file.path().to_owned()))
-    })
-}
-
-fn ask_for_path(format: Format) -> Task<Message> {
-    let usual = export::usual_place(format);
-    let name = usual.file_name().unwrap_or_default().to_string_lossy();
-    let dialog = rfd::AsyncFileDialog::new()
-        .set_title("Export flows")
-        .set_file_name(name);
-    Task::perform(dialog.save_file(), |file| {
-        Message::PathChosen(file.map(|file| file.path().to_owned()))
-    })
 }

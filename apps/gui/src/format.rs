@@ -4,6 +4,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_core::flows::Counters;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// In what traffic is measured.
@@ -123,6 +125,12 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// So many of something: `1 packet`, `1 234 packets`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// A share of a whole in per cent; only a whole is 100.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -158,17 +166,14 @@ pub fn span(span: Duration) -> String {
     }
 }
 
-/// A time of day in UTC, from the time since the Unix epoch.
+/// A time of day where this host is, from the time since the Unix epoch.
 pub fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{hour:02}:{minute:02}:{second:02}")
+    told(time, &TimeZone::system(), "%H:%M:%S")
 }
 
-/// A date and time of day in UTC.
+/// A date and time of day where this host is, with the name of its time zone.
 pub fn date(time: Duration) -> String {
-    let (year, month, day) = civil(time.as_secs() / 86_400);
-    format!("{year}-{month:02}-{day:02} {} UTC", clock(time))
+    told(time, &TimeZone::system(), "%Y-%m-%d %H:%M:%S %Z")
 }
 
 /// A wall-clock time, as [`date`].
@@ -176,22 +181,18 @@ pub fn date_of(time: SystemTime) -> String {
     date(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// The date of a day since the Unix epoch (Howard Hinnant, `civil_from_days`).
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
+/// A time as strftime(3) has it. A damaged file can tell times for which there is no date.
+fn told(time: Duration, zone: &TimeZone, how: &str) -> String {
+    let seconds = i64::try_from(time.as_secs()).ok();
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(
+        || "?".to_owned(),
+        |time| {
+            time.to_zoned_datetime(zone.clone())
+                .strftime(how)
+                .to_string()
+        },
+    )
 }
 
 #[cfg(test)]
@@ -219,6 +220,8 @@ mod tests {
         assert_eq!(count(7), "7");
         assert_eq!(count(1_234_567), "1\u{2009}234\u{2009}567");
         assert_eq!(count(100_000), "100\u{2009}000");
+        assert_eq!(counted(1, "flow"), "1 flow");
+        assert_eq!(counted(2_000, "flow"), "2\u{2009}000 flows");
     }
 
     #[test]
@@ -237,17 +240,20 @@ mod tests {
         check(3_599, "59 min");
         check(7_500, "2 h 05");
         check(400_000, "4 d");
-        assert_eq!(
-            date(Duration::from_secs(1_768_467_600)),
-            "2026-01-15 09:00:00 UTC"
-        );
-        assert_eq!(
-            date(Duration::from_secs(951_782_399)),
-            "2000-02-28 23:59:59 UTC"
-        );
-        assert_eq!(
-            date(Duration::from_secs(951_782_400)),
-            "2000-02-29 00:00:00 UTC"
-        );
+    }
+
+    #[test]
+    fn times_are_those_of_the_place() {
+        let check = |seconds: u64, zone: &TimeZone, expected: &str| {
+            let time = Duration::from_secs(seconds);
+            assert_eq!(told(time, zone, "%Y-%m-%d %H:%M:%S %Z"), expected);
+        };
+        // Of POSIX (section 8.3), so that no database of zones is needed.
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        check(1_768_467_600, &TimeZone::UTC, "2026-01-15 09:00:00 UTC");
+        check(1_768_467_600, &berlin, "2026-01-15 10:00:00 CET");
+        check(1_784_106_000, &berlin, "2026-07-15 11:00:00 CEST");
+        check(951_782_400, &TimeZone::UTC, "2000-02-29 00:00:00 UTC");
+        check(u64::MAX, &TimeZone::UTC, "?");
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use flowner_core::Demo;
 
 use crate::session::Origin;
+use crate::viewpoint::Viewpoint;
 
 /// The resolved command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +15,8 @@ pub struct Launch {
     pub origin: Option<Origin>,
     /// A capture filter in libpcap's language.
     pub capture_filter: Option<String>,
+    /// Whose addresses count as the host's own.
+    pub viewpoint: Viewpoint,
 }
 
 /// What the command line asks for.
@@ -37,6 +40,8 @@ Arguments:
 Options:
   -i, --interface DEV  Watch this device at once
   -f, --filter EXPR    Capture only what this filter of libpcap lets pass
+      --local NET      Count this address or network as the host's own (repeatable);
+                       none for nobody's, where a file's is not to be guessed
       --demo           Play made-up traffic, which needs no privilege
   -h, --help           Print this
   -V, --version        Print the version
@@ -66,6 +71,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Str
             }
             "-f" | "--filter" => {
                 launch.capture_filter = Some(value(&text, arguments.next())?);
+                continue;
+            }
+            "--local" => {
+                let network = value(&text, arguments.next())?;
+                let more = network.parse().map_err(|why| format!("`--local`: {why}"))?;
+                launch.viewpoint = launch.viewpoint.and(more);
                 continue;
             }
             "-i" | "--interface" => Origin::Device(value(&text, arguments.next())?),
@@ -109,7 +120,7 @@ mod tests {
     fn what_can_be_typed() {
         let of = |origin| Launch {
             origin: Some(origin),
-            capture_filter: None,
+            ..Launch::default()
         };
         check(&[], &Launch::default());
         check(&["a.pcap"], &of(Origin::File("a.pcap".into())));
@@ -120,12 +131,19 @@ mod tests {
             ..of(Origin::Device("lo".to_owned()))
         };
         check(&["-i", "lo", "-f", "tcp"], &filtered);
+        let seen = Launch {
+            viewpoint: "10.0.0.1, fe80::/10".parse().unwrap(),
+            ..of(Origin::File("a.pcap".into()))
+        };
+        let typed = ["--local", "10.0.0.1", "a.pcap", "--local", "fe80::/10"];
+        check(&typed, &seen);
     }
 
     #[test]
     fn what_cannot() {
         check_error(&["--dmeo"], "unknown option `--dmeo`");
         check_error(&["-i"], "`-i` needs a value");
+        check_error(&["--local", "lan"], "`--local`: `lan` is no address");
         check_error(&["--demo", "a.pcap"], "only one of");
     }
 }

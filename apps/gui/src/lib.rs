@@ -22,6 +22,7 @@ pub mod query;
 pub mod session;
 pub mod settings;
 pub mod theme;
+pub mod viewpoint;
 pub mod widget;
 pub mod words;
 

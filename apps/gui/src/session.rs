@@ -7,6 +7,7 @@ use flowner_core::{Config, Demo, Ending, Input, Limits};
 use iced::futures::channel::mpsc;
 
 use crate::feed::{Feed, News, Picture, Wish};
+use crate::viewpoint::Viewpoint;
 
 /// Where the packets come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Session {
     /// Tells the news of this session from those of one that was closed.
     pub id: u64,
     pub origin: Origin,
+    pub viewpoint: Viewpoint,
+    pub capture_filter: Option<String>,
     pub wish: Wish,
     pub is_paused: bool,
     pub picture: Option<Arc<Picture>>,
@@ -50,6 +53,7 @@ impl Session {
     pub fn start(
         id: u64,
         origin: Origin,
+        viewpoint: Viewpoint,
         capture_filter: Option<String>,
         ended_flows: usize,
     ) -> (Self, mpsc::Receiver<News>) {
@@ -58,20 +62,23 @@ impl Session {
             Origin::File(path) => Input::File(path.clone()),
             Origin::Demo(demo) => Input::Demo(*demo),
         };
-        let config = Config {
+        let mut config = Config {
             input,
-            capture_filter,
+            capture_filter: capture_filter.clone(),
             limits: Limits {
                 ended_flows,
                 ..Limits::default()
             },
             ..Config::default()
         };
+        viewpoint.apply(&mut config);
         let wish = Wish::default();
         let (feed, news) = Feed::start(config, wish.clone());
         let session = Self {
             id,
             origin,
+            viewpoint,
+            capture_filter,
             wish,
             is_paused: false,
             picture: None,
@@ -128,6 +135,11 @@ impl Session {
                 name.to_string_lossy().into_owned()
             }
         }
+    }
+
+    /// Whether it is a file.
+    pub const fn is_file(&self) -> bool {
+        matches!(self.origin, Origin::File(_))
     }
 
     /// Whether what is shown is made up.

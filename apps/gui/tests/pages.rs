@@ -10,7 +10,7 @@ use flowner_gui::settings::{Settings, Store};
 use flowner_gui::theme::Scheme;
 use iced::Size;
 
-use stage::open;
+use stage::{capture, open};
 
 const WINDOW: Size = Size::new(1180.0, 740.0);
 const DEMO: Option<Origin> = Some(Origin::Demo(Demo::Recorded));
@@ -175,7 +175,7 @@ fn what_is_shown_is_exported() {
         stage.click(format);
         stage.replace("network-flows", &path.display().to_string());
         stage.click("Write");
-        stage.until(|stage| stage.has_part("flows were written"));
+        stage.until(|stage| stage.has("Wrote 2 flows"));
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with(head), "{text}");
         let flows = text
@@ -216,7 +216,7 @@ fn a_file_is_read_to_its_end() {
     std::fs::write(&path, header).unwrap();
     let mut stage = open(Some(Origin::File(path)), &Settings::default(), WINDOW);
     stage.expect("finished");
-    stage.expect("The file was read to its end");
+    stage.expect("The file was read to its end; no packet is in it");
     stage.click("Inspect");
     stage.expect("No flows yet");
 }
@@ -238,4 +238,30 @@ fn small_windows_have_everything() {
         let colors: std::collections::HashSet<&[u8]> = picture.rgba.chunks(4).collect();
         assert!(colors.len() > 100, "{size:?}: {}", colors.len());
     }
+}
+
+#[test]
+fn whose_capture_a_file_is_can_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Origin::File(capture::of_another_host(folder.path()));
+    let mut stage = open(Some(file), &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.expect("The file was read to its end, seen from 192.168.7.9, which is a guess");
+    // Remote ends are those of the host that stands out.
+    stage.expect("203.0.113.3");
+    stage.click("Change …");
+    stage.expect("Whose capture is it?");
+    stage.type_text("nowhere");
+    stage.click("Read again");
+    stage.expect("`nowhere` is no address; expected one like 10.0.0.1, fe80::1 or 10.0.0.0/8");
+    stage.replace("nowhere", "203.0.113.0/24");
+    stage.run("type enter");
+    stage.expect("The file was read to its end, seen from 203.0.113.0/24");
+    stage.expect("192.168.7.9");
+    stage.expect_no("203.0.113.3");
+    // By its key, and left again.
+    stage.type_text("w");
+    stage.expect("Whose capture is it?");
+    stage.click("Cancel");
+    stage.expect_no("Whose capture is it?");
 }

@@ -49,7 +49,7 @@ pub struct Report {
 pub struct InputInfo {
     /// The device, the file, or `-` for standard input.
     pub name: String,
-    /// The link type, such as `ethernet`.
+    /// The link type, such as `EN10MB`, as libpcap and Wireshark call it.
     pub link_type: &'static str,
     /// Whether it is a device.
     pub is_live: bool,

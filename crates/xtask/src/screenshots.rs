@@ -21,7 +21,9 @@ pub(crate) fn take() -> Result<(), Failure> {
     ]);
     draw.args(["--locked", "--"])
         .arg(&drawn)
-        .args(["1180x740", "light", "dark"]);
+        .args(["1180x740", "light", "dark"])
+        // The times of the demo, wherever this runs.
+        .env("TZ", "UTC");
     run(&mut draw)?;
     let folder = root().join(FOLDER);
     let failed = |error: std::io::Error| Failure(format!("{}: {error}", folder.display()));

@@ -11,6 +11,7 @@ use crate::format;
 use crate::picture::Glyph;
 use crate::session::Condition;
 use crate::theme::{Colors, measure, size, space, style};
+use crate::viewpoint::tell;
 use crate::widget::parts;
 
 /// A page with what is around it.
@@ -173,9 +174,10 @@ fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
                 .color(color)
                 .wrapping(iced::widget::text::Wrapping::None)
         )
-        .width(Fill)
         .clip(true)
     ]
+    .push(view_viewpoint(app, colors))
+    .push(Space::new().width(Fill))
     .push(progress)
     .push(counts)
     .push(parts::small("? keys", colors.muted))
@@ -186,6 +188,14 @@ fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
         .center_y(measure::STATUS)
         .style(style::raised(colors))
         .into()
+}
+
+/// Leads to whose capture a file is, beside where that is told.
+fn view_viewpoint(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
+    let session = app.session.as_ref().filter(|session| session.is_file())?;
+    let has_packets = app.picture()?.report.span.is_some();
+    let is_told = session.condition() == Condition::Finished && app.notice.is_none();
+    (is_told && has_packets).then(|| parts::link("Change …", Message::ViewpointWanted, colors))
 }
 
 /// What is to be said now: what went wrong, what happened last, else what is shown.
@@ -212,13 +222,28 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
             colors.muted,
             "Stopped: this is what was captured".to_owned(),
         ),
-        (_, Condition::Finished) => (colors.muted, "The file was read to its end".to_owned()),
+        (_, Condition::Finished) if picture.report.span.is_none() => (
+            colors.muted,
+            "The file was read to its end; no packet is in it".to_owned(),
+        ),
+        (_, Condition::Finished) => (
+            colors.muted,
+            format!(
+                "The file was read to its end, {}",
+                tell(&session.viewpoint, &picture.report.whose)
+            ),
+        ),
         _ if session.is_demo() => (
             colors.muted,
             "Demo: this traffic is made up, on a host that does not exist".to_owned(),
         ),
         _ if picture.report.span.is_none() => (colors.muted, "No packet was seen yet".to_owned()),
-        _ => (colors.muted, picture.report.input.link_type.to_owned()),
+        (_, Condition::Reading) => (colors.muted, "The file is being read".to_owned()),
+        _ => {
+            let since = picture.report.span.map(|(first, _)| format::clock(first));
+            let since = since.unwrap_or_default();
+            (colors.muted, format!("Capturing since {since}"))
+        }
     }
 }
 
@@ -227,7 +252,7 @@ fn counts(picture: &Picture) -> String {
     let dropped = report.capture.map_or(0, |it| {
         it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
     });
-    let mut words = format!("{} packets", format::count(report.table.packets));
+    let mut words = format::counted(report.table.packets, "packet");
     if dropped > 0 {
         words = format!("{words}, {} dropped", format::count(dropped));
     }

@@ -391,8 +391,8 @@ impl State {
         }
         let clear = parts::press("Clear the search", false, Some(Message::Cleared), colors);
         let advice = format!(
-            "None of {} flows is chosen by this search.",
-            format::count(picture.report.flows.len() as u64)
+            "None of {} is chosen by this search.",
+            format::counted(picture.report.flows.len() as u64, "flow")
         );
         parts::nothing("Nothing matches", advice, Some(clear), colors)
     }

@@ -7,6 +7,7 @@ pub mod overview;
 pub mod preferences;
 pub mod program;
 pub mod start;
+pub mod viewpoint;
 
 pub use frame::frame;
 

@@ -185,8 +185,8 @@ impl State {
         let right = column![
             parts::title("Open a capture file", colors),
             parts::body(
-                "pcap or pcapng. Drop it anywhere on this window, or choose it. A file does not \
-                 say whose packets they were, so its flows have no owners.",
+                "pcap or pcapng. Drop it anywhere on this window, or choose it. Owners are shown \
+                 of what `flowner record` wrote: other files do not tell them.",
                 colors.muted
             ),
             parts::press("Open a file …", false, Some(Message::FileWanted), colors),

@@ -2,7 +2,7 @@
 
 use iced::border::{self, Border};
 use iced::widget::{button, container, overlay, pick_list, scrollable, text_input};
-use iced::{Background, Color, Shadow, Theme, Vector};
+use iced::{Background, Color, Shadow, Theme};
 
 use super::{Colors, measure};
 
@@ -51,16 +51,15 @@ pub fn hairline(colors: Colors) -> impl Fn(&Theme) -> container::Style {
 }
 
 /// A sheet above the page, such as the help.
+///
+/// It has no shadow: the software renderer draws shadows beyond what is to be drawn again,
+/// so that they darken with each blink of a cursor in the sheet (`Engine::draw_quad` of
+/// `iced_tiny_skia` 0.14).
 pub fn sheet(colors: Colors) -> impl Fn(&Theme) -> container::Style {
     move |_| container::Style {
         background: Some(Background::Color(colors.raised)),
         text_color: Some(colors.text),
         border: outline(colors.line),
-        shadow: Shadow {
-            color: Color::BLACK.scale_alpha(0.35),
-            offset: Vector::new(0.0, 6.0),
-            blur_radius: 24.0,
-        },
         ..container::Style::default()
     }
 }

@@ -169,6 +169,19 @@ pub fn press<'a, Message: Clone + 'a>(
     }
 }
 
+/// Words that lead somewhere, in a line of others.
+pub fn link<'a, Message: Clone + 'a>(
+    words: &'a str,
+    message: Message,
+    colors: Colors,
+) -> Element<'a, Message> {
+    button(small(words, colors.accent))
+        .padding([0.0, space::XS])
+        .on_press(message)
+        .style(style::quiet(colors, false))
+        .into()
+}
+
 /// One of several, of which one is chosen.
 pub fn tab<'a, Message: Clone + 'a>(
     word: &'a str,

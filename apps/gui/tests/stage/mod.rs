@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
+pub(crate) mod capture;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -60,7 +62,7 @@ pub(crate) fn open_kept(
     store.save(settings).unwrap();
     let launch = Launch {
         origin,
-        capture_filter: None,
+        ..Launch::default()
     };
     let program = flowner_gui::application(launch, store);
     let (sender, events) = mpsc::channel(1_000);

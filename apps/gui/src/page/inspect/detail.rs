@@ -194,14 +194,16 @@ fn traffic<'a>(
     let rate = |rate: u64| unit.rate(rate).to_string();
     let amount = |counters: flowner_core::flows::Counters| {
         format!(
-            "{} in {} packets",
+            "{} in {}",
             format::Unit::Bytes.amount(counters),
-            format::count(counters.packets)
+            format::counted(counters.packets, "packet")
         )
     };
     let state = match flow.ended {
-        Some(reason) => format!("{}, {}", flow.state.name(), reason.name()),
-        None => flow.state.name().to_owned(),
+        Some(reason) if reason.name() != flow.state.name() => {
+            format!("{}, {}", flow.state.name(), reason.name())
+        }
+        _ => flow.state.name().to_owned(),
     };
     let age = picture.report.now.saturating_sub(flow.first_seen);
     let facts = [

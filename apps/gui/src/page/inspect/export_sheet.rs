@@ -25,8 +25,8 @@ pub(super) fn view(
         .width(430)
         .style(style::field(colors, path.is_empty()));
     let words = format!(
-        "{} flows, as they are chosen and sorted. A file of this name is replaced.",
-        format::count(flows as u64)
+        "{}, as chosen and sorted. A file of this name is replaced.",
+        format::counted(flows as u64, "flow")
     );
     let ready = (!path.is_empty()).then_some(Message::Exported);
     let sheet = column![

@@ -177,7 +177,7 @@ impl<Message> Chart<'_, Message> {
             }
             let clock = format::clock(Duration::from_secs(mark));
             let content = if every >= 60 {
-                clock[..5].to_owned()
+                clock.chars().take(5).collect()
             } else {
                 clock
             };

@@ -1,0 +1,46 @@
+//! What takes longer than a moment, or happens elsewhere: it answers with a message.
+
+use flowner_core::doctor;
+use iced::Task;
+
+use super::Message;
+use crate::export::{self, Format};
+use crate::page::{inspect, viewpoint};
+
+/// Looks what works here, which takes a moment.
+pub(super) fn check_up() -> Task<Message> {
+    let examine = async {
+        let program = std::env::current_exe().unwrap_or_else(|_| "flowner-gui".into());
+        doctor::examine(&program)
+    };
+    Task::perform(examine, Message::CheckedUp)
+}
+
+pub(super) fn focus_search() -> Task<Message> {
+    iced::widget::operation::focus(inspect::SEARCH)
+}
+
+pub(super) fn focus_viewpoint() -> Task<Message> {
+    iced::widget::operation::focus(viewpoint::FIELD)
+}
+
+pub(super) fn ask_for_file() -> Task<Message> {
+    let dialog = rfd::AsyncFileDialog::new()
+        .set_title("Open a capture file")
+        .add_filter("Captures", &["pcap", "pcapng", "cap"])
+        .add_filter("All files", &["*"]);
+    Task::perform(dialog.pick_file(), |file| {
+        Message::FileChosen(file.map(|file| file.path().to_owned()))
+    })
+}
+
+pub(super) fn ask_for_path(format: Format) -> Task<Message> {
+    let usual = export::usual_place(format);
+    let name = usual.file_name().unwrap_or_default().to_string_lossy();
+    let dialog = rfd::AsyncFileDialog::new()
+        .set_title("Export flows")
+        .set_file_name(name);
+    Task::perform(dialog.save_file(), |file| {
+        Message::PathChosen(file.map(|file| file.path().to_owned()))
+    })
+}
