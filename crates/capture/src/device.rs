@@ -74,10 +74,17 @@ impl Device {
         platform::traffic(&self.name)
     }
 
+    /// Whether it stands for others.
     fn is_pseudo(&self) -> bool {
-        platform::PSEUDO_DEVICES
-            .iter()
-            .any(|prefix| self.name.starts_with(prefix))
+        self.is_named_as(platform::PSEUDO_DEVICES)
+    }
+
+    fn is_network(&self) -> bool {
+        !self.is_named_as(platform::NO_NETWORKS)
+    }
+
+    fn is_named_as(&self, prefixes: &[&str]) -> bool {
+        prefixes.iter().any(|prefix| self.name.starts_with(prefix))
     }
 
     fn owns(&self, ip: IpAddr) -> bool {
@@ -86,6 +93,9 @@ impl Device {
 }
 
 /// The devices of this host, in libpcap's order: likely ones first.
+///
+/// What libpcap lists beside networks is left out, as it carries no flows: USB, Bluetooth,
+/// D-Bus, logs of packet filters.
 ///
 /// Needs no privilege on Linux and the BSDs.
 ///
@@ -96,15 +106,15 @@ pub fn devices() -> Result<Vec<Device>, Error> {
     let devices = pcap::Device::list().map_err(|error| Error::Devices {
         message: classify::message(error),
     })?;
-    Ok(devices.into_iter().map(Device::from).collect())
+    let devices = devices.into_iter().map(Device::from);
+    Ok(devices.filter(Device::is_network).collect())
 }
 
 /// The device that somebody who names none most likely means.
 ///
 /// The one that carries the default route; else, of those that are up, the one that
 /// has carried the most bytes (Linux) or that libpcap lists first; else the loopback
-/// device. Devices that stand for all others or for no network, as `any` and the USB
-/// monitors of Linux, are never chosen.
+/// device. Devices that stand for all others, as `any` of Linux, are never chosen.
 pub fn default_device(devices: &[Device]) -> Option<&Device> {
     choose(devices, &default_route_addresses(), platform::traffic)
 }
@@ -234,6 +244,17 @@ mod tests {
         let devices = ["a", "b"].map(|name| device(name, None, IfFlags::UP));
         let chosen = choose(&devices, &[], |_| None).unwrap();
         assert_eq!(chosen.name, "a");
+    }
+
+    #[test]
+    fn what_is_no_network_is_known_by_its_name() {
+        for prefix in platform::NO_NETWORKS {
+            let name = format!("{prefix}0");
+            assert!(!device(&name, None, IfFlags::UP).is_network(), "{name}");
+        }
+        for name in ["any", "eth0", "en0", "bnep0", "lo"] {
+            assert!(device(name, None, IfFlags::UP).is_network(), "{name}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use flowner_core::{Coverage, Group, Party, Totals};
 use iced::widget::{Space, column, container, row};
 use iced::{Center, Element, Fill};
 
-use self::ranking::{PROGRAM_HEADS, Row, color_of, key_of, paint, program_cell, rows};
+use self::ranking::{PROGRAM_HEADS, Row, color_of, key_of, paint, program_cell, rows, rows_of};
 use super::Context;
 use crate::feed::Picture;
 use crate::format::{self, Unit};
@@ -21,8 +21,6 @@ use crate::widget::chart::{Chart, Layers, Range};
 use crate::widget::parts;
 use crate::widget::table::Table;
 
-/// For how long who was active counts as active now.
-const NOW: Duration = Duration::from_secs(12);
 /// Steps of the chart, at most.
 const STEPS: usize = 360;
 
@@ -208,15 +206,11 @@ impl State {
         }
         let (from, to) = self.span.range(picture);
         let series = report.history.series(from, to, STEPS);
-        let ranked = self.range.or_else(|| {
-            let recent = (
-                report.now.saturating_sub(NOW),
-                report.now + Duration::from_secs(1),
-            );
-            (self.order == Order::Now).then_some(recent)
-        });
         self.version += 1;
-        self.rows = rows(picture, unit, ranked);
+        self.rows = match self.range {
+            Some(range) => rows_of(picture, unit, range),
+            None => rows(picture, unit, self.order),
+        };
         self.selected = self.selected.filter(|row| *row < self.rows.len());
         let first: Vec<&Party> = series
             .lines

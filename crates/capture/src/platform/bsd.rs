@@ -1,7 +1,10 @@
 //! The BSDs: the devices /dev/bpf*. Also what is done on a system without a file here.
 
 /// USB monitors of FreeBSD, the packet filter's log.
-pub(crate) const PSEUDO_DEVICES: &[&str] = &["usbus", "pflog"];
+pub(crate) const NO_NETWORKS: &[&str] = &["usbus", "pflog"];
+
+/// There are none.
+pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]

@@ -6,9 +6,12 @@ use std::path::Path;
 
 use crate::shell_word;
 
-/// See `pcap_platform_finddevs` and the modules of libpcap.
-pub(crate) const PSEUDO_DEVICES: &[&str] =
-    &["any", "bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
+/// Of the modules of libpcap: `pcap-bt-linux.c`, `pcap-dbus.c`, `pcap-netfilter-linux.c`,
+/// `pcap-usb-linux.c`.
+pub(crate) const NO_NETWORKS: &[&str] = &["bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
+
+/// See `pcap_platform_finddevs`.
+pub(crate) const PSEUDO_DEVICES: &[&str] = &["any"];
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 pub(crate) const AF_INET6: u8 = 10;

@@ -1,5 +1,8 @@
 //! macOS: the devices /dev/bpf*.
 
+/// USB controllers, which are listed where they are monitored.
+pub(crate) const NO_NETWORKS: &[&str] = &["XHC"];
+
 /// None that would be chosen by mistake: the others carry less.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["pktap", "iptap"];
 

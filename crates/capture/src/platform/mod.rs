@@ -2,8 +2,9 @@
 //!
 //! Each file exports the same names:
 //!
-//! * `PSEUDO_DEVICES: &[&str]`: how the names of devices begin that libpcap lists but
-//!   that are no network device, or stand for all of them;
+//! * `NO_NETWORKS: &[&str]`: how the names of devices begin that libpcap lists but that
+//!   are no networks;
+//! * `PSEUDO_DEVICES: &[&str]`: the same, of those that stand for others;
 //! * `AF_INET6: u8`: the number of that address family;
 //! * `permission_remedy() -> String`: what a user who may not capture can do, with the
 //!   exact command;
@@ -19,4 +20,4 @@
 )]
 mod current;
 
-pub(crate) use current::{AF_INET6, PSEUDO_DEVICES, permission_remedy, traffic};
+pub(crate) use current::{AF_INET6, NO_NETWORKS, PSEUDO_DEVICES, permission_remedy, traffic};

@@ -1,5 +1,8 @@
 //! Windows: Npcap.
 
+/// Npcap lists networks alone.
+pub(crate) const NO_NETWORKS: &[&str] = &[];
+
 /// Npcap lists none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 

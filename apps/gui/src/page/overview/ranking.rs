@@ -1,9 +1,9 @@
 //! Programs in their order, in their colours.
 
-use flowner_core::{Party, Totals};
+use flowner_core::{Group, Party, Totals};
 use iced::Color;
 
-use super::STEPS;
+use super::{Order, STEPS};
 use crate::feed::Picture;
 use crate::format::{self, Unit};
 use crate::page::Context;
@@ -72,34 +72,40 @@ pub(super) fn key_of(party: Option<&Party>) -> u64 {
     hasher.finish()
 }
 
-/// Programs in their order: by what they moved in a range, else ever.
-pub(super) fn rows(picture: &Picture, unit: Unit, ranked: Option<Range>) -> Vec<Row> {
-    let series = ranked.map(|(from, to)| picture.report.history.series(from, to, STEPS));
-    let in_range = |party: &Option<Party>| {
-        let line = series
-            .as_ref()?
-            .lines
-            .iter()
-            .find(|line| line.party == *party)?;
-        Some((
-            unit.measure(line.total.received),
-            unit.measure(line.total.sent),
-        ))
-    };
+/// Programs by what is shown of them: what they move now, or moved ever.
+pub(super) fn rows(picture: &Picture, unit: Unit, order: Order) -> Vec<Row> {
+    ranked(picture, |group| match order {
+        Order::Now => (group.totals.rates.received, group.totals.rates.sent),
+        Order::Ever => (
+            unit.measure(group.totals.received),
+            unit.measure(group.totals.sent),
+        ),
+    })
+}
+
+/// Programs by what they moved in a range of time.
+pub(super) fn rows_of(picture: &Picture, unit: Unit, (from, to): Range) -> Vec<Row> {
+    let series = picture.report.history.series(from, to, STEPS);
+    ranked(picture, |group| {
+        let line = series.lines.iter().find(|line| line.party == group.key);
+        line.map_or((0, 0), |line| {
+            (
+                unit.measure(line.total.received),
+                unit.measure(line.total.sent),
+            )
+        })
+    })
+}
+
+fn ranked(picture: &Picture, measure: impl Fn(&Group<Party>) -> (u64, u64)) -> Vec<Row> {
     let rows = picture.programs.iter().map(|group| Row {
         party: group.key.clone(),
         totals: group.totals,
-        ranked: match series {
-            Some(_) => in_range(&group.key).unwrap_or_default(),
-            None => (
-                unit.measure(group.totals.received),
-                unit.measure(group.totals.sent),
-            ),
-        },
+        ranked: measure(group),
     });
     let mut rows: Vec<Row> = rows.collect();
     // Stable: equals stand in the order of their totals.
-    rows.sort_by_key(|row| std::cmp::Reverse(row.ranked.0 + row.ranked.1));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.ranked.0.saturating_add(row.ranked.1)));
     rows
 }
 
