@@ -175,7 +175,8 @@ fn it_is_suspended_and_continued() {
             stage.terminal.wait_restored("Stopped");
             stage.check_modes();
         }
-        stage.terminal.keys("fg\r");
+        // On an empty screen, so that next time nothing there is taken for news.
+        stage.terminal.command("fg");
         stage.wait_view();
         stage.terminal.keys("?");
         stage.terminal.wait_for("suspend");
