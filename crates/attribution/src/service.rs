@@ -46,6 +46,17 @@ struct State {
     stop: Stop,
     /// Until when the thread sleeps although there may be news.
     gathers_until: Option<Instant>,
+    sleep: Sleep,
+}
+
+/// Whether the thread sees by itself what has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    /// It looks at everything before it sleeps.
+    Awake,
+    Until(Instant),
+    /// Until it is woken.
+    Long,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +87,7 @@ impl Service {
                 policy: Policy::new(config),
                 stop: Stop::No,
                 gathers_until: None,
+                sleep: Sleep::Awake,
             }),
             changed: Condvar::new(),
         });
@@ -154,17 +166,10 @@ impl Service {
 
     fn change<T>(&self, change: impl FnOnce(&mut Policy) -> T) -> T {
         let mut state = self.shared.lock();
-        let before = state.policy.poll_timeout();
         let result = change(&mut state.policy);
-        // Most packets change nothing that the thread sleeps for. If less is due than
-        // was, it notices when it wakes.
-        let is_earlier = match (state.policy.poll_timeout(), before) {
-            (Some(now), Some(before)) => now < before,
-            (now, _) => now.is_some(),
-        };
-        let is_news = state.policy.has_events() && state.gathers_until.is_none();
+        let is_woken = state.wake_if_due();
         drop(state);
-        if is_earlier || is_news {
+        if is_woken {
             self.shared.changed.notify_one();
         }
         result
@@ -198,6 +203,22 @@ impl Shared {
 }
 
 impl State {
+    /// Whether the thread is to be woken: once for all that changes until it is awake, and
+    /// not for what it is going to see when its sleep ends.
+    fn wake_if_due(&mut self) -> bool {
+        let due = self.policy.poll_timeout();
+        let is_due = match self.sleep {
+            Sleep::Awake => return false,
+            Sleep::Until(end) => due.is_some_and(|due| due < end),
+            Sleep::Long => due.is_some(),
+        };
+        let is_news = self.policy.has_events() && self.gathers_until.is_none();
+        if is_due || is_news {
+            self.sleep = Sleep::Awake;
+        }
+        is_due || is_news
+    }
+
     /// The news, unless they are gathered yet.
     fn take_events(&mut self, now: Instant) -> Vec<Event> {
         let gathers = self.gathers_until.is_some_and(|until| now < until);
@@ -293,11 +314,12 @@ impl Shared {
 
     fn sleep<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State>,
         until: Option<Instant>,
         now: Instant,
     ) -> MutexGuard<'a, State> {
-        match until {
+        state.sleep = until.map_or(Sleep::Long, Sleep::Until);
+        let mut state = match until {
             None => self
                 .changed
                 .wait(state)
@@ -307,6 +329,8 @@ impl Shared {
                 let waited = self.changed.wait_timeout(state, timeout);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
-        }
+        };
+        state.sleep = Sleep::Awake;
+        state
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::holders::{Holders, Wanted};
+use super::holders::{Holders, Kind, Wanted};
 use super::namespaces::{self, Namespace, Namespaces, Shared};
 use super::proc::Scratch;
 use super::sockets::{self, Candidates};
@@ -102,11 +102,12 @@ impl Looker<'_> {
         let candidates = ask(sockets, query).ok()?;
         let (verdict, matched) = verdicts::judge(self.holders, candidates, |socket| {
             let found = if self.may_look {
-                let wanted = Wanted {
-                    is_accepted: self.is_accepted,
-                    ..socket.wanted()
-                };
-                self.holders.quick(&wanted, self.scratch)
+                let mut wanted = socket.wanted();
+                if self.is_accepted {
+                    wanted.kind = Kind::Accepted;
+                }
+                let is_open = || sockets::is_open_for(sockets, query, socket);
+                self.holders.quick(&wanted, self.scratch, is_open)
             } else {
                 Vec::new()
             };
@@ -132,7 +133,8 @@ impl Looker<'_> {
                 first_is_enough: true,
                 ..found.wanted()
             };
-            self.holders.quick(&wanted, self.scratch);
+            let is_open = || sockets::is_open_for(sockets, query, &found);
+            self.holders.quick(&wanted, self.scratch, is_open);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::facts::Facts;
-use super::index::{Count, Index, YOUTH};
+use super::index::{Count, Holder, Index, YOUTH};
 use super::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::proc::{Descriptor, Proc, Scratch};
@@ -37,11 +37,21 @@ pub(super) struct Wanted {
     pub(super) inode: u32,
     /// Of whoever opened it.
     pub(super) uid: u32,
-    /// Whether it is a connection that a server accepted.
-    pub(super) is_accepted: bool,
+    pub(super) kind: Kind,
     /// Whether the search may end with the first holder: a connection hardly has
     /// another one when its first packet is seen.
     pub(super) first_is_enough: bool,
+}
+
+/// How a socket came to be: a process mostly has the next one of a kind in the place of the
+/// one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of no peer.
+    Waiting,
+    /// Or accepted, which is not known.
+    Connection,
+    Accepted,
 }
 
 /// Finds the processes that hold a socket.
@@ -88,8 +98,14 @@ impl Holders {
         &self.proc
     }
 
-    /// The processes that hold a socket as far as microseconds tell, lowest pid first.
-    pub(super) fn quick(&self, wanted: &Wanted, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+    /// The processes that hold a socket as far as microseconds tell, lowest pid first. Where
+    /// it is not found soon, `is_open` tells whether anybody still has it.
+    pub(super) fn quick(
+        &self,
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+        is_open: impl FnMut() -> bool,
+    ) -> Vec<Arc<Process>> {
         let since = self.next_look();
         if !wanted.first_is_enough {
             self.look_for_heirs(wanted, scratch);
@@ -98,23 +114,9 @@ impl Holders {
         if !known.is_empty() {
             return known;
         }
-        if wanted.is_accepted {
-            self.look_at_slots(wanted, scratch);
-        }
-        if !self.is_held(wanted) {
-            self.look_at_new(wanted, scratch);
-        }
-        let young = self.index().likely.young(Instant::now());
-        if !self.is_held(wanted) {
-            self.look_again(young.iter().copied(), wanted, scratch);
-        }
-        if !self.is_held(wanted) {
-            self.look_at_winners(wanted, scratch);
-        }
-        if !self.is_held(wanted) {
-            self.look_at_idle(young, wanted, scratch);
-        }
+        self.look_at_likely(wanted, scratch, is_open);
         let found = self.known(wanted.inode, since, scratch);
+        self.note_winners(wanted);
         if found.is_empty() {
             return self.index().memory.lately(wanted.inode, Instant::now());
         }
@@ -128,10 +130,14 @@ impl Holders {
         wanted: &Wanted,
         asked: Instant,
         scratch: &mut Scratch,
+        mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let Wanted { inode, uid, .. } = *wanted;
         let since = self.next_look();
-        let mut found = self.quick(wanted, scratch);
+        let mut found = self.quick(wanted, scratch, &mut is_open);
+        if found.is_empty() && !is_open() {
+            return found;
+        }
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
         let is_fresh = |at: Instant| at + FRESH >= asked;
@@ -153,6 +159,7 @@ impl Holders {
                 self.index().add_orphan(inode);
             }
         }
+        self.note_winners(wanted);
         found
     }
 
@@ -240,8 +247,7 @@ impl Holders {
             let Some(holder) = still.into_iter().find(|holder| holder.pid == pid) else {
                 continue;
             };
-            let mut index = self.index();
-            index.likely.add_winner(pid, holder.descriptor);
+            let index = self.index();
             let process = index.scanned(pid).and_then(|known| known.process.clone());
             drop(index);
             let young = process.as_ref().filter(|one| one.started > young_since);
@@ -254,6 +260,17 @@ impl Holders {
             }
         }
         distinct(processes)
+    }
+
+    /// Keeps in mind where a socket was found.
+    fn note_winners(&self, wanted: &Wanted) {
+        let index = &mut *self.index();
+        for Holder {
+            pid, descriptor, ..
+        } in index.holders(wanted.inode)
+        {
+            index.likely.add_winner(wanted.kind, pid, descriptor);
+        }
     }
 
     /// The process that started a holder, if the holder has the socket from there: until it

@@ -279,16 +279,6 @@ impl Index {
         known.process.clone().filter(|_| is_same)
     }
 
-    /// Who answered last, of the given user first.
-    pub(super) fn winners(&self, uid: u32) -> Vec<(u32, u32)> {
-        let mut winners = self.likely.winners();
-        winners.sort_by_key(|(pid, _)| {
-            let owner = self.scanned(*pid).map(|known| known.mark.owner);
-            owner != Some(uid)
-        });
-        winners
-    }
-
     /// Whether a look at everything found nobody who holds this socket.
     pub(super) fn is_orphan(&self, inode: u32) -> bool {
         self.orphans.contains(&inode)

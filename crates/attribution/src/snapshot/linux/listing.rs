@@ -266,7 +266,10 @@ impl Looker<'_> {
             Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
             }
-            Err(Count::None) => self.holders.all(&found.wanted(), self.asked, self.scratch),
+            Err(Count::None) => {
+                let wanted = found.wanted();
+                self.holders.all(&wanted, self.asked, self.scratch, || true)
+            }
         };
         let processes = self.without_gone(protocol, found, processes);
         self.holders.remember(found.cookie, &processes);

@@ -207,7 +207,9 @@ impl Looker<'_> {
     fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> (Verdict, Option<Match>) {
         let mut hidden = None;
         let (verdict, matched) = judge(self.holders, candidates, |socket| {
-            let found = self.holders.all(&socket.wanted(), self.asked, self.scratch);
+            let is_open = || sockets::is_open(self.sockets, protocol, socket);
+            let wanted = socket.wanted();
+            let found = self.holders.all(&wanted, self.asked, self.scratch, is_open);
             let found = self.without_gone(protocol, socket, found);
             if found.is_empty() {
                 hidden = Some(*socket);
@@ -239,7 +241,9 @@ impl Looker<'_> {
             self.holders.disown(process, socket.inode);
         }
         let asked = Instant::now();
-        let mut again = self.holders.all(&socket.wanted(), asked, self.scratch);
+        let is_open = || sockets::is_open(self.sockets, protocol, socket);
+        let wanted = socket.wanted();
+        let mut again = self.holders.all(&wanted, asked, self.scratch, is_open);
         again.retain(|process| !self.holders.is_gone(process));
         again
     }

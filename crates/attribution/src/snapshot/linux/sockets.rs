@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::holders::Wanted;
+use super::holders::{Kind, Wanted};
 use super::message::{DiagSocket, Which};
 use super::source::Sockets;
 use crate::matching::{Ends, fitting};
@@ -34,10 +34,14 @@ impl DiagSocket {
 
     /// What is looked for to find its owner.
     pub(super) const fn wanted(&self) -> Wanted {
+        let kind = match self.remote {
+            Some(_) => Kind::Connection,
+            None => Kind::Waiting,
+        };
         Wanted {
             inode: self.inode,
             uid: self.uid,
-            is_accepted: false,
+            kind,
             first_is_enough: self.remote.is_some(),
         }
     }

@@ -3,25 +3,56 @@
 use std::time::Instant;
 
 use super::looks::Look;
-use super::{Holders, Wanted};
+use super::{Holders, Kind, Wanted};
 use crate::snapshot::linux::facts;
 use crate::snapshot::linux::index::Scanned;
 use crate::snapshot::linux::proc::{Descriptor, Scratch};
 
 impl Holders {
-    /// Looks at the processes that were started since this was done last: first at the
-    /// descriptors of each, until the socket is found; then at everything else of it,
-    /// and of the others at last.
-    pub(super) fn look_at_new(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        /// Folders that are open at a time.
-        const MAX_OPEN: usize = 32;
-        let Some(newest) = self.proc.newest_id() else {
+    /// Looks where a socket is most likely held, until it is found: in the order of what that
+    /// is worth, beside what it takes.
+    pub(super) fn look_at_likely(
+        &self,
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+        mut is_open: impl FnMut() -> bool,
+    ) {
+        let is_accepted = wanted.kind == Kind::Accepted;
+        // Servers are hardly ever new.
+        if is_accepted && self.look_at_slots(wanted, scratch) {
             return;
-        };
-        self.index().likely.note_newest(newest);
+        }
+        if let Some(newest) = self.proc.newest_id() {
+            self.index().likely.note_newest(newest);
+        }
         if wanted.first_is_enough && self.look_where_likely(wanted, scratch) {
             return;
         }
+        if !is_accepted && self.look_at_slots(wanted, scratch) {
+            return;
+        }
+        self.look_at_new(wanted, scratch);
+        // What is closed is not found by looking further, and much is: it takes longer.
+        if self.is_held(wanted) || !is_open() {
+            return;
+        }
+        let young = self.index().likely.young(Instant::now());
+        self.look_again(young.iter().copied(), wanted, scratch);
+        if !self.is_held(wanted) {
+            let winners = self.index().likely.winning();
+            self.look_again(winners, wanted, scratch);
+        }
+        if !self.is_held(wanted) && is_open() {
+            self.look_at_idle(young, wanted, scratch);
+        }
+    }
+
+    /// Looks at the processes that were started since this was done last: first at the
+    /// descriptors of each, until the socket is found; then at everything else of it,
+    /// and of the others at last.
+    fn look_at_new(&self, wanted: &Wanted, scratch: &mut Scratch) {
+        /// Folders that are open at a time.
+        const MAX_OPEN: usize = 32;
         let mut looks = Vec::new();
         while let Some(id) = self.take_new() {
             // Most have ended by now.
@@ -83,31 +114,22 @@ impl Holders {
         }
     }
 
-    /// Looks where sockets were found last, then at whatever else changed of those who
-    /// answered.
-    pub(super) fn look_at_winners(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        self.look_at_slots(wanted, scratch);
-        if !self.is_held(wanted) {
-            let winners = self.index().winners(wanted.uid);
-            let pids = winners.into_iter().map(|(pid, _)| pid);
-            self.look_again(pids, wanted, scratch);
-        }
-    }
-
     /// Looks where sockets were found last: a descriptor that was closed is the next
-    /// one to be opened.
-    pub(super) fn look_at_slots(&self, wanted: &Wanted, scratch: &mut Scratch) {
-        let winners = self.index().winners(wanted.uid);
+    /// one to be opened. True if that finds it.
+    fn look_at_slots(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+        let winners = self.index().likely.winners(wanted.kind);
         let mut winners = winners.into_iter();
         let holder = winners.find(|(pid, descriptor)| {
             let found = self.proc.socket(*pid, *descriptor);
             found == Some(wanted.inode)
         });
-        if let Some((pid, number)) = holder {
-            let inode = wanted.inode;
-            if !self.add_socket(pid, Descriptor { inode, number }) {
-                self.scan(pid, scratch);
-            }
+        let Some((pid, number)) = holder else {
+            return false;
+        };
+        let inode = wanted.inode;
+        self.add_socket(pid, Descriptor { inode, number }) || {
+            self.scan(pid, scratch);
+            self.is_held(wanted)
         }
     }
 
@@ -138,7 +160,7 @@ impl Holders {
     }
 
     /// Looks at processes that were looked at before, until the socket is found.
-    pub(super) fn look_again(
+    fn look_again(
         &self,
         pids: impl IntoIterator<Item = u32>,
         wanted: &Wanted,
@@ -159,7 +181,7 @@ impl Holders {
 
     /// Looks once more at new processes that held no socket: one that was starting had
     /// files open for a moment, in place of which it may have a socket by now.
-    pub(super) fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) {
+    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) {
         for pid in young {
             let has_sockets = |known: &Scanned| !known.sockets.is_empty();
             if self.index().scanned(pid).is_some_and(has_sockets) {
@@ -172,7 +194,7 @@ impl Holders {
         }
     }
 
-    pub(super) fn is_held(&self, wanted: &Wanted) -> bool {
+    fn is_held(&self, wanted: &Wanted) -> bool {
         !self.index().holders(wanted.inode).is_empty()
     }
 }

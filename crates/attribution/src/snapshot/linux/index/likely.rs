@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::YOUTH;
+use crate::snapshot::linux::holders::Kind;
 
 /// New processes that are looked at again.
 const MAX_YOUNG: usize = 128;
@@ -19,15 +20,23 @@ pub(in crate::snapshot::linux) struct Likely {
     /// Newest first.
     new_ids: VecDeque<u32>,
     young: VecDeque<(u32, Instant)>,
-    winners: VecDeque<(u32, u32)>,
+    winners: VecDeque<Winner>,
     descriptors: Vec<u32>,
+}
+
+/// Who answered, and through which descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Winner {
+    kind: Kind,
+    pid: u32,
+    descriptor: u32,
 }
 
 impl Likely {
     /// Forgets a process that is gone.
     pub(super) fn forget(&mut self, pid: u32) {
         self.young.retain(|(young, _)| *young != pid);
-        self.winners.retain(|(winner, _)| *winner != pid);
+        self.winners.retain(|winner| winner.pid != pid);
     }
 
     /// Takes note of the newest id; those since the last call are new.
@@ -85,18 +94,44 @@ impl Likely {
     }
 
     /// Keeps in mind who answered, and through which descriptor.
-    pub(in crate::snapshot::linux) fn add_winner(&mut self, pid: u32, descriptor: u32) {
-        if self.winners.front() == Some(&(pid, descriptor)) {
+    pub(in crate::snapshot::linux) fn add_winner(&mut self, kind: Kind, pid: u32, descriptor: u32) {
+        let winner = Winner {
+            kind,
+            pid,
+            descriptor,
+        };
+        if self.winners.front() == Some(&winner) {
             return;
         }
-        self.winners.retain(|winner| *winner != (pid, descriptor));
+        self.winners.retain(|other| *other != winner);
         self.winners.truncate(MAX_WINNERS - 1);
-        self.winners.push_front((pid, descriptor));
+        self.winners.push_front(winner);
     }
 
-    /// Who answered last, by pid and descriptor.
-    pub(super) fn winners(&self) -> Vec<(u32, u32)> {
-        self.winners.iter().copied().collect()
+    /// Who answered last, by pid and descriptor, each once: for sockets of this kind first.
+    pub(in crate::snapshot::linux) fn winners(&self, kind: Kind) -> Vec<(u32, u32)> {
+        let is_same = |winner: &&Winner| winner.kind == kind;
+        let same = self.winners.iter().filter(is_same);
+        let others = self.winners.iter().filter(|winner| !is_same(winner));
+        let mut slots = Vec::with_capacity(self.winners.len());
+        for winner in same.chain(others) {
+            let slot = (winner.pid, winner.descriptor);
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+        slots
+    }
+
+    /// Who answered last, each once.
+    pub(in crate::snapshot::linux) fn winning(&self) -> Vec<u32> {
+        let mut pids = Vec::new();
+        for winner in &self.winners {
+            if !pids.contains(&winner.pid) {
+                pids.push(winner.pid);
+            }
+        }
+        pids
     }
 
     /// The numbers of the descriptors through which sockets of new processes were found
