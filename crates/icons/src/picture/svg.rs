@@ -4,35 +4,26 @@
 //! parts, ten levels deep and ten each, has 10,000,000,000 elements. They are counted here
 //! without being made.
 
-use std::collections::HashMap;
+mod inline;
+mod lines;
+mod scale;
 
-use roxmltree::{Document, Node, NodeId, ParsingOptions};
+use roxmltree::{Document, Node, ParsingOptions};
+
+use scale::Scale;
 
 /// Elements and texts in the document itself.
 const MAX_NODES: u32 = 50_000;
 /// Elements within elements: who draws them calls itself for each.
 const MAX_DEPTH: usize = 64;
-/// As before, references followed.
-const MAX_FOLLOWED_DEPTH: usize = 128;
 /// Elements that are drawn, references followed; some count as several.
 const MAX_COST: u64 = 20_000;
-/// Rules of style times elements that they may be for.
-const MAX_STYLE: usize = 2_000_000;
 /// The greatest width and height. Sizes in print are in hundreds or thousands.
 const MAX_SIDE: f64 = 100_000.0;
-/// Pixels of a side of a picture within.
-const MAX_PICTURE: u32 = 1_024;
-
-/// What a filter costs: it goes over each pixel several times.
-const FILTER: u64 = 200;
-/// Dashes that cost as much as an element.
-const DASHES: f64 = 100.0;
 /// What can be seen.
 const SHAPES: [&str; 8] = [
     "circle", "ellipse", "image", "line", "path", "polygon", "polyline", "rect",
 ];
-/// Octaves of noise: each goes over each pixel.
-const MAX_OCTAVES: u32 = 10;
 
 /// Why a document is not drawn.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,324 +142,6 @@ fn leading_number(text: &str) -> Option<f64> {
     let is_unit = |c: char| c == '%' || c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E');
     let text = text.trim_end_matches(is_unit);
     text.parse().ok()
-}
-
-/// What it takes to draw an element and all in it.
-#[derive(Debug, Clone, Copy)]
-struct Weight {
-    cost: u64,
-    /// How deep it goes.
-    depth: usize,
-}
-
-/// Weighs elements, each once.
-struct Scale<'a, 'input> {
-    by_id: HashMap<&'a str, Node<'a, 'input>>,
-    /// `None` while it is weighed: whoever comes back to it goes in a circle.
-    known: HashMap<NodeId, Option<Weight>>,
-    /// What a style may give to any element: shades.
-    of_style: u64,
-    /// How long the shortest dashes are together that any line may have.
-    dashes: Option<f64>,
-}
-
-impl<'a, 'input> Scale<'a, 'input> {
-    fn of(document: &'a Document<'input>) -> Result<Self, Refusal> {
-        let elements = document.descendants().filter(Node::is_element);
-        let mut by_id = HashMap::new();
-        let mut count = 0;
-        let mut rules = 0;
-        let mut styles = Vec::new();
-        let mut dashes: Option<f64> = None;
-        for element in elements {
-            count += 1;
-            // What is around others hands it down to them.
-            if !SHAPES.contains(&element.tag_name().name()) {
-                dashes = own_dashes(element)
-                    .into_iter()
-                    .chain(dashes)
-                    .min_by(f64::total_cmp);
-            }
-            if let Some(id) = element.attribute("id") {
-                by_id.entry(id).or_insert(element);
-            }
-            if element.tag_name().name() == "style" {
-                let texts = element.children().filter_map(|child| child.text());
-                for text in texts {
-                    rules += text.matches(['{', ',']).count();
-                    styles.push(text);
-                }
-            }
-        }
-        if rules.saturating_mul(count) > MAX_STYLE {
-            return Err(Refusal::Costly);
-        }
-        let of_styles = styles.iter().filter_map(|text| dash_length(text));
-        let dashes = of_styles.chain(dashes).min_by(f64::total_cmp);
-        let mut of_style = 0;
-        for id in styles.into_iter().flat_map(urls) {
-            // Which elements are meant is not resolved here: what costs little may be for
-            // all of them, the rest for none.
-            let target = id?;
-            let name = by_id.get(target).map(|node| node.tag_name().name());
-            match name {
-                Some("linearGradient" | "radialGradient") => of_style = 1,
-                Some(_) => return Err(Refusal::Costly),
-                None => {}
-            }
-        }
-        Ok(Self {
-            by_id,
-            known: HashMap::new(),
-            of_style,
-            dashes,
-        })
-    }
-
-    fn cost_of_dashes(&self, element: Node<'_, '_>) -> u64 {
-        let lengths = self.dashes.into_iter().chain(own_dashes(element));
-        let length = lengths
-            .filter(|length| *length > 0.0)
-            .min_by(f64::total_cmp);
-        let Some(length) = length else {
-            return 0;
-        };
-        let cost = line_length(element) / length / DASHES;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "what is too much stays so"
-        )]
-        let cost = cost as u64;
-        cost
-    }
-
-    /// The weight of an element, references followed. `above`: elements around it.
-    fn weight(&mut self, element: Node<'a, 'input>, above: usize) -> Result<Weight, Refusal> {
-        match self.known.get(&element.id()) {
-            Some(Some(weight)) if above + weight.depth > MAX_FOLLOWED_DEPTH => {
-                return Err(Refusal::Deep);
-            }
-            Some(Some(weight)) => return Ok(*weight),
-            Some(None) => return Err(Refusal::Circle),
-            None if above > MAX_FOLLOWED_DEPTH => return Err(Refusal::Deep),
-            None => {}
-        }
-        self.known.insert(element.id(), None);
-        let mut weight = Weight {
-            cost: 1 + self.of_style + own_cost(element)? + self.cost_of_dashes(element),
-            depth: 0,
-        };
-        let mut add = |part: Weight, times: u64| {
-            let cost = part.cost.saturating_mul(times);
-            weight.cost = weight.cost.saturating_add(cost);
-            weight.depth = weight.depth.max(part.depth + 1);
-        };
-        for child in element.children().filter(Node::is_element) {
-            add(self.weight(child, above + 1)?, 1);
-        }
-        for Reference { id, times } in references(element)? {
-            if let Some(target) = self.by_id.get(id).copied() {
-                add(self.weight(target, above + 1)?, times);
-            }
-        }
-        self.known.insert(element.id(), Some(weight));
-        Ok(weight)
-    }
-}
-
-/// A part of the document that an element refers to.
-struct Reference<'a> {
-    id: &'a str,
-    /// How often it is drawn.
-    times: u64,
-}
-
-fn references<'a>(element: Node<'a, '_>) -> Result<Vec<Reference<'a>>, Refusal> {
-    let mut found = Vec::new();
-    for attribute in element.attributes() {
-        let value = attribute.value();
-        if attribute.name() == "href" {
-            match value.trim().strip_prefix('#') {
-                Some(id) => found.push(Reference { id, times: 1 }),
-                None => check_outside(element, value.trim())?,
-            }
-            continue;
-        }
-        // One declaration of a style after the other.
-        for declaration in value.split(';') {
-            let property = declaration.trim_start();
-            let is_marker =
-                attribute.name().starts_with("marker") || property.starts_with("marker");
-            for id in urls(declaration) {
-                let times = if is_marker { corners(element) } else { 1 };
-                found.push(Reference { id: id?, times });
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The parts that are named in `url(#part)`. What is outside of the document is an error.
-fn urls(value: &str) -> impl Iterator<Item = Result<&str, Refusal>> {
-    value.split("url(").skip(1).filter_map(|rest| {
-        let inner = rest.split(')').next().unwrap_or_default();
-        let inner = inner.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-        match inner.strip_prefix('#') {
-            Some(id) => Some(Ok(id)),
-            // Fonts, and the like, that are in the document.
-            None if inner.is_empty() || inner.starts_with("data:") => None,
-            None => Some(Err(Refusal::Outside)),
-        }
-    })
-}
-
-/// How often a marker may be drawn: at every corner of a line.
-fn corners(element: Node<'_, '_>) -> u64 {
-    let line = element
-        .attribute("d")
-        .or_else(|| element.attribute("points"));
-    // Two characters at least are written for each.
-    let length = line.unwrap_or_default().len() as u64;
-    1 + length / 2
-}
-
-/// Pictures are drawn if they are in the document; other links lead nowhere when it is
-/// drawn.
-fn check_outside(element: Node<'_, '_>, link: &str) -> Result<(), Refusal> {
-    match element.tag_name().name() {
-        "image" | "feImage" if !is_small_png(link) => Err(Refusal::Outside),
-        "use" => Err(Refusal::Outside),
-        _ => Ok(()),
-    }
-}
-
-/// `data:image/png;base64,…`, whose header tells a size that icons have.
-fn is_small_png(link: &str) -> bool {
-    let Some(data) = link.strip_prefix("data:image/png;base64,") else {
-        return false;
-    };
-    let header = base64(data, 24);
-    // Signature, length and name of the header, width, height.
-    let side = |at: usize| {
-        let bytes = header.get(at..at + 4)?;
-        Some(u32::from_be_bytes(bytes.try_into().ok()?))
-    };
-    let is_small = |side: Option<u32>| side.is_some_and(|side| side <= MAX_PICTURE);
-    is_small(side(16)) && is_small(side(20))
-}
-
-/// The first bytes of what is written in base64 (RFC 4648, 4).
-fn base64(text: &str, length: usize) -> Vec<u8> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for digit in text.bytes().filter_map(digit) {
-        bits = bits << 6 | u32::from(digit);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count).to_le_bytes()[0]);
-            if bytes.len() == length {
-                break;
-            }
-        }
-    }
-    bytes
-}
-
-/// What an element costs by itself.
-fn own_cost(element: Node<'_, '_>) -> Result<u64, Refusal> {
-    let name = element.tag_name().name();
-    let octaves = element.attribute("numOctaves").unwrap_or_default();
-    if octaves
-        .trim()
-        .parse()
-        .is_ok_and(|octaves: u32| octaves > MAX_OCTAVES)
-    {
-        return Err(Refusal::Costly);
-    }
-    let of_filter = if name.starts_with("fe") { FILTER } else { 0 };
-    Ok(of_filter)
-}
-
-/// How long the shortest dashes are together that an element asks for.
-fn own_dashes(element: Node<'_, '_>) -> Option<f64> {
-    let of_attributes = element.attributes().filter_map(|it| match it.name() {
-        "stroke-dasharray" => sum(it.value()),
-        _ => dash_length(it.value()),
-    });
-    of_attributes.min_by(f64::total_cmp)
-}
-
-/// The same, that are asked for in a style.
-fn dash_length(style: &str) -> Option<f64> {
-    let lists = style.split("stroke-dasharray").skip(1);
-    let lengths = lists.filter_map(|rest| {
-        let value = rest.trim_start().strip_prefix(':')?;
-        let end = value.find([';', '}']).unwrap_or(value.len());
-        sum(&value[..end])
-    });
-    lengths.min_by(f64::total_cmp)
-}
-
-/// The sum of the numbers in a text, without their signs; `None` if there are none.
-fn sum(mut text: &str) -> Option<f64> {
-    let mut sum = None;
-    while let Some(start) = text.find(|c: char| c.is_ascii_digit() || c == '.') {
-        text = &text[start..];
-        let end = end_of_number(text.as_bytes()).max(1);
-        let number: Option<f64> = text[..end].parse().ok();
-        sum = number.map(|number| number + sum.unwrap_or(0.0)).or(sum);
-        text = &text[end..];
-    }
-    sum
-}
-
-/// Where a number ends: `1.5.5` is two, `1e-3` one, and `1em` has a unit.
-fn end_of_number(text: &[u8]) -> usize {
-    let digits = |start: usize| {
-        let rest = text.get(start..).unwrap_or_default();
-        start + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let mut end = digits(0);
-    if text.get(end) == Some(&b'.') {
-        end = digits(end + 1);
-    }
-    if let Some(b'e' | b'E') = text.get(end) {
-        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(end + 1 + sign);
-        if exponent > end + 1 + sign {
-            end = exponent;
-        }
-    }
-    end
-}
-
-/// How long the line of an element may be. A line is no longer than the way to all of its
-/// points and back; an arc, no longer than seven times its radius.
-fn line_length(element: Node<'_, '_>) -> f64 {
-    const SIZES: [&str; 11] = [
-        "width", "height", "r", "rx", "ry", "x", "y", "x1", "x2", "y1", "y2",
-    ];
-    let lengths = element.attributes().filter_map(|attribute| {
-        let value = attribute.value();
-        let times = match attribute.name() {
-            "d" if !value.contains(['a', 'A']) => 2.0,
-            "points" => 2.0,
-            name if name == "d" || SIZES.contains(&name) => 7.0,
-            _ => return None,
-        };
-        Some(times * sum(value)?)
-    });
-    lengths.sum()
 }
 
 #[cfg(test)]
@@ -617,18 +290,6 @@ mod tests {
             &format!("<image href='data:image/png;base64,{large}'/>"),
             &Refusal::Outside,
         );
-    }
-
-    #[test]
-    fn numbers_are_read_as_paths_have_them() {
-        let check = |text, expected| assert_eq!(sum(text), expected, "{text}");
-        check("M1-2.5.5e1L3", Some(11.5));
-        check("1e-1+1e+1,.", Some(10.1));
-        check("é1é", Some(1.0));
-        check("none", None);
-        check("2px, 1em", Some(3.0));
-        check("0.5%", Some(0.5));
-        check("e", None);
     }
 
     #[test]
