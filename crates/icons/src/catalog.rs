@@ -1,22 +1,18 @@
 //! All desktop entries, and which of them a program is.
 
+mod find;
 mod names;
+mod reader;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::names::{is_private, is_usual, product, unwrapped};
-use crate::command::{self, Started, file_name, runs_others, started};
-use crate::entry::bounded;
+use self::names::{is_private, is_usual};
+use self::reader::Reader;
+use crate::command::{Started, file_name, runs_others, started};
 use crate::stamp::Stamp;
 use crate::{Entry, Locale, Places};
-
-/// Entries that are read at most.
-const MAX_ENTRIES: usize = 20_000;
-/// Folders within folders.
-const MAX_DEPTH: usize = 4;
 
 /// A program that is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -67,12 +63,7 @@ pub struct Catalog {
 impl Catalog {
     /// Reads all entries. What cannot be read, or is too large, is left out.
     pub fn read(places: &Places, locale: &Locale) -> Self {
-        let mut reader = Reader {
-            locale,
-            seen: HashSet::new(),
-            folders: HashSet::new(),
-            entries: Vec::new(),
-        };
+        let mut reader = Reader::new(locale);
         // As they are before: what changes while they are read is read the next time.
         let mut stamp = Stamp::of(places.applications());
         for folder in places.applications() {
@@ -110,108 +101,6 @@ impl Catalog {
     /// Whether there are none, as on a server.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// The entry of a program: by its application id, by what it executes, or which
-    /// script; by the class of its windows, or by name.
-    pub fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
-        let by_id = subject.application_id.and_then(|id| self.of_id(id));
-        let place = by_id.or_else(|| self.of_executable(subject))?;
-        self.entries.get(place)
-    }
-
-    /// The entry of an application id: that of a Flatpak, a Snap, or of the entry itself,
-    /// such as `org.mozilla.firefox`.
-    pub fn application(&self, id: &str) -> Option<&Entry> {
-        self.entries.get(self.of_id(id)?)
-    }
-
-    fn of_id(&self, id: &str) -> Option<usize> {
-        let id = id.strip_suffix(".desktop").unwrap_or(id);
-        let known = self.by_flatpak.get(id).or_else(|| self.by_snap.get(id));
-        known
-            .or_else(|| self.by_id.get(&id.to_lowercase()))
-            .copied()
-    }
-
-    fn of_executable(&self, subject: &Subject<'_>) -> Option<usize> {
-        let file = subject.executable.and_then(Path::file_name);
-        let file = file.and_then(OsStr::to_str).unwrap_or(subject.name);
-        if !runs_others(file) {
-            let path = subject.executable;
-            let by_path = path.and_then(|path| self.by_path.get(path)).copied();
-            let by_name = || {
-                let mut names = [file].into_iter().chain(unwrapped(file));
-                names.find_map(|file| {
-                    if is_usual(file) {
-                        return None;
-                    }
-                    let by_file = self.by_file.get(file);
-                    by_file.copied().or_else(|| self.of_name(file))
-                })
-            };
-            let by_folder = || *self.by_folder.get(path?.parent()?)?;
-            let by_product = || self.of_product(path?.to_str()?);
-            return by_path
-                .or_else(by_name)
-                .or_else(by_folder)
-                .or_else(by_product);
-        }
-        // What it is told to run; its first argument is what it was called.
-        let (_, rest) = subject.arguments.split_first()?;
-        let words = [file]
-            .into_iter()
-            .chain(rest.iter().filter_map(|word| word.to_str()));
-        let words: Vec<&str> = words.collect();
-        match started(&words)? {
-            Started::Flatpak(id) | Started::Snap(id) | Started::Application(id) => self.of_id(id),
-            Started::Script(path) | Started::Executable(path) => {
-                let by_path = self.by_path.get(Path::new(path)).copied();
-                let file = file_name(path);
-                let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-                let by_name = |name: &str| {
-                    let by_file = self.by_file.get(name).copied();
-                    let by_file = by_file.or_else(|| self.of_name(name));
-                    by_file.filter(|_| !is_usual(name))
-                };
-                by_path
-                    .or_else(|| by_name(file))
-                    .or_else(|| by_name(stem))
-                    .or_else(|| self.of_product(path))
-            }
-            Started::Module(name) => self.of_module(name),
-        }
-    }
-
-    /// By a module of Python or a class of Java.
-    fn of_module(&self, name: &str) -> Option<usize> {
-        let by_module = self.by_module.get(name).copied();
-        // Java gives its windows the name of the class, with dashes for dots.
-        let by_class = || {
-            let class = name.replace('.', "-").to_lowercase();
-            self.by_window_class.get(&class).copied()
-        };
-        let by_last = || {
-            let last = name.rsplit(['.', '/']).next()?.to_lowercase();
-            let last = Some(last).filter(|last| !is_usual(last))?;
-            let by_file = self.by_file.get(&last).copied();
-            by_file.or_else(|| self.of_name(&last))
-        };
-        by_module.or_else(by_class).or_else(by_last)
-    }
-
-    /// By the folder of all that belongs to a program, if that is called as its command:
-    /// `/usr/share/editor/main.py` where there is a command `editor`.
-    fn of_product(&self, path: &str) -> Option<usize> {
-        let name = product(path).filter(|name| !runs_others(name))?;
-        self.by_file.get(name).copied()
-    }
-
-    /// By a name that no command starts with.
-    fn of_name(&self, name: &str) -> Option<usize> {
-        let name = name.to_lowercase();
-        let by_class = self.by_window_class.get(&name);
-        by_class.or_else(|| self.by_id.get(&name)).copied()
     }
 
     /// Finds out what commands start that are links or scripts in another folder than the
@@ -288,7 +177,7 @@ impl Catalog {
                 }
             }
             Some(Started::Executable(path) | Started::Script(path)) => {
-                file = Some(command::file_name(path)).filter(|name| !is_usual(name));
+                file = Some(file_name(path)).filter(|name| !is_usual(name));
                 if Path::new(path).is_absolute() {
                     let path = PathBuf::from(path);
                     let known = *self.by_path.entry(path.clone()).or_insert(place);
@@ -326,58 +215,12 @@ fn is_plainer(entry: &Entry, known: &Entry) -> bool {
     key(entry) < key(known)
 }
 
-struct Reader<'a> {
-    locale: &'a Locale,
-    /// Also of entries that count as deleted: they hide those of later directories.
-    seen: HashSet<String>,
-    /// Without symbolic links, which may lead round in circles.
-    folders: HashSet<PathBuf>,
-    entries: Vec<Entry>,
-}
-
-impl Reader<'_> {
-    fn read_folder(&mut self, folder: &Path, prefix: &str, depth: usize) {
-        let Ok(files) = fs::read_dir(folder) else {
-            return;
-        };
-        if !fs::canonicalize(folder).is_ok_and(|folder| self.folders.insert(folder)) {
-            return;
-        }
-        let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
-        // In an order that is the same on every day.
-        names.sort();
-        for name in names.iter().filter_map(|name| name.to_str()) {
-            if self.seen.len() >= MAX_ENTRIES {
-                tracing::warn!(folder = %folder.display(), "too many desktop entries");
-                return;
-            }
-            let path = folder.join(name);
-            if let Some(name) = name.strip_suffix(".desktop") {
-                self.read_entry(&path, format!("{prefix}{name}"));
-            } else if depth < MAX_DEPTH && path.is_dir() {
-                self.read_folder(&path, &format!("{prefix}{name}-"), depth + 1);
-            }
-        }
-    }
-
-    fn read_entry(&mut self, path: &Path, id: String) {
-        if self.seen.contains(&id) {
-            return;
-        }
-        match bounded(path) {
-            Ok(bytes) => {
-                self.entries.extend(Entry::parse(&id, &bytes, self.locale));
-                self.seen.insert(id);
-            }
-            Err(error) => tracing::debug!(%error, path = %path.display(), "not read"),
-        }
-    }
-}
-
 // Paths are those of the specifications.
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn entry(id: &str, exec: &str) -> Entry {
@@ -501,6 +344,18 @@ mod tests {
         ] {
             check(&catalog, nobody, None);
         }
+    }
+
+    #[test]
+    fn what_works_for_a_command_is_of_it() {
+        let catalog = Catalog::new(vec![entry("org.x.Term", "term"), entry("main", "main")]);
+        let check = |program: &str, expected| check(&catalog, program, expected);
+        check("/usr/libexec/term-server", Some("org.x.Term"));
+        check("/usr/lib/t/term-search-provider", Some("org.x.Term"));
+        check("/usr/bin/term-server", None);
+        check("/usr/libexec/terms-server", None);
+        check("/usr/libexec/main-server", None);
+        check("/usr/libexec/python3-server", None);
     }
 
     #[test]

@@ -12,6 +12,28 @@ pub(super) fn unwrapped(file: &str) -> Option<&str> {
     ends.iter().find_map(|end| file.strip_suffix(end))
 }
 
+/// The command whose work a file does that is not in anybody's path:
+/// `/usr/libexec/gnome-terminal-server` is what `gnome-terminal` shows.
+pub(super) fn served(path: &str) -> Option<&str> {
+    const FOLDERS: [&str; 4] = [
+        "/usr/lib/",
+        "/usr/lib64/",
+        "/usr/libexec/",
+        "/usr/local/libexec/",
+    ];
+    const ENDS: [&str; 6] = [
+        "-agent",
+        "-daemon",
+        "-helper",
+        "-search-provider",
+        "-server",
+        "-service",
+    ];
+    let is_internal = FOLDERS.iter().any(|folder| path.starts_with(folder));
+    let file = path.rsplit('/').next().filter(|_| is_internal)?;
+    ENDS.iter().find_map(|end| file.strip_suffix(end))
+}
+
 /// Whether so many programs have a file of this name that it tells nothing by itself.
 pub(super) fn is_usual(file: &str) -> bool {
     const NAMES: [&str; 19] = [
