@@ -59,7 +59,7 @@ pub use entry::{Entry, MAX_ENTRY};
 pub use finder::Finder;
 pub use icons::{IconOptions, Icons};
 pub use locale::Locale;
-pub use picture::{Data, Icon, PictureError};
+pub use picture::{Data, DecodeError, Icon, PictureError};
 pub use places::Places;
 pub use request::Request;
 pub use themes::Themes;

@@ -1,6 +1,6 @@
 //! Programs of Debian as they run once they are installed: the entry and the icon of each,
-//! against a table that was made by hand. The packages are downloaded and unpacked, none is
-//! installed.
+//! against a table whose rows were checked against what the packages hold. The packages are
+//! downloaded and unpacked, none is installed.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 

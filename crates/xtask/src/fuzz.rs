@@ -11,11 +11,13 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 11] = [
     "decode",
     "capture_file",
     "flows",
     "desktop_entry",
+    "svg",
+    "xpm",
     "netlink",
     "proc_net",
     "process",
@@ -23,8 +25,10 @@ const TARGETS: [&str; 9] = [
     "mountinfo",
 ];
 /// Those from here on are of Linux, and run there only.
-const FIRST_OF_LINUX: usize = 4;
+const FIRST_OF_LINUX: usize = 6;
 const SECONDS: u32 = 300;
+/// Seconds that one input may take: what passes a check is to be done soon, too.
+const TIMEOUT: u32 = 20;
 
 /// What cargo-fuzz passes: coverage for libFuzzer, and `AddressSanitizer`.
 const FLAGS: &str = "--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 \
@@ -67,6 +71,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<(), Failure> {
         .arg(corpus(target)?)
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .arg(format!("-timeout={TIMEOUT}"))
         .args(["-print_final_stats=1", "-max_len=4096"]);
     let words = root().join("fuzz").join(format!("{target}.dict"));
     if words.exists() {
@@ -108,7 +113,8 @@ fn seed(target: &str) -> Result<(), Failure> {
     match target {
         "decode" => seed_decode(),
         "capture_file" => seed_captures(),
-        "desktop_entry" => seed_entries(),
+        "desktop_entry" => seed_shared(target, &["applications"], "desktop"),
+        "svg" | "xpm" => seed_shared(target, &["icons", "pixmaps"], target),
         "netlink" => run_command(program("answers")?.arg(corpus(target)?)),
         "proc_net" => seed_files(
             target,
@@ -122,15 +128,34 @@ fn seed(target: &str) -> Result<(), Failure> {
     }
 }
 
-/// Puts the desktop entries of this host into a corpus: a server has none.
-fn seed_entries() -> Result<(), Failure> {
-    let target = corpus("desktop_entry")?;
-    let Ok(entries) = fs::read_dir("/usr/share/applications") else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        let seed = target.join(entry.file_name());
-        fs::copy(entry.path(), &seed).map_err(|error| failed(&seed, &error))?;
+/// Puts files with this extension into a corpus that programs of this host installed in
+/// these folders, or below them: a server has none.
+fn seed_shared(target: &str, folders: &[&str], extension: &str) -> Result<(), Failure> {
+    const MAX_FILES: usize = 2_000;
+    let share = Path::new("/usr/share");
+    let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| share.join(folder)).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = waiting.pop()
+        && files.len() < MAX_FILES
+    {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // Not through links, which may lead round in circles.
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => waiting.push(path),
+                Ok(kind)
+                    if kind.is_file() && path.extension().is_some_and(|it| it == extension) =>
+                {
+                    files.push(path);
+                }
+                _ => {}
+            }
+        }
+    }
+    let corpus = corpus(target)?;
+    for (number, path) in files.iter().enumerate() {
+        let seed = corpus.join(format!("{number}.{extension}"));
+        fs::copy(path, &seed).map_err(|error| failed(&seed, &error))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod png;
 #[cfg_attr(not(feature = "render"), path = "not_rendered.rs")]
 mod render;
 mod svg;
+mod xpm;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -64,8 +65,8 @@ pub enum PictureError {
     /// It has more bytes than an icon has.
     #[error("{0} is larger than {MAX_FILE} bytes")]
     TooLarge(PathBuf),
-    /// It is neither PNG nor SVG.
-    #[error("{0} is neither PNG nor SVG")]
+    /// It is neither PNG, SVG nor XPM.
+    #[error("{0} is neither PNG, SVG nor XPM")]
     Format(PathBuf),
     /// It is broken, or would take too long or too much memory to draw.
     #[error("{path}: {reason}")]
@@ -77,21 +78,33 @@ pub enum PictureError {
     },
 }
 
+/// Why bytes are no picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// They are neither PNG, SVG nor XPM.
+    #[error("it is neither PNG, SVG nor XPM")]
+    Format,
+    /// It is broken, or would take too long or too much memory to draw; with what is wrong.
+    #[error("{0}")]
+    Refused(String),
+}
+
 impl Icon {
-    /// Reads a picture, to be drawn with about `size` pixels: PNG or SVG, whichever it is
-    /// by its content.
+    /// Reads a picture, to be drawn with about `size` pixels: PNG, SVG or XPM, whichever it
+    /// is by its content.
     ///
     /// # Errors
     /// When it cannot be read, or is not to be trusted.
     pub fn read(path: &Path, size: u32) -> Result<Self, PictureError> {
         let bytes = bounded(path)?;
         let icon = Self::decode(&bytes, size);
-        let icon = icon.map_err(|reason| match reason {
-            Some(reason) => PictureError::Refused {
+        let icon = icon.map_err(|error| match error {
+            DecodeError::Format => PictureError::Format(path.to_owned()),
+            DecodeError::Refused(reason) => PictureError::Refused {
                 path: path.to_owned(),
                 reason,
             },
-            None => PictureError::Format(path.to_owned()),
         })?;
         Ok(Self {
             path: Some(path.to_owned()),
@@ -99,20 +112,25 @@ impl Icon {
         })
     }
 
-    /// As [`read`](Self::read), from bytes. The error tells what is wrong; it is `None` if
-    /// this is no picture of a kind that is known here.
-    pub(crate) fn decode(bytes: &[u8], size: u32) -> Result<Self, Option<String>> {
-        if bytes.starts_with(png::SIGNATURE) {
-            return png::decode(bytes)
-                .map(|picture| Self::of_pixels(picture.scaled_down(size)))
-                .map_err(Some);
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| None)?;
-        if !text.contains("<svg") {
-            return Err(None);
-        }
-        svg::weigh(text).map_err(|reason| Some(reason.to_string()))?;
-        Ok(Self::of_svg(text.as_bytes(), size))
+    /// As [`read`](Self::read), from bytes.
+    ///
+    /// # Errors
+    /// When they are no picture, or one that is not to be trusted.
+    pub fn decode(bytes: &[u8], size: u32) -> Result<Self, DecodeError> {
+        let pixels = if bytes.starts_with(png::SIGNATURE) {
+            png::decode(bytes)
+        } else if xpm::is_xpm(bytes) {
+            xpm::decode(bytes)
+        } else {
+            let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Format)?;
+            if !text.contains("<svg") {
+                return Err(DecodeError::Format);
+            }
+            svg::weigh(text).map_err(|reason| DecodeError::Refused(reason.to_string()))?;
+            return Ok(Self::of_svg(bytes, size));
+        };
+        let pixels = pixels.map_err(DecodeError::Refused)?;
+        Ok(Self::of_pixels(pixels.scaled_down(size)))
     }
 
     pub(crate) fn of_svg(bytes: &[u8], size: u32) -> Self {
@@ -239,7 +257,7 @@ pub(crate) fn is_picture(path: &Path) -> bool {
 }
 
 /// Of the files that are read, the preferred first.
-pub(crate) const EXTENSIONS: [&str; 2] = ["png", "svg"];
+pub(crate) const EXTENSIONS: [&str; 3] = ["png", "svg", "xpm"];
 
 #[cfg(test)]
 mod tests {
@@ -281,11 +299,12 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_told_apart() {
-        let format = |bytes: &[u8]| Icon::decode(bytes, 48).unwrap_err();
-        assert_eq!(format(b""), None);
-        assert_eq!(format(b"/* XPM */"), None);
-        assert_eq!(format(b"\xff\xfe"), None);
-        assert!(format(png::SIGNATURE).is_some());
-        assert!(format(b"<svg").is_some());
+        let error = |bytes: &[u8]| Icon::decode(bytes, 48).unwrap_err();
+        assert_eq!(error(b""), DecodeError::Format);
+        assert_eq!(error(b"\xff\xfe"), DecodeError::Format);
+        let is_refused = |bytes| matches!(error(bytes), DecodeError::Refused(_));
+        assert!(is_refused(png::SIGNATURE));
+        assert!(is_refused(b"<svg"));
+        assert!(is_refused(b"\n/* XPM */"));
     }
 }

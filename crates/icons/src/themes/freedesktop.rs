@@ -61,14 +61,7 @@ impl Themes {
         let mut stamp = Stamp::of(places.icons());
         let search = IconSearch::new_from(places.icons()).search();
         let locations = search.icon_locations();
-        let mut loose = HashMap::new();
-        for file in &locations.standalone_icons {
-            let path = file.path().to_owned();
-            let name = path.file_stem().and_then(OsStr::to_str).map(str::to_owned);
-            if let Some(name) = name.filter(|_| is_picture(&path)) {
-                loose.entry(name).or_insert(path);
-            }
-        }
+        let loose = loose(locations);
         let chain = chain(name, locations);
         stamp.extend(
             chain
@@ -89,7 +82,7 @@ impl Themes {
     }
 
     /// The file of an icon of about this size in pixels, for a screen of this scale, as a
-    /// desktop entry names it: PNG or SVG.
+    /// desktop entry names it: PNG, SVG or XPM.
     ///
     /// A path is taken if it is absolute and a picture's; a name with a `/` never is one.
     pub fn find(&self, name: &str, size: u32, scale: u32) -> Option<PathBuf> {
@@ -109,13 +102,39 @@ impl Themes {
         let is_name = !is_path && !name.is_empty() && !name.contains(['/', '\0']);
         // Entries are not to name an extension; some do.
         let stem = path.file_stem().and_then(OsStr::to_str);
-        let name = stem.filter(|_| is_known(path)).unwrap_or(name);
+        let name = stem.filter(|_| is_picture(path)).unwrap_or(name);
         let themes = self.chain.iter().filter(move |_| is_name);
         let in_themes = themes.flat_map(move |theme| files_in(theme, name, size, scale));
         let loose = self.loose.get(name).filter(|_| is_name).cloned();
         let files = by_path.into_iter().chain(in_themes).chain(loose);
         files.filter(|file| file.is_file())
     }
+}
+
+/// The icons of no theme by name; of two, the one of the preferred folder, and of two
+/// there, of the preferred kind.
+fn loose(locations: &IconLocations) -> HashMap<String, PathBuf> {
+    let mut loose: HashMap<String, PathBuf> = HashMap::new();
+    for file in &locations.standalone_icons {
+        let path = file.path();
+        let name = path.file_stem().and_then(OsStr::to_str);
+        let Some(name) = name.filter(|_| is_picture(path)) else {
+            continue;
+        };
+        let known = loose
+            .entry(name.to_owned())
+            .or_insert_with(|| path.to_owned());
+        if path.parent() == known.parent() && rank(path) < rank(known) {
+            path.clone_into(known);
+        }
+    }
+    loose
+}
+
+/// The place of a file's extension among those that are read.
+fn rank(path: &Path) -> Option<usize> {
+    let extension = path.extension()?;
+    EXTENSIONS.iter().position(|known| *known == extension)
 }
 
 /// A theme and all that it inherits, nearest first, each once.
@@ -200,12 +219,6 @@ fn distance(folder: &DirectoryIndex, size: u32, scale: u32) -> u32 {
     }
 }
 
-/// Whether a name ends like that of a picture, though it may be one of a kind that is not
-/// read.
-fn is_known(path: &Path) -> bool {
-    is_picture(path) || path.extension().is_some_and(|extension| extension == "xpm")
-}
-
 // Paths are those of the specifications.
 #[cfg(test)]
 #[cfg(unix)]
@@ -238,8 +251,10 @@ mod tests {
         let inherited = write("icons/other/48x48/apps/c.png", "");
         let small = write("icons/hicolor/48x48/apps/a.png", "");
         let scalable = write("icons/hicolor/scalable/apps/a.svg", "");
-        write("pixmaps/old.xpm", "");
+        let old = write("pixmaps/old.xpm", "");
         let loose = write("pixmaps/loose.png", "");
+        write("pixmaps/loose.xpm", "");
+        write("pixmaps/loose.txt", "");
         let secret = write("secret.txt", "");
         write("secret.png", "");
         let themes = Themes::read(&Places::new([folder.path().to_owned()]));
@@ -249,7 +264,8 @@ mod tests {
         assert_eq!(find("a", 256), Some(scalable));
         assert_eq!(find("loose", 48), Some(loose.clone()));
         assert_eq!(find("loose.xpm", 48), Some(loose));
-        assert_eq!(find("old", 48), None);
+        assert_eq!(find("old", 48), Some(old.clone()));
+        assert_eq!(find("old.xpm", 48), Some(old));
         assert_eq!(find("c", 48), Some(inherited));
         assert_eq!(themes.find("c", u32::MAX, u32::MAX), find("c", 48));
         assert_eq!(find(small.to_str().unwrap(), 16), Some(small));
