@@ -4,7 +4,7 @@
 //! Bounded and accounted: a [`FlowTable`] never holds more flows than it may, and
 //! every flow that leaves it is handed back with all its counters. Time is the
 //! time of the packets, so the same packets give the same result, always. No clock,
-//! no I/O, no dependencies.
+//! no I/O, no dependency but the standard library's own hash table, as a crate.
 //!
 //! ```
 //! use std::time::Duration;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{Flow, Protocol, State};
+use crate::{Flow, FlowKey, Protocol, State};
 
 use super::Timeouts;
 
@@ -65,10 +65,9 @@ impl Class {
 pub(super) type Slot = u32;
 const NONE: Slot = Slot::MAX;
 
+/// Where a flow is on the lists.
 #[derive(Debug)]
-struct Node<T> {
-    /// `None` while the slot is free; then `next` is the next free one.
-    flow: Option<Flow<T>>,
+struct Link {
     /// Time of the table's clock when it was touched last.
     touched: Duration,
     /// How many touches there were before that one: the order of those at the same
@@ -76,6 +75,7 @@ struct Node<T> {
     turn: u64,
     class: Class,
     previous: Slot,
+    /// The next one on the list; of a free slot, the next free one.
     next: Slot,
 }
 
@@ -88,7 +88,11 @@ struct List {
 /// All flows, in slots.
 #[derive(Debug)]
 pub(super) struct Lists<T> {
-    nodes: Vec<Node<T>>,
+    /// `None` while the slot is free.
+    flows: Vec<Option<Flow<T>>>,
+    /// Of each slot. Apart, because with every packet those of the neighbours are written,
+    /// too: more of them are in the processor's cache than there would be flows.
+    links: Vec<Link>,
     ends: [List; Class::ALL.len()],
     free: Slot,
     len: usize,
@@ -102,7 +106,8 @@ impl<T> Lists<T> {
             tail: NONE,
         };
         Self {
-            nodes: Vec::new(),
+            flows: Vec::new(),
+            links: Vec::new(),
             ends: [empty; Class::ALL.len()],
             free: NONE,
             len: 0,
@@ -115,39 +120,44 @@ impl<T> Lists<T> {
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Flow<T>> {
-        self.nodes.get(slot as usize)?.flow.as_ref()
+        self.flows.get(slot as usize)?.as_ref()
+    }
+
+    pub(super) fn key(&self, slot: Slot) -> Option<&FlowKey> {
+        self.get(slot).map(Flow::key_ref)
     }
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow<T>> {
-        self.nodes.get_mut(slot as usize)?.flow.as_mut()
+        self.flows.get_mut(slot as usize)?.as_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
-        self.nodes.iter().filter_map(|node| node.flow.as_ref())
+        self.flows.iter().flatten()
     }
 
     /// Adds a flow, as the one touched last.
     pub(super) fn insert(&mut self, flow: Flow<T>, now: Duration) -> Slot {
-        let node = Node {
+        let link = Link {
             class: Class::of(&flow),
-            flow: Some(flow),
             touched: now,
             turn: 0,
             previous: NONE,
             next: NONE,
         };
         let slot = self.free;
-        let slot = if let Some(free) = self.nodes.get_mut(slot as usize) {
+        let slot = if let Some(free) = self.links.get_mut(slot as usize) {
             self.free = free.next;
-            *free = node;
+            *free = link;
+            self.flows[slot as usize] = Some(flow);
             slot
         } else {
-            self.nodes.push(node);
+            self.links.push(link);
+            self.flows.push(Some(flow));
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "the capacity is bounded by `MAX_CAPACITY`, which fits"
             )]
-            let slot = (self.nodes.len() - 1) as Slot;
+            let slot = (self.links.len() - 1) as Slot;
             slot
         };
         self.len += 1;
@@ -155,71 +165,70 @@ impl<T> Lists<T> {
         slot
     }
 
-    /// Makes a flow the one touched last, on the list of what it is now.
-    pub(super) fn touch(&mut self, slot: Slot, now: Duration) {
+    /// Makes a flow the one touched last, on the list of what it is now, which is told.
+    pub(super) fn touch(&mut self, slot: Slot, now: Duration) -> Option<Class> {
+        let class = Class::of(self.get(slot)?);
         self.unlink(slot);
-        let node = &mut self.nodes[slot as usize];
-        if let Some(flow) = &node.flow {
-            node.class = Class::of(flow);
-        }
-        node.touched = now;
+        let link = &mut self.links[slot as usize];
+        link.class = class;
+        link.touched = now;
         self.append(slot);
+        Some(class)
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Flow<T>> {
-        self.get(slot)?;
+        let flow = self.flows.get_mut(slot as usize)?.take()?;
         self.unlink(slot);
-        let node = &mut self.nodes[slot as usize];
-        node.next = self.free;
+        self.links[slot as usize].next = self.free;
         self.free = slot;
         self.len -= 1;
-        node.flow.take()
+        Some(flow)
     }
 
     /// The flow of a class that was not touched for longest, and when it was.
     pub(super) fn oldest(&self, class: Class) -> Option<(Slot, Duration)> {
         let slot = self.ends[class as usize].head;
-        Some((slot, self.nodes.get(slot as usize)?.touched))
+        Some((slot, self.links.get(slot as usize)?.touched))
     }
 
     /// The flow of any class that was not touched for longest.
     pub(super) fn oldest_of_all(&self) -> Option<Slot> {
         let heads = self.ends.iter().map(|list| list.head);
         heads
-            .filter_map(|head| Some((self.nodes.get(head as usize)?.turn, head)))
+            .filter_map(|head| Some((self.links.get(head as usize)?.turn, head)))
             .min()
             .map(|(_, head)| head)
     }
 
     fn append(&mut self, slot: Slot) {
-        let list = self.nodes[slot as usize].class as usize;
+        let list = self.links[slot as usize].class as usize;
         let tail = self.ends[list].tail;
-        let node = &mut self.nodes[slot as usize];
-        node.previous = tail;
-        node.next = NONE;
-        node.turn = self.turns;
+        let link = &mut self.links[slot as usize];
+        link.previous = tail;
+        link.next = NONE;
+        link.turn = self.turns;
         self.turns += 1;
-        match self.nodes.get_mut(tail as usize) {
-            Some(node) => node.next = slot,
+        match self.links.get_mut(tail as usize) {
+            Some(before) => before.next = slot,
             None => self.ends[list].head = slot,
         }
         self.ends[list].tail = slot;
     }
 
     fn unlink(&mut self, slot: Slot) {
-        let Node {
+        let Link {
             class,
             previous,
             next,
             ..
-        } = self.nodes[slot as usize];
+        } = self.links[slot as usize];
         let list = class as usize;
-        match self.nodes.get_mut(previous as usize) {
-            Some(node) => node.next = next,
+        match self.links.get_mut(previous as usize) {
+            Some(link) => link.next = next,
             None => self.ends[list].head = next,
         }
-        match self.nodes.get_mut(next as usize) {
-            Some(node) => node.previous = previous,
+        match self.links.get_mut(next as usize) {
+            Some(link) => link.previous = previous,
             None => self.ends[list].tail = previous,
         }
     }

@@ -2,6 +2,7 @@
 
 mod config;
 mod fragments;
+mod index;
 mod lists;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use config::{TableConfig, Timeouts};
 use fragments::Fragments;
+use index::Index;
 use lists::{Class, Lists, Slot};
 
 use crate::clock::Clock;
@@ -102,13 +104,15 @@ pub struct TableStatistics {
 #[derive(Debug)]
 pub struct FlowTable<T = ()> {
     lists: Lists<T>,
-    by_key: HashMap<FlowKey, Slot>,
+    by_key: Index,
     by_id: HashMap<FlowId, Slot>,
     /// The flow of the newest packet, which is asked for most.
     newest: Option<(FlowId, Slot)>,
     fragments: Fragments,
     config: TableConfig,
     clock: Clock,
+    /// By the time of the clock, no flow is silent for too long before this.
+    next_expiry: Duration,
     next_id: u64,
     statistics: TableStatistics,
 }
@@ -122,12 +126,13 @@ impl<T: Default> FlowTable<T> {
         };
         Self {
             lists: Lists::new(),
-            by_key: HashMap::new(),
+            by_key: Index::default(),
             by_id: HashMap::new(),
             newest: None,
             fragments: Fragments::new(config.fragments),
             config,
             clock: Clock::default(),
+            next_expiry: Duration::MAX,
             next_id: 0,
             statistics: TableStatistics::default(),
         }
@@ -159,11 +164,18 @@ impl<T: Default> FlowTable<T> {
 
     fn expire(&mut self, ended: &mut Vec<Ended<T>>) {
         let now = self.clock.passed();
+        if now < self.next_expiry {
+            return;
+        }
+        self.next_expiry = Duration::MAX;
         for class in Class::ALL {
             let timeout = class.timeout(&self.config.timeouts);
             while let Some((slot, touched)) = self.lists.oldest(class) {
-                let deadline = touched.checked_add(timeout);
-                if deadline.is_none_or(|deadline| now < deadline) {
+                let Some(deadline) = touched.checked_add(timeout) else {
+                    break;
+                };
+                if now < deadline {
+                    self.next_expiry = self.next_expiry.min(deadline);
                     break;
                 }
                 let reason = match class {
@@ -240,29 +252,29 @@ impl<T: Default> FlowTable<T> {
     }
 
     fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
-        let key = FlowKey::of(packet);
-        if let Some(&slot) = self.by_key.get(&key)
+        let (key, from_low) = FlowKey::told(packet.protocol, packet.source, packet.destination);
+        if let Some(slot) = self.by_key.find(&key, &self.lists)
             && let Some(flow) = self.lists.get(slot)
         {
-            if !flow.is_reopened_by(packet) {
-                let from_initiator = flow.is_from_initiator(packet);
+            let from_initiator = flow.is_from_initiator(from_low);
+            if !flow.is_reopened_by(packet, from_initiator) {
                 return self.count(slot, packet, from_initiator);
             }
             self.end(slot, EndReason::Replaced, ended);
         } else if self.len() >= self.config.capacity {
             self.evict(ended);
         }
-        self.open(key, packet)
+        self.open(key, from_low, packet)
     }
 
-    fn open(&mut self, key: FlowKey, packet: &Packet) -> Update {
+    fn open(&mut self, key: FlowKey, from_low: bool, packet: &Packet) -> Update {
         let id = FlowId(self.next_id);
         self.next_id += 1;
         self.statistics.opened += 1;
         let flow = Flow::open(id, key, packet, self.config.local.as_ref());
-        let from_initiator = flow.is_from_initiator(packet);
+        let from_initiator = flow.is_from_initiator(from_low);
         let slot = self.lists.insert(flow, self.clock.passed());
-        self.by_key.insert(key, slot);
+        self.by_key.insert(&key, slot, &self.lists);
         self.by_id.insert(id, slot);
         Update {
             change: Change::Opened,
@@ -284,7 +296,11 @@ impl<T: Default> FlowTable<T> {
             Change::Continued
         };
         let id = flow.id();
-        self.lists.touch(slot, self.clock.passed());
+        let now = self.clock.passed();
+        if let Some(class) = self.lists.touch(slot, now) {
+            let deadline = now.saturating_add(class.timeout(&self.config.timeouts));
+            self.next_expiry = self.next_expiry.min(deadline);
+        }
         self.newest = Some((id, slot));
         Update {
             id,
@@ -305,7 +321,7 @@ impl<T: Default> FlowTable<T> {
         let Some(flow) = self.lists.remove(slot) else {
             return;
         };
-        self.by_key.remove(&flow.key());
+        self.by_key.remove(&flow.key(), slot);
         self.by_id.remove(&flow.id());
         self.newest = self.newest.filter(|(_, newest)| *newest != slot);
         let counter = match reason {
