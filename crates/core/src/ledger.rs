@@ -28,9 +28,10 @@ const MAX_KNOWN_PROGRAMS: usize = 65_536;
 /// The owners of a flow's ends, kept on the flow.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owners {
-    pub(crate) local: Option<Owner>,
+    /// Apart, as the other one: of a file nobody is known, and a flow without is small.
+    pub(crate) local: Option<Box<Owner>>,
     /// For loopback flows, and those between containers or with one.
-    pub(crate) remote: Option<Owner>,
+    pub(crate) remote: Option<Box<Owner>>,
     waiting: [bool; 2],
     credit: Credit,
 }
@@ -48,7 +49,7 @@ impl Owners {
         self.waiting != [false; 2]
     }
 
-    fn of(&mut self, end: End) -> &mut Option<Owner> {
+    fn of(&mut self, end: End) -> &mut Option<Box<Owner>> {
         match end {
             End::Local => &mut self.local,
             End::Remote => &mut self.remote,
@@ -97,11 +98,15 @@ pub(crate) struct Ledger {
     just_ended: Vec<Ended<Owners>>,
 }
 
-/// Flows that are over but still listed, oldest first.
+/// Flows that are over but still listed.
 #[derive(Debug, Default)]
 struct EndedFlows {
-    by_id: HashMap<FlowId, (Flow<Owners>, EndReason)>,
-    order: VecDeque<FlowId>,
+    /// Oldest first.
+    flows: VecDeque<(Flow<Owners>, EndReason)>,
+    /// As the number of flows that had ended before.
+    places: HashMap<FlowId, usize>,
+    /// Flows that are not listed any more.
+    gone: usize,
     max: usize,
 }
 
@@ -147,18 +152,7 @@ impl Ledger {
         if update.change == Change::Opened {
             self.opened(update.id, effects);
         }
-        self.chronicle(update, packet);
-        match update.change {
-            Change::Opened => {}
-            Change::Continued => {
-                let is_bare = |tcp: flowner_flows::Tcp| !tcp.flags.contains(TcpFlags::FIN);
-                let is_bare = packet.payload_len == 0 && packet.tcp.is_some_and(is_bare);
-                self.nudge(update.id, effects, |waiter| {
-                    Effect::PacketSeen(waiter, !is_bare)
-                });
-            }
-            Change::Closed => self.nudge(update.id, effects, Effect::End),
-        }
+        self.counted(update, packet, effects);
         Belonging {
             flow: update.id,
             from_initiator: update.from_initiator,
@@ -169,7 +163,7 @@ impl Ledger {
     /// it is not listed any more.
     pub(crate) fn known(&self, of: Belonging, filter: &Filter) -> Option<Known> {
         let ended = || {
-            let (flow, reason) = self.ended.by_id.get(&of.flow)?;
+            let (flow, reason) = self.ended.get(of.flow)?;
             Some((flow, Some(*reason)))
         };
         let live = self.table.flow(of.flow).map(|flow| (flow, None));
@@ -183,7 +177,7 @@ impl Ledger {
         };
         let record = || FlowRecord::new(flow, self.table.now(), ended);
         Some(Known {
-            owners: ends.map(Clone::clone),
+            owners: ends.map(|owner| owner.as_deref().cloned()),
             is_settled: !flow.data.is_waiting(),
             is_wanted: filter.is_everything() || filter.matches(&record()),
         })
@@ -206,7 +200,7 @@ impl Ledger {
             .as_ref()
             .is_none_or(|old| owner.ownership.is_better_than(&old.ownership));
         if improved {
-            *place = Some(owner);
+            *place = Some(Box::new(owner));
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
             if credit != before {
@@ -251,7 +245,7 @@ impl Ledger {
         } = owner.into();
         let (flow, ended) = match self.table.flow_mut(id) {
             Some(flow) => (flow, None),
-            None => match self.ended.by_id.get_mut(&id) {
+            None => match self.ended.get_mut(id) {
                 Some((flow, reason)) => (flow, Some(*reason)),
                 None => return,
             },
@@ -272,9 +266,9 @@ impl Ledger {
                 .as_ref()
                 .is_none_or(|old| ownership.is_better_than(&old.ownership));
         let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
-        let was_named = owner.as_ref().is_some_and(is_named);
+        let was_named = owner.as_deref().is_some_and(is_named);
         if improved {
-            *owner = Some(Owner { ownership, party });
+            *owner = Some(Box::new(Owner { ownership, party }));
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
             if credit != before {
@@ -310,14 +304,15 @@ impl Ledger {
     pub(crate) fn flows(&self) -> Vec<FlowRecord> {
         let now = self.table.now();
         let live = self.table.iter().map(|flow| (flow, None));
-        let ended = self.ended.by_id.values();
+        let ended = self.ended.flows.iter();
         let ended = ended.map(|(flow, reason)| (flow, Some(*reason)));
-        let mut flows: Vec<_> = live
-            .chain(ended)
+        let mut flows: Vec<_> = live.chain(ended).collect();
+        // Before there are records, which are large. No two have the same name.
+        flows.sort_unstable_by_key(|(flow, _)| (flow.first_seen(), flow.id()));
+        let records = flows.into_iter();
+        records
             .map(|(flow, ended)| FlowRecord::new(flow, now, ended))
-            .collect();
-        flows.sort_by_key(|flow| (flow.first_seen, flow.id));
-        flows
+            .collect()
     }
 
     /// What flows add up to that are not listed any more.
@@ -326,7 +321,7 @@ impl Ledger {
     }
 
     /// What was whose, and when.
-    pub(crate) fn history(&self) -> History {
+    pub(crate) fn history(&mut self) -> History {
         self.chronicle.history()
     }
 
@@ -372,11 +367,12 @@ impl Ledger {
         }
     }
 
-    fn chronicle(&mut self, update: Update, packet: &Packet) {
+    /// Credits a packet, and tells those who look for the owners of its flow, if they still do.
+    fn counted(&mut self, update: Update, packet: &Packet, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow(update.id) else {
             return;
         };
-        let packet = PacketOf {
+        let packet_of = PacketOf {
             time: packet.time,
             is_local: flow.is_from_local(update.from_initiator),
             counters: Counters {
@@ -385,15 +381,21 @@ impl Ledger {
                 payload_bytes: packet.payload_len.into(),
             },
         };
-        let is_settled = !flow.data.is_waiting();
+        let is_waiting = flow.data.is_waiting();
         self.chronicle
-            .count(update.id, flow.data.credit, is_settled, packet);
-    }
-
-    /// Tells those who look for the owners of a flow that still waits.
-    fn nudge(&self, id: FlowId, effects: &mut Vec<Effect>, effect: impl Fn(Waiter) -> Effect) {
-        if let Some(flow) = self.table.flow(id) {
-            effects.extend(waiters(flow).map(effect));
+            .count(update.id, flow.data.credit, !is_waiting, packet_of);
+        if !is_waiting {
+            return;
+        }
+        match update.change {
+            Change::Opened => {}
+            Change::Continued => {
+                let is_bare = |tcp: flowner_flows::Tcp| !tcp.flags.contains(TcpFlags::FIN);
+                let is_bare = packet.payload_len == 0 && packet.tcp.is_some_and(is_bare);
+                let seen = |waiter| Effect::PacketSeen(waiter, !is_bare);
+                effects.extend(waiters(flow).map(seen));
+            }
+            Change::Closed => effects.extend(waiters(flow).map(Effect::End)),
         }
     }
 
@@ -402,14 +404,14 @@ impl Ledger {
     fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
         for Ended { flow, reason } in ended.drain(..) {
             effects.extend(waiters(&flow).map(Effect::End));
-            if !flow.data.is_waiting() {
+            if self.is_watched && !flow.data.is_waiting() {
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.tell(Event::FlowClosed(record), effects);
             }
-            for (flow, reason) in self.ended.push(flow, reason) {
+            if let Some((flow, reason)) = self.ended.push(flow, reason) {
                 self.chronicle.settle(flow.id());
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-                self.retired.add(&record);
+                self.retired.count(&record);
                 if record.is_waiting {
                     self.tell(Event::FlowClosed(record), effects);
                 }
@@ -464,13 +466,25 @@ impl Ledger {
 }
 
 impl EndedFlows {
-    /// Adds one; returns those that are too many.
-    fn push(&mut self, flow: Flow<Owners>, reason: EndReason) -> Vec<(Flow<Owners>, EndReason)> {
-        self.order.push_back(flow.id());
-        self.by_id.insert(flow.id(), (flow, reason));
-        let excess = self.order.len().saturating_sub(self.max);
-        let oldest = self.order.drain(..excess);
-        oldest.filter_map(|id| self.by_id.remove(&id)).collect()
+    /// Adds one; returns the oldest, if that is one too many.
+    fn push(&mut self, flow: Flow<Owners>, reason: EndReason) -> Option<(Flow<Owners>, EndReason)> {
+        self.places.insert(flow.id(), self.gone + self.flows.len());
+        self.flows.push_back((flow, reason));
+        if self.flows.len() <= self.max {
+            return None;
+        }
+        let oldest = self.flows.pop_front()?;
+        self.places.remove(&oldest.0.id());
+        self.gone += 1;
+        Some(oldest)
+    }
+
+    fn get(&self, id: FlowId) -> Option<&(Flow<Owners>, EndReason)> {
+        self.flows.get(self.places.get(&id)? - self.gone)
+    }
+
+    fn get_mut(&mut self, id: FlowId) -> Option<&mut (Flow<Owners>, EndReason)> {
+        self.flows.get_mut(self.places.get(&id)? - self.gone)
     }
 }
 
@@ -495,7 +509,7 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
             for &end in ends {
                 if end == End::Local || reason != Reason::Forwarded {
                     let nobody = Ownership::unknown(reason, seen_at, Source::None);
-                    *flow.data.of(end) = Some(nobody.into());
+                    *flow.data.of(end) = Some(Box::new(nobody.into()));
                 }
             }
             return;
@@ -520,7 +534,7 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
 fn credit(flow: &Flow<Owners>, chronicle: &mut Chronicle) -> Credit {
     let Owners { local, remote, .. } = &flow.data;
     let ownership = |owner| Option::map(owner, |owner: &Owner| &owner.ownership);
-    let (local, remote) = (local.as_ref(), remote.as_ref());
+    let (local, remote) = (local.as_deref(), remote.as_deref());
     let credited = Credited::of(flow.direction(), ownership(local), ownership(remote));
     let party = |owner: Option<&Owner>| owner.map_or(Party::Unattributed, |it| it.party.clone());
     chronicle.credit(credited, party(local), party(remote))

@@ -324,7 +324,7 @@ impl Shared {
 
     fn parts(&self) -> Parts {
         let whose = self.status().whose.clone();
-        let ledger = self.ledger();
+        let mut ledger = self.ledger();
         Parts {
             whose,
             span: ledger.span(),

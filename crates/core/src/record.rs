@@ -55,9 +55,9 @@ pub struct FlowRecord {
 
 impl FlowRecord {
     pub(crate) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
-        let [local, remote] = [&flow.data.local, &flow.data.remote];
-        let ownership = |owner: &Option<Owner>| owner.as_ref().map(|owner| owner.ownership.clone());
-        let party = |owner: &Option<Owner>| owner.as_ref().map(|owner| owner.party.clone());
+        let [local, remote] = [&flow.data.local, &flow.data.remote].map(Option::as_deref);
+        let ownership = |owner: Option<&Owner>| owner.map(|owner| owner.ownership.clone());
+        let party = |owner: Option<&Owner>| owner.map(|owner| owner.party.clone());
         Self {
             id: flow.id(),
             protocol: flow.protocol(),

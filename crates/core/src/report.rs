@@ -12,7 +12,7 @@ use crate::filter::Filter;
 use crate::history::History;
 use crate::program::Party;
 use crate::record::FlowRecord;
-use crate::totals::{Breakdowns, Coverage, Group, ProcessParty, Service};
+use crate::totals::{Breakdown, Breakdowns, Coverage, Group, Key, ProcessParty, Service};
 
 /// An immutable picture of a monitor's books.
 #[derive(Debug)]
@@ -41,7 +41,19 @@ pub struct Report {
     /// What the search for owners did; `None` where owners are not looked up.
     pub owners: Option<PolicyStatistics>,
     retired: Breakdowns,
-    all: OnceLock<Breakdowns>,
+    sums: Sums,
+}
+
+/// All flows by what they have in common: each made when first asked for, by whoever asks, not
+/// under the monitor's lock.
+#[derive(Debug, Default)]
+struct Sums {
+    programs: OnceLock<Breakdown<Party>>,
+    processes: OnceLock<Breakdown<ProcessParty>>,
+    hosts: OnceLock<Breakdown<IpAddr>>,
+    services: OnceLock<Breakdown<Service>>,
+    protocols: OnceLock<Breakdown<Protocol>>,
+    coverage: OnceLock<Breakdown<Coverage>>,
 }
 
 /// Where packets come from.
@@ -115,7 +127,7 @@ impl Report {
             table: parts.table,
             owners,
             retired: parts.retired,
-            all: OnceLock::new(),
+            sums: Sums::default(),
         }
     }
 
@@ -195,48 +207,45 @@ impl Report {
             } else {
                 Breakdowns::new(0)
             },
-            all: OnceLock::new(),
+            sums: Sums::default(),
         }
     }
 
     /// By program, most bytes first, as all breakdowns.
     pub fn programs(&self) -> Vec<Group<Party>> {
-        self.breakdowns().programs.groups()
+        self.groups(&self.sums.programs, &self.retired.programs)
     }
 
     /// By process.
     pub fn processes(&self) -> Vec<Group<ProcessParty>> {
-        self.breakdowns().processes.groups()
+        self.groups(&self.sums.processes, &self.retired.processes)
     }
 
     /// By the remote end's address; for flows between others, the responder's.
     pub fn hosts(&self) -> Vec<Group<IpAddr>> {
-        self.breakdowns().hosts.groups()
+        self.groups(&self.sums.hosts, &self.retired.hosts)
     }
 
     /// By protocol and the responder's port.
     pub fn services(&self) -> Vec<Group<Service>> {
-        self.breakdowns().services.groups()
+        self.groups(&self.sums.services, &self.retired.services)
     }
 
     /// By protocol.
     pub fn protocols(&self) -> Vec<Group<Protocol>> {
-        self.breakdowns().protocols.groups()
+        self.groups(&self.sums.protocols, &self.retired.protocols)
     }
 
     /// By how the owner is known. The two ends of a loopback flow count each.
     pub fn coverage(&self) -> Vec<Group<Coverage>> {
-        self.breakdowns().coverage.groups()
+        self.groups(&self.sums.coverage, &self.retired.coverage)
     }
 
-    /// Made when first asked for, by whoever asks, not under the monitor's lock.
-    fn breakdowns(&self) -> &Breakdowns {
-        self.all.get_or_init(|| {
-            let mut all = self.retired.clone().unbounded();
-            for flow in &self.flows {
-                all.add(flow);
-            }
-            all
-        })
+    fn groups<K: Key>(
+        &self,
+        sums: &OnceLock<Breakdown<K>>,
+        retired: &Breakdown<K>,
+    ) -> Vec<Group<K>> {
+        sums.get_or_init(|| retired.and(&self.flows)).groups()
     }
 }

@@ -253,7 +253,13 @@ pub(crate) struct Breakdown<K> {
     max: usize,
 }
 
-impl<K: Hash + Ord + Clone> Breakdown<K> {
+/// What a breakdown is by.
+pub(crate) trait Key: Hash + Ord + Clone {
+    /// Tells what is credited to whom of a flow: together, all of it.
+    fn credit(flow: &FlowRecord, add: impl FnMut(Self, &Totals));
+}
+
+impl<K: Key> Breakdown<K> {
     pub(crate) fn new(max: usize) -> Self {
         Self {
             groups: HashMap::new(),
@@ -262,7 +268,21 @@ impl<K: Hash + Ord + Clone> Breakdown<K> {
         }
     }
 
-    pub(crate) fn add(&mut self, key: K, totals: &Totals) {
+    /// These sums and those of other flows, with room for all of them.
+    pub(crate) fn and<'a>(&self, flows: impl IntoIterator<Item = &'a FlowRecord>) -> Self {
+        let mut all = Self {
+            max: usize::MAX,
+            ..self.clone()
+        };
+        flows.into_iter().for_each(|flow| all.count(flow));
+        all
+    }
+
+    fn count(&mut self, flow: &FlowRecord) {
+        K::credit(flow, |key, totals| self.add(key, totals));
+    }
+
+    fn add(&mut self, key: K, totals: &Totals) {
         if self.groups.len() >= self.max && !self.groups.contains_key(&key) {
             self.rest.add(totals);
         } else {
@@ -314,36 +334,61 @@ impl Breakdowns {
         }
     }
 
-    /// The same sums, with room for every flow that is still listed.
-    pub(crate) fn unbounded(mut self) -> Self {
-        self.programs.max = usize::MAX;
-        self.processes.max = usize::MAX;
-        self.hosts.max = usize::MAX;
-        self.services.max = usize::MAX;
-        self.protocols.max = usize::MAX;
-        self.coverage.max = usize::MAX;
-        self
+    pub(crate) fn count(&mut self, flow: &FlowRecord) {
+        self.total.add(&Totals::of(flow));
+        self.programs.count(flow);
+        self.processes.count(flow);
+        self.hosts.count(flow);
+        self.services.count(flow);
+        self.protocols.count(flow);
+        self.coverage.count(flow);
     }
+}
 
-    pub(crate) fn add(&mut self, flow: &FlowRecord) {
-        let totals = Totals::of(flow);
-        self.total.add(&totals);
-        self.hosts.add(flow.remote.ip(), &totals);
-        let service = Service {
+impl Key for Party {
+    fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
+        for share in flow.shares() {
+            add(share.party.clone(), &share.totals);
+        }
+    }
+}
+
+impl Key for ProcessParty {
+    fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
+        for share in flow.shares() {
+            add(Self::of(share.owner, share.party), &share.totals);
+        }
+    }
+}
+
+impl Key for Coverage {
+    fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
+        for share in flow.shares() {
+            add(Self::of(share.owner), &share.totals);
+        }
+    }
+}
+
+/// By the remote end.
+impl Key for IpAddr {
+    fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
+        add(flow.remote.ip(), &Totals::of(flow));
+    }
+}
+
+impl Key for Service {
+    fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
+        let service = Self {
             protocol: flow.protocol,
             port: flow.service_port,
         };
-        self.services.add(service, &totals);
-        self.protocols.add(flow.protocol, &totals);
-        for share in flow.shares() {
-            self.credit((share.owner, share.party), &share.totals);
-        }
+        add(service, &Totals::of(flow));
     }
+}
 
-    fn credit(&mut self, (owner, party): (Option<&Ownership>, &Party), totals: &Totals) {
-        self.programs.add(party.clone(), totals);
-        self.processes.add(ProcessParty::of(owner, party), totals);
-        self.coverage.add(Coverage::of(owner), totals);
+impl Key for Protocol {
+    fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
+        add(flow.protocol, &Totals::of(flow));
     }
 }
 

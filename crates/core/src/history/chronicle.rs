@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowner_flows::{Counters, FlowId};
 
-use super::tier::less;
+use super::tier::{Slot, less};
 use super::{History, Traffic};
 use crate::program::Party;
 use crate::totals::Credited;
@@ -27,6 +27,15 @@ pub(crate) struct Chronicle {
     history: History,
     places: HashMap<Party, u16>,
     unsettled: HashMap<FlowId, Vec<Second>>,
+    newest: Newest,
+}
+
+/// The second of the newest packet: one packet after the other is counted here, and in each
+/// tier of the history when that second is over.
+#[derive(Debug, Default)]
+struct Newest {
+    second: Option<u64>,
+    slot: Slot,
 }
 
 /// What both ends of a flow sent in one second.
@@ -57,11 +66,13 @@ impl Chronicle {
             history: History::new(),
             places: HashMap::new(),
             unsettled: HashMap::new(),
+            newest: Newest::default(),
         }
     }
 
     /// What was written so far.
-    pub(crate) fn history(&self) -> History {
+    pub(crate) fn history(&mut self) -> History {
+        self.end_second();
         self.history.clone()
     }
 
@@ -104,9 +115,14 @@ impl Chronicle {
 
     /// Lets time pass.
     pub(crate) fn advance(&mut self, now: Duration) {
+        self.end_second();
+        self.move_on(now.as_secs());
+    }
+
+    fn move_on(&mut self, second: u64) {
         let mut is_other_time = false;
         for tier in &mut self.history.tiers {
-            is_other_time |= tier.advance(now.as_secs());
+            is_other_time |= tier.advance(second);
         }
         if is_other_time {
             // What is remembered was dropped with the time that it was of.
@@ -114,16 +130,33 @@ impl Chronicle {
         }
     }
 
+    /// Writes down what was counted in the second of the newest packet.
+    fn end_second(&mut self) {
+        let Some(second) = self.newest.second.take() else {
+            return;
+        };
+        for tier in &mut self.history.tiers {
+            if let Some(slot) = tier.at(second) {
+                slot.take_in(&self.newest.slot);
+            }
+        }
+        self.newest.slot.clear();
+    }
+
     /// Counts a packet of one end of a flow; `is_settled`: the owners stay as they are.
     pub(crate) fn count(&mut self, id: FlowId, credit: Credit, is_settled: bool, packet: PacketOf) {
-        self.advance(packet.time);
         let second = packet.time.as_secs();
+        if self.newest.second != Some(second) {
+            self.end_second();
+            self.move_on(second);
+            self.newest.second = Some(second);
+        }
         let share = if packet.is_local {
             credit.by_local
         } else {
             credit.by_remote
         };
-        self.each_tier(second, share, |sum| *sum += packet.counters);
+        *share.of(self.newest.slot.of(share.place)) += packet.counters;
         if !is_settled {
             self.remember(id, second, packet);
         }
@@ -159,6 +192,7 @@ impl Chronicle {
         let Some(seconds) = self.unsettled.remove(&id) else {
             return;
         };
+        self.end_second();
         for moved in &seconds {
             let ends = [
                 (from.by_local, to.by_local, moved.by_local),
@@ -179,10 +213,17 @@ impl Chronicle {
 
     fn each_tier(&mut self, second: u64, share: Share, change: impl Fn(&mut Counters)) {
         for tier in &mut self.history.tiers {
-            if let Some(Traffic { sent, received }) = tier.at(second, share.place) {
-                change(if share.is_received { received } else { sent });
+            if let Some(slot) = tier.at(second) {
+                change(share.of(slot.of(share.place)));
             }
         }
+    }
+}
+
+impl Share {
+    /// Its part of a party's traffic.
+    const fn of(self, Traffic { sent, received }: &mut Traffic) -> &mut Counters {
+        if self.is_received { received } else { sent }
     }
 }
 
@@ -193,4 +234,73 @@ pub(crate) struct PacketOf {
     /// Whether the local end sent it.
     pub(crate) is_local: bool,
     pub(crate) counters: Counters,
+}
+
+#[cfg(test)]
+mod tests {
+    use flowner_attribution::User;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A packet of a flow, so many seconds after the one before; and whether the flow is
+    /// somebody else's then.
+    type Step = (u64, i64, bool, bool);
+
+    /// What a chronicle tells in each of its steps; `is_told`: whether somebody asks after each
+    /// packet.
+    fn series(steps: &[Step], is_told: bool) -> Vec<crate::Series> {
+        let mut chronicle = Chronicle::new();
+        let ada = Party::User(User { id: 1, name: None });
+        let nobody = chronicle.credit(Credited::Local, Party::Unattributed, Party::Unattributed);
+        let somebody = chronicle.credit(Credited::Both, ada, Party::Unattributed);
+        let mut credits = [nobody; 3];
+        let mut second = 1_000_u64;
+        for &(flow, step, is_local, is_found) in steps {
+            second = second.saturating_add_signed(step);
+            let counters = Counters {
+                packets: 1,
+                bytes: second,
+                payload_bytes: flow,
+            };
+            let time = Duration::from_secs(second);
+            let id = FlowId::from_u64(flow);
+            let credit = &mut credits[usize::try_from(flow).unwrap()];
+            chronicle.count(
+                id,
+                *credit,
+                false,
+                PacketOf {
+                    time,
+                    is_local,
+                    counters,
+                },
+            );
+            if is_found {
+                chronicle.move_credit(id, *credit, somebody);
+                *credit = somebody;
+            }
+            if is_told {
+                chronicle.history();
+            }
+        }
+        let now = Duration::from_secs(second + 1);
+        let back = [60, 600, 6_000, 600_000].map(Duration::from_secs);
+        let from = |back| now.saturating_sub(back);
+        let history = chronicle.history();
+        back.map(|back| history.series(from(back), now, 100)).into()
+    }
+
+    proptest! {
+        /// Though a second is written down whole, when it is over or when somebody asks.
+        #[test]
+        fn asking_changes_nothing(
+            steps in proptest::collection::vec(
+                (0..3_u64, prop_oneof![-2..3_i64, -900..2_000_i64], any::<bool>(), any::<bool>()),
+                0..100,
+            ),
+        ) {
+            prop_assert_eq!(series(&steps, false), series(&steps, true));
+        }
+    }
 }

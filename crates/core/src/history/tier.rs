@@ -18,11 +18,22 @@ const DISORDER: u64 = 600;
 /// What was whose in one step.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slot {
-    /// By place, in order: it is searched for every packet.
+    /// By place, in order: it is searched for every packet, as that of the newest second.
     shares: Vec<(u16, Traffic)>,
 }
 
 impl Slot {
+    /// Adds what was counted apart.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        for (place, traffic) in &other.shares {
+            self.of(*place).add(traffic);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.shares.clear();
+    }
+
     /// The places of parties, with what was theirs.
     pub(super) fn shares(&self) -> impl Iterator<Item = (usize, &Traffic)> {
         self.shares
@@ -30,7 +41,8 @@ impl Slot {
             .map(|(place, traffic)| (usize::from(*place), traffic))
     }
 
-    fn of(&mut self, place: u16) -> &mut Traffic {
+    /// What is a party's.
+    pub(super) fn of(&mut self, place: u16) -> &mut Traffic {
         let found = self
             .shares
             .binary_search_by_key(&place, |(other, _)| *other);
@@ -107,10 +119,9 @@ impl Tier {
             self.slots.clear();
             self.first = number;
         }
-        let empty = Arc::<Slot>::default();
         // The first packets may be out of order too.
         while number < self.first && self.slots.len() < self.max {
-            self.slots.push_front(Arc::clone(&empty));
+            self.slots.push_front(Arc::default());
             self.first -= 1;
         }
         while self.first + (self.slots.len() as u64) <= number {
@@ -118,17 +129,17 @@ impl Tier {
                 self.slots.pop_front();
                 self.first += 1;
             }
-            self.slots.push_back(Arc::clone(&empty));
+            self.slots.push_back(Arc::default());
         }
         is_far_back
     }
 
-    /// What was a party's at a time; `None` where that is not kept.
-    pub(super) fn at(&mut self, second: u64, place: u16) -> Option<&mut Traffic> {
+    /// What was whose at a time; `None` where that is not kept.
+    pub(super) fn at(&mut self, second: u64) -> Option<&mut Slot> {
         let number = second / self.step;
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let slot = self.slots.get_mut(index)?;
-        Some(Arc::make_mut(slot).of(place))
+        Some(Arc::make_mut(slot))
     }
 }
 

@@ -51,18 +51,14 @@ fn process(pid: u32, matched: Match) -> Ownership {
     }
 }
 
-fn breakdowns(ledger: &Ledger) -> Breakdowns {
-    let mut all = ledger.retired().clone().unbounded();
-    for flow in ledger.flows() {
-        all.add(&flow);
-    }
-    all
+fn programs(ledger: &Ledger) -> Vec<Group<Party>> {
+    ledger.retired().programs.and(&ledger.flows()).groups()
 }
 
 /// Bytes by program, as text.
 #[track_caller]
 fn check_programs(ledger: &Ledger, expected: &[(&str, u64)]) {
-    let groups = breakdowns(ledger).programs.groups();
+    let groups = programs(ledger);
     let found: Vec<_> = groups
         .iter()
         .map(|group| {
@@ -364,14 +360,15 @@ proptest! {
                 }
             }
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
-            let all = breakdowns(&ledger);
-            prop_assert_eq!(all.total.total(), decoded);
-            prop_assert_eq!(sum(&all.programs.groups()), decoded);
-            prop_assert_eq!(sum(&all.processes.groups()), decoded);
-            prop_assert_eq!(sum(&all.hosts.groups()), decoded);
-            prop_assert_eq!(sum(&all.services.groups()), decoded);
-            prop_assert_eq!(sum(&all.protocols.groups()), decoded);
-            prop_assert_eq!(sum(&all.coverage.groups()), decoded);
+            let (listed, retired) = (ledger.flows(), ledger.retired());
+            let total = listed.iter().map(FlowRecord::total).sum::<Counters>();
+            prop_assert_eq!(total + retired.total.total(), decoded);
+            prop_assert_eq!(sum(&retired.programs.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.processes.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.hosts.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.services.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.protocols.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.coverage.and(&listed).groups()), decoded);
             let kinds = ledger.undecodable_by_kind();
             let lost: Counters = kinds.into_iter().map(|(_, counters)| counters).sum();
             prop_assert_eq!(lost, undecodable);
@@ -411,7 +408,7 @@ proptest! {
                 }
             }
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
-            let programs = breakdowns(&ledger).programs.groups().into_iter();
+            let programs = programs(&ledger).into_iter();
             let mut programs: Vec<_> = programs
                 .map(|group| (group.key, group.totals.sent, group.totals.received))
                 .filter(|(_, sent, received)| sent.packets + received.packets > 0)
