@@ -2,12 +2,14 @@
 //! thread or a device.
 //!
 //! Two threads write the books: the capturing one, for every packet, and the one
-//! that looks up owners, for every answer. Nobody waits for a tick: the thread that saw
+//! that looks up owners, for every answer. (Of a file, a third one reads on meanwhile.) Nobody waits for a tick: the thread that saw
 //! the first packet of a flow glances at its socket before it reads the next one, and
 //! what that does not settle is looked up in the background.
 
+mod ahead;
 mod input;
 mod packets;
+mod pump;
 mod recorded;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,32 +20,22 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use flowner_attribution::{
     self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, Waiter,
 };
-use flowner_capture::{Next, Statistics};
+use flowner_capture::Statistics;
 
-use self::input::{Feed, Opened, local_addresses};
-use self::packets::{Range, Seen, Told, count, guess};
+use self::input::Opened;
+use self::packets::{Counter, Intake};
+use self::pump::Pump;
 use crate::config::Config;
 use crate::demo;
 use crate::error::Error;
 use crate::events::{self, Event, EventSender, Events};
 use crate::ledger::{Asked, Effect, Ledger};
 use crate::program::{Owner, Programs};
-use crate::recording::{self, Recall, Recorder};
+use crate::recording::Recorder;
 use crate::report::{Ending, InputInfo, Parts, Report, Whose};
-
-/// How often, at most, the kernel's counters are read again while packets arrive,
-/// and this host's addresses when flows appear that are not its own.
-const REFRESH: Duration = Duration::from_secs(1);
 
 /// How often, at most, it is looked whether programs were installed.
 const INSTALLED: Duration = Duration::from_secs(60);
-
-/// Packets of a file that are counted at a time. Those of a device or a pipe are counted one by
-/// one: a report shows them at once.
-const BATCH: usize = 256;
-
-/// The first packets of a file, by which it is guessed whose it is.
-const SAMPLE: usize = 10_000;
 
 /// Captures, counts and looks up owners until it is stopped or its input ends.
 #[derive(Debug)]
@@ -83,6 +75,13 @@ struct Status {
 struct Progress {
     done: AtomicU64,
     of: AtomicU64,
+}
+
+impl Progress {
+    fn set(&self, progress: flowner_capture::Progress) {
+        self.done.store(progress.read, Ordering::Relaxed);
+        self.of.store(progress.total, Ordering::Relaxed);
+    }
 }
 
 /// Stops a monitor from elsewhere, such as a signal handler's thread.
@@ -177,24 +176,22 @@ impl Monitor {
         };
         let stopper = opened.feed.stopper();
         let input = opened.info.clone();
-        let pump = Pump {
+        let counter = Counter {
             shared: Arc::clone(&shared),
             glance: service.as_ref().and_then(|service| service.take_glance()),
             service: service.clone(),
-            batch: match opened.feed.progress() {
-                Some(_) => BATCH,
-                None => 1,
-            },
-            guesses: config.reading.guess_local && opened.whose == Whose::Unknown,
-            range: Range::new(&config.reading),
+            guesses: config.reading.guess_local
+                && opened.whose == Whose::Unknown
+                && shared.recorder.is_none(),
+            effects: Vec::new(),
+        };
+        let pump = Pump {
             feed: opened.feed,
+            intake: Intake::new(&config.reading),
+            counter,
             config: config.clone(),
             is_device: opened.info.is_live && opened.clock.is_none(),
             refreshed: Instant::now(),
-            seen: Vec::new(),
-            told: Vec::new(),
-            recall: Recall::default(),
-            effects: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("flowner-capture".to_owned())
@@ -445,132 +442,4 @@ fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-}
-
-/// The capturing thread.
-struct Pump {
-    shared: Arc<Shared>,
-    service: Option<Arc<Service>>,
-    /// Asks for the owners of new flows before their sockets are gone.
-    glance: Option<Box<dyn Glance>>,
-    feed: Feed,
-    config: Config,
-    is_device: bool,
-    refreshed: Instant,
-    /// Packets that are counted at a time.
-    batch: usize,
-    /// Whether it is yet to be guessed whose the packets are.
-    guesses: bool,
-    range: Range,
-    /// Packets that are not counted yet, and the owners that are recorded with them.
-    seen: Vec<Seen>,
-    told: Told,
-    recall: Recall,
-    effects: Vec<Effect>,
-}
-
-impl Pump {
-    fn run(mut self) {
-        if let Some(glance) = &mut self.glance {
-            glance.prepare();
-        }
-        let ending = loop {
-            match self.step() {
-                Ok(None) => {}
-                Ok(Some(ending)) => break ending,
-                Err(error) => break Ending::Failed(error.to_string()),
-            }
-        };
-        guess(&self.shared, &mut self.guesses, &self.seen);
-        count(
-            &self.shared,
-            &mut self.seen,
-            &mut self.told,
-            &mut self.effects,
-        );
-        self.shared
-            .carry_out(&mut self.effects, self.service.as_deref(), &mut self.glance);
-        self.refresh_counters();
-        self.shared.status().ending = ending.clone();
-        self.shared.ended.notify_all();
-        self.shared.tell(Event::InputEnded(ending));
-    }
-
-    /// Takes one packet, or whatever else comes.
-    fn step(&mut self) -> Result<Option<Ending>, flowner_capture::Error> {
-        match self.feed.next()? {
-            Next::Packet(packet) if !self.range.contains(packet.time) => {}
-            Next::Packet(packet) => {
-                self.seen.push(Seen::new(&packet));
-                let told = self.recall.owners(packet.comments, packet.time);
-                let number = self.seen.len() - 1;
-                self.told
-                    .extend(told.map(|(end, owner)| (number, end, owner)));
-                let batch = if self.guesses { SAMPLE } else { self.batch };
-                if self.seen.len() >= batch {
-                    guess(&self.shared, &mut self.guesses, &self.seen);
-                    let newest = count(
-                        &self.shared,
-                        &mut self.seen,
-                        &mut self.told,
-                        &mut self.effects,
-                    );
-                    if let Some(recorder) = &self.shared.recorder {
-                        recorder.push(&packet, newest, recording::now());
-                    }
-                    self.counted();
-                }
-            }
-            Next::Idle => {
-                self.shared.ledger().advance(now(), &mut self.effects);
-                self.refresh_counters();
-            }
-            Next::Stopped => return Ok(Some(Ending::Stopped)),
-            Next::End => return Ok(Some(Ending::Complete)),
-        }
-        self.shared
-            .carry_out(&mut self.effects, self.service.as_deref(), &mut self.glance);
-        Ok(None)
-    }
-
-    fn counted(&mut self) {
-        if !self.is_device {
-            self.refresh_progress();
-        } else if self.refreshed.elapsed() >= REFRESH {
-            self.refresh_counters();
-        }
-    }
-
-    fn refresh_progress(&self) {
-        if let Some(progress) = self.feed.progress() {
-            let shared = &self.shared.progress;
-            shared.done.store(progress.read, Ordering::Relaxed);
-            shared.of.store(progress.total, Ordering::Relaxed);
-        }
-    }
-
-    fn refresh_counters(&mut self) {
-        self.refreshed = Instant::now();
-        if !self.is_device {
-            return;
-        }
-        match self.feed.statistics() {
-            Ok(statistics) => self.shared.status().capture = Some(statistics),
-            Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
-        }
-        let saw_foreign = self.shared.ledger().take_foreign();
-        if saw_foreign {
-            self.refresh_addresses();
-        }
-    }
-
-    fn refresh_addresses(&mut self) {
-        match flowner_capture::devices() {
-            Ok(devices) => {
-                let local = local_addresses(&devices, &self.config);
-                self.shared.ledger().set_local_addresses(local);
-            }
-            Err(error) => tracing::debug!(%error, "devices could not be listed again"),
-        }
-    }
 }

@@ -1,8 +1,11 @@
 //! Packets on their way from the input to the books: as many at a time as the lock is worth.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_capture::{Headers, RawPacket, decode};
+use flowner_attribution::{Glance, Service};
+use flowner_capture::{Progress, RawPacket, decode};
+use flowner_flows::Packet;
 
 use super::Shared;
 use crate::config::{Moment, Reading};
@@ -10,45 +13,99 @@ use crate::convert;
 use crate::guess;
 use crate::ledger::Effect;
 use crate::program::Owner;
-use crate::recording::{Belonging, PacketEnd};
+use crate::recording::{Belonging, PacketEnd, Recall};
 use crate::report::Whose;
+
+/// The first packets of a file, by which it is guessed whose it is.
+const SAMPLE: usize = 10_000;
 
 /// The name by which frames are counted of devices of a file whose frames cannot be decoded.
 const UNKNOWN_LINK_TYPE: &str = "link-type";
 
+/// Packets that are to be counted, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    seen: Vec<Seen>,
+    /// Owners that are recorded with them: the place of the packet, its end, the owner.
+    told: Vec<(usize, PacketEnd, Owner)>,
+}
+
+impl Batch {
+    pub(super) const fn len(&self) -> usize {
+        self.seen.len()
+    }
+}
+
 /// A packet, as far as it is counted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    headers: Result<Headers, &'static str>,
-    time: Duration,
-    wire_len: u32,
+enum Seen {
+    Decoded(Packet),
+    Undecodable {
+        kind: &'static str,
+        time: Duration,
+        wire_len: u32,
+    },
 }
 
 impl Seen {
-    pub(super) fn new(packet: &RawPacket<'_>) -> Self {
+    fn new(packet: &RawPacket<'_>) -> Self {
         let headers = match packet.link_type {
             Some(link_type) => decode(link_type, packet.data, packet.wire_len)
                 .map_err(flowner_capture::DecodeError::kind),
             None => Err(UNKNOWN_LINK_TYPE),
         };
-        Self {
-            headers,
-            time: packet.time,
-            wire_len: packet.wire_len,
+        match headers {
+            Ok(headers) => Self::Decoded(convert::packet(&headers, packet.time)),
+            Err(kind) => Self::Undecodable {
+                kind,
+                time: packet.time,
+                wire_len: packet.wire_len,
+            },
         }
+    }
+}
+
+/// What is taken of an input.
+#[derive(Debug)]
+pub(super) struct Intake {
+    range: Range,
+    recall: Recall,
+}
+
+impl Intake {
+    pub(super) fn new(reading: &Reading) -> Self {
+        Self {
+            range: Range::new(reading),
+            recall: Recall::default(),
+        }
+    }
+
+    /// Appends a packet, and the owners that are recorded with it, unless it is left out for
+    /// its time; whether it is not.
+    pub(super) fn take(&mut self, packet: &RawPacket<'_>, batch: &mut Batch) -> bool {
+        if !self.range.contains(packet.time) {
+            return false;
+        }
+        let place = batch.seen.len();
+        batch.seen.push(Seen::new(packet));
+        let told = self.recall.owners(packet.comments, packet.time);
+        batch
+            .told
+            .extend(told.map(|(end, owner)| (place, end, owner)));
+        true
     }
 }
 
 /// The packets that are counted, by their time.
 #[derive(Debug)]
-pub(super) struct Range {
+struct Range {
     from: Option<Moment>,
     to: Option<Moment>,
     first: Option<Duration>,
 }
 
 impl Range {
-    pub(super) const fn new(reading: &Reading) -> Self {
+    const fn new(reading: &Reading) -> Self {
         Self {
             from: reading.from,
             to: reading.to,
@@ -56,7 +113,7 @@ impl Range {
         }
     }
 
-    pub(super) fn contains(&mut self, time: Duration) -> bool {
+    fn contains(&mut self, time: Duration) -> bool {
         let first = *self.first.get_or_insert(time);
         let time_of = |moment: Moment| moment.since_epoch(first);
         self.from.map(time_of).is_none_or(|from| from <= time)
@@ -64,49 +121,89 @@ impl Range {
     }
 }
 
-/// Guesses whose packets these are, the first of a file, if that is yet to be guessed.
-pub(super) fn guess(shared: &Shared, is_open: &mut bool, seen: &[Seen]) {
-    if !std::mem::take(is_open) {
-        return;
-    }
-    let packets = seen.iter().filter_map(|packet| {
-        let headers = packet.headers.as_ref().ok()?;
-        Some(convert::packet(headers, packet.time))
-    });
-    let addresses = guess::local_addresses(packets);
-    if !addresses.is_empty() {
-        let local = addresses.iter().copied().collect();
-        shared.ledger().set_local_addresses(local);
-        shared.status().whose = Whose::Guessed(addresses);
-    }
+/// What counts packets: the books, and those to whom they give work.
+pub(super) struct Counter {
+    pub(super) shared: Arc<Shared>,
+    pub(super) service: Option<Arc<Service>>,
+    /// Asks for the owners of new flows before their sockets are gone.
+    pub(super) glance: Option<Box<dyn Glance>>,
+    /// Whether it is yet to be guessed whose the packets are.
+    pub(super) guesses: bool,
+    pub(super) effects: Vec<Effect>,
 }
 
-/// Owners that are recorded with packets: the place of the packet, its end, the owner.
-pub(super) type Told = Vec<(usize, PacketEnd, Owner)>;
-
-/// Counts packets, and the owners that were recorded with them; where the last one belongs.
-pub(super) fn count(
-    shared: &Shared,
-    seen: &mut Vec<Seen>,
-    told: &mut Told,
-    effects: &mut Vec<Effect>,
-) -> Option<Belonging> {
-    let mut ledger = shared.ledger();
-    let mut told = told.drain(..).peekable();
-    let mut newest = None;
-    for (number, packet) in seen.drain(..).enumerate() {
-        newest = match &packet.headers {
-            Ok(headers) => Some(ledger.packet(&convert::packet(headers, packet.time), effects)),
-            Err(kind) => {
-                ledger.undecodable(kind, packet.time, packet.wire_len);
-                None
-            }
-        };
-        while let Some((_, end, owner)) = told.next_if(|(of, ..)| *of == number) {
-            if let Some(belonging) = newest {
-                ledger.recorded(belonging, end, owner);
-            }
+impl Counter {
+    /// How many packets are to be counted at a time: more than these, as long as it is not known
+    /// whose they are.
+    pub(super) const fn at_least(&self, packets: usize) -> usize {
+        if self.guesses && packets < SAMPLE {
+            SAMPLE
+        } else {
+            packets
         }
     }
-    newest
+
+    /// Counts packets, and the owners that were recorded with them, and empties the batch; where
+    /// the last one belongs.
+    pub(super) fn count(&mut self, batch: &mut Batch) -> Option<Belonging> {
+        self.guess(&batch.seen);
+        let mut ledger = self.shared.ledger();
+        let mut told = batch.told.drain(..).peekable();
+        let mut newest = None;
+        for (number, packet) in batch.seen.drain(..).enumerate() {
+            newest = match packet {
+                Seen::Decoded(packet) => Some(ledger.packet(&packet, &mut self.effects)),
+                Seen::Undecodable {
+                    kind,
+                    time,
+                    wire_len,
+                } => {
+                    ledger.undecodable(kind, time, wire_len);
+                    None
+                }
+            };
+            while let Some((_, end, owner)) = told.next_if(|(of, ..)| *of == number) {
+                if let Some(belonging) = newest {
+                    ledger.recorded(belonging, end, owner);
+                }
+            }
+        }
+        newest
+    }
+
+    /// Guesses whose packets these are, the first of a file, if that is yet to be guessed.
+    fn guess(&mut self, seen: &[Seen]) {
+        if !std::mem::take(&mut self.guesses) {
+            return;
+        }
+        let packets = seen.iter().filter_map(|packet| match packet {
+            Seen::Decoded(packet) => Some(*packet),
+            Seen::Undecodable { .. } => None,
+        });
+        let addresses = guess::local_addresses(packets);
+        if !addresses.is_empty() {
+            let local = addresses.iter().copied().collect();
+            self.shared.ledger().set_local_addresses(local);
+            self.shared.status().whose = Whose::Guessed(addresses);
+        }
+    }
+
+    /// Lets time pass without a packet.
+    pub(super) fn advance(&mut self, now: Duration) {
+        self.shared.ledger().advance(now, &mut self.effects);
+    }
+
+    /// Does what the books asked for.
+    pub(super) fn carry_out(&mut self) {
+        let service = self.service.as_deref();
+        self.shared
+            .carry_out(&mut self.effects, service, &mut self.glance);
+    }
+
+    /// Tells how far the input was read.
+    pub(super) fn progress(&self, progress: Option<Progress>) {
+        if let Some(progress) = progress {
+            self.shared.progress.set(progress);
+        }
+    }
 }

@@ -1,0 +1,297 @@
+//! A file: one thread reads and decodes, while another counts what was read before.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use flowner_capture::{Next, Progress};
+
+use super::input::Feed;
+use super::packets::{Batch, Counter, Intake};
+use crate::report::Ending;
+
+/// Packets that are handed over at a time: enough that waking each other costs little, and few
+/// enough that all that is under way stays in the caches of the processor.
+const PACKETS: usize = 1_024;
+
+/// Batches there are. The one that is read into, the one that is counted, and those between
+/// them, by which one thread may be ahead of the other.
+const BATCHES: usize = 4;
+
+/// What was read at a time.
+struct Part {
+    batch: Batch,
+    progress: Option<Progress>,
+    /// How the input ended, if it has.
+    ending: Option<Ending>,
+}
+
+/// Reads and counts until the input ends.
+///
+/// The first packets are counted by whoever read them: there may be no more, and all that
+/// follow may depend on whose they are.
+pub(super) fn read(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Ending {
+    let mut batch = Batch::default();
+    let enough = counter.at_least(PACKETS);
+    let mut ending = None;
+    while ending.is_none() && batch.len() < enough {
+        let missing = enough - batch.len();
+        let part = read_part(feed, intake, batch, missing);
+        counter.progress(part.progress);
+        (batch, ending) = (part.batch, part.ending);
+    }
+    counter.count(&mut batch);
+    counter.carry_out();
+    match ending {
+        Some(ending) => ending,
+        None => read_on(feed, intake, counter),
+    }
+}
+
+fn read_on(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Ending {
+    // No more are ever sent than there are, so that only receiving waits.
+    let (full, to_count) = sync_channel(BATCHES);
+    let (empty, to_fill) = sync_channel(BATCHES);
+    thread::scope(|scope| {
+        let reading = thread::Builder::new()
+            .name("flowner-read".to_owned())
+            .spawn_scoped(scope, move || read_parts(feed, intake, &to_fill, &full));
+        match reading {
+            Ok(_) => count_parts(counter, &to_count, &empty),
+            Err(error) => Ending::Failed(format!("no thread can be started: {error}")),
+        }
+    })
+}
+
+/// Reads into batches that are empty, until the input ends or nobody counts any more.
+fn read_parts(
+    feed: &mut Feed,
+    intake: &mut Intake,
+    to_fill: &Receiver<Batch>,
+    full: &SyncSender<Part>,
+) {
+    for batch in to_fill {
+        let part = read_part(feed, intake, batch, PACKETS);
+        let is_last = part.ending.is_some();
+        if full.send(part).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn read_part(feed: &mut Feed, intake: &mut Intake, mut batch: Batch, packets: usize) -> Part {
+    // Those that are left out count too, so that progress is told while there are only such.
+    let ending = (0..packets).find_map(|_| match feed.next() {
+        Ok(Next::Packet(packet)) => {
+            intake.take(&packet, &mut batch);
+            None
+        }
+        Ok(Next::Idle) => None,
+        Ok(Next::Stopped) => Some(Ending::Stopped),
+        Ok(Next::End) => Some(Ending::Complete),
+        Err(error) => Some(Ending::Failed(error.to_string())),
+    });
+    Part {
+        batch,
+        progress: feed.progress(),
+        ending,
+    }
+}
+
+fn count_parts(
+    counter: &mut Counter,
+    to_count: &Receiver<Part>,
+    empty: &SyncSender<Batch>,
+) -> Ending {
+    for _ in 0..BATCHES {
+        // Where nobody reads, nothing is to be counted either.
+        let _ = empty.send(Batch::default());
+    }
+    for part in to_count {
+        let mut batch = part.batch;
+        counter.count(&mut batch);
+        counter.progress(part.progress);
+        counter.carry_out();
+        if let Some(ending) = part.ending {
+            return ending;
+        }
+        let _ = empty.send(batch);
+    }
+    Ending::Failed("the reading thread failed; this is a defect of flowner".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Instant;
+
+    use flowner_capture::LinkType;
+    use flowner_capture::pcapng::{Interface, Section, Writer};
+
+    use super::super::input::Opened;
+    use super::super::pump::Pump;
+    use super::super::{Shared, Status};
+    use super::*;
+    use crate::config::{Config, Input, Moment, Reading};
+    use crate::demo::{self, Traffic};
+    use crate::ledger::{Asked, Ledger};
+    use crate::program::Programs;
+    use crate::record::FlowRecord;
+    use crate::report::Whose;
+
+    /// What is known when a file was read.
+    #[derive(Debug, PartialEq)]
+    struct Books {
+        ending: Ending,
+        whose: Whose,
+        flows: Vec<FlowRecord>,
+        undecodable: Vec<(&'static str, flowner_flows::Counters)>,
+    }
+
+    /// Ten minutes of the demo, with what cannot be decoded and owners that are recorded.
+    fn file() -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), &Section::default()).unwrap();
+        let interface = writer
+            .interface(&Interface::new(LinkType::Ethernet))
+            .unwrap();
+        let frames = Traffic::new().take_while(|frame| frame.at < demo::PAST);
+        for (number, frame) in frames.enumerate() {
+            let time = demo::RECORDED_AT + frame.at;
+            let owner = format!(
+                "flowner: program=p{number} pid={number} verdict=process match=five-tuple end=source"
+            );
+            let comments: &[&str] = if number % 7 == 0 { &[&owner] } else { &[] };
+            let data = if number % 11 == 0 {
+                &[0; 60]
+            } else {
+                frame.data()
+            };
+            writer
+                .packet(interface, time, frame.wire_len, data, comments)
+                .unwrap();
+        }
+        writer.into_inner()
+    }
+
+    fn pump(path: &Path, reading: Reading) -> Pump {
+        let config = Config {
+            input: Input::File(path.into()),
+            reading,
+            ..Config::default()
+        };
+        let opened = Opened::new(&config).unwrap();
+        let ledger = Ledger::new(&config.limits, None, Asked::Nobody, false);
+        let shared = Arc::new(Shared {
+            ledger: Mutex::new(ledger),
+            status: Mutex::new(Status {
+                ending: Ending::Running,
+                capture: None,
+                whose: Whose::Unknown,
+            }),
+            ended: Condvar::new(),
+            events: None,
+            progress: super::super::Progress::default(),
+            programs: Programs::without_facts(),
+            recorder: None,
+        });
+        Pump {
+            feed: opened.feed,
+            intake: Intake::new(&config.reading),
+            counter: Counter {
+                shared,
+                service: None,
+                glance: None,
+                guesses: config.reading.guess_local,
+                effects: Vec::new(),
+            },
+            config,
+            is_device: false,
+            refreshed: Instant::now(),
+        }
+    }
+
+    fn books(pump: &Pump, ending: Ending) -> Books {
+        let shared = &pump.counter.shared;
+        let ledger = shared.ledger();
+        Books {
+            ending,
+            whose: shared.status().whose.clone(),
+            flows: ledger.flows(),
+            undecodable: ledger.undecodable_by_kind(),
+        }
+    }
+
+    /// Reads a file packet by packet, and ahead; both must know the same.
+    #[track_caller]
+    fn check(bytes: &[u8], reading: Reading) -> Books {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let mut plain = pump(file.path(), reading.clone());
+        let ending = plain.capture();
+        let expected = books(&plain, ending);
+        let mut ahead = pump(file.path(), reading);
+        let ending = read(&mut ahead.feed, &mut ahead.intake, &mut ahead.counter);
+        let found = books(&ahead, ending);
+        assert_eq!(found, expected);
+        found
+    }
+
+    #[test]
+    fn nothing_differs_from_reading_packet_by_packet() {
+        let file = file();
+        let all = check(&file, Reading::default());
+        assert_eq!(all.ending, Ending::Complete);
+        let packets = |books: &Books| {
+            let flows = books.flows.iter().map(|flow| flow.total().packets);
+            let others = books
+                .undecodable
+                .iter()
+                .map(|(_, counters)| counters.packets);
+            flows.chain(others).sum::<u64>()
+        };
+        let enough = (PACKETS * (BATCHES + 2)) as u64;
+        assert!(packets(&all) > enough, "{}", packets(&all));
+        assert!(all.flows.iter().any(|flow| flow.owner.is_some()));
+        assert!(!all.undecodable.is_empty());
+
+        let guessed = check(
+            &file,
+            Reading {
+                guess_local: true,
+                ..Reading::default()
+            },
+        );
+        assert!(matches!(guessed.whose, Whose::Guessed(_)));
+        let some = check(
+            &file,
+            Reading {
+                from: Some(Moment::AfterFirst(demo::PAST / 2)),
+                to: Some(Moment::AfterFirst(demo::PAST * 3 / 4)),
+                ..Reading::default()
+            },
+        );
+        assert!((1..packets(&all)).contains(&packets(&some)));
+        // Within the first packets, and far behind them.
+        for len in [1_000, file.len() - 5] {
+            let cut = check(&file[..len], Reading::default());
+            assert!(matches!(cut.ending, Ending::Failed(_)));
+            assert!(packets(&cut) > 0);
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), self::file()).unwrap();
+        let mut pump = pump(file.path(), Reading::default());
+        let stopper = pump.feed.stopper();
+        stopper.stop();
+        let Pump {
+            feed,
+            intake,
+            counter,
+            ..
+        } = &mut pump;
+        assert_eq!(read_on(feed, intake, counter), Ending::Stopped);
+    }
+}
