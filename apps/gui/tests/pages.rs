@@ -265,3 +265,21 @@ fn whose_capture_a_file_is_can_be_said() {
     stage.click("Cancel");
     stage.expect_no("Whose capture is it?");
 }
+
+#[test]
+fn a_file_can_be_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = capture::of_another_host(folder.path());
+    let mut stage = open(None, &Settings::default(), WINDOW);
+    stage.expect("Watch a device");
+    let path = path.display().to_string();
+    let (wrong, rest) = path.split_at(path.len() - 1);
+    stage.click("or type its path");
+    stage.type_text(wrong);
+    stage.run("type enter");
+    stage.expect(&format!("{wrong}: there is no such file"));
+    stage.type_text(rest);
+    stage.run("type enter");
+    stage.expect("finished");
+    stage.expect("203.0.113.3");
+}

@@ -28,6 +28,8 @@ pub struct State {
     activity: HashMap<String, Activity>,
     selected: Option<String>,
     capture_filter: String,
+    /// The file that is typed.
+    path: String,
     checkup: Option<Checkup>,
     /// Why the last try failed.
     failure: Option<Failure>,
@@ -73,6 +75,8 @@ pub enum Message {
     CaptureFilterChanged(String),
     DeviceChosen(String),
     FileWanted,
+    PathChanged(String),
+    PathEntered,
     DemoChosen,
     Copied(String),
 }
@@ -114,6 +118,11 @@ impl State {
                 return self.watch(name);
             }
             Message::FileWanted => return Action::AskForFile,
+            Message::PathChanged(text) => {
+                self.path = text;
+                self.failure = None;
+            }
+            Message::PathEntered => return self.open_path(),
             Message::DemoChosen => return Action::Watch(Origin::Demo(Demo::Live), None),
             Message::Copied(text) => return Action::Copy(text),
         }
@@ -150,6 +159,19 @@ impl State {
         let filter = self.capture_filter.trim();
         let filter = (!filter.is_empty()).then(|| filter.to_owned());
         Action::Watch(Origin::Device(name), filter)
+    }
+
+    fn open_path(&mut self) -> Action {
+        self.failure = None;
+        let path = self.path.trim();
+        if path.is_empty() {
+            return Action::None;
+        }
+        let home = std::env::home_dir().unwrap_or_default();
+        let path = path
+            .strip_prefix("~/")
+            .map_or_else(|| path.into(), |rest| home.join(rest));
+        Action::Watch(Origin::File(path), None)
     }
 
     fn look(&mut self, looks: Looks) {
@@ -190,6 +212,13 @@ impl State {
                 colors.muted
             ),
             parts::press("Open a file …", false, Some(Message::FileWanted), colors),
+            // Where the desktop has no dialogs for files, this is the only way.
+            text_input("or type its path", &self.path)
+                .on_input(Message::PathChanged)
+                .on_submit(Message::PathEntered)
+                .size(size::BODY)
+                .padding([5.0, space::S])
+                .style(style::field(colors, false)),
             Space::new().height(space::M),
             parts::title("Look around", colors),
             parts::body(
