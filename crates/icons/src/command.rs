@@ -69,13 +69,13 @@ pub fn runs_others(name: &str) -> bool {
         || matches!(name, "dbus-run-session" | "dbus-launch" | "gamemoderun")
         || matches!(
             name,
-            "flatpak" | "snap" | "bwrap" | "snap-exec" | "xdg-open" | "busybox"
+            "flatpak" | "snap" | "bwrap" | "snap-exec" | "xdg-open" | "busybox" | "toybox"
         )
 }
 
 /// Interpreters; also with a version behind, as `python3.11` and `electron28` have.
 fn runs_scripts(name: &str) -> bool {
-    const INTERPRETERS: [&str; 20] = [
+    const INTERPRETERS: [&str; 27] = [
         "sh",
         "bash",
         "dash",
@@ -96,6 +96,13 @@ fn runs_scripts(name: &str) -> bool {
         "gjs",
         "gjs-console",
         "php",
+        "ash",
+        "bun",
+        "deno",
+        "lua",
+        "luajit",
+        "tclsh",
+        "wish",
     ];
     INTERPRETERS.contains(&name.trim_end_matches(is_of_version))
 }
@@ -154,8 +161,11 @@ fn snap_name(app: &str) -> Option<&str> {
 
 /// What an interpreter is told to run.
 fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
-    if interpreter.trim_end_matches(is_of_version) == "java" {
-        return java(words);
+    match interpreter.trim_end_matches(is_of_version) {
+        "java" => return java(words),
+        "php" => return php(words),
+        "bun" | "deno" | "dotnet" => return subcommand(words),
+        _ => {}
     }
     let is_python = interpreter.starts_with("py");
     let mut words = words.iter();
@@ -165,7 +175,14 @@ fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
             // Code, of which no file is told.
             "-c" | "-m" | "-e" | "--eval" | "-p" | "-E" | "-" => return None,
             // From where they are told something else.
-            "-W" | "-X" | "-r" | "--require" | "-I" => {
+            "-W"
+            | "-X"
+            | "-r"
+            | "--require"
+            | "-I"
+            | "--import"
+            | "--loader"
+            | "--experimental-loader" => {
                 words.next();
             }
             "--" => return words.next().map(|file| Started::Script(file)),
@@ -174,6 +191,30 @@ fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
         }
     }
     None
+}
+
+fn php<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "-f" | "--file" | "--" => return words.next().map(|file| Started::Script(file)),
+            "-r" | "--run" | "-" => return None,
+            "-S" | "-t" | "-d" | "-c" | "-z" => {
+                words.next();
+            }
+            option if option.starts_with('-') => {}
+            file => return Some(Started::Script(file)),
+        }
+    }
+    None
+}
+
+/// `deno run x.ts`, `dotnet exec x.dll`: a file has a dot or a slash in its name, so that
+/// `dotnet build` has none.
+fn subcommand<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let mut words = words.iter().filter(|word| !word.starts_with('-'));
+    let file = words.find(|word| !matches!(**word, "run" | "exec"))?;
+    file.contains(['.', '/']).then_some(Started::Script(file))
 }
 
 fn java<'a>(words: &[&'a str]) -> Option<Started<'a>> {
@@ -277,6 +318,13 @@ mod tests {
         check("java --add-opens a/b=c @x -m a/b.C", Some(Module("a/b.C")));
         check("perl -w /usr/bin/p", Some(Script("/usr/bin/p")));
         check("node --inspect /a.js", Some(Script("/a.js")));
+        check("node --import tsx a.ts", Some(Script("a.ts")));
+        check("deno run -A a.ts b", Some(Script("a.ts")));
+        check("bun install", None);
+        check("dotnet exec a.dll", Some(Script("a.dll")));
+        check("dotnet run", None);
+        check("php8.2 -S [::]:80 -t x a.php", Some(Script("a.php")));
+        check("php -r x", None);
         check(
             "electron28 /usr/lib/code/app",
             Some(Script("/usr/lib/code/app")),

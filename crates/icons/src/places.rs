@@ -17,11 +17,12 @@ pub struct Places {
 }
 
 /// Below which applications, icons and pixmaps are for all users.
-const SYSTEM: [&str; 4] = [
+const SYSTEM: [&str; 5] = [
     "/usr/local/share",
     "/usr/share",
     "/var/lib/flatpak/exports/share",
     "/var/lib/snapd/desktop",
+    "/run/current-system/sw/share",
 ];
 /// Where programs are.
 const PROGRAMS: [&str; 5] = [
@@ -98,6 +99,7 @@ impl Places {
         self.configuration.push(home.join(".config"));
         self.add(&data.unwrap_or_else(|| home.join(".local/share")));
         self.add(&home.join(".local/share/flatpak/exports/share"));
+        self.add(&home.join(".nix-profile/share"));
     }
 
     /// Relative ones are invalid, as the specification says.
@@ -203,15 +205,16 @@ mod tests {
         let ada = [
             "/home/ada/.local/share",
             "/home/ada/.local/share/flatpak/exports/share",
+            "/home/ada/.nix-profile/share",
         ];
         let root = "/root/.local/share";
         check(
             &[("HOME", "/root"), ("SUDO_UID", "1000")],
-            &[ada[0], ada[1], root],
+            &[ada[0], ada[1], ada[2], root],
         );
         check(
             &[("HOME", "/root"), ("PKEXEC_UID", "1000")],
-            &[ada[0], ada[1], root],
+            &[ada[0], ada[1], ada[2], root],
         );
         check(&[("HOME", "/root"), ("SUDO_UID", "7")], &[root]);
         check(

@@ -2,19 +2,19 @@
 //! desktop entry, the application that the desktop started it as, its bundle or package,
 //! the script that it interprets, its executable, its name. Pure.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use flowner_attribution::{Process, Unit, UnitKind};
 use flowner_icons::{Catalog, Entry, Started, Subject, runs_others, started};
 
-use super::versions::{cleaned, file_name, folder, without_versions};
+use super::installed::{bundle, is_of_snap, package, scope};
+use super::interpreted::{self, absolute, is_kept, words};
+use super::versions::{cleaned, file_name, without_versions};
 use super::{Grouping, Program, product};
 
 /// What the kernel calls executables that are in no folder (`memfd_create(2)`): the rest of
 /// it tells nothing that would be the same the next time.
 const MEMORY: &str = "/memfd:";
-/// Arguments that are looked at.
-const MAX_ARGUMENTS: usize = 64;
 
 /// What a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl Identity {
             let id = package.to_lowercase();
             return Self::new("package", &id, &name, Grouping::Package(package));
         }
-        if runs_others(file_name(&path)) {
-            return Self::of_interpreter(process, &path, catalog, working_folder);
+        if let Some(identity) = interpreted::identity(process, &path, catalog, working_folder) {
+            return identity;
         }
         let part = if product::is_helper(file_name(&path)) {
             Part::Helper
@@ -150,53 +150,13 @@ impl Identity {
         }
     }
 
-    fn of_executable(path: &str) -> Self {
+    pub(super) fn of_executable(path: &str) -> Self {
         let id = without_versions(path);
-        let name = cleaned_or(file_name(path));
+        let name = app_image(path).map_or_else(|| cleaned_or(file_name(path)), str::to_owned);
         Self::new("exe", &id, &name, Grouping::Executable(path.to_owned()))
     }
 
-    fn of_interpreter(
-        process: &Process,
-        path: &str,
-        catalog: &Catalog,
-        working_folder: &mut dyn FnMut() -> Option<PathBuf>,
-    ) -> Self {
-        let words = words(process, path);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match started(&words) {
-            Some(Started::Script(script)) if is_kept(script) => {
-                let script = absolute(script, working_folder);
-                let id = without_versions(&script);
-                let name = script_name(&script);
-                let grouping = Grouping::Script(script.clone());
-                Self {
-                    part: may_be_part(Part::File(script)),
-                    ..Self::new("script", &id, &name, grouping)
-                }
-            }
-            Some(Started::Module(module)) => {
-                let interpreter = cleaned_or(file_name(path));
-                let id = format!("{interpreter} {module}");
-                Self::new("module", &id, module, Grouping::Module(module.to_owned()))
-            }
-            Some(Started::Flatpak(id)) => {
-                let unit = |kind| Unit {
-                    kind,
-                    name: id.to_owned(),
-                };
-                Self::of_sandbox(&unit(UnitKind::Flatpak), catalog)
-                    .unwrap_or_else(|| Self::of_executable(path))
-            }
-            // `env` and the like are gone once they have started something.
-            _ => Self {
-                part: Some(Part::Interpreter),
-                ..Self::of_executable(path)
-            },
-        }
-    }
-
-    fn new(kind: &str, id: &str, name: &str, grouping: Grouping) -> Self {
+    pub(super) fn new(kind: &str, id: &str, name: &str, grouping: Grouping) -> Self {
         Self {
             id: format!("{kind}:{id}"),
             name: name.to_owned(),
@@ -274,7 +234,7 @@ pub(super) fn main(
     }
 }
 
-fn may_be_part(part: Part) -> Option<Part> {
+pub(super) fn may_be_part(part: Part) -> Option<Part> {
     match &part {
         Part::File(path) => product::may_be_part(path).then_some(part),
         Part::Helper | Part::Interpreter => Some(part),
@@ -286,114 +246,23 @@ fn text_of(path: Option<&Path>) -> Option<String> {
         .filter(|path| !path.is_empty())
 }
 
+/// The name of an `AppImage`, as far as it is told by where it is mounted, of what it starts
+/// with: `Paint` in `/tmp/.mount_PaintaB3dE1/AppRun`.
+pub(super) fn app_image(path: &str) -> Option<&str> {
+    let folder = path.strip_suffix("/AppRun")?;
+    let mount = file_name(folder).strip_prefix(".mount_")?;
+    let name = mount.get(..mount.len().checked_sub(6)?)?;
+    Some(name).filter(|name| !name.is_empty())
+}
+
 /// The name cleaned, unless nothing of it is left.
-fn cleaned_or(name: &str) -> String {
+pub(super) fn cleaned_or(name: &str) -> String {
     let cleaned = cleaned(name);
     if cleaned.is_empty() {
         name.to_owned()
     } else {
         cleaned
     }
-}
-
-/// The command of an interpreter, under its own name: what it was called may be anything.
-fn words(process: &Process, path: &str) -> Vec<String> {
-    let arguments = process.arguments.as_deref().unwrap_or_default();
-    let arguments = arguments.iter().skip(1).take(MAX_ARGUMENTS);
-    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    [file_name(path).to_owned()]
-        .into_iter()
-        .chain(arguments)
-        .collect()
-}
-
-/// Whether a script is a file, not what is written into a pipe.
-fn is_kept(script: &str) -> bool {
-    !script.starts_with("/dev/") && !script.starts_with("/proc/")
-}
-
-/// A path from the root, where the folder is known; `.` and `..` taken as written.
-fn absolute(path: &str, working_folder: &mut dyn FnMut() -> Option<PathBuf>) -> String {
-    if Path::new(path).is_absolute() {
-        return path.to_owned();
-    }
-    let Some(mut whole) = working_folder() else {
-        return path.to_owned();
-    };
-    for part in Path::new(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                whole.pop();
-            }
-            other => whole.push(other),
-        }
-    }
-    whole.to_string_lossy().into_owned()
-}
-
-/// The name of a script; with its folder if many are called so.
-fn script_name(script: &str) -> String {
-    const USUAL: [&str; 14] = [
-        "__main__", "app", "bot", "cli", "client", "index", "main", "manage", "run", "server",
-        "start", "test", "worker", "wsgi",
-    ];
-    let file = cleaned_or(file_name(script));
-    let stem = file.split('.').next().unwrap_or_default();
-    let parent = folder(script)
-        .map(file_name)
-        .filter(|name| !name.is_empty());
-    match parent {
-        Some(parent) if USUAL.contains(&stem) => format!("{parent}/{file}"),
-        _ => file,
-    }
-}
-
-/// The outermost application of macOS that a file is in: helpers are applications within
-/// it.
-fn bundle(path: &str) -> Option<&str> {
-    let end = path.find(".app/Contents/")? + ".app".len();
-    Some(&path[..end])
-}
-
-/// The name and publisher of a package of Windows, without version and architecture
-/// (`NAME_VERSION_ARCHITECTURE_RESOURCE_PUBLISHER`, "Package full name").
-fn package(path: &str) -> Option<String> {
-    const FOLDER: &str = "\\windowsapps\\";
-    // Of the same length: only letters of ASCII change.
-    let start = path.to_ascii_lowercase().find(FOLDER)? + FOLDER.len();
-    let full = path.get(start..)?.split('\\').next()?;
-    let name = full.split('_').next()?;
-    let publisher = full.rsplit('_').next()?;
-    (full.matches('_').count() >= 3).then(|| format!("{name}_{publisher}"))
-}
-
-/// Whether a file lies in a Snap. What a Snap without confinement starts may be anything
-/// of the host.
-fn is_of_snap(name: &str, path: Option<&str>) -> bool {
-    let below = |root: &str| {
-        let rest = path.and_then(|path| path.strip_prefix(root));
-        rest.is_some_and(|rest| rest.split('/').next() == Some(name))
-    };
-    path.is_none() || below("/snap/") || below("/var/lib/snapd/snap/")
-}
-
-/// The entry of the application that the desktop started in this unit:
-/// `app-LAUNCHER-ID-RANDOM.scope`, `app-LAUNCHER-ID@RANDOM.service`
-/// (`systemd.io/DESKTOP_ENVIRONMENTS`).
-fn scope<'a>(unit: &Unit, catalog: &'a Catalog) -> Option<&'a Entry> {
-    if unit.kind != UnitKind::Service {
-        return None;
-    }
-    let name = unit.name.strip_prefix("app-")?;
-    let id = match name.rsplit_once('.')? {
-        (name, "scope") => name.rsplit_once('-').map_or(name, |(id, _)| id),
-        (name, "service") => name.split('@').next().unwrap_or(name),
-        _ => return None,
-    };
-    let without_launcher = id.split_once('-').map(|(_, id)| id);
-    let mut candidates = [Some(id), without_launcher].into_iter().flatten();
-    candidates.find_map(|id| catalog.application(id))
 }
 
 #[cfg(test)]
@@ -531,7 +400,7 @@ mod tests {
             "/usr/lib/jvm/java-17/bin/java -jar /opt/j/jedit.jar",
             "",
             "script:/opt/j/jedit.jar",
-            "jedit.jar",
+            "jedit",
         );
         check("/usr/bin/dash -c x", "", "exe:/usr/bin/dash", "dash");
         check("/usr/bin/bash /dev/fd/3", "", "exe:/usr/bin/bash", "bash");

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `party` | to whom bytes are credited: a program, several, a unit, a user, nobody |
 //! | `identity` | what a process is by itself; pure |
+//! | `interpreted` | the same of what others execute: scripts, modules, applets; pure |
+//! | `installed` | what a system says: bundles, packages, Snaps, scopes; pure |
 //! | `versions`, `product` | paths: what an upgrade changes, what comes together; pure |
 //! | `grouping` | why a process is one of its program |
 //! | `programs` | all programs of a host, each process resolved once |
@@ -12,6 +14,8 @@
 mod facts;
 mod grouping;
 mod identity;
+mod installed;
+mod interpreted;
 mod party;
 mod product;
 mod programs;

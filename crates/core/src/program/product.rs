@@ -48,7 +48,7 @@ pub(super) fn starts_anything(file: &str) -> bool {
 /// Whether a folder is shared by many programs, so that lying in it tells nothing.
 pub(super) fn is_public(folder: &str) -> bool {
     const NAMES: [&str; 6] = ["bin", "sbin", "games", "Desktop", "Downloads", "System32"];
-    const FOLDERS: [&str; 13] = [
+    const FOLDERS: [&str; 19] = [
         "",
         "/root",
         "/lib",
@@ -62,6 +62,13 @@ pub(super) fn is_public(folder: &str) -> bool {
         "/opt",
         "/tmp",
         "/var/tmp",
+        // What brings programs of its own.
+        "/opt/anaconda3",
+        "/opt/conda",
+        "/opt/homebrew",
+        "/opt/local",
+        "/opt/miniconda3",
+        "/opt/miniforge3",
     ];
     let parent = self::folder(folder).map(file_name);
     let is_home = matches!(parent, Some("home" | "Users"));
@@ -86,8 +93,11 @@ pub(super) fn is_of_same(path: &str, other: &str) -> bool {
         return false;
     };
     if is_public(other_folder) {
-        // `/usr/bin/git` and `/usr/lib/git-core/git-remote-https`
-        return own.is_some_and(|own| is_related(file_name(own), file_name(other)));
+        // `/usr/bin/git` and `/usr/lib/git-core/git-remote-https`,
+        // `/usr/sbin/sshd` and `/usr/lib/openssh/sshd-session`
+        let (file, other) = (file_name(path), file_name(other));
+        return own
+            .is_some_and(|own| is_related(file_name(own), other) || is_called_after(file, other));
     }
     let below = path.strip_prefix(other_folder);
     below.is_some_and(|rest| rest.starts_with(separator(path)))
@@ -95,16 +105,21 @@ pub(super) fn is_of_same(path: &str, other: &str) -> bool {
 
 /// `git-core` and `git`, `apt` and `apt-get`.
 fn is_related(one: &str, other: &str) -> bool {
-    let begins = |long: &str, short: &str| {
-        let rest = long.strip_prefix(short);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
-    begins(one, other) || begins(other, one)
+    is_called_after(one, other) || is_called_after(other, one)
 }
 
-/// Folders in which each folder is of one product.
-const BASES: [&str; 14] = [
+fn is_called_after(long: &str, short: &str) -> bool {
+    let rest = long.strip_prefix(short).filter(|_| !short.is_empty());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Folders in which each folder is of one product; those in others after them.
+const BASES: [&str; 18] = [
     "/opt/",
+    "/opt/homebrew/Cellar/",
+    "/opt/homebrew/opt/",
+    "/usr/local/Cellar/",
+    "/home/linuxbrew/.linuxbrew/Cellar/",
     "/usr/lib/",
     "/usr/lib64/",
     "/usr/libexec/",
@@ -120,6 +135,18 @@ const BASES: [&str; 14] = [
     "/tmp/.mount_",
 ];
 
+/// The same in a home, those in others after them.
+const HOME_BASES: [&str; 8] = [
+    "/.local/share/",
+    "/.local/share/JetBrains/Toolbox/apps/",
+    "/.local/share/Steam/steamapps/common/",
+    "/.local/share/flatpak/app/",
+    "/.local/share/pipx/venvs/",
+    "/.local/share/uv/tools/",
+    "/.steam/debian-installation/steamapps/common/",
+    "/.var/app/",
+];
+
 /// The folder that everything of a product is installed to, if this is one of those that
 /// are laid out by product.
 fn root(path: &str) -> Option<&str> {
@@ -127,10 +154,12 @@ fn root(path: &str) -> Option<&str> {
         return root_of_windows(path);
     }
     let base = BASES.iter().rev().find(|base| path.starts_with(**base));
-    let start = match base {
-        Some(base) => base.len(),
+    let start = if let Some(base) = base {
+        base.len()
+    } else {
         // In a home, the folder of data of an application.
-        None => path.find("/.local/share/")? + "/.local/share/".len(),
+        let mut bases = HOME_BASES.iter().rev();
+        bases.find_map(|base| Some(path.find(base)? + base.len()))?
     };
     let end = start + path[start..].find('/')?;
     let name = &path[start..end];
@@ -225,7 +254,35 @@ mod tests {
             "C:\\Windows\\System32\\b.exe",
             false,
         );
+        check("/usr/lib/openssh/sshd-session", "/usr/sbin/sshd", true);
         check("", "", false);
+    }
+
+    #[test]
+    fn what_brings_many_products_is_none() {
+        check(
+            "/opt/homebrew/Cellar/curl/8.5/bin/curl",
+            "/opt/homebrew/Cellar/neovim/0.9.5/bin/nvim",
+            false,
+        );
+        check("/opt/conda/bin/curl", "/opt/conda/lib/x/main.py", false);
+        let toolbox = "/home/ada/.local/share/JetBrains/Toolbox";
+        check(
+            &format!("{toolbox}/apps/pycharm/bin/pycharm"),
+            &format!("{toolbox}/bin/jetbrains-toolbox"),
+            false,
+        );
+        let steam = "/home/ada/.local/share/Steam";
+        check(
+            &format!("{steam}/steamapps/common/Game/game"),
+            &format!("{steam}/ubuntu12_32/steam"),
+            false,
+        );
+        check(
+            &format!("{steam}/ubuntu12_64/steamwebhelper"),
+            &format!("{steam}/ubuntu12_32/steam"),
+            true,
+        );
     }
 
     #[test]

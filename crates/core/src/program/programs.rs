@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use flowner_attribution::{Ownership, Process, ProcessId, Unit, Verdict};
-use flowner_icons::{Catalog, Locale, Places, runs_others};
+use flowner_icons::{Catalog, Locale, Places};
 
 use super::facts::HostFacts;
 use super::identity::{Identity, Part};
 use super::versions::file_name;
-use super::{Facts, Grouping, Party, Program, identity, product};
+use super::{Facts, Grouping, Party, Program, identity, interpreted, product};
 
 /// Processes that are remembered: so many that were asked for recently, and as many before
 /// those.
@@ -234,7 +234,8 @@ impl Known {
     fn remember(&mut self, process: &Process, membership: &Arc<Membership>) {
         self.make_room();
         let path = process.path.as_deref().map(Path::to_string_lossy);
-        let is_interpreter = path.is_some_and(|path| runs_others(file_name(&path)));
+        let is_interpreter =
+            path.is_some_and(|path| interpreted::is_told_by_arguments(file_name(&path)));
         let remembered = Remembered {
             path: process.path.clone(),
             arguments: process.arguments.clone().filter(|_| is_interpreter),

@@ -56,18 +56,24 @@ pub(super) fn folder(path: &str) -> Option<&str> {
     (!folder.is_empty()).then_some(folder)
 }
 
-/// A file name as a person would say it: without version and `.exe`.
+/// A file name as a person would say it: without version, and without what tells that it is
+/// executed, such as `.exe` and `.jar`.
 pub(super) fn cleaned(file: &str) -> String {
     let name = Rules::default().name(file);
-    let name = ["exe", "AppImage"]
+    let name = ["exe", "AppImage", "jar", "war", "dll", "asar"]
         .iter()
         .find_map(|extension| {
             let (name, found) = name.rsplit_once('.')?;
             found.eq_ignore_ascii_case(extension).then_some(name)
         })
         .unwrap_or(&name);
-    // Under such names a package keeps the program that a script of its name starts.
-    let ends = ["-bin", ".bin", ".real", "-real", ".wrapped"];
+    // Under such names a package keeps the program that a script of its name starts; Nix,
+    // as `.name-wrapped`, and once more for each script around it.
+    let hidden = name.trim_start_matches('.').trim_end_matches("-wrapped");
+    if hidden.len() + "-wrapped".len() < name.len() {
+        return hidden.to_owned();
+    }
+    let ends = ["-bin", ".bin", ".real", "-real", ".wrapped", "-wrapped"];
     let inner = ends.iter().find_map(|end| name.strip_suffix(end));
     inner
         .filter(|name| !name.is_empty())
@@ -119,6 +125,13 @@ impl Rules {
         }
         if self.is_version(name) || is_hash(name) {
             return "*".to_owned();
+        }
+        // `Stable-COMMIT`
+        if let Some((name, hash)) = name.rsplit_once('-')
+            && !name.contains('-')
+            && is_hash(hash)
+        {
+            return name.to_owned();
         }
         self.name(name)
     }
@@ -289,6 +302,14 @@ mod tests {
             "C:\\Program Files\\Google\\Chrome\\Application\\120.0.6099.130\\n.exe",
             "C:\\Program Files\\Google\\Chrome\\Application\\121.0.6167.85\\n.exe",
         );
+        same(
+            "/home/ada/.vscode-server/cli/servers/Stable-0ee08df0cf4527e40edc9aa28f4b5bd38bbff2b2/server/node",
+            "/home/ada/.vscode-server/cli/servers/Stable-1ee08df0cf4527e40edc9aa28f4b5bd38bbff2b2/server/node",
+        );
+        same(
+            "/opt/homebrew/Cellar/wget/1.21.4/bin/wget",
+            "/opt/homebrew/Cellar/wget/1.24.5_1/bin/wget",
+        );
         same("/usr/bin/gimp-2.10", "/usr/bin/gimp-2.12");
         same("/usr/bin/python3.11", "/usr/bin/python3.13");
         same(
@@ -325,6 +346,12 @@ mod tests {
         check("soffice.bin", "soffice");
         check("-bin", "-bin");
         check(".exe", "");
+        check(".firefox-wrapped", "firefox");
+        check("..foo-wrapped-wrapped", "foo");
+        check("-wrapped", "-wrapped");
+        check("jenkins.war", "jenkins");
+        check("app-1.2.jar", "app");
+        check("Server.dll", "Server");
     }
 
     proptest! {

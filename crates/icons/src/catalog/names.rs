@@ -9,7 +9,9 @@ pub(super) fn unwrapped(file: &str) -> Option<&str> {
     let ends = [
         "-bin", ".bin", ".real", "-real", "-wrapped", ".wrapped", "bin",
     ];
-    ends.iter().find_map(|end| file.strip_suffix(end))
+    let name = ends.iter().find_map(|end| file.strip_suffix(end))?;
+    // Nix: `.name-wrapped`.
+    Some(name.trim_start_matches('.'))
 }
 
 /// The command whose work a file does that is not in anybody's path:

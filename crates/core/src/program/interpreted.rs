@@ -1,0 +1,435 @@
+//! Programs that others execute: scripts and modules of interpreters, applets of `busybox`,
+//! programs of Windows in Wine. Pure.
+
+use std::path::{Component, Path, PathBuf};
+
+use flowner_attribution::{Process, Unit, UnitKind};
+use flowner_icons::{Catalog, Started, runs_others, started};
+
+use super::Grouping;
+use super::identity::{Identity, Part, app_image, cleaned_or, may_be_part};
+use super::versions::{file_name, folder, without_versions};
+
+/// Arguments that are looked at.
+const MAX_ARGUMENTS: usize = 64;
+/// Names of files and modules of which many programs have one.
+const USUAL: [&str; 14] = [
+    "__main__", "app", "bot", "cli", "client", "index", "main", "manage", "run", "server", "start",
+    "test", "worker", "wsgi",
+];
+
+/// Whether an executable of this file name is whatever its arguments say.
+pub(super) fn is_told_by_arguments(file: &str) -> bool {
+    runs_others(file) || is_wine(file)
+}
+
+/// What a process is that executes the file of another; `None` if it does not.
+pub(super) fn identity(
+    process: &Process,
+    path: &str,
+    catalog: &Catalog,
+    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
+) -> Option<Identity> {
+    let file = file_name(path);
+    if is_wine(file) {
+        return of_wine(process);
+    }
+    let words = match applet(process, file) {
+        Some((name, _)) if !runs_others(&name) => {
+            return Some(Identity::new(
+                "module",
+                &format!("{file} {name}"),
+                &name,
+                Grouping::Module(name.clone()),
+            ));
+        }
+        Some((_, words)) => words,
+        None if runs_others(file) => words(process, path),
+        None => return None,
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Some(of_command(process, path, &words, catalog, working_folder))
+}
+
+fn of_command(
+    process: &Process,
+    path: &str,
+    words: &[&str],
+    catalog: &Catalog,
+    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
+) -> Identity {
+    if let Some((name, title)) = title(process) {
+        return Identity::new("name", &name, &name, Grouping::Name(title));
+    }
+    match started(words) {
+        Some(Started::Script(script)) if is_kept(script) => {
+            let script = absolute(script, working_folder);
+            let id = without_versions(&script);
+            let name = script_name(&script);
+            let grouping = Grouping::Script(script.clone());
+            Identity {
+                part: may_be_part(Part::File(script)),
+                ..Identity::new("script", &id, &name, grouping)
+            }
+        }
+        Some(Started::Module(module)) => of_module(path, module, working_folder),
+        Some(Started::Flatpak(id)) => {
+            let unit = Unit {
+                kind: UnitKind::Flatpak,
+                name: id.to_owned(),
+            };
+            Identity::of_sandbox(&unit, catalog).unwrap_or_else(|| Identity::of_executable(path))
+        }
+        // `env` and the like are gone once they have started something.
+        _ => Identity {
+            part: Some(Part::Interpreter),
+            ..Identity::of_executable(path)
+        },
+    }
+}
+
+fn of_module(
+    path: &str,
+    module: &str,
+    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
+) -> Identity {
+    let grouping = Grouping::Module(module.to_owned());
+    let interpreter = cleaned_or(file_name(path));
+    if interpreter.starts_with("java") {
+        // All that JetBrains makes starts with the same class.
+        if let Some((folder, name)) = owner_of_runtime(path) {
+            return Identity::new("module", &format!("{folder} {module}"), &name, grouping);
+        }
+        let id = format!("{interpreter} {module}");
+        return Identity::new("module", &id, class_name(module), grouping);
+    }
+    // It is looked for in the folder where the process works, before all others.
+    if USUAL.contains(&module.split('.').next().unwrap_or_default())
+        && let Some(folder) = working_folder()
+    {
+        let folder = folder.to_string_lossy();
+        let name = format!("{}/{module}", file_name(&folder));
+        let id = format!("{interpreter} {folder} {module}");
+        return Identity::new("module", &id, &name, grouping);
+    }
+    Identity::new(
+        "module",
+        &format!("{interpreter} {module}"),
+        module,
+        grouping,
+    )
+}
+
+/// The last part of the name of a class, unless many are called so.
+fn class_name(class: &str) -> &str {
+    const USUAL: [&str; 9] = [
+        "App",
+        "Application",
+        "Bootstrap",
+        "Launcher",
+        "Main",
+        "Run",
+        "Runner",
+        "Server",
+        "Start",
+    ];
+    let last = class.rsplit(['.', '/']).next().unwrap_or(class);
+    if USUAL.contains(&last) { class } else { last }
+}
+
+/// The folder, without versions, and the name of a program that comes with a Java of its own:
+/// `/opt/idea-IU/jbr/bin/java`.
+fn owner_of_runtime(path: &str) -> Option<(String, String)> {
+    let path = without_versions(path);
+    let end = path.find("/jbr/").or_else(|| path.find("/jre/"))?;
+    let folder = &path[..end];
+    // JetBrains Toolbox has folders for channels and versions in between.
+    let mut parts = folder.rsplit('/');
+    let name = parts.find(|part| !matches!(*part, "*" | "ch"))?;
+    let is_java = ["java", "jdk", "jvm"]
+        .iter()
+        .any(|java| name.contains(java));
+    (!name.is_empty() && !is_java).then(|| (folder.to_owned(), name.to_owned()))
+}
+
+/// What a process says that it is, in one word and as it stands there, if it wrote over its
+/// arguments: `gunicorn: master [site]`, `npm exec tool`, `next-server (v14.1.0)`.
+fn title(process: &Process) -> Option<(String, String)> {
+    let arguments = process.arguments.as_deref().unwrap_or_default();
+    let mut told = arguments.iter().filter(|argument| !argument.is_empty());
+    let (Some(title), None) = (told.next(), told.next()) else {
+        return None;
+    };
+    let title = title.to_string_lossy();
+    let (first, _) = title.split_once(' ')?;
+    let name = first.trim_matches(|c| matches!(c, '[' | ']' | '(' | ')' | ':'));
+    let is_name = !name.is_empty() && !name.contains(['/', '\\']) && !runs_others(name);
+    is_name.then(|| (name.to_owned(), title.trim_end().to_owned()))
+}
+
+/// What `busybox` or `toybox` is called as, with the command that this makes.
+fn applet(process: &Process, file: &str) -> Option<(String, Vec<String>)> {
+    if !matches!(file, "busybox" | "toybox") {
+        return None;
+    }
+    let arguments = process.arguments.as_deref().unwrap_or_default();
+    let arguments = arguments.iter().take(MAX_ARGUMENTS);
+    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    let name_of = |argument: String| file_name(&argument).trim_start_matches('-').to_owned();
+    let mut name = name_of(arguments.next()?);
+    if name == file {
+        name = name_of(arguments.next()?);
+    }
+    let words = [name.clone()].into_iter().chain(arguments).collect();
+    (!name.is_empty()).then_some((name, words))
+}
+
+/// Whether an executable is Wine, which runs those of Windows. (Its server does not.)
+fn is_wine(file: &str) -> bool {
+    matches!(
+        file,
+        "wine" | "wine64" | "wine-preloader" | "wine64-preloader"
+    )
+}
+
+/// The program of Windows that Wine runs; `None` for those that Windows itself has.
+fn of_wine(process: &Process) -> Option<Identity> {
+    let arguments = process.arguments.as_deref().unwrap_or_default();
+    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+    let program = arguments.find(|argument| {
+        let extension = argument.rsplit('.').next().unwrap_or_default();
+        extension.eq_ignore_ascii_case("exe")
+    })?;
+    if program.to_ascii_lowercase().contains("\\windows\\") {
+        return None;
+    }
+    let id = without_versions(&program);
+    let name = cleaned_or(file_name(&program));
+    let grouping = Grouping::Executable(program.into_owned());
+    Some(Identity::new("exe", &id, &name, grouping))
+}
+
+/// The command of an interpreter, under its own name: what it was called may be anything.
+pub(super) fn words(process: &Process, path: &str) -> Vec<String> {
+    let arguments = process.arguments.as_deref().unwrap_or_default();
+    let arguments = arguments.iter().skip(1).take(MAX_ARGUMENTS);
+    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+    [file_name(path).to_owned()]
+        .into_iter()
+        .chain(arguments)
+        .collect()
+}
+
+/// Whether a script is a file, not what is written into a pipe.
+pub(super) fn is_kept(script: &str) -> bool {
+    !script.starts_with("/dev/") && !script.starts_with("/proc/")
+}
+
+/// A path from the root, where the folder is known; `.` and `..` taken as written.
+pub(super) fn absolute(path: &str, working_folder: &mut dyn FnMut() -> Option<PathBuf>) -> String {
+    if Path::new(path).is_absolute() {
+        return path.to_owned();
+    }
+    let Some(mut whole) = working_folder() else {
+        return path.to_owned();
+    };
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                whole.pop();
+            }
+            other => whole.push(other),
+        }
+    }
+    whole.to_string_lossy().into_owned()
+}
+
+/// The name of a script; with its folder if many are called so.
+fn script_name(script: &str) -> String {
+    if let Some(name) = app_image(script) {
+        return name.to_owned();
+    }
+    let parent = |path| folder(path).filter(|folder| !file_name(folder).is_empty());
+    let file = cleaned_or(file_name(script));
+    let stem = file.split('.').next().unwrap_or_default();
+    let is_usual = USUAL.contains(&stem);
+    let is_packed = Path::new(script)
+        .extension()
+        .is_some_and(|extension| extension == "asar");
+    match parent(script) {
+        // All of an application for Electron: `/opt/chat/resources/app.asar`.
+        Some(folder) if is_usual && is_packed => {
+            let within = Some(folder).filter(|folder| file_name(folder) == "resources");
+            file_name(within.and_then(parent).unwrap_or(folder)).to_owned()
+        }
+        Some(folder) if is_usual => format!("{}/{file}", file_name(folder)),
+        _ => file,
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+
+    /// `command`: the executable, and the arguments with the first one, each after a `|`.
+    #[track_caller]
+    fn check(command: &str, id: &str, name: &str) {
+        let mut words = command.split('|');
+        let path = words.next().unwrap();
+        let process = Process {
+            path: Some(path.into()),
+            arguments: Some(words.map(Into::into).collect()),
+            ..Process::new(7, file_name(path))
+        };
+        let mut folder = || Some(PathBuf::from("/srv/shop"));
+        let found = Identity::of(&process, &Catalog::default(), &mut folder);
+        assert_eq!((&*found.id, &*found.name), (id, name), "{command}");
+    }
+
+    #[test]
+    fn scripts_are_called_by_their_names() {
+        check(
+            "/usr/lib/electron28/electron|electron|/opt/chat/resources/app.asar",
+            "script:/opt/chat/resources/app.asar",
+            "chat",
+        );
+        check(
+            "/usr/lib/electron28/electron|electron|/usr/lib/notes/app.asar|--type=gpu",
+            "script:/usr/lib/notes/app.asar",
+            "notes",
+        );
+        check(
+            "/usr/bin/java|java|-jar|/usr/share/java/jenkins-2.426.war",
+            "script:/usr/share/java/jenkins.war",
+            "jenkins",
+        );
+        check(
+            "/usr/share/dotnet/dotnet|dotnet|Shop.Api.dll",
+            "script:/srv/shop/Shop.Api.dll",
+            "Shop.Api",
+        );
+        check(
+            "/usr/bin/bash|bash|/tmp/.mount_PaintXaB3dE1/AppRun",
+            "script:/tmp/.mount_PaintX/AppRun",
+            "PaintX",
+        );
+        check(
+            "/nix/store/0c5xmknlyhgwpzgpjbnpdh2rcvmxqgxy-python3-3.11.6/bin/python3.11|python3.11|\
+             /nix/store/9d5xmknlyhgwpzgpjbnpdh2rcvmxqgxz-borg-1.2/bin/.borg-wrapped|serve",
+            "script:/nix/store/borg/bin/.borg-wrapped",
+            "borg",
+        );
+        check(
+            "/home/ada/.nvm/versions/node/v20.1.0/bin/node|node|--import|tsx|src/index.ts",
+            "script:/srv/shop/src/index.ts",
+            "src/index.ts",
+        );
+    }
+
+    #[test]
+    fn modules_of_the_folder_are_told_apart() {
+        let venv = "/home/ada/.pyenv/versions/3.11.4/bin/python3.11|python";
+        check(
+            &format!("{venv}|-m|app.main"),
+            "module:python3 /srv/shop app.main",
+            "shop/app.main",
+        );
+        check(
+            &format!("{venv}|-m|uvicorn|app:app"),
+            "module:python3 uvicorn",
+            "uvicorn",
+        );
+    }
+
+    #[test]
+    fn java_is_its_class_or_what_it_came_with() {
+        let class = "|java|-Xmx1g|-cp|x|com.intellij.idea.Main";
+        check(
+            &format!("/opt/pycharm-2023.3/jbr/bin/java{class}"),
+            "module:/opt/pycharm com.intellij.idea.Main",
+            "pycharm",
+        );
+        check(
+            &format!(
+                "/home/ada/.local/share/JetBrains/Toolbox/apps/IDEA-U/ch-0/233.118.9/jbr/bin/java{class}"
+            ),
+            "module:/home/ada/.local/share/JetBrains/Toolbox/apps/IDEA-U/ch/* com.intellij.idea.Main",
+            "IDEA-U",
+        );
+        check(
+            &format!("/usr/lib/jvm/java-8-openjdk-amd64/jre/bin/java{class}"),
+            "module:java com.intellij.idea.Main",
+            "com.intellij.idea.Main",
+        );
+        check(
+            "/usr/lib/jvm/java-17/bin/java|java|-cp|x|org.elasticsearch.bootstrap.Elasticsearch",
+            "module:java org.elasticsearch.bootstrap.Elasticsearch",
+            "Elasticsearch",
+        );
+    }
+
+    #[test]
+    fn titles_tell_what_wrote_them() {
+        let python = "/usr/bin/python3.11|";
+        check(
+            &format!("{python}gunicorn: master [site]||"),
+            "name:gunicorn",
+            "gunicorn",
+        );
+        check(
+            &format!("{python}[celeryd: w@host:MainProcess] -active- (worker)"),
+            "name:celeryd",
+            "celeryd",
+        );
+        check("/usr/bin/node|npm exec tool||||", "name:npm", "npm");
+        check(
+            "/usr/bin/node|next-server (v14.1.0)",
+            "name:next-server",
+            "next-server",
+        );
+        check("/usr/bin/node|/a b/node", "exe:/usr/bin/node", "node");
+        check("/usr/bin/node|node x", "exe:/usr/bin/node", "node");
+        check("/usr/bin/node|", "exe:/usr/bin/node", "node");
+    }
+
+    #[test]
+    fn applets_are_what_they_are_called_as() {
+        let busybox = "/usr/bin/busybox";
+        check(&format!("{busybox}|wget|-q"), "module:busybox wget", "wget");
+        check(
+            &format!("{busybox}|busybox|/bin/httpd|-f"),
+            "module:busybox httpd",
+            "httpd",
+        );
+        check(
+            &format!("{busybox}|/bin/sh|/etc/start.d/net"),
+            "script:/etc/start.d/net",
+            "net",
+        );
+        check(
+            &format!("{busybox}|-ash"),
+            "exe:/usr/bin/busybox",
+            "busybox",
+        );
+        check(busybox, "exe:/usr/bin/busybox", "busybox");
+    }
+
+    #[test]
+    fn wine_is_what_it_runs() {
+        let wine =
+            "/home/ada/.local/share/Steam/steamapps/common/Proton 8.0/dist/bin/wine64-preloader";
+        check(
+            &format!("{wine}|S:\\common\\Hades\\x64\\Hades.exe|-x"),
+            "exe:s:\\common\\hades\\x64\\hades.exe",
+            "Hades",
+        );
+        check("/usr/bin/wine|wine|setup.EXE", "exe:setup.EXE", "setup");
+        check(
+            "/usr/bin/wine64|C:\\windows\\system32\\services.exe",
+            "exe:/usr/bin/wine64",
+            "wine64",
+        );
+    }
+}
