@@ -8,6 +8,7 @@ mod format;
 mod live;
 mod out;
 mod settings;
+mod signals;
 mod table;
 mod version;
 

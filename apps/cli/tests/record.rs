@@ -349,6 +349,43 @@ fn what_cannot_be_written_is_one_clear_line() {
     );
 }
 
+/// Packets that the file has.
+fn packets(path: &Path) -> u64 {
+    let output = run(&["read", path.to_str().unwrap(), "--json", "--by", "protocol"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let lines = json_lines(&stdout(&output));
+    lines.last().unwrap()["total"]["packets"].as_u64().unwrap()
+}
+
+/// The number at the start of what is said, with these words behind it.
+#[track_caller]
+fn told(said: &str, words: &str) -> u64 {
+    let lines = said
+        .lines()
+        .map(|line| line.trim_start_matches("flowner: "));
+    let mut told =
+        lines.filter_map(|line| line.split_once(" packet").filter(|it| it.1.contains(words)));
+    let (number, _) = told
+        .next()
+        .unwrap_or_else(|| panic!("no {words:?} in {said}"));
+    number.parse().unwrap()
+}
+
+/// What a recording that cannot go on says: why, and of each packet whether it is in the file.
+#[track_caller]
+fn check_failed(mut recording: Running, path: &Path, why: &str) {
+    let code = recording.child.wait().unwrap().code();
+    let said = recording.read_stderr();
+    assert_eq!(code, Some(2), "{said}");
+    let first = said.lines().next().unwrap();
+    assert!(
+        first.contains(path.to_str().unwrap()) && first.contains(why),
+        "{said}"
+    );
+    assert_eq!(packets(path), told(&said, "recorded before that"), "{said}");
+    assert!(told(&said, "could not be written") > 0, "{said}");
+}
+
 /// A disk that is full after the first packets: a small file system in memory.
 #[test]
 fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
@@ -368,15 +405,45 @@ fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
     let path = disk.join("trace.pcapng");
     let mut command = stage.namespace.command(env!("CARGO_BIN_EXE_flowner"));
     command.args(["record", "-i", "lo", "-w"]).arg(&path);
-    let mut recording = Running::spawn(&mut command);
+    let recording = Running::spawn(&mut command);
     wait_until(|| path.exists());
     let client = stage.client(1_000);
-    let code = recording.child.wait().unwrap().code();
-    let error = recording.read_stderr();
-    let flows = flows(&path);
+    check_failed(recording, &path, "No space left");
     drop(client);
     Command::new("umount").arg(&disk).status().unwrap();
-    assert_eq!(code, Some(2), "{error}");
-    assert!(error.contains("No space left"), "{error}");
-    assert!(!flows.is_empty());
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_told() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mut command = stage.namespace.command("bash");
+    // In blocks of 1,024 bytes.
+    command
+        .args(["-c", "ulimit -f 100; exec \"$0\" record -i lo -w \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_flowner"))
+        .arg(stage.path());
+    let recording = Running::spawn(&mut command);
+    wait_until(|| stage.path().exists());
+    let client = stage.client(1_000);
+    check_failed(recording, &stage.path(), "File too large");
+    drop(client);
+}
+
+#[test]
+fn a_file_that_is_removed_meanwhile_is_told() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mut recording = stage.record(&[]);
+    let client = stage.client(1_000);
+    assert_eq!(said(&client), "begun");
+    std::fs::remove_file(stage.path()).unwrap();
+    let code = recording.child.wait().unwrap().code();
+    let said = recording.read_stderr();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("was removed while it was written"), "{said}");
+    assert!(told(&said, "could not be written") > 0, "{said}");
+    drop(client);
 }

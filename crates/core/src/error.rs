@@ -32,6 +32,12 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The file that is recorded to was removed meanwhile; one that was moved is no error.
+    #[error("{path} was removed while it was written", path = path.display())]
+    Removed {
+        /// Its path.
+        path: PathBuf,
+    },
     /// Recording ended where it should not.
     #[error("{0}")]
     Recording(String),

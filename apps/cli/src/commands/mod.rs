@@ -24,6 +24,7 @@ use crate::error::{ERROR, Outcome, say};
 use crate::live;
 use crate::out::Out;
 use crate::settings::{self, Chosen};
+use crate::signals;
 
 /// Runs what was typed.
 pub(crate) fn run() -> ExitCode {
@@ -36,6 +37,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = parse(program, arguments);
     colours(cli.common.color);
     start_logging();
+    signals::tell_limits();
     let Some(command) = &cli.command else {
         return without_command(&cli.live);
     };

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use flowner_core::recording::{Output, Recording, RecordingConfig, Rotation, Tally};
+use flowner_core::recording::{Output, Recorded, Recording, RecordingConfig, Rotation, Tally};
 use flowner_core::{Config, Ending, Error, Filter, Input, Live, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -28,7 +28,14 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
     let stop = recording.stop_handle();
     set_handler(move || stop.stop())?;
     follow(&recording, args.duration);
-    let (report, tally) = recording.finish().map_err(failure)?;
+    let Recorded {
+        report,
+        tally,
+        output,
+    } = recording.finish();
+    if let Err(error) = output {
+        return Ok(tell_failure(&failure(error), &report, &tally));
+    }
     tell_losses(&report, &tally);
     match &report.ending {
         Ending::Failed(message) => {
@@ -101,6 +108,19 @@ fn failure(error: Error) -> Failure {
         }
         error => error.into(),
     }
+}
+
+/// The output has failed: says so, and what is missing, unless who read it had enough.
+fn tell_failure(failure: &Failure, report: &Report, tally: &Tally) -> ExitCode {
+    let code = failure.report();
+    if matches!(failure, Failure::Message(_)) {
+        tell_losses(report, tally);
+        if tally.written > 0 {
+            let packets = format::count(tally.written, "packet");
+            say(format_args!("flowner: {packets} recorded before that"));
+        }
+    }
+    code
 }
 
 /// Until the input ends; at the end of `duration`, ends it. On a terminal, shows what happens.

@@ -61,6 +61,7 @@ impl Files {
     }
 
     /// Writes a packet, perhaps into the next file. `counters` are for the end of this one.
+    /// It is in the file after a [`flush`](Self::flush), or else [`lost`](Self::lost).
     pub(super) fn packet(
         &mut self,
         packet: &Packet<'_>,
@@ -75,16 +76,40 @@ impl Files {
             wire_len,
             data,
             comments,
+            names,
         } = *packet;
         let comments = comments.iter().map(String::as_str).collect::<Vec<_>>();
         let written = self.current.packet(0, time, wire_len, data, &comments);
-        written.map_err(|error| self.failed(error))
+        written.map_err(|error| self.failed(error))?;
+        self.current.get_mut().took_packet(names);
+        Ok(())
     }
 
     /// Hands what was written to the operating system.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         let flushed = self.current.flush();
-        flushed.map_err(|error| self.failed(error))
+        flushed.map_err(|error| self.failed(error))?;
+        self.check_is_there()
+    }
+
+    /// Packets that were written, but are not in the file, since that failed.
+    pub(super) const fn lost(&self) -> Packets {
+        self.current.get_ref().lost
+    }
+
+    /// Nobody would ever read what is written to a file that was removed.
+    fn check_is_there(&mut self) -> Result<(), Error> {
+        let Some(path) = self.kept.back() else {
+            return Ok(());
+        };
+        let blocks = self.current.get_mut();
+        match &blocks.output {
+            Sink::File(file) if removed::is_removed(file) => {
+                blocks.lose_all();
+                Err(Error::Removed { path: path.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Closes the last file.
@@ -98,12 +123,13 @@ impl Files {
             .current
             .counters(0, now, &counters)
             .and_then(|()| self.current.flush());
-        finished.map_err(|error| self.failed(error))
+        finished.map_err(|error| self.failed(error))?;
+        self.check_is_there()
     }
 
     /// Bytes of all files.
     pub(super) const fn bytes(&self) -> u64 {
-        self.complete + self.current.written()
+        self.complete + self.current.get_ref().len()
     }
 
     /// Files that were begun.
@@ -161,6 +187,22 @@ pub(super) struct Packet<'a> {
     pub(super) wire_len: u32,
     pub(super) data: &'a [u8],
     pub(super) comments: &'a [String],
+    /// Whether the comments name a process.
+    pub(super) names: bool,
+}
+
+/// How many, and how many of these name a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Packets {
+    pub(super) all: u64,
+    pub(super) named: u64,
+}
+
+impl Packets {
+    fn add(&mut self, names: bool) {
+        self.all += 1;
+        self.named += u64::from(names);
+    }
 }
 
 fn unwritable(path: Option<&Path>, source: io::Error) -> Error {
@@ -173,12 +215,7 @@ fn begin(path: Option<&Path>, overwrite: bool, origin: &Origin) -> Result<Writer
         None => Sink::StandardOutput(io::stdout()),
         Some(path) => Sink::File(create(path, overwrite)?),
     };
-    let blocks = Blocks {
-        output,
-        waiting: Vec::with_capacity(BUFFER),
-        whole: 0,
-        head: 0,
-    };
+    let blocks = Blocks::new(output);
     let begun = Writer::new(blocks, &origin.section).and_then(|mut writer| {
         writer.interface(&origin.interface)?;
         // So that the file can be read from now on.
@@ -231,16 +268,74 @@ fn path_of(output: &Output, rotation: &Rotation, number: u64, now: Duration) -> 
 struct Blocks {
     output: Sink,
     waiting: Vec<u8>,
+    /// Where packets end in what waits, and whether they name a process.
+    ends: Vec<(usize, bool)>,
     /// Bytes that the output has.
     whole: u64,
     /// Bytes of the blocks that each file begins with.
     head: u64,
+    /// Packets that the output has.
+    written: Packets,
+    /// Packets that it has not, and will never have.
+    lost: Packets,
 }
 
 #[derive(Debug)]
 enum Sink {
     File(File),
     StandardOutput(io::Stdout),
+}
+
+impl Blocks {
+    fn new(output: Sink) -> Self {
+        Self {
+            output,
+            waiting: Vec::with_capacity(BUFFER),
+            ends: Vec::new(),
+            whole: 0,
+            head: 0,
+            written: Packets::default(),
+            lost: Packets::default(),
+        }
+    }
+
+    /// Tells that the last block was a packet.
+    fn took_packet(&mut self, names: bool) {
+        self.ends.push((self.waiting.len(), names));
+    }
+
+    const fn len(&self) -> u64 {
+        self.whole + self.waiting.len() as u64
+    }
+
+    /// After so many bytes of what waits were taken: they stay as far as they are whole
+    /// packets, the rest is lost.
+    fn cut(&mut self, taken: usize) {
+        let mut kept = 0;
+        for (end, names) in self.ends.drain(..) {
+            if end <= taken {
+                self.written.add(names);
+                kept = end;
+            } else {
+                self.lost.add(names);
+            }
+        }
+        self.waiting.clear();
+        self.whole += kept as u64;
+        if let Sink::File(file) = &mut self.output {
+            // Where that fails, too, the last block of the file is cut.
+            let _best_effort = file
+                .set_len(self.whole)
+                .and_then(|()| file.seek(io::SeekFrom::Start(self.whole)));
+        }
+    }
+
+    /// There is no file any more.
+    fn lose_all(&mut self) {
+        self.lost.all += self.written.all;
+        self.lost.named += self.written.named;
+        self.written = Packets::default();
+    }
 }
 
 impl Write for Blocks {
@@ -254,20 +349,59 @@ impl Write for Blocks {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let written = match &mut self.output {
-            Sink::File(file) => file.write_all(&self.waiting),
-            Sink::StandardOutput(out) => out.write_all(&self.waiting).and_then(|()| out.flush()),
+        let mut taken = 0;
+        let result = match &mut self.output {
+            Sink::File(file) => write_all(file, &self.waiting, &mut taken),
+            Sink::StandardOutput(out) => {
+                write_all(out, &self.waiting, &mut taken).and_then(|()| out.flush())
+            }
         };
-        if let (Err(_), Sink::File(file)) = (&written, &mut self.output) {
-            // Where that fails, too, the last block of the file is cut.
-            let _best_effort = file
-                .set_len(self.whole)
-                .and_then(|()| file.seek(io::SeekFrom::Start(self.whole)));
+        if result.is_err() {
+            self.cut(taken);
+            return result;
         }
-        written?;
-        self.whole += self.waiting.len() as u64;
+        self.whole += taken as u64;
         self.waiting.clear();
+        for (_, names) in self.ends.drain(..) {
+            self.written.add(names);
+        }
         Ok(())
+    }
+}
+
+/// As [`Write::write_all`], which does not tell how far it came.
+fn write_all(out: &mut impl Write, bytes: &[u8], taken: &mut usize) -> io::Result<()> {
+    while *taken < bytes.len() {
+        match out.write(&bytes[*taken..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(more) => *taken += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file that is open was removed. A platform owes `is_removed()`.
+#[cfg(unix)]
+mod removed {
+    use std::fs::File;
+    use std::os::unix::fs::MetadataExt;
+
+    /// A file that was moved still has a name; one that cannot be asked is left alone.
+    pub(super) fn is_removed(file: &File) -> bool {
+        file.metadata()
+            .is_ok_and(|it| it.is_file() && it.nlink() == 0)
+    }
+}
+
+/// Elsewhere, a file that is open stays.
+#[cfg(not(unix))]
+mod removed {
+    use std::fs::File;
+
+    pub(super) const fn is_removed(_: &File) -> bool {
+        false
     }
 }
 

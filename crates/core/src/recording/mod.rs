@@ -108,7 +108,8 @@ impl Rotation {
 /// or still waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Packets that were written.
+    /// Packets that were written. Until the end these may still wait to be handed to the
+    /// operating system; if that fails, they become [`failed`](Self::failed).
     pub written: u64,
     /// Packets that do not match the filter.
     pub left_out: u64,
@@ -173,23 +174,34 @@ impl Recording {
     }
 
     /// After the input has ended: writes the packets that still wait for their owners, and
-    /// closes the file. The final report, and what happened to the packets.
-    ///
-    /// # Errors
-    /// [`Error::Exists`] and [`Error::Unwritable`], where that has ended the recording. What
-    /// was written before can be read.
-    pub fn finish(mut self) -> Result<(Arc<Report>, Tally), Error> {
+    /// closes the file.
+    pub fn finish(mut self) -> Recorded {
         self.monitor.join();
         self.recorder.end();
-        let thread = self.thread.take();
-        match thread.map(JoinHandle::join) {
-            Some(Ok(result)) => result?,
+        let output = match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
             Some(Err(_)) => {
                 let message = "the recording thread failed; this is a defect of flowner";
-                return Err(Error::Recording(message.to_owned()));
+                Err(Error::Recording(message.to_owned()))
             }
-            None => {}
+            None => Ok(()),
+        };
+        Recorded {
+            report: self.monitor.wait(),
+            tally: self.recorder.tally(),
+            output,
         }
-        Ok((self.monitor.wait(), self.recorder.tally()))
     }
+}
+
+/// What came of a recording.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What was captured.
+    pub report: Arc<Report>,
+    /// What happened to the packets.
+    pub tally: Tally,
+    /// [`Error::Exists`], [`Error::Unwritable`] or [`Error::Removed`], where that has ended the
+    /// recording. What was written before can be read, up to the last whole packet.
+    pub output: Result<(), Error>,
 }

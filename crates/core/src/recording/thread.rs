@@ -72,10 +72,14 @@ impl<B: Books> Job<B> {
             self.recorder.fail();
             self.books.stop();
         }
-        let (bytes, files) = (self.files.bytes(), self.files.count());
+        let (bytes, files, lost) = (self.files.bytes(), self.files.count(), self.files.lost());
         self.recorder.count(|tally| {
             tally.bytes = bytes;
             tally.files = files;
+            // They were taken, but are not in the file.
+            tally.written = tally.written.saturating_sub(lost.all);
+            tally.named = tally.named.saturating_sub(lost.named);
+            tally.failed += lost.all;
         });
         result
     }
@@ -132,7 +136,7 @@ impl<B: Books> Job<B> {
                 .zip(known)
                 .map(|(belonging, known)| comments.of(belonging, known));
             let comments = comments.unwrap_or(&none);
-            result = self.write(packet, &comments.texts);
+            result = self.write(packet, comments);
             if result.is_ok() {
                 tally.written += 1;
                 tally.named += u64::from(comments.names);
@@ -151,7 +155,7 @@ impl<B: Books> Job<B> {
         result.map(|()| !packets.is_empty())
     }
 
-    fn write(&mut self, packet: &Captured, comments: &[String]) -> Result<(), Error> {
+    fn write(&mut self, packet: &Captured, comment: &Comment) -> Result<(), Error> {
         let Self {
             files,
             books,
@@ -162,7 +166,8 @@ impl<B: Books> Job<B> {
             time: packet.time,
             wire_len: packet.wire_len,
             data: &packet.data,
-            comments,
+            comments: &comment.texts,
+            names: comment.names,
         };
         let counters = || counters(books.statistics(), recorder.tally());
         files.packet(&packet, wall_clock(), counters)

@@ -34,6 +34,7 @@ fn write(config: &RecordingConfig, packets: u8) -> Files {
             wire_len: 100,
             data: &[number; 100],
             comments: &["a comment".to_owned()],
+            names: false,
         };
         files.packet(&packet, now, Counters::default).unwrap();
     }
@@ -176,4 +177,73 @@ fn a_full_disk_is_an_error() {
         error.contains("/dev/full") && error.contains("No space left"),
         "{error}"
     );
+}
+
+/// An output that takes only so many bytes of three packets.
+#[track_caller]
+fn check_cut(taken: usize, kept: u64, lost: Packets) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&folder, Rotation::default());
+    let mut files = Files::begin(&config, origin(), NEW_YEAR).unwrap();
+    let head = files.bytes();
+    let packet = Packet {
+        time: NEW_YEAR,
+        wire_len: 100,
+        data: &[7; 100],
+        comments: &[],
+        names: true,
+    };
+    for _ in 0..3 {
+        files.packet(&packet, NEW_YEAR, Counters::default).unwrap();
+    }
+    assert_eq!(files.bytes(), head + 3 * PACKET as u64);
+    let blocks = files.current.get_mut();
+    let part = blocks.waiting[..taken].to_vec();
+    let Sink::File(file) = &mut blocks.output else {
+        panic!("no file");
+    };
+    file.write_all(&part).unwrap();
+    blocks.cut(taken);
+    assert_eq!(files.lost(), lost);
+    assert_eq!(files.bytes(), head + kept * PACKET as u64);
+    let expected = vec![7; usize::try_from(kept).unwrap()];
+    assert_eq!(written(&folder), [("trace.pcapng".to_owned(), expected)]);
+}
+
+/// A block of 100 bytes without comments: 8 words around them.
+const PACKET: usize = 100 + 8 * 4;
+
+#[test]
+fn an_output_that_fails_keeps_whole_packets_and_counts_the_others() {
+    for (taken, kept) in [
+        (0, 0),
+        (1, 0),
+        (PACKET, 1),
+        (PACKET + 1, 1),
+        (3 * PACKET - 1, 2),
+        (3 * PACKET, 3),
+    ] {
+        let lost = 3 - kept;
+        let lost = Packets {
+            all: lost,
+            named: lost,
+        };
+        check_cut(taken, kept, lost);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_is_removed_is_an_error_and_one_that_is_moved_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(&folder, Rotation::default());
+    let mut files = write(&config, 2);
+    let path = folder.path().join("trace.pcapng");
+    let moved = folder.path().join("moved.pcapng");
+    fs::rename(&path, &moved).unwrap();
+    files.flush().unwrap();
+    fs::remove_file(&moved).unwrap();
+    let error = files.flush().unwrap_err();
+    assert!(matches!(error, Error::Removed { .. }), "{error:?}");
+    assert_eq!(files.lost(), Packets { all: 2, named: 0 });
 }
