@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use ratatui::crossterm::event;
 
 use super::columns::Tab;
+use super::data::Data;
 use super::state::{Effect, Message, State};
 use super::view::Theme;
 use super::{input, view};
@@ -28,6 +29,8 @@ use source::{Question, Source};
 
 /// Events that wait to be taken; whoever has more waits too.
 const WAITING: usize = 64;
+/// What was shown before, and waits to be let go of.
+const OLD: usize = 1;
 
 /// Why the thread that draws has something to do.
 enum Wake {
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
         is_paused: false,
     };
     let questions = source.run(question, args.interval, &sender)?;
+    let old = let_go()?;
     let screen = Screen::enter()?;
     wait_for_keys(sender)?;
     let driver = Driver {
@@ -77,6 +81,7 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
         screen,
         wakes,
         questions,
+        old,
     };
     driver.run()
 }
@@ -97,6 +102,14 @@ fn wait_for_keys(sender: SyncSender<Wake>) -> Result<(), Failure> {
     })
 }
 
+/// Takes what is not shown any more: to let go of 100,000 flows takes 100 ms, in which a key
+/// would wait to be seen.
+fn let_go() -> Result<SyncSender<Box<Data>>, Failure> {
+    let (sender, old) = sync_channel(OLD);
+    spawn("flowner-old", move || old.into_iter().for_each(drop))?;
+    Ok(sender)
+}
+
 /// Starts a thread that ends with the program.
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let thread = std::thread::Builder::new()
@@ -113,6 +126,7 @@ struct Driver {
     screen: Screen,
     wakes: Receiver<Wake>,
     questions: SyncSender<Question>,
+    old: SyncSender<Box<Data>>,
 }
 
 impl Driver {
@@ -152,6 +166,12 @@ impl Driver {
             Wake::Signal(Signal::End(code)) => return Ok(Some(Ok(ExitCode::from(code)))),
             Wake::Failed(message) => return Ok(Some(Err(Failure::Message(message)))),
         };
+        if let Some(Message::Data(_)) = &message
+            && let Some(old) = self.state.data.take()
+        {
+            // Where more wait, it is let go of here.
+            let _let_go = self.old.try_send(old);
+        }
         let effect = message.and_then(|message| self.state.update(message));
         match effect {
             None => {}

@@ -33,7 +33,7 @@ impl State {
         if let Some(roots) = self.roots() {
             self.add_roots(data, roots, &mut lines);
         } else {
-            for place in self.order(&data.items, |item| self.key_of_item(data, item)) {
+            for place in self.order_items(data, &data.items) {
                 lines.push(leaf(data.items[place].id, 0, Target::Item(place)));
             }
             lines.sort_by_key(|line| self.rank(line.id));
@@ -43,7 +43,7 @@ impl State {
     }
 
     fn add_roots(&self, data: &Data, roots: &[Node], lines: &mut Vec<Line>) {
-        let mut order = self.order(roots, |node| self.key_of_node(node));
+        let mut order = self.order_nodes(roots);
         order.sort_by_key(|place| self.rank(roots[*place].id));
         for root in order {
             let node = &roots[root];
@@ -52,7 +52,7 @@ impl State {
             if !is_open {
                 continue;
             }
-            for child in self.order(&node.nodes, |node| self.key_of_node(node)) {
+            for child in self.order_nodes(&node.nodes) {
                 let process = &node.nodes[child];
                 let is_open = !self.toggled.contains(&process.id);
                 lines.push(branch(process, 1, is_open, Target::Child(root, child)));
@@ -76,27 +76,27 @@ impl State {
         lines: &mut Vec<Line>,
         target: impl Fn(usize) -> Target,
     ) {
-        for item in self.order(items, |item| self.key_of_item(data, item)) {
+        for item in self.order_items(data, items) {
             lines.push(leaf(items[item].id, depth, target(item)));
         }
     }
 
     /// Places in the order of the tab; what is alike stays as it is.
-    fn order<T>(&self, all: &[T], key: impl Fn(&T) -> sort::Key) -> Vec<usize> {
-        sort::order(all, self.view().is_descending, key)
+    fn order_nodes(&self, nodes: &[Node]) -> Vec<usize> {
+        let view = self.view();
+        sort::order(nodes, view.is_descending, |node| {
+            sort::of_node(node, view.sort)
+        })
     }
 
-    fn key_of_node(&self, node: &Node) -> sort::Key {
-        sort::of_node(node, self.view().sort)
-    }
-
-    fn key_of_item(&self, data: &Data, item: &Item) -> sort::Key {
+    fn order_items(&self, data: &Data, items: &[Item]) -> Vec<usize> {
+        let view = self.view();
         // The name of a flow is where it leads.
-        let column = match self.view().sort {
+        let column = match view.sort {
             Column::Name | Column::Count | Column::Owners => Column::Remote,
             column => column,
         };
-        sort::of_item(data, item, column)
+        sort::order_items(data, items, column, view.is_descending)
     }
 
     /// Frozen rows come first, as they were frozen.

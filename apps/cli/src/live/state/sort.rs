@@ -1,6 +1,7 @@
 //! The order of rows.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use flowner_core::filter::Subject;
@@ -14,6 +15,8 @@ use crate::live::data::{Data, Fact, Item, Node, Numbers};
 pub(super) enum Key {
     Number(u64, u64),
     Text(String),
+    /// A text that is written in one way only.
+    Name(&'static str),
     Address(SocketAddr),
     Ip(std::net::IpAddr),
     /// Last, whichever way.
@@ -50,15 +53,49 @@ pub(super) fn of_node(node: &Node, column: Column) -> Key {
     }
 }
 
-pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> Key {
+/// The places of `items` in order.
+pub(super) fn order_items(
+    data: &Data,
+    items: &[Item],
+    column: Column,
+    is_descending: bool,
+) -> Vec<usize> {
+    if column == Column::Program {
+        let ranks = ranks(data, items);
+        let rank = |item: &Item| data.party(item).and_then(|party| ranks.get(party));
+        return order(items, is_descending, |item| {
+            rank(item).map_or(Key::None, |rank| Key::Number(*rank, 0))
+        });
+    }
+    order(items, is_descending, |item| of_item(data, item, column))
+}
+
+/// Programs, numbered by their names: a few have all of the flows. Who is not known has no
+/// name.
+fn ranks<'a>(data: &'a Data, items: &[Item]) -> HashMap<&'a Party, u64> {
+    let mut ranks = HashMap::new();
+    for party in items.iter().filter_map(|item| data.party(item)) {
+        if *party != Party::Unattributed {
+            ranks.insert(party, 0);
+        }
+    }
+    let names = ranks.keys().map(|party| party.to_string().to_lowercase());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    for (party, rank) in &mut ranks {
+        let name = party.to_string().to_lowercase();
+        let place = names.partition_point(|other| *other < name);
+        *rank = place as u64;
+    }
+    ranks
+}
+
+fn of_item(data: &Data, item: &Item, column: Column) -> Key {
     let Some(fact) = data.fact(item) else {
         return Key::None;
     };
     match column {
-        Column::Program => match data.party(item) {
-            None | Some(Party::Unattributed) => Key::None,
-            Some(party) => Key::Text(party.to_string().to_lowercase()),
-        },
         Column::User => data
             .owner(item)
             .and_then(|owner| crate::format::user(&owner.verdict))
@@ -66,8 +103,8 @@ pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> Key {
         Column::Protocol => Key::Number(protocol(fact).into(), 0),
         Column::Local => Key::Address(ends(fact, item).0),
         Column::Remote => ends(fact, item).1.map_or(Key::None, Key::Address),
-        Column::Service => service(fact).map_or(Key::None, text),
-        Column::State => state(fact).map_or(Key::None, text),
+        Column::Service => service(fact).map_or(Key::None, Key::Name),
+        Column::State => state(fact).map_or(Key::None, Key::Name),
         column => number(&item.numbers, column),
     }
 }
