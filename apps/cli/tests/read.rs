@@ -7,6 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use common::lines::Lines;
 use common::{captures, json_lines, run, stderr, stdout};
 use tempfile::TempDir;
 
@@ -51,6 +52,7 @@ fn every_capture_file_gives_the_same_twice_and_never_fails_badly() {
     files.sort();
     assert!(files.len() > 800, "{} files", files.len());
     let mut whole = 0;
+    let schema = Lines::new();
     for path in &files {
         let first = read(path, &["--json"]);
         let second = read(path, &["--json"]);
@@ -69,6 +71,7 @@ fn every_capture_file_gives_the_same_twice_and_never_fails_badly() {
         assert_eq!(code == Some(2), wrong > 0, "{name}: {said}");
         let lines = json_lines(&stdout(&first));
         if let Some(summary) = lines.last() {
+            schema.check(&lines);
             assert_eq!(summary["type"], "summary", "{name}");
             let counted: u64 = lines
                 .iter()

@@ -338,7 +338,7 @@ fn what_cannot_be_written_is_one_clear_line() {
     let nowhere = folder.path().join("none/trace.pcapng");
     check(
         &["-i", "lo", "-w", nowhere.to_str().unwrap()],
-        "none/trace.pcapng cannot be written",
+        "none/trace.pcapng cannot be written: there is no such folder",
     );
     check(&["-i", "lo", "-w", "/dev/full", "--force"], "No space left");
     check(&["-w", there, "--files", "3"], "--rotate-size");

@@ -7,32 +7,19 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Instant;
 
-use common::{Running, flowner, json_lines, run, stdout};
-use flowner_core::wire::JSON_SCHEMA;
+use common::lines::{Lines, type_of, types};
+use common::namespace::Namespace;
+use common::{Running, flowner, json_lines, run, stderr, stdout};
 use serde_json::Value;
 
 /// Checks lines, and says of which types they are.
 #[track_caller]
 fn check(lines: &[Value]) -> BTreeSet<String> {
-    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    assert_eq!(
-        (&lines[0]["type"], &lines[0]["schema"]),
-        (&"start".into(), &1.into())
-    );
-    for line in lines {
-        let errors: Vec<String> = validator
-            .iter_errors(line)
-            .map(|it| it.to_string())
-            .collect();
-        assert_eq!(errors, [""; 0], "{line:#}");
-    }
-    let types = lines
-        .iter()
-        .map(|line| line["type"].as_str().unwrap().to_owned());
-    types.collect()
+    Lines::new().check(lines)
 }
 
 #[track_caller]
@@ -44,18 +31,38 @@ fn check_command(arguments: &[&str], expected: &str) {
 
 #[test]
 fn the_schema_can_fail() {
-    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let lines = Lines::new();
     for wrong in [
         "{}",
         r#"{"type":"flow"}"#,
         r#"{"type":"nonsense"}"#,
         r#"{"type":"missed","events":"many"}"#,
+        r#"{"type":"missed","events":1,"more":1}"#,
     ] {
         let wrong: Value = serde_json::from_str(wrong).unwrap();
-        assert!(!validator.is_valid(&wrong), "{wrong}");
+        assert!(!lines.errors(&wrong).is_empty(), "{wrong}");
     }
-    assert!(validator.is_valid(&serde_json::json!({"type": "missed", "events": 1})));
+    let right = serde_json::json!({"type": "missed", "events": 1});
+    assert_eq!(lines.errors(&right), [""; 0]);
+}
+
+/// Commands that have `--json`, each of which has a test here.
+const COMMANDS: [&str; 6] = ["devices", "doctor", "read", "sockets", "watch", "who"];
+
+#[test]
+fn no_command_writes_lines_that_are_not_looked_at() {
+    let help = stdout(&run(&["--help"]));
+    let list = help.split("Commands:\n").nth(1).unwrap();
+    let list = list.split("\n\n").next().unwrap();
+    let all = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let has_json = |command: &&str| {
+        *command != "help" && stdout(&run(&[command, "--help"])).contains("--json")
+    };
+    let mut commands: Vec<&str> = all.filter(has_json).collect();
+    commands.sort_unstable();
+    assert_eq!(commands, COMMANDS, "{help}");
 }
 
 #[test]
@@ -118,7 +125,7 @@ fn watch(by: &str) -> Option<BTreeSet<String>> {
 #[test]
 fn what_is_captured_is_of_the_schema() {
     let end = Instant::now() + common::DEADLINE;
-    for by in ["program", "process", "host", "service", "protocol", "flow"] {
+    for by in BY {
         // Packets may still be on their way when the watch is ended.
         loop {
             let Some(types) = watch(by) else { return };
@@ -130,43 +137,131 @@ fn what_is_captured_is_of_the_schema() {
     }
 }
 
+const BY: [&str; 6] = ["program", "process", "host", "service", "protocol", "flow"];
+
+/// A file that `record` has written, with packets of this process and of nobody.
+fn recorded(namespace: &Namespace, path: &Path) {
+    let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
+    command.args(["record", "-i", "lo", "-w"]).arg(path);
+    let mut recording = Running::spawn(&mut command);
+    let end = Instant::now() + common::DEADLINE;
+    while !path.exists() {
+        assert!(Instant::now() < end, "{}", recording.read_stderr());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let talk = "exec 3<>/dev/udp/127.0.0.1/9; echo hello >&3; sleep 0.3 3>&-; exec 4<>/dev/tcp/127.0.0.1/9";
+    let mut bash = namespace.command("bash");
+    let _refused = bash
+        .args(["-c", talk])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    // It is written once a second at least.
+    while std::fs::metadata(path).unwrap().len() < 1_000 {
+        assert!(Instant::now() < end, "nothing is recorded");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    recording.interrupt();
+    assert!(recording.child.wait().unwrap().success());
+}
+
 #[test]
-fn the_documentation_names_every_type() {
-    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
+fn what_is_read_is_of_the_schema() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.pcapng");
+    recorded(&namespace, &path);
+    for by in BY {
+        let arguments = ["read", path.to_str().unwrap(), "--json", "--by", by];
+        let lines = json_lines(&stdout(&run(&arguments)));
+        let types = check(&lines);
+        let expected = ["start", by, "summary"].map(str::to_owned);
+        assert_eq!(types, expected.into(), "{by}");
+        let names_it = lines.iter().any(|line| line["program"] == "bash");
+        assert!(by != "program" || names_it, "{lines:#?}");
+    }
+    // One end of a file that is cut: what is wrong is in the summary.
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let lines = json_lines(&stdout(&run(&["read", path.to_str().unwrap(), "--json"])));
+    check(&lines);
+    let summary = lines.last().unwrap();
+    assert_eq!(summary["complete"], false, "{summary:#}");
+    assert!(summary["message"].is_string(), "{summary:#}");
+}
+
+/// The documentation's examples, each a line.
+fn examples() -> Vec<Value> {
+    let blocks = include_str!("../JSON.md").split("```json\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    blocks
+        .flat_map(|block| serde_json::Deserializer::from_str(block).into_iter())
+        .map(Result::unwrap)
+        .collect()
+}
+
+#[test]
+fn the_documentation_has_an_example_of_every_type() {
     let documentation = include_str!("../JSON.md");
-    let mut types = BTreeSet::new();
-    find_types(&schema, &mut types);
-    assert!(types.len() > 10, "{types:?}");
-    for name in types {
+    let lines = Lines::new();
+    let examples = examples();
+    for example in &examples {
+        assert_eq!(lines.errors(example), [""; 0], "{example:#}");
+    }
+    let shown: BTreeSet<String> = examples.iter().map(type_of).collect();
+    assert_eq!(shown, types());
+    for name in types() {
         assert!(documentation.contains(&format!("`{name}`")), "{name}");
     }
 }
 
-/// Values that the key `type` of a line can have.
-fn find_types(schema: &Value, types: &mut BTreeSet<String>) {
-    if let Some(name) = schema["properties"]["type"]["const"].as_str() {
-        types.insert(name.to_owned());
-    }
-    let below: Vec<&Value> = match schema {
-        Value::Object(object) => object.values().collect(),
-        Value::Array(array) => array.iter().collect(),
-        _ => Vec::new(),
-    };
-    for below in below {
-        find_types(below, types);
+/// What is not the same on another host stays out: what is left is what the examples show.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let keys = object
+                .iter()
+                .map(|(key, value)| (key.clone(), shape(value)));
+            Value::Object(keys.collect())
+        }
+        Value::Array(all) => all.first().map_or(Value::Null, shape),
+        _ => Value::Null,
     }
 }
 
 #[test]
-fn the_example_in_the_documentation_is_of_the_schema() {
-    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let blocks = include_str!("../JSON.md").split("```json\n").skip(1);
-    let mut count = 0;
-    for block in blocks {
-        let example: Value = serde_json::from_str(block.split("```").next().unwrap()).unwrap();
-        assert!(validator.is_valid(&example), "{example:#}");
-        count += 1;
+fn the_examples_are_what_commands_write() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    let connection = format!("tcp {} {address}", client.local_addr().unwrap());
+    let here = format!("pid:{} state:listen", std::process::id());
+    let example = |name: &str| {
+        let examples = examples().into_iter();
+        examples
+            .filter(|line| type_of(line) == name)
+            .collect::<Vec<_>>()
+    };
+    for (arguments, name) in [
+        (&["sockets", "--json", &here][..], "socket"),
+        (&["who", "--json", &connection], "ownership"),
+        (&["devices", "--json"], "device"),
+        (&["doctor", "--json"], "check"),
+        (&["who", "--json", &connection], "start"),
+    ] {
+        let output = run(arguments);
+        let lines = json_lines(&stdout(&output));
+        let line = lines.iter().find(|line| type_of(line) == name);
+        let line = line.unwrap_or_else(|| panic!("{arguments:?}: {}", stderr(&output)));
+        let is_so = example(name).iter().any(|it| {
+            it.as_object()
+                .unwrap()
+                .keys()
+                .eq(line.as_object().unwrap().keys())
+                && (it["owner"].is_null() || shape(&it["owner"]) == shape(&line["owner"]))
+        });
+        assert!(is_so, "{line:#}");
     }
-    assert!(count > 0);
 }

@@ -23,6 +23,12 @@ pub enum Error {
         /// Its path.
         path: PathBuf,
     },
+    /// A file is to be written in a folder that is not there.
+    #[error("{path} cannot be written: there is no such folder; make it first", path = path.display())]
+    NoFolder {
+        /// The path of the file.
+        path: PathBuf,
+    },
     /// What is recorded cannot be written, or not on: the disk may be full. What was written
     /// before can be read.
     #[error("{path} cannot be written: {source}", path = path.display())]

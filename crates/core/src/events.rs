@@ -1,10 +1,9 @@
 //! News, for whoever wants them as they happen.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{
-    Receiver, RecvError, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
 };
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::program::Program;
@@ -37,13 +36,46 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Events {
     receiver: Receiver<Event>,
+    tail: Arc<Mutex<Tail>>,
+}
+
+/// What found no place in the queue.
+#[derive(Debug, Default)]
+struct Tail {
+    missed: u64,
+    /// That the input has ended is told to the slowest reader, too: it waits for that.
+    ended: Option<Event>,
+}
+
+impl Tail {
+    /// What comes after the last event of the queue; nothing while there may be more.
+    fn next(&mut self, is_over: bool) -> Option<Event> {
+        if self.missed > 0 && (is_over || self.ended.is_some()) {
+            return Some(Event::Missed(std::mem::take(&mut self.missed)));
+        }
+        self.ended.take()
+    }
+
+    fn put(&mut self, event: Event) {
+        match event {
+            Event::InputEnded(_) => self.ended = Some(event),
+            _ => self.missed += 1,
+        }
+    }
 }
 
 impl Events {
     /// Waits for the next event; `None` when the monitor has ended and all events
     /// were read.
     pub fn next(&self) -> Option<Event> {
-        self.receiver.recv().map_err(|RecvError| ()).ok()
+        match self.at_once() {
+            // Whoever ends the input from now on finds a place in the queue.
+            Err(NoEvent::Yet) => match self.receiver.recv() {
+                Ok(event) => Some(event),
+                Err(_) => self.rest(true),
+            },
+            event => event.ok(),
+        }
     }
 
     /// As [`next`](Self::next), but gives up after `timeout`.
@@ -51,12 +83,27 @@ impl Events {
     /// # Errors
     /// [`NoEvent::Yet`] after the timeout, [`NoEvent::Ended`] at the end.
     pub fn next_within(&self, timeout: Duration) -> Result<Event, NoEvent> {
-        self.receiver
-            .recv_timeout(timeout)
-            .map_err(|error| match error {
-                RecvTimeoutError::Timeout => NoEvent::Yet,
-                RecvTimeoutError::Disconnected => NoEvent::Ended,
-            })
+        match self.at_once() {
+            Err(NoEvent::Yet) => match self.receiver.recv_timeout(timeout) {
+                Ok(event) => Ok(event),
+                Err(RecvTimeoutError::Timeout) => Err(NoEvent::Yet),
+                Err(RecvTimeoutError::Disconnected) => self.rest(true).ok_or(NoEvent::Ended),
+            },
+            event => event,
+        }
+    }
+
+    fn at_once(&self) -> Result<Event, NoEvent> {
+        match self.receiver.try_recv() {
+            Ok(event) => Ok(event),
+            Err(TryRecvError::Empty) => self.rest(false).ok_or(NoEvent::Yet),
+            Err(TryRecvError::Disconnected) => self.rest(true).ok_or(NoEvent::Ended),
+        }
+    }
+
+    fn rest(&self, is_over: bool) -> Option<Event> {
+        let tail = self.tail.lock();
+        tail.unwrap_or_else(PoisonError::into_inner).next(is_over)
     }
 }
 
@@ -75,32 +122,42 @@ pub enum NoEvent {
 #[derive(Debug)]
 pub(crate) struct EventSender {
     sender: SyncSender<Event>,
-    missed: AtomicU64,
+    tail: Arc<Mutex<Tail>>,
 }
 
 /// A queue of at most `max` events.
 pub(crate) fn queue(max: usize) -> (EventSender, Events) {
     let (sender, receiver) = sync_channel(max);
+    let tail = Arc::new(Mutex::new(Tail::default()));
     let sender = EventSender {
         sender,
-        missed: AtomicU64::new(0),
+        tail: Arc::clone(&tail),
     };
-    (sender, Events { receiver })
+    (sender, Events { receiver, tail })
 }
 
 impl EventSender {
     /// Hands an event over without waiting; a reader that is gone misses nothing.
     pub(crate) fn send(&self, event: Event) {
-        let missed = self.missed.swap(0, Ordering::Relaxed);
-        if missed > 0 && self.is_full(Event::Missed(missed)) {
-            self.missed.fetch_add(missed + 1, Ordering::Relaxed);
-        } else if self.is_full(event) {
-            self.missed.fetch_add(1, Ordering::Relaxed);
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.missed > 0 {
+            if self.try_send(Event::Missed(tail.missed)).is_some() {
+                tail.put(event);
+                return;
+            }
+            tail.missed = 0;
+        }
+        if let Some(event) = self.try_send(event) {
+            tail.put(event);
         }
     }
 
-    fn is_full(&self, event: Event) -> bool {
-        matches!(self.sender.try_send(event), Err(TrySendError::Full(_)))
+    /// The event, if the queue is full.
+    fn try_send(&self, event: Event) -> Option<Event> {
+        match self.sender.try_send(event) {
+            Err(TrySendError::Full(event)) => Some(event),
+            Ok(()) | Err(TrySendError::Disconnected(_)) => None,
+        }
     }
 }
 
@@ -124,6 +181,27 @@ mod tests {
         drop(sender);
         assert_eq!(events.next(), Some(Event::Missed(2)));
         assert_eq!(events.next(), Some(warning("e")));
+        assert_eq!(events.next(), None);
+    }
+
+    #[test]
+    fn the_end_is_told_though_the_queue_is_full() {
+        let (sender, events) = queue(1);
+        sender.send(warning("a"));
+        sender.send(warning("b"));
+        sender.send(Event::InputEnded(Ending::Stopped));
+        // Whoever waits for it holds the monitor, and so the sender.
+        assert_eq!(events.next(), Some(warning("a")));
+        assert_eq!(events.next(), Some(Event::Missed(1)));
+        let ended = events.next_within(Duration::ZERO);
+        assert_eq!(ended, Ok(Event::InputEnded(Ending::Stopped)));
+        assert_eq!(events.next_within(Duration::ZERO), Err(NoEvent::Yet));
+        // What comes late, and is missed, is told at the very end.
+        sender.send(warning("c"));
+        sender.send(warning("d"));
+        drop(sender);
+        assert_eq!(events.next(), Some(warning("c")));
+        assert_eq!(events.next(), Some(Event::Missed(1)));
         assert_eq!(events.next(), None);
     }
 }

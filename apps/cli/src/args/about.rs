@@ -6,7 +6,12 @@ use clap::{Args, ValueHint};
 use clap_complete::Shell;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 all works, at least in part, 2 something does not.")]
+#[command(after_help = "Examples:
+  flowner doctor                           what works here, and what would show the rest
+  sudo flowner doctor
+  flowner doctor --json
+
+Exit codes: 0 all works, at least in part, 2 something does not.")]
 pub(crate) struct DoctorArgs {
     /// One JSON object a line
     #[arg(long)]
@@ -63,7 +68,11 @@ pub(crate) struct ManArgs {
 
 What is typed wins. The file is the one of --config, else of FLOWNER_CONFIG, else
 flowner/config.toml in ~/.config ($XDG_CONFIG_HOME; on Windows, %APPDATA%).
---no-config reads none."
+--no-config reads none.
+
+Examples:
+  flowner config                           which file is used, and what it sets
+  flowner config --path"
 )]
 pub(crate) struct ConfigArgs {
     /// Write only where the file is, or would be

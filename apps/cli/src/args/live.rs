@@ -8,6 +8,13 @@ use clap::Args;
 
 use crate::live::{Column, Tab};
 
+/// What stands below the help of `live`; without a command, the program's own does.
+pub(crate) const LIVE_EXAMPLES: &str = "Examples:
+  flowner                                  who uses the network now; ? shows the keys
+  flowner --sort -received --filter '!dir:loopback'
+  flowner live -i lo --tab flows --mouse
+  flowner --sockets                        without capturing: who has which connections";
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live view")]
 pub(crate) struct LiveArgs {
@@ -39,6 +46,10 @@ pub(crate) struct LiveArgs {
     /// Show sockets instead of capturing
     #[arg(long)]
     pub(crate) sockets: bool,
+    /// Click rows, heads and tabs, and scroll with the wheel; most terminals then select text
+    /// with Shift
+    #[arg(long)]
+    pub(crate) mouse: bool,
 }
 
 /// A column, and which end comes first.

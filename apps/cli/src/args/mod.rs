@@ -71,6 +71,7 @@ pub(crate) enum Colour {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The live view: programs, their flows and rates, full screen
+    #[command(after_help = live::LIVE_EXAMPLES)]
     Live(LiveArgs),
     /// Capture live: each flow with its owner, then a summary
     Watch(WatchArgs),
@@ -154,6 +155,14 @@ mod tests {
             }
         }
         assert!(count > 10, "{count}");
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(
+                help.lines().any(|line| example(line).is_some()),
+                "{command}"
+            );
+        }
         for text in [
             include_str!("../../README.md"),
             include_str!("../../../../README.md"),

@@ -8,6 +8,16 @@ use flowner_core::Moment;
 use super::{By, FlowArgs};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowner read capture.pcapng              its flows, with the owners that record wrote
+  flowner read capture.pcap --by host --top 10
+  flowner read trace.pcapng --by program --filter 'port:443 !dir:loopback'
+  flowner read capture.pcap --local 10.0.0.0/8 --from +10s --to +20s
+  flowner read capture.pcap --csv > flows.csv
+  tcpdump -w - | flowner read - --json
+
+Owners are in files of `flowner record`. Whose packets they are, and so which way flows go, is
+taken from the file, else guessed, which is told; --local says it.")]
 pub(crate) struct ReadArgs {
     /// A pcap or pcapng file; - for standard input
     #[arg(value_name = "FILE")]

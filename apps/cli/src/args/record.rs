@@ -8,6 +8,14 @@ use clap::Args;
 use flowner_core::filter::amount;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowner record -w trace.pcapng           until Ctrl-C, on the device of the default route
+  flowner record -w trace.pcapng --owner-of firefox --duration 1m
+  flowner record -w trace.pcapng --rotate-size 100M --files 10
+  flowner record -i any -w - | wireshark -k -i -
+
+The owners stand in the comment of each packet: in Wireshark, and in `flowner read`. With
+--rotate-size or --rotate-time each file has a number and a time in its name.")]
 pub(crate) struct RecordArgs {
     /// File to write; - for standard output
     #[arg(short, long, value_name = "FILE")]

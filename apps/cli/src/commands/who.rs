@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use flowner_core::Programs;
 use flowner_core::attribution::{Attributor, Ownership, Socket, SocketQuery};
 use flowner_core::who::WhoTarget;
 use flowner_core::wire::{HeadLine, OwnershipLine};
@@ -101,7 +102,8 @@ fn tell_connection(
     out: &mut Out,
 ) -> Outcome {
     if json {
-        out.json(&OwnershipLine::new(query, ownership))?;
+        let party = Programs::of_this_host().party(Some(ownership));
+        out.json(&OwnershipLine::new(query, ownership).with_party(&party))?;
     } else if let Some(matched) = ownership.evidence.matched {
         let owner = format::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;

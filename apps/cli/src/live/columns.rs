@@ -1,5 +1,7 @@
 //! What is shown of a row, and how wide.
 
+use ratatui::layout::Rect;
+
 /// A thing to show and to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Column {
@@ -42,6 +44,25 @@ impl Tab {
     /// Its place among all.
     pub(crate) const fn index(self) -> usize {
         self as usize
+    }
+
+    const fn name(self, has_bytes: bool) -> &'static str {
+        match self {
+            Self::Programs => "Programs",
+            Self::Flows if has_bytes => "Flows",
+            Self::Flows => "Sockets",
+            Self::Hosts => "Hosts",
+            Self::Services => "Services",
+        }
+    }
+
+    /// All of them beside each other: where each begins, and its name.
+    pub(crate) fn places(has_bytes: bool) -> impl Iterator<Item = (Self, usize, &'static str)> {
+        Self::ALL.into_iter().scan(1, move |next, tab| {
+            let (place, name) = (*next, tab.name(has_bytes));
+            *next = place + name.len() + 2;
+            Some((tab, place, name))
+        })
     }
 
     /// The columns, in the order in which they stand.
@@ -193,11 +214,26 @@ const SOCKET_SERVICES: &[Spec] = &[
 ];
 
 /// Characters between two columns.
-pub(crate) const GAP: u16 = 1;
+const GAP: u16 = 1;
+
+/// The columns of a tab in a line of the screen: where each begins, and how wide it is. Before
+/// the first is room for a mark, behind the last for nothing.
+pub(crate) fn places(
+    tab: Tab,
+    has_bytes: bool,
+    line: Rect,
+) -> impl Iterator<Item = (Spec, u16, u16)> {
+    let columns = fit(tab.columns(has_bytes), line.width.saturating_sub(2));
+    columns.into_iter().scan(line.x + 1, |next, (spec, width)| {
+        let place = *next;
+        *next = place + width + GAP;
+        Some((spec, place, width))
+    })
+}
 
 /// The columns for which there is room, with their widths. Which these are depends on
 /// the width only, so that nothing moves while numbers change.
-pub(crate) fn fit(specs: &[Spec], width: u16) -> Vec<(Spec, u16)> {
+fn fit(specs: &[Spec], width: u16) -> Vec<(Spec, u16)> {
     let needed = |rank: u8| {
         let shown = specs.iter().filter(|spec| spec.rank <= rank);
         let sum: u16 = shown.map(|spec| spec.width + GAP).sum();

@@ -1,6 +1,9 @@
-//! From keys to what they mean.
+//! From keys, and a mouse, to what they mean.
 
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Position;
 
 use super::columns::Tab;
 use super::state::{Message, Motion};
@@ -11,6 +14,25 @@ pub(crate) fn message(event: &Event, is_typing: bool) -> Option<Message> {
         Event::Resize(width, height) => Some(Message::Resized(*width, *height)),
         Event::Key(key) if key.kind != KeyEventKind::Release => of_key(*key, is_typing),
         Event::Paste(text) if is_typing => Some(Message::Typed(text.clone())),
+        Event::Mouse(mouse) => of_mouse(*mouse),
+        _ => None,
+    }
+}
+
+/// Whether an event never means anything: a mouse tells of each place that it comes by.
+pub(crate) fn is_idle(event: &Event) -> bool {
+    matches!(event, Event::Mouse(mouse) if of_mouse(*mouse).is_none())
+}
+
+fn of_mouse(mouse: MouseEvent) -> Option<Message> {
+    /// Lines that a step of the wheel moves.
+    const STEP: isize = 3;
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => {
+            Some(Message::Click(Position::new(mouse.column, mouse.row)))
+        }
+        MouseEventKind::ScrollUp => Some(Message::Scroll(-STEP)),
+        MouseEventKind::ScrollDown => Some(Message::Scroll(STEP)),
         _ => None,
     }
 }
@@ -123,6 +145,34 @@ mod tests {
                 Some(Message::Suspend),
             );
         }
+    }
+
+    #[test]
+    fn a_mouse_that_only_moves_means_nothing() {
+        let at = |kind| {
+            Event::Mouse(MouseEvent {
+                kind,
+                column: 7,
+                row: 3,
+                modifiers: KeyModifiers::NONE,
+            })
+        };
+        let clicked = message(&at(MouseEventKind::Down(MouseButton::Left)), false);
+        assert!(matches!(
+            clicked,
+            Some(Message::Click(Position { x: 7, y: 3 }))
+        ));
+        let scrolled = message(&at(MouseEventKind::ScrollUp), false);
+        assert!(matches!(scrolled, Some(Message::Scroll(-3))));
+        for kind in [
+            MouseEventKind::Moved,
+            MouseEventKind::Up(MouseButton::Left),
+            MouseEventKind::Drag(MouseButton::Left),
+            MouseEventKind::Down(MouseButton::Right),
+        ] {
+            assert!(is_idle(&at(kind)), "{kind:?}");
+        }
+        assert!(!is_idle(&Event::Key(KeyCode::Char('y').into())));
     }
 
     #[test]

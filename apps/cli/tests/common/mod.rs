@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub(crate) mod lines;
 pub(crate) mod namespace;
 pub(crate) mod terminal;
 

@@ -236,11 +236,10 @@ fn create(path: &Path, overwrite: bool) -> Result<File, Error> {
     } else {
         options.create_new(true);
     }
-    options.open(path).map_err(|source| {
-        if source.kind() == io::ErrorKind::AlreadyExists {
-            return Error::Exists { path: path.into() };
-        }
-        unwritable(Some(path), source)
+    options.open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.into() },
+        io::ErrorKind::NotFound => Error::NoFolder { path: path.into() },
+        _ => unwritable(Some(path), source),
     })
 }
 

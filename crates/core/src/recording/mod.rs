@@ -137,7 +137,8 @@ impl Recording {
     /// Opens the input and the output, and starts.
     ///
     /// # Errors
-    /// Those of [`Monitor::start`], and [`Error::Exists`] and [`Error::Unwritable`].
+    /// Those of [`Monitor::start`], and [`Error::Exists`], [`Error::NoFolder`] and
+    /// [`Error::Unwritable`].
     pub fn start(config: &Config, recording: &RecordingConfig) -> Result<Self, Error> {
         let (monitor, (recorder, thread)) = Monitor::start_recorded(config, recording)?;
         Ok(Self {
@@ -201,7 +202,7 @@ pub struct Recorded {
     pub report: Arc<Report>,
     /// What happened to the packets.
     pub tally: Tally,
-    /// [`Error::Exists`], [`Error::Unwritable`] or [`Error::Removed`], where that has ended the
-    /// recording. What was written before can be read, up to the last whole packet.
+    /// [`Error::Unwritable`] or [`Error::Removed`], or what a next file met, where that has ended
+    /// the recording. What was written before can be read, up to the last whole packet.
     pub output: Result<(), Error>,
 }

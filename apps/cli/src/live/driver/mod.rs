@@ -73,7 +73,7 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
     };
     let questions = source.run(question, args.interval, &sender)?;
     let old = let_go()?;
-    let screen = Screen::enter()?;
+    let screen = Screen::enter(args.mouse)?;
     wait_for_keys(sender)?;
     let driver = Driver {
         state,
@@ -90,6 +90,7 @@ fn wait_for_keys(sender: SyncSender<Wake>) -> Result<(), Failure> {
     spawn("flowner-keys", move || {
         loop {
             let wake = match event::read() {
+                Ok(event) if input::is_idle(&event) => continue,
                 Ok(event) => Wake::Input(event),
                 // The terminal is gone.
                 Err(_) => Wake::Signal(Signal::End(0)),

@@ -1,10 +1,13 @@
 //! The terminal: taken over, and given back as it was, whatever happens.
 
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
-use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -15,14 +18,19 @@ use ratatui::{Frame, Terminal};
 use super::colours::SixteenColours;
 use crate::error::Failure;
 
+/// Whether the mouse is ours, too: the terminal cannot select text then. Whoever gives the
+/// terminal back, a panic too, has to know.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
 /// The terminal while it is ours.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<SixteenColours<Stdout>>>,
 }
 
 impl Screen {
-    /// Takes the terminal over.
-    pub(super) fn enter() -> Result<Self, Failure> {
+    /// Takes the terminal over, and its mouse if that is wanted.
+    pub(super) fn enter(takes_mouse: bool) -> Result<Self, Failure> {
+        MOUSE.store(takes_mouse, Ordering::Relaxed);
         let terminal = take_over().and_then(|()| {
             let backend = CrosstermBackend::new(SixteenColours::new(io::stdout()));
             Terminal::new(backend)
@@ -71,12 +79,19 @@ fn take_over() -> io::Result<()> {
         EnterAlternateScreen,
         EnableBracketedPaste,
         Hide
-    )
+    )?;
+    if MOUSE.load(Ordering::Relaxed) {
+        execute!(io::stdout(), EnableMouseCapture)?;
+    }
+    Ok(())
 }
 
 /// Leaves the terminal as it was found. Where that fails, it is gone.
 pub(super) fn give_back() {
     let mut stdout = io::stdout();
+    if MOUSE.load(Ordering::Relaxed) {
+        let _terminal_gone = execute!(stdout, DisableMouseCapture);
+    }
     let _terminal_gone = execute!(stdout, DisableBracketedPaste, Show, LeaveAlternateScreen);
     let _terminal_gone = stdout.flush();
     let _terminal_gone = disable_raw_mode();

@@ -2,6 +2,7 @@
 //! what is to be done about it.
 
 mod layout;
+mod mouse;
 mod prompt;
 mod rows;
 mod sort;
@@ -9,7 +10,7 @@ mod sort;
 use std::collections::HashSet;
 
 use flowner_core::Filter;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::columns::{Column, Tab};
 use super::data::{Data, Item, Node, RowId};
@@ -28,6 +29,10 @@ pub(crate) enum Message {
     Suspend,
     Redraw,
     Move(Motion),
+    /// At a place of the screen.
+    Click(Position),
+    /// So many lines down.
+    Scroll(isize),
     Tab(Tab),
     NextTab,
     PreviousTab,
@@ -215,6 +220,8 @@ impl State {
             Message::Data(data) => self.take(data),
             Message::Resized(width, height) => self.size = Rect::new(0, 0, width, height),
             Message::Move(motion) => self.go(motion),
+            Message::Click(at) => self.click(at),
+            Message::Scroll(lines) => self.scroll(lines),
             Message::Tab(tab) => self.show(tab),
             Message::NextTab => self.show(Tab::ALL[(self.tab.index() + 1) % 4]),
             Message::PreviousTab => self.show(Tab::ALL[(self.tab.index() + 3) % 4]),
@@ -244,6 +251,10 @@ impl State {
         self.help = match message {
             Message::Move(Motion::Up) => Some(line.saturating_sub(1)),
             Message::Move(Motion::Down) => Some(line.saturating_add(1)),
+            Message::Scroll(lines) => {
+                let step = i16::try_from(*lines).unwrap_or(0);
+                Some(line.saturating_add_signed(step))
+            }
             _ => None,
         };
     }

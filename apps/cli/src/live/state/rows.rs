@@ -148,7 +148,7 @@ impl State {
         self.select(next);
     }
 
-    fn select(&mut self, place: usize) {
+    pub(super) fn select(&mut self, place: usize) {
         let id = self.lines[place].id;
         let view = self.view_mut();
         view.selected = Some(id);

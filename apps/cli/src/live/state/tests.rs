@@ -182,6 +182,67 @@ fn help_is_read_and_goes_away() {
     assert_eq!(state.update(Message::Quit), Some(Effect::Quit));
 }
 
+fn click(x: u16, y: u16) -> Message {
+    Message::Click(Position::new(x, y))
+}
+
+#[test]
+fn a_click_selects_opens_sorts_and_goes_to_a_tab() {
+    let mut state = state(vec![]);
+    let rows = state.areas().rows.y;
+    state.update(click(5, rows + 1));
+    assert_eq!(shown(&state), ["firefox", ">curl", "unattributed"]);
+    state.update(click(5, rows + 1));
+    assert_eq!(
+        shown(&state)[1..3],
+        [">curl".to_owned(), " 400 curl".to_owned()]
+    );
+    // Below the last row is nothing.
+    let before = shown(&state);
+    state.update(click(5, rows + 10));
+    assert_eq!(shown(&state), before);
+
+    let titles = state.areas().titles.y;
+    state.update(click(2, titles));
+    assert_eq!(
+        (state.view().sort, state.view().is_descending),
+        (Column::Name, false)
+    );
+    state.update(click(2, titles));
+    assert!(state.view().is_descending);
+    // Between two columns, and behind the last, is none.
+    state.update(click(79, titles));
+    assert_eq!(state.view().sort, Column::Name);
+
+    let tabs = state.areas().tabs.y;
+    for (x, expected) in [
+        (11, Tab::Flows),
+        (10, Tab::Flows),
+        (18, Tab::Hosts),
+        (1, Tab::Programs),
+    ] {
+        state.update(click(x, tabs));
+        assert_eq!(state.tab, expected, "{x}");
+    }
+}
+
+#[test]
+fn the_wheel_moves_what_is_seen_and_takes_the_selected_row_along() {
+    let mut state = state(vec![Message::OpenAll, Message::Resized(80, 8)]);
+    let last = state.lines.len() - usize::from(state.areas().rows.height);
+    state.update(Message::Scroll(3));
+    assert_eq!((state.view().offset, state.view().selected), (3, None));
+    state.update(Message::Scroll(100));
+    assert_eq!(state.view().offset, last);
+    state.update(Message::Scroll(-100));
+    state.update(Message::Move(Motion::First));
+    state.update(Message::Scroll(3));
+    assert_eq!((state.view().offset, state.selected_line()), (3, Some(3)));
+    state.update(Message::Help);
+    state.update(Message::Scroll(3));
+    assert_eq!((state.help, state.view().offset), (Some(3), 3));
+}
+
 #[test]
 fn small_screens_have_room_for_everything() {
     for (width, height) in [(40, 10), (1, 1), (0, 0), (300, 100)] {
@@ -214,6 +275,8 @@ fn any_message() -> impl Strategy<Value = Message> {
             let some: Vec<_> = places.iter().map(|place| flows[*place].clone()).collect();
             data(some).into()
         }),
+        (0..80_u16, 0..40_u16).prop_map(|(x, y)| click(x, y)),
+        (-9..9_isize).prop_map(Message::Scroll),
         Just(()).prop_map(|()| Message::Toggle),
         Just(()).prop_map(|()| Message::Open),
         Just(()).prop_map(|()| Message::OpenAll),

@@ -134,21 +134,15 @@ fn named(report: &Report) -> Option<String> {
 fn tabs(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
     let area = areas.tabs;
     let has_bytes = state.data.as_ref().is_none_or(|data| data.has_bytes());
-    let mut x = area.x + 1;
-    for tab in Tab::ALL {
-        let name = match tab {
-            Tab::Programs => "Programs",
-            Tab::Flows if has_bytes => "Flows",
-            Tab::Flows => "Sockets",
-            Tab::Hosts => "Hosts",
-            Tab::Services => "Services",
-        };
+    let mut x = area.x;
+    for (tab, place, name) in Tab::places(has_bytes) {
         let style = if tab == state.tab {
             theme.tab()
         } else {
             theme.faint()
         };
-        x = put(buffer, area, x, name, style) + 2;
+        let place = u16::try_from(place).unwrap_or(u16::MAX);
+        x = put(buffer, area, area.x.saturating_add(place), name, style) + 2;
     }
     if !state.filter.is_empty() {
         let filter = format!("/{} ", format::printable(&state.filter));

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Clear, Widget};
 use super::theme::Theme;
 use super::{line, put};
 
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 19] = [
     ("q Ctrl-C", "quit"),
     ("Tab 1-4", "other tabs"),
     ("↑ ↓ j k", "select a row"),
@@ -26,6 +26,7 @@ const KEYS: [(&str, &str); 18] = [
     ("PgUp PgDn", "a page up, down"),
     ("Ctrl-L", "draw anew"),
     ("Ctrl-Z", "suspend"),
+    ("mouse", "with --mouse: click, wheel"),
     ("", "UP, DOWN: bytes/s over 5 s"),
 ];
 

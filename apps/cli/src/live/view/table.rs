@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use super::cells;
 use super::theme::Theme;
 use super::{line, put};
-use crate::live::columns::{Column, GAP, Spec, fit};
+use crate::live::columns::{Column, Spec, places};
 use crate::live::data::{Data, Fact, Facts, Item, Subject};
 use crate::live::state::{Areas, Line, State};
 
@@ -23,10 +23,7 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: The
         );
         return;
     };
-    let columns = fit(
-        state.tab.columns(data.has_bytes()),
-        areas.titles.width.saturating_sub(2),
-    );
+    let columns: Vec<_> = places(state.tab, data.has_bytes(), areas.titles).collect();
     titles(buffer, areas.titles, state, &columns, theme);
     if state.lines.is_empty() {
         put(
@@ -62,10 +59,9 @@ fn nothing(state: &State, data: &Data) -> &'static str {
     }
 }
 
-fn titles(buffer: &mut Buffer, area: Rect, state: &State, columns: &[(Spec, u16)], theme: Theme) {
+fn titles(buffer: &mut Buffer, area: Rect, state: &State, columns: &[Placed], theme: Theme) {
     let view = state.view();
-    let mut x = area.x + 1;
-    for (spec, width) in columns {
+    for (spec, x, width) in columns {
         let is_sorted = spec.column == view.sort;
         let mark = match (is_sorted, view.is_descending) {
             (false, _) => "",
@@ -83,15 +79,17 @@ fn titles(buffer: &mut Buffer, area: Rect, state: &State, columns: &[(Spec, u16)
             theme.titles()
         };
         let text = cells::fit(&title, usize::from(*width), spec.is_number());
-        put(buffer, area, x, &text, style);
-        x += width + GAP;
+        put(buffer, area, *x, &text, style);
     }
 }
+
+/// A column, where it begins, and how wide it is.
+type Placed = (Spec, u16, u16);
 
 struct Table<'a> {
     data: &'a Data,
     state: &'a State,
-    columns: &'a [(Spec, u16)],
+    columns: &'a [Placed],
     theme: Theme,
 }
 
@@ -112,10 +110,9 @@ impl Table<'_> {
             (false, false) => " ",
         };
         put(buffer, area, area.x, mark, self.theme.strong());
-        let mut x = area.x + 1;
-        for (place, (spec, width)) in self.columns.iter().enumerate() {
+        for (number, (spec, x, width)) in self.columns.iter().enumerate() {
             let mut text = self.cell(row, spec.column);
-            if place == 0 {
+            if number == 0 {
                 text = tree(row, &text);
             }
             let room = usize::from(*width);
@@ -124,8 +121,7 @@ impl Table<'_> {
                 _ => cells::fit(&text, room, spec.is_number()),
             };
             let style = self.cell_style(base, spec.column, &text);
-            put(buffer, area, x, &text, style);
-            x += width + GAP;
+            put(buffer, area, *x, &text, style);
         }
         if is_selected {
             buffer.set_style(area, self.theme.selected());

@@ -157,7 +157,7 @@ fn no_folder_no_file() {
     let mut config = config(&folder, Rotation::default());
     config.output = Output::File(folder.path().join("none/trace.pcapng"));
     let error = Files::begin(&config, origin(), NEW_YEAR).unwrap_err();
-    let Error::Unwritable { path, .. } = &error else {
+    let Error::NoFolder { path } = &error else {
         panic!("{error:?}");
     };
     assert!(error.to_string().contains(path.to_str().unwrap()));
