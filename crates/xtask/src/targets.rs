@@ -4,6 +4,9 @@
 //! Where rustup has a target's standard library, that is used. Otherwise it is built
 //! from source by the compiler that Debian has with that source (`rustc-web`,
 //! `cargo-web`, `rust-web-src`), so that nothing is fetched from elsewhere.
+//!
+//! Not with icons of the system (the feature `picon`), which bring a toolkit with them: that
+//! takes minutes for each target. CI builds and tests them on Windows and macOS themselves.
 
 use std::path::Path;
 use std::process::Command;
