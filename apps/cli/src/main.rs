@@ -7,6 +7,7 @@ mod error;
 mod format;
 mod live;
 mod out;
+mod reader;
 mod settings;
 mod signals;
 mod table;

@@ -1,4 +1,5 @@
-//! Whoever does not read what `flowner watch` writes stops nothing, and is told what is missing.
+//! Whoever does not read what `flowner watch` writes stops nothing, and is told what is missing;
+//! whoever has enough ends it.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -92,4 +93,38 @@ fn a_reader_that_is_too_slow_is_told_what_it_missed() {
         }
     }
     panic!("nothing was missed");
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_what_has_nothing_to_write() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    for arguments in [
+        &["watch", "--json", "-i", "lo"][..],
+        &["sockets", "--watch", "--json", "--interval", "1h"],
+    ] {
+        let mut watch = namespace
+            .command(env!("CARGO_BIN_EXE_flowner"))
+            .arg("--no-config")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        // As `head -1`; nothing happens in this network.
+        BufReader::new(watch.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        assert!(first.contains("\"start\""), "{first}");
+        let end = std::time::Instant::now() + common::DEADLINE;
+        while watch.try_wait().unwrap().is_none() {
+            assert!(std::time::Instant::now() < end, "{arguments:?} goes on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let output = watch.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert_eq!(output.stderr, b"", "{arguments:?}: {output:?}");
+    }
 }

@@ -15,6 +15,7 @@ use crate::config;
 use crate::error::{Failure, Outcome, say};
 use crate::format;
 use crate::out::Out;
+use crate::reader;
 
 /// Flows whose line was written before they ended. Past that, some may get two.
 const MAX_WRITTEN: usize = 100_000;
@@ -24,6 +25,8 @@ pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     let (monitor, events) = Monitor::start_watched(&config::of_watch(args))?;
     let stop = monitor.stop_handle();
     set_handler(move || stop.stop())?;
+    let stop = monitor.stop_handle();
+    reader::when_gone(move || stop.stop());
     let mut writer = Writer {
         out,
         filter: &filter,

@@ -15,6 +15,7 @@ use crate::args::SocketsArgs;
 use crate::error::{Failure, Outcome, say};
 use crate::format;
 use crate::out::Out;
+use crate::reader;
 use crate::table::FAINT;
 
 const OPENED: Style = AnsiColor::Green.on_default();
@@ -27,6 +28,10 @@ pub(super) fn run(
     out: &mut Out,
 ) -> Outcome {
     let (interrupt, interrupted) = sync_channel(1);
+    let gone = interrupt.clone();
+    reader::when_gone(move || {
+        let _already_told = gone.try_send(());
+    });
     set_handler(move || {
         let _already_told = interrupt.try_send(());
     })?;

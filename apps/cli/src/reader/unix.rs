@@ -1,0 +1,27 @@
+//! Pipes and terminals of Unix (poll(2)).
+#![allow(unsafe_code, reason = "poll has no safe interface in the library")]
+
+/// A pipe whose reader is gone has an error, a terminal that is gone was hung up; files have
+/// neither, and are waited for until the program ends.
+pub(crate) fn when_gone(call: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name("flowner-reader".to_owned());
+    // Without a thread, the next line that is written notices.
+    let _best_effort = thread.spawn(move || {
+        let mut output = libc::pollfd {
+            fd: libc::STDOUT_FILENO,
+            events: 0,
+            revents: 0,
+        };
+        loop {
+            // SAFETY: `output` is one pollfd that lives through the call.
+            let ready = unsafe { libc::poll(&raw mut output, 1, -1) };
+            if ready > 0 {
+                return call();
+            }
+            let error = std::io::Error::last_os_error();
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                return;
+            }
+        }
+    });
+}
