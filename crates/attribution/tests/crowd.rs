@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
 use flowner_attribution::{Process, Protocol, Socket, SocketQuery, SocketTable, Verdict};
@@ -107,7 +108,7 @@ fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> 
     for _ in 0..500 {
         let client = TcpStream::connect(address).unwrap();
         let query = SocketQuery::tcp(client.local_addr().unwrap(), address);
-        let glanced = glance.glance(&query);
+        let glanced = glance.glance(&query, SystemTime::now());
         let found = table.find(&query).unwrap();
         let verdicts = glanced.into_iter().chain([found]).map(|told| told.verdict);
         named.extend(verdicts.filter(Verdict::is_named));

@@ -366,7 +366,9 @@ impl Shared {
                 match (effect, service) {
                     (Effect::Tell(event), _) => self.tell(*event),
                     (Effect::Ask(waiter, question), Some(service)) => {
-                        let seen = glance.as_mut().and_then(|g| g.glance(&question.query));
+                        let seen = glance
+                            .as_mut()
+                            .and_then(|glance| glance.glance(&question.query, question.seen_at));
                         let lookup = service.lookup_glanced(waiter, question, seen);
                         self.looked_up(waiter, lookup, &mut more);
                     }

@@ -28,6 +28,7 @@ pub use best::best;
 pub use list::{Snapshot, Socket, SocketState};
 
 use std::fmt;
+use std::time::SystemTime;
 
 use crate::{Error, Ownership, SocketQuery, Source};
 
@@ -96,16 +97,15 @@ pub trait SocketTable: Send {
 /// next one.
 pub trait Glance: Send + fmt::Debug {
     /// To be called once, on the thread that will glance: gives it precedence over
-    /// others where the system permits that.
+    /// others where the system permits that, and starts what helps it.
     fn prepare(&mut self) {}
 
-    /// Who owns the socket as far as can be told at once. `None` tells nothing; what is
-    /// told may be incomplete, and is to be confirmed by [`SocketTable::find`].
-    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership>;
+    /// Who owns the socket as far as can be told at once, by no look before the packet was
+    /// seen, in wall-clock time. `None` tells nothing; what is told may be incomplete, and is
+    /// to be confirmed by [`SocketTable::find`].
+    fn glance(&mut self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership>;
 
     /// As [`glance`](Self::glance), for a connection of which only the listener was
     /// seen: who has accepted it, if anybody has.
-    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.glance(query)
-    }
+    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership>;
 }

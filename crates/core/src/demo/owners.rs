@@ -110,7 +110,11 @@ impl SocketTable for DemoTable {
 }
 
 impl Glance for DemoTable {
-    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
+    fn glance(&mut self, query: &SocketQuery, _seen_at: SystemTime) -> Option<Ownership> {
+        Some(self.answer(query))
+    }
+
+    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
         Some(self.answer(query))
     }
 }

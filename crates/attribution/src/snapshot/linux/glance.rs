@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::holders::{Holders, Kind, Wanted};
+use super::lookout::Lookouts;
 use super::namespaces::{self, Namespace, Namespaces, Shared};
 use super::proc::Scratch;
+use super::purse::Purse;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts;
@@ -31,10 +33,19 @@ pub(super) struct LinuxGlance {
     holders: Arc<Holders>,
     scratch: Scratch,
     purse: Purse,
+    lookouts: Option<Lookouts>,
+    may_look_out: bool,
 }
 
 impl LinuxGlance {
-    pub(super) fn new(sockets: Sockets, others: Shared, holders: Arc<Holders>) -> Self {
+    /// Alone, or with [`Lookouts`] from when it is [prepared](Glance::prepare), where that is
+    /// permitted.
+    pub(super) fn new(
+        sockets: Sockets,
+        others: Shared,
+        holders: Arc<Holders>,
+        may_look_out: bool,
+    ) -> Self {
         // Others are looked for by the table.
         let namespaces = Namespaces::new(holders.proc(), false).ok();
         Self {
@@ -43,8 +54,29 @@ impl LinuxGlance {
             others,
             holders,
             scratch: Scratch::default(),
-            purse: Purse::full(Instant::now()),
+            purse: Purse::full(PURSE, SHARE, Instant::now()),
+            lookouts: None,
+            may_look_out,
         }
+    }
+
+    /// Another one, for another thread.
+    fn another(&self) -> Option<Self> {
+        let (others, holders) = (Arc::clone(&self.others), Arc::clone(&self.holders));
+        Some(Self::new(self.sockets.another()?, others, holders, false))
+    }
+
+    /// What is seen of the sender of a first packet.
+    pub(super) fn first(&mut self, query: &SocketQuery) -> Option<Ownership> {
+        self.look(query, false, sockets::quick)
+    }
+}
+
+/// Has this thread run before others, if that is permitted.
+pub(super) fn take_precedence() {
+    // Of this thread only (setpriority(2), "C library/kernel differences").
+    if let Err(error) = rustix::process::setpriority_process(None, PRECEDENCE) {
+        tracing::debug!(%error, "no precedence over other threads");
     }
 }
 
@@ -141,61 +173,19 @@ impl Looker<'_> {
 
 impl Glance for LinuxGlance {
     fn prepare(&mut self) {
-        // Of this thread only (setpriority(2), "C library/kernel differences").
-        if let Err(error) = rustix::process::setpriority_process(None, PRECEDENCE) {
-            tracing::debug!(%error, "no precedence over other threads");
+        take_precedence();
+        if self.may_look_out {
+            self.lookouts = Lookouts::post(|| self.another());
         }
     }
 
-    fn glance(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.look(query, false, sockets::quick)
+    fn glance(&mut self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
+        let lookouts = self.lookouts.as_ref();
+        let seen = lookouts.and_then(|lookouts| lookouts.take(query, seen_at));
+        seen.or_else(|| self.first(query))
     }
 
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
         self.look(query, true, sockets::accepted)
-    }
-}
-
-/// Time that may be spent: so much at once, and a share of what passes.
-#[derive(Debug)]
-struct Purse {
-    left: Duration,
-    filled: Instant,
-}
-
-impl Purse {
-    const fn full(now: Instant) -> Self {
-        Self {
-            left: PURSE,
-            filled: now,
-        }
-    }
-
-    fn has_any(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled);
-        self.left = PURSE.min(self.left + passed / SHARE);
-        self.filled = now;
-        !self.left.is_zero()
-    }
-
-    fn spend(&mut self, time: Duration) {
-        self.left = self.left.saturating_sub(time);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_purse_is_filled_with_time() {
-        let start = Instant::now();
-        let mut purse = Purse::full(start);
-        purse.spend(PURSE * 2);
-        assert!(!purse.has_any(start));
-        assert!(purse.has_any(start + Duration::from_millis(4)));
-        assert_eq!(purse.left, Duration::from_millis(1));
-        assert!(purse.has_any(start + Duration::from_secs(10)));
-        assert_eq!(purse.left, PURSE);
     }
 }

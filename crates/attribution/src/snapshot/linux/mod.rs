@@ -18,6 +18,7 @@ mod hash;
 mod holders;
 mod index;
 mod listing;
+mod lookout;
 mod message;
 mod mountinfo;
 mod namespaces;
@@ -26,6 +27,7 @@ mod options;
 mod proc;
 mod proc_net;
 mod process_reader;
+mod purse;
 mod sockets;
 mod source;
 mod stat;
@@ -305,6 +307,7 @@ impl SocketTable for LinuxTable {
             sockets.ok()?,
             others.unwrap_or_default(),
             Arc::clone(&self.holders),
+            self.options.lookouts,
         )))
     }
 

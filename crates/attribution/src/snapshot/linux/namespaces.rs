@@ -49,9 +49,9 @@ pub(super) struct Namespace {
     pub(super) addresses: Addresses,
 }
 
-/// What another thread may ask in. It holds none of it for longer than a question, so
-/// that all is closed when the table closes it; and only that one asks, so that nobody
-/// waits for the other.
+/// What other threads may ask in. They hold none of it for longer than a question, so
+/// that all is closed when the table closes it; the table itself asks elsewhere, so that
+/// only those wait for each other.
 pub(super) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 
 /// One that was found, and a file that stands for it.

@@ -18,6 +18,10 @@ pub struct LinuxOptions {
     /// Whether the sockets of other network namespaces are looked for too, where
     /// privileges allow.
     pub other_namespaces: bool,
+    /// Whether a [glance](crate::Glance) has a thread on each processor that sees what is sent
+    /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for precedence): it names
+    /// processes that exit at once.
+    pub lookouts: bool,
 }
 
 impl Default for LinuxOptions {
@@ -27,6 +31,7 @@ impl Default for LinuxOptions {
             sock_diag: true,
             descriptor_counts: true,
             other_namespaces: true,
+            lookouts: true,
         }
     }
 }

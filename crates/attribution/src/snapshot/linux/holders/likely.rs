@@ -57,6 +57,7 @@ impl Holders {
         while let Some(id) = self.take_new() {
             // Most have ended by now.
             let Some(look) = self.look(id, scratch) else {
+                self.index().likely.remove_new(id);
                 continue;
             };
             let is_found = wanted.first_is_enough && look.holds(wanted.inode);
@@ -83,7 +84,6 @@ impl Holders {
                 continue;
             };
             if let Some(look) = self.hit(id, wanted.inode, descriptor) {
-                self.index().likely.remove_new(id);
                 self.take_in_new(look, wanted, scratch);
                 return true;
             }
@@ -97,6 +97,12 @@ impl Holders {
 
     /// Completes the look at a new process or thread.
     fn take_in_new(&self, look: Look, wanted: &Wanted, scratch: &mut Scratch) {
+        let id = look.pid;
+        self.take_in_one(look, wanted, scratch);
+        self.index().likely.remove_new(id);
+    }
+
+    fn take_in_one(&self, look: Look, wanted: &Wanted, scratch: &mut Scratch) {
         // `/proc` lists processes only, but opens threads too.
         let Some(pid) = facts::leader(&look.folder, scratch) else {
             return;
@@ -149,7 +155,6 @@ impl Holders {
         };
         for id in new {
             if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
-                self.index().likely.remove_new(id);
                 if let Some(look) = self.look(id, scratch) {
                     self.take_in_new(look, wanted, scratch);
                 }

@@ -19,6 +19,8 @@ pub(in crate::snapshot::linux) struct Likely {
     newest: Option<u32>,
     /// Newest first.
     new_ids: VecDeque<u32>,
+    /// Those of them that are being looked at, perhaps by another thread.
+    taken: VecDeque<u32>,
     young: VecDeque<(u32, Instant)>,
     winners: VecDeque<Winner>,
     descriptors: Vec<u32>,
@@ -56,10 +58,11 @@ impl Likely {
         self.newest.get_or_insert(newest);
     }
 
-    /// The newest ids that were not looked at.
+    /// The newest ids of which it is not known yet what they have.
     pub(in crate::snapshot::linux) fn newest_ids(&self) -> Vec<u32> {
         const MOST: usize = 16;
-        self.new_ids.iter().take(MOST).copied().collect()
+        let ids = self.taken.iter().chain(&self.new_ids);
+        ids.take(MOST).copied().collect()
     }
 
     /// The ids that were not looked at, newest first.
@@ -67,13 +70,19 @@ impl Likely {
         self.new_ids.iter().copied().collect()
     }
 
+    /// It is known what this one has.
     pub(in crate::snapshot::linux) fn remove_new(&mut self, id: u32) {
         self.new_ids.retain(|new| *new != id);
+        self.taken.retain(|taken| *taken != id);
     }
 
-    /// The newest id that was not looked at.
+    /// The newest id that was not looked at; until that was done, it is not
+    /// [removed](Self::remove_new).
     pub(in crate::snapshot::linux) fn take_new(&mut self) -> Option<u32> {
-        self.new_ids.pop_front()
+        let id = self.new_ids.pop_front()?;
+        self.taken.truncate(MAX_NEW as usize - 1);
+        self.taken.push_front(id);
+        Some(id)
     }
 
     /// Keeps a new process in mind.

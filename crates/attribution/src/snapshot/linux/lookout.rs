@@ -1,0 +1,134 @@
+//! Looks at whoever sends the first packet of a flow, on the processor that it is sent on.
+//!
+//! A process that sends something and exits when the answer is there lives for about 100 µs
+//! after its first packet, and to wake a thread on another processor takes half of that, or
+//! milliseconds where that one is busy. A thread that is bound to the sender's own processor,
+//! with precedence there, looks before the sender goes on. So there is one for each
+//! processor, and the kernel gives each the packets that are sent there.
+//!
+//! What they see is kept until the capturing thread asks for it, which sees the same packet
+//! a moment later.
+
+mod headers;
+mod packets;
+mod sightings;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::glance::LinuxGlance;
+use super::purse::Purse;
+use crate::{Ownership, SocketQuery};
+use packets::{Bell, Packets};
+use sightings::Sightings;
+
+/// What one may take of its processor: so much at once, and one of so many parts of the time.
+/// Past that, it looks away for a while.
+const PURSE: Duration = Duration::from_millis(20);
+const SHARE: u32 = 8;
+const REST: Duration = Duration::from_millis(50);
+/// Processors for which this is worth the threads.
+const MAX: usize = 64;
+
+/// One for each processor. They end with it.
+#[derive(Debug)]
+pub(super) struct Lookouts {
+    sightings: Arc<Mutex<Sightings>>,
+    bell: Bell,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Lookouts {
+    /// Starts them, each with a glance of its own; `None` where packets may not be seen or
+    /// threads not be bound to processors.
+    pub(super) fn post(glance: impl Fn() -> Option<LinuxGlance>) -> Option<Self> {
+        let count = packets::processors().filter(|count| (2..=MAX).contains(count))?;
+        let opened = Packets::open_each(count);
+        let packets = opened.inspect_err(|error| {
+            tracing::debug!(%error, "nobody looks out for those who exit at once");
+        });
+        let mut lookouts = Self {
+            sightings: Arc::default(),
+            bell: Bell::new().ok()?,
+            threads: Vec::with_capacity(count),
+        };
+        for (processor, packets) in packets.ok()?.into_iter().enumerate() {
+            let lookout = Lookout {
+                processor,
+                packets,
+                bell: lookouts.bell.clone(),
+                glance: glance()?,
+                sightings: Arc::clone(&lookouts.sightings),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("flowner-look-{processor}"))
+                .spawn(move || lookout.run());
+            lookouts.threads.push(thread.ok()?);
+        }
+        Some(lookouts)
+    }
+
+    /// What was seen of a socket, by a look that began no earlier than the packet was seen.
+    /// It is told once.
+    pub(super) fn take(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
+        lock(&self.sightings).take(query, seen_at)
+    }
+}
+
+impl Drop for Lookouts {
+    fn drop(&mut self) {
+        self.bell.ring();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that looks out for first packets has panicked");
+            }
+        }
+    }
+}
+
+struct Lookout {
+    processor: usize,
+    packets: Packets,
+    bell: Bell,
+    glance: LinuxGlance,
+    sightings: Arc<Mutex<Sightings>>,
+}
+
+impl Lookout {
+    fn run(mut self) {
+        if let Err(error) = packets::bind_to(self.processor) {
+            // Elsewhere it would only be in the way.
+            tracing::debug!(%error, "a thread could not be bound to its processor");
+            return;
+        }
+        packets::take_precedence();
+        let mut purse = Purse::full(PURSE, SHARE, Instant::now());
+        while self.packets.wait(&self.bell) {
+            let began = Instant::now();
+            if purse.has_any(began) {
+                if let Some(query) = self.packets.receive().and_then(headers::sender) {
+                    self.look(&query, began);
+                }
+                purse.spend(began.elapsed());
+            } else if self.bell.rings_within(REST) {
+                return;
+            } else {
+                // Those who sent what came meanwhile have gone on.
+                self.packets.drain();
+            }
+        }
+    }
+
+    fn look(&mut self, query: &SocketQuery, now: Instant) {
+        if lock(&self.sightings).begin(query, now) {
+            let seen = self.glance.first(query);
+            lock(&self.sightings).end(query, seen);
+        }
+    }
+}
+
+/// What is guarded is whole between calls, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
