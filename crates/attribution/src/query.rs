@@ -64,7 +64,9 @@ pub struct SocketQuery {
 impl SocketQuery {
     /// Asks for the socket between `local` (this host's end) and `remote`.
     ///
-    /// Without `remote` the question is for whatever socket has that local end.
+    /// Without `remote` the question is for whatever socket has that local end. `0.0.0.0`
+    /// and `::` are ends like others: whoever uses a port on *some* address is in
+    /// [`Attributor::snapshot`](crate::Attributor::snapshot).
     pub fn new(protocol: Protocol, local: SocketAddr, remote: Option<SocketAddr>) -> Self {
         Self {
             protocol,
