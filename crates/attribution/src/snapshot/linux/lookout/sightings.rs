@@ -9,7 +9,7 @@ use crate::{Ownership, Protocol, SocketQuery};
 const MAX: usize = 4_096;
 /// How long a flow is not looked at again. A connection has one first packet, which may go
 /// out through several devices; of datagrams, none is told from the others.
-const CONNECTION: Duration = Duration::from_millis(50);
+const CONNECTION: Duration = Duration::from_millis(1);
 const DATAGRAMS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
