@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flowner_benches::{load::Load, network};
-use flowner_core::attribution::PolicyStatistics;
+use flowner_core::attribution::snapshot::portable::PortableTable;
+use flowner_core::attribution::{Attributor, PolicyStatistics};
 use flowner_core::{Config, Input, Monitor};
 use rustix::process::Signal;
 
@@ -22,9 +23,12 @@ const TURNS: usize = 4;
 const IDLE: Duration = Duration::from_secs(5);
 
 pub(crate) fn main() -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("connect") {
-        return connect();
-    }
+    let table = match std::env::args().nth(1).as_deref() {
+        None | Some("native") => Table::Native,
+        Some("portable") => Table::Portable,
+        Some("connect") => return connect(),
+        Some(_) => return Err("cost [native|portable]".into()),
+    };
     network::enter_own()?;
     let _load = Load::start(1_000, 10)?;
     println!("1,000 other processes with 10,000 sockets; {RATE} connections a second\n");
@@ -35,19 +39,20 @@ pub(crate) fn main() -> Result<()> {
     let mut costs = [Vec::new(), Vec::new()];
     for turn in 0..2 * TURNS {
         let owners = turn % 2 == 1;
+        let table = if owners { table } else { Table::None };
         let Busy {
             share,
             wake_ups,
             flows,
             named,
-        } = busy(owners)?;
+        } = busy(table)?;
         let word = if owners { "yes" } else { "no" };
         println!("| {word} | {share:.1} % | {wake_ups} | {flows} | {named} |");
         costs[usize::from(owners)].push(share);
     }
     let [without, with] = costs.map(middle);
     println!("\nbeyond capturing: {:.1} % of one core", with - without);
-    idle()?;
+    idle(table)?;
     println!(
         "memory: {}, at most {}",
         status("VmRSS:")?,
@@ -61,12 +66,25 @@ fn middle(mut shares: Vec<f64>) -> f64 {
     f64::midpoint(shares[(shares.len() - 1) / 2], shares[shares.len() / 2])
 }
 
-fn monitor(owners: bool) -> Result<Monitor> {
-    Ok(Monitor::start(&Config {
+/// Who tells the owners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    None,
+    Native,
+    Portable,
+}
+
+fn monitor(table: Table) -> Result<Monitor> {
+    let config = Config {
         input: Input::Device("lo".to_owned()),
-        owners,
+        owners: table != Table::None,
         ..Config::default()
-    })?)
+    };
+    if table == Table::Portable {
+        let attributor = Attributor::with_table(PortableTable::new()?);
+        return Ok(Monitor::start_with(&config, attributor)?.0);
+    }
+    Ok(Monitor::start(&config)?)
 }
 
 /// What a monitor took and saw.
@@ -80,8 +98,8 @@ struct Busy {
     named: usize,
 }
 
-fn busy(owners: bool) -> Result<Busy> {
-    let monitor = monitor(owners)?;
+fn busy(table: Table) -> Result<Busy> {
+    let monitor = monitor(table)?;
     let mut connecting = Connecting::start()?;
     let (time, began, switched) = (processor_time(), Instant::now(), switches()?);
     std::thread::sleep(TIME);
@@ -106,8 +124,8 @@ fn busy(owners: bool) -> Result<Busy> {
 }
 
 /// Tells what a monitor does when no packet comes.
-fn idle() -> Result<()> {
-    let monitor = monitor(true)?;
+fn idle(table: Table) -> Result<()> {
+    let monitor = monitor(table)?;
     let asked =
         |monitor: &Monitor| -> PolicyStatistics { monitor.report().owners.unwrap_or_default() };
     let before = (asked(&monitor).requests, processor_time(), switches()?);
