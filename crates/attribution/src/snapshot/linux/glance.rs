@@ -182,7 +182,11 @@ impl Glance for LinuxGlance {
     fn glance(&mut self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
         let lookouts = self.lookouts.as_ref();
         let seen = lookouts.and_then(|lookouts| lookouts.take(query, seen_at));
-        seen.or_else(|| self.first(query))
+        match seen {
+            Some(seen) if seen.verdict.is_named() => Some(seen),
+            // Who was just being started may be found by now.
+            seen => self.first(query).or(seen),
+        }
     }
 
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
