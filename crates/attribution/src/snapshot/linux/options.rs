@@ -5,6 +5,10 @@ use std::path::PathBuf;
 /// What a [`LinuxTable`](super::LinuxTable) may use. All of it by default; less makes
 /// it do what it does on kernels and mounts that offer less.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is one interface of the kernel, there or not"
+)]
 pub struct LinuxOptions {
     /// Where the process file system is mounted. Mounted with `hidepid`, or empty,
     /// other users' processes or all of them stay unnamed.

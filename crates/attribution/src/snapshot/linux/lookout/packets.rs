@@ -6,6 +6,10 @@
     unsafe_code,
     reason = "no library offers the filter and the fan-out of packet sockets"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "what the kernel is told are sizes of a few bytes"
+)]
 
 use std::io;
 use std::mem::size_of;
