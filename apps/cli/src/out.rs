@@ -12,7 +12,11 @@ use crate::table::Table;
 pub(crate) struct Out {
     stream: BufWriter<AutoStream<io::StdoutLock<'static>>>,
     width: Option<usize>,
+    has_colours: bool,
 }
+
+/// What is written at a time: a list of flows has megabytes.
+const BUFFER: usize = 64 << 10;
 
 impl Out {
     pub(crate) fn new() -> Self {
@@ -23,7 +27,8 @@ impl Out {
             None
         };
         Self {
-            stream: BufWriter::new(AutoStream::auto(stdout.lock())),
+            has_colours: has_colours(),
+            stream: BufWriter::with_capacity(BUFFER, AutoStream::auto(stdout.lock())),
             width,
         }
     }
@@ -45,7 +50,7 @@ impl Out {
         if table.is_empty() {
             return Ok(());
         }
-        Ok(table.write(&mut self.stream, self.width)?)
+        Ok(table.write(&mut self.stream, self.width, self.has_colours)?)
     }
 
     /// Forgets what could not be written, rather than trying again.

@@ -1,6 +1,7 @@
 //! Aligned columns.
 
 use std::io::{self, Write};
+use std::iter::repeat_n;
 
 use anstyle::{AnsiColor, Style};
 
@@ -12,16 +13,35 @@ pub(crate) enum Align {
 }
 
 /// Rows under a heading. The last column is cut at the width of the terminal.
+///
+/// There may be a million rows: the text of all cells is one, and their widths are known when
+/// it is to be written.
 #[derive(Debug)]
 pub(crate) struct Table {
-    columns: Vec<(&'static str, Align)>,
-    rows: Vec<Row>,
+    columns: Vec<Column>,
+    text: String,
+    /// Of all rows, one after the other, a cell for each column.
+    cells: Vec<Cell>,
+    /// Of each row.
+    styles: Vec<Style>,
 }
 
 #[derive(Debug)]
-struct Row {
-    cells: Vec<String>,
-    style: Style,
+struct Column {
+    heading: &'static str,
+    align: Align,
+    /// Of its widest cell, in characters.
+    width: usize,
+    is_shown: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    /// Where it begins in the text.
+    start: usize,
+    len: usize,
+    /// In characters.
+    width: usize,
 }
 
 /// Characters between two columns.
@@ -35,92 +55,115 @@ pub(crate) const UNKNOWN: Style = AnsiColor::Yellow.on_default();
 
 impl Table {
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
+        let columns = columns.iter().map(|&(heading, align)| Column {
+            heading,
+            align,
+            width: heading.chars().count(),
+            is_shown: true,
+        });
         Self {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
+            columns: columns.collect(),
+            text: String::new(),
+            cells: Vec::new(),
+            styles: Vec::new(),
         }
     }
 
     /// Adds a row with a cell for each column.
     pub(crate) fn row(&mut self, style: Style, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().collect();
-        self.rows.push(Row { cells, style });
+        self.styles.push(style);
+        let mut cells = cells.into_iter();
+        for column in &mut self.columns {
+            let text = cells.next().unwrap_or_default();
+            let cell = Cell {
+                start: self.text.len(),
+                len: text.len(),
+                width: text.chars().count(),
+            };
+            column.width = column.width.max(cell.width);
+            self.text.push_str(&text);
+            self.cells.push(cell);
+        }
     }
 
     /// Whether it has no rows.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.styles.is_empty()
     }
 
     /// Leaves out the columns that give way, in this order, until the rest fits into
     /// `width` characters.
     pub(crate) fn shrink(&mut self, width: usize, give_way: &[&str]) {
         for title in give_way {
-            let widths = self.widths();
-            let needed = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-            if needed <= width {
+            let shown = self.columns.iter().filter(|column| column.is_shown);
+            let needed: usize = shown.map(|column| column.width + GAP).sum();
+            if needed.saturating_sub(GAP) <= width {
                 return;
             }
-            let place = self.columns.iter().position(|(name, _)| name == title);
-            if let Some(place) = place {
-                self.columns.remove(place);
-                for row in &mut self.rows {
-                    row.cells.remove(place);
-                }
+            let columns = self.columns.iter_mut();
+            for column in columns.filter(|column| column.heading == *title) {
+                column.is_shown = false;
             }
         }
     }
 
-    /// Writes all rows; on a terminal of `width` columns none is longer.
-    pub(crate) fn write(&self, out: &mut dyn Write, width: Option<usize>) -> io::Result<()> {
-        let widths = self.widths();
-        let headings = self.columns.iter().map(|(heading, _)| *heading);
-        self.write_row(out, HEADING, headings, &widths, width)?;
-        for row in &self.rows {
-            let cells = row.cells.iter().map(String::as_str);
-            self.write_row(out, row.style, cells, &widths, width)?;
+    /// Writes all rows; on a terminal of `width` columns none is longer. Styles are written for
+    /// those only who have colours: to take them out again would part the text into lines.
+    pub(crate) fn write(
+        &self,
+        out: &mut dyn Write,
+        width: Option<usize>,
+        has_colours: bool,
+    ) -> io::Result<()> {
+        let in_style = |style| if has_colours { style } else { Style::new() };
+        let mut line = String::new();
+        let headings = self.columns.iter();
+        let headings = headings.map(|column| (column.heading, column.heading.chars().count()));
+        self.write_row(out, in_style(HEADING), headings, &mut line, width)?;
+        let rows = self.cells.chunks(self.columns.len().max(1));
+        for (style, row) in self.styles.iter().zip(rows) {
+            let text = |cell: &Cell| &self.text[cell.start..cell.start + cell.len];
+            let cells = row.iter().map(|cell| (text(cell), cell.width));
+            self.write_row(out, in_style(*style), cells, &mut line, width)?;
         }
         Ok(())
     }
 
-    fn widths(&self) -> Vec<usize> {
-        let columns = self.columns.iter().enumerate();
-        columns
-            .map(|(place, (heading, _))| {
-                let cells = self.rows.iter().filter_map(|row| row.cells.get(place));
-                let longest = cells.map(|cell| cell.chars().count()).max();
-                longest.unwrap_or(0).max(heading.len())
-            })
-            .collect()
-    }
-
+    /// Writes cells of known widths, in a line that is made anew.
     fn write_row<'a>(
         &self,
         out: &mut dyn Write,
         style: Style,
-        cells: impl Iterator<Item = &'a str>,
-        widths: &[usize],
+        cells: impl Iterator<Item = (&'a str, usize)>,
+        line: &mut String,
         max: Option<usize>,
     ) -> io::Result<()> {
-        let mut line = String::new();
-        for ((cell, width), (_, align)) in cells.zip(widths).zip(&self.columns) {
+        line.clear();
+        let shown = cells.zip(&self.columns);
+        for ((cell, width), column) in shown.filter(|(_, column)| column.is_shown) {
             if !line.is_empty() {
-                line.push_str(&" ".repeat(GAP));
+                line.extend(repeat_n(' ', GAP));
             }
-            let padding = width.saturating_sub(cell.chars().count());
-            match align {
-                Align::Left => line.extend([cell, &" ".repeat(padding)]),
-                Align::Right => line.extend([&" ".repeat(padding), cell]),
+            let padding = repeat_n(' ', column.width.saturating_sub(width));
+            match column.align {
+                Align::Left => {
+                    line.push_str(cell);
+                    line.extend(padding);
+                }
+                Align::Right => {
+                    line.extend(padding);
+                    line.push_str(cell);
+                }
             }
         }
-        let line = line.trim_end();
-        let line: String = match max {
-            Some(max) if line.chars().count() > max => {
-                let kept = line.chars().take(max.saturating_sub(1));
-                kept.chain(std::iter::once('…')).collect()
-            }
-            _ => line.to_owned(),
-        };
+        line.truncate(line.trim_end().len());
+        if let Some(max) = max
+            && line.chars().count() > max
+        {
+            let kept = line.char_indices().nth(max.saturating_sub(1));
+            line.truncate(kept.map_or(line.len(), |(place, _)| place));
+            line.push('…');
+        }
         writeln!(out, "{style}{line}{style:#}")
     }
 }
@@ -139,10 +182,13 @@ mod tests {
         for cells in [["a", "1", "x"], ["äöü-long", "12345678", "yyy"]] {
             table.row(Style::new(), cells.map(str::to_owned));
         }
-        let mut out = Vec::new();
-        table.write(&mut out, width).unwrap();
-        let text = anstream::adapter::strip_str(std::str::from_utf8(&out).unwrap()).to_string();
-        assert_eq!(text, expected);
+        for has_colours in [true, false] {
+            let mut out = Vec::new();
+            table.write(&mut out, width, has_colours).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert_eq!(anstream::adapter::strip_str(&text).to_string(), expected);
+            assert_eq!(text != expected, has_colours);
+        }
     }
 
     #[test]

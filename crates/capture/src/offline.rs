@@ -90,13 +90,15 @@ impl Offline {
             reader, filters, ..
         } = self;
         let mut failed = None;
-        let packet = reader.next_where(|packet| match filters {
-            None => true,
-            Some(filters) => filters.pass(packet).unwrap_or_else(|error| {
-                failed = Some(error);
-                true
+        let packet = match filters {
+            None => reader.next(),
+            Some(filters) => reader.next_where(|packet| {
+                filters.pass(packet).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    true
+                })
             }),
-        });
+        };
         match (packet, failed) {
             (_, Some(error)) => Err(error),
             (Err(error), None) => Err(classify(&self.input, error)),

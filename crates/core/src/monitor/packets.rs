@@ -150,15 +150,15 @@ impl Counter {
         let mut ledger = self.shared.ledger();
         let mut told = batch.told.drain(..).peekable();
         let mut newest = None;
-        for (number, packet) in batch.seen.drain(..).enumerate() {
+        for (number, packet) in batch.seen.iter().enumerate() {
             newest = match packet {
-                Seen::Decoded(packet) => Some(ledger.packet(&packet, &mut self.effects)),
+                Seen::Decoded(packet) => Some(ledger.packet(packet, &mut self.effects)),
                 Seen::Undecodable {
                     kind,
                     time,
                     wire_len,
                 } => {
-                    ledger.undecodable(kind, time, wire_len);
+                    ledger.undecodable(kind, *time, *wire_len);
                     None
                 }
             };
@@ -168,6 +168,7 @@ impl Counter {
                 }
             }
         }
+        batch.seen.clear();
         newest
     }
 

@@ -168,11 +168,19 @@ impl<T> Lists<T> {
     /// Makes a flow the one touched last, on the list of what it is now, which is told.
     pub(super) fn touch(&mut self, slot: Slot, now: Duration) -> Option<Class> {
         let class = Class::of(self.get(slot)?);
-        self.unlink(slot);
+        let is_last = self.ends[class as usize].tail == slot;
+        if !is_last {
+            self.unlink(slot);
+        }
         let link = &mut self.links[slot as usize];
         link.class = class;
         link.touched = now;
-        self.append(slot);
+        if is_last {
+            link.turn = self.turns;
+            self.turns += 1;
+        } else {
+            self.append(slot);
+        }
         Some(class)
     }
 

@@ -147,7 +147,9 @@ impl<T: Default> FlowTable<T> {
             Some((slot, from_initiator)) => self.count(slot, packet, from_initiator),
             None => self.find_or_open(packet, ended),
         };
-        self.fragments.remember(packet, update, self.clock.passed());
+        if packet.fragment.is_some() {
+            self.fragments.remember(packet, update, self.clock.passed());
+        }
         update
     }
 
@@ -164,9 +166,12 @@ impl<T: Default> FlowTable<T> {
 
     fn expire(&mut self, ended: &mut Vec<Ended<T>>) {
         let now = self.clock.passed();
-        if now < self.next_expiry {
-            return;
+        if now >= self.next_expiry {
+            self.expire_by(now, ended);
         }
+    }
+
+    fn expire_by(&mut self, now: Duration, ended: &mut Vec<Ended<T>>) {
         self.next_expiry = Duration::MAX;
         for class in Class::ALL {
             let timeout = class.timeout(&self.config.timeouts);

@@ -107,10 +107,10 @@ mod tests {
     fn check(width: Option<usize>, socket: &Socket, expected: &str) {
         let mut written = Vec::new();
         table(std::slice::from_ref(socket), width)
-            .write(&mut written, width)
+            .write(&mut written, width, false)
             .unwrap();
         let text = String::from_utf8(written).unwrap();
-        let titles = anstream::adapter::strip_str(text.lines().next().unwrap()).to_string();
+        let titles = text.lines().next().unwrap();
         let titles: Vec<_> = titles.split_whitespace().collect();
         assert_eq!(titles.join(" "), expected);
     }
