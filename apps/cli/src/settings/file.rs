@@ -337,25 +337,70 @@ mod tests {
         assert_eq!((args.by, args.flows.local.len()), (By::Flow, 1));
     }
 
+    /// Something that a flag takes.
+    fn sample(flag: &Arg) -> String {
+        if !flag.get_action().takes_values() {
+            return "true".to_owned();
+        }
+        if let Some(value) = flag.get_possible_values().first() {
+            return value.get_name().to_owned();
+        }
+        let name = flag.get_value_names().map(|names| names[0].as_str());
+        let value = match name.unwrap() {
+            "ADDRESS" | "ADDRESS[/PREFIX]" => "10.0.0.1",
+            "BPF" => "tcp port 443",
+            "BYTES" => "65536",
+            "COUNT" | "LINES" => "7",
+            "DEVICE" => "eth0",
+            "FILE" => "x.pcapng",
+            "FILTER" => "program:curl",
+            "FOLDER" => "/tmp",
+            "KEY" if flag.get_long() == Some("sort") => "-sent",
+            "PROGRAM" => "curl",
+            "TIME" if ["from", "to"].map(Some).contains(&flag.get_long()) => "+5s",
+            "TIME" => "2s",
+            other => panic!("a sample of {other} is missing here"),
+        };
+        value.to_owned()
+    }
+
+    /// What must be typed with a command.
+    fn arguments(command: &Command) -> Vec<&str> {
+        let required = command.get_arguments().filter(|it| it.is_required_set());
+        let typed = required.flat_map(|argument| match argument.get_id().as_str() {
+            "file" => &["x.pcapng"][..],
+            "write" => &["-w", "x.pcapng"],
+            "shell" => &["bash"],
+            "target" => &["443"],
+            other => panic!("{other} is to be typed, and missing here"),
+        });
+        typed.copied().collect()
+    }
+
     #[test]
     fn every_flag_can_be_a_key() {
         let program = Cli::command();
         for command in program.get_subcommands() {
             for flag in flags(command) {
                 let name = flag.get_long().unwrap();
-                let value = if flag.get_action().takes_values() {
-                    let possible = flag.get_possible_values();
-                    match possible.first() {
-                        Some(value) => format!("'{}'", value.get_name()),
-                        None => continue,
-                    }
+                let value = sample(flag);
+                let quoted = if value == "true" {
+                    value.clone()
                 } else {
-                    "true".to_owned()
+                    format!("'{value}'")
                 };
-                let text = format!("[{}]\n{name} = {value}", command.get_name());
+                let text = format!("[{}]\n{name} = {quoted}", command.get_name());
                 let settings = Settings::parse(&text, &program).unwrap();
                 assert_eq!(settings.all().len(), 1, "{text}");
-                settings.apply(program.clone()).debug_assert();
+                let mut typed = vec!["flowner", command.get_name()];
+                typed.extend(arguments(command));
+                // It is as if it had been typed.
+                let configured = settings.apply(program.clone());
+                let matches = configured.try_get_matches_from(typed);
+                let matches = matches.unwrap_or_else(|error| panic!("{text}: {error}"));
+                let (_, matches) = matches.subcommand().unwrap();
+                let mut raw = matches.get_raw(flag.get_id().as_str()).unwrap();
+                assert_eq!(raw.next(), Some(value.as_ref()), "{text}");
             }
         }
     }
