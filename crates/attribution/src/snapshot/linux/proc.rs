@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, openat, statat};
+use rustix::io::Errno;
 
 use super::stat;
 
@@ -215,15 +216,24 @@ impl Proc {
         let mark = self.mark_of(&rustix::fs::fstat(&folder)?);
         let mut sockets = Vec::new();
         let mut left = mark.descriptors.unwrap_or(i64::MAX);
+        let (mut is_told, mut is_denied) = (false, false);
         for_each_number(&folder, &mut scratch.entries, |number, name| {
             left -= 1;
             let stat = statat(&folder, name, AtFlags::empty());
+            is_told |= stat.is_ok();
+            is_denied |= matches!(stat, Err(Errno::ACCESS | Errno::PERM));
             if let Some(inode) = stat.ok().as_ref().and_then(socket_inode) {
                 sockets.push(Descriptor { inode, number });
             }
             // All that were counted: there is no need to be told of the end.
             left > 0
         });
+        if is_denied && !is_told {
+            // They may be listed and not followed: the one is a question of files, the other of
+            // `ptrace_may_access`, which a security module can refuse to root. (Of single ones,
+            // it is a file system that does.)
+            return Err(Errno::ACCESS.into());
+        }
         Ok((mark, sockets))
     }
 
@@ -343,5 +353,49 @@ impl Write for Name {
         self.bytes[self.length..end].copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Whether no descriptor of a process is told, although there are some.
+    fn tells_none(pid: u32) -> bool {
+        let folder = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(folder) => folder,
+            Err(error) => return error.kind() == io::ErrorKind::PermissionDenied,
+        };
+        let links: Vec<PathBuf> = folder.flatten().map(|entry| entry.path()).collect();
+        let is_denied = |link: &PathBuf| {
+            let followed = std::fs::read_link(link);
+            followed.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        };
+        !links.is_empty() && links.iter().all(is_denied)
+    }
+
+    /// As the first process is on hosts where a security module protects it from root.
+    #[test]
+    fn who_may_be_listed_and_not_looked_at_is_hidden() {
+        let proc = Proc::open(Path::new("/proc"), true).unwrap();
+        let mut scratch = Scratch::default();
+        let mut all = Vec::new();
+        proc.pids(&mut scratch, &mut all);
+        assert!(all.contains(&std::process::id()));
+        for pid in all {
+            let before = tells_none(pid);
+            let Ok(folder) = proc.process(pid) else {
+                continue;
+            };
+            let sockets = proc.sockets(&folder, &mut scratch).map(|_| ());
+            // Unless it has changed, or gone, meanwhile.
+            if before && tells_none(pid) && Path::new(&format!("/proc/{pid}")).exists() {
+                let kind = sockets.map_err(|error| error.kind());
+                assert_eq!(kind, Err(io::ErrorKind::PermissionDenied), "{pid}");
+            }
+        }
+        assert!(!tells_none(std::process::id()));
     }
 }
