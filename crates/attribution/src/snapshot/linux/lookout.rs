@@ -27,6 +27,9 @@ use sightings::Sightings;
 /// Past that, it looks away for a while.
 const PURSE: Duration = Duration::from_millis(20);
 const SHARE: u32 = 8;
+/// The same, for what turns out to be a datagram of a flow that is known: each of them wakes it.
+const IDLE_PURSE: Duration = Duration::from_millis(10);
+const IDLE_SHARE: u32 = 50;
 const REST: Duration = Duration::from_millis(50);
 /// Processors for which this is worth the threads.
 const MAX: usize = 64;
@@ -103,14 +106,23 @@ impl Lookout {
             return;
         }
         packets::take_precedence();
-        let mut purse = Purse::full(PURSE, SHARE, Instant::now());
+        let now = Instant::now();
+        let mut purse = Purse::full(PURSE, SHARE, now);
+        let mut idle_purse = Purse::full(IDLE_PURSE, IDLE_SHARE, now);
+        let mut spent = packets::processor_time();
         while self.packets.wait(&self.bell) {
-            let began = Instant::now();
-            if purse.has_any(began) {
-                if let Some(query) = self.packets.receive().and_then(headers::sender) {
-                    self.look(&query, began);
+            let now = Instant::now();
+            if purse.has_any(now) && idle_purse.has_any(now) {
+                let query = self.packets.receive().and_then(headers::sender);
+                let is_new = query.is_some_and(|query| self.look(&query, now));
+                // All of it: to be woken costs more than to see that nothing is new.
+                let before = std::mem::replace(&mut spent, packets::processor_time());
+                let spent = spent.saturating_sub(before);
+                if is_new {
+                    purse.spend(spent);
+                } else {
+                    idle_purse.spend(spent);
                 }
-                purse.spend(began.elapsed());
             } else if self.bell.rings_within(REST) {
                 return;
             } else {
@@ -120,11 +132,14 @@ impl Lookout {
         }
     }
 
-    fn look(&mut self, query: &SocketQuery, now: Instant) {
-        if lock(&self.sightings).begin(query, now) {
+    /// Looks, unless that was done lately; whether it was not.
+    fn look(&mut self, query: &SocketQuery, now: Instant) -> bool {
+        let is_new = lock(&self.sightings).begin(query, now);
+        if is_new {
             let seen = self.glance.first(query);
             lock(&self.sightings).end(query, seen);
         }
+        is_new
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// So much at once, and a share of what passes.
+/// So much at once, and a share of what passes. What was spent beyond that is owed, up to as
+/// much again: else it would never be empty for long.
 #[derive(Debug)]
 pub(super) struct Purse {
     size: Duration,
     /// One of so many parts of the time that passes is given back.
     share: u32,
     left: Duration,
+    owed: Duration,
     filled: Instant,
 }
 
@@ -18,18 +20,22 @@ impl Purse {
             size,
             share,
             left: size,
+            owed: Duration::ZERO,
             filled: now,
         }
     }
 
     pub(super) fn has_any(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled);
-        self.left = self.size.min(self.left + passed / self.share);
+        let given = now.saturating_duration_since(self.filled) / self.share;
+        self.left = self.size.min(self.left + given.saturating_sub(self.owed));
+        self.owed = self.owed.saturating_sub(given);
         self.filled = now;
         !self.left.is_zero()
     }
 
     pub(super) fn spend(&mut self, time: Duration) {
+        let beyond = time.saturating_sub(self.left);
+        self.owed = self.size.min(self.owed + beyond);
         self.left = self.left.saturating_sub(time);
     }
 }
@@ -43,11 +49,39 @@ mod tests {
         const SIZE: Duration = Duration::from_millis(50);
         let start = Instant::now();
         let mut purse = Purse::full(SIZE, 4, start);
-        purse.spend(SIZE * 2);
+        purse.spend(SIZE + Duration::from_millis(1));
         assert!(!purse.has_any(start));
-        assert!(purse.has_any(start + Duration::from_millis(4)));
+        assert!(!purse.has_any(start + Duration::from_millis(4)));
+        assert!(purse.has_any(start + Duration::from_millis(8)));
         assert_eq!(purse.left, Duration::from_millis(1));
         assert!(purse.has_any(start + Duration::from_secs(10)));
         assert_eq!(purse.left, SIZE);
+    }
+
+    #[test]
+    fn no_more_is_spent_than_is_given_however_often_it_is_asked() {
+        const STEP: Duration = Duration::from_micros(100);
+        const STEPS: u32 = 100_000;
+        let start = Instant::now();
+        let mut purse = Purse::full(Duration::from_millis(20), 8, start);
+        let mut spent = Duration::ZERO;
+        for step in 0..STEPS {
+            if purse.has_any(start + STEP * step) {
+                purse.spend(STEP / 2);
+                spent += STEP / 2;
+            }
+        }
+        let given = Duration::from_millis(20) + STEP * STEPS / 8;
+        assert!(spent <= given + STEP, "{spent:?} of {given:?}");
+        assert!(spent + STEP >= given, "{spent:?} of {given:?}");
+    }
+
+    #[test]
+    fn debts_are_bounded() {
+        let start = Instant::now();
+        let mut purse = Purse::full(Duration::from_millis(20), 8, start);
+        purse.spend(Duration::from_secs(10));
+        assert!(!purse.has_any(start + Duration::from_millis(160)));
+        assert!(purse.has_any(start + Duration::from_millis(161)));
     }
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::headers;
 
@@ -136,6 +137,12 @@ pub(super) fn processors() -> Option<usize> {
     let allowed = sched_getaffinity(None).ok()?;
     let may_run = |processor| processor < CpuSet::MAX_CPU && allowed.is_set(processor);
     (0..=last).all(may_run).then_some(last + 1)
+}
+
+/// What this thread has taken of processors since it was started.
+pub(super) fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// Binds this thread to a processor.
