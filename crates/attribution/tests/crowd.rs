@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_attribution::{Process, Protocol, Socket, SocketQuery, SocketTable, Verdict};
+use flowner_attribution::{
+    Opened, Process, Protocol, Question, Socket, SocketQuery, SocketTable, Verdict,
+};
 
 /// As many processes as make a list worth a second thread, until this is dropped.
 struct Crowd(Vec<Child>);
@@ -108,9 +110,17 @@ fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> 
     for _ in 0..500 {
         let client = TcpStream::connect(address).unwrap();
         let query = SocketQuery::tcp(client.local_addr().unwrap(), address);
-        let glanced = glance.glance(&query, SystemTime::now());
+        let glanced = glance.glance(&Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::ByUs,
+        });
         let found = table.find(&query).unwrap();
-        let verdicts = glanced.into_iter().chain([found]).map(|told| told.verdict);
+        let verdicts = glanced
+            .told()
+            .into_iter()
+            .chain([found])
+            .map(|told| told.verdict);
         named.extend(verdicts.filter(Verdict::is_named));
         listener.accept().unwrap();
     }

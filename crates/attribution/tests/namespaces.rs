@@ -205,7 +205,7 @@ fn what_may_be_a_container_is_told_apart() {
     assert!(ip(
         &[&["link", "add", &here, "type", "veth"], &peer[..]].concat()
     ));
-    assert!(ip(&["addr", "add", "10.76.0.1/24", "dev", &here]));
+    assert!(ip(&["addr", "add", "198.51.100.1/24", "dev", &here]));
     let mut blind = LinuxTable::with_options(&LinuxOptions {
         other_namespaces: false,
         ..LinuxOptions::default()
@@ -216,8 +216,14 @@ fn what_may_be_a_container_is_told_apart() {
         blind.find(&query).unwrap().verdict
     };
     let hidden = Verdict::Unknown(Reason::OtherNamespace);
-    assert_eq!(verdict("10.76.0.2:53"), hidden);
-    assert_eq!(verdict("10.77.0.2:53"), Verdict::Unknown(Reason::Forwarded));
-    assert_eq!(verdict("10.76.0.1:53"), Verdict::Unknown(Reason::NotFound));
+    assert_eq!(verdict("198.51.100.2:53"), hidden);
+    assert_eq!(
+        verdict("203.0.113.2:53"),
+        Verdict::Unknown(Reason::Forwarded)
+    );
+    assert_eq!(
+        verdict("198.51.100.1:53"),
+        Verdict::Unknown(Reason::NotFound)
+    );
     ip(&["link", "del", &here]);
 }

@@ -97,7 +97,7 @@ impl Live {
         self.stopper.clone()
     }
 
-    pub(crate) fn next(&mut self) -> Result<Next<'_>, Error> {
+    pub(crate) fn next(&mut self, patience: Duration) -> Result<Next<'_>, Error> {
         let header = loop {
             let until = self.stop_time();
             match self.capture.next_packet() {
@@ -110,7 +110,7 @@ impl Live {
                     break *packet.header;
                 }
                 Err(pcap::Error::TimeoutExpired) if until.is_some() => return Ok(Next::Stopped),
-                Err(pcap::Error::TimeoutExpired) if self.waiter.wait() => {}
+                Err(pcap::Error::TimeoutExpired) if self.waiter.wait(patience) => {}
                 Err(pcap::Error::TimeoutExpired) => return Ok(Next::Idle),
                 // Where the bell is `pcap_breakloop`.
                 Err(pcap::Error::NoMorePackets) => return Ok(Next::Stopped),

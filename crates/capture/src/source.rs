@@ -16,6 +16,7 @@ use crate::offline::Offline;
 use crate::pcapng::Comments;
 use crate::statistics::Statistics;
 use crate::stopper::Stopper;
+use crate::wait;
 
 /// A device or file that gives its packets one after the other.
 ///
@@ -135,8 +136,18 @@ impl Source {
     /// [`Error::Device`]. Nothing is to be had after an error.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Next<'_>, Error> {
+        self.next_within(wait::PATIENCE)
+    }
+
+    /// As [`next`](Self::next), but a device is [`Idle`](Next::Idle) after that time already,
+    /// if it is shorter. Linux only.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub fn next_within(&mut self, patience: Duration) -> Result<Next<'_>, Error> {
         match &mut self.origin {
-            Origin::Device(device) => device.next(),
+            Origin::Device(device) => device.next(patience.min(wait::PATIENCE)),
             Origin::File(file) => file.next(),
         }
     }

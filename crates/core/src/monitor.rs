@@ -2,11 +2,13 @@
 //! thread or a device.
 //!
 //! Two threads write the books: the capturing one, for every packet, and the one
-//! that looks up owners, for every answer. (Of a file, a third one reads on meanwhile.) Nobody waits for a tick: the thread that saw
-//! the first packet of a flow glances at its socket before it reads the next one, and
-//! what that does not settle is looked up in the background.
+//! that looks up owners, for every answer. (Of a file, a third one reads on meanwhile.)
+//! Nobody waits for a tick: the thread that saw the first packet of a flow glances at its
+//! socket before it reads the next one, and what that does not settle is looked up in the
+//! background.
 
 mod ahead;
+mod glances;
 mod input;
 mod packets;
 mod pump;
@@ -18,10 +20,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Attributor, Glance, Lookup, Ownership, PolicyConfig, Service, Waiter,
+    self as attribution, Attributor, Glanced, Lookup, Ownership, PolicyConfig, Service, Waiter,
 };
 use flowner_capture::Statistics;
 
+use self::glances::{Glances, PutOff};
 use self::input::Opened;
 use self::packets::{Counter, Intake};
 use self::pump::Pump;
@@ -178,7 +181,7 @@ impl Monitor {
         let input = opened.info.clone();
         let counter = Counter {
             shared: Arc::clone(&shared),
-            glance: service.as_ref().and_then(|service| service.take_glance()),
+            glances: Glances::new(service.as_ref().and_then(|service| service.take_glance())),
             service: service.clone(),
             guesses: config.reading.guess_local
                 && opened.whose == Whose::Unknown
@@ -214,7 +217,8 @@ impl Monitor {
             let now = self.clock.as_ref().map_or_else(now, demo::Clock::now);
             self.shared.ledger().advance(now, &mut effects);
             let service = self.service.as_deref();
-            self.shared.carry_out(&mut effects, service, &mut None);
+            self.shared
+                .carry_out(&mut effects, service, &mut Glances::none());
         }
         let parts = self.shared.parts();
         let status = self.shared.status();
@@ -349,7 +353,7 @@ impl Shared {
             last,
         } = event;
         self.write_down(waiter, ownership, last, &mut effects);
-        self.carry_out(&mut effects, None, &mut None);
+        self.carry_out(&mut effects, None, &mut Glances::none());
     }
 
     /// Does what the books asked for. An answer that is there at once is written
@@ -358,35 +362,66 @@ impl Shared {
         &self,
         effects: &mut Vec<Effect>,
         service: Option<&Service>,
-        glance: &mut Option<Box<dyn Glance>>,
+        glances: &mut Glances,
     ) {
         let mut more = Vec::new();
-        while !effects.is_empty() {
+        if let Some(service) = service {
+            self.settle(&mut more, service, glances, false);
+        }
+        while !effects.is_empty() || !more.is_empty() {
             for effect in effects.drain(..) {
                 match (effect, service) {
                     (Effect::Tell(event), _) => self.tell(*event),
                     (Effect::Ask(waiter, question), Some(service)) => {
-                        let seen = glance
-                            .as_mut()
-                            .and_then(|glance| glance.glance(&question.query, question.seen_at));
-                        let lookup = service.lookup_glanced(waiter, question, seen);
-                        self.looked_up(waiter, lookup, &mut more);
+                        let seen = glances.ask(waiter, question);
+                        if seen != Glanced::Later {
+                            let seen = seen.told();
+                            let lookup = service.lookup_glanced(waiter, question, seen);
+                            self.looked_up(waiter, lookup, &mut more);
+                        }
                     }
                     (Effect::PacketSeen(waiter, tells), Some(service)) => {
                         let better = service
                             .packet_seen(waiter)
                             .filter(|_| tells)
-                            .and_then(|query| glance.as_mut()?.glance_closer(&query))
+                            .and_then(|query| glances.closer(&query))
                             .and_then(|seen| service.glanced(waiter, seen));
                         if let Some(better) = better {
                             self.write_down(waiter, better, false, &mut more);
                         }
                     }
-                    (Effect::End(waiter), Some(service)) => service.end(waiter),
-                    (Effect::Ask(..) | Effect::PacketSeen(..) | Effect::End(_), None) => {}
+                    (Effect::End(waiter), Some(service)) if !glances.end(waiter) => {
+                        service.end(waiter);
+                    }
+                    (Effect::Ask(..) | Effect::PacketSeen(..) | Effect::End(_), _) => {}
                 }
             }
             std::mem::swap(effects, &mut more);
+        }
+    }
+
+    /// Asks for what was put off: all of it, or what a glance tells by now.
+    fn settle(
+        &self,
+        effects: &mut Vec<Effect>,
+        service: &Service,
+        glances: &mut Glances,
+        all: bool,
+    ) {
+        for (
+            PutOff {
+                waiter,
+                question,
+                is_over,
+            },
+            seen,
+        ) in glances.settled(all)
+        {
+            let lookup = service.lookup_glanced(waiter, question, seen);
+            self.looked_up(waiter, lookup, effects);
+            if is_over {
+                service.end(waiter);
+            }
         }
     }
 

@@ -28,9 +28,8 @@ pub use best::best;
 pub use list::{Snapshot, Socket, SocketState};
 
 use std::fmt;
-use std::time::SystemTime;
 
-use crate::{Error, Ownership, SocketQuery, Source};
+use crate::{Error, Ownership, Question, SocketQuery, Source};
 
 /// A source of facts about sockets, the only part that differs by platform.
 pub trait SocketTable: Send {
@@ -101,11 +100,39 @@ pub trait Glance: Send + fmt::Debug {
     fn prepare(&mut self) {}
 
     /// Who owns the socket as far as can be told at once, by no look before the packet was
-    /// seen, in wall-clock time. `None` tells nothing; what is told may be incomplete, and is
-    /// to be confirmed by [`SocketTable::find`].
-    fn glance(&mut self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership>;
+    /// seen. What is told may be incomplete, and is to be confirmed by
+    /// [`SocketTable::find`].
+    fn glance(&mut self, question: &Question) -> Glanced;
 
     /// As [`glance`](Self::glance), for a connection of which only the listener was
     /// seen: who has accepted it, if anybody has.
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership>;
+}
+
+/// What a [`Glance`] tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Glanced {
+    /// Who it is, as far as can be told at once.
+    Told(Ownership),
+    /// Nothing could be told.
+    Nothing,
+    /// Somebody is looking at this very socket already: to be asked again with the next
+    /// packet, or in a millisecond. It is not said once more after that.
+    Later,
+}
+
+impl Glanced {
+    /// Who it is, if anything was told.
+    pub fn told(self) -> Option<Ownership> {
+        match self {
+            Self::Told(told) => Some(told),
+            Self::Nothing | Self::Later => None,
+        }
+    }
+}
+
+impl From<Option<Ownership>> for Glanced {
+    fn from(told: Option<Ownership>) -> Self {
+        told.map_or(Self::Nothing, Self::Told)
+    }
 }

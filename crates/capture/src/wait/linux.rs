@@ -6,11 +6,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pcap::{Active, Capture};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::MILLISECONDS;
 use crate::classify;
 
 pub(crate) struct Waiter {
@@ -37,11 +37,8 @@ pub(crate) fn prepare(capture: Capture<Active>) -> Result<(Capture<Active>, Wait
 }
 
 impl Waiter {
-    pub(crate) fn wait(&self) -> bool {
-        let timeout = Timespec {
-            tv_sec: 0,
-            tv_nsec: i64::from(MILLISECONDS) * 1_000_000,
-        };
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
+        let timeout = Timespec::try_from(patience).unwrap_or_default();
         let mut descriptors = [
             PollFd::new(&self.packets, PollFlags::IN),
             PollFd::new(&self.bell.0, PollFlags::IN),

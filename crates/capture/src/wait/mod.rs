@@ -5,10 +5,12 @@
 //! * `prepare(Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String>`: a
 //!   capture of which `next_packet` gives `TimeoutExpired` when it has none, at once or
 //!   after [`MILLISECONDS`];
-//! * `Waiter::wait(&self) -> bool`: after a `TimeoutExpired`, waits for what is left of
-//!   that time. Whether something has happened, so that the capture or the stopper is to
-//!   be looked at again;
+//! * `Waiter::wait(&self, patience: Duration) -> bool`: after a `TimeoutExpired`, waits for
+//!   what is left of that time, where it can no longer than `patience`. Whether something has
+//!   happened, so that the capture or the stopper is to be looked at again;
 //! * `Bell::ring(&self)`: ends a wait, from any thread.
+
+use std::time::Duration;
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -20,3 +22,4 @@ pub(crate) use current::{Bell, Waiter, prepare};
 /// How long a device is waited for at a time. Waking up a few times a second costs
 /// nothing.
 pub(crate) const MILLISECONDS: i32 = 250;
+pub(crate) const PATIENCE: Duration = Duration::from_millis(MILLISECONDS.unsigned_abs() as u64);

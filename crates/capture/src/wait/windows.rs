@@ -1,6 +1,7 @@
 //! Windows: Npcap waits, and returns when the timeout has passed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pcap::{Active, BreakLoop, Capture};
 
@@ -22,7 +23,7 @@ impl Waiter {
         clippy::unused_self,
         reason = "elsewhere there is something to wait with"
     )]
-    pub(crate) fn wait(&self) -> bool {
+    pub(crate) fn wait(&self, _patience: Duration) -> bool {
         false
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    Error, Evidence, Glance, Match, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
-    SocketTable, Source, Unit, UnitKind, User, Verdict,
+    Error, Evidence, Glance, Glanced, Match, Ownership, Process, Protocol, Question, Reason,
+    Snapshot, SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
 };
 
 use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who};
@@ -110,8 +110,8 @@ impl SocketTable for DemoTable {
 }
 
 impl Glance for DemoTable {
-    fn glance(&mut self, query: &SocketQuery, _seen_at: SystemTime) -> Option<Ownership> {
-        Some(self.answer(query))
+    fn glance(&mut self, question: &Question) -> Glanced {
+        Glanced::Told(self.answer(&question.query))
     }
 
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {

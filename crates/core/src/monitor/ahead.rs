@@ -128,6 +128,7 @@ mod tests {
     use flowner_capture::LinkType;
     use flowner_capture::pcapng::{Interface, Section, Writer};
 
+    use super::super::glances::Glances;
     use super::super::input::Opened;
     use super::super::pump::Pump;
     use super::super::{Shared, Status};
@@ -200,7 +201,7 @@ mod tests {
             counter: Counter {
                 shared,
                 service: None,
-                glance: None,
+                glances: Glances::none(),
                 guesses: config.reading.guess_local,
                 effects: Vec::new(),
             },

@@ -139,8 +139,13 @@ pub(super) enum Feed {
 
 impl Feed {
     pub(super) fn next(&mut self) -> Result<Next<'_>, capture::Error> {
+        self.next_within(Duration::MAX)
+    }
+
+    /// See [`Source::next_within`].
+    pub(super) fn next_within(&mut self, patience: Duration) -> Result<Next<'_>, capture::Error> {
         match self {
-            Self::Capture(source) => source.next(),
+            Self::Capture(source) => source.next_within(patience),
             Self::Demo(player) => Ok(player.next()),
         }
     }

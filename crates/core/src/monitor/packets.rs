@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_attribution::{Glance, Service};
+use flowner_attribution::Service;
 use flowner_capture::{Progress, RawPacket, decode};
 use flowner_flows::Packet;
 
 use super::Shared;
+use super::glances::Glances;
 use crate::config::{Moment, Reading};
 use crate::convert;
 use crate::guess;
@@ -126,7 +127,7 @@ pub(super) struct Counter {
     pub(super) shared: Arc<Shared>,
     pub(super) service: Option<Arc<Service>>,
     /// Asks for the owners of new flows before their sockets are gone.
-    pub(super) glance: Option<Box<dyn Glance>>,
+    pub(super) glances: Glances,
     /// Whether it is yet to be guessed whose the packets are.
     pub(super) guesses: bool,
     pub(super) effects: Vec<Effect>,
@@ -198,7 +199,16 @@ impl Counter {
     pub(super) fn carry_out(&mut self) {
         let service = self.service.as_deref();
         self.shared
-            .carry_out(&mut self.effects, service, &mut self.glance);
+            .carry_out(&mut self.effects, service, &mut self.glances);
+    }
+
+    /// Asks for what was put off, whether a glance tells more by now or not.
+    pub(super) fn settle(&mut self) {
+        if let Some(service) = self.service.as_deref() {
+            self.shared
+                .settle(&mut self.effects, service, &mut self.glances, true);
+        }
+        self.carry_out();
     }
 
     /// Tells how far the input was read.

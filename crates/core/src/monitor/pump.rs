@@ -29,9 +29,7 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn run(mut self) {
-        if let Some(glance) = &mut self.counter.glance {
-            glance.prepare();
-        }
+        self.counter.glances.prepare();
         // A pipe has no size: what it gives is to be seen at once, as from a device.
         let is_file = self.feed.progress().is_some() && self.counter.shared.recorder.is_none();
         let ending = if is_file {
@@ -58,12 +56,14 @@ impl Pump {
         };
         self.counter.count(&mut batch);
         self.counter.carry_out();
+        self.counter.settle();
         ending
     }
 
     /// Takes one packet, or whatever else comes.
     fn step(&mut self, batch: &mut Batch) -> Result<Option<Ending>, flowner_capture::Error> {
-        match self.feed.next()? {
+        let patience = self.counter.glances.patience();
+        match self.feed.next_within(patience)? {
             Next::Packet(packet) => {
                 let is_taken = self.intake.take(&packet, batch);
                 if !is_taken || batch.len() < self.counter.at_least(1) {
@@ -77,6 +77,7 @@ impl Pump {
                     self.refresh_counters();
                 }
             }
+            Next::Idle if self.counter.glances.has_any_put_off() => {}
             Next::Idle => {
                 self.counter.advance(now());
                 self.refresh_counters();

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::holders::{Holders, Kind, Wanted};
-use super::lookout::Lookouts;
+use super::listeners::Listeners;
+use super::lookout::{Lookouts, Told};
 use super::namespaces::{self, Namespace, Namespaces, Shared};
 use super::proc::Scratch;
 use super::purse::Purse;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts;
-use crate::snapshot::Glance;
-use crate::{NetworkNamespace, Ownership, Process, Protocol, SocketQuery, Verdict};
+use crate::snapshot::{Glance, Glanced};
+use crate::{
+    NetworkNamespace, Opened, Ownership, Process, Protocol, Question, SocketQuery, Verdict,
+};
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
@@ -32,6 +35,7 @@ pub(super) struct LinuxGlance {
     others: Shared,
     holders: Arc<Holders>,
     scratch: Scratch,
+    listeners: Listeners,
     purse: Purse,
     lookouts: Option<Lookouts>,
     may_look_out: bool,
@@ -54,6 +58,7 @@ impl LinuxGlance {
             others,
             holders,
             scratch: Scratch::default(),
+            listeners: Listeners::default(),
             purse: Purse::full(PURSE, SHARE, Instant::now()),
             lookouts: None,
             may_look_out,
@@ -64,6 +69,23 @@ impl LinuxGlance {
     fn another(&self) -> Option<Self> {
         let (others, holders) = (Arc::clone(&self.others), Arc::clone(&self.holders));
         Some(Self::new(self.sockets.another()?, others, holders, false))
+    }
+
+    /// What the others have seen of the sender of a first packet, or are about to.
+    fn seen(&mut self, question: &Question) -> Told {
+        let query = &question.query;
+        let told = match &self.lookouts {
+            Some(lookouts) if question.opened == Opened::ByUs => {
+                lookouts.take(query, question.seen_at)
+            }
+            _ => Told::Seen(None),
+        };
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
+        match told {
+            // They see what this network sends.
+            Told::NotYet if !self.namespaces.as_mut().is_none_or(is_own) => Told::Seen(None),
+            told => told,
+        }
     }
 
     /// What is seen of the sender of a first packet.
@@ -90,6 +112,8 @@ impl LinuxGlance {
         let mut looker = Looker {
             holders: &self.holders,
             scratch: &mut self.scratch,
+            listeners: &mut self.listeners,
+            now: began,
             may_look: self.purse.has_any(began),
             is_accepted,
         };
@@ -114,6 +138,8 @@ impl LinuxGlance {
 struct Looker<'a> {
     holders: &'a Holders,
     scratch: &'a mut Scratch,
+    listeners: &'a mut Listeners,
+    now: Instant,
     /// Whether there is time to look for processes that are not known.
     may_look: bool,
     is_accepted: bool,
@@ -133,6 +159,9 @@ impl Looker<'_> {
         }
         let candidates = ask(sockets, query).ok()?;
         let (verdict, matched) = verdicts::judge(self.holders, candidates, |socket| {
+            if let Some(known) = self.listeners.holders_of(socket, self.now) {
+                return (known.to_vec(), false);
+            }
             let found = if self.may_look {
                 let mut wanted = socket.wanted();
                 if self.is_accepted {
@@ -148,6 +177,7 @@ impl Looker<'_> {
             if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
                 return (Vec::new(), false);
             }
+            self.listeners.keep(socket, &found, self.now);
             (found, false)
         });
         if let Verdict::Unknown(_) = verdict {
@@ -179,13 +209,12 @@ impl Glance for LinuxGlance {
         }
     }
 
-    fn glance(&mut self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
-        let lookouts = self.lookouts.as_ref();
-        let seen = lookouts.and_then(|lookouts| lookouts.take(query, seen_at));
-        match seen {
-            Some(seen) if seen.verdict.is_named() => Some(seen),
+    fn glance(&mut self, question: &Question) -> Glanced {
+        match self.seen(question) {
+            Told::NotYet | Told::Looking => Glanced::Later,
+            Told::Seen(Some(seen)) if seen.verdict.is_named() => Glanced::Told(seen),
             // Who was just being started may be found by now.
-            seen => self.first(query).or(seen),
+            Told::Seen(seen) => self.first(&question.query).or(seen).into(),
         }
     }
 

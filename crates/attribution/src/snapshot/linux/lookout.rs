@@ -13,15 +13,17 @@ mod headers;
 mod packets;
 mod sightings;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::glance::LinuxGlance;
 use super::purse::Purse;
-use crate::{Ownership, SocketQuery};
+use crate::SocketQuery;
 use packets::{Bell, Packets};
 use sightings::Sightings;
+pub(super) use sightings::Told;
 
 /// What one may take of its processor: so much at once, and one of so many parts of the time.
 /// Past that, it looks away for a while.
@@ -31,13 +33,16 @@ const SHARE: u32 = 8;
 const IDLE_PURSE: Duration = Duration::from_millis(10);
 const IDLE_SHARE: u32 = 50;
 const REST: Duration = Duration::from_millis(50);
+/// How old a packet may be of which a look is waited for: that may begin, and that may end.
+const WAKING: Duration = Duration::from_micros(200);
+const PATIENCE: Duration = Duration::from_micros(500);
 /// Processors for which this is worth the threads.
 const MAX: usize = 64;
 
 /// One for each processor. They end with it.
 #[derive(Debug)]
 pub(super) struct Lookouts {
-    sightings: Arc<Mutex<Sightings>>,
+    seen: Arc<Seen>,
     bell: Bell,
     threads: Vec<JoinHandle<()>>,
 }
@@ -52,7 +57,7 @@ impl Lookouts {
             tracing::debug!(%error, "nobody looks out for those who exit at once");
         });
         let mut lookouts = Self {
-            sightings: Arc::default(),
+            seen: Arc::default(),
             bell: Bell::new().ok()?,
             threads: Vec::with_capacity(count),
         };
@@ -62,7 +67,7 @@ impl Lookouts {
                 packets,
                 bell: lookouts.bell.clone(),
                 glance: glance()?,
-                sightings: Arc::clone(&lookouts.sightings),
+                seen: Arc::clone(&lookouts.seen),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("flowner-look-{processor}"))
@@ -73,10 +78,30 @@ impl Lookouts {
     }
 
     /// What was seen of a socket, by a look that began no earlier than the packet was seen.
-    /// It is told once.
-    pub(super) fn take(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
-        lock(&self.sightings).take(query, seen_at)
+    /// It is told once. [`Told::Seen`] also if no look is to be waited for.
+    pub(super) fn take(&self, query: &SocketQuery, seen_at: SystemTime) -> Told {
+        let told = lock(&self.seen.sightings).take(query, seen_at);
+        let patience = match told {
+            Told::Seen(_) => return told,
+            Told::NotYet if self.seen.resting.load(Ordering::Relaxed) > 0 => Duration::ZERO,
+            Told::NotYet => WAKING,
+            Told::Looking => PATIENCE,
+        };
+        let age = SystemTime::now().duration_since(seen_at);
+        if age.is_ok_and(|age| age < patience) {
+            told
+        } else {
+            Told::Seen(None)
+        }
     }
+}
+
+/// What those who look out tell the capturing thread.
+#[derive(Debug, Default)]
+struct Seen {
+    sightings: Mutex<Sightings>,
+    /// How many look away, for a while or for good.
+    resting: AtomicUsize,
 }
 
 impl Drop for Lookouts {
@@ -95,13 +120,14 @@ struct Lookout {
     packets: Packets,
     bell: Bell,
     glance: LinuxGlance,
-    sightings: Arc<Mutex<Sightings>>,
+    seen: Arc<Seen>,
 }
 
 impl Lookout {
     fn run(mut self) {
         if let Err(error) = packets::bind_to(self.processor) {
             // Elsewhere it would only be in the way.
+            self.seen.resting.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "a thread could not be bound to its processor");
             return;
         }
@@ -123,9 +149,13 @@ impl Lookout {
                 } else {
                     idle_purse.spend(spent);
                 }
-            } else if self.bell.rings_within(REST) {
-                return;
             } else {
+                self.seen.resting.fetch_add(1, Ordering::Relaxed);
+                let is_over = self.bell.rings_within(REST);
+                self.seen.resting.fetch_sub(1, Ordering::Relaxed);
+                if is_over {
+                    return;
+                }
                 // Those who sent what came meanwhile have gone on.
                 self.packets.drain();
             }
@@ -134,10 +164,10 @@ impl Lookout {
 
     /// Looks, unless that was done lately; whether it was not.
     fn look(&mut self, query: &SocketQuery, now: Instant) -> bool {
-        let is_new = lock(&self.sightings).begin(query, now);
+        let is_new = lock(&self.seen.sightings).begin(query, now, SystemTime::now());
         if is_new {
             let seen = self.glance.first(query);
-            lock(&self.sightings).end(query, seen);
+            lock(&self.seen.sightings).end(query, seen);
         }
         is_new
     }

@@ -17,6 +17,7 @@ mod glance;
 mod hash;
 mod holders;
 mod index;
+mod listeners;
 mod listing;
 mod lookout;
 mod message;

@@ -21,19 +21,42 @@ pub(super) struct Sightings {
 
 #[derive(Debug)]
 struct Sighting {
-    looked: Instant,
-    seen: Option<Ownership>,
+    began: Instant,
+    /// In wall-clock time.
+    began_at: SystemTime,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Looking,
+    /// `None` also when it was told.
+    Seen(Option<Ownership>),
+}
+
+/// What is known of a flow.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::snapshot::linux) enum Told {
+    /// It was not looked at since, and may be.
+    NotYet,
+    Looking,
+    Seen(Option<Ownership>),
 }
 
 impl Sightings {
     /// Whether a flow is to be looked at; it is not for a while, then.
-    pub(super) fn begin(&mut self, query: &SocketQuery, now: Instant) -> bool {
+    pub(super) fn begin(
+        &mut self,
+        query: &SocketQuery,
+        now: Instant,
+        wall_clock: SystemTime,
+    ) -> bool {
         let good_for = match query.protocol() {
             Protocol::Tcp => CONNECTION,
             _ => DATAGRAMS,
         };
-        let known = self.flows.get(query).map(|known| known.looked);
-        if known.is_some_and(|looked| now.saturating_duration_since(looked) < good_for) {
+        let known = self.flows.get(query).map(|known| known.began);
+        if known.is_some_and(|began| now.saturating_duration_since(began) < good_for) {
             return false;
         }
         if known.is_none() {
@@ -45,8 +68,9 @@ impl Sightings {
             self.order.push_back(*query);
         }
         let sighting = Sighting {
-            looked: now,
-            seen: None,
+            began: now,
+            began_at: wall_clock,
+            state: State::Looking,
         };
         self.flows.insert(*query, sighting);
         true
@@ -55,19 +79,28 @@ impl Sightings {
     /// Keeps what was seen of a flow.
     pub(super) fn end(&mut self, query: &SocketQuery, seen: Option<Ownership>) {
         if let Some(flow) = self.flows.get_mut(query) {
-            flow.seen = seen;
+            flow.state = State::Seen(seen);
         }
     }
 
-    /// What was seen at that time or later, once.
-    pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime) -> Option<Ownership> {
-        let flow = self.flows.get_mut(query)?;
-        flow.seen.take_if(|seen| seen.evidence.observed_at >= since)
+    /// What was seen by a look that began at that time or later, once.
+    pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime) -> Told {
+        match self.flows.get_mut(query) {
+            Some(flow) if flow.began_at >= since => match &mut flow.state {
+                State::Looking => Told::Looking,
+                State::Seen(seen) => Told::Seen(seen.take()),
+            },
+            // Each packet after the first may be of a flow that is known.
+            Some(_) if query.protocol() != Protocol::Tcp => Told::Seen(None),
+            _ => Told::NotYet,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use crate::{Reason, Source};
 
@@ -85,12 +118,13 @@ mod tests {
         );
         let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let seen = Ownership::unknown(Reason::Kernel, second(10), Source::Scripted);
-        assert!(sightings.begin(&query, now));
-        assert_eq!(sightings.take(&query, second(9)), None);
+        assert_eq!(sightings.take(&query, second(9)), Told::NotYet);
+        assert!(sightings.begin(&query, now, second(10)));
+        assert_eq!(sightings.take(&query, second(9)), Told::Looking);
         sightings.end(&query, Some(seen.clone()));
-        assert_eq!(sightings.take(&query, second(11)), None);
-        assert_eq!(sightings.take(&query, second(10)), Some(seen));
-        assert_eq!(sightings.take(&query, second(10)), None);
+        assert_eq!(sightings.take(&query, second(11)), Told::NotYet);
+        assert_eq!(sightings.take(&query, second(10)), Told::Seen(Some(seen)));
+        assert_eq!(sightings.take(&query, second(10)), Told::Seen(None));
     }
 
     #[test]
@@ -98,21 +132,35 @@ mod tests {
         let (mut sightings, now) = (Sightings::default(), Instant::now());
         for (protocol, good_for) in [(Protocol::Tcp, CONNECTION), (Protocol::Udp, DATAGRAMS)] {
             let query = query(protocol, 1);
-            assert!(sightings.begin(&query, now));
-            assert!(!sightings.begin(&query, now + good_for / 2));
-            assert!(sightings.begin(&query, now + good_for));
+            let mut begin = |now| sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
+            assert!(begin(now));
+            assert!(!begin(now + good_for / 2));
+            assert!(begin(now + good_for));
         }
+    }
+
+    /// A capturing thread would wait for it with each packet otherwise.
+    #[test]
+    fn no_look_is_expected_for_a_known_flow_of_datagrams() {
+        let (mut sightings, query) = (Sightings::default(), query(Protocol::Udp, 1));
+        let began_at = SystemTime::UNIX_EPOCH;
+        assert!(sightings.begin(&query, Instant::now(), began_at));
+        let later = began_at + Duration::from_secs(1);
+        assert_eq!(sightings.take(&query, later), Told::Seen(None));
     }
 
     #[test]
     fn the_oldest_is_forgotten_at_the_bound() {
         let (mut sightings, now) = (Sightings::default(), Instant::now());
         let ports = (0..).take(MAX + 1);
+        let begin = |sightings: &mut Sightings, port| {
+            sightings.begin(&query(Protocol::Udp, port), now, UNIX_EPOCH)
+        };
         for port in ports {
-            assert!(sightings.begin(&query(Protocol::Udp, port), now));
+            assert!(begin(&mut sightings, port));
         }
         assert_eq!(sightings.flows.len(), MAX);
         assert_eq!(sightings.order.len(), MAX);
-        assert!(sightings.begin(&query(Protocol::Udp, 0), now));
+        assert!(begin(&mut sightings, 0));
     }
 }
