@@ -22,7 +22,7 @@ use crate::session::{Condition, Origin, Session};
 use crate::settings::{Settings, Store};
 use crate::theme::Colors;
 use crate::viewpoint::Viewpoint;
-use tasks::{ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint};
+use tasks::{ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint, scroll_help};
 
 /// All that the app knows.
 #[derive(Debug)]
@@ -234,8 +234,7 @@ impl App {
     /// Does what a key asks for: here what is the same everywhere, else on the page.
     fn intend(&mut self, intent: Intent) -> Task<Message> {
         if self.has_help {
-            self.has_help = !matches!(intent, Intent::Help | Intent::Leave);
-            return Task::none();
+            return self.read_help(intent);
         }
         if self.viewpoint.is_some() {
             if intent == Intent::Leave {
@@ -262,6 +261,19 @@ impl App {
                 return Task::batch([shown, focus_search()]);
             }
             _ => return self.intend_on_page(intent),
+        }
+        Task::none()
+    }
+
+    /// Moves the help, or closes it.
+    fn read_help(&mut self, intent: Intent) -> Task<Message> {
+        match intent {
+            Intent::Help | Intent::Leave => self.has_help = false,
+            Intent::Up => return scroll_help(-1.0),
+            Intent::Down => return scroll_help(1.0),
+            Intent::PageUp | Intent::First => return scroll_help(-10.0),
+            Intent::PageDown | Intent::Last => return scroll_help(10.0),
+            _ => {}
         }
         Task::none()
     }

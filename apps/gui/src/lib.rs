@@ -34,8 +34,8 @@ pub use app::{App, Message};
 use launch::Launch;
 use settings::Store;
 
-/// The smallest window in which everything has its place.
-const LEAST: Size = Size::new(800.0, 520.0);
+/// The smallest window in which everything can be reached.
+const LEAST: Size = Size::new(480.0, 360.0);
 
 /// The app, ready to run.
 pub fn application(

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_core::attribution::{Evidence, Match, Ownership, Reason, Source, Verdict};
-use flowner_core::{Coverage, FlowRecord};
+use flowner_core::{Coverage, FlowRecord, Report};
 
 use crate::format;
 
@@ -28,6 +28,43 @@ pub fn verdict(owner: &Ownership) -> String {
             )
         }
         Verdict::Unknown(reason) => reason_why(*reason),
+    }
+}
+
+/// Why no flow is listed: a headline and a sentence.
+pub fn no_flows(report: &Report) -> (&'static str, String) {
+    let headline = if report.input.is_live {
+        "No flows yet"
+    } else {
+        "No flows"
+    };
+    let outside: u64 = report.undecodable.iter().map(|(_, it)| it.packets).sum();
+    let sentence = match (outside, report.input.is_live) {
+        (0, true) => "Nothing was captured yet. Flows are listed as soon as a packet of theirs \
+                      is seen."
+            .to_owned(),
+        (0, false) => "There are no flows in this file.".to_owned(),
+        (outside, is_live) => {
+            let place = if is_live { "so far" } else { "in this file" };
+            let reasons = report.undecodable.iter();
+            let reasons: Vec<_> = reasons
+                .map(|(reason, it)| {
+                    format!("{} {}", format::count(it.packets), outside_why(reason))
+                })
+                .collect();
+            let (packets, reasons) = (format::counted(outside, "packet"), reasons.join(", "));
+            format!("{packets} {place}, but none that makes a flow: {reasons}.")
+        }
+    };
+    (headline, sentence)
+}
+
+/// Why packets are in no flow, after how many they are.
+fn outside_why(reason: &str) -> &str {
+    match reason {
+        "not-ip" => "not IP (ARP, for instance)",
+        "cut-short" => "captured too short to tell",
+        other => other,
     }
 }
 

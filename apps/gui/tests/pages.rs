@@ -218,19 +218,82 @@ fn a_file_is_read_to_its_end() {
     stage.expect("finished");
     stage.expect("The file was read to its end; no packet is in it");
     stage.click("Inspect");
-    stage.expect("No flows yet");
+    stage.expect("No flows");
+}
+
+#[test]
+fn packets_of_no_flow_are_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Origin::File(capture::of_no_flow(folder.path()));
+    let mut stage = open(Some(file), &Settings::default(), WINDOW);
+    stage.expect("finished");
+    let why = "2 packets in this file, but none that makes a flow: 2 not IP (ARP, for instance).";
+    stage.expect(why);
+    stage.expect("2 packets, 2 in no flow");
+    stage.click("Inspect");
+    stage.expect(why);
+}
+
+/// In a corner of a screen, or at twice the size, everything can be reached.
+#[test]
+fn in_a_narrow_window_one_list_stands_below_the_chart() {
+    let mut stage = open(DEMO, &Settings::default(), Size::new(560.0, 420.0));
+    for text in ["firefox", "Out now", "Received", "Traffic"] {
+        stage.expect_in_sight(text);
+    }
+    stage.click("Hosts");
+    stage.expect_in_sight("203.0.113.17");
+    stage.expect_no("firefox");
+    stage.click("Owners");
+    stage.expect_in_sight("Named");
+    // Keys choose programs.
+    stage.run("type \"j\"");
+    stage.expect_in_sight("firefox");
+    stage.run("type enter");
+    for text in ["firefox", "First seen", "Processes", "Flows"] {
+        stage.expect_in_sight(text);
+    }
+}
+
+#[test]
+fn in_a_narrow_window_devices_have_their_names() {
+    let mut stage = open(None, &Settings::default(), Size::new(480.0, 420.0));
+    for text in ["Watch a device", "lo", "likely", "Watch"] {
+        stage.expect_in_sight(text);
+    }
+}
+
+#[test]
+fn settings_wrap_in_a_narrow_window() {
+    let mut stage = open(DEMO, &Settings::default(), Size::new(600.0, 1_000.0));
+    stage.type_text(",");
+    for text in ["Contrast", "200 %", "Packets"] {
+        stage.expect_in_sight(text);
+    }
+}
+
+#[test]
+fn a_long_name_leaves_room_for_what_is_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(format!("{}.pcap", "long".repeat(40)));
+    std::fs::rename(capture::of_another_host(folder.path()), &path).unwrap();
+    let size = Size::new(800.0, 520.0);
+    let mut stage = open(Some(Origin::File(path)), &Settings::default(), size);
+    stage.expect_in_sight("finished");
+    stage.until(|stage| stage.has_part("longlonglong"));
 }
 
 /// Wherever there is less room, nothing fails and the matter is still there.
 #[test]
 fn small_windows_have_everything() {
     for size in [
+        Size::new(480.0, 360.0),
         Size::new(800.0, 520.0),
         Size::new(1024.0, 640.0),
         Size::new(1920.0, 1080.0),
     ] {
         let mut stage = open(DEMO, &Settings::default(), size);
-        stage.expect("finished");
+        stage.expect("In at the end");
         stage.expect("firefox");
         stage.click("Inspect");
         stage.expect("Service");

@@ -2,10 +2,12 @@
 
 use flowner_core::doctor;
 use iced::Task;
+use iced::widget::scrollable::AbsoluteOffset;
 
 use super::Message;
 use crate::export::{self, Format};
-use crate::page::{inspect, viewpoint};
+use crate::page::{help, inspect, viewpoint};
+use crate::theme::measure;
 
 /// Looks what works here, which takes a moment.
 pub(super) fn check_up() -> Task<Message> {
@@ -22,6 +24,15 @@ pub(super) fn focus_search() -> Task<Message> {
 
 pub(super) fn focus_viewpoint() -> Task<Message> {
     iced::widget::operation::focus(viewpoint::FIELD)
+}
+
+/// Moves the help by so many lines, where it does not fit.
+pub(super) fn scroll_help(lines: f32) -> Task<Message> {
+    let offset = AbsoluteOffset {
+        x: 0.0,
+        y: lines * measure::ROW,
+    };
+    iced::widget::operation::scroll_by(help::SHEET, offset)
 }
 
 pub(super) fn ask_for_file() -> Task<Message> {

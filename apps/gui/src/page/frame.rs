@@ -1,7 +1,8 @@
 //! What is around every page: the bar at the top and the line at the bottom.
 
 use flowner_core::Ending;
-use iced::widget::{Space, button, column, container, progress_bar, row};
+use iced::widget::text::Wrapping;
+use iced::widget::{Space, button, column, container, progress_bar, responsive, row};
 use iced::{Center, Color, Element, Fill};
 
 use super::Page;
@@ -10,15 +11,17 @@ use crate::feed::Picture;
 use crate::format;
 use crate::picture::Glyph;
 use crate::session::Condition;
-use crate::theme::{Colors, measure, size, space, style};
+use crate::theme::{Colors, FONT, measure, size, space, style};
 use crate::viewpoint::tell;
+use crate::widget::fit::fitted;
 use crate::widget::parts;
 
 /// A page with what is around it.
 pub fn frame<'a>(app: &'a App, page: Element<'a, Message>) -> Element<'a, Message> {
     let colors = app.colors();
+    let bar = responsive(move |room| view_bar(app, colors, room.width));
     let whole = column![
-        view_bar(app, colors),
+        bar.height(measure::BAR),
         parts::rule(colors),
         container(page).height(Fill).width(Fill).clip(true),
         parts::rule(colors),
@@ -31,7 +34,7 @@ pub fn frame<'a>(app: &'a App, page: Element<'a, Message>) -> Element<'a, Messag
         .into()
 }
 
-fn view_bar(app: &App, colors: Colors) -> Element<'_, Message> {
+fn view_bar(app: &App, colors: Colors, width: f32) -> Element<'_, Message> {
     let go = |page| Message::PageChosen(page);
     let home = button(container(parts::icon(Glyph::App, colors.text)).center(28))
         .padding(0)
@@ -65,7 +68,7 @@ fn view_bar(app: &App, colors: Colors) -> Element<'_, Message> {
     let bar = row![home]
         .push(tabs)
         .push(Space::new().width(Fill))
-        .push(view_condition(app, colors))
+        .push(view_condition(app, colors, width))
         .push(view_controls(app, colors))
         .push(parts::tool(
             Glyph::Settings,
@@ -90,8 +93,15 @@ fn view_bar(app: &App, colors: Colors) -> Element<'_, Message> {
         .into()
 }
 
-/// What is watched, and in what state that is.
-fn view_condition(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
+/// What is watched, and in what state that is; what there is no room for is left out, for the
+/// title of the window has it too.
+fn view_condition(app: &App, colors: Colors, width: f32) -> Option<Element<'_, Message>> {
+    /// All else that is in the bar.
+    const ELSE: f32 = 484.0;
+    const WORD: f32 = 48.0;
+    const BADGE: f32 = 56.0;
+    /// A name of which less is seen than this says nothing.
+    const LEAST: f32 = 48.0;
     let session = app.session.as_ref()?;
     let (color, word) = match session.condition() {
         Condition::Starting => (colors.muted, "starting"),
@@ -102,16 +112,24 @@ fn view_condition(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
         Condition::Stopped => (colors.muted, "stopped"),
         Condition::Failed => (colors.bad, "failed"),
     };
-    let badge = session
-        .is_demo()
-        .then(|| parts::badge("DEMO", colors.accent, colors));
-    let name =
-        parts::body(session.name(), colors.text).wrapping(iced::widget::text::Wrapping::None);
+    let mut room = width - ELSE;
+    let badge = (session.is_demo() && room > BADGE).then(|| {
+        room -= BADGE;
+        parts::badge("DEMO", colors.accent, colors)
+    });
+    let word = (room > WORD + space::S + LEAST).then(|| {
+        room -= WORD + space::S;
+        container(parts::small(word, colors.muted)).width(WORD)
+    });
+    let name = (room > LEAST).then(|| {
+        let name = fitted(session.name(), FONT, size::BODY, room);
+        parts::body(name, colors.text).wrapping(Wrapping::None)
+    });
     let condition = row![]
         .push(badge)
         .push(name)
         .push(dot(color))
-        .push(container(parts::small(word, colors.muted)).width(48))
+        .push(word)
         .spacing(space::S)
         .align_y(Center);
     Some(condition.into())
@@ -167,22 +185,18 @@ fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
     let counts = app
         .picture()
         .map(|picture| parts::small(counts(picture), colors.muted));
-    let line = row![
-        container(
-            iced::widget::text(words)
-                .size(size::SMALL)
-                .color(color)
-                .wrapping(iced::widget::text::Wrapping::None)
-        )
-        .clip(true)
-    ]
-    .push(view_viewpoint(app, colors))
-    .push(Space::new().width(Fill))
-    .push(progress)
-    .push(counts)
-    .push(parts::small("? keys", colors.muted))
-    .spacing(space::M)
-    .align_y(Center);
+    let words = parts::small(words, color).wrapping(Wrapping::None);
+    // However much there is to say, the numbers beside it stay.
+    let told = row![container(words).clip(true)]
+        .push(view_viewpoint(app, colors))
+        .spacing(space::M)
+        .align_y(Center);
+    let line = row![container(told).width(Fill).clip(true)]
+        .push(progress)
+        .push(counts)
+        .push(parts::small("? keys", colors.muted))
+        .spacing(space::M)
+        .align_y(Center);
     container(line)
         .padding([0.0, space::M])
         .center_y(measure::STATUS)
@@ -247,12 +261,17 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
     }
 }
 
+/// How many packets were seen; those that are in no flow, and those that were missed.
 fn counts(picture: &Picture) -> String {
     let report = &picture.report;
+    let outside: u64 = report.undecodable.iter().map(|(_, it)| it.packets).sum();
     let dropped = report.capture.map_or(0, |it| {
         it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
     });
-    let mut words = format::counted(report.table.packets, "packet");
+    let mut words = format::counted(report.table.packets.saturating_add(outside), "packet");
+    if outside > 0 {
+        words = format!("{words}, {} in no flow", format::count(outside));
+    }
     if dropped > 0 {
         words = format!("{words}, {} dropped", format::count(dropped));
     }

@@ -1,11 +1,14 @@
 //! What keys do.
 
 use iced::Element;
-use iced::widget::{column, container, row};
+use iced::widget::{column, container, row, scrollable};
 
 use crate::keys::{SHORTCUTS, Shortcut};
 use crate::theme::{Colors, space, style};
 use crate::widget::parts;
+
+/// What is scrolled where it does not fit.
+pub const SHEET: &str = "help";
 
 /// The sheet.
 pub fn view<'a, Message: Clone + 'a>(close: Message, colors: Colors) -> Element<'a, Message> {
@@ -19,7 +22,7 @@ pub fn view<'a, Message: Clone + 'a>(close: Message, colors: Colors) -> Element<
     });
     let sheet = column![
         parts::title("Keys", colors),
-        row(groups).spacing(space::L),
+        row(groups).spacing(space::L).wrap(),
         parts::small(
             "Everywhere, the right mouse button copies what is in a cell. In the chart, drag to \
              choose a part of the time.",
@@ -27,9 +30,12 @@ pub fn view<'a, Message: Clone + 'a>(close: Message, colors: Colors) -> Element<
         ),
     ]
     .spacing(space::M);
-    let sheet = container(sheet)
-        .padding(space::L)
-        .style(style::sheet(colors));
+    // In a small window, what does not fit is scrolled to.
+    let sheet = scrollable(container(sheet).padding(space::L))
+        .id(SHEET)
+        .direction(parts::upright())
+        .style(style::scroll(colors));
+    let sheet = container(sheet).style(style::sheet(colors));
     parts::above(sheet, close)
 }
 

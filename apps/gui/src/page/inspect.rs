@@ -382,12 +382,8 @@ impl State {
 
     fn view_nothing<'a>(picture: &Picture, colors: Colors) -> Element<'a, Message> {
         if picture.report.flows.is_empty() {
-            let advice = if picture.report.input.is_live {
-                "Nothing was captured yet. Flows are listed as soon as a packet of theirs is seen."
-            } else {
-                "There are no flows in this file."
-            };
-            return parts::nothing("No flows yet", advice, None, colors);
+            let (headline, advice) = crate::words::no_flows(&picture.report);
+            return parts::nothing(headline, advice, None, colors);
         }
         let clear = parts::press("Clear the search", false, Some(Message::Cleared), colors);
         let advice = format!(

@@ -1,12 +1,13 @@
 //! Who is using the network now, and how much; and how much of it is known.
 
+mod figures;
 mod lists;
 mod ranking;
 
 use std::time::Duration;
 
-use flowner_core::{Coverage, Group, Party, Totals};
-use iced::widget::{Space, column, container, row};
+use flowner_core::Party;
+use iced::widget::{Row as Line, Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
 use self::ranking::{PROGRAM_HEADS, Row, color_of, key_of, paint, program_cell, rows, rows_of};
@@ -21,6 +22,10 @@ use crate::widget::chart::{Chart, Layers, Range};
 use crate::widget::parts;
 use crate::widget::table::Table;
 
+/// Below this width, lists do not stand beside each other.
+const NARROW: f32 = 920.0;
+/// Below this height there is no chart above a list.
+const LOW: f32 = 260.0;
 /// Steps of the chart, at most.
 const STEPS: usize = 360;
 
@@ -76,11 +81,35 @@ pub enum Order {
     Ever,
 }
 
+/// What is listed where there is room for one list only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum List {
+    #[default]
+    Programs,
+    Hosts,
+    Services,
+    Owners,
+}
+
+impl List {
+    const ALL: [Self; 4] = [Self::Programs, Self::Hosts, Self::Services, Self::Owners];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Programs => "Programs",
+            Self::Hosts => "Hosts",
+            Self::Services => "Services",
+            Self::Owners => "Owners",
+        }
+    }
+}
+
 /// What the page knows.
 #[derive(Debug)]
 pub struct State {
     span: Span,
     order: Order,
+    list: List,
     range: Option<Range>,
     layers: Layers,
     /// Who has which colour; kept while they are among the first, so that colours stay.
@@ -98,6 +127,7 @@ impl Default for State {
         Self {
             span: Span::default(),
             order: Order::Now,
+            list: List::default(),
             range: None,
             layers: Layers::default(),
             painted: [const { None }; SERIES],
@@ -113,6 +143,7 @@ impl Default for State {
 pub enum Message {
     SpanChosen(Span),
     OrderChosen(Order),
+    ListChosen(List),
     RangeSelected(Option<Range>),
     ProgramChosen(usize, usize),
     HostChosen(usize),
@@ -137,6 +168,7 @@ impl State {
         match message {
             Message::SpanChosen(span) => self.span = span,
             Message::OrderChosen(order) => self.order = order,
+            Message::ListChosen(list) => self.list = list,
             Message::RangeSelected(range) => self.range = range,
             Message::ProgramChosen(row, column) => return self.choose_program(row, column),
             Message::HostChosen(row) => {
@@ -177,6 +209,8 @@ impl State {
             _ => return Action::None,
         };
         self.selected = Some(selected.min(last));
+        // It is programs that are selected.
+        self.list = List::Programs;
         Action::None
     }
 
@@ -232,6 +266,27 @@ impl State {
     }
 
     pub fn view<'a>(&'a self, context: Context<'a>, picture: &'a Picture) -> Element<'a, Message> {
+        responsive(move |room| {
+            let page = if picture.programs.is_empty() && picture.report.flows.is_empty() {
+                let (headline, why) = crate::words::no_flows(&picture.report);
+                parts::nothing(headline, why, None, context.colors)
+            } else if room.width < NARROW {
+                self.view_narrow(context, picture, room.height)
+            } else {
+                self.view_wide(context, picture)
+            };
+            column![
+                figures::view(context, picture, room.width),
+                parts::rule(context.colors),
+                page,
+            ]
+            .into()
+        })
+        .into()
+    }
+
+    /// All lists beside each other.
+    fn view_wide<'a>(&'a self, context: Context<'a>, picture: &'a Picture) -> Element<'a, Message> {
         let colors = context.colors;
         let unit = context.settings.unit;
         let programs = column![self.view_program_head(context), self.view_programs(context)];
@@ -252,54 +307,93 @@ impl State {
                 .max_height(lists::coverage_height(picture)),
         ]
         .spacing(space::S);
-        column![
-            view_figures(context, picture),
-            parts::rule(colors),
-            row![
-                container(programs).width(iced::FillPortion(9)),
-                parts::stile(colors),
-                container(right)
-                    .width(iced::FillPortion(11))
-                    .padding([space::S, space::M]),
-            ]
-            .height(Fill),
+        row![
+            container(programs).width(iced::FillPortion(9)),
+            parts::stile(colors),
+            container(right)
+                .width(iced::FillPortion(11))
+                .padding([space::S, space::M]),
         ]
+        .height(Fill)
         .into()
     }
 
+    /// One list, below the chart.
+    fn view_narrow<'a>(
+        &'a self,
+        context: Context<'a>,
+        picture: &'a Picture,
+        height: f32,
+    ) -> Element<'a, Message> {
+        let (colors, unit) = (context.colors, context.settings.unit);
+        let chart = (height >= LOW).then(|| {
+            container(self.view_chart(context))
+                .padding(iced::padding::horizontal(space::M).top(space::XS))
+                .height(iced::FillPortion(2))
+        });
+        let tabs = List::ALL.into_iter().map(|list| {
+            let chosen = Message::ListChosen(list);
+            parts::tab(list.name(), self.list == list, chosen, colors)
+        });
+        let head = row(tabs).push(Space::new().width(Fill));
+        let head = if self.list == List::Programs {
+            head.extend(self.view_order(context))
+        } else {
+            head
+        };
+        let list = match self.list {
+            List::Programs => self.view_programs(context),
+            List::Hosts => lists::view_hosts(picture, unit, colors),
+            List::Services => lists::view_services(picture, unit, colors),
+            List::Owners => lists::view_coverage(picture, colors),
+        };
+        let inset = if self.list == List::Programs {
+            0.0
+        } else {
+            space::M
+        };
+        let list = container(list).padding(iced::padding::horizontal(inset));
+        column![]
+            .push(chart)
+            .push(view_head(head))
+            .push(list.height(iced::FillPortion(3)))
+            .into()
+    }
+
     fn view_program_head<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+        let name = self.range.is_none().then_some("Programs");
+        let name = name.map(|name| parts::caption(name, context.colors));
+        let head = row![].push(name).push(Space::new().width(Fill));
+        view_head(head.extend(self.view_order(context)))
+    }
+
+    /// What programs are ranked by: now, ever, or what they moved in a part of the time.
+    fn view_order<'a>(&'a self, context: Context<'a>) -> Vec<Element<'a, Message>> {
         let colors = context.colors;
-        let head = match self.range {
+        match self.range {
             Some((from, to)) => {
                 let range = format!("{} – {}", format::clock(from), format::clock(to));
                 let all = Message::RangeSelected(None);
-                row![
-                    parts::caption(range, colors),
-                    Space::new().width(Fill),
+                vec![
+                    parts::caption(range, colors).into(),
                     parts::tab("Whole time", false, all, colors),
                 ]
             }
-            None => row![
-                parts::caption("Programs", colors),
-                Space::new().width(Fill),
+            None => vec![
                 parts::tab(
                     "Now",
                     self.order == Order::Now,
                     Message::OrderChosen(Order::Now),
-                    colors
+                    colors,
                 ),
                 parts::tab(
                     "Ever",
                     self.order == Order::Ever,
                     Message::OrderChosen(Order::Ever),
-                    colors
+                    colors,
                 ),
             ],
-        };
-        container(head.spacing(space::XS).align_y(Center))
-            .padding(iced::padding::left(space::M).right(space::S))
-            .center_y(36)
-            .into()
+        }
     }
 
     fn view_programs<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
@@ -355,75 +449,10 @@ impl State {
     }
 }
 
-/// The figures that the page is opened for.
-fn view_figures<'a>(context: Context<'a>, picture: &Picture) -> Element<'a, Message> {
-    let (colors, unit) = (context.colors, context.settings.unit);
-    let sum = picture
-        .programs
-        .iter()
-        .fold(Totals::default(), |mut sum, group| {
-            sum.add(&group.totals);
-            sum
-        });
-    let received = unit.rate(sum.rate.saturating_sub(sum.rates.sent));
-    let sent = unit.rate(sum.rates.sent);
-    let (known, of) = known(&picture.coverage);
-    let plain = |number: String| format::Quantity { number, unit: "" };
-    let report = &picture.report;
-    let flows = report.flows.len() as u64 + report.unlisted_flows();
-    let open = format::Quantity {
-        number: format::count(picture.open as u64),
-        unit: "open",
-    };
-    let long = report
-        .span
-        .map_or(Duration::ZERO, |(first, last)| last.saturating_sub(first));
-    let owners = if picture.report.owners.is_some() {
-        plain(format::percent(known, of))
-    } else {
-        plain("–".to_owned())
-    };
-    let width = 122;
-    let figures = row![
-        parts::figure(
-            if report.input.is_live {
-                "In now"
-            } else {
-                "In at the end"
-            },
-            &received,
-            width,
-            colors
-        ),
-        parts::figure(
-            if report.input.is_live {
-                "Out now"
-            } else {
-                "Out at the end"
-            },
-            &sent,
-            width,
-            colors
-        ),
-        parts::figure("Received", &unit.amount(sum.received), width, colors),
-        parts::figure("Sent", &unit.amount(sum.sent), width, colors),
-        parts::figure("Flows", &open, width, colors),
-        parts::figure("Flows in all", &plain(format::count(flows)), width, colors),
-        parts::figure("Bytes with an owner", &owners, width, colors),
-        parts::figure("Seen for", &plain(format::span(long)), Fill, colors),
-    ];
-    container(figures)
-        .padding([space::S, space::M])
-        .width(Fill)
-        .clip(true)
+/// What stands above a list.
+fn view_head(head: Line<'_, Message>) -> Element<'_, Message> {
+    container(head.spacing(space::XS).align_y(Center))
+        .padding(iced::padding::left(space::M).right(space::S))
+        .center_y(36)
         .into()
-}
-
-/// Bytes whose owner is named, and all bytes.
-fn known(coverage: &[Group<Coverage>]) -> (u64, u64) {
-    let bytes = |group: &Group<Coverage>| group.totals.total().bytes;
-    let named = coverage
-        .iter()
-        .filter(|group| group.key == Some(Coverage::Named));
-    (named.map(bytes).sum(), coverage.iter().map(bytes).sum())
 }

@@ -32,12 +32,9 @@ pub fn update(settings: &mut Settings, message: Message) {
 pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Element<'_, Message> {
     let colors = context.colors;
     let settings = context.settings;
-    let schemes = Scheme::ALL.chunks(5).map(|schemes| {
-        let chips = schemes
-            .iter()
-            .map(|scheme| chip(*scheme, is_dark, settings.scheme == *scheme, colors));
-        row(chips).spacing(space::S).into()
-    });
+    let schemes = Scheme::ALL
+        .iter()
+        .map(|scheme| chip(*scheme, is_dark, settings.scheme == *scheme, colors));
     let zooms = ZOOMS.into_iter().map(|zoom| {
         let word = format!("{zoom} %");
         choice(
@@ -69,18 +66,18 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
     );
     let page = column![
         parts::title("Settings", colors),
-        part("Theme", "System follows the system, light or dark.", column(schemes).spacing(space::S), colors),
-        part("Size", "Of everything. Ctrl + and Ctrl − do the same.", row(zooms).spacing(space::XS), colors),
+        part("Theme", "System follows the system, light or dark.", row(schemes).spacing(space::S).wrap(), colors),
+        part("Size", "Of everything. Ctrl + and Ctrl − do the same.", row(zooms).spacing(space::XS).wrap(), colors),
         part(
             "Units",
             "Bits: rates in bits a second, amounts in bytes. Packets: amounts in packets, rates in bits a second.",
-            row(units).spacing(space::XS),
+            row(units).spacing(space::XS).wrap(),
             colors
         ),
         part(
             "Flows that are over",
             "So many stay listed; older ones stay in the totals. It holds from the next start of a capture.",
-            row(ended).spacing(space::XS),
+            row(ended).spacing(space::XS).wrap(),
             colors
         ),
         part(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowner_core::attribution::Process;
 use flowner_core::{FlowRecord, Group, Party, Series};
-use iced::widget::{Space, column, container, row};
+use iced::widget::{Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
 use super::Context;
@@ -32,6 +32,8 @@ const COLUMNS: [Column; 9] = [
     Column::Rate,
 ];
 
+/// Below this width, the figures stand below the name.
+const NARROW: f32 = 860.0;
 /// How much of the past the chart shows.
 const PAST: Duration = Duration::from_secs(900);
 
@@ -163,6 +165,22 @@ impl State {
                 colors,
             );
         };
+        responsive(move |room| {
+            let is_narrow = room.width < NARROW;
+            self.view_profile(party, profile, context, picture, is_narrow)
+        })
+        .into()
+    }
+
+    fn view_profile<'a>(
+        &'a self,
+        party: &'a Party,
+        profile: &'a Profile,
+        context: Context<'a>,
+        picture: &'a Picture,
+        is_narrow: bool,
+    ) -> Element<'a, Message> {
+        let colors = context.colors;
         let processes = processes(profile);
         let chart = Chart::<Message>::new(&self.layers, context.settings.unit, colors);
         let chart = column![
@@ -176,7 +194,7 @@ impl State {
         ]
         .spacing(space::M);
         column![
-            view_head(party, profile, &processes, context, picture),
+            view_head(party, profile, &processes, context, picture, is_narrow),
             parts::rule(colors),
             column![
                 container(chart.spacing(space::XS)).height(iced::FillPortion(5)),
@@ -233,6 +251,7 @@ fn view_head<'a>(
     processes: &[Arc<Process>],
     context: Context<'a>,
     picture: &'a Picture,
+    is_narrow: bool,
 ) -> Element<'a, Message> {
     let (colors, unit) = (context.colors, context.settings.unit);
     let path = party
@@ -270,18 +289,28 @@ fn view_head<'a>(
     .width(Fill)
     .clip(true);
     let plain = |number: String, unit| format::Quantity { number, unit };
-    let head = row![
-        parts::portrait(context.pictures.of(party), 36.0),
-        names,
+    let figures = row![
         parts::figure("In now", &unit.rate(totals.rates.received), 104, colors),
         parts::figure("Out now", &unit.rate(totals.rates.sent), 104, colors),
         parts::figure("Received", &unit.amount(totals.received), 96, colors),
         parts::figure("Sent", &unit.amount(totals.sent), 96, colors),
         parts::figure("First seen", &plain(since, ""), 92, colors),
-        parts::press("Inspect", false, Some(Message::InspectWanted), colors),
     ]
-    .spacing(space::M)
-    .align_y(Center);
+    .spacing(space::M);
+    let portrait = parts::portrait(context.pictures.of(party), 36.0);
+    let inspect = parts::press("Inspect", false, Some(Message::InspectWanted), colors);
+    let head: Element<'a, Message> = if is_narrow {
+        let name = row![portrait, names, inspect].spacing(space::M);
+        let name = name.align_y(Center);
+        column![name, container(figures).width(Fill).clip(true)]
+            .spacing(space::S)
+            .into()
+    } else {
+        row![portrait, names, figures, inspect]
+            .spacing(space::M)
+            .align_y(Center)
+            .into()
+    };
     container(head).padding([space::S, space::M]).into()
 }
 

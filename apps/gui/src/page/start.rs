@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use flowner_core::Demo;
 use flowner_core::capture::Device;
 use flowner_core::doctor::{Checkup, Status};
-use iced::widget::{Space, button, column, container, row, text_input};
+use iced::widget::text::Wrapping;
+use iced::widget::{Space, button, column, container, responsive, row, text_input};
 use iced::{Center, Element, Fill};
 
 use super::Context;
@@ -17,6 +18,10 @@ use crate::theme::{Colors, size, space, style};
 use crate::widget::parts;
 use crate::widget::sparkline::Sparkline;
 
+/// Below this width, what else can be opened stands below the devices.
+const NARROW: f32 = 800.0;
+/// Below this width, devices have no sparklines.
+const SPARSE: f32 = 560.0;
 /// Looks at a device that a sparkline shows.
 const SPARKS: usize = 40;
 
@@ -190,8 +195,19 @@ impl State {
     }
 
     pub fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+        responsive(move |room| {
+            if room.width < NARROW {
+                self.view_narrow(context, room.width)
+            } else {
+                self.view_wide(context)
+            }
+        })
+        .into()
+    }
+
+    fn view_wide<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
         let colors = context.colors;
-        let left = column![
+        let devices = column![
             row![
                 parts::title("Watch a device", colors),
                 Space::new().width(Fill),
@@ -199,12 +215,42 @@ impl State {
             ]
             .align_y(Center),
             self.view_failure(colors),
-            parts::scroll(self.view_devices(context), colors),
+            parts::scroll(self.view_devices(context, true), colors),
             self.view_checkup(colors),
         ]
         .spacing(space::S)
         .width(Fill);
-        let right = column![
+        row![
+            devices,
+            parts::stile(colors),
+            self.view_else(colors).width(286)
+        ]
+        .spacing(space::L)
+        .padding(space::L)
+        .height(Fill)
+        .into()
+    }
+
+    /// All below each other.
+    fn view_narrow<'a>(&'a self, context: Context<'a>, width: f32) -> Element<'a, Message> {
+        let colors = context.colors;
+        let all = column![
+            parts::title("Watch a device", colors),
+            self.view_capture_filter(colors),
+            self.view_failure(colors),
+            self.view_devices(context, width >= SPARSE),
+            self.view_checkup(colors),
+            parts::rule(colors),
+            self.view_else(colors),
+        ]
+        .spacing(space::S)
+        .padding(space::M);
+        parts::scroll(all, colors)
+    }
+
+    /// What there is besides devices.
+    fn view_else(&self, colors: Colors) -> iced::widget::Column<'_, Message> {
+        column![
             parts::title("Open a capture file", colors),
             parts::body(
                 "pcap or pcapng. Drop it anywhere on this window, or choose it. Owners are shown \
@@ -229,12 +275,6 @@ impl State {
             parts::press("Play the demo", false, Some(Message::DemoChosen), colors),
         ]
         .spacing(space::S)
-        .width(286);
-        row![left, parts::stile(colors), right]
-            .spacing(space::L)
-            .padding(space::L)
-            .height(Fill)
-            .into()
     }
 
     fn view_capture_filter(&self, colors: Colors) -> Element<'_, Message> {
@@ -256,7 +296,7 @@ impl State {
         Some(parts::body(failure.message.clone(), colors.bad).into())
     }
 
-    fn view_devices<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+    fn view_devices<'a>(&'a self, context: Context<'a>, has_sparks: bool) -> Element<'a, Message> {
         let colors = context.colors;
         match &self.looks {
             None => parts::body("Looking for devices …", colors.muted).into(),
@@ -267,7 +307,9 @@ impl State {
             )
             .into(),
             Some(Ok(looks)) => {
-                let devices = looks.iter().map(|look| self.view_device(look, context));
+                let devices = looks
+                    .iter()
+                    .map(|look| self.view_device(look, context, has_sparks));
                 column(devices)
                     .spacing(2)
                     .padding(iced::padding::right(space::M))
@@ -276,7 +318,12 @@ impl State {
         }
     }
 
-    fn view_device<'a>(&'a self, look: &'a Look, context: Context<'a>) -> Element<'a, Message> {
+    fn view_device<'a>(
+        &'a self,
+        look: &'a Look,
+        context: Context<'a>,
+        has_sparks: bool,
+    ) -> Element<'a, Message> {
         let colors = context.colors;
         let device = &look.device;
         let is_selected = self.selected.as_ref() == Some(&device.name);
@@ -303,7 +350,11 @@ impl State {
             )
             .spacing(space::S)
             .align_y(Center);
-        let about = column![name, parts::small(describe(device), colors.muted)].spacing(2);
+        let about = column![
+            name,
+            parts::small(describe(device), colors.muted).wrapping(Wrapping::None)
+        ]
+        .spacing(2);
         let go: Element<'a, Message> = if is_selected {
             let name = device.name.clone();
             parts::press("Watch", true, Some(Message::DeviceChosen(name)), colors)
@@ -319,13 +370,15 @@ impl State {
                     colors.muted
                 }
             ),
-            about.width(Fill),
-            line.view(110.0, 26.0),
+            about.width(Fill).clip(true),
+        ]
+        .push(has_sparks.then(|| line.view(110.0, 26.0)))
+        .push(
             container(parts::small(rate, colors.muted))
                 .width(74)
                 .align_right(74),
-            container(go).width(80).align_right(80),
-        ]
+        )
+        .push(container(go).width(80).align_right(80))
         .spacing(space::M)
         .align_y(Center)
         .height(44);

@@ -14,6 +14,15 @@ pub struct Fitter {
     advances: RefCell<HashMap<(char, bool), f32>>,
 }
 
+thread_local! {
+    static FITTER: Fitter = Fitter::default();
+}
+
+/// As [`Fitter::fit`], for what is put together anew each time.
+pub fn fitted(text: String, font: Font, size: f32, room: f32) -> String {
+    FITTER.with(|fitter| fitter.fit(text, font, size, room))
+}
+
 /// At which size characters are measured.
 const MEASURED_AT: f32 = 100.0;
 

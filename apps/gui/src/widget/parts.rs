@@ -175,7 +175,7 @@ pub fn link<'a, Message: Clone + 'a>(
     message: Message,
     colors: Colors,
 ) -> Element<'a, Message> {
-    button(small(words, colors.accent))
+    button(small(words, colors.accent).wrapping(text::Wrapping::None))
         .padding([0.0, space::XS])
         .on_press(message)
         .style(style::quiet(colors, false))
@@ -238,16 +238,21 @@ pub fn scroll<'a, Message: 'a>(
     content: impl Into<Element<'a, Message>>,
     colors: Colors,
 ) -> Element<'a, Message> {
+    scrollable(content)
+        .direction(upright())
+        .height(Fill)
+        .style(style::scroll(colors))
+        .into()
+}
+
+/// How what is scrolled moves: up and down, beside a thin bar.
+pub fn upright() -> Direction {
     const WIDTH: u32 = 5;
     let bar = Scrollbar::new()
         .width(WIDTH)
         .scroller_width(WIDTH)
         .margin(2);
-    scrollable(content)
-        .direction(Direction::Vertical(bar))
-        .height(Fill)
-        .style(style::scroll(colors))
-        .into()
+    Direction::Vertical(bar)
 }
 
 /// A name, and what is known under it.

@@ -4,22 +4,39 @@ use std::path::{Path, PathBuf};
 
 /// A capture of another host: five exchanges of 192.168.7.9 with others.
 pub(crate) fn of_another_host(folder: &Path) -> PathBuf {
+    const RAW: u32 = 101;
+    let packets = (1..=5_u8).flat_map(|number| {
+        let (host, other) = ([192, 168, 7, 9], [203, 0, 113, number]);
+        let ways = [(host, other, [40_000, 53]), (other, host, [53, 40_000])];
+        ways.map(|(from, to, ports)| (number, datagram(from, to, ports)))
+    });
+    write(folder.join("elsewhere.pcap"), RAW, packets)
+}
+
+/// A capture of two frames that nobody's address is in: of ARP (its number is that of
+/// RFC 826), which is not looked into.
+pub(crate) fn of_no_flow(folder: &Path) -> PathBuf {
+    const ETHERNET: u32 = 1;
+    let mut frame = vec![0xff; 12];
+    frame.extend(0x0806_u16.to_be_bytes());
+    frame.resize(60, 0);
+    let frames = [1, 2].map(|second| (second, frame.clone()));
+    write(folder.join("arp.pcap"), ETHERNET, frames)
+}
+
+/// A file of packets, each with the second in which it was captured.
+fn write(path: PathBuf, link: u32, packets: impl IntoIterator<Item = (u8, Vec<u8>)>) -> PathBuf {
     let mut bytes = Vec::new();
-    for field in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101] {
+    for field in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, link] {
         bytes.extend(field.to_le_bytes());
     }
-    for number in 1..=5_u8 {
-        let (host, other) = ([192, 168, 7, 9], [203, 0, 113, number]);
-        for (from, to, ports) in [(host, other, [40_000, 53]), (other, host, [53, 40_000])] {
-            let packet = datagram(from, to, ports);
-            let length = u32::try_from(packet.len()).unwrap();
-            for field in [1_700_000_000 + u32::from(number), 0, length, length] {
-                bytes.extend(field.to_le_bytes());
-            }
-            bytes.extend(packet);
+    for (second, packet) in packets {
+        let length = u32::try_from(packet.len()).unwrap();
+        for field in [1_700_000_000 + u32::from(second), 0, length, length] {
+            bytes.extend(field.to_le_bytes());
         }
+        bytes.extend(packet);
     }
-    let path = folder.join("elsewhere.pcap");
     std::fs::write(&path, bytes).unwrap();
     path
 }

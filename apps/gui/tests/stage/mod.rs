@@ -161,13 +161,30 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
         self.texts().iter().any(|(shown, _)| shown.contains(text))
     }
 
+    /// Waits until this can be read: all of it within the window.
+    #[track_caller]
+    pub(crate) fn expect_in_sight(&mut self, text: &str) {
+        let size = self.size;
+        let is_seen = |place: &Rectangle| {
+            place.width > 6.0
+                && place.x >= 0.0
+                && place.y >= 0.0
+                && place.x + place.width <= size.width
+                && place.y + place.height <= size.height
+        };
+        self.until(|stage| {
+            let texts = stage.texts();
+            texts.iter().any(|it| it.0 == text && is_seen(&it.1))
+        });
+    }
+
     /// Which of these is shown above the others.
     pub(crate) fn topmost<'a>(&mut self, among: &[&'a str]) -> &'a str {
         let texts = self.texts();
         let place = |text: &&&str| {
             let shown = texts.iter().filter(|(shown, _)| shown == **text);
             shown
-                .map(|(_, y)| *y)
+                .map(|(_, place)| place.y)
                 .min_by(f32::total_cmp)
                 .unwrap_or(f32::MAX)
         };
@@ -177,8 +194,8 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
             .unwrap()
     }
 
-    /// Every text that is shown, and how far down.
-    fn texts(&mut self) -> Vec<(String, f32)> {
+    /// Every text that is shown, and where.
+    fn texts(&mut self) -> Vec<(String, Rectangle)> {
         let mut texts = Vec::new();
         let renderer = &mut self.renderer;
         let view = self.emulator.view(&self.program);
@@ -217,7 +234,7 @@ fn headless<P: Program>(_program: &P) -> P::Renderer {
 }
 
 /// Gathers the texts that widgets tell.
-struct Texts<'a>(&'a mut Vec<(String, f32)>);
+struct Texts<'a>(&'a mut Vec<(String, Rectangle)>);
 
 impl Operation for Texts<'_> {
     fn traverse(&mut self, operate: &mut dyn FnMut(&mut dyn Operation)) {
@@ -225,10 +242,10 @@ impl Operation for Texts<'_> {
     }
 
     fn text(&mut self, _id: Option<&Id>, bounds: Rectangle, text: &str) {
-        self.0.push((text.to_owned(), bounds.y));
+        self.0.push((text.to_owned(), bounds));
     }
 
     fn text_input(&mut self, _id: Option<&Id>, bounds: Rectangle, state: &mut dyn TextInput) {
-        self.0.push((state.text().to_owned(), bounds.y));
+        self.0.push((state.text().to_owned(), bounds));
     }
 }

@@ -24,8 +24,10 @@ struct Plan {
     base: f32,
     /// Pixels for a byte a step.
     scale: f32,
-    /// The bytes of a step at the upper end.
+    /// The bytes of a step at the line that is drawn on the greater side.
     greatest: u64,
+    /// Whether that is the upper one.
+    is_above: bool,
 }
 
 impl<Message> Chart<'_, Message> {
@@ -56,7 +58,8 @@ impl<Message> Chart<'_, Message> {
         Plan {
             base,
             scale: scale(base, above).min(scale(room - base, below)),
-            greatest: above,
+            greatest: above.max(below),
+            is_above: above >= below,
         }
     }
 
@@ -76,13 +79,11 @@ impl<Message> Chart<'_, Message> {
             let place = Point::new(0.0, y.round());
             frame.fill_rectangle(place, Size::new(size.width, measure::HAIRLINE), color);
         };
-        let step = to_f32(plan.greatest) * plan.scale / 2.0;
-        line(frame, plan.base - step, self.colors.line.scale_alpha(0.6));
-        line(
-            frame,
-            plan.base - 2.0 * step,
-            self.colors.line.scale_alpha(0.6),
-        );
+        let way = if plan.is_above { -1.0 } else { 1.0 };
+        let far = plan.base + way * to_f32(plan.greatest) * plan.scale;
+        for y in [plan.base.midpoint(far), far] {
+            line(frame, y, self.colors.line.scale_alpha(0.6));
+        }
         self.draw_side(frame, &plan, -1.0, |it| it.received);
         self.draw_side(frame, &plan, 1.0, |it| it.sent);
         line(frame, plan.base, self.colors.muted);
@@ -96,17 +97,17 @@ impl<Message> Chart<'_, Message> {
             align_y,
             ..Text::default()
         };
-        let top = plan.base - 2.0 * step;
-        frame.fill_text(label(
-            format!("↓ in   {rate}"),
-            top + 2.0,
-            alignment::Vertical::Top,
-        ));
-        frame.fill_text(label(
-            "↑ out".to_owned(),
-            size.height - FOOT - 2.0,
-            alignment::Vertical::Bottom,
-        ));
+        let bottom = size.height - FOOT;
+        let (above, below) = if plan.is_above {
+            (
+                (format!("↓ in   {rate}"), far),
+                ("↑ out".to_owned(), bottom),
+            )
+        } else {
+            (("↓ in".to_owned(), 0.0), (format!("↑ out   {rate}"), far))
+        };
+        frame.fill_text(label(above.0, above.1 + 2.0, alignment::Vertical::Top));
+        frame.fill_text(label(below.0, below.1 - 2.0, alignment::Vertical::Bottom));
     }
 
     fn rate(&self, of_step: u64) -> String {
@@ -228,7 +229,9 @@ impl<Message> Chart<'_, Message> {
         let mut layers: Vec<&Layer> = self.layers.stack.iter().collect();
         layers.retain(|layer| total(layer) > 0);
         layers.sort_by_key(|layer| std::cmp::Reverse(total(layer)));
-        layers.truncate(NAMED);
+        let room = (frame.height() - 2.0 * space::S) / LINE - 1.0;
+        let fits = (0..NAMED).take_while(|place| to_f32_place(place + 1) <= room);
+        layers.truncate(fits.count());
         let lines = to_f32_place(layers.len() + 1);
         let area = Size::new(WIDTH, lines * LINE + 2.0 * space::S);
         let left = if x + space::S + WIDTH < frame.width() {
