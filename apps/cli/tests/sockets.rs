@@ -176,6 +176,41 @@ fn who_holds_what() {
 }
 
 #[cfg(target_os = "linux")]
+/// A server that closes first leaves its port in time-wait (RFC 9293, 3.6.1).
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_that_are_over_are_counted_not_listed() {
+    use std::io::Read;
+    use std::net::TcpStream;
+    let _alone = alone();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(address).unwrap();
+        drop(server.accept().unwrap());
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    }
+    let port = address.port().to_string();
+    let output = run(&["who", &port]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains(&format!("[{}]", std::process::id())));
+    let over = "and 3 connections in time-wait: over, and held by nobody";
+    assert_eq!(stderr(&output).trim(), over);
+
+    drop(server);
+    let output = run(&["who", &port]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "");
+    let told = stderr(&output);
+    let nobody = format!("nobody that can be seen here holds {port}");
+    assert_eq!(told.lines().collect::<Vec<_>>(), [nobody.as_str(), over]);
+    // Those who read JSON choose for themselves.
+    let lines = json_lines(&stdout(&run(&["who", "--json", &port])));
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+}
+
 #[test]
 fn the_tree_shows_who_started_whom() {
     let _alone = alone();

@@ -257,9 +257,13 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
     let total = report.total();
     let flows = report.flows.len() as u64 + report.unlisted_flows();
     let (from, to) = report.span.unwrap_or((Duration::ZERO, Duration::ZERO));
+    // Apart from the table above, if there is one.
+    if flows > 0 {
+        writeln!(out)?;
+    }
     writeln!(
         out,
-        "\n{}, {} in {}, {} ({}, {})",
+        "{}, {} in {}, {} ({}, {})",
         format::count(total.packets, "packet"),
         format::bytes(total.bytes),
         format::count(flows, "flow"),

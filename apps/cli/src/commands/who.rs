@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use flowner_core::Programs;
 use flowner_core::attribution::{Attributor, Ownership, Socket, SocketQuery};
+use flowner_core::socket_state_name;
 use flowner_core::who::WhoTarget;
 use flowner_core::wire::{HeadLine, OwnershipLine};
 
@@ -44,14 +45,41 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
         .collect();
     if args.json {
         sockets::write_json(&found, out)?;
-    } else if found.is_empty() {
-        say(nobody(&target, &text));
     } else {
-        out.table(&sockets::table(&found, out.width()))?;
+        tell_sockets(&target, &text, &found, out)?;
     }
     Ok(exit_code(
         found.iter().any(|socket| socket.owner.is_named()),
     ))
+}
+
+/// A row for each socket that somebody may hold; what is left over of others is counted.
+fn tell_sockets(
+    target: &WhoTarget,
+    text: &str,
+    found: &[Socket],
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let (over, held): (Vec<_>, Vec<_>) = found.iter().cloned().partition(is_over);
+    if held.is_empty() {
+        say(nobody(target, text));
+    } else {
+        out.table(&sockets::table(&held, out.width()))?;
+    }
+    if !over.is_empty() {
+        out.flush()?;
+        let connections = format::count(over.len() as u64, "connection");
+        say(format_args!(
+            "and {connections} in time-wait: over, and held by nobody"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a socket is what the kernel keeps of a connection that is over, for a minute
+/// (RFC 9293, 3.6.1). A busy server has thousands.
+fn is_over(socket: &Socket) -> bool {
+    socket_state_name(socket) == Some("time-wait") && !socket.owner.is_named()
 }
 
 fn nobody(target: &WhoTarget, text: &str) -> String {

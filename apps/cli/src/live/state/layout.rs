@@ -20,8 +20,8 @@ pub(crate) struct Areas {
     pub(crate) footer: Rect,
 }
 
-/// Lines that details have below the rows; they take the place of the rows where there
-/// is no room for both.
+/// Lines that details have below the rows; they take the place of all rows but one where
+/// there is no room for both.
 const DETAILS: u16 = 11;
 const ROOM_FOR_BOTH: u16 = 22;
 
@@ -44,17 +44,17 @@ impl Areas {
         let notice = notice.map_or(0, |notice| notice_lines(notice, area));
         // Text, marks, message: always, so that nothing moves while typing.
         let footer = if state.is_typing() { 3 } else { 1 };
-        let details = match (state.shows_details, area.height >= ROOM_FOR_BOTH) {
-            (false, _) => Constraint::Length(0),
-            (true, true) => Constraint::Length(DETAILS),
-            (true, false) => Constraint::Fill(u16::MAX),
+        let (rows, details) = match (state.shows_details, area.height >= ROOM_FOR_BOTH) {
+            (false, _) => (Constraint::Fill(1), Constraint::Length(0)),
+            (true, true) => (Constraint::Fill(1), Constraint::Length(DETAILS)),
+            (true, false) => (Constraint::Length(1), Constraint::Fill(1)),
         };
         let [heading, tabs, notice, titles, rows, details, footer] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(1),
             Constraint::Length(notice),
             Constraint::Length(1),
-            Constraint::Fill(1),
+            rows,
             details,
             Constraint::Length(footer),
         ])

@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::widgets::{Block, Borders, Clear, Widget};
+use unicode_width::UnicodeWidthChar;
 
 use super::theme::Theme;
 use super::{cells, line, put};
@@ -27,13 +28,13 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme)
     let mut rows = (0..inner.height).map(|number| line(inner, number));
     for (name, text) in &lines(state) {
         let width = usize::from(inner.width).saturating_sub(NAMES + 3).max(1);
-        let text: Vec<char> = printable(text).chars().collect();
+        let text = printable(text);
         let style = if matches!(*name, "owner" | "program") {
             theme.strong()
         } else {
             Style::new()
         };
-        for (number, part) in text.chunks(width).take(MAX_LINES).enumerate() {
+        for (number, part) in wrapped(&text, width).take(MAX_LINES).enumerate() {
             let Some(row) = rows.next() else { return };
             let name = if number == 0 { name } else { "" };
             let x = put(
@@ -43,9 +44,42 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme)
                 &cells::fit(name, NAMES, false),
                 theme.faint(),
             );
-            let part: String = part.iter().collect();
-            put(buffer, row, x + 1, &part, style);
+            put(buffer, row, x + 1, part, style);
         }
+    }
+}
+
+/// The lines of a text: they end at blanks, where there are such.
+fn wrapped(text: &str, width: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (line, after) = first_line(rest, width);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+/// As much of a text as has room in `width` columns, and what follows.
+fn first_line(text: &str, width: usize) -> (&str, &str) {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        used += character.width().unwrap_or(0);
+        used > width
+    });
+    let Some((end, _)) = end else {
+        return (text, "");
+    };
+    // What is wider than all of the line has it alone.
+    let end = end.max(text.chars().next().map_or(0, char::len_utf8));
+    let (line, after) = text.split_at(end);
+    let last = if after.starts_with(' ') {
+        Some(end)
+    } else {
+        line.rfind(' ')
+    };
+    match last.map_or("", |last| line[..last].trim_end()) {
+        "" => (line, after),
+        line => (line, text[line.len()..].trim_start()),
     }
 }
 
@@ -278,4 +312,37 @@ fn traffic(data: &Data, item: &Item) -> String {
 
 fn ago(now: SystemTime, then: SystemTime) -> String {
     format::duration(now.duration_since(then).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(text: &str, width: usize, expected: &[&str]) {
+        let lines: Vec<_> = wrapped(text, width).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn lines_end_at_blanks() {
+        check("", 5, &[]);
+        check("one two three", 7, &["one two", "three"]);
+        check("one two three", 8, &["one two", "three"]);
+        check("one two", 6, &["one", "two"]);
+        // Paths have none.
+        check("of /usr/bin/curl", 8, &["of", "/usr/bin", "/curl"]);
+        check("日本語", 4, &["日本", "語"]);
+        check("日本", 1, &["日", "本"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_blanks_is_lost(text in "[a-zé日 ]{0,40}", width in 1_usize..12) {
+            let without_blanks = |text: &str| text.replace(' ', "");
+            let lines: Vec<_> = wrapped(text.trim(), width).collect();
+            prop_assert_eq!(without_blanks(&lines.concat()), without_blanks(&text));
+        }
+    }
 }
