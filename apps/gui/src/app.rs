@@ -22,7 +22,11 @@ use crate::session::{Condition, Origin, Session};
 use crate::settings::{Settings, Store};
 use crate::theme::Colors;
 use crate::viewpoint::Viewpoint;
-use tasks::{ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint, scroll_help};
+use crate::widget::reach::below_sheet;
+use tasks::{
+    ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint, reach_next,
+    reach_previous, scroll_help,
+};
 
 /// All that the app knows.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub enum Message {
     SystemThemeChanged(Mode),
     /// Pictures are there in place of letters.
     IconsFound,
+    /// Something else has the keys.
+    Reached,
     CheckedUp(Checkup),
     Looked(devices::Looks),
     /// Of the session with this number.
@@ -160,6 +166,11 @@ impl App {
         self.session.as_ref()?.picture.as_deref()
     }
 
+    /// Whether the page that is shown has a sheet upon it.
+    pub(crate) fn has_sheet(&self) -> bool {
+        self.page == Page::Inspect && self.inspect.has_sheet()
+    }
+
     /// Takes in what happened.
     pub fn update(&mut self, message: Message) -> Task<Message> {
         self.drawings += 1;
@@ -193,7 +204,10 @@ impl App {
             }
             Message::PathChosen(Some(path)) => self.inspect.choose_path(&path),
             // What is drawn next has them.
-            Message::IconsFound | Message::FileChosen(None) | Message::PathChosen(None) => {}
+            Message::IconsFound
+            | Message::Reached
+            | Message::FileChosen(None)
+            | Message::PathChosen(None) => {}
             Message::Exported(result) => {
                 self.notice = Some(match result {
                     Ok(flows) => format!("Wrote {}", format::counted(flows as u64, "flow")),
@@ -233,6 +247,11 @@ impl App {
 
     /// Does what a key asks for: here what is the same everywhere, else on the page.
     fn intend(&mut self, intent: Intent) -> Task<Message> {
+        match intent {
+            Intent::NextControl => return reach_next(),
+            Intent::PreviousControl => return reach_previous(),
+            _ => {}
+        }
         if self.has_help {
             return self.read_help(intent);
         }
@@ -520,7 +539,8 @@ impl App {
 
     /// What is shown.
     pub fn view(&self) -> Element<'_, Message> {
-        let page = crate::page::frame(self, self.view_page());
+        let is_covered = self.has_help || self.viewpoint.is_some();
+        let page = below_sheet(crate::page::frame(self, self.view_page()), is_covered);
         let sheet = if self.has_help {
             Some(help::view(Message::HelpClosed, self.colors()))
         } else {

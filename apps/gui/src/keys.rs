@@ -40,6 +40,9 @@ pub enum Intent {
     SortNext,
     SortPrevious,
     SortReverse,
+    /// Gives the keys to the next button or field.
+    NextControl,
+    PreviousControl,
     Larger,
     Smaller,
     NormalSize,
@@ -71,6 +74,7 @@ pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
             shortcut("x", "Stop capturing", Intent::Stop),
             shortcut("Ctrl O", "Open a capture file", Intent::OpenFile),
             shortcut("w", "Whose capture a file is", Intent::Viewpoint),
+            shortcut("Tab", "The next button or field", Intent::NextControl),
             shortcut("?", "This help", Intent::Help),
             shortcut("Esc", "Close, or clear", Intent::Leave),
         ],
@@ -107,6 +111,7 @@ pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
 /// What a key that was pressed asks for.
 pub fn intent(key: &Key, modifiers: Modifiers) -> Option<Intent> {
     match key {
+        Key::Named(Named::Tab) if modifiers.shift() => Some(Intent::PreviousControl),
         Key::Named(named) => of_named(*named),
         Key::Character(text) if modifiers.command() => of_command(text),
         Key::Character(text) if !modifiers.alt() => of_character(text),
@@ -126,6 +131,7 @@ const fn of_named(key: Named) -> Option<Intent> {
         Named::Escape => Intent::Leave,
         Named::Space => Intent::Pause,
         Named::F1 => Intent::Help,
+        Named::Tab => Intent::NextControl,
         _ => return None,
     })
 }
@@ -332,6 +338,7 @@ mod tests {
         let shown = shown.split("  ").last().unwrap();
         let key = match shown {
             "Space" => Key::Named(Named::Space),
+            "Tab" => Key::Named(Named::Tab),
             "Esc" => Key::Named(Named::Escape),
             "Enter" => Key::Named(Named::Enter),
             "PgUp" => Key::Named(Named::PageUp),

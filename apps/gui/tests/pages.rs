@@ -198,6 +198,45 @@ fn help_is_one_key_away() {
 }
 
 #[test]
+fn buttons_are_reached_and_pressed_by_keys() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    // Start, Overview, Inspect.
+    for _ in 0..3 {
+        stage.reach_next();
+    }
+    stage.run("type enter");
+    stage.expect("Service");
+    // Program; nothing can be paused or stopped; the settings.
+    stage.reach_next();
+    stage.reach_next();
+    stage.run("type enter");
+    stage.expect("Theme");
+    // Away from the button, then from the page.
+    stage.run("type escape");
+    stage.expect("Theme");
+    stage.run("type escape");
+    stage.expect("Programs");
+}
+
+#[test]
+fn below_a_sheet_nothing_is_reached() {
+    let mut stage = open(DEMO, &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.click("Inspect");
+    stage.expect("PID");
+    stage.type_text("c");
+    stage.expect("Columns");
+    // The first of the sheet.
+    stage.reach_next();
+    stage.run("type enter");
+    stage.until(|stage| stage.times("Program") == 2);
+    stage.run("type escape");
+    stage.run("type escape");
+    stage.expect_no("Columns");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_said_so() {
     let origin = Origin::File("/no/such/file.pcap".into());
     let mut stage = open(Some(origin), &Settings::default(), WINDOW);
@@ -266,6 +305,7 @@ fn in_a_narrow_window_devices_have_their_names() {
 #[test]
 fn settings_wrap_in_a_narrow_window() {
     let mut stage = open(DEMO, &Settings::default(), Size::new(600.0, 1_000.0));
+    stage.expect("In at the end");
     stage.type_text(",");
     for text in ["Contrast", "200 %", "Packets"] {
         stage.expect_in_sight(text);

@@ -26,6 +26,16 @@ pub(super) fn focus_viewpoint() -> Task<Message> {
     iced::widget::operation::focus(viewpoint::FIELD)
 }
 
+/// Gives the keys to the next button or field.
+pub(super) fn reach_next() -> Task<Message> {
+    iced::widget::operation::focus_next().chain(Task::done(Message::Reached))
+}
+
+/// Gives the keys to the button or field before.
+pub(super) fn reach_previous() -> Task<Message> {
+    iced::widget::operation::focus_previous().chain(Task::done(Message::Reached))
+}
+
 /// Moves the help by so many lines, where it does not fit.
 pub(super) fn scroll_help(lines: f32) -> Task<Message> {
     let offset = AbsoluteOffset {

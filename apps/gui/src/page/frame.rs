@@ -15,17 +15,18 @@ use crate::theme::{Colors, FONT, measure, size, space, style};
 use crate::viewpoint::tell;
 use crate::widget::fit::fitted;
 use crate::widget::parts;
+use crate::widget::reach::{below_sheet, reached};
 
 /// A page with what is around it.
 pub fn frame<'a>(app: &'a App, page: Element<'a, Message>) -> Element<'a, Message> {
     let colors = app.colors();
-    let bar = responsive(move |room| view_bar(app, colors, room.width));
+    let bar = responsive(move |room| view_bar(app, colors, room.width)).height(measure::BAR);
     let whole = column![
-        bar.height(measure::BAR),
+        below_sheet(bar, app.has_sheet()),
         parts::rule(colors),
         container(page).height(Fill).width(Fill).clip(true),
         parts::rule(colors),
-        view_status(app, colors),
+        below_sheet(view_status(app, colors), app.has_sheet()),
     ];
     container(whole)
         .width(Fill)
@@ -40,6 +41,7 @@ fn view_bar(app: &App, colors: Colors, width: f32) -> Element<'_, Message> {
         .padding(0)
         .on_press(go(Page::Start))
         .style(style::quiet(colors, app.page == Page::Start));
+    let home = reached(home, Some(go(Page::Start)), colors.accent);
     let home = parts::hinted(home, "Devices, files, demo (0)", colors);
     let has_session = app.session.is_some();
     let tabs = has_session.then(|| {

@@ -20,6 +20,7 @@ use crate::keys::Intent;
 use crate::picture::Glyph;
 use crate::theme::{Colors, size, space, style};
 use crate::widget::parts;
+use crate::widget::reach::{below_sheet, reached};
 use crate::widget::table::{Mark, Table};
 
 /// The field in which is searched.
@@ -118,6 +119,11 @@ impl State {
     pub fn search(&mut self, query: String) {
         self.error = Filter::parse(&query).err();
         self.query = query;
+    }
+
+    /// Whether a sheet is open.
+    pub fn has_sheet(&self) -> bool {
+        self.sheet != Sheet::None
     }
 
     /// The place where what is shown is to be written.
@@ -298,17 +304,17 @@ impl State {
             parts::rule(colors),
             row![list].push(detail).height(Fill),
         ];
-        match &self.sheet {
-            Sheet::None => page.into(),
-            Sheet::Columns => {
-                let sheet = columns_sheet(&context.settings.columns, colors);
-                iced::widget::stack![page, parts::above(sheet, Message::SheetClosed)].into()
-            }
+        let sheet = match &self.sheet {
+            Sheet::None => None,
+            Sheet::Columns => Some(columns_sheet(&context.settings.columns, colors)),
             Sheet::Export { format, path } => {
-                let sheet = export_sheet::view(*format, path, picture.listed.len(), colors);
-                iced::widget::stack![page, parts::above(sheet, Message::SheetClosed)].into()
+                let flows = picture.listed.len();
+                Some(export_sheet::view(*format, path, flows, colors))
             }
-        }
+        };
+        let page = below_sheet(page, sheet.is_some());
+        let sheet = sheet.map(|sheet| parts::above(sheet, Message::SheetClosed));
+        iced::widget::stack![page].push(sheet).into()
     }
 
     fn view_bar<'a>(&'a self, picture: &Picture, colors: Colors) -> Element<'a, Message> {
@@ -502,12 +508,13 @@ fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
                 if is_shown { colors.text } else { colors.muted }
             ),
         ];
-        button(inside)
+        let toggled = Message::ColumnToggled(column);
+        let pressed = button(inside)
             .width(132)
             .padding([space::XS, space::S])
-            .on_press(Message::ColumnToggled(column))
-            .style(style::quiet(colors, false))
-            .into()
+            .on_press(toggled.clone())
+            .style(style::quiet(colors, false));
+        reached(pressed, Some(toggled), colors.accent)
     };
     let rows = Column::ALL.chunks(4).map(|columns| {
         let choices = columns.iter().map(|column| choice(*column));

@@ -8,6 +8,7 @@ use crate::format::{self, Unit};
 use crate::settings::{ENDED_FLOWS, Settings, ZOOMS};
 use crate::theme::{Colors, Scheme, measure, space, style};
 use crate::widget::parts;
+use crate::widget::reach::reached;
 
 #[derive(Debug, Clone, Copy)]
 pub enum Message {
@@ -118,11 +119,11 @@ fn part<'a>(
 
 fn choice<'a>(word: String, is_on: bool, message: Message, colors: Colors) -> Element<'a, Message> {
     let color = if is_on { colors.text } else { colors.muted };
-    button(parts::body(word, color))
+    let pressed = button(parts::body(word, color))
         .padding([5.0, 11.0])
         .on_press(message)
-        .style(style::quiet(colors, is_on))
-        .into()
+        .style(style::quiet(colors, is_on));
+    reached(pressed, Some(message), colors.accent)
 }
 
 /// A theme, in its own colours.
@@ -147,9 +148,10 @@ fn chip<'a>(scheme: Scheme, is_dark: bool, is_on: bool, colors: Colors) -> Eleme
             ..container::Style::default()
         });
     let color = if is_on { colors.text } else { colors.muted };
-    button(column![sample, parts::small(scheme.name(), color)].spacing(space::XS))
+    let chosen = Message::SchemeChosen(scheme);
+    let pressed = button(column![sample, parts::small(scheme.name(), color)].spacing(space::XS))
         .padding(2)
-        .on_press(Message::SchemeChosen(scheme))
-        .style(style::link(colors))
-        .into()
+        .on_press(chosen)
+        .style(style::link(colors));
+    reached(pressed, Some(chosen), colors.accent)
 }

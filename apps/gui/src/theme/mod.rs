@@ -47,6 +47,8 @@ pub mod measure {
     pub const ICON: f32 = 16.0;
     /// A line between parts.
     pub const HAIRLINE: f32 = 1.0;
+    /// The line around what has the keys.
+    pub const RING: f32 = 2.0;
     /// How round corners are.
     pub const RADIUS: f32 = 5.0;
 }

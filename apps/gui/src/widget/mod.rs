@@ -3,5 +3,6 @@
 pub mod chart;
 pub mod fit;
 pub mod parts;
+pub mod reach;
 pub mod sparkline;
 pub mod table;

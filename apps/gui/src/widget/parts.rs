@@ -9,6 +9,7 @@ use iced::{Center, Color, Element, Fill, Length, Theme};
 use crate::format::Quantity;
 use crate::picture::{Glyph, Picture};
 use crate::theme::{Colors, STRONG, measure, size, space, style};
+use crate::widget::reach::reached;
 
 /// Text of nearly everything.
 pub fn body<'a>(content: impl text::IntoFragment<'a>, color: Color) -> text::Text<'a> {
@@ -132,9 +133,9 @@ pub fn tool<'a, Message: Clone + 'a>(
     let inside = container(icon(which, color)).center(28);
     let pressed = button(inside)
         .padding(0)
-        .on_press_maybe(message)
+        .on_press_maybe(message.clone())
         .style(style::quiet(colors, is_on));
-    hinted(pressed, hint, colors)
+    hinted(reached(pressed, message, colors.accent), hint, colors)
 }
 
 /// The same element, with a hint when the pointer is on it.
@@ -161,11 +162,13 @@ pub fn press<'a, Message: Clone + 'a>(
     let inside = text(word).size(size::BODY);
     let pressed = button(inside)
         .padding([6.0, space::M])
-        .on_press_maybe(message);
+        .on_press_maybe(message.clone());
     if is_primary {
-        pressed.style(style::primary(colors)).into()
+        // Around what has that colour, another one.
+        reached(pressed.style(style::primary(colors)), message, colors.text)
     } else {
-        pressed.style(style::secondary(colors)).into()
+        let pressed = pressed.style(style::secondary(colors));
+        reached(pressed, message, colors.accent)
     }
 }
 
@@ -175,11 +178,11 @@ pub fn link<'a, Message: Clone + 'a>(
     message: Message,
     colors: Colors,
 ) -> Element<'a, Message> {
-    button(small(words, colors.accent).wrapping(text::Wrapping::None))
+    let pressed = button(small(words, colors.accent).wrapping(text::Wrapping::None))
         .padding([0.0, space::XS])
-        .on_press(message)
-        .style(style::quiet(colors, false))
-        .into()
+        .on_press(message.clone())
+        .style(style::quiet(colors, false));
+    reached(pressed, Some(message), colors.accent)
 }
 
 /// One of several, of which one is chosen.
@@ -189,11 +192,11 @@ pub fn tab<'a, Message: Clone + 'a>(
     message: Message,
     colors: Colors,
 ) -> Element<'a, Message> {
-    button(text(word).size(size::BODY))
+    let pressed = button(text(word).size(size::BODY))
         .padding([5.0, 11.0])
-        .on_press(message)
-        .style(style::quiet(colors, is_on))
-        .into()
+        .on_press(message.clone())
+        .style(style::quiet(colors, is_on));
+    reached(pressed, Some(message), colors.accent)
 }
 
 /// A short word with an outline.

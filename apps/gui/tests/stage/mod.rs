@@ -33,6 +33,8 @@ pub(crate) struct Stage<P: Program> {
     program: P,
     emulator: Emulator<P>,
     events: mpsc::Receiver<Event<P>>,
+    /// How much was done that takes a moment.
+    performed: usize,
 }
 
 /// The app as it opens with this origin, in a window of this size.
@@ -74,6 +76,7 @@ pub(crate) fn open_kept(
         program,
         emulator,
         events,
+        performed: 0,
     };
     assert!(stage.settle());
     (stage, file)
@@ -86,7 +89,10 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.events.try_recv() {
-                Ok(Event::Action(action)) => self.emulator.perform(&self.program, action),
+                Ok(Event::Action(action)) => {
+                    self.performed += 1;
+                    self.emulator.perform(&self.program, action);
+                }
                 Ok(Event::Failed(_)) => return false,
                 Ok(Event::Ready) => return true,
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
@@ -110,6 +116,13 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
             assert!(Instant::now() < deadline, "never possible: {instruction}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Goes to the next button or field, and waits until it has the keys and that is drawn.
+    pub(crate) fn reach_next(&mut self) {
+        let before = self.performed;
+        self.run("type tab");
+        self.until(|stage| stage.performed >= before + 2);
     }
 
     /// Waits until something is shown.
@@ -154,6 +167,11 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
     /// Whether this is shown now.
     pub(crate) fn has(&mut self, text: &str) -> bool {
         self.texts().iter().any(|(shown, _)| shown == text)
+    }
+
+    /// How often this is shown now.
+    pub(crate) fn times(&mut self, text: &str) -> usize {
+        self.texts().iter().filter(|it| it.0 == text).count()
     }
 
     /// Whether something is shown now that contains this.
