@@ -45,6 +45,7 @@ mod processes;
 mod query;
 mod service;
 pub mod snapshot;
+mod spotter;
 
 /// The examples of the README are tests.
 #[cfg(doctest)]
@@ -60,3 +61,4 @@ pub use processes::Processes;
 pub use query::{Protocol, SocketQuery};
 pub use service::Service;
 pub use snapshot::{Glance, Glanced, Snapshot, Socket, SocketState, SocketTable};
+pub use spotter::Spotter;

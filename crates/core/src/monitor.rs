@@ -8,7 +8,7 @@
 //! background.
 
 mod ahead;
-mod glances;
+mod asker;
 mod input;
 mod packets;
 mod pump;
@@ -20,11 +20,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Attributor, Glanced, Lookup, Ownership, PolicyConfig, Service, Waiter,
+    self as attribution, Attributor, Lookup, Ownership, PolicyConfig, Service, Spotter, Waiter,
 };
 use flowner_capture::Statistics;
 
-use self::glances::{Glances, PutOff};
+use self::asker::Asker;
 use self::input::Opened;
 use self::packets::{Counter, Intake};
 use self::pump::Pump;
@@ -181,8 +181,7 @@ impl Monitor {
         let input = opened.info.clone();
         let counter = Counter {
             shared: Arc::clone(&shared),
-            glances: Glances::new(service.as_ref().and_then(|service| service.take_glance())),
-            service: service.clone(),
+            spotter: service.clone().map(Spotter::new),
             guesses: config.reading.guess_local
                 && opened.whose == Whose::Unknown
                 && shared.recorder.is_none(),
@@ -216,9 +215,8 @@ impl Monitor {
             let mut effects = Vec::new();
             let now = self.clock.as_ref().map_or_else(now, demo::Clock::now);
             self.shared.ledger().advance(now, &mut effects);
-            let service = self.service.as_deref();
-            self.shared
-                .carry_out(&mut effects, service, &mut Glances::none());
+            let mut asker = Asker::of_service(self.service.as_deref());
+            self.shared.carry_out(&mut effects, &mut asker);
         }
         let parts = self.shared.parts();
         let status = self.shared.status();
@@ -353,75 +351,34 @@ impl Shared {
             last,
         } = event;
         self.write_down(waiter, ownership, last, &mut effects);
-        self.carry_out(&mut effects, None, &mut Glances::none());
+        self.carry_out(&mut effects, &mut Asker::Nobody);
     }
 
     /// Does what the books asked for. An answer that is there at once is written
     /// down, which may ask for more.
-    fn carry_out(
-        &self,
-        effects: &mut Vec<Effect>,
-        service: Option<&Service>,
-        glances: &mut Glances,
-    ) {
+    fn carry_out(&self, effects: &mut Vec<Effect>, asker: &mut Asker<'_>) {
         let mut more = Vec::new();
-        if let Some(service) = service {
-            self.settle(&mut more, service, glances, false);
+        for (waiter, lookup) in asker.settle() {
+            self.looked_up(waiter, lookup, &mut more);
         }
         while !effects.is_empty() || !more.is_empty() {
             for effect in effects.drain(..) {
-                match (effect, service) {
-                    (Effect::Tell(event), _) => self.tell(*event),
-                    (Effect::Ask(waiter, question), Some(service)) => {
-                        let seen = glances.ask(waiter, question);
-                        if seen != Glanced::Later {
-                            let seen = seen.told();
-                            let lookup = service.lookup_glanced(waiter, question, seen);
+                match effect {
+                    Effect::Tell(event) => self.tell(*event),
+                    Effect::Ask(waiter, question) => {
+                        if let Some(lookup) = asker.opened(waiter, question) {
                             self.looked_up(waiter, lookup, &mut more);
                         }
                     }
-                    (Effect::PacketSeen(waiter, tells), Some(service)) => {
-                        let better = service
-                            .packet_seen(waiter)
-                            .filter(|_| tells)
-                            .and_then(|query| glances.closer(&query))
-                            .and_then(|seen| service.glanced(waiter, seen));
-                        if let Some(better) = better {
+                    Effect::PacketSeen(waiter, tells) => {
+                        if let Some(better) = asker.packet_seen(waiter, tells) {
                             self.write_down(waiter, better, false, &mut more);
                         }
                     }
-                    (Effect::End(waiter), Some(service)) if !glances.end(waiter) => {
-                        service.end(waiter);
-                    }
-                    (Effect::Ask(..) | Effect::PacketSeen(..) | Effect::End(_), _) => {}
+                    Effect::End(waiter) => asker.ended(waiter),
                 }
             }
             std::mem::swap(effects, &mut more);
-        }
-    }
-
-    /// Asks for what was put off: all of it, or what a glance tells by now.
-    fn settle(
-        &self,
-        effects: &mut Vec<Effect>,
-        service: &Service,
-        glances: &mut Glances,
-        all: bool,
-    ) {
-        for (
-            PutOff {
-                waiter,
-                question,
-                is_over,
-            },
-            seen,
-        ) in glances.settled(all)
-        {
-            let lookup = service.lookup_glanced(waiter, question, seen);
-            self.looked_up(waiter, lookup, effects);
-            if is_over {
-                service.end(waiter);
-            }
         }
     }
 

@@ -69,6 +69,16 @@ pub enum Lookup {
     Refused,
 }
 
+impl Lookup {
+    /// The owner, as far as it was told at once.
+    pub fn told(self) -> Option<Ownership> {
+        match self {
+            Self::Known(ownership) | Self::SoFar(ownership) => Some(ownership),
+            Self::Waiting | Self::Refused => None,
+        }
+    }
+}
+
 /// What to ask the socket table now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

@@ -128,7 +128,6 @@ mod tests {
     use flowner_capture::LinkType;
     use flowner_capture::pcapng::{Interface, Section, Writer};
 
-    use super::super::glances::Glances;
     use super::super::input::Opened;
     use super::super::pump::Pump;
     use super::super::{Shared, Status};
@@ -200,8 +199,7 @@ mod tests {
             intake: Intake::new(&config.reading),
             counter: Counter {
                 shared,
-                service: None,
-                glances: Glances::none(),
+                spotter: None,
                 guesses: config.reading.guess_local,
                 effects: Vec::new(),
             },

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_attribution::Service;
+use flowner_attribution::Spotter;
 use flowner_capture::{Progress, RawPacket, decode};
 use flowner_flows::Packet;
 
 use super::Shared;
-use super::glances::Glances;
+use super::asker::Asker;
 use crate::config::{Moment, Reading};
 use crate::convert;
 use crate::guess;
@@ -125,9 +125,8 @@ impl Range {
 /// What counts packets: the books, and those to whom they give work.
 pub(super) struct Counter {
     pub(super) shared: Arc<Shared>,
-    pub(super) service: Option<Arc<Service>>,
     /// Asks for the owners of new flows before their sockets are gone.
-    pub(super) glances: Glances,
+    pub(super) spotter: Option<Spotter>,
     /// Whether it is yet to be guessed whose the packets are.
     pub(super) guesses: bool,
     pub(super) effects: Vec<Effect>,
@@ -197,18 +196,22 @@ impl Counter {
 
     /// Does what the books asked for.
     pub(super) fn carry_out(&mut self) {
-        let service = self.service.as_deref();
-        self.shared
-            .carry_out(&mut self.effects, service, &mut self.glances);
+        let mut asker = Asker::of_spotter(self.spotter.as_mut());
+        self.shared.carry_out(&mut self.effects, &mut asker);
     }
 
-    /// Asks for what was put off, whether a glance tells more by now or not.
+    /// Asks for all that was put off.
     pub(super) fn settle(&mut self) {
-        if let Some(service) = self.service.as_deref() {
-            self.shared
-                .settle(&mut self.effects, service, &mut self.glances, true);
+        let settled = self.spotter.as_mut().map(Spotter::settle_all);
+        for (waiter, lookup) in settled.into_iter().flatten() {
+            self.shared.looked_up(waiter, lookup, &mut self.effects);
         }
         self.carry_out();
+    }
+
+    /// How long a packet may be waited for, as far as that matters here.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.spotter.as_ref().and_then(Spotter::patience)
     }
 
     /// Tells how far the input was read.

@@ -29,7 +29,9 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) fn run(mut self) {
-        self.counter.glances.prepare();
+        if let Some(spotter) = &mut self.counter.spotter {
+            spotter.prepare();
+        }
         // A pipe has no size: what it gives is to be seen at once, as from a device.
         let is_file = self.feed.progress().is_some() && self.counter.shared.recorder.is_none();
         let ending = if is_file {
@@ -62,8 +64,8 @@ impl Pump {
 
     /// Takes one packet, or whatever else comes.
     fn step(&mut self, batch: &mut Batch) -> Result<Option<Ending>, flowner_capture::Error> {
-        let patience = self.counter.glances.patience();
-        match self.feed.next_within(patience)? {
+        let patience = self.counter.patience();
+        match self.feed.next_within(patience.unwrap_or(Duration::MAX))? {
             Next::Packet(packet) => {
                 let is_taken = self.intake.take(&packet, batch);
                 if !is_taken || batch.len() < self.counter.at_least(1) {
@@ -77,7 +79,7 @@ impl Pump {
                     self.refresh_counters();
                 }
             }
-            Next::Idle if self.counter.glances.has_any_put_off() => {}
+            Next::Idle if patience.is_some() => {}
             Next::Idle => {
                 self.counter.advance(now());
                 self.refresh_counters();

@@ -1,0 +1,57 @@
+//! Who asks for owners: another one on each thread.
+
+use flowner_attribution::{Lookup, Ownership, Question, Service, Spotter, Waiter};
+
+/// What of the service a thread can use.
+pub(super) enum Asker<'a> {
+    /// Nothing: no owners are looked up, or an answer is written down.
+    Nobody,
+    /// All but glances.
+    Service(&'a Service),
+    /// The thread that captures.
+    Spotter(&'a mut Spotter),
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn of_service(service: Option<&'a Service>) -> Self {
+        service.map_or(Self::Nobody, Self::Service)
+    }
+
+    pub(super) fn of_spotter(spotter: Option<&'a mut Spotter>) -> Self {
+        spotter.map_or(Self::Nobody, Self::Spotter)
+    }
+
+    pub(super) fn opened(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
+        match self {
+            Self::Nobody => None,
+            Self::Service(service) => Some(service.lookup(waiter, question)),
+            Self::Spotter(spotter) => spotter.opened(waiter, question),
+        }
+    }
+
+    pub(super) fn packet_seen(&mut self, waiter: Waiter, tells: bool) -> Option<Ownership> {
+        match self {
+            Self::Nobody => None,
+            Self::Service(service) => {
+                service.packet_seen(waiter);
+                None
+            }
+            Self::Spotter(spotter) => spotter.packet_seen(waiter, tells),
+        }
+    }
+
+    pub(super) fn ended(&mut self, waiter: Waiter) {
+        match self {
+            Self::Nobody => {}
+            Self::Service(service) => service.end(waiter),
+            Self::Spotter(spotter) => spotter.ended(waiter),
+        }
+    }
+
+    pub(super) fn settle(&mut self) -> Vec<(Waiter, Lookup)> {
+        match self {
+            Self::Nobody | Self::Service(_) => Vec::new(),
+            Self::Spotter(spotter) => spotter.settle(),
+        }
+    }
+}
