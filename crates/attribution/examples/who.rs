@@ -20,10 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let snapshot = Attributor::new()?.snapshot()?;
     for socket in snapshot.sockets().iter().filter(is_wanted) {
-        for process in socket.owner.processes() {
-            let (protocol, local) = (socket.protocol, socket.local);
-            println!("{protocol} {local} {} {}", process.pid, process.name);
-        }
+        println!("{} {} {}", socket.protocol, socket.local, socket.owner);
     }
     Ok(())
 }

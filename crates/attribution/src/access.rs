@@ -6,6 +6,7 @@ mod platform;
 
 /// One kind of thing that answers are made of, and how much of it may be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sight {
     /// What it is.
     pub subject: Subject,

@@ -20,9 +20,72 @@
 //!
 //! * [`Attributor`]: one question at a time, or [all sockets](Attributor::snapshot).
 //! * [`Service`]: a background thread with cache, history and retries, for programs
-//!   that watch flows come and go.
+//!   that watch flows come and go; those that capture packets ask it through a [`Spotter`].
 //! * [`policy::Policy`]: the state machine inside the service, for programs that
-//!   bring their own clock and threads.
+//!   bring their own clock and threads; see [below](#your-own-clock-and-threads).
+//!
+//! # Who waits for what
+//!
+//! [`Attributor`] asks the system on the thread that calls it: microseconds for one
+//! connection and milliseconds for all sockets on Linux, up to a tenth of a second through
+//! the portable table. It moves between threads, and is used by one at a time.
+//!
+//! [`Service`] can be shared between threads. None of its methods asks the system or waits
+//! for an answer, so a capturing thread may call them for each packet; only
+//! [`finish`](Service::finish) and dropping it wait, for the look under way. Answers are
+//! handed to a closure on the thread of the service, one after the other: while it runs,
+//! no others are looked for, so it passes them on.
+//!
+//! [`Spotter`] is the service as the thread that captures asks it; it glances at sockets
+//! on that thread, which takes microseconds. A flow within this host has two owners: each
+//! end is asked for under a number ([`Waiter`]) of its own. The example `capture_loop` shows
+//! all that is called, and when.
+//!
+//! # Your own clock and threads
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::{Instant, SystemTime};
+//!
+//! use flowner_attribution::policy::{Facts, Policy, Request};
+//! use flowner_attribution::{
+//!     Lookup, Opened, PolicyConfig, Question, SocketQuery, SocketTable, Waiter, snapshot,
+//! };
+//!
+//! /// Asks the table, on whatever thread.
+//! fn ask(table: &mut dyn SocketTable, request: &Request) -> Facts {
+//!     let facts = if table.finds_exactly() {
+//!         table.find_each(&request.queries).map(Facts::Answers)
+//!     } else {
+//!         table.snapshot().map(|all| Facts::Snapshot(Arc::new(all)))
+//!     };
+//!     facts.unwrap_or_else(|error| Facts::Failed(error.reason()))
+//! }
+//!
+//! let mut table = snapshot::best()?;
+//! let mut policy = Policy::new(PolicyConfig {
+//!     table_tells_remotes: table.tells_remotes(),
+//!     ..PolicyConfig::default()
+//! });
+//!
+//! let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+//! let question = Question {
+//!     query: SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?),
+//!     seen_at: SystemTime::now(),
+//!     opened: Opened::ByUs,
+//! };
+//! assert_eq!(policy.lookup(Waiter(1), question, Instant::now()), Lookup::Waiting);
+//!
+//! // A loop does this whenever `policy.poll_timeout()` has come, or something was told.
+//! while let Some(request) = policy.poll_request(Instant::now()) {
+//!     let facts = ask(&mut *table, &request);
+//!     policy.handle_answer(request.id, facts, Instant::now());
+//! }
+//! while let Some(event) = policy.poll_event() {
+//!     println!("{}: {}", event.waiter.0, event.ownership.verdict);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Matching
 //!
@@ -32,6 +95,13 @@
 //! dual-stack `[::]` socket serves IPv4 flows too, unless it refuses them. When
 //! several sockets fit equally well, all their processes are named
 //! ([`Verdict::Shared`]); if one of them may not be inspected, nobody is.
+//!
+//! # Features
+//!
+//! None is on by default. `test-util` adds `snapshot::fake`, a socket table that tells what a
+//! test puts there. `fuzzing` is for the fuzz targets of this repository, and no part of the
+//! interface.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
 pub mod access;

@@ -109,6 +109,30 @@ impl Verdict {
     }
 }
 
+/// In words, as far as one line tells it: `curl (4242)`, `nginx (7), nginx (8)`, `user ada,
+/// service sshd.service`, or why nobody can be named.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(process) => process.fmt(f),
+            Self::Shared(processes) => {
+                for (index, process) in processes.iter().enumerate() {
+                    let separator = if index > 0 { ", " } else { "" };
+                    write!(f, "{separator}{process}")?;
+                }
+                Ok(())
+            }
+            Self::Partial { user, unit } => match (user, unit) {
+                (Some(user), Some(unit)) => write!(f, "user {user}, {unit}"),
+                (Some(user), None) => write!(f, "user {user}"),
+                (None, Some(unit)) => unit.fmt(f),
+                (None, None) => f.write_str("a process that cannot be seen"),
+            },
+            Self::Unknown(reason) => reason.fmt(f),
+        }
+    }
+}
+
 /// Why nobody can be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -253,6 +277,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::UnitKind;
 
     fn answer(verdict: Verdict, matched: Option<Match>) -> Ownership {
         Ownership {
@@ -264,6 +289,34 @@ mod tests {
                 namespace: None,
             },
         }
+    }
+
+    #[test]
+    fn verdicts_are_told_in_one_line() {
+        let check = |verdict: Verdict, expected: &str| assert_eq!(verdict.to_string(), expected);
+        let process = |pid| Arc::new(Process::new(pid, "nginx"));
+        let user = || {
+            let name = Some("ada".to_owned());
+            Some(User { id: 7, name })
+        };
+        let unit = || {
+            let (kind, name) = (UnitKind::Service, "sshd.service".to_owned());
+            Some(Unit { kind, name })
+        };
+        let partial = |user, unit| Verdict::Partial { user, unit };
+        check(Verdict::Process(process(7)), "nginx (7)");
+        check(
+            Verdict::Shared(vec![process(7), process(8)]),
+            "nginx (7), nginx (8)",
+        );
+        check(partial(user(), unit()), "user ada, service sshd.service");
+        check(partial(user(), None), "user ada");
+        check(partial(None, unit()), "service sshd.service");
+        check(partial(None, None), "a process that cannot be seen");
+        check(
+            Verdict::Unknown(Reason::NotFound),
+            "no such socket was found",
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who may own a socket: processes, users, and the units they run in.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -56,6 +56,20 @@ impl Process {
             pid: self.pid,
             started: self.started,
         }
+    }
+}
+
+/// Name and pid, such as `curl (4242)`. A process chooses its name: control characters
+/// in it are escaped.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in self.name.chars() {
+            match char {
+                _ if char.is_control() => write!(f, "{}", char.escape_default())?,
+                _ => f.write_char(char)?,
+            }
+        }
+        write!(f, " ({})", self.pid)
     }
 }
 
@@ -167,6 +181,18 @@ mod tests {
             (Path::new("/bin/a"), true)
         );
         assert_eq!(split_deleted(""), (Path::new(""), false));
+    }
+
+    #[test]
+    fn a_name_cannot_write_over_a_terminal() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(Process::new(7, name).to_string(), expected);
+        };
+        check("curl", "curl (7)");
+        check(
+            "Isolated Web Co\u{1b}[2J\n",
+            r"Isolated Web Co\u{1b}[2J\n (7)",
+        );
     }
 
     #[test]

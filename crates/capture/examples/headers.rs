@@ -14,12 +14,16 @@ fn main() -> Result<(), Error> {
         })?,
         _ => Source::stdin(None)?,
     };
-    let link_type = source.link_type();
     loop {
         let packet = match source.next()? {
             Next::Packet(packet) => packet,
             Next::Idle => continue,
             Next::Stopped | Next::End => return Ok(()),
+        };
+        // A file may have packets of several devices, and some devices' cannot be decoded.
+        let Some(link_type) = packet.link_type else {
+            println!("of a link type that is not known");
+            continue;
         };
         match decode(link_type, packet.data, packet.wire_len) {
             Ok(headers) => println!("{headers:?}"),

@@ -17,8 +17,14 @@
 //!
 //! // A device works the same, with `Source::live`.
 //! let mut source = Source::file(capture_file(), Some("udp"))?;
-//! let link_type = source.link_type();
-//! while let Next::Packet(packet) = source.next()? {
+//! loop {
+//!     let packet = match source.next()? {
+//!         Next::Packet(packet) => packet,
+//!         Next::Idle => continue, // a device is silent: time for other things
+//!         Next::Stopped | Next::End => break,
+//!     };
+//!     // A file may have packets of several devices, and some devices' cannot be decoded.
+//!     let Some(link_type) = packet.link_type else { continue };
 //!     match decode(link_type, packet.data, packet.wire_len) {
 //!         Ok(headers) => println!("{} -> {}", headers.source, headers.destination),
 //!         Err(error) => println!("{}: {error}", error.kind()),
@@ -44,8 +50,20 @@
 //!
 //! [`Source`] is one device or one file behind one interface, [`devices`] lists what
 //! there is, and every [`Error`] says what to do about it. A source is read by the
-//! thread that owns it, with no thread or clock of its own.
+//! thread that owns it, with no thread or clock of its own. [`Source::next`] waits: for a
+//! quarter of a second at most of a device; a [`Stopper`] ends that from another thread.
+//!
+//! # Features
+//!
+//! `pcap`, on by default: devices, and files with capture filters. It takes libpcap, or Npcap
+//! and its SDK on Windows. Without it there are [`decode()`], [`FileReader`] and [`pcapng`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
+
+/// The example of the README is a test.
+#[cfg(all(doctest, feature = "pcap"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod decode;
 mod file;

@@ -4,6 +4,7 @@
 ///
 /// Named and numbered as in <https://www.tcpdump.org/linktypes.html>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LinkType {
     /// Ethernet, with any number of 802.1Q and 802.1ad tags.
     Ethernet,

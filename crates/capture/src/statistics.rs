@@ -2,6 +2,7 @@
 
 /// What the kernel counted since the capture began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Statistics {
     /// Packets that passed the filter, whether or not they were dropped after that.
     /// Linux counts those on its loopback device twice, as they leave and as they come

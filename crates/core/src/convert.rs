@@ -7,8 +7,44 @@ use std::time::Duration;
 use flowner_capture::Headers;
 use flowner_flows::{Fragment, Packet, Protocol, Tcp, TcpFlags};
 
-/// A packet for the flow table, from its decoded headers and its capture time.
-pub(crate) fn packet(headers: &Headers, time: Duration) -> Packet {
+/// A packet for a flow table, from its decoded headers and its capture time since the Unix
+/// epoch: for programs that count flows without a [`Monitor`](crate::Monitor).
+///
+/// ```
+/// use flowner_core::capture::{Next, Source, decode};
+/// use flowner_core::flow_packet;
+/// use flowner_core::flows::{FlowTable, TableConfig};
+/// # fn capture_file() -> std::path::PathBuf {
+/// #     let path = std::env::temp_dir().join("flowner-core-flow-packet.pcap");
+/// #     let mut bytes = vec![
+/// #         0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
+/// #         0, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28, 0, 0, 0,
+/// #     ];
+/// #     bytes.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+/// #     bytes.extend([0x9c, 0x40, 0, 53, 0, 8, 0, 0]);
+/// #     std::fs::write(&path, bytes).unwrap();
+/// #     path
+/// # }
+///
+/// let mut source = Source::file(capture_file(), None)?;
+/// let mut table: FlowTable = FlowTable::new(TableConfig::default());
+/// let mut flows = Vec::new();
+/// while let Next::Packet(packet) = source.next()? {
+///     // A file may have packets of several devices; some devices' cannot be decoded.
+///     let Some(link_type) = packet.link_type else { continue };
+///     if let Ok(headers) = decode(link_type, packet.data, packet.wire_len) {
+///         table.ingest(&flow_packet(&headers, packet.time), &mut flows);
+///     }
+/// }
+/// // Those that are still open.
+/// table.drain(&mut flows);
+/// for ended in &flows {
+///     println!("{}: {} bytes", ended.flow.key(), ended.flow.total().bytes);
+/// }
+/// # assert_eq!(flows[0].flow.key().to_string(), "udp 192.0.2.1:40000 <-> 192.0.2.2:53");
+/// # Ok::<(), flowner_core::capture::Error>(())
+/// ```
+pub fn packet(headers: &Headers, time: Duration) -> Packet {
     let (source_port, destination_port) = headers
         .ports
         .map_or((0, 0), |ports| (ports.source, ports.destination));

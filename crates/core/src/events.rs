@@ -12,6 +12,7 @@ use crate::report::Ending;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// A flow's first packet was seen.
     FlowOpened(FlowRecord),
@@ -24,7 +25,8 @@ pub enum Event {
     FlowClosed(FlowRecord),
     /// A program is named for the first time since the monitor started.
     ProgramFirstSeen(Arc<Program>),
-    /// No more packets will come: the input ended, failed, or was stopped.
+    /// No more packets will come: the input ended, failed, or was stopped. Owners that are
+    /// still looked for may be told after it.
     InputEnded(Ending),
     /// Something is not as it should be, but the monitor goes on.
     Warning(String),
@@ -33,6 +35,32 @@ pub enum Event {
 }
 
 /// The reading end of a monitor's events.
+///
+/// They end with the monitor itself, when [`Monitor::stop`] or [`Monitor::wait`] has returned
+/// or it was dropped: who reads on the thread that holds the monitor leaves at
+/// [`Event::InputEnded`], or would wait for ever.
+///
+/// ```no_run
+/// use flowner_core::{Config, Event, Monitor};
+///
+/// let (monitor, events) = Monitor::start_watched(&Config::default())?;
+/// let stop = monitor.stop_handle(); // for another thread
+/// while let Some(event) = events.next() {
+///     match event {
+///         Event::FlowClosed(flow) => println!("{} -> {}: {}", flow.local, flow.remote, flow.party),
+///         Event::InputEnded(_) => break,
+///         _ => {}
+///     }
+/// }
+/// for flow in &monitor.wait().flows {
+///     println!("{} -> {}: {}", flow.local, flow.remote, flow.party);
+/// }
+/// # drop(stop);
+/// # Ok::<(), flowner_core::Error>(())
+/// ```
+///
+/// [`Monitor::stop`]: crate::Monitor::stop
+/// [`Monitor::wait`]: crate::Monitor::wait
 #[derive(Debug)]
 pub struct Events {
     receiver: Receiver<Event>,
@@ -65,8 +93,8 @@ impl Tail {
 }
 
 impl Events {
-    /// Waits for the next event; `None` when the monitor has ended and all events
-    /// were read.
+    /// Waits for the next event; `None` when the monitor has ended (not only its input) and
+    /// all events were read.
     pub fn next(&self) -> Option<Event> {
         match self.at_once() {
             // Whoever ends the input from now on finds a place in the queue.

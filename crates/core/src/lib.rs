@@ -31,7 +31,17 @@
 //! undecodable frames. Owners are kept on the flow, and totals derive from flows:
 //! when an answer comes late, all bytes of the flow move to its program at once.
 //! So the sum over programs, the unattributed included, is the total, always.
+//!
+//! # Features
+//!
+//! None is on by default. `render` and `picon` are those of [`icons`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod changes;
 mod config;
@@ -62,6 +72,7 @@ pub mod wire;
 
 pub use changes::{SocketChange, socket_changes};
 pub use config::{Config, Demo, Input, Limits, Live, Moment, Reading};
+pub use convert::packet as flow_packet;
 pub use error::Error;
 pub use events::{Event, Events, NoEvent};
 pub use filter::{Filter, FilterError};

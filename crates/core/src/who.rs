@@ -160,11 +160,13 @@ impl FromStr for WhoTarget {
         let (protocol, ends) = split_protocol(text);
         let ends = ends.replace("->", " ");
         let ends: Vec<&str> = ends.split_whitespace().filter(|end| *end != "-").collect();
+        if let (None, [end]) = (protocol, &*ends)
+            && let Ok(address) = end.parse::<IpAddr>()
+        {
+            return Ok(Self::Address(address.to_canonical()));
+        }
         match (protocol, &*ends) {
             (_, []) => Err(WhoError::Empty),
-            (None, [end]) if let Ok(address) = end.parse::<IpAddr>() => {
-                Ok(Self::Address(address.to_canonical()))
-            }
             (protocol, [end]) => Ok(match end.parse()? {
                 End::Port(port) => Self::Port { protocol, port },
                 End::Address(local) => Self::Endpoint { protocol, local },

@@ -100,6 +100,14 @@ impl fmt::Debug for FlowKey {
     }
 }
 
+/// Protocol and [`ends`](FlowKey::ends): `tcp 10.0.0.2:40000 <-> 10.0.0.3:443`.
+impl fmt::Display for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = self.ends();
+        write!(f, "{} {low} <-> {high}", self.protocol)
+    }
+}
+
 fn bits(address: IpAddr) -> Address {
     match address {
         IpAddr::V4(v4) => [0, MAPPED | u64::from(v4.to_bits())],
@@ -199,6 +207,13 @@ mod tests {
         for other in others {
             assert!(other != v4 && other != v6);
         }
+    }
+
+    #[test]
+    fn told_lower_end_first() {
+        let [one, other] = ["10.0.0.3:443", "10.0.0.2:40000"].map(|end| end.parse().unwrap());
+        let key = FlowKey::new(Protocol::TCP, one, other);
+        assert_eq!(key.to_string(), "tcp 10.0.0.2:40000 <-> 10.0.0.3:443");
     }
 
     #[test]

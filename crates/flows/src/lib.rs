@@ -35,6 +35,11 @@
 //! ```
 #![warn(missing_docs)]
 
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod address;
 mod clock;
 mod counters;

@@ -30,6 +30,12 @@
 //!
 //! What runs others never matches by itself: no entry is that of `sh`, `env`, or
 //! `python3`, however many name them in their command.
+//!
+//! # Features
+//!
+//! None is on by default. `render` draws SVG, which most icons are: `Icon::rendered`, after
+//! which [`Icon::to_png`] gives a file. `picon` brings the icons of Windows and macOS.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// The example of the README is a test.
 #[cfg(doctest)]

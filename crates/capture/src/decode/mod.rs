@@ -66,6 +66,7 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Headers, De
 
 /// Why a frame has no [`Headers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// The frame carries something else: ARP, LLDP, spanning tree. Nothing is wrong.
     #[error("not an IP packet{}", ether_type_name(*ether_type))]

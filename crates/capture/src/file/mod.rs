@@ -48,6 +48,7 @@ pub struct FilePacket<'a> {
 
 /// Why a file cannot be read, or not on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// There are no bytes at all.
     #[error("it is empty")]

@@ -13,8 +13,7 @@
 use std::time::Duration;
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(any(target_os = "linux", windows)), path = "bsd.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "libpcap.rs")]
 mod current;
 
 pub(crate) use current::{Bell, Waiter, prepare};

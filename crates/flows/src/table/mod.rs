@@ -55,6 +55,7 @@ pub struct Ended<T = ()> {
 
 /// Why a flow left the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum EndReason {
     /// The connection was closed or reset.
     Closed,
@@ -83,6 +84,7 @@ impl EndReason {
 
 /// What a table did so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct TableStatistics {
     /// Packets that were counted.
     pub packets: u64,

@@ -153,7 +153,8 @@ impl Icon {
         }
     }
 
-    /// The picture as a file in PNG; `None` for SVG, which has no pixels.
+    /// The picture as a file in PNG; `None` for SVG, which has no pixels until the feature
+    /// `render` draws them, with its `Icon::rendered`.
     pub fn to_png(&self) -> Option<Vec<u8>> {
         match &self.data {
             Data::Svg(_) => None,

@@ -1,4 +1,4 @@
-//! Windows: Npcap waits, and returns when the timeout has passed.
+//! Elsewhere: libpcap waits, and returns when the timeout has passed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,21 @@ pub(crate) struct Waiter;
 pub(crate) struct Bell(Arc<BreakLoop>);
 
 pub(crate) fn prepare(capture: Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String> {
-    // Immediate mode: this is how Npcap has it, and only once the device is open.
-    let mut capture = capture.min_to_copy(0);
+    let mut capture = immediate(capture);
     let bell = Bell(Arc::new(capture.breakloop_handle()));
     Ok((capture, Waiter, bell))
+}
+
+/// Immediate mode: this is how Npcap has it, and only once the device is open.
+#[cfg(windows)]
+fn immediate(capture: Capture<Active>) -> Capture<Active> {
+    capture.min_to_copy(0)
+}
+
+/// It is in immediate mode since it was opened.
+#[cfg(not(windows))]
+const fn immediate(capture: Capture<Active>) -> Capture<Active> {
+    capture
 }
 
 impl Waiter {
@@ -29,7 +40,8 @@ impl Waiter {
 }
 
 impl Bell {
-    /// Ends the wait.
+    /// Ends the wait with Npcap. With libpcap it prevents the next one, and one in another
+    /// thread goes on (`pcap_breakloop(3PCAP)`).
     pub(crate) fn ring(&self) {
         self.0.breakloop();
     }

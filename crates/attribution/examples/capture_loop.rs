@@ -1,0 +1,196 @@
+//! What a program does that captures packets itself: the owners of both ends of each flow,
+//! from the first packet on, though they may be gone a moment later.
+//!
+//! Here the packets are told by the program that sends them, so that it runs without a
+//! privilege; with one, the glances see more (see the README).
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::SystemTime;
+
+use flowner_attribution::{
+    Attributor, Event, Lookup, Opened, Ownership, PolicyConfig, Protocol, Question, Service,
+    SocketQuery, Spotter, Waiter,
+};
+
+/// What a decoder tells of a packet of TCP or UDP.
+struct Packet {
+    captured_at: SystemTime,
+    protocol: Protocol,
+    source: SocketAddr,
+    destination: SocketAddr,
+    /// Of TCP.
+    syn: bool,
+    ack: bool,
+    has_payload: bool,
+}
+
+/// An end of a flow and its owner; `None` where too many questions wait.
+type Known = (SocketQuery, Option<Ownership>);
+
+/// The owners of the ends of flows that are on this host. Belongs to the thread that captures.
+struct Owners {
+    spotter: Spotter,
+    news: Receiver<Event>,
+    is_local: fn(IpAddr) -> bool,
+    ends: HashMap<SocketQuery, Waiter>,
+    /// By the number of the end that waits for it, and whether that may still change.
+    known: HashMap<Waiter, (Option<Ownership>, bool)>,
+}
+
+impl Owners {
+    fn start(is_local: fn(IpAddr) -> bool) -> Result<Self, flowner_attribution::Error> {
+        let (sender, news) = channel();
+        // Called on the thread of the service, so it only passes on. A reader that is gone
+        // has no use for what comes.
+        let tell = move |event| drop(sender.send(event));
+        let service = Service::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
+        let mut spotter = Spotter::new(Arc::new(service));
+        spotter.prepare();
+        Ok(Self {
+            spotter,
+            news,
+            is_local,
+            ends: HashMap::new(),
+            known: HashMap::new(),
+        })
+    }
+
+    /// To be called for each packet as soon as it is captured, and without one after
+    /// [`Spotter::patience`]. It does not wait.
+    fn packet(&mut self, packet: Option<&Packet>) {
+        for (waiter, lookup) in self.spotter.settle() {
+            self.asked(waiter, lookup);
+        }
+        if let Some(packet) = packet {
+            // Of a flow within this host, both ends have an owner.
+            self.end(packet, packet.source, packet.destination, true);
+            self.end(packet, packet.destination, packet.source, false);
+        }
+        while let Ok(event) = self.news.try_recv() {
+            let answer = (Some(event.ownership), !event.last);
+            self.known.insert(event.waiter, answer);
+        }
+    }
+
+    fn end(&mut self, packet: &Packet, local: SocketAddr, remote: SocketAddr, is_sent: bool) {
+        if !(self.is_local)(local.ip()) {
+            return;
+        }
+        let query = SocketQuery::new(packet.protocol, local, Some(remote));
+        if let Some(waiter) = self.ends.get(&query) {
+            // Nothing is tried again for a flow without packets.
+            if let Some((owner, true)) = self.known.get_mut(waiter)
+                && let Some(better) = self.spotter.packet_seen(*waiter, packet.has_payload)
+            {
+                *owner = Some(better);
+            }
+            return;
+        }
+        let waiter = Waiter(self.ends.len() as u64);
+        self.ends.insert(query, waiter);
+        let question = Question {
+            query,
+            seen_at: packet.captured_at,
+            opened: opened(packet, is_sent),
+        };
+        self.known.insert(waiter, (None, true));
+        if let Some(lookup) = self.spotter.opened(waiter, question) {
+            self.asked(waiter, lookup);
+        }
+    }
+
+    fn asked(&mut self, waiter: Waiter, lookup: Lookup) {
+        let answer = match lookup {
+            Lookup::Known(ownership) => (Some(ownership), false),
+            Lookup::SoFar(ownership) => (Some(ownership), true),
+            Lookup::Waiting => (None, true),
+            Lookup::Refused => (None, false),
+        };
+        self.known.insert(waiter, answer);
+    }
+
+    /// What is known when the capture ends. A program that runs on calls [`Spotter::ended`]
+    /// for each flow that is over, and forgets its ends.
+    fn finish(mut self) -> Vec<Known> {
+        for (waiter, lookup) in self.spotter.settle_all() {
+            self.asked(waiter, lookup);
+        }
+        let service = Arc::clone(self.spotter.service());
+        drop(self.spotter);
+        if let Some(service) = Arc::into_inner(service) {
+            service.finish();
+        }
+        let mut known = self.known;
+        for event in self.news {
+            known.insert(event.waiter, (Some(event.ownership), false));
+        }
+        let owner = move |(query, waiter)| (query, known.remove(&waiter).and_then(|known| known.0));
+        self.ends.into_iter().map(owner).collect()
+    }
+}
+
+/// How a flow began, by the first packet that is seen of it, for the end that sent it or not.
+fn opened(packet: &Packet, is_sent: bool) -> Opened {
+    let is_by_sender = match (packet.protocol, packet.syn, packet.ack) {
+        (Protocol::Tcp, false, _) => return Opened::Earlier,
+        (Protocol::Tcp, true, is_answer) => !is_answer,
+        _ => true,
+    };
+    if is_by_sender == is_sent {
+        Opened::ByUs
+    } else {
+        Opened::ByPeer
+    }
+}
+
+/// A connection of this program with itself, as a capture would show it.
+fn watch_a_connection() -> Result<Vec<Known>, Box<dyn Error>> {
+    let mut owners = Owners::start(|address| address.is_loopback())?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let server = listener.local_addr()?;
+    let connection = TcpStream::connect(server)?;
+    let client = connection.local_addr()?;
+    let (_accepted, _) = listener.accept()?;
+    for (source, destination, syn, ack) in [
+        (client, server, true, false),
+        (server, client, true, true),
+        (client, server, false, true),
+    ] {
+        owners.packet(Some(&Packet {
+            captured_at: SystemTime::now(),
+            protocol: Protocol::Tcp,
+            source,
+            destination,
+            syn,
+            ack,
+            has_payload: !syn,
+        }));
+    }
+    Ok(owners.finish())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for (query, owner) in watch_a_connection()? {
+        match owner {
+            Some(owner) => println!("{query}: {} ({:?})", owner.verdict, owner.evidence.matched),
+            None => println!("{query}: nobody was asked"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn both_ends_are_named() -> Result<(), Box<dyn Error>> {
+    let known = watch_a_connection()?;
+    assert_eq!(known.len(), 2);
+    for (query, owner) in known {
+        let owner = owner.ok_or("nobody was asked")?;
+        let pids: Vec<u32> = owner.verdict.processes().iter().map(|p| p.pid).collect();
+        assert_eq!(pids, [std::process::id()], "{query}: {owner:?}");
+    }
+    Ok(())
+}

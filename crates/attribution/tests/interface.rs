@@ -1,0 +1,25 @@
+//! What whoever depends on this library counts on without a look at its documentation.
+
+use flowner_attribution::policy::Policy;
+use flowner_attribution::{
+    Attributor, Error, Event, Glance, Ownership, Process, Service, Snapshot, SocketTable,
+};
+
+const fn is_shared<T: Send + Sync + 'static>() {}
+const fn is_moved<T: Send + ?Sized>() {}
+const fn is_an_error<T: std::error::Error + Send + Sync + 'static>() {}
+
+/// Compiles or does not.
+#[test]
+fn threads_share_what_they_are_told_to_share() {
+    is_shared::<Service>();
+    is_shared::<Snapshot>();
+    is_shared::<Ownership>();
+    is_shared::<Process>();
+    is_shared::<Event>();
+    is_moved::<Attributor>();
+    is_moved::<Policy>();
+    is_moved::<dyn SocketTable>();
+    is_moved::<dyn Glance>();
+    is_an_error::<Error>();
+}
