@@ -31,8 +31,8 @@ pub struct Service {
 /// How long no question comes before the table is told to rest.
 const REST_AFTER: Duration = Duration::from_secs(5);
 /// How long news are gathered after some were told: to wake a thread for each takes
-/// more time than to find what it tells.
-const GATHER: Duration = Duration::from_millis(5);
+/// more time than to find what it tells. Nobody sees so short a time pass.
+const GATHER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 struct Shared {

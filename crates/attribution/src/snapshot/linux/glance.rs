@@ -88,6 +88,19 @@ impl LinuxGlance {
         }
     }
 
+    fn first_of(&mut self, question: &Question) -> Option<Ownership> {
+        let query = &question.query;
+        let is_accepted_later =
+            query.protocol() == Protocol::Tcp && question.opened == Opened::ByPeer;
+        let listener = if is_accepted_later {
+            self.look(query, false, sockets::listener)
+        } else {
+            None
+        };
+        // One that takes a single connection does not wait for another.
+        listener.or_else(|| self.first(query))
+    }
+
     /// What is seen of the sender of a first packet.
     pub(super) fn first(&mut self, query: &SocketQuery) -> Option<Ownership> {
         self.look(query, false, sockets::quick)
@@ -214,7 +227,7 @@ impl Glance for LinuxGlance {
             Told::NotYet | Told::Looking => Glanced::Later,
             Told::Seen(Some(seen)) if seen.verdict.is_named() => Glanced::Told(seen),
             // Who was just being started may be found by now.
-            Told::Seen(seen) => self.first(&question.query).or(seen).into(),
+            Told::Seen(seen) => self.first_of(question).or(seen).into(),
         }
     }
 

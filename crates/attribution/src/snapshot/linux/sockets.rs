@@ -106,6 +106,12 @@ pub(super) fn accepted(sockets: &mut Sockets, query: &SocketQuery) -> io::Result
     })
 }
 
+/// Who would take a connection from anybody, in one question less than [`quick`] needs where
+/// this one was made and not accepted yet.
+pub(super) fn listener(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
+    waiting(sockets, query, None)
+}
+
 /// As [`quick`]; where that finds nothing, looks for connections that are bound to one
 /// of these interfaces, or for any on the port if the remote end is not known.
 pub(super) fn thorough(
