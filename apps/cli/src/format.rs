@@ -69,6 +69,15 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     }
 }
 
+/// The pid of an owner, and of how many others: `4242`, `7 +2`; nothing where none is known.
+pub(crate) fn pids(verdict: &Verdict) -> String {
+    match verdict.processes() {
+        [] => String::new(),
+        [only] => only.pid.to_string(),
+        [first, rest @ ..] => format!("{} +{}", first.pid, rest.len()),
+    }
+}
+
 /// The user of an owner, where known: the name, else the number.
 pub(crate) fn user(verdict: &Verdict) -> Option<String> {
     let user = match verdict {
@@ -153,6 +162,19 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), expected);
         }
+    }
+
+    #[test]
+    fn pids_in_a_few_characters() {
+        let process = |pid| std::sync::Arc::new(Process::new(pid, "a"));
+        assert_eq!(pids(&Verdict::Process(process(42))), "42");
+        let workers = [7, 8, 9].map(process).to_vec();
+        assert_eq!(pids(&Verdict::Shared(workers)), "7 +2");
+        let nobody = Verdict::Partial {
+            user: None,
+            unit: None,
+        };
+        assert_eq!(pids(&nobody), "");
     }
 
     #[test]

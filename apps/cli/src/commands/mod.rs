@@ -34,12 +34,12 @@ pub(crate) fn run() -> ExitCode {
         Err(failure) => return failure.report(),
     };
     let program = chosen.settings.apply(Cli::command());
-    let cli = parse(program, arguments);
+    let (cli, live_flag) = parse(program, arguments);
     colours(cli.common.color);
     start_logging();
     signals::tell_limits();
     let Some(command) = &cli.command else {
-        return without_command(&cli.live);
+        return without_command(&cli.live, live_flag);
     };
     match command {
         Command::Live(args) => {
@@ -62,24 +62,24 @@ pub(crate) fn run() -> ExitCode {
     })
 }
 
-/// What was typed, or the end of it.
-fn parse(program: clap::Command, arguments: Vec<OsString>) -> Cli {
+/// What was typed, and whether a flag of the live view was among it; or the end of it.
+fn parse(program: clap::Command, arguments: Vec<OsString>) -> (Cli, bool) {
     let usage = program.clone();
     let matches = program.get_matches_from(arguments);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    if let Some(name) = matches.subcommand_name()
-        && let Some(flag) = misplaced(&matches)
-    {
+    let live_flag = live_flag(&matches);
+    if let Some((name, flag)) = matches.subcommand_name().zip(live_flag) {
         let message = format!("--{flag} stands behind the command: flowner {name} --{flag}\n");
         clap::Error::raw(ErrorKind::ArgumentConflict, message)
             .with_cmd(&usage)
             .exit();
     }
-    cli
+    let has_live_flag = live_flag.is_some();
+    (cli, has_live_flag)
 }
 
-/// A flag of the live view before a command, which would not see it.
-fn misplaced(matches: &ArgMatches) -> Option<&str> {
+/// A flag of the live view that was typed, not behind a command: there, it would not be seen.
+fn live_flag(matches: &ArgMatches) -> Option<&str> {
     let common = CommonArgs::augment_args(clap::Command::new("common"));
     let is_common = |id: &str| common.get_arguments().any(|flag| flag.get_id() == id);
     let mut typed = matches.ids().map(Id::as_str).filter(|id| {
@@ -98,9 +98,10 @@ fn colours(when: Colour) {
     }
 }
 
-/// The live view where it can be shown, else what could be typed.
-fn without_command(args: &LiveArgs) -> ExitCode {
-    if live::is_possible() {
+/// The live view where it can be shown, or was meant, which is an error that says so; else what
+/// could be typed.
+fn without_command(args: &LiveArgs, is_meant: bool) -> ExitCode {
+    if live::is_possible() || is_meant {
         return live::run(args).unwrap_or_else(|failure| failure.report());
     }
     // As clap does where a command is missing.

@@ -11,7 +11,10 @@ pub(crate) enum Column {
     Owners,
     /// The owner of a flow or socket.
     Program,
+    Pid,
     User,
+    /// The executable of a program.
+    Path,
     Protocol,
     Local,
     Remote,
@@ -107,6 +110,7 @@ impl Spec {
                 | Column::Listening
                 | Column::Connected
                 | Column::Trend
+                | Column::Pid
         )
     }
 }
@@ -143,6 +147,10 @@ const fn received(rank: u8) -> Spec {
     fixed(Column::Received, "RECEIVED", 8, rank)
 }
 
+const fn path(rank: u8) -> Spec {
+    spec(Column::Path, "PATH", [24, 24, 64], rank)
+}
+
 /// Seconds that a trend shows, one in a character.
 pub(crate) const TREND: u16 = 30;
 
@@ -154,11 +162,14 @@ const PROGRAMS: &[Spec] = &[
     sent(2),
     received(1),
     fixed(Column::Trend, "LAST 30 S", TREND, 4),
+    path(5),
 ];
 const FLOWS: &[Spec] = &[
     spec(Column::Program, "PROGRAM", [10, 14, 32], 0),
+    fixed(Column::Pid, "PID", 7, 7),
+    spec(Column::User, "USER", [10, 10, 12], 8),
     spec(Column::Protocol, "PROTO", [5, 5, 6], 2),
-    spec(Column::Local, "LOCAL", [21, 21, 47], 7),
+    spec(Column::Local, "LOCAL", [21, 21, 47], 9),
     spec(Column::Remote, "REMOTE", [8, 21, 47], 0),
     spec(Column::Service, "SERVICE", [8, 8, 14], 5),
     fixed(Column::State, "STATE", 11, 3),
@@ -190,15 +201,17 @@ const SOCKET_PROGRAMS: &[Spec] = &[
     fixed(Column::Count, "SOCKETS", 8, 1),
     fixed(Column::Listening, "LISTEN", 7, 0),
     fixed(Column::Connected, "CONNECTED", 10, 0),
+    path(2),
 ];
 const SOCKETS: &[Spec] = &[
     spec(Column::Program, "PROGRAM", [10, 14, 32], 0),
+    fixed(Column::Pid, "PID", 7, 4),
     spec(Column::Protocol, "PROTO", [5, 5, 7], 2),
     spec(Column::Local, "LOCAL", [13, 21, 47], 0),
     spec(Column::Remote, "REMOTE", [13, 21, 47], 1),
-    spec(Column::Service, "SERVICE", [8, 8, 14], 5),
+    spec(Column::Service, "SERVICE", [8, 8, 14], 6),
     spec(Column::State, "STATE", [11, 11, 12], 3),
-    spec(Column::User, "USER", [8, 8, 16], 4),
+    spec(Column::User, "USER", [8, 8, 16], 5),
 ];
 const SOCKET_HOSTS: &[Spec] = &[
     spec(Column::Name, "HOST", [16, 16, 48], 0),
@@ -292,8 +305,20 @@ mod tests {
         check(
             Tab::Flows,
             true,
-            120,
-            "PROGRAM PROTO REMOTE SERVICE STATE UP DOWN SENT RECEIVED",
+            118,
+            "PROGRAM PID PROTO REMOTE SERVICE STATE UP DOWN SENT RECEIVED",
+        );
+        check(
+            Tab::Flows,
+            true,
+            160,
+            "PROGRAM PID USER PROTO LOCAL REMOTE SERVICE STATE UP DOWN SENT RECEIVED",
+        );
+        check(
+            Tab::Programs,
+            true,
+            160,
+            "PROGRAM FLOWS UP DOWN SENT RECEIVED LAST 30 S PATH",
         );
         check(Tab::Flows, true, 40, "PROGRAM REMOTE UP DOWN");
         check(Tab::Flows, false, 80, "PROGRAM PROTO LOCAL REMOTE STATE");

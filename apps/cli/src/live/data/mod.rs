@@ -100,6 +100,15 @@ impl Node {
         }
     }
 
+    /// The executable of a program, where it is known.
+    pub(crate) fn path(&self) -> Option<String> {
+        let Subject::Program(party) = &self.subject else {
+            return None;
+        };
+        let path = party.programs().first()?.path.as_ref()?;
+        Some(printable(&path.display().to_string()))
+    }
+
     /// Whether there is something below it.
     pub(crate) const fn opens(&self) -> bool {
         !self.nodes.is_empty() || !self.items.is_empty()

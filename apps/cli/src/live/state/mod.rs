@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use flowner_core::Filter;
 use ratatui::layout::{Position, Rect};
 
-use super::columns::{Column, Tab};
+use super::columns::{Column, Spec, Tab, places};
 use super::data::{Data, Item, Node, RowId};
 pub(crate) use layout::{Areas, NOTICE_MARGIN};
 pub(crate) use prompt::Prompt;
@@ -331,7 +331,11 @@ impl State {
 
     fn sort_along(&mut self, step: isize) {
         let Some(data) = &self.data else { return };
-        let columns = self.tab.columns(data.has_bytes());
+        let seen = places(self.tab, data.has_bytes(), self.areas().titles);
+        let columns: Vec<Spec> = seen.map(|(spec, ..)| spec).collect();
+        if columns.is_empty() {
+            return;
+        }
         let view = self.view();
         let place = columns.iter().position(|spec| spec.column == view.sort);
         let place = place.map_or(0, |place| {

@@ -48,6 +48,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> Key {
             _ => Key::Text(node.label.to_lowercase()),
         },
         Column::Owners => text(&node.owners),
+        Column::Path => node.path().map_or(Key::None, |path| text(&path)),
         Column::Trend => Key::Number(node.trend.iter().sum(), 0),
         column => number(&node.numbers, column),
     }
@@ -100,6 +101,10 @@ fn of_item(data: &Data, item: &Item, column: Column) -> Key {
             .owner(item)
             .and_then(|owner| crate::format::user(&owner.verdict))
             .map_or(Key::None, |user| text(&user)),
+        Column::Pid => data
+            .owner(item)
+            .and_then(|owner| owner.verdict.processes().first().map(|it| it.pid))
+            .map_or(Key::None, |pid| Key::Number(pid.into(), 0)),
         Column::Protocol => Key::Number(protocol(fact).into(), 0),
         Column::Local => Key::Address(ends(fact, item).0),
         Column::Remote => ends(fact, item).1.map_or(Key::None, Key::Address),

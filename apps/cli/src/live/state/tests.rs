@@ -54,13 +54,15 @@ fn who_is_busy_comes_first() {
 fn any_column_can_be_sorted_by() {
     let mut state = state(vec![]);
     let mut seen = Vec::new();
-    for _ in Tab::Programs.columns(true) {
+    for _ in 0..6 {
         state.update(Message::SortNext);
         seen.push(state.view().sort);
         assert_eq!(state.lines.len(), 3);
     }
-    assert_eq!(seen.len(), 7);
     assert!(seen.contains(&Column::Name) && seen.contains(&Column::Received));
+    // What has no room here would be an order that nobody understands.
+    assert!(!seen.contains(&Column::Trend) && !seen.contains(&Column::Path));
+    assert_eq!(state.view().sort, Column::Down);
     state.update(Message::SortPrevious);
     assert_eq!(state.view().sort, Column::Up);
 }

@@ -43,6 +43,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
         Column::Name | Column::Program => node.label.clone(),
         Column::Owners => node.owners.clone(),
         Column::Trend => trend(&node.trend),
+        Column::Path => node.path().unwrap_or_default(),
         Column::User => match &node.subject {
             Subject::Process(flowner_core::ProcessParty::Process { user, .. }) => {
                 user.as_deref().map(format::printable).unwrap_or_default()
@@ -66,6 +67,10 @@ pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
             owner
                 .and_then(|owner| format::user(&owner.verdict))
                 .unwrap_or_default()
+        }
+        Column::Pid => {
+            let owner = data.owner(item);
+            owner.map_or_else(String::new, |owner| format::pids(&owner.verdict))
         }
         Column::Protocol => protocol(fact),
         Column::Local => address(fact, near),
