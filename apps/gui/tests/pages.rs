@@ -19,6 +19,7 @@ const DEMO: Option<Origin> = Some(Origin::Demo(Demo::Recorded));
 fn the_demo_is_overviewed() {
     let mut stage = open(DEMO, &Settings::default(), WINDOW);
     stage.expect("DEMO");
+    stage.expect("Demo: this traffic is made up, on a host that does not exist");
     stage.expect("finished");
     for text in [
         "Programs",
@@ -290,6 +291,23 @@ fn in_a_narrow_window_one_list_stands_below_the_chart() {
     stage.expect_in_sight("firefox");
     stage.run("type enter");
     for text in ["firefox", "First seen", "Processes", "Flows"] {
+        stage.expect_in_sight(text);
+    }
+}
+
+#[test]
+fn sheets_fit_into_a_narrow_window() {
+    let mut stage = open(DEMO, &Settings::default(), Size::new(480.0, 360.0));
+    stage.expect("In at the end");
+    stage.click("Inspect");
+    stage.expect("firefox");
+    stage.type_text("c");
+    for text in ["Columns", "Idle", "Received", "Done"] {
+        stage.expect_in_sight(text);
+    }
+    stage.run("type escape");
+    stage.type_text("e");
+    for text in ["Export", "Choose …", "Write"] {
         stage.expect_in_sight(text);
     }
 }

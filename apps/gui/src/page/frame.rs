@@ -238,6 +238,10 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
             colors.muted,
             "Stopped: this is what was captured".to_owned(),
         ),
+        _ if session.is_demo() => (
+            colors.muted,
+            "Demo: this traffic is made up, on a host that does not exist".to_owned(),
+        ),
         (_, Condition::Finished) if picture.report.span.is_none() => (
             colors.muted,
             "The file was read to its end; no packet is in it".to_owned(),
@@ -248,10 +252,6 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
                 "The file was read to its end, {}",
                 tell(&session.viewpoint, &picture.report.whose)
             ),
-        ),
-        _ if session.is_demo() => (
-            colors.muted,
-            "Demo: this traffic is made up, on a host that does not exist".to_owned(),
         ),
         _ if picture.report.span.is_none() => (colors.muted, "No packet was seen yet".to_owned()),
         (_, Condition::Reading) => (colors.muted, "The file is being read".to_owned()),

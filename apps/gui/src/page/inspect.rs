@@ -497,6 +497,9 @@ fn toggled(columns: &[Column], column: Column) -> Action {
     Action::ShowColumns(columns)
 }
 
+/// How wide the name of a column is among those to choose from.
+const CHOICE: f32 = 132.0;
+
 fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
     let choice = |column: Column| {
         let is_shown = shown.contains(&column);
@@ -510,16 +513,13 @@ fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
         ];
         let toggled = Message::ColumnToggled(column);
         let pressed = button(inside)
-            .width(132)
+            .width(CHOICE)
             .padding([space::XS, space::S])
             .on_press(toggled.clone())
             .style(style::quiet(colors, false));
         reached(pressed, Some(toggled), colors.accent)
     };
-    let rows = Column::ALL.chunks(4).map(|columns| {
-        let choices = columns.iter().map(|column| choice(*column));
-        row(choices).into()
-    });
+    let choices = row(Column::ALL.into_iter().map(choice));
     let sheet = column![
         parts::title("Columns", colors),
         parts::small(
@@ -527,7 +527,7 @@ fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
             colors.muted
         ),
     ]
-    .extend(rows)
+    .push(choices.wrap().vertical_spacing(space::XS))
     .push(Space::new().height(space::XS))
     .push(parts::press(
         "Done",
@@ -537,6 +537,7 @@ fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
     ))
     .spacing(space::XS);
     container(sheet)
+        .max_width(4.0 * CHOICE + 2.0 * space::M)
         .padding(space::M)
         .style(style::sheet(colors))
         .into()

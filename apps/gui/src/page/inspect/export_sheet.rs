@@ -1,7 +1,7 @@
 //! Where what is shown is written to.
 
 use iced::widget::{column, container, row, text_input};
-use iced::{Center, Element};
+use iced::{Center, Element, Fill};
 
 use super::Message;
 use crate::export::Format;
@@ -22,7 +22,7 @@ pub(super) fn view(
         .on_submit(Message::Exported)
         .size(size::BODY)
         .padding([5.0, space::S])
-        .width(430)
+        .width(Fill)
         .style(style::field(colors, path.is_empty()));
     let words = format!(
         "{}, as chosen and sorted. A file of this name is replaced.",
@@ -47,6 +47,7 @@ pub(super) fn view(
     ]
     .spacing(space::S);
     container(sheet)
+        .max_width(560)
         .padding(space::M)
         .style(style::sheet(colors))
         .into()

@@ -70,7 +70,7 @@ fn figures(context: Context<'_>, picture: &Picture) -> [(&'static str, Quantity)
         ("Received", unit.amount(sum.received)),
         ("Sent", unit.amount(sum.sent)),
         ("Flows", open),
-        ("Bytes with an owner", plain(owners)),
+        ("Bytes attributed", plain(owners)),
         ("Flows in all", plain(format::count(flows))),
         ("Seen for", plain(format::span(long))),
     ]
