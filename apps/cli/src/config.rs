@@ -3,7 +3,7 @@
 use flowner_core::filter::Network;
 use flowner_core::{Config, Filter, Input, Limits, Live, Reading};
 
-use crate::args::{FlowArgs, LiveArgs, Local, ReadArgs, WatchArgs};
+use crate::args::{CaptureArgs, FlowArgs, LiveArgs, Local, ReadArgs, RecordArgs, WatchArgs};
 use crate::error::Failure;
 
 /// A file may be listed whole, as far as memory goes.
@@ -17,12 +17,8 @@ const FILE_LIMITS: Limits = Limits {
 /// What `watch` tells the core.
 pub(crate) fn of_watch(args: &WatchArgs) -> Config {
     Config {
-        input: device(args.interface.as_deref()),
-        live: Live {
-            promiscuous: args.promiscuous,
-            ..Live::default()
-        },
-        ..of_flows(&args.flows)
+        local_networks: networks(&args.flows),
+        ..of_capture(&args.capture)
     }
 }
 
@@ -35,22 +31,43 @@ pub(crate) fn of_read(args: &ReadArgs) -> Config {
         } else {
             Input::File(args.file.clone())
         },
+        capture_filter: args.bpf.clone(),
+        local_networks: networks(&args.flows),
         limits: FILE_LIMITS,
         reading: Reading {
             guess_local: args.flows.local.is_empty(),
             from: args.from,
             to: args.to,
         },
-        ..of_flows(&args.flows)
+        ..Config::default()
+    }
+}
+
+/// What `record` tells the core.
+pub(crate) fn of_record(args: &RecordArgs) -> Config {
+    let captured = of_capture(&args.capture);
+    Config {
+        live: Live {
+            snap_length: args.snap_length,
+            ..captured.live
+        },
+        ..captured
     }
 }
 
 /// What the live view tells the core.
 pub(crate) fn of_live(args: &LiveArgs) -> Config {
     Config {
-        input: device(args.interface.as_deref()),
-        capture_filter: args.bpf.clone(),
         local_addresses: args.local.clone(),
+        ..of_capture(&args.capture)
+    }
+}
+
+fn of_capture(args: &CaptureArgs) -> Config {
+    let device = args.interface.clone();
+    Config {
+        input: device.map_or(Input::DefaultDevice, Input::Device),
+        capture_filter: args.bpf.clone(),
         live: Live {
             promiscuous: args.promiscuous,
             ..Live::default()
@@ -59,16 +76,8 @@ pub(crate) fn of_live(args: &LiveArgs) -> Config {
     }
 }
 
-fn device(name: Option<&str>) -> Input {
-    name.map_or(Input::DefaultDevice, |name| Input::Device(name.to_owned()))
-}
-
-fn of_flows(args: &FlowArgs) -> Config {
-    Config {
-        capture_filter: args.bpf.clone(),
-        local_networks: args.local.iter().filter_map(network).collect(),
-        ..Config::default()
-    }
+fn networks(args: &FlowArgs) -> Vec<Network> {
+    args.local.iter().filter_map(network).collect()
 }
 
 const fn network(local: &Local) -> Option<Network> {

@@ -9,9 +9,6 @@ use flowner_core::filter::Network;
 /// Options that capturing and reading share.
 #[derive(Debug, Args)]
 pub(crate) struct FlowArgs {
-    /// Capture filter in libpcap's language, such as 'tcp port 443'
-    #[arg(short = 'f', long, value_name = "BPF")]
-    pub(crate) bpf: Option<String>,
     /// Show only flows that match, such as 'program:curl port:443 !state:closed'
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Option<String>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::CaptureArgs;
 use crate::live::{Column, Tab};
 
 /// What stands below the help of `live`; without a command, the program's own does.
@@ -18,21 +19,14 @@ pub(crate) const LIVE_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live view")]
 pub(crate) struct LiveArgs {
-    /// Device to capture from [default: the one with the default route]
-    #[arg(short, long, value_name = "DEVICE")]
-    pub(crate) interface: Option<String>,
-    /// Capture filter in libpcap's language, such as 'tcp port 443'
-    #[arg(short = 'f', long, value_name = "BPF")]
-    pub(crate) bpf: Option<String>,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArgs,
     /// Show only what matches, such as 'program:curl port:443'
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Option<String>,
     /// Count this address as this host's own (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) local: Vec<IpAddr>,
-    /// Take frames for other hosts too
-    #[arg(long)]
-    pub(crate) promiscuous: bool,
     /// What to begin with
     #[arg(long, value_enum)]
     pub(crate) tab: Option<Tab>,

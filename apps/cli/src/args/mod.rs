@@ -1,6 +1,7 @@
 //! What can be typed: a file for each command, or for some that are alike.
 
 mod about;
+mod capture;
 mod flows;
 mod live;
 mod read;
@@ -9,6 +10,7 @@ mod sockets;
 mod watch;
 
 pub(crate) use about::{CompletionsArgs, ConfigArgs, DevicesArgs, DoctorArgs, ManArgs};
+pub(crate) use capture::CaptureArgs;
 pub(crate) use flows::{By, FlowArgs, Local};
 pub(crate) use live::LiveArgs;
 pub(crate) use read::ReadArgs;

@@ -34,6 +34,9 @@ pub(crate) struct ReadArgs {
     /// Comma-separated values, with the names of the columns first
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
+    /// Capture filter in libpcap's language, such as 'tcp port 443'
+    #[arg(short = 'f', long, value_name = "BPF")]
+    pub(crate) bpf: Option<String>,
     #[command(flatten)]
     pub(crate) flows: FlowArgs,
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use flowner_core::filter::amount;
 
+use super::CaptureArgs;
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flowner record -w trace.pcapng           until Ctrl-C, on the device of the default route
@@ -20,12 +22,8 @@ pub(crate) struct RecordArgs {
     /// File to write; - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) write: PathBuf,
-    /// Device to capture from [default: the one with the default route]
-    #[arg(short, long, value_name = "DEVICE")]
-    pub(crate) interface: Option<String>,
-    /// Capture filter in libpcap's language, such as 'tcp port 443'
-    #[arg(short = 'f', long, value_name = "BPF")]
-    pub(crate) bpf: Option<String>,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArgs,
     /// Record only packets of flows that match, such as 'user:ada !port:22'
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Option<String>,
@@ -35,9 +33,6 @@ pub(crate) struct RecordArgs {
     /// Stop after this time, such as 10s or 5m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) duration: Option<Duration>,
-    /// Take frames for other hosts too
-    #[arg(long)]
-    pub(crate) promiscuous: bool,
     /// Record at most so many bytes of each frame
     #[arg(short, long, value_name = "BYTES", default_value_t = 262_144)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=262_144))]

@@ -84,7 +84,8 @@ fn live_flag(matches: &ArgMatches) -> Option<&str> {
     let is_common = |id: &str| common.get_arguments().any(|flag| flag.get_id() == id);
     let mut typed = matches.ids().map(Id::as_str).filter(|id| {
         // Groups are among the ids, too, and have no source of their own.
-        let is_flag = matches.try_contains_id(id).is_ok() && *id != "LiveArgs";
+        let is_group = ["LiveArgs", "CaptureArgs"].contains(id);
+        let is_flag = matches.try_contains_id(id).is_ok() && !is_group;
         is_flag && matches.value_source(id) == Some(ValueSource::CommandLine)
     });
     typed.find(|id| !is_common(id) && *id != "CommonArgs")

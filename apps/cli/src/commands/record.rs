@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use flowner_core::recording::{Output, Recorded, Recording, RecordingConfig, Rotation, Tally};
-use flowner_core::{Config, Ending, Error, Filter, Input, Live, Report};
+use flowner_core::{Ending, Error, Filter, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::RecordArgs;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
             "packets are no text for a terminal; name a file, or pipe them into a program";
         return Err(Failure::Message(message.to_owned()));
     }
-    let recording = Recording::start(&config(args), &recording).map_err(failure)?;
+    let recording = Recording::start(&config::of_record(args), &recording).map_err(failure)?;
     let stop = recording.stop_handle();
     set_handler(move || stop.stop())?;
     follow(&recording, args.duration);
@@ -80,21 +80,6 @@ fn recording(args: &RecordArgs) -> Result<RecordingConfig, Failure> {
             None => filter,
         },
     })
-}
-
-fn config(args: &RecordArgs) -> Config {
-    Config {
-        input: args
-            .interface
-            .clone()
-            .map_or(Input::DefaultDevice, Input::Device),
-        capture_filter: args.bpf.clone(),
-        live: Live {
-            snap_length: args.snap_length,
-            promiscuous: args.promiscuous,
-        },
-        ..Config::default()
-    }
 }
 
 fn failure(error: Error) -> Failure {

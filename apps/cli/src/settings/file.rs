@@ -314,14 +314,14 @@ mod tests {
         let Some(Watch(args)) = parse(TEXT, &["flowner", "watch"]).command else {
             panic!("no watch");
         };
-        assert_eq!(args.interface.as_deref(), Some("eth0"));
+        assert_eq!(args.capture.interface.as_deref(), Some("eth0"));
         assert_eq!(
-            (args.by, args.promiscuous, args.flows.local.len()),
+            (args.by, args.capture.promiscuous, args.flows.local.len()),
             (By::Host, true, 2)
         );
         // The live view has its own, with and without its name.
         let cli = parse(TEXT, &["flowner"]);
-        assert_eq!(cli.live.interface.as_deref(), Some("wlan0"));
+        assert_eq!(cli.live.capture.interface.as_deref(), Some("wlan0"));
         assert!(cli.live.sort.unwrap().is_descending);
     }
 
@@ -333,7 +333,7 @@ mod tests {
         let Some(Watch(args)) = parse(TEXT, &arguments).command else {
             panic!("no watch");
         };
-        assert_eq!(args.interface.as_deref(), Some("lo"));
+        assert_eq!(args.capture.interface.as_deref(), Some("lo"));
         assert_eq!((args.by, args.flows.local.len()), (By::Flow, 1));
     }
 
