@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::iter::repeat_n;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How a column is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +31,7 @@ pub(crate) struct Table {
 struct Column {
     heading: &'static str,
     align: Align,
-    /// Of its widest cell, in characters.
+    /// Of its widest cell, as a terminal shows it.
     width: usize,
     is_shown: bool,
 }
@@ -40,7 +41,7 @@ struct Cell {
     /// Where it begins in the text.
     start: usize,
     len: usize,
-    /// In characters.
+    /// As a terminal shows it.
     width: usize,
 }
 
@@ -78,7 +79,7 @@ impl Table {
             let cell = Cell {
                 start: self.text.len(),
                 len: text.len(),
-                width: text.chars().count(),
+                width: width_of(&text),
             };
             column.width = column.width.max(cell.width);
             self.text.push_str(&text);
@@ -158,14 +159,33 @@ impl Table {
         }
         line.truncate(line.trim_end().len());
         if let Some(max) = max
-            && line.chars().count() > max
+            && width_of(line) > max
         {
-            let kept = line.char_indices().nth(max.saturating_sub(1));
-            line.truncate(kept.map_or(line.len(), |(place, _)| place));
+            line.truncate(fitting(line, max.saturating_sub(1)));
             line.push('…');
         }
         writeln!(out, "{style}{line}{style:#}")
     }
+}
+
+/// The columns that a text takes on a terminal.
+fn width_of(text: &str) -> usize {
+    // Nearly all of it is, and there is much of it.
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.width()
+    }
+}
+
+/// How much of a text fits into so many columns, in bytes.
+fn fitting(text: &str, columns: usize) -> usize {
+    let mut used = 0;
+    let beyond = text.char_indices().find(|(_, character)| {
+        used += character.width().unwrap_or(0);
+        used > columns
+    });
+    beyond.map_or(text.len(), |(place, _)| place)
 }
 
 #[cfg(test)]
@@ -196,6 +216,21 @@ mod tests {
         let expected = "NAME         BYTES  TO\na                1  x\näöü-long  12345678  yyy\n";
         check(None, expected);
         check(Some(80), expected);
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let mut table = Table::new(&[("NAME", Align::Left), ("TO", Align::Left)]);
+        for cells in [["日本", "x"], ["abcde", "日本語"]] {
+            table.row(Style::new(), cells.map(str::to_owned));
+        }
+        let written = |width| {
+            let mut out = Vec::new();
+            table.write(&mut out, width, false).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(None), "NAME   TO\n日本   x\nabcde  日本語\n");
+        assert_eq!(written(Some(11)), "NAME   TO\n日本   x\nabcde  日…\n");
     }
 
     #[test]

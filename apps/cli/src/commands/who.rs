@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use flowner_core::Programs;
 use flowner_core::attribution::{Attributor, Ownership, Socket, SocketQuery};
-use flowner_core::socket_state_name;
 use flowner_core::who::WhoTarget;
 use flowner_core::wire::{HeadLine, OwnershipLine};
+use flowner_core::{Programs, is_over};
 
 use crate::args::WhoArgs;
 use crate::commands::sockets::{self, set_handler};
@@ -60,7 +59,8 @@ fn tell_sockets(
     found: &[Socket],
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let (over, held): (Vec<_>, Vec<_>) = found.iter().cloned().partition(is_over);
+    let is_left_over = |socket: &Socket| is_over(socket) && !socket.owner.is_named();
+    let (over, held): (Vec<_>, Vec<_>) = found.iter().cloned().partition(is_left_over);
     if held.is_empty() {
         say(nobody(target, text));
     } else {
@@ -74,12 +74,6 @@ fn tell_sockets(
         ));
     }
     Ok(())
-}
-
-/// Whether a socket is what the kernel keeps of a connection that is over, for a minute
-/// (RFC 9293, 3.6.1). A busy server has thousands.
-fn is_over(socket: &Socket) -> bool {
-    socket_state_name(socket) == Some("time-wait") && !socket.owner.is_named()
 }
 
 fn nobody(target: &WhoTarget, text: &str) -> String {

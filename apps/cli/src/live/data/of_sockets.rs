@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use flowner_core::attribution::{ProcessId, Socket, Verdict};
 use flowner_core::filter::Subject as _;
-use flowner_core::{Party, ProcessParty, Service, is_listening};
+use flowner_core::{Party, ProcessParty, Service, is_listening, is_over};
 
 use super::of_report::service_label;
 use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Sockets, Subject, names};
@@ -77,7 +77,7 @@ impl Data {
 }
 
 fn numbers(socket: &Socket) -> Numbers {
-    let is_connected = socket.remote.is_some();
+    let is_connected = socket.remote.is_some() && !is_over(socket);
     Numbers {
         count: 1,
         listening: is_listening(socket).into(),
