@@ -63,6 +63,9 @@ pub enum Remedy {
 }
 
 /// Looks at what may be seen here, by trying it.
+///
+/// Linux tells of each [`Subject`], and with which [`Remedy`] more would be seen; others of
+/// [`Subject::Sockets`] alone, by a look at all of them, which may take a tenth of a second.
 pub fn access() -> Vec<Sight> {
     platform::sights()
 }

@@ -2,7 +2,7 @@
 
 use flowner_attribution::policy::Policy;
 use flowner_attribution::{
-    Attributor, Error, Event, Glance, Ownership, Process, Service, Snapshot, SocketTable,
+    Attributor, Error, Event, Glance, Ownership, Process, Service, Snapshot, SocketTable, Spotter,
 };
 
 const fn is_shared<T: Send + Sync + 'static>() {}
@@ -18,6 +18,7 @@ fn threads_share_what_they_are_told_to_share() {
     is_shared::<Process>();
     is_shared::<Event>();
     is_moved::<Attributor>();
+    is_moved::<Spotter>();
     is_moved::<Policy>();
     is_moved::<dyn SocketTable>();
     is_moved::<dyn Glance>();
