@@ -14,7 +14,10 @@ impl Icon {
     ///
     /// Takes about a millisecond, and is bounded in time and memory as only a document that
     /// was weighed is an icon. Texts in a document are not drawn, nor are pictures.
+    ///
+    /// With the feature `render` only.
     #[must_use]
+    #[cfg_attr(docsrs, doc(cfg(feature = "render")))]
     pub fn rendered(&self, size: u32) -> Option<Self> {
         let Data::Svg(bytes) = &self.data else {
             return Some(self.clone());
