@@ -25,7 +25,7 @@ use crate::viewpoint::Viewpoint;
 use crate::widget::reach::below_sheet;
 use tasks::{
     ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint, reach_next,
-    reach_previous, scroll_help,
+    reach_previous, scroll,
 };
 
 /// All that the app knows.
@@ -61,7 +61,7 @@ pub enum Message {
     SystemThemeChanged(Mode),
     /// Pictures are there in place of letters.
     IconsFound,
-    /// Something else has the keys.
+    /// Something else has the keys, or is in sight.
     Reached,
     CheckedUp(Checkup),
     Looked(devices::Looks),
@@ -288,11 +288,7 @@ impl App {
     fn read_help(&mut self, intent: Intent) -> Task<Message> {
         match intent {
             Intent::Help | Intent::Leave => self.has_help = false,
-            Intent::Up => return scroll_help(-1.0),
-            Intent::Down => return scroll_help(1.0),
-            Intent::PageUp | Intent::First => return scroll_help(-10.0),
-            Intent::PageDown | Intent::Last => return scroll_help(10.0),
-            _ => {}
+            _ => return scroll(help::SHEET, intent),
         }
         Task::none()
     }
@@ -319,7 +315,7 @@ impl App {
                 let action = self.program.intend(intent, picture);
                 self.act_on_program(action)
             }
-            Page::Preferences => Task::none(),
+            Page::Preferences => scroll(preferences::PAGE, intent),
         }
     }
 

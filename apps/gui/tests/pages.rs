@@ -330,6 +330,26 @@ fn settings_wrap_in_a_narrow_window() {
     }
 }
 
+/// Where a picture is compared, because texts are told wherever they are scrolled to.
+#[test]
+fn keys_scroll_what_does_not_fit() {
+    for (key, moved) in [(",", "Theme"), ("?", "Everywhere")] {
+        let pictures = [0, 0, 4].map(|times| {
+            let size = Size::new(800.0, 300.0);
+            let mut stage = open(DEMO, &Settings::default(), size);
+            stage.expect("finished");
+            stage.type_text(key);
+            stage.expect(moved);
+            for _ in 0..times {
+                stage.press("type \"j\"");
+            }
+            stage.picture(1.0).rgba
+        });
+        assert_eq!(pictures[0], pictures[1], "{key}");
+        assert_ne!(pictures[1], pictures[2], "{key}");
+    }
+}
+
 #[test]
 fn a_long_name_leaves_room_for_what_is_beside_it() {
     let folder = tempfile::tempdir().unwrap();

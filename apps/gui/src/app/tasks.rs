@@ -6,7 +6,8 @@ use iced::widget::scrollable::AbsoluteOffset;
 
 use super::Message;
 use crate::export::{self, Format};
-use crate::page::{help, inspect, viewpoint};
+use crate::keys::Intent;
+use crate::page::{inspect, viewpoint};
 use crate::theme::measure;
 
 /// Looks what works here, which takes a moment.
@@ -36,13 +37,24 @@ pub(super) fn reach_previous() -> Task<Message> {
     iced::widget::operation::focus_previous().chain(Task::done(Message::Reached))
 }
 
-/// Moves the help by so many lines, where it does not fit.
-pub(super) fn scroll_help(lines: f32) -> Task<Message> {
+/// Moves what does not fit into the window, as a key asks for.
+pub(super) fn scroll(place: &'static str, intent: Intent) -> Task<Message> {
+    /// More lines than anything has.
+    const FAR: f32 = 1_000.0;
+    let lines = match intent {
+        Intent::Up => -1.0,
+        Intent::Down => 1.0,
+        Intent::PageUp => -10.0,
+        Intent::PageDown => 10.0,
+        Intent::First => -FAR,
+        Intent::Last => FAR,
+        _ => return Task::none(),
+    };
     let offset = AbsoluteOffset {
         x: 0.0,
         y: lines * measure::ROW,
     };
-    iced::widget::operation::scroll_by(help::SHEET, offset)
+    iced::widget::operation::scroll_by(place, offset).chain(Task::done(Message::Reached))
 }
 
 pub(super) fn ask_for_file() -> Task<Message> {

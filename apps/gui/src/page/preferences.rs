@@ -19,6 +19,9 @@ pub enum Message {
     ColumnsReset,
 }
 
+/// What is scrolled where it does not fit.
+pub const PAGE: &str = "settings";
+
 /// Changes the settings. The page itself has nothing to remember.
 pub fn update(settings: &mut Settings, message: Message) {
     match message {
@@ -97,7 +100,9 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
     ]
     .spacing(space::L)
     .max_width(760);
-    parts::scroll(container(page).padding(space::L).center_x(Fill), colors)
+    parts::scrolled(container(page).padding(space::L).center_x(Fill), colors)
+        .id(PAGE)
+        .into()
 }
 
 fn part<'a>(

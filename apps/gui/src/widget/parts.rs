@@ -241,11 +241,18 @@ pub fn scroll<'a, Message: 'a>(
     content: impl Into<Element<'a, Message>>,
     colors: Colors,
 ) -> Element<'a, Message> {
+    scrolled(content, colors).into()
+}
+
+/// The same, for what is to have a name.
+pub fn scrolled<'a, Message: 'a>(
+    content: impl Into<Element<'a, Message>>,
+    colors: Colors,
+) -> scrollable::Scrollable<'a, Message> {
     scrollable(content)
         .direction(upright())
         .height(Fill)
         .style(style::scroll(colors))
-        .into()
 }
 
 /// How what is scrolled moves: up and down, beside a thin bar.

@@ -120,8 +120,13 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
 
     /// Goes to the next button or field, and waits until it has the keys and that is drawn.
     pub(crate) fn reach_next(&mut self) {
+        self.press("type tab");
+    }
+
+    /// Presses a key that moves something, and waits until that is drawn.
+    pub(crate) fn press(&mut self, instruction: &str) {
         let before = self.performed;
-        self.run("type tab");
+        self.run(instruction);
         self.until(|stage| stage.performed >= before + 2);
     }
 
