@@ -23,6 +23,7 @@ use iced::{Pixels, Program, Rectangle, Size, Theme};
 use iced_test::emulator::{Emulator, Event, Mode};
 use iced_test::instruction::Instruction;
 use iced_test::runtime::user_interface::{Cache, UserInterface};
+use tempfile::TempDir;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +36,8 @@ pub(crate) struct Stage<P: Program> {
     events: mpsc::Receiver<Event<P>>,
     /// How much was done that takes a moment.
     performed: usize,
+    /// Where its settings are, until it ends.
+    _folder: TempDir,
 }
 
 /// The app as it opens with this origin, in a window of this size.
@@ -59,7 +62,7 @@ pub(crate) fn open_kept(
         font_system().write().unwrap().load_font(font.into());
     }
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.keep().join("gui.toml");
+    let file = folder.path().join("gui.toml");
     let store = Store::at(&file);
     store.save(settings).unwrap();
     let launch = Launch {
@@ -77,6 +80,7 @@ pub(crate) fn open_kept(
         emulator,
         events,
         performed: 0,
+        _folder: folder,
     };
     assert!(stage.settle());
     (stage, file)
