@@ -115,15 +115,8 @@ impl Owners {
 
     /// What is known when the capture ends. A program that runs on calls [`Spotter::ended`]
     /// for each flow that is over, and forgets its ends.
-    fn finish(mut self) -> Vec<Known> {
-        for (waiter, lookup) in self.spotter.settle_all() {
-            self.asked(waiter, lookup);
-        }
-        let service = Arc::clone(self.spotter.service());
-        drop(self.spotter);
-        if let Some(service) = Arc::into_inner(service) {
-            service.finish();
-        }
+    fn finish(self) -> Vec<Known> {
+        self.spotter.finish();
         let mut known = self.known;
         for event in self.news {
             known.insert(event.waiter, (Some(event.ownership), false));

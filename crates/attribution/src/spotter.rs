@@ -54,7 +54,7 @@ const MAX: usize = 64;
 ///     };
 ///     told.into_iter().for_each(|(flow, owner)| show(flow, owner));
 /// }
-/// spotter.settle_all();
+/// spotter.finish();
 /// # Ok(())
 /// # }
 /// ```
@@ -161,6 +161,15 @@ impl Spotter {
             false
         });
         settled
+    }
+
+    /// Asks for what was put off, and, if nobody else has the service, answers everyone who
+    /// waits; see [`Service::finish`].
+    pub fn finish(mut self) {
+        self.settle_all();
+        if let Some(service) = Arc::into_inner(self.service) {
+            service.finish();
+        }
     }
 
     /// How long a packet may be waited for before what was put off is to be settled; `None`

@@ -117,6 +117,7 @@ pub struct Event {
 
 /// What the policy did so far, and how full it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct PolicyStatistics {
     /// Questions asked.
     pub questions: u64,

@@ -111,6 +111,7 @@ pub trait Glance: Send + fmt::Debug {
 
 /// What a [`Glance`] tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Glanced {
     /// Who it is, as far as can be told at once.
     Told(Ownership),

@@ -93,6 +93,16 @@ fn all_is_asked_at_the_end() {
 }
 
 #[test]
+fn who_waits_is_answered_at_the_end() {
+    let (mut spotter, events) = spotter([]);
+    assert_eq!(spotter.opened(Waiter(1), question(9)), None);
+    spotter.finish();
+    let answers: Vec<Event> = events.iter().collect();
+    let last = answers.last().map(|event| (event.waiter, event.last));
+    assert_eq!(last, Some((Waiter(1), true)));
+}
+
+#[test]
 fn only_so_many_are_put_off() {
     let (mut spotter, _events) = spotter([]);
     for (waiter, port) in (0..MAX as u64).zip(10..) {

@@ -78,6 +78,10 @@ impl LinuxGlance {
             Some(lookouts) if question.opened == Opened::ByUs => {
                 lookouts.take(query, question.seen_at)
             }
+            Some(lookouts) if question.opened == Opened::ByPeer => {
+                lookouts.note_server(query);
+                Told::Seen(None)
+            }
             _ => Told::Seen(None),
         };
         let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());

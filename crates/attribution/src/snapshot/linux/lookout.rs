@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::glance::LinuxGlance;
 use super::purse::Purse;
-use crate::SocketQuery;
+use crate::{Protocol, SocketQuery};
 use packets::{Bell, Packets};
 use sightings::Sightings;
 pub(super) use sightings::Told;
@@ -75,6 +75,13 @@ impl Lookouts {
             lookouts.threads.push(thread.ok()?);
         }
         Some(lookouts)
+    }
+
+    /// Takes note of an end that answers, which need not be looked at when it does.
+    pub(super) fn note_server(&self, query: &SocketQuery) {
+        if query.protocol() == Protocol::Udp {
+            lock(&self.seen.sightings).add_server(query.local(), Instant::now());
+        }
     }
 
     /// What was seen of a socket, by a look that began no earlier than the packet was seen.

@@ -1,6 +1,7 @@
 //! What was seen of sockets whose first packets were sent. Pure.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::{Ownership, Protocol, SocketQuery};
@@ -12,11 +13,17 @@ const MAX: usize = 4_096;
 const CONNECTION: Duration = Duration::from_millis(1);
 const DATAGRAMS: Duration = Duration::from_secs(10);
 
+/// Ends that answer datagrams, which are kept in mind.
+const MAX_SERVERS: usize = 32;
+
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
     flows: HashMap<SocketQuery, Sighting>,
     /// In the order in which they came in.
     order: VecDeque<SocketQuery>,
+    /// Ends that got a datagram first, and when one did lately: what they send is an answer,
+    /// mostly.
+    servers: VecDeque<(SocketAddr, Instant)>,
 }
 
 #[derive(Debug)]
@@ -51,6 +58,10 @@ impl Sightings {
         now: Instant,
         wall_clock: SystemTime,
     ) -> bool {
+        let is_datagram = query.protocol() == Protocol::Udp;
+        if is_datagram && self.is_server(query.local(), now) {
+            return false;
+        }
         let good_for = match query.protocol() {
             Protocol::Tcp => CONNECTION,
             _ => DATAGRAMS,
@@ -74,6 +85,19 @@ impl Sightings {
         };
         self.flows.insert(*query, sighting);
         true
+    }
+
+    /// Takes note that somebody else sent the first datagram of a flow to this end.
+    pub(super) fn add_server(&mut self, end: SocketAddr, now: Instant) {
+        self.servers.retain(|(server, _)| *server != end);
+        self.servers.truncate(MAX_SERVERS - 1);
+        self.servers.push_front((end, now));
+    }
+
+    fn is_server(&self, end: SocketAddr, now: Instant) -> bool {
+        let mut servers = self.servers.iter();
+        let noted = servers.find(|(server, _)| *server == end);
+        noted.is_some_and(|(_, noted)| now.saturating_duration_since(*noted) < DATAGRAMS)
     }
 
     /// Keeps what was seen of a flow.
@@ -137,6 +161,22 @@ mod tests {
             assert!(!begin(now + good_for / 2));
             assert!(begin(now + good_for));
         }
+    }
+
+    /// Who answers is looked at when the question comes.
+    #[test]
+    fn answers_are_not_looked_at() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
+        sightings.add_server(answer.local(), now);
+        assert!(!sightings.begin(&answer, now, UNIX_EPOCH));
+        assert!(sightings.begin(&connection, now, UNIX_EPOCH));
+        assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
+        assert!(sightings.begin(&answer, now + DATAGRAMS, UNIX_EPOCH));
+        for port in 1_000..2_000 {
+            sightings.add_server(query(Protocol::Udp, port).local(), now);
+        }
+        assert_eq!(sightings.servers.len(), MAX_SERVERS);
     }
 
     /// A capturing thread would wait for it with each packet otherwise.
