@@ -87,7 +87,7 @@ impl Lookouts {
     /// What was seen of a socket, by a look that began no earlier than the packet was seen.
     /// It is told once. [`Told::Seen`] also if no look is to be waited for.
     pub(super) fn take(&self, query: &SocketQuery, seen_at: SystemTime) -> Told {
-        let told = lock(&self.seen.sightings).take(query, seen_at);
+        let told = lock(&self.seen.sightings).take(query, seen_at, Instant::now());
         let patience = match told {
             Told::Seen(_) => return told,
             Told::NotYet if self.seen.resting.load(Ordering::Relaxed) > 0 => Duration::ZERO,

@@ -108,7 +108,9 @@ impl Sightings {
     }
 
     /// What was seen by a look that began at that time or later, once.
-    pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime) -> Told {
+    pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime, now: Instant) -> Told {
+        let is_datagram = query.protocol() == Protocol::Udp;
+        let is_left_out = is_datagram && self.is_server(query.local(), now);
         match self.flows.get_mut(query) {
             Some(flow) if flow.began_at >= since => match &mut flow.state {
                 State::Looking => Told::Looking,
@@ -116,6 +118,8 @@ impl Sightings {
             },
             // Each packet after the first may be of a flow that is known.
             Some(_) if query.protocol() != Protocol::Tcp => Told::Seen(None),
+            // What answers is not looked at, also if it asks for once.
+            _ if is_left_out => Told::Seen(None),
             _ => Told::NotYet,
         }
     }
@@ -142,13 +146,16 @@ mod tests {
         );
         let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let seen = Ownership::unknown(Reason::Kernel, second(10), Source::Scripted);
-        assert_eq!(sightings.take(&query, second(9)), Told::NotYet);
+        assert_eq!(sightings.take(&query, second(9), now), Told::NotYet);
         assert!(sightings.begin(&query, now, second(10)));
-        assert_eq!(sightings.take(&query, second(9)), Told::Looking);
+        assert_eq!(sightings.take(&query, second(9), now), Told::Looking);
         sightings.end(&query, Some(seen.clone()));
-        assert_eq!(sightings.take(&query, second(11)), Told::NotYet);
-        assert_eq!(sightings.take(&query, second(10)), Told::Seen(Some(seen)));
-        assert_eq!(sightings.take(&query, second(10)), Told::Seen(None));
+        assert_eq!(sightings.take(&query, second(11), now), Told::NotYet);
+        assert_eq!(
+            sightings.take(&query, second(10), now),
+            Told::Seen(Some(seen))
+        );
+        assert_eq!(sightings.take(&query, second(10), now), Told::Seen(None));
     }
 
     #[test]
@@ -168,8 +175,12 @@ mod tests {
     fn answers_are_not_looked_at() {
         let (mut sightings, now) = (Sightings::default(), Instant::now());
         let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
+        assert_eq!(sightings.take(&answer, UNIX_EPOCH, now), Told::NotYet);
         sightings.add_server(answer.local(), now);
         assert!(!sightings.begin(&answer, now, UNIX_EPOCH));
+        // So nobody is to wait for that.
+        let told = sightings.take(&answer, UNIX_EPOCH, now);
+        assert_eq!(told, Told::Seen(None));
         assert!(sightings.begin(&connection, now, UNIX_EPOCH));
         assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
         assert!(sightings.begin(&answer, now + DATAGRAMS, UNIX_EPOCH));
@@ -182,11 +193,11 @@ mod tests {
     /// A capturing thread would wait for it with each packet otherwise.
     #[test]
     fn no_look_is_expected_for_a_known_flow_of_datagrams() {
-        let (mut sightings, query) = (Sightings::default(), query(Protocol::Udp, 1));
-        let began_at = SystemTime::UNIX_EPOCH;
-        assert!(sightings.begin(&query, Instant::now(), began_at));
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (query, began_at) = (query(Protocol::Udp, 1), UNIX_EPOCH);
+        assert!(sightings.begin(&query, now, began_at));
         let later = began_at + Duration::from_secs(1);
-        assert_eq!(sightings.take(&query, later), Told::Seen(None));
+        assert_eq!(sightings.take(&query, later, now), Told::Seen(None));
     }
 
     #[test]
