@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flowner_core::attribution::{Ownership, Process, Verdict};
 use flowner_core::flows::Protocol;
+use unicode_width::UnicodeWidthChar;
 
 /// Wire bytes with a unit, to three digits: `999 B`, `1.23 kB`, `45.6 MB`.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -76,6 +77,16 @@ pub(crate) fn pids(verdict: &Verdict) -> String {
         [only] => only.pid.to_string(),
         [first, rest @ ..] => format!("{} +{}", first.pid, rest.len()),
     }
+}
+
+/// How much of a text fits into so many columns of a terminal, in bytes.
+pub(crate) fn fitting(text: &str, columns: usize) -> usize {
+    let mut used = 0;
+    let beyond = text.char_indices().find(|(_, character)| {
+        used += character.width().unwrap_or(0);
+        used > columns
+    });
+    beyond.map_or(text.len(), |(place, _)| place)
 }
 
 /// The user of an owner, where known: the name, else the number.
@@ -162,6 +173,14 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), expected);
         }
+    }
+
+    #[test]
+    fn wide_characters_fit_whole() {
+        assert_eq!(fitting("日本", 3), "日".len());
+        assert_eq!(fitting("日本", 4), "日本".len());
+        assert_eq!(fitting("ab", 0), 0);
+        assert_eq!(fitting("", 2), 0);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::iter::repeat_n;
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
+
+use crate::format;
 
 /// How a column is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +163,7 @@ impl Table {
         if let Some(max) = max
             && width_of(line) > max
         {
-            line.truncate(fitting(line, max.saturating_sub(1)));
+            line.truncate(format::fitting(line, max.saturating_sub(1)));
             line.push('…');
         }
         writeln!(out, "{style}{line}{style:#}")
@@ -176,16 +178,6 @@ fn width_of(text: &str) -> usize {
     } else {
         text.width()
     }
-}
-
-/// How much of a text fits into so many columns, in bytes.
-fn fitting(text: &str, columns: usize) -> usize {
-    let mut used = 0;
-    let beyond = text.char_indices().find(|(_, character)| {
-        used += character.width().unwrap_or(0);
-        used > columns
-    });
-    beyond.map_or(text.len(), |(place, _)| place)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub fn no_flows(report: &Report) -> (&'static str, String) {
     } else {
         "No flows"
     };
-    let outside: u64 = report.undecodable.iter().map(|(_, it)| it.packets).sum();
+    let outside = report.packets_of_no_flow();
     let sentence = match (outside, report.input.is_live) {
         (0, true) => "Nothing was captured yet. Flows are listed as soon as a packet of theirs \
                       is seen."

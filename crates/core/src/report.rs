@@ -162,6 +162,12 @@ impl Report {
             || flows.any(|flow| flow.owner.is_some() || flow.remote_owner.is_some())
     }
 
+    /// Packets that belong to no flow, as they could not be decoded.
+    pub fn packets_of_no_flow(&self) -> u64 {
+        let packets = self.undecodable.iter().map(|(_, counted)| counted.packets);
+        packets.sum()
+    }
+
     /// Flows that are counted in the totals but not listed any more.
     pub fn unlisted_flows(&self) -> u64 {
         self.retired.total.flows

@@ -266,7 +266,7 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
 /// How many packets were seen; those that are in no flow, and those that were missed.
 fn counts(picture: &Picture) -> String {
     let report = &picture.report;
-    let outside: u64 = report.undecodable.iter().map(|(_, it)| it.packets).sum();
+    let outside = report.packets_of_no_flow();
     let dropped = report.capture.map_or(0, |it| {
         it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
     });

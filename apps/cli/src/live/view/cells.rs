@@ -174,7 +174,7 @@ pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
 
 /// The text in `width` columns: padded, or cut with an ellipsis.
 pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
-    use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+    use unicode_width::UnicodeWidthStr;
 
     let needed = text.width();
     if needed <= width {
@@ -185,21 +185,12 @@ pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
             text.to_owned() + &blank
         };
     }
-    let mut kept = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        let next = c.width().unwrap_or(0);
-        if used + next + 1 > width {
-            break;
-        }
-        used += next;
-        kept.push(c);
+    if width == 0 {
+        return String::new();
     }
-    if width > 0 {
-        kept.push('…');
-        used += 1;
-    }
-    kept + &" ".repeat(width.saturating_sub(used))
+    let kept = &text[..format::fitting(text, width - 1)];
+    let blank = " ".repeat(width - 1 - kept.width());
+    format!("{kept}…{blank}")
 }
 
 /// As [`fit`], but what is left out is in the middle, so that the end stays: that of an

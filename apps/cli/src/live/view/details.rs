@@ -8,7 +8,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::widgets::{Block, Borders, Clear, Widget};
-use unicode_width::UnicodeWidthChar;
 
 use super::theme::Theme;
 use super::{cells, line, put};
@@ -61,14 +60,10 @@ fn wrapped(text: &str, width: usize) -> impl Iterator<Item = &str> {
 
 /// As much of a text as has room in `width` columns, and what follows.
 fn first_line(text: &str, width: usize) -> (&str, &str) {
-    let mut used = 0;
-    let end = text.char_indices().find(|(_, character)| {
-        used += character.width().unwrap_or(0);
-        used > width
-    });
-    let Some((end, _)) = end else {
+    let end = format::fitting(text, width);
+    if end == text.len() {
         return (text, "");
-    };
+    }
     // What is wider than all of the line has it alone.
     let end = end.max(text.chars().next().map_or(0, char::len_utf8));
     let (line, after) = text.split_at(end);
