@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use flowner_flows::{FlowTable, Packet, Protocol, TableConfig, Tcp, TcpFlags};
+use flowner_flows::{FlowTable, Origin, Packet, Protocol, TableConfig, Tcp, TcpFlags};
 
 const FLOWS: u32 = 100_000;
 const BATCH: u32 = 1_000;
@@ -23,6 +23,8 @@ fn packet(connection: u32, flags: TcpFlags) -> Packet {
         payload_len: 1_446,
         tcp: Some(Tcp { flags, sequence: 1 }),
         fragment: None,
+        origin: Origin::Unknown,
+        device: None,
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use flowner_flows::{
-    Counters, Ended, Flow, FlowTable, Fragment, Packet, Protocol, TableConfig, Tcp, TcpFlags,
+    Counters, Ended, Flow, FlowTable, Fragment, Origin, Packet, Protocol, TableConfig, Tcp,
+    TcpFlags,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -84,6 +85,8 @@ fn run(capacity: usize, operations: &[Operation]) -> Vec<Ended> {
                         offset: u32::from(offset) * 8,
                         more,
                     }),
+                    origin: Origin::Unknown,
+                    device: None,
                 };
                 let update = table.ingest(&packet, &mut ended);
                 assert!(table.flow(update.id).is_some());

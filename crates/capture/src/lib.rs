@@ -110,7 +110,7 @@ pub use error::Error;
 #[cfg(feature = "pcap")]
 pub use live::LiveOptions;
 #[cfg(feature = "pcap")]
-pub use source::{Next, Progress, RawPacket, Source};
+pub use source::{Next, PacketOrigin, Progress, RawPacket, Source};
 #[cfg(feature = "pcap")]
 pub use statistics::Statistics;
 #[cfg(feature = "pcap")]

@@ -8,7 +8,7 @@ use crate::classify;
 use crate::error::Error;
 use crate::link_type::LinkType;
 use crate::pcapng::Comments;
-use crate::source::{Next, RawPacket, time};
+use crate::source::{Next, PacketOrigin, RawPacket, time};
 use crate::statistics::{Statistics, Totals};
 use crate::stopper::Stopper;
 use crate::wait::{self, Waiter};
@@ -123,6 +123,8 @@ impl Live {
             link_type: Some(self.link_type),
             data: &self.data,
             comments: Comments::default(),
+            origin: PacketOrigin::Unknown,
+            device: None,
         }))
     }
 

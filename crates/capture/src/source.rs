@@ -46,6 +46,33 @@ pub struct RawPacket<'a> {
     pub data: &'a [u8],
     /// What somebody wrote about it. Files in the format pcapng only.
     pub comments: Comments<'a>,
+    /// Where the system that captured it says that it came from.
+    pub origin: PacketOrigin,
+    /// The index of the device of this host on which it was captured. Linux tells it of a
+    /// device that is captured from. Never set for a file, whose indices are those of the host
+    /// that wrote it.
+    pub device: Option<u32>,
+}
+
+/// Where a packet came from: the word of the system that captured it, which no sender can
+/// forge, as it can addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PacketOrigin {
+    /// The capturing host sent it, for itself or for others (`PACKET_OUTGOING` of packet(7)).
+    Sent,
+    /// It arrived for the capturing host, for a group or for all (`PACKET_HOST`,
+    /// `PACKET_MULTICAST`, `PACKET_BROADCAST`).
+    Received,
+    /// It arrived in a frame for another host (`PACKET_OTHERHOST`), and was captured because
+    /// the device takes all frames.
+    OtherHost,
+    /// It was captured on a loopback device, where what is sent is what arrives
+    /// (`PACKET_LOOPBACK`).
+    Loopback,
+    /// Nobody says: most files, and devices of other systems than Linux.
+    #[default]
+    Unknown,
 }
 
 /// What a [`Source`] has next.

@@ -2,13 +2,14 @@
 //! do not know each other; this is the seam.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use flowner_capture::Headers;
-use flowner_flows::{Fragment, Packet, Protocol, Tcp, TcpFlags};
+use flowner_capture::{Headers, PacketOrigin, RawPacket};
+use flowner_flows::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags};
 
-/// A packet for a flow table, from its decoded headers and its capture time since the Unix
-/// epoch: for programs that count flows without a [`Monitor`](crate::Monitor).
+/// A packet for a flow table, from its decoded headers and what was captured with them: for
+/// programs that count flows without a [`Monitor`](crate::Monitor).
 ///
 /// ```
 /// use flowner_core::capture::{Next, Source, decode};
@@ -33,7 +34,7 @@ use flowner_flows::{Fragment, Packet, Protocol, Tcp, TcpFlags};
 ///     // A file may have packets of several devices; some devices' cannot be decoded.
 ///     let Some(link_type) = packet.link_type else { continue };
 ///     if let Ok(headers) = decode(link_type, packet.data, packet.wire_len) {
-///         table.ingest(&flow_packet(&headers, packet.time), &mut flows);
+///         table.ingest(&flow_packet(&headers, &packet), &mut flows);
 ///     }
 /// }
 /// // Those that are still open.
@@ -44,7 +45,27 @@ use flowner_flows::{Fragment, Packet, Protocol, Tcp, TcpFlags};
 /// # assert_eq!(flows[0].flow.key().to_string(), "udp 192.0.2.1:40000 <-> 192.0.2.2:53");
 /// # Ok::<(), flowner_core::capture::Error>(())
 /// ```
-pub fn packet(headers: &Headers, time: Duration) -> Packet {
+pub fn packet(headers: &Headers, captured: &RawPacket<'_>) -> Packet {
+    Packet {
+        origin: origin(captured.origin),
+        device: captured.device.and_then(NonZeroU32::new),
+        ..packet_at(headers, captured.time)
+    }
+}
+
+const fn origin(origin: PacketOrigin) -> Origin {
+    match origin {
+        PacketOrigin::Sent => Origin::Sent,
+        PacketOrigin::Received => Origin::Received,
+        PacketOrigin::OtherHost => Origin::OtherHost,
+        PacketOrigin::Loopback => Origin::Loopback,
+        // And what may come with a later version.
+        _ => Origin::Unknown,
+    }
+}
+
+/// A packet of which nothing is known but its headers and its time since the Unix epoch.
+pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
     let (source_port, destination_port) = headers
         .ports
         .map_or((0, 0), |ports| (ports.source, ports.destination));
@@ -64,5 +85,7 @@ pub fn packet(headers: &Headers, time: Duration) -> Packet {
             offset: fragment.offset,
             more: fragment.more,
         }),
+        origin: Origin::Unknown,
+        device: None,
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::Duration;
 
-    use flowner_flows::Protocol;
+    use flowner_flows::{Origin, Protocol};
 
     use super::*;
 
@@ -125,6 +125,8 @@ mod tests {
             payload_len: 0,
             tcp: None,
             fragment: None,
+            origin: Origin::Unknown,
+            device: None,
         });
         let guess: Vec<String> = local_addresses(packets)
             .iter()

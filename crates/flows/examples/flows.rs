@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowner_flows::{FlowTable, Packet, Protocol, TableConfig, Tcp, TcpFlags};
+use flowner_flows::{FlowTable, Origin, Packet, Protocol, TableConfig, Tcp, TcpFlags};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut table: FlowTable = FlowTable::new(TableConfig {
@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             payload_len: 0,
             tcp: Some(Tcp { flags, sequence: 0 }),
             fragment: None,
+            origin: Origin::Unknown,
+            device: None,
         };
         table.ingest(&packet, &mut ended);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::address::{Direction, LocalAddresses, is_group};
@@ -48,6 +49,7 @@ pub struct Flow<T = ()> {
     by_responder: Side,
     first_seen: Duration,
     last_seen: Duration,
+    device: Option<NonZeroU32>,
     /// What the caller keeps with the flow.
     pub data: T,
 }
@@ -169,6 +171,11 @@ impl<T> Flow<T> {
         self.last_seen
     }
 
+    /// The index of the device on which its first packet was captured, where that is known.
+    pub const fn device(&self) -> Option<NonZeroU32> {
+        self.device
+    }
+
     const fn local_and_remote(&self) -> (&Side, &Side) {
         if self.local_is_initiator {
             (&self.by_initiator, &self.by_responder)
@@ -218,6 +225,7 @@ impl<T> Flow<T> {
             by_responder: Side::default(),
             first_seen: packet.time,
             last_seen: packet.time,
+            device: packet.device,
             data: T::default(),
         }
     }
@@ -283,7 +291,7 @@ fn sender_is_initiator(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tcp;
+    use crate::{Origin, Tcp};
 
     const LOW: &str = "10.0.0.1:443";
     const HIGH: &str = "10.0.0.2:50000";
@@ -302,6 +310,8 @@ mod tests {
             payload_len: 0,
             tcp: flags.map(|flags| Tcp { flags, sequence: 1 }),
             fragment: None,
+            origin: Origin::Unknown,
+            device: None,
         };
         let (key, from_low) = FlowKey::told(packet.protocol, packet.source, packet.destination);
         let mut flow = Flow::open(FlowId(0), key, &packet, Some(&local));

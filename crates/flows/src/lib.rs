@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use flowner_flows::{Change, FlowTable, Packet, Protocol, TableConfig};
+//! use flowner_flows::{Change, FlowTable, Origin, Packet, Protocol, TableConfig};
 //!
 //! let mut table: FlowTable = FlowTable::new(TableConfig {
 //!     local: Some(["10.0.0.2".parse()?].into_iter().collect()),
@@ -24,6 +24,8 @@
 //!     payload_len: 32,
 //!     tcp: None,
 //!     fragment: None,
+//!     origin: Origin::Sent,
+//!     device: None,
 //! };
 //! let update = table.ingest(&query, &mut ended);
 //! assert_eq!(update.change, Change::Opened);
@@ -54,7 +56,7 @@ pub use address::{Direction, LocalAddresses};
 pub use counters::Counters;
 pub use flow::{Flow, FlowId};
 pub use key::FlowKey;
-pub use packet::{Fragment, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol};
+pub use packet::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol};
 pub use rate::{Rate, RollingRate};
 pub use state::State;
 pub use table::{

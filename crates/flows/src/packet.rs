@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -24,6 +25,30 @@ pub struct Packet {
     pub tcp: Option<Tcp>,
     /// Set for fragments, the first included.
     pub fragment: Option<Fragment>,
+    /// Where the capturing system says that it came from.
+    pub origin: Origin,
+    /// The index of the device of this host on which it was captured, where that is known.
+    pub device: Option<NonZeroU32>,
+}
+
+/// Where a packet came from: the word of the system that captured it, not what the packet's
+/// addresses claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The capturing host sent it, for itself or for others.
+    Sent,
+    /// It arrived at the capturing host, which takes it: for the host's own hardware address,
+    /// for a group, or for all.
+    Received,
+    /// It arrived in a frame for another host, and was captured only because the device takes
+    /// all frames.
+    OtherHost,
+    /// It was captured on a loopback device, where what is sent is what arrives.
+    Loopback,
+    /// The capturing system does not say. So it is for most files and on most platforms.
+    #[default]
+    Unknown,
 }
 
 impl Packet {

@@ -68,7 +68,7 @@ mod tests {
         for frame in frames(60) {
             let headers = decode(LinkType::Ethernet, frame.data(), frame.wire_len).unwrap();
             assert_eq!(headers.wire_len, frame.wire_len);
-            let packet = convert::packet(&headers, frame.at);
+            let packet = convert::packet_at(&headers, frame.at);
             assert!(packet.payload_len < packet.wire_len);
         }
     }
@@ -79,7 +79,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for frame in frames(600) {
             let headers = decode(LinkType::Ethernet, frame.data(), frame.wire_len).unwrap();
-            let packet = convert::packet(&headers, frame.at);
+            let packet = convert::packet_at(&headers, frame.at);
             let Ok(protocol) = packet.protocol.try_into_socket() else {
                 continue;
             };

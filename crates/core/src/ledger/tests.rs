@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flowner_attribution::{Evidence, Match, Process, Verdict};
-use flowner_flows::{State, Tcp, TcpFlags};
+use flowner_flows::{Origin, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 
 use super::*;
@@ -36,6 +36,8 @@ fn packet(source: &str, destination: &str, wire_len: u32) -> Packet {
         payload_len: 0,
         tcp: None,
         fragment: None,
+        origin: Origin::Unknown,
+        device: None,
     }
 }
 
@@ -289,6 +291,8 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                     sequence,
                 }),
                 fragment: None,
+                origin: Origin::Unknown,
+                device: None,
             },
         )
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flowner_attribution::Attributor;
 use flowner_capture::pcapng::Comments;
 use flowner_capture::{
-    self as capture, Device, LinkType, LiveOptions, Next, Progress, RawPacket, Source, Statistics,
+    self as capture, Device, LinkType, LiveOptions, Next, PacketOrigin, Progress, RawPacket,
+    Source, Statistics,
 };
 use flowner_flows::LocalAddresses;
 
@@ -244,6 +245,8 @@ impl Player {
                 link_type: Some(LinkType::Ethernet),
                 data: frame.data(),
                 comments: Comments::default(),
+                origin: PacketOrigin::Unknown,
+                device: None,
             })
         })
     }

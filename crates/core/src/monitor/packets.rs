@@ -56,7 +56,7 @@ impl Seen {
             None => Err(UNKNOWN_LINK_TYPE),
         };
         match headers {
-            Ok(headers) => Self::Decoded(convert::packet(&headers, packet.time)),
+            Ok(headers) => Self::Decoded(convert::packet(&headers, packet)),
             Err(kind) => Self::Undecodable {
                 kind,
                 time: packet.time,

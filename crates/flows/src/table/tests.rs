@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::Change::{Closed, Continued, Opened};
 use super::*;
-use crate::{Counters, Direction, Fragment, Protocol, State, Tcp, TcpFlags};
+use crate::{Counters, Direction, Fragment, Origin, Protocol, State, Tcp, TcpFlags};
 
 const A: &str = "10.0.0.1:40000";
 const B: &str = "10.0.0.2:443";
@@ -29,6 +29,8 @@ fn packet(time: u64, source: &str, destination: &str, protocol: Protocol) -> Pac
         payload_len: 40,
         tcp: None,
         fragment: None,
+        origin: Origin::Unknown,
+        device: None,
     }
 }
 
@@ -389,6 +391,8 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                         sequence: tcp.1,
                     }),
                     fragment: fragment.map(|(id, offset, more)| Fragment { id, offset, more }),
+                    origin: Origin::Unknown,
+                    device: None,
                 }
             },
         )
