@@ -1,6 +1,7 @@
 //! What can go wrong when sockets are looked up.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::Reason;
 
@@ -17,14 +18,26 @@ pub enum Error {
         /// The operating system, as Rust names it.
         os: &'static str,
     },
-    /// The operating system did not hand out its list of sockets.
-    #[error("reading the list of sockets failed: {message}")]
+    /// The operating system did not tell its sockets.
+    #[error("{asked}: {source}{}", advice(source))]
     Sockets {
-        /// What the platform said.
-        message: String,
+        /// The question: which interface of the system, which sockets, in which network
+        /// namespace if it is another one.
+        asked: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file in which the operating system tells about sockets or processes could not be
+    /// read.
+    #[error("{}: {source}{}", path.display(), advice(source))]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// The thread of the background service could not be started.
-    #[error("the thread that looks up owners could not be started: {0}")]
+    #[error("the thread that looks up owners could not be started: {0}{advice}", advice = thread_advice(.0))]
     Thread(#[source] io::Error),
 }
 
@@ -33,7 +46,72 @@ impl Error {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Unsupported { .. } => Reason::Unsupported,
-            Self::Sockets { .. } | Self::Thread(_) => Reason::NotFound,
+            Self::Sockets { .. } | Self::File { .. } | Self::Thread(_) => Reason::Failed,
+        }
+    }
+}
+
+/// `EMFILE` and `ENFILE`, which have no [`io::ErrorKind`]; the same number on every Unix.
+#[cfg(unix)]
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+/// Other systems have no such limit.
+#[cfg(not(unix))]
+const TOO_MANY_FILES: [i32; 0] = [];
+
+/// What to do about an error of the system, as the rest of a sentence; empty where nothing is
+/// known to help.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run as administrator",
+        io::ErrorKind::OutOfMemory => "; give this process or this host more memory",
+        io::ErrorKind::NotFound => "; is it mounted?",
+        _ => match error.raw_os_error() {
+            Some(number) if TOO_MANY_FILES.contains(&number) => {
+                "; allow more open files (`ulimit -n`)"
+            }
+            _ => "",
+        },
+    }
+}
+
+/// As [`advice`], for threads: the system says "try again" where a limit is reached.
+fn thread_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            "; allow more processes (`ulimit -u`, or the limit of the control group)"
+        }
+        _ => advice(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn errors_say_what_was_asked_and_keep_what_the_system_said() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let sockets = Error::Sockets {
+            asked: "sock_diag for udp 10.0.0.1:53".to_owned(),
+            source: denied(),
+        };
+        let file = Error::File {
+            path: PathBuf::from("/proc/net/tcp"),
+            source: denied(),
+        };
+        for (error, what) in [(sockets, "udp 10.0.0.1:53"), (file, "/proc/net/tcp")] {
+            let text = error.to_string();
+            assert!(
+                text.contains(what) && text.contains("administrator"),
+                "{text}"
+            );
+            let source = error
+                .source()
+                .and_then(|source| source.downcast_ref::<io::Error>());
+            assert_eq!(source.unwrap().kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(error.reason(), Reason::Failed);
         }
     }
 }

@@ -54,12 +54,16 @@
 //!
 //! /// Asks the table, on whatever thread.
 //! fn ask(table: &mut dyn SocketTable, request: &Request) -> Facts {
-//!     let facts = if table.finds_exactly() {
-//!         table.find_each(&request.queries).map(Facts::Answers)
+//!     if table.finds_exactly() {
+//!         let answers = table.find_each(&request.queries).into_iter();
+//!         let answers = answers.map(|answer| answer.map_err(|error| error.reason()));
+//!         Facts::Answers(answers.collect())
 //!     } else {
-//!         table.snapshot().map(|all| Facts::Snapshot(Arc::new(all)))
-//!     };
-//!     facts.unwrap_or_else(|error| Facts::Failed(error.reason()))
+//!         match table.snapshot() {
+//!             Ok(all) => Facts::Snapshot(Arc::new(all)),
+//!             Err(error) => Facts::Failed(error.reason()),
+//!         }
+//!     }
 //! }
 //!
 //! let mut table = snapshot::best()?;

@@ -99,12 +99,14 @@ impl Verdict {
 
     const fn rank(&self) -> u8 {
         match self {
-            Self::Process(_) | Self::Shared(_) => 4,
-            Self::Partial { unit: Some(_), .. } => 3,
-            Self::Partial { unit: None, .. } => 2,
+            Self::Process(_) | Self::Shared(_) => 5,
+            Self::Partial { unit: Some(_), .. } => 4,
+            Self::Partial { unit: None, .. } => 3,
+            // A lookup that failed says nothing: any other answer takes its place.
+            Self::Unknown(Reason::Failed) => 0,
             // Any explanation is better than "not found".
-            Self::Unknown(Reason::NotFound) => 0,
-            Self::Unknown(_) => 1,
+            Self::Unknown(Reason::NotFound) => 1,
+            Self::Unknown(_) => 2,
         }
     }
 }
@@ -151,11 +153,14 @@ pub enum Reason {
     Forwarded,
     /// This platform, or this protocol, offers no way to know.
     Unsupported,
+    /// The lookup failed, or was not made because too many others waited: whether there is
+    /// such a socket is not known. An [`Error`](crate::Error) says what failed.
+    Failed,
 }
 
 impl Reason {
     /// Every reason, in the order in which reports list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NotFound,
         Self::Gone,
         Self::Denied,
@@ -163,6 +168,7 @@ impl Reason {
         Self::OtherNamespace,
         Self::Forwarded,
         Self::Unsupported,
+        Self::Failed,
     ];
 
     /// The name in lower case, as JSON writes it.
@@ -175,6 +181,7 @@ impl Reason {
             Self::OtherNamespace => "other-namespace",
             Self::Forwarded => "forwarded",
             Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
         }
     }
 
@@ -186,6 +193,7 @@ impl Reason {
                  CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
             ),
             Self::OtherNamespace => Some("run as administrator, or inside that network namespace"),
+            Self::Failed => Some("a warning says what failed; the lookup is tried again"),
             _ => None,
         }
     }
@@ -201,6 +209,7 @@ impl fmt::Display for Reason {
             Self::OtherNamespace => "the socket is in another network namespace",
             Self::Forwarded => "neither end is on this host",
             Self::Unsupported => "this cannot be known here",
+            Self::Failed => "the lookup failed",
         })
     }
 }
@@ -332,6 +341,7 @@ mod tests {
         };
         // From worst to best: each replaces all before it and none from itself on.
         let ladder = [
+            answer(Verdict::Unknown(Reason::Failed), None),
             answer(Verdict::Unknown(Reason::NotFound), None),
             answer(Verdict::Unknown(Reason::Gone), None),
             answer(partial, Some(Match::FiveTuple)),

@@ -268,17 +268,19 @@ impl<F: FnMut(Event)> Worker<F> {
     }
 
     fn ask(&mut self, request: &Request) -> Facts {
-        let facts = if self.table.finds_exactly() {
-            let answers = self.table.find_each(&request.queries);
-            answers.map(Facts::Answers)
-        } else {
-            let snapshot = self.table.snapshot();
-            snapshot.map(|snapshot| Facts::Snapshot(Arc::new(snapshot)))
+        let reason = |error: Error| {
+            tracing::warn!(%error, "an owner could not be looked up");
+            error.reason()
         };
-        facts.unwrap_or_else(|error| {
-            tracing::warn!(%error, "owners could not be looked up");
-            Facts::Failed(error.reason())
-        })
+        if self.table.finds_exactly() {
+            let answers = self.table.find_each(&request.queries).into_iter();
+            Facts::Answers(answers.map(|answer| answer.map_err(reason)).collect())
+        } else {
+            match self.table.snapshot() {
+                Ok(snapshot) => Facts::Snapshot(Arc::new(snapshot)),
+                Err(error) => Facts::Failed(reason(error)),
+            }
+        }
     }
 }
 

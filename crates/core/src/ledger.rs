@@ -284,8 +284,7 @@ impl Ledger {
 
     /// Writes down that nobody will be asked for one end of a flow.
     pub(crate) fn refused(&mut self, waiter: Waiter, effects: &mut Vec<Effect>) {
-        let nobody =
-            Ownership::unknown(Reason::NotFound, wall_clock(self.table.now()), Source::None);
+        let nobody = Ownership::unknown(Reason::Failed, wall_clock(self.table.now()), Source::None);
         self.answer(waiter, nobody, true, effects);
     }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 pub struct PolicyConfig {
     /// Waits before the second, third, ... attempt of a question that was not
     /// answered. An attempt is made only if packets arrived since the one before;
-    /// past the end, the last wait is repeated. Empty: one attempt only.
+    /// past the end, the last wait is repeated. Empty: one attempt only. A lookup that
+    /// [failed](crate::Reason::Failed) is repeated without a packet, once for each wait.
     pub retry_after: Vec<Duration>,
     /// After how many attempts an answer that could still get better (a process
     /// where only the user is known, a five-tuple where only the port matched) is

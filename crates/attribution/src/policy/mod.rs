@@ -97,9 +97,10 @@ pub struct RequestId(u64);
 pub enum Facts {
     /// All sockets: serves every question that waits.
     Snapshot(Arc<Snapshot>),
-    /// An answer for each query of the request, in its order.
-    Answers(Vec<Ownership>),
-    /// It could not be read, for this reason.
+    /// An answer for each query of the request, in its order, or the reason why its lookup
+    /// failed.
+    Answers(Vec<Result<Ownership, Reason>>),
+    /// Nothing could be read, for this reason.
     Failed(Reason),
 }
 
@@ -294,7 +295,7 @@ impl Policy {
         if self.in_flight.is_some() || self.rest_until.is_some_and(|until| now < until) {
             return None;
         }
-        let queries = self.pending.take_due(now, self.config.max_batch);
+        let queries = self.pending.take_due(now, &self.config);
         if queries.is_empty() {
             return None;
         }
@@ -321,9 +322,9 @@ impl Policy {
             Facts::Answers(answers) => {
                 let mut answers = answers.into_iter();
                 for query in &request.queries {
-                    // A table that says too little has not found it.
-                    let failed = || Answer::Failed(Reason::NotFound);
-                    let answer = answers.next().map_or_else(failed, Answer::Found);
+                    // A table that says too little has not looked for it.
+                    let answer = answers.next().unwrap_or(Err(Reason::Failed));
+                    let answer = answer.map_or_else(Answer::Failed, Answer::Found);
                     self.consider(query, &answer, id, now);
                 }
             }
@@ -432,7 +433,7 @@ impl Policy {
         let mut offered = waiting.judge(answer, self.config.table_tells_remotes);
         let is_miss = matches!(
             offered.verdict,
-            Verdict::Unknown(Reason::NotFound | Reason::Gone)
+            Verdict::Unknown(Reason::NotFound | Reason::Gone | Reason::Failed)
         );
         if offered.verdict.is_named() {
             let Question { query, seen_at, .. } = &waiting.question;
@@ -454,7 +455,7 @@ impl Policy {
             || match offered.verdict {
                 Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
                 Verdict::Partial { .. } => !may_improve,
-                Verdict::Unknown(Reason::NotFound | Reason::Gone) => false,
+                Verdict::Unknown(Reason::NotFound | Reason::Gone | Reason::Failed) => false,
                 Verdict::Unknown(_) => true,
             };
         let best = waiting.best.as_ref();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::config::later;
 use super::history::History;
 use super::{Answer, Opened, PolicyConfig, Question, Waiter};
-use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source};
+use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]
@@ -47,6 +47,13 @@ impl Waiting {
     /// nothing but the look is waited for.
     fn is_impatient(&self) -> bool {
         self.best.is_none() || self.ended
+    }
+
+    /// Whether nothing is known because the lookup failed.
+    fn has_failed(&self) -> bool {
+        let failed = Verdict::Unknown(Reason::Failed);
+        let best = self.best.as_ref();
+        best.is_some_and(|best| best.verdict == failed)
     }
 
     /// What of an answer holds for this flow.
@@ -121,9 +128,15 @@ impl Pending {
     }
 
     /// Whether there is nothing to gain by asking again: everyone has some answer,
-    /// not only by a glance, and no packet came since.
-    fn is_silent(&self) -> bool {
-        self.attempts > 0 && !self.packets_since && !self.waiting.iter().any(Waiting::is_impatient)
+    /// not only by a glance, and no packet came since. A lookup that failed was no answer:
+    /// it is repeated without a packet, for as long as the waits between attempts grow.
+    fn is_silent(&self, config: &PolicyConfig) -> bool {
+        let has_failed = self.attempts <= config.retry_after.len()
+            && self.waiting.iter().any(Waiting::has_failed);
+        self.attempts > 0
+            && !self.packets_since
+            && !has_failed
+            && !self.waiting.iter().any(Waiting::is_impatient)
     }
 }
 
@@ -268,9 +281,9 @@ impl PendingSet {
 
     /// Marks the questions that are due as asked. One whose flow was silent since
     /// its last attempt rests instead.
-    pub(super) fn take_due(&mut self, now: Instant, max: usize) -> Vec<SocketQuery> {
+    pub(super) fn take_due(&mut self, now: Instant, config: &PolicyConfig) -> Vec<SocketQuery> {
         let mut taken = Vec::new();
-        while taken.len() < max.max(1) {
+        while taken.len() < config.max_batch.max(1) {
             let Some(&(due, query)) = self.due.first() else {
                 break;
             };
@@ -281,7 +294,7 @@ impl PendingSet {
                 self.due.pop_first();
                 continue;
             };
-            if pending.is_silent() {
+            if pending.is_silent(config) {
                 let since = pending.last_attempt;
                 self.turn(&query, Turn::Resting(since));
                 continue;

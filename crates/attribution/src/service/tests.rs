@@ -219,12 +219,60 @@ fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
     service.lookup(Waiter(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     assert!(!event.last);
-    let nobody = Verdict::Unknown(Reason::NotFound);
-    assert_eq!(event.ownership.verdict, nobody);
+    let failed = Verdict::Unknown(Reason::Failed);
+    assert_eq!(event.ownership.verdict, failed);
     script.set_failure(None);
     script.set_sockets(vec![socket(53, 7)]);
-    service.packet_seen(Waiter(1));
+    // Without another packet.
     check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+}
+
+/// A table that cannot look up one of the sockets.
+struct HalfBroken(FakeTable);
+
+impl SocketTable for HalfBroken {
+    fn source(&self) -> Source {
+        self.0.source()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.0.snapshot()
+    }
+
+    fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        if query.local().port() == 54 {
+            let source = std::io::ErrorKind::OutOfMemory.into();
+            let asked = query.to_string();
+            return Err(Error::Sockets { asked, source });
+        }
+        Ok(self.snapshot()?.find(query))
+    }
+
+    fn finds_exactly(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_lookup_that_fails_takes_no_other_answer_away() {
+    let (table, script) = FakeTable::new();
+    script.set_sockets(vec![socket(53, 7), socket(54, 8), socket(55, 9)]);
+    let (service, events) = spawn(HalfBroken(table));
+    for port in [53, 54, 55] {
+        service.lookup(Waiter(port.into()), question(port));
+    }
+    for _ in 0..3 {
+        let event = events.recv_timeout(DEADLINE).unwrap();
+        match event.waiter.0 {
+            53 => check(&event, 53, 7),
+            55 => check(&event, 55, 9),
+            _ => {
+                let failed = Verdict::Unknown(Reason::Failed);
+                assert_eq!(event.ownership.verdict, failed);
+                assert!(!event.last);
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A scripted table: it tells what a test put there, and counts the looks.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -76,7 +77,10 @@ impl SocketTable for FakeTable {
                 None => Ok(state.sockets.clone()),
             }
         });
-        let sockets = looked.map_err(|message| Error::Sockets { message })?;
+        let sockets = looked.map_err(|message| Error::Sockets {
+            asked: "the script".to_owned(),
+            source: io::Error::other(message),
+        })?;
         Ok(Snapshot::new(
             Source::Scripted,
             started_at,

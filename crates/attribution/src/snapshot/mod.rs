@@ -53,11 +53,12 @@ pub trait SocketTable: Send {
         Ok(self.snapshot()?.find(query))
     }
 
-    /// Looks up several sockets, which may share what is read for them.
+    /// Looks up several sockets, which may share what is read for them. Each has a result of
+    /// its own, in the order of the queries: where one lookup fails, the others have answers.
     ///
     /// # Errors
-    /// As for [`snapshot`](Self::snapshot).
-    fn find_each(&mut self, queries: &[SocketQuery]) -> Result<Vec<Ownership>, Error> {
+    /// For each query as for [`snapshot`](Self::snapshot).
+    fn find_each(&mut self, queries: &[SocketQuery]) -> Vec<Result<Ownership, Error>> {
         queries.iter().map(|query| self.find(query)).collect()
     }
 

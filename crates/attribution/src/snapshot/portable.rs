@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -54,7 +55,8 @@ impl SocketTable for PortableTable {
         let started_at = SystemTime::now();
         // Their error can neither be sent to another thread nor told apart.
         let listed = listeners::get_all().map_err(|error| Error::Sockets {
-            message: error.to_string(),
+            asked: "the list of all sockets".to_owned(),
+            source: io::Error::other(error.to_string()),
         })?;
         let finished_at = SystemTime::now();
         Ok(Snapshot::new(

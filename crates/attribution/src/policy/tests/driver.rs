@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Answers,
     /// Fewer answers than questions.
     TooFew,
+    /// Every other lookup fails.
+    SomeFailed,
     Failed,
 }
 
@@ -217,6 +219,10 @@ impl Driver {
                 self.under_way = Some(under_way);
             } else if let Some(facts) = under_way.facts {
                 let id = under_way.request.id;
+                // What failed, or was left out, may be asked again without a packet.
+                if !matches!(under_way.kind, Kind::Snapshot | Kind::Answers) {
+                    self.has_reason.extend(&under_way.request.queries);
+                }
                 self.policy.handle_answer(id, facts, self.clock.now());
             }
         }
@@ -228,13 +234,22 @@ impl Driver {
             .world
             .look(super::clock::wall(under_way.left), self.clock.wall());
         let queries = &under_way.request.queries;
-        let found =
-            |queries: &[SocketQuery]| queries.iter().map(|query| look.find(query)).collect();
+        let found = |queries: &[SocketQuery]| {
+            let answers = queries.iter().map(|query| Ok(look.find(query)));
+            answers.collect::<Vec<_>>()
+        };
         match under_way.kind {
             Kind::Snapshot => Facts::Snapshot(Arc::new(look)),
             Kind::Answers => Facts::Answers(found(queries)),
             Kind::TooFew => Facts::Answers(found(&queries[1..])),
-            Kind::Failed => Facts::Failed(Reason::NotFound),
+            Kind::Failed => Facts::Failed(Reason::Failed),
+            Kind::SomeFailed => {
+                let mut answers = found(queries);
+                for answer in answers.iter_mut().step_by(2) {
+                    *answer = Err(Reason::Failed);
+                }
+                Facts::Answers(answers)
+            }
         }
     }
 

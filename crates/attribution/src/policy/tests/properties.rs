@@ -161,7 +161,7 @@ proptest! {
     #[test]
     fn right_or_silent(
         knows in knows(),
-        manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::Failed]),
+        manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::SomeFailed, Kind::Failed]),
         script in script(step()),
         glances in any::<bool>(),
     ) {
@@ -181,7 +181,9 @@ proptest! {
     #[test]
     fn bounded_and_live(
         knows in knows(),
-        manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::TooFew, Kind::Failed]),
+        manners in manners(&[
+            Kind::Snapshot, Kind::Answers, Kind::TooFew, Kind::SomeFailed, Kind::Failed,
+        ]),
         script in script(any_step()),
         max in 0..5_usize,
         retry in prop::collection::vec(prop_oneof![0..300_u64, Just(u64::MAX)], 0..4),

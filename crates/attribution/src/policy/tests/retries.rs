@@ -2,13 +2,73 @@
 
 use std::time::Duration;
 
-use super::clock::ms;
+use super::clock::{ms, wall};
 use super::rules::{Desk, config, query, udp};
-use crate::policy::{Opened, PolicyConfig, Waiter};
-use crate::{Protocol, SocketQuery};
+use crate::policy::{Facts, Opened, PolicyConfig, Waiter};
+use crate::{Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
 fn asked() -> SocketQuery {
     query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")
+}
+
+/// The lookup of one question finds no such socket.
+fn missed() -> Facts {
+    let nobody = Ownership::unknown(Reason::NotFound, wall(ms(0)), Source::Scripted);
+    Facts::Answers(vec![Ok(nobody)])
+}
+
+/// The lookup of one question fails, at once. Returns when.
+fn fail(desk: &mut Desk) -> Option<Duration> {
+    let request = desk.request()?;
+    let failed = Facts::Answers(vec![Err(Reason::Failed)]);
+    desk.policy
+        .handle_answer(request.id, failed, desk.clock.now());
+    Some(desk.clock.elapsed)
+}
+
+#[test]
+fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
+    let config = config(false);
+    let waits = config.retry_after.clone();
+    let mut desk = Desk::new(config);
+    desk.ask(1, Opened::ByUs, asked());
+    let mut failures = Vec::new();
+    for _ in 0..=waits.len() {
+        let due = desk.policy.poll_timeout().unwrap();
+        desk.clock.elapsed = desk.clock.at(due);
+        failures.push(fail(&mut desk).unwrap());
+    }
+    let apart: Vec<_> = failures
+        .windows(2)
+        .map(|two| two[1].saturating_sub(two[0]))
+        .collect();
+    assert_eq!(apart, waits);
+    let heard = desk.events();
+    assert_eq!(heard.len(), 1, "the failure is told once");
+    assert_eq!(heard[0].ownership.verdict, Verdict::Unknown(Reason::Failed));
+    assert!(!heard[0].last);
+    // From now on, only for a packet.
+    desk.pass(Duration::from_secs(86_400));
+    assert_eq!(desk.request(), None);
+    assert!(desk.policy.is_idle());
+    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    let heard = desk.look(&[udp("10.0.0.2:5000", "owner")]);
+    assert!(heard[0].last && heard[0].ownership.verdict.is_named());
+}
+
+#[test]
+fn the_first_lookup_that_works_is_the_answer() {
+    // Who it is, or that there is no such socket.
+    for (sockets, is_named) in [(vec![udp("10.0.0.2:5000", "owner")], true), (vec![], false)] {
+        let mut desk = Desk::new(config(false));
+        desk.ask(1, Opened::ByUs, asked());
+        fail(&mut desk).unwrap();
+        desk.events();
+        desk.pass(ms(20));
+        let heard = desk.look(&sockets);
+        assert_eq!(heard[0].ownership.verdict.is_named(), is_named);
+        assert_ne!(heard[0].ownership.verdict, Verdict::Unknown(Reason::Failed));
+    }
 }
 
 /// Times between the looks of a question that is never answered, while its flow
@@ -21,9 +81,8 @@ fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
         if let Some(request) = desk.request() {
             // A look takes no time here: only the schedule counts.
             times.push(desk.clock.elapsed);
-            let missed = crate::policy::Facts::Answers(Vec::new());
             desk.policy
-                .handle_answer(request.id, missed, desk.clock.now());
+                .handle_answer(request.id, missed(), desk.clock.now());
         }
         desk.pass(ms(1));
         desk.policy.packet_seen(Waiter(1), desk.clock.now());
@@ -116,9 +175,8 @@ fn a_slow_table_rests_in_proportion() {
     desk.ask(1, Opened::ByUs, asked());
     let request = desk.request().unwrap();
     desk.pass(ms(100));
-    let missed = crate::policy::Facts::Answers(Vec::new());
     desk.policy
-        .handle_answer(request.id, missed, desk.clock.now());
+        .handle_answer(request.id, missed(), desk.clock.now());
     let other = query(Protocol::Udp, "10.0.0.2:5001", "192.0.2.1:443");
     desk.ask(2, Opened::ByUs, other);
     let next = desk.policy.poll_timeout().unwrap();

@@ -56,8 +56,8 @@ use verdicts::{better, judge, told};
 
 use super::Glance;
 use crate::{
-    Error, Match, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery, SocketTable, Source,
-    Verdict,
+    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
+    SocketTable, Source, Verdict,
 };
 
 /// How long a search for networks is good for many questions.
@@ -81,7 +81,7 @@ impl LinuxTable {
     /// The table, where `sock_diag` answers and `/proc` is there.
     ///
     /// # Errors
-    /// [`Error::Sockets`] elsewhere.
+    /// [`Error::File`] elsewhere.
     pub fn new() -> Result<Self, Error> {
         Self::with_options(&LinuxOptions::default())
     }
@@ -89,13 +89,17 @@ impl LinuxTable {
     /// The table, with only some of the kernel's interfaces.
     ///
     /// # Errors
-    /// [`Error::Sockets`] where even those are not there.
+    /// [`Error::File`] where even those are not there.
     pub fn with_options(options: &LinuxOptions) -> Result<Self, Error> {
-        let holders = Holders::open(options).map_err(|error| failed("/proc", &error))?;
+        let unread = |path: &str, source| Error::File {
+            path: options.proc.join(path),
+            source,
+        };
+        let holders = Holders::open(options).map_err(|error| unread("", error))?;
         let sockets = Sockets::open(holders.proc(), options.sock_diag);
         let mut scratch = Scratch::default();
         Ok(Self {
-            sockets: sockets.map_err(|error| failed("/proc/net", &error))?,
+            sockets: sockets.map_err(|error| unread("net", error))?,
             listing: Listing::default(),
             namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
             groups: ControlGroups::open(holders.proc(), &mut scratch),
@@ -114,12 +118,12 @@ impl LinuxTable {
         patience: Duration,
     ) -> Result<Ownership, Error> {
         let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
-        let answer = if self.namespaces.as_mut().is_none_or(is_own) {
-            self.answer_here(query, asked)
+        if self.namespaces.as_mut().is_none_or(is_own) {
+            let answer = self.answer_here(query, asked);
+            answer.map_err(|error| failed(&query, None, error))
         } else {
             self.answer_elsewhere(query, asked, patience)
-        };
-        answer.map_err(|error| failed("sock_diag", &error))
+        }
     }
 
     fn looker(&mut self, asked: Instant) -> Looker<'_> {
@@ -150,10 +154,11 @@ impl LinuxTable {
         query: &SocketQuery,
         asked: Instant,
         patience: Duration,
-    ) -> io::Result<Ownership> {
+    ) -> Result<Ownership, Error> {
         let observed_at = SystemTime::now();
         // Such as of a proxy that stands in for another host (`IP_TRANSPARENT`).
-        let ours = sockets::accepted(&mut self.sockets, query)?;
+        let ours = sockets::accepted(&mut self.sockets, query);
+        let ours = ours.map_err(|error| failed(&query, None, error))?;
         if query.protocol() == Protocol::Tcp && ours != Candidates::None {
             let (verdict, matched) = self.looker(asked).judge(query.protocol(), ours);
             return Ok(told(verdict, matched, observed_at, None));
@@ -168,7 +173,8 @@ impl LinuxTable {
         let mut best = None;
         for place in places {
             let interfaces = || place.addresses.interfaces();
-            let candidates = sockets::thorough(&mut place.sockets, query, interfaces)?;
+            let candidates = sockets::thorough(&mut place.sockets, query, interfaces);
+            let candidates = candidates.map_err(|e| failed(&query, Some(&place.public), e))?;
             let mut looker = Looker {
                 sockets: &mut place.sockets,
                 holders: &self.holders,
@@ -273,7 +279,7 @@ impl SocketTable for LinuxTable {
         let started_at = SystemTime::now();
         let sockets = self
             .all_sockets()
-            .map_err(|error| failed("sock_diag", &error))?;
+            .map_err(|error| failed(&"all sockets", None, error))?;
         let finished_at = SystemTime::now();
         Ok(Snapshot::of_normalized(
             Source::SockDiag,
@@ -287,7 +293,7 @@ impl SocketTable for LinuxTable {
         self.answer(query, Instant::now(), Duration::ZERO)
     }
 
-    fn find_each(&mut self, queries: &[SocketQuery]) -> Result<Vec<Ownership>, Error> {
+    fn find_each(&mut self, queries: &[SocketQuery]) -> Vec<Result<Ownership, Error>> {
         let asked = Instant::now();
         let answers = queries.iter();
         let answers = answers.map(|query| self.answer(query, asked, SEARCHED));
@@ -331,8 +337,15 @@ impl SocketTable for LinuxTable {
     }
 }
 
-fn failed(what: &str, error: &io::Error) -> Error {
-    Error::Sockets {
-        message: format!("{what}: {error}"),
-    }
+/// What was asked of the kernel, in which namespace if not in our own, and what it said.
+fn failed(
+    what: &dyn std::fmt::Display,
+    namespace: Option<&NetworkNamespace>,
+    source: io::Error,
+) -> Error {
+    let asked = match namespace {
+        Some(namespace) => format!("asking the kernel for {what} in {namespace}"),
+        None => format!("asking the kernel for {what}"),
+    };
+    Error::Sockets { asked, source }
 }
