@@ -47,6 +47,7 @@ fn flow(number: u64) -> FlowRecord {
             observed_at: UNIX_EPOCH + NOW,
             source: Source::Scripted,
             namespace: None,
+            socket: None,
         },
     };
     let counters = |bytes| Counters {

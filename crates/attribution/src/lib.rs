@@ -128,7 +128,7 @@ struct Readme;
 
 pub use attributor::Attributor;
 pub use error::Error;
-pub use ownership::{Evidence, Match, Ownership, Reason, Source, Verdict};
+pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
 pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
 pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};
 pub use processes::Processes;

@@ -179,6 +179,8 @@ mod tests {
             remote: remote.map(|remote| remote.parse().unwrap()),
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner,
         }

@@ -25,6 +25,7 @@ impl Ownership {
                 observed_at,
                 source,
                 namespace: None,
+                socket: None,
             },
         }
     }
@@ -227,6 +228,31 @@ pub struct Evidence {
     /// The network namespace that the socket is in, if it is not the one that was
     /// asked in.
     pub namespace: Option<Arc<NetworkNamespace>>,
+    /// The socket that the answer is about, where exactly one fits and the table can tell
+    /// sockets apart.
+    pub socket: Option<SocketId>,
+}
+
+/// Tells one socket from every other, also from the next one with the same ends.
+///
+/// Linux only: the kernel numbers sockets (`SO_COOKIE`, socket(7)). Since Linux 5.10 no two
+/// network namespaces give the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct SocketId {
+    /// The network namespace: the inode of `/proc/PID/ns/net`, or 0 for the one that was
+    /// asked in.
+    pub namespace: u64,
+    /// The kernel's number of the socket; never 0.
+    pub cookie: u64,
+}
+
+impl SocketId {
+    /// The socket with that number in a network namespace, 0 for the one that was asked in;
+    /// `None` for the number 0, which no socket has.
+    pub fn new(namespace: u64, cookie: u64) -> Option<Self> {
+        (cookie != 0).then_some(Self { namespace, cookie })
+    }
 }
 
 /// How closely a socket fits a question; a later variant is a closer match.
@@ -296,6 +322,7 @@ mod tests {
                 observed_at: SystemTime::UNIX_EPOCH,
                 source: Source::Scripted,
                 namespace: None,
+                socket: None,
             },
         }
     }

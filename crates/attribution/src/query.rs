@@ -1,7 +1,8 @@
 //! The question: which process owns this socket?
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroU32;
 
 /// A transport protocol whose sockets have owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +60,7 @@ pub struct SocketQuery {
     protocol: Protocol,
     local: SocketAddr,
     remote: Option<SocketAddr>,
+    device: Option<NonZeroU32>,
 }
 
 impl SocketQuery {
@@ -72,6 +74,18 @@ impl SocketQuery {
             protocol,
             local: normalize(local),
             remote: remote.map(normalize),
+            device: None,
+        }
+    }
+
+    /// The same question for packets that were seen on a network interface, by its index in
+    /// the network namespace that is asked in; 0 for any. A socket that is bound to another
+    /// interface is no answer then.
+    #[must_use]
+    pub fn on_device(self, index: u32) -> Self {
+        Self {
+            device: NonZeroU32::new(index),
+            ..self
         }
     }
 
@@ -95,6 +109,11 @@ impl SocketQuery {
         self.local
     }
 
+    /// The index of the interface on which packets were seen, where it is known.
+    pub fn device(&self) -> Option<u32> {
+        self.device.map(NonZeroU32::get)
+    }
+
     /// The other end, normalised, where it is known.
     pub const fn remote(&self) -> Option<SocketAddr> {
         self.remote
@@ -112,14 +131,19 @@ impl fmt::Display for SocketQuery {
 }
 
 /// Turns a v4-mapped IPv6 address (RFC 4291, 2.5.5.2) into the IPv4 address that
-/// is on the wire, and drops flow label and scope, which no packet and no socket
-/// list give alike.
+/// is on the wire, and drops the flow label, which no packet and no socket list give alike.
+/// The scope stays where it is part of the address: that of a link-local one (RFC 4007, 6).
 pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {
             let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
-            SocketAddr::new(ip, address.port())
+            match (ip, address) {
+                (IpAddr::V6(ip), SocketAddr::V6(given)) if ip.is_unicast_link_local() => {
+                    SocketAddrV6::new(ip, given.port(), 0, given.scope_id()).into()
+                }
+                _ => SocketAddr::new(ip, address.port()),
+            }
         }
     }
 }
@@ -139,7 +163,8 @@ mod tests {
         check("10.0.0.1:80", "10.0.0.1:80");
         check("[::ffff:10.0.0.1]:80", "10.0.0.1:80");
         check("[::1]:80", "[::1]:80");
-        check("[fe80::1%3]:80", "[fe80::1]:80");
+        check("[fe80::1%3]:80", "[fe80::1%3]:80");
+        check("[2001:db8::1%3]:80", "[2001:db8::1]:80");
         // Compatible addresses are not mapped ones.
         check("[::10.0.0.1]:80", "[::a00:1]:80");
         check("[::]:80", "[::]:80");

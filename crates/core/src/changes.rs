@@ -137,6 +137,8 @@ mod tests {
             remote: None,
             state: Some(state),
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner,
         }

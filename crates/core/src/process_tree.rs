@@ -112,6 +112,8 @@ mod tests {
             remote: None,
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner,
         }

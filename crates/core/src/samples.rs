@@ -40,6 +40,7 @@ pub(crate) fn owner(verdict: Verdict, matched: Option<Match>) -> Ownership {
         observed_at: UNIX_EPOCH + NEW_YEAR,
         source: Source::Scripted,
         namespace: None,
+        socket: None,
     };
     Ownership { verdict, evidence }
 }

@@ -49,6 +49,8 @@ mod tests {
             remote: remote.map(|remote| remote.parse().unwrap()),
             state,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner: Verdict::Unknown(Reason::Gone),
         };
@@ -66,6 +68,8 @@ mod tests {
             remote: Some("10.0.0.2:9".parse().unwrap()),
             state: Some(SocketState::TimeWait),
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner: Verdict::Unknown(Reason::Gone),
         };

@@ -321,6 +321,8 @@ mod tests {
             remote: remote.map(|remote| remote.parse().unwrap()),
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner: Verdict::Unknown(Reason::Gone),
         }

@@ -41,6 +41,7 @@ pub(super) fn owner(verdict: Verdict) -> Ownership {
             observed_at: now() - Duration::from_secs(2),
             source: Source::SockDiag,
             namespace: None,
+            socket: None,
         },
     }
 }
@@ -114,6 +115,8 @@ pub(super) fn sockets() -> Data {
         remote: remote.map(|remote| remote.parse().unwrap()),
         state: Some(state),
         v6_only: false,
+        device: None,
+        id: None,
         namespace: None,
         owner,
     };

@@ -189,6 +189,7 @@ mod tests {
                 observed_at: wall(20),
                 source: Source::Scripted,
                 namespace: None,
+                socket: None,
             },
         };
         cache.learn(query, &ownership, wall(10), true, now);
@@ -259,6 +260,8 @@ mod tests {
             remote: None,
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner: owner(pid),
         };

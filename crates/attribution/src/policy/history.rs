@@ -117,6 +117,7 @@ impl History {
                 observed_at: life.to,
                 source: life.source,
                 namespace: None,
+                socket: None,
             },
         })
     }
@@ -166,6 +167,8 @@ mod tests {
             remote: None,
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner,
         }

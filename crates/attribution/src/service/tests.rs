@@ -83,6 +83,8 @@ fn socket(port: u16, pid: u32) -> Socket {
         remote: None,
         state: None,
         v6_only: false,
+        device: None,
+        id: None,
         namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, "owner"))),
     }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::matching::{self, Finding};
 use crate::query::normalize;
 use crate::{
-    Evidence, NetworkNamespace, Ownership, Protocol, Reason, SocketQuery, Source, Verdict,
+    Evidence, NetworkNamespace, Ownership, Protocol, Reason, SocketId, SocketQuery, Source, Verdict,
 };
 
 /// One socket and who holds it.
@@ -26,6 +26,13 @@ pub struct Socket {
     /// Whether a socket bound to `[::]` refuses IPv4 (`IPV6_V6ONLY`, RFC 3493
     /// 5.3); `false` where the table cannot know.
     pub v6_only: bool,
+    /// The interface that it is bound to, by its index: with `SO_BINDTODEVICE` (socket(7)), or
+    /// by a link-local address. It exchanges packets through no other. `None` where it is bound
+    /// to none *or* the table cannot know.
+    pub device: Option<u32>,
+    /// What tells this socket from every other, also from the next one with the same ends;
+    /// `None` where the table cannot know.
+    pub id: Option<SocketId>,
     /// The network namespace that it is in, if it is not the one that was asked in.
     pub namespace: Option<Arc<NetworkNamespace>>,
     /// Who holds it.
@@ -150,6 +157,7 @@ impl Snapshot {
                 observed_at: self.started_at,
                 source: self.source,
                 namespace,
+                socket: None,
             },
         }
     }
@@ -212,7 +220,7 @@ mod tests {
             let namespace = inode.map(|id| Arc::new(NetworkNamespace { id, name: None }));
             let owner = Verdict::Process(Arc::new(Process::new(pid, "p")));
             let state = Some(SocketState::Established);
-            Socket { protocol, local, remote, state, v6_only: false, namespace, owner }
+            Socket { protocol, local, remote, state, v6_only: false, device: None, id: None, namespace, owner }
         }
     }
 

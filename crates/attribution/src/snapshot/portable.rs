@@ -90,6 +90,8 @@ fn to_socket(listener: &Listener, processes: &mut HashMap<u32, Arc<Process>>) ->
         remote: None,
         state: to_state(listener.state),
         v6_only: false,
+        device: None,
+        id: None,
         namespace: None,
         owner: Verdict::Process(process),
     }

@@ -75,6 +75,7 @@ impl DemoTable {
                 observed_at: now,
                 source: Source::Scripted,
                 namespace: None,
+                socket: None,
             },
             verdict,
         }

@@ -285,6 +285,8 @@ fn sockets() {
         remote: None,
         state: Some(SocketState::Listen),
         v6_only: false,
+        device: None,
+        id: None,
         namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(1, "sshd"))),
     };

@@ -49,6 +49,7 @@ fn process(pid: u32, matched: Match) -> Ownership {
             observed_at: UNIX_EPOCH,
             source: Source::Scripted,
             namespace: None,
+            socket: None,
         },
     }
 }

@@ -127,6 +127,7 @@ mod tests {
             observed_at: SystemTime::UNIX_EPOCH,
             source: Source::None,
             namespace: None,
+            socket: None,
         };
         let owner = Ownership { verdict, evidence };
         assert_eq!(Party::of(Some(&owner)).to_string(), expected);

@@ -309,6 +309,7 @@ impl Told {
             observed_at,
             source: Source::Recorded,
             namespace: self.namespace.map(Arc::new),
+            socket: None,
         };
         Some((self.end?, Ownership { verdict, evidence }))
     }

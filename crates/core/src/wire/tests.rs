@@ -175,6 +175,8 @@ fn a_socket() {
         remote: None,
         state: None,
         v6_only: false,
+        device: None,
+        id: None,
         namespace: None,
         owner: Verdict::Unknown(Reason::Denied),
     };

@@ -127,6 +127,8 @@ mod tests {
             remote: None,
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner: Verdict::Process(Arc::new(process.clone())),
         };

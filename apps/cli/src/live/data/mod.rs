@@ -220,6 +220,7 @@ fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership
             observed_at: at,
             source,
             namespace: socket.namespace.clone(),
+            socket: socket.id,
         },
     }
 }

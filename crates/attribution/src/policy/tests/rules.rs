@@ -99,6 +99,8 @@ pub(super) fn socket(
         remote: remote.map(|remote| remote.parse().unwrap()),
         state: None,
         v6_only: false,
+        device: None,
+        id: None,
         namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, process))),
     }

@@ -200,6 +200,8 @@ impl World {
             remote: open.remote.filter(|_| self.knows == Knows::Everything),
             state: None,
             v6_only: false,
+            device: None,
+            id: None,
             namespace: None,
             owner: Verdict::Process(Arc::clone(&open.owner)),
         });

@@ -70,6 +70,7 @@ mod tests {
             uid: 0,
             cookie,
             v6_only: false,
+            device: None,
             control_group: None,
         }
     }

@@ -74,6 +74,8 @@ pub(super) struct DiagSocket {
     pub(super) cookie: u64,
     pub(super) control_group: Option<u64>,
     pub(super) v6_only: bool,
+    /// The index of the interface that it is bound to (`idiag_if`).
+    pub(super) device: Option<u32>,
 }
 
 /// One message of an answer.
@@ -260,6 +262,7 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
         cookie,
         control_group: None,
         v6_only: false,
+        device: Some(u32_at(body, 40)?).filter(|index| *index != 0),
     };
     read_attributes(attributes, &mut socket)?;
     Ok(Some(socket))

@@ -58,6 +58,7 @@ fn line(line: &[u8]) -> Option<DiagSocket> {
         cookie: 0,
         control_group: None,
         v6_only: false,
+        device: None,
     })
 }
 
@@ -137,6 +138,7 @@ mod tests {
                 cookie: 0,
                 control_group: None,
                 v6_only: false,
+                device: None,
             };
             let text = format!("  sl  local_address rem_address   st\n{}", written(&socket, number));
             prop_assert_eq!(parse(text.as_bytes()).collect::<Vec<_>>(), [socket]);

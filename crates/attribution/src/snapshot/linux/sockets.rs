@@ -63,6 +63,8 @@ impl DiagSocket {
             remote: ends.remote,
             state: self.state,
             v6_only: self.v6_only,
+            device: self.device,
+            id: None,
             namespace: None,
             owner,
         }

@@ -27,6 +27,7 @@ pub(super) fn told(
             observed_at,
             source: Source::SockDiag,
             namespace,
+            socket: None,
         },
     }
 }

@@ -74,6 +74,7 @@ prop_compose! {
             cookie,
             control_group,
             v6_only,
+            device: None,
         };
         (socket, number)
     }
