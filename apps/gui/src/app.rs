@@ -1,5 +1,6 @@
 //! The app: which page is shown, what is watched, and what pages cannot do themselves.
 
+mod first_frames;
 mod tasks;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::settings::{Settings, Store};
 use crate::theme::Colors;
 use crate::viewpoint::Viewpoint;
 use crate::widget::reach::below_sheet;
+use first_frames::{FirstFrames, fall_back};
 use tasks::{
     ask_for_file, ask_for_path, check_up, focus_search, focus_viewpoint, reach_next,
     reach_previous, scroll,
@@ -38,6 +40,7 @@ pub struct App {
     /// What happened last, in a few words.
     pub(crate) notice: Option<String>,
     store: Store,
+    first_frames: FirstFrames,
     is_dark: bool,
     has_help: bool,
     sessions: u64,
@@ -59,6 +62,8 @@ pub enum Message {
     PauseToggled,
     StopWanted,
     SystemThemeChanged(Mode),
+    /// The window begins to draw.
+    FrameBegun,
     /// Pictures are there in place of letters.
     IconsFound,
     /// Something else has the keys, or is in sight.
@@ -89,10 +94,13 @@ impl App {
             viewpoint,
         } = launch;
         let (pictures, found) = Pictures::start();
+        let mut settings = store.load();
+        let failed = fall_back(&store, &mut settings);
         let mut app = Self {
             page: Page::Start,
             session: None,
-            settings: store.load(),
+            first_frames: FirstFrames::begin(&store, settings.scheme),
+            settings,
             pictures,
             notice: None,
             store,
@@ -110,6 +118,9 @@ impl App {
         let opened = origin.map_or_else(check_up, |origin| {
             app.watch_from(origin, capture_filter, viewpoint)
         });
+        if let Some(failed) = failed {
+            app.notice = Some(first_frames::say(failed, app.settings.scheme));
+        }
         let icons = Task::run(found, |()| Message::IconsFound);
         (app, Task::batch([theme, icons, opened]))
     }
@@ -145,7 +156,12 @@ impl App {
         } else {
             Subscription::none()
         };
-        Subscription::batch([dropped, theme, looks])
+        let frames = if self.first_frames.are_awaited() {
+            window::frames().map(|_| Message::FrameBegun)
+        } else {
+            Subscription::none()
+        };
+        Subscription::batch([dropped, theme, looks, frames])
     }
 
     /// The colours that are shown.
@@ -192,6 +208,7 @@ impl App {
                 self.is_dark = mode == Mode::Dark;
                 self.refresh();
             }
+            Message::FrameBegun => self.first_frames.begun(),
             Message::CheckedUp(checkup) => {
                 return self.update(Message::Start(start::Message::CheckedUp(checkup)));
             }
@@ -219,8 +236,7 @@ impl App {
                 return self.act_on_start(action);
             }
             Message::Overview(message) => {
-                let picture = self.session.as_ref().and_then(|it| it.picture.as_deref());
-                let action = self.overview.update(message, picture);
+                let action = self.overview.update(message);
                 return self.act_on_overview(action);
             }
             Message::Inspect(message) => {
@@ -230,14 +246,18 @@ impl App {
                 return self.act_on_inspect(action);
             }
             Message::Program(message) => {
-                let picture = self.session.as_ref().and_then(|it| it.picture.as_deref());
-                let action = self.program.update(message, picture);
+                let action = self.program.update(message);
                 return self.act_on_program(action);
             }
             Message::ViewpointWanted => return self.ask_for_viewpoint(),
             Message::Viewpoint(message) => return self.take_viewpoint(message),
             Message::Preferences(message) => {
+                let before = self.settings.scheme;
                 preferences::update(&mut self.settings, message);
+                if self.settings.scheme != before {
+                    // Before it is kept: it may be the last that this app does.
+                    self.first_frames = FirstFrames::begin(&self.store, self.settings.scheme);
+                }
                 self.keep_settings();
                 self.refresh();
             }

@@ -286,10 +286,9 @@ impl Picture {
     /// What a report shows of what is wished for.
     pub fn new(report: &Arc<Report>, wish: &Wish, progress: Option<(u64, u64)>) -> Self {
         let listed = choose_flows(&report.flows, &wish.filter, wish.sort);
-        let is_selected = |place: &u32| Some(report.flows[*place as usize].id) == wish.selected;
         let selected = wish
             .selected
-            .and_then(|_| listed.iter().position(is_selected));
+            .and_then(|flow| row_of(&report.flows, &listed, flow));
         Self {
             listed,
             selected,
@@ -315,11 +314,24 @@ impl Picture {
         self.processes.get(&pid).map(Arc::as_ref)
     }
 
+    /// The row of a flow in the list.
+    pub fn row_of(&self, flow: FlowId) -> Option<usize> {
+        row_of(&self.report.flows, &self.listed, flow)
+    }
+
     /// The flow in a row of the list.
     pub fn listed(&self, row: usize) -> Option<&FlowRecord> {
         let place = usize::try_from(*self.listed.get(row)?).ok()?;
         self.report.flows.get(place)
     }
+}
+
+fn row_of(flows: &[FlowRecord], listed: &[u32], flow: FlowId) -> Option<usize> {
+    let is_it = |place: &u32| {
+        let record = usize::try_from(*place).ok().and_then(|it| flows.get(it));
+        record.is_some_and(|record| record.id == flow)
+    };
+    listed.iter().position(is_it)
 }
 
 fn processes(flows: &[FlowRecord]) -> HashMap<u32, Arc<Process>> {

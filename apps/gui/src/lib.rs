@@ -19,9 +19,12 @@ pub mod launch;
 pub mod page;
 pub mod picture;
 pub mod query;
+#[cfg(test)]
+mod samples;
 pub mod session;
 pub mod settings;
 pub mod theme;
+pub mod trial;
 pub mod viewpoint;
 pub mod widget;
 pub mod words;

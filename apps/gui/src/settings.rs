@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::column::Column;
 use crate::format::Unit;
 use crate::theme::Scheme;
+use crate::trial::Trials;
 
 /// The choices.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,27 +118,45 @@ fn value<'de, T: Deserialize<'de>>(table: &toml::Table, key: &str) -> Option<T> 
 #[derive(Debug, Clone)]
 pub struct Store {
     path: Option<PathBuf>,
+    /// What is no choice of a person, such as the theme that is on trial.
+    state: Option<PathBuf>,
 }
 
 impl Store {
     /// The platform's place for this user.
     pub fn of_this_user() -> Self {
         let folders = etcetera::choose_base_strategy().ok();
+        // Settings may be where nobody writes, such as in a system that is built from a
+        // description; the state is not.
+        let state = folders
+            .as_ref()
+            .map(|folders| folders.state_dir().unwrap_or_else(|| folders.cache_dir()));
         Self {
             path: folders.map(|folders| folders.config_dir().join("flowner").join("gui.toml")),
+            state: state.map(|state| state.join("flowner")),
         }
     }
 
-    /// A given file, for tests.
+    /// A given file, for tests. The state is kept beside it.
     pub fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            path: Some(path.into()),
+            state: path.parent().map(Path::to_owned),
+            path: Some(path),
         }
     }
 
     /// A store that keeps nothing, for the demo and for tests.
     pub const fn nowhere() -> Self {
-        Self { path: None }
+        Self {
+            path: None,
+            state: None,
+        }
+    }
+
+    /// The themes that are on trial.
+    pub fn trials(&self) -> Trials {
+        Trials::within(self.state.clone())
     }
 
     /// The file.

@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flowner_core::{Config, Input, Monitor};
+use flowner_gui::settings::{Settings, Store};
+use flowner_gui::theme::Scheme;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -113,18 +115,27 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Why there is no screen here.
+fn no_screen() -> Option<String> {
+    missing(&["Xvfb"])
+}
+
+fn missing(programs: &[&str]) -> Option<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let exists =
+        |program: &&&str| std::env::split_paths(&path).any(|it| it.join(program).is_file());
+    let missing = programs.iter().find(|program| !exists(program))?;
+    Some(format!("there is no {missing}"))
 }
 
 /// Why a window cannot be tested here.
 fn obstacle() -> Option<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let exists =
-        |program: &&&str| std::env::split_paths(&path).any(|it| it.join(program).is_file());
-    let programs = ["Xvfb", "xdotool", "xwd"];
-    if let Some(missing) = programs.iter().find(|program| !exists(program)) {
-        return Some(format!("there is no {missing}"));
+    if let Some(why) = missing(&["Xvfb", "xdotool", "xwd"]) {
+        return Some(why);
     }
     let config = Config {
         input: Input::Device("lo".to_owned()),
@@ -171,6 +182,7 @@ fn live_traffic_is_shown_by_the_name_of_its_program() {
         .args(["-i", "lo"])
         .env("HOME", folder.path())
         .env("XDG_CONFIG_HOME", folder.path())
+        .env("XDG_STATE_HOME", folder.path())
         .spawn();
     let _app = Running(app.unwrap());
     // Letters, lines and icons have many colours; an empty window and an error have few.
@@ -223,6 +235,65 @@ fn live_traffic_is_shown_by_the_name_of_its_program() {
     keep(&screen);
     drop(talker);
     chatter.join().unwrap();
+}
+
+/// The marks of themes that are on trial.
+fn marks(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder.join("flowner"));
+    let names = entries.into_iter().flatten().flatten();
+    let is_mark = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("gui-starting-");
+    names.filter(|entry| is_mark(&entry.file_name())).count()
+}
+
+/// An app that is killed before it has drawn its theme starts with the default theme; one
+/// that has drawn it keeps it, however it ends.
+#[test]
+fn a_theme_that_was_not_drawn_is_not_tried_again() {
+    if let Some(why) = no_screen() {
+        println!("SKIPPED: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path().join("flowner/gui.toml"));
+    let settings = Settings {
+        scheme: Scheme::Contrast,
+        ..Settings::default()
+    };
+    let screen = Screen::new();
+    let start = || {
+        let app = screen
+            .command(env!("CARGO_BIN_EXE_flowner-gui"))
+            .env("HOME", folder.path())
+            .env("XDG_CONFIG_HOME", folder.path())
+            .env("XDG_STATE_HOME", folder.path())
+            .spawn();
+        Running(app.unwrap())
+    };
+    store.save(&settings).unwrap();
+    // Drawn, and killed then.
+    let app = start();
+    until("a theme on trial", || marks(folder.path()) == 1);
+    until("no theme on trial", || marks(folder.path()) == 0);
+    drop(app);
+    let app = start();
+    until("another start", || marks(folder.path()) == 1);
+    assert_eq!(store.load(), settings);
+    // Killed before it was drawn, this time or the next.
+    drop(app);
+    until("a kill that came in time", || {
+        if marks(folder.path()) == 1 {
+            return true;
+        }
+        let app = start();
+        until("another start", || marks(folder.path()) == 1);
+        drop(app);
+        false
+    });
+    let _app = start();
+    until("the default theme", || {
+        store.load().scheme == Scheme::System
+    });
+    until("no theme on trial", || marks(folder.path()) == 0);
 }
 
 /// Keeps the picture where `FLOWNER_SCREENSHOT` says, to be looked at.

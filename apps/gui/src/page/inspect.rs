@@ -38,7 +38,7 @@ pub struct State {
     error: Option<FilterError>,
     sort: Sort,
     selected: Option<FlowId>,
-    /// The row of the flow that is selected, until the next picture tells.
+    /// The row of the flow that is selected, in the picture that is shown.
     row: Option<usize>,
     /// The flow that is selected as it was seen last; it may be listed no more.
     flow: Option<Box<FlowRecord>>,
@@ -74,8 +74,8 @@ pub enum Message {
     QueryChanged(String),
     Sorted(usize),
     Reordered(usize, usize),
-    Selected(usize),
-    Activated(usize),
+    Selected(Option<FlowId>),
+    Activated(Option<FlowId>),
     ProgramWanted(Party),
     DetailToggled,
     ColumnsWanted,
@@ -135,12 +135,14 @@ impl State {
 
     /// Takes in what is new.
     pub fn refresh(&mut self, picture: &Picture) {
-        // An older picture knows nothing of what was selected since.
-        if picture.wish.selected == self.selected {
-            self.row = picture.selected;
-            if let Some(flow) = picture.selected.and_then(|row| picture.listed(row)) {
-                self.flow = Some(Box::new(flow.clone()));
-            }
+        // An older picture knows nothing of what was selected since, and has rows all the same.
+        self.row = if picture.wish.selected == self.selected {
+            picture.selected
+        } else {
+            self.selected.and_then(|flow| picture.row_of(flow))
+        };
+        if let Some(flow) = self.row.and_then(|row| picture.listed(row)) {
+            self.flow = Some(Box::new(flow.clone()));
         }
     }
 
@@ -158,9 +160,9 @@ impl State {
                 }
             }
             Message::Reordered(from, to) => return reordered(columns, from, to),
-            Message::Selected(row) => self.select(row, picture),
-            Message::Activated(row) => {
-                self.select(row, picture);
+            Message::Selected(flow) => self.select_flow(flow, picture),
+            Message::Activated(flow) => {
+                self.select_flow(flow, picture);
                 return self.open();
             }
             Message::ProgramWanted(party) => return Action::OpenProgram(party),
@@ -245,6 +247,14 @@ impl State {
         self.row = flow.map(|_| row);
         self.selected = flow.map(|flow| flow.id);
         self.flow = flow.map(|flow| Box::new(flow.clone()));
+    }
+
+    /// Selects the flow that was clicked, wherever it stands by now; it may be gone.
+    fn select_flow(&mut self, flow: Option<FlowId>, picture: Option<&Picture>) {
+        let row = flow.and_then(|flow| picture?.row_of(flow));
+        if let Some(row) = row {
+            self.select(row, picture);
+        }
     }
 
     fn open(&self) -> Action {
@@ -405,11 +415,12 @@ impl State {
         picture: &'a Picture,
     ) -> Element<'a, Message> {
         let columns = &context.settings.columns;
+        let flow_in = |row: usize| picture.listed(row).map(|flow| flow.id);
         table(context, picture, columns)
             .sorted(self.sorted(columns))
             .selected(self.row)
-            .on_select(|row, _| Message::Selected(row))
-            .on_activate(Message::Activated)
+            .on_select(move |row, _| Message::Selected(flow_in(row)))
+            .on_activate(move |row| Message::Activated(flow_in(row)))
             .on_sort(Message::Sorted)
             .on_reorder(Message::Reordered)
             .on_copy(Message::Copied)
@@ -544,38 +555,4 @@ fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_moved_and_never_all_hidden() {
-        let columns = [Column::Program, Column::Pid, Column::User];
-        let shown = |action| match action {
-            Action::ShowColumns(columns) => columns,
-            _ => Vec::new(),
-        };
-        assert_eq!(
-            shown(reordered(&columns, 0, 2)),
-            [Column::Pid, Column::User, Column::Program]
-        );
-        assert_eq!(shown(reordered(&columns, 7, 2)), columns);
-        assert_eq!(
-            shown(toggled(&columns, Column::Pid)),
-            [Column::Program, Column::User]
-        );
-        assert_eq!(
-            shown(toggled(&columns[..1], Column::Program)),
-            [Column::Program]
-        );
-        assert_eq!(
-            shown(toggled(&columns[..1], Column::Rate)),
-            [Column::Program, Column::Rate]
-        );
-    }
-
-    #[test]
-    fn errors_are_marked_at_the_character() {
-        let error = Filter::parse("port:443 prot:tcp").unwrap_err();
-        assert_eq!(marked(&error), "  port:443 prot:tcp\n           ^^^^");
-    }
-}
+mod tests;

@@ -3,14 +3,17 @@
 mod figures;
 mod lists;
 mod ranking;
+#[cfg(test)]
+mod tests;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use flowner_core::Party;
+use flowner_core::{Coverage, Party, Service};
 use iced::widget::{Row as Line, Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
-use self::ranking::{PROGRAM_HEADS, Row, color_of, key_of, paint, program_cell, rows, rows_of};
+use self::ranking::{PROGRAM_HEADS, Row, color_of, paint, program_cell, rows, rows_of};
 use super::Context;
 use crate::feed::Picture;
 use crate::format::{self, Unit};
@@ -20,7 +23,7 @@ use crate::theme::palette::SERIES;
 use crate::theme::{Colors, space};
 use crate::widget::chart::{Chart, Layers, Range};
 use crate::widget::parts;
-use crate::widget::table::Table;
+use crate::widget::table::{Table, key_of};
 
 /// Below this width, lists do not stand beside each other.
 const NARROW: f32 = 920.0;
@@ -117,9 +120,30 @@ pub struct State {
     rows: Vec<Row>,
     /// Counts up with every picture.
     version: u64,
-    selected: Option<usize>,
+    selected: Option<Ranked>,
     /// Whether the end of a file was seen, after which nothing is live.
     is_settled: bool,
+}
+
+/// What a row of the programs stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ranked {
+    Party(Party),
+    /// All that found no place in a list that was full.
+    Others,
+}
+
+impl Ranked {
+    fn of(row: &Row) -> Self {
+        row.party.clone().map_or(Self::Others, Self::Party)
+    }
+
+    fn is(&self, row: &Row) -> bool {
+        match self {
+            Self::Party(party) => row.party.as_ref() == Some(party),
+            Self::Others => row.party.is_none(),
+        }
+    }
 }
 
 impl Default for State {
@@ -145,10 +169,11 @@ pub enum Message {
     OrderChosen(Order),
     ListChosen(List),
     RangeSelected(Option<Range>),
-    ProgramChosen(usize, usize),
-    HostChosen(usize),
-    ServiceChosen(usize),
-    CoverageChosen(usize),
+    /// In a column.
+    ProgramChosen(Option<Party>, usize),
+    HostChosen(Option<IpAddr>),
+    ServiceChosen(Option<Service>),
+    CoverageChosen(Option<Coverage>),
     Copied(String),
 }
 
@@ -164,23 +189,20 @@ pub enum Action {
 }
 
 impl State {
-    pub fn update(&mut self, message: Message, picture: Option<&Picture>) -> Action {
+    pub fn update(&mut self, message: Message) -> Action {
         match message {
             Message::SpanChosen(span) => self.span = span,
             Message::OrderChosen(order) => self.order = order,
             Message::ListChosen(list) => self.list = list,
             Message::RangeSelected(range) => self.range = range,
-            Message::ProgramChosen(row, column) => return self.choose_program(row, column),
-            Message::HostChosen(row) => {
-                let host = picture.and_then(|picture| picture.hosts.get(row)?.key);
+            Message::ProgramChosen(party, column) => return choose_program(party, column),
+            Message::HostChosen(host) => {
                 return host.map_or(Action::None, |host| Action::Inspect(query::of_host(host)));
             }
-            Message::ServiceChosen(row) => {
-                let service = picture.and_then(|picture| picture.services.get(row)?.key);
+            Message::ServiceChosen(service) => {
                 return service.map_or(Action::None, |it| Action::Inspect(query::of_service(it)));
             }
-            Message::CoverageChosen(row) => {
-                let coverage = picture.and_then(|picture| picture.coverage.get(row)?.key);
+            Message::CoverageChosen(coverage) => {
                 let query = coverage.and_then(query::of_coverage);
                 return query.map_or(Action::None, Action::Inspect);
             }
@@ -192,15 +214,19 @@ impl State {
     /// What a key does here.
     pub fn intend(&mut self, intent: Intent) -> Action {
         let last = self.rows.len().saturating_sub(1);
-        let step = |by: isize| self.selected.map_or(0, |row| row.saturating_add_signed(by));
-        let selected = match intent {
+        let selected = self.selected_row();
+        let step = |by: isize| selected.map_or(0, |row| row.saturating_add_signed(by));
+        let row = match intent {
             Intent::Up => step(-1),
             Intent::Down => step(1),
             Intent::PageUp => step(-10),
             Intent::PageDown => step(10),
             Intent::First => 0,
             Intent::Last => last,
-            Intent::Open => return self.selected.map_or(Action::None, |row| self.open(row)),
+            Intent::Open => {
+                let row = selected.and_then(|row| self.rows.get(row));
+                return open(row.and_then(|row| row.party.clone()));
+            }
             Intent::Leave => {
                 self.selected = None;
                 self.range = None;
@@ -208,25 +234,16 @@ impl State {
             }
             _ => return Action::None,
         };
-        self.selected = Some(selected.min(last));
+        self.selected = self.rows.get(row.min(last)).map(Ranked::of);
         // It is programs that are selected.
         self.list = List::Programs;
         Action::None
     }
 
-    fn choose_program(&self, row: usize, column: usize) -> Action {
-        if column + 1 == PROGRAM_HEADS.len() {
-            return self.open(row);
-        }
-        let party = self.rows.get(row).and_then(|row| row.party.as_ref());
-        party.map_or(Action::None, |party| {
-            Action::Inspect(query::of_party(party))
-        })
-    }
-
-    fn open(&self, row: usize) -> Action {
-        let party = self.rows.get(row).and_then(|row| row.party.clone());
-        party.map_or(Action::None, Action::OpenProgram)
+    /// Where the selected row stands now.
+    fn selected_row(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.rows.iter().position(|row| selected.is(row))
     }
 
     /// Takes in what is new.
@@ -245,7 +262,10 @@ impl State {
             Some(range) => rows_of(picture, unit, range),
             None => rows(picture, unit, self.order),
         };
-        self.selected = self.selected.filter(|row| *row < self.rows.len());
+        // A row that is gone is not selected any more, whatever stands in its place.
+        if self.selected_row().is_none() {
+            self.selected = None;
+        }
         let first: Vec<&Party> = series
             .lines
             .iter()
@@ -422,9 +442,12 @@ impl State {
         };
         Table::new(colors, PROGRAM_HEADS.to_vec(), self.rows.len(), cell)
             .version(self.version)
-            .key(|row| key_of(self.rows[row].party.as_ref()))
-            .selected(self.selected)
-            .on_select(Message::ProgramChosen)
+            .key(|row| key_of(&self.rows[row].party))
+            .selected(self.selected_row())
+            .on_select(|row, column| {
+                let party = self.rows.get(row).and_then(|row| row.party.clone());
+                Message::ProgramChosen(party, column)
+            })
             .on_copy(Message::Copied)
             .into()
     }
@@ -447,6 +470,19 @@ impl State {
             .range(self.range, Message::RangeSelected);
         column![head, chart.view()].spacing(space::XS).into()
     }
+}
+
+fn choose_program(party: Option<Party>, column: usize) -> Action {
+    if column + 1 == PROGRAM_HEADS.len() {
+        return open(party);
+    }
+    party.map_or(Action::None, |party| {
+        Action::Inspect(query::of_party(&party))
+    })
+}
+
+fn open(party: Option<Party>) -> Action {
+    party.map_or(Action::None, Action::OpenProgram)
 }
 
 /// What stands above a list.

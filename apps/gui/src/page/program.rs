@@ -1,11 +1,14 @@
 //! One program: its processes, its traffic over time, its hosts and flows.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_core::attribution::Process;
-use flowner_core::{FlowRecord, Group, Party, Series};
+use flowner_core::flows::FlowId;
+use flowner_core::{FlowRecord, Group, Party, Series, Service};
 use iced::widget::{Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
@@ -16,7 +19,7 @@ use crate::keys::Intent;
 use crate::theme::{Colors, space};
 use crate::widget::chart::{Chart, Layers};
 use crate::widget::parts;
-use crate::widget::table::{Cell, Head, Table, Width};
+use crate::widget::table::{Cell, Head, Table, Width, key_of};
 use crate::{column, format, query};
 
 /// The columns of its flows.
@@ -42,15 +45,15 @@ const PAST: Duration = Duration::from_secs(900);
 pub struct State {
     party: Option<Party>,
     layers: Layers,
-    selected: Option<usize>,
+    selected: Option<FlowId>,
 }
 
 #[derive(Debug, Clone)]
 pub enum Message {
     InspectWanted,
-    FlowSelected(usize),
-    HostChosen(usize),
-    ServiceChosen(usize),
+    FlowSelected(Option<FlowId>),
+    HostChosen(Option<IpAddr>),
+    ServiceChosen(Option<Service>),
     Copied(String),
 }
 
@@ -75,20 +78,15 @@ impl State {
         self.party.as_ref()
     }
 
-    pub fn update(&mut self, message: Message, picture: Option<&Picture>) -> Action {
-        let profile = picture.and_then(|picture| picture.party.as_ref());
+    pub fn update(&mut self, message: Message) -> Action {
         let query = match message {
-            Message::FlowSelected(row) => {
-                self.selected = Some(row);
+            Message::FlowSelected(flow) => {
+                self.selected = flow;
                 None
             }
             Message::InspectWanted => self.party.as_ref().map(query::of_party),
-            Message::HostChosen(row) => profile
-                .and_then(|profile| profile.hosts.get(row)?.key)
-                .map(query::of_host),
-            Message::ServiceChosen(row) => profile
-                .and_then(|profile| profile.services.get(row)?.key)
-                .map(query::of_service),
+            Message::HostChosen(host) => host.map(query::of_host),
+            Message::ServiceChosen(service) => service.map(query::of_service),
             Message::Copied(text) => return Action::Copy(text),
         };
         query.map_or(Action::None, Action::Inspect)
@@ -96,11 +94,11 @@ impl State {
 
     /// What a key does here.
     pub fn intend(&mut self, intent: Intent, picture: Option<&Picture>) -> Action {
-        let flows = picture
-            .and_then(|picture| picture.party.as_ref())
-            .map_or(0, |profile| profile.report.flows.len());
-        let last = flows.saturating_sub(1);
-        let step = |by: isize| self.selected.map_or(0, |row| row.saturating_add_signed(by));
+        let profile = picture.and_then(|picture| picture.party.as_ref());
+        let flows = profile.map_or(&[][..], |profile| &profile.report.flows);
+        let selected = self.selected.and_then(|flow| row_of(flows, flow));
+        let last = flows.len().saturating_sub(1);
+        let step = |by: isize| selected.map_or(0, |row| row.saturating_add_signed(by));
         let row = match intent {
             Intent::Up => step(-1),
             Intent::Down => step(1),
@@ -108,10 +106,10 @@ impl State {
             Intent::PageDown => step(10),
             Intent::First => 0,
             Intent::Last => last,
-            Intent::Open => return self.update(Message::InspectWanted, picture),
+            Intent::Open => return self.update(Message::InspectWanted),
             _ => return Action::None,
         };
-        self.selected = Some(row.min(last));
+        self.selected = flow_in(flows, row.min(last)).map(|flow| flow.id);
         Action::None
     }
 
@@ -219,9 +217,8 @@ impl State {
             unit: context.settings.unit,
             pictures: context.pictures,
         };
-        // The newest first: they stand at the end of a report.
-        let last = flows.len().saturating_sub(1);
-        let flow = move |row: usize| flows.get(last - row.min(last));
+        let flow = move |row: usize| flow_in(flows, row);
+        let selected = self.selected.and_then(|flow| row_of(flows, flow));
         let is_live = profile.report.input.is_live;
         let cell = move |row: usize, place: usize| {
             flow(row)
@@ -238,11 +235,21 @@ impl State {
                     super::inspect::mark(flow, around.now, is_live)
                 })
             })
-            .selected(self.selected)
-            .on_select(|row, _| Message::FlowSelected(row))
+            .selected(selected)
+            .on_select(move |row, _| Message::FlowSelected(flow(row).map(|flow| flow.id)))
             .on_copy(Message::Copied)
             .into()
     }
+}
+
+/// The flow in a row: the newest first, which stand at the end of a report.
+fn flow_in(flows: &[FlowRecord], row: usize) -> Option<&FlowRecord> {
+    flows.iter().rev().nth(row)
+}
+
+/// The row of a flow.
+fn row_of(flows: &[FlowRecord], flow: FlowId) -> Option<usize> {
+    flows.iter().rev().position(|record| record.id == flow)
 }
 
 fn view_head<'a>(
@@ -382,18 +389,18 @@ const LIST_HEADS: [Head; 2] = [Head::text("", Width::Share(1.0, 90.0)), Head::am
 
 fn view_hosts<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
     list(&profile.hosts, |host| host.to_string(), context)
-        .on_select(|row, _| Message::HostChosen(row))
+        .on_select(|row, _| Message::HostChosen(profile.hosts.get(row).and_then(|it| it.key)))
         .into()
 }
 
 fn view_services<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
     list(&profile.services, column::service_of, context)
-        .on_select(|row, _| Message::ServiceChosen(row))
+        .on_select(|row, _| Message::ServiceChosen(profile.services.get(row).and_then(|it| it.key)))
         .into()
 }
 
 /// Names with their amounts.
-fn list<'a, K: Copy>(
+fn list<'a, K: Copy + Hash>(
     groups: &'a [Group<K>],
     name: impl Fn(K) -> String + 'a,
     context: Context<'a>,
@@ -408,6 +415,7 @@ fn list<'a, K: Copy>(
         }
     };
     Table::new(context.colors, LIST_HEADS.to_vec(), groups.len(), cell)
+        .key(|row| key_of(&groups[row].key))
         .headless()
         .flush()
         .on_copy(Message::Copied)
@@ -416,6 +424,31 @@ fn list<'a, K: Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_selection_stays_with_its_flow() {
+        let party = crate::samples::flow(1, 1).party;
+        let wish = crate::feed::Wish {
+            party: Some(party.clone()),
+            ..crate::feed::Wish::default()
+        };
+        let flows = |ids: &[u8]| {
+            let flows = ids.iter().map(|id| FlowRecord {
+                party: party.clone(),
+                ..crate::samples::flow(*id, 1)
+            });
+            crate::samples::picture(flows.collect(), &wish)
+        };
+        let mut state = State::default();
+        state.open(party.clone());
+        state.intend(Intent::Down, Some(&flows(&[1, 2, 3])));
+        assert_eq!(state.selected, Some(FlowId::from_u64(3)));
+        // Newer ones stand above it, and the next is the one below.
+        state.intend(Intent::Down, Some(&flows(&[1, 2, 3, 4, 5])));
+        assert_eq!(state.selected, Some(FlowId::from_u64(2)));
+        state.intend(Intent::Up, Some(&flows(&[1, 2])));
+        assert_eq!(state.selected, Some(FlowId::from_u64(2)));
+    }
 
     #[track_caller]
     fn check(parents: &[(u32, u32)], expected: &[(usize, u32)]) {

@@ -6,7 +6,7 @@ use flowner_core::Demo;
 use flowner_core::capture::Device;
 use flowner_core::doctor::{Checkup, Status};
 use iced::widget::text::Wrapping;
-use iced::widget::{Space, button, column, container, responsive, row, text_input};
+use iced::widget::{Space, button, column, container, keyed_column, responsive, row, text_input};
 use iced::{Center, Element, Fill};
 
 use super::Context;
@@ -17,6 +17,7 @@ use crate::session::Origin;
 use crate::theme::{Colors, size, space, style};
 use crate::widget::parts;
 use crate::widget::sparkline::Sparkline;
+use crate::widget::table::key_of;
 
 /// Below this width, what else can be opened stands below the devices.
 const NARROW: f32 = 800.0;
@@ -140,10 +141,8 @@ impl State {
             Intent::Up => -1,
             Intent::Down => 1,
             Intent::Open => {
-                return self
-                    .selected
-                    .clone()
-                    .map_or(Action::None, |name| self.watch(name));
+                let listed = self.selected.clone().filter(|name| self.lists(name));
+                return listed.map_or(Action::None, |name| self.watch(name));
             }
             _ => return Action::None,
         };
@@ -157,6 +156,12 @@ impl State {
             .min(looks.len().saturating_sub(1));
         self.selected = looks.get(next).map(|look| look.device.name.clone());
         Action::None
+    }
+
+    /// Whether a device of this name is there.
+    fn lists(&self, name: &str) -> bool {
+        let looks = self.looks.as_ref().and_then(|looks| looks.as_ref().ok());
+        looks.is_some_and(|looks| looks.iter().any(|look| look.device.name == name))
     }
 
     fn watch(&mut self, name: String) -> Action {
@@ -185,8 +190,9 @@ impl State {
                 let activity = self.activity.entry(look.device.name.clone()).or_default();
                 activity.add(look.carried);
             }
-            let is_there = |name: &String| looks.iter().any(|look| look.device.name == *name);
-            if !self.selected.as_ref().is_some_and(is_there) {
+            // One that was chosen and is gone is not replaced by another one that Enter would
+            // watch; it may come back.
+            if self.selected.is_none() {
                 let likely = looks.iter().find(|look| look.is_likely);
                 self.selected = likely.map(|look| look.device.name.clone());
             }
@@ -307,10 +313,12 @@ impl State {
             )
             .into(),
             Some(Ok(looks)) => {
-                let devices = looks
-                    .iter()
-                    .map(|look| self.view_device(look, context, has_sparks));
-                column(devices)
+                // What has the keys or is pressed moves along when others come.
+                let devices = looks.iter().map(|look| {
+                    let device = self.view_device(look, context, has_sparks);
+                    (key_of(&look.device.name), device)
+                });
+                keyed_column(devices)
                     .spacing(2)
                     .padding(iced::padding::right(space::M))
                     .into()

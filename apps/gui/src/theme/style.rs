@@ -17,19 +17,28 @@ fn outline(color: Color) -> Border {
 /// wrong: halves of rows stay (iced 0.14, its issues 2665 and 2961, pull request 3032). Where
 /// the ground differs, everything is drawn again.
 pub fn ground(colors: Colors, drawing: u64) -> impl Fn(&Theme) -> container::Style {
-    let shade = if drawing.is_multiple_of(2) {
-        0.0
+    let ground = if drawing.is_multiple_of(2) {
+        colors.ground
     } else {
-        f32::EPSILON
-    };
-    let ground = Color {
-        b: colors.ground.b - shade,
-        ..colors.ground
+        Color {
+            b: beside(colors.ground.b),
+            ..colors.ground
+        }
     };
     move |_| container::Style {
         background: Some(Background::Color(ground)),
         text_color: Some(colors.text),
         ..container::Style::default()
+    }
+}
+
+/// A share that differs from this one by less than any screen shows, and is a share, too:
+/// the renderer refuses a color with less than nothing of blue, and black has nothing.
+fn beside(share: f32) -> f32 {
+    if share < 0.5 {
+        share + f32::EPSILON
+    } else {
+        share - f32::EPSILON
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod capture;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ pub(crate) struct Stage<P: Program> {
     /// How much was done that takes a moment.
     performed: usize,
     /// Where its settings are, until it ends.
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 /// The app as it opens with this origin, in a window of this size.
@@ -58,13 +59,24 @@ pub(crate) fn open_kept(
     Stage<impl Program<State = App, Message = Message, Theme = Theme> + 'static>,
     PathBuf,
 ) {
-    for font in theme::FONT_FILES {
-        font_system().write().unwrap().load_font(font.into());
-    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gui.toml");
     let store = Store::at(&file);
     store.save(settings).unwrap();
+    let mut stage = open_with(origin, store, size);
+    stage.folder = Some(folder);
+    (stage, file)
+}
+
+/// The same, with settings that are kept elsewhere.
+pub(crate) fn open_with(
+    origin: Option<Origin>,
+    store: Store,
+    size: Size,
+) -> Stage<impl Program<State = App, Message = Message, Theme = Theme> + 'static> {
+    for font in theme::FONT_FILES {
+        font_system().write().unwrap().load_font(font.into());
+    }
     let launch = Launch {
         origin,
         ..Launch::default()
@@ -80,10 +92,10 @@ pub(crate) fn open_kept(
         emulator,
         events,
         performed: 0,
-        _folder: folder,
+        folder: None,
     };
     assert!(stage.settle());
-    (stage, file)
+    stage
 }
 
 impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<P> {
@@ -244,6 +256,30 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
             self.run("type backspace");
         }
         self.type_text(text);
+    }
+
+    /// Draws what is to be seen as a window does, and goes on: the colours that are in it.
+    pub(crate) fn draw(&mut self) -> HashSet<[u8; 4]> {
+        let theme = self.emulator.theme(&self.program).unwrap();
+        let view = self.emulator.view(&self.program);
+        let renderer = &mut self.renderer;
+        let mut interface = UserInterface::build(view, self.size, Cache::default(), renderer);
+        let style = iced::theme::Base::base(&theme);
+        let text = iced::advanced::renderer::Style {
+            text_color: style.text_color,
+        };
+        let cursor = iced::mouse::Cursor::Unavailable;
+        interface.draw(renderer, &theme, &text, cursor);
+        drop(interface);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is the size of a window"
+        )]
+        let size = Size::new(self.size.width as u32, self.size.height as u32);
+        let pixels = renderer.screenshot(size, 1.0, style.background_color);
+        let pixels = pixels.chunks_exact(4);
+        pixels.map(|pixel| pixel.try_into().unwrap()).collect()
     }
 
     /// What is to be seen. Nothing is left on the stage after that: the emulator of

@@ -153,7 +153,9 @@ impl Driver {
 
     fn draw(&mut self) -> Result<(), Failure> {
         let (state, theme) = (&self.state, self.theme);
-        self.screen.draw(|frame| view::draw(frame, state, theme))
+        self.screen.draw(|frame| view::draw(frame, state, theme))?;
+        self.state.note_drawn();
+        Ok(())
     }
 
     /// How it ends, if it does.

@@ -89,10 +89,12 @@ pub(crate) enum Effect {
 pub(crate) struct TabState {
     pub(crate) sort: Column,
     pub(crate) is_descending: bool,
-    /// Nobody, until somebody moves.
+    /// Nobody, until somebody moves, and when the row that was selected is gone.
     pub(crate) selected: Option<RowId>,
-    /// The place of the selected row, for when it is gone.
+    /// The place of the selected row.
     place: usize,
+    /// Whether the selected row is gone: the next motion begins at its place.
+    is_lost: bool,
     /// The first line that is not above the visible ones.
     pub(crate) offset: usize,
 }
@@ -117,6 +119,8 @@ pub(crate) struct State {
     pub(crate) help: Option<u16>,
     /// The lines of the tab, from first to last.
     pub(crate) lines: Vec<Line>,
+    /// The rows that were drawn last, each with its line on the screen: what is clicked.
+    drawn: Vec<(u16, RowId)>,
     size: Rect,
 }
 
@@ -128,6 +132,7 @@ impl State {
             is_descending: true,
             selected: None,
             place: 0,
+            is_lost: false,
             offset: 0,
         };
         let busiest = if has_bytes {
@@ -156,6 +161,7 @@ impl State {
             shows_details: false,
             help: None,
             lines: Vec::new(),
+            drawn: Vec::new(),
             size: Rect::new(0, 0, 80, 24),
         }
     }
@@ -230,7 +236,7 @@ impl State {
             Message::OpenAll => self.open_all(),
             Message::Close => self.close(),
             Message::Details => {
-                self.select_something();
+                let _is_new = self.select_something();
                 self.shows_details = !self.shows_details;
             }
             Message::SortNext => self.sort_along(1),
@@ -312,8 +318,10 @@ impl State {
             self.filter.clear();
             return Some(self.ask());
         } else {
-            self.view_mut().selected = None;
-            self.view_mut().offset = 0;
+            let view = self.view_mut();
+            view.selected = None;
+            view.is_lost = false;
+            view.offset = 0;
         }
         self.keep_in_view();
         None
@@ -352,7 +360,9 @@ impl State {
     }
 
     fn freeze(&mut self) {
-        self.select_something();
+        if self.select_something() {
+            return;
+        }
         let Some(line) = self.selected_line() else {
             return;
         };

@@ -63,7 +63,33 @@ impl State {
         column.map(|(spec, ..)| spec)
     }
 
+    /// Takes note of what is on the screen, for whoever clicks on it.
+    pub(crate) fn note_drawn(&mut self) {
+        let areas = self.areas();
+        let rows = [areas.frozen, areas.rows].into_iter().flat_map(Rect::rows);
+        let drawn = rows.filter_map(|row| {
+            let line = self.place_at(row.as_position())?;
+            Some((row.y, self.lines[line].id))
+        });
+        self.drawn = drawn.collect();
+    }
+
+    /// The line of the row that is seen at a place, wherever that line is by now: what came
+    /// since is not what somebody clicked on.
     fn line_at(&self, at: Position) -> Option<usize> {
+        if self.drawn.is_empty() {
+            return self.place_at(at);
+        }
+        let areas = self.areas();
+        if !areas.frozen.contains(at) && !areas.rows.contains(at) {
+            return None;
+        }
+        let seen = self.drawn.iter().find(|(y, _)| *y == at.y);
+        let (_, seen) = seen?;
+        self.lines.iter().position(|line| line.id == *seen)
+    }
+
+    fn place_at(&self, at: Position) -> Option<usize> {
         let areas = self.areas();
         let line = if areas.frozen.contains(at) {
             usize::from(at.y - areas.frozen.y)

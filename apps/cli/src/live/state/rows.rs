@@ -124,10 +124,15 @@ impl State {
         root.map_or(self.lines[line].id, |root| root.id)
     }
 
-    pub(super) fn select_something(&mut self) {
-        if self.selected_line().is_none() {
-            self.go(Motion::First);
+    /// Selects a row if none is. Whether one was selected in place of one that is gone, of
+    /// which nobody has said that it is meant.
+    pub(super) fn select_something(&mut self) -> bool {
+        if self.selected_line().is_some() {
+            return false;
         }
+        let is_lost = self.view().is_lost;
+        self.go(if is_lost { Motion::Down } else { Motion::First });
+        is_lost
     }
 
     pub(super) fn go(&mut self, motion: Motion) {
@@ -135,7 +140,14 @@ impl State {
             return;
         };
         let page = usize::from(self.areas().rows.height.saturating_sub(1)).max(1);
+        let view = self.view();
+        let vacated = Some(view.place.min(last)).filter(|_| view.is_lost);
         let next = match (self.selected_line(), motion) {
+            (None, Motion::Up) if view.is_lost => view.place.saturating_sub(1).min(last),
+            // What stood below it stands there now.
+            (None, Motion::Down | Motion::Left | Motion::Right) if vacated.is_some() => {
+                vacated.unwrap_or(0)
+            }
             (_, Motion::First) | (None, Motion::Up | Motion::Down | Motion::PageUp) => 0,
             (_, Motion::Last) => last,
             (None, _) => page.min(last),
@@ -153,11 +165,14 @@ impl State {
         let view = self.view_mut();
         view.selected = Some(id);
         view.place = place;
+        view.is_lost = false;
     }
 
     /// Opens what can be opened; shows more of what cannot.
     pub(super) fn toggle(&mut self) {
-        self.select_something();
+        if self.select_something() {
+            return;
+        }
         let Some(line) = self.selected_line().map(|place| self.lines[place]) else {
             return;
         };
@@ -176,7 +191,9 @@ impl State {
     }
 
     pub(super) fn open(&mut self) {
-        self.select_something();
+        if self.select_something() {
+            return;
+        }
         let Some(line) = self.selected_line().map(|place| self.lines[place]) else {
             return;
         };
@@ -227,16 +244,14 @@ impl State {
     /// as long as it is within.
     pub(super) fn keep_in_view(&mut self) {
         let selected = self.selected_line();
-        if selected.is_none() && self.view().selected.is_some() {
-            // It is gone; its place is taken by what is there now.
-            match self.lines.len().checked_sub(1) {
-                Some(last) => self.select(self.view().place.min(last)),
-                None => self.view_mut().selected = None,
-            }
-        }
-        let selected = self.selected_line();
         if let Some(place) = selected {
             self.view_mut().place = place;
+        } else if self.view().selected.is_some() {
+            // It is gone. What has its place now is another one, which a key that was meant
+            // for the first must not open.
+            let view = self.view_mut();
+            view.selected = None;
+            view.is_lost = true;
         }
         let areas = self.areas();
         let frozen = usize::from(areas.frozen.height);

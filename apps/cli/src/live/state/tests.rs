@@ -96,13 +96,58 @@ fn the_selection_stays_on_its_row() {
     changed[2].rate.received = 9_000_000;
     state.update(data(changed).into());
     assert_eq!(shown(&state), ["curl", ">firefox", "unattributed"]);
-    // When it is gone, what has its place now is selected.
-    state.update(data(flows().split_off(2)).into());
-    assert_eq!(shown(&state), ["curl", ">unattributed"]);
     state.update(data(Vec::new()).into());
     assert_eq!(shown(&state), [""; 0]);
     state.update(DOWN);
     assert_eq!(state.view().selected, None);
+}
+
+/// When a row is gone, a key that was meant for it opens nothing; motions go on from its place.
+#[test]
+fn what_takes_the_place_of_a_row_that_is_gone_is_not_selected() {
+    let gone = || {
+        let mut state = state(vec![DOWN, DOWN]);
+        assert_eq!(shown(&state), ["firefox", ">curl", "unattributed"]);
+        let mut rest = flows();
+        rest.remove(2);
+        state.update(data(rest).into());
+        assert_eq!(shown(&state), ["firefox", "unattributed"]);
+        state
+    };
+    for (message, expected) in [
+        (Message::Toggle, ["firefox", ">unattributed"]),
+        (Message::Open, ["firefox", ">unattributed"]),
+        (Message::Freeze, ["firefox", ">unattributed"]),
+        (DOWN, ["firefox", ">unattributed"]),
+        (Message::Move(Motion::Up), [">firefox", "unattributed"]),
+        (Message::Close, ["firefox", "unattributed"]),
+    ] {
+        let mut state = gone();
+        let what = format!("{message:?}");
+        state.update(message);
+        assert_eq!(shown(&state), expected, "{what}");
+        assert!(state.frozen.is_empty() && !state.shows_details, "{what}");
+    }
+    // It is back, and nobody has selected anything since.
+    let mut state = gone();
+    state.update(data(flows()).into());
+    assert_eq!(shown(&state), ["firefox", "curl", "unattributed"]);
+}
+
+#[test]
+fn a_click_is_for_what_was_drawn() {
+    let mut state = state(vec![]);
+    state.note_drawn();
+    let rows = state.areas().rows.y;
+    let mut changed = flows();
+    changed[2].rate.received = 9_000_000;
+    state.update(data(changed).into());
+    state.update(click(5, rows));
+    assert_eq!(shown(&state), ["curl", ">firefox", "unattributed"]);
+    // What is gone is not clicked on.
+    state.update(data(flows().split_off(3)).into());
+    state.update(click(5, rows + 1));
+    assert_eq!(shown(&state), ["unattributed"]);
 }
 
 #[test]
@@ -291,7 +336,47 @@ fn any_message() -> impl Strategy<Value = Message> {
     ]
 }
 
+/// What is selected, in words.
+fn selected(state: &State) -> Option<String> {
+    let line = state.lines[state.selected_line()?];
+    state.node(&line).map(|node| node.label.clone())
+}
+
 proptest! {
+    /// Whatever order comes between two keys, Enter opens the row that was highlighted, and
+    /// none where that is gone.
+    #[test]
+    fn enter_opens_what_was_highlighted(
+        steps in prop::collection::vec(
+            (any::<bool>(), prop::sample::subsequence(vec![0, 1, 2, 3], 0..5), 1..9_u64),
+            1..20,
+        ),
+    ) {
+        let mut state = state(vec![DOWN]);
+        for (is_down, places, rate) in steps {
+            state.update(Message::Move(if is_down { Motion::Down } else { Motion::Up }));
+            let highlighted = selected(&state);
+            let mut some: Vec<_> = places.iter().map(|place| flows()[*place].clone()).collect();
+            for (flow, step) in some.iter_mut().zip(1_u64..) {
+                flow.rate.received = (rate * step * 7) % 11 * 1_000;
+            }
+            state.update(data(some).into());
+            let is_there = selected(&state).is_some();
+            prop_assert!(!is_there || selected(&state) == highlighted);
+            let open = |state: &State| -> Vec<String> {
+                let is_open = |line: &&Line| line.depth == 0 && line.is_open == Some(true);
+                let lines = state.lines.iter().filter(is_open);
+                lines.filter_map(|line| Some(state.node(line)?.label.clone())).collect()
+            };
+            state.update(Message::Toggle);
+            if is_there {
+                prop_assert_eq!(open(&state), highlighted.into_iter().collect::<Vec<_>>());
+                state.update(Message::Toggle);
+            }
+            prop_assert!(state.lines.iter().all(|line| line.depth == 0));
+        }
+    }
+
     /// Whatever is done, the selected row exists and can be seen.
     #[test]
     fn the_selected_row_is_in_view(messages in prop::collection::vec(any_message(), 0..60)) {

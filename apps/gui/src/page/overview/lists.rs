@@ -1,5 +1,6 @@
 //! Hosts, services, and how owners are known.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use flowner_core::{Coverage, Group, Service};
@@ -9,7 +10,7 @@ use super::Message;
 use crate::feed::Picture;
 use crate::format::{self, Unit};
 use crate::theme::{Colors, measure};
-use crate::widget::table::{Bar, Cell, Head, Table, Width};
+use crate::widget::table::{Bar, Cell, Head, Table, Width, key_of};
 use crate::{column, words};
 
 const LIST_HEADS: [Head; 3] = [
@@ -21,7 +22,7 @@ const LIST_HEADS: [Head; 3] = [
 pub(super) fn view_hosts(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
     let name = |host: Option<IpAddr>| host.map_or("all others".to_owned(), |host| host.to_string());
     list(&picture.hosts, name, unit, colors)
-        .on_select(|row, _| Message::HostChosen(row))
+        .on_select(|row, _| Message::HostChosen(picture.hosts.get(row).and_then(|it| it.key)))
         .on_copy(Message::Copied)
         .into()
 }
@@ -30,13 +31,13 @@ pub(super) fn view_services(picture: &Picture, unit: Unit, colors: Colors) -> El
     let name =
         |service: Option<Service>| service.map_or("all others".to_owned(), column::service_of);
     list(&picture.services, name, unit, colors)
-        .on_select(|row, _| Message::ServiceChosen(row))
+        .on_select(|row, _| Message::ServiceChosen(picture.services.get(row).and_then(|it| it.key)))
         .on_copy(Message::Copied)
         .into()
 }
 
 /// Names with their rates and amounts.
-fn list<'a, K: Copy>(
+fn list<'a, K: Copy + Hash>(
     groups: &'a [Group<K>],
     name: impl Fn(Option<K>) -> String + 'a,
     unit: Unit,
@@ -51,6 +52,7 @@ fn list<'a, K: Copy>(
         }
     };
     Table::new(colors, LIST_HEADS.to_vec(), groups.len(), cell)
+        .key(|row| key_of(&groups[row].key))
         .headless()
         .flush()
 }
@@ -97,7 +99,8 @@ pub(super) fn view_coverage(picture: &Picture, colors: Colors) -> Element<'_, Me
     };
     Table::new(colors, COVERAGE_HEADS.to_vec(), coverage.len(), cell)
         .flush()
-        .on_select(|row, _| Message::CoverageChosen(row))
+        .key(|row| key_of(&coverage[row].key))
+        .on_select(|row, _| Message::CoverageChosen(coverage.get(row).and_then(|it| it.key)))
         .on_copy(Message::Copied)
         .into()
 }

@@ -65,13 +65,6 @@ pub(super) fn program_cell(
     }
 }
 
-pub(super) fn key_of(party: Option<&Party>) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    party.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// Programs by what is shown of them: what they move now, or moved ever.
 pub(super) fn rows(picture: &Picture, unit: Unit, order: Order) -> Vec<Row> {
     ranked(picture, |group| match order {

@@ -55,6 +55,7 @@ impl<Message> Table<'_, Message> {
             // nobody sees that, tells so.
             let opacity = if state.shade() { 1.0 } else { 0.999 };
             fill(renderer, body, self.colors.ground.scale_alpha(opacity), 0.0);
+            state.note_drawn(|row| self.row_key(row));
             for (row, top) in state.seen() {
                 let line = Rectangle {
                     y: body.y + top,

@@ -6,7 +6,7 @@ use iced::advanced::{Shell, mouse};
 use iced::{Event, Point, Rectangle, keyboard};
 
 use super::Table;
-use super::state::{Grabbed, State};
+use super::state::{Click, Grabbed, State};
 use crate::theme::measure::ROW;
 
 /// Within which two clicks are one.
@@ -65,8 +65,9 @@ impl<Message> Table<'_, Message> {
                 shell.request_redraw();
             }
             (mouse::Event::ButtonPressed(mouse::Button::Right), Some(Place::Body(at))) => {
-                let cell = state.row_at(at.y).zip(state.column_at(at.x));
-                if let (Some((row, column)), Some(on)) = (cell, &self.on.copy) {
+                let meant = state.meant_at(at.y, |row| self.row_key(row));
+                let cell = meant.zip(state.column_at(at.x));
+                if let (Some(((row, _), column)), Some(on)) = (cell, &self.on.copy) {
                     shell.publish(on((self.cell)(row, column).content()));
                     shell.capture_event();
                 }
@@ -144,22 +145,39 @@ impl<Message> Table<'_, Message> {
                 shell.capture_event();
             }
             Place::Body(at) => {
-                if let Some(row) = state.row_at(at.y) {
+                if let Some((row, line)) = state.meant_at(at.y, |row| self.row_key(row)) {
                     let column = state.column_at(at.x).unwrap_or(0);
-                    self.click(state, row, column, shell);
+                    self.click(state, row, column, line, shell);
                 }
             }
         }
     }
 
-    fn click(&self, state: &mut State, row: usize, column: usize, shell: &mut Shell<'_, Message>) {
-        let now = Instant::now();
-        let is_second = state
-            .last_click
-            .is_some_and(|(last, at)| last == row && now - at < DOUBLE_CLICK);
-        state.last_click = Some((row, now));
-        let message = match (is_second, &self.on.activate, &self.on.select) {
-            (true, Some(activate), _) => activate(row),
+    fn click(
+        &self,
+        state: &mut State,
+        row: usize,
+        column: usize,
+        line: usize,
+        shell: &mut Shell<'_, Message>,
+    ) {
+        let click = Click {
+            key: self.row_key(row),
+            line,
+            at: Instant::now(),
+        };
+        // The second of two clicks at one place is for the row of the first, even when
+        // another one has come to that place in between.
+        let first = state.last_click.replace(click).filter(|first| {
+            let is_there = first.key == click.key || first.line == line;
+            is_there && click.at - first.at < DOUBLE_CLICK
+        });
+        let message = match (first, &self.on.activate, &self.on.select) {
+            (Some(first), Some(activate), _) => {
+                let row = state.row_of(first.key, row, |row| self.row_key(row));
+                let Some(row) = row else { return };
+                activate(row)
+            }
             (_, _, Some(select)) => select(row, column),
             _ => return,
         };

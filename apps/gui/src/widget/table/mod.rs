@@ -395,9 +395,16 @@ impl<'a, Message> Table<'a, Message> {
         if self.has_head { measure::HEAD } else { 0.0 }
     }
 
-    fn key_of(&self, row: usize) -> u64 {
+    fn row_key(&self, row: usize) -> u64 {
         self.key.as_ref().map_or(row as u64, |key| key(row))
     }
+}
+
+/// What a row is known by, made of what it is about.
+pub fn key_of(subject: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl<Message> Widget<Message, Theme, Renderer> for Table<'_, Message> {
@@ -423,7 +430,7 @@ impl<Message> Widget<Message, Theme, Renderer> for Table<'_, Message> {
         let state = tree.state.downcast_mut::<State>();
         let height = (size.height - self.head_height()).max(0.0);
         let rows = self.rows;
-        state.follow(rows, height, self.selected, |row| self.key_of(row));
+        state.follow(rows, height, self.selected, |row| self.row_key(row));
         state.scroll_sideways(0.0, size.width);
         state.note(self.shown(state));
         let beside = state.handle().map_or(0.0, |_| draw::SCROLL_BAR);

@@ -1,5 +1,6 @@
 //! Where a table is scrolled to.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use super::draw::PADDING;
@@ -28,8 +29,20 @@ pub(super) struct State {
     shade: bool,
     /// Whether the wheel scrolls sideways.
     pub(super) is_sideways: bool,
-    pub(super) last_click: Option<(usize, Instant)>,
+    pub(super) last_click: Option<Click>,
+    /// The keys of the rows that were drawn last, from the top: what somebody who presses saw.
+    drawn: RefCell<Vec<u64>>,
     pub(super) fitter: crate::widget::fit::Fitter,
+}
+
+/// A press on a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Click {
+    /// Of the row.
+    pub(super) key: u64,
+    /// Its line on the screen.
+    pub(super) line: usize,
+    pub(super) at: Instant,
 }
 
 /// What the pointer holds.
@@ -123,6 +136,42 @@ impl State {
         let first = self.first();
         let last = self.rows.min(first + self.capacity());
         (first..last).zip((0..).map(|place: u16| f32::from(place) * ROW))
+    }
+
+    /// Takes note of the rows that are drawn.
+    pub(super) fn note_drawn(&self, key: impl Fn(usize) -> u64) {
+        let mut drawn = self.drawn.borrow_mut();
+        drawn.clear();
+        drawn.extend(self.seen().map(|(row, _)| key(row)));
+    }
+
+    /// The row that somebody means who presses at a distance below the head, and its line on
+    /// the screen: the one that was drawn there, wherever it stands by now. None where that
+    /// row is gone.
+    pub(super) fn meant_at(&self, y: f32, key: impl Fn(usize) -> u64) -> Option<(usize, usize)> {
+        let row = self.row_at(y);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a window is not that high, and it is below the head"
+        )]
+        let line = (y / ROW) as usize;
+        let drawn = self.drawn.borrow();
+        if drawn.is_empty() {
+            return Some((row?, line));
+        }
+        let meant = *drawn.get(line)?;
+        Some((self.row_of(meant, row.unwrap_or(line), key)?, line))
+    }
+
+    /// The row with this key, looked for from a place on.
+    pub(super) fn row_of(
+        &self,
+        meant: u64,
+        from: usize,
+        key: impl Fn(usize) -> u64,
+    ) -> Option<usize> {
+        near(from, self.rows, |row| key(row) == meant)
     }
 
     /// Takes note of what is shown; see [`shade`](Self::shade).
@@ -267,6 +316,23 @@ mod tests {
         assert_eq!(state.first(), 0);
         at(&rows, &mut state, Some(49));
         assert_eq!(state.first(), 46);
+    }
+
+    #[test]
+    fn a_press_is_for_the_row_that_was_drawn() {
+        let mut state = State::default();
+        let rows: Vec<u64> = (0..9).collect();
+        at(&rows, &mut state, None);
+        state.note_drawn(|row| rows[row]);
+        // Others come before it is pressed, and before that is drawn.
+        let changed = [7, 1, 0, 8, 2];
+        at(&changed, &mut state, None);
+        let pressed = |y: f32| state.meant_at(y, |row| changed[row]);
+        assert_eq!(pressed(0.5 * ROW), Some((2, 0)));
+        assert_eq!(pressed(1.5 * ROW), Some((1, 1)));
+        assert_eq!(pressed(2.5 * ROW), Some((4, 2)));
+        // It is gone.
+        assert_eq!(pressed(3.5 * ROW), None);
     }
 
     #[test]

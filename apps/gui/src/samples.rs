@@ -1,0 +1,70 @@
+//! What the tests of the pages look at.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use flowner_core::attribution::{Evidence, Match, Ownership, Process, Source, Verdict};
+use flowner_core::flows::{Counters, Direction, FlowId, Protocol, Rate, State};
+use flowner_core::{Ending, FlowRecord, InputInfo, Party, Report};
+
+use crate::feed::{Picture, Wish};
+
+/// The packet time of each report.
+const NOW: Duration = Duration::from_secs(1_767_225_660);
+
+/// A flow of the program with this number: it received so many bytes, each second.
+pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
+    let number = u64::from(id);
+    let bytes = u64::from(rate);
+    let counters = Counters {
+        packets: bytes,
+        bytes,
+        payload_bytes: 0,
+    };
+    let record = FlowRecord {
+        id: FlowId::from_u64(number),
+        protocol: Protocol::TCP,
+        local: format!("10.0.0.2:{}", 40_000 + number).parse().unwrap(),
+        remote: format!("192.0.2.{id}:443").parse().unwrap(),
+        service_port: 443,
+        direction: Direction::Outgoing,
+        state: State::Established,
+        sent: Counters::default(),
+        received: counters,
+        rate: Rate {
+            sent: 0,
+            received: bytes,
+        },
+        first_seen: NOW.saturating_sub(Duration::from_secs(40)),
+        last_seen: NOW,
+        owner: None,
+        remote_owner: None,
+        party: Party::Unattributed,
+        remote_party: Party::Unattributed,
+        is_waiting: false,
+        ended: None,
+    };
+    let process = Process::new(1_000 + u32::from(id), format!("program-{id}"));
+    let owner = Ownership {
+        verdict: Verdict::Process(Arc::new(process)),
+        evidence: Evidence {
+            matched: Some(Match::FiveTuple),
+            observed_at: SystemTime::UNIX_EPOCH + NOW,
+            source: Source::SockDiag,
+            namespace: None,
+            socket: None,
+        },
+    };
+    record.with_owners(Some(owner), None)
+}
+
+/// What is shown of these flows.
+pub(crate) fn picture(flows: Vec<FlowRecord>, wish: &Wish) -> Arc<Picture> {
+    let input = InputInfo {
+        name: "eth0".to_owned(),
+        link_type: "ethernet",
+        is_live: true,
+    };
+    let report = Report::of(flows, input, Ending::Running);
+    Arc::new(Picture::new(&Arc::new(report), wish, None))
+}
