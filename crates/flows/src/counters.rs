@@ -2,6 +2,7 @@
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
+use std::time::Duration;
 
 /// Packets and bytes. Additions stop at the largest number instead of wrapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -21,6 +22,46 @@ impl Counters {
             packets: 1,
             bytes: wire_len.into(),
             payload_bytes: payload_len.into(),
+        }
+    }
+}
+
+impl Counters {
+    /// What is left without `other`; nothing is less than zero.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.saturating_sub(other.packets),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            payload_bytes: self.payload_bytes.saturating_sub(other.payload_bytes),
+        }
+    }
+}
+
+/// What a flow had counted at one point of its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Mark {
+    /// What its local end had sent.
+    pub sent: Counters,
+    /// What its remote end had sent.
+    pub received: Counters,
+    /// The latest packet time then, since the Unix epoch.
+    pub last_seen: Duration,
+}
+
+impl Mark {
+    /// What both ends had sent.
+    pub fn total(&self) -> Counters {
+        self.sent + self.received
+    }
+
+    /// What was counted between an earlier mark and this one.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            sent: self.sent.saturating_sub(earlier.sent),
+            received: self.received.saturating_sub(earlier.received),
+            last_seen: self.last_seen,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::address::{Direction, LocalAddresses, is_group};
 use crate::key::normalize;
 use crate::state::TcpTracker;
-use crate::{Counters, FlowKey, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
+use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
 
 /// Names a flow, uniquely for the life of its table; later flows are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,7 @@ pub struct Flow<T = ()> {
     initiator_is_low: bool,
     initiator_certain: bool,
     local_is_initiator: bool,
+    part: Part,
     direction: Direction,
     state: State,
     tcp: TcpTracker,
@@ -52,6 +53,15 @@ pub struct Flow<T = ()> {
     device: Option<NonZeroU32>,
     /// What the caller keeps with the flow.
     pub data: T,
+}
+
+/// How much of what two ends exchange a flow is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of it, or its beginning.
+    Whole,
+    /// What came after something was cut off.
+    Rest,
 }
 
 /// What one end sent.
@@ -176,6 +186,21 @@ impl<T> Flow<T> {
         self.device
     }
 
+    /// Whether it goes on what an earlier flow began, from which it was
+    /// [cut off](crate::FlowTable::cut).
+    pub const fn is_continued(&self) -> bool {
+        matches!(self.part, Part::Rest)
+    }
+
+    /// What it has counted so far.
+    pub const fn mark(&self) -> Mark {
+        Mark {
+            sent: self.sent(),
+            received: self.received(),
+            last_seen: self.last_seen,
+        }
+    }
+
     const fn local_and_remote(&self) -> (&Side, &Side) {
         if self.local_is_initiator {
             (&self.by_initiator, &self.by_responder)
@@ -208,6 +233,7 @@ impl<T> Flow<T> {
             key,
             initiator_is_low: initiator == key.ends().0,
             initiator_certain: tcp.is_some_and(|tcp| tcp.flags.contains(TcpFlags::SYN)),
+            part: Part::Whole,
             local_is_initiator: match direction {
                 Direction::Incoming => false,
                 Direction::Multicast | Direction::Broadcast => is_ours(initiator),
@@ -249,6 +275,7 @@ impl<T> Flow<T> {
 
     /// Counts a packet.
     pub(crate) fn count(&mut self, packet: &Packet, from_initiator: bool) {
+        let is_first = self.is_empty();
         let side = if from_initiator {
             &mut self.by_initiator
         } else {
@@ -256,12 +283,60 @@ impl<T> Flow<T> {
         };
         side.counters += Counters::one(packet.wire_len, packet.payload_len);
         side.rate.add(packet.time, packet.wire_len);
+        if is_first {
+            self.first_seen = packet.time;
+            self.last_seen = packet.time;
+        }
         self.last_seen = self.last_seen.max(packet.time);
         if let Some(tcp) = packet.tcp_header() {
             self.state = self
                 .tcp
                 .advance(self.state, from_initiator, tcp.flags, tcp.sequence);
         }
+    }
+
+    /// Cuts off what was counted until `mark`, with the name and the data that this flow had. It
+    /// goes on under another name, with what is left; its first packet, if it has any, was at
+    /// `next`.
+    pub(crate) fn cut(&mut self, rest: FlowId, mark: &Mark, next: Duration) -> Self
+    where
+        T: Default,
+    {
+        let until = if self.local_is_initiator {
+            (mark.sent, mark.received)
+        } else {
+            (mark.received, mark.sent)
+        };
+        let side = |counters| Side {
+            counters,
+            rate: RollingRate::default(),
+        };
+        let part = Self {
+            by_initiator: side(until.0),
+            by_responder: side(until.1),
+            last_seen: mark.last_seen,
+            data: std::mem::take(&mut self.data),
+            ..*self
+        };
+        self.id = rest;
+        self.part = Part::Rest;
+        self.first_seen = next;
+        let sides = [
+            (&mut self.by_initiator, until.0),
+            (&mut self.by_responder, until.1),
+        ];
+        for (own, until) in sides {
+            *own = side(own.counters.saturating_sub(until));
+            // When each packet came is not known any more.
+            let bytes = u32::try_from(own.counters.bytes).unwrap_or(u32::MAX);
+            own.rate.add(self.last_seen, bytes);
+        }
+        part
+    }
+
+    /// Whether it has no packet yet: it goes on what an earlier flow began.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.by_initiator.counters.packets == 0 && self.by_responder.counters.packets == 0
     }
 
     /// Whether both ends have sent something.

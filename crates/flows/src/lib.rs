@@ -53,7 +53,7 @@ mod state;
 mod table;
 
 pub use address::{Direction, LocalAddresses};
-pub use counters::Counters;
+pub use counters::{Counters, Mark};
 pub use flow::{Flow, FlowId};
 pub use key::FlowKey;
 pub use packet::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::key::normalize;
-use crate::{FlowId, Packet, Protocol};
+use crate::{FlowId, FlowKey, Packet, Protocol};
 
 use super::Update;
 
@@ -18,6 +18,8 @@ const AGE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 struct First {
     flow: FlowId,
+    /// That of the flow, which is found by it where it was cut since.
+    key: FlowKey,
     from_initiator: bool,
     at: Duration,
 }
@@ -51,6 +53,7 @@ impl Fragments {
         let key = key(packet, fragment.id);
         let first = First {
             flow: update.id,
+            key: FlowKey::told(packet.protocol, packet.source, packet.destination).0,
             from_initiator: update.from_initiator,
             at: now,
         };
@@ -70,10 +73,16 @@ impl Fragments {
 
     /// The flow of the first fragment, and whether its initiator sent it, for a
     /// later one.
-    pub(super) fn find(&self, packet: &Packet, now: Duration) -> Option<(FlowId, bool)> {
+    pub(super) fn find(&self, packet: &Packet, now: Duration) -> Option<(FlowId, FlowKey, bool)> {
         let fragment = packet.fragment.filter(|fragment| fragment.offset > 0)?;
         let first = self.flows.get(&key(packet, fragment.id))?;
-        (now.saturating_sub(first.at) < AGE).then_some((first.flow, first.from_initiator))
+        let First {
+            flow,
+            key,
+            from_initiator,
+            at,
+        } = *first;
+        (now.saturating_sub(at) < AGE).then_some((flow, key, from_initiator))
     }
 }
 

@@ -16,7 +16,7 @@ use index::Index;
 use lists::{Class, Lists, Slot};
 
 use crate::clock::Clock;
-use crate::{Flow, FlowId, FlowKey, LocalAddresses, Packet};
+use crate::{Counters, Flow, FlowId, FlowKey, LocalAddresses, Mark, Packet};
 
 /// More than this many flows are not held, whatever the configuration says.
 const MAX_CAPACITY: usize = 1 << 30;
@@ -35,7 +35,8 @@ pub struct Update {
 /// What a packet changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is the first of a new flow.
+    /// It is the first of a new flow, or of what was left without packets when an earlier flow
+    /// was [cut off](FlowTable::cut).
     Opened,
     /// It belongs to a flow that was there.
     Continued,
@@ -67,6 +68,8 @@ pub enum EndReason {
     Replaced,
     /// The table was emptied.
     Drained,
+    /// What it belongs to changed: what comes after that is another flow.
+    OwnerChanged,
 }
 
 impl EndReason {
@@ -78,6 +81,7 @@ impl EndReason {
             Self::Evicted => "evicted",
             Self::Replaced => "replaced",
             Self::Drained => "drained",
+            Self::OwnerChanged => "owner-changed",
         }
     }
 }
@@ -98,6 +102,8 @@ pub struct TableStatistics {
     pub evicted: u64,
     /// Flows that left because another took their place.
     pub replaced: u64,
+    /// Flows that were cut off because their owner changed.
+    pub cut: u64,
     /// Packets whose time was before the latest one.
     pub backwards: u64,
 }
@@ -225,9 +231,46 @@ impl<T: Default> FlowTable<T> {
         self.lists.get_mut(slot)
     }
 
+    /// Cuts off what a flow had counted until `mark`, as when another owner has its socket from
+    /// there on: that part is handed back in `ended`, under the name and with the data that the
+    /// flow had. What was counted since, the first of it at `next`, stays in the table under the
+    /// name that is returned, with data of its own; of a connection it is the same one.
+    ///
+    /// Every byte stays in one of both. Nothing is cut off where nothing was counted until then,
+    /// and none of the table's flows is looked at but this one.
+    pub fn cut(
+        &mut self,
+        id: FlowId,
+        mark: &Mark,
+        next: Duration,
+        ended: &mut Vec<Ended<T>>,
+    ) -> Option<FlowId> {
+        let slot = self.slot(id)?;
+        let flow = self.lists.get_mut(slot)?;
+        let all = flow.mark();
+        // What it never counted cannot be cut off.
+        let mark = Mark {
+            sent: at_most(mark.sent, all.sent),
+            received: at_most(mark.received, all.received),
+            ..*mark
+        };
+        if mark.total().packets == 0 {
+            return None;
+        }
+        let rest = FlowId(self.next_id);
+        self.next_id += 1;
+        let part = flow.cut(rest, &mark, next);
+        self.statistics.opened += u64::from(!flow.is_empty());
+        self.by_id.remove(&id);
+        self.by_id.insert(rest, slot);
+        self.newest = Some((rest, slot));
+        self.ended(part, EndReason::OwnerChanged, ended);
+        Some(rest)
+    }
+
     /// All flows, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
-        self.lists.iter()
+        self.lists.iter().filter(|flow| !flow.is_empty())
     }
 
     /// How many flows there are.
@@ -254,8 +297,13 @@ impl<T: Default> FlowTable<T> {
 
     /// The flow of a packet's first fragment, and whether its initiator sent it.
     fn later_fragment(&self, packet: &Packet) -> Option<(Slot, bool)> {
-        let (flow, from_initiator) = self.fragments.find(packet, self.clock.passed())?;
-        Some((self.slot(flow)?, from_initiator))
+        let (id, key, from_initiator) = self.fragments.find(packet, self.clock.passed())?;
+        let continued = || {
+            let slot = self.by_key.find(&key, &self.lists)?;
+            let flow = self.lists.get(slot)?;
+            flow.is_continued().then_some(slot)
+        };
+        Some((self.slot(id).or_else(continued)?, from_initiator))
     }
 
     fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
@@ -277,16 +325,12 @@ impl<T: Default> FlowTable<T> {
     fn open(&mut self, key: FlowKey, from_low: bool, packet: &Packet) -> Update {
         let id = FlowId(self.next_id);
         self.next_id += 1;
-        self.statistics.opened += 1;
         let flow = Flow::open(id, key, packet, self.config.local.as_ref());
         let from_initiator = flow.is_from_initiator(from_low);
         let slot = self.lists.insert(flow, self.clock.passed());
         self.by_key.insert(&key, slot, &self.lists);
         self.by_id.insert(id, slot);
-        Update {
-            change: Change::Opened,
-            ..self.count(slot, packet, from_initiator)
-        }
+        self.count(slot, packet, from_initiator)
     }
 
     fn count(&mut self, slot: Slot, packet: &Packet, from_initiator: bool) -> Update {
@@ -296,8 +340,12 @@ impl<T: Default> FlowTable<T> {
         )]
         let flow = self.lists.get_mut(slot).expect("the slot holds a flow");
         let was_over = flow.state().is_over();
+        let was_empty = flow.is_empty();
         flow.count(packet, from_initiator);
-        let change = if flow.state().is_over() && !was_over {
+        self.statistics.opened += u64::from(was_empty);
+        let change = if was_empty {
+            Change::Opened
+        } else if flow.state().is_over() && !was_over {
             Change::Closed
         } else {
             Change::Continued
@@ -331,16 +379,32 @@ impl<T: Default> FlowTable<T> {
         self.by_key.remove(&flow.key(), slot);
         self.by_id.remove(&flow.id());
         self.newest = self.newest.filter(|(_, newest)| *newest != slot);
+        if flow.is_empty() {
+            return;
+        }
+        self.ended(flow, reason, ended);
+    }
+
+    fn ended(&mut self, flow: Flow<T>, reason: EndReason, ended: &mut Vec<Ended<T>>) {
         let counter = match reason {
             EndReason::Closed => Some(&mut self.statistics.closed),
             EndReason::Expired => Some(&mut self.statistics.expired),
             EndReason::Evicted => Some(&mut self.statistics.evicted),
             EndReason::Replaced => Some(&mut self.statistics.replaced),
+            EndReason::OwnerChanged => Some(&mut self.statistics.cut),
             EndReason::Drained => None,
         };
         if let Some(counter) = counter {
             *counter += 1;
         }
         ended.push(Ended { flow, reason });
+    }
+}
+
+fn at_most(counters: Counters, all: Counters) -> Counters {
+    Counters {
+        packets: counters.packets.min(all.packets),
+        bytes: counters.bytes.min(all.bytes),
+        payload_bytes: counters.payload_bytes.min(all.payload_bytes),
     }
 }

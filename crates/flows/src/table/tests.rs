@@ -338,6 +338,10 @@ enum Step {
     Advance(Duration),
     Local(Option<u8>),
     Drain,
+    /// Notes how much one of the flows has counted.
+    Mark(usize),
+    /// Cuts one off there, or where it is now.
+    Cut(usize),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -346,6 +350,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => any_time().prop_map(Step::Advance),
         2 => proptest::option::of(1..4_u8).prop_map(Step::Local),
         1 => Just(Step::Drain),
+        5 => (0..6_usize).prop_map(Step::Mark),
+        5 => (0..6_usize).prop_map(Step::Cut),
     ]
 }
 
@@ -398,6 +404,101 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         )
 }
 
+/// One of the flows, always the same one.
+fn nth(table: &FlowTable, place: usize) -> Option<&Flow> {
+    let mut flows: Vec<_> = table.iter().collect();
+    flows.sort_by_key(|flow| flow.id());
+    flows.get(place).copied()
+}
+
+#[test]
+fn what_is_cut_off_is_another_flow() {
+    let mut table = table(10);
+    feed(&mut table, &[udp(1, A, B), udp(2, B, A)]);
+    let sure = nth(&table, 0).unwrap().mark();
+    feed(&mut table, &[udp(3, A, B)]);
+    let mut ended = Vec::new();
+    let id = FlowId::from_u64(0);
+    let rest = table.cut(id, &sure, seconds(3), &mut ended).unwrap();
+    assert_eq!(
+        (ended[0].flow.id(), ended[0].reason),
+        (id, EndReason::OwnerChanged)
+    );
+    assert_eq!(
+        (ended[0].flow.total().packets, ended[0].flow.last_seen()),
+        (2, seconds(2))
+    );
+    let live = table.flow(rest).unwrap();
+    assert_eq!((live.total().packets, live.first_seen()), (1, seconds(3)));
+    assert_eq!(live.rate(seconds(3)).sent, 20);
+    // All of it: the rest has no packets, and is none of the flows until one comes.
+    let all = live.mark();
+    let rest = table.cut(rest, &all, seconds(3), &mut ended).unwrap();
+    assert_eq!((table.iter().count(), table.statistics().opened), (0, 2));
+    let update = table.ingest(&udp(9, B, A), &mut ended);
+    assert_eq!((update.id, update.change), (rest, Opened));
+    let live = table.flow(rest).unwrap();
+    // Who opened it is not forgotten.
+    assert_eq!(
+        (live.first_seen(), live.initiator()),
+        (seconds(9), A.parse().unwrap())
+    );
+    // There is nothing before the beginning.
+    assert_eq!(
+        table.cut(rest, &Mark::default(), seconds(9), &mut ended),
+        None
+    );
+    assert_eq!(ended.len(), 2);
+}
+
+#[test]
+fn a_connection_goes_on_after_a_cut() {
+    let mut table = table(10);
+    let (one, other) = (tcp(1, A, B, SYN, 7), tcp(1, B, A, SYN | ACK, 9));
+    feed(&mut table, &[one, other, tcp(2, A, B, ACK, 8)]);
+    let flow = nth(&table, 0).unwrap();
+    let (id, mark) = (flow.id(), flow.mark());
+    let rest = table.cut(id, &mark, seconds(2), &mut Vec::new()).unwrap();
+    // Neither a repeated packet nor a late SYN opens another one.
+    let (changes, ended) = feed(
+        &mut table,
+        &[tcp(3, A, B, ACK, 8), one, tcp(4, A, B, FIN, 8)],
+    );
+    assert_eq!(
+        (changes, ended),
+        (vec![Opened, Continued, Continued], vec![])
+    );
+    assert_eq!(table.flow(rest).unwrap().state(), State::Closing);
+}
+
+#[test]
+fn later_fragments_find_what_goes_on() {
+    let mut table = table(10);
+    let fragment = |offset, more| {
+        Some(Fragment {
+            id: 1,
+            offset,
+            more,
+        })
+    };
+    let first = Packet {
+        fragment: fragment(0, true),
+        ..udp(1, A, B)
+    };
+    let later = Packet {
+        source: "10.0.0.1:0".parse().unwrap(),
+        destination: "10.0.0.2:0".parse().unwrap(),
+        fragment: fragment(100, false),
+        ..udp(2, A, B)
+    };
+    feed(&mut table, &[first]);
+    let flow = nth(&table, 0).unwrap();
+    let (id, mark) = (flow.id(), flow.mark());
+    let rest = table.cut(id, &mark, seconds(1), &mut Vec::new()).unwrap();
+    let update = table.ingest(&later, &mut Vec::new());
+    assert_eq!((update.id, update.from_initiator), (rest, true));
+}
+
 proptest! {
     /// Every packet is in exactly one flow, live or ended, whatever happens; the
     /// bound holds; what was opened is live or left for a reason; the same packets
@@ -411,6 +512,7 @@ proptest! {
             let mut table = table(capacity);
             let mut ended = Vec::new();
             let mut expected = Counters::default();
+            let mut marks = HashMap::new();
             for step in &steps {
                 match step {
                     Step::Packet(packet) => {
@@ -423,6 +525,23 @@ proptest! {
                         host.map(|host| [[10, 0, 0, host].into()].into_iter().collect()),
                     ),
                     Step::Drain => table.drain(&mut ended),
+                    Step::Mark(place) => {
+                        let flow = nth(&table, *place);
+                        marks.extend(flow.map(|flow| (flow.id(), flow.mark())));
+                    }
+                    Step::Cut(place) => {
+                        let Some(flow) = nth(&table, *place) else { continue };
+                        let (id, all, state) = (flow.id(), flow.mark(), flow.state());
+                        let mark = marks.remove(&id).unwrap_or(all);
+                        let rest = table.cut(id, &mark, all.last_seen, &mut ended);
+                        let rest = rest.expect("something was counted");
+                        prop_assert!(table.flow(id).is_none());
+                        let live = table.flow(rest).expect("it goes on");
+                        prop_assert_eq!(live.mark(), all.since(&mark));
+                        prop_assert_eq!((live.state(), live.is_continued()), (state, true));
+                        let part = &ended.last().expect("the part").flow;
+                        prop_assert_eq!((part.id(), part.mark()), (id, mark));
+                    }
                 }
                 prop_assert!(table.len() <= capacity);
                 let live = table.iter().map(Flow::total);
@@ -436,9 +555,15 @@ proptest! {
             prop_assert_eq!(done.opened, ended.len() as u64);
             let count = |reason| ended.iter().filter(|e| e.reason == reason).count() as u64;
             prop_assert_eq!(
-                [done.closed, done.expired, done.evicted, done.replaced],
-                [EndReason::Closed, EndReason::Expired, EndReason::Evicted, EndReason::Replaced]
-                    .map(count)
+                [done.closed, done.expired, done.evicted, done.replaced, done.cut],
+                [
+                    EndReason::Closed,
+                    EndReason::Expired,
+                    EndReason::Evicted,
+                    EndReason::Replaced,
+                    EndReason::OwnerChanged,
+                ]
+                .map(count)
             );
             let ids: std::collections::HashSet<_> = ended.iter().map(|e| e.flow.id()).collect();
             prop_assert_eq!(ids.len(), ended.len());
