@@ -141,6 +141,7 @@ pub fn coverage(coverage: Coverage) -> &'static str {
             Reason::OtherNamespace => "Other network namespace",
             Reason::Forwarded => "Forwarded",
             Reason::Unsupported => "No sockets",
+            Reason::Changed => "Owner changed",
             Reason::Failed => "Lookup failed",
             _ => "Unknown",
         },

@@ -134,5 +134,7 @@ pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};
 pub use processes::Processes;
 pub use query::{Protocol, SocketQuery};
 pub use service::Service;
-pub use snapshot::{Glance, Glanced, Snapshot, Socket, SocketState, SocketTable};
+pub use snapshot::{
+    Closed, Confirmed, Glance, Glanced, Snapshot, Socket, SocketState, SocketTable,
+};
 pub use spotter::Spotter;

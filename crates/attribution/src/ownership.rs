@@ -154,6 +154,9 @@ pub enum Reason {
     Forwarded,
     /// This platform, or this protocol, offers no way to know.
     Unsupported,
+    /// The socket, or who holds it, changed about then: it was one of two owners, and which one
+    /// is not known.
+    Changed,
     /// The lookup failed, or was not made because too many others waited: whether there is
     /// such a socket is not known. An [`Error`](crate::Error) says what failed.
     Failed,
@@ -161,7 +164,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which reports list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NotFound,
         Self::Gone,
         Self::Denied,
@@ -169,6 +172,7 @@ impl Reason {
         Self::OtherNamespace,
         Self::Forwarded,
         Self::Unsupported,
+        Self::Changed,
         Self::Failed,
     ];
 
@@ -182,6 +186,7 @@ impl Reason {
             Self::OtherNamespace => "other-namespace",
             Self::Forwarded => "forwarded",
             Self::Unsupported => "unsupported",
+            Self::Changed => "changed",
             Self::Failed => "failed",
         }
     }
@@ -210,6 +215,7 @@ impl fmt::Display for Reason {
             Self::OtherNamespace => "the socket is in another network namespace",
             Self::Forwarded => "neither end is on this host",
             Self::Unsupported => "this cannot be known here",
+            Self::Changed => "the owner changed about then",
             Self::Failed => "the lookup failed",
         })
     }

@@ -5,9 +5,11 @@
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::{Glance, Glanced, Lookup, Ownership, Question, Service, Waiter};
+use crate::{
+    Closed, Confirmed, Glance, Glanced, Lookup, Ownership, Question, Service, SocketQuery, Waiter,
+};
 
 /// How long what was put off waits for a packet.
 const SOON: Duration = Duration::from_millis(1);
@@ -118,6 +120,26 @@ impl Spotter {
         let query = self.service.packet_seen(waiter).filter(|_| may_tell)?;
         let seen = self.glance.as_mut()?.glance_closer(&query)?;
         self.service.glanced(waiter, seen)
+    }
+
+    /// Whether a socket still is whose it was, as far as the table of the service can tell from
+    /// this thread; see [`Glance::confirm`].
+    pub fn confirm(
+        &mut self,
+        query: &SocketQuery,
+        known: &Ownership,
+        since: SystemTime,
+    ) -> Confirmed {
+        let glance = self.glance.as_mut();
+        glance.map_or(Confirmed::Unknown, |glance| {
+            glance.confirm(query, known, since)
+        })
+    }
+
+    /// Which sockets were closed since this was asked last; see [`Glance::closed`].
+    pub fn closed(&mut self) -> Closed {
+        let glance = self.glance.as_mut();
+        glance.map_or_else(Closed::default, |glance| glance.closed())
     }
 
     /// Tells that a flow is over; see [`Service::end`].

@@ -28,8 +28,9 @@ pub use best::best;
 pub use list::{Snapshot, Socket, SocketState};
 
 use std::fmt;
+use std::time::SystemTime;
 
-use crate::{Error, Ownership, Question, SocketQuery, Source};
+use crate::{Error, Ownership, Question, SocketId, SocketQuery, Source};
 
 /// A source of facts about sockets, the only part that differs by platform.
 pub trait SocketTable: Send {
@@ -108,6 +109,46 @@ pub trait Glance: Send + fmt::Debug {
     /// As [`glance`](Self::glance), for a connection of which only the listener was
     /// seen: who has accepted it, if anybody has.
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership>;
+
+    /// Whether a socket that was found for a query still serves it, and the processes that were
+    /// named for it still have it and execute what they did: a few microseconds where nothing
+    /// has changed, within a budget of time. Who got the socket beside them is not looked for.
+    ///
+    /// Evidence from before `since`, wall-clock time, is not used: what was sent until then is
+    /// confirmed. By default, and for an answer without [`SocketId`], [`Confirmed::Unknown`].
+    fn confirm(&mut self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> Confirmed {
+        let _ = (query, known, since);
+        Confirmed::Unknown
+    }
+
+    /// Which sockets the system says were closed, since this was asked last. By default it says
+    /// nothing of that.
+    fn closed(&mut self) -> Closed {
+        Closed::default()
+    }
+}
+
+/// What [`Glance::confirm`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Confirmed {
+    /// All is as it was: the same socket, or another one of the same processes.
+    Same,
+    /// The socket is gone, or somebody who was named does not have it any more.
+    Changed,
+    /// It was not found out: there was no time left for it, or the table cannot tell.
+    Unknown,
+}
+
+/// What [`Glance::closed`] tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Closed {
+    /// The sockets, and a wall-clock time at which each was closed already. Linux tells those of
+    /// UDP: a connection begins with a SYN, whatever was there before.
+    pub sockets: Vec<(SocketId, SystemTime)>,
+    /// Others were closed, too, and which ones is not known: nothing is confirmed any more.
+    pub is_incomplete: bool,
 }
 
 /// What a [`Glance`] tells.

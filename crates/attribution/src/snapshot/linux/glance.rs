@@ -1,9 +1,12 @@
 //! A look at one socket that does not keep a capturing thread from its packets.
 
+mod confirm;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::closings::Closings;
 use super::holders::{Holders, Kind, Wanted};
 use super::listeners::Listeners;
 use super::lookout::{Lookouts, Told};
@@ -13,10 +16,11 @@ use super::purse::Purse;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts;
-use crate::snapshot::{Glance, Glanced};
+use crate::snapshot::{Closed, Confirmed, Glance, Glanced};
 use crate::{
     NetworkNamespace, Opened, Ownership, Process, Protocol, Question, SocketQuery, Verdict,
 };
+use confirm::Confirmer;
 
 /// What may be spent at once, and which part of the time is given back.
 const PURSE: Duration = Duration::from_millis(50);
@@ -39,6 +43,8 @@ pub(super) struct LinuxGlance {
     purse: Purse,
     lookouts: Option<Lookouts>,
     may_look_out: bool,
+    confirmer: Confirmer,
+    closings: Option<Closings>,
 }
 
 impl LinuxGlance {
@@ -62,6 +68,8 @@ impl LinuxGlance {
             purse: Purse::full(PURSE, SHARE, Instant::now()),
             lookouts: None,
             may_look_out,
+            confirmer: Confirmer::new(Instant::now()),
+            closings: None,
         }
     }
 
@@ -175,6 +183,7 @@ impl Looker<'_> {
             self.catch(query, sockets);
         }
         let candidates = ask(sockets, query).ok()?;
+        let socket = namespace.is_none().then(|| candidates.only()).flatten();
         let (verdict, matched) = verdicts::judge(self.holders, candidates, |socket| {
             if let Some(known) = self.listeners.holders_of(socket, self.now) {
                 return (known.to_vec(), false);
@@ -201,7 +210,13 @@ impl Looker<'_> {
             return None;
         }
         let namespace = namespace.map(Arc::clone);
-        Some(verdicts::told(verdict, matched, observed_at, namespace))
+        Some(verdicts::told(
+            verdict,
+            matched,
+            observed_at,
+            namespace,
+            socket,
+        ))
     }
 
     /// Looks for the process that sends before it is seen who else may: that takes
@@ -224,6 +239,13 @@ impl Glance for LinuxGlance {
         if self.may_look_out {
             self.lookouts = Lookouts::post(|| self.another());
         }
+        if self.sockets.tells_listeners() {
+            let closings = Closings::watch();
+            let closings = closings.inspect_err(|error| {
+                tracing::debug!(%error, "sockets are closed unseen");
+            });
+            self.closings = closings.ok();
+        }
     }
 
     fn glance(&mut self, question: &Question) -> Glanced {
@@ -237,5 +259,15 @@ impl Glance for LinuxGlance {
 
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
         self.look(query, true, sockets::accepted)
+    }
+
+    fn confirm(&mut self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> Confirmed {
+        self.confirm_within_budget(query, known, since)
+    }
+
+    fn closed(&mut self) -> Closed {
+        self.closings
+            .as_ref()
+            .map_or_else(Closed::default, Closings::take)
     }
 }

@@ -9,6 +9,7 @@
 //! One thread may look while another does: what they find goes into one [`Index`],
 //! which is never locked while `/proc` is read.
 
+mod confirm;
 mod likely;
 mod looks;
 

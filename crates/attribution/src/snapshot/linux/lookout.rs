@@ -21,7 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::glance::LinuxGlance;
 use super::purse::Purse;
 use crate::{Protocol, SocketQuery};
-use packets::{Bell, Packets};
+pub(super) use packets::Bell;
+use packets::Packets;
 use sightings::Sightings;
 pub(super) use sightings::Told;
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod addresses;
+mod closings;
 mod control_group;
 mod diag;
 mod facts;
@@ -144,8 +145,9 @@ impl LinuxTable {
             namespaces.map_or_else(Vec::new, Namespaces::own_interfaces)
         };
         let candidates = sockets::thorough(&mut self.sockets, query, interfaces)?;
+        let socket = candidates.only();
         let (verdict, matched) = self.looker(asked).judge(query.protocol(), candidates);
-        Ok(told(verdict, matched, observed_at, None))
+        Ok(told(verdict, matched, observed_at, None, socket))
     }
 
     /// Answers a question about an address that is not our own.
@@ -160,10 +162,11 @@ impl LinuxTable {
         let ours = sockets::accepted(&mut self.sockets, query);
         let ours = ours.map_err(|error| failed(&query, None, error))?;
         if query.protocol() == Protocol::Tcp && ours != Candidates::None {
+            let socket = ours.only();
             let (verdict, matched) = self.looker(asked).judge(query.protocol(), ours);
-            return Ok(told(verdict, matched, observed_at, None));
+            return Ok(told(verdict, matched, observed_at, None, socket));
         }
-        let nowhere = |reason| told(Verdict::Unknown(reason), None, observed_at, None);
+        let nowhere = |reason| told(Verdict::Unknown(reason), None, observed_at, None, None);
         let Some(namespaces) = self.namespaces.as_mut() else {
             return Ok(nowhere(Reason::NotFound));
         };
@@ -184,7 +187,7 @@ impl LinuxTable {
             };
             let (verdict, matched) = looker.judge(query.protocol(), candidates);
             let namespace = Some(Arc::clone(&place.public));
-            let found = told(verdict, matched, observed_at, namespace);
+            let found = told(verdict, matched, observed_at, namespace, None);
             best = Some(match best {
                 Some(best) => better(best, found),
                 None => found,

@@ -1,7 +1,7 @@
 //! A netlink socket. One request at a time.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::retry_on_intr;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -17,6 +17,12 @@ pub(super) struct Netlink {
     socket: OwnedFd,
     buffer: Vec<u8>,
     sequence: u32,
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Netlink {
@@ -56,6 +62,18 @@ impl Netlink {
             rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())
         })?;
         Ok(&self.buffer[..length])
+    }
+
+    /// Messages that have come; `None` if there are none. `ENOBUFS` if some were lost.
+    pub(super) fn receive_now(&mut self) -> io::Result<Option<&[u8]>> {
+        let received = retry_on_intr(|| {
+            rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::DONTWAIT)
+        });
+        match received {
+            Ok((length, _)) => Ok(Some(&self.buffer[..length])),
+            Err(rustix::io::Errno::AGAIN) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Throws away what has come: messages nobody asked for, and the rest of an answer

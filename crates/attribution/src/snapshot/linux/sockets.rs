@@ -8,7 +8,7 @@ use super::message::{DiagSocket, Which};
 use super::source::Sockets;
 use crate::matching::{Ends, fitting};
 use crate::query::normalize;
-use crate::{Match, Protocol, Socket, SocketQuery, SocketState, Verdict};
+use crate::{Match, Protocol, Socket, SocketId, SocketQuery, SocketState, Verdict};
 
 /// What a question is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +19,20 @@ pub(super) enum Candidates {
     Closed(DiagSocket, Box<Candidates>),
     /// Sockets that fit equally well, at least one.
     Open(Match, Vec<DiagSocket>),
+}
+
+impl Candidates {
+    /// The socket that is meant, if it is one, and the kernel tells it from others.
+    pub(super) fn only(&self) -> Option<SocketId> {
+        match self {
+            Self::Closed(socket, _) => SocketId::new(0, socket.cookie),
+            Self::Open(_, sockets) => match sockets[..] {
+                [socket] => SocketId::new(0, socket.cookie),
+                _ => None,
+            },
+            Self::None => None,
+        }
+    }
 }
 
 impl DiagSocket {

@@ -10,7 +10,7 @@ use super::message::DiagSocket;
 use super::sockets::Candidates;
 use crate::matching::{self, distinct};
 use crate::{
-    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketQuery,
+    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketId, SocketQuery,
     SocketState, Source, Verdict,
 };
 
@@ -19,6 +19,7 @@ pub(super) fn told(
     matched: Option<Match>,
     observed_at: SystemTime,
     namespace: Option<Arc<NetworkNamespace>>,
+    socket: Option<SocketId>,
 ) -> Ownership {
     Ownership {
         verdict,
@@ -27,7 +28,7 @@ pub(super) fn told(
             observed_at,
             source: Source::SockDiag,
             namespace,
-            socket: None,
+            socket,
         },
     }
 }
@@ -43,6 +44,7 @@ pub(super) fn better(one: Ownership, other: Ownership) -> Ownership {
             verdict: matching::merge(&[&one.verdict, &other.verdict]),
             evidence: Evidence {
                 namespace: None,
+                socket: None,
                 ..one.evidence
             },
         },

@@ -13,7 +13,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(super) struct Packets {
 
 /// Ends what waits, from any thread.
 #[derive(Debug, Clone)]
-pub(super) struct Bell(Arc<OwnedFd>);
+pub(in super::super) struct Bell(Arc<OwnedFd>);
 
 impl Packets {
     /// Those of each processor, in their order.
@@ -81,14 +81,7 @@ impl Packets {
 
     /// Waits for packets. False if the bell rings.
     pub(super) fn wait(&self, bell: &Bell) -> bool {
-        let mut descriptors = [
-            PollFd::new(&self.socket, PollFlags::IN),
-            PollFd::new(&bell.0, PollFlags::IN),
-        ];
-        match poll(&mut descriptors, None) {
-            Ok(_) => !descriptors[1].revents().contains(PollFlags::IN),
-            Err(error) => error == rustix::io::Errno::INTR,
-        }
+        bell.waits_for(&self.socket)
     }
 
     /// The start of the next packet, if one is there.
@@ -111,14 +104,26 @@ impl Packets {
 }
 
 impl Bell {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in super::super) fn new() -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         Ok(Self(Arc::new(eventfd(0, flags)?)))
     }
 
-    pub(super) fn ring(&self) {
+    pub(in super::super) fn ring(&self) {
         // Fails only when it was rung 2⁶⁴ times before, and rings already.
         let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Waits until there is something to be read. False if it rings.
+    pub(in super::super) fn waits_for(&self, other: impl AsFd) -> bool {
+        let mut descriptors = [
+            PollFd::new(&other, PollFlags::IN),
+            PollFd::new(&self.0, PollFlags::IN),
+        ];
+        match poll(&mut descriptors, None) {
+            Ok(_) => !descriptors[1].revents().contains(PollFlags::IN),
+            Err(error) => error == rustix::io::Errno::INTR,
+        }
     }
 
     /// Waits for so long, or until it rings.

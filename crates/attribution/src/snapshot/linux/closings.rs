@@ -1,0 +1,215 @@
+//! Which sockets were closed, as the kernel tells it.
+//!
+//! It sends a message for each that is destroyed to whoever has joined the groups for that
+//! (`sock_diag_broadcast_destroy` in `net/core/sock_diag.c`, since Linux 4.4): no privilege is
+//! needed, and each network namespace tells its own. The message says which socket it was, by
+//! cookie, and not when; so a thread takes it at once.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use rustix::io::Errno;
+use rustix::net::netlink;
+
+use super::lookout::Bell;
+use super::message::{self, Message};
+use super::netlink::Netlink;
+use crate::SocketId;
+use crate::snapshot::Closed;
+
+/// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
+const GROUPS: u32 = 1 << 1 | 1 << 3;
+/// Sockets that are kept for who asks.
+const MAX: usize = 4_096;
+
+/// Watches sockets of this network namespace being closed. The thread ends with it.
+#[derive(Debug)]
+pub(super) struct Closings {
+    shared: Arc<Shared>,
+    bell: Bell,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether there is anything to be taken: to ask that costs nothing.
+    has_any: AtomicBool,
+    closed: Mutex<Closed>,
+}
+
+impl Closings {
+    /// Joins the groups, and starts the thread.
+    pub(super) fn watch() -> io::Result<Self> {
+        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), GROUPS)?;
+        let (shared, bell) = (Arc::<Shared>::default(), Bell::new()?);
+        let watcher = Watcher {
+            netlink,
+            shared: Arc::clone(&shared),
+            bell: bell.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("flowner-closed".to_owned())
+            .spawn(move || watcher.run())?;
+        Ok(Self {
+            shared,
+            bell,
+            thread: Some(thread),
+        })
+    }
+
+    /// What was closed since this was asked last.
+    pub(super) fn take(&self) -> Closed {
+        self.shared.take()
+    }
+}
+
+impl Drop for Closings {
+    fn drop(&mut self) {
+        self.bell.ring();
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the thread that watches sockets being closed has panicked");
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Closed> {
+        // What is guarded is whole between calls, also after a panic elsewhere.
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Closed {
+        if !self.has_any.swap(false, Ordering::Acquire) {
+            return Closed::default();
+        }
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn add(&self, sockets: impl Iterator<Item = SocketId>, at: SystemTime) {
+        let mut closed = self.lock();
+        for socket in sockets {
+            if closed.sockets.len() >= MAX {
+                closed.sockets.clear();
+                closed.is_incomplete = true;
+            }
+            closed.sockets.push((socket, at));
+        }
+        drop(closed);
+        self.has_any.store(true, Ordering::Release);
+    }
+
+    fn lose(&self) {
+        self.lock().is_incomplete = true;
+        self.has_any.store(true, Ordering::Release);
+    }
+}
+
+struct Watcher {
+    netlink: Netlink,
+    shared: Arc<Shared>,
+    bell: Bell,
+}
+
+impl Watcher {
+    fn run(mut self) {
+        while self.bell.waits_for(&self.netlink) {
+            if let Err(error) = self.take() {
+                tracing::warn!(%error, "sockets are closed unseen from now on");
+                return self.shared.lose();
+            }
+        }
+    }
+
+    /// Takes what the kernel told, and notes when it told more than there was room for.
+    fn take(&mut self) -> io::Result<()> {
+        match self.netlink.receive_now() {
+            Ok(Some(bytes)) => self.shared.add(closed(bytes), SystemTime::now()),
+            Ok(None) => {}
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
+                tracing::debug!("more sockets were closed than could be told");
+                self.shared.lose();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// The sockets that messages tell; what is not understood tells none.
+fn closed(bytes: &[u8]) -> impl Iterator<Item = SocketId> {
+    let messages = message::messages(bytes).map_while(Result::ok);
+    messages.filter_map(|message| match message {
+        Message::Socket(socket) => SocketId::new(0, socket.cookie),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// What the kernel calls a socket of ours.
+    fn cookie(socket: &UdpSocket) -> SocketId {
+        let cookie = rustix::net::sockopt::socket_cookie(socket).unwrap();
+        SocketId::new(0, cookie).unwrap()
+    }
+
+    #[test]
+    fn a_socket_that_is_closed_is_told() {
+        let closings = Closings::watch().unwrap();
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(socket) = UdpSocket::bind(address) else {
+                continue;
+            };
+            let (id, before) = (cookie(&socket), SystemTime::now());
+            drop(socket);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let told = loop {
+                let closed = closings.take().sockets;
+                if let Some((_, at)) = closed.into_iter().find(|(closed, _)| *closed == id) {
+                    break at;
+                }
+                assert!(Instant::now() < deadline, "{address} was not told");
+                std::thread::sleep(Duration::from_millis(1));
+            };
+            assert!(before <= told && told <= SystemTime::now());
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_told_as_incomplete() {
+        // Nobody takes what the kernel sends, and there is hardly room for it.
+        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), GROUPS).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&netlink, 1).unwrap();
+        let mut watcher = Watcher {
+            netlink,
+            shared: Arc::default(),
+            bell: Bell::new().unwrap(),
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !watcher.shared.take().is_incomplete {
+            for _ in 0..100 {
+                drop(UdpSocket::bind("127.0.0.1:0").unwrap());
+            }
+            watcher.take().unwrap();
+            assert!(Instant::now() < deadline, "nothing was lost");
+        }
+        // Nor does whoever does not ask get more than there is room for.
+        let id = SocketId::new(0, 7).unwrap();
+        let many = std::iter::repeat_n(id, MAX + 1);
+        watcher.shared.add(many, SystemTime::now());
+        let closed = watcher.shared.take();
+        assert!(closed.is_incomplete && closed.sockets.len() <= MAX);
+        assert_eq!(watcher.shared.take(), Closed::default());
+    }
+}

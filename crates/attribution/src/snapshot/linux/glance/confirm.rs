@@ -1,0 +1,304 @@
+//! Whether a socket still is whose it was, in microseconds where nothing has changed.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::LinuxGlance;
+use crate::query::normalize;
+use crate::snapshot::Confirmed;
+use crate::snapshot::linux::message::{DiagSocket, Which};
+use crate::snapshot::linux::purse::Purse;
+use crate::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
+
+/// What confirmations may take: so much at once, and one of so many parts of the time.
+const PURSE: Duration = Duration::from_millis(10);
+const SHARE: u32 = 16;
+/// Sockets of which is remembered when their holders were confirmed.
+const MAX_HELD: usize = 4_096;
+
+/// What confirmations have of their own.
+#[derive(Debug)]
+pub(super) struct Confirmer {
+    purse: Purse,
+    /// When it was confirmed last who holds a socket: one that serves many flows is looked at
+    /// once for all of them.
+    held: HashMap<SocketId, SystemTime>,
+}
+
+impl Confirmer {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            purse: Purse::full(PURSE, SHARE, now),
+            held: HashMap::new(),
+        }
+    }
+
+    fn is_held_since(&self, socket: SocketId, since: SystemTime) -> bool {
+        self.held.get(&socket).is_some_and(|held| *held >= since)
+    }
+
+    fn hold(&mut self, socket: SocketId, at: SystemTime) {
+        if self.held.len() >= MAX_HELD {
+            self.held.clear();
+        }
+        self.held.insert(socket, at);
+    }
+}
+
+impl LinuxGlance {
+    pub(super) fn confirm_within_budget(
+        &mut self,
+        query: &SocketQuery,
+        known: &Ownership,
+        since: SystemTime,
+    ) -> Confirmed {
+        let began = Instant::now();
+        let (Some(socket), Some(remote)) = (known.evidence.socket, query.remote()) else {
+            return Confirmed::Unknown;
+        };
+        // A listener is not the socket of the connection that it was named for.
+        let is_listener =
+            query.protocol() == Protocol::Tcp && known.evidence.matched != Some(Match::FiveTuple);
+        let is_here = socket.namespace == 0 && known.evidence.namespace.is_none();
+        if is_listener || !is_here || !self.confirmer.purse.has_any(began) {
+            return Confirmed::Unknown;
+        }
+        let confirmed = self.confirm_socket(query, remote, (socket, known), since);
+        self.confirmer.purse.spend(began.elapsed());
+        confirmed.unwrap_or_else(|error| {
+            tracing::debug!(%error, "a socket could not be confirmed");
+            Confirmed::Unknown
+        })
+    }
+
+    fn confirm_socket(
+        &mut self,
+        query: &SocketQuery,
+        remote: SocketAddr,
+        (socket, known): (SocketId, &Ownership),
+        since: SystemTime,
+    ) -> io::Result<Confirmed> {
+        let now = SystemTime::now();
+        let (protocol, local) = (query.protocol(), query.local());
+        let device = query.device().unwrap_or_default();
+        let found = self.sockets.exact_on(device, protocol, local, remote)?;
+        let is_it = |found: &DiagSocket| found.cookie == socket.cookie;
+        let found = match found {
+            Some(found) if is_it(&found) => found,
+            Some(other) if protocol == Protocol::Tcp => {
+                // The kernel tells a listener where there is no connection any more: what comes
+                // late is of nobody else for that.
+                let is_connection = other.remote.map(normalize) == Some(remote);
+                return Ok(if is_connection {
+                    Confirmed::Changed
+                } else {
+                    Confirmed::Unknown
+                });
+            }
+            None if protocol == Protocol::Tcp => return Ok(Confirmed::Unknown),
+            // Such as one that a server connects to a peer whom it has answered before.
+            Some(other) => {
+                let is_theirs = self.do_all_hold(known, other.inode);
+                return Ok(if is_theirs {
+                    Confirmed::Same
+                } else {
+                    Confirmed::Changed
+                });
+            }
+            // One that is bound to a device or to a group's address is not found so.
+            None => {
+                let mut listed = Vec::new();
+                let port = Which::Waiting(local.port());
+                self.sockets.list(protocol, port, &mut listed)?;
+                match listed.into_iter().find(is_it) {
+                    Some(found) => found,
+                    None => return Ok(Confirmed::Changed),
+                }
+            }
+        };
+        // Closed by its owner: the kernel alone sends what is left of it.
+        if found.inode == 0 || self.confirmer.is_held_since(socket, since) {
+            return Ok(Confirmed::Same);
+        }
+        if self.do_all_hold(known, found.inode) || self.is_named_again(query, known) {
+            self.confirmer.hold(socket, now);
+            return Ok(Confirmed::Same);
+        }
+        Ok(Confirmed::Changed)
+    }
+
+    /// Whether all who were named for a socket hold the one with this inode.
+    fn do_all_hold(&mut self, known: &Ownership, inode: u32) -> bool {
+        let mut named = known.verdict.processes().iter();
+        inode != 0 && named.all(|it| self.holders.still_holds(it, inode, &mut self.scratch))
+    }
+
+    /// Whether a new look at the socket names the same processes: they hold it where a
+    /// confirmation does not look.
+    fn is_named_again(&mut self, query: &SocketQuery, known: &Ownership) -> bool {
+        let Some(found) = self.first(query) else {
+            return false;
+        };
+        let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.id() == b.id() && a.path == b.path;
+        let (now, before) = (found.verdict.processes(), known.verdict.processes());
+        now.len() == before.len() && now.iter().zip(before).all(is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::OwnedFd;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::snapshot::linux::{LinuxOptions, LinuxTable};
+    use crate::snapshot::{Glance, Glanced};
+    use crate::{Opened, Question, SocketTable};
+
+    /// A glance without help, and what it tells of a socket.
+    fn glance_at(query: SocketQuery) -> (Box<dyn Glance>, Ownership) {
+        let options = LinuxOptions {
+            lookouts: false,
+            ..LinuxOptions::default()
+        };
+        let mut table = LinuxTable::with_options(&options).unwrap();
+        let mut glance = table.glance().unwrap();
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        let Glanced::Told(told) = glance.glance(&question) else {
+            panic!("{query} was not found");
+        };
+        assert!(told.evidence.socket.is_some(), "{told:?}");
+        (glance, told)
+    }
+
+    fn nobody() -> SocketAddr {
+        "127.0.0.1:9".parse().unwrap()
+    }
+
+    fn udp() -> (UdpSocket, SocketQuery) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let query = SocketQuery::udp(socket.local_addr().unwrap(), nobody());
+        (socket, query)
+    }
+
+    #[track_caller]
+    fn check(glance: &mut dyn Glance, query: SocketQuery, told: &Ownership, expected: Confirmed) {
+        let confirmed = glance.confirm(&query, told, SystemTime::now());
+        assert_eq!(confirmed, expected, "{query}: {told:?}");
+    }
+
+    /// A process that has the socket for its output, and `sh`'s script to run.
+    fn holder(socket: impl Into<OwnedFd>, script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped());
+        command.stdout(Stdio::from(socket.into())).spawn().unwrap()
+    }
+
+    fn end(mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Waits until a process executes a program of that name.
+    fn wait_for(pid: u32, name: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let executes = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        while executes().trim_end() != name {
+            assert!(Instant::now() < deadline, "{name} was not executed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_socket_stays_whose_it_is() {
+        let (socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // Moved to another descriptor.
+        let moved = socket.try_clone().unwrap();
+        drop(socket);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // Another one of the same process in its place.
+        let local = query.local();
+        drop(moved);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        let _again = UdpSocket::bind(local).unwrap();
+        check(&mut *glance, query, &told, Confirmed::Same);
+    }
+
+    #[test]
+    fn one_that_is_passed_on_is_somebody_elses() {
+        let (socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        let child = holder(socket.try_clone().unwrap(), "read line; exec cat");
+        check(&mut *glance, query, &told, Confirmed::Same);
+        drop(socket);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        end(child);
+    }
+
+    #[test]
+    fn what_executes_something_else_is_another_program() {
+        let (socket, query) = udp();
+        let mut child = holder(socket, "read line; exec sleep 1000");
+        wait_for(child.id(), "sh");
+        let (mut glance, told) = glance_at(query);
+        assert_eq!(told.verdict.processes()[0].pid, child.id());
+        check(&mut *glance, query, &told, Confirmed::Same);
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        wait_for(child.id(), "sleep");
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        end(child);
+    }
+
+    #[test]
+    fn connections_change_hands_and_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        let child = holder(stream.try_clone().unwrap(), "read line; exec cat");
+        drop(stream);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        let (_, passed) = glance_at(query);
+        check(&mut *glance, query, &passed, Confirmed::Same);
+        end(child);
+        // Nobody has it, and nobody can get it.
+        check(&mut *glance, query, &passed, Confirmed::Same);
+    }
+
+    #[test]
+    fn one_that_is_not_found_by_its_ends_is_confirmed() {
+        let group = UdpSocket::bind("224.0.0.77:0").unwrap();
+        let query = SocketQuery::udp(group.local_addr().unwrap(), nobody());
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        drop(group);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_the_budget() {
+        let (_socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        let began = Instant::now();
+        let (mut unknown, mut rounds) = (0_u32, 0_u32);
+        while unknown == 0 {
+            let confirmed = glance.confirm(&query, &told, SystemTime::now());
+            unknown += u32::from(confirmed == Confirmed::Unknown);
+            rounds += 1;
+            assert!(began.elapsed() < Duration::from_secs(10), "{rounds} rounds");
+        }
+        assert!(began.elapsed() >= PURSE);
+    }
+}

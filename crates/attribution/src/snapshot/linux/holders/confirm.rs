@@ -1,0 +1,44 @@
+//! Whether a process that was named for a socket still holds it.
+
+use super::Holders;
+use crate::Process;
+use crate::snapshot::linux::proc::Scratch;
+
+impl Holders {
+    /// Whether a process that was named still holds the socket with an inode, and executes what
+    /// it did: three looks at single files where it has not moved it to another descriptor.
+    pub(in crate::snapshot::linux) fn still_holds(
+        &self,
+        process: &Process,
+        inode: u32,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let pid = process.pid;
+        if self.is_as_known(pid) && self.is_where_known(pid, inode) {
+            return self.is_still(process);
+        }
+        self.scan(pid, scratch) && self.is_where_known(pid, inode) && self.is_still(process)
+    }
+
+    /// Whether it is the process that was looked at last under this id, and executes the same.
+    fn is_as_known(&self, pid: u32) -> bool {
+        let known = self.index().scanned(pid).map(|known| known.mark);
+        let now = self.proc.mark(pid).ok();
+        let is_same = known.zip(now).is_some_and(|(a, b)| a.is_same_process(b));
+        is_same && !self.executes_another(pid)
+    }
+
+    fn is_where_known(&self, pid: u32, inode: u32) -> bool {
+        let holders = self.index().holders(inode);
+        let mut held = holders.iter().filter(|holder| holder.pid == pid);
+        held.any(|holder| self.proc.socket(pid, holder.descriptor) == Some(inode))
+    }
+
+    /// Whether what was looked at last is what was named.
+    fn is_still(&self, named: &Process) -> bool {
+        let index = self.index();
+        let known = index.scanned(named.pid);
+        let known = known.and_then(|known| known.process.as_ref());
+        known.is_some_and(|known| known.id() == named.id() && known.path == named.path)
+    }
+}
