@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::{Match, NetworkNamespace, Process, Protocol, Reason, Socket, SocketQuery, Verdict};
+use crate::{
+    Match, NetworkNamespace, Process, Protocol, Reason, Socket, SocketQuery, SocketState, Verdict,
+};
 
 /// The answer of the most specific sockets that fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +22,17 @@ pub(crate) fn best<'a>(
     query: &SocketQuery,
     sockets: impl IntoIterator<Item = &'a Socket>,
 ) -> Option<Finding> {
-    let sockets = sockets
-        .into_iter()
-        .filter(|socket| is_reached(query, socket));
-    let (matched, fitting) = fitting(query, sockets, |socket| Ends::of(socket))?;
+    let sockets = sockets.into_iter();
+    let reached = sockets.filter(|socket| is_reached(query, socket));
+    let is_idle = |socket: &&Socket| socket.state == Some(SocketState::Bound);
+    let (idle, used): (Vec<_>, Vec<_>) = reached.partition(is_idle);
+    let ends = |socket: &&Socket| Ends::of(socket);
+    let best = fitting(query, used, ends).or_else(|| {
+        // It has the port, but nobody's packets are its own.
+        let idle = query.remote().is_none().then_some(idle)?;
+        fitting(query, idle, ends)
+    });
+    let (matched, fitting) = best?;
     let owners: Vec<&Verdict> = fitting.iter().map(|socket| &socket.owner).collect();
     let verdict = merge(&owners);
     let mut namespaces = fitting.iter().map(|socket| &socket.namespace);

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use flowner_attribution::{Protocol, Socket, SocketQuery};
+use flowner_attribution::{Protocol, Socket, SocketQuery, SocketState};
 
 use crate::filter::{Filter, FilterError};
 use crate::sockets::is_listening;
@@ -84,6 +84,7 @@ impl WhoTarget {
             Self::Endpoint { protocol, local } => is_of(protocol) && serves(socket, local),
             Self::FiveTuple(query) => {
                 is_of(Some(query.protocol()))
+                    && socket.state != Some(SocketState::Bound)
                     && serves(socket, query.local())
                     && (socket.remote.is_none() || socket.remote == query.remote())
             }
@@ -230,7 +231,7 @@ fn address(text: &str) -> Result<SocketAddr, WhoError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowner_attribution::{NetworkNamespace, Reason, SocketState, Verdict};
+    use flowner_attribution::{NetworkNamespace, Reason, Verdict};
     use proptest::prelude::*;
 
     /// A target in short.

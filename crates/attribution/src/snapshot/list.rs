@@ -39,7 +39,7 @@ pub struct Socket {
     pub owner: Verdict,
 }
 
-/// States of a TCP socket (RFC 9293, 3.3.2).
+/// States of a TCP socket (RFC 9293, 3.3.2), and one that the RFC has no word for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are those of RFC 9293")]
 pub enum SocketState {
@@ -54,6 +54,9 @@ pub enum SocketState {
     LastAck,
     TimeWait,
     Closed,
+    /// It has an address, for which nobody else gets that port, and is neither connected nor
+    /// listening. Linux tells these since 6.8 (`TCP_BOUND_INACTIVE`).
+    Bound,
 }
 
 impl SocketState {
@@ -71,6 +74,7 @@ impl SocketState {
             Self::LastAck => "last-ack",
             Self::TimeWait => "time-wait",
             Self::Closed => "closed",
+            Self::Bound => "bound",
         }
     }
 }

@@ -75,7 +75,7 @@ const MATCHES: [Match; 4] = [
 
 const VERDICTS: [&str; 4] = ["process", "shared", "partial", "unknown"];
 
-const SOCKET_STATES: [SocketState; 11] = [
+const SOCKET_STATES: [SocketState; 12] = [
     SocketState::Listen,
     SocketState::SynSent,
     SocketState::SynReceived,
@@ -87,6 +87,7 @@ const SOCKET_STATES: [SocketState; 11] = [
     SocketState::LastAck,
     SocketState::TimeWait,
     SocketState::Closed,
+    SocketState::Bound,
 ];
 
 impl Term {

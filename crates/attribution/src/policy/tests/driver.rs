@@ -75,16 +75,10 @@ impl Driver {
             table_tells_remotes: world.knows == Knows::Everything,
             ..config
         };
-        let clock = Clock::new();
-        let mut policy = Policy::new(config.clone());
-        if !config.table_tells_remotes {
-            let before = world.look(clock.wall(), clock.wall());
-            policy.observe_snapshot(Arc::new(before));
-        }
         Self {
             world,
-            clock,
-            policy,
+            clock: Clock::new(),
+            policy: Policy::new(config.clone()),
             config,
             manners,
             glances: false,

@@ -64,8 +64,7 @@ fn no_proc(error: &io::Error) -> Sight {
 }
 
 fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
-    let mut pids = Vec::new();
-    proc.pids(scratch, &mut pids);
+    let pids = proc.pids(scratch).unwrap_or_default();
     if pids.is_empty() {
         return no_proc(&io::ErrorKind::NotFound.into());
     }

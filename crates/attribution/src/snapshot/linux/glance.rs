@@ -194,7 +194,7 @@ impl Looker<'_> {
                     wanted.kind = Kind::Accepted;
                 }
                 let is_open = || sockets::is_open_for(sockets, query, socket);
-                self.holders.quick(&wanted, self.scratch, is_open)
+                self.holders.quick(&wanted, self.now, self.scratch, is_open)
             } else {
                 Vec::new()
             };
@@ -228,7 +228,7 @@ impl Looker<'_> {
                 ..found.wanted()
             };
             let is_open = || sockets::is_open_for(sockets, query, &found);
-            self.holders.quick(&wanted, self.scratch, is_open);
+            self.holders.quick(&wanted, self.now, self.scratch, is_open);
         }
     }
 }

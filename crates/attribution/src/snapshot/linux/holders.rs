@@ -10,8 +10,11 @@
 //! which is never locked while `/proc` is read.
 
 mod confirm;
+mod elsewhere;
+mod flight;
 mod likely;
 mod looks;
+mod search;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -19,18 +22,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::facts::Facts;
-use super::index::{Count, Holder, Index, YOUTH};
+use super::index::{Count, Holder, Index, Orphan, YOUTH};
 use super::message::DiagSocket;
 use super::options::LinuxOptions;
-use super::proc::{Descriptor, Proc, Scratch};
+use super::proc::{Descriptor, Part, Proc, Scratch, Table};
+use super::purse::Purse;
 use crate::matching::distinct;
 use crate::{Process, User};
+use search::Aim;
+pub(super) use search::Gaps;
 
 /// How old the look at what changed may be when it is said who holds a socket: a
 /// descriptor that was passed to another process since may be missed.
 const FRESH: Duration = Duration::from_millis(100);
 /// Processes for which a second thread is worth its start.
 const MANY: usize = 64;
+/// What may be spent at once on places that take long, and which part of the time is given
+/// back.
+const PURSE: Duration = Duration::from_millis(250);
+const SHARE: u32 = 4;
+/// How often the processes that came, went or changed during a search are looked at once more.
+const ROUNDS: usize = 3;
 
 /// A socket whose holders are looked for.
 #[derive(Debug, Clone, Copy)]
@@ -65,9 +77,22 @@ pub(super) struct Holders {
     looks: AtomicU64,
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
-    scanned_all: Mutex<Option<Instant>>,
+    scanned_all: Mutex<Option<Everywhere>>,
+    purse: Mutex<Purse>,
     /// The newest id when all processes were listed.
     listed_until: Mutex<Option<u32>>,
+}
+
+/// A look at everything.
+#[derive(Debug, Clone, Copy)]
+struct Everywhere {
+    began: Instant,
+    /// Whether the places that are not looked at for every question were looked at, too.
+    is_deep: bool,
+    /// Whether all of that was read which may be read.
+    is_complete: bool,
+    /// Whether some could not be read, though it may be.
+    is_failed: bool,
 }
 
 /// Which processes are to be checked for changes, and which of them have.
@@ -75,6 +100,8 @@ pub(super) struct Holders {
 pub(super) struct Checks {
     began: Instant,
     pids: Vec<u32>,
+    /// Whether there may be others.
+    is_unlisted: bool,
     next: AtomicUsize,
     changed: Mutex<Vec<u32>>,
 }
@@ -84,13 +111,14 @@ impl Holders {
     pub(super) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
         Ok(Self {
-            sees_all_pids: proc.lists_all() && rustix::process::geteuid().is_root(),
+            sees_all_pids: proc.lists_all() && proc.hides_nothing(),
             proc: Arc::new(proc),
             facts: Facts::new(),
             index: Mutex::default(),
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
             scanned_all: Mutex::default(),
+            purse: Mutex::new(Purse::full(PURSE, SHARE, Instant::now())),
             listed_until: Mutex::default(),
         })
     }
@@ -99,11 +127,13 @@ impl Holders {
         &self.proc
     }
 
-    /// The processes that hold a socket as far as microseconds tell, lowest pid first. Where
-    /// it is not found soon, `is_open` tells whether anybody still has it.
+    /// The processes that hold a socket as far as microseconds tell, lowest pid first; those
+    /// included that were seen to since the given time, and have closed it. Where it is not
+    /// found soon, `is_open` tells whether anybody still has it.
     pub(super) fn quick(
         &self,
         wanted: &Wanted,
+        seen_since: Instant,
         scratch: &mut Scratch,
         is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
@@ -119,7 +149,7 @@ impl Holders {
         let found = self.known(wanted.inode, since, scratch);
         self.note_winners(wanted);
         if found.is_empty() {
-            return self.index().memory.lately(wanted.inode, Instant::now());
+            return self.index().memory.lately(wanted.inode, seen_since);
         }
         found
     }
@@ -133,9 +163,9 @@ impl Holders {
         scratch: &mut Scratch,
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
-        let Wanted { inode, uid, .. } = *wanted;
+        let inode = wanted.inode;
         let since = self.next_look();
-        let mut found = self.quick(wanted, scratch, &mut is_open);
+        let mut found = self.quick(wanted, asked, scratch, &mut is_open);
         if found.is_empty() && !is_open() {
             return found;
         }
@@ -145,28 +175,100 @@ impl Holders {
         let is_orphan = self.is_orphan(inode);
         let is_to_be_found = found.is_empty() && !is_orphan;
         if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
-            self.refresh(uid, scratch);
+            self.refresh(Some(wanted), scratch);
+            let again = self.known(inode, since, scratch);
+            if !again.is_empty() {
+                found = again;
+            }
+        } else if wanted.first_is_enough {
+            // Who was started since then has what the one that started it had.
+            self.look_for_heirs(wanted, scratch);
             let again = self.known(inode, since, scratch);
             if !again.is_empty() {
                 found = again;
             }
         }
         if found.is_empty() && !is_orphan {
-            if !is_since(*lock(&self.scanned_all), asked) {
-                self.scan_all(uid, scratch);
-            }
+            let search = self.look_everywhere(wanted, asked, scratch, &mut is_open);
             found = self.known(inode, since, scratch);
             if found.is_empty() {
-                self.index().add_orphan(inode);
+                self.give_up(wanted, search, scratch);
             }
         }
         self.note_winners(wanted);
         found
     }
 
+    /// Looks at everything, then where descriptors hardly are.
+    fn look_everywhere(
+        &self,
+        wanted: &Wanted,
+        asked: Instant,
+        scratch: &mut Scratch,
+        mut is_open: impl FnMut() -> bool,
+    ) -> Everywhere {
+        let last = *lock(&self.scanned_all);
+        let last = last.filter(|last| last.began >= asked);
+        let mut last = last.unwrap_or_else(|| {
+            let began = Instant::now();
+            let mut gaps = self.scan_all(Some(wanted), scratch);
+            // Who has ended may have passed it to one that was looked at before.
+            let mut rounds = 1..ROUNDS;
+            while (gaps.vanished || self.is_any_unlisted(scratch))
+                && !self.is_held(wanted)
+                && is_open()
+                && rounds.next().is_some()
+            {
+                gaps.vanished = false;
+                let again = self.refresh(Some(wanted), scratch);
+                gaps.vanished |= again.vanished;
+                gaps.unread |= again.unread;
+                gaps.failed |= again.failed;
+            }
+            Everywhere {
+                began,
+                is_deep: false,
+                is_failed: gaps.failed,
+                is_complete: gaps.are_none() && !self.is_any_unlisted(scratch),
+            }
+        });
+        if !last.is_deep && !self.is_held(wanted) && is_open() {
+            last.is_complete &= self.scan_elsewhere(wanted, scratch);
+            last.is_deep = true;
+        }
+        *lock(&self.scanned_all) = Some(last);
+        last
+    }
+
+    /// Keeps in mind that nobody was found to hold a socket.
+    fn give_up(&self, wanted: &Wanted, search: Everywhere, scratch: &mut Scratch) {
+        let is_complete = search.is_deep && search.is_complete;
+        let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
+        // Only those of root may be the kernel's, for which alone it counts.
+        let is_sure = is_sure && wanted.uid == 0 && !self.is_any_in_flight(scratch);
+        let orphan = Orphan {
+            since: Instant::now(),
+            is_settled: is_complete,
+            is_failed: search.is_failed,
+            is_sure,
+        };
+        self.index().add_orphan(wanted.inode, orphan);
+    }
+
     /// Whether a look at everything found nobody who holds this socket, and no look since.
     pub(super) fn is_orphan(&self, inode: u32) -> bool {
-        self.index().is_orphan(inode)
+        self.index().is_orphan(inode, Instant::now())
+    }
+
+    /// Whether nobody holds this socket, so that the kernel itself does: it was looked for
+    /// everywhere, and nothing was hidden from the search.
+    pub(super) fn is_nobodys(&self, inode: u32) -> bool {
+        self.index().is_nobodys(inode)
+    }
+
+    /// Whether the search for who holds this socket failed.
+    pub(super) fn is_search_failed(&self, inode: u32) -> bool {
+        self.index().is_search_failed(inode)
     }
 
     /// Whether no process is known yet.
@@ -179,20 +281,24 @@ impl Holders {
         self.index().count() >= MANY
     }
 
-    /// Looks again at every process that changed; forgets those that are gone.
-    pub(super) fn refresh(&self, uid: u32, scratch: &mut Scratch) {
+    /// Looks again at every process that changed; forgets those that are gone. For one wanted
+    /// socket within bounds, else at all of each.
+    pub(super) fn refresh(&self, wanted: Option<&Wanted>, scratch: &mut Scratch) -> Gaps {
         let checks = self.checks(self.is_anybody_new(), scratch);
         self.check(&checks);
-        self.look_at_changed(checks, uid, scratch);
+        self.look_at_changed(checks, wanted, scratch)
     }
 
     /// What several threads can do of [`refresh`](Self::refresh): each calls
     /// [`check`](Self::check), and one of them [`look_at_changed`](Self::look_at_changed)
     /// after that.
     pub(super) fn checks(&self, is_anybody_new: bool, scratch: &mut Scratch) -> Checks {
+        let began = Instant::now();
+        let (pids, is_listed) = self.living(is_anybody_new, scratch);
         Checks {
-            began: Instant::now(),
-            pids: self.living(is_anybody_new, scratch),
+            began,
+            pids,
+            is_unlisted: !is_listed,
             next: AtomicUsize::new(0),
             changed: Mutex::default(),
         }
@@ -214,20 +320,36 @@ impl Holders {
     }
 
     /// Looks again at the processes that were found to have changed.
-    pub(super) fn look_at_changed(&self, checks: Checks, uid: u32, scratch: &mut Scratch) {
+    pub(super) fn look_at_changed(
+        &self,
+        checks: Checks,
+        wanted: Option<&Wanted>,
+        scratch: &mut Scratch,
+    ) -> Gaps {
         let changed = checks.changed.into_inner();
         let changed = changed.unwrap_or_else(PoisonError::into_inner);
-        self.scan_each(changed, uid, scratch);
+        let mut gaps = self.scan_each(changed, self.aim(wanted), scratch);
+        gaps.failed |= checks.is_unlisted;
         *lock(&self.refreshed) = Some(checks.began);
+        gaps
     }
 
     /// Reads the descriptors of every process.
-    pub(super) fn scan_all(&self, uid: u32, scratch: &mut Scratch) {
+    pub(super) fn scan_all(&self, wanted: Option<&Wanted>, scratch: &mut Scratch) -> Gaps {
         let began = Instant::now();
-        let pids = self.living(self.is_anybody_new(), scratch);
-        self.scan_each(pids, uid, scratch);
+        let (pids, is_listed) = self.living(self.is_anybody_new(), scratch);
+        let mut gaps = self.scan_each(pids, self.aim(wanted), scratch);
+        gaps.failed |= !is_listed;
         *lock(&self.refreshed) = Some(began);
-        *lock(&self.scanned_all) = Some(began);
+        gaps
+    }
+
+    /// The first look at everything is not bounded: nothing is known yet.
+    fn aim<'a>(&self, wanted: Option<&'a Wanted>) -> Aim<'a> {
+        match wanted {
+            Some(wanted) if lock(&self.refreshed).is_some() => Aim::One(wanted),
+            _ => Aim::All,
+        }
     }
 
     /// The processes known to hold a socket: those that did in a look since the given
@@ -238,14 +360,16 @@ impl Holders {
         let holders = self.index().holders(inode);
         for holder in holders {
             let pid = holder.pid;
-            let is_there =
-                holder.look >= since || self.proc.socket(pid, holder.descriptor) == Some(inode);
+            let is_seen = |holder: &Holder| self.is_seen(inode, holder, since);
             // Moved to another descriptor, perhaps; or it executes something else.
-            if !is_there || (holder.look < since && self.executes_another(pid)) {
-                self.scan(pid, scratch);
+            if !is_seen(&holder) || (holder.look < since && self.executes_another(pid)) {
+                let scanned = self.scan(pid, Part::End, scratch);
+                drop(scanned.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
             }
             let still = self.index().holders(inode);
-            let Some(holder) = still.into_iter().find(|holder| holder.pid == pid) else {
+            let still = still.into_iter().find(|holder| holder.pid == pid);
+            // Of one that was looked at in part, it may be what was known before.
+            let Some(holder) = still.filter(is_seen) else {
                 continue;
             };
             let index = self.index();
@@ -254,13 +378,21 @@ impl Holders {
             let young = process.as_ref().filter(|one| one.started > young_since);
             let parent = young.and_then(|process| process.parent);
             processes.extend(process);
-            if let Some(parent) = parent {
+            if let Some(parent) = parent.filter(|_| holder.table == Table::Process) {
                 let number = holder.descriptor;
                 let socket = Descriptor { inode, number };
                 processes.extend(self.bequeather(parent, socket, scratch));
             }
         }
         distinct(processes)
+    }
+
+    /// Whether a holder was seen by a look since the given one, or is by another look at its
+    /// descriptor only.
+    fn is_seen(&self, inode: u32, holder: &Holder, since: u64) -> bool {
+        let number = holder.descriptor;
+        let socket = Descriptor { inode, number };
+        holder.look >= since || self.proc.holds(holder.pid, holder.table, socket)
     }
 
     /// Keeps in mind where a socket was found.
@@ -285,8 +417,8 @@ impl Holders {
         if self.proc.socket(parent, socket.number) != Some(socket.inode) {
             return None;
         }
-        if !self.add_socket(parent, socket) {
-            self.scan(parent, scratch);
+        if !self.add_socket(parent, socket) && self.scan(parent, Part::End, scratch).is_err() {
+            return None;
         }
         let index = self.index();
         let mut holders = index.holders(socket.inode).into_iter();
@@ -346,12 +478,6 @@ impl Holders {
         self.index().memory.remembered(cookie).to_vec()
     }
 
-    /// Whether no process is hidden, so that a socket which nobody holds is held by the
-    /// kernel itself.
-    pub(super) fn sees_all(&self) -> bool {
-        self.sees_all_pids && !self.index().has_hidden()
-    }
-
     /// The name of a user.
     pub(super) fn user(&self, uid: u32) -> User {
         self.facts.user(uid)
@@ -366,31 +492,53 @@ impl Holders {
         };
         let is_as_it_was = !self.executes_another(pid);
         let added = (socket, look);
-        is_as_it_was && self.index().add_socket(pid, mark, added, Instant::now())
+        is_as_it_was && self.index().add_socket(pid, mark, added)
     }
 
-    /// All processes; the others are forgotten. Where it is known that none was started
-    /// since they were listed, they are not listed again.
-    fn living(&self, is_anybody_new: bool, scratch: &mut Scratch) -> Vec<u32> {
+    /// All processes, and whether they could be listed; the others are forgotten. Where it is
+    /// known that none was started since they were listed, they are not listed again.
+    fn living(&self, is_anybody_new: bool, scratch: &mut Scratch) -> (Vec<u32>, bool) {
         if !is_anybody_new {
-            return self.index().pids();
+            return (self.index().pids(), true);
         }
         let newest = self.proc.newest_id();
+        let listed = self.proc.pids(scratch);
+        let listed = listed.or_else(|_| {
+            let _room = self.proc.make_room();
+            self.proc.pids(scratch)
+        });
+        let mut pids = match listed {
+            Ok(pids) => pids,
+            Err(error) => {
+                tracing::warn!(%error, "processes are not listed");
+                return (self.index().pids(), false);
+            }
+        };
         if let Some(newest) = newest {
             self.index().likely.begin_after(newest);
         }
         *lock(&self.listed_until) = newest;
-        let mut pids = Vec::new();
-        self.proc.pids(scratch, &mut pids);
         pids.sort_unstable();
-        self.index().forget_all_but(&pids, Instant::now());
-        pids
+        self.index().forget_all_but(&pids);
+        (pids, true)
     }
 
     /// Whether a process may have been started since all were listed.
     pub(super) fn is_anybody_new(&self) -> bool {
         let newest = self.proc.newest_id();
         newest.is_none() || *lock(&self.listed_until) != newest
+    }
+
+    /// Whether there is a process that was started since all were listed.
+    fn is_any_unlisted(&self, scratch: &mut Scratch) -> bool {
+        if !self.is_anybody_new() {
+            return false;
+        }
+        let listed = self.proc.pids(scratch);
+        let index = self.index();
+        listed.map_or(true, |pids| {
+            pids.iter().any(|pid| index.scanned(*pid).is_none())
+        })
     }
 
     /// To be called by a thread that was started for a moment: it is nobody new.

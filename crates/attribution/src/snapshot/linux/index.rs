@@ -4,7 +4,8 @@
 mod likely;
 mod memory;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use likely::Likely;
 use memory::Memory;
 
 use super::hash::NumberMap;
-use super::proc::{Descriptor, Mark};
+use super::proc::{Descriptor, Mark, Table};
 use crate::Process;
 
 /// How long a new process is looked at again for every question.
@@ -21,12 +22,22 @@ pub(super) const YOUTH: Duration = Duration::from_secs(2);
 const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
 const MAX_ORPHANS: usize = 16_384;
+/// How long such a socket is not looked for again where something kept the search from being
+/// complete.
+const UNSURE_FOR: Duration = Duration::from_secs(1);
 
 /// What the last look at a process found.
 #[derive(Debug)]
 pub(super) struct Scanned {
     pub(super) mark: Mark,
+    /// When the look began.
+    pub(super) began: Instant,
     pub(super) sockets: Vec<Descriptor>,
+    /// Files without a name.
+    pub(super) nameless: Vec<u32>,
+    /// Where else this process has descriptors, and which sockets it has there.
+    pub(super) tables: Vec<Table>,
+    pub(super) elsewhere: Vec<(Table, Descriptor)>,
     /// The file that it executes, by device and inode.
     pub(super) executable: Option<(u64, u64)>,
     /// The name that the kernel keeps, and all that is known: read of processes that
@@ -35,18 +46,35 @@ pub(super) struct Scanned {
     pub(super) process: Option<Arc<Process>>,
     /// Whether its descriptors may not be read.
     pub(super) is_hidden: bool,
+    /// Whether some of its descriptors were not read.
+    pub(super) is_cut: bool,
 }
 
 impl Scanned {
-    pub(super) fn hidden(mark: Mark) -> Self {
-        Self {
-            mark,
-            sockets: Vec::new(),
-            executable: None,
-            name: String::new(),
-            process: None,
-            is_hidden: true,
-        }
+    /// What a later look has to find for everything to be as it was; `None` where that does
+    /// not tell.
+    pub(super) fn mark_of_all(&self) -> Option<Mark> {
+        self.tables.is_empty().then_some(self.mark)
+    }
+
+    pub(super) const fn holds_any(&self) -> bool {
+        !self.sockets.is_empty() || !self.elsewhere.is_empty()
+    }
+
+    /// Every socket that it holds, those of its own table first.
+    fn all(&self) -> impl Iterator<Item = (Table, Descriptor)> + '_ {
+        let own = self.sockets.iter();
+        let own = own.map(|socket| (Table::Process, *socket));
+        own.chain(self.elsewhere.iter().copied())
+    }
+
+    /// Every descriptor that stands for a socket.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = (Table, u32)> + '_ {
+        self.all().map(|(table, socket)| (table, socket.number))
+    }
+
+    fn holds(&self, inode: u32) -> bool {
+        self.all().any(|(_, socket)| socket.inode == inode)
     }
 }
 
@@ -59,15 +87,30 @@ pub(super) struct Index {
     pub(super) memory: Memory,
     /// The socket that was added last.
     added: Option<Added>,
-    orphans: HashSet<u32>,
+    orphans: HashMap<u32, Orphan>,
+    /// Where to read on in tables that are read part by part.
+    cursors: NumberMap<u32, u32>,
+}
+
+/// A socket that nobody was found to hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Orphan {
+    pub(super) since: Instant,
+    /// Whether it was looked for wherever that is permitted.
+    pub(super) is_settled: bool,
+    /// Whether something could not be read that may be read.
+    pub(super) is_failed: bool,
+    /// Whether it was looked for everywhere, so that nobody holds it.
+    pub(super) is_sure: bool,
 }
 
 /// One who holds a socket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Holder {
     pub(super) pid: u32,
-    /// What stands for the socket there.
+    /// What stands for the socket there, and in which table.
     pub(super) descriptor: u32,
+    pub(super) table: Table,
     /// The number of the look that saw it.
     pub(super) look: u64,
 }
@@ -98,18 +141,92 @@ enum Pids {
 
 impl Index {
     /// Writes down what a look found that began as the `number`th.
-    pub(super) fn put(&mut self, pid: u32, number: u64, scanned: Scanned, now: Instant) {
+    pub(super) fn put(&mut self, pid: u32, number: u64, scanned: Scanned) {
         let known = self.processes.get(&pid).map(|known| known.number);
         if known.is_some_and(|known| known > number) {
             return;
         }
-        self.remember_lately(pid, &scanned.sockets, now);
+        self.cursors.remove(&pid);
+        self.replace(pid, number, scanned);
+    }
+
+    /// The same for a look at a part of the descriptors of a process: the others are as they
+    /// were, but were not seen again.
+    pub(super) fn put_part(&mut self, pid: u32, part: Range<u32>, mut scanned: Scanned) {
+        scanned.mark = scanned.mark.without_count();
+        scanned.is_cut = true;
+        let is_same = |known: &Scanned| {
+            let is_same_process = known.mark.is_same_process(scanned.mark);
+            is_same_process && known.executable == scanned.executable
+        };
+        let known = self.processes.get(&pid).map(|known| &known.scanned);
+        if !known.is_some_and(is_same) {
+            return self.replace(pid, 0, scanned);
+        }
+        self.remember_lately(pid, None);
+        let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
+            return;
+        };
+        let is_in = |descriptor: u32| part.contains(&descriptor);
+        let old: Vec<_> = known
+            .sockets
+            .extract_if(.., |socket| is_in(socket.number))
+            .collect();
+        known.nameless.retain(|descriptor| !is_in(*descriptor));
+        known.nameless.extend(scanned.nameless);
+        known.sockets.extend(&scanned.sockets);
+        let elsewhere = std::mem::replace(&mut known.elsewhere, scanned.elsewhere);
+        (known.mark, known.tables, known.is_cut) = (scanned.mark, scanned.tables, true);
+        if known.process.is_none() {
+            (known.process, known.name) = (scanned.process, scanned.name);
+        }
+        let process = known.process.clone();
+        let mut gone: Vec<u32> = old.iter().map(|socket| socket.inode).collect();
+        gone.extend(elsewhere.iter().map(|(_, socket)| socket.inode));
+        // One that has very many is gone through only once.
+        let fresh: HashSet<u32> = scanned.sockets.iter().map(|socket| socket.inode).collect();
+        gone.retain(|inode| !fresh.contains(inode) && !known.holds(*inode));
+        let mut added: Vec<u32> = fresh.into_iter().collect();
+        added.extend(known.elsewhere.iter().map(|(_, socket)| socket.inode));
+        for inode in gone {
+            self.remove_holder(inode, pid);
+        }
+        for inode in added {
+            self.orphans.remove(&inode);
+            self.add_holder(inode, pid, process.as_ref());
+        }
+    }
+
+    /// All parts of the descriptors of a process were read by looks from the `number`th on.
+    pub(super) fn complete(&mut self, pid: u32, number: u64, mark: Mark) {
+        self.cursors.remove(&pid);
+        if let Some(known) = self.processes.get_mut(&pid)
+            && known.scanned.mark.is_same_process(mark)
+        {
+            known.number = known.number.max(number);
+            (known.scanned.mark, known.scanned.is_cut) = (mark, false);
+        }
+    }
+
+    fn replace(&mut self, pid: u32, number: u64, scanned: Scanned) {
+        self.remember_lately(pid, Some(&scanned));
         self.forget(pid);
-        for descriptor in &scanned.sockets {
+        for (_, descriptor) in scanned.all() {
             self.orphans.remove(&descriptor.inode);
+        }
+        for (_, descriptor) in scanned.all() {
             self.add_holder(descriptor.inode, pid, scanned.process.as_ref());
         }
         self.processes.insert(pid, Numbered { number, scanned });
+    }
+
+    /// Where to read on in the descriptors of a process that has very many.
+    pub(super) fn cursor(&self, pid: u32) -> u32 {
+        self.cursors.get(&pid).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set_cursor(&mut self, pid: u32, cursor: u32) {
+        self.cursors.insert(pid, cursor);
     }
 
     /// Adds a socket, seen by a look at its descriptor only, to what the last look at a
@@ -119,7 +236,6 @@ impl Index {
         pid: u32,
         mark: Mark,
         (socket, look): (Descriptor, u64),
-        now: Instant,
     ) -> bool {
         let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
             return false;
@@ -134,6 +250,7 @@ impl Index {
         self.added = Some(Added { pid, inode, look });
         // The other descriptors were not looked at.
         known.mark = known.mark.without_count();
+        let began = known.began;
         let mut sockets = known.sockets.iter_mut();
         let place = sockets.find(|old| old.number == socket.number);
         let Some(old) = place.map(|place| std::mem::replace(place, socket)) else {
@@ -141,9 +258,10 @@ impl Index {
             self.add_holder(socket.inode, pid, Some(&process));
             return true;
         };
-        if !known.sockets.iter().any(|still| still.inode == old.inode) {
+        if !known.holds(old.inode) {
             self.remove_holder(old.inode, pid);
-            self.memory.add_lately(old.inode, Arc::clone(&process), now);
+            let process = Arc::clone(&process);
+            self.memory.add_lately(old.inode, process, began);
         }
         self.add_holder(socket.inode, pid, Some(&process));
         true
@@ -152,7 +270,9 @@ impl Index {
     /// Forgets that a process held a socket, as if it never had.
     pub(super) fn disown(&mut self, pid: u32, inode: u32) {
         if let Some(known) = self.processes.get_mut(&pid) {
-            known.scanned.sockets.retain(|socket| socket.inode != inode);
+            let known = &mut known.scanned;
+            known.sockets.retain(|socket| socket.inode != inode);
+            known.elsewhere.retain(|(_, socket)| socket.inode != inode);
         }
         self.remove_holder(inode, pid);
         self.memory.disown(pid, inode);
@@ -173,14 +293,15 @@ impl Index {
     }
 
     /// Forgets a process that is gone; what it held, not at once.
-    pub(super) fn forget_gone(&mut self, pid: u32, now: Instant) {
+    pub(super) fn forget_gone(&mut self, pid: u32) {
         self.likely.forget(pid);
-        self.remember_lately(pid, &[], now);
+        self.remember_lately(pid, None);
+        self.cursors.remove(&pid);
         self.forget(pid);
     }
 
-    /// Remembers for a moment what a process held until now, but for what it still does.
-    fn remember_lately(&mut self, pid: u32, still: &[Descriptor], now: Instant) {
+    /// Remembers for a moment what a process was seen to hold, but for what it still does.
+    fn remember_lately(&mut self, pid: u32, still: Option<&Scanned>) {
         let Some(known) = self.processes.get(&pid).map(|known| &known.scanned) else {
             return;
         };
@@ -191,11 +312,12 @@ impl Index {
         if known.sockets.len() > MAX_LATELY_OF_ONE {
             return;
         }
-        let is_still = |inode| still.iter().any(|socket| socket.inode == inode);
-        let inodes = known.sockets.iter().map(|socket| socket.inode);
+        let is_still = |inode| still.is_some_and(|still| still.holds(inode));
+        let inodes = known.all().map(|(_, socket)| socket.inode);
         let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
+        let seen = known.began;
         for inode in closed {
-            self.memory.add_lately(inode, Arc::clone(&process), now);
+            self.memory.add_lately(inode, Arc::clone(&process), seen);
         }
     }
 
@@ -203,25 +325,32 @@ impl Index {
         let Some(known) = self.processes.remove(&pid) else {
             return;
         };
-        for descriptor in &known.scanned.sockets {
+        for (_, descriptor) in known.scanned.all() {
             self.remove_holder(descriptor.inode, pid);
         }
     }
 
     /// Forgets all processes but these, which must be sorted.
-    pub(super) fn forget_all_but(&mut self, alive: &[u32], now: Instant) {
+    pub(super) fn forget_all_but(&mut self, alive: &[u32]) {
         let known = self.processes.keys().copied();
         let gone: Vec<u32> = known
             .filter(|pid| alive.binary_search(pid).is_err())
             .collect();
         for pid in gone {
-            self.forget_gone(pid, now);
+            self.forget_gone(pid);
         }
     }
 
-    /// Whether there are processes whose descriptors may not be read.
-    pub(super) fn has_hidden(&self) -> bool {
-        self.processes.values().any(|known| known.scanned.is_hidden)
+    /// Whether there are processes of which some descriptors were not read, or may not be.
+    pub(super) fn has_gaps(&self) -> bool {
+        let mut all = self.processes.values();
+        all.any(|known| known.scanned.is_hidden || known.scanned.is_cut)
+    }
+
+    /// Where a process has descriptors beside its own table, as far as that is known.
+    pub(super) fn tables(&self, pid: u32) -> Vec<Table> {
+        let known = self.scanned(pid);
+        known.map_or_else(Vec::new, |known| known.tables.clone())
     }
 
     pub(super) fn count(&self) -> usize {
@@ -242,14 +371,15 @@ impl Index {
         let pids = self.by_inode.get(&inode).map_or(&[][..], Pids::as_slice);
         let holder = |pid: u32| {
             let known = self.processes.get(&pid)?;
-            let mut sockets = known.scanned.sockets.iter();
-            let found = sockets.find(|socket| socket.inode == inode)?;
+            let mut sockets = known.scanned.all();
+            let (table, found) = sockets.find(|(_, socket)| socket.inode == inode)?;
             let added = self
                 .added
                 .filter(|added| (added.pid, added.inode) == (pid, inode));
             Some(Holder {
                 pid,
                 descriptor: found.number,
+                table,
                 look: added.map_or(known.number, |added| added.look.max(known.number)),
             })
         };
@@ -279,16 +409,29 @@ impl Index {
         known.process.clone().filter(|_| is_same)
     }
 
-    /// Whether a look at everything found nobody who holds this socket.
-    pub(super) fn is_orphan(&self, inode: u32) -> bool {
-        self.orphans.contains(&inode)
+    /// Whether a look at everything found nobody who holds this socket, so that it need not be
+    /// looked for again.
+    pub(super) fn is_orphan(&self, inode: u32, now: Instant) -> bool {
+        let is_known =
+            |orphan: &Orphan| orphan.is_settled || now.duration_since(orphan.since) < UNSURE_FOR;
+        self.orphans.get(&inode).is_some_and(is_known)
     }
 
-    pub(super) fn add_orphan(&mut self, inode: u32) {
+    /// Whether nobody holds this socket: it was looked for everywhere, and nothing was hidden.
+    pub(super) fn is_nobodys(&self, inode: u32) -> bool {
+        self.orphans.get(&inode).is_some_and(|one| one.is_sure)
+    }
+
+    /// Whether something failed when this socket was looked for.
+    pub(super) fn is_search_failed(&self, inode: u32) -> bool {
+        self.orphans.get(&inode).is_some_and(|one| one.is_failed)
+    }
+
+    pub(super) fn add_orphan(&mut self, inode: u32, orphan: Orphan) {
         if self.orphans.len() >= MAX_ORPHANS {
             self.orphans.clear();
         }
-        self.orphans.insert(inode);
+        self.orphans.insert(inode, orphan);
     }
 }
 
@@ -346,11 +489,16 @@ mod tests {
         };
         Scanned {
             mark,
+            began: Instant::now(),
             sockets: sockets.iter().map(descriptor).collect(),
+            nameless: Vec::new(),
+            tables: Vec::new(),
+            elsewhere: Vec::new(),
             executable: None,
             name: String::new(),
             process: Some(Arc::new(Process::new(1, "one"))),
             is_hidden: false,
+            is_cut: false,
         }
     }
 
@@ -364,9 +512,9 @@ mod tests {
     fn a_socket_takes_the_place_of_the_one_before() {
         let (mut index, mark, now) = (Index::default(), mark(), Instant::now());
         let added = |inode, number| (Descriptor { inode, number }, 9);
-        assert!(!index.add_socket(1, mark, added(50, 4), now));
-        index.put(1, 1, scanned(mark, &[(10, 3), (20, 4), (20, 5)]), now);
-        assert!(index.add_socket(1, mark, added(30, 3), now));
+        assert!(!index.add_socket(1, mark, added(50, 4)));
+        index.put(1, 1, scanned(mark, &[(10, 3), (20, 4), (20, 5)]));
+        assert!(index.add_socket(1, mark, added(30, 3)));
         assert_eq!(index.holders(30)[0].descriptor, 3);
         // Seen later than what is known of the others.
         assert_eq!(
@@ -376,13 +524,13 @@ mod tests {
         assert!(index.holders(10).is_empty());
         assert_eq!(index.memory.lately(10, now)[0].pid, 1);
         // The other descriptor still stands for it.
-        assert!(index.add_socket(1, mark, added(40, 4), now));
+        assert!(index.add_socket(1, mark, added(40, 4)));
         assert_eq!(index.holders(20)[0].descriptor, 5);
-        assert!(index.add_socket(1, mark, added(50, 6), now));
+        assert!(index.add_socket(1, mark, added(50, 6)));
         assert_eq!(index.holders(50)[0].descriptor, 6);
         // What was not looked at has to be.
         assert!(!index.scanned(1).unwrap().mark.is_same(mark));
-        index.forget_gone(1, now);
+        index.forget_gone(1);
         assert!(
             [20, 30, 40, 50]
                 .into_iter()

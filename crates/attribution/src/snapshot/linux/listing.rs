@@ -33,8 +33,9 @@ pub(super) struct Listing {
 }
 
 /// What is listed at a time; what takes longest first.
-const PARTS: [(Protocol, Which); 5] = [
+const PARTS: [(Protocol, Which); 6] = [
     (Protocol::Tcp, Which::Connections),
+    (Protocol::Tcp, Which::Bound),
     (Protocol::Tcp, Which::Listeners),
     (Protocol::Udp, Which::All),
     (Protocol::UdpLite, Which::All),
@@ -187,7 +188,7 @@ impl LinuxTable {
             listed.and(others.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into())))
         });
         if let Some(checks) = work.checks.into_inner() {
-            holders.look_at_changed(checks, 0, scratch);
+            holders.look_at_changed(checks, None, scratch);
         }
         listed
     }
@@ -216,9 +217,9 @@ impl LinuxTable {
         let asked = Instant::now();
         // After the lists: who holds none of them then has to be looked at only once.
         if self.holders.is_empty() {
-            self.holders.scan_all(0, &mut self.scratch);
+            self.holders.scan_all(None, &mut self.scratch);
         } else if !self.holders.are_many() {
-            self.holders.refresh(0, &mut self.scratch);
+            self.holders.refresh(None, &mut self.scratch);
         }
         let since = (first_look, self.holders.young_since());
         let mut all = Vec::with_capacity(places.len());
@@ -268,7 +269,13 @@ impl Looker<'_> {
             }
             Err(Count::None) => {
                 let wanted = found.wanted();
-                self.holders.all(&wanted, self.asked, self.scratch, || true)
+                let holders = self.holders;
+                let processes = holders.all(&wanted, self.asked, self.scratch, || true);
+                // That nobody has one which was closed meanwhile says nothing.
+                if processes.is_empty() && !sockets::is_open(self.sockets, protocol, found) {
+                    return Verdict::Unknown(Reason::Gone);
+                }
+                processes
             }
         };
         let processes = self.without_gone(protocol, found, processes);

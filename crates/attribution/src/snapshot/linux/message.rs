@@ -101,7 +101,10 @@ pub(super) enum Which {
     /// Those with this local port that wait for peers: listeners, or datagram sockets
     /// of any kind. That is fast: the kernel keeps them in short lists.
     Waiting(u16),
-    /// Those with this local port. The kernel walks its table of connections.
+    /// TCP sockets that have an address and do nothing with it (`TCPF_BOUND_INACTIVE`), which
+    /// the kernel lists since Linux 6.8: it walks its table of all ports for them.
+    Bound,
+    /// Those with this local port. The kernel walks its tables of connections and of all ports.
     OnPort(u16),
 }
 
@@ -109,16 +112,19 @@ impl Which {
     /// A bit for each state (`idiag_states`).
     const fn states(self, protocol: Protocol) -> u32 {
         const LISTEN: u32 = 1 << 10;
+        const BOUND: u32 = 1 << 13;
         match (self, protocol) {
             (Self::Waiting(_) | Self::Listeners, Protocol::Tcp) => LISTEN,
             (Self::Connections, _) => ALL_STATES & !LISTEN,
+            (Self::Bound, Protocol::Tcp) => BOUND,
+            (Self::OnPort(_), Protocol::Tcp) => ALL_STATES | BOUND,
             _ => ALL_STATES,
         }
     }
 
     const fn port(self) -> u16 {
         match self {
-            Self::All | Self::Connections | Self::Listeners => 0,
+            Self::All | Self::Connections | Self::Listeners | Self::Bound => 0,
             Self::Waiting(port) | Self::OnPort(port) => port,
         }
     }
@@ -298,6 +304,7 @@ pub(super) const fn state(number: u8) -> Option<SocketState> {
         9 => SocketState::LastAck,
         10 => SocketState::Listen,
         11 => SocketState::Closing,
+        13 => SocketState::Bound,
         _ => return None,
     })
 }

@@ -18,6 +18,7 @@ mod glance;
 mod hash;
 mod holders;
 mod index;
+mod kcmp;
 mod listeners;
 mod listing;
 mod lookout;
@@ -30,6 +31,7 @@ mod proc;
 mod proc_net;
 mod process_reader;
 mod purse;
+mod ring;
 mod sockets;
 mod source;
 mod stat;
@@ -305,7 +307,7 @@ impl SocketTable for LinuxTable {
 
     fn glance(&mut self) -> Option<Box<dyn Glance>> {
         // All that was there before the first packet is known then.
-        self.holders.refresh(0, &mut self.scratch);
+        self.holders.refresh(None, &mut self.scratch);
         let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
         let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
         let others = self.namespaces.as_mut().map(|namespaces| {

@@ -6,18 +6,19 @@
 //! An open socket keeps its namespace from going away, so they are closed as soon as
 //! nothing else is found to be there, and when no question comes for a while.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::addresses::Addresses;
 use super::proc::{NamespaceId, Proc, Scratch};
+use super::purse::Purse;
 use super::source::Sockets;
 use crate::NetworkNamespace;
 
@@ -25,6 +26,13 @@ use crate::NetworkNamespace;
 const NAMED: &str = "/run/netns";
 /// Namespaces that are kept open.
 const MAX: usize = 1_024;
+/// What may be spent at once on the threads of processes, and which part of the time is given
+/// back.
+const PURSE: Duration = Duration::from_millis(250);
+const SHARE: u32 = 8;
+/// How long it is taken for granted that none of so many threads of a process has entered
+/// another namespace, where nothing makes that likely.
+const STAYS: Duration = Duration::from_secs(5);
 
 /// All of them but the one in which questions are asked.
 #[derive(Debug)]
@@ -38,6 +46,11 @@ pub(super) struct Namespaces {
     shared: Option<Shared>,
     /// Whether there are some that may not be entered, or may be.
     hides_some: bool,
+    /// How many threads processes had when all were looked at, and when that was.
+    threads: HashMap<u32, (u64, Instant)>,
+    purse: Purse,
+    /// Whether there was no time for some threads.
+    is_cut: bool,
 }
 
 /// One of them, open.
@@ -47,6 +60,8 @@ pub(super) struct Namespace {
     pub(super) public: Arc<NetworkNamespace>,
     pub(super) sockets: Sockets,
     pub(super) addresses: Addresses,
+    /// By which thread it was found, by process and id, if only threads are in it.
+    thread: Option<(u32, u32)>,
 }
 
 /// What other threads may ask in. They hold none of it for longer than a question, so
@@ -58,6 +73,7 @@ pub(super) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 struct Found {
     file: Option<OwnedFd>,
     name: Option<String>,
+    thread: Option<(u32, u32)>,
 }
 
 impl Namespaces {
@@ -74,6 +90,9 @@ impl Namespaces {
             may_enter,
             shared: None,
             hides_some: !may_enter,
+            threads: HashMap::new(),
+            purse: Purse::full(PURSE, SHARE, Instant::now()),
+            is_cut: false,
         })
     }
 
@@ -108,6 +127,9 @@ impl Namespaces {
         let is_there = self.others.iter_mut().any(|o| o.addresses.contains(ip));
         if !is_there && !self.is_searched_since(since) {
             self.search(proc, scratch);
+            if !self.others.iter_mut().any(|o| o.addresses.contains(ip)) {
+                self.search_threads(proc, scratch, since);
+            }
         }
         let others = self.others.iter_mut();
         others
@@ -117,7 +139,8 @@ impl Namespaces {
 
     /// Whether one that was there at that time would be known.
     pub(super) fn is_searched_since(&self, time: Instant) -> bool {
-        !self.may_enter || self.searched.is_some_and(|searched| searched >= time)
+        let is_since = self.searched.is_some_and(|searched| searched >= time);
+        !self.may_enter || (is_since && !self.is_cut)
     }
 
     /// Whether an address that no namespace is known to have may be that of one which
@@ -169,14 +192,103 @@ impl Namespaces {
         self.hides_some = false;
         let mut found = self.of_processes(proc, scratch);
         self.add_named(&mut found);
+        self.add_known_threads(&mut found, proc);
         self.others.retain(|other| found.contains_key(&other.id));
         self.retain_shared(|id| found.contains_key(&id));
         for (id, found) in found {
             let known = self.others.iter_mut().find(|other| other.id == id);
-            match known {
-                Some(known) if known.public.name == found.name => {}
-                Some(known) => known.public = public(id, found.name),
-                None => self.add(id, found),
+            let Some(known) = known else {
+                self.add(id, found);
+                continue;
+            };
+            known.thread = found.thread;
+            if known.public.name != found.name {
+                known.public = public(id, found.name);
+            }
+        }
+        let now = Instant::now();
+        let since = now.checked_sub(STAYS).unwrap_or(now);
+        self.search_threads(proc, scratch, since);
+    }
+
+    /// Adds those in which a single thread is known to be, if it still is.
+    fn add_known_threads(&self, found: &mut HashMap<NamespaceId, Found>, proc: &Proc) {
+        for other in &self.others {
+            let Some((pid, thread)) = other.thread else {
+                continue;
+            };
+            let now = proc.namespace_of_thread(pid, thread);
+            if now.is_ok_and(|now| now == other.id) {
+                found.entry(other.id).or_insert(Found {
+                    file: None,
+                    name: None,
+                    thread: other.thread,
+                });
+            }
+        }
+    }
+
+    /// Finds those that single threads have entered (setns(2)), as long as there is time: of
+    /// processes that have other threads than when they were looked at, or were not since then.
+    fn search_threads(&mut self, proc: &Proc, scratch: &mut Scratch, since: Instant) {
+        self.is_cut = false;
+        let Ok(pids) = proc.pids(scratch) else {
+            return;
+        };
+        let alive: HashSet<u32> = pids.iter().copied().collect();
+        self.threads.retain(|pid, _| alive.contains(pid));
+        for pid in pids {
+            let now = Instant::now();
+            let threads = proc.threads(pid).unwrap_or_default();
+            let is_known = |known: &(u64, Instant)| known.0 == threads && known.1 >= since;
+            if threads <= 1 || self.threads.get(&pid).is_some_and(is_known) {
+                continue;
+            }
+            if !self.purse.has_any(now) {
+                self.is_cut = true;
+                return;
+            }
+            self.search_threads_of(pid, proc, scratch);
+            self.threads.insert(pid, (threads, now));
+            self.purse.spend(now.elapsed());
+        }
+    }
+
+    fn search_threads_of(&mut self, pid: u32, proc: &Proc, scratch: &mut Scratch) {
+        let mut threads = Vec::new();
+        let listed = proc.process(pid).and_then(|folder| {
+            Proc::each_thread(&folder, scratch, |thread| {
+                threads.push(thread);
+                true
+            })
+        });
+        if let Err(error) = listed {
+            tracing::trace!(%error, pid, "threads are not listed");
+        }
+        let mut last = None;
+        for thread in threads.into_iter().filter(|thread| *thread != pid) {
+            let id = proc.namespace_of_thread(pid, thread);
+            let Ok(id) = id else {
+                continue;
+            };
+            let is_known = |id| self.others.iter().any(|other| other.id == id);
+            if id == self.own || last == Some(id) || is_known(id) {
+                continue;
+            }
+            last = Some(id);
+            let file = proc.open_namespace_of_thread(pid, thread);
+            let file = file
+                .ok()
+                .filter(|file| NamespaceId::of(file).is_ok_and(|f| f == id));
+            if file.is_some() {
+                self.add(
+                    id,
+                    Found {
+                        file,
+                        name: None,
+                        thread: Some((pid, thread)),
+                    },
+                );
             }
         }
     }
@@ -204,6 +316,7 @@ impl Namespaces {
             public: Arc::clone(&public),
             sockets,
             addresses,
+            thread: found.thread,
         });
         self.others.extend(opened.next());
         if let Some(shared) = &self.shared {
@@ -212,8 +325,11 @@ impl Namespaces {
     }
 
     fn of_processes(&mut self, proc: &Proc, scratch: &mut Scratch) -> HashMap<NamespaceId, Found> {
-        let mut pids = Vec::new();
-        proc.pids(scratch, &mut pids);
+        let pids = proc.pids(scratch).unwrap_or_else(|error| {
+            tracing::debug!(%error, "namespaces of processes are not found");
+            self.hides_some = true;
+            Vec::new()
+        });
         let mut found = HashMap::new();
         for pid in pids {
             match proc.network_namespace(pid) {
@@ -231,7 +347,8 @@ impl Namespaces {
                         }
                         file
                     };
-                    found.insert(id, Found { file, name: None });
+                    let (name, thread) = (None, None);
+                    found.insert(id, Found { file, name, thread });
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.hides_some = true;
@@ -256,7 +373,11 @@ impl Namespaces {
             match NamespaceId::of(&file) {
                 Ok(id) if id != self.own => {
                     let file = Some(file);
-                    let known = found.entry(id).or_insert(Found { file, name: None });
+                    let known = found.entry(id).or_insert(Found {
+                        file,
+                        name: None,
+                        thread: None,
+                    });
                     known.name = name;
                 }
                 _ => {}

@@ -1,16 +1,21 @@
 //! The process file system, read with buffers that are used again.
 
+mod tables;
+
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, openat, statat};
-use rustix::io::Errno;
+
+use rustix::thread::CapabilitySet;
 
 use super::stat;
+pub(super) use tables::{Listed, Part, Table};
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -40,6 +45,21 @@ pub(super) struct Proc {
     load: Option<OwnedFd>,
     /// Whether sizes of descriptor folders are taken for what they are.
     counts: bool,
+    /// Let go of when no more files may be opened.
+    spare: Mutex<Option<Vec<OwnedFd>>>,
+}
+
+/// Descriptors that a look at a process needs at a time.
+const SPARE: usize = 3;
+
+/// See [`Proc::make_room`].
+#[derive(Debug)]
+pub(super) struct Room<'a>(&'a Proc);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.keep_spare();
+    }
 }
 
 /// Changes when a process opens or closes something, or is another one.
@@ -60,6 +80,11 @@ impl Mark {
     /// Whether two looks with these marks found the same, as far as marks tell.
     pub(super) fn is_same(self, other: Self) -> bool {
         self.descriptors.is_some() && self == other
+    }
+
+    /// Whether no descriptor is open, if that is told.
+    pub(super) fn has_none(self) -> bool {
+        self.descriptors.is_none_or(|count| count == 0)
     }
 
     /// As of a look that did not read all descriptors.
@@ -113,7 +138,9 @@ impl Proc {
             root,
             load,
             counts: false,
+            spare: Mutex::default(),
         };
+        proc.keep_spare();
         // This process has some open.
         let own = proc.stat(format_args!("self/fd"));
         proc.counts = counts && own.is_ok_and(|own| own.st_size > 0);
@@ -129,6 +156,32 @@ impl Proc {
         namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
     }
 
+    /// Whether this process may see all that is listed, as far as privileges go: root in the
+    /// first user namespace (`PROC_USER_INIT_INO`) who may look into any process. Where `/proc`
+    /// is mounted with `hidepid`, others are not even listed without that.
+    pub(super) fn hides_nothing(&self) -> bool {
+        const FIRST: u64 = 0xEFFF_FFFD;
+        let namespace = self.stat(format_args!("self/ns/user"));
+        let may_look = rustix::thread::capabilities(None)
+            .is_ok_and(|all| all.effective.contains(CapabilitySet::SYS_PTRACE));
+        may_look && namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+    }
+
+    /// Lets go of the descriptors that are kept for when no more may be opened, until what this
+    /// returns is dropped.
+    pub(super) fn make_room(&self) -> Room<'_> {
+        let kept = lock(&self.spare).take();
+        drop(kept);
+        Room(self)
+    }
+
+    /// Opens what is kept for when no more may be opened.
+    fn keep_spare(&self) {
+        let open = || openat(&self.root, c".", OFlags::PATH | FOLDER, Mode::empty());
+        let spare: rustix::io::Result<Vec<OwnedFd>> = (0..SPARE).map(|_| open()).collect();
+        *lock(&self.spare) = spare.ok();
+    }
+
     /// The newest id of a process or thread.
     pub(super) fn newest_id(&self) -> Option<u32> {
         let mut buffer = [0; 128];
@@ -137,16 +190,15 @@ impl Proc {
     }
 
     /// All processes, in no order.
-    pub(super) fn pids(&self, scratch: &mut Scratch, pids: &mut Vec<u32>) {
-        pids.clear();
+    pub(super) fn pids(&self, scratch: &mut Scratch) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
         // A folder is read from its start only once.
-        let Ok(folder) = openat(&self.root, c".", FOLDER, Mode::empty()) else {
-            return;
-        };
+        let folder = openat(&self.root, c".", FOLDER, Mode::empty())?;
         for_each_number(&folder, &mut scratch.entries, |pid, _| {
             pids.push(pid);
             true
-        });
+        })?;
+        Ok(pids)
     }
 
     /// Opens the folder of a process. It stands for that process also when its pid is
@@ -186,6 +238,12 @@ impl Proc {
         Some((stat.st_dev, stat.st_ino))
     }
 
+    /// The same, given with its folder.
+    pub(super) fn executable_in(folder: &OwnedFd) -> Option<(u64, u64)> {
+        let stat = statat(folder, c"exe", AtFlags::empty()).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
     /// The network namespace of this thread.
     pub(super) fn own_network_namespace(&self) -> io::Result<NamespaceId> {
         let stat = self.stat(format_args!("thread-self/ns/net"))?;
@@ -198,43 +256,24 @@ impl Proc {
         Ok(NamespaceId::from_stat(&stat))
     }
 
+    /// The network namespace of a thread of a process.
+    pub(super) fn namespace_of_thread(&self, pid: u32, thread: u32) -> io::Result<NamespaceId> {
+        let stat = self.stat(format_args!("{pid}/task/{thread}/ns/net"))?;
+        Ok(NamespaceId::from_stat(&stat))
+    }
+
+    /// Opens the network namespace of a thread of a process, to enter it.
+    pub(super) fn open_namespace_of_thread(&self, pid: u32, thread: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let name = Name::new(format_args!("{pid}/task/{thread}/ns/net"));
+        Ok(openat(&self.root, name.as_c_str(), flags, Mode::empty())?)
+    }
+
     /// Opens the network namespace of a process, to enter it.
     pub(super) fn open_network_namespace(&self, pid: u32) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let name = Name::new(format_args!("{pid}/ns/net"));
         Ok(openat(&self.root, name.as_c_str(), flags, Mode::empty())?)
-    }
-
-    /// Reads which descriptors of a process are sockets.
-    pub(super) fn sockets(
-        &self,
-        process: &OwnedFd,
-        scratch: &mut Scratch,
-    ) -> io::Result<(Mark, Vec<Descriptor>)> {
-        let folder = openat(process, c"fd", FOLDER, Mode::empty())?;
-        // Before the entries: what opens while they are read changes the next mark.
-        let mark = self.mark_of(&rustix::fs::fstat(&folder)?);
-        let mut sockets = Vec::new();
-        let mut left = mark.descriptors.unwrap_or(i64::MAX);
-        let (mut is_told, mut is_denied) = (false, false);
-        for_each_number(&folder, &mut scratch.entries, |number, name| {
-            left -= 1;
-            let stat = statat(&folder, name, AtFlags::empty());
-            is_told |= stat.is_ok();
-            is_denied |= matches!(stat, Err(Errno::ACCESS | Errno::PERM));
-            if let Some(inode) = stat.ok().as_ref().and_then(socket_inode) {
-                sockets.push(Descriptor { inode, number });
-            }
-            // All that were counted: there is no need to be told of the end.
-            left > 0
-        });
-        if is_denied && !is_told {
-            // They may be listed and not followed: the one is a question of files, the other of
-            // `ptrace_may_access`, which a security module can refuse to root. (Of single ones,
-            // it is a file system that does.)
-            return Err(Errno::ACCESS.into());
-        }
-        Ok((mark, sockets))
     }
 
     fn stat(&self, name: fmt::Arguments<'_>) -> rustix::io::Result<Stat> {
@@ -248,6 +287,11 @@ impl Proc {
             owner: stat.st_uid,
         }
     }
+}
+
+/// What is guarded is whole between calls, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads a small file into the buffer of the scratch, at most `max` bytes.
@@ -302,18 +346,20 @@ fn for_each_number(
     folder: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
     mut take: impl FnMut(u32, &CStr) -> bool,
-) {
+) -> io::Result<()> {
     let mut entries = RawDir::new(folder, buffer);
     let mut is_more = true;
     while is_more || !entries.is_buffer_empty() {
-        let Some(Ok(entry)) = entries.next() else {
-            return;
+        let entry = match entries.next() {
+            None => return Ok(()),
+            Some(entry) => entry?,
         };
         let name = entry.file_name();
         if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) {
             is_more = take(number, name);
         }
     }
+    Ok(())
 }
 
 fn socket_inode(stat: &Stat) -> Option<u32> {
@@ -323,18 +369,18 @@ fn socket_inode(stat: &Stat) -> Option<u32> {
 
 /// A path of numbers and short words, without an allocation.
 struct Name {
-    bytes: [u8; 40],
+    bytes: [u8; 48],
     length: usize,
 }
 
 impl Name {
     fn new(text: fmt::Arguments<'_>) -> Self {
         let mut name = Self {
-            bytes: [0; 40],
+            bytes: [0; 48],
             length: 0,
         };
         let written = name.write_fmt(text);
-        debug_assert!(written.is_ok(), "two numbers and a word fit");
+        debug_assert!(written.is_ok(), "three numbers and some words fit");
         name
     }
 
@@ -381,8 +427,7 @@ mod tests {
     fn who_may_be_listed_and_not_looked_at_is_hidden() {
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
         let mut scratch = Scratch::default();
-        let mut all = Vec::new();
-        proc.pids(&mut scratch, &mut all);
+        let all = proc.pids(&mut scratch).unwrap();
         assert!(all.contains(&std::process::id()));
         for pid in all {
             let before = tells_none(pid);

@@ -236,7 +236,14 @@ fn listed(sockets: &mut Sockets, query: &SocketQuery, which: Which) -> io::Resul
 /// Those of a list that fit best.
 fn chosen(query: &SocketQuery, found: Vec<DiagSocket>) -> Candidates {
     let ends = |socket: &DiagSocket| socket.ends(query.protocol());
-    let Some((matched, fitting)) = fitting(query, found, ends) else {
+    let is_idle = |socket: &DiagSocket| socket.state == Some(SocketState::Bound);
+    let (idle, used): (Vec<_>, Vec<_>) = found.into_iter().partition(is_idle);
+    let best = fitting(query, used, ends).or_else(|| {
+        // Nobody's packets are its own.
+        let idle = query.remote().is_none().then_some(idle)?;
+        fitting(query, idle, ends)
+    });
+    let Some((matched, fitting)) = best else {
         return Candidates::None;
     };
     let is_open = |socket: &DiagSocket| socket.inode != 0;

@@ -161,6 +161,13 @@ impl Sockets {
             Some(diag) => diag.dump(protocol, which, sockets)?,
             None => false,
         };
+        if protocol == Protocol::Tcp {
+            // What is closed is listed only if it is bound, and listed as what it is to the
+            // kernel (`inet_diag_dump_icsk` in `net/ipv4/inet_diag.c`).
+            let listed = sockets.iter_mut().skip(start);
+            let closed = listed.filter(|one| one.state == Some(SocketState::Closed));
+            closed.for_each(|one| one.state = Some(SocketState::Bound));
+        }
         match &mut self.files {
             Some(files) if !is_told => files.list(protocol, which, sockets),
             Some(_) => Ok(()),
@@ -206,12 +213,17 @@ impl Files {
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<()> {
         let start = sockets.len();
+        if which == Which::Bound {
+            return Ok(());
+        }
         proc_net::read(&self.proc, protocol, &mut self.scratch, sockets)?;
         let listens = |socket: &DiagSocket| socket.state == Some(SocketState::Listen);
         let is_wanted = |socket: &DiagSocket| match which {
             Which::All => true,
             Which::Connections => !listens(socket),
             Which::Listeners => listens(socket),
+            // They are not in these lists.
+            Which::Bound => false,
             Which::OnPort(port) => socket.local.port() == port,
             Which::Waiting(port) => {
                 let waits = protocol != Protocol::Tcp || listens(socket);

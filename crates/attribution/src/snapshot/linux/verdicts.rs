@@ -96,8 +96,12 @@ pub(super) fn verdict(
     if let Some(named) = named(processes) {
         return named;
     }
+    // Who holds it may be among those that could not be looked at.
+    if holders.is_search_failed(socket.inode) {
+        return Verdict::Unknown(Reason::Failed);
+    }
     // Those of the kernel itself are root's.
-    if is_all && socket.uid == 0 && holders.sees_all() {
+    if is_all && socket.uid == 0 && holders.is_nobodys(socket.inode) {
         return Verdict::Unknown(Reason::Kernel);
     }
     Verdict::Partial {

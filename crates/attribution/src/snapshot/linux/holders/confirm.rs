@@ -2,7 +2,7 @@
 
 use super::Holders;
 use crate::Process;
-use crate::snapshot::linux::proc::Scratch;
+use crate::snapshot::linux::proc::{Part, Scratch};
 
 impl Holders {
     /// Whether a process that was named still holds the socket with an inode, and executes what
@@ -14,10 +14,13 @@ impl Holders {
         scratch: &mut Scratch,
     ) -> bool {
         let pid = process.pid;
-        if self.is_as_known(pid) && self.is_where_known(pid, inode) {
+        let since = self.next_look();
+        if self.is_as_known(pid) && self.is_where_known(pid, inode, since) {
             return self.is_still(process);
         }
-        self.scan(pid, scratch) && self.is_where_known(pid, inode) && self.is_still(process)
+        self.scan(pid, Part::End, scratch).is_ok()
+            && self.is_where_known(pid, inode, since)
+            && self.is_still(process)
     }
 
     /// Whether it is the process that was looked at last under this id, and executes the same.
@@ -28,10 +31,10 @@ impl Holders {
         is_same && !self.executes_another(pid)
     }
 
-    fn is_where_known(&self, pid: u32, inode: u32) -> bool {
+    fn is_where_known(&self, pid: u32, inode: u32, since: u64) -> bool {
         let holders = self.index().holders(inode);
         let mut held = holders.iter().filter(|holder| holder.pid == pid);
-        held.any(|holder| self.proc.socket(pid, holder.descriptor) == Some(inode))
+        held.any(|holder| self.is_seen(inode, holder, since))
     }
 
     /// Whether what was looked at last is what was named.

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::looks::Look;
+use super::looks::{Look, Miss};
 use super::{Holders, Kind, Wanted};
 use crate::snapshot::linux::facts;
 use crate::snapshot::linux::index::Scanned;
-use crate::snapshot::linux::proc::{Descriptor, Scratch};
+use crate::snapshot::linux::proc::{Descriptor, Part, Scratch, Table};
 
 impl Holders {
     /// Looks where a socket is most likely held, until it is found: in the order of what that
@@ -53,10 +53,18 @@ impl Holders {
     fn look_at_new(&self, wanted: &Wanted, scratch: &mut Scratch) {
         /// Folders that are open at a time.
         const MAX_OPEN: usize = 32;
-        let mut looks = Vec::new();
+        let mut looks: Vec<Look> = Vec::new();
         while let Some(id) = self.take_new() {
+            let mut looked = self.look(id, Part::End, scratch);
+            if let Err(Miss::Failed(_)) = looked {
+                // There is room for fewer open files.
+                while let Some(look) = looks.pop() {
+                    self.take_in_new(look, wanted, scratch);
+                }
+                looked = self.look(id, Part::End, scratch);
+            }
             // Most have ended by now.
-            let Some(look) = self.look(id, scratch) else {
+            let Ok(look) = looked else {
                 self.index().likely.remove_new(id);
                 continue;
             };
@@ -107,6 +115,7 @@ impl Holders {
         let Some(pid) = facts::leader(&look.folder, scratch) else {
             return;
         };
+        let is_held = look.holds(wanted.inode);
         if pid == look.pid {
             let mut index = self.index();
             if let Some(descriptor) = look.descriptor_of(wanted.inode) {
@@ -114,10 +123,28 @@ impl Holders {
             }
             index.likely.add_young(pid, Instant::now());
             drop(index);
-            self.take_in(look, scratch);
-        } else if look.holds(wanted.inode) || self.index().scanned(pid).is_none() {
-            self.scan(pid, scratch);
+            drop(self.take_in(look, scratch));
+        } else if is_held || self.index().scanned(pid).is_none() {
+            let id = look.pid;
+            drop(look);
+            drop(self.scan(pid, Part::End, scratch));
+            // The thread may have descriptors of its own.
+            if is_held && !self.is_held(wanted) {
+                self.scan_thread(pid, id, scratch);
+            }
         }
+    }
+
+    /// Looks at a process and at a table that a thread of it has.
+    fn scan_thread(&self, pid: u32, thread: u32, scratch: &mut Scratch) {
+        let looked = self.look(pid, Part::End, scratch);
+        let taken = looked.and_then(|look| {
+            let mut tables = self.index().tables(pid);
+            tables.push(Table::Thread(thread));
+            let others = self.read_others(&look.folder, &tables, Part::End, scratch);
+            self.take_in(look.with_others(others), scratch)
+        });
+        drop(taken.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
     }
 
     /// Looks where sockets were found last: a descriptor that was closed is the next
@@ -134,7 +161,7 @@ impl Holders {
         };
         let inode = wanted.inode;
         self.add_socket(pid, Descriptor { inode, number }) || {
-            self.scan(pid, scratch);
+            drop(self.scan(pid, Part::End, scratch));
             self.is_held(wanted)
         }
     }
@@ -155,7 +182,7 @@ impl Holders {
         };
         for id in new {
             if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
-                if let Some(look) = self.look(id, scratch) {
+                if let Ok(look) = self.look(id, Part::End, scratch) {
                     self.take_in_new(look, wanted, scratch);
                 }
             } else if self.proc.mark(id).is_err() {
@@ -176,7 +203,7 @@ impl Holders {
             // as many descriptors then.
             let has_changed = self.has_changed(pid) || self.executes_another(pid);
             if has_changed {
-                self.scan(pid, scratch);
+                drop(self.scan(pid, Part::End, scratch));
             }
             if self.is_held(wanted) {
                 return;
@@ -188,18 +215,17 @@ impl Holders {
     /// files open for a moment, in place of which it may have a socket by now.
     fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) {
         for pid in young {
-            let has_sockets = |known: &Scanned| !known.sockets.is_empty();
-            if self.index().scanned(pid).is_some_and(has_sockets) {
+            if self.index().scanned(pid).is_some_and(Scanned::holds_any) {
                 continue;
             }
-            self.scan(pid, scratch);
+            drop(self.scan(pid, Part::End, scratch));
             if self.is_held(wanted) {
                 return;
             }
         }
     }
 
-    fn is_held(&self, wanted: &Wanted) -> bool {
+    pub(super) fn is_held(&self, wanted: &Wanted) -> bool {
         !self.index().holders(wanted.inode).is_empty()
     }
 }

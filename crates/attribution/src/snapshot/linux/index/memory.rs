@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::YOUTH;
 use crate::Process;
 use crate::matching::distinct;
 use crate::snapshot::linux::hash::NumberMap;
 
-/// Sockets that were closed, whose holders are remembered for as long as youth lasts.
+/// Sockets that were closed, whose holders are remembered.
 const MAX_LATELY: usize = 1_024;
 /// Connections whose owner is remembered after they were closed, and how long.
 const MAX_CLOSED: usize = 32_768;
@@ -23,11 +22,11 @@ pub(in crate::snapshot::linux) struct Memory {
     closed_order: VecDeque<(u64, Instant)>,
 }
 
-/// A socket that a process held until then.
+/// A socket that a process held then, and does not hold any more.
 #[derive(Debug)]
 struct Lately {
     inode: u32,
-    since: Instant,
+    seen: Instant,
     process: Arc<Process>,
 }
 
@@ -54,21 +53,25 @@ impl Memory {
             .retain(|lately| (lately.process.pid, lately.inode) != (pid, inode));
     }
 
-    pub(super) fn add_lately(&mut self, inode: u32, process: Arc<Process>, since: Instant) {
+    pub(super) fn add_lately(&mut self, inode: u32, process: Arc<Process>, seen: Instant) {
         if self.lately.len() == MAX_LATELY {
             self.lately.pop_front();
         }
         self.lately.push_back(Lately {
             inode,
-            since,
+            seen,
             process,
         });
     }
 
-    /// Who held a socket until it was closed just now, by hand or by exit.
-    pub(in crate::snapshot::linux) fn lately(&self, inode: u32, now: Instant) -> Vec<Arc<Process>> {
-        let is_of =
-            |lately: &&Lately| lately.inode == inode && now.duration_since(lately.since) < YOUTH;
+    /// Who was seen to hold a socket since then, and has closed it, by hand or by exit. Who was
+    /// seen before that may have passed it on before the packet that is asked about.
+    pub(in crate::snapshot::linux) fn lately(
+        &self,
+        inode: u32,
+        since: Instant,
+    ) -> Vec<Arc<Process>> {
+        let is_of = |lately: &&Lately| lately.inode == inode && lately.seen >= since;
         let holders = self.lately.iter().filter(is_of);
         let holders = holders.map(|lately| Arc::clone(&lately.process));
         distinct(holders.collect())
