@@ -248,6 +248,7 @@ enum Step {
 
 impl<F: FnMut(Event)> Worker<F> {
     fn run(mut self) {
+        self.observe();
         loop {
             match self.shared.next_step(self.is_resting) {
                 Step::Tell(events) => events.into_iter().for_each(&mut self.on_event),
@@ -264,6 +265,22 @@ impl<F: FnMut(Event)> Worker<F> {
                 }
                 Step::Stop => return,
             }
+        }
+    }
+
+    /// Reads all sockets before the first question, where the policy can tell only by that
+    /// which of them are new.
+    fn observe(&mut self) {
+        if self.table.tells_remotes() {
+            return;
+        }
+        match self.table.snapshot() {
+            Ok(snapshot) => self
+                .shared
+                .lock()
+                .policy
+                .observe_snapshot(Arc::new(snapshot)),
+            Err(error) => tracing::warn!(%error, "the sockets of before could not be read"),
         }
     }
 

@@ -208,6 +208,7 @@ impl Policy {
             question,
             asked_after: self.statistics.requests,
             before: self.known_before(&question.query),
+            is_before_known: self.last_look.is_some(),
             contested,
             best: None,
             glances: 0,
@@ -215,6 +216,13 @@ impl Policy {
         };
         self.pending.add(waiting, now);
         Lookup::Waiting
+    }
+
+    /// Takes a snapshot that no request asked for. Where the table does not know remote ends,
+    /// one from before the first flow tells new sockets from those that were there.
+    pub fn observe_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.history.record(&snapshot);
+        self.last_look = Some(snapshot);
     }
 
     /// As [`lookup`](Self::lookup), with what a glance at the socket told after the

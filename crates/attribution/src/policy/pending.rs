@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::config::later;
 use super::history::History;
+use super::question::Before;
 use super::{Answer, Opened, PolicyConfig, Question, Waiter};
 use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
@@ -31,6 +32,8 @@ pub(super) struct Waiting {
     pub(super) asked_after: u64,
     /// Who was named for the socket before it asked.
     pub(super) before: Option<Ownership>,
+    /// Whether all sockets had been read when it asked.
+    pub(super) is_before_known: bool,
     /// Another flow's socket may be found in place of its own, by a match no closer
     /// than this.
     pub(super) contested: Option<Match>,
@@ -64,7 +67,10 @@ impl Waiting {
                 return Ownership::unknown(*reason, self.question.seen_at, Source::None);
             }
         };
-        let before = self.before.as_ref();
+        let before = Before {
+            is_known: self.is_before_known,
+            named: self.before.as_ref(),
+        };
         if started_after(found, self.question.seen_at) {
             let Evidence {
                 observed_at,

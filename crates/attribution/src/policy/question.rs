@@ -86,12 +86,12 @@ impl Question {
         }
     }
 
-    /// Whether the socket of `answer` can be the one of this flow, given what a look
-    /// from `before` the flow said and up to which match another flow contests it.
+    /// Whether the socket of `answer` can be the one of this flow, given what was known
+    /// `before` the flow and up to which match another flow contests it.
     pub(super) fn accepts(
         &self,
         answer: &Ownership,
-        before: Option<&Ownership>,
+        before: Before<'_>,
         contested: Option<Match>,
         table_tells_remotes: bool,
     ) -> bool {
@@ -109,12 +109,35 @@ impl Question {
                 matched == Match::LocalEndpoint
                     && !is_told_apart
                     && !contested
-                    && before.is_none_or(|before| names_somebody_else(answer, before))
+                    && before.shows_new(answer)
             }
             (Protocol::Tcp, _) => !contested,
             // Looks around the packet that say the same prove that it was so.
-            _ => !contested || before.is_some_and(|before| before.verdict == answer.verdict),
+            _ => {
+                let is_same = |before: &Ownership| before.verdict == answer.verdict;
+                !contested || before.named.is_some_and(is_same)
+            }
         }
+    }
+}
+
+/// What was known of a local end before a flow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// Whether all sockets were read before. Where they were not, any socket that is found
+    /// later may have been there.
+    pub(super) is_known: bool,
+    /// The processes that had a socket there, if any was found.
+    pub(super) named: Option<&'a Ownership>,
+}
+
+impl Before<'_> {
+    /// Whether the socket of `answer` was not there before.
+    fn shows_new(self, answer: &Ownership) -> bool {
+        self.is_known
+            && self
+                .named
+                .is_none_or(|before| names_somebody_else(answer, before))
     }
 }
 

@@ -75,10 +75,16 @@ impl Driver {
             table_tells_remotes: world.knows == Knows::Everything,
             ..config
         };
+        let clock = Clock::new();
+        let mut policy = Policy::new(config.clone());
+        if !config.table_tells_remotes {
+            let before = world.look(clock.wall(), clock.wall());
+            policy.observe_snapshot(Arc::new(before));
+        }
         Self {
             world,
-            clock: Clock::new(),
-            policy: Policy::new(config.clone()),
+            clock,
+            policy,
             config,
             manners,
             glances: false,

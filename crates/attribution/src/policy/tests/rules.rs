@@ -278,6 +278,26 @@ fn a_shared_local_end_names_nobody_for_connections() {
     check(&heard, &[(3, "not-found", None, false)]);
 }
 
+/// On a host with many connections, another one may have the same local port.
+#[test]
+fn without_remote_ends_a_connection_is_known_only_against_what_was_there_before() {
+    let query = query(Protocol::Tcp, HERE, THERE);
+    let sockets = [tcp(HERE, "one")];
+    for is_known in [false, true] {
+        let mut desk = Desk::new(config(false));
+        if is_known {
+            let now = desk.clock.wall();
+            let nothing = Snapshot::new(Source::Scripted, now, now, Vec::new());
+            desk.policy.observe_snapshot(Arc::new(nothing));
+        }
+        desk.pass(ms(1));
+        desk.ask(1, Opened::ByUs, query);
+        let events = desk.look(&sockets);
+        let is_named = |event: &Event| event.ownership.verdict.is_named();
+        assert_eq!(events.iter().any(is_named), is_known);
+    }
+}
+
 #[test]
 fn a_table_that_tells_remote_ends_tells_connections_apart() {
     let mut desk = Desk::new(config(true));
