@@ -41,6 +41,7 @@ mod config;
 mod history;
 mod pending;
 mod question;
+mod rivals;
 #[cfg(test)]
 mod tests;
 
@@ -194,7 +195,8 @@ impl Policy {
         if self.pending.remove_waiter(waiter).is_some() {
             self.events.retain(|event| event.waiter != waiter);
         }
-        let contested = self.meet_rivals(&question);
+        self.end_replaced(&question);
+        self.pending.note(&question);
         if let Some(known) = self.cache.find(&question, now) {
             self.statistics.from_cache += 1;
             return Lookup::Known(known.clone());
@@ -209,7 +211,10 @@ impl Policy {
             asked_after: self.statistics.requests,
             before: self.known_before(&question.query),
             is_before_known: self.last_look.is_some(),
-            contested,
+            contested_at_start: self
+                .pending
+                .contested_at_start(&question, self.config.table_tells_remotes),
+            number: 0,
             best: None,
             glances: 0,
             ended: false,
@@ -267,7 +272,9 @@ impl Policy {
         now: Instant,
     ) -> Option<Ownership> {
         let (_, waiting) = self.pending.of_waiter(waiter)?;
-        let glance = waiting.judge(&Answer::Found(glance), self.config.table_tells_remotes);
+        let tells_remotes = self.config.table_tells_remotes;
+        let contested = self.pending.contested(waiting, tells_remotes);
+        let glance = waiting.judge(&Answer::Found(glance), contested, tells_remotes);
         let best = waiting.best.as_ref();
         let improves = !matches!(glance.verdict, Verdict::Unknown(_))
             && best.is_none_or(|best| glance.is_better_than(best));
@@ -438,7 +445,9 @@ impl Policy {
         let Some((pending, waiting)) = self.pending.of_waiter(waiter) else {
             return;
         };
-        let mut offered = waiting.judge(answer, self.config.table_tells_remotes);
+        let tells_remotes = self.config.table_tells_remotes;
+        let contested = self.pending.contested(waiting, tells_remotes);
+        let mut offered = waiting.judge(answer, contested, tells_remotes);
         let is_miss = matches!(
             offered.verdict,
             Verdict::Unknown(Reason::NotFound | Reason::Gone | Reason::Failed)
@@ -448,7 +457,7 @@ impl Policy {
             let for_endpoint = self.is_bound_to_endpoint(query.protocol());
             self.cache
                 .learn(query, &offered, *seen_at, for_endpoint, now);
-        } else if is_miss && let Some(found) = waiting.recall(&self.history) {
+        } else if is_miss && let Some(found) = waiting.recall(&self.history, contested) {
             self.statistics.from_history += 1;
             offered = found;
         }
@@ -458,7 +467,7 @@ impl Policy {
                 && !(may_improve && self.may_match_closer(answer, &pending.query))
         };
         let is_final = waiting.ended
-            || (waiting.contested.is_some() && matches!(answer, Answer::Found(_)))
+            || (contested.is_some() && matches!(answer, Answer::Found(_)))
             || waiting.best.as_ref().is_some_and(is_settled)
             || match offered.verdict {
                 Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
@@ -506,28 +515,15 @@ impl Policy {
         before.verdict.is_named().then_some(before)
     }
 
-    /// Ends or marks the questions on the same local port that a new flow puts in
-    /// doubt. Returns what they do to it.
-    fn meet_rivals(&mut self, question: &Question) -> Option<Match> {
-        let tells_remotes = self.config.table_tells_remotes;
-        let mut contested = None;
-        let mut gone = Vec::new();
-        for older in self.pending.rivals(question) {
-            if question.replaces(&older.question) {
-                gone.push(older.waiter);
-                continue;
-            }
-            let up_to = question.contests(&older.question, tells_remotes);
-            older.contested = older.contested.max(up_to);
-            // The newest UDP socket is the one that is there. Of connections, all are.
-            if question.query.protocol() == Protocol::Tcp {
-                contested = contested.max(up_to);
-            }
-        }
-        for waiter in gone {
+    /// Ends the questions that a new flow with the same ends shows to be about a socket that
+    /// is gone.
+    fn end_replaced(&mut self, question: &Question) {
+        let same_ends = self.pending.same_ends(&question.query);
+        let replaced = same_ends.filter(|older| question.replaces(&older.question));
+        let replaced: Vec<Waiter> = replaced.map(|older| older.waiter).collect();
+        for waiter in replaced {
             self.finish_with(waiter, Reason::Gone);
         }
-        contested
     }
 
     /// Drops the question that rests longest. False where none rests.

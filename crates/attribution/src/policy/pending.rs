@@ -1,13 +1,13 @@
 //! The questions that wait, and when each is due.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::config::later;
 use super::history::History;
 use super::question::Before;
-use super::{Answer, Opened, PolicyConfig, Question, Waiter};
+use super::rivals::{Number, Rivals};
+use super::{Answer, PolicyConfig, Question, Waiter};
 use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
 /// One question with everyone who waits for its answer.
@@ -34,9 +34,11 @@ pub(super) struct Waiting {
     pub(super) before: Option<Ownership>,
     /// Whether all sockets had been read when it asked.
     pub(super) is_before_known: bool,
-    /// Another flow's socket may be found in place of its own, by a match no closer
-    /// than this.
-    pub(super) contested: Option<Match>,
+    /// When it asked, another flow's socket could be found in place of its own, by a match no
+    /// closer than this.
+    pub(super) contested_at_start: Option<Match>,
+    /// Its place among all questions, for the flows that come later.
+    pub(super) number: Number,
     /// The best answer so far.
     pub(super) best: Option<Ownership>,
     /// How often a glance was made for it.
@@ -59,8 +61,13 @@ impl Waiting {
         best.is_some_and(|best| best.verdict == failed)
     }
 
-    /// What of an answer holds for this flow.
-    pub(super) fn judge(&self, answer: &Answer, table_tells_remotes: bool) -> Ownership {
+    /// What of an answer holds for this flow, up to which match another one contests it.
+    pub(super) fn judge(
+        &self,
+        answer: &Answer,
+        contested: Option<Match>,
+        table_tells_remotes: bool,
+    ) -> Ownership {
         let found = match answer {
             Answer::Found(found) => found,
             Answer::Failed(reason) => {
@@ -81,11 +88,11 @@ impl Waiting {
         }
         if self
             .question
-            .accepts(found, before, self.contested, table_tells_remotes)
+            .accepts(found, before, contested, table_tells_remotes)
         {
             return found.clone();
         }
-        let reason = match self.contested {
+        let reason = match contested {
             Some(_) => Reason::Gone,
             None => Reason::NotFound,
         };
@@ -93,9 +100,9 @@ impl Waiting {
     }
 
     /// What earlier looks know about a socket that is not there any more.
-    pub(super) fn recall(&self, history: &History) -> Option<Ownership> {
+    pub(super) fn recall(&self, history: &History, contested: Option<Match>) -> Option<Ownership> {
         // Which of two connections an earlier look saw is as open as before.
-        if self.contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
+        if contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
             return None;
         }
         history.find(&self.question.socket_before()?, self.question.seen_at)
@@ -155,11 +162,11 @@ fn key(query: &SocketQuery) -> Key {
 /// All questions that wait.
 #[derive(Debug, Default)]
 pub(super) struct PendingSet {
-    /// Ordered, so that the questions of one local port are neighbours.
     questions: BTreeMap<Key, Pending>,
     waiters: HashMap<Waiter, SocketQuery>,
     due: BTreeSet<(Instant, SocketQuery)>,
     resting: BTreeSet<(Instant, SocketQuery)>,
+    rivals: Rivals,
 }
 
 impl PendingSet {
@@ -234,8 +241,9 @@ impl PendingSet {
     }
 
     /// Adds one who waits; the question is due now unless it is under way.
-    pub(super) fn add(&mut self, waiting: Waiting, now: Instant) {
+    pub(super) fn add(&mut self, mut waiting: Waiting, now: Instant) {
         let query = waiting.question.query;
+        waiting.number = self.rivals.add(&waiting.question);
         self.waiters.insert(waiting.waiter, query);
         match self.questions.get_mut(&key(&query)) {
             Some(pending) => pending.waiting.push(waiting),
@@ -263,6 +271,7 @@ impl PendingSet {
         let pending = self.questions.get_mut(&key(&query))?;
         let place = pending.waiting.iter().position(|w| w.waiter == waiter)?;
         let waiting = pending.waiting.swap_remove(place);
+        self.rivals.remove(&waiting.question);
         if pending.waiting.is_empty() {
             self.turn(&query, Turn::Asked);
             self.questions.remove(&key(&query));
@@ -351,26 +360,38 @@ impl PendingSet {
         served.map(|pending| pending.query).collect()
     }
 
-    /// Those whom a new question may put in doubt, or be put in doubt by: all on its
-    /// local port. What a peer began only meets questions for the same ends, so a
-    /// server with many of them is not searched for each.
-    pub(super) fn rivals(&mut self, question: &Question) -> impl Iterator<Item = &mut Waiting> {
-        let (protocol, port, query) = key(&question.query);
-        let lowest = match question.opened {
-            Opened::ByPeer => query,
-            Opened::ByUs | Opened::Earlier => {
-                let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-                SocketQuery::new(protocol, SocketAddr::new(any, port), None)
-            }
-        };
-        let is_rival = move |(at_protocol, at_port, at): &Key| match question.opened {
-            Opened::ByPeer => *at == query,
-            Opened::ByUs | Opened::Earlier => (*at_protocol, *at_port) == (protocol, port),
-        };
-        self.questions
-            .range_mut(key(&lowest)..)
-            .take_while(move |(key, _)| is_rival(key))
-            .flat_map(|(_, pending)| &mut pending.waiting)
+    /// Takes note of a flow that may not wait itself.
+    pub(super) fn note(&mut self, question: &Question) {
+        self.rivals.note(question);
+    }
+
+    /// Those who wait for the same ends.
+    pub(super) fn same_ends(&self, query: &SocketQuery) -> impl Iterator<Item = &Waiting> {
+        let pending = self.questions.get(&key(query));
+        pending.into_iter().flat_map(|pending| &pending.waiting)
+    }
+
+    /// Up to which match questions that wait put a new one in doubt.
+    pub(super) fn contested_at_start(
+        &self,
+        question: &Question,
+        table_tells_remotes: bool,
+    ) -> Option<Match> {
+        let same_ends = self.same_ends(&question.query);
+        let same_ends = same_ends.map(|waiting| &waiting.question);
+        self.rivals
+            .contested_by_earlier(question, same_ends, table_tells_remotes)
+    }
+
+    /// Up to which match another flow puts this question in doubt.
+    pub(super) fn contested(&self, waiting: &Waiting, table_tells_remotes: bool) -> Option<Match> {
+        let Waiting {
+            question, number, ..
+        } = waiting;
+        let by_later = self
+            .rivals
+            .contested_by_later(question, *number, table_tells_remotes);
+        waiting.contested_at_start.max(by_later)
     }
 
     /// Those who wait for the question that rests longest.
@@ -389,8 +410,10 @@ impl PendingSet {
     /// Panics if the lists disagree.
     #[cfg(test)]
     pub(super) fn check(&self) {
-        let waiting = self.questions.values().flat_map(|p| &p.waiting);
-        assert_eq!(waiting.count(), self.waiters.len());
+        let waiting = || self.questions.values().flat_map(|p| &p.waiting);
+        assert_eq!(waiting().count(), self.waiters.len());
+        self.rivals
+            .check(waiting().map(|waiting| &waiting.question));
         assert!(self.questions.values().all(|p| !p.waiting.is_empty()));
         let listed = |pending: &&Pending| match pending.turn {
             Turn::Due(at) => self.due.contains(&(at, pending.query)),

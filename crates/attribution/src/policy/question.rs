@@ -43,34 +43,6 @@ impl Question {
         self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
     }
 
-    /// Whether this flow may be from another socket than `older`, on the same local
-    /// port, so that a look can find the socket of the one when asked for the other;
-    /// then, up to which match that is so.
-    ///
-    /// Every connection has a socket of its own, and one local end serves several
-    /// to different remote ends; that is no matter where remote ends are told. A
-    /// UDP socket talks to many remote ends, but it also closes, and the next one
-    /// gets its port.
-    pub(super) fn contests(&self, older: &Self, table_tells_remotes: bool) -> Option<Match> {
-        let by_us = |question: &Self| question.opened == Opened::ByUs;
-        let accepted = |question: &Self| question.opened == Opened::ByPeer;
-        let same_end = self.query.local() == older.query.local();
-        if self.query == older.query {
-            return None;
-        }
-        match self.query.protocol() {
-            Protocol::Tcp => {
-                let may_share_end = (by_us(self) || by_us(older))
-                    && !(accepted(self) || accepted(older))
-                    && !table_tells_remotes;
-                (may_share_end && same_end).then_some(Match::LocalEndpoint)
-            }
-            _ if !by_us(self) => None,
-            _ if same_end => Some(Match::LocalEndpoint),
-            _ => Some(Match::WildcardAddress),
-        }
-    }
-
     /// What to ask earlier looks for, if a socket that was there before this flow
     /// can be its own.
     pub(super) fn socket_before(&self) -> Option<SocketQuery> {

@@ -1,7 +1,7 @@
 //! One example for each rule, to be read.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock::{Clock, ms, wall};
 use crate::policy::{
@@ -410,6 +410,29 @@ fn at_the_bound_the_longest_resting_gives_way() {
     check(&desk.events(), &[(1, "not-found", None, true)]);
     assert_eq!(desk.policy.statistics().overflow, 2);
     assert_eq!(desk.policy.statistics().waiting, 2);
+}
+
+/// Who sends to one port, or from it, decides how many questions wait there.
+#[test]
+fn what_a_question_costs_does_not_grow_with_those_on_its_port() {
+    const COUNT: u16 = 30_000;
+    let ask_all = |local: fn(u16) -> u16, opened| {
+        let mut desk = Desk::new(config(true));
+        let began = Instant::now();
+        for number in 0..COUNT {
+            let here = format!("10.0.0.2:{}", local(number));
+            let there = format!("192.0.2.1:{}", number + 1);
+            let query = query(Protocol::Udp, &here, &there);
+            assert_eq!(desk.ask(number.into(), opened, query), Lookup::Waiting);
+        }
+        began.elapsed()
+    };
+    for opened in [Opened::ByUs, Opened::Earlier, Opened::ByPeer] {
+        let many_ports = ask_all(|number| number + 1, opened);
+        let one_port = ask_all(|_| 53, opened);
+        // It was hundreds of times as much.
+        assert!(one_port < 20 * many_ports, "{one_port:?}, {many_ports:?}");
+    }
 }
 
 #[test]
