@@ -50,12 +50,22 @@ impl Attributor {
         self.table.find(query)
     }
 
-    /// Reads all sockets with their owners.
+    /// Reads all sockets of this network namespace with their owners.
     ///
     /// # Errors
     /// As for [`SocketTable::snapshot`].
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
         self.table.snapshot()
+    }
+
+    /// As [`snapshot`](Self::snapshot), with the sockets of other network namespaces, such as
+    /// those of containers, where they may be entered; each says
+    /// [which one it is in](crate::Socket::namespace). A port may be in use in several.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
+        self.table.snapshot_all_namespaces()
     }
 
     pub(crate) fn into_table(self) -> Box<dyn SocketTable> {

@@ -96,9 +96,23 @@
 //! The most specific socket wins: five-tuple, then exact local endpoint, then a
 //! socket on all addresses, always on the same port. Protocols never cross. A
 //! socket with a remote address never matches a flow with another remote. A
-//! dual-stack `[::]` socket serves IPv4 flows too, unless it refuses them. When
-//! several sockets fit equally well, all their processes are named
+//! dual-stack `[::]` socket serves IPv4 flows too, unless it refuses them. A question
+//! without remote end is answered with sockets that are connected to nobody, if there are any.
+//! When several sockets fit equally well, all their processes are named
 //! ([`Verdict::Shared`]); if one of them may not be inspected, nobody is.
+//!
+//! A socket that is bound to another device than the packet's, or to a link-local address with
+//! another scope, never matches. At each step, one that is bound to the packet's device beats
+//! one that is bound to none, and then one of the flow's own address family a dual-stack one;
+//! of listeners, each of both counts as much. A packet of a bridge's port, of a VLAN's lower
+//! device or of a VRF's slave may be that of the bridge, the VLAN or the VRF, and a question
+//! [without device](SocketQuery::on_device) may be about any: whoever matches on one of them
+//! is named. So it is on `lo` between addresses that are not loopback ones, where packets
+//! count as those of the device that has the address.
+//!
+//! What comes to a group's address is for all that fit. What is sent to one may be sent by a
+//! socket that is bound to one, too, whose packets have the address of the host as their
+//! source: it is taken for one that is bound to all addresses.
 //!
 //! # Features
 //!
@@ -110,6 +124,7 @@
 
 pub mod access;
 mod attributor;
+mod devices;
 mod error;
 mod matching;
 mod ownership;

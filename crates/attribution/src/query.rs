@@ -4,6 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 
+use crate::devices::Devices;
+use crate::matching::{self, Ends};
+use crate::{Match, Socket, SocketState};
+
 /// A transport protocol whose sockets have owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -114,6 +118,46 @@ impl SocketQuery {
         self.device.map(NonZeroU32::get)
     }
 
+    /// How a socket, by itself, fits the question; `None` where it does not. Others may fit
+    /// better, which [`Snapshot::find`](crate::Snapshot::find) knows.
+    ///
+    /// Of another network namespace, only a socket with exactly this address fits, and none
+    /// with a loopback address.
+    pub fn fits(&self, socket: &Socket) -> Option<Match> {
+        let reach = Devices::default().reach(self);
+        let is_there = matching::is_reached(self, socket);
+        let ends = Ends::of(socket);
+        // Nobody's packets are those of a socket that is bound and does nothing.
+        let is_idle = socket.state == Some(SocketState::Bound) && self.remote.is_some();
+        matching::matched(self, &reach, &ends).filter(|_| is_there && !is_idle)
+    }
+
+    /// The device, or else the scope of a link-local address at either end, which is a
+    /// device, too.
+    pub(crate) fn device_or_scope(&self) -> Option<u32> {
+        let ends = [Some(self.local), self.remote];
+        let scopes = || ends.into_iter().flatten().map(scope);
+        self.device().or_else(|| scopes().find(|scope| *scope != 0))
+    }
+
+    /// The same question without the other end.
+    pub(crate) fn without_remote(self) -> Self {
+        Self {
+            remote: None,
+            ..self
+        }
+    }
+
+    /// The same question whatever the device and the scopes.
+    pub(crate) fn without_device(self) -> Self {
+        Self {
+            local: unscoped(self.local),
+            remote: self.remote.map(unscoped),
+            device: None,
+            ..self
+        }
+    }
+
     /// The other end, normalised, where it is known.
     pub const fn remote(&self) -> Option<SocketAddr> {
         self.remote
@@ -148,6 +192,35 @@ pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// The scope of an address; 0 where it has none.
+pub(crate) const fn scope(address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(v6) => v6.scope_id(),
+    }
+}
+
+/// The address as packets have it.
+pub(crate) const fn unscoped(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(_) => address,
+        SocketAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(*v6.ip(), v6.port(), 0, 0)),
+    }
+}
+
+/// A normalised address of a socket, with the device that the socket is bound to as the scope
+/// of a link-local one that has none.
+pub(crate) fn scoped(address: SocketAddr, device: Option<u32>) -> SocketAddr {
+    match (address, device) {
+        (SocketAddr::V6(v6), Some(device))
+            if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 =>
+        {
+            SocketAddrV6::new(*v6.ip(), v6.port(), 0, device).into()
+        }
+        _ => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +229,22 @@ mod tests {
     fn check(input: &str, expected: &str) {
         let address: SocketAddr = input.parse().unwrap();
         assert_eq!(normalize(address).to_string(), expected);
+    }
+
+    #[test]
+    fn a_scope_stands_for_a_device() {
+        let query = SocketQuery::udp(
+            "[fe80::1%3]:1".parse().unwrap(),
+            "[fe80::2%3]:2".parse().unwrap(),
+        );
+        assert_eq!(query.device_or_scope(), Some(3));
+        assert_eq!(query.on_device(4).device_or_scope(), Some(4));
+        let bare = query.on_device(4).without_device();
+        assert_eq!(bare.device_or_scope(), None);
+        assert_eq!(bare.to_string(), "udp [fe80::1]:1 -> [fe80::2]:2");
+        let local = bare.local();
+        assert_eq!(scoped(local, Some(3)), query.local());
+        assert_eq!(scoped(local, None), local);
     }
 
     #[test]

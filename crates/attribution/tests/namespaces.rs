@@ -141,7 +141,7 @@ fn sockets_of_other_networks_are_listed() {
     };
     let helper = networks.helper(0, &["tcp 10.72.0.1:0", "udp 10.72.0.1:0"]);
     let mut table = LinuxTable::new().unwrap();
-    let snapshot = table.snapshot().unwrap();
+    let snapshot = table.snapshot_all_namespaces().unwrap();
     for (protocol, local) in [Protocol::Tcp, Protocol::Udp].iter().zip(&helper.addresses) {
         let mut sockets = snapshot.sockets().iter();
         let is_it = |s: &&flowner_attribution::Socket| s.protocol == *protocol && s.local == *local;
@@ -180,7 +180,7 @@ fn networks_are_not_kept_from_going_away() {
     drop(helper);
     networks.remove(0);
     // The next look, if it is not at once, finds nobody there.
-    wait_gone(&networks, || _ = table.snapshot().unwrap());
+    wait_gone(&networks, || _ = table.snapshot_all_namespaces().unwrap());
 
     let Some(networks) = Networks::new(74) else {
         return;

@@ -3,6 +3,7 @@
 //! is to be done comes out as [`Effect`]s.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -520,6 +521,7 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
             End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
             End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
         };
+        let query = query.on_device(flow.device().map_or(0, NonZeroU32::get));
         let question = Question {
             query,
             seen_at,

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use flowner_attribution::{Protocol, Socket, SocketQuery, SocketState};
+use flowner_attribution::{Protocol, Socket, SocketQuery};
 
 use crate::filter::{Filter, FilterError};
 use crate::sockets::is_listening;
@@ -81,13 +81,11 @@ impl WhoTarget {
                 is_remote || socket.local.ip() == address
             }
             Self::Port { protocol, port } => is_of(protocol) && socket.local.port() == port,
-            Self::Endpoint { protocol, local } => is_of(protocol) && serves(socket, local),
-            Self::FiveTuple(query) => {
-                is_of(Some(query.protocol()))
-                    && socket.state != Some(SocketState::Bound)
-                    && serves(socket, query.local())
-                    && (socket.remote.is_none() || socket.remote == query.remote())
+            Self::Endpoint { protocol, local } => {
+                let query = SocketQuery::new(socket.protocol, local, None);
+                is_of(protocol) && query.fits(socket).is_some()
             }
+            Self::FiveTuple(query) => query.fits(socket).is_some(),
         }
     }
 }
@@ -99,20 +97,6 @@ impl WhoTarget {
         let is_place = matches!(self, Self::Port { .. } | Self::Endpoint { .. });
         self.matches(socket) && (is_listening(socket) || !is_place)
     }
-}
-
-/// Whether a socket's local end is `local` or covers it.
-fn serves(socket: &Socket, local: SocketAddr) -> bool {
-    let bound = socket.local.ip();
-    let same_family = bound.is_ipv4() == local.is_ipv4();
-    let is_dual_stack = bound.is_ipv6() && !socket.v6_only;
-    let covers = bound.is_unspecified() && (same_family || is_dual_stack);
-    let serves = match &socket.namespace {
-        None => bound == local.ip() || covers,
-        // Every network has its own loopback addresses, and all of its own.
-        Some(_) => bound == local.ip() && !bound.is_loopback(),
-    };
-    socket.local.port() == local.port() && serves
 }
 
 /// Text that is no [`WhoTarget`].
@@ -231,7 +215,7 @@ fn address(text: &str) -> Result<SocketAddr, WhoError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowner_attribution::{NetworkNamespace, Reason, Verdict};
+    use flowner_attribution::{NetworkNamespace, Reason, SocketState, Verdict};
     use proptest::prelude::*;
 
     /// A target in short.

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
         let ownership = attributor.lookup(&query)?;
         return tell_connection(&query, &ownership, args.json, out);
     }
-    let snapshot = attributor.snapshot()?;
+    let snapshot = attributor.snapshot_all_namespaces()?;
     let all = snapshot.sockets().iter();
     let found: Vec<Socket> = all
         .filter(|socket| target.matches(socket))
@@ -96,7 +96,7 @@ fn wait(
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let (mut pause, longest) = PAUSES;
     loop {
-        let snapshot = attributor.snapshot()?;
+        let snapshot = attributor.snapshot_all_namespaces()?;
         if snapshot.sockets().iter().any(|it| target.is_awaited(it)) {
             return Ok(());
         }

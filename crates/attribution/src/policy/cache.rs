@@ -112,8 +112,14 @@ impl Cache {
     /// Forgets what a newer look contradicts: sockets that are gone, or that
     /// somebody else holds now.
     pub(super) fn revalidate(&mut self, snapshot: &Snapshot) {
-        self.entries
-            .retain(|key, entry| snapshot.find(key).verdict == entry.ownership.verdict);
+        self.entries.retain(|key, entry| {
+            let found = match key.remote() {
+                Some(_) => snapshot.find(key),
+                // One that is connected to somebody serves nobody else.
+                None => snapshot.find_waiting(key),
+            };
+            found.verdict == entry.ownership.verdict
+        });
     }
 
     /// Panics if a bound is broken or the parts disagree.
@@ -156,7 +162,7 @@ impl Cache {
 }
 
 fn endpoint(query: &SocketQuery) -> Key {
-    SocketQuery::new(query.protocol(), query.local(), None)
+    query.without_remote()
 }
 
 #[cfg(test)]

@@ -3,10 +3,15 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::matching::merge;
-use crate::{Evidence, Match, Ownership, Protocol, Snapshot, Socket, SocketQuery, Source, Verdict};
+use crate::devices::Devices;
+use crate::matching::{self, Ends, merge};
+use crate::query::unscoped;
+use crate::{
+    Evidence, Match, Ownership, Protocol, Snapshot, Socket, SocketId, SocketQuery, Source, Verdict,
+};
 
 /// The part of a socket's life that is proven: it existed from the end of the
 /// first look that saw it to the beginning of the last one, and every look between
@@ -19,14 +24,20 @@ struct Life {
     last_look: u64,
     owner: Verdict,
     source: Source,
-    v6_only: bool,
+    ends: Ends,
+    id: Option<SocketId>,
 }
 
+/// Protocol and ends, without scopes: sockets that differ in their device alone are under one
+/// key.
 type Key = (Protocol, SocketAddr, Option<SocketAddr>);
 
 #[derive(Debug)]
 pub(super) struct History {
-    lives: HashMap<Key, Life>,
+    lives: HashMap<Key, Vec<Life>>,
+    count: usize,
+    /// As the last look had them.
+    devices: Arc<Devices>,
     max: usize,
     age: Duration,
     looks: u64,
@@ -38,6 +49,8 @@ impl History {
     pub(super) fn new(max: usize, age: Duration) -> Self {
         Self {
             lives: HashMap::new(),
+            count: 0,
+            devices: Arc::default(),
             max,
             age,
             looks: 0,
@@ -46,20 +59,25 @@ impl History {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lives.len()
+        self.count
     }
 
     pub(super) fn clear(&mut self) {
         self.lives.clear();
+        self.count = 0;
     }
 
     /// Remembers what a look saw, and forgets what is too old.
     pub(super) fn record(&mut self, snapshot: &Snapshot) {
         self.looks += 1;
+        self.devices = snapshot.devices();
         let oldest = snapshot.started_at().checked_sub(self.age);
-        self.lives
-            .retain(|_, life| oldest.is_none_or(|oldest| life.to >= oldest));
-        let same = |a: &Socket, b: &Socket| key(a) == key(b);
+        self.lives.retain(|_, lives| {
+            lives.retain(|life| oldest.is_none_or(|oldest| life.to >= oldest));
+            !lives.is_empty()
+        });
+        self.count = self.lives.values().map(Vec::len).sum();
+        let same = |a: &Socket, b: &Socket| (key(a), a.device) == (key(b), b.device);
         for sockets in snapshot.sockets().chunk_by(same) {
             let owner = merge(
                 &sockets
@@ -67,88 +85,109 @@ impl History {
                     .map(|socket| &socket.owner)
                     .collect::<Vec<_>>(),
             );
-            self.seen(&sockets[0], owner, snapshot);
+            self.seen(sockets, owner, snapshot);
         }
     }
 
-    fn seen(&mut self, socket: &Socket, owner: Verdict, snapshot: &Snapshot) {
-        let key = key(socket);
-        if let Some(life) = self.lives.get_mut(&key)
+    fn seen(&mut self, sockets: &[Socket], owner: Verdict, snapshot: &Snapshot) {
+        let (key, ends) = (key(&sockets[0]), Ends::of(&sockets[0]));
+        let id = match sockets {
+            [only] => only.id,
+            _ => None,
+        };
+        let is_full = self.count >= self.max;
+        let lives = self.lives.entry(key).or_default();
+        let place = lives
+            .iter()
+            .position(|life| life.ends.device == ends.device);
+        if let Some(life) = place.map(|place| &mut lives[place])
             && life.owner == owner
+            && life.id == id
             && life.last_look + 1 == self.looks
         {
             life.to = snapshot.started_at();
             life.last_look = self.looks;
             return;
         }
-        if !owner.is_named() {
-            self.lives.remove(&key);
-            return;
+        if let Some(place) = place {
+            lives.swap_remove(place);
+            self.count -= 1;
         }
-        if self.lives.len() >= self.max && !self.lives.contains_key(&key) {
+        if owner.is_named() && is_full && place.is_none() {
             self.refused += 1;
-            return;
+        } else if owner.is_named() {
+            lives.push(Life {
+                from: snapshot.finished_at(),
+                to: snapshot.started_at(),
+                last_look: self.looks,
+                owner,
+                source: snapshot.source(),
+                ends,
+                id,
+            });
+            self.count += 1;
         }
-        let life = Life {
-            from: snapshot.finished_at(),
-            to: snapshot.started_at(),
-            last_look: self.looks,
-            owner,
-            source: snapshot.source(),
-            v6_only: socket.v6_only,
-        };
-        self.lives.insert(key, life);
+        if lives.is_empty() {
+            self.lives.remove(&key);
+        }
     }
 
     /// The owner of the socket that was alive at `seen_at`, the wall-clock time
     /// of a packet.
     pub(super) fn find(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
-        let life = keys(query)
-            .into_iter()
+        let lives = keys(query).into_iter().flatten();
+        let lives = lives
+            .filter_map(|key| self.lives.get(&key))
             .flatten()
-            .filter_map(|key| Some((self.lives.get(&key)?, key)))
-            .filter(|(life, key)| !(life.v6_only && crosses_family(query, key)))
-            .map(|(life, _)| life)
-            .next()?;
-        (life.from <= seen_at && seen_at <= life.to).then(|| Ownership {
-            verdict: life.owner.clone(),
+            // One that is connected to somebody serves nobody else.
+            .filter(|life| query.remote().is_some() || life.ends.remote.is_none());
+        let reach = self.devices.reach(query);
+        let (_, found) = matching::fitting(query, &reach, lives, |life| life.ends)?;
+        let is_alive = |life: &&Life| life.from <= seen_at && seen_at <= life.to;
+        let owners: Vec<&Verdict> = found.iter().map(|life| &life.owner).collect();
+        found.iter().all(is_alive).then(|| Ownership {
+            verdict: merge(&owners),
             evidence: Evidence {
                 matched: Some(Match::History),
-                observed_at: life.to,
-                source: life.source,
+                observed_at: found
+                    .iter()
+                    .map(|life| life.to)
+                    .min()
+                    .unwrap_or(SystemTime::UNIX_EPOCH),
+                source: found[0].source,
                 namespace: None,
-                socket: None,
+                socket: match found[..] {
+                    [only] => only.id,
+                    _ => None,
+                },
             },
         })
     }
 }
 
 fn key(socket: &Socket) -> Key {
-    (socket.protocol, socket.local, socket.remote)
+    let remote = socket.remote.map(unscoped);
+    (socket.protocol, unscoped(socket.local), remote)
 }
 
-fn crosses_family(query: &SocketQuery, key: &Key) -> bool {
-    key.1.is_ipv4() != query.local().is_ipv4()
-}
-
-/// The keys under which a socket for `query` would stand, most specific first.
+/// The keys under which a socket for `query` would stand.
 fn keys(query: &SocketQuery) -> [Option<Key>; 4] {
+    let query = query.without_device();
     let (protocol, local) = (query.protocol(), query.local());
     let on = |ip: IpAddr| (protocol, SocketAddr::new(ip, local.port()), None);
     let any_v4 = on(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let any_v6 = on(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    let is_all = local.ip().is_unspecified();
     [
         query.remote().map(|remote| (protocol, local, Some(remote))),
         Some((protocol, local, None)),
-        local.is_ipv4().then_some(any_v4),
-        Some(any_v6),
+        (local.is_ipv4() && !is_all).then_some(any_v4),
+        (local.is_ipv4() || !is_all).then_some(any_v6),
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{Process, Reason};
 
@@ -260,6 +299,52 @@ mod tests {
             check(&history, HERE, 35, Some(4));
             check(&history, "[fe80::1]:53", 35, Some(6));
         }
+    }
+
+    #[test]
+    fn devices_have_sockets_of_their_own() {
+        let on = |device, local, pid| Socket {
+            device,
+            ..socket(local, named(pid))
+        };
+        let sockets = [
+            on(Some(2), "[fe80::1%2]:53", 7),
+            on(Some(3), "[fe80::1%3]:53", 8),
+            on(Some(2), "0.0.0.0:53", 4),
+            on(None, "0.0.0.0:53", 5),
+        ];
+        let mut history = history();
+        for at in [10, 20] {
+            look(&mut history, at, &sockets);
+        }
+        assert_eq!(history.len(), 4);
+        let on = |device: u32, local: &str| {
+            let query = SocketQuery::new(Protocol::Udp, local.parse().unwrap(), None);
+            let found = history.find(&query.on_device(device), wall(15));
+            let processes = found.iter().flat_map(|found| found.verdict.processes());
+            processes.map(|process| process.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(on(2, "[fe80::1]:53"), [7]);
+        assert_eq!(on(3, "[fe80::1]:53"), [8]);
+        assert_eq!(on(0, "[fe80::1%3]:53"), [8]);
+        assert_eq!(on(0, "[fe80::1]:53"), [7, 8]);
+        assert_eq!(on(4, "[fe80::1]:53"), [0; 0]);
+        assert_eq!(on(2, HERE), [4]);
+        assert_eq!(on(4, HERE), [5]);
+        assert_eq!(on(0, HERE), [4, 5]);
+    }
+
+    /// The next one with the same owner is another one.
+    #[test]
+    fn another_socket_is_another_life() {
+        let mut history = history();
+        for (at, cookie) in [(10, 1), (20, 1), (30, 2), (40, 2)] {
+            let id = SocketId::new(0, cookie);
+            let socket = socket(HERE, named(7));
+            look(&mut history, at, &[Socket { id, ..socket }]);
+        }
+        check(&history, HERE, 25, None);
+        check(&history, HERE, 35, Some(7));
     }
 
     #[test]

@@ -51,9 +51,7 @@ impl Question {
             // A new connection has a new socket.
             (Protocol::Tcp, Opened::ByUs) => None,
             // Its own is new too, but it belongs to the listener that was there.
-            (Protocol::Tcp, Opened::ByPeer) => {
-                Some(SocketQuery::new(query.protocol(), query.local(), None))
-            }
+            (Protocol::Tcp, Opened::ByPeer) => Some(query.without_remote()),
             _ => Some(*query),
         }
     }

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::devices::Devices;
 use crate::matching::{self, Finding};
-use crate::query::normalize;
+use crate::query::{normalize, scoped};
+use crate::snapshot::surroundings::Surroundings;
 use crate::{
     Evidence, NetworkNamespace, Ownership, Protocol, Reason, SocketId, SocketQuery, Source, Verdict,
 };
@@ -87,6 +89,8 @@ pub struct Snapshot {
     finished_at: SystemTime,
     /// Sorted by protocol and local port, then as [`order`] says.
     sockets: Vec<Socket>,
+    /// `None` where the table knows nothing of it.
+    surroundings: Option<Arc<Surroundings>>,
 }
 
 impl Snapshot {
@@ -99,8 +103,8 @@ impl Snapshot {
         mut sockets: Vec<Socket>,
     ) -> Self {
         for socket in &mut sockets {
-            socket.local = normalize(socket.local);
-            socket.remote = socket.remote.map(normalize);
+            let scoped = |end| scoped(normalize(end), socket.device);
+            (socket.local, socket.remote) = (scoped(socket.local), socket.remote.map(scoped));
         }
         Self::of_normalized(source, started_at, finished_at, sockets)
     }
@@ -118,7 +122,22 @@ impl Snapshot {
             started_at,
             finished_at,
             sockets,
+            surroundings: None,
         }
+    }
+
+    /// The same, with what is known of the host.
+    pub(crate) fn within(self, surroundings: Option<Surroundings>) -> Self {
+        Self {
+            surroundings: surroundings.map(Arc::new),
+            ..self
+        }
+    }
+
+    /// The devices that the host has, as far as they are known.
+    pub(crate) fn devices(&self) -> Arc<Devices> {
+        let surroundings = self.surroundings.as_ref();
+        surroundings.map_or_else(Arc::default, |it| Arc::clone(&it.own.devices))
     }
 
     /// Every socket, by protocol, local port, local and remote address.
@@ -142,17 +161,72 @@ impl Snapshot {
     }
 
     /// Answers one question from this snapshot, by the rules of the
-    /// [matching](crate#matching). Of other network namespaces, only sockets with
-    /// exactly this local address count, and none with a loopback address.
+    /// [matching](crate#matching): as the table that read it did at that time, if the sockets
+    /// of all namespaces are in it. A question about an address that is not this host's own is
+    /// one about those namespaces that have it, where the table
+    /// [can tell](crate::SocketTable::tells_networks); of the table that cannot, only sockets
+    /// of other namespaces with exactly this address count, and none with a loopback address.
     pub fn find(&self, query: &SocketQuery) -> Ownership {
-        let found = matching::best(query, self.candidates(query));
-        let (verdict, matched, namespace) = match found {
+        self.find_among(query, |_| true)
+    }
+
+    /// As [`find`](Self::find), of sockets that are connected to nobody.
+    pub(crate) fn find_waiting(&self, query: &SocketQuery) -> Ownership {
+        self.find_among(query, |socket| socket.remote.is_none())
+    }
+
+    fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
+        let sockets = || self.candidates(query).iter().filter(|one| counts(one));
+        let Some(around) = &self.surroundings else {
+            let reach = Devices::default().reach(query);
+            let sockets = sockets().filter(|socket| matching::is_reached(query, socket));
+            let found = matching::best(query, &reach, sockets);
+            return self.answer(Reason::NotFound, found);
+        };
+        let reach = around.own.devices.reach(query);
+        let own = || sockets().filter(|socket| socket.namespace.is_none());
+        if around.own.is_own(query) {
+            let found = matching::best(query, &reach, own());
+            return self.answer(Reason::NotFound, found);
+        }
+        // Such as of a proxy that stands in for another host.
+        let is_held = |socket: &&Socket| socket.owner != Verdict::Unknown(Reason::Gone);
+        let is_connected = query.protocol() == Protocol::Tcp && query.remote().is_some();
+        let ours = own().filter(|socket| is_connected && socket.remote.is_some());
+        if let Some(found) = matching::best(query, &reach, ours.filter(is_held)) {
+            return self.answer(Reason::NotFound, Some(found));
+        }
+        let ip = query.local().ip();
+        let others = around.others.iter();
+        let others = others.filter(|(_, place)| place.ips.contains(&ip));
+        let mut is_there = false;
+        let found = others.filter_map(|(id, place)| {
+            is_there = true;
+            let is_in_it = |socket: &&Socket| {
+                let namespace = socket.namespace.as_ref();
+                namespace.is_some_and(|namespace| namespace.id == *id)
+            };
+            matching::best(query, &place.devices.any(), sockets().filter(is_in_it))
+        });
+        let found = found.reduce(|one, other| one.or(&other));
+        let reason = if is_there {
+            Reason::NotFound
+        } else {
+            around.why_nobody(ip)
+        };
+        self.answer(reason, found)
+    }
+
+    /// The answer, or why there is none.
+    fn answer(&self, reason: Reason, found: Option<Finding>) -> Ownership {
+        let (verdict, matched, namespace, socket) = match found {
             Some(Finding {
                 matched,
                 verdict,
                 namespace,
-            }) => (verdict, Some(matched), namespace),
-            None => (Verdict::Unknown(Reason::NotFound), None, None),
+                socket,
+            }) => (verdict, Some(matched), namespace, socket),
+            None => (Verdict::Unknown(reason), None, None, None),
         };
         Ownership {
             verdict,
@@ -161,7 +235,7 @@ impl Snapshot {
                 observed_at: self.started_at,
                 source: self.source,
                 namespace,
-                socket: None,
+                socket,
             },
         }
     }
@@ -182,7 +256,8 @@ fn order(one: &Socket, other: &Socket) -> Ordering {
         let owner = socket.owner.processes().first();
         let owner = owner.map(|process| process.id());
         let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
-        (namespace, socket.remote, socket.state, owner)
+        let identity = (socket.device, socket.id);
+        (namespace, socket.remote, identity, socket.state, owner)
     };
     // The ports differ mostly; the rest is compared where it must be.
     let port = |socket: &Socket| (socket.protocol, socket.local.port());

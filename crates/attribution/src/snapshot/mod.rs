@@ -22,6 +22,7 @@ pub mod fake;
 pub mod linux;
 mod list;
 pub mod portable;
+pub(crate) mod surroundings;
 pub mod unsupported;
 
 pub use best::best;
@@ -37,11 +38,21 @@ pub trait SocketTable: Send {
     /// The name that evidence carries.
     fn source(&self) -> Source;
 
-    /// Reads all sockets with their owners.
+    /// Reads all sockets of the network namespace that is asked in, with their owners.
     ///
     /// # Errors
     /// When the operating system refuses its list, or has none that is known here.
     fn snapshot(&mut self) -> Result<Snapshot, Error>;
+
+    /// As [`snapshot`](Self::snapshot), with the sockets of all other network namespaces that
+    /// may be entered: each says [which one it is in](Socket::namespace). By default, there
+    /// are none.
+    ///
+    /// # Errors
+    /// As for [`snapshot`](Self::snapshot).
+    fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
+        self.snapshot()
+    }
 
     /// Looks up one socket; by default through [`snapshot`](Self::snapshot).
     ///

@@ -14,6 +14,9 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+#[cfg(target_os = "linux")]
+mod options;
+
 const SOCKETS: &str = "FLOWNER_TEST_SOCKETS";
 /// Tells our lines from those of the test harness.
 const MARK: &str = "helper: ";
@@ -95,11 +98,18 @@ impl Drop for Helper {
 enum Held {
     Tcp(TcpListener),
     Udp(UdpSocket),
+    #[cfg(target_os = "linux")]
+    Bound(options::Bound),
 }
 
 impl Held {
     fn open(socket: &str) -> std::io::Result<(Self, SocketAddr)> {
         let (protocol, address) = socket.split_once(' ').unwrap();
+        #[cfg(target_os = "linux")]
+        if address.contains(' ') {
+            let (bound, local) = options::open(protocol, address)?;
+            return Ok((Self::Bound(bound), local));
+        }
         if protocol == "tcp" {
             let listener = TcpListener::bind(address)?;
             let local = listener.local_addr()?;
@@ -133,6 +143,10 @@ fn serve() {
         match (order.as_str(), held.first()) {
             ("accept", Some(Held::Tcp(listener))) => {
                 connections.push(listener.accept().unwrap());
+            }
+            #[cfg(target_os = "linux")]
+            (order, Some(Held::Bound(bound))) if order.starts_with("send ") => {
+                bound.send(&order["send ".len()..]);
             }
             ("close", _) => {
                 held.clear();

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
     if args.watch {
         return watch::run(args, &wanted, &mut attributor, out);
     }
-    let sockets = wanted.of(&attributor.snapshot()?);
+    let sockets = wanted.of(&attributor.snapshot_all_namespaces()?);
     if args.json {
         out.json(&HeadLine::new("sockets"))?;
         write_json(&sockets, out)?;

@@ -36,7 +36,7 @@ pub(super) fn run(
         let _already_told = interrupt.try_send(());
     })?;
     let mut writer = Writer::new(args.json);
-    let mut before = wanted.of(&attributor.snapshot()?);
+    let mut before = wanted.of(&attributor.snapshot_all_namespaces()?);
     if args.json {
         out.json(&HeadLine::new("sockets"))?;
     } else {
@@ -49,7 +49,7 @@ pub(super) fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
         }
-        let snapshot = attributor.snapshot()?;
+        let snapshot = attributor.snapshot_all_namespaces()?;
         let now = wanted.of(&snapshot);
         for change in socket_changes(&before, &now) {
             writer.write(change, snapshot.started_at(), out)?;

@@ -125,7 +125,7 @@ impl Source {
                 programs,
                 notice,
             } => {
-                let snapshot = attributor.snapshot()?;
+                let snapshot = attributor.snapshot_all_namespaces()?;
                 let list = snapshot.sockets().to_vec();
                 let parties = list.iter().map(|it| programs.party_of(Some(&it.owner)));
                 let sockets = Sockets {

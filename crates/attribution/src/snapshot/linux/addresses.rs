@@ -1,11 +1,12 @@
 //! The addresses of a network namespace (rtnetlink(7)).
 
-use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
 use super::frame::{self, DUMP, Frame, Malformed};
+use super::interfaces::Interfaces;
 use super::netlink::Netlink;
+use crate::snapshot::surroundings::{Network, Place};
 
 /// `NETLINK_ROUTE` is 0, which is no number of a protocol.
 const ROUTE: Option<rustix::net::Protocol> = None;
@@ -13,29 +14,22 @@ const ROUTE: Option<rustix::net::Protocol> = None;
 const NEW: u16 = 20;
 const REMOVED: u16 = 21;
 const GET: u16 = 22;
-/// `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
-const CHANGES: u32 = 0x10 | 0x100;
+/// `RTMGRP_LINK`, for [`Interfaces`], `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
+const CHANGES: u32 = 0x1 | 0x10 | 0x100;
 /// `struct ifaddrmsg`.
 const BODY_LEN: usize = 8;
-/// `RTM_NEWLINK`, `RTM_GETLINK`; `struct ifinfomsg`.
-const NEW_LINK: u16 = 16;
-const GET_LINK: u16 = 18;
-const LINK_LEN: usize = 16;
 /// Attributes that are read.
 const ADDRESS: u16 = 1;
 const LOCAL: u16 = 2;
 const BROADCAST: u16 = 4;
-/// `IFLA_LINKINFO`, and `IFLA_INFO_KIND` in it.
-const LINK_INFO: u16 = 18;
-const INFO_KIND: u16 = 1;
 
 /// The addresses of the namespace in which it was opened, kept current.
 #[derive(Debug)]
 pub(super) struct Addresses {
     netlink: Netlink,
-    known: HashSet<IpAddr>,
-    networks: Vec<Network>,
+    known: Place,
     is_stale: bool,
+    interfaces: Interfaces,
 }
 
 /// An address of an interface.
@@ -46,39 +40,13 @@ pub(super) struct Address {
     pub(super) broadcast: Option<IpAddr>,
 }
 
-/// The network that an interface is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
-    pub(super) ip: IpAddr,
-    pub(super) prefix: u8,
-    /// The number of the interface.
-    pub(super) interface: u32,
-}
-
-impl Network {
-    /// Whether an address is in it.
-    pub(super) fn has(&self, ip: IpAddr) -> bool {
-        match (self.ip, ip) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                let differing = ours.to_bits() ^ theirs.to_bits();
-                differing.leading_zeros() >= self.prefix.into()
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                let differing = ours.to_bits() ^ theirs.to_bits();
-                differing.leading_zeros() >= self.prefix.into()
-            }
-            _ => false,
-        }
-    }
-}
-
 impl Addresses {
     pub(super) fn open() -> io::Result<Self> {
         let mut addresses = Self {
             netlink: Netlink::open(ROUTE, CHANGES)?,
-            known: HashSet::new(),
-            networks: Vec::new(),
+            known: Place::default(),
             is_stale: false,
+            interfaces: Interfaces::open()?,
         };
         addresses.read()?;
         Ok(addresses)
@@ -88,45 +56,18 @@ impl Addresses {
     /// ones: those do everywhere.
     pub(super) fn contains(&mut self, ip: IpAddr) -> bool {
         self.refresh();
-        self.known.contains(&ip)
+        self.known.ips.contains(&ip)
     }
 
-    /// The numbers of all interfaces that have an address.
-    pub(super) fn interfaces(&mut self) -> Vec<u32> {
+    /// All addresses and devices.
+    pub(super) fn place(&mut self) -> &Place {
         self.refresh();
-        let mut interfaces: Vec<u32> = self.networks.iter().map(|n| n.interface).collect();
-        interfaces.sort_unstable();
-        interfaces.dedup();
-        interfaces
+        &self.known
     }
 
-    /// The networks that this address is in.
-    pub(super) fn networks_of(&mut self, ip: IpAddr) -> impl Iterator<Item = Network> {
-        self.refresh();
-        let networks = self.networks.iter().copied();
-        networks.filter(move |network| network.has(ip))
-    }
-
-    /// Whether an interface leads to another namespace, as a bridge or one end of a wire
-    /// may.
-    pub(super) fn leads_away(&mut self, interface: u32) -> io::Result<bool> {
-        let sequence = self.netlink.next_sequence();
-        let mut body = [0; LINK_LEN];
-        body[4..8].copy_from_slice(&interface.to_ne_bytes());
-        self.netlink.send(&request(GET_LINK, 0, sequence, &body))?;
-        loop {
-            for message in messages(self.netlink.receive()?) {
-                match message.map_err(|Malformed| io::ErrorKind::InvalidData)? {
-                    Message::Link { leads_away } => return Ok(leads_away),
-                    Message::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
-                    }
-                    // One that came unasked: it is read again later.
-                    Message::Address(_) | Message::Removed => self.is_stale = true,
-                    Message::Done | Message::Other => {}
-                }
-            }
-        }
+    /// As [`place`](Self::place), as they were when something was asked last.
+    pub(super) const fn known(&self) -> &Place {
+        &self.known
     }
 
     /// Reads all of them again if the kernel told of a change.
@@ -141,6 +82,7 @@ impl Addresses {
     fn read(&mut self) -> io::Result<()> {
         /// They may change again while they are read.
         const ATTEMPTS: usize = 5;
+        self.known.devices = self.interfaces.read()?;
         for _ in 0..ATTEMPTS {
             let is_current = self.read_once().inspect_err(|_| _ = self.netlink.drain())?;
             if is_current {
@@ -156,19 +98,19 @@ impl Addresses {
         self.netlink
             .send(&request(GET, DUMP, sequence, &[0; BODY_LEN]))?;
         self.is_stale = false;
-        self.known.clear();
-        self.networks.clear();
+        self.known.ips.clear();
+        self.known.networks.clear();
         let mut is_current = true;
         loop {
             for message in messages(self.netlink.receive()?) {
                 match message.map_err(|Malformed| io::ErrorKind::InvalidData)? {
                     Message::Address(address) => {
-                        self.known.insert(address.network.ip);
-                        self.known.extend(address.broadcast);
-                        self.networks.push(address.network);
+                        self.known.ips.insert(address.network.ip);
+                        self.known.ips.extend(address.broadcast);
+                        self.known.networks.push(address.network);
                     }
                     Message::Removed => is_current = false,
-                    Message::Link { .. } | Message::Other => {}
+                    Message::Other => {}
                     Message::Error(number) => {
                         return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
                     }
@@ -185,9 +127,6 @@ pub(super) enum Message {
     Address(Address),
     /// An address was taken away.
     Removed,
-    Link {
-        leads_away: bool,
-    },
     Done,
     Error(i32),
     Other,
@@ -207,9 +146,6 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
             Frame::Error(number) => Message::Error(number),
             Frame::Other(NEW, body) => address(body)?.map_or(Message::Other, Message::Address),
             Frame::Other(REMOVED, _) => Message::Removed,
-            Frame::Other(NEW_LINK, body) => Message::Link {
-                leads_away: leads_away(body)?,
-            },
             Frame::Other(..) => Message::Other,
         })
     })
@@ -239,21 +175,6 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
     }))
 }
 
-/// Whether what a link is said to be may have its other end in another namespace.
-fn leads_away(body: &[u8]) -> Result<bool, Malformed> {
-    for attribute in frame::attributes(body.get(LINK_LEN..).ok_or(Malformed)?) {
-        let (LINK_INFO, info) = attribute? else {
-            continue;
-        };
-        for attribute in frame::attributes(info) {
-            if let (INFO_KIND, kind) = attribute? {
-                return Ok(matches!(kind, b"bridge\0" | b"veth\0"));
-            }
-        }
-    }
-    Ok(false)
-}
-
 fn ip(value: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
     let v6 = || <[u8; 16]>::try_from(value).map(IpAddr::from);
@@ -267,33 +188,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks() {
-        #[track_caller]
-        fn check(ip: &str, prefix: u8, other: &str, expected: bool) {
-            let network = Network {
-                ip: ip.parse().unwrap(),
-                prefix,
-                interface: 1,
-            };
-            assert_eq!(network.has(other.parse().unwrap()), expected);
-        }
-        check("172.17.0.1", 16, "172.17.255.2", true);
-        check("172.17.0.1", 16, "172.18.0.2", false);
-        check("10.0.0.1", 32, "10.0.0.1", true);
-        check("10.0.0.1", 32, "10.0.0.0", false);
-        check("0.0.0.0", 0, "8.8.8.8", true);
-        check("fd00::1", 64, "fd00::2:3", true);
-        check("fd00::1", 64, "fd01::1", false);
-        check("fd00::1", 0, "1.2.3.4", false);
-    }
-
-    #[test]
     fn this_host_has_its_loopback_addresses() {
         let mut addresses = Addresses::open().unwrap();
         assert!(addresses.contains("127.0.0.1".parse().unwrap()));
         assert!(!addresses.contains("192.0.2.1".parse().unwrap()));
-        assert!(!addresses.leads_away(1).unwrap());
-        assert!(addresses.leads_away(u32::MAX / 2).is_err());
+        assert!(addresses.place().devices.link(1).is_some());
+        assert!(!addresses.known().devices.leads_away(1));
     }
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -330,7 +230,6 @@ mod tests {
             let mut framed = frame::header(body.len(), NEW, 0, 1).to_vec();
             framed.extend(&body);
             messages(&framed).for_each(drop);
-            leads_away(&body).ok();
         }
     }
 }

@@ -16,6 +16,7 @@ use super::purse::Purse;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts;
+use crate::devices::{Devices, Reach};
 use crate::snapshot::{Closed, Confirmed, Glance, Glanced};
 use crate::{
     NetworkNamespace, Opened, Ownership, Process, Protocol, Question, SocketQuery, Verdict,
@@ -92,7 +93,7 @@ impl LinuxGlance {
             }
             _ => Told::Seen(None),
         };
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query);
         match told {
             // They see what this network sends.
             Told::NotYet if !self.namespaces.as_mut().is_none_or(is_own) => Told::Seen(None),
@@ -127,7 +128,7 @@ pub(super) fn take_precedence() {
     }
 }
 
-type Ask = fn(&mut Sockets, &SocketQuery) -> io::Result<Candidates>;
+type Ask = fn(&mut Sockets, &SocketQuery, &Reach) -> io::Result<Candidates>;
 
 impl LinuxGlance {
     /// Who holds the sockets that `ask` finds.
@@ -142,17 +143,33 @@ impl LinuxGlance {
             may_look: self.purse.has_any(began),
             is_accepted,
         };
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(ip);
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query);
         let found = if self.namespaces.as_mut().is_none_or(is_own) {
-            looker.look(query, &mut self.sockets, None, ask)
+            let reach = match &self.namespaces {
+                Some(namespaces) => namespaces.reach(query),
+                None => Devices::default().reach(query),
+            };
+            looker.look(query, &reach, &mut self.sockets, None, ask)
         } else {
             let others = namespaces::lock(&self.others).clone();
             let mut others = others.iter().map(|other| namespaces::lock(other));
-            let mut other = others.find_map(|mut o| o.addresses.contains(ip).then_some(o))?;
+            let mut has_it = others.by_ref().filter_map(|mut other| {
+                let is_there = other.addresses.contains(ip);
+                is_there.then_some(other)
+            });
+            let mut other = has_it.next()?;
+            // Which of several it is, is decided with time.
+            if has_it.next().is_some() {
+                return None;
+            }
             let Namespace {
-                public, sockets, ..
+                public,
+                sockets,
+                addresses,
+                ..
             } = &mut *other;
-            looker.look(query, sockets, Some(public), ask)
+            let reach = addresses.known().devices.any();
+            looker.look(query, &reach, sockets, Some(public), ask)
         };
         self.purse.spend(began.elapsed());
         found
@@ -174,17 +191,17 @@ impl Looker<'_> {
     fn look(
         &mut self,
         query: &SocketQuery,
+        reach: &Reach,
         sockets: &mut Sockets,
         namespace: Option<&Arc<NetworkNamespace>>,
         ask: Ask,
     ) -> Option<Ownership> {
         let observed_at = SystemTime::now();
         if self.may_look && query.protocol() == Protocol::Udp {
-            self.catch(query, sockets);
+            self.catch(query, reach, sockets);
         }
-        let candidates = ask(sockets, query).ok()?;
-        let socket = namespace.is_none().then(|| candidates.only()).flatten();
-        let (verdict, matched) = verdicts::judge(self.holders, candidates, |socket| {
+        let candidates = ask(sockets, query, reach).ok()?;
+        let judged = verdicts::judge(self.holders, candidates, |socket| {
             if let Some(known) = self.listeners.holders_of(socket, self.now) {
                 return (known.to_vec(), false);
             }
@@ -206,23 +223,16 @@ impl Looker<'_> {
             self.listeners.keep(socket, &found, self.now);
             (found, false)
         });
-        if let Verdict::Unknown(_) = verdict {
+        if let Verdict::Unknown(_) = judged.verdict {
             return None;
         }
-        let namespace = namespace.map(Arc::clone);
-        Some(verdicts::told(
-            verdict,
-            matched,
-            observed_at,
-            namespace,
-            socket,
-        ))
+        Some(verdicts::told(judged, observed_at, namespace))
     }
 
     /// Looks for the process that sends before it is seen who else may: that takes
     /// longer than some processes live.
-    fn catch(&mut self, query: &SocketQuery, sockets: &mut Sockets) {
-        if let Ok(Some(found)) = sockets::nearest(sockets, query) {
+    fn catch(&mut self, query: &SocketQuery, reach: &Reach, sockets: &mut Sockets) {
+        if let Ok(Some(found)) = sockets::nearest(sockets, query, reach) {
             let wanted = Wanted {
                 first_is_enough: true,
                 ..found.wanted()

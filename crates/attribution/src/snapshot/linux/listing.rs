@@ -4,8 +4,8 @@
 //! begins with the sockets, the other with what changed of the processes.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::holders::{Checks, Holders};
@@ -140,14 +140,15 @@ impl Work<'_> {
 impl LinuxTable {
     /// The sockets of our own namespace. Where that takes its time, or may, the other
     /// namespaces are looked for meanwhile, and all processes that changed are looked at.
-    fn list_own(&mut self) -> io::Result<()> {
+    fn list_own(&mut self, with_others: bool) -> io::Result<()> {
         let (sockets, holders, scratch) = (&mut self.sockets, &self.holders, &mut self.scratch);
         let namespaces = &mut self.namespaces;
         let mut search = |scratch: &mut Scratch| {
             // One that is entered by a process that was there before may be a moment late.
             let now = Instant::now();
             let recent = now.checked_sub(RECENT).unwrap_or(now);
-            let old = namespaces.as_mut().filter(|n| !n.is_searched_since(recent));
+            let old = namespaces.as_mut();
+            let old = old.filter(|n| with_others && !n.is_searched_since(recent));
             if let Some(namespaces) = old {
                 namespaces.search(holders.proc(), scratch);
             }
@@ -193,16 +194,16 @@ impl LinuxTable {
         listed
     }
 
-    pub(super) fn all_sockets(&mut self) -> io::Result<Vec<Socket>> {
+    pub(super) fn all_sockets(&mut self, with_others: bool) -> io::Result<Vec<Socket>> {
         let first_look = self.holders.next_look();
-        self.list_own()?;
+        self.list_own(with_others)?;
         let [list, second_list] = &mut self.listing.lists;
         list.append(second_list);
         let places = &mut self.listing.places;
         places.clear();
         list.add_places(0, 0, places);
         let mut namespaces = vec![(None, &mut self.sockets)];
-        if let Some(all) = &mut self.namespaces {
+        if let Some(all) = self.namespaces.as_mut().filter(|_| with_others) {
             for (other, number) in all.others().iter_mut().zip(1..) {
                 let (namespace, start) = (&other.public, list.sockets.len());
                 if let Err(error) = list.add_all(&mut other.sockets) {
@@ -234,10 +235,7 @@ impl LinuxTable {
             };
             let found = &list.sockets[place.index];
             let owner = looker.listed_owner(place.protocol, found, since);
-            all.push(Socket {
-                namespace: namespace.map(Arc::clone),
-                ..found.with_owner(place.protocol, owner)
-            });
+            all.push(found.with_owner(place.protocol, *namespace, owner));
         }
         infer_unaccepted(&mut all);
         Ok(all)

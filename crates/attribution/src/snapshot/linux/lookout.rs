@@ -81,7 +81,7 @@ impl Lookouts {
     /// Takes note of an end that answers, which need not be looked at when it does.
     pub(super) fn note_server(&self, query: &SocketQuery) {
         if query.protocol() == Protocol::Udp {
-            lock(&self.seen.sightings).add_server(query.local(), Instant::now());
+            lock(&self.seen.sightings).add_server(query, Instant::now());
         }
     }
 
@@ -147,7 +147,9 @@ impl Lookout {
         while self.packets.wait(&self.bell) {
             let now = Instant::now();
             if purse.has_any(now) && idle_purse.has_any(now) {
-                let query = self.packets.receive().and_then(headers::sender);
+                let packet = self.packets.receive();
+                let query = packet
+                    .and_then(|(packet, device)| Some(headers::sender(packet)?.on_device(device)));
                 let is_new = query.is_some_and(|query| self.look(&query, now));
                 // All of it: to be woken costs more than to see that nothing is new.
                 let before = std::mem::replace(&mut spent, packets::processor_time());

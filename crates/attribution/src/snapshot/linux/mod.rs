@@ -18,6 +18,7 @@ mod glance;
 mod hash;
 mod holders;
 mod index;
+mod interfaces;
 mod kcmp;
 mod listeners;
 mod listing;
@@ -55,11 +56,12 @@ use proc::Scratch;
 pub(crate) use process_reader::ProcessReader;
 use sockets::Candidates;
 use source::Sockets;
-use verdicts::{better, judge, told};
+use verdicts::{Judged, either, judge, told};
 
 use super::Glance;
+use crate::devices::{Devices, Reach};
 use crate::{
-    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
+    Error, NetworkNamespace, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
     SocketTable, Source, Verdict,
 };
 
@@ -120,13 +122,27 @@ impl LinuxTable {
         asked: Instant,
         patience: Duration,
     ) -> Result<Ownership, Error> {
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query.local().ip());
+        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query);
         if self.namespaces.as_mut().is_none_or(is_own) {
             let answer = self.answer_here(query, asked);
             answer.map_err(|error| failed(&query, None, error))
         } else {
             self.answer_elsewhere(query, asked, patience)
         }
+    }
+
+    /// All sockets, those of other namespaces included or not.
+    fn list(&mut self, with_others: bool) -> Result<Snapshot, Error> {
+        let started_at = SystemTime::now();
+        let sockets = self
+            .all_sockets(with_others)
+            .map_err(|error| failed(&"all sockets", None, error))?;
+        let finished_at = SystemTime::now();
+        let namespaces = self.namespaces.as_mut();
+        let surroundings = namespaces.and_then(|all| all.surroundings(with_others));
+        let source = Source::SockDiag;
+        let snapshot = Snapshot::of_normalized(source, started_at, finished_at, sockets);
+        Ok(snapshot.within(surroundings))
     }
 
     fn looker(&mut self, asked: Instant) -> Looker<'_> {
@@ -141,15 +157,17 @@ impl LinuxTable {
 
     fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
         let observed_at = SystemTime::now();
-        let namespaces = &mut self.namespaces;
-        let interfaces = || {
-            let namespaces = namespaces.as_mut();
-            namespaces.map_or_else(Vec::new, Namespaces::own_interfaces)
-        };
-        let candidates = sockets::thorough(&mut self.sockets, query, interfaces)?;
-        let socket = candidates.only();
-        let (verdict, matched) = self.looker(asked).judge(query.protocol(), candidates);
-        Ok(told(verdict, matched, observed_at, None, socket))
+        let reach = self.reach(query);
+        let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
+        let judged = self.looker(asked).judge(query.protocol(), candidates);
+        Ok(told(judged, observed_at, None))
+    }
+
+    fn reach(&self, query: &SocketQuery) -> Reach {
+        match &self.namespaces {
+            Some(namespaces) => namespaces.reach(query),
+            None => Devices::default().reach(query),
+        }
     }
 
     /// Answers a question about an address that is not our own.
@@ -161,14 +179,14 @@ impl LinuxTable {
     ) -> Result<Ownership, Error> {
         let observed_at = SystemTime::now();
         // Such as of a proxy that stands in for another host (`IP_TRANSPARENT`).
-        let ours = sockets::accepted(&mut self.sockets, query);
+        let reach = self.reach(query);
+        let ours = sockets::accepted(&mut self.sockets, query, &reach);
         let ours = ours.map_err(|error| failed(&query, None, error))?;
         if query.protocol() == Protocol::Tcp && ours != Candidates::None {
-            let socket = ours.only();
-            let (verdict, matched) = self.looker(asked).judge(query.protocol(), ours);
-            return Ok(told(verdict, matched, observed_at, None, socket));
+            let judged = self.looker(asked).judge(query.protocol(), ours);
+            return Ok(told(judged, observed_at, None));
         }
-        let nowhere = |reason| told(Verdict::Unknown(reason), None, observed_at, None, None);
+        let nowhere = |reason| Ownership::unknown(reason, observed_at, Source::SockDiag);
         let Some(namespaces) = self.namespaces.as_mut() else {
             return Ok(nowhere(Reason::NotFound));
         };
@@ -177,8 +195,9 @@ impl LinuxTable {
         let places = namespaces.with_address(ip, since, proc, scratch);
         let mut best = None;
         for place in places {
-            let interfaces = || place.addresses.interfaces();
-            let candidates = sockets::thorough(&mut place.sockets, query, interfaces);
+            // Which of its devices that is of ours is not known.
+            let reach = place.addresses.place().devices.any();
+            let candidates = sockets::thorough(&mut place.sockets, query, &reach);
             let candidates = candidates.map_err(|e| failed(&query, Some(&place.public), e))?;
             let mut looker = Looker {
                 sockets: &mut place.sockets,
@@ -187,11 +206,10 @@ impl LinuxTable {
                 scratch: &mut *scratch,
                 asked,
             };
-            let (verdict, matched) = looker.judge(query.protocol(), candidates);
-            let namespace = Some(Arc::clone(&place.public));
-            let found = told(verdict, matched, observed_at, namespace, None);
+            let judged = looker.judge(query.protocol(), candidates);
+            let found = told(judged, observed_at, Some(&place.public));
             best = Some(match best {
-                Some(best) => better(best, found),
+                Some(best) => either(best, found),
                 None => found,
             });
         }
@@ -218,9 +236,9 @@ struct Looker<'a> {
 }
 
 impl Looker<'_> {
-    fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> (Verdict, Option<Match>) {
+    fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> Judged {
         let mut hidden = None;
-        let (verdict, matched) = judge(self.holders, candidates, |socket| {
+        let judged = judge(self.holders, candidates, |socket| {
             let is_open = || sockets::is_open(self.sockets, protocol, socket);
             let wanted = socket.wanted();
             let found = self.holders.all(&wanted, self.asked, self.scratch, is_open);
@@ -233,8 +251,12 @@ impl Looker<'_> {
             (found, is_all)
         });
         match hidden {
-            Some(hidden) => (self.with_unit(verdict, &hidden), matched),
-            None => (verdict, matched),
+            Some(hidden) => Judged {
+                verdict: self.with_unit(judged.verdict, &hidden),
+                matched: judged.matched,
+                socket: judged.socket,
+            },
+            None => judged,
         }
     }
 
@@ -281,17 +303,11 @@ impl SocketTable for LinuxTable {
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
-        let started_at = SystemTime::now();
-        let sockets = self
-            .all_sockets()
-            .map_err(|error| failed(&"all sockets", None, error))?;
-        let finished_at = SystemTime::now();
-        Ok(Snapshot::of_normalized(
-            Source::SockDiag,
-            started_at,
-            finished_at,
-            sockets,
-        ))
+        self.list(false)
+    }
+
+    fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
+        self.list(true)
     }
 
     fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {

@@ -20,7 +20,9 @@ use super::addresses::Addresses;
 use super::proc::{NamespaceId, Proc, Scratch};
 use super::purse::Purse;
 use super::source::Sockets;
-use crate::NetworkNamespace;
+use crate::devices::{Devices, Reach};
+use crate::snapshot::surroundings::Surroundings;
+use crate::{NetworkNamespace, SocketQuery};
 
 /// Where `ip netns` keeps those that have a name (ip-netns(8)).
 const NAMED: &str = "/run/netns";
@@ -96,23 +98,33 @@ impl Namespaces {
         })
     }
 
-    /// Whether an address is served by sockets of our own namespace only.
-    pub(super) fn is_own(&mut self, ip: IpAddr) -> bool {
-        let is_everywhere = match ip {
-            IpAddr::V4(v4) => v4.is_broadcast(),
-            IpAddr::V6(_) => false,
-        };
-        if is_everywhere || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() {
-            return true;
-        }
+    /// Whether a question is about our own namespace, by its local address.
+    pub(super) fn is_own(&mut self, query: &SocketQuery) -> bool {
         let addresses = self.own_addresses.as_mut();
-        addresses.is_none_or(|addresses| addresses.contains(ip))
+        addresses.is_none_or(|addresses| addresses.place().is_own(query))
     }
 
-    /// The interfaces of our own that have an address.
-    pub(super) fn own_interfaces(&mut self) -> Vec<u32> {
-        let addresses = self.own_addresses.as_mut();
-        addresses.map_or_else(Vec::new, Addresses::interfaces)
+    /// How a packet of the question can reach sockets of our own namespace, as its devices
+    /// were when it was asked whether an address [is our own](Self::is_own).
+    pub(super) fn reach(&self, query: &SocketQuery) -> Reach {
+        match &self.own_addresses {
+            Some(addresses) => addresses.known().devices.reach(query),
+            None => Devices::default().reach(query),
+        }
+    }
+
+    /// What there is to know of our own namespace and of the others that are open, if they
+    /// are listed; `None` where the kernel does not tell of our own.
+    pub(super) fn surroundings(&mut self, with_others: bool) -> Option<Surroundings> {
+        let own = self.own_addresses.as_mut()?.place().clone();
+        let others = self.others.iter_mut().filter(|_| with_others);
+        Some(Surroundings {
+            own,
+            others: others
+                .map(|other| (other.public.id, other.addresses.place().clone()))
+                .collect(),
+            hides_some: self.hides_some || !with_others,
+        })
     }
 
     /// Those that have an address, which is not our own. Where none is known that has,
@@ -146,12 +158,8 @@ impl Namespaces {
     /// Whether an address that no namespace is known to have may be that of one which
     /// may not be entered: it is next to a virtual interface of ours.
     pub(super) fn may_be_hidden(&mut self, ip: IpAddr) -> bool {
-        let Some(addresses) = self.own_addresses.as_mut().filter(|_| self.hides_some) else {
-            return false;
-        };
-        let networks: Vec<_> = addresses.networks_of(ip).collect();
-        let mut networks = networks.into_iter();
-        networks.any(|network| addresses.leads_away(network.interface).unwrap_or(false))
+        let addresses = self.own_addresses.as_mut().filter(|_| self.hides_some);
+        addresses.is_some_and(|addresses| addresses.place().may_lead_to(ip))
     }
 
     /// Whether there are, or may be, some that may not be entered.

@@ -2,13 +2,17 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::holders::{Kind, Wanted};
 use super::message::{DiagSocket, Which};
 use super::source::Sockets;
-use crate::matching::{Ends, fitting};
-use crate::query::normalize;
-use crate::{Match, Protocol, Socket, SocketId, SocketQuery, SocketState, Verdict};
+use crate::devices::{Arrival, Reach};
+use crate::matching::{Ends, fitting, is_group};
+use crate::query::{normalize, scoped, unscoped};
+use crate::{
+    Match, NetworkNamespace, Protocol, Socket, SocketId, SocketQuery, SocketState, Verdict,
+};
 
 /// What a question is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,20 +23,6 @@ pub(super) enum Candidates {
     Closed(DiagSocket, Box<Candidates>),
     /// Sockets that fit equally well, at least one.
     Open(Match, Vec<DiagSocket>),
-}
-
-impl Candidates {
-    /// The socket that is meant, if it is one, and the kernel tells it from others.
-    pub(super) fn only(&self) -> Option<SocketId> {
-        match self {
-            Self::Closed(socket, _) => SocketId::new(0, socket.cookie),
-            Self::Open(_, sockets) => match sockets[..] {
-                [socket] => SocketId::new(0, socket.cookie),
-                _ => None,
-            },
-            Self::None => None,
-        }
-    }
 }
 
 impl DiagSocket {
@@ -61,15 +51,27 @@ impl DiagSocket {
     }
 
     pub(super) fn ends(&self, protocol: Protocol) -> Ends {
+        let end = |end| scoped(normalize(end), self.device);
         Ends {
             protocol,
-            local: normalize(self.local),
-            remote: self.remote.map(normalize),
+            local: end(self.local),
+            remote: self.remote.map(end),
             v6_only: self.v6_only,
+            device: self.device,
         }
     }
 
-    pub(super) fn with_owner(&self, protocol: Protocol, owner: Verdict) -> Socket {
+    /// What tells it from others, in a namespace if not in our own.
+    pub(super) fn id(&self, namespace: Option<&Arc<NetworkNamespace>>) -> Option<SocketId> {
+        SocketId::new(namespace.map_or(0, |namespace| namespace.id), self.cookie)
+    }
+
+    pub(super) fn with_owner(
+        &self,
+        protocol: Protocol,
+        namespace: Option<&Arc<NetworkNamespace>>,
+        owner: Verdict,
+    ) -> Socket {
         let ends = self.ends(protocol);
         Socket {
             protocol,
@@ -78,82 +80,150 @@ impl DiagSocket {
             state: self.state,
             v6_only: self.v6_only,
             device: self.device,
-            id: None,
-            namespace: None,
+            id: self.id(namespace),
+            namespace: namespace.map(Arc::clone),
             owner,
         }
     }
 }
 
-/// Finds what a question is about in microseconds.
-///
-/// Connections that are bound to an interface escape it: the kernel finds them only for
-/// packets of that interface.
-pub(super) fn quick(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
-    let any = match query.remote() {
-        Some(remote) => sockets.exact(query.protocol(), query.local(), remote)?,
-        None => None,
-    };
-    let is_any = any.is_some();
+/// Finds what a question is about in microseconds: where a connection is found on one device,
+/// others are not looked at.
+pub(super) fn quick(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+) -> io::Result<Candidates> {
+    find(sockets, query, reach, false)
+}
+
+fn find(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+    is_thorough: bool,
+) -> io::Result<Candidates> {
+    let any = told(sockets, query, reach, is_thorough)?;
     // Where there is no connection, the kernel tells the listener that would take it.
-    let found = any.filter(|found| found.remote.map(normalize) == query.remote());
-    if let Some(found) = found.filter(|found| found.inode != 0) {
-        return Ok(Candidates::Open(Match::FiveTuple, vec![found]));
+    let (exact, others): (Vec<_>, Vec<_>) = any.into_iter().partition(|one| is_it(query, one));
+    let (open, closed): (Vec<_>, Vec<_>) = exact.into_iter().partition(|one| one.inode != 0);
+    // The kernel chooses among datagram sockets as well, but for one device at a time.
+    let is_told = query.protocol() == Protocol::Tcp || matches!(reach, Reach::One(_));
+    if is_told && !open.is_empty() {
+        return Ok(Candidates::Open(Match::FiveTuple, open));
     }
-    if query.remote().is_some() && !is_any && sockets.tells_listeners() {
+    let is_any = !(open.is_empty() && closed.is_empty() && others.is_empty());
+    if !is_any && tells_all(sockets, query, reach) {
         return Ok(Candidates::None);
     }
-    let waiting = waiting(sockets, query, any.as_ref())?;
-    Ok(match found {
-        Some(found) if !found.is_unaccepted() => Candidates::Closed(found, Box::new(waiting)),
+    let waiting = waiting(sockets, query, reach, others.first())?;
+    Ok(match closed.first() {
+        Some(found) if !found.is_unaccepted() => Candidates::Closed(*found, Box::new(waiting)),
         _ => waiting,
     })
 }
 
-/// The very connection that is asked for, if somebody has it.
-pub(super) fn accepted(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
-    let found = match query.remote() {
-        Some(remote) => connection(sockets, query, remote)?,
-        None => None,
+/// What the kernel tells of a packet between these ends, for each device through which it can
+/// have come: the connection, or what would take it.
+fn told(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+    is_thorough: bool,
+) -> io::Result<Vec<DiagSocket>> {
+    let Some(remote) = query.remote() else {
+        return Ok(Vec::new());
     };
-    Ok(match found {
-        Some(found) if found.inode != 0 => Candidates::Open(Match::FiveTuple, vec![found]),
-        _ => Candidates::None,
+    let mut found: Vec<DiagSocket> = Vec::new();
+    for device in asked_devices(reach) {
+        let one = sockets.exact_on(device, query.protocol(), query.local(), remote)?;
+        let Some(one) = one.filter(|one| reach.reaches(one.device)) else {
+            continue;
+        };
+        if !found.contains(&one) {
+            found.push(one);
+        }
+        let is_enough = query.protocol() == Protocol::Tcp && is_it(query, &one) && one.inode != 0;
+        if is_enough && !is_thorough {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Devices of which packets are asked for, 0 for one that no socket is bound to: a socket
+/// that is bound to one is told only of packets of that.
+fn asked_devices(reach: &Reach) -> impl Iterator<Item = u32> {
+    /// Where there are more, those with the highest numbers are left out.
+    const MAX: usize = 64;
+    let (any, arrivals) = match reach {
+        Reach::Any(known) => (Some(known), &[][..]),
+        Reach::One(arrival) => (None, std::slice::from_ref(arrival)),
+        Reach::Several(arrivals) => (None, &arrivals[..]),
+    };
+    let any = any.map(|known| [0].into_iter().chain(known.iter().copied().take(MAX)));
+    let arrivals = arrivals
+        .iter()
+        .flat_map(|arrival| [Some(arrival.device), arrival.slave]);
+    any.into_iter().flatten().chain(arrivals.flatten())
+}
+
+/// Whether a socket is connected from one end to the other.
+fn is_it(query: &SocketQuery, socket: &DiagSocket) -> bool {
+    let remote = socket.remote.map(normalize).map(unscoped);
+    remote.is_some() && remote == query.remote().map(unscoped)
+}
+
+/// Whether where the kernel told nothing, there is nothing.
+fn tells_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
+    // It looks for the one that gets it, not for all members of a group.
+    let is_group = |end: SocketAddr| is_group(end.ip());
+    let is_for_one = !is_group(query.local()) && !query.remote().is_some_and(is_group);
+    // A slave's packets reach sockets of its VRF, which are asked for in another way.
+    let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
+    let is_direct = reach.arrivals().is_none_or(|all| all.iter().all(is_direct));
+    query.remote().is_some() && is_for_one && is_direct && sockets.tells_listeners()
+}
+
+/// The very connection that is asked for, if somebody has it.
+pub(super) fn accepted(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+) -> io::Result<Candidates> {
+    let mut found = told(sockets, query, reach, false)?;
+    found.retain(|one| is_it(query, one) && one.inode != 0);
+    Ok(if found.is_empty() {
+        Candidates::None
+    } else {
+        Candidates::Open(Match::FiveTuple, found)
     })
 }
 
 /// Who would take a connection from anybody, in one question less than [`quick`] needs where
 /// this one was made and not accepted yet.
-pub(super) fn listener(sockets: &mut Sockets, query: &SocketQuery) -> io::Result<Candidates> {
-    waiting(sockets, query, None)
+pub(super) fn listener(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+) -> io::Result<Candidates> {
+    waiting(sockets, query, reach, None)
 }
 
-/// As [`quick`]; where that finds nothing, looks for connections that are bound to one
-/// of these interfaces, or for any on the port if the remote end is not known.
+/// As [`quick`], on all devices; where that finds nothing, looks for any on the port if the
+/// remote end is not known.
 pub(super) fn thorough(
     sockets: &mut Sockets,
     query: &SocketQuery,
-    interfaces: impl FnOnce() -> Vec<u32>,
+    reach: &Reach,
 ) -> io::Result<Candidates> {
-    let found = quick(sockets, query)?;
+    let found = find(sockets, query, reach, true)?;
     match query.remote() {
-        _ if found != Candidates::None => Ok(found),
-        None => listed(sockets, query, Which::OnPort(query.local().port())),
-        // Of other protocols, all sockets were listed.
-        Some(_) if query.protocol() != Protocol::Tcp => Ok(found),
-        Some(remote) => {
-            for interface in interfaces() {
-                let found = sockets.exact_on(interface, Protocol::Tcp, query.local(), remote)?;
-                let found = found.filter(|found| found.remote.map(normalize) == Some(remote));
-                match found {
-                    Some(found) if found.inode != 0 => {
-                        return Ok(Candidates::Open(Match::FiveTuple, vec![found]));
-                    }
-                    _ => {}
-                }
-            }
-            Ok(Candidates::None)
+        None if found == Candidates::None => {
+            let which = Which::OnPort(query.local().port());
+            listed(sockets, query, reach, which)
         }
+        _ => Ok(found),
     }
 }
 
@@ -161,11 +231,16 @@ pub(super) fn thorough(
 pub(super) fn nearest(
     sockets: &mut Sockets,
     query: &SocketQuery,
+    reach: &Reach,
 ) -> io::Result<Option<DiagSocket>> {
+    let Reach::One(arrival) = reach else {
+        return Ok(None);
+    };
     match query.remote() {
         Some(remote) => {
-            let found = sockets.exact(query.protocol(), query.local(), remote)?;
-            Ok(found.filter(|found| found.inode != 0))
+            let (protocol, local) = (query.protocol(), query.local());
+            let found = sockets.exact_on(arrival.device, protocol, local, remote)?;
+            Ok(found.filter(|found| found.inode != 0 && arrival.reaches(found.device)))
         }
         None => Ok(None),
     }
@@ -175,7 +250,8 @@ pub(super) fn nearest(
 pub(super) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSocket) -> bool {
     let is_it = |now: &DiagSocket| now.inode == found.inode;
     if let Some(remote) = found.remote {
-        let now = sockets.exact(protocol, found.local, remote);
+        let device = found.device.unwrap_or(0);
+        let now = sockets.exact_on(device, protocol, found.local, remote);
         return now.is_ok_and(|now| now.as_ref().is_some_and(is_it));
     }
     let mut now = Vec::new();
@@ -189,27 +265,20 @@ pub(super) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &Di
     if found.remote.is_none()
         && let Some(remote) = query.remote()
     {
-        let now = sockets.exact(query.protocol(), query.local(), remote);
-        return now.is_ok_and(|now| now.is_some_and(|now| now.inode == found.inode));
+        let device = found.device.or(query.device_or_scope()).unwrap_or(0);
+        let now = sockets.exact_on(device, query.protocol(), query.local(), remote);
+        if now.is_ok_and(|now| now.is_some_and(|now| now.inode == found.inode)) {
+            return true;
+        }
     }
     is_open(sockets, query.protocol(), found)
-}
-
-/// The socket that is connected from one end to the other.
-fn connection(
-    sockets: &mut Sockets,
-    query: &SocketQuery,
-    remote: SocketAddr,
-) -> io::Result<Option<DiagSocket>> {
-    let found = sockets.exact(query.protocol(), query.local(), remote)?;
-    // Where there is none, the kernel tells the listener that would take it.
-    Ok(found.filter(|found| found.remote.map(normalize) == Some(remote)))
 }
 
 /// All that may serve it: of a group, the kernel tells one only, `any`.
 fn waiting(
     sockets: &mut Sockets,
     query: &SocketQuery,
+    reach: &Reach,
     any: Option<&DiagSocket>,
 ) -> io::Result<Candidates> {
     let waits = |found: &DiagSocket| found.remote.is_none();
@@ -220,28 +289,34 @@ fn waiting(
             SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
-        witness = sockets.exact(query.protocol(), query.local(), nobody)?;
+        let device = asked_devices(reach).next().unwrap_or(0);
+        witness = sockets.exact_on(device, query.protocol(), query.local(), nobody)?;
     }
     let port = query.local().port();
     let found = sockets.waiting(query.protocol(), port, witness.as_ref())?;
-    Ok(chosen(query, found))
+    Ok(chosen(query, reach, found))
 }
 
-fn listed(sockets: &mut Sockets, query: &SocketQuery, which: Which) -> io::Result<Candidates> {
+fn listed(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+    which: Which,
+) -> io::Result<Candidates> {
     let mut found = Vec::new();
     sockets.list(query.protocol(), which, &mut found)?;
-    Ok(chosen(query, found))
+    Ok(chosen(query, reach, found))
 }
 
 /// Those of a list that fit best.
-fn chosen(query: &SocketQuery, found: Vec<DiagSocket>) -> Candidates {
+fn chosen(query: &SocketQuery, reach: &Reach, found: Vec<DiagSocket>) -> Candidates {
     let ends = |socket: &DiagSocket| socket.ends(query.protocol());
     let is_idle = |socket: &DiagSocket| socket.state == Some(SocketState::Bound);
     let (idle, used): (Vec<_>, Vec<_>) = found.into_iter().partition(is_idle);
-    let best = fitting(query, used, ends).or_else(|| {
+    let best = fitting(query, reach, used, ends).or_else(|| {
         // Nobody's packets are its own.
         let idle = query.remote().is_none().then_some(idle)?;
-        fitting(query, idle, ends)
+        fitting(query, reach, idle, ends)
     });
     let Some((matched, fitting)) = best else {
         return Candidates::None;

@@ -21,6 +21,8 @@ pub(super) struct Sockets {
     files: Option<Files>,
     /// What waited for peers on a port, by protocol and port, and when.
     waiting: HashMap<(Protocol, u16), (Instant, Vec<DiagSocket>)>,
+    /// Whether cookies tell these sockets from those of all other namespaces.
+    has_cookies: bool,
 }
 
 /// How long a list of what waits on a port is good. The kernel goes through all that wait
@@ -57,6 +59,7 @@ impl Sockets {
             diag,
             files: Some(files),
             waiting: HashMap::new(),
+            has_cookies: true,
         })
     }
 
@@ -66,6 +69,7 @@ impl Sockets {
             diag: Some(Diag::open()?),
             files: None,
             waiting: HashMap::new(),
+            has_cookies: are_cookies_counted_once(),
         })
     }
 
@@ -83,26 +87,18 @@ impl Sockets {
             diag,
             files,
             waiting: HashMap::new(),
+            has_cookies: self.has_cookies,
         })
     }
 
-    /// The socket that a packet between these ends belongs to, or one that would take
-    /// it; `None` where there is none.
-    pub(super) fn exact(
-        &mut self,
-        protocol: Protocol,
-        local: SocketAddr,
-        remote: SocketAddr,
-    ) -> io::Result<Option<DiagSocket>> {
-        self.exact_on(0, protocol, local, remote)
-    }
-
-    /// Whether [`exact`](Self::exact) tells what waits for peers, too.
+    /// Whether [`exact_on`](Self::exact_on) tells what waits for peers, too.
     pub(super) const fn tells_listeners(&self) -> bool {
         self.diag.is_some()
     }
 
-    /// As [`exact`](Self::exact), for packets of an interface, by its number.
+    /// The socket that a packet between these ends belongs to, or one that would take
+    /// it; `None` where there is none. The packet is of an interface, by its number; 0 for one
+    /// that no socket is bound to.
     pub(super) fn exact_on(
         &mut self,
         interface: u32,
@@ -111,8 +107,8 @@ impl Sockets {
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
         match (&mut self.diag, &mut self.files) {
-            (Some(diag), Some(_)) => diag.exact(interface, protocol, local, remote),
-            (Some(diag), None) => {
+            (Some(diag), _) if self.has_cookies => diag.exact(interface, protocol, local, remote),
+            (Some(diag), _) => {
                 let found = diag.exact(interface, protocol, local, remote)?;
                 Ok(found.map(without_cookie))
             }
@@ -170,8 +166,8 @@ impl Sockets {
         }
         match &mut self.files {
             Some(files) if !is_told => files.list(protocol, which, sockets),
-            Some(_) => Ok(()),
-            None => {
+            _ if self.has_cookies => Ok(()),
+            _ => {
                 for socket in &mut sockets[start..] {
                     *socket = without_cookie(*socket);
                 }
@@ -181,8 +177,15 @@ impl Sockets {
     }
 }
 
-/// Before Linux 5.10, each namespace counts its cookies for itself (`sock_gen_cookie`
-/// in `net/core/sock_diag.c`).
+/// Whether no two namespaces give the same cookie (`sock_gen_cookie` in
+/// `net/core/sock_diag.c`, since Linux 5.10).
+fn are_cookies_counted_once() -> bool {
+    let name = rustix::system::uname();
+    let mut numbers = name.release().to_str().unwrap_or_default().split('.');
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    (number(), number()) >= (Some(5), Some(10))
+}
+
 const fn without_cookie(socket: DiagSocket) -> DiagSocket {
     DiagSocket {
         cookie: 0,

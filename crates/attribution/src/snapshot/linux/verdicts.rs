@@ -1,6 +1,5 @@
 //! From sockets and their holders to answers.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,41 +7,65 @@ use std::time::SystemTime;
 use super::holders::Holders;
 use super::message::DiagSocket;
 use super::sockets::Candidates;
+use crate::devices::{Arrival, Reach};
 use crate::matching::{self, distinct};
 use crate::{
-    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketId, SocketQuery,
+    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketQuery,
     SocketState, Source, Verdict,
 };
 
+/// Who it is, and by which sockets.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) matched: Option<Match>,
+    /// The only one that fits.
+    pub(super) socket: Option<DiagSocket>,
+}
+
+impl Judged {
+    fn nobody(reason: Reason) -> Self {
+        Self {
+            verdict: Verdict::Unknown(reason),
+            matched: None,
+            socket: None,
+        }
+    }
+}
+
+/// The answer, of a namespace if not of our own.
 pub(super) fn told(
-    verdict: Verdict,
-    matched: Option<Match>,
+    judged: Judged,
     observed_at: SystemTime,
-    namespace: Option<Arc<NetworkNamespace>>,
-    socket: Option<SocketId>,
+    namespace: Option<&Arc<NetworkNamespace>>,
 ) -> Ownership {
+    let Judged {
+        verdict,
+        matched,
+        socket,
+    } = judged;
     Ownership {
         verdict,
         evidence: Evidence {
             matched,
             observed_at,
             source: Source::SockDiag,
-            namespace,
-            socket,
+            namespace: namespace.map(Arc::clone),
+            socket: socket.and_then(|socket| socket.id(namespace)),
         },
     }
 }
 
-/// The closer match of two namespaces with the same address; both where they are
-/// equal.
-pub(super) fn better(one: Ownership, other: Ownership) -> Ownership {
-    match one.evidence.matched.cmp(&other.evidence.matched) {
-        Ordering::Greater => one,
-        Ordering::Less => other,
-        Ordering::Equal if one.evidence.matched.is_none() => one,
-        Ordering::Equal => Ownership {
+/// The answer of two namespaces with the same address, where nothing tells which of them it
+/// is about: all who hold a socket that fits, however closely.
+pub(super) fn either(one: Ownership, other: Ownership) -> Ownership {
+    match (one.evidence.matched, other.evidence.matched) {
+        (_, None) => one,
+        (None, _) => other,
+        (ours, theirs) => Ownership {
             verdict: matching::merge(&[&one.verdict, &other.verdict]),
             evidence: Evidence {
+                matched: ours.min(theirs),
                 namespace: None,
                 socket: None,
                 ..one.evidence
@@ -57,13 +80,17 @@ pub(super) fn judge(
     holders: &Holders,
     candidates: Candidates,
     mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
-) -> (Verdict, Option<Match>) {
+) -> Judged {
     match candidates {
-        Candidates::None => (Verdict::Unknown(Reason::NotFound), None),
+        Candidates::None => Judged::nobody(Reason::NotFound),
         Candidates::Closed(socket, waiting) => match closed(holders, &socket) {
             // Whoever listens has most likely accepted it.
             Verdict::Unknown(_) if *waiting != Candidates::None => judge(holders, *waiting, look),
-            verdict => (verdict, Some(Match::FiveTuple)),
+            verdict => Judged {
+                verdict,
+                matched: Some(Match::FiveTuple),
+                socket: Some(socket),
+            },
         },
         Candidates::Open(matched, sockets) => {
             let mut owners = Vec::with_capacity(1);
@@ -73,7 +100,14 @@ pub(super) fn judge(
                 owners.push(verdict(holders, found, socket, is_all));
             }
             let owners: Vec<&Verdict> = owners.iter().collect();
-            (matching::merge(&owners), Some(matched))
+            Judged {
+                verdict: matching::merge(&owners),
+                matched: Some(matched),
+                socket: match sockets[..] {
+                    [only] => Some(only),
+                    _ => None,
+                },
+            }
         }
     }
 }
@@ -148,8 +182,12 @@ pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
     }
     for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
         let query = SocketQuery::new(waiting.protocol, waiting.local, None);
+        // It is bound to the device through which it came if its listener is.
+        let device = waiting.device;
+        let reach = device.map_or_else(|| Reach::Any(Vec::new()), |it| Reach::One(Arrival::on(it)));
+        let best = |listeners: &Vec<Socket>| matching::best(&query, &reach, listeners);
         let on_port = listeners.get(&place(waiting));
-        if let Some(finding) = on_port.and_then(|listeners| matching::best(&query, listeners)) {
+        if let Some(finding) = on_port.and_then(best) {
             waiting.owner = finding.verdict;
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::LinuxGlance;
-use crate::query::normalize;
+use crate::query::{normalize, unscoped};
 use crate::snapshot::Confirmed;
 use crate::snapshot::linux::message::{DiagSocket, Which};
 use crate::snapshot::linux::purse::Purse;
@@ -83,7 +83,7 @@ impl LinuxGlance {
     ) -> io::Result<Confirmed> {
         let now = SystemTime::now();
         let (protocol, local) = (query.protocol(), query.local());
-        let device = query.device().unwrap_or_default();
+        let device = query.device_or_scope().unwrap_or_default();
         let found = self.sockets.exact_on(device, protocol, local, remote)?;
         let is_it = |found: &DiagSocket| found.cookie == socket.cookie;
         let found = match found {
@@ -91,7 +91,8 @@ impl LinuxGlance {
             Some(other) if protocol == Protocol::Tcp => {
                 // The kernel tells a listener where there is no connection any more: what comes
                 // late is of nobody else for that.
-                let is_connection = other.remote.map(normalize) == Some(remote);
+                let is_connection =
+                    other.remote.map(normalize).map(unscoped) == Some(unscoped(remote));
                 return Ok(if is_connection {
                     Confirmed::Changed
                 } else {

@@ -84,11 +84,23 @@ impl Packets {
         bell.waits_for(&self.socket)
     }
 
-    /// The start of the next packet, if one is there.
-    pub(super) fn receive(&mut self) -> Option<&[u8]> {
-        let flags = RecvFlags::DONTWAIT;
-        let (length, _) = rustix::net::recv(&self.socket, &mut self.buffer[..], flags).ok()?;
-        self.buffer.get(..length)
+    /// The start of the next packet, if one is there, and the device that sends it, 0 where
+    /// the kernel does not tell.
+    pub(super) fn receive(&mut self) -> Option<(&[u8], u32)> {
+        let mut from: libc::sockaddr_ll = zeroed();
+        let mut from_len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        let (buffer, room) = (self.buffer.as_mut_ptr().cast(), self.buffer.len());
+        let (descriptor, flags) = (self.socket.as_raw_fd(), libc::MSG_DONTWAIT);
+        let place = (&raw mut from).cast();
+        // SAFETY: there is room for `room` bytes of the packet and for `from_len` bytes of the
+        // address, where the kernel writes during the call only.
+        let length =
+            unsafe { libc::recvfrom(descriptor, buffer, room, flags, place, &raw mut from_len) };
+        let packet = self.buffer.get(..usize::try_from(length).ok()?)?;
+        // The filter passes nothing else.
+        let is_sent = from.sll_pkttype == libc::PACKET_OUTGOING;
+        let device = u32::try_from(from.sll_ifindex).unwrap_or_default();
+        is_sent.then_some((packet, device))
     }
 
     /// Throws away what waits now.
@@ -96,7 +108,8 @@ impl Packets {
         /// More than may wait, so that this ends.
         const MOST: usize = 1_024;
         for _ in 0..MOST {
-            if self.receive().is_none() {
+            let flags = RecvFlags::DONTWAIT;
+            if rustix::net::recv(&self.socket, &mut self.buffer[..], flags).is_err() {
                 return;
             }
         }
@@ -165,6 +178,19 @@ pub(super) fn take_precedence() {
     let result = unsafe { libc::sched_setscheduler(0, policy, &raw const least) };
     if result != 0 {
         super::super::glance::take_precedence();
+    }
+}
+
+/// An address that nothing was written to.
+const fn zeroed() -> libc::sockaddr_ll {
+    libc::sockaddr_ll {
+        sll_family: 0,
+        sll_protocol: 0,
+        sll_ifindex: 0,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
     }
 }
 
@@ -271,10 +297,15 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             for packets in &mut *all {
-                let sender = packets.receive().and_then(headers::sender);
+                let Some((packet, device)) = packets.receive() else {
+                    continue;
+                };
+                let sender = headers::sender(packet);
                 // Never what is sent back.
                 assert_ne!(sender, Some(SocketQuery::new(protocol, to, Some(from))));
                 if sender == Some(expected) {
+                    // All of them are of the loopback device.
+                    assert_eq!(device, 1);
                     return;
                 }
             }

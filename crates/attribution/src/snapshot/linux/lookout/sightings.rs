@@ -1,9 +1,10 @@
 //! What was seen of sockets whose first packets were sent. Pure.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::query::unscoped;
 use crate::{Ownership, Protocol, SocketQuery};
 
 /// Flows that are kept; past that, the one that began first is forgotten.
@@ -16,18 +17,26 @@ const DATAGRAMS: Duration = Duration::from_secs(10);
 /// Ends that answer datagrams, which are kept in mind.
 const MAX_SERVERS: usize = 32;
 
+/// Devices on which flows of the same ends are told apart. What is sent through a bridge is
+/// seen on it, then on its port.
+const MAX_DEVICES: usize = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
-    flows: HashMap<SocketQuery, Sighting>,
+    /// By their ends, whatever the device: there are mostly no two of the same.
+    flows: HashMap<SocketQuery, Vec<Sighting>>,
     /// In the order in which they came in.
     order: VecDeque<SocketQuery>,
-    /// Ends that got a datagram first, and when one did lately: what they send is an answer,
-    /// mostly.
-    servers: VecDeque<(SocketAddr, Instant)>,
+    /// Ends that got a datagram first, the device if the end is on one only, and when one did
+    /// lately: what they send is an answer, mostly.
+    servers: VecDeque<(Server, Instant)>,
 }
+
+type Server = (SocketAddr, Option<u32>);
 
 #[derive(Debug)]
 struct Sighting {
+    device: Option<u32>,
     began: Instant,
     /// In wall-clock time.
     began_at: SystemTime,
@@ -59,42 +68,65 @@ impl Sightings {
         wall_clock: SystemTime,
     ) -> bool {
         let is_datagram = query.protocol() == Protocol::Udp;
-        if is_datagram && self.is_server(query.local(), now) {
+        if is_datagram && self.is_server(query, now) {
             return false;
         }
         let good_for = match query.protocol() {
             Protocol::Tcp => CONNECTION,
             _ => DATAGRAMS,
         };
-        let known = self.flows.get(query).map(|known| known.began);
-        if known.is_some_and(|began| now.saturating_duration_since(began) < good_for) {
+        let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
+        if self.known(query).is_some_and(is_fresh) {
             return false;
         }
-        if known.is_none() {
+        let key = query.without_device();
+        if !self.flows.contains_key(&key) {
             if self.order.len() >= MAX
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.flows.remove(&oldest);
             }
-            self.order.push_back(*query);
+            self.order.push_back(key);
         }
+        let sightings = self.flows.entry(key).or_default();
+        let device = query.device_or_scope();
+        sightings.retain(|known| known.device != device);
+        sightings.truncate(MAX_DEVICES - 1);
+        // The last one first.
         let sighting = Sighting {
+            device,
             began: now,
             began_at: wall_clock,
             state: State::Looking,
         };
-        self.flows.insert(*query, sighting);
+        sightings.insert(0, sighting);
         true
     }
 
+    /// What is known of a flow on its device; where the question has none, on the one on which
+    /// it was seen last.
+    fn known(&self, query: &SocketQuery) -> Option<&Sighting> {
+        let device = query.device_or_scope();
+        let mut sightings = self.flows.get(&query.without_device())?.iter();
+        sightings.find(|known| device.is_none() || known.device == device)
+    }
+
+    fn known_mut(&mut self, query: &SocketQuery) -> Option<&mut Sighting> {
+        let device = query.device_or_scope();
+        let mut sightings = self.flows.get_mut(&query.without_device())?.iter_mut();
+        sightings.find(|known| device.is_none() || known.device == device)
+    }
+
     /// Takes note that somebody else sent the first datagram of a flow to this end.
-    pub(super) fn add_server(&mut self, end: SocketAddr, now: Instant) {
+    pub(super) fn add_server(&mut self, query: &SocketQuery, now: Instant) {
+        let end = server(query);
         self.servers.retain(|(server, _)| *server != end);
         self.servers.truncate(MAX_SERVERS - 1);
         self.servers.push_front((end, now));
     }
 
-    fn is_server(&self, end: SocketAddr, now: Instant) -> bool {
+    fn is_server(&self, query: &SocketQuery, now: Instant) -> bool {
+        let end = server(query);
         let mut servers = self.servers.iter();
         let noted = servers.find(|(server, _)| *server == end);
         noted.is_some_and(|(_, noted)| now.saturating_duration_since(*noted) < DATAGRAMS)
@@ -102,7 +134,7 @@ impl Sightings {
 
     /// Keeps what was seen of a flow.
     pub(super) fn end(&mut self, query: &SocketQuery, seen: Option<Ownership>) {
-        if let Some(flow) = self.flows.get_mut(query) {
+        if let Some(flow) = self.known_mut(query) {
             flow.state = State::Seen(seen);
         }
     }
@@ -110,8 +142,8 @@ impl Sightings {
     /// What was seen by a look that began at that time or later, once.
     pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime, now: Instant) -> Told {
         let is_datagram = query.protocol() == Protocol::Udp;
-        let is_left_out = is_datagram && self.is_server(query.local(), now);
-        match self.flows.get_mut(query) {
+        let is_left_out = is_datagram && self.is_server(query, now);
+        match self.known_mut(query) {
             Some(flow) if flow.began_at >= since => match &mut flow.state {
                 State::Looking => Told::Looking,
                 State::Seen(seen) => Told::Seen(seen.take()),
@@ -123,6 +155,16 @@ impl Sightings {
             _ => Told::NotYet,
         }
     }
+}
+
+/// An end that answers; a link-local one does on one device.
+fn server(query: &SocketQuery) -> Server {
+    let local = unscoped(query.local());
+    let is_link_local = match local.ip() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    (local, query.device_or_scope().filter(|_| is_link_local))
 }
 
 #[cfg(test)]
@@ -176,7 +218,7 @@ mod tests {
         let (mut sightings, now) = (Sightings::default(), Instant::now());
         let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
         assert_eq!(sightings.take(&answer, UNIX_EPOCH, now), Told::NotYet);
-        sightings.add_server(answer.local(), now);
+        sightings.add_server(&answer, now);
         assert!(!sightings.begin(&answer, now, UNIX_EPOCH));
         // So nobody is to wait for that.
         let told = sightings.take(&answer, UNIX_EPOCH, now);
@@ -185,7 +227,7 @@ mod tests {
         assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
         assert!(sightings.begin(&answer, now + DATAGRAMS, UNIX_EPOCH));
         for port in 1_000..2_000 {
-            sightings.add_server(query(Protocol::Udp, port).local(), now);
+            sightings.add_server(&query(Protocol::Udp, port), now);
         }
         assert_eq!(sightings.servers.len(), MAX_SERVERS);
     }
@@ -198,6 +240,34 @@ mod tests {
         assert!(sightings.begin(&query, now, began_at));
         let later = began_at + Duration::from_secs(1);
         assert_eq!(sightings.take(&query, later, now), Told::Seen(None));
+    }
+
+    /// Link-local addresses are the same on each link.
+    #[test]
+    fn flows_of_two_devices_are_told_apart() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let ends = ["[fe80::1]:1", "[fe80::2]:2"].map(|end| end.parse().unwrap());
+        let query = SocketQuery::udp(ends[0], ends[1]);
+        let seen = |pid: u64| {
+            let at = UNIX_EPOCH + Duration::from_secs(pid);
+            Some(Ownership::unknown(Reason::Kernel, at, Source::Scripted))
+        };
+        for device in [2, 3] {
+            let query = query.on_device(device);
+            assert!(sightings.begin(&query, now, UNIX_EPOCH));
+            sightings.end(&query, seen(device.into()));
+        }
+        let mut take = |query: &SocketQuery| sightings.take(query, UNIX_EPOCH, now);
+        assert_eq!(take(&query.on_device(2)), Told::Seen(seen(2)));
+        // A question without device is about the last one.
+        assert_eq!(take(&query), Told::Seen(seen(3)));
+        assert_eq!(take(&query.on_device(4)), Told::NotYet);
+        sightings.add_server(&query.on_device(5), now);
+        assert!(!sightings.begin(&query.on_device(5), now, UNIX_EPOCH));
+        for device in 6..20 {
+            assert!(sightings.begin(&query.on_device(device), now, UNIX_EPOCH));
+        }
+        assert_eq!(sightings.flows[&query].len(), MAX_DEVICES);
     }
 
     #[test]

@@ -1,0 +1,149 @@
+//! What a list of sockets has to know of the host to answer as the table does: its addresses
+//! and devices. Pure.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::devices::{Devices, Reach};
+use crate::{Reason, SocketQuery};
+
+/// An address of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) ip: IpAddr,
+    pub(crate) prefix: u8,
+    /// The index of the device.
+    pub(crate) interface: u32,
+}
+
+impl Network {
+    /// Whether an address is in it.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                let differing = ours.to_bits() ^ theirs.to_bits();
+                differing.leading_zeros() >= self.prefix.into()
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                let differing = ours.to_bits() ^ theirs.to_bits();
+                differing.leading_zeros() >= self.prefix.into()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The addresses and devices of a network namespace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// To which packets arrive here, those of all hosts of a network included.
+    pub(crate) ips: HashSet<IpAddr>,
+    pub(crate) networks: Vec<Network>,
+    pub(crate) devices: Arc<Devices>,
+}
+
+impl Place {
+    /// Whether a question is about this namespace, by its local address, if nothing but
+    /// addresses tells.
+    pub(crate) fn is_own(&self, query: &SocketQuery) -> bool {
+        let ip = query.local().ip();
+        let (is_broadcast, is_link_local) = match ip {
+            IpAddr::V4(v4) => (v4.is_broadcast(), false),
+            IpAddr::V6(v6) => (false, v6.is_unicast_link_local()),
+        };
+        if is_broadcast || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() {
+            return true;
+        }
+        if !self.ips.contains(&ip) {
+            return false;
+        }
+        // What has that address on another link may be another host.
+        match (self.devices.reach(query), query.device_or_scope()) {
+            (Reach::One(_) | Reach::Several(_), Some(device)) if is_link_local => {
+                let devices = self.devices.with_uppers(device);
+                let mut networks = self.networks.iter();
+                networks.any(|known| known.ip == ip && devices.contains(&known.interface))
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether an address is next to a device that leads to another namespace, as a bridge or
+    /// one end of a wire may.
+    pub(crate) fn may_lead_to(&self, ip: IpAddr) -> bool {
+        let mut networks = self.networks.iter().filter(|network| network.has(ip));
+        networks.any(|network| self.devices.leads_away(network.interface))
+    }
+}
+
+/// What is known of the host around a list of its sockets.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) own: Place,
+    /// Of the namespaces whose sockets are listed, too, by their inodes.
+    pub(crate) others: Vec<(u64, Place)>,
+    /// Whether there may be more namespaces than these.
+    pub(crate) hides_some: bool,
+}
+
+impl Surroundings {
+    /// Why nobody can be named for a foreign address that no listed namespace has.
+    pub(crate) fn why_nobody(&self, ip: IpAddr) -> Reason {
+        if self.hides_some && self.own.may_lead_to(ip) {
+            Reason::OtherNamespace
+        } else {
+            Reason::Forwarded
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks() {
+        #[track_caller]
+        fn check(ip: &str, prefix: u8, other: &str, expected: bool) {
+            let network = Network {
+                ip: ip.parse().unwrap(),
+                prefix,
+                interface: 1,
+            };
+            assert_eq!(network.has(other.parse().unwrap()), expected);
+        }
+        check("172.17.0.1", 16, "172.17.255.2", true);
+        check("172.17.0.1", 16, "172.18.0.2", false);
+        check("10.0.0.1", 32, "10.0.0.1", true);
+        check("10.0.0.1", 32, "10.0.0.0", false);
+        check("0.0.0.0", 0, "8.8.8.8", true);
+        check("fd00::1", 64, "fd00::2:3", true);
+        check("fd00::1", 64, "fd01::1", false);
+        check("fd00::1", 0, "1.2.3.4", false);
+    }
+
+    #[test]
+    fn a_link_local_address_is_that_of_a_device() {
+        let ip = "fe80::1".parse().unwrap();
+        let place = Place {
+            ips: [ip].into(),
+            networks: vec![Network {
+                ip,
+                prefix: 64,
+                interface: 2,
+            }],
+            devices: Arc::default(),
+        };
+        let query = |local: &str| {
+            let local = local.parse().unwrap();
+            SocketQuery::new(crate::Protocol::Udp, local, None)
+        };
+        assert!(place.is_own(&query("[fe80::1%2]:1")));
+        assert!(!place.is_own(&query("[fe80::1%3]:1")));
+        assert!(place.is_own(&query("[fe80::1]:1")));
+        assert!(place.is_own(&query("[fe80::1]:1").on_device(1)));
+        assert!(!place.is_own(&query("[fe80::2%2]:1")));
+        assert!(place.is_own(&query("[ff02::1]:1").on_device(3)));
+    }
+}

@@ -1,0 +1,306 @@
+//! Sockets that differ in their device: each test runs in a network namespace of its own.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
+mod helper;
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::SystemTime;
+
+use flowner_attribution::snapshot::linux::LinuxTable;
+use flowner_attribution::{
+    Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable, Verdict,
+};
+use helper::Helper;
+
+const INSIDE: &str = "FLOWNER_TEST_INSIDE";
+
+/// Runs a test again in a network namespace of its own. False in there, and where that may
+/// not be made, which is said.
+fn is_run_inside(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return false;
+    }
+    let may_make = Command::new("unshare").args(["-n", "true"]).output();
+    if !may_make.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: no privilege to make a network namespace");
+        return true;
+    }
+    let status = Command::new("unshare")
+        .arg("-n")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .status();
+    assert!(status.unwrap().success());
+    true
+}
+
+fn ip(line: &str) {
+    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
+    assert!(output.status.success(), "ip {line}: {output:?}");
+}
+
+/// Two wires, `w0` to `p0` and `w1` to `p1`, with 10.77.0.1, 10.77.1.1 and `fe80::1` at the near ends.
+fn wires() {
+    ip("link set lo up");
+    for number in 0..2 {
+        ip(&format!("link add w{number} type veth peer name p{number}"));
+        ip(&format!("addr add 10.77.{number}.1/24 dev w{number}"));
+        ip(&format!("addr add fe80::1/64 dev w{number} nodad"));
+        ip(&format!("link set w{number} up"));
+        ip(&format!("link set p{number} up"));
+    }
+}
+
+fn index(device: &str) -> u32 {
+    index_in(&[], device)
+}
+
+/// The index of a device, as `ip` in a namespace tells it: `4: w0@p0: <BROADCAST…`.
+fn index_in(namespace: &[&str], device: &str) -> u32 {
+    let mut command = Command::new("ip");
+    command
+        .args(namespace)
+        .args(["-o", "link", "show", "dev", device]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split(':').next().unwrap().parse().unwrap()
+}
+
+fn query(protocol: Protocol, local: &str, remote: &str) -> SocketQuery {
+    let end = |text: &str| text.parse::<SocketAddr>().unwrap();
+    SocketQuery::new(protocol, end(local), Some(end(remote)))
+}
+
+/// The table, and its fast lookups.
+struct Asked {
+    table: LinuxTable,
+    glance: Box<dyn Glance>,
+}
+
+impl Asked {
+    fn new() -> Self {
+        let mut table = LinuxTable::new().unwrap();
+        let glance = table.glance().unwrap();
+        Self { table, glance }
+    }
+
+    /// What the table, its list and the fast lookup say of packets on a device: the pids, or
+    /// none. The fast one may say less.
+    #[track_caller]
+    fn check(&mut self, query: &SocketQuery, device: &str, expected: &[u32]) -> Ownership {
+        let query = if device.is_empty() {
+            *query
+        } else {
+            query.on_device(index(device))
+        };
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        let answer = self.table.find(&query).unwrap();
+        assert_eq!(
+            pids(&answer.verdict),
+            expected,
+            "{query} on {device}: {answer:?}"
+        );
+        let listed = self.table.snapshot().unwrap().find(&query);
+        assert_eq!(
+            listed.verdict, answer.verdict,
+            "{query} on {device}, listed"
+        );
+        assert_eq!(
+            listed.evidence.socket, answer.evidence.socket,
+            "{query} on {device}"
+        );
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        if let Some(fast) = self.glance.glance(&question).told() {
+            let found = pids(&fast.verdict);
+            assert!(
+                found.iter().all(|pid| expected.contains(pid)),
+                "{query} on {device}, fast: {fast:?}"
+            );
+        }
+        answer
+    }
+}
+
+fn pids(verdict: &Verdict) -> Vec<u32> {
+    verdict
+        .processes()
+        .iter()
+        .map(|process| process.pid)
+        .collect()
+}
+
+#[test]
+fn datagram_sockets_of_another_device_are_no_answer() {
+    if is_run_inside("datagram_sockets_of_another_device_are_no_answer") {
+        return;
+    }
+    wires();
+    let a = Helper::new(&["udp 10.77.0.1:7601 dev=w1"]);
+    let b = Helper::new(&["udp 0.0.0.0:7601 broadcast"]);
+    let mut asked = Asked::new();
+    let query = query(Protocol::Udp, "10.77.0.1:7601", "10.77.0.2:4761");
+    let answer = asked.check(&query, "w0", &[b.pid()]);
+    assert!(answer.evidence.socket.is_some());
+    asked.check(&query, "w1", &[a.pid()]);
+    asked.check(&query, "", &[a.pid(), b.pid()]);
+    // What this host sends to itself may be of either.
+    asked.check(&query, "lo", &[a.pid(), b.pid()]);
+    drop(b);
+    asked.check(&query, "w1", &[a.pid()]);
+    let answer = asked.check(&query, "w0", &[]);
+    assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
+}
+
+#[test]
+fn sockets_that_are_bound_to_a_device_are_found() {
+    if is_run_inside("sockets_that_are_bound_to_a_device_are_found") {
+        return;
+    }
+    wires();
+    let w0 = index("w0");
+    let link_local = format!("udp [fe80::1%{w0}]:0 to=[fe80::2%{w0}]:53");
+    for (socket, local, remote) in [
+        ("udp 0.0.0.0:5300 dev=w0", "10.77.0.1:5300", "10.77.0.2:1"),
+        (
+            "udp 0.0.0.0:68 dev=w0 broadcast",
+            "0.0.0.0:68",
+            "255.255.255.255:67",
+        ),
+        ("udp [::]:546 dev=w0", "[fe80::1]:546", "[ff02::1:2]:547"),
+        (&link_local, "[fe80::1]:0", "[fe80::2]:53"),
+        (
+            "tcp 0.0.0.0:80 dev=w0 listen",
+            "10.77.0.1:80",
+            "10.77.0.2:1",
+        ),
+        ("tcp [::]:80 dev=w0 listen", "[fe80::1]:80", "[fe80::2]:1"),
+    ] {
+        let helper = Helper::new(&[socket]);
+        let mut asked = Asked::new();
+        let protocol = if socket.starts_with("tcp") {
+            Protocol::Tcp
+        } else {
+            Protocol::Udp
+        };
+        let mut query = query(protocol, local, remote);
+        if query.local().port() == 0 {
+            let mut local = query.local();
+            local.set_port(helper.addresses[0].port());
+            query = SocketQuery::new(protocol, local, query.remote());
+        }
+        let fast = asked.glance.glance(&Question {
+            query: query.on_device(w0),
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        });
+        let fast = fast.told().map(|fast| pids(&fast.verdict));
+        assert_eq!(fast, Some(vec![helper.pid()]), "{socket}");
+        asked.check(&query, "w0", &[helper.pid()]);
+        asked.check(&query, "w1", &[]);
+        asked.check(&query, "", &[helper.pid()]);
+    }
+}
+
+/// The same four ends on two links are two connections.
+#[test]
+fn link_local_connections_are_told_apart_by_their_device() {
+    if is_run_inside("link_local_connections_are_told_apart_by_their_device") {
+        return;
+    }
+    // With the near ends here, the far ones in another namespace.
+    let name = format!("flowner-ll-{}", std::process::id());
+    ip(&format!("netns add {name}"));
+    wires();
+    for number in 0..2 {
+        ip(&format!("link set p{number} netns {name}"));
+        ip(&format!(
+            "-n {name} addr add fe80::2/64 dev p{number} nodad"
+        ));
+        ip(&format!("-n {name} link set p{number} up"));
+    }
+    let far = |device: &str| index_in(&["-n", &name], device);
+    let mut inside = Command::new("ip");
+    inside.args(["netns", "exec", &name]);
+    let servers = ["p0", "p1"].map(|device| format!("tcp [fe80::2%{}]:7004 listen", far(device)));
+    let server = Helper::through(inside, &[&*servers[0], &*servers[1]]);
+    let clients = ["w0", "w1"].map(|device| {
+        let index = index(device);
+        Helper::new(&[&format!(
+            "tcp [fe80::1%{index}]:4004 to=[fe80::2%{index}]:7004"
+        )])
+    });
+    let mut asked = Asked::new();
+    let bare = query(Protocol::Tcp, "[fe80::1]:4004", "[fe80::2]:7004");
+    let [one, other] = clients.each_ref().map(Helper::pid);
+    let first = asked.check(&bare, "w0", &[one]);
+    let second = asked.check(&bare, "w1", &[other]);
+    assert_ne!(first.evidence.socket, second.evidence.socket);
+    asked.check(&bare, "", &[one, other]);
+    let scoped = format!("[fe80::1%{}]:4004", index("w1"));
+    asked.check(
+        &query(Protocol::Tcp, &scoped, "[fe80::2]:7004"),
+        "",
+        &[other],
+    );
+    drop((server, clients));
+    ip(&format!("netns del {name}"));
+}
+
+#[test]
+fn a_socket_of_a_bridge_is_found_by_packets_of_its_ports() {
+    if is_run_inside("a_socket_of_a_bridge_is_found_by_packets_of_its_ports") {
+        return;
+    }
+    wires();
+    let mut asked = Asked::new();
+    ip("link add br0 type bridge");
+    ip("addr add 10.78.0.1/24 dev br0");
+    ip("link set br0 up");
+    ip("link set p0 master br0");
+    let bound = Helper::new(&["udp 0.0.0.0:5300 dev=br0"]);
+    let query = query(Protocol::Udp, "10.78.0.1:5300", "10.78.0.2:1");
+    asked.check(&query, "br0", &[bound.pid()]);
+    asked.check(&query, "p0", &[bound.pid()]);
+    asked.check(&query, "w1", &[]);
+    // Either may be it: what is seen on a port goes through the bridge, or not.
+    let unbound = Helper::new(&["udp 0.0.0.0:5300 broadcast"]);
+    asked.check(&query, "br0", &[bound.pid()]);
+    asked.check(&query, "p0", &[bound.pid(), unbound.pid()]);
+    asked.check(&query, "w1", &[unbound.pid()]);
+}
+
+#[test]
+fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
+    if is_run_inside("a_socket_of_a_group_sends_from_the_address_of_the_host") {
+        return;
+    }
+    wires();
+    let member = Helper::new(&["udp 239.1.2.3:5007 broadcast"]);
+    let mut asked = Asked::new();
+    let sent = query(Protocol::Udp, "10.77.0.1:5007", "239.1.2.3:5007");
+    let came = query(Protocol::Udp, "239.1.2.3:5007", "10.77.0.2:5007");
+    asked.check(&sent, "w0", &[member.pid()]);
+    asked.check(&came, "w0", &[member.pid()]);
+    // It gets nothing that is for this host alone.
+    asked.check(
+        &query(Protocol::Udp, "10.77.0.1:5007", "10.77.0.2:5007"),
+        "w0",
+        &[],
+    );
+    let everywhere = Helper::new(&["udp 0.0.0.0:5007 broadcast"]);
+    for query in [&sent, &came] {
+        asked.check(query, "w0", &[member.pid(), everywhere.pid()]);
+    }
+}

@@ -1,0 +1,47 @@
+//! Sockets with options: `udp 0.0.0.0:7 dev=eth0 to=10.0.0.1:9`.
+
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+pub(super) struct Bound(Socket);
+
+/// Opens a socket that others may share the address of. `dev` binds it to a device, `to`
+/// connects it, `listen` has a TCP socket listen, `broadcast` lets it send to everybody.
+pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, SocketAddr)> {
+    let mut words = words.split(' ');
+    let local: SocketAddr = words.next().unwrap().parse().unwrap();
+    let (kind, protocol) = match protocol {
+        "tcp" => (Type::STREAM, Protocol::TCP),
+        _ => (Type::DGRAM, Protocol::UDP),
+    };
+    let socket = Socket::new(Domain::for_address(local), kind, Some(protocol))?;
+    socket.set_reuse_address(true)?;
+    let mut to: Option<SocketAddr> = None;
+    let mut listens = false;
+    for word in words {
+        match word.split_once('=') {
+            Some(("dev", name)) => socket.bind_device(Some(name.as_bytes()))?,
+            Some(("to", address)) => to = Some(address.parse().unwrap()),
+            None if word == "listen" => listens = true,
+            None if word == "broadcast" => socket.set_broadcast(true)?,
+            _ => panic!("not understood: {word}"),
+        }
+    }
+    socket.bind(&local.into())?;
+    if listens {
+        socket.listen(8)?;
+    }
+    if let Some(to) = to {
+        socket.connect(&to.into())?;
+    }
+    let local = socket.local_addr()?.as_socket().unwrap();
+    Ok((Bound(socket), local))
+}
+
+impl Bound {
+    pub(super) fn send(&self, to: &str) {
+        let to: SocketAddr = to.parse().unwrap();
+        self.0.send_to(b"x", &to.into()).unwrap();
+    }
+}
