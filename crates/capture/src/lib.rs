@@ -69,6 +69,7 @@ mod decode;
 mod file;
 mod headers;
 mod link_type;
+mod packet_origin;
 pub mod pcapng;
 mod shell;
 
@@ -84,6 +85,8 @@ mod filter;
 mod live;
 #[cfg(feature = "pcap")]
 mod offline;
+#[cfg(feature = "pcap")]
+mod origin;
 #[cfg(feature = "pcap")]
 mod platform;
 #[cfg(feature = "pcap")]
@@ -101,6 +104,7 @@ pub use decode::{DecodeError, decode};
 pub use file::{FilePacket, FileReader, ReadError};
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
 pub use link_type::LinkType;
+pub use packet_origin::PacketOrigin;
 pub use shell::shell_word;
 
 #[cfg(feature = "pcap")]
@@ -110,7 +114,7 @@ pub use error::Error;
 #[cfg(feature = "pcap")]
 pub use live::LiveOptions;
 #[cfg(feature = "pcap")]
-pub use source::{Next, PacketOrigin, Progress, RawPacket, Source};
+pub use source::{Next, Progress, RawPacket, Source};
 #[cfg(feature = "pcap")]
 pub use statistics::Statistics;
 #[cfg(feature = "pcap")]

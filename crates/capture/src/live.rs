@@ -1,5 +1,7 @@
 //! Reading a device.
 
+mod merge;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pcap::{Active, Capture, PacketHeader};
@@ -7,11 +9,13 @@ use pcap::{Active, Capture, PacketHeader};
 use crate::classify;
 use crate::error::Error;
 use crate::link_type::LinkType;
+use crate::live::merge::{Merge, Step};
+use crate::origin::{self, Opened, Teller};
 use crate::pcapng::Comments;
-use crate::source::{Next, PacketOrigin, RawPacket, time};
+use crate::source::{Next, RawPacket, time};
 use crate::statistics::{Statistics, Totals};
 use crate::stopper::Stopper;
-use crate::wait::{self, Waiter};
+use crate::wait::{self, Ready, Waiter};
 
 /// How a device is captured from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,13 +53,24 @@ impl Default for LiveOptions {
 pub(crate) struct Live {
     name: String,
     link_type: LinkType,
-    capture: Capture<Active>,
+    taps: Vec<Tap>,
+    merge: Merge,
+    teller: Teller,
     waiter: Waiter,
-    totals: Totals,
+    ready: Ready,
     stopper: Stopper,
     stopped_at: Option<Duration>,
-    /// The packet that was given last. A copy, because the kernel's bytes cannot be
-    /// lent out of a loop that waits for them.
+}
+
+/// One capture of the device.
+struct Tap {
+    capture: Capture<Active>,
+    totals: Totals,
+    /// When the packet was captured that was read last, and its bytes on the wire.
+    time: Duration,
+    wire_len: u32,
+    /// What was captured of it. A copy, because the kernel's bytes cannot be lent out of
+    /// a loop that waits for them.
     data: Vec<u8>,
 }
 
@@ -63,25 +78,30 @@ pub(crate) struct Live {
 const TICKS_PER_SECOND: u32 = 1_000_000;
 
 impl Live {
-    /// Makes a capture ready to be waited for.
-    pub(crate) fn new(
-        name: String,
-        link_type: LinkType,
-        capture: Capture<Active>,
-    ) -> Result<Self, Error> {
-        let (capture, waiter, bell) = wait::prepare(capture).map_err(|message| Error::Device {
-            device: name.clone(),
-            message,
-        })?;
+    /// Opens a device and makes it ready to be waited for.
+    pub(crate) fn open(options: &LiveOptions) -> Result<Self, Error> {
+        let name = options.device.clone();
+        let Opened {
+            captures,
+            link_type,
+            teller,
+        } = origin::open(options)?;
+        let (captures, waiter, bell) =
+            wait::prepare(captures).map_err(|message| Error::Device {
+                device: name.clone(),
+                message,
+            })?;
+        let taps: Vec<_> = captures.into_iter().map(Tap::new).collect();
         Ok(Self {
             name,
             link_type,
-            capture,
+            merge: Merge::new(taps.len()),
+            ready: Ready::new(taps.len()),
+            taps,
+            teller,
             waiter,
-            totals: Totals::new(),
             stopper: Stopper::new(Some(bell)),
             stopped_at: None,
-            data: Vec::new(),
         })
     }
 
@@ -98,52 +118,120 @@ impl Live {
     }
 
     pub(crate) fn next(&mut self, patience: Duration) -> Result<Next<'_>, Error> {
-        let header = loop {
+        loop {
             let until = self.stop_time();
-            match self.capture.next_packet() {
-                Ok(packet) if until.is_some_and(|until| time_of(packet.header) > until) => {
-                    return Ok(Next::Stopped);
+            match self.merge.step() {
+                Step::Read(number) => match self.read(number) {
+                    Ok(()) => {}
+                    // Where the bell is `pcap_breakloop`.
+                    Err(pcap::Error::NoMorePackets) => return Ok(Next::Stopped),
+                    Err(error) => return Err(classify::reading_device(&self.name, error)),
+                },
+                Step::Poll => _ = self.wait(Duration::ZERO),
+                Step::Give(number) => {
+                    if until.is_some_and(|until| self.taps[number].time > until) {
+                        return Ok(Next::Stopped);
+                    }
+                    self.merge.given(number);
+                    return Ok(Next::Packet(self.packet(number)));
                 }
-                Ok(packet) => {
-                    self.data.clear();
-                    self.data.extend_from_slice(packet.data);
-                    break *packet.header;
-                }
-                Err(pcap::Error::TimeoutExpired) if until.is_some() => return Ok(Next::Stopped),
-                Err(pcap::Error::TimeoutExpired) if self.waiter.wait(patience) => {}
-                Err(pcap::Error::TimeoutExpired) => return Ok(Next::Idle),
-                // Where the bell is `pcap_breakloop`.
-                Err(pcap::Error::NoMorePackets) => return Ok(Next::Stopped),
-                Err(error) => return Err(classify::reading_device(&self.name, error)),
+                Step::Wait if until.is_some() => return Ok(Next::Stopped),
+                Step::Wait if self.wait(patience) => {}
+                Step::Wait => return Ok(Next::Idle),
             }
-        };
-        Ok(Next::Packet(RawPacket {
-            time: time_of(&header),
-            wire_len: header.len,
+        }
+    }
+
+    /// Reads one packet of a capture, if it has one.
+    fn read(&mut self, number: usize) -> Result<(), pcap::Error> {
+        let asked = now();
+        let time = self.taps[number].read()?;
+        self.merge.read(number, time, asked);
+        Ok(())
+    }
+
+    /// Waits until there may be packets; whether anything happened.
+    fn wait(&mut self, patience: Duration) -> bool {
+        // Before: what is not there then may come while it is waited.
+        let asked = now();
+        let has_happened = self.waiter.wait(patience, &self.teller, &mut self.ready);
+        if self.ready.notices {
+            self.teller.catch_up();
+        }
+        self.merge.polled(&self.ready.captures, asked);
+        has_happened
+    }
+
+    fn packet(&mut self, number: usize) -> RawPacket<'_> {
+        let tap = &mut self.taps[number];
+        let told = self.teller.tell(number, tap.time, &mut tap.data);
+        RawPacket {
+            time: tap.time,
+            wire_len: tap.wire_len.saturating_sub(told.taken),
             link_type: Some(self.link_type),
-            data: &self.data,
+            data: &tap.data,
             comments: Comments::default(),
-            origin: PacketOrigin::Unknown,
-            device: None,
-        }))
+            origin: told.origin,
+            device: told.device,
+        }
     }
 
     /// Once it was asked to stop: when that was noticed. What was captured before
     /// waits in the kernel's buffer, and is still given.
     fn stop_time(&mut self) -> Option<Duration> {
         if self.stopper.is_requested() && self.stopped_at.is_none() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            self.stopped_at = Some(now.unwrap_or_default());
+            self.stopped_at = Some(now());
+            self.merge.forget_empty();
         }
         self.stopped_at
     }
 
     pub(crate) fn statistics(&mut self) -> Result<Statistics, Error> {
-        match self.capture.stats() {
-            Ok(now) => Ok(self.totals.advance(now)),
-            Err(error) => Err(classify::reading_device(&self.name, error)),
+        let mut sum = Statistics::default();
+        for tap in &mut self.taps {
+            let now = match tap.capture.stats() {
+                Ok(now) => tap.totals.advance(now),
+                Err(error) => return Err(classify::reading_device(&self.name, error)),
+            };
+            sum.received += now.received;
+            sum.dropped_by_kernel += now.dropped_by_kernel;
+            // Every capture tells all that the device dropped.
+            sum.dropped_by_interface = sum.dropped_by_interface.max(now.dropped_by_interface);
+        }
+        Ok(sum)
+    }
+}
+
+impl Tap {
+    fn new(capture: Capture<Active>) -> Self {
+        Self {
+            capture,
+            totals: Totals::new(),
+            time: Duration::ZERO,
+            wire_len: 0,
+            data: Vec::new(),
         }
     }
+
+    /// Reads a packet; its time, if there was one.
+    fn read(&mut self) -> Result<Option<Duration>, pcap::Error> {
+        match self.capture.next_packet() {
+            Ok(packet) => {
+                self.time = time_of(packet.header);
+                self.wire_len = packet.header.len;
+                self.data.clear();
+                self.data.extend_from_slice(packet.data);
+                Ok(Some(self.time))
+            }
+            Err(pcap::Error::TimeoutExpired) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn now() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
 }
 
 fn time_of(header: &PacketHeader) -> Duration {

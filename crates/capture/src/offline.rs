@@ -12,7 +12,7 @@ use crate::file::{FileReader, ReadError};
 use crate::filter::Filters;
 use crate::link_type::LinkType;
 use crate::pcapng::Interface;
-use crate::source::{Next, PacketOrigin, Progress, RawPacket};
+use crate::source::{Next, Progress, RawPacket};
 use crate::stopper::Stopper;
 
 /// A file that is read.
@@ -109,7 +109,7 @@ impl Offline {
                 link_type: packet.link_type,
                 data: packet.data,
                 comments: packet.comments,
-                origin: PacketOrigin::Unknown,
+                origin: packet.origin,
                 device: None,
             })),
         }

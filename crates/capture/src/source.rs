@@ -5,14 +5,12 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use pcap::{Activated, Capture};
-
-use crate::classify;
 use crate::error::Error;
 use crate::file::clamp;
 use crate::link_type::LinkType;
-use crate::live::{self, Live, LiveOptions};
+use crate::live::{Live, LiveOptions};
 use crate::offline::Offline;
+use crate::packet_origin::PacketOrigin;
 use crate::pcapng::Comments;
 use crate::statistics::Statistics;
 use crate::stopper::Stopper;
@@ -54,27 +52,6 @@ pub struct RawPacket<'a> {
     pub device: Option<u32>,
 }
 
-/// Where a packet came from: the word of the system that captured it, which no sender can
-/// forge, as it can addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum PacketOrigin {
-    /// The capturing host sent it, for itself or for others (`PACKET_OUTGOING` of packet(7)).
-    Sent,
-    /// It arrived for the capturing host, for a group or for all (`PACKET_HOST`,
-    /// `PACKET_MULTICAST`, `PACKET_BROADCAST`).
-    Received,
-    /// It arrived in a frame for another host (`PACKET_OTHERHOST`), and was captured because
-    /// the device takes all frames.
-    OtherHost,
-    /// It was captured on a loopback device, where what is sent is what arrives
-    /// (`PACKET_LOOPBACK`).
-    Loopback,
-    /// Nobody says: most files, and devices of other systems than Linux.
-    #[default]
-    Unknown,
-}
-
 /// What a [`Source`] has next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next<'a> {
@@ -106,11 +83,7 @@ impl Source {
     /// [`Error::NoSuchDevice`], [`Error::Permission`], [`Error::DeviceDown`],
     /// [`Error::LinkType`], [`Error::Filter`]; [`Error::Device`] for all else.
     pub fn live(options: &LiveOptions) -> Result<Self, Error> {
-        let name = &options.device;
-        let mut capture = live::activate(options)?;
-        let link_type = link_type_of(&capture, name)?;
-        set_filter(&mut capture, options.filter.as_deref())?;
-        let origin = Origin::Device(Live::new(name.clone(), link_type, capture)?);
+        let origin = Origin::Device(Live::open(options)?);
         Ok(Self { origin })
     }
 
@@ -220,31 +193,6 @@ impl fmt::Debug for Source {
             .field("link_type", &self.link_type())
             .finish_non_exhaustive()
     }
-}
-
-fn link_type_of<T: Activated>(capture: &Capture<T>, input: &str) -> Result<LinkType, Error> {
-    let number = capture.get_datalink();
-    LinkType::from_number(number.0).ok_or_else(|| Error::LinkType {
-        input: input.to_owned(),
-        number: number.0,
-        name: number.get_name().unwrap_or_else(|_| "unknown".to_owned()),
-    })
-}
-
-fn set_filter<T: Activated>(
-    capture: &mut Capture<T>,
-    expression: Option<&str>,
-) -> Result<(), Error> {
-    let Some(expression) = expression else {
-        return Ok(());
-    };
-    let optimize = true;
-    capture
-        .filter(expression, optimize)
-        .map_err(|error| Error::Filter {
-            expression: expression.to_owned(),
-            message: classify::message(error),
-        })
 }
 
 /// A time stamp, whatever the device claims. The types of its parts differ between

@@ -5,8 +5,9 @@
 #[non_exhaustive]
 pub struct Statistics {
     /// Packets that passed the filter, whether or not they were dropped after that.
-    /// Linux counts those on its loopback device twice, as they leave and as they come
-    /// back, though they are given once. Other systems may count all packets;
+    /// Linux counts those on its loopback device twice where it is captured from as one of
+    /// all (`any`), as they leave and as they come back, though they are given once. Other
+    /// systems may count all packets;
     /// `pcap_stats(3PCAP)` has the differences.
     pub received: u64,
     /// Packets that found no room in the buffer, because they were not read fast

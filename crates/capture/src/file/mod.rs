@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::link_type::LinkType;
+use crate::packet_origin::PacketOrigin;
 use crate::pcapng::{self, Comments, Interface};
 use buffer::Buffer;
 
@@ -44,6 +45,9 @@ pub struct FilePacket<'a> {
     pub data: &'a [u8],
     /// What somebody wrote about it.
     pub comments: Comments<'a>,
+    /// Where the host that captured it says that it came from: by the header of a Linux cooked
+    /// capture, or by the flags of a packet in a pcapng file.
+    pub origin: PacketOrigin,
 }
 
 /// Why a file cannot be read, or not on.

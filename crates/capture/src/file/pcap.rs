@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::buffer::Buffer;
 use super::{Corrupt, FilePacket, ReadError, cut};
 use crate::link_type::LinkType;
+use crate::packet_origin::PacketOrigin;
 use crate::pcapng::{Comments, Interface};
 
 /// The header of the file.
@@ -168,13 +169,18 @@ impl Reader {
     }
 
     fn packet<'a, R: Read>(&self, place: &Place, buffer: &'a Buffer<R>) -> FilePacket<'a> {
+        let data = buffer.taken(place.data.clone());
+        let origin = self.link_type.map_or(PacketOrigin::Unknown, |link_type| {
+            PacketOrigin::of_cooked(link_type, data)
+        });
         FilePacket {
             interface: 0,
             link_type: self.link_type,
             time: place.time,
             wire_len: place.wire_len,
-            data: buffer.taken(place.data.clone()),
+            data,
             comments: Comments::default(),
+            origin,
         }
     }
 

@@ -6,6 +6,8 @@ use super::padding;
 
 pub(super) const END: u16 = 0;
 pub(super) const COMMENT: u16 = 1;
+/// Of a packet, in both kinds of blocks that have options: `epb_flags`, `pack_flags`.
+pub(super) const FLAGS: u16 = 2;
 /// Of a section.
 pub(super) const HARDWARE: u16 = 2;
 pub(super) const OS: u16 = 3;
@@ -29,7 +31,7 @@ pub(super) const DELIVERED: u16 = 8;
 pub(super) const MAX: usize = u16::MAX as usize;
 
 /// Options as they are in a block.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Options<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) is_big_endian: bool,

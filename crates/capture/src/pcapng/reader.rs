@@ -7,6 +7,7 @@ use super::options::{self, Comments, Options};
 use super::{BYTE_ORDER, Interface, OVERHEAD, block, padding};
 use crate::file::{Corrupt, FilePacket, clamp};
 use crate::link_type::LinkType;
+use crate::packet_origin::PacketOrigin;
 
 /// A block longer than this is taken for damage; libpcap and Wireshark draw the line
 /// there, too.
@@ -219,6 +220,7 @@ impl Reader {
             wire_len,
             data,
             comments: Comments::new(fields.bytes, fields.is_big_endian),
+            origin: described.origin(data, fields.options()),
         })
     }
 
@@ -231,13 +233,15 @@ impl Reader {
             0 => wire_len,
             snap_length => wire_len.min(snap_length),
         };
+        let data = fields.padded(kept as usize)?;
         Some(FilePacket {
             interface: 0,
             link_type: first.link_type,
             time: Duration::ZERO,
             wire_len,
-            data: fields.padded(kept as usize)?,
+            data,
             comments: Comments::default(),
+            origin: first.origin(data, Options::default()),
         })
     }
 }
@@ -282,6 +286,31 @@ impl Described {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Where a packet came from: by its header, else by its flags. On BSD's loopback those tell
+    /// nothing: a packet is both, sent and received.
+    fn origin(&self, data: &[u8], mut options: Options<'_>) -> PacketOrigin {
+        let Some(link_type) = self.link_type else {
+            return PacketOrigin::Unknown;
+        };
+        if matches!(link_type, LinkType::Null | LinkType::Loop) {
+            return PacketOrigin::Unknown;
+        }
+        let is_big_endian = options.is_big_endian;
+        let mut flags = || {
+            let (_, value) = options.find(|(code, _)| *code == options::FLAGS)?;
+            let value: [u8; 4] = value.try_into().ok()?;
+            Some(if is_big_endian {
+                u32::from_be_bytes(value)
+            } else {
+                u32::from_le_bytes(value)
+            })
+        };
+        match PacketOrigin::of_cooked(link_type, data) {
+            PacketOrigin::Unknown => PacketOrigin::of_flags(flags().unwrap_or_default()),
+            origin => origin,
+        }
     }
 
     fn time(&self, ticks: u64) -> Duration {

@@ -5,15 +5,22 @@ use std::time::Duration;
 
 use pcap::{Active, BreakLoop, Capture};
 
+use super::Ready;
+use crate::origin::Teller;
+
 pub(crate) struct Waiter;
 
 #[derive(Clone)]
 pub(crate) struct Bell(Arc<BreakLoop>);
 
-pub(crate) fn prepare(capture: Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String> {
-    let mut capture = immediate(capture);
-    let bell = Bell(Arc::new(capture.breakloop_handle()));
-    Ok((capture, Waiter, bell))
+/// There is one, as `origin` has it.
+pub(crate) fn prepare(
+    captures: Vec<Capture<Active>>,
+) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String> {
+    let mut captures: Vec<_> = captures.into_iter().map(immediate).collect();
+    let first = captures.first_mut().ok_or("nothing is captured from")?;
+    let bell = Bell(Arc::new(first.breakloop_handle()));
+    Ok((captures, Waiter, bell))
 }
 
 /// Immediate mode: this is how Npcap has it, and only once the device is open.
@@ -29,12 +36,13 @@ const fn immediate(capture: Capture<Active>) -> Capture<Active> {
 }
 
 impl Waiter {
-    /// Nothing is left to wait for.
+    /// Nothing is left to wait for: libpcap did, and will again.
     #[allow(
         clippy::unused_self,
         reason = "elsewhere there is something to wait with"
     )]
-    pub(crate) fn wait(&self, _patience: Duration) -> bool {
+    pub(crate) fn wait(&self, _patience: Duration, _teller: &Teller, ready: &mut Ready) -> bool {
+        ready.captures.fill(true);
         false
     }
 }

@@ -11,41 +11,73 @@ use std::time::Duration;
 use pcap::{Active, Capture};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+use super::Ready;
 use crate::classify;
+use crate::origin::Teller;
 
 pub(crate) struct Waiter {
-    packets: OwnedFd,
+    captures: Vec<OwnedFd>,
     bell: Bell,
 }
 
 #[derive(Clone)]
 pub(crate) struct Bell(Arc<OwnedFd>);
 
-pub(crate) fn prepare(capture: Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String> {
-    let capture = capture.setnonblock().map_err(classify::message)?;
-    // Another descriptor of the same socket.
-    let packets = capture.as_fd().try_clone_to_owned();
-    let packets = packets.map_err(|error| error.to_string())?;
+pub(crate) fn prepare(
+    captures: Vec<Capture<Active>>,
+) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String> {
+    let captures = captures.into_iter().map(Capture::setnonblock);
+    let captures: Vec<_> = captures
+        .collect::<Result<_, _>>()
+        .map_err(classify::message)?;
+    // Other descriptors of the same sockets.
+    let sockets = captures
+        .iter()
+        .map(|capture| capture.as_fd().try_clone_to_owned());
+    let sockets: Vec<_> = sockets
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
     let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
     let bell = eventfd(0, flags).map_err(|error| error.to_string())?;
     let bell = Bell(Arc::new(bell));
     let waiter = Waiter {
-        packets,
+        captures: sockets,
         bell: bell.clone(),
     };
-    Ok((capture, waiter, bell))
+    Ok((captures, waiter, bell))
 }
 
+/// The bell, a capture for each direction, and changes of the device.
+const MOST: usize = 4;
+
 impl Waiter {
-    pub(crate) fn wait(&self, patience: Duration) -> bool {
+    pub(crate) fn wait(&self, patience: Duration, teller: &Teller, ready: &mut Ready) -> bool {
         let timeout = Timespec::try_from(patience).unwrap_or_default();
-        let mut descriptors = [
-            PollFd::new(&self.packets, PollFlags::IN),
-            PollFd::new(&self.bell.0, PollFlags::IN),
-        ];
+        let notices = teller.notices();
+        let of = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+        let mut all = [const { None }; MOST];
+        let sockets = self.captures.iter().map(AsFd::as_fd);
+        let given = [self.bell.0.as_fd()].into_iter().chain(sockets);
+        let mut len = 0;
+        for (place, descriptor) in all.iter_mut().zip(given.chain(notices)) {
+            *place = Some(descriptor);
+            len += 1;
+        }
+        let mut all = all.map(|descriptor| of(descriptor.unwrap_or(self.bell.0.as_fd())));
+        let descriptors = &mut all[..len];
         // A signal ends the wait early. So would an error, of which there is none that
         // these arguments allow.
-        poll(&mut descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0)
+        let has_happened = poll(descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0);
+        // An error, too, is read from a capture.
+        let mut is_ready = descriptors
+            .iter()
+            .skip(1)
+            .map(|it| !it.revents().is_empty());
+        for capture in &mut ready.captures {
+            *capture = is_ready.next().unwrap_or(false);
+        }
+        ready.notices = is_ready.next().unwrap_or(false);
+        has_happened
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Each platform's file exports the same names:
 //!
-//! * `prepare(Capture<Active>) -> Result<(Capture<Active>, Waiter, Bell), String>`: a
-//!   capture of which `next_packet` gives `TimeoutExpired` when it has none, at once or
+//! * `prepare(Vec<Capture<Active>>) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String>`:
+//!   captures of which `next_packet` gives `TimeoutExpired` when it has none, at once or
 //!   after [`MILLISECONDS`];
-//! * `Waiter::wait(&self, patience: Duration) -> bool`: after a `TimeoutExpired`, waits for
-//!   what is left of that time, where it can no longer than `patience`. Whether something has
-//!   happened, so that the capture or the stopper is to be looked at again;
+//! * `Waiter::wait(&self, patience: Duration, teller: &Teller, ready: &mut Ready) -> bool`:
+//!   after a `TimeoutExpired`, waits for what is left of that time, where it can no longer than
+//!   `patience`, and says what may be read. Whether something has happened, so that the captures
+//!   or the stopper are to be looked at again;
 //! * `Bell::ring(&self)`: ends a wait, from any thread.
 
 use std::time::Duration;
@@ -17,6 +18,24 @@ use std::time::Duration;
 mod current;
 
 pub(crate) use current::{Bell, Waiter, prepare};
+
+/// What may be read without waiting.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Which of the captures.
+    pub(crate) captures: Vec<bool>,
+    /// What the teller waits for.
+    pub(crate) notices: bool,
+}
+
+impl Ready {
+    pub(crate) fn new(captures: usize) -> Self {
+        Self {
+            captures: vec![true; captures],
+            notices: false,
+        }
+    }
+}
 
 /// How long a device is waited for at a time. Waking up a few times a second costs
 /// nothing.

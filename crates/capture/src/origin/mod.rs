@@ -1,0 +1,63 @@
+//! Opening a device so that the system says where each packet came from.
+//!
+//! Each platform's file exports the same names:
+//!
+//! * `open(options: &LiveOptions) -> Result<Opened, Error>`: the captures whose packets,
+//!   merged, are those of the device, with filters set and nothing read yet;
+//! * `Teller::tell(&mut self, capture: usize, time: Duration, data: &mut Vec<u8>) -> Told`:
+//!   what the system says of a packet of that capture, and how many bytes of its frame it
+//!   took away;
+//! * `Teller::catch_up(&mut self)`: what is to be done when [`Ready::notices`] is set.
+//!
+//! [`Ready::notices`]: crate::wait::Ready
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod current;
+
+use pcap::{Active, Capture};
+
+pub(crate) use current::{Teller, open};
+
+use crate::classify;
+use crate::error::Error;
+use crate::link_type::LinkType;
+use crate::packet_origin::PacketOrigin;
+
+/// A device that was opened.
+pub(crate) struct Opened {
+    /// One, or one for each direction.
+    pub(crate) captures: Vec<Capture<Active>>,
+    /// What frames begin with, when the teller has seen them.
+    pub(crate) link_type: LinkType,
+    pub(crate) teller: Teller,
+}
+
+/// What the system says of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Told {
+    pub(crate) origin: PacketOrigin,
+    /// The index of the device.
+    pub(crate) device: Option<u32>,
+    /// Bytes of the header by which the frame became shorter.
+    pub(crate) taken: u32,
+}
+
+fn link_type_of(capture: &Capture<Active>, device: &str) -> Result<LinkType, Error> {
+    let number = capture.get_datalink();
+    LinkType::from_number(number.0).ok_or_else(|| Error::LinkType {
+        input: device.to_owned(),
+        number: number.0,
+        name: number.get_name().unwrap_or_else(|_| "unknown".to_owned()),
+    })
+}
+
+fn set_filter(capture: &mut Capture<Active>, expression: &str) -> Result<(), Error> {
+    let optimize = true;
+    capture
+        .filter(expression, optimize)
+        .map_err(|error| Error::Filter {
+            expression: expression.to_owned(),
+            message: classify::message(error),
+        })
+}

@@ -1,0 +1,109 @@
+//! Where a packet came from, by the word of the system that captured it.
+
+use crate::link_type::LinkType;
+
+/// Where a packet came from: the word of the system that captured it, which no sender can
+/// forge, as it can addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PacketOrigin {
+    /// The capturing host sent it, for itself or for others (`PACKET_OUTGOING` of packet(7)).
+    Sent,
+    /// It arrived for the capturing host, for a group or for all (`PACKET_HOST`,
+    /// `PACKET_MULTICAST`, `PACKET_BROADCAST`).
+    Received,
+    /// It arrived in a frame for another host (`PACKET_OTHERHOST`), and was captured because
+    /// the device takes all frames.
+    OtherHost,
+    /// It was captured on a loopback device, where what is sent is what arrives
+    /// (`PACKET_LOOPBACK`).
+    Loopback,
+    /// Nobody says: most files, and devices of other systems than Linux.
+    #[default]
+    Unknown,
+}
+
+impl PacketOrigin {
+    /// What the header of a Linux cooked capture tells; [`Unknown`](Self::Unknown) for other
+    /// frames.
+    pub(crate) fn of_cooked(link_type: LinkType, frame: &[u8]) -> Self {
+        // `ARPHRD_LOOPBACK`.
+        const LOOPBACK: u16 = 772;
+        let told = match (link_type, frame) {
+            (LinkType::LinuxCooked, [p0, p1, k0, k1, ..]) => ([*p0, *p1], [*k0, *k1]),
+            (LinkType::LinuxCooked2, [_, _, _, _, _, _, _, _, k0, k1, packet, ..]) => {
+                ([0, *packet], [*k0, *k1])
+            }
+            _ => return Self::Unknown,
+        };
+        let (packet, device) = (u16::from_be_bytes(told.0), u16::from_be_bytes(told.1));
+        match packet {
+            _ if device == LOOPBACK => Self::Loopback,
+            // `PACKET_HOST`, `PACKET_BROADCAST`, `PACKET_MULTICAST` and on, of
+            // linux/if_packet.h.
+            0..=2 => Self::Received,
+            3 => Self::OtherHost,
+            4 => Self::Sent,
+            5 => Self::Loopback,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What the flags of a packet in a pcapng file tell (`epb_flags` of
+    /// draft-ietf-opsawg-pcapng, 4.3.1).
+    pub(crate) const fn of_flags(flags: u32) -> Self {
+        const PROMISCUOUS: u32 = 4;
+        match (flags & 3, flags >> 2 & 7) {
+            (1, PROMISCUOUS) => Self::OtherHost,
+            (1, _) => Self::Received,
+            (2, _) => Self::Sent,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_cooked_headers() {
+        #[track_caller]
+        fn check(packet: u8, device: u16, expected: PacketOrigin) {
+            let [k0, k1] = device.to_be_bytes();
+            let first = [0, packet, k0, k1, 0, 6];
+            let second = [8, 0, 0, 0, 0, 0, 0, 2, k0, k1, packet, 6];
+            let of = PacketOrigin::of_cooked;
+            assert_eq!(of(LinkType::LinuxCooked, &first), expected);
+            assert_eq!(of(LinkType::LinuxCooked2, &second), expected);
+            assert_eq!(of(LinkType::Ethernet, &first), PacketOrigin::Unknown);
+            assert_eq!(
+                of(LinkType::LinuxCooked2, &second[..10]),
+                PacketOrigin::Unknown
+            );
+        }
+        for packet in 0..3 {
+            check(packet, 1, PacketOrigin::Received);
+            check(packet, 772, PacketOrigin::Loopback);
+        }
+        check(3, 1, PacketOrigin::OtherHost);
+        check(4, 1, PacketOrigin::Sent);
+        check(5, 1, PacketOrigin::Loopback);
+        check(77, 1, PacketOrigin::Unknown);
+    }
+
+    #[test]
+    fn of_flags_of_files() {
+        for (flags, expected) in [
+            (0, PacketOrigin::Unknown),
+            (0b1, PacketOrigin::Received),
+            (0b101, PacketOrigin::Received),
+            (0b1_0001, PacketOrigin::OtherHost),
+            (0b10, PacketOrigin::Sent),
+            (0b11, PacketOrigin::Unknown),
+            (0xff00_0002, PacketOrigin::Sent),
+        ] {
+            assert_eq!(PacketOrigin::of_flags(flags), expected, "{flags:#x}");
+        }
+    }
+}
