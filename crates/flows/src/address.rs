@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
-use crate::key::normalize;
+use crate::key::{Class, normalize};
 
 /// The host's own addresses, and the broadcast addresses of its networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalAddresses {
     own: HashSet<IpAddr>,
+    /// Link-local ones, which are the host's own on one device only.
+    on_devices: HashSet<(Ipv6Addr, NonZeroU32)>,
     /// An address of each, and how many of its bits all have.
     networks: Vec<(IpAddr, u8)>,
     broadcast: HashSet<IpAddr>,
@@ -19,6 +22,17 @@ impl LocalAddresses {
     /// Adds one of the host's own addresses.
     pub fn add(&mut self, address: IpAddr) {
         self.own.insert(plain(address));
+    }
+
+    /// Adds one of the host's own addresses on the device with this index. That matters for
+    /// link-local addresses: on another device the same one is another host's.
+    pub fn add_on(&mut self, address: IpAddr, device: NonZeroU32) {
+        match plain(address) {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                self.on_devices.insert((v6, device));
+            }
+            address => self.add(address),
+        }
     }
 
     /// Adds all addresses of which so many bits are those of `address`: for the capture of
@@ -41,8 +55,30 @@ impl LocalAddresses {
     /// Whether packets to this address are for this host: its own addresses, and
     /// those that never leave a host (`127.0.0.0/8`, `::1`).
     pub fn contains(&self, address: IpAddr) -> bool {
+        self.contains_on(address, None)
+    }
+
+    /// As [`contains`](Self::contains), of packets on the device with this index. Where that is
+    /// not known, a link-local address is the host's own if it is on any device.
+    pub fn contains_on(&self, address: IpAddr, device: Option<NonZeroU32>) -> bool {
         let address = plain(address);
-        address.is_loopback() || self.own.contains(&address) || self.is_in_network(address)
+        address.is_loopback()
+            || self.own.contains(&address)
+            || self.is_on(address, device)
+            || self.is_in_network(address)
+    }
+
+    fn is_on(&self, address: IpAddr, device: Option<NonZeroU32>) -> bool {
+        let IpAddr::V6(v6) = address else {
+            return false;
+        };
+        if !v6.is_unicast_link_local() {
+            return false;
+        }
+        match device {
+            Some(device) => self.on_devices.contains(&(v6, device)),
+            None => self.on_devices.iter().any(|(own, _)| *own == v6),
+        }
     }
 
     fn is_in_network(&self, address: IpAddr) -> bool {
@@ -112,19 +148,26 @@ pub enum Direction {
     Multicast,
     /// To all hosts of a network.
     Broadcast,
+    /// It arrived from outside with a source address of this host: nobody here sent it. Some
+    /// other host uses the address, or something sends back what this host sent.
+    Spoofed,
+    /// It arrived in frames for another host, which the device takes in promiscuous mode.
+    Overheard,
     /// It is not known which addresses are the host's own.
     Unknown,
 }
 
 impl Direction {
     /// Every direction.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Outgoing,
         Self::Incoming,
         Self::Loopback,
         Self::Forwarded,
         Self::Multicast,
         Self::Broadcast,
+        Self::Spoofed,
+        Self::Overheard,
         Self::Unknown,
     ];
 
@@ -137,12 +180,37 @@ impl Direction {
             Self::Forwarded => "forwarded",
             Self::Multicast => "multicast",
             Self::Broadcast => "broadcast",
+            Self::Spoofed => "spoofed",
+            Self::Overheard => "overheard",
             Self::Unknown => "unknown",
         }
     }
 
+    /// Whether its packets arrived, and no end of it is to be looked for on this host.
+    pub const fn is_foreign(self) -> bool {
+        matches!(self, Self::Spoofed | Self::Overheard)
+    }
+
+    /// The direction of a flow of a class, on a device.
+    pub(crate) fn of_class(
+        class: Class,
+        [initiator, responder]: [IpAddr; 2],
+        device: Option<NonZeroU32>,
+        local: Option<&LocalAddresses>,
+    ) -> Self {
+        match class {
+            Class::Genuine => Self::of([initiator, responder], device, local),
+            Class::Spoofed => Self::Spoofed,
+            Class::Overheard => Self::Overheard,
+        }
+    }
+
     /// The direction of a flow between two normalised addresses.
-    pub(crate) fn of(initiator: IpAddr, responder: IpAddr, local: Option<&LocalAddresses>) -> Self {
+    fn of(
+        [initiator, responder]: [IpAddr; 2],
+        device: Option<NonZeroU32>,
+        local: Option<&LocalAddresses>,
+    ) -> Self {
         if initiator.is_multicast() || responder.is_multicast() {
             return Self::Multicast;
         }
@@ -153,7 +221,8 @@ impl Direction {
             let stays = initiator.is_loopback() && responder.is_loopback();
             return if stays { Self::Loopback } else { Self::Unknown };
         };
-        match (local.contains(initiator), local.contains(responder)) {
+        let is_ours = |end| local.contains_on(end, device);
+        match (is_ours(initiator), is_ours(responder)) {
             (true, true) => Self::Loopback,
             (true, false) => Self::Outgoing,
             (false, true) => Self::Incoming,
@@ -277,7 +346,7 @@ mod tests {
             ),
         ] {
             let ends = (initiator.parse().unwrap(), responder.parse().unwrap());
-            let of = |local| Direction::of(ends.0, ends.1, local);
+            let of = |local| Direction::of([ends.0, ends.1], None, local);
             assert_eq!(of(Some(&local)), known, "{initiator} to {responder}");
             assert_eq!(of(None), unknown, "{initiator} to {responder}");
         }

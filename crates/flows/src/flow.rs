@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::address::{Direction, LocalAddresses, is_group};
-use crate::key::normalize;
+use crate::key::scoped;
 use crate::state::TcpTracker;
 use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
 
@@ -121,9 +121,9 @@ impl<T> Flow<T> {
         self.state
     }
 
-    /// This host's end. For loopback and forwarded flows and where the host's
+    /// This host's end. For loopback, forwarded and overheard flows and where the host's
     /// addresses are not known, the initiator; for multicast and broadcast that was
-    /// received, the group's address.
+    /// received, the group's address; for a spoofed flow, the end that has this host's address.
     pub const fn local(&self) -> SocketAddr {
         if self.local_is_initiator {
             self.initiator()
@@ -142,18 +142,25 @@ impl<T> Flow<T> {
     }
 
     /// Whether a packet of this flow was sent by the local end, given whether the
-    /// initiator sent it (see [`Update`](crate::Update)).
+    /// initiator sent it (see [`Update`](crate::Update)). None of a spoofed or overheard flow
+    /// was: they arrived.
     pub const fn is_from_local(&self, from_initiator: bool) -> bool {
-        from_initiator == self.local_is_initiator
+        from_initiator == self.local_is_initiator && !self.direction.is_foreign()
     }
 
-    /// What the local end sent.
-    pub const fn sent(&self) -> Counters {
+    /// What the local end sent: nothing, in a spoofed or overheard flow.
+    pub fn sent(&self) -> Counters {
+        if self.direction.is_foreign() {
+            return Counters::default();
+        }
         self.local_and_remote().0.counters
     }
 
-    /// What the remote end sent.
-    pub const fn received(&self) -> Counters {
+    /// What the remote end sent; of a spoofed or overheard flow, everything.
+    pub fn received(&self) -> Counters {
+        if self.direction.is_foreign() {
+            return self.total();
+        }
         self.local_and_remote().1.counters
     }
 
@@ -165,10 +172,14 @@ impl<T> Flow<T> {
     /// How fast it is at a packet time.
     pub fn rate(&self, now: Duration) -> Rate {
         let (local, remote) = self.local_and_remote();
-        Rate {
-            sent: local.rate.rate(now),
-            received: remote.rate.rate(now),
+        let (sent, received) = (local.rate.rate(now), remote.rate.rate(now));
+        if self.direction.is_foreign() {
+            return Rate {
+                sent: 0,
+                received: sent + received,
+            };
         }
+        Rate { sent, received }
     }
 
     /// Packet time of the first packet, since the Unix epoch.
@@ -194,9 +205,10 @@ impl<T> Flow<T> {
 
     /// What it has counted so far.
     pub const fn mark(&self) -> Mark {
+        let (local, remote) = self.local_and_remote();
         Mark {
-            sent: self.sent(),
-            received: self.received(),
+            sent: local.counters,
+            received: remote.counters,
             last_seen: self.last_seen,
         }
     }
@@ -219,15 +231,21 @@ impl<T> Flow<T> {
     where
         T: Default,
     {
-        let ends = (normalize(packet.source), normalize(packet.destination));
+        let [source, destination] = [packet.source, packet.destination];
+        let ends = (
+            scoped(source, packet.device),
+            scoped(destination, packet.device),
+        );
         let (initiator, responder) = if sender_is_initiator(packet, ends, local) {
             ends
         } else {
             (ends.1, ends.0)
         };
         let tcp = packet.tcp_header();
-        let direction = Direction::of(initiator.ip(), responder.ip(), local);
-        let is_ours = |end: SocketAddr| local.is_none_or(|local| local.contains(end.ip()));
+        let addresses = [initiator.ip(), responder.ip()];
+        let direction = Direction::of_class(key.class(), addresses, packet.device, local);
+        let is_ours =
+            |end: SocketAddr| local.is_none_or(|local| local.contains_on(end.ip(), packet.device));
         Self {
             id,
             key,
@@ -236,7 +254,9 @@ impl<T> Flow<T> {
             part: Part::Whole,
             local_is_initiator: match direction {
                 Direction::Incoming => false,
-                Direction::Multicast | Direction::Broadcast => is_ours(initiator),
+                Direction::Multicast | Direction::Broadcast | Direction::Spoofed => {
+                    is_ours(initiator)
+                }
                 _ => true,
             },
             direction,
@@ -388,7 +408,7 @@ mod tests {
             origin: Origin::Unknown,
             device: None,
         };
-        let (key, from_low) = FlowKey::told(packet.protocol, packet.source, packet.destination);
+        let (key, from_low) = FlowKey::of_packet(&packet, Some(&local));
         let mut flow = Flow::open(FlowId(0), key, &packet, Some(&local));
         flow.count(&packet, flow.is_from_initiator(from_low));
         flow

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroU32;
 
-use crate::{Packet, Protocol};
+use crate::{LocalAddresses, Origin, Packet, Protocol};
 
-/// The canonical five-tuple: both directions of a flow have the same key.
+/// What belongs together: the canonical five-tuple, of which both directions of a flow have the
+/// same; the devices of link-local addresses; and whether the packets are what they claim to be.
 ///
 /// It is small and compared in a few words, because it is looked up for every packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,40 +17,104 @@ pub struct FlowKey {
     addresses: [Address; 2],
     ports: [u16; 2],
     protocol: Protocol,
+    marks: Marks,
 }
 
 /// The bits of an IPv6 address, an IPv4 address mapped to one (RFC 4291, 2.5.5.2). In halves,
 /// so that it needs no more room than it has bits.
+///
+/// A link-local address has the index of its device in bits 32 to 63, which are zero on the wire
+/// (RFC 4291, 2.5.6): the same address on another device is another's. [`Marks`] tells that from
+/// an address that came with such bits.
 type Address = [u64; 2];
 
 /// What stands before an IPv4 address in a mapped one.
 const MAPPED: u64 = 0xffff_0000_0000;
 
+/// The first half of a link-local address, whose other bits are zero.
+const LINK_LOCAL: u64 = 0xfe80 << 48;
+
+/// Which packets of one five-tuple a flow has. They are never added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Those that are what they claim to be, as far as that is known.
+    Genuine = 0,
+    /// Those that arrived with a source address of this host.
+    Spoofed = 1,
+    /// Those that arrived in a frame for another host.
+    Overheard = 2,
+}
+
+impl Class {
+    /// The class of a packet, on a host with these addresses.
+    pub(crate) fn of(packet: &Packet, local: Option<&LocalAddresses>) -> Self {
+        let claims_to_be_ours = || {
+            let source = normalize(packet.source).ip();
+            local.is_some_and(|local| local.contains_on(source, packet.device))
+        };
+        match packet.origin {
+            Origin::OtherHost => Self::Overheard,
+            Origin::Received if claims_to_be_ours() => Self::Spoofed,
+            _ => Self::Genuine,
+        }
+    }
+}
+
+/// A [`Class`], and which of the addresses have the index of a device in them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Marks(u8);
+
+impl Marks {
+    const CLASS: u8 = 3;
+    const LOW_HAS_DEVICE: u8 = 4;
+    const HIGH_HAS_DEVICE: u8 = 8;
+}
+
+/// An end of a flow as it is compared: its address, whether that has the index of a device in it,
+/// its port.
+type End = (Address, bool, u16);
+
 impl FlowKey {
-    /// The key of what goes between two ends, whichever sends.
+    /// The key of what goes between two ends, whichever sends. The scope of a link-local address
+    /// is the index of its device, 0 where that is not known.
     pub fn new(protocol: Protocol, one: SocketAddr, other: SocketAddr) -> Self {
-        Self::told(protocol, one, other).0
+        Self::told(protocol, [one, other], Class::Genuine).0
     }
 
-    /// The key of a packet.
-    pub fn of(packet: &Packet) -> Self {
-        Self::new(packet.protocol, packet.source, packet.destination)
+    /// The key of a packet, on a host with these addresses.
+    pub fn of(packet: &Packet, local: Option<&LocalAddresses>) -> Self {
+        Self::of_packet(packet, local).0
+    }
+
+    /// As [`of`](Self::of), and whether the first of the [`ends`](Self::ends) sent it.
+    pub(crate) fn of_packet(packet: &Packet, local: Option<&LocalAddresses>) -> (Self, bool) {
+        let ends = [packet.source, packet.destination].map(|end| scoped(end, packet.device));
+        Self::told(packet.protocol, ends, Class::of(packet, local))
     }
 
     /// As [`new`](Self::new), and whether `one` is the first of the [`ends`](Self::ends).
-    pub(crate) fn told(protocol: Protocol, one: SocketAddr, other: SocketAddr) -> (Self, bool) {
-        let (low, high) = (
-            (bits(one.ip()), one.port()),
-            (bits(other.ip()), other.port()),
-        );
+    fn told(protocol: Protocol, [one, other]: [SocketAddr; 2], class: Class) -> (Self, bool) {
+        let (low, high) = (end(one), end(other));
         let is_low = low <= high;
         let (low, high) = if is_low { (low, high) } else { (high, low) };
+        let mark = |has_device, mark| if has_device { mark } else { 0 };
+        let marks =
+            class as u8 | mark(low.1, Marks::LOW_HAS_DEVICE) | mark(high.1, Marks::HIGH_HAS_DEVICE);
         let key = Self {
             addresses: [low.0, high.0],
-            ports: [low.1, high.1],
+            ports: [low.2, high.2],
             protocol,
+            marks: Marks(marks),
         };
         (key, is_low)
+    }
+
+    pub(crate) const fn class(&self) -> Class {
+        match self.marks.0 & Marks::CLASS {
+            0 => Class::Genuine,
+            1 => Class::Spoofed,
+            _ => Class::Overheard,
+        }
     }
 
     /// The protocol above IP.
@@ -56,13 +122,18 @@ impl FlowKey {
         self.protocol
     }
 
-    /// Both ends, the lower address first: as the bits of IPv6, to which IPv4 is mapped.
+    /// Both ends, the lower address first: as the bits of IPv6, to which IPv4 is mapped. A
+    /// link-local address has the index of its device as its scope, where that is known.
     pub const fn ends(&self) -> (SocketAddr, SocketAddr) {
         let [low, high] = self.addresses;
         (
-            SocketAddr::new(address(low), self.ports[0]),
-            SocketAddr::new(address(high), self.ports[1]),
+            socket_address(low, self.has(Marks::LOW_HAS_DEVICE), self.ports[0]),
+            socket_address(high, self.has(Marks::HIGH_HAS_DEVICE), self.ports[1]),
         )
+    }
+
+    const fn has(&self, mark: u8) -> bool {
+        self.marks.0 & mark != 0
     }
 }
 
@@ -88,7 +159,7 @@ impl Hash for FlowKey {
         }
         put(&self.ports[0].to_ne_bytes());
         put(&self.ports[1].to_ne_bytes());
-        put(&u32::from(self.protocol.0).to_ne_bytes());
+        put(&[self.protocol.0, self.marks.0, 0, 0]);
         state.write(&block[..len]);
     }
 }
@@ -105,6 +176,19 @@ impl fmt::Display for FlowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, high) = self.ends();
         write!(f, "{} {low} <-> {high}", self.protocol)
+    }
+}
+
+/// An end, with the index of the device of a link-local address in it.
+fn end(address: SocketAddr) -> End {
+    let bits = bits(address.ip());
+    match address {
+        SocketAddr::V6(v6) if bits[0] == LINK_LOCAL && v6.scope_id() != 0 => {
+            let [upper, lower] = bits;
+            let bits = [upper | u64::from(v6.scope_id()), lower];
+            (bits, true, address.port())
+        }
+        _ => (bits, false, address.port()),
     }
 }
 
@@ -137,12 +221,19 @@ const fn v4([upper, lower]: Address) -> Option<u32> {
     }
 }
 
-const fn address(bits: Address) -> IpAddr {
-    if let Some(v4) = v4(bits) {
-        return IpAddr::V4(Ipv4Addr::from_bits(v4));
+const fn socket_address([upper, lower]: Address, has_device: bool, port: u16) -> SocketAddr {
+    if let Some(v4) = v4([upper, lower]) {
+        let v4 = Ipv4Addr::from_bits(v4);
+        return SocketAddr::V4(SocketAddrV4::new(v4, port));
     }
-    let bits = (bits[0] as u128) << 64 | bits[1] as u128;
-    IpAddr::V6(Ipv6Addr::from_bits(bits))
+    #[expect(clippy::cast_possible_truncation, reason = "the rest is the address")]
+    let (upper, scope) = if has_device {
+        (LINK_LOCAL, upper as u32)
+    } else {
+        (upper, 0)
+    };
+    let v6 = Ipv6Addr::from_bits((upper as u128) << 64 | lower as u128);
+    SocketAddr::V6(SocketAddrV6::new(v6, port, 0, scope))
 }
 
 /// One form for each address: v4-mapped IPv6 (RFC 4291, 2.5.5.2) is IPv4; flow
@@ -157,8 +248,22 @@ pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// The [normalised](normalize) address of a packet that was captured on a device, which is the
+/// scope of a link-local one.
+pub(crate) fn scoped(address: SocketAddr, device: Option<NonZeroU32>) -> SocketAddr {
+    let mut address = normalize(address);
+    if let SocketAddr::V6(v6) = &mut address
+        && bits(IpAddr::V6(*v6.ip()))[0] == LINK_LOCAL
+    {
+        v6.set_scope_id(device.map_or(0, NonZeroU32::get));
+    }
+    address
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -223,9 +328,54 @@ mod tests {
         check(flow, ["[::ffff:10.0.0.2]:2", "[::ffff:10.0.0.1]:1"], true);
         check(flow, ["10.0.0.2:1", "10.0.0.1:2"], false);
         check(
-            ["[fe80::1%1]:1", "[fe80::2]:2"],
-            ["[fe80::2%2]:2", "[fe80::1]:1"],
+            ["[2001:db8::1%1]:1", "[2001:db8::2]:2"],
+            ["[2001:db8::2%2]:2", "[2001:db8::1]:1"],
             true,
         );
+        check(
+            ["[fe80::1%1]:1", "[fe80::2%1]:2"],
+            ["[fe80::2%1]:2", "[fe80::1%1]:1"],
+            true,
+        );
+        check(
+            ["[fe80::1%1]:1", "[fe80::2%1]:2"],
+            ["[fe80::1%2]:1", "[fe80::2%2]:2"],
+            false,
+        );
+        check(
+            ["[fe80::1%1]:1", "[fe80::2%1]:2"],
+            ["[fe80::1]:1", "[fe80::2]:2"],
+            false,
+        );
+        // Somebody may send such an address.
+        check(
+            ["[fe80:0:0:1::1]:1", "[fe80:0:0:1::2]:2"],
+            ["[fe80::1%1]:1", "[fe80::2%1]:2"],
+            false,
+        );
+    }
+
+    proptest! {
+        /// A key is told apart by all that it is made of, and gives it back.
+        #[test]
+        fn gives_back_what_it_is_made_of(one in any_end(), other in any_end()) {
+            let key = FlowKey::new(Protocol::UDP, one, other);
+            let (low, high) = key.ends();
+            prop_assert!((low, high) == (one, other) || (high, low) == (one, other));
+            prop_assert_eq!(FlowKey::new(Protocol::UDP, other, one), key);
+        }
+    }
+
+    fn any_end() -> impl Strategy<Value = SocketAddr> {
+        let v6 =
+            (0..4_u32, 0..3_u32, 0..2_u16, 0..3_u32).prop_map(|(middle, host, port, scope)| {
+                let ip = u128::from(middle) << 64 | u128::from(host) | 0xfe80 << 112;
+                // Only where it is a scope is it one.
+                let scope = if middle == 0 { scope } else { 0 };
+                SocketAddrV6::new(Ipv6Addr::from_bits(ip), port, 0, scope).into()
+            });
+        let v4 = (0..3_u32, 0..2_u16)
+            .prop_map(|(host, port)| SocketAddrV4::new(Ipv4Addr::from_bits(host), port).into());
+        prop_oneof![v6, v4]
     }
 }

@@ -2,11 +2,9 @@
 //! ports.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::key::normalize;
-use crate::{FlowId, FlowKey, Packet, Protocol};
+use crate::{FlowId, FlowKey, LocalAddresses, Packet};
 
 use super::Update;
 
@@ -24,8 +22,9 @@ struct First {
     at: Duration,
 }
 
-/// What the fragments of one packet share (RFC 791, 3.2).
-type Key = (IpAddr, IpAddr, Protocol, u32);
+/// What the fragments of one packet share (RFC 791, 3.2): the key that a flow without ports would
+/// have, whether the first of its ends sends, and their identification.
+type Key = (FlowKey, bool, u32);
 
 #[derive(Debug)]
 pub(super) struct Fragments {
@@ -45,15 +44,21 @@ impl Fragments {
     }
 
     /// Remembers the flow of a packet that is the first of several fragments.
-    pub(super) fn remember(&mut self, packet: &Packet, update: Update, now: Duration) {
+    pub(super) fn remember(
+        &mut self,
+        packet: &Packet,
+        update: Update,
+        local: Option<&LocalAddresses>,
+        now: Duration,
+    ) {
         let is_first = |f: crate::Fragment| f.offset == 0 && f.more;
         let Some(fragment) = packet.fragment.filter(|fragment| is_first(*fragment)) else {
             return;
         };
-        let key = key(packet, fragment.id);
+        let key = key(packet, local, fragment.id);
         let first = First {
             flow: update.id,
-            key: FlowKey::told(packet.protocol, packet.source, packet.destination).0,
+            key: FlowKey::of(packet, local),
             from_initiator: update.from_initiator,
             at: now,
         };
@@ -73,9 +78,14 @@ impl Fragments {
 
     /// The flow of the first fragment, and whether its initiator sent it, for a
     /// later one.
-    pub(super) fn find(&self, packet: &Packet, now: Duration) -> Option<(FlowId, FlowKey, bool)> {
+    pub(super) fn find(
+        &self,
+        packet: &Packet,
+        local: Option<&LocalAddresses>,
+        now: Duration,
+    ) -> Option<(FlowId, FlowKey, bool)> {
         let fragment = packet.fragment.filter(|fragment| fragment.offset > 0)?;
-        let first = self.flows.get(&key(packet, fragment.id))?;
+        let first = self.flows.get(&key(packet, local, fragment.id))?;
         let First {
             flow,
             key,
@@ -86,7 +96,10 @@ impl Fragments {
     }
 }
 
-fn key(packet: &Packet, id: u32) -> Key {
-    let (source, destination) = (normalize(packet.source), normalize(packet.destination));
-    (source.ip(), destination.ip(), packet.protocol, id)
+fn key(packet: &Packet, local: Option<&LocalAddresses>, id: u32) -> Key {
+    let mut packet = *packet;
+    packet.source.set_port(0);
+    packet.destination.set_port(0);
+    let (key, from_low) = FlowKey::of_packet(&packet, local);
+    (key, from_low, id)
 }

@@ -156,7 +156,9 @@ impl<T: Default> FlowTable<T> {
             None => self.find_or_open(packet, ended),
         };
         if packet.fragment.is_some() {
-            self.fragments.remember(packet, update, self.clock.passed());
+            let local = self.config.local.as_ref();
+            self.fragments
+                .remember(packet, update, local, self.clock.passed());
         }
         update
     }
@@ -297,7 +299,8 @@ impl<T: Default> FlowTable<T> {
 
     /// The flow of a packet's first fragment, and whether its initiator sent it.
     fn later_fragment(&self, packet: &Packet) -> Option<(Slot, bool)> {
-        let (id, key, from_initiator) = self.fragments.find(packet, self.clock.passed())?;
+        let local = self.config.local.as_ref();
+        let (id, key, from_initiator) = self.fragments.find(packet, local, self.clock.passed())?;
         let continued = || {
             let slot = self.by_key.find(&key, &self.lists)?;
             let flow = self.lists.get(slot)?;
@@ -307,7 +310,7 @@ impl<T: Default> FlowTable<T> {
     }
 
     fn find_or_open(&mut self, packet: &Packet, ended: &mut Vec<Ended<T>>) -> Update {
-        let (key, from_low) = FlowKey::told(packet.protocol, packet.source, packet.destination);
+        let (key, from_low) = FlowKey::of_packet(packet, self.config.local.as_ref());
         if let Some(slot) = self.by_key.find(&key, &self.lists)
             && let Some(flow) = self.lists.get(slot)
         {

@@ -1,6 +1,7 @@
 mod model;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
@@ -364,8 +365,13 @@ fn any_time() -> impl Strategy<Value = Duration> {
 }
 
 fn any_packet() -> impl Strategy<Value = Packet> {
-    let end =
-        (1..4_u8, 0..3_u16).prop_map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port)));
+    let end = (1..4_u8, 0..3_u16, any::<bool>()).prop_map(|(host, port, is_link_local)| {
+        if is_link_local {
+            SocketAddr::from(([0xfe80, 0, 0, 0, 0, 0, 0, host.into()], port))
+        } else {
+            SocketAddr::from(([10, 0, 0, host], port))
+        }
+    });
     let protocol = prop_oneof![
         Just(Protocol::TCP),
         Just(Protocol::UDP),
@@ -374,6 +380,14 @@ fn any_packet() -> impl Strategy<Value = Packet> {
     ];
     let fragment = proptest::option::weighted(0.2, (0..2_u32, 0..2_u32, any::<bool>()));
     let tcp = (any::<u8>(), 0..3_u32);
+    let origin = prop_oneof![
+        Just(Origin::Sent),
+        Just(Origin::Received),
+        Just(Origin::OtherHost),
+        Just(Origin::Loopback),
+        Just(Origin::Unknown),
+    ];
+    let seen = (origin, (0..3_u32).prop_map(NonZeroU32::new));
     (
         any_time(),
         end.clone(),
@@ -381,10 +395,11 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         protocol,
         any::<(u32, u32)>(),
         tcp,
-        fragment,
+        (fragment, seen),
     )
         .prop_map(
-            |(time, source, destination, protocol, (wire_len, payload_len), tcp, fragment)| {
+            |(time, source, destination, protocol, (wire_len, payload_len), tcp, more)| {
+                let (fragment, (origin, device)) = more;
                 Packet {
                     time,
                     source,
@@ -397,8 +412,8 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                         sequence: tcp.1,
                     }),
                     fragment: fragment.map(|(id, offset, more)| Fragment { id, offset, more }),
-                    origin: Origin::Unknown,
-                    device: None,
+                    origin,
+                    device,
                 }
             },
         )
@@ -570,5 +585,155 @@ proptest! {
             Ok(ended)
         };
         prop_assert_eq!(run()?, run()?);
+    }
+}
+
+/// What packets of one five-tuple are, by where they came from, on the host 10.0.0.1.
+#[test]
+fn what_nobody_here_sent_is_in_flows_of_its_own() {
+    let from = |origin, packet| Packet { origin, ..packet };
+    let (ours, answer) = (udp(1, A, B), udp(1, B, A));
+    let packets = [
+        from(Origin::Sent, ours),
+        from(Origin::Received, answer),
+        from(Origin::Received, ours),
+        from(Origin::OtherHost, ours),
+        from(Origin::OtherHost, answer),
+        from(Origin::Sent, ours),
+        from(Origin::Loopback, ours),
+        from(Origin::Unknown, ours),
+    ];
+    let mut table = table(10);
+    feed(&mut table, &packets);
+    let mut flows: Vec<_> = table.iter().collect();
+    flows.sort_by_key(|flow| flow.id());
+    let told: Vec<_> = flows
+        .iter()
+        .map(|flow| {
+            (
+                flow.direction(),
+                flow.sent().packets,
+                flow.received().packets,
+            )
+        })
+        .collect();
+    let expected = [
+        (Direction::Outgoing, 4, 1),
+        (Direction::Spoofed, 0, 1),
+        (Direction::Overheard, 0, 2),
+    ];
+    assert_eq!(told, expected);
+    // The end that has the host's address is the local one, though nobody there sent it.
+    assert_eq!(flows[1].local().to_string(), A);
+    assert!(
+        flows
+            .iter()
+            .all(|flow| flow.key().ends() == flows[0].key().ends())
+    );
+    assert_eq!(flows[1].rate(seconds(2)).sent, 0);
+    assert_eq!(flows[1].rate(seconds(2)).received, 20);
+}
+
+#[test]
+fn later_fragments_stay_in_their_class() {
+    let fragment = |origin, offset, ends: [&str; 2]| Packet {
+        origin,
+        fragment: Some(Fragment {
+            id: 1,
+            offset,
+            more: offset == 0,
+        }),
+        ..udp(1, ends[0], ends[1])
+    };
+    let none = ["10.0.0.1:0", "10.0.0.2:0"];
+    let mut table = table(10);
+    feed(
+        &mut table,
+        &[
+            fragment(Origin::Sent, 0, [A, B]),
+            fragment(Origin::Received, 1480, none),
+            fragment(Origin::Sent, 1480, none),
+        ],
+    );
+    let sent = table.iter().map(|flow| flow.sent().packets);
+    assert_eq!(sent.max(), Some(2));
+    assert_eq!(table.len(), 2);
+}
+
+#[test]
+fn link_local_addresses_are_those_of_a_device() {
+    let on = |device, packet| Packet {
+        device: NonZeroU32::new(device),
+        ..packet
+    };
+    let (one, other) = ("[fe80::1]:40000", "[fe80::2]:443");
+    let mut local = LocalAddresses::default();
+    local.add_on("fe80::1".parse().unwrap(), NonZeroU32::new(2).unwrap());
+    let mut table = FlowTable::<()>::new(TableConfig {
+        local: Some(local),
+        ..TableConfig::default()
+    });
+    let packets = [
+        on(2, udp(1, one, other)),
+        on(3, udp(1, one, other)),
+        on(2, udp(1, other, one)),
+        on(0, udp(1, one, other)),
+    ];
+    feed(&mut table, &packets);
+    let mut flows: Vec<_> = table.iter().collect();
+    flows.sort_by_key(|flow| flow.id());
+    let told: Vec<_> = flows
+        .iter()
+        .map(|flow| {
+            (
+                flow.local().to_string(),
+                flow.direction(),
+                flow.total().packets,
+            )
+        })
+        .collect();
+    let expected = [
+        ("[fe80::1%2]:40000".to_owned(), Direction::Outgoing, 2),
+        // Another host's, though this one has the same address elsewhere.
+        ("[fe80::1%3]:40000".to_owned(), Direction::Forwarded, 1),
+        ("[fe80::1]:40000".to_owned(), Direction::Outgoing, 1),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(flows[0].remote().to_string(), "[fe80::2%2]:443");
+    assert_eq!(flows[0].device(), NonZeroU32::new(2));
+}
+
+proptest! {
+    /// What arrived with this host's address, or for another host, never adds a byte to other
+    /// flows, whatever its five-tuple; nothing is lost.
+    #[test]
+    fn classes_are_never_added_up(
+        packets in proptest::collection::vec(any_packet(), 0..100),
+    ) {
+        let ours: std::net::IpAddr = "10.0.0.1".parse().unwrap();
+        let mut table = table(1_000);
+        let mut ended = Vec::new();
+        let mut expected = [Counters::default(); 3];
+        for packet in &packets {
+            table.ingest(packet, &mut ended);
+            let class = match packet.origin {
+                Origin::OtherHost => 2,
+                Origin::Received if packet.source.ip() == ours => 1,
+                _ => 0,
+            };
+            expected[class] += Counters::one(packet.wire_len, packet.payload_len);
+        }
+        let mut counted = [Counters::default(); 3];
+        for flow in table.iter().chain(ended.iter().map(|ended| &ended.flow)) {
+            let class = match flow.direction() {
+                Direction::Overheard => 2,
+                Direction::Spoofed => 1,
+                _ => 0,
+            };
+            counted[class] += flow.total();
+            prop_assert_eq!(flow.sent() + flow.received(), flow.total());
+            prop_assert!(class == 0 || flow.sent() == Counters::default());
+        }
+        prop_assert_eq!(counted, expected);
     }
 }

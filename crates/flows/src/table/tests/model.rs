@@ -8,6 +8,7 @@ use super::*;
 #[derive(Debug)]
 struct Naive {
     capacity: usize,
+    local: Option<LocalAddresses>,
     now: Duration,
     /// The least recently seen first.
     flows: Vec<NaiveFlow>,
@@ -27,7 +28,7 @@ type Left = (FlowKey, Counters, EndReason);
 impl Naive {
     fn ingest(&mut self, packet: &Packet) -> Vec<Left> {
         self.now = self.now.max(packet.time);
-        let key = FlowKey::of(packet);
+        let key = FlowKey::of(packet, self.local.as_ref());
         let mut left: Vec<Left> = Vec::new();
         let now = self.now;
         self.flows.retain(|flow| {
@@ -85,7 +86,12 @@ proptest! {
         packets in proptest::collection::vec(any_packet(), 0..200),
         capacity in 1..6_usize,
     ) {
-        let mut naive = Naive { capacity, now: Duration::ZERO, flows: Vec::new() };
+        let mut naive = Naive {
+            capacity,
+            local: Some([A.parse::<SocketAddr>().unwrap().ip()].into_iter().collect()),
+            now: Duration::ZERO,
+            flows: Vec::new(),
+        };
         let mut table = table(capacity);
         let mut time = seconds(1_000);
         for packet in packets {
