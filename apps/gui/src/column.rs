@@ -275,6 +275,8 @@ fn direction(flow: &FlowRecord) -> &'static str {
         Direction::Loopback => "loop",
         Direction::Forwarded => "fwd",
         Direction::Multicast | Direction::Broadcast => "group",
+        Direction::Spoofed => "spoofed",
+        Direction::Overheard => "overheard",
         Direction::Unknown => "–",
     }
 }

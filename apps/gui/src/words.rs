@@ -142,6 +142,7 @@ pub fn coverage(coverage: Coverage) -> &'static str {
             Reason::Forwarded => "Forwarded",
             Reason::Unsupported => "No sockets",
             Reason::Changed => "Owner changed",
+            Reason::NotSentHere => "Not sent here",
             Reason::Failed => "Lookup failed",
             _ => "Unknown",
         },

@@ -157,6 +157,9 @@ pub enum Reason {
     /// The socket, or who holds it, changed about then: it was one of two owners, and which one
     /// is not known.
     Changed,
+    /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
+    /// for another host.
+    NotSentHere,
     /// The lookup failed, or was not made because too many others waited: whether there is
     /// such a socket is not known. An [`Error`](crate::Error) says what failed.
     Failed,
@@ -164,7 +167,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which reports list them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotFound,
         Self::Gone,
         Self::Denied,
@@ -173,6 +176,7 @@ impl Reason {
         Self::Forwarded,
         Self::Unsupported,
         Self::Changed,
+        Self::NotSentHere,
         Self::Failed,
     ];
 
@@ -187,6 +191,7 @@ impl Reason {
             Self::Forwarded => "forwarded",
             Self::Unsupported => "unsupported",
             Self::Changed => "changed",
+            Self::NotSentHere => "not-sent-here",
             Self::Failed => "failed",
         }
     }
@@ -216,6 +221,7 @@ impl fmt::Display for Reason {
             Self::Forwarded => "neither end is on this host",
             Self::Unsupported => "this cannot be known here",
             Self::Changed => "the owner changed about then",
+            Self::NotSentHere => "it was not sent here",
             Self::Failed => "the lookup failed",
         })
     }

@@ -74,6 +74,14 @@ impl Device {
         platform::traffic(&self.name)
     }
 
+    /// The index by which this host's kernel knows it, as [`RawPacket::device`] tells it; `None`
+    /// where it has none, as `any` (only Linux is asked).
+    ///
+    /// [`RawPacket::device`]: crate::RawPacket::device
+    pub fn index(&self) -> Option<u32> {
+        platform::index(&self.name)
+    }
+
     /// Whether it stands for others.
     fn is_pseudo(&self) -> bool {
         self.is_named_as(platform::PSEUDO_DEVICES)

@@ -74,6 +74,8 @@ pub mod pcapng;
 mod shell;
 
 #[cfg(feature = "pcap")]
+mod address_changes;
+#[cfg(feature = "pcap")]
 mod classify;
 #[cfg(feature = "pcap")]
 mod device;
@@ -107,6 +109,8 @@ pub use link_type::LinkType;
 pub use packet_origin::PacketOrigin;
 pub use shell::shell_word;
 
+#[cfg(feature = "pcap")]
+pub use address_changes::AddressChanges;
 #[cfg(feature = "pcap")]
 pub use device::{Address, Device, LinkStatus, default_device, devices};
 #[cfg(feature = "pcap")]

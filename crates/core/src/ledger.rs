@@ -294,8 +294,13 @@ impl Ledger {
         self.table.set_local_addresses(Some(local));
     }
 
+    /// Whether a packet belongs to a flow that is there.
+    pub(crate) fn has_flow(&self, packet: &Packet) -> bool {
+        self.table.has_flow(packet)
+    }
+
     /// Whether a flow opened, since this was asked last, that has no end on this
-    /// host: a sign that its addresses changed.
+    /// host, or that claims one: a sign that its addresses changed.
     pub(crate) fn take_foreign(&mut self) -> bool {
         std::mem::take(&mut self.saw_foreign)
     }
@@ -356,7 +361,8 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
-        self.saw_foreign |= flow.direction() == Direction::Forwarded;
+        let is_of_others = matches!(flow.direction(), Direction::Forwarded | Direction::Spoofed);
+        self.saw_foreign |= is_of_others;
         if self.asked != Asked::Nobody {
             ask(flow, self.asked, effects);
         }
@@ -497,6 +503,7 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
     };
     let seen_at = wall_clock(flow.first_seen());
     let protocol = match (flow.protocol(), flow.direction()) {
+        (_, Direction::Spoofed | Direction::Overheard) => Err(Reason::NotSentHere),
         (_, Direction::Forwarded) if asked != Asked::All => Err(Reason::Forwarded),
         (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
         (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),

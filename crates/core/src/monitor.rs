@@ -7,6 +7,7 @@
 //! socket before it reads the next one, and what that does not settle is looked up in the
 //! background.
 
+mod addresses;
 mod ahead;
 mod asker;
 mod input;
@@ -24,6 +25,7 @@ use flowner_attribution::{
 };
 use flowner_capture::Statistics;
 
+use self::addresses::OwnAddresses;
 use self::asker::Asker;
 use self::input::Opened;
 use self::packets::{Counter, Intake};
@@ -177,6 +179,9 @@ impl Monitor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
             None => None,
         };
+        let is_device = opened.info.is_live && opened.clock.is_none();
+        let now = Instant::now();
+        let own = opened.local.filter(|_| is_device);
         let stopper = opened.feed.stopper();
         let input = opened.info.clone();
         let counter = Counter {
@@ -192,8 +197,9 @@ impl Monitor {
             intake: Intake::new(&config.reading),
             counter,
             config: config.clone(),
-            is_device: opened.info.is_live && opened.clock.is_none(),
-            refreshed: Instant::now(),
+            is_device,
+            own: own.map(|local| OwnAddresses::new(local, now)),
+            refreshed: now,
         };
         let thread = std::thread::Builder::new()
             .name("flowner-capture".to_owned())

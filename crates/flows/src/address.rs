@@ -81,6 +81,11 @@ impl LocalAddresses {
         }
     }
 
+    /// Whether packets to this address are for many hosts: multicast, or broadcast.
+    pub fn is_group(&self, address: IpAddr) -> bool {
+        is_group(plain(address), Some(self))
+    }
+
     fn is_in_network(&self, address: IpAddr) -> bool {
         let mut networks = self.networks.iter();
         networks.any(|(network, prefix)| begin_alike(*network, address, *prefix))

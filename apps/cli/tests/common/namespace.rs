@@ -27,6 +27,21 @@ impl Namespace {
         Some(namespace)
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Runs `ip` in it, which must succeed.
+    pub(crate) fn ip(&self, arguments: &str) {
+        let mut command = Command::new("ip");
+        command
+            .args(["-n", &self.0])
+            .args(arguments.split_whitespace());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ip {arguments}: {said}");
+    }
+
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0, program]);

@@ -4,6 +4,8 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
 use crate::shell_word;
 
 /// Of the modules of libpcap: `pcap-bt-linux.c`, `pcap-dbus.c`, `pcap-netfilter-linux.c`,
@@ -34,6 +36,13 @@ pub(crate) fn traffic(device: &str) -> Option<u64> {
         text.trim().parse().ok()
     };
     Some(read("rx_bytes")?.saturating_add(read("tx_bytes")?))
+}
+
+/// `SIOCGIFINDEX` of netdevice(7).
+pub(crate) fn index(device: &str) -> Option<u32> {
+    let (family, kind) = (AddressFamily::UNIX, SocketType::DGRAM);
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None).ok()?;
+    rustix::net::netdevice::name_to_index(&socket, device).ok()
 }
 
 #[cfg(test)]

@@ -20,3 +20,8 @@ pub(crate) fn permission_remedy() -> String {
 pub(crate) fn traffic(_device: &str) -> Option<u64> {
     None
 }
+
+/// Packets do not tell it on this system either.
+pub(crate) fn index(_device: &str) -> Option<u32> {
+    None
+}

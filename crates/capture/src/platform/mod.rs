@@ -9,7 +9,8 @@
 //! * `permission_remedy() -> String`: what a user who may not capture can do, with the
 //!   exact command;
 //! * `traffic(device: &str) -> Option<u64>`: the bytes that a device has carried since
-//!   it came up.
+//!   it came up;
+//! * `index(device: &str) -> Option<u32>`: the number by which the kernel knows a device.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
@@ -20,4 +21,6 @@
 )]
 mod current;
 
-pub(crate) use current::{AF_INET6, NO_NETWORKS, PSEUDO_DEVICES, permission_remedy, traffic};
+pub(crate) use current::{
+    AF_INET6, NO_NETWORKS, PSEUDO_DEVICES, index, permission_remedy, traffic,
+};

@@ -88,6 +88,35 @@ fn questions(effects: &[Effect]) -> Vec<(Waiter, Question)> {
 }
 
 #[test]
+fn nobody_is_asked_who_sent_what_arrived() {
+    let mut ledger = ledger_asking(Asked::All, 10, 10, 10);
+    for (origin, direction) in [
+        (Origin::Received, Direction::Spoofed),
+        (Origin::OtherHost, Direction::Overheard),
+    ] {
+        let mut effects = Vec::new();
+        let packet = Packet {
+            origin,
+            ..packet("10.0.0.1:5300", "8.8.8.8:53", 100)
+        };
+        ledger.packet(&packet, &mut effects);
+        assert!(
+            !effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Ask(..)))
+        );
+        let flows = ledger.flows();
+        let flow = flows
+            .iter()
+            .find(|flow| flow.direction == direction)
+            .unwrap();
+        let owner = flow.owner.as_ref().unwrap();
+        assert_eq!(owner.verdict, Verdict::Unknown(Reason::NotSentHere));
+        assert_eq!((flow.sent.bytes, flow.received.bytes), (0, 100));
+    }
+}
+
+#[test]
 fn a_late_answer_moves_all_bytes() {
     let mut ledger = ledger(10, 10, 10);
     let mut effects = Vec::new();

@@ -205,6 +205,7 @@ mod tests {
             },
             config,
             is_device: false,
+            own: None,
             refreshed: Instant::now(),
         }
     }

@@ -11,6 +11,7 @@ use flowner_capture::{
 };
 use flowner_flows::LocalAddresses;
 
+use super::addresses;
 use crate::config::{Config, Demo, Input};
 use crate::demo::{self, DemoTable, Frame, Traffic};
 use crate::error::Error;
@@ -66,8 +67,8 @@ impl Opened {
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
         let (local, whose) = match &devices {
-            Some(devices) => (Some(local_addresses(devices, config)), Whose::Given),
-            None if given => (Some(local_addresses(&[], config)), Whose::Given),
+            Some(devices) => (Some(addresses::of_devices(devices, config)), Whose::Given),
+            None if given => (Some(addresses::of_devices(&[], config)), Whose::Given),
             None if told.is_empty() => (None, Whose::Unknown),
             None => (Some(told.iter().copied().collect()), Whose::Told(told)),
         };
@@ -112,23 +113,6 @@ fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
         filter: config.capture_filter.clone(),
         ..LiveOptions::default()
     })?)
-}
-
-/// The addresses of devices, and those that were given.
-pub(super) fn local_addresses(devices: &[Device], given: &Config) -> LocalAddresses {
-    let addresses = devices.iter().flat_map(|device| &device.addresses);
-    let mut local: LocalAddresses = addresses
-        .clone()
-        .map(|address| address.ip)
-        .chain(given.local_addresses.iter().copied())
-        .collect();
-    for network in &given.local_networks {
-        local.add_network(network.address(), network.prefix());
-    }
-    for broadcast in addresses.filter_map(|address| address.broadcast) {
-        local.add_broadcast(broadcast);
-    }
-    local
 }
 
 /// What gives packets.

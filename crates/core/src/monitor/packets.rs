@@ -35,6 +35,14 @@ impl Batch {
     pub(super) const fn len(&self) -> usize {
         self.seen.len()
     }
+
+    /// Those that were decoded.
+    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        self.seen.iter().filter_map(|seen| match seen {
+            Seen::Decoded(packet) => Some(packet),
+            Seen::Undecodable { .. } => None,
+        })
+    }
 }
 
 /// A packet, as far as it is counted.

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use flowner_capture::Next;
 
+use super::addresses::OwnAddresses;
 use super::ahead;
-use super::input::{Feed, local_addresses};
+use super::input::Feed;
 use super::now;
 use super::packets::{Batch, Counter, Intake};
 use crate::config::Config;
@@ -24,6 +25,8 @@ pub(super) struct Pump {
     pub(super) counter: Counter,
     pub(super) config: Config,
     pub(super) is_device: bool,
+    /// Of a device of this host.
+    pub(super) own: Option<OwnAddresses>,
     pub(super) refreshed: Instant,
 }
 
@@ -71,6 +74,9 @@ impl Pump {
                 if !is_taken || batch.len() < self.counter.at_least(1) {
                     return Ok(None);
                 }
+                if let Some(own) = &mut self.own {
+                    check_addresses(own, batch, &self.counter, &self.config);
+                }
                 let newest = self.counter.count(batch);
                 if let Some(recorder) = &self.counter.shared.recorder {
                     recorder.push(&packet, newest, recording::now());
@@ -102,18 +108,28 @@ impl Pump {
             Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
         }
         let saw_foreign = shared.ledger().take_foreign();
-        if saw_foreign {
-            self.refresh_addresses();
+        if saw_foreign
+            && let Some(own) = &mut self.own
+            && own.are_due(self.refreshed)
+            && let Some(local) = own.read(&self.config)
+        {
+            shared.ledger().set_local_addresses(local);
         }
     }
+}
 
-    fn refresh_addresses(&self) {
-        match flowner_capture::devices() {
-            Ok(devices) => {
-                let local = local_addresses(&devices, &self.config);
-                self.counter.shared.ledger().set_local_addresses(local);
-            }
-            Err(error) => tracing::debug!(%error, "devices could not be listed again"),
+/// Reads the host's addresses again before packets are counted that contradict them, if they have
+/// changed.
+fn check_addresses(own: &mut OwnAddresses, batch: &Batch, counter: &Counter, config: &Config) {
+    let shared = &counter.shared;
+    for packet in batch.packets() {
+        // Of a flow that is there nothing changes any more.
+        if own.are_contradicted_by(packet)
+            && !shared.ledger().has_flow(packet)
+            && own.may_be_read(Instant::now())
+            && let Some(local) = own.read(config)
+        {
+            shared.ledger().set_local_addresses(local);
         }
     }
 }

@@ -270,6 +270,13 @@ impl<T: Default> FlowTable<T> {
         Some(rest)
     }
 
+    /// Whether a packet would be counted in a flow that is there, unless it opens another one
+    /// between the same ends. Later fragments are not.
+    pub fn has_flow(&self, packet: &Packet) -> bool {
+        let key = FlowKey::of(packet, self.config.local.as_ref());
+        self.by_key.find(&key, &self.lists).is_some()
+    }
+
     /// All flows, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
         self.lists.iter().filter(|flow| !flow.is_empty())

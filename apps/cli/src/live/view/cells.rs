@@ -136,6 +136,8 @@ pub(super) fn arrow(fact: Fact<'_>, item: &Item) -> char {
         Fact::Flow(flow) => match (flow.direction, item.is_remote_end) {
             (Direction::Outgoing | Direction::Loopback, false) => '→',
             (Direction::Incoming, false) | (Direction::Loopback, true) => '←',
+            // It arrived, from whom nobody knows.
+            (Direction::Spoofed | Direction::Overheard, _) => '?',
             _ => '↔',
         },
     }
