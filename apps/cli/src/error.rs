@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use flowner_core::text::{mask, mask_lines};
 use flowner_core::{FilterError, attribution, capture};
 
 /// Why a command did not do what it was told.
@@ -11,8 +12,10 @@ use flowner_core::{FilterError, attribution, capture};
 pub(crate) enum Failure {
     /// Whoever read the output has enough. No error.
     ClosedPipe,
-    /// One line for the person at the terminal.
+    /// One line for the person at the terminal; what others wrote of it is masked.
     Message(String),
+    /// The same with lines below it, such as marks.
+    Lines(String),
 }
 
 pub(crate) type Outcome = Result<ExitCode, Failure>;
@@ -31,12 +34,26 @@ impl Failure {
                 say(format_args!("flowner: {message}"));
                 ExitCode::from(ERROR)
             }
+            Self::Lines(message) => {
+                say_lines(format_args!("flowner: {message}"));
+                ExitCode::from(ERROR)
+            }
         }
     }
 }
 
-/// Writes a line for the person at the terminal, apart from the output.
+/// Writes a line for the person at the terminal, apart from the output. There is often a name
+/// in it that somebody else chose, and that is to end no line, and to do nothing else.
 pub(crate) fn say(line: impl fmt::Display) {
+    write_line(&mask(&line.to_string()));
+}
+
+/// As [`say`], of a text that has several lines.
+pub(crate) fn say_lines(lines: impl fmt::Display) {
+    write_line(&mask_lines(&lines.to_string()));
+}
+
+fn write_line(line: &str) {
     use std::io::Write;
     // Where not even this can be written, nobody is left to be told.
     let _nobody_listens = writeln!(io::stderr(), "{line}");
@@ -61,7 +78,7 @@ impl From<serde_json::Error> for Failure {
 
 impl From<FilterError> for Failure {
     fn from(error: FilterError) -> Self {
-        Self::Message(error.render())
+        Self::Lines(error.render())
     }
 }
 

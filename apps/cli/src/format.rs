@@ -1,9 +1,11 @@
 //! Numbers and owners as people read them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use flowner_core::attribution::{Ownership, Process, Verdict};
 use flowner_core::flows::Protocol;
+use flowner_core::text::{mask, mask_path};
 use unicode_width::UnicodeWidthChar;
 
 /// Wire bytes with a unit, to three digits: `999 B`, `1.23 kB`, `45.6 MB`.
@@ -123,12 +125,14 @@ fn shared<'a>(processes: impl Iterator<Item = &'a Process>) -> String {
     groups.join(", ")
 }
 
-/// The text without control characters, which a process name may hold and a
-/// terminal would obey.
+/// Text that somebody else wrote, with what a terminal would obey in visible form.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    mask(text).into_owned()
+}
+
+/// As [`printable`], of a path.
+pub(crate) fn printable_path(path: &Path) -> String {
+    mask_path(path).into_owned()
 }
 
 /// An endpoint; the port only where the protocol has one.
@@ -208,6 +212,8 @@ mod tests {
 
     #[test]
     fn escape_sequences_are_shown_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\x1b[31mb\\n");
+        let odd = Verdict::Process(std::sync::Arc::new(Process::new(7, "a\u{202e}b")));
+        assert_eq!(verdict(&odd), "a\\u{202e}b[7]");
     }
 }

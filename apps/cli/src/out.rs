@@ -1,8 +1,14 @@
 //! Where the output goes: coloured on a terminal, plain elsewhere, buffered always.
+//!
+//! Nothing here reads what is written: a library that takes escape sequences out of text takes
+//! them out of data, too. So styles are written only for those who take colours, text of others
+//! is masked before it comes here, and JSON and CSV are data.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use anstyle::Style;
+use flowner_core::{csv, wire};
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -12,6 +18,7 @@ use crate::table::Table;
 pub(crate) struct Out {
     stream: BufWriter<AutoStream<io::StdoutLock<'static>>>,
     width: Option<usize>,
+    is_terminal: bool,
     has_colours: bool,
 }
 
@@ -21,15 +28,26 @@ const BUFFER: usize = 64 << 10;
 impl Out {
     pub(crate) fn new() -> Self {
         let stdout = io::stdout();
-        let width = if stdout.is_terminal() {
+        let is_terminal = stdout.is_terminal();
+        let width = if is_terminal {
             terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
         } else {
             None
         };
+        let has_colours = has_colours();
+        let stdout = stdout.lock();
+        let stream = if has_colours && is_terminal {
+            // Old consoles of Windows want their colours in another way.
+            AutoStream::always(stdout)
+        } else {
+            // Every byte as it is.
+            AutoStream::always_ansi(stdout)
+        };
         Self {
-            has_colours: has_colours(),
-            stream: BufWriter::with_capacity(BUFFER, AutoStream::auto(stdout.lock())),
+            stream: BufWriter::with_capacity(BUFFER, stream),
             width,
+            is_terminal,
+            has_colours,
         }
     }
 
@@ -38,11 +56,27 @@ impl Out {
         self.width
     }
 
+    /// The style, for those who take colours; else none.
+    pub(crate) const fn style(&self, style: Style) -> Style {
+        if self.has_colours {
+            style
+        } else {
+            Style::new()
+        }
+    }
+
     /// Writes one JSON object as a line.
     pub(crate) fn json(&mut self, line: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.stream, line)?;
-        self.stream.write_all(b"\n")?;
-        Ok(())
+        Ok(wire::write_line(&mut self.stream, line)?)
+    }
+
+    /// What writes comma-separated values: for a terminal in a form that it does not obey.
+    pub(crate) fn csv(&mut self) -> csv::Writer<&mut impl Write> {
+        if self.is_terminal {
+            csv::Writer::for_terminal(&mut self.stream)
+        } else {
+            csv::Writer::new(&mut self.stream)
+        }
     }
 
     /// Writes a table, no wider than the terminal; nothing where it has no rows.

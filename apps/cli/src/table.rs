@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::iter::repeat_n;
 
 use anstyle::{AnsiColor, Style};
+use flowner_core::text::mask;
 use unicode_width::UnicodeWidthStr;
 
 use crate::format;
@@ -78,6 +79,8 @@ impl Table {
         let mut cells = cells.into_iter();
         for column in &mut self.columns {
             let text = cells.next().unwrap_or_default();
+            // Whoever made the cell may have forgotten it, and widths are of what is shown.
+            let text = mask(&text);
             let cell = Cell {
                 start: self.text.len(),
                 len: text.len(),

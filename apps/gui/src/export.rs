@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flowner_core::wire::{FlowLine, HeadLine, SummaryLine};
+use flowner_core::wire::{FlowLine, HeadLine, SummaryLine, write_line};
 use flowner_core::{FlowRecord, csv};
 
 use crate::column::{self, Column};
@@ -52,7 +52,7 @@ pub fn usual_place(format: Format) -> PathBuf {
 pub fn write(picture: &Arc<Picture>, format: Format, path: &Path) -> io::Result<usize> {
     let mut file = BufWriter::new(File::create(path)?);
     match format {
-        Format::Csv => csv::flows(&mut file, listed(picture))?,
+        Format::Csv => csv::Writer::new(&mut file).flows(listed(picture))?,
         Format::Json => json(picture, &mut file)?,
     }
     file.flush()?;
@@ -71,12 +71,11 @@ fn json(picture: &Picture, file: &mut impl Write) -> io::Result<()> {
     } else {
         HeadLine::read(input)
     };
-    let mut line = |text: serde_json::Result<String>| writeln!(file, "{}", text?);
-    line(serde_json::to_string(&head))?;
+    write_line(file, &head)?;
     for flow in listed(picture) {
-        line(serde_json::to_string(&FlowLine::new(flow)))?;
+        write_line(file, &FlowLine::new(flow))?;
     }
-    line(serde_json::to_string(&SummaryLine::new(&picture.report)))
+    write_line(file, &SummaryLine::new(&picture.report))
 }
 
 /// A row as it is copied: its cells, with tabs between.

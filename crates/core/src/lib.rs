@@ -66,6 +66,7 @@ mod samples;
 mod services;
 mod sockets;
 mod sort;
+pub mod text;
 mod totals;
 pub mod who;
 pub mod wire;

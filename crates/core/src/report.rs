@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use flowner_attribution::PolicyStatistics;
+use flowner_attribution::{Ownership, PolicyStatistics, Source};
 use flowner_capture::Statistics;
 use flowner_flows::{Counters, Protocol, TableStatistics};
 
@@ -158,8 +158,25 @@ impl Report {
     /// Whether owners were looked for, or are recorded in the file.
     pub fn tells_owners(&self) -> bool {
         let mut flows = self.flows.iter();
+        let retired = self.retired.coverage.groups().into_iter();
+        let mut retired = retired.filter_map(|group| group.key);
         self.owners.is_some()
             || flows.any(|flow| flow.owner.is_some() || flow.remote_owner.is_some())
+            || retired.any(|coverage| coverage != Coverage::NotAsked)
+    }
+
+    /// Whether whatever owners there are are those that a file claims: nobody has checked them,
+    /// and what they name is perhaps not on this host. An owner tells it itself, as
+    /// [`Source::Recorded`](flowner_attribution::Source::Recorded).
+    pub fn owners_are_claimed(&self) -> bool {
+        let is_claimed = |owner: &Option<Ownership>| {
+            let owner = owner.as_ref();
+            owner.is_none_or(|owner| owner.evidence.source == Source::Recorded)
+        };
+        let mut flows = self.flows.iter();
+        self.owners.is_none()
+            && !self.input.is_live
+            && flows.all(|flow| is_claimed(&flow.owner) && is_claimed(&flow.remote_owner))
     }
 
     /// Packets that belong to no flow, as they could not be decoded.

@@ -7,10 +7,12 @@
 //! microseconds; a time that cannot be written so, past the year 9999, is `null`.
 //! Bytes are those of frames on the wire.
 //!
-//! The types are for [serde] and any of its formats; writing is up to the
-//! application.
+//! The types are for [serde] and any of its formats. [`write_line`] writes them as the apps do:
+//! text keeps every character, and those that a terminal would obey or that cannot be seen are
+//! `\uXXXX` always, not only those that JSON demands.
 
 mod group;
+mod line;
 mod owner;
 #[cfg(test)]
 mod schema;
@@ -19,6 +21,7 @@ mod tests;
 mod value;
 
 pub use group::GroupLine;
+pub use line::write_line;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
@@ -126,7 +129,9 @@ impl<'a> HeadLine<'a> {
 /// owner; so it is for a flow that has an end in a container.
 ///
 /// An owner has `verdict` (`process`, `shared`, `partial` or `unknown`), `match`
-/// (how closely the socket fits) and `processes`; `namespace` (its name, or
+/// (how closely the socket fits), `source` (who tells it: `sock-diag`, `portable`; `recorded`
+/// where a file claims it, which nobody has checked; `none` where no table was asked) and
+/// `processes`; `namespace` (its name, or
 /// `net:[INODE]`) where the socket is in another network namespace; `reason` where the verdict is
 /// `unknown`; `user` and `unit` where it is `partial` and they are known; `program` (what
 /// people call it, in the user's language) and `program_id` (always the same) where it is
@@ -178,7 +183,7 @@ fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowO
 
 /// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `namespace` where
 /// it is in another network namespace, and `owner` as in a [`FlowLine`], without
-/// `match`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
+/// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
 /// (when it was noticed).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -8,7 +8,7 @@ use clap_mangen::Man;
 
 use crate::args::{CompletionsArgs, ConfigArgs, ManArgs};
 use crate::error::{Failure, Outcome};
-use crate::format::printable;
+use crate::format::{printable, printable_path};
 use crate::out::Out;
 use crate::settings::{Chosen, Place, Setting};
 
@@ -28,7 +28,7 @@ pub(crate) fn man(args: &ManArgs, program: Command, out: &mut Out) -> Outcome {
     if let Some(folder) = &args.dir {
         let written = clap_mangen::generate_to(program, folder);
         written.map_err(|error| {
-            let folder = folder.display();
+            let folder = printable_path(folder);
             Failure::Message(format!("pages could not be written to {folder}: {error}"))
         })?;
         return Ok(ExitCode::SUCCESS);
@@ -49,8 +49,7 @@ pub(crate) fn man(args: &ManArgs, program: Command, out: &mut Out) -> Outcome {
 
 /// Writes which file is used, and what it sets.
 pub(crate) fn config(args: &ConfigArgs, chosen: &Chosen, out: &mut Out) -> Outcome {
-    let path = chosen.place.path().map(|path| path.display().to_string());
-    let path = path.map(|path| printable(&path));
+    let path = chosen.place.path().map(|path| printable_path(path));
     if args.path {
         writeln!(out, "{}", path.unwrap_or_default())?;
         return Ok(ExitCode::SUCCESS);
@@ -64,8 +63,8 @@ pub(crate) fn config(args: &ConfigArgs, chosen: &Chosen, out: &mut Out) -> Outco
 
 /// Which file it is, and why.
 pub(crate) fn describe(chosen: &Chosen) -> String {
-    let path = chosen.place.path().map(|path| path.display().to_string());
-    let path = printable(&path.unwrap_or_default());
+    let path = chosen.place.path().map(|path| printable_path(path));
+    let path = path.unwrap_or_default();
     match &chosen.place {
         Place::Typed(_) => format!("{path}, named by --config"),
         Place::Variable(_) => format!("{path}, named by FLOWNER_CONFIG"),

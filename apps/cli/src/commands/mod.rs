@@ -10,6 +10,7 @@ mod sockets;
 mod watch;
 mod who;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -17,10 +18,13 @@ use anstream::ColorChoice;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Id};
+use flowner_core::text::{mask, mask_os};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format;
 
 use crate::args::{Cli, Colour, Command, CommonArgs, LiveArgs};
-use crate::error::{ERROR, Outcome, say};
+use crate::error::{ERROR, Outcome, say_lines};
 use crate::live;
 use crate::out::Out;
 use crate::settings::{self, Chosen};
@@ -34,7 +38,7 @@ pub(crate) fn run() -> ExitCode {
         Err(failure) => return failure.report(),
     };
     let program = chosen.settings.apply(Cli::command());
-    let (cli, live_flag) = parse(program, arguments);
+    let (cli, live_flag) = parse(program, &arguments);
     colours(cli.common.color);
     start_logging();
     signals::tell_limits();
@@ -63,10 +67,11 @@ pub(crate) fn run() -> ExitCode {
 }
 
 /// What was typed, and whether a flag of the live view was among it; or the end of it.
-fn parse(program: clap::Command, arguments: Vec<OsString>) -> (Cli, bool) {
+fn parse(program: clap::Command, arguments: &[OsString]) -> (Cli, bool) {
     let usage = program.clone();
-    let matches = program.get_matches_from(arguments);
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let typed = program.try_get_matches_from(arguments);
+    let typed = typed.and_then(|it| Ok((Cli::from_arg_matches(&it)?, it)));
+    let (cli, matches) = typed.unwrap_or_else(|error| fail(&error, usage.clone(), arguments));
     let live_flag = live_flag(&matches);
     if let Some((name, flag)) = matches.subcommand_name().zip(live_flag) {
         let message = format!("--{flag} stands behind the command: flowner {name} --{flag}\n");
@@ -76,6 +81,26 @@ fn parse(program: clap::Command, arguments: Vec<OsString>) -> (Cli, bool) {
     }
     let has_live_flag = live_flag.is_some();
     (cli, has_live_flag)
+}
+
+/// Ends with what clap says of the arguments, which it repeats as they were typed: so it is given
+/// those that may be shown.
+fn fail(error: &clap::Error, program: clap::Command, arguments: &[OsString]) -> ! {
+    let shown: Vec<_> = arguments.iter().map(|it| mask_os(it)).collect();
+    if shown.iter().all(|it| matches!(it, Cow::Borrowed(_))) {
+        error.exit();
+    }
+    let shown = shown.iter().map(AsRef::as_ref);
+    let masked = program.try_get_matches_from(shown);
+    let masked = masked.and_then(|matches| Cli::from_arg_matches(&matches));
+    match masked.err() {
+        Some(masked) if masked.kind() == error.kind() => masked.exit(),
+        // It was what is not shown that was wrong.
+        _ => {
+            say_lines(error.render().to_string().trim_end());
+            std::process::exit(error.exit_code())
+        }
+    }
 }
 
 /// A flag of the live view that was typed, not behind a command: there, it would not be seen.
@@ -106,7 +131,7 @@ fn without_command(args: &LiveArgs, is_meant: bool) -> ExitCode {
         return live::run(args).unwrap_or_else(|failure| failure.report());
     }
     // As clap does where a command is missing.
-    say(Cli::command().render_help());
+    say_lines(Cli::command().render_help());
     ExitCode::from(ERROR)
 }
 
@@ -133,7 +158,16 @@ fn start_logging() {
         .with_env_var("FLOWNER_LOG")
         .with_default_directive(tracing_subscriber::filter::LevelFilter::OFF.into())
         .from_env_lossy();
+    // Fields have names in them that others chose, and a line is one line.
+    let fields = format::debug_fn(|writer, field, value| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", mask(&value)),
+            name => write!(writer, "{name}={}", mask(&value)),
+        }
+    });
     tracing_subscriber::fmt()
+        .fmt_fields(fields.delimited(" "))
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();

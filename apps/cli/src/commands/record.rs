@@ -12,7 +12,7 @@ use crate::args::RecordArgs;
 use crate::commands::sockets::set_handler;
 use crate::config;
 use crate::error::{ERROR, Failure, Outcome, say};
-use crate::format;
+use crate::format::{self, printable, printable_path};
 
 /// Time between two changes of the status line.
 const FRAME: Duration = Duration::from_millis(250);
@@ -86,7 +86,7 @@ fn failure(error: Error) -> Failure {
     match error {
         Error::Exists { path } => Failure::Message(format!(
             "{} exists already; name another file, or write over it with --force",
-            path.display()
+            printable_path(&path)
         )),
         Error::Unwritable { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => {
             Failure::ClosedPipe
@@ -98,7 +98,7 @@ fn failure(error: Error) -> Failure {
 /// The output has failed: says so, and what is missing, unless who read it had enough.
 fn tell_failure(failure: &Failure, report: &Report, tally: &Tally) -> ExitCode {
     let code = failure.report();
-    if matches!(failure, Failure::Message(_)) {
+    if !matches!(failure, Failure::ClosedPipe) {
         tell_losses(report, tally);
         if tally.written > 0 {
             let packets = format::count(tally.written, "packet");
@@ -139,7 +139,8 @@ fn status_line(recording: &Recording) -> ProgressBar {
     let input = recording.input();
     say(format_args!(
         "recording from {} ({}); Ctrl-C ends",
-        input.name, input.link_type
+        printable(&input.name),
+        input.link_type
     ));
     let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{elapsed_precise}  {msg}") {

@@ -10,8 +10,7 @@ use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
-    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, csv, service_name,
-    sort_flows,
+    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, service_name, sort_flows,
 };
 
 use crate::args::{By, FlowArgs};
@@ -56,13 +55,15 @@ pub(crate) fn write_csv(
     out: &mut Out,
 ) -> Outcome {
     let report = &report.select(filter);
+    let claimed = report.owners_are_claimed();
+    let mut csv = out.csv();
     match by {
-        By::Flow => csv::flows(out, sorted_flows(report, args).iter())?,
-        By::Program => csv::programs(out, first(&report.programs(), args))?,
-        By::Process => csv::processes(out, first(&report.processes(), args))?,
-        By::Host => csv::hosts(out, first(&report.hosts(), args))?,
-        By::Service => csv::services(out, first(&report.services(), args))?,
-        By::Protocol => csv::protocols(out, first(&report.protocols(), args))?,
+        By::Flow => csv.flows(sorted_flows(report, args).iter())?,
+        By::Program => csv.programs(first(&report.programs(), args), claimed)?,
+        By::Process => csv.processes(first(&report.processes(), args), claimed)?,
+        By::Host => csv.hosts(first(&report.hosts(), args))?,
+        By::Service => csv.services(first(&report.services(), args))?,
+        By::Protocol => csv.protocols(first(&report.protocols(), args))?,
     }
     out.flush()?;
     Ok(exit_code(&report.ending))
@@ -109,10 +110,13 @@ fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result
         }
     }
     let limit = args.limit.unwrap_or(usize::MAX);
+    let claimed = report.owners_are_claimed();
+    let program = |group| GroupLine::program(group).claimed(claimed);
+    let process = |group| GroupLine::process(group).claimed(claimed);
     match by {
         By::Flow => {}
-        By::Program => json_groups(&report.programs(), limit, GroupLine::program, out)?,
-        By::Process => json_groups(&report.processes(), limit, GroupLine::process, out)?,
+        By::Program => json_groups(&report.programs(), limit, program, out)?,
+        By::Process => json_groups(&report.processes(), limit, process, out)?,
         By::Host => json_groups(&report.hosts(), limit, GroupLine::host, out)?,
         By::Service => json_groups(&report.services(), limit, GroupLine::service, out)?,
         By::Protocol => json_groups(&report.protocols(), limit, GroupLine::protocol, out)?,
@@ -120,10 +124,10 @@ fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result
     Ok(())
 }
 
-fn json_groups<K>(
-    groups: &[Group<K>],
+fn json_groups<'a, K>(
+    groups: &'a [Group<K>],
     limit: usize,
-    line: impl Fn(&Group<K>) -> GroupLine,
+    line: impl Fn(&'a Group<K>) -> GroupLine<'a>,
     out: &mut Out,
 ) -> Result<(), Failure> {
     groups

@@ -62,7 +62,8 @@ impl Writer<'_> {
             let input = monitor.input();
             say(format_args!(
                 "capturing on {} ({}); Ctrl-C ends",
-                input.name, input.link_type
+                format::printable(&input.name),
+                input.link_type
             ));
         }
         self.out.flush()

@@ -13,7 +13,7 @@ use flowner_core::{Programs, is_over};
 use crate::args::WhoArgs;
 use crate::commands::sockets::{self, set_handler};
 use crate::error::{Failure, NOT_FOUND, Outcome, say};
-use crate::format;
+use crate::format::{self, printable, printable_path};
 use crate::out::Out;
 
 /// The first and the longest pause between two looks with `--wait`: no system tells when
@@ -78,8 +78,8 @@ fn tell_sockets(
 
 fn nobody(target: &WhoTarget, text: &str) -> String {
     match target {
-        WhoTarget::Owner(_) => format!("no socket that can be seen here is of {text}"),
-        _ => format!("nobody that can be seen here holds {text}"),
+        WhoTarget::Owner(_) => format!("no socket that can be seen here is of {}", printable(text)),
+        _ => format!("nobody that can be seen here holds {}", printable(text)),
     }
 }
 
@@ -131,8 +131,7 @@ fn tell_connection(
         writeln!(out, "{owner}  (matched by {})", matched.name())?;
         for process in ownership.verdict.processes() {
             if let Some(path) = &process.path {
-                let path = path.display().to_string();
-                writeln!(out, "  {:>7}  {}", process.pid, format::printable(&path))?;
+                writeln!(out, "  {:>7}  {}", process.pid, printable_path(path))?;
             }
         }
     } else {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::Command;
 
 use crate::error::Failure;
+use crate::format::printable_path;
 pub(crate) use file::{Setting, Settings};
 pub(crate) use place::Place;
 
@@ -35,6 +36,5 @@ pub(crate) fn choose(arguments: &[OsString], command: &Command) -> Result<Chosen
 }
 
 fn show(path: Option<&PathBuf>) -> String {
-    path.map(|path| path.display().to_string())
-        .unwrap_or_default()
+    path.map(|path| printable_path(path)).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use crate::error::Failure;
+use crate::format::printable_path;
 
 /// The variable that names the file.
 const VARIABLE: &str = "FLOWNER_CONFIG";
@@ -85,7 +86,7 @@ fn unreadable(path: &Path, place: &Place, error: &io::Error) -> Failure {
         Place::Variable(_) => "named by FLOWNER_CONFIG, ",
         Place::Usual(_) | Place::Nowhere => "",
     };
-    let path = path.display();
+    let path = printable_path(path);
     Failure::Message(format!(
         "the configuration file, {by}could not be read: {path}: {error}"
     ))

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::text::mask;
+
 /// An expression that is no filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -25,10 +27,13 @@ impl FilterError {
             span,
             expression,
         } = self;
-        let columns = |text: &str| text.chars().count();
-        let before = columns(&expression[..span.start]);
-        let marked = columns(&expression[span.clone()]).max(1);
-        let line: String = expression.chars().map(printable).collect();
+        // In its parts, so that the marks stand below the place as it is shown.
+        let parts = [0..span.start, span.clone(), span.end..expression.len()];
+        let [before, marked, after] = parts.map(|part| mask(&expression[part]));
+        let line = format!("{before}{marked}{after}");
+        let before = before.chars().count();
+        let marked = marked.chars().count().max(1);
+        let message = mask(message);
         format!(
             "{message}\n  {line}\n  {blank}{carets}",
             blank = " ".repeat(before),
@@ -57,11 +62,6 @@ impl Problem {
             expression: expression.to_owned(),
         }
     }
-}
-
-/// Line ends, tabs and terminal sequences would tear text and marks apart.
-fn printable(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
 }
 
 /// The one of `known` that was most likely meant by `text`: at most two edits away
@@ -134,6 +134,7 @@ mod tests {
         check_render("a bc d", 2..4, "  a bc d\n    ^^");
         check_render("ä bc d", 3..5, "  ä bc d\n    ^^");
         check_render("ab", 2..2, "  ab\n    ^");
-        check_render("a\n\u{1b}b", 3..4, "  a  b\n     ^");
+        check_render("a\n\u{1b}b", 3..4, "  a\\n\\x1bb\n         ^");
+        check_render("a\u{202e}b", 1..4, "  a\\u{202e}b\n   ^^^^^^^^");
     }
 }

@@ -13,6 +13,7 @@ use flowner_attribution::{
 };
 
 use crate::program::{Owner, Party};
+use crate::text::is_hidden;
 
 /// Processes that one comment names at most.
 const MAX_PROCESSES: usize = 8;
@@ -110,7 +111,7 @@ impl Line {
                 '\n' => self.0.push_str("\\n"),
                 '\r' => self.0.push_str("\\r"),
                 '\t' => self.0.push_str("\\t"),
-                other if other.is_control() => {
+                other if is_hidden(other) => {
                     // Writing to a string does not fail.
                     let _ = write!(self.0, "\\u{{{:x}}}", u32::from(other));
                 }
@@ -159,7 +160,7 @@ impl Line {
 
 /// What needs no quotes.
 fn is_plain(character: char) -> bool {
-    !(character.is_whitespace() || character.is_control() || matches!(character, '"' | '\\' | '='))
+    !(character.is_whitespace() || is_hidden(character) || matches!(character, '"' | '\\' | '='))
 }
 
 /// The next key and value; `None` where it is not of this form.

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! (In one line.) After `flowner:` come keys and values, each pair after a space. A value is in
-//! double quotes where it is empty or has a space, a control character, `"`, `\` or `=` in it;
+//! double quotes where it is empty or has a space, a character that [`text`](crate::text) masks,
+//! `"`, `\` or `=` in it;
 //! `\"`, `\\`, `\n`, `\r`, `\t` and `\u{HEX}` stand for single characters there. What is no
 //! UTF-8 has U+FFFD in its place. Keys are never renamed; readers skip those that they do not
 //! know.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::Path;
 
-use flowner_attribution::User;
+use flowner_attribution::{Source, User};
 use flowner_flows::Protocol;
 use serde::Serialize;
 
@@ -28,7 +28,8 @@ use crate::totals::{Group, ProcessParty, Service, Totals};
 /// | `protocol` | `protocol` |
 ///
 /// The first two have `programs` where several share the sockets, or `unit` or
-/// `user` where only that is known; without any of these nobody is known.
+/// `user` where only that is known; without any of these nobody is known. They have
+/// `"source":"recorded"` where a file claims who it is.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupLine<'a> {
@@ -36,6 +37,8 @@ pub struct GroupLine<'a> {
     key: Key<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     others: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
     flows: u64,
     sent: Sums,
     received: Sums,
@@ -189,11 +192,35 @@ impl GroupLine<'_> {
 }
 
 impl<'a> GroupLine<'a> {
+    /// The same where a file claims the owners, as
+    /// [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells: marks it, if
+    /// it names somebody.
+    #[must_use]
+    pub fn claimed(mut self, is_claimed: bool) -> Self {
+        let names_somebody = match &self.key {
+            Key::Program {
+                program,
+                known,
+                user,
+                ..
+            } => program.is_some() || user.is_some() || known.names_somebody(),
+            Key::Process {
+                pid, known, user, ..
+            } => pid.is_some() || user.is_some() || known.names_somebody(),
+            Key::Host { .. } | Key::Service { .. } | Key::Protocol { .. } => false,
+        };
+        if is_claimed && names_somebody {
+            self.source = Some(Source::Recorded.name());
+        }
+        self
+    }
+
     fn of(key: Key<'a>, others: bool, totals: &Totals) -> Self {
         let received_here = totals.received_here;
         Self {
             key,
             others,
+            source: None,
             flows: totals.flows,
             sent: totals.sent.into(),
             received: totals.received.into(),
@@ -203,6 +230,10 @@ impl<'a> GroupLine<'a> {
 }
 
 impl<'a> Known<'a> {
+    const fn names_somebody(&self) -> bool {
+        !self.programs.is_empty() || self.unit.is_some()
+    }
+
     fn of(party: Option<&'a Party>) -> Self {
         Self {
             programs: party

@@ -15,6 +15,7 @@ use crate::program::Party;
 pub(super) struct FlowOwner<'a> {
     verdict: &'static str,
     r#match: Option<&'static str>,
+    source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<Text<&'a NetworkNamespace>>,
     #[serde(flatten)]
@@ -28,6 +29,7 @@ impl<'a> FlowOwner<'a> {
         Self {
             verdict: ownership.verdict.name(),
             r#match: ownership.evidence.matched.map(Match::name),
+            source: ownership.evidence.source.name(),
             namespace: ownership.evidence.namespace.as_deref().map(Text),
             known: Known::new(&ownership.verdict),
             program: OwnProgram::default(),

@@ -53,7 +53,7 @@ fn a_flow() {
         "direction":"outgoing","state":"closed",
         "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":"2026-01-01T00:00:01.500000Z",
-        "owner":{"verdict":"process","match":"five-tuple","processes":[
+        "owner":{"verdict":"process","match":"five-tuple","source":"scripted","processes":[
         {"pid":4242,"name":"curl","path":"/usr/bin/curl","user":"ada",
         "started":"2025-12-31T23:59:59.000000Z"}],
         "program":"curl","program_id":"exe:/usr/bin/curl"},
@@ -97,7 +97,7 @@ fn an_owner_in_another_network() {
     }));
     check(
         &FlowOwner::new(&ownership),
-        r#"{"verdict":"unknown","match":null,"namespace":"net:[4026532000]","processes":[],
+        r#"{"verdict":"unknown","match":null,"source":"scripted","namespace":"net:[4026532000]","processes":[],
         "reason":"gone"}"#,
     );
 }
@@ -107,7 +107,7 @@ fn owners() {
     check_owner(
         Verdict::Unknown(Reason::OtherNamespace),
         None,
-        r#"{"verdict":"unknown","match":null,"processes":[],"reason":"other-namespace"}"#,
+        r#"{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"other-namespace"}"#,
     );
     check_owner(
         Verdict::Partial {
@@ -115,7 +115,7 @@ fn owners() {
             unit: Some(sshd()),
         },
         Some(Match::LocalEndpoint),
-        r#"{"verdict":"partial","match":"local-endpoint","processes":[],
+        r#"{"verdict":"partial","match":"local-endpoint","source":"scripted","processes":[],
         "user":"7","unit":{"kind":"service","name":"sshd.service"}}"#,
     );
     check_owner(
@@ -124,7 +124,7 @@ fn owners() {
             unit: None,
         },
         None,
-        r#"{"verdict":"partial","match":null,"processes":[]}"#,
+        r#"{"verdict":"partial","match":null,"source":"scripted","processes":[]}"#,
     );
     let known = Process {
         parent: Some(1),
@@ -138,7 +138,7 @@ fn owners() {
     check_owner(
         Verdict::Shared(vec![Arc::new(Process::new(1, "a")), Arc::new(known)]),
         Some(Match::History),
-        r#"{"verdict":"shared","match":"history","processes":[
+        r#"{"verdict":"shared","match":"history","source":"scripted","processes":[
         {"pid":1,"name":"a","path":null,"user":null,"started":null},
         {"pid":2,"name":"b\n","path":"/bin/b","user":null,"started":null,"parent":1,
         "arguments":["b","-v \"x\""],"unit":{"kind":"service","name":"sshd.service"},
@@ -161,7 +161,7 @@ fn what_is_not_unicode_is_replaced() {
     check_owner(
         Verdict::Process(Arc::new(process)),
         None,
-        "{\"verdict\":\"process\",\"match\":null,\"processes\":[\
+        "{\"verdict\":\"process\",\"match\":null,\"source\":\"scripted\",\"processes\":[\
          {\"pid\":1,\"name\":\"a\",\"path\":\"/a\u{fffd}\",\"user\":null,\"started\":null,\
          \"arguments\":[\"/a\u{fffd}\"]}]}",
     );
@@ -206,7 +206,7 @@ fn an_answer() {
     check(
         &OwnershipLine::new(&query, &owner(Verdict::Unknown(Reason::Gone), None)),
         r#"{"type":"ownership","protocol":"udp","local":"10.0.0.1:1","remote":"10.0.0.2:2",
-        "owner":{"verdict":"unknown","match":null,"processes":[],"reason":"gone"},
+        "owner":{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"gone"},
         "observed_at":"2026-01-01T00:00:00.000000Z","source":"scripted"}"#,
     );
 }

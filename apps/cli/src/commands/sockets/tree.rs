@@ -16,21 +16,19 @@ pub(super) fn write(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let (branches, unknown) = process_tree(sockets);
     for branch in &branches {
         let indent = "  ".repeat(branch.depth);
-        let style = if branch.sockets.is_empty() {
+        let style = out.style(if branch.sockets.is_empty() {
             FAINT
         } else {
             Style::new()
-        };
+        });
         writeln!(out, "{style}{indent}{}{style:#}", process(branch))?;
         for socket in &branch.sockets {
             writeln!(out, "{indent}    {}", describe(socket))?;
         }
     }
     if !unknown.is_empty() {
-        writeln!(
-            out,
-            "{UNKNOWN}without a process that can be seen{UNKNOWN:#}"
-        )?;
+        let style = out.style(UNKNOWN);
+        writeln!(out, "{style}without a process that can be seen{style:#}")?;
         for socket in unknown {
             let owner = format::verdict(&socket.owner);
             writeln!(out, "    {}  {owner}", describe(socket))?;

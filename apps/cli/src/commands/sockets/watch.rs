@@ -85,6 +85,7 @@ impl Writer {
             SocketChange::Changed { .. } => ('~', Style::new()),
             SocketChange::Closed(_) => ('-', FAINT),
         };
+        let style = out.style(style);
         let line = columns::line(change.socket());
         let before = before(change).unwrap_or_default();
         let time = humantime::format_rfc3339_millis(at);

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use flowner_core::attribution::{Evidence, Ownership, Socket, Source};
 use flowner_core::{FlowRecord, Party, ProcessParty, Report, Service};
 
-use crate::format::printable;
+use crate::format::{printable, printable_path};
 
 /// Everything that is shown, until the next tick.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Node {
             return None;
         };
         let path = party.programs().first()?.path.as_ref()?;
-        Some(printable(&path.display().to_string()))
+        Some(printable_path(path))
     }
 
     /// Whether there is something below it.

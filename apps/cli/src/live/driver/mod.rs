@@ -167,7 +167,7 @@ impl Driver {
             Wake::Signal(Signal::Suspend) => Some(Message::Suspend),
             Wake::Signal(Signal::Continued) => Some(Message::Redraw),
             Wake::Signal(Signal::End(code)) => return Ok(Some(Ok(ExitCode::from(code)))),
-            Wake::Failed(message) => return Ok(Some(Err(Failure::Message(message)))),
+            Wake::Failed(message) => return Ok(Some(Err(Failure::Lines(message)))),
         };
         if let Some(Message::Data(_)) = &message
             && let Some(old) = self.state.data.take()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use flowner_core::Party;
 use flowner_core::attribution::Verdict;
 use flowner_core::flows::Direction;
+use flowner_core::text::mask;
 
 use crate::format;
 use crate::live::columns::Column;
@@ -178,6 +179,8 @@ pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
 pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
     use unicode_width::UnicodeWidthStr;
 
+    // The width is that of what is shown.
+    let text = &*mask(text);
     let needed = text.width();
     if needed <= width {
         let blank = " ".repeat(width - needed);

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use flowner_core::attribution::{Match, Ownership, Process, Verdict};
+use flowner_core::text::mask_os;
 use flowner_core::{Party, ProcessParty};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,7 +12,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget};
 
 use super::theme::Theme;
 use super::{cells, line, put};
-use crate::format::{self, printable};
+use crate::format::{self, printable, printable_path};
 use crate::live::data::{Data, Fact, Facts, Item, Node, Subject};
 use crate::live::state::{State, ends, service, state as state_of};
 
@@ -140,7 +141,7 @@ fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
     fields.push(("program", party.to_string()));
     for program in party.programs() {
         if let Some(path) = &program.path {
-            fields.push(("path", path.display().to_string()));
+            fields.push(("path", printable_path(path)));
         }
         fields.push(("because", format!("a process of it {}", program.grouping)));
     }
@@ -196,13 +197,13 @@ fn of_process(now: SystemTime, process: &Process, fields: &mut Fields) {
         } else {
             ""
         };
-        fields.push(("path", format!("{}{deleted}", path.display())));
+        fields.push(("path", format!("{}{deleted}", printable_path(path))));
     }
     if let Some(unit) = &process.unit {
         fields.push(("unit", unit.to_string()));
     }
     if let Some(arguments) = &process.arguments {
-        let arguments: Vec<_> = arguments.iter().map(|one| one.to_string_lossy()).collect();
+        let arguments: Vec<_> = arguments.iter().map(|one| mask_os(one)).collect();
         fields.push(("command", arguments.join(" ")));
     }
 }

@@ -1,5 +1,6 @@
 //! The last lines: keys, or the filter that is written.
 
+use flowner_core::text::mask;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr;
@@ -47,7 +48,7 @@ pub(super) fn draw(
 fn filter(buffer: &mut Buffer, area: Rect, prompt: &Prompt, theme: Theme) -> Position {
     const MARK: u16 = 2;
     let width = usize::from(area.width.saturating_sub(MARK + 1)).max(1);
-    let before = prompt.before_cursor();
+    let before = mask(prompt.before_cursor());
     // The text moves to the left as far as the cursor needs.
     let hidden = before.width().saturating_sub(width);
     let shown = |text: &str| -> String { printable(text).chars().skip(hidden).collect() };
@@ -65,8 +66,8 @@ fn filter(buffer: &mut Buffer, area: Rect, prompt: &Prompt, theme: Theme) -> Pos
             "program:curl port:443 proto:udp host:10.0.0.0/8 bytes>1M !dir:loopback".to_owned(),
         ),
         Some(error) => {
-            let start = error.expression[..error.span.start].width();
-            let length = error.expression[error.span.clone()].width().max(1);
+            let start = mask(&error.expression[..error.span.start]).width();
+            let length = mask(&error.expression[error.span.clone()]).width().max(1);
             let marks = format!("{}{}", " ".repeat(start), "^".repeat(length));
             (marks.chars().skip(hidden).collect(), error.message.clone())
         }

@@ -1,5 +1,6 @@
 //! The first lines: what is looked at, how much there is, and which tab is in front.
 
+use flowner_core::text::mask;
 use flowner_core::{Coverage, Ending, Report};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,7 +23,7 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: The
 /// The long one where there is room for it, in as many lines as it has.
 fn draw_notice(buffer: &mut Buffer, area: Rect, notice: &Notice, theme: Theme) {
     let width = usize::from(area.width.saturating_sub(NOTICE_MARGIN)).max(1);
-    let long: Vec<char> = notice.long.chars().collect();
+    let long: Vec<char> = mask(&notice.long).chars().collect();
     let fits = long.len() <= width * usize::from(area.height);
     let text = if fits {
         long

@@ -8,6 +8,7 @@ mod help;
 mod table;
 mod theme;
 
+use flowner_core::text::mask;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -53,13 +54,15 @@ fn put(buffer: &mut Buffer, area: Rect, x: u16, text: &str, style: Style) -> u16
         return x;
     }
     let width = usize::from(area.right() - x);
-    buffer.set_stringn(x, area.y, text, width, style).0
+    // The buffer would leave out what a terminal obeys, and two names would look the same.
+    buffer.set_stringn(x, area.y, mask(text), width, style).0
 }
 
 /// Writes text that ends at the right edge, if it fits behind `after`.
 fn put_right(buffer: &mut Buffer, area: Rect, after: u16, text: &str, style: Style) {
     use unicode_width::UnicodeWidthStr;
 
+    let text = &*mask(text);
     let width = u16::try_from(text.width()).unwrap_or(u16::MAX);
     let start = area.right().saturating_sub(width);
     if start > after && !area.is_empty() {
