@@ -563,10 +563,10 @@ mod tests {
                     let is_there = bound == address
                         || (is_v4 && address == any && bound.is_ipv6() && bound.is_unspecified());
                     let refuses = is_v4 && bound.is_ipv6() && socket.v6_only;
-                    let is_here = socket.device.is_none_or(|bound| bound == device);
+                    let fits = socket.device.is_none_or(|bound| bound == device);
                     let is_peer = socket.remote.is_none_or(|theirs| theirs == remote);
                     let is_port = socket.local.port() == local.port();
-                    (is_there && !refuses && is_here && is_peer && is_port).then(|| {
+                    (is_there && !refuses && fits && is_peer && is_port).then(|| {
                         let family = u32::from(!is_v4 || bound.is_ipv4());
                         let score = if is_v4 { 4 } else { 1 };
                         let connected = 2 * u32::from(socket.remote.is_some());

@@ -5,6 +5,7 @@ use std::io;
 use super::diag::Diag;
 use super::mountinfo;
 use super::namespaces::Namespaces;
+use super::netlink::Location;
 use super::options::LinuxOptions;
 use super::proc::{self, Proc, Scratch};
 use crate::access::{Extent, Remedy, Sight, Subject};
@@ -32,7 +33,7 @@ pub(crate) fn sights() -> Vec<Sight> {
 }
 
 fn sockets() -> Sight {
-    let (extent, detail) = match Diag::open() {
+    let (extent, detail) = match Diag::open(Location::Own) {
         Ok(_) => (
             Extent::Full,
             "sock_diag tells each of them, with its user".to_owned(),

@@ -2,16 +2,20 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
-use super::frame::{self, DUMP, Frame, Malformed};
+#[cfg(any(test, feature = "fuzzing"))]
+use super::frame::Frame;
+use super::frame::{self, DUMP, Malformed};
 use super::interfaces::Interfaces;
-use super::netlink::Netlink;
+use super::netlink::{Answer, Location, Netlink, Part};
 use crate::snapshot::surroundings::{Network, Place};
 
 /// `NETLINK_ROUTE` is 0, which is no number of a protocol.
 const ROUTE: Option<rustix::net::Protocol> = None;
 /// `RTM_NEWADDR`, `RTM_DELADDR`, `RTM_GETADDR`.
 const NEW: u16 = 20;
+#[cfg(any(test, feature = "fuzzing"))]
 const REMOVED: u16 = 21;
 const GET: u16 = 22;
 /// `RTMGRP_LINK`, for [`Interfaces`], `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
@@ -28,9 +32,25 @@ const BROADCAST: u16 = 4;
 pub(super) struct Addresses {
     netlink: Netlink,
     known: Place,
+    /// Whether the kernel told of a change that was not read yet.
     is_stale: bool,
+    failed: Option<Failed>,
     interfaces: Interfaces,
 }
+
+/// They could not be read.
+#[derive(Debug)]
+struct Failed {
+    kind: io::ErrorKind,
+    message: String,
+    /// When it is tried again, and how long it waits if that fails, too.
+    retry_at: Instant,
+    then: Duration,
+}
+
+/// How soon addresses that could not be read are read again, at first and at last.
+const FIRST_RETRY: Duration = Duration::from_millis(1);
+const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// An address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,87 +61,120 @@ pub(super) struct Address {
 }
 
 impl Addresses {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(location: Location) -> io::Result<Self> {
         let mut addresses = Self {
-            netlink: Netlink::open(ROUTE, CHANGES)?,
+            netlink: Netlink::open(ROUTE, CHANGES, location)?,
             known: Place::default(),
-            is_stale: false,
-            interfaces: Interfaces::open()?,
+            is_stale: true,
+            failed: None,
+            interfaces: Interfaces::open(location)?,
         };
-        addresses.read()?;
+        addresses.refresh()?;
         Ok(addresses)
     }
 
     /// Whether packets to this address arrive here, but for loopback and multicast
     /// ones: those do everywhere.
-    pub(super) fn contains(&mut self, ip: IpAddr) -> bool {
-        self.refresh();
-        self.known.ips.contains(&ip)
+    ///
+    /// # Errors
+    /// As for [`place`](Self::place).
+    pub(super) fn contains(&mut self, ip: IpAddr) -> io::Result<bool> {
+        Ok(self.place()?.ips.contains(&ip))
     }
 
     /// All addresses and devices.
-    pub(super) fn place(&mut self) -> &Place {
-        self.refresh();
-        &self.known
+    ///
+    /// # Errors
+    /// When they changed and could not be read again: what was known may be wrong by now.
+    pub(super) fn place(&mut self) -> io::Result<&Place> {
+        self.refresh()?;
+        Ok(&self.known)
     }
 
-    /// As [`place`](Self::place), as they were when something was asked last.
+    /// As [`place`](Self::place), as they were when they could be read last.
     pub(super) const fn known(&self) -> &Place {
         &self.known
     }
 
-    /// Reads all of them again if the kernel told of a change.
-    fn refresh(&mut self) {
-        if (self.netlink.drain() || self.is_stale)
-            && let Err(error) = self.read()
-        {
-            tracing::debug!(%error, "the addresses of a network namespace were not read again");
+    /// Reads all of them again if the kernel told of a change. What was known stays until
+    /// they could be read; while that fails, it is tried again ever more rarely.
+    fn refresh(&mut self) -> io::Result<()> {
+        self.is_stale |= self.netlink.take_news();
+        if !self.is_stale {
+            return Ok(());
         }
+        let now = Instant::now();
+        if let Some(failed) = &self.failed
+            && now < failed.retry_at
+        {
+            return Err(failed.error());
+        }
+        let read = self.read();
+        self.failed = read.as_ref().err().map(|error| {
+            let then = self
+                .failed
+                .as_ref()
+                .map_or(FIRST_RETRY, |failed| failed.then);
+            tracing::debug!(%error, "the addresses of a network namespace were not read");
+            Failed {
+                kind: error.kind(),
+                message: error.to_string(),
+                retry_at: now + then,
+                then: (2 * then).min(LAST_RETRY),
+            }
+        });
+        read
     }
 
     fn read(&mut self) -> io::Result<()> {
         /// They may change again while they are read.
         const ATTEMPTS: usize = 5;
-        self.known.devices = self.interfaces.read()?;
         for _ in 0..ATTEMPTS {
-            let is_current = self.read_once().inspect_err(|_| _ = self.netlink.drain())?;
-            if is_current {
+            self.known = self.read_once()?;
+            self.is_stale = self.netlink.take_news();
+            if !self.is_stale {
                 break;
             }
         }
         Ok(())
     }
 
-    /// False if one was taken away meanwhile: that comes between.
-    fn read_once(&mut self) -> io::Result<bool> {
-        let sequence = self.netlink.next_sequence();
-        self.netlink
-            .send(&request(GET, DUMP, sequence, &[0; BODY_LEN]))?;
-        self.is_stale = false;
-        self.known.ips.clear();
-        self.known.networks.clear();
-        let mut is_current = true;
-        loop {
-            for message in messages(self.netlink.receive()?) {
-                match message.map_err(|Malformed| io::ErrorKind::InvalidData)? {
-                    Message::Address(address) => {
-                        self.known.ips.insert(address.network.ip);
-                        self.known.ips.extend(address.broadcast);
-                        self.known.networks.push(address.network);
-                    }
-                    Message::Removed => is_current = false,
-                    Message::Other => {}
-                    Message::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
-                    }
-                    Message::Done => return Ok(is_current),
+    fn read_once(&mut self) -> io::Result<Place> {
+        let devices = self.interfaces.read()?;
+        let mut known = Place::default();
+        self.netlink.ask(
+            Answer::Dump,
+            |sequence| request(GET, DUMP, sequence, &[0; BODY_LEN]),
+            |part| {
+                match part {
+                    Part::Begin => known = Place::default(),
+                    Part::Message(NEW, body) => add(&mut known, address(body)?),
+                    Part::Message(..) => {}
                 }
-            }
-        }
+                Ok(())
+            },
+        )?;
+        known.devices = devices;
+        Ok(known)
+    }
+}
+
+fn add(known: &mut Place, address: Option<Address>) {
+    if let Some(Address { network, broadcast }) = address {
+        known.ips.insert(network.ip);
+        known.ips.extend(broadcast);
+        known.networks.push(network);
+    }
+}
+
+impl Failed {
+    fn error(&self) -> io::Error {
+        io::Error::new(self.kind, self.message.clone())
     }
 }
 
 /// One message of an answer.
+#[cfg(any(test, feature = "fuzzing"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
     Address(Address),
@@ -139,6 +192,7 @@ fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
 }
 
 /// The messages in what was received at once.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>> {
     frame::frames(bytes).map(|frame| {
         Ok(match frame? {
@@ -146,7 +200,7 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
             Frame::Error(number) => Message::Error(number),
             Frame::Other(NEW, body) => address(body)?.map_or(Message::Other, Message::Address),
             Frame::Other(REMOVED, _) => Message::Removed,
-            Frame::Other(..) => Message::Other,
+            Frame::Other(..) | Frame::Nothing | Frame::Lost => Message::Other,
         })
     })
 }
@@ -189,10 +243,10 @@ mod tests {
 
     #[test]
     fn this_host_has_its_loopback_addresses() {
-        let mut addresses = Addresses::open().unwrap();
-        assert!(addresses.contains("127.0.0.1".parse().unwrap()));
-        assert!(!addresses.contains("192.0.2.1".parse().unwrap()));
-        assert!(addresses.place().devices.link(1).is_some());
+        let mut addresses = Addresses::open(Location::Own).unwrap();
+        assert!(addresses.contains("127.0.0.1".parse().unwrap()).unwrap());
+        assert!(!addresses.contains("192.0.2.1".parse().unwrap()).unwrap());
+        assert!(addresses.place().unwrap().devices.link(1).is_some());
         assert!(!addresses.known().devices.leads_away(1));
     }
 

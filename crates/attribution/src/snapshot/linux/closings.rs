@@ -14,9 +14,9 @@ use std::time::SystemTime;
 use rustix::io::Errno;
 use rustix::net::netlink;
 
+use super::link::Link;
 use super::lookout::Bell;
 use super::message::{self, Message};
-use super::netlink::Netlink;
 use crate::SocketId;
 use crate::snapshot::Closed;
 
@@ -43,13 +43,8 @@ struct Shared {
 impl Closings {
     /// Joins the groups, and starts the thread.
     pub(super) fn watch() -> io::Result<Self> {
-        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), GROUPS)?;
         let (shared, bell) = (Arc::<Shared>::default(), Bell::new()?);
-        let watcher = Watcher {
-            netlink,
-            shared: Arc::clone(&shared),
-            bell: bell.clone(),
-        };
+        let watcher = Watcher::new(Arc::clone(&shared), bell.clone())?;
         let thread = std::thread::Builder::new()
             .name("flowner-closed".to_owned())
             .spawn(move || watcher.run())?;
@@ -112,14 +107,26 @@ impl Shared {
 }
 
 struct Watcher {
-    netlink: Netlink,
+    link: Link,
+    buffer: Vec<u8>,
     shared: Arc<Shared>,
     bell: Bell,
 }
 
 impl Watcher {
+    fn new(shared: Arc<Shared>, bell: Bell) -> io::Result<Self> {
+        /// More than the message about one socket has.
+        const BUFFER: usize = 32 * 1024;
+        Ok(Self {
+            link: Link::open(Some(netlink::SOCK_DIAG), GROUPS)?,
+            buffer: vec![0; BUFFER],
+            shared,
+            bell,
+        })
+    }
+
     fn run(mut self) {
-        while self.bell.waits_for(&self.netlink) {
+        while self.bell.waits_for(&self.link) {
             if let Err(error) = self.take() {
                 tracing::warn!(%error, "sockets are closed unseen from now on");
                 return self.shared.lose();
@@ -129,9 +136,18 @@ impl Watcher {
 
     /// Takes what the kernel told, and notes when it told more than there was room for.
     fn take(&mut self) -> io::Result<()> {
-        match self.netlink.receive_now() {
-            Ok(Some(bytes)) => self.shared.add(closed(bytes), SystemTime::now()),
-            Ok(None) => {}
+        match self.link.receive(&mut self.buffer, false) {
+            // Another process may send anything.
+            Ok(received) if !received.is_from_kernel => {}
+            Ok(received) => match self.buffer.get(..received.length) {
+                Some(bytes) => self.shared.add(closed(bytes), SystemTime::now()),
+                None => self.shared.lose(),
+            },
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
                 tracing::debug!("more sockets were closed than could be told");
                 self.shared.lose();
@@ -189,13 +205,8 @@ mod tests {
     #[test]
     fn what_is_too_much_is_told_as_incomplete() {
         // Nobody takes what the kernel sends, and there is hardly room for it.
-        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), GROUPS).unwrap();
-        rustix::net::sockopt::set_socket_recv_buffer_size(&netlink, 1).unwrap();
-        let mut watcher = Watcher {
-            netlink,
-            shared: Arc::default(),
-            bell: Bell::new().unwrap(),
-        };
+        let mut watcher = Watcher::new(Arc::default(), Bell::new().unwrap()).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&watcher.link, 1).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         while !watcher.shared.take().is_incomplete {
             for _ in 0..100 {

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use rustix::io::Errno;
 use rustix::net::netlink;
 
-use super::message::{self, DiagSocket, Family, Message, Which};
-use super::netlink::Netlink;
+use super::frame::Malformed;
+use super::message::{self, DiagSocket, Family, Which};
+use super::netlink::{Answer, Location, Netlink, Part};
 use crate::Protocol;
 
 /// A connection to `sock_diag` of one network namespace: the one it was opened in.
@@ -17,8 +19,8 @@ pub(super) struct Diag {
 
 impl Diag {
     /// Opens the socket, and asks once, to be sure of answers.
-    pub(super) fn open() -> io::Result<Self> {
-        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), 0)?;
+    pub(super) fn open(location: Location) -> io::Result<Self> {
+        let netlink = Netlink::open(Some(netlink::SOCK_DIAG), 0, location)?;
         let mut diag = Self { netlink };
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         diag.exact(0, Protocol::Tcp, nobody, nobody)?;
@@ -35,20 +37,23 @@ impl Diag {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> io::Result<Option<DiagSocket>> {
-        let sequence = self.netlink.next_sequence();
-        let request = message::exact(interface, protocol, local, remote, sequence);
-        self.netlink.send(&request)?;
-        let answer = self.receive()?.next();
-        match answer {
-            Some(Message::Socket(socket)) => Ok(Some(socket)),
-            Some(Message::Error(number)) if is_absent(number) => Ok(None),
-            Some(Message::Error(number)) => {
-                Err(io::Error::from_raw_os_error(number.wrapping_neg()))
-            }
-            other => {
-                self.netlink.drain();
-                Err(unexpected(other))
-            }
+        let mut found = None;
+        let asked = self.netlink.ask(
+            Answer::One,
+            |sequence| message::exact(interface, protocol, local, remote, sequence),
+            |part| {
+                found = match part {
+                    Part::Begin => None,
+                    // A message that tells no socket is no answer to this.
+                    Part::Message(kind, body) => Some(message::of(kind, body)?.ok_or(Malformed)?),
+                };
+                Ok(())
+            },
+        );
+        match asked {
+            Ok(()) => Ok(found),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -61,60 +66,47 @@ impl Diag {
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
         if protocol == Protocol::Tcp {
-            let request = message::dump_tcp(which, self.netlink.next_sequence());
-            let dumped = self.dumped(&request, sockets);
-            return dumped.inspect_err(|_| _ = self.netlink.drain());
+            return self.dumped(|sequence| message::dump_tcp(which, sequence), sockets);
         }
         let mut is_told = false;
         // Of IPv6 alone, there is nothing on a kernel without it.
         for family in [Family::V4, Family::V6] {
-            let dumped = self.dump_family(protocol, family, which, sockets);
-            is_told |= dumped.inspect_err(|_| _ = self.netlink.drain())?;
+            let request = |sequence| message::dump(protocol, family, which, sequence);
+            is_told |= self.dumped(request, sockets)?;
         }
         Ok(is_told)
     }
 
-    fn dump_family(
+    /// False where the kernel does not know what is asked for.
+    fn dumped<R: AsRef<[u8]>>(
         &mut self,
-        protocol: Protocol,
-        family: Family,
-        which: Which,
+        request: impl Fn(u32) -> R,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
-        let sequence = self.netlink.next_sequence();
-        let request = message::dump(protocol, family, which, sequence);
-        self.dumped(&request, sockets)
-    }
-
-    fn dumped(&mut self, request: &[u8], sockets: &mut Vec<DiagSocket>) -> io::Result<bool> {
-        self.netlink.send(request)?;
-        loop {
-            for message in self.receive()? {
-                match message {
-                    Message::Socket(socket) => sockets.push(socket),
-                    Message::Done => return Ok(true),
-                    Message::Error(number) if is_absent(number) => return Ok(false),
-                    Message::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
-                    }
-                    Message::Other => {}
+        let start = sockets.len();
+        let asked = self.netlink.ask(Answer::Dump, request, |part| {
+            match part {
+                Part::Begin => sockets.truncate(start),
+                Part::Message(kind, body) => sockets.extend(message::of(kind, body)?),
+            }
+            Ok(())
+        });
+        match asked {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                // What came before the error is not all.
+                sockets.truncate(start);
+                if is_absent(&error) {
+                    Ok(false)
+                } else {
+                    Err(error)
                 }
             }
         }
     }
-
-    /// What was received at once; malformed answers end it.
-    fn receive(&mut self) -> io::Result<impl Iterator<Item = Message>> {
-        let messages = message::messages(self.netlink.receive()?);
-        Ok(messages.map_while(Result::ok))
-    }
 }
 
-/// `ENOENT`, negative as the kernel writes it.
-fn is_absent(number: i32) -> bool {
-    number.wrapping_neg() == rustix::io::Errno::NOENT.raw_os_error()
-}
-
-fn unexpected(message: Option<Message>) -> io::Error {
-    io::Error::other(format!("sock_diag answered with {message:?}"))
+/// `ENOENT`.
+fn is_absent(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NOENT)
 }

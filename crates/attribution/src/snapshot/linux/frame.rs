@@ -1,12 +1,16 @@
 //! How netlink messages and their attributes stand in bytes (netlink(7)). Pure: any
 //! bytes whatsoever are read as messages or as malformed.
 
-/// `NLMSG_ERROR` and `NLMSG_DONE`.
+/// `NLMSG_NOOP`, `NLMSG_ERROR`, `NLMSG_DONE` and `NLMSG_OVERRUN`.
+const NOTHING: u16 = 1;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
+const LOST: u16 = 4;
 /// `NLM_F_REQUEST`, and `NLM_F_DUMP` for everything there is.
 pub(super) const REQUEST: u16 = 1;
 pub(super) const DUMP: u16 = 0x300;
+/// `NLM_F_DUMP_INTR`: what is listed changed meanwhile, so that some may be missing.
+pub(super) const DISTURBED: u16 = 0x10;
 
 /// `struct nlmsghdr`.
 pub(super) const HEADER_LEN: usize = 16;
@@ -22,8 +26,22 @@ pub(super) enum Frame<'a> {
     Done,
     /// An error number, negative; 0 acknowledges.
     Error(i32),
+    /// It says nothing.
+    Nothing,
+    /// Messages before it were lost.
+    Lost,
     /// Anything else: its type, and what follows.
     Other(u16, &'a [u8]),
+}
+
+/// The rest of a message's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) flags: u16,
+    /// The number of the request that it answers.
+    pub(super) sequence: u32,
+    /// The port id of the socket whose request it answers, or that caused it.
+    pub(super) port: u32,
 }
 
 /// The header of a request whose body has so many bytes.
@@ -37,21 +55,33 @@ pub(super) fn header(body_len: usize, kind: u16, flags: u16, sequence: u32) -> [
     bytes
 }
 
+/// The messages in what was received at once, without what their headers say.
+pub(super) fn frames(bytes: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, Malformed>> {
+    messages(bytes).map(|message| message.map(|(_, frame)| frame))
+}
+
 /// The messages in what was received at once.
-pub(super) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, Malformed>> {
+pub(super) fn messages(
+    mut bytes: &[u8],
+) -> impl Iterator<Item = Result<(Header, Frame<'_>), Malformed>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
         }
         let taken = take(bytes);
-        bytes = taken.map_or(&[], |(_, rest)| rest);
-        Some(taken.map(|(frame, _)| frame))
+        bytes = taken.map_or(&[], |(.., rest)| rest);
+        Some(taken.map(|(header, frame, _)| (header, frame)))
     })
 }
 
-fn take(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), Malformed> {
+fn take(bytes: &[u8]) -> Result<(Header, Frame<'_>, &[u8]), Malformed> {
     let length = usize::try_from(u32_at(bytes, 0)?).map_err(|_| Malformed)?;
     let kind = u16_at(bytes, 4)?;
+    let header = Header {
+        flags: u16_at(bytes, 6)?,
+        sequence: u32_at(bytes, 8)?,
+        port: u32_at(bytes, 12)?,
+    };
     let body = bytes.get(HEADER_LEN..length).ok_or(Malformed)?;
     let frame = match kind {
         // With an error number where what was asked for is not known to the kernel.
@@ -60,11 +90,13 @@ fn take(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), Malformed> {
             _ => Frame::Done,
         },
         ERROR => Frame::Error(i32::from_ne_bytes(array_at(body, 0)?)),
+        NOTHING => Frame::Nothing,
+        LOST => Frame::Lost,
         _ => Frame::Other(kind, body),
     };
     // The next one begins at a multiple of four (`NLMSG_ALIGN`).
     let next = length.next_multiple_of(4).min(bytes.len());
-    Ok((frame, &bytes[next..]))
+    Ok((header, frame, &bytes[next..]))
 }
 
 /// Types and values: length, type, value, at multiples of four (rtnetlink(7)).

@@ -8,8 +8,8 @@ use std::io;
 use rustix::net::netlink;
 
 use super::frame::Frame;
+use super::link::Link;
 use super::message::{Family, Message, Which};
-use super::netlink::Netlink;
 use super::{addresses, control_group, frame, message, mountinfo, proc_net, stat};
 use crate::Protocol;
 
@@ -122,27 +122,36 @@ pub fn mountinfo(bytes: &[u8]) {
 /// When the kernel refuses the connection, or an answer.
 pub fn answers() -> io::Result<Vec<Vec<u8>>> {
     let mut answers = Vec::new();
-    let mut diag = Netlink::open(Some(netlink::SOCK_DIAG), 0)?;
+    let mut sequence = 0;
+    let mut next = || {
+        sequence += 1;
+        sequence
+    };
+    let mut diag = Link::open(Some(netlink::SOCK_DIAG), 0)?;
     for protocol in Protocol::ALL {
         for family in [Family::V4, Family::V6] {
-            let request = message::dump(protocol, family, Which::All, diag.next_sequence());
+            let request = message::dump(protocol, family, Which::All, next());
             ask(&mut diag, &request, &mut answers)?;
         }
     }
-    let mut route = Netlink::open(None, 0)?;
-    let mut request = frame::header(ADDRESS_BODY_LEN, GET_ADDRESSES, frame::DUMP, 1).to_vec();
+    let mut route = Link::open(None, 0)?;
+    let mut request = frame::header(ADDRESS_BODY_LEN, GET_ADDRESSES, frame::DUMP, next()).to_vec();
     request.extend([0; ADDRESS_BODY_LEN]);
     ask(&mut route, &request, &mut answers)?;
     Ok(answers)
 }
 
-fn ask(netlink: &mut Netlink, request: &[u8], answers: &mut Vec<Vec<u8>>) -> io::Result<()> {
-    netlink.send(request)?;
+fn ask(link: &mut Link, request: &[u8], answers: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    const BUFFER: usize = 64 * 1024;
+    link.send(request)?;
     loop {
-        let bytes = netlink.receive()?;
-        answers.push(bytes.to_vec());
+        let mut buffer = vec![0; BUFFER];
+        let received = link.receive(&mut buffer, true)?;
+        buffer.truncate(received.length);
         let goes_on = |frame| matches!(frame, Ok(Frame::Other(..)));
-        if !frame::frames(bytes).all(goes_on) {
+        let is_last = !frame::frames(&buffer).all(goes_on);
+        answers.push(buffer);
+        if is_last {
             return Ok(());
         }
     }

@@ -93,10 +93,9 @@ impl LinuxGlance {
             }
             _ => Told::Seen(None),
         };
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query);
         match told {
             // They see what this network sends.
-            Told::NotYet if !self.namespaces.as_mut().is_none_or(is_own) => Told::Seen(None),
+            Told::NotYet if self.is_own(query) != Some(true) => Told::Seen(None),
             told => told,
         }
     }
@@ -131,10 +130,19 @@ pub(super) fn take_precedence() {
 type Ask = fn(&mut Sockets, &SocketQuery, &Reach) -> io::Result<Candidates>;
 
 impl LinuxGlance {
+    /// Whether a question is about this namespace; `None` where that cannot be told now.
+    fn is_own(&mut self, query: &SocketQuery) -> Option<bool> {
+        match &mut self.namespaces {
+            Some(namespaces) => namespaces.is_own(query).ok(),
+            None => Some(true),
+        }
+    }
+
     /// Who holds the sockets that `ask` finds.
     fn look(&mut self, query: &SocketQuery, is_accepted: bool, ask: Ask) -> Option<Ownership> {
         let ip = query.local().ip();
         let began = Instant::now();
+        let is_own = self.is_own(query)?;
         let mut looker = Looker {
             holders: &self.holders,
             scratch: &mut self.scratch,
@@ -143,8 +151,7 @@ impl LinuxGlance {
             may_look: self.purse.has_any(began),
             is_accepted,
         };
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query);
-        let found = if self.namespaces.as_mut().is_none_or(is_own) {
+        let found = if is_own {
             let reach = match &self.namespaces {
                 Some(namespaces) => namespaces.reach(query),
                 None => Devices::default().reach(query),
@@ -154,7 +161,7 @@ impl LinuxGlance {
             let others = namespaces::lock(&self.others).clone();
             let mut others = others.iter().map(|other| namespaces::lock(other));
             let mut has_it = others.by_ref().filter_map(|mut other| {
-                let is_there = other.addresses.contains(ip);
+                let is_there = other.addresses.contains(ip).unwrap_or(false);
                 is_there.then_some(other)
             });
             let mut other = has_it.next()?;

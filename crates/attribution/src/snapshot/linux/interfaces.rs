@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::frame::{self, DUMP, Frame, HEADER_LEN, Malformed, attributes, u32_at};
-use super::netlink::Netlink;
+use super::frame::{self, DUMP, HEADER_LEN, Malformed, attributes, u32_at};
+use super::netlink::{Answer, Location, Netlink, Part};
 use crate::devices::{Accepts, Devices, Link, LinkKind};
 
 /// `RTM_NEWLINK`, `RTM_GETLINK`.
@@ -31,38 +31,25 @@ pub(super) struct Interfaces {
 
 impl Interfaces {
     /// Opens what asks for them.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(location: Location) -> io::Result<Self> {
         Ok(Self {
-            netlink: Netlink::open(None, 0)?,
+            netlink: Netlink::open(None, 0, location)?,
             accepts: accepts(),
         })
     }
 
     /// Reads all of them.
     pub(super) fn read(&mut self) -> io::Result<Arc<Devices>> {
-        let links = self.dump().inspect_err(|_| _ = self.netlink.drain())?;
-        Ok(Arc::new(Devices::new(links, self.accepts)))
-    }
-
-    fn dump(&mut self) -> io::Result<HashMap<u32, Link>> {
-        let sequence = self.netlink.next_sequence();
-        self.netlink.send(&request(sequence))?;
         let mut links = HashMap::new();
-        loop {
-            for frame in frame::frames(self.netlink.receive()?) {
-                let malformed = |Malformed| io::ErrorKind::InvalidData;
-                match frame.map_err(malformed)? {
-                    Frame::Other(NEW, body) => {
-                        links.extend([link(body).map_err(malformed)?]);
-                    }
-                    Frame::Other(..) => {}
-                    Frame::Error(number) => {
-                        return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
-                    }
-                    Frame::Done => return Ok(links),
-                }
+        self.netlink.ask(Answer::Dump, request, |part| {
+            match part {
+                Part::Begin => links.clear(),
+                Part::Message(NEW, body) => links.extend([link(body)?]),
+                Part::Message(..) => {}
             }
-        }
+            Ok(())
+        })?;
+        Ok(Arc::new(Devices::new(links, self.accepts)))
     }
 }
 
@@ -135,7 +122,7 @@ mod tests {
 
     #[test]
     fn this_host_has_a_loopback_device() {
-        let mut interfaces = Interfaces::open().unwrap();
+        let mut interfaces = Interfaces::open(Location::Own).unwrap();
         assert_eq!(interfaces.read().unwrap().link(1), Some(&Link::default()));
     }
 

@@ -235,12 +235,19 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
         Ok(match frame? {
             Frame::Done => Message::Done,
             Frame::Error(number) => Message::Error(number),
-            Frame::Other(BY_FAMILY | TCP_OF_BOTH, body) => {
-                socket(body)?.map_or(Message::Other, Message::Socket)
-            }
-            Frame::Other(..) => Message::Other,
+            Frame::Other(kind, body) => of(kind, body)?.map_or(Message::Other, Message::Socket),
+            Frame::Nothing | Frame::Lost => Message::Other,
         })
     })
+}
+
+/// The socket that a message of this type tells; `None` if it is about something else, or of a
+/// family that is not asked for.
+pub(super) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
+    match kind {
+        BY_FAMILY | TCP_OF_BOTH => socket(body),
+        _ => Ok(None),
+    }
 }
 
 /// `None` for a family that is not asked for.

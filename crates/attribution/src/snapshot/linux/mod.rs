@@ -20,6 +20,7 @@ mod holders;
 mod index;
 mod interfaces;
 mod kcmp;
+mod link;
 mod listeners;
 mod listing;
 mod lookout;
@@ -33,9 +34,13 @@ mod proc_net;
 mod process_reader;
 mod purse;
 mod ring;
+#[cfg(test)]
+mod scripted;
 mod sockets;
 mod source;
 mod stat;
+#[cfg_attr(test, path = "scripted/sys.rs")]
+mod sys;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -122,8 +127,11 @@ impl LinuxTable {
         asked: Instant,
         patience: Duration,
     ) -> Result<Ownership, Error> {
-        let is_own = |namespaces: &mut Namespaces| namespaces.is_own(query);
-        if self.namespaces.as_mut().is_none_or(is_own) {
+        let is_own = match &mut self.namespaces {
+            Some(namespaces) => namespaces.is_own(query),
+            None => Ok(true),
+        };
+        if is_own.map_err(|error| failed(&"the addresses of this host", None, error))? {
             let answer = self.answer_here(query, asked);
             answer.map_err(|error| failed(&query, None, error))
         } else {
@@ -139,7 +147,9 @@ impl LinuxTable {
             .map_err(|error| failed(&"all sockets", None, error))?;
         let finished_at = SystemTime::now();
         let namespaces = self.namespaces.as_mut();
-        let surroundings = namespaces.and_then(|all| all.surroundings(with_others));
+        let surroundings = namespaces.map_or(Ok(None), |all| all.surroundings(with_others));
+        let surroundings =
+            surroundings.map_err(|error| failed(&"the addresses of this host", None, error))?;
         let source = Source::SockDiag;
         let snapshot = Snapshot::of_normalized(source, started_at, finished_at, sockets);
         Ok(snapshot.within(surroundings))
@@ -194,11 +204,17 @@ impl LinuxTable {
         let since = asked.checked_sub(patience).unwrap_or(asked);
         let places = namespaces.with_address(ip, since, proc, scratch);
         let mut best = None;
+        let mut broken = None;
         for place in places {
             // Which of its devices that is of ours is not known.
-            let reach = place.addresses.place().devices.any();
-            let candidates = sockets::thorough(&mut place.sockets, query, &reach);
-            let candidates = candidates.map_err(|e| failed(&query, Some(&place.public), e))?;
+            let reach = place.addresses.known().devices.any();
+            let candidates = match sockets::thorough(&mut place.sockets, query, &reach) {
+                Ok(candidates) => candidates,
+                Err(error) => {
+                    broken = Some((place.id, failed(&query, Some(&place.public), error)));
+                    break;
+                }
+            };
             let mut looker = Looker {
                 sockets: &mut place.sockets,
                 holders: &self.holders,
@@ -213,14 +229,23 @@ impl LinuxTable {
                 None => found,
             });
         }
-        Ok(best.unwrap_or_else(|| {
-            nowhere(if namespaces.may_be_hidden(ip) {
-                Reason::OtherNamespace
-            } else if namespaces.is_searched_since(asked) {
-                Reason::Forwarded
-            } else {
-                Reason::NotFound
-            })
+        // Whom the others name may not be the only one.
+        if let Some((id, error)) = broken {
+            namespaces.forget(id);
+            return Err(error);
+        }
+        if let Some(best) = best {
+            return Ok(best);
+        }
+        if let Some(error) = namespaces.trouble() {
+            return Err(failed(&"the network namespaces of this host", None, error));
+        }
+        Ok(nowhere(if namespaces.may_be_hidden(ip) {
+            Reason::OtherNamespace
+        } else if namespaces.is_searched_since(asked) {
+            Reason::Forwarded
+        } else {
+            Reason::NotFound
         }))
     }
 }
@@ -350,7 +375,7 @@ impl SocketTable for LinuxTable {
     }
 
     fn tells_networks(&self) -> bool {
-        self.namespaces.is_some()
+        self.namespaces.as_ref().is_some_and(Namespaces::tells_own)
     }
 
     fn finds_exactly(&self) -> bool {

@@ -10,22 +10,22 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::io::Errno;
 
 use super::addresses::Addresses;
+use super::netlink::Location;
 use super::proc::{NamespaceId, Proc, Scratch};
 use super::purse::Purse;
 use super::source::Sockets;
+use super::sys;
 use crate::devices::{Devices, Reach};
-use crate::snapshot::surroundings::Surroundings;
+use crate::snapshot::surroundings::{Place, Surroundings};
 use crate::{NetworkNamespace, SocketQuery};
 
-/// Where `ip netns` keeps those that have a name (ip-netns(8)).
-const NAMED: &str = "/run/netns";
 /// Namespaces that are kept open.
 const MAX: usize = 1_024;
 /// What may be spent at once on the threads of processes, and which part of the time is given
@@ -53,12 +53,31 @@ pub(super) struct Namespaces {
     purse: Purse,
     /// Whether there was no time for some threads.
     is_cut: bool,
+    /// Why the last search did not find all that may be entered.
+    trouble: Option<Trouble>,
+}
+
+/// What failed in a search, and what the system said.
+#[derive(Debug)]
+struct Trouble {
+    kind: io::ErrorKind,
+    message: String,
+}
+
+impl Trouble {
+    fn new(what: &str, error: &io::Error) -> Self {
+        tracing::debug!(%error, "{what}");
+        Self {
+            kind: error.kind(),
+            message: format!("{what}: {error}"),
+        }
+    }
 }
 
 /// One of them, open.
 #[derive(Debug)]
 pub(super) struct Namespace {
-    id: NamespaceId,
+    pub(super) id: NamespaceId,
     pub(super) public: Arc<NetworkNamespace>,
     pub(super) sockets: Sockets,
     pub(super) addresses: Addresses,
@@ -81,7 +100,7 @@ struct Found {
 impl Namespaces {
     /// None of them yet, and never if they may not be entered.
     pub(super) fn new(proc: &Proc, may_enter: bool) -> io::Result<Self> {
-        let own_addresses = Addresses::open().inspect_err(|error| {
+        let own_addresses = Addresses::open(Location::Own).inspect_err(|error| {
             tracing::warn!(%error, "it is not known which addresses are this host's");
         });
         Ok(Self {
@@ -95,13 +114,26 @@ impl Namespaces {
             threads: HashMap::new(),
             purse: Purse::full(PURSE, SHARE, Instant::now()),
             is_cut: false,
+            trouble: None,
         })
     }
 
+    /// Whether it is known which addresses are our own.
+    pub(super) const fn tells_own(&self) -> bool {
+        self.own_addresses.is_some()
+    }
+
     /// Whether a question is about our own namespace, by its local address.
-    pub(super) fn is_own(&mut self, query: &SocketQuery) -> bool {
-        let addresses = self.own_addresses.as_mut();
-        addresses.is_none_or(|addresses| addresses.place().is_own(query))
+    ///
+    /// # Errors
+    /// When our own addresses changed and could not be read again.
+    pub(super) fn is_own(&mut self, query: &SocketQuery) -> io::Result<bool> {
+        match &mut self.own_addresses {
+            // What every host has is ours, whatever our addresses are.
+            Some(_) if Place::default().is_own(query) => Ok(true),
+            Some(addresses) => Ok(addresses.place()?.is_own(query)),
+            None => Ok(true),
+        }
     }
 
     /// How a packet of the question can reach sockets of our own namespace, as its devices
@@ -115,16 +147,21 @@ impl Namespaces {
 
     /// What there is to know of our own namespace and of the others that are open, if they
     /// are listed; `None` where the kernel does not tell of our own.
-    pub(super) fn surroundings(&mut self, with_others: bool) -> Option<Surroundings> {
-        let own = self.own_addresses.as_mut()?.place().clone();
-        let others = self.others.iter_mut().filter(|_| with_others);
-        Some(Surroundings {
+    ///
+    /// # Errors
+    /// When our own addresses changed and could not be read again.
+    pub(super) fn surroundings(&mut self, with_others: bool) -> io::Result<Option<Surroundings>> {
+        let Some(own) = &mut self.own_addresses else {
+            return Ok(None);
+        };
+        let own = own.place()?.clone();
+        let others = self.others.iter().filter(|_| with_others);
+        let others = others.map(|other| (other.public.id, other.addresses.known().clone()));
+        Ok(Some(Surroundings {
             own,
-            others: others
-                .map(|other| (other.public.id, other.addresses.place().clone()))
-                .collect(),
+            others: others.collect(),
             hides_some: self.hides_some || !with_others,
-        })
+        }))
     }
 
     /// Those that have an address, which is not our own. Where none is known that has,
@@ -136,17 +173,51 @@ impl Namespaces {
         proc: &Proc,
         scratch: &mut Scratch,
     ) -> Vec<&mut Namespace> {
-        let is_there = self.others.iter_mut().any(|o| o.addresses.contains(ip));
-        if !is_there && !self.is_searched_since(since) {
+        let is_there = !self.with_known_address(ip).is_empty();
+        // One that was let go of, or was not entered, may have it, too.
+        let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
+        let is_enough = is_there && is_whole;
+        if !is_enough && !self.is_searched_since(since) {
             self.search(proc, scratch);
-            if !self.others.iter_mut().any(|o| o.addresses.contains(ip)) {
+            if self.with_known_address(ip).is_empty() {
                 self.search_threads(proc, scratch, since);
             }
         }
-        let others = self.others.iter_mut();
-        others
-            .filter_map(|other| other.addresses.contains(ip).then_some(other))
-            .collect()
+        self.with_known_address(ip)
+    }
+
+    /// Those that are known and have an address. One that does not tell its addresses any more
+    /// is let go of, and opened again by the next search.
+    fn with_known_address(&mut self, ip: IpAddr) -> Vec<&mut Namespace> {
+        let mut with = Vec::new();
+        let mut failed = Vec::new();
+        for (index, other) in self.others.iter_mut().enumerate() {
+            match other.addresses.contains(ip) {
+                Ok(true) => with.push(index),
+                Ok(false) => {}
+                Err(error) => failed.push((other.id, error)),
+            }
+        }
+        for (id, error) in failed {
+            self.forget(id);
+            with.clear();
+            self.trouble = Some(Trouble::new("addresses of a network namespace", &error));
+        }
+        let others = self.others.iter_mut().enumerate();
+        let others = others.filter(|(index, _)| with.contains(index));
+        others.map(|(_, other)| other).collect()
+    }
+
+    /// Lets go of one that does not answer as it should, until the next search.
+    pub(super) fn forget(&mut self, id: NamespaceId) {
+        self.others.retain(|other| other.id != id);
+        self.searched = None;
+    }
+
+    /// Why there may be one with an address that was not found, although it may be entered.
+    pub(super) fn trouble(&self) -> Option<io::Error> {
+        let trouble = self.trouble.as_ref();
+        trouble.map(|Trouble { kind, message }| io::Error::new(*kind, message.clone()))
     }
 
     /// Whether one that was there at that time would be known.
@@ -159,7 +230,7 @@ impl Namespaces {
     /// may not be entered: it is next to a virtual interface of ours.
     pub(super) fn may_be_hidden(&mut self, ip: IpAddr) -> bool {
         let addresses = self.own_addresses.as_mut().filter(|_| self.hides_some);
-        addresses.is_some_and(|addresses| addresses.place().may_lead_to(ip))
+        addresses.is_some_and(|addresses| addresses.known().may_lead_to(ip))
     }
 
     /// Whether there are, or may be, some that may not be entered.
@@ -198,11 +269,14 @@ impl Namespaces {
         }
         self.searched = Some(Instant::now());
         self.hides_some = false;
+        self.trouble = None;
         let mut found = self.of_processes(proc, scratch);
         self.add_named(&mut found);
         self.add_known_threads(&mut found, proc);
-        self.others.retain(|other| found.contains_key(&other.id));
-        self.retain_shared(|id| found.contains_key(&id));
+        if self.trouble.is_none() {
+            self.others.retain(|other| found.contains_key(&other.id));
+            self.retain_shared(|id| found.contains_key(&id));
+        }
         for (id, found) in found {
             let known = self.others.iter_mut().find(|other| other.id == id);
             let Some(known) = known else {
@@ -240,8 +314,12 @@ impl Namespaces {
     /// processes that have other threads than when they were looked at, or were not since then.
     fn search_threads(&mut self, proc: &Proc, scratch: &mut Scratch, since: Instant) {
         self.is_cut = false;
-        let Ok(pids) = proc.pids(scratch) else {
-            return;
+        let pids = match proc.pids(scratch) {
+            Ok(pids) => pids,
+            Err(error) => {
+                self.trouble = Some(Trouble::new("the list of processes", &error));
+                return;
+            }
         };
         let alive: HashSet<u32> = pids.iter().copied().collect();
         self.threads.retain(|pid, _| alive.contains(pid));
@@ -311,12 +389,17 @@ impl Namespaces {
             return;
         }
         let copies = if self.shared.is_some() { 2 } else { 1 };
-        let opened = open(file, copies).inspect_err(|error| {
-            tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
-        });
-        let Ok(opened) = opened else {
-            self.hides_some = true;
-            return;
+        let opened = match open(file, copies) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
+                self.hides_some = true;
+                return;
+            }
+            Err(error) => {
+                self.trouble = Some(Trouble::new("a network namespace was not entered", &error));
+                return;
+            }
         };
         let public = public(id, found.name);
         let mut opened = opened.into_iter().map(|(sockets, addresses)| Namespace {
@@ -334,8 +417,7 @@ impl Namespaces {
 
     fn of_processes(&mut self, proc: &Proc, scratch: &mut Scratch) -> HashMap<NamespaceId, Found> {
         let pids = proc.pids(scratch).unwrap_or_else(|error| {
-            tracing::debug!(%error, "namespaces of processes are not found");
-            self.hides_some = true;
+            self.trouble = Some(Trouble::new("the list of processes", &error));
             Vec::new()
         });
         let mut found = HashMap::new();
@@ -348,12 +430,17 @@ impl Namespaces {
                         None
                     } else {
                         // Of another process by now, perhaps, or of none.
-                        let file = proc.open_network_namespace(pid).ok();
-                        let file = file.filter(|file| NamespaceId::of(file).is_ok_and(|f| f == id));
-                        if file.is_none() {
-                            continue;
+                        match proc.open_network_namespace(pid) {
+                            Ok(file) if NamespaceId::of(&file).is_ok_and(|f| f == id) => Some(file),
+                            Ok(_) => continue,
+                            Err(error) => {
+                                if !is_gone(&error) {
+                                    let what = "a network namespace was not opened";
+                                    self.trouble = Some(Trouble::new(what, &error));
+                                }
+                                continue;
+                            }
                         }
-                        file
                     };
                     let (name, thread) = (None, None);
                     found.insert(id, Found { file, name, thread });
@@ -361,7 +448,8 @@ impl Namespaces {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.hides_some = true;
                 }
-                Err(_) => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error) => self.trouble = Some(Trouble::new("a process's namespace", &error)),
             }
         }
         found
@@ -369,13 +457,31 @@ impl Namespaces {
 
     /// Adds those that have a name, also if no process is in them.
     fn add_named(&mut self, found: &mut HashMap<NamespaceId, Found>) {
-        let Ok(entries) = fs::read_dir(NAMED) else {
-            return;
+        let entries = match fs::read_dir(sys::named_namespaces()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.hides_some = true;
+                return;
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.trouble = Some(Trouble::new("the named network namespaces", &error));
+                }
+                return;
+            }
         };
         for entry in entries.flatten() {
-            let Ok(file) = fs::File::open(entry.path()).map(OwnedFd::from) else {
-                self.hides_some = true;
-                continue;
+            let file = match fs::File::open(entry.path()) {
+                Ok(file) => OwnedFd::from(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    self.hides_some = true;
+                    if error.kind() != io::ErrorKind::PermissionDenied {
+                        let what = "a named network namespace was not opened";
+                        self.trouble = Some(Trouble::new(what, &error));
+                    }
+                    continue;
+                }
             };
             let name = entry.file_name().into_string().ok();
             match NamespaceId::of(&file) {
@@ -394,6 +500,12 @@ impl Namespaces {
     }
 }
 
+/// Whether a process was, or has gone, when its file was asked for.
+fn is_gone(error: &io::Error) -> bool {
+    let error = Errno::from_io_error(error);
+    matches!(error, Some(Errno::NOENT | Errno::SRCH))
+}
+
 fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
     let id = id.inode;
     Arc::new(NetworkNamespace { id, name })
@@ -402,10 +514,17 @@ fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
 /// Opens what asks in a namespace, so many times.
 fn open(file: OwnedFd, copies: usize) -> io::Result<Vec<(Sockets, Addresses)>> {
     let opening = std::thread::Builder::new().name("flowner-enter".to_owned());
+    let system = sys::System::of_this_thread();
     let opening = opening.spawn(move || {
+        system.take_over();
         // Of this thread only (setns(2)), which ends here.
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
-        let copy = |_| Ok((Sockets::open_elsewhere()?, Addresses::open()?));
+        sys::enter_network_namespace(&file)?;
+        let copy = |_| {
+            Ok((
+                Sockets::open_elsewhere()?,
+                Addresses::open(Location::Entered)?,
+            ))
+        };
         (0..copies).map(copy).collect()
     })?;
     let opened = opening.join();

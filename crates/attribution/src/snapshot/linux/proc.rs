@@ -10,11 +10,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, openat, statat};
-
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::thread::CapabilitySet;
 
 use super::stat;
+use super::sys::{openat, statat};
 pub(super) use tables::{Listed, Part, Table};
 
 const FOLDER: OFlags = OFlags::RDONLY

@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::diag::Diag;
 use super::message::{DiagSocket, Which};
+use super::netlink::Location;
 use super::proc::{Proc, Scratch};
 use super::proc_net;
 use crate::query::normalize;
@@ -41,13 +44,16 @@ struct Files {
 impl Sockets {
     /// `sock_diag` if it is wanted and answers.
     pub(super) fn open(proc: &Arc<Proc>, sock_diag: bool) -> io::Result<Self> {
-        let diag = if sock_diag { Some(Diag::open()) } else { None };
-        let diag = diag.and_then(|opened| {
-            let opened = opened.inspect_err(|error| {
+        let diag = match sock_diag.then(|| Diag::open(Location::Own)) {
+            None => None,
+            Some(Ok(diag)) => Some(diag),
+            // A limit was reached: the other lists would tell less, for as long as this lives.
+            Some(Err(error)) if is_exhausted(&error) => return Err(error),
+            Some(Err(error)) => {
                 tracing::warn!(%error, "sock_diag does not answer: /proc/net is read");
-            });
-            opened.ok()
-        });
+                None
+            }
+        };
         let mut files = Files {
             proc: Arc::clone(proc),
             scratch: Scratch::default(),
@@ -66,7 +72,7 @@ impl Sockets {
     /// `sock_diag` of another namespace, by the thread that has entered it.
     pub(super) fn open_elsewhere() -> io::Result<Self> {
         Ok(Self {
-            diag: Some(Diag::open()?),
+            diag: Some(Diag::open(Location::Entered)?),
             files: None,
             waiting: HashMap::new(),
             has_cookies: are_cookies_counted_once(),
@@ -76,7 +82,7 @@ impl Sockets {
     /// A second one of the same kind, for another thread; `None` if the kernel refuses it.
     pub(super) fn another(&self) -> Option<Self> {
         let diag = match &self.diag {
-            Some(_) => Some(Diag::open().ok()?),
+            Some(_) => Some(Diag::open(Location::Own).ok()?),
             None => None,
         };
         let files = self.files.as_ref().map(|files| Files {
@@ -184,6 +190,16 @@ fn are_cookies_counted_once() -> bool {
     let mut numbers = name.release().to_str().unwrap_or_default().split('.');
     let mut number = || numbers.next()?.parse::<u32>().ok();
     (number(), number()) >= (Some(5), Some(10))
+}
+
+/// Whether there is no room, or no number for another file: that passes, or a limit can be
+/// raised.
+fn is_exhausted(error: &io::Error) -> bool {
+    let error = Errno::from_io_error(error);
+    matches!(
+        error,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
+    )
 }
 
 const fn without_cookie(socket: DiagSocket) -> DiagSocket {

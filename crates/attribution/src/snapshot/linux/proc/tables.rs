@@ -3,10 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::{Descriptor, FOLDER, Mark, Name, Proc, Scratch, for_each_number, read, socket_inode};
+use crate::snapshot::linux::sys::{openat, statat};
 
 /// A table of descriptors, of those that a process may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::super::super::diag::Diag;
+use super::super::super::netlink::Location;
 use super::super::unit;
 use super::*;
 use crate::{Protocol, UnitKind};
@@ -172,7 +173,7 @@ fn the_group_of_a_socket_is_told() {
         return;
     }
     let (_stream, peer) = child.connect(&listener);
-    let mut diag = Diag::open().unwrap();
+    let mut diag = Diag::open(Location::Own).unwrap();
     let socket = diag
         .exact(0, Protocol::Tcp, peer, address)
         .unwrap()

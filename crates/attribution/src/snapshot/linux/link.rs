@@ -1,0 +1,75 @@
+//! The bare netlink socket: what is sent to the kernel and received from it (netlink(7)).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+/// How long the kernel may take for the next part of an answer. It writes each part before the
+/// call that asks for it returns, so nothing ever waits for so long, unless an answer is lost.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A netlink socket, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub(super) struct Link {
+    socket: OwnedFd,
+}
+
+/// What was received at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Received {
+    /// As many bytes as were sent: more than the buffer has if the rest was cut off.
+    pub(super) length: usize,
+    /// Whether the kernel sent it, and not another process.
+    pub(super) is_from_kernel: bool,
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Link {
+    /// Opens a socket to a part of the kernel; messages to these groups come unasked.
+    pub(super) fn open(part: Option<Protocol>, groups: u32) -> io::Result<Self> {
+        let socket = rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            part,
+        )?;
+        // Without a port id: the kernel gives it one.
+        rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        Ok(Self { socket })
+    }
+
+    /// The port id, by which the kernel says whom an answer is for.
+    pub(super) fn port(&self) -> io::Result<u32> {
+        let name = rustix::net::getsockname(&self.socket)?;
+        Ok(SocketAddrNetlink::try_from(name)?.pid())
+    }
+
+    pub(super) fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        let kernel = SocketAddrNetlink::new(0, 0);
+        rustix::net::sendto(&self.socket, request, SendFlags::empty(), &kernel)?;
+        Ok(())
+    }
+
+    /// Receives what comes next; if nothing is there and it does not wait, or waited for long
+    /// enough, that is [`io::ErrorKind::WouldBlock`].
+    pub(super) fn receive(&mut self, buffer: &mut [u8], waits: bool) -> io::Result<Received> {
+        let mut flags = RecvFlags::TRUNC;
+        flags.set(RecvFlags::DONTWAIT, !waits);
+        let (_, length, sender) = rustix::net::recvfrom(&self.socket, buffer, flags)?;
+        let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
+        Ok(Received {
+            length,
+            is_from_kernel: sender.is_some_and(|sender| sender.pid() == 0),
+        })
+    }
+}

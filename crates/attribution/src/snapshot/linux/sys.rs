@@ -1,0 +1,37 @@
+//! The calls to the system through which everything about sockets and processes is read. In
+//! tests another module stands here, in which a script can let them fail.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+pub(super) use rustix::fs::{openat, statat};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+pub(super) use super::link::Link;
+
+/// The system that a thread asks: of a script in tests.
+#[derive(Debug)]
+pub(super) struct System;
+
+impl System {
+    pub(super) const fn of_this_thread() -> Self {
+        Self
+    }
+
+    /// Has this thread ask the same.
+    pub(super) const fn take_over(self) {
+        let Self = self;
+    }
+}
+
+/// Where `ip netns` keeps namespaces that have a name (ip-netns(8)).
+pub(super) fn named_namespaces() -> &'static Path {
+    Path::new("/run/netns")
+}
+
+/// Has this thread enter the network namespace that a file stands for (setns(2)).
+pub(super) fn enter_network_namespace(file: &OwnedFd) -> io::Result<()> {
+    let kind = Some(LinkNameSpaceType::Network);
+    Ok(move_into_link_name_space(file.as_fd(), kind)?)
+}
