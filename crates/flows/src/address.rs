@@ -156,7 +156,9 @@ pub enum Direction {
     /// It arrived from outside with a source address of this host: nobody here sent it. Some
     /// other host uses the address, or something sends back what this host sent.
     Spoofed,
-    /// It arrived in frames for another host, which the device takes in promiscuous mode.
+    /// It arrived in frames for another host, which the device takes in promiscuous mode, and
+    /// has an address of this host: nobody here sent or received it. Frames between other hosts
+    /// are [`Forwarded`](Self::Forwarded).
     Overheard,
     /// It is not known which addresses are the host's own.
     Unknown,

@@ -41,20 +41,24 @@ pub(crate) enum Class {
     Genuine = 0,
     /// Those that arrived with a source address of this host.
     Spoofed = 1,
-    /// Those that arrived in a frame for another host.
+    /// Those that arrived in a frame for another host, with an address of this one.
     Overheard = 2,
 }
 
 impl Class {
     /// The class of a packet, on a host with these addresses.
     pub(crate) fn of(packet: &Packet, local: Option<&LocalAddresses>) -> Self {
-        let claims_to_be_ours = || {
-            let source = normalize(packet.source).ip();
-            local.is_some_and(|local| local.contains_on(source, packet.device))
+        let is_ours = |end| {
+            let ip = normalize(end).ip();
+            local.is_some_and(|local| local.contains_on(ip, packet.device))
         };
         match packet.origin {
-            Origin::OtherHost => Self::Overheard,
-            Origin::Received if claims_to_be_ours() => Self::Spoofed,
+            // Between others it is what it claims to be, such as what a bridge passes on from
+            // one container of this host to another.
+            Origin::OtherHost if is_ours(packet.source) || is_ours(packet.destination) => {
+                Self::Overheard
+            }
+            Origin::Received if is_ours(packet.source) => Self::Spoofed,
             _ => Self::Genuine,
         }
     }

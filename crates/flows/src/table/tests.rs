@@ -717,7 +717,11 @@ proptest! {
         for packet in &packets {
             table.ingest(packet, &mut ended);
             let class = match packet.origin {
-                Origin::OtherHost => 2,
+                Origin::OtherHost
+                    if [packet.source, packet.destination].iter().any(|end| end.ip() == ours) =>
+                {
+                    2
+                }
                 Origin::Received if packet.source.ip() == ours => 1,
                 _ => 0,
             };
