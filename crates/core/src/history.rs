@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use flowner_flows::Counters;
 
-pub(crate) use chronicle::{Chronicle, Credit, PacketOf};
+pub(crate) use chronicle::{Chronicle, Credit, PacketOf, Second};
 use tier::{TIERS, Tier};
 
 use crate::program::Party;

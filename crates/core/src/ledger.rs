@@ -2,6 +2,8 @@
 //! flows, totals derived from them. Pure: packets, answers and time come in; what
 //! is to be done comes out as [`Effect`]s.
 
+mod confirm;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
 use crate::recording::{Belonging, Known, PacketEnd};
 use crate::totals::{Breakdowns, Credited};
+pub(crate) use confirm::Claim;
+use confirm::{Confirmation, Confirming, Uncertain};
 
 /// Programs that are remembered as seen. Past that, none counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
@@ -35,6 +39,12 @@ pub(crate) struct Owners {
     pub(crate) remote: Option<Box<Owner>>,
     waiting: [bool; 2],
     credit: Credit,
+    /// While it is live and its owners can be confirmed.
+    confirmation: Option<Box<Confirmation>>,
+    /// While nobody knows whose it is, as they have changed.
+    uncertain: Option<Box<Uncertain>>,
+    /// Where its packets from that number on belong, of a flow that was cut off.
+    next: Option<Box<(u64, FlowId)>>,
 }
 
 /// One end of a flow, as an index.
@@ -69,6 +79,8 @@ pub(crate) enum Effect {
     PacketSeen(Waiter, bool),
     /// Tell that the flow is over.
     End(Waiter),
+    /// Find out whether the owners of a flow are the same still.
+    Confirm(Box<Claim>),
     /// Tell whoever listens.
     Tell(Box<Event>),
 }
@@ -97,6 +109,7 @@ pub(crate) struct Ledger {
     saw_foreign: bool,
     span: Option<(Duration, Duration)>,
     just_ended: Vec<Ended<Owners>>,
+    confirming: Confirming,
 }
 
 /// Flows that are over but still listed.
@@ -139,12 +152,14 @@ impl Ledger {
             saw_foreign: false,
             span: None,
             just_ended: Vec::new(),
+            confirming: Confirming::default(),
         }
     }
 
     /// Counts a packet that was decoded; tells where it belongs.
     pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> Belonging {
         self.stretch_span(packet.time);
+        self.confirming.packets += 1;
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
         // What ended made room for this flow, and may have had its five-tuple.
@@ -157,18 +172,14 @@ impl Ledger {
         Belonging {
             flow: update.id,
             from_initiator: update.from_initiator,
+            number: self.confirming.packets,
         }
     }
 
     /// What is known of the flow of a packet, and whether that passes a filter; `None` where
     /// it is not listed any more.
     pub(crate) fn known(&self, of: Belonging, filter: &Filter) -> Option<Known> {
-        let ended = || {
-            let (flow, reason) = self.ended.get(of.flow)?;
-            Some((flow, Some(*reason)))
-        };
-        let live = self.table.flow(of.flow).map(|flow| (flow, None));
-        let (flow, ended) = live.or_else(ended)?;
+        let (flow, ended) = self.flow_with(of)?;
         let Owners { local, remote, .. } = &flow.data;
         let is_from_local = of.from_initiator == (flow.local() == flow.initiator());
         let ends = if is_from_local {
@@ -179,9 +190,32 @@ impl Ledger {
         let record = || FlowRecord::new(flow, self.table.now(), ended);
         Some(Known {
             owners: ends.map(|owner| owner.as_deref().cloned()),
-            is_settled: !flow.data.is_waiting(),
+            is_settled: !flow.data.is_waiting()
+                && (ended.is_some() || flow.data.is_confirmed(of.number)),
             is_wanted: filter.is_everything() || filter.matches(&record()),
         })
+    }
+
+    /// The flow of a packet, and why it is over.
+    fn flow_with(&self, of: Belonging) -> Option<(&Flow<Owners>, Option<EndReason>)> {
+        let (mut flow, mut ended) = self.listed(of.flow)?;
+        // What came after a flow was cut off is in the next one.
+        while let Some((from, next)) = flow.data.next.as_deref()
+            && of.number >= *from
+        {
+            (flow, ended) = self.listed(*next)?;
+        }
+        Some((flow, ended))
+    }
+
+    /// A flow, live or listed, and why it is over.
+    fn listed(&self, id: FlowId) -> Option<(&Flow<Owners>, Option<EndReason>)> {
+        let ended = || {
+            let (flow, reason) = self.ended.get(id)?;
+            Some((flow, Some(*reason)))
+        };
+        let live = self.table.flow(id).map(|flow| (flow, None));
+        live.or_else(ended)
     }
 
     /// Writes down who owned one end of a packet when it was recorded. Better answers replace
@@ -261,15 +295,31 @@ impl Ledger {
         }
         let is_elsewhere =
             end == End::Remote && ownership.verdict == Verdict::Unknown(Reason::Forwarded);
+        let protocol = flow.protocol();
+        let old = flow.data.of(end).as_ref().map(|old| old.ownership.clone());
+        let is_another_socket = old.is_some_and(|old| {
+            is_another_socket(&ownership, &old, protocol) || flow.data.contradicts(&ownership, &old)
+        });
         let owner = flow.data.of(end);
+        // Whose it was when its owner changed is not found out any more.
+        let is_final = owner
+            .as_ref()
+            .is_some_and(|old| old.ownership.verdict == Verdict::Unknown(Reason::Changed));
         let improved = !is_elsewhere
+            && !is_another_socket
+            && !is_final
             && owner
                 .as_ref()
                 .is_none_or(|old| ownership.is_better_than(&old.ownership));
         let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
         let was_named = owner.as_deref().is_some_and(is_named);
         if improved {
-            *owner = Some(Box::new(Owner { ownership, party }));
+            let new = Owner { ownership, party };
+            let found = ended.is_none().then(|| new.ownership.clone());
+            *owner = Some(Box::new(new));
+            if let Some(found) = found {
+                Owners::found(flow, self.confirming.packets, &found, &self.chronicle);
+            }
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
             if credit != before {
@@ -378,21 +428,19 @@ impl Ledger {
         let Some(flow) = self.table.flow(update.id) else {
             return;
         };
-        let packet_of = PacketOf {
-            time: packet.time,
-            is_local: flow.is_from_local(update.from_initiator),
-            counters: Counters {
-                packets: 1,
-                bytes: packet.wire_len.into(),
-                payload_bytes: packet.payload_len.into(),
-            },
-        };
+        let is_local = flow.is_from_local(update.from_initiator);
+        let packet_of = PacketOf::new(packet, is_local);
         let is_waiting = flow.data.is_waiting();
         self.chronicle
             .count(update.id, flow.data.credit, !is_waiting, packet_of);
-        if !is_waiting {
-            return;
+        if flow.data.confirmation.is_some() {
+            self.watch(update.id, is_local, packet, effects);
+        } else if flow.data.uncertain.is_some() {
+            self.resume(update.id, packet_of, effects);
         }
+        let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
+            return;
+        };
         match update.change {
             Change::Opened => {}
             Change::Continued => {
@@ -408,7 +456,9 @@ impl Ledger {
     /// Moves flows that are over to the list of ended ones, and what falls off its
     /// end into the totals.
     fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
-        for Ended { flow, reason } in ended.drain(..) {
+        for Ended { mut flow, reason } in ended.drain(..) {
+            flow.data.confirmation = None;
+            flow.data.uncertain = None;
             effects.extend(waiters(&flow).map(Effect::End));
             if self.is_watched && !flow.data.is_waiting() {
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
@@ -524,18 +574,31 @@ fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
     };
     for &end in ends {
         flow.data.waiting[end as usize] = true;
-        let query = match end {
-            End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
-            End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
-        };
-        let query = query.on_device(flow.device().map_or(0, NonZeroU32::get));
         let question = Question {
-            query,
+            query: query_of(flow, protocol, end),
             seen_at,
             opened: opened_by(flow, end),
         };
         effects.push(Effect::Ask(pack(flow.id(), end), question));
     }
+}
+
+/// What is asked about one end of a flow.
+fn query_of(flow: &Flow<Owners>, protocol: attribution::Protocol, end: End) -> SocketQuery {
+    let query = match end {
+        End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
+        End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
+    };
+    query.on_device(flow.device().map_or(0, NonZeroU32::get))
+}
+
+/// Whether two answers about datagrams are about different sockets. (A connection gets a socket
+/// of its own from the listener that was found before.)
+fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
+    let sockets = new.evidence.socket.zip(old.evidence.socket);
+    protocol != Protocol::TCP
+        && old.verdict.is_named()
+        && sockets.is_some_and(|(new, old)| new != old)
 }
 
 /// To whom the packets of a flow are credited.
@@ -553,7 +616,8 @@ fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
         End::Local => flow.local(),
         End::Remote => flow.remote(),
     };
-    if flow.protocol() == Protocol::TCP && !flow.initiator_certain() {
+    let is_mid_stream = flow.protocol() == Protocol::TCP && !flow.initiator_certain();
+    if is_mid_stream || flow.is_continued() {
         Opened::Earlier
     } else if flow.initiator() == address {
         Opened::ByUs

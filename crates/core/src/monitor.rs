@@ -191,6 +191,7 @@ impl Monitor {
                 && opened.whose == Whose::Unknown
                 && shared.recorder.is_none(),
             effects: Vec::new(),
+            next_due: None,
         };
         let pump = Pump {
             feed: opened.feed,
@@ -382,6 +383,13 @@ impl Shared {
                         }
                     }
                     Effect::End(waiter) => asker.ended(waiter),
+                    Effect::Confirm(claim) => {
+                        let answers = asker.confirm(&claim);
+                        self.ledger().confirmed(&claim, answers, now(), &mut more);
+                        if let Some(recorder) = &self.recorder {
+                            recorder.answered();
+                        }
+                    }
                 }
             }
             std::mem::swap(effects, &mut more);

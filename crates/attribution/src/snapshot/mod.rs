@@ -145,8 +145,11 @@ pub trait Glance: Send + fmt::Debug {
 pub enum Confirmed {
     /// All is as it was: the same socket, or another one of the same processes.
     Same,
-    /// The socket is gone, or somebody who was named does not have it any more.
+    /// Another socket is in its place, or somebody who was named does not have it any more.
     Changed,
+    /// The socket is gone, and no other one is in its place. (Of a connection that is over, this
+    /// is not told.)
+    Gone,
     /// It was not found out: there was no time left for it, or the table cannot tell.
     Unknown,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_flows::{Counters, FlowId};
+use flowner_flows::{Counters, FlowId, Packet};
 
 use super::tier::{Slot, less};
 use super::{History, Traffic};
@@ -40,10 +40,38 @@ struct Newest {
 
 /// What both ends of a flow sent in one second.
 #[derive(Debug, Clone, Copy)]
-struct Second {
+pub(crate) struct Second {
     at: u64,
     by_local: Counters,
     by_remote: Counters,
+}
+
+impl Second {
+    pub(crate) fn of(packet: PacketOf) -> Self {
+        let mut second = Self {
+            at: packet.time.as_secs(),
+            by_local: Counters::default(),
+            by_remote: Counters::default(),
+        };
+        second.add(packet);
+        second
+    }
+
+    pub(crate) const fn is_at(&self, second: u64) -> bool {
+        self.at == second
+    }
+
+    pub(crate) fn add(&mut self, packet: PacketOf) {
+        *self.by(packet) += packet.counters;
+    }
+
+    const fn by(&mut self, packet: PacketOf) -> &mut Counters {
+        if packet.is_local {
+            &mut self.by_local
+        } else {
+            &mut self.by_remote
+        }
+    }
 }
 
 /// To whom the packets of a flow's two ends are credited.
@@ -158,32 +186,25 @@ impl Chronicle {
         };
         *share.of(self.newest.slot.of(share.place)) += packet.counters;
         if !is_settled {
-            self.remember(id, second, packet);
+            self.remember(id, packet);
         }
     }
 
-    fn remember(&mut self, id: FlowId, second: u64, packet: PacketOf) {
+    /// Remembers a packet that was counted for a flow whose owners are not settled.
+    pub(crate) fn remember(&mut self, id: FlowId, packet: PacketOf) {
+        let second = packet.time.as_secs();
         if self.unsettled.len() >= MAX_UNSETTLED && !self.unsettled.contains_key(&id) {
             return;
         }
         let seconds = self.unsettled.entry(id).or_default();
-        if seconds.last().is_none_or(|last| last.at != second) {
-            if seconds.len() >= MAX_SECONDS {
-                seconds.remove(0);
+        match seconds.last_mut() {
+            Some(last) if last.is_at(second) => last.add(packet),
+            _ => {
+                if seconds.len() >= MAX_SECONDS {
+                    seconds.remove(0);
+                }
+                seconds.push(Second::of(packet));
             }
-            seconds.push(Second {
-                at: second,
-                by_local: Counters::default(),
-                by_remote: Counters::default(),
-            });
-        }
-        if let Some(last) = seconds.last_mut() {
-            let sum = if packet.is_local {
-                &mut last.by_local
-            } else {
-                &mut last.by_remote
-            };
-            *sum += packet.counters;
         }
     }
 
@@ -192,8 +213,14 @@ impl Chronicle {
         let Some(seconds) = self.unsettled.remove(&id) else {
             return;
         };
+        self.move_seconds(&seconds, from, to);
+        self.unsettled.insert(id, seconds);
+    }
+
+    /// Moves what was counted in some seconds to somebody else.
+    pub(crate) fn move_seconds(&mut self, seconds: &[Second], from: Credit, to: Credit) {
         self.end_second();
-        for moved in &seconds {
+        for moved in seconds {
             let ends = [
                 (from.by_local, to.by_local, moved.by_local),
                 (from.by_remote, to.by_remote, moved.by_remote),
@@ -203,7 +230,24 @@ impl Chronicle {
                 self.each_tier(moved.at, to, |sum| *sum += counters);
             }
         }
-        self.unsettled.insert(id, seconds);
+    }
+
+    /// What is remembered of a flow.
+    pub(crate) fn remembered(&self, id: FlowId) -> Vec<Second> {
+        self.unsettled.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Forgets what was counted for a flow in some seconds: it is another one's.
+    pub(crate) fn forget(&mut self, id: FlowId, part: &[Second]) {
+        let Some(seconds) = self.unsettled.get_mut(&id) else {
+            return;
+        };
+        for gone in part {
+            if let Some(second) = seconds.iter_mut().find(|second| second.is_at(gone.at)) {
+                second.by_local = second.by_local.saturating_sub(gone.by_local);
+                second.by_remote = second.by_remote.saturating_sub(gone.by_remote);
+            }
+        }
     }
 
     /// The owners of a flow stay as they are.
@@ -228,12 +272,26 @@ impl Share {
 }
 
 /// What is counted of a packet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PacketOf {
     pub(crate) time: Duration,
     /// Whether the local end sent it.
     pub(crate) is_local: bool,
     pub(crate) counters: Counters,
+}
+
+impl PacketOf {
+    pub(crate) fn new(packet: &Packet, is_local: bool) -> Self {
+        Self {
+            time: packet.time,
+            is_local,
+            counters: Counters {
+                packets: 1,
+                bytes: packet.wire_len.into(),
+                payload_bytes: packet.payload_len.into(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

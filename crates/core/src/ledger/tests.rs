@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flowner_attribution::{Evidence, Match, Process, Verdict};
+use flowner_attribution::{Closed, Confirmed, Evidence, Match, Process, SocketId, Verdict};
 use flowner_flows::{Origin, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 
@@ -51,6 +51,22 @@ fn process(pid: u32, matched: Match) -> Ownership {
             namespace: None,
             socket: None,
         },
+    }
+}
+
+/// Answers all claims with the same.
+fn confirm(ledger: &mut Ledger, effects: &mut Vec<Effect>, answers: [Confirmed; 2]) {
+    let mut claims = Vec::new();
+    effects.retain_mut(|effect| match effect {
+        Effect::Confirm(claim) => {
+            claims.push(claim.clone());
+            false
+        }
+        _ => true,
+    });
+    for claim in claims {
+        let at = ledger.now();
+        ledger.confirmed(&claim, answers, at, effects);
     }
 }
 
@@ -290,6 +306,10 @@ enum Operation {
     Advance(u64),
     /// To one of the questions asked so far.
     Answer(usize, Ownership, bool),
+    /// What the confirmations from then on say.
+    Confirm([Confirmed; 2]),
+    /// The socket of that process was closed, at that second.
+    Closed(u32, u64),
 }
 
 fn any_packet() -> impl Strategy<Value = Packet> {
@@ -336,18 +356,47 @@ fn any_answer() -> impl Strategy<Value = Ownership> {
     ]);
     let reason = proptest::sample::select(Reason::ALL.to_vec());
     prop_oneof![
-        (1..5_u32, matched).prop_map(|(pid, matched)| process(pid, matched)),
+        (1..5_u32, matched, any::<bool>()).prop_map(|(pid, matched, is_late)| {
+            let mut answer = process(pid, matched);
+            answer.evidence.socket = SocketId::new(0, pid.into());
+            if is_late {
+                answer.evidence.observed_at += Duration::from_secs(3_600);
+            }
+            answer
+        }),
         reason.prop_map(|reason| Ownership::unknown(reason, UNIX_EPOCH, Source::Scripted)),
     ]
+}
+
+fn any_confirmed() -> impl Strategy<Value = Confirmed> {
+    prop_oneof![
+        Just(Confirmed::Same),
+        Just(Confirmed::Changed),
+        Just(Confirmed::Gone),
+        Just(Confirmed::Unknown),
+    ]
+}
+
+fn close(ledger: &mut Ledger, pid: u32, at: u64) {
+    let mut closed = Closed::default();
+    let at = UNIX_EPOCH + Duration::from_secs(at);
+    let socket = SocketId::new(0, pid.into());
+    closed.sockets.extend(socket.map(|socket| (socket, at)));
+    closed.is_incomplete = pid == 1;
+    ledger.sockets_closed(&closed);
 }
 
 fn any_operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         10 => any_packet().prop_map(Operation::Packet),
         1 => any::<u32>().prop_map(Operation::Undecodable),
-        1 => (0..1_000_u64).prop_map(Operation::Advance),
+        // Less than what is another time, of which nothing is remembered.
+        1 => (0..600_u64).prop_map(Operation::Advance),
         6 => (any::<usize>(), any_answer(), any::<bool>())
             .prop_map(|(place, answer, last)| Operation::Answer(place, answer, last)),
+        2 => (any_confirmed(), any_confirmed())
+            .prop_map(|(local, remote)| Operation::Confirm([local, remote])),
+        1 => (1..5_u32, 0..1_000_u64).prop_map(|(pid, at)| Operation::Closed(pid, at)),
     ]
 }
 
@@ -367,6 +416,7 @@ proptest! {
     ) {
         let mut ledger = ledger(flows, ended_flows, groups);
         let mut waiters = Vec::new();
+        let mut confirmed = [Confirmed::Same; 2];
         let mut decoded = Counters::default();
         let mut undecodable = Counters::default();
         for operation in operations {
@@ -385,14 +435,20 @@ proptest! {
                     undecodable += Counters { packets: 1, bytes: wire_len.into(), payload_bytes: 0 };
                 }
                 Operation::Advance(seconds) => {
-                    ledger.advance(Duration::from_secs(seconds), &mut effects);
+                    let now = Duration::from_secs(seconds);
+                    ledger.confirm_due(now, &mut effects);
+                    confirm(&mut ledger, &mut effects, confirmed);
+                    ledger.advance(now, &mut effects);
                 }
+                Operation::Confirm(answers) => confirmed = answers,
+                Operation::Closed(pid, at) => close(&mut ledger, pid, at),
                 Operation::Answer(place, answer, last) => {
                     if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
                         ledger.answer(waiter, answer, last, &mut effects);
                     }
                 }
             }
+            confirm(&mut ledger, &mut effects, confirmed);
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
             let (listed, retired) = (ledger.flows(), ledger.retired());
             let total = listed.iter().map(FlowRecord::total).sum::<Counters>();
@@ -420,6 +476,7 @@ proptest! {
     ) {
         let mut ledger = ledger(flows, ended_flows, 1_000);
         let mut waiters = Vec::new();
+        let mut confirmed = [Confirmed::Same; 2];
         for operation in operations {
             let mut effects = Vec::new();
             match operation {
@@ -428,8 +485,13 @@ proptest! {
                 }
                 Operation::Undecodable(_) => {}
                 Operation::Advance(seconds) => {
-                    ledger.advance(Duration::from_secs(seconds), &mut effects);
+                    let now = Duration::from_secs(seconds);
+                    ledger.confirm_due(now, &mut effects);
+                    confirm(&mut ledger, &mut effects, confirmed);
+                    ledger.advance(now, &mut effects);
                 }
+                Operation::Confirm(answers) => confirmed = answers,
+                Operation::Closed(pid, at) => close(&mut ledger, pid, at),
                 // Nobody is answered after the last answer.
                 Operation::Answer(place, answer, true) if !waiters.is_empty() => {
                     let waiter = waiters.swap_remove(place % waiters.len());
@@ -441,6 +503,7 @@ proptest! {
                     }
                 }
             }
+            confirm(&mut ledger, &mut effects, confirmed);
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
             let programs = programs(&ledger).into_iter();
             let mut programs: Vec<_> = programs

@@ -202,6 +202,7 @@ mod tests {
                 spotter: None,
                 guesses: config.reading.guess_local,
                 effects: Vec::new(),
+                next_due: None,
             },
             config,
             is_device: false,

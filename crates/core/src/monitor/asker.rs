@@ -1,6 +1,8 @@
 //! Who asks for owners: another one on each thread.
 
-use flowner_attribution::{Lookup, Ownership, Question, Service, Spotter, Waiter};
+use flowner_attribution::{Confirmed, Lookup, Ownership, Question, Service, Spotter, Waiter};
+
+use crate::ledger::Claim;
 
 /// What of the service a thread can use.
 pub(super) enum Asker<'a> {
@@ -38,6 +40,17 @@ impl<'a> Asker<'a> {
             }
             Self::Spotter(spotter) => spotter.packet_seen(waiter, tells),
         }
+    }
+
+    /// Whether the owners that a claim names are the same still, by end.
+    pub(super) fn confirm(&mut self, claim: &Claim) -> [Confirmed; 2] {
+        let Self::Spotter(spotter) = self else {
+            return [Confirmed::Unknown; 2];
+        };
+        claim.ends.each_ref().map(|end| match end {
+            Some((query, known)) => spotter.confirm(query, known, claim.since),
+            None => Confirmed::Unknown,
+        })
     }
 
     pub(super) fn ended(&mut self, waiter: Waiter) {

@@ -7,8 +7,8 @@ use flowner_attribution::Spotter;
 use flowner_capture::{Progress, RawPacket, decode};
 use flowner_flows::Packet;
 
-use super::Shared;
 use super::asker::Asker;
+use super::{Shared, now};
 use crate::config::{Moment, Reading};
 use crate::convert;
 use crate::guess;
@@ -138,6 +138,8 @@ pub(super) struct Counter {
     /// Whether it is yet to be guessed whose the packets are.
     pub(super) guesses: bool,
     pub(super) effects: Vec<Effect>,
+    /// Packet time at which flows are to be confirmed that were silent since.
+    pub(super) next_due: Option<Duration>,
 }
 
 impl Counter {
@@ -155,7 +157,11 @@ impl Counter {
     /// the last one belongs.
     pub(super) fn count(&mut self, batch: &mut Batch) -> Option<Belonging> {
         self.guess(&batch.seen);
+        let closed = self.spotter.as_mut().map(Spotter::closed);
         let mut ledger = self.shared.ledger();
+        if let Some(closed) = closed {
+            ledger.sockets_closed(&closed);
+        }
         let mut told = batch.told.drain(..).peekable();
         let mut newest = None;
         for (number, packet) in batch.seen.iter().enumerate() {
@@ -177,7 +183,19 @@ impl Counter {
             }
         }
         batch.seen.clear();
+        if self.next_due.is_some() {
+            let now = ledger.now();
+            ledger.confirm_due(now, &mut self.effects);
+        }
+        self.next_due = ledger.next_due();
         newest
+    }
+
+    /// Has flows confirmed that were silent for a moment.
+    pub(super) fn confirm_due(&mut self, now: Duration) {
+        let mut ledger = self.shared.ledger();
+        ledger.confirm_due(now, &mut self.effects);
+        self.next_due = ledger.next_due();
     }
 
     /// Guesses whose packets these are, the first of a file, if that is yet to be guessed.
@@ -219,7 +237,13 @@ impl Counter {
 
     /// How long a packet may be waited for, as far as that matters here.
     pub(super) fn patience(&self) -> Option<Duration> {
-        self.spotter.as_ref().and_then(Spotter::patience)
+        /// Shorter waits are not worth the call.
+        const LEAST: Duration = Duration::from_millis(1);
+        let due = self
+            .next_due
+            .map(|due| LEAST.max(due.saturating_sub(now())));
+        let put_off = self.spotter.as_ref().and_then(Spotter::patience);
+        [due, put_off].into_iter().flatten().min()
     }
 
     /// Tells how far the input was read.

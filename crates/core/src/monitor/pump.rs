@@ -85,7 +85,7 @@ impl Pump {
                     self.refresh_counters();
                 }
             }
-            Next::Idle if patience.is_some() => {}
+            Next::Idle if patience.is_some() => self.counter.confirm_due(now()),
             Next::Idle => {
                 self.counter.advance(now());
                 self.refresh_counters();

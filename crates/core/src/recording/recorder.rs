@@ -56,6 +56,8 @@ pub(crate) struct Belonging {
     pub(crate) flow: FlowId,
     /// Whether the initiator of the flow sent the packet.
     pub(crate) from_initiator: bool,
+    /// The number of the packet, in the order in which they were counted.
+    pub(crate) number: u64,
 }
 
 /// What the writing thread is to do next.

@@ -135,7 +135,7 @@ impl Holders {
         wanted: &Wanted,
         seen_since: Instant,
         scratch: &mut Scratch,
-        is_open: impl FnMut() -> bool,
+        mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let since = self.next_look();
         if !wanted.first_is_enough {
@@ -145,10 +145,11 @@ impl Holders {
         if !known.is_empty() {
             return known;
         }
-        self.look_at_likely(wanted, scratch, is_open);
+        self.look_at_likely(wanted, scratch, &mut is_open);
         let found = self.known(wanted.inode, since, scratch);
         self.note_winners(wanted);
-        if found.is_empty() {
+        // While the socket is there, somebody has it from whoever held it lately.
+        if found.is_empty() && !is_open() {
             return self.index().memory.lately(wanted.inode, seen_since);
         }
         found

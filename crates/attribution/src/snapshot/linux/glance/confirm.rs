@@ -11,6 +11,7 @@ use crate::query::{normalize, unscoped};
 use crate::snapshot::Confirmed;
 use crate::snapshot::linux::message::{DiagSocket, Which};
 use crate::snapshot::linux::purse::Purse;
+use crate::snapshot::linux::sockets;
 use crate::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
 
 /// What confirmations may take: so much at once, and one of so many parts of the time.
@@ -18,6 +19,9 @@ const PURSE: Duration = Duration::from_millis(10);
 const SHARE: u32 = 16;
 /// Sockets of which is remembered when their holders were confirmed.
 const MAX_HELD: usize = 4_096;
+
+/// Processes whose descriptors are read to find a connection that one of them accepted.
+const MAX_READ: usize = 2;
 
 /// What confirmations have of their own.
 #[derive(Debug)]
@@ -56,17 +60,23 @@ impl LinuxGlance {
         since: SystemTime,
     ) -> Confirmed {
         let began = Instant::now();
-        let (Some(socket), Some(remote)) = (known.evidence.socket, query.remote()) else {
-            return Confirmed::Unknown;
-        };
         // A listener is not the socket of the connection that it was named for.
         let is_listener =
             query.protocol() == Protocol::Tcp && known.evidence.matched != Some(Match::FiveTuple);
-        let is_here = socket.namespace == 0 && known.evidence.namespace.is_none();
-        if is_listener || !is_here || !self.confirmer.purse.has_any(began) {
+        let socket = known.evidence.socket;
+        let is_here =
+            known.evidence.namespace.is_none() && socket.is_none_or(|socket| socket.namespace == 0);
+        let Some(remote) = query.remote().filter(|_| is_here) else {
+            return Confirmed::Unknown;
+        };
+        if !self.confirmer.purse.has_any(began) {
             return Confirmed::Unknown;
         }
-        let confirmed = self.confirm_socket(query, remote, (socket, known), since);
+        let confirmed = match socket {
+            _ if is_listener => self.confirm_accepted(query, remote, known),
+            Some(socket) => self.confirm_socket(query, remote, (socket, known), since),
+            None => return Confirmed::Unknown,
+        };
         self.confirmer.purse.spend(began.elapsed());
         confirmed.unwrap_or_else(|error| {
             tracing::debug!(%error, "a socket could not be confirmed");
@@ -116,7 +126,7 @@ impl LinuxGlance {
                 self.sockets.list(protocol, port, &mut listed)?;
                 match listed.into_iter().find(is_it) {
                     Some(found) => found,
-                    None => return Ok(Confirmed::Changed),
+                    None => return Ok(Confirmed::Gone),
                 }
             }
         };
@@ -129,6 +139,46 @@ impl LinuxGlance {
             return Ok(Confirmed::Same);
         }
         Ok(Confirmed::Changed)
+    }
+
+    /// As [`confirm_socket`](Self::confirm_socket), of a connection for which the holders of a
+    /// listener were named: whether one of them has it.
+    fn confirm_accepted(
+        &mut self,
+        query: &SocketQuery,
+        remote: SocketAddr,
+        known: &Ownership,
+    ) -> io::Result<Confirmed> {
+        let device = query.device().unwrap_or_default();
+        let (protocol, local) = (query.protocol(), query.local());
+        let found = self.sockets.exact_on(device, protocol, local, remote)?;
+        let is_it = |found: &DiagSocket| found.remote.map(normalize) == Some(remote);
+        let Some(found) = found.filter(is_it) else {
+            return Ok(Confirmed::Unknown);
+        };
+        let named = known.verdict.processes();
+        // Nobody can have it before it is accepted, and nobody else after it was closed.
+        let inode = found.inode;
+        let is_theirs = inode == 0 || self.holders.is_known_with_any(named, inode);
+        if is_theirs {
+            return Ok(Confirmed::Same);
+        }
+        // Among many who may have it, it is looked for as it was at first.
+        let found = self.look(query, true, sockets::accepted);
+        let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
+        let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
+        Ok(match holders {
+            [] if self.does_any_hold(named, inode) => Confirmed::Same,
+            [] => Confirmed::Unknown,
+            _ if holders.iter().any(is_named) => Confirmed::Same,
+            _ => Confirmed::Changed,
+        })
+    }
+
+    /// Whether one of a few processes holds a socket: all descriptors of each are looked at.
+    fn does_any_hold(&mut self, named: &[Arc<Process>], inode: u32) -> bool {
+        let mut few = named.iter().take(MAX_READ);
+        few.any(|it| self.holders.still_holds(it, inode, &mut self.scratch))
     }
 
     /// Whether all who were named for a socket hold the one with this inode.
@@ -231,7 +281,7 @@ mod tests {
         // Another one of the same process in its place.
         let local = query.local();
         drop(moved);
-        check(&mut *glance, query, &told, Confirmed::Changed);
+        check(&mut *glance, query, &told, Confirmed::Gone);
         let _again = UdpSocket::bind(local).unwrap();
         check(&mut *glance, query, &told, Confirmed::Same);
     }
@@ -279,13 +329,30 @@ mod tests {
     }
 
     #[test]
+    fn who_listens_may_have_passed_on_what_was_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        let client = TcpStream::connect(here).unwrap();
+        let query = SocketQuery::tcp(here, client.local_addr().unwrap());
+        let (mut glance, told) = glance_at(query);
+        assert_eq!(told.evidence.matched, Some(Match::LocalEndpoint));
+        check(&mut *glance, query, &told, Confirmed::Same);
+        let (stream, _) = listener.accept().unwrap();
+        check(&mut *glance, query, &told, Confirmed::Same);
+        let child = holder(stream, "read line; exec cat");
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        end(child);
+        check(&mut *glance, query, &told, Confirmed::Same);
+    }
+
+    #[test]
     fn one_that_is_not_found_by_its_ends_is_confirmed() {
         let group = UdpSocket::bind("224.0.0.77:0").unwrap();
         let query = SocketQuery::udp(group.local_addr().unwrap(), nobody());
         let (mut glance, told) = glance_at(query);
         check(&mut *glance, query, &told, Confirmed::Same);
         drop(group);
-        check(&mut *glance, query, &told, Confirmed::Changed);
+        check(&mut *glance, query, &told, Confirmed::Gone);
     }
 
     #[test]

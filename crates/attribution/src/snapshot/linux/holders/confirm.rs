@@ -1,5 +1,7 @@
 //! Whether a process that was named for a socket still holds it.
 
+use std::sync::Arc;
+
 use super::Holders;
 use crate::Process;
 use crate::snapshot::linux::proc::{Part, Scratch};
@@ -21,6 +23,22 @@ impl Holders {
         self.scan(pid, Part::End, scratch).is_ok()
             && self.is_where_known(pid, inode, since)
             && self.is_still(process)
+    }
+
+    /// Whether a socket is where it is known to be, with one of some processes.
+    pub(in crate::snapshot::linux) fn is_known_with_any(
+        &self,
+        named: &[Arc<Process>],
+        inode: u32,
+    ) -> bool {
+        let holders = self.index().holders(inode);
+        let mut held = holders
+            .iter()
+            .filter(|holder| self.is_as_known(holder.pid) && self.is_seen(inode, holder, u64::MAX));
+        held.any(|holder| {
+            let mut named = named.iter().filter(|named| named.pid == holder.pid);
+            named.any(|named| self.is_still(named))
+        })
     }
 
     /// Whether it is the process that was looked at last under this id, and executes the same.

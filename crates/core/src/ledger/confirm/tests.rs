@@ -1,0 +1,450 @@
+//! Flows whose sockets change hands.
+
+use std::sync::Arc;
+
+use flowner_attribution::{Evidence, Match, Process, Verdict, Waiter};
+use flowner_flows::{Origin, TcpFlags};
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::Limits;
+use crate::filter::Filter;
+use crate::ledger::Asked;
+use crate::record::FlowRecord;
+use crate::recording::Belonging;
+
+const HERE: &str = "10.0.0.1:40000";
+const THERE: &str = "10.9.9.9:53";
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn ledger() -> Ledger {
+    let limits = Limits {
+        flows: 100,
+        ended_flows: 10_000,
+        groups: 100,
+        events: 0,
+    };
+    let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
+    Ledger::new(&limits, Some(local), Asked::Own, true)
+}
+
+fn packet(time: Duration, is_local: bool) -> Packet {
+    let (source, destination) = if is_local {
+        (HERE, THERE)
+    } else {
+        (THERE, HERE)
+    };
+    Packet {
+        time,
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        protocol: Protocol::UDP,
+        wire_len: 100,
+        payload_len: 60,
+        tcp: None,
+        fragment: None,
+        origin: Origin::Unknown,
+        device: None,
+    }
+}
+
+/// A process that holds a socket, seen then.
+fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
+    Ownership {
+        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        evidence: Evidence {
+            matched: Some(Match::LocalEndpoint),
+            observed_at: wall_clock(observed),
+            source: Source::Scripted,
+            namespace: None,
+            socket: SocketId::new(0, socket),
+        },
+    }
+}
+
+fn closed(socket: u64, at: Duration) -> Closed {
+    let mut closed = Closed::default();
+    let socket = SocketId::new(0, socket).unwrap();
+    closed.sockets.push((socket, wall_clock(at)));
+    closed
+}
+
+/// Books with what is asked of them since it was looked at last.
+struct Books {
+    ledger: Ledger,
+    effects: Vec<Effect>,
+}
+
+impl Books {
+    fn new() -> Self {
+        Self {
+            ledger: ledger(),
+            effects: Vec::new(),
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet) -> Belonging {
+        self.ledger.packet(packet, &mut self.effects)
+    }
+
+    fn asked(&mut self) -> Option<Waiter> {
+        let asked = |effect: &Effect| match effect {
+            Effect::Ask(waiter, _) => Some(*waiter),
+            _ => None,
+        };
+        let asked = self.effects.iter().find_map(asked);
+        self.effects
+            .retain(|effect| !matches!(effect, Effect::Ask(..)));
+        asked
+    }
+
+    fn claims(&mut self) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        for effect in self.effects.drain(..) {
+            if let Effect::Confirm(claim) = effect {
+                claims.push(*claim);
+            }
+        }
+        claims
+    }
+
+    fn answer(&mut self, waiter: Waiter, ownership: Ownership) {
+        self.ledger
+            .answer(waiter, ownership, true, &mut self.effects);
+    }
+
+    /// Answers what is asked with the newest packet.
+    fn confirm(&mut self, answer: Confirmed) -> usize {
+        let claims = self.claims();
+        for claim in &claims {
+            let answers = [answer, Confirmed::Unknown];
+            let at = self.ledger.now();
+            self.ledger.confirmed(claim, answers, at, &mut self.effects);
+        }
+        claims.len()
+    }
+
+    /// Who the flows are said to be of, and their packets, in the order of opening.
+    fn flows(&self) -> Vec<(String, u64)> {
+        let mut flows = self.ledger.flows();
+        flows.sort_by_key(|flow| flow.id);
+        let owner = |flow: &FlowRecord| {
+            let owner = flow.owner.as_ref();
+            owner.map_or_else(String::new, |owner| owner.verdict.to_string())
+        };
+        let told = flows.iter().map(|flow| (owner(flow), flow.total().packets));
+        told.collect()
+    }
+
+    #[track_caller]
+    fn check(&self, expected: &[(&str, u64)]) {
+        let expected = expected
+            .iter()
+            .map(|(who, count)| ((*who).to_owned(), *count));
+        assert_eq!(self.flows(), expected.collect::<Vec<_>>());
+    }
+}
+
+const CHANGED: &str = "the owner changed about then";
+
+/// Three packets of process 1, the last of them not confirmed.
+fn begun() -> Books {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    // After a silence it is asked again.
+    books.packet(&packet(ms(1_020), true));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&packet(ms(1_021), false));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books
+}
+
+#[test]
+fn what_is_uncertain_belongs_to_neither() {
+    let mut books = begun();
+    books.packet(&packet(ms(1_040), true));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[("p1 (1)", 2), (CHANGED, 2)]);
+    // What comes then is asked about anew, of the same connection.
+    books.packet(&packet(ms(1_041), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(2, 2, ms(1_041)));
+    books.check(&[("p1 (1)", 2), (CHANGED, 2), ("p2 (2)", 1)]);
+}
+
+#[test]
+fn what_came_after_the_socket_was_closed_is_the_next_ones() {
+    for answer in [Confirmed::Changed, Confirmed::Gone, Confirmed::Unknown] {
+        let mut books = begun();
+        books.ledger.sockets_closed(&closed(1, ms(1_030)));
+        books.packet(&packet(ms(1_031), true));
+        let waiter = {
+            assert_eq!(books.confirm(answer), 1, "without a silence");
+            books.asked().unwrap()
+        };
+        books.answer(waiter, owner(2, 2, ms(1_031)));
+        books.check(&[("p1 (1)", 2), (CHANGED, 1), ("p2 (2)", 1)]);
+    }
+    // One that was sent before it was closed may be of either.
+    let mut books = begun();
+    books.ledger.sockets_closed(&closed(1, ms(1_050)));
+    books.packet(&packet(ms(1_040), true));
+    assert_eq!(books.confirm(Confirmed::Gone), 1);
+    books.check(&[("p1 (1)", 4)]);
+    books.packet(&packet(ms(1_060), true));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[("p1 (1)", 2), (CHANGED, 2), ("", 1)]);
+}
+
+#[test]
+fn a_flow_that_falls_silent_is_confirmed_without_a_packet() {
+    let mut books = begun();
+    assert_eq!(books.ledger.next_due(), Some(ms(1_031)));
+    books.ledger.confirm_due(ms(1_030), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.ledger.confirm_due(ms(1_031), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    assert_eq!(books.ledger.next_due(), None);
+    books.packet(&packet(ms(1_040), true));
+    books.confirm(Confirmed::Changed);
+    books.check(&[("p1 (1)", 3), (CHANGED, 1)]);
+}
+
+#[test]
+fn without_time_nothing_is_confirmed_and_nothing_taken_back() {
+    let mut books = begun();
+    for time in [1_040, 1_060, 1_080] {
+        books.packet(&packet(ms(time), true));
+        assert_eq!(books.confirm(Confirmed::Unknown), 1);
+    }
+    books.check(&[("p1 (1)", 6)]);
+    books.packet(&packet(ms(1_100), true));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&packet(ms(1_120), true));
+    books.confirm(Confirmed::Changed);
+    books.check(&[("p1 (1)", 7), (CHANGED, 1)]);
+}
+
+#[test]
+fn what_came_while_somebody_looked_is_uncertain() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.packet(&packet(ms(1_005), true));
+    books.answer(waiter, owner(1, 1, ms(1_002)));
+    books.packet(&packet(ms(1_006), true));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[(CHANGED, 3)]);
+    // A late answer for that question does not make it somebody's.
+    books.answer(waiter, owner(1, 1, ms(1_002)));
+    books.check(&[(CHANGED, 3)]);
+}
+
+#[test]
+fn a_later_answer_about_another_socket_takes_nothing() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    let first = owner(1, 1, ms(1_000));
+    books
+        .ledger
+        .answer(waiter, first, false, &mut books.effects);
+    let mut second = owner(2, 2, ms(1_100));
+    second.evidence.matched = Some(Match::FiveTuple);
+    books.answer(waiter, second);
+    books.check(&[("p1 (1)", 1)]);
+}
+
+#[test]
+fn a_connection_changes_hands_and_goes_on() {
+    let mut books = Books::new();
+    let tcp = |time, flags, sequence| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence }),
+        ..packet(ms(time), true)
+    };
+    books.packet(&tcp(1_000, TcpFlags::SYN, 1));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&tcp(1_200, TcpFlags::ACK, 2));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.packet(&tcp(1_201, TcpFlags::ACK, 2));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(2, 1, ms(1_201)));
+    books.check(&[("p1 (1)", 1), (CHANGED, 1), ("p2 (2)", 1)]);
+    // It is no other connection.
+    let flows = books.ledger.flows();
+    let last = flows.iter().find(|flow| flow.ended.is_none()).unwrap();
+    assert_eq!(last.state, flowner_flows::State::Established);
+}
+
+/// What happens in a world with one socket's ends, and whoever has it.
+#[derive(Debug, Clone)]
+enum Step {
+    /// So much later a packet is sent, or received.
+    Packet(u64, bool),
+    /// The socket is closed, and another process binds its ends; whether the closing is told,
+    /// and how much later.
+    Reuse(Option<u64>),
+    /// Another process gets the socket, and the first one closes its own.
+    Pass,
+    /// So many packets are sent, and the socket is passed on, before they are looked at.
+    Late(u64),
+    /// Time passes without a packet.
+    Silence(u64),
+    /// From now on there is time for confirmations, or not.
+    Budget(bool),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (prop_oneof![0..3_u64, 5..30_u64, 90..300_u64], any::<bool>())
+            .prop_map(|(after, is_local)| Step::Packet(after, is_local)),
+        2 => proptest::option::of(0..20_u64).prop_map(Step::Reuse),
+        2 => Just(Step::Pass),
+        2 => (1..5_u64).prop_map(Step::Late),
+        2 => (0..200_u64).prop_map(Step::Silence),
+        1 => any::<bool>().prop_map(Step::Budget),
+    ]
+}
+
+/// Who has the socket, and what the books were told.
+struct World {
+    books: Books,
+    now: Duration,
+    holder: u32,
+    /// Who had it when the newest packet was sent.
+    sender: u32,
+    socket: u64,
+    has_budget: bool,
+    /// Each packet, and who sent it.
+    sent: Vec<(Belonging, u32)>,
+}
+
+impl World {
+    /// What is found out about claims now.
+    fn confirm(&mut self) {
+        for claim in self.books.claims() {
+            let (_, known) = claim.ends[0].clone().expect("it was named");
+            let answer = match known.verdict.processes() {
+                _ if !self.has_budget => Confirmed::Unknown,
+                [process] if process.pid == self.holder => Confirmed::Same,
+                _ => Confirmed::Changed,
+            };
+            let answers = [answer, Confirmed::Unknown];
+            let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+            ledger.confirmed(&claim, answers, self.now, effects);
+        }
+    }
+
+    /// Whoever sends the first packet of a flow is found at once.
+    fn answer(&mut self) {
+        while let Some(waiter) = self.books.asked() {
+            let found = owner(self.sender, self.socket, self.now);
+            self.books.answer(waiter, found);
+        }
+    }
+
+    fn hand_over(&mut self) {
+        self.holder += 1;
+    }
+
+    fn step(&mut self, step: &Step, next: Option<&Step>) {
+        match step {
+            Step::Packet(after, is_local) => {
+                self.now += ms(*after);
+                let packet = packet(self.now, *is_local);
+                let belonging = self.books.packet(&packet);
+                self.sent.push((belonging, self.holder));
+                self.sender = self.holder;
+                self.answer();
+                // The socket may change hands before the packet is looked at.
+                if matches!(next, Some(Step::Pass)) {
+                    self.hand_over();
+                }
+                self.confirm();
+                self.answer();
+            }
+            Step::Reuse(told) => {
+                let old = self.socket;
+                self.socket += 1;
+                self.hand_over();
+                if let Some(after) = told {
+                    let closed = closed(old, self.now + ms(*after));
+                    self.books.ledger.sockets_closed(&closed);
+                }
+            }
+            Step::Pass => self.hand_over(),
+            Step::Late(count) => {
+                let times: Vec<_> = (0..*count).map(|place| self.now + ms(place)).collect();
+                self.now += ms(*count);
+                self.sender = self.holder;
+                self.hand_over();
+                for time in times {
+                    let belonging = self.books.packet(&packet(time, true));
+                    self.sent.push((belonging, self.sender));
+                    self.answer();
+                    self.confirm();
+                    self.answer();
+                }
+            }
+            Step::Silence(after) => {
+                self.now += ms(*after);
+                let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+                ledger.confirm_due(self.now, effects);
+                self.confirm();
+            }
+            Step::Budget(has) => self.has_budget = *has,
+        }
+    }
+}
+
+proptest! {
+    /// Whenever sockets change hands, and however little time there is to find out: no packet
+    /// is ever said to be of somebody who did not have the socket when it was sent, and none is
+    /// lost.
+    #[test]
+    fn nobody_gets_what_is_not_theirs(steps in proptest::collection::vec(any_step(), 1..80)) {
+        let mut world = World {
+            books: Books::new(),
+            now: ms(1_000),
+            holder: 1,
+            sender: 1,
+            socket: 1,
+            has_budget: true,
+            sent: Vec::new(),
+        };
+        let everything = Filter::parse("").unwrap();
+        for (place, step) in steps.iter().enumerate() {
+            world.step(step, steps.get(place + 1));
+        }
+        let flows = world.books.ledger.flows();
+        let total: u64 = flows.iter().map(|flow| flow.total().packets).sum();
+        prop_assert_eq!(total, world.sent.len() as u64);
+        // A flow that is open may still turn out to have changed; what is certain does not.
+        for (belonging, sender) in &world.sent {
+            let known = world.books.ledger.known(*belonging, &everything).expect("it is listed");
+            let ends = known.owners.iter().flatten();
+            let named = ends.flat_map(|owner| owner.ownership.verdict.processes());
+            for process in named {
+                let is_open = !known.is_settled;
+                prop_assert!(is_open || process.pid == *sender, "{belonging:?} of {sender}");
+            }
+        }
+        // What packets tell and what flows tell is the same.
+        let mut by_flow = std::collections::HashMap::new();
+        for (belonging, _) in &world.sent {
+            let id = world.books.ledger.flow_with(*belonging).expect("it is listed").0.id();
+            *by_flow.entry(id).or_insert(0_u64) += 1;
+        }
+        for flow in &flows {
+            prop_assert_eq!(by_flow.get(&flow.id).copied(), Some(flow.total().packets));
+        }
+    }
+}

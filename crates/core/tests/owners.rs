@@ -1,0 +1,209 @@
+//! Whose the bytes are when sockets change hands, compared with what the processes say they
+//! sent. Linux only: real processes, in a network namespace of their own.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use flowner_core::flows::Protocol;
+use flowner_core::{Config, FlowRecord, Input, Monitor, Report};
+
+/// What the inner test is told to do.
+const ACT: &str = "FLOWNER_TEST_ACT";
+
+/// Runs an act in a network namespace of its own, with a monitor there.
+fn check(act: &str) {
+    let mut command = Command::new("unshare");
+    command.arg("--net").arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "inner", "--ignored", "--nocapture"]);
+    let Ok(output) = command.env(ACT, act).output() else {
+        eprintln!("SKIPPED: unshare(1) is missing");
+        return;
+    };
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    if errors.contains("unshare failed") {
+        eprintln!("SKIPPED: no privilege to make a network namespace");
+        return;
+    }
+    for line in errors.lines().filter(|line| line.contains("SKIPPED")) {
+        eprintln!("{line}");
+    }
+    assert!(output.status.success(), "{act}:\n{told}\n{errors}");
+    eprintln!(
+        "{act}: {}",
+        told.lines()
+            .find(|line| line.contains("named"))
+            .unwrap_or(&told)
+    );
+}
+
+/// Bytes by who is said to have sent them: a pid, or the name of a program.
+type Sent = HashMap<String, u64>;
+
+#[test]
+#[ignore = "is run by the other tests, in a network namespace of its own"]
+fn inner() {
+    let act = std::env::var(ACT).expect("only the other tests run this");
+    let words: Vec<&str> = act.split_whitespace().collect();
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status();
+    if !up.is_ok_and(|up| up.success()) {
+        eprintln!("SKIPPED: ip(8) is missing");
+        return;
+    }
+    serve();
+    let config = Config {
+        input: Input::Device("lo".to_owned()),
+        ..Config::default()
+    };
+    let monitor = Monitor::start(&config).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/owners/actors.py");
+    let Ok(output) = Command::new("python3").arg(script).args(&words).output() else {
+        eprintln!("SKIPPED: python3 is missing");
+        return;
+    };
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{lines}");
+    let mut sent = Sent::new();
+    for line in lines.lines().filter_map(|line| line.strip_prefix("sent ")) {
+        let (who, bytes) = line.split_once(' ').unwrap();
+        *sent.entry(who.to_owned()).or_default() += bytes.parse::<u64>().unwrap();
+    }
+    let all = sent.values().sum();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while counted(&monitor.report()) < all {
+        assert!(Instant::now() < deadline, "not everything was seen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let report = monitor.stop();
+    assert_eq!(counted(&report), all, "every byte once");
+    compare(&report, &sent);
+}
+
+/// Takes what comes and answers nothing: then all that is counted is what the others sent.
+fn serve() {
+    let socket = UdpSocket::bind("127.0.0.1:7100").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:7100").unwrap();
+    std::thread::spawn(move || while socket.recv(&mut [0; 2_000]).is_ok() {});
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _read = stream.unwrap().read_to_end(&mut Vec::new());
+        }
+    });
+}
+
+/// Payload of either end, but for what the kernel answers.
+fn counted(report: &Report) -> u64 {
+    let of_ours = report
+        .flows
+        .iter()
+        .filter(|flow| flow.protocol != Protocol::ICMP);
+    of_ours.map(|flow| flow.total().payload_bytes).sum()
+}
+
+fn compare(report: &Report, sent: &Sent) {
+    let mut named = Sent::new();
+    for flow in &report.flows {
+        let ends = [
+            (&flow.owner, flow.sent.payload_bytes),
+            (&flow.remote_owner, flow.received.payload_bytes),
+        ];
+        for (owner, bytes) in ends {
+            let processes = owner.iter().flat_map(|owner| owner.verdict.processes());
+            let mut processes = processes.filter(|_| bytes > 0);
+            if let (Some(process), None) = (processes.next(), processes.next()) {
+                let pid = process.pid.to_string();
+                let is_perl = process.name == "perl";
+                let who = if is_perl { "perl".to_owned() } else { pid };
+                *named.entry(who).or_default() += bytes;
+            }
+        }
+    }
+    let told: Vec<String> = report.flows.iter().take(20).map(described).collect();
+    let told = told.join("\n");
+    for (who, bytes) in &named {
+        let true_bytes = sent.get(who).copied().unwrap_or_default();
+        assert!(
+            *bytes <= true_bytes,
+            "{who}: {bytes} of {true_bytes}\n{told}"
+        );
+    }
+    let (named, all): (u64, u64) = (named.values().sum(), sent.values().sum());
+    println!("named {named} of {all} bytes");
+    // Else it says nothing that nothing is wrong.
+    assert!(named * 10 >= all * 7, "{named} of {all}\n{told}");
+}
+
+fn described(flow: &FlowRecord) -> String {
+    let owner = |owner: &Option<flowner_core::attribution::Ownership>| {
+        owner.as_ref().map_or_else(String::new, |owner| {
+            let (matched, socket) = (owner.evidence.matched, owner.evidence.socket);
+            format!("{} {matched:?} {socket:?}", owner.verdict)
+        })
+    };
+    format!(
+        "{} {} -> {}: {} and {} bytes, {:?}, {} | {}",
+        flow.id,
+        flow.local,
+        flow.remote,
+        flow.sent.payload_bytes,
+        flow.received.payload_bytes,
+        flow.ended,
+        owner(&flow.owner),
+        owner(&flow.remote_owner)
+    )
+}
+
+#[test]
+fn a_udp_port_is_used_again() {
+    for (gap, pause) in [(0.05, 0.02), (2.0, 0.02), (0.0, 0.02), (0.0, 0.002)] {
+        check(&format!("reuse udp {gap} {pause}"));
+    }
+    if std::env::var_os("FLOWNER_TEST_LONG").is_some() {
+        for gap in [25, 65] {
+            check(&format!("reuse udp {gap} 0.02"));
+        }
+    }
+}
+
+#[test]
+fn a_descriptor_is_passed_on() {
+    for kind in ["udp", "tcp"] {
+        check(&format!("passing {kind} 0 0.02"));
+    }
+}
+
+#[test]
+fn another_program_is_executed() {
+    for kind in ["udp", "tcp"] {
+        check(&format!("executing {kind} 0 0.02"));
+    }
+}
+
+#[test]
+fn a_child_keeps_the_socket() {
+    for kind in ["udp", "tcp"] {
+        check(&format!("leaving {kind} 0 0.02"));
+    }
+}
+
+#[test]
+fn a_server_starts_a_process_for_a_connection() {
+    check("forking tcp 0 0.02");
+}
+
+#[test]
+fn one_socket_has_many_peers() {
+    check("many udp 0 0.2");
+}

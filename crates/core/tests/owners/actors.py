@@ -1,0 +1,197 @@
+"""Processes that hand sockets on, in the ways there are. Each says what it sent."""
+
+import array
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import time
+
+SERVER = ("127.0.0.1", 7100)
+LIBC = ctypes.CDLL(None)
+
+
+def is_called(name):
+    LIBC.prctl(15, name.encode(), 0, 0, 0)
+
+
+def said(count, size):
+    """To be read by the test: who sent how much."""
+    print(f"sent {os.getpid()} {count * size}", flush=True)
+
+
+def process(name, run):
+    """Starts a process that does something and exits at once."""
+    pid = os.fork()
+    if pid == 0:
+        is_called(name)
+        run()
+        os._exit(0)
+    return pid
+
+
+def sends(s, count, size, pause):
+    for _ in range(count):
+        s.send(b"x" * size)
+        time.sleep(pause)
+    said(count, size)
+
+
+def udp(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", port))
+    s.connect(SERVER)
+    return s
+
+
+def connection(kind):
+    if kind == "udp":
+        return udp(7200)
+    s = socket.create_connection(SERVER)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return s
+
+
+def reuse(kind, gap, pause):
+    """Two processes, one after the other, from the same port; the first one is there when the
+    other one starts, and closes."""
+    go, gone = os.pipe(), os.pipe()
+
+    def first():
+        s = udp(7200)
+        sends(s, 5, 100, pause)
+        s.close()
+        os.write(go[1], b"x")
+        os.read(gone[0], 1)
+
+    def second():
+        os.read(go[0], 1)
+        time.sleep(gap)
+        sends(udp(7200), 40, 1000, pause)
+        time.sleep(0.3)
+
+    second = process("second", second)
+    first = process("first", first)
+    os.waitpid(second, 0)
+    os.write(gone[1], b"x")
+    os.waitpid(first, 0)
+
+
+def passing(kind, pause):
+    """A descriptor is sent to a process that was there before; the sender closes its own."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def second():
+        _, data, _, _ = theirs.recvmsg(1, socket.CMSG_SPACE(4))
+        number = array.array("i", data[0][2])[0]
+        s = socket.socket(fileno=number)
+        sends(s, 40, 1000, pause)
+        time.sleep(0.3)
+
+    def first():
+        s = connection(kind)
+        sends(s, 5, 100, pause)
+        right = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))
+        ours.sendmsg([b"x"], [right])
+        s.close()
+        time.sleep(40 * pause + 0.5)
+
+    second = process("second", second)
+    time.sleep(0.1)
+    first = process("first", first)
+    os.waitpid(first, 0)
+    os.waitpid(second, 0)
+
+
+def executing(kind, pause):
+    """A process executes another program, which goes on with the socket."""
+
+    def first():
+        s = connection(kind)
+        sends(s, 5, 100, pause)
+        os.dup2(s.fileno(), 3)
+        os.set_inheritable(3, True)
+        script = """
+            open(my $s, ">&=", 3);
+            for (1..40) { syswrite($s, "x" x 1000); select(undef, undef, undef, $ARGV[0]); }
+            select(undef, undef, undef, 0.3);
+        """
+        # By the name of the program, as it is the same process.
+        print("sent perl 40000", flush=True)
+        os.execv("/usr/bin/perl", ["perl", "-e", script, str(pause)])
+
+    os.waitpid(process("first", first), 0)
+
+
+def leaving(kind, pause):
+    """A process exits while its child keeps the socket."""
+
+    def first():
+        s = connection(kind)
+        sends(s, 5, 100, pause)
+
+        def second():
+            sends(s, 40, 1000, pause)
+            time.sleep(0.3)
+
+        process("second", second)
+
+    os.waitpid(process("first", first), 0)
+    time.sleep(40 * pause + 0.6)
+
+
+def forking(kind, pause):
+    """A server accepts, starts a process for the connection, and closes its own descriptor."""
+    listener = socket.create_server(("127.0.0.1", 7101))
+    hears = os.pipe()
+
+    def server():
+        os.write(hears[1], b"x")
+        s, _ = listener.accept()
+        sends(s, 5, 100, pause)
+
+        def second():
+            sends(s, 40, 1000, pause)
+            time.sleep(0.3)
+
+        process("second", second)
+        s.close()
+        time.sleep(40 * pause + 0.5)
+
+    server = process("first", server)
+    listener.close()
+    os.read(hears[0], 1)
+    s = socket.create_connection(("127.0.0.1", 7101))
+    while s.recv(65536):
+        pass
+    os.waitpid(server, 0)
+
+
+def many(kind, pause):
+    """One socket, many peers."""
+
+    def talks(size):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind(("127.0.0.1", 7200))
+        for _ in range(5):
+            for peer in range(200):
+                s.sendto(b"x" * size, ("127.0.0.1", 20000 + peer))
+            time.sleep(pause)
+        said(1000, size)
+        time.sleep(0.3)
+
+    os.waitpid(process("first", lambda: talks(100)), 0)
+    os.waitpid(process("second", lambda: talks(1000)), 0)
+
+
+ACTS = {
+    "reuse": lambda kind, gap, pause: reuse(kind, gap, pause),
+    "passing": lambda kind, gap, pause: passing(kind, pause),
+    "executing": lambda kind, gap, pause: executing(kind, pause),
+    "leaving": lambda kind, gap, pause: leaving(kind, pause),
+    "forking": lambda kind, gap, pause: forking(kind, pause),
+    "many": lambda kind, gap, pause: many(kind, pause),
+}
+
+ACTS[sys.argv[1]](sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))
