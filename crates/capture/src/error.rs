@@ -49,6 +49,13 @@ pub enum Error {
         /// What libpcap says.
         message: String,
     },
+    /// The file ends inside a packet or header, because somebody writes it: it is longer than
+    /// when it was opened. All whole packets that were there were given.
+    #[error("{input} is being written while it is read; the packets that are whole were read")]
+    Growing {
+        /// The file.
+        input: String,
+    },
     /// The input holds what no capture file can, or what libpcap cannot read. All
     /// packets before it were given.
     #[error("{input} cannot be read on: {message}; the packets before that are complete")]

@@ -97,6 +97,7 @@ mod source;
 mod statistics;
 #[cfg(feature = "pcap")]
 mod stopper;
+mod up;
 #[cfg(feature = "pcap")]
 mod version;
 #[cfg(feature = "pcap")]
@@ -108,6 +109,7 @@ pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
 pub use link_type::LinkType;
 pub use packet_origin::PacketOrigin;
 pub use shell::shell_word;
+pub use up::is_up;
 
 #[cfg(feature = "pcap")]
 pub use address_changes::AddressChanges;

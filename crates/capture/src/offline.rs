@@ -22,8 +22,10 @@ pub(crate) struct Offline {
     /// Of the first interface whose frames can be decoded.
     link_type: LinkType,
     filters: Option<Filters>,
-    /// Its size, where it has one.
+    /// Its size when it was opened, where it has one.
     len: Option<u64>,
+    /// The same file, to be asked whether it has grown since.
+    file: Option<File>,
     stopper: Stopper,
 }
 
@@ -33,7 +35,12 @@ impl Offline {
         let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
         // A pipe has no size.
         let len = metadata.is_file().then_some(metadata.len());
-        Self::new(path.display().to_string(), Box::new(file), filter, len)
+        let again = file.try_clone().ok();
+        let this = Self::new(path.display().to_string(), Box::new(file), filter, len)?;
+        Ok(Self {
+            file: again,
+            ..this
+        })
     }
 
     pub(crate) fn stdin(filter: Option<&str>) -> Result<Self, Error> {
@@ -60,6 +67,7 @@ impl Offline {
             link_type,
             filters: filters.transpose()?,
             len,
+            file: None,
             stopper: Stopper::new(None),
         })
     }
@@ -101,6 +109,11 @@ impl Offline {
         };
         match (packet, failed) {
             (_, Some(error)) => Err(error),
+            (Err(ReadError::Truncated(_)), None) if has_grown(self.file.as_ref(), self.len) => {
+                Err(Error::Growing {
+                    input: self.input.clone(),
+                })
+            }
             (Err(error), None) => Err(classify(&self.input, error)),
             (Ok(None), None) => Ok(Next::End),
             (Ok(Some(packet)), None) => Ok(Next::Packet(RawPacket {
@@ -121,6 +134,12 @@ impl Offline {
             total: self.len?,
         })
     }
+}
+
+/// Whether a file is longer than it was.
+fn has_grown(file: Option<&File>, len: Option<u64>) -> bool {
+    let now = file.and_then(|file| file.metadata().ok());
+    now.zip(len).is_some_and(|(now, len)| now.len() > len)
 }
 
 fn link_type<R: Read>(input: &str, reader: &FileReader<R>) -> Result<LinkType, Error> {

@@ -131,8 +131,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Of a file [`Error::Truncated`] and [`Error::Corrupt`], after all packets before the
-    /// damage. Of a device [`Error::DeviceGone`], [`Error::DeviceDown`] and
+    /// Of a file [`Error::Truncated`], [`Error::Growing`] and [`Error::Corrupt`], after all
+    /// packets before the damage. Of a device [`Error::DeviceGone`], [`Error::DeviceDown`] and
     /// [`Error::Device`]. Nothing is to be had after an error.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Next<'_>, Error> {

@@ -214,3 +214,36 @@ fn standard_input_is_a_file_too() {
         assert!(status.unwrap().success());
     }
 }
+
+/// Somebody writes it while it is read: what is whole is given, and it is said why there is not
+/// more.
+#[test]
+fn a_file_that_grows_is_no_damaged_file() {
+    use std::io::Write;
+
+    let whole = two_packets().bytes();
+    let second = whole.len() - 28 - 16;
+    let file = common::file(&whole[..second + 3]);
+    let mut source = Source::file(file.path(), None).unwrap();
+    let mut writer = std::fs::OpenOptions::new()
+        .append(true)
+        .open(file.path())
+        .unwrap();
+    writer.write_all(&whole[second + 3..second + 20]).unwrap();
+    assert!(matches!(source.next(), Ok(Next::Packet(_))));
+    let error = source.next().unwrap_err();
+    assert!(matches!(error, Error::Growing { .. }), "{error:?}");
+
+    // What is whole by the time that it is read is given like any other packet.
+    let file = common::file(&whole[..second + 3]);
+    let mut source = Source::file(file.path(), None).unwrap();
+    let mut writer = std::fs::OpenOptions::new()
+        .append(true)
+        .open(file.path())
+        .unwrap();
+    writer.write_all(&whole[second + 3..]).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(source.next(), Ok(Next::Packet(_))));
+    }
+    assert_eq!(source.next().unwrap(), Next::End);
+}

@@ -64,8 +64,10 @@ const FLOW: [&str; 33] = [
     "remote_source",
 ];
 
-/// The columns of a group after those that tell what it is.
-const TOTALS: [&str; 9] = [
+/// The columns of a group after those that tell what it is. What was `sent` and `received`
+/// counts each byte once; `received_total` is all that the group received, of which
+/// `received_here` is among what others of this host sent.
+const TOTALS: [&str; 11] = [
     "flows",
     "sent_packets",
     "sent_bytes",
@@ -75,6 +77,8 @@ const TOTALS: [&str; 9] = [
     "received_here_bytes",
     "first_seen",
     "last_seen",
+    "received_total_packets",
+    "received_total_bytes",
 ];
 
 /// What a group is known by, in the column behind its totals: `recorded` where a file claims the
@@ -270,7 +274,8 @@ fn key_fields<K, const N: usize>(group: &Group<K>, key: impl Fn(&K) -> [String; 
     }
 }
 
-fn totals(totals: &Totals) -> [String; 9] {
+fn totals(totals: &Totals) -> [String; 11] {
+    let elsewhere = totals.received_elsewhere();
     let Totals {
         flows,
         sent,
@@ -284,12 +289,14 @@ fn totals(totals: &Totals) -> [String; 9] {
         flows.to_string(),
         sent.packets.to_string(),
         sent.bytes.to_string(),
-        received.packets.to_string(),
-        received.bytes.to_string(),
+        elsewhere.packets.to_string(),
+        elsewhere.bytes.to_string(),
         received_here.packets.to_string(),
         received_here.bytes.to_string(),
         time(*first_seen),
         time(*last_seen),
+        received.packets.to_string(),
+        received.bytes.to_string(),
     ]
 }
 
@@ -515,10 +522,13 @@ mod tests {
             Group { key: None, totals },
         ];
         let head = "service,protocol,port,flows,sent_packets,sent_bytes,received_packets,\
-                    received_bytes,received_here_packets,received_here_bytes,first_seen,last_seen";
+                    received_bytes,received_here_packets,received_here_bytes,first_seen,last_seen,\
+                    received_total_packets,received_total_bytes";
         assert_eq!(
             text(|out| out.services(&all)),
-            format!("{head}\r\nhttps,tcp,443,2,0,0,0,0,0,0,,\r\n(others),,,2,0,0,0,0,0,0,,\r\n")
+            format!(
+                "{head}\r\nhttps,tcp,443,2,0,0,0,0,0,0,,,0,0\r\n(others),,,2,0,0,0,0,0,0,,,0,0\r\n"
+            )
         );
     }
 }

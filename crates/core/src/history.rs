@@ -1,9 +1,10 @@
 //! How much was whose, and when: bounded series over time, in packet time. Pure.
 //!
-//! Every byte of every flow is credited here to the same party as in the breakdown by
+//! Every byte of every flow is credited here to the same parties as in the breakdown by
 //! program, at the second in which its packet was captured. When an owner becomes known
 //! later, what was counted for the flow until then moves to it, where it was captured. So
-//! at each point in time the sum over parties is what was captured then.
+//! at each point in time the sum over parties of what is [counted](Traffic::counted) is what
+//! was captured then.
 
 mod chronicle;
 mod tier;
@@ -17,26 +18,34 @@ pub(crate) use chronicle::{Chronicle, Credit, PacketOf, Second};
 use tier::{TIERS, Tier};
 
 use crate::program::Party;
+use crate::totals::less;
 
 /// What one party sent and received in some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// What it sent.
     pub sent: Counters,
-    /// What was sent to it, unless by another party of this host: that is credited to the
-    /// sender only.
+    /// What was sent to it.
     pub received: Counters,
+    /// The part of it that parties of this host sent, which is among what those sent, too.
+    pub received_here: Counters,
 }
 
 impl Traffic {
-    /// What is credited to the party.
+    /// What the party sent and received.
     pub fn total(&self) -> Counters {
         self.sent + self.received
+    }
+
+    /// The party's part of what was captured, in which each byte counts once.
+    pub fn counted(&self) -> Counters {
+        self.sent + less(self.received, self.received_here)
     }
 
     fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.received += other.received;
+        self.received_here += other.received_here;
     }
 }
 

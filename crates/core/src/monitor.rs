@@ -10,7 +10,9 @@
 mod addresses;
 mod ahead;
 mod asker;
+mod device;
 mod input;
+mod jumps;
 mod packets;
 mod pump;
 mod recorded;
@@ -28,6 +30,7 @@ use flowner_capture::Statistics;
 use self::addresses::OwnAddresses;
 use self::asker::Asker;
 use self::input::Opened;
+use self::jumps::Jumps;
 use self::packets::{Counter, Intake};
 use self::pump::Pump;
 use crate::config::Config;
@@ -60,6 +63,7 @@ pub struct Monitor {
 struct Shared {
     ledger: Mutex<Ledger>,
     status: Mutex<Status>,
+    /// The input has ended, or is interrupted, or goes on.
     ended: Condvar,
     events: Option<EventSender>,
     progress: Progress,
@@ -73,6 +77,10 @@ struct Status {
     ending: Ending,
     capture: Option<Statistics>,
     whose: Whose,
+    /// Why nothing is captured at this time, while the input goes on.
+    interruption: Option<String>,
+    /// What was not as it should be, last.
+    warning: Option<String>,
 }
 
 /// How far a file was read, in bytes.
@@ -165,6 +173,8 @@ impl Monitor {
                 ending: Ending::Running,
                 capture: None,
                 whose: opened.whose.clone(),
+                interruption: None,
+                warning: None,
             }),
             ended: Condvar::new(),
             events,
@@ -201,6 +211,8 @@ impl Monitor {
             is_device,
             own: own.map(|local| OwnAddresses::new(local, now)),
             refreshed: now,
+            started: now,
+            jumps: Jumps::default(),
         };
         let thread = std::thread::Builder::new()
             .name("flowner-capture".to_owned())
@@ -261,6 +273,20 @@ impl Monitor {
             .ended
             .wait_timeout_while(self.shared.status(), timeout, running);
         let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        status.ending != Ending::Running
+    }
+
+    /// As [`wait_ended`](Self::wait_ended), but waits no longer than until the
+    /// [interruption](Report::interruption) is another one than this, which is then replaced.
+    pub fn wait_interrupted(&self, known: &mut Option<String>, timeout: Duration) -> bool {
+        let unchanged =
+            |status: &mut Status| status.ending == Ending::Running && status.interruption == *known;
+        let waited = self
+            .shared
+            .ended
+            .wait_timeout_while(self.shared.status(), timeout, unchanged);
+        let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(&status.interruption);
         status.ending != Ending::Running
     }
 
@@ -329,10 +355,16 @@ impl Shared {
     }
 
     fn parts(&self) -> Parts {
-        let whose = self.status().whose.clone();
+        let (whose, interruption, warning) = {
+            let status = self.status();
+            let told = (status.interruption.clone(), status.warning.clone());
+            (status.whose.clone(), told.0, told.1)
+        };
         let mut ledger = self.ledger();
         Parts {
             whose,
+            interruption,
+            warning,
             span: ledger.span(),
             now: ledger.now(),
             history: ledger.history(),

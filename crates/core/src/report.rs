@@ -23,6 +23,12 @@ pub struct Report {
     pub ending: Ending,
     /// Whose packets they are.
     pub whose: Whose,
+    /// Why nothing is captured at this time, though the input has not ended: its device is down
+    /// or gone, and it is captured from again when it is back.
+    pub interruption: Option<String>,
+    /// What was not as it should be last, with the input itself: its clock was set, or it is a
+    /// file that somebody writes while it is read. The input goes on, or is complete.
+    pub warning: Option<String>,
     /// The earliest and the latest packet time, since the Unix epoch; `None` before
     /// the first packet.
     pub span: Option<(Duration, Duration)>,
@@ -97,6 +103,8 @@ pub enum Ending {
 /// What a report is made of, all read under one lock.
 pub(crate) struct Parts {
     pub(crate) whose: Whose,
+    pub(crate) interruption: Option<String>,
+    pub(crate) warning: Option<String>,
     pub(crate) span: Option<(Duration, Duration)>,
     pub(crate) now: Duration,
     pub(crate) history: History,
@@ -118,6 +126,8 @@ impl Report {
             input,
             ending,
             whose: parts.whose,
+            interruption: parts.interruption,
+            warning: parts.warning,
             span: parts.span,
             now: parts.now,
             history: parts.history,
@@ -137,6 +147,8 @@ impl Report {
         let last = flows.iter().map(|flow| flow.last_seen).max();
         let parts = Parts {
             whose: Whose::Unknown,
+            interruption: None,
+            warning: None,
             span: first.zip(last),
             now: last.unwrap_or_default(),
             history: History::new(),
@@ -198,13 +210,34 @@ impl Report {
         self.chosen(filter.is_everything(), |flow| filter.matches(flow))
     }
 
-    /// The same report with the flows only that are credited to this party on one of their
-    /// ends, and with totals of those. Flows that are not listed any more are left out.
+    /// The same report with the flows of this party only, as the party has them: `local` is
+    /// its own end, `sent` what it sent. A flow of which both ends are the party's is there
+    /// twice, once from each end, so that the flows add up to what the party sent and
+    /// received. Flows that are not listed any more are left out.
     #[must_use]
     pub fn of_party(&self, party: &Party) -> Self {
-        self.chosen(false, |flow| {
-            flow.shares().any(|share| share.party == party)
-        })
+        let own = |flow: &FlowRecord| -> Vec<FlowRecord> {
+            let shares = flow.shares().filter(|share| share.party == party);
+            let from_end = |is_remote_end| {
+                if is_remote_end {
+                    flow.clone().from_remote_end()
+                } else {
+                    flow.clone()
+                }
+            };
+            shares.map(|share| from_end(share.is_remote_end)).collect()
+        };
+        Self {
+            flows: self.flows.iter().flat_map(own).collect(),
+            ..self.chosen(false, |_| false)
+        }
+    }
+
+    /// What programs of this host sent each other, each byte once: it is among what one
+    /// program sent, and among what another received.
+    pub fn within_host(&self) -> Counters {
+        let programs = self.programs().into_iter();
+        programs.map(|group| group.totals.received_here).sum()
     }
 
     fn chosen(&self, everything: bool, is_chosen: impl Fn(&FlowRecord) -> bool) -> Self {
@@ -213,6 +246,8 @@ impl Report {
             input: self.input.clone(),
             ending: self.ending.clone(),
             whose: self.whose.clone(),
+            interruption: self.interruption.clone(),
+            warning: self.warning.clone(),
             span: self.span,
             now: self.now,
             history: self.history.clone(),

@@ -1,7 +1,10 @@
 //! Sums over flows, by program, process, host, service or protocol.
 //!
-//! Every byte of every flow is credited exactly once in each breakdown, so each
-//! breakdown adds up to the same total.
+//! Two sums are told apart. Each group has what *it* sent and received
+//! ([`Totals::total`]): between two programs of this host, the one sent what the other
+//! received, so that over programs this adds up to more than was captured. What counts
+//! each byte once is [`Totals::counted`]: there, such a byte is its sender's only, and each
+//! breakdown adds up to the same total, that of the host.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -22,14 +25,15 @@ pub struct Totals {
     pub flows: u64,
     /// What this side sent.
     pub sent: Counters,
-    /// What was sent to it. Between two programs of this host a packet counts for
-    /// its sender only, see [`received_here`](Self::received_here).
+    /// What was sent to it, by other hosts and by programs of this one.
     pub received: Counters,
-    /// What it received from programs of this host. It is credited to those, and
-    /// not part of [`total`](Self::total).
+    /// The part of [`sent`](Self::sent) that programs of this host received.
+    pub sent_here: Counters,
+    /// The part of [`received`](Self::received) that programs of this host sent. It is
+    /// among what those sent, too, and so not part of [`counted`](Self::counted).
     pub received_here: Counters,
     /// Wire bytes a second, both directions; rates add up as
-    /// [`total`](Self::total) does.
+    /// [`counted`](Self::counted) does.
     pub rate: u64,
     /// Wire bytes a second as this side has them: what it receives from programs of
     /// this host is among what it receives.
@@ -41,9 +45,27 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// What is credited to this group.
+    /// What this group sent and received: that by which groups are compared. Over the
+    /// programs of a host this counts twice what they sent each other, see
+    /// [`counted`](Self::counted).
     pub fn total(&self) -> Counters {
         self.sent + self.received
+    }
+
+    /// The group's part of the host's total, in which each byte counts once: what it sent,
+    /// and what it received from other hosts.
+    pub fn counted(&self) -> Counters {
+        self.sent + self.received_elsewhere()
+    }
+
+    /// What it received from other hosts.
+    pub fn received_elsewhere(&self) -> Counters {
+        less(self.received, self.received_here)
+    }
+
+    /// What it sent to other hosts.
+    pub fn sent_elsewhere(&self) -> Counters {
+        less(self.sent, self.sent_here)
     }
 
     fn of(flow: &FlowRecord) -> Self {
@@ -51,6 +73,7 @@ impl Totals {
             flows: 1,
             sent: flow.sent,
             received: flow.received,
+            sent_here: Counters::default(),
             received_here: Counters::default(),
             rate: flow.rate.sent.saturating_add(flow.rate.received),
             rates: flow.rate,
@@ -73,7 +96,8 @@ impl Totals {
     fn of_ends(flow: &FlowRecord) -> [Self; 2] {
         let end = |sent, received, rates: Rate| Self {
             sent,
-            received: Counters::default(),
+            received,
+            sent_here: sent,
             received_here: received,
             rate: rates.sent,
             rates,
@@ -91,6 +115,7 @@ impl Totals {
         self.flows = self.flows.saturating_add(other.flows);
         self.sent += other.sent;
         self.received += other.received;
+        self.sent_here += other.sent_here;
         self.received_here += other.received_here;
         self.rate = self.rate.saturating_add(other.rate);
         self.rates.sent = self.rates.sent.saturating_add(other.rates.sent);
@@ -101,6 +126,15 @@ impl Totals {
             self.first_seen.min(other.first_seen)
         };
         self.last_seen = self.last_seen.max(other.last_seen);
+    }
+}
+
+/// What is left when a part of it is taken away.
+pub(crate) const fn less(all: Counters, part: Counters) -> Counters {
+    Counters {
+        packets: all.packets.saturating_sub(part.packets),
+        bytes: all.bytes.saturating_sub(part.bytes),
+        payload_bytes: all.payload_bytes.saturating_sub(part.payload_bytes),
     }
 }
 
@@ -119,15 +153,15 @@ pub struct Share<'a> {
     pub owner: Option<&'a Ownership>,
     /// Whom it stands for.
     pub party: &'a Party,
-    /// What is credited to it.
+    /// What it sent and received.
     pub totals: Totals,
     /// Whether the flow's remote end is the owner's.
     pub is_remote_end: bool,
 }
 
 impl FlowRecord {
-    /// The owners of this flow with what is credited to each: one, or two where both
-    /// ends are on this host. Together they are the whole flow.
+    /// The owners of this flow with what each sent and received: one, or two where both
+    /// ends are on this host. What is [counted](Totals::counted) of them is the whole flow.
     pub fn shares(&self) -> impl Iterator<Item = Share<'_>> {
         let share = |is_remote_end, totals| {
             let (owner, party) = if is_remote_end {
@@ -151,6 +185,32 @@ impl FlowRecord {
             Credited::Both => (share(false, initiator), Some(share(true, responder))),
         };
         std::iter::once(first).chain(second)
+    }
+}
+
+impl FlowRecord {
+    /// The same flow as its remote end has it: what was sent was received, and the owner of
+    /// that end stands first.
+    #[must_use]
+    pub fn from_remote_end(self) -> Self {
+        Self {
+            local: self.remote,
+            remote: self.local,
+            // Loopback is loopback from both ends, and others' is others'.
+            direction: match self.direction {
+                Direction::Outgoing => Direction::Incoming,
+                Direction::Incoming => Direction::Outgoing,
+                other => other,
+            },
+            sent: self.received,
+            received: self.sent,
+            rate: reversed(self.rate),
+            owner: self.remote_owner,
+            remote_owner: self.owner,
+            party: self.remote_party,
+            remote_party: self.party,
+            ..self
+        }
     }
 }
 
@@ -391,6 +451,9 @@ impl Key for Protocol {
         add(flow.protocol, &Totals::of(flow));
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// To the owners of which ends a flow is credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

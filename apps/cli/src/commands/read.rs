@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use flowner_core::wire::HeadLine;
+use flowner_core::wire::{HeadLine, WarningLine};
 use flowner_core::{Monitor, Whose};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -12,6 +12,7 @@ use crate::commands::report;
 use crate::commands::sockets::set_handler;
 use crate::config;
 use crate::error::{Outcome, say};
+use crate::format::printable;
 use crate::out::Out;
 
 /// How long a file may take before there is a progress bar.
@@ -27,11 +28,17 @@ pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
     show_progress(&monitor);
     let report = monitor.wait();
     tell_whose(&report.whose);
+    if let Some(warning) = &report.warning {
+        say(format_args!("flowner: {}", printable(warning)));
+    }
     if args.csv {
         return report::write_csv(&report, args.by, &args.flows, &filter, out);
     }
     if args.flows.json {
         out.json(&HeadLine::read(&report.input).with_local(&report.whose))?;
+        if let Some(warning) = &report.warning {
+            out.json(&WarningLine::new(warning))?;
+        }
     }
     report::write(&report, args.by, &args.flows, &filter, out)
 }

@@ -112,6 +112,7 @@ fn tell_failure(failure: &Failure, report: &Report, tally: &Tally) -> ExitCode {
 fn follow(recording: &Recording, duration: Option<Duration>) {
     let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
     let line = io::stderr().is_terminal().then(|| status_line(recording));
+    let mut interruption = None;
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         // Without a line, there is nothing to wake up for.
@@ -120,8 +121,18 @@ fn follow(recording: &Recording, duration: Option<Duration>) {
         } else {
             Duration::MAX / 2
         };
-        if recording.wait_ended(left.map_or(frame, |left| left.min(frame))) {
+        let before = interruption.clone();
+        let timeout = left.map_or(frame, |left| left.min(frame));
+        if recording.wait_interrupted(&mut interruption, timeout) {
             break;
+        }
+        if interruption != before {
+            let back = "the device is back; recording goes on";
+            let text = interruption.as_deref().unwrap_or(back);
+            match &line {
+                Some(line) => line.println(format!("flowner: {}", format::printable(text))),
+                None => say(format_args!("flowner: {}", format::printable(text))),
+            }
         }
         if left.is_some_and(|left| left.is_zero()) {
             recording.stop_handle().stop();

@@ -188,8 +188,7 @@ fn group_table<K>(
             [
                 format::bytes(total.bytes),
                 format::bytes(totals.sent.bytes),
-                // What came from programs of this host is shown, though it is theirs.
-                format::bytes((totals.received + totals.received_here).bytes),
+                format::bytes(totals.received.bytes),
                 total.packets.to_string(),
                 totals.flows.to_string(),
                 key.as_ref()
@@ -275,6 +274,15 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         printable(&report.input.name),
         report.input.link_type,
     )?;
+    let within = report.within_host();
+    if within.packets > 0 {
+        writeln!(
+            out,
+            "within this host: {} of it, once here; by program and process, the sender has sent \
+             and the receiver received it",
+            format::bytes(within.bytes),
+        )?;
+    }
     if report.tells_owners() {
         writeln!(out, "owners by bytes: {}", coverage(report))?;
     }
@@ -297,7 +305,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
 fn coverage(report: &Report) -> String {
     let groups = report.coverage();
-    let bytes = |group: &Group<Coverage>| group.totals.total().bytes;
+    let bytes = |group: &Group<Coverage>| group.totals.counted().bytes;
     let all: u64 = groups.iter().map(bytes).sum();
     let shares: Vec<String> = groups
         .iter()

@@ -230,6 +230,10 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
                 crate::words::capitalized(message)
             ),
         ),
+        (Ending::Running, _) if picture.report.interruption.is_some() => {
+            let why = picture.report.interruption.as_deref().unwrap_or_default();
+            (colors.warn, crate::words::capitalized(why))
+        }
         (_, Condition::Paused) => (
             colors.warn,
             "Paused: capturing goes on, what is shown stands still".to_owned(),
@@ -238,6 +242,10 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
             colors.muted,
             "Stopped: this is what was captured".to_owned(),
         ),
+        _ if picture.report.warning.is_some() => {
+            let warning = picture.report.warning.as_deref().unwrap_or_default();
+            (colors.warn, crate::words::capitalized(warning))
+        }
         _ if session.is_demo() => (
             colors.muted,
             "Demo: this traffic is made up, on a host that does not exist".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,13 +45,16 @@ const PAST: Duration = Duration::from_secs(900);
 pub struct State {
     party: Option<Party>,
     layers: Layers,
-    selected: Option<FlowId>,
+    selected: Option<End>,
 }
+
+/// An end of a flow: both may be the program's, and each has a row then.
+type End = (FlowId, SocketAddr);
 
 #[derive(Debug, Clone)]
 pub enum Message {
     InspectWanted,
-    FlowSelected(Option<FlowId>),
+    FlowSelected(Option<End>),
     HostChosen(Option<IpAddr>),
     ServiceChosen(Option<Service>),
     Copied(String),
@@ -96,7 +99,7 @@ impl State {
     pub fn intend(&mut self, intent: Intent, picture: Option<&Picture>) -> Action {
         let profile = picture.and_then(|picture| picture.party.as_ref());
         let flows = profile.map_or(&[][..], |profile| &profile.report.flows);
-        let selected = self.selected.and_then(|flow| row_of(flows, flow));
+        let selected = self.selected.and_then(|end| row_of(flows, end));
         let last = flows.len().saturating_sub(1);
         let step = |by: isize| selected.map_or(0, |row| row.saturating_add_signed(by));
         let row = match intent {
@@ -109,7 +112,7 @@ impl State {
             Intent::Open => return self.update(Message::InspectWanted),
             _ => return Action::None,
         };
-        self.selected = flow_in(flows, row.min(last)).map(|flow| flow.id);
+        self.selected = flow_in(flows, row.min(last)).map(end_of);
         Action::None
     }
 
@@ -218,7 +221,7 @@ impl State {
             pictures: context.pictures,
         };
         let flow = move |row: usize| flow_in(flows, row);
-        let selected = self.selected.and_then(|flow| row_of(flows, flow));
+        let selected = self.selected.and_then(|end| row_of(flows, end));
         let is_live = profile.report.input.is_live;
         let cell = move |row: usize, place: usize| {
             flow(row)
@@ -229,14 +232,14 @@ impl State {
         Table::new(context.colors, heads, flows.len(), cell)
             .flush()
             .version(super::inspect::version(around.now))
-            .key(move |row| flow(row).map_or(u64::MAX, |flow| flow.id.as_u64()))
+            .key(move |row| flow(row).map_or(u64::MAX, |flow| key_of(&end_of(flow))))
             .mark(move |row| {
                 flow(row).map_or_else(Default::default, |flow| {
                     super::inspect::mark(flow, around.now, is_live)
                 })
             })
             .selected(selected)
-            .on_select(move |row, _| Message::FlowSelected(flow(row).map(|flow| flow.id)))
+            .on_select(move |row, _| Message::FlowSelected(flow(row).map(end_of)))
             .on_copy(Message::Copied)
             .into()
     }
@@ -247,9 +250,13 @@ fn flow_in(flows: &[FlowRecord], row: usize) -> Option<&FlowRecord> {
     flows.iter().rev().nth(row)
 }
 
-/// The row of a flow.
-fn row_of(flows: &[FlowRecord], flow: FlowId) -> Option<usize> {
-    flows.iter().rev().position(|record| record.id == flow)
+/// The row of an end of a flow.
+fn row_of(flows: &[FlowRecord], end: End) -> Option<usize> {
+    flows.iter().rev().position(|flow| end_of(flow) == end)
+}
+
+const fn end_of(flow: &FlowRecord) -> End {
+    (flow.id, flow.local)
 }
 
 fn view_head<'a>(
@@ -441,13 +448,14 @@ mod tests {
         };
         let mut state = State::default();
         state.open(party.clone());
+        let selected = |state: &State| state.selected.map(|(flow, _)| flow.as_u64());
         state.intend(Intent::Down, Some(&flows(&[1, 2, 3])));
-        assert_eq!(state.selected, Some(FlowId::from_u64(3)));
+        assert_eq!(selected(&state), Some(3));
         // Newer ones stand above it, and the next is the one below.
         state.intend(Intent::Down, Some(&flows(&[1, 2, 3, 4, 5])));
-        assert_eq!(state.selected, Some(FlowId::from_u64(2)));
+        assert_eq!(selected(&state), Some(2));
         state.intend(Intent::Up, Some(&flows(&[1, 2])));
-        assert_eq!(state.selected, Some(FlowId::from_u64(2)));
+        assert_eq!(selected(&state), Some(2));
     }
 
     #[track_caller]

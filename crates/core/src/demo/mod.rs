@@ -116,7 +116,7 @@ mod tests {
         let bytes = |report: &Report| -> Vec<_> {
             let programs = report.programs().into_iter();
             programs
-                .map(|group| (group.key, group.totals.total().bytes))
+                .map(|group| (group.key, group.totals.counted().bytes))
                 .collect()
         };
         let programs = bytes(&report);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use flowner_flows::{Counters, FlowId, Packet};
 
-use super::tier::{Slot, less};
-use super::{History, Traffic};
+use super::History;
+use super::tier::Slot;
 use crate::program::Party;
-use crate::totals::Credited;
+use crate::totals::{Credited, less};
 
 /// Parties that have a series of their own; the rest share one.
 const MAX_PARTIES: usize = 4_096;
@@ -81,11 +81,21 @@ pub(crate) struct Credit {
     by_remote: Share,
 }
 
-/// A party, and whether it sent the packets or received them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Share {
-    place: u16,
-    is_received: bool,
+/// The parties at the ends of a packet's way, as far as they are on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// Another host received it.
+    SentBy(u16),
+    /// Another host sent it.
+    ReceivedBy(u16),
+    /// Both are here.
+    Within { sender: u16, receiver: u16 },
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self::SentBy(0)
+    }
 }
 
 impl Chronicle {
@@ -106,24 +116,29 @@ impl Chronicle {
 
     /// To whom the packets of a flow are credited, whose ends are these parties'.
     pub(crate) fn credit(&mut self, credited: Credited, local: Party, remote: Party) -> Credit {
-        let (sent, received) = (false, true);
-        let mut share = |party, is_received| Share {
-            place: self.place(party),
-            is_received,
-        };
         match credited {
-            Credited::Local => Credit {
-                by_local: share(local.clone(), sent),
-                by_remote: share(local, received),
-            },
-            Credited::Remote => Credit {
-                by_local: share(remote.clone(), received),
-                by_remote: share(remote, sent),
-            },
-            Credited::Both => Credit {
-                by_local: share(local, sent),
-                by_remote: share(remote, sent),
-            },
+            Credited::Local => {
+                let local = self.place(local);
+                Credit {
+                    by_local: Share::SentBy(local),
+                    by_remote: Share::ReceivedBy(local),
+                }
+            }
+            Credited::Remote => {
+                let remote = self.place(remote);
+                Credit {
+                    by_local: Share::ReceivedBy(remote),
+                    by_remote: Share::SentBy(remote),
+                }
+            }
+            Credited::Both => {
+                let (local, remote) = (self.place(local), self.place(remote));
+                let within = |sender, receiver| Share::Within { sender, receiver };
+                Credit {
+                    by_local: within(local, remote),
+                    by_remote: within(remote, local),
+                }
+            }
         }
     }
 
@@ -184,7 +199,7 @@ impl Chronicle {
         } else {
             credit.by_remote
         };
-        *share.of(self.newest.slot.of(share.place)) += packet.counters;
+        share.change(&mut self.newest.slot, |sum| *sum += packet.counters);
         if !is_settled {
             self.remember(id, packet);
         }
@@ -258,16 +273,25 @@ impl Chronicle {
     fn each_tier(&mut self, second: u64, share: Share, change: impl Fn(&mut Counters)) {
         for tier in &mut self.history.tiers {
             if let Some(slot) = tier.at(second) {
-                change(share.of(slot.of(share.place)));
+                share.change(slot, &change);
             }
         }
     }
 }
 
 impl Share {
-    /// Its part of a party's traffic.
-    const fn of(self, Traffic { sent, received }: &mut Traffic) -> &mut Counters {
-        if self.is_received { received } else { sent }
+    /// Changes each sum that the packet is part of.
+    fn change(self, slot: &mut Slot, change: impl Fn(&mut Counters)) {
+        match self {
+            Self::SentBy(sender) => change(&mut slot.of(sender).sent),
+            Self::ReceivedBy(receiver) => change(&mut slot.of(receiver).received),
+            Self::Within { sender, receiver } => {
+                change(&mut slot.of(sender).sent);
+                let traffic = slot.of(receiver);
+                change(&mut traffic.received);
+                change(&mut traffic.received_here);
+            }
+        }
     }
 }
 

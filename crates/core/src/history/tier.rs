@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_flows::Counters;
-
 use super::Traffic;
 
 /// The lengths of steps in seconds, and how many are kept of each.
@@ -140,14 +138,5 @@ impl Tier {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let slot = self.slots.get_mut(index)?;
         Some(Arc::make_mut(slot))
-    }
-}
-
-/// What is left when a part of it is taken away.
-pub(super) const fn less(all: Counters, part: Counters) -> Counters {
-    Counters {
-        packets: all.packets.saturating_sub(part.packets),
-        bytes: all.bytes.saturating_sub(part.bytes),
-        payload_bytes: all.payload_bytes.saturating_sub(part.payload_bytes),
     }
 }

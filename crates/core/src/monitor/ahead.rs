@@ -23,6 +23,8 @@ struct Part {
     progress: Option<Progress>,
     /// How the input ended, if it has.
     ending: Option<Ending>,
+    /// What is not as it should be with that.
+    warning: Option<String>,
 }
 
 /// Reads and counts until the input ends.
@@ -37,6 +39,7 @@ pub(super) fn read(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) 
         let missing = enough - batch.len();
         let part = read_part(feed, intake, batch, missing);
         counter.progress(part.progress);
+        counter.warn(part.warning);
         (batch, ending) = (part.batch, part.ending);
     }
     counter.count(&mut batch);
@@ -79,6 +82,7 @@ fn read_parts(
 }
 
 fn read_part(feed: &mut Feed, intake: &mut Intake, mut batch: Batch, packets: usize) -> Part {
+    let mut warning = None;
     // Those that are left out count too, so that progress is told while there are only such.
     let ending = (0..packets).find_map(|_| match feed.next() {
         Ok(Next::Packet(packet)) => {
@@ -88,12 +92,17 @@ fn read_part(feed: &mut Feed, intake: &mut Intake, mut batch: Batch, packets: us
         Ok(Next::Idle) => None,
         Ok(Next::Stopped) => Some(Ending::Stopped),
         Ok(Next::End) => Some(Ending::Complete),
+        Err(error) if matches!(error, flowner_capture::Error::Growing { .. }) => {
+            warning = Some(error.to_string());
+            Some(Ending::Complete)
+        }
         Err(error) => Some(Ending::Failed(error.to_string())),
     });
     Part {
         batch,
         progress: feed.progress(),
         ending,
+        warning,
     }
 }
 
@@ -110,6 +119,7 @@ fn count_parts(
         let mut batch = part.batch;
         counter.count(&mut batch);
         counter.progress(part.progress);
+        counter.warn(part.warning);
         counter.carry_out();
         if let Some(ending) = part.ending {
             return ending;
@@ -187,6 +197,8 @@ mod tests {
                 ending: Ending::Running,
                 capture: None,
                 whose: Whose::Unknown,
+                interruption: None,
+                warning: None,
             }),
             ended: Condvar::new(),
             events: None,
@@ -208,6 +220,8 @@ mod tests {
             is_device: false,
             own: None,
             refreshed: Instant::now(),
+            started: Instant::now(),
+            jumps: crate::monitor::jumps::Jumps::default(),
         }
     }
 

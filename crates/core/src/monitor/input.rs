@@ -1,17 +1,19 @@
 //! Where packets come from: a device, a file, or the demo, as one thing.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::Attributor;
 use flowner_capture::pcapng::Comments;
 use flowner_capture::{
-    self as capture, Device, LinkType, LiveOptions, Next, PacketOrigin, Progress, RawPacket,
-    Source, Statistics,
+    self as capture, LinkType, LiveOptions, Next, PacketOrigin, Progress, RawPacket, Source,
+    Statistics,
 };
 use flowner_flows::LocalAddresses;
 
 use super::addresses;
+use super::device::{Device, DeviceStop};
 use crate::config::{Config, Demo, Input};
 use crate::demo::{self, DemoTable, Frame, Traffic};
 use crate::error::Error;
@@ -27,7 +29,7 @@ pub(super) struct Opened {
     /// What the frames begin with; of a file, the first ones.
     pub(super) link_type: LinkType,
     /// The devices of this host, where packets are from one.
-    pub(super) devices: Vec<Device>,
+    pub(super) devices: Vec<capture::Device>,
     /// Who tells the owners, where it is not the system.
     pub(super) attributor: Option<Attributor>,
     /// The clock of a host that is made up; its processes are not this system's either.
@@ -37,32 +39,32 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         let filter = config.capture_filter.as_deref();
-        let (source, name, devices) = match &config.input {
+        let (feed, name, devices) = match &config.input {
             Input::Demo(pace) => return Ok(Self::demo(*pace)),
             Input::File(path) => (
-                Source::file(path, filter)?,
+                Feed::File(Source::file(path, filter)?),
                 path.display().to_string(),
                 None,
             ),
-            Input::StandardInput => (Source::stdin(filter)?, "-".to_owned(), None),
+            Input::StandardInput => (Feed::File(Source::stdin(filter)?), "-".to_owned(), None),
             Input::DefaultDevice => {
                 let devices = flowner_capture::devices()?;
                 let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
                 let name = device.name.clone();
-                (open_device(&name, config)?, name, Some(devices))
+                (Feed::device(&name, config)?, name, Some(devices))
             }
             Input::Device(name) => {
                 let devices = flowner_capture::devices()?;
-                (open_device(name, config)?, name.clone(), Some(devices))
+                (Feed::device(name, config)?, name.clone(), Some(devices))
             }
         };
         let info = InputInfo {
             name,
-            link_type: source.link_type().name(),
+            link_type: feed.link_type().name(),
             is_live: devices.is_some(),
         };
         let told = match &devices {
-            None if config.reading.guess_local => source.addresses(),
+            None if config.reading.guess_local => feed.addresses(),
             _ => Vec::new(),
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
@@ -73,8 +75,8 @@ impl Opened {
             None => (Some(told.iter().copied().collect()), Whose::Told(told)),
         };
         Ok(Self {
-            link_type: source.link_type(),
-            feed: Feed::Capture(source),
+            link_type: feed.link_type(),
+            feed,
             info,
             local,
             whose,
@@ -105,7 +107,7 @@ impl Opened {
     }
 }
 
-fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
+pub(super) fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
     Ok(Source::live(&LiveOptions {
         device: name.to_owned(),
         snap_length: config.live.snap_length,
@@ -118,11 +120,33 @@ fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
 /// What gives packets.
 #[derive(Debug)]
 pub(super) enum Feed {
-    Capture(Source),
+    Device(Box<Device>),
+    /// A file, or standard input.
+    File(Source),
     Demo(Player),
 }
 
 impl Feed {
+    fn device(name: &str, config: &Config) -> Result<Self, Error> {
+        let source = open_device(name, config)?;
+        Ok(Self::Device(Box::new(Device::new(source, name, config))))
+    }
+
+    fn link_type(&self) -> LinkType {
+        match self {
+            Self::Device(device) => device.source.link_type(),
+            Self::File(source) => source.link_type(),
+            Self::Demo(_) => LinkType::Ethernet,
+        }
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        match self {
+            Self::File(source) => source.addresses(),
+            Self::Device(_) | Self::Demo(_) => Vec::new(),
+        }
+    }
+
     pub(super) fn next(&mut self) -> Result<Next<'_>, capture::Error> {
         self.next_within(Duration::MAX)
     }
@@ -130,28 +154,30 @@ impl Feed {
     /// See [`Source::next_within`].
     pub(super) fn next_within(&mut self, patience: Duration) -> Result<Next<'_>, capture::Error> {
         match self {
-            Self::Capture(source) => source.next_within(patience),
+            Self::Device(device) => device.source.next_within(patience),
+            Self::File(source) => source.next_within(patience),
             Self::Demo(player) => Ok(player.next()),
         }
     }
 
     pub(super) fn progress(&self) -> Option<Progress> {
         match self {
-            Self::Capture(source) => source.progress(),
-            Self::Demo(_) => None,
+            Self::File(source) => source.progress(),
+            Self::Device(_) | Self::Demo(_) => None,
         }
     }
 
     pub(super) fn statistics(&mut self) -> Result<Statistics, capture::Error> {
         match self {
-            Self::Capture(source) => source.statistics(),
-            Self::Demo(_) => Ok(Statistics::default()),
+            Self::Device(device) => device.statistics(),
+            Self::File(_) | Self::Demo(_) => Ok(Statistics::default()),
         }
     }
 
     pub(super) fn stopper(&self) -> Stopper {
         match self {
-            Self::Capture(source) => Stopper::Capture(source.stopper()),
+            Self::Device(device) => Stopper::Device(device.stopper()),
+            Self::File(source) => Stopper::File(source.stopper()),
             Self::Demo(player) => Stopper::Demo(Arc::clone(&player.stop)),
         }
     }
@@ -160,14 +186,16 @@ impl Feed {
 /// Stops a [`Feed`] from another thread.
 #[derive(Debug, Clone)]
 pub(super) enum Stopper {
-    Capture(capture::Stopper),
+    Device(Arc<DeviceStop>),
+    File(capture::Stopper),
     Demo(Arc<Stop>),
 }
 
 impl Stopper {
     pub(super) fn stop(&self) {
         match self {
-            Self::Capture(stopper) => stopper.stop(),
+            Self::Device(stop) => stop.stop(),
+            Self::File(stopper) => stopper.stop(),
             Self::Demo(stop) => stop.request(),
         }
     }
@@ -247,7 +275,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    fn request(&self) {
+    pub(super) fn request(&self) {
         let mut is_requested = self
             .is_requested
             .lock()
@@ -256,7 +284,7 @@ impl Stop {
         self.requested.notify_all();
     }
 
-    fn is_requested_within(&self, timeout: Duration) -> bool {
+    pub(super) fn is_requested_within(&self, timeout: Duration) -> bool {
         let is_requested = self
             .is_requested
             .lock()

@@ -11,6 +11,7 @@ use super::asker::Asker;
 use super::{Shared, now};
 use crate::config::{Moment, Reading};
 use crate::convert;
+use crate::events::Event;
 use crate::guess;
 use crate::ledger::Effect;
 use crate::program::Owner;
@@ -244,6 +245,15 @@ impl Counter {
             .map(|due| LEAST.max(due.saturating_sub(now())));
         let put_off = self.spotter.as_ref().and_then(Spotter::patience);
         [due, put_off].into_iter().flatten().min()
+    }
+
+    /// Tells what is not as it should be, though the input goes on or is complete.
+    pub(super) fn warn(&self, warning: Option<String>) {
+        if let Some(warning) = warning {
+            let shared = &self.shared;
+            shared.status().warning = Some(warning.clone());
+            shared.tell(Event::Warning(warning));
+        }
     }
 
     /// Tells how far the input was read.

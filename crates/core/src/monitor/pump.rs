@@ -6,7 +6,9 @@ use flowner_capture::Next;
 
 use super::addresses::OwnAddresses;
 use super::ahead;
+use super::device::{Waited, may_come_back};
 use super::input::Feed;
+use super::jumps::Jumps;
 use super::now;
 use super::packets::{Batch, Counter, Intake};
 use crate::config::Config;
@@ -28,6 +30,8 @@ pub(super) struct Pump {
     /// Of a device of this host.
     pub(super) own: Option<OwnAddresses>,
     pub(super) refreshed: Instant,
+    pub(super) started: Instant,
+    pub(super) jumps: Jumps,
 }
 
 impl Pump {
@@ -44,6 +48,7 @@ impl Pump {
         };
         self.refresh_counters();
         let shared = &self.counter.shared;
+        shared.status().interruption = None;
         shared.status().ending = ending.clone();
         shared.ended.notify_all();
         shared.tell(Event::InputEnded(ending));
@@ -56,13 +61,97 @@ impl Pump {
             match self.step(&mut batch) {
                 Ok(None) => {}
                 Ok(Some(ending)) => break ending,
-                Err(error) => break Ending::Failed(error.to_string()),
+                Err(error) => {
+                    self.counter.count(&mut batch);
+                    if let Some(ending) = self.wait_for_device(&error) {
+                        break ending;
+                    }
+                }
             }
         };
         self.counter.count(&mut batch);
         self.counter.carry_out();
         self.counter.settle();
         ending
+    }
+
+    /// Waits until a device that failed so can be captured from again; how the input ended, if
+    /// it does not come to that.
+    fn wait_for_device(&mut self, error: &flowner_capture::Error) -> Option<Ending> {
+        let is_passing = may_come_back(error);
+        let Feed::Device(_) = &self.feed else {
+            return Some(Ending::Failed(error.to_string()));
+        };
+        if !is_passing {
+            return Some(Ending::Failed(error.to_string()));
+        }
+        self.interrupted(Some(format!("{error}; it is waited for")));
+        let ending = loop {
+            let Feed::Device(device) = &mut self.feed else {
+                break None;
+            };
+            match device.wait() {
+                Waited::Back => break None,
+                Waited::NotYet => {
+                    self.watch_clock();
+                    self.counter.advance(now());
+                    self.counter.carry_out();
+                }
+                Waited::Stopped => break Some(Ending::Stopped),
+                Waited::Failed(message) => break Some(Ending::Failed(message)),
+            }
+        };
+        if ending.is_none() {
+            // It may have other addresses now.
+            self.refresh_addresses();
+            self.interrupted(None);
+        }
+        ending
+    }
+
+    /// Reads the host's addresses again, which a device that comes back may have changed.
+    fn refresh_addresses(&mut self) {
+        if let Some(own) = &mut self.own
+            && let Some(local) = own.read(&self.config)
+        {
+            self.counter.shared.ledger().set_local_addresses(local);
+        }
+    }
+
+    /// Tells when a device is down that gives packets again by itself when it is up.
+    fn watch_device(&mut self) {
+        let Feed::Device(device) = &mut self.feed else {
+            return;
+        };
+        let change = device.went_down_or_up();
+        if let Some(is_down) = change {
+            let name = device.name();
+            let why = is_down.then(|| format!("the device {name} is down; it is waited for"));
+            if why.is_none() {
+                self.refresh_addresses();
+            }
+            self.interrupted(why);
+        }
+    }
+
+    /// Tells that nothing is captured, and why; or that it is again.
+    fn interrupted(&self, why: Option<String>) {
+        let shared = &self.counter.shared;
+        let text = why
+            .clone()
+            .unwrap_or_else(|| "the device is back; capturing goes on".to_owned());
+        shared.status().interruption = why;
+        shared.ended.notify_all();
+        shared.tell(Event::Warning(text));
+    }
+
+    /// Tells when the clock was set, or the machine slept.
+    fn watch_clock(&mut self) {
+        if self.is_device
+            && let Some(jump) = self.jumps.observe(now(), self.started.elapsed())
+        {
+            self.counter.warn(Some(jump));
+        }
     }
 
     /// Takes one packet, or whatever else comes.
@@ -82,11 +171,13 @@ impl Pump {
                     recorder.push(&packet, newest, recording::now());
                 }
                 if self.is_device && self.refreshed.elapsed() >= REFRESH {
+                    self.watch_clock();
                     self.refresh_counters();
                 }
             }
             Next::Idle if patience.is_some() => self.counter.confirm_due(now()),
             Next::Idle => {
+                self.watch_clock();
                 self.counter.advance(now());
                 self.refresh_counters();
             }
@@ -102,6 +193,7 @@ impl Pump {
         if !self.is_device {
             return;
         }
+        self.watch_device();
         let shared = &self.counter.shared;
         match self.feed.statistics() {
             Ok(statistics) => shared.status().capture = Some(statistics),

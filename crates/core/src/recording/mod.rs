@@ -175,6 +175,12 @@ impl Recording {
         self.monitor.wait_ended(timeout)
     }
 
+    /// As [`wait_ended`](Self::wait_ended), but waits no longer than until the
+    /// [interruption](Report::interruption) is another one than this, which is then replaced.
+    pub fn wait_interrupted(&self, known: &mut Option<String>, timeout: Duration) -> bool {
+        self.monitor.wait_interrupted(known, timeout)
+    }
+
     /// After the input has ended: writes the packets that still wait for their owners, and
     /// closes the file.
     pub fn finish(mut self) -> Recorded {

@@ -15,8 +15,10 @@ use crate::services::service_name;
 use crate::totals::{Group, ProcessParty, Service, Totals};
 
 /// A group of flows: what they have in common, `flows`, `sent`, `received`;
-/// `received_here` where something came from programs of this host, which is
-/// credited to those. The last line of a breakdown that was full has `null` and
+/// in these sums each byte counts once, so that the lines add up to the host's total.
+/// Where something came from programs of this host, which is among what those `sent`,
+/// `received_here` is that, and `received_total` all that was received, from other hosts
+/// and from this one: not to be added up over lines. The last line of a breakdown that was full has `null` and
 /// `"others":true`.
 ///
 /// | `type` | keys |
@@ -44,6 +46,8 @@ pub struct GroupLine<'a> {
     received: Sums,
     #[serde(skip_serializing_if = "Option::is_none")]
     received_here: Option<Sums>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_total: Option<Sums>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -217,14 +221,16 @@ impl<'a> GroupLine<'a> {
 
     fn of(key: Key<'a>, others: bool, totals: &Totals) -> Self {
         let received_here = totals.received_here;
+        let is_told = received_here.packets > 0;
         Self {
             key,
             others,
             source: None,
             flows: totals.flows,
             sent: totals.sent.into(),
-            received: totals.received.into(),
-            received_here: (received_here.packets > 0).then(|| received_here.into()),
+            received: totals.received_elsewhere().into(),
+            received_here: is_told.then(|| received_here.into()),
+            received_total: is_told.then(|| totals.received.into()),
         }
     }
 }

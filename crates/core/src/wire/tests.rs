@@ -355,6 +355,7 @@ fn what_came_from_here_is_told() {
     let group = Group {
         key: Some(Protocol::TCP),
         totals: Totals {
+            received: counters(5, 360),
             received_here: counters(1, 60),
             ..totals()
         },
@@ -363,7 +364,8 @@ fn what_came_from_here_is_told() {
         &GroupLine::protocol(&group),
         &format!(
             r#"{{"type":"protocol","protocol":"tcp",{SUMS},
-            "received_here":{{"packets":1,"bytes":60}}}}"#
+            "received_here":{{"packets":1,"bytes":60}},
+            "received_total":{{"packets":5,"bytes":360}}}}"#
         ),
     );
 }

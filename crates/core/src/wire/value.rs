@@ -80,7 +80,7 @@ pub(super) struct Coverages(pub(super) Vec<Group<Coverage>>);
 impl Serialize for Coverages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let known = self.0.iter().filter_map(|group| {
-            let sums = Sums::from(group.totals.total());
+            let sums = Sums::from(group.totals.counted());
             group.key.map(|coverage| (coverage.name(), sums))
         });
         serializer.collect_map(known)

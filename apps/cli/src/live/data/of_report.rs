@@ -243,10 +243,7 @@ fn of_totals(totals: &Totals) -> Numbers {
         up: totals.rates.sent,
         down: totals.rates.received,
         sent: totals.sent.bytes,
-        received: totals
-            .received
-            .bytes
-            .saturating_add(totals.received_here.bytes),
+        received: totals.received.bytes,
         ..Numbers::default()
     }
 }

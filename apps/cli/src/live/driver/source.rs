@@ -144,11 +144,11 @@ impl Seen {
     fn arrange(&self, at: SystemTime, filter: &Filter) -> Data {
         match self {
             Self::Report(report) if filter.is_everything() => {
-                Data::of_whole_report(Arc::clone(report), at, failed(&report.ending))
+                Data::of_whole_report(Arc::clone(report), at, trouble(report))
             }
             Self::Report(report) => {
                 let selected = Arc::new(report.select(filter));
-                Data::of_report(selected, at, failed(&report.ending))
+                Data::of_report(selected, at, trouble(report))
             }
             Self::Sockets(all, notice) => {
                 let each = all.list.iter().zip(&all.parties);
@@ -187,8 +187,13 @@ fn next(questions: &Receiver<Question>, is_paused: bool, due: Instant) -> Next {
     }
 }
 
-fn failed(ending: &Ending) -> Option<Notice> {
-    match ending {
+/// That nothing is captured, for now or any more.
+fn trouble(report: &Report) -> Option<Notice> {
+    match &report.ending {
+        Ending::Running => report.interruption.as_ref().map(|why| Notice {
+            long: why.clone(),
+            short: "the device is down; it is waited for".to_owned(),
+        }),
         Ending::Failed(message) => Some(Notice {
             long: format!("capturing ended: {message}"),
             short: "capturing ended; q quits".to_owned(),

@@ -97,6 +97,11 @@ fn flows(
         format::bytes(report.total().bytes),
         format::count(data.total.count, "flow"),
     ];
+    let within = report.within_host().bytes;
+    if within > 0 {
+        // Rows have it on both sides, the total once.
+        facts.push(format!("{} of it within this host", format::bytes(within)));
+    }
     facts.extend(named(report));
     let dropped = report.capture.map_or(0, |it| {
         it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
@@ -122,7 +127,7 @@ fn flows(
 fn named(report: &Report) -> Option<String> {
     let (mut known, mut all) = (0_u64, 0_u64);
     for group in report.coverage() {
-        let bytes = group.totals.total().bytes;
+        let bytes = group.totals.counted().bytes;
         all = all.saturating_add(bytes);
         if matches!(group.key, Some(Coverage::Named | Coverage::Partial)) {
             known = known.saturating_add(bytes);

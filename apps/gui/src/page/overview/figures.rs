@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flowner_core::flows::{Counters, Rate};
 use flowner_core::{Coverage, Group, Totals};
 use iced::widget::{container, row};
 use iced::{Element, Fill};
@@ -36,17 +37,46 @@ pub(super) fn view<'a, Message: 'a>(
         .into()
 }
 
-fn figures(context: Context<'_>, picture: &Picture) -> [(&'static str, Quantity); 8] {
-    let unit = context.settings.unit;
-    let mut sum = Totals::default();
-    for group in &picture.programs {
-        sum.add(&group.totals);
+/// What the host exchanged with others, and what its programs exchanged with each other: none
+/// is part of another, so that they may be added up.
+struct Sums {
+    received: Counters,
+    sent: Counters,
+    within: Counters,
+    rates: Rate,
+    rate_within: u64,
+}
+
+impl Sums {
+    fn of(picture: &Picture) -> Self {
+        let mut sum = Totals::default();
+        for group in &picture.programs {
+            sum.add(&group.totals);
+        }
+        // What was sent within the host is what was received there.
+        let received = sum.rate.saturating_sub(sum.rates.sent);
+        let rate_within = sum.rates.received.saturating_sub(received);
+        Self {
+            received: sum.received_elsewhere(),
+            sent: sum.sent_elsewhere(),
+            within: sum.received_here,
+            rates: Rate {
+                sent: sum.rates.sent.saturating_sub(rate_within),
+                received,
+            },
+            rate_within,
+        }
     }
+}
+
+fn figures(context: Context<'_>, picture: &Picture) -> Vec<(&'static str, Quantity)> {
+    let unit = context.settings.unit;
+    let sums = Sums::of(picture);
     let report = &picture.report;
-    let (inward, outward) = if report.input.is_live {
-        ("In now", "Out now")
+    let [inward, outward, about] = if report.input.is_live {
+        ["In now", "Out now", "Within host now"]
     } else {
-        ("In at the end", "Out at the end")
+        ["In at the end", "Out at the end", "Within at the end"]
     };
     let (known, of) = known(&picture.coverage);
     let plain = |number: String| Quantity { number, unit: "" };
@@ -63,22 +93,26 @@ fn figures(context: Context<'_>, picture: &Picture) -> [(&'static str, Quantity)
     } else {
         "–".to_owned()
     };
-    let received = sum.rate.saturating_sub(sum.rates.sent);
-    [
-        (inward, unit.rate(received)),
-        (outward, unit.rate(sum.rates.sent)),
-        ("Received", unit.amount(sum.received)),
-        ("Sent", unit.amount(sum.sent)),
+    let mut figures = vec![
+        (inward, unit.rate(sums.rates.received)),
+        (outward, unit.rate(sums.rates.sent)),
+        ("Received", unit.amount(sums.received)),
+        ("Sent", unit.amount(sums.sent)),
         ("Flows", open),
         ("Bytes attributed", plain(owners)),
         ("Flows in all", plain(format::count(flows))),
         ("Seen for", plain(format::span(long))),
-    ]
+    ];
+    if sums.within.packets > 0 {
+        figures.insert(4, ("Within host", unit.amount(sums.within)));
+        figures.insert(2, (about, unit.rate(sums.rate_within)));
+    }
+    figures
 }
 
 /// Bytes whose owner is named, and all bytes.
 fn known(coverage: &[Group<Coverage>]) -> (u64, u64) {
-    let bytes = |group: &Group<Coverage>| group.totals.total().bytes;
+    let bytes = |group: &Group<Coverage>| group.totals.counted().bytes;
     let named = coverage
         .iter()
         .filter(|group| group.key == Some(Coverage::Named));

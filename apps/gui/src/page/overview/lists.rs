@@ -75,12 +75,12 @@ pub(super) fn view_coverage(picture: &Picture, colors: Colors) -> Element<'_, Me
     let coverage = &picture.coverage;
     let bytes: u64 = coverage
         .iter()
-        .map(|group| group.totals.total().bytes)
+        .map(|group| group.totals.counted().bytes)
         .sum();
     let flows: u64 = coverage.iter().map(|group| group.totals.flows).sum();
     let cell = move |row: usize, column: usize| {
         let group = &coverage[row];
-        let own = group.totals.total().bytes;
+        let own = group.totals.counted().bytes;
         match (column, group.key) {
             (0, None) => Cell::text("all others"),
             (0, Some(key)) => Cell::text(words::coverage(key)),
