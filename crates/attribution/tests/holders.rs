@@ -126,7 +126,7 @@ fn a_thread_in_a_network_namespace_of_its_own() {
         let found = table.find(&query).unwrap();
         assert_eq!(pids(&found.verdict), [actor.pid], "{found:?}");
         assert!(found.evidence.namespace.is_some(), "{found:?}");
-        let all = table.snapshot().unwrap();
+        let all = table.snapshot_all_namespaces().unwrap();
         let is_it = |socket: &&Socket| socket.local == actor.address && socket.namespace.is_some();
         let listed: Vec<_> = all.sockets().iter().filter(is_it).collect();
         assert_eq!(listed.len(), 1, "{listed:?}");
