@@ -140,6 +140,8 @@ pub fn coverage(coverage: Coverage) -> &'static str {
             Reason::Kernel => "The kernel itself",
             Reason::OtherNamespace => "Other network namespace",
             Reason::Forwarded => "Forwarded",
+            Reason::Translated => "Translated (NAT)",
+            Reason::MayBeTranslated => "Perhaps translated (NAT)",
             Reason::Unsupported => "No sockets",
             Reason::Changed => "Owner changed",
             Reason::NotSentHere => "Not sent here",

@@ -152,6 +152,11 @@ pub enum Reason {
     OtherNamespace,
     /// Neither end of the flow is on this host.
     Forwarded,
+    /// This host translates the packets (NAT): behind its address and port stands another end,
+    /// such as a container, and no socket of its own.
+    Translated,
+    /// This host translates addresses, and whether it does so here may not be asked.
+    MayBeTranslated,
     /// This platform, or this protocol, offers no way to know.
     Unsupported,
     /// The socket, or who holds it, changed about then: it was one of two owners, and which one
@@ -167,13 +172,15 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which reports list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::NotFound,
         Self::Gone,
         Self::Denied,
         Self::Kernel,
         Self::OtherNamespace,
         Self::Forwarded,
+        Self::Translated,
+        Self::MayBeTranslated,
         Self::Unsupported,
         Self::Changed,
         Self::NotSentHere,
@@ -189,6 +196,8 @@ impl Reason {
             Self::Kernel => "kernel",
             Self::OtherNamespace => "other-namespace",
             Self::Forwarded => "forwarded",
+            Self::Translated => "translated",
+            Self::MayBeTranslated => "may-be-translated",
             Self::Unsupported => "unsupported",
             Self::Changed => "changed",
             Self::NotSentHere => "not-sent-here",
@@ -203,6 +212,7 @@ impl Reason {
                 "run as the owner of the process or as administrator (Linux: with \
                  CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
             ),
+            Self::MayBeTranslated => Some("run as administrator (Linux: with CAP_NET_ADMIN)"),
             Self::OtherNamespace => Some("run as administrator, or inside that network namespace"),
             Self::Failed => Some("a warning says what failed; the lookup is tried again"),
             _ => None,
@@ -219,6 +229,8 @@ impl fmt::Display for Reason {
             Self::Kernel => "the kernel itself holds the socket",
             Self::OtherNamespace => "the socket is in another network namespace",
             Self::Forwarded => "neither end is on this host",
+            Self::Translated => "this host translates it: another end stands behind the address",
+            Self::MayBeTranslated => "this host translates addresses, perhaps this one",
             Self::Unsupported => "this cannot be known here",
             Self::Changed => "the owner changed about then",
             Self::NotSentHere => "it was not sent here",

@@ -79,6 +79,7 @@ impl Service {
         let mut table = attributor.into_table();
         let config = PolicyConfig {
             table_tells_remotes: table.tells_remotes(),
+            table_tells_networks: table.tells_networks(),
             ..config
         };
         let glance = table.glance();

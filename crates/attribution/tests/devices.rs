@@ -17,34 +17,7 @@ use flowner_attribution::{
     Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable, Verdict,
 };
 use helper::Helper;
-
-const INSIDE: &str = "FLOWNER_TEST_INSIDE";
-
-/// Runs a test again in a network namespace of its own. False in there, and where that may
-/// not be made, which is said.
-fn is_run_inside(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return false;
-    }
-    let may_make = Command::new("unshare").args(["-n", "true"]).output();
-    if !may_make.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
-        return true;
-    }
-    let status = Command::new("unshare")
-        .arg("-n")
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .status();
-    assert!(status.unwrap().success());
-    true
-}
-
-fn ip(line: &str) {
-    let output = Command::new("ip").args(line.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {line}: {output:?}");
-}
+use helper::netns::{ip, is_run_inside};
 
 /// Two wires, `w0` to `p0` and `w1` to `p1`, with 10.77.0.1, 10.77.1.1 and `fe80::1` at the near ends.
 fn wires() {

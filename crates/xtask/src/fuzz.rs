@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 11] = [
+const TARGETS: [&str; 12] = [
     "decode",
     "capture_file",
     "flows",
@@ -23,6 +23,7 @@ const TARGETS: [&str; 11] = [
     "process",
     "control_group",
     "mountinfo",
+    "conntrack",
 ];
 /// Those from here on are of Linux, and run there only.
 const FIRST_OF_LINUX: usize = 6;

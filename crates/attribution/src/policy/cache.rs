@@ -25,16 +25,19 @@ pub(super) struct Cache {
     order: VecDeque<(Instant, Key)>,
     max: usize,
     age: Duration,
+    /// Whether what was answered for a local end holds for each remote one.
+    serves_all_remotes: bool,
     pub(super) evicted: u64,
 }
 
 impl Cache {
-    pub(super) fn new(max: usize, age: Duration) -> Self {
+    pub(super) fn new(max: usize, age: Duration, serves_all_remotes: bool) -> Self {
         Self {
             entries: HashMap::new(),
             order: VecDeque::new(),
             max,
             age,
+            serves_all_remotes,
             evicted: 0,
         }
     }
@@ -54,7 +57,7 @@ impl Cache {
         let query = &question.query;
         // A connection that this end opens shares its socket with no other.
         let is_alone = query.protocol() == Protocol::Tcp && question.opened == Opened::ByUs;
-        let shared = (!is_alone).then(|| endpoint(query));
+        let shared = (self.serves_all_remotes && !is_alone).then(|| endpoint(query));
         [Some(*query), shared]
             .iter()
             .flatten()
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn answers_hold_for_the_time_that_is_proven() {
         let now = Instant::now();
-        let mut cache = Cache::new(10, Duration::from_secs(60));
+        let mut cache = Cache::new(10, Duration::from_secs(60), true);
         learn(&mut cache, &query(1, None), Match::LocalEndpoint, now);
         for (seen_at, expected) in [(9, false), (10, true), (20, true), (21, false)] {
             assert_eq!(finds(&cache, query(1, None), seen_at, now), expected);
@@ -228,7 +231,7 @@ mod tests {
     #[test]
     fn an_answer_serves_other_remote_ends_unless_it_depends_on_its_own() {
         let now = Instant::now();
-        let mut cache = Cache::new(10, Duration::from_secs(60));
+        let mut cache = Cache::new(10, Duration::from_secs(60), true);
         let (here, there) = (Some("192.0.2.1:1"), Some("192.0.2.2:1"));
         learn(&mut cache, &query(1, here), Match::LocalEndpoint, now);
         learn(&mut cache, &query(2, here), Match::FiveTuple, now);
@@ -242,7 +245,7 @@ mod tests {
     #[test]
     fn the_oldest_gives_way_at_the_bound_and_is_counted() {
         let start = Instant::now();
-        let mut cache = Cache::new(2, Duration::from_secs(60));
+        let mut cache = Cache::new(2, Duration::from_secs(60), true);
         for (second, port) in [1, 2, 1, 3].into_iter().enumerate() {
             let now = start + Duration::from_secs(second as u64);
             learn(&mut cache, &query(port, None), Match::LocalEndpoint, now);
@@ -255,6 +258,21 @@ mod tests {
         let later = start + Duration::from_secs(90);
         learn(&mut cache, &query(4, None), Match::LocalEndpoint, later);
         assert_eq!((cache.len(), cache.evicted), (1, 1));
+    }
+
+    /// Behind an address and a port may stand another end for each remote one.
+    #[test]
+    fn where_packets_are_translated_no_answer_serves_another_flow() {
+        let now = Instant::now();
+        for serves_all_remotes in [true, false] {
+            let mut cache = Cache::new(10, Duration::from_secs(60), serves_all_remotes);
+            let asked = query(1, Some("10.0.0.7:1"));
+            learn(&mut cache, &asked, Match::WildcardAddress, now);
+            let other = query(1, Some("10.0.0.8:1"));
+            assert_eq!(finds(&cache, other, 15, now), serves_all_remotes);
+            // Who had the port before is still known.
+            assert!(cache.endpoint(&other).is_some());
+        }
     }
 
     #[test]
@@ -271,7 +289,7 @@ mod tests {
             namespace: None,
             owner: owner(pid),
         };
-        let mut cache = Cache::new(10, Duration::from_secs(60));
+        let mut cache = Cache::new(10, Duration::from_secs(60), true);
         for port in 1..4 {
             learn(&mut cache, &query(port, None), Match::LocalEndpoint, now);
         }

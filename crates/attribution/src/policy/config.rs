@@ -38,6 +38,9 @@ pub struct PolicyConfig {
     /// Whether the table knows the remote end of sockets, so that a better match
     /// than the local port may come.
     pub table_tells_remotes: bool,
+    /// Whether the table answers differently for each remote end, as one that knows what this
+    /// host translates: no answer then serves another flow.
+    pub table_tells_networks: bool,
 }
 
 impl Default for PolicyConfig {
@@ -57,6 +60,7 @@ impl Default for PolicyConfig {
             history_age: Duration::from_secs(60),
             rest_factor: 4,
             table_tells_remotes: false,
+            table_tells_networks: false,
         }
     }
 }

@@ -173,7 +173,11 @@ impl Policy {
     pub fn new(config: PolicyConfig) -> Self {
         Self {
             pending: PendingSet::default(),
-            cache: Cache::new(config.max_cached, config.cache_age),
+            cache: Cache::new(
+                config.max_cached,
+                config.cache_age,
+                !config.table_tells_networks,
+            ),
             history: History::new(config.max_history, config.history_age),
             events: VecDeque::new(),
             last_look: None,

@@ -10,7 +10,7 @@ use rustix::net::netlink;
 use super::frame::Frame;
 use super::link::Link;
 use super::message::{Family, Message, Which};
-use super::{addresses, control_group, frame, message, mountinfo, proc_net, stat};
+use super::{addresses, conntrack, control_group, frame, message, mountinfo, proc_net, stat};
 use crate::Protocol;
 
 /// `RTM_GETADDR` and `struct ifaddrmsg` (rtnetlink(7)).
@@ -37,6 +37,22 @@ pub fn netlink(bytes: &[u8]) {
             assert!(socket.remote.is_none_or(|remote| remote.port() != 0));
         }
     }
+}
+
+/// Answers of conntrack, and the list of what it knows: each line is read by itself.
+///
+/// # Panics
+/// If it is not.
+pub fn conntrack(bytes: &[u8]) {
+    let count = frame::frames(bytes).count();
+    assert_eq!(conntrack::answers(bytes).count(), count);
+    let mut all = conntrack::listed(bytes);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        for of_line in conntrack::listed(line) {
+            assert_eq!(all.next(), Some(of_line));
+        }
+    }
+    assert_eq!(all.next(), None);
 }
 
 /// A list of `/proc/net`: each line is read by itself.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::closings::Closings;
+use super::conntrack::{Conntrack, Translation};
 use super::holders::{Holders, Kind, Wanted};
 use super::listeners::Listeners;
 use super::lookout::{Lookouts, Told};
@@ -41,6 +42,7 @@ pub(super) struct LinuxGlance {
     holders: Arc<Holders>,
     scratch: Scratch,
     listeners: Listeners,
+    conntrack: Conntrack,
     purse: Purse,
     lookouts: Option<Lookouts>,
     may_look_out: bool,
@@ -55,6 +57,7 @@ impl LinuxGlance {
         sockets: Sockets,
         others: Shared,
         holders: Arc<Holders>,
+        conntrack: Conntrack,
         may_look_out: bool,
     ) -> Self {
         // Others are looked for by the table.
@@ -66,6 +69,7 @@ impl LinuxGlance {
             holders,
             scratch: Scratch::default(),
             listeners: Listeners::default(),
+            conntrack,
             purse: Purse::full(PURSE, SHARE, Instant::now()),
             lookouts: None,
             may_look_out,
@@ -77,7 +81,8 @@ impl LinuxGlance {
     /// Another one, for another thread.
     fn another(&self) -> Option<Self> {
         let (others, holders) = (Arc::clone(&self.others), Arc::clone(&self.holders));
-        Some(Self::new(self.sockets.another()?, others, holders, false))
+        let (sockets, conntrack) = (self.sockets.another()?, self.conntrack.another());
+        Some(Self::new(sockets, others, holders, conntrack, false))
     }
 
     /// What the others have seen of the sender of a first packet, or are about to.
@@ -150,12 +155,14 @@ impl LinuxGlance {
             now: began,
             may_look: self.purse.has_any(began),
             is_accepted,
+            conntrack: None,
         };
         let found = if is_own {
             let reach = match &self.namespaces {
                 Some(namespaces) => namespaces.reach(query),
                 None => Devices::default().reach(query),
             };
+            looker.conntrack = Some(&mut self.conntrack);
             looker.look(query, &reach, &mut self.sockets, None, ask)
         } else {
             let others = namespaces::lock(&self.others).clone();
@@ -192,6 +199,8 @@ struct Looker<'a> {
     /// Whether there is time to look for processes that are not known.
     may_look: bool,
     is_accepted: bool,
+    /// Of our own namespace.
+    conntrack: Option<&'a mut Conntrack>,
 }
 
 impl Looker<'_> {
@@ -208,6 +217,13 @@ impl Looker<'_> {
             self.catch(query, reach, sockets);
         }
         let candidates = ask(sockets, query, reach).ok()?;
+        // What it has not seen may be the first packet of what is translated.
+        if let Some(conntrack) = &mut self.conntrack
+            && candidates.are_of_port(query.protocol())
+            && conntrack.translation(query) != Translation::None
+        {
+            return None;
+        }
         let judged = verdicts::judge(self.holders, candidates, |socket| {
             if let Some(known) = self.listeners.holders_of(socket, self.now) {
                 return (known.to_vec(), false);

@@ -7,6 +7,7 @@
 mod access;
 mod addresses;
 mod closings;
+mod conntrack;
 mod control_group;
 mod diag;
 mod facts;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use access::sights;
+use conntrack::{Conntrack, Translation};
 use control_group::ControlGroups;
 use glance::LinuxGlance;
 use holders::Holders;
@@ -85,6 +87,7 @@ pub struct LinuxTable {
     groups: Option<ControlGroups>,
     scratch: Scratch,
     options: LinuxOptions,
+    conntrack: Conntrack,
 }
 
 impl LinuxTable {
@@ -116,6 +119,7 @@ impl LinuxTable {
             holders: Arc::new(holders),
             scratch,
             options: options.clone(),
+            conntrack: Conntrack::new(&options.proc),
         })
     }
 
@@ -169,6 +173,17 @@ impl LinuxTable {
         let observed_at = SystemTime::now();
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
+        if candidates.are_of_port(query.protocol()) {
+            // What it has not seen is of a socket here, as it sees what it translates.
+            let reason = match self.conntrack.translation(query) {
+                Translation::None | Translation::NotSeen => None,
+                Translation::Behind => Some(Reason::Translated),
+                Translation::NotTold => Some(Reason::MayBeTranslated),
+            };
+            if let Some(reason) = reason {
+                return Ok(Ownership::unknown(reason, observed_at, Source::SockDiag));
+            }
+        }
         let judged = self.looker(asked).judge(query.protocol(), candidates);
         Ok(told(judged, observed_at, None))
     }
@@ -360,6 +375,7 @@ impl SocketTable for LinuxTable {
             sockets.ok()?,
             others.unwrap_or_default(),
             Arc::clone(&self.holders),
+            self.conntrack.another(),
             self.options.lookouts,
         )))
     }

@@ -25,6 +25,18 @@ pub(super) enum Candidates {
     Open(Match, Vec<DiagSocket>),
 }
 
+impl Candidates {
+    /// Whether they are found by their port: what has the very ends of a TCP connection is it,
+    /// whatever this host translates.
+    pub(super) const fn are_of_port(&self, protocol: Protocol) -> bool {
+        match self {
+            Self::Open(Match::FiveTuple, _) => !matches!(protocol, Protocol::Tcp),
+            Self::Open(..) => true,
+            Self::None | Self::Closed(..) => false,
+        }
+    }
+}
+
 impl DiagSocket {
     /// Whether the kernel has made this connection and nobody has accepted it: it has no
     /// inode yet. In any other state, an inode of 0 means that its owner has closed it.
