@@ -10,7 +10,12 @@ use crate::{Error, Ownership, Snapshot, SocketQuery, Source};
 /// It neither caches nor retries; [`Service`](crate::Service) does.
 pub struct Attributor {
     table: Box<dyn SocketTable>,
+    /// How another table of the same kind is opened.
+    reopen: Option<Reopen>,
 }
+
+/// Opens a socket table.
+pub(crate) type Reopen = Box<dyn Fn() -> Result<Box<dyn SocketTable>, Error> + Send>;
 
 impl Attributor {
     /// Uses the best socket table that this operating system offers.
@@ -18,16 +23,29 @@ impl Attributor {
     /// # Errors
     /// [`Error::Unsupported`] where none works.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self {
-            table: snapshot::best()?,
-        })
+        Self::with_tables(snapshot::best)
     }
 
     /// Uses a given table.
     pub fn with_table(table: impl SocketTable + 'static) -> Self {
         Self {
             table: Box::new(table),
+            reopen: None,
         }
+    }
+
+    /// Uses the table that a closure opens. A [`Service`](crate::Service) opens another one
+    /// when a table has panicked.
+    ///
+    /// # Errors
+    /// What the closure returns.
+    pub fn with_tables(
+        open: impl Fn() -> Result<Box<dyn SocketTable>, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            table: open()?,
+            reopen: Some(Box::new(open)),
+        })
     }
 
     /// The table in use.
@@ -68,8 +86,8 @@ impl Attributor {
         self.table.snapshot_all_namespaces()
     }
 
-    pub(crate) fn into_table(self) -> Box<dyn SocketTable> {
-        self.table
+    pub(crate) fn into_parts(self) -> (Box<dyn SocketTable>, Option<Reopen>) {
+        (self.table, self.reopen)
     }
 }
 

@@ -148,7 +148,7 @@ pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question
 pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};
 pub use processes::Processes;
 pub use query::{Protocol, SocketQuery};
-pub use service::Service;
+pub use service::{Notice, Service};
 pub use snapshot::{
     Closed, Confirmed, Glance, Glanced, Snapshot, Socket, SocketState, SocketTable,
 };

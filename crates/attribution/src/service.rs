@@ -1,17 +1,22 @@
 //! The policy with a thread and a clock: asks in the background, tells when there
 //! is news.
 
+mod notice;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use notice::Notice;
+use worker::Worker;
+
 use crate::policy::{
-    Event, Facts, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Request, Waiter,
+    Event, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Request, Waiter,
 };
-use crate::{Attributor, Error, Glance, Ownership, SocketQuery, SocketTable};
+use crate::{Attributor, Error, Glance, Ownership, SocketQuery};
 
 /// Looks owners up in the background.
 ///
@@ -76,7 +81,22 @@ impl Service {
         config: PolicyConfig,
         on_event: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, Error> {
-        let mut table = attributor.into_table();
+        Self::spawn_noticed(attributor, config, on_event, drop)
+    }
+
+    /// As [`spawn`](Self::spawn), with a closure to which the thread reports when lookups
+    /// begin to fail, when they work again, and when it has to begin anew. Like the other
+    /// one it is called without any lock held.
+    ///
+    /// # Errors
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_noticed(
+        attributor: Attributor,
+        config: PolicyConfig,
+        on_event: impl FnMut(Event) + Send + 'static,
+        on_notice: impl FnMut(Notice) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (mut table, reopen) = attributor.into_parts();
         let config = PolicyConfig {
             table_tells_remotes: table.tells_remotes(),
             table_tells_networks: table.tells_networks(),
@@ -92,12 +112,7 @@ impl Service {
             }),
             changed: Condvar::new(),
         });
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            table,
-            on_event,
-            is_resting: false,
-        };
+        let worker = Worker::new(Arc::clone(&shared), table, reopen, on_event, on_notice);
         let thread = std::thread::Builder::new()
             .name("flowner-owners".to_owned())
             .spawn(move || worker.run())
@@ -232,74 +247,12 @@ impl State {
     }
 }
 
-struct Worker<F> {
-    shared: Arc<Shared>,
-    table: Box<dyn SocketTable>,
-    on_event: F,
-    is_resting: bool,
-}
-
 /// What the worker does next, decided under the lock and done without it.
 enum Step {
     Tell(Vec<Event>),
     Ask(Request),
     Rest,
     Stop,
-}
-
-impl<F: FnMut(Event)> Worker<F> {
-    fn run(mut self) {
-        self.observe();
-        loop {
-            match self.shared.next_step(self.is_resting) {
-                Step::Tell(events) => events.into_iter().for_each(&mut self.on_event),
-                Step::Ask(request) => {
-                    self.is_resting = false;
-                    let facts = self.ask(&request);
-                    let now = Instant::now();
-                    let mut state = self.shared.lock();
-                    state.policy.handle_answer(request.id, facts, now);
-                }
-                Step::Rest => {
-                    self.table.rest();
-                    self.is_resting = true;
-                }
-                Step::Stop => return,
-            }
-        }
-    }
-
-    /// Reads all sockets before the first question, where the policy can tell only by that
-    /// which of them are new.
-    fn observe(&mut self) {
-        if self.table.tells_remotes() {
-            return;
-        }
-        match self.table.snapshot() {
-            Ok(snapshot) => self
-                .shared
-                .lock()
-                .policy
-                .observe_snapshot(Arc::new(snapshot)),
-            Err(error) => tracing::warn!(%error, "the sockets of before could not be read"),
-        }
-    }
-
-    fn ask(&mut self, request: &Request) -> Facts {
-        let reason = |error: Error| {
-            tracing::warn!(%error, "an owner could not be looked up");
-            error.reason()
-        };
-        if self.table.finds_exactly() {
-            let answers = self.table.find_each(&request.queries).into_iter();
-            Facts::Answers(answers.map(|answer| answer.map_err(reason)).collect())
-        } else {
-            match self.table.snapshot() {
-                Ok(snapshot) => Facts::Snapshot(Arc::new(snapshot)),
-                Err(error) => Facts::Failed(reason(error)),
-            }
-        }
-    }
 }
 
 impl Shared {

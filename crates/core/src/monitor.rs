@@ -11,11 +11,14 @@ mod addresses;
 mod ahead;
 mod asker;
 mod device;
+mod drops;
 mod input;
 mod jumps;
 mod packets;
 mod pump;
 mod recorded;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,12 +26,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Attributor, Lookup, Ownership, PolicyConfig, Service, Spotter, Waiter,
+    self as attribution, Attributor, Lookup, Notice, Ownership, PolicyConfig, Service, Spotter,
+    Waiter,
 };
 use flowner_capture::Statistics;
 
 use self::addresses::OwnAddresses;
 use self::asker::Asker;
+use self::drops::Drops;
 use self::input::Opened;
 use self::jumps::Jumps;
 use self::packets::{Counter, Intake};
@@ -213,6 +218,7 @@ impl Monitor {
             refreshed: now,
             started: now,
             jumps: Jumps::default(),
+            drops: Drops::default(),
         };
         let thread = std::thread::Builder::new()
             .name("flowner-capture".to_owned())
@@ -461,6 +467,8 @@ impl Shared {
 }
 
 fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {
+    let to_warn = Arc::clone(shared);
+    let on_notice = move |notice: Notice| to_warn.tell(Event::Warning(notice.to_string()));
     let shared = Arc::clone(shared);
     let mut looked = Instant::now();
     let on_event = move |event| {
@@ -471,10 +479,9 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service
         }
         shared.answer(event);
     };
-    Ok(Service::spawn(
-        attributor,
-        PolicyConfig::default(),
-        on_event,
+    let config = PolicyConfig::default();
+    Ok(Service::spawn_noticed(
+        attributor, config, on_event, on_notice,
     )?)
 }
 

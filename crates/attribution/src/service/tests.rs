@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -6,7 +7,9 @@ use super::*;
 use crate::policy::Opened;
 use crate::snapshot::fake::{FakeTable, Script};
 use crate::snapshot::unsupported::UnsupportedTable;
-use crate::{Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict};
+use crate::{
+    Process, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketTable, Source, Verdict,
+};
 
 /// Longer than anything here takes, so that a failure is no hang.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -285,4 +288,114 @@ fn where_nothing_can_be_known_the_answer_is_final() {
     assert!(event.last);
     let unsupported = Verdict::Unknown(Reason::Unsupported);
     assert_eq!(event.ownership.verdict, unsupported);
+}
+
+/// A table that panics as long as it is told to.
+struct Panics {
+    table: FakeTable,
+    panics: Arc<AtomicBool>,
+}
+
+impl SocketTable for Panics {
+    fn source(&self) -> Source {
+        self.table.source()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        assert!(!self.panics.load(Ordering::Relaxed), "in disorder");
+        self.table.snapshot()
+    }
+
+    fn tells_remotes(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_table_that_panics_is_replaced_and_that_is_reported() {
+    let (sender, events) = mpsc::channel();
+    let (notice_sender, notices) = mpsc::channel();
+    let panics = Arc::new(AtomicBool::new(true));
+    let switch = Arc::clone(&panics);
+    let attributor = Attributor::with_tables(move || {
+        let (table, script) = FakeTable::new();
+        script.set_sockets(vec![socket(53, 7)]);
+        let panics = Arc::clone(&switch);
+        Ok(Box::new(Panics { table, panics }))
+    });
+    let service = Service::spawn_noticed(
+        attributor.unwrap(),
+        PolicyConfig::default(),
+        move |event| sender.send(event).unwrap(),
+        move |notice: Notice| notice_sender.send(notice).unwrap(),
+    );
+    let service = service.unwrap();
+    service.lookup(Waiter(1), question(53));
+    let event = events.recv_timeout(DEADLINE).unwrap();
+    let failed = Verdict::Unknown(Reason::Failed);
+    assert_eq!((event.ownership.verdict, event.last), (failed, false));
+    let notice = notices.recv_timeout(DEADLINE).unwrap();
+    let text = notice.to_string();
+    assert!(
+        text.contains("in disorder") && text.contains("anew"),
+        "{text}"
+    );
+    panics.store(false, Ordering::Relaxed);
+    // Without another packet, by another table.
+    check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+    let notice = notices.recv_timeout(DEADLINE).unwrap();
+    assert!(matches!(notice, Notice::LookupsWork), "{notice}");
+}
+
+#[test]
+fn a_closure_that_panics_takes_the_next_answer() {
+    let (sender, events) = mpsc::channel();
+    let (notice_sender, notices) = mpsc::channel();
+    let (table, script) = FakeTable::new();
+    script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
+    let service = Service::spawn_noticed(
+        Attributor::with_table(table),
+        PolicyConfig::default(),
+        move |event: Event| {
+            assert_ne!(event.waiter, Waiter(1), "not this one");
+            sender.send(event).unwrap();
+        },
+        move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
+    );
+    let service = service.unwrap();
+    service.lookup(Waiter(1), question(53));
+    let text = notices.recv_timeout(DEADLINE).unwrap();
+    assert!(text.contains("not this one"), "{text}");
+    service.lookup(Waiter(2), question(54));
+    check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
+}
+
+#[test]
+fn failures_are_reported_once_and_when_they_end() {
+    let (table, script) = FakeTable::new();
+    script.set_failure(Some("no memory"));
+    let (sender, events) = mpsc::channel();
+    let (notice_sender, notices) = mpsc::channel();
+    let service = Service::spawn_noticed(
+        Attributor::with_table(table),
+        PolicyConfig::default(),
+        move |event| sender.send(event).unwrap(),
+        move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
+    );
+    let service = service.unwrap();
+    for port in [53, 54, 55] {
+        service.lookup(Waiter(port.into()), question(port));
+        events.recv_timeout(DEADLINE).unwrap();
+    }
+    script.set_sockets(vec![socket(53, 7), socket(54, 7), socket(55, 7)]);
+    script.set_failure(None);
+    for _ in [53, 54, 55] {
+        assert!(events.recv_timeout(DEADLINE).unwrap().last);
+    }
+    let told: Vec<String> = notices.try_iter().collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("no memory") && told[1].contains("again"),
+        "{told:?}"
+    );
 }

@@ -222,6 +222,7 @@ mod tests {
             refreshed: Instant::now(),
             started: Instant::now(),
             jumps: crate::monitor::jumps::Jumps::default(),
+            drops: super::super::drops::Drops::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use flowner_capture::Next;
 use super::addresses::OwnAddresses;
 use super::ahead;
 use super::device::{Waited, may_come_back};
+use super::drops::Drops;
 use super::input::Feed;
 use super::jumps::Jumps;
 use super::now;
@@ -32,6 +33,7 @@ pub(super) struct Pump {
     pub(super) refreshed: Instant,
     pub(super) started: Instant,
     pub(super) jumps: Jumps,
+    pub(super) drops: Drops,
 }
 
 impl Pump {
@@ -196,7 +198,12 @@ impl Pump {
         self.watch_device();
         let shared = &self.counter.shared;
         match self.feed.statistics() {
-            Ok(statistics) => shared.status().capture = Some(statistics),
+            Ok(statistics) => {
+                shared.status().capture = Some(statistics);
+                if let Some(warning) = self.drops.warning(statistics, self.refreshed) {
+                    shared.tell(Event::Warning(warning));
+                }
+            }
             Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
         }
         let saw_foreign = shared.ledger().take_foreign();

@@ -171,7 +171,7 @@ impl LinuxTable {
         };
         let is_anybody_new = holders.is_anybody_new();
         let listed = std::thread::scope(|scope| {
-            let listing = scope.spawn(|| {
+            let listing = std::thread::Builder::new().spawn_scoped(scope, || {
                 holders.ignore_this_thread();
                 let listed = work.list(sockets, first_list);
                 work.check();
@@ -185,9 +185,18 @@ impl LinuxTable {
             search(scratch);
             let second = second.as_mut();
             let listed = second.map_or(Ok(()), |second| work.list(second, second_list));
+            let Ok(listing) = listing else {
+                return listed.map(|()| false);
+            };
             let others = listing.join();
-            listed.and(others.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into())))
+            let others = others.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()));
+            listed.and(others).map(|()| true)
         });
+        let listed = match listed {
+            // There was no thread to be had: this one lists what nobody has listed.
+            Ok(false) => work.list(sockets, first_list),
+            listed => listed.map(drop),
+        };
         if let Some(checks) = work.checks.into_inner() {
             holders.look_at_changed(checks, None, scratch);
         }
