@@ -82,6 +82,7 @@ fn subject<'a>(executable: &'a str, arguments: &'a [OsString]) -> Subject<'a> {
         executable: Some(Path::new(executable)),
         arguments,
         name: "program",
+        ..Subject::default()
     }
 }
 

@@ -23,6 +23,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         executable: Some(Path::new(&first)),
         arguments: &arguments,
         name: &first,
+..Subject::default()
     };
     catalog.find(&subject);
     let by_id = Subject {

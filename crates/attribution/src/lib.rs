@@ -126,6 +126,7 @@ pub mod access;
 mod attributor;
 mod devices;
 mod error;
+mod executable;
 mod matching;
 mod ownership;
 pub mod policy;
@@ -143,6 +144,7 @@ struct Readme;
 
 pub use attributor::Attributor;
 pub use error::Error;
+pub use executable::{ExeFile, ExeState, NamedFile};
 pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
 pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
 pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};

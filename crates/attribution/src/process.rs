@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::{ExeFile, ExeState};
+
 /// A process as it was when it was looked at.
 ///
 /// A process is identified by [`Process::id`], its pid *and* start time: a reused
@@ -21,10 +23,15 @@ pub struct Process {
     /// The name, in full where the platform allows it (Linux cuts the kernel's own
     /// copy at 15 bytes, `TASK_COMM_LEN` in `include/linux/sched.h`).
     pub name: String,
-    /// The executable, without the marker that Linux adds when it was deleted.
+    /// The executable, without the marker that Linux adds when it was deleted. It may lead
+    /// to another file here: see [`exe_state`](Self::exe_state).
     pub path: Option<PathBuf>,
     /// Whether the executable was deleted or replaced since the process started.
     pub path_deleted: bool,
+    /// The file that is executed. Linux only.
+    pub exe_file: Option<ExeFile>,
+    /// Where that file is, compared with [`path`](Self::path).
+    pub exe_state: ExeState,
     /// The arguments, the program's own name first.
     pub arguments: Option<Vec<OsString>>,
     /// The user it runs as.
@@ -43,6 +50,8 @@ impl Process {
             name: name.into(),
             path: None,
             path_deleted: false,
+            exe_file: None,
+            exe_state: ExeState::Unchecked,
             arguments: None,
             user: None,
             unit: None,

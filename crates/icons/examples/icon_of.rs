@@ -19,14 +19,18 @@ fn main() -> ExitCode {
     let first = arguments[0].to_string_lossy().into_owned();
     let path = Path::new(&first);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let places = Places::of_this_user();
     let request = Request {
+        // As whoever runs this would see it.
+        user: places.users().next(),
         key: first.clone(),
         name: name.into_owned(),
         application_id: (!path.is_absolute()).then(|| first.clone()),
         executable: path.is_absolute().then(|| path.to_owned()),
         arguments,
+        ..Request::default()
     };
-    let mut finder = Finder::new(Places::of_this_user(), Locale::current());
+    let mut finder = Finder::new(places, Locale::current());
     match finder.catalog().find(&request.subject()) {
         Some(entry) => println!("{} ({})", entry.name, entry.id),
         None => println!("none of {} entries", finder.catalog().len()),

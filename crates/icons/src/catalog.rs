@@ -1,21 +1,22 @@
 //! All desktop entries, and which of them a program is.
 
 mod find;
+mod index;
 mod names;
 mod reader;
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
 
-use self::names::{is_private, is_usual};
-use self::reader::Reader;
-use crate::command::{Started, file_name, runs_others, started};
+use self::index::{Index, Targets};
+use self::reader::{Found, Reader};
 use crate::stamp::Stamp;
 use crate::{Entry, Locale, Places};
 
 /// A program that is looked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Subject<'a> {
     /// The id that a sandbox or a desktop gives it, such as `org.mozilla.firefox`.
     pub application_id: Option<&'a str>,
@@ -23,8 +24,13 @@ pub struct Subject<'a> {
     pub executable: Option<&'a Path>,
     /// Its arguments, its own name first.
     pub arguments: &'a [OsString],
-    /// The name of the process.
+    /// What it is called. No entry is found by that: everybody may call anything so.
     pub name: &'a str,
+    /// The id of the user who runs it: entries of this user count, too.
+    pub user: Option<u32>,
+    /// Whether the executable is found by its whole path alone among the entries of all users:
+    /// where others than root may make files, a file can be called as any command.
+    pub only_by_path: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -35,27 +41,20 @@ impl<'a> Subject<'a> {
             executable: None,
             arguments: &[],
             name: "",
+            user: None,
+            only_by_path: false,
         }
     }
 }
 
-/// All desktop entries of some [`Places`], read once.
+/// All desktop entries of some [`Places`], read once: those of all users, and of single users,
+/// which only tell what their processes are.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    entries: Vec<Entry>,
-    /// In lower case: some applications tell theirs so.
-    by_id: HashMap<String, usize>,
-    by_flatpak: HashMap<String, usize>,
-    by_snap: HashMap<String, usize>,
-    by_window_class: HashMap<String, usize>,
-    /// By the file name of what is started.
-    by_file: HashMap<String, usize>,
-    /// By the module or class that is started.
-    by_module: HashMap<String, usize>,
-    /// By the file itself, links followed.
-    by_path: HashMap<PathBuf, usize>,
-    /// By the folder of that, if it is of one program alone.
-    by_folder: HashMap<PathBuf, Option<usize>>,
+    everyone: Index,
+    /// For users who have entries of their own: with those of all users, as their menus show.
+    users: HashMap<u32, Index>,
+    length: usize,
     /// The folders that were read.
     stamp: Stamp,
 }
@@ -66,25 +65,54 @@ impl Catalog {
         let mut reader = Reader::new(locale);
         // As they are before: what changes while they are read is read the next time.
         let mut stamp = Stamp::of(places.applications());
-        for folder in places.applications() {
-            reader.read_folder(&folder, "", 0);
+        for (folder, user) in places.applications_of() {
+            reader.read_folder(&folder, user, "", 0);
         }
-        let within = reader.folders.iter().filter(|folder| !stamp.has(folder));
+        let read = reader.folders.iter().map(|(folder, _)| folder);
+        let within = read.filter(|folder| !stamp.has(folder));
         stamp.extend(within.cloned().collect::<Vec<_>>());
-        let mut catalog = Self::new(reader.entries);
+        let mut catalog = Self::of(&reader.found);
         catalog.stamp = stamp;
-        catalog.follow_links(places);
+        let mut targets = Targets::new(places);
+        catalog.everyone.follow_links(&mut targets);
+        for index in catalog.users.values_mut() {
+            index.follow_links(&mut targets);
+        }
         catalog
     }
 
     /// With these entries, of which the first of equals counts.
     pub fn new(entries: Vec<Entry>) -> Self {
-        let mut catalog = Self::default();
-        for (place, entry) in entries.iter().enumerate() {
-            catalog.add(place, entry, &entries);
+        let found = entries.into_iter().map(|entry| Found {
+            id: entry.id.clone(),
+            user: entry.user,
+            entry: Some(Arc::new(entry)),
+        });
+        Self::of(&found.collect::<Vec<_>>())
+    }
+
+    fn of(found: &[Found]) -> Self {
+        let mut users: Vec<u32> = found.iter().filter_map(|found| found.user).collect();
+        users.sort_unstable();
+        users.dedup();
+        let of = |user: Option<u32>| {
+            let mut seen = std::collections::HashSet::new();
+            // Those of the user hide those of all, also if they count as deleted.
+            let theirs = found.iter().filter(|found| {
+                let is_theirs = found.user.is_none() || found.user == user;
+                is_theirs && seen.insert(found.id.as_str())
+            });
+            Index::new(theirs.filter_map(|found| found.entry.clone()).collect())
+        };
+        Self {
+            everyone: of(None),
+            users: users
+                .into_iter()
+                .map(|user| (user, of(Some(user))))
+                .collect(),
+            length: found.iter().filter(|found| found.entry.is_some()).count(),
+            stamp: Stamp::default(),
         }
-        catalog.entries = entries;
-        catalog
     }
 
     /// Whether the folders of entries are as they were when they were read. Looks at no
@@ -94,125 +122,31 @@ impl Catalog {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    pub const fn len(&self) -> usize {
+        self.length
     }
 
     /// Whether there are none, as on a server.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
     }
 
-    /// Finds out what commands start that are links or scripts in another folder than the
-    /// program itself.
-    fn follow_links(&mut self, places: &Places) {
-        let places_of_files = self.by_file.values().chain(self.by_path.values());
-        let mut found: Vec<usize> = places_of_files.copied().collect();
-        // In the order in which they were read, so that it is the same on every day.
-        found.sort_unstable();
-        found.dedup();
-        let started = found.into_iter().filter_map(|place| {
-            let words = &self.entries.get(place)?.command;
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            match started(&words)? {
-                Started::Executable(command) => Some((command.to_owned(), place)),
-                _ => None,
-            }
-        });
-        let started: Vec<(String, usize)> = started.collect();
-        for (command, place) in started {
-            let Some(path) = places.program(&command) else {
-                continue;
-            };
-            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-            if runs_others(name) {
-                continue;
-            }
-            if let Some(folder) = path.parent().filter(|folder| is_private(folder)) {
-                // Of two programs, none has it.
-                let known = self.by_folder.entry(folder.to_owned());
-                known
-                    .and_modify(|known| *known = None)
-                    .or_insert(Some(place));
-            }
-            self.by_path.entry(path).or_insert(place);
-        }
+    /// The entry of a program: by its application id, by what it executes, or which script;
+    /// by the class of its windows. Entries of a user are found for that user's programs alone.
+    pub fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
+        self.index(subject.user).find(subject)
     }
 
-    fn add(&mut self, place: usize, entry: &Entry, all: &[Entry]) {
-        let first = |map: &mut HashMap<String, usize>, key: String| {
-            map.entry(key).or_insert(place);
-        };
-        first(&mut self.by_id, entry.id.to_lowercase());
-        if let Some(class) = &entry.window_class
-            && !runs_others(class)
-        {
-            first(&mut self.by_window_class, class.to_lowercase());
-        }
-        let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
-        let tail = entry
-            .id
-            .rsplit('.')
-            .next()
-            .unwrap_or_default()
-            .to_lowercase();
-        if let Some(Started::Executable(path)) = started(&words)
-            && file_name(path).starts_with(&tail)
-        {
-            first(&mut self.by_id, tail);
-        }
-        let mut flatpak = entry.flatpak.as_deref();
-        let mut snap = entry.snap.as_deref();
-        let (mut file, mut module) = (None, None);
-        match started(&words) {
-            Some(Started::Flatpak(id)) => flatpak = flatpak.or(Some(id)),
-            Some(Started::Snap(name)) => snap = snap.or(Some(name)),
-            Some(Started::Module(name)) => module = Some(name),
-            // `org.gnome.Maps` is installed as `gnome-maps`.
-            Some(Started::Application(id)) => {
-                let mut parts = id.rsplit('.');
-                if let (Some(name), Some(domain)) = (parts.next(), parts.next()) {
-                    let name = format!("{domain}-{name}").to_lowercase();
-                    self.by_id.entry(name).or_insert(place);
-                }
-            }
-            Some(Started::Executable(path) | Started::Script(path)) => {
-                file = Some(file_name(path)).filter(|name| !is_usual(name));
-                if Path::new(path).is_absolute() {
-                    let path = PathBuf::from(path);
-                    let known = *self.by_path.entry(path.clone()).or_insert(place);
-                    if all.get(known).is_some_and(|known| is_plainer(entry, known)) {
-                        self.by_path.insert(path, place);
-                    }
-                }
-            }
-            None => {}
-        }
-        for (map, key) in [
-            (&mut self.by_flatpak, flatpak),
-            (&mut self.by_snap, snap),
-            (&mut self.by_file, file),
-            (&mut self.by_module, module),
-        ] {
-            let Some(key) = key else {
-                continue;
-            };
-            let known = map.entry(key.to_owned()).or_insert(place);
-            if all
-                .get(*known)
-                .is_some_and(|known| is_plainer(entry, known))
-            {
-                *known = place;
-            }
-        }
+    /// The entry of an application id, for a user: that of a Flatpak, a Snap, or of the entry
+    /// itself, such as `org.mozilla.firefox`.
+    pub fn application(&self, id: &str, user: Option<u32>) -> Option<&Entry> {
+        self.index(user).application(id)
     }
-}
 
-/// Whether, of two entries that start the same, this one is the program itself and the
-/// other one a part of it: `libreoffice` beside `libreoffice --calc`.
-fn is_plainer(entry: &Entry, known: &Entry) -> bool {
-    let key = |entry: &Entry| (!entry.is_shown, entry.command.len());
-    key(entry) < key(known)
+    fn index(&self, user: Option<u32>) -> &Index {
+        let own = user.and_then(|user| self.users.get(&user));
+        own.unwrap_or(&self.everyone)
+    }
 }
 
 // Paths are those of the specifications.
@@ -222,6 +156,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::command::file_name;
 
     fn entry(id: &str, exec: &str) -> Entry {
         let text = format!("[Desktop Entry]\nType=Application\nName={id}\nExec={exec}\n");
@@ -240,6 +175,7 @@ mod tests {
             executable: is_path.then_some(Path::new(first)),
             arguments: &arguments,
             name: file_name(first),
+            ..Subject::default()
         });
         assert_eq!(found.map(|entry| entry.id.as_str()), expected, "{program}");
     }
@@ -435,9 +371,168 @@ mod tests {
         let places = Places::new(["a", "b"].map(|name| folder.path().join(name)));
         let catalog = Catalog::read(&places, &Locale::default());
         check(&catalog, "/bin/x", Some("x"));
-        assert_eq!(catalog.entries[0].name, "Mine");
+        assert_eq!(catalog.application("x", None).unwrap().name, "Mine");
         check(&catalog, "/bin/y", None);
         check(&catalog, "/bin/z", Some("kde-z"));
         check(&catalog, "/bin/l", None);
+    }
+
+    #[track_caller]
+    fn check_of(catalog: &Catalog, user: u32, path: &str, expected: Option<&str>) {
+        let found = catalog.find(&Subject {
+            executable: Some(Path::new(path)),
+            user: Some(user),
+            ..Subject::default()
+        });
+        assert_eq!(found.map(|entry| entry.name.as_str()), expected, "{path}");
+    }
+
+    #[test]
+    fn the_entries_of_a_user_are_about_that_users_programs() {
+        let of = |user: Option<u32>, id: &str, exec: &str| {
+            let name = user.map_or_else(|| "all".to_owned(), |user| user.to_string());
+            Entry {
+                name,
+                user,
+                ..entry(id, exec)
+            }
+        };
+        let catalog = Catalog::new(vec![
+            of(Some(1000), "firefox", "firefox"),
+            of(Some(1000), "mine", "/usr/bin/curl"),
+            of(Some(1001), "other", "other"),
+            of(None, "firefox", "firefox"),
+            of(None, "vim", "vim"),
+        ]);
+        assert_eq!(catalog.len(), 5);
+        let check = |user, path, expected| check_of(&catalog, user, path, expected);
+        check(1000, "/usr/bin/firefox", Some("1000"));
+        check(1001, "/usr/bin/firefox", Some("all"));
+        check(0, "/usr/bin/firefox", Some("all"));
+        check(1000, "/usr/bin/curl", Some("1000"));
+        check(0, "/usr/bin/curl", None);
+        check(1001, "/usr/bin/other", Some("1001"));
+        check(1000, "/usr/bin/other", None);
+        check(1000, "/usr/bin/vim", Some("all"));
+        let name = |id, user| catalog.application(id, user).map(|it| it.name.as_str());
+        assert_eq!(name("mine", Some(1000)), Some("1000"));
+        assert_eq!(name("mine", None), None);
+        assert_eq!(name("firefox", None), Some("all"));
+    }
+
+    #[test]
+    fn whose_home_it_is_tells_whose_programs_its_entries_are_about() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("[Desktop Entry]\nType=Application\n{text}")).unwrap();
+        };
+        write("all/applications/a.desktop", "Name=All\nExec=a\n");
+        write("all/applications/b.desktop", "Name=All\nExec=b\n");
+        write(
+            "home/.local/share/applications/a.desktop",
+            "Name=Mine\nExec=a\n",
+        );
+        // One that deletes an entry deletes it for one user.
+        write(
+            "home/.local/share/applications/b.desktop",
+            "Name=Mine\nHidden=true\n",
+        );
+        // The same folder, under another name.
+        let link = root.join("home/.nix-profile/share");
+        fs::create_dir_all(&link).unwrap();
+        std::os::unix::fs::symlink(root.join("all/applications"), link.join("applications"))
+            .unwrap();
+        let places = Places::new([root.join("all")]).with_home(&root.join("home"));
+        let catalog = Catalog::read(&places, &Locale::default());
+        let own = crate::owner::owner(&root).unwrap();
+        let other = own + 1;
+        check_of(&catalog, own, "/usr/bin/a", Some("Mine"));
+        check_of(&catalog, own, "/usr/bin/b", None);
+        check_of(&catalog, other, "/usr/bin/a", Some("All"));
+        check_of(&catalog, other, "/usr/bin/b", Some("All"));
+        check(&catalog, "/usr/bin/a", Some("a"));
+    }
+
+    #[test]
+    fn a_name_that_others_may_give_is_no_program() {
+        let own = Entry {
+            user: Some(7),
+            ..entry("own", "own")
+        };
+        let catalog = Catalog::new(vec![
+            entry("firefox", "firefox"),
+            entry("x", "/opt/x/x"),
+            own,
+        ]);
+        let find = |path: &str| {
+            let found = catalog.find(&Subject {
+                executable: Some(Path::new(path)),
+                user: Some(7),
+                only_by_path: true,
+                ..Subject::default()
+            });
+            found.map(|entry| entry.id.as_str())
+        };
+        assert_eq!(find("/home/m/firefox"), None);
+        assert_eq!(find("/opt/x/x"), Some("x"));
+        assert_eq!(find("/home/m/own"), Some("own"));
+        // Nor is what only a process is called.
+        let named = Subject {
+            name: "firefox",
+            ..Subject::default()
+        };
+        assert_eq!(catalog.find(&named), None);
+    }
+
+    #[test]
+    fn a_web_app_leaves_its_browser_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let wrapper = root.join("opt/google/chrome/google-chrome");
+        let wrapper = wrapper.to_str().unwrap();
+        for (id, exec) in [
+            (
+                "chrome-aaaa-Default",
+                format!("{wrapper} --profile-directory=Default --app-id=aaaa"),
+            ),
+            ("chrome-bbbb-Default", format!("{wrapper} --app-id=bbbb")),
+            ("google-chrome", "google-chrome-stable %U".to_owned()),
+            // As newer packages have it, too.
+            ("com.google.Chrome", "google-chrome-stable %U".to_owned()),
+        ] {
+            let text = format!("[Desktop Entry]\nType=Application\nName={id}\nExec={exec}\n");
+            write(&format!("applications/{id}.desktop"), &text);
+        }
+        write("opt/google/chrome/google-chrome", "");
+        write("opt/google/chrome/chrome", "");
+        fs::create_dir_all(root.join("bin")).unwrap();
+        std::os::unix::fs::symlink(wrapper, root.join("bin/google-chrome-stable")).unwrap();
+        let places = Places::new([root.clone()]).with_programs([root.join("bin")]);
+        let catalog = Catalog::read(&places, &Locale::default());
+        let chrome = root.join("opt/google/chrome/chrome");
+        let find = |arguments: &str| {
+            let program = format!("{} {arguments}", chrome.to_str().unwrap());
+            let arguments: Vec<OsString> = program.split(' ').map(Into::into).collect();
+            let found = catalog.find(&Subject {
+                executable: Some(&chrome),
+                arguments: &arguments,
+                ..Subject::default()
+            });
+            found.map(|entry| entry.id.as_str())
+        };
+        assert_eq!(find("--type=renderer"), Some("com.google.Chrome"));
+        assert_eq!(find("--app-id=cccc"), Some("com.google.Chrome"));
+        assert_eq!(
+            find("--profile-directory=Default --app-id=bbbb"),
+            Some("chrome-bbbb-Default")
+        );
     }
 }

@@ -234,6 +234,12 @@ fn java<'a>(words: &[&'a str]) -> Option<Started<'a>> {
     None
 }
 
+/// The web app that a browser is told to open: `--app-id=ID`, of Chromium and what is made of it.
+pub(crate) fn web_app<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut ids = words.filter_map(|word| word.strip_prefix("--app-id="));
+    ids.find(|id| !id.is_empty())
+}
+
 /// Splits `Exec`, in which codes such as `%U` stand for files and are left out.
 pub(crate) fn words(exec: &str) -> Vec<String> {
     let mut words = Vec::new();

@@ -33,6 +33,12 @@ pub struct Entry {
     pub flatpak: Option<String>,
     /// The name of the Snap that it is of.
     pub snap: Option<String>,
+    /// The id of the web app that it opens in a browser (`--app-id=` of Chromium and what is made
+    /// of it): the browser is not that app.
+    pub web_app: Option<String>,
+    /// The id of the user whose processes it is about; `None` for those of all users. It is not
+    /// in the file, but told by where that is.
+    pub user: Option<u32>,
     /// Whether menus show it.
     pub is_shown: bool,
     /// Whether it is a terminal emulator: what is started in it is not it.
@@ -70,14 +76,16 @@ impl Entry {
             let value = unescaped(value?).into_owned();
             (!value.is_empty()).then_some(value)
         };
+        let exec = keys.exec.map(|exec| command::words(&unescaped(exec)));
+        let command = exec.unwrap_or_default();
+        let web_app = command::web_app(command.iter().map(String::as_str));
         Some(Self {
             id: id.to_owned(),
             name: owned(keys.name.map(|(_, name)| name))?,
             icon: owned(keys.icon),
-            command: keys
-                .exec
-                .map(|exec| command::words(&unescaped(exec)))
-                .unwrap_or_default(),
+            web_app: web_app.map(str::to_owned),
+            user: None,
+            command,
             window_class: owned(keys.window_class),
             flatpak: owned(keys.flatpak),
             snap: owned(keys.snap),

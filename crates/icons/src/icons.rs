@@ -139,7 +139,7 @@ impl Icons {
         let Answer { icon, look } = state.cache.show(request, tile);
         let is_due = state.refreshed.elapsed() >= REFRESH;
         drop(state);
-        if look || is_due {
+        if (look || is_due) && !request.is_unknown_here {
             self.ask(request);
         }
         icon

@@ -16,10 +16,10 @@
 //! let mut finder = Finder::new(Places::of_this_user(), Locale::current());
 //! let arguments = [OsString::from("/usr/bin/python3"), "/usr/bin/terminator".into()];
 //! let subject = Subject {
-//!     application_id: None,
 //!     executable: Some(Path::new("/usr/bin/python3.11")),
 //!     arguments: &arguments,
 //!     name: "terminator",
+//!     ..Subject::default()
 //! };
 //! if let Some(entry) = finder.catalog().find(&subject) {
 //!     println!("{}", entry.name);
@@ -49,6 +49,7 @@ mod entry;
 mod finder;
 mod icons;
 mod locale;
+mod owner;
 mod picture;
 mod places;
 mod request;

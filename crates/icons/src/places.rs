@@ -4,16 +4,36 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::owner::owner;
+
 /// The directories below which `applications`, `icons` and `pixmaps` are, and those of
 /// programs, the most preferred first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
-    data: Vec<PathBuf>,
+    data: Vec<Data>,
     homes: Vec<PathBuf>,
     configuration: Vec<PathBuf>,
     programs: Vec<PathBuf>,
     /// What absolute paths begin at, if it is not `/`.
     root: Option<PathBuf>,
+}
+
+/// A directory below which `applications`, `icons` and `pixmaps` are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Data {
+    path: PathBuf,
+    whose: Whose,
+}
+
+/// For whose processes the entries of a directory tell what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those of all users.
+    Everyone,
+    /// Those of the user whom it belongs to, if that is not root.
+    Owner,
+    /// Those of the user whom it belongs to: it is in a home.
+    User(Option<u32>),
 }
 
 /// Below which applications, icons and pixmaps are for all users.
@@ -43,11 +63,32 @@ impl Places {
         Self::from_environment(&|name| std::env::var_os(name), &passwd)
     }
 
-    /// Those below these directories only, the most preferred first.
+    /// Those below these directories only, the most preferred first. Their entries are of all
+    /// users.
     pub fn new(data: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut places = Self::default();
-        data.into_iter().for_each(|folder| places.add(&folder));
+        let data = data.into_iter();
+        data.for_each(|folder| places.add(&folder, Whose::Everyone));
         places
+    }
+
+    /// With the directories of the user who has this home, such as `.local/share`, before all
+    /// others: the entries there tell what the processes of this user are, and of no other.
+    #[must_use]
+    pub fn with_home(mut self, home: &Path) -> Self {
+        let others = std::mem::take(&mut self.data);
+        self.add_home(home, None);
+        self.data.extend(others);
+        self
+    }
+
+    /// The ids of the users whose homes are among these, the most preferred first; none where
+    /// users have no such ids.
+    pub fn users(&self) -> impl Iterator<Item = u32> {
+        self.data.iter().filter_map(|data| match data.whose {
+            Whose::User(user) => user,
+            Whose::Everyone | Whose::Owner => None,
+        })
     }
 
     /// With the directories in which the commands of entries are looked for: as a package
@@ -87,27 +128,40 @@ impl Places {
         let system = set("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
         // Under sudo, and as a service, those of Flatpak and Snap are not in the variable.
         let always = SYSTEM.map(PathBuf::from);
-        for folder in std::env::split_paths(&system).chain(always) {
-            places.add(&folder);
+        // Of the usual ones it is known whose they are.
+        for folder in std::env::split_paths(&system) {
+            let is_usual = SYSTEM.iter().any(|usual| Path::new(usual) == folder);
+            places.add(
+                &folder,
+                if is_usual {
+                    Whose::Everyone
+                } else {
+                    Whose::Owner
+                },
+            );
+        }
+        for folder in always {
+            places.add(&folder, Whose::Everyone);
         }
         // Not of this process's own `PATH`, which the desktop does not know.
         places.with_programs(PROGRAMS.map(PathBuf::from))
     }
 
     fn add_home(&mut self, home: &Path, data: Option<PathBuf>) {
+        let whose = Whose::User(owner(home));
         self.homes.push(home.to_owned());
         self.configuration.push(home.join(".config"));
-        self.add(&data.unwrap_or_else(|| home.join(".local/share")));
-        self.add(&home.join(".local/share/flatpak/exports/share"));
-        self.add(&home.join(".nix-profile/share"));
+        self.add(&data.unwrap_or_else(|| home.join(".local/share")), whose);
+        self.add(&home.join(".local/share/flatpak/exports/share"), whose);
+        self.add(&home.join(".nix-profile/share"), whose);
     }
 
     /// Relative ones are invalid, as the specification says.
-    fn add(&mut self, folder: &Path) {
+    fn add(&mut self, folder: &Path, whose: Whose) {
         // `/usr/share` and `/usr/share/` are the same.
-        let folder: PathBuf = folder.components().collect();
-        if folder.is_absolute() && !self.data.contains(&folder) {
-            self.data.push(folder);
+        let path: PathBuf = folder.components().collect();
+        if path.is_absolute() && self.data.iter().all(|known| known.path != path) {
+            self.data.push(Data { path, whose });
         }
     }
 
@@ -134,7 +188,24 @@ impl Places {
 
     /// Where desktop entries are.
     pub(crate) fn applications(&self) -> impl Iterator<Item = PathBuf> {
-        self.data.iter().map(|folder| folder.join("applications"))
+        self.data.iter().map(|data| data.path.join("applications"))
+    }
+
+    /// The same, each with the user whose processes they are about; `None` for all users.
+    pub(crate) fn applications_of(&self) -> impl Iterator<Item = (PathBuf, Option<u32>)> {
+        self.data.iter().filter_map(|data| {
+            let folder = data.path.join("applications");
+            match data.whose {
+                Whose::Everyone => Some((folder, None)),
+                Whose::Owner => {
+                    let user = owner(&folder).filter(|user| *user != 0);
+                    Some((folder, user))
+                }
+                // Nobody knows whose they are.
+                Whose::User(None) => None,
+                Whose::User(user) => Some((folder, user)),
+            }
+        })
     }
 
     /// Where settings of this user are.
@@ -148,8 +219,8 @@ impl Places {
     #[cfg_attr(not(unix), expect(dead_code, reason = "there are no themes"))]
     pub(crate) fn icons(&self) -> Vec<PathBuf> {
         let homes = self.homes.iter().map(|home| home.join(".icons"));
-        let themes = self.data.iter().map(|folder| folder.join("icons"));
-        let pixmaps = self.data.iter().map(|folder| folder.join("pixmaps"));
+        let themes = self.data.iter().map(|data| data.path.join("icons"));
+        let pixmaps = self.data.iter().map(|data| data.path.join("pixmaps"));
         homes.chain(themes).chain(pixmaps).collect()
     }
 }
@@ -190,7 +261,11 @@ mod tests {
             Some(OsString::from(value))
         };
         let places = Places::from_environment(&variable, PASSWD);
-        let data: Vec<_> = places.data.iter().map(|d| d.to_str().unwrap()).collect();
+        let data: Vec<_> = places
+            .data
+            .iter()
+            .map(|d| d.path.to_str().unwrap())
+            .collect();
         assert_eq!(&data[..first.len()], first);
         let mut unique = data.clone();
         unique.dedup();

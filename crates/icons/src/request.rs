@@ -12,6 +12,11 @@ pub struct Request {
     pub key: String,
     /// What it is called; the first letter stands for it while there is no picture.
     pub name: String,
+    /// Whether only the letter is wanted: no entry of this host is the program's, as with what
+    /// a file of another host tells.
+    pub is_unknown_here: bool,
+    /// As in [`Subject`].
+    pub user: Option<u32>,
     /// As in [`Subject`].
     pub application_id: Option<String>,
     /// As in [`Subject`].
@@ -28,6 +33,8 @@ impl Request {
             executable: self.executable.as_deref(),
             arguments: &self.arguments,
             name: &self.name,
+            user: self.user,
+            only_by_path: false,
         }
     }
 

@@ -74,6 +74,7 @@ fn programs_of_debian_have_their_entries_and_icons() {
             executable: Some(Path::new(&row.command[0])),
             arguments: &row.command,
             name: "",
+            ..Subject::default()
         };
         let entry = finder.catalog().find(&subject);
         let entry = entry.map(|entry| entry.id.clone());

@@ -39,6 +39,7 @@ fn icon_of(finder: &mut Finder, program: &str) -> Option<Icon> {
         executable: Some(Path::new(&path)),
         arguments: &[],
         name: program,
+        ..Subject::default()
     };
     finder.icon(&subject, 48, 1)
 }

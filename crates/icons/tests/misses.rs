@@ -89,6 +89,7 @@ fn a_miss_reads_no_folder() {
                 executable: Some(Path::new(executable)),
                 arguments: &arguments,
                 name: "nobody",
+                ..Subject::default()
             };
             let found = finder.catalog().find(&subject);
             assert_eq!(found.is_some(), executable == "/usr/bin/good");

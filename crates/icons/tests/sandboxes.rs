@@ -72,6 +72,7 @@ fn check(finder: &mut Finder, tree: &Tree, program: &str, expected: Option<(&str
         executable: is_path.then_some(executable),
         arguments: &arguments,
         name: "",
+        ..Subject::default()
     };
     let entry = finder
         .catalog()

@@ -19,6 +19,7 @@ fn a_program_of_the_system_has_its_icon() {
         executable: Some(Path::new(PROGRAM)),
         arguments: &[],
         name: "",
+        ..Subject::default()
     };
     let mut finder = Finder::new(Places::new([]), Locale::default());
     let icon = finder.icon(&subject, 32, 1).expect("it has an icon");

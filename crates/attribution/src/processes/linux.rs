@@ -1,9 +1,9 @@
 //! Linux: `/proc`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::Process;
 use crate::snapshot::linux::ProcessReader;
+use crate::{NamedFile, Process};
 
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -26,5 +26,9 @@ impl Reader {
 
     pub(super) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
         self.reader.as_mut()?.working_folder(process)
+    }
+
+    pub(super) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
+        self.reader.as_mut()?.named_file(process, path)
     }
 }

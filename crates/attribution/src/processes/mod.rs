@@ -1,14 +1,14 @@
 //! Facts of one process, by its pid: for those who want to know who started an owner.
 //!
-//! A platform owes a type `Reader` with `new`, `read` and `working_folder`.
+//! A platform owes a type `Reader` with `new`, `read`, `working_folder` and `named_file`.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::Process;
+use crate::{NamedFile, Process};
 
 /// Reads what is known of processes, one at a time.
 ///
@@ -45,6 +45,14 @@ impl Processes {
     /// it is gone, its pid is another's by now, or it may not be inspected.
     pub fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
         self.reader.working_folder(process)
+    }
+
+    /// The regular file that an absolute path leads a process to, such as the script that its
+    /// arguments name. `None` if there is none, the process is gone, may not be inspected, or
+    /// the file system would keep this waiting: nothing of a network or of another program is
+    /// asked.
+    pub fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
+        self.reader.named_file(process, path)
     }
 }
 

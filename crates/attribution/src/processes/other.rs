@@ -1,8 +1,8 @@
 //! Systems where processes are not read one by one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::Process;
+use crate::{NamedFile, Process};
 
 #[derive(Debug)]
 pub(super) struct Reader {}
@@ -19,6 +19,15 @@ impl Reader {
 
     #[expect(clippy::unused_self, reason = "other platforms need it")]
     pub(super) const fn working_folder(&mut self, _process: &Process) -> Option<PathBuf> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn named_file(
+        &mut self,
+        _process: &Process,
+        _path: &Path,
+    ) -> Option<NamedFile> {
         None
     }
 }

@@ -1,26 +1,24 @@
 //! Which entry a program is: lookups in memory alone.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
 
+use super::Subject;
+use super::index::Index;
 use super::names::{is_usual, product, served, unwrapped};
-use super::{Catalog, Subject};
 use crate::Entry;
-use crate::command::{Started, file_name, runs_others, started};
+use crate::command::{Started, file_name, runs_others, started, web_app};
 
-impl Catalog {
-    /// The entry of a program: by its application id, by what it executes, or which
-    /// script; by the class of its windows, or by name.
-    pub fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
+impl Index {
+    pub(super) fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
         let by_id = subject.application_id.and_then(|id| self.of_id(id));
         let place = by_id.or_else(|| self.of_executable(subject))?;
-        self.entries.get(place)
+        self.entries.get(place).map(Arc::as_ref)
     }
 
-    /// The entry of an application id: that of a Flatpak, a Snap, or of the entry itself,
-    /// such as `org.mozilla.firefox`.
-    pub fn application(&self, id: &str) -> Option<&Entry> {
-        self.entries.get(self.of_id(id)?)
+    pub(super) fn application(&self, id: &str) -> Option<&Entry> {
+        self.entries.get(self.of_id(id)?).map(Arc::as_ref)
     }
 
     fn of_id(&self, id: &str) -> Option<usize> {
@@ -32,11 +30,13 @@ impl Catalog {
     }
 
     fn of_executable(&self, subject: &Subject<'_>) -> Option<usize> {
-        let file = subject.executable.and_then(Path::file_name);
-        let file = file.and_then(OsStr::to_str).unwrap_or(subject.name);
+        let path = subject.executable?;
+        let file = path.file_name().and_then(OsStr::to_str)?;
         if !runs_others(file) {
-            let path = subject.executable;
-            let by_path = path.and_then(|path| self.by_path.get(path)).copied();
+            if let Some(place) = self.of_web_app(path, file, subject.arguments) {
+                return Some(place);
+            }
+            let by_path = self.by_path.get(path).copied();
             let by_name = || {
                 let mut names = [file].into_iter().chain(unwrapped(file));
                 names.find_map(|file| {
@@ -47,17 +47,25 @@ impl Catalog {
                     by_file.copied().or_else(|| self.of_name(file))
                 })
             };
-            let by_folder = || *self.by_folder.get(path?.parent()?)?;
-            let by_product = || self.of_product(path?.to_str()?);
+            let by_folder = || *self.by_folder.get(path.parent()?)?;
+            let by_product = || self.of_product(path.to_str()?);
             let by_command = || {
-                let command = served(path?.to_str()?).filter(|name| !is_usual(name))?;
+                let command = served(path.to_str()?).filter(|name| !is_usual(name))?;
                 self.by_file.get(command).copied()
             };
-            return by_path
-                .or_else(by_name)
-                .or_else(by_folder)
-                .or_else(by_command)
-                .or_else(by_product);
+            // Its own entries name what a user runs, wherever that is.
+            let may_be = |place: &usize| {
+                let entry = self.entries.get(*place);
+                !subject.only_by_path || entry.is_some_and(|entry| entry.user.is_some())
+            };
+            let by_likeness = || {
+                by_name()
+                    .or_else(by_folder)
+                    .or_else(by_command)
+                    .or_else(by_product)
+                    .filter(may_be)
+            };
+            return by_path.or_else(by_likeness);
         }
         // What it is told to run; its first argument is what it was called.
         let (_, rest) = subject.arguments.split_first()?;
@@ -83,6 +91,20 @@ impl Catalog {
             }
             Started::Module(name) => self.of_module(name),
         }
+    }
+
+    /// By the web app that a browser was started for. The browser itself has an entry of its own.
+    fn of_web_app(&self, path: &Path, file: &str, arguments: &[OsString]) -> Option<usize> {
+        if self.by_web_app.is_empty() {
+            return None;
+        }
+        let id = web_app(arguments.iter().filter_map(|word| word.to_str()))?;
+        let place = *self.by_web_app.get(id)?;
+        let command = Path::new(self.entries.get(place)?.command.first()?);
+        // `/opt/google/chrome/google-chrome` starts `/opt/google/chrome/chrome`.
+        let is_same = command.parent() == path.parent()
+            || command.file_name().and_then(OsStr::to_str) == Some(file);
+        is_same.then_some(place)
     }
 
     /// By a module of Python or a class of Java.

@@ -1,68 +1,91 @@
 //! From folders to entries: each read once, in an order that is the same on every day.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::entry::bounded;
 use crate::{Entry, Locale};
 
-/// Entries that are read at most.
+/// Entries that are read at most, of all users and of each one.
 const MAX_ENTRIES: usize = 20_000;
 /// Folders within folders.
 const MAX_DEPTH: usize = 4;
 
 pub(super) struct Reader<'a> {
     locale: &'a Locale,
-    /// Also of entries that count as deleted: they hide those of later directories.
-    seen: HashSet<String>,
-    /// Without symbolic links, which may lead round in circles.
-    pub(super) folders: HashSet<PathBuf>,
-    pub(super) entries: Vec<Entry>,
+    /// By user: one cannot hide those of others, nor use up what is read of them.
+    seen: HashMap<Option<u32>, HashSet<String>>,
+    /// Without symbolic links, which may lead round in circles; by user, too.
+    pub(super) folders: HashSet<(PathBuf, Option<u32>)>,
+    pub(super) found: Vec<Found>,
+}
+
+/// A file of an entry.
+pub(super) struct Found {
+    pub(super) id: String,
+    /// Whose programs it is about; `None` for those of all users.
+    pub(super) user: Option<u32>,
+    /// `None` for one that counts as deleted: it hides those of later directories.
+    pub(super) entry: Option<Arc<Entry>>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(locale: &'a Locale) -> Self {
         Self {
             locale,
-            seen: HashSet::new(),
+            seen: HashMap::new(),
             folders: HashSet::new(),
-            entries: Vec::new(),
+            found: Vec::new(),
         }
     }
 
-    pub(super) fn read_folder(&mut self, folder: &Path, prefix: &str, depth: usize) {
+    pub(super) fn read_folder(
+        &mut self,
+        folder: &Path,
+        user: Option<u32>,
+        prefix: &str,
+        depth: usize,
+    ) {
         let Ok(files) = fs::read_dir(folder) else {
             return;
         };
-        if !fs::canonicalize(folder).is_ok_and(|folder| self.folders.insert(folder)) {
+        if !fs::canonicalize(folder).is_ok_and(|folder| self.folders.insert((folder, user))) {
             return;
         }
         let mut names: Vec<_> = files.flatten().map(|file| file.file_name()).collect();
         // In an order that is the same on every day.
         names.sort();
         for name in names.iter().filter_map(|name| name.to_str()) {
-            if self.seen.len() >= MAX_ENTRIES {
+            if self
+                .seen
+                .get(&user)
+                .is_some_and(|seen| seen.len() >= MAX_ENTRIES)
+            {
                 tracing::warn!(folder = %folder.display(), "too many desktop entries");
                 return;
             }
             let path = folder.join(name);
             if let Some(name) = name.strip_suffix(".desktop") {
-                self.read_entry(&path, format!("{prefix}{name}"));
+                self.read_entry(&path, user, format!("{prefix}{name}"));
             } else if depth < MAX_DEPTH && path.is_dir() {
-                self.read_folder(&path, &format!("{prefix}{name}-"), depth + 1);
+                self.read_folder(&path, user, &format!("{prefix}{name}-"), depth + 1);
             }
         }
     }
 
-    fn read_entry(&mut self, path: &Path, id: String) {
-        if self.seen.contains(&id) {
+    fn read_entry(&mut self, path: &Path, user: Option<u32>, id: String) {
+        let seen = self.seen.entry(user).or_default();
+        if seen.contains(&id) {
             return;
         }
         match bounded(path) {
             Ok(bytes) => {
-                self.entries.extend(Entry::parse(&id, &bytes, self.locale));
-                self.seen.insert(id);
+                let entry = Entry::parse(&id, &bytes, self.locale);
+                let entry = entry.map(|entry| Arc::new(Entry { user, ..entry }));
+                seen.insert(id.clone());
+                self.found.push(Found { id, user, entry });
             }
             Err(error) => tracing::debug!(%error, path = %path.display(), "not read"),
         }

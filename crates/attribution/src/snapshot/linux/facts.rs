@@ -6,16 +6,15 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::readlinkat;
-
 use super::control_group;
+use super::executable::{Executable, Locator, executable};
 use super::proc::{self, Scratch};
-use super::stat::{self, Stat};
-use crate::{Process, User};
+use super::stat::{self, CUT_LENGTH, Stat};
+use crate::{ExeState, Process, User};
 
 /// Bytes of arguments that are kept of a process.
 const MAX_ARGUMENTS: usize = 16 * 1024;
@@ -28,6 +27,7 @@ pub(super) struct Facts {
     boot: SystemTime,
     ticks_per_second: u64,
     users: Mutex<Users>,
+    locator: Locator,
 }
 
 /// The process that a process or thread belongs to.
@@ -37,7 +37,7 @@ pub(super) fn leader(process: &OwnedFd, scratch: &mut Scratch) -> Option<u32> {
 
 /// What `/proc/PID/stat` tells of the process whose folder this is.
 pub(super) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<Stat> {
-    stat::stat(&text(process, c"stat", scratch)?)
+    stat::stat(proc::read_record(process, c"stat", MAX_TEXT, scratch).ok()?)
 }
 
 impl Facts {
@@ -46,6 +46,7 @@ impl Facts {
             boot: boot_time(),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             users: Mutex::default(),
+            locator: Locator::new(),
         }
     }
 
@@ -64,18 +65,18 @@ impl Facts {
         scratch: &mut Scratch,
     ) -> Option<Process> {
         const ATTEMPTS: usize = 3;
-        let mut path = executable(process);
+        let mut executed = executable(process);
         for _ in 1..ATTEMPTS {
-            let facts = self.read_once(process, pid, owner, stat, path.clone(), scratch);
+            let facts = self.read_once(process, pid, owner, stat, executed.clone(), scratch);
             let after = executable(process);
             // Of one that has just exited, the executable cannot be read any more.
-            if after == path || after.is_none() {
+            if after == executed || after.is_none() {
                 return Some(facts);
             }
-            path = after;
+            executed = after;
             stat = stat_of(process, scratch)?;
         }
-        Some(self.read_once(process, pid, owner, stat, path, scratch))
+        Some(self.read_once(process, pid, owner, stat, executed, scratch))
     }
 
     fn read_once(
@@ -84,7 +85,7 @@ impl Facts {
         pid: u32,
         owner: u32,
         stat: Stat,
-        path: Option<OsString>,
+        executable: Option<Executable>,
         scratch: &mut Scratch,
     ) -> Process {
         let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, scratch);
@@ -104,14 +105,20 @@ impl Facts {
             }
             (uid, _) => uid,
         };
-        let (path, path_deleted) = path.map_or((None, false), split_deleted);
+        let located = executable.map(|it| self.locator.locate(process, it, scratch));
+        let state = located.as_ref().map(|located| located.state);
+        let is_deleted = located.as_ref().is_some_and(|located| located.is_deleted);
+        let file = located.as_ref().and_then(|located| located.file);
+        let path = located.map(|located| located.path);
         Process {
             pid,
             started: Some(self.wall_clock(stat.started)),
             parent: Some(stat.parent),
-            name: full_name(stat.name, path.as_deref(), arguments.as_deref()),
+            name: full_name(stat, path.as_deref(), arguments.as_deref()),
             path,
-            path_deleted,
+            path_deleted: is_deleted,
+            exe_file: file,
+            exe_state: state.unwrap_or(ExeState::Unchecked),
             arguments,
             user: uid.map(|uid| self.user(uid)),
             unit,
@@ -164,41 +171,27 @@ fn since_boot() -> Duration {
     Duration::try_from(since_boot).unwrap_or_default()
 }
 
-fn executable(process: &OwnedFd) -> Option<OsString> {
-    let path = readlinkat(process, c"exe", Vec::new()).ok()?;
-    Some(OsString::from_vec(path.into_bytes()))
-}
-
 /// Names in it may be of any bytes; those that are not UTF-8 are replaced.
 fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut Scratch) -> Option<Cow<'a, str>> {
     let bytes = proc::read_record(process, name, MAX_TEXT, scratch).ok()?;
     Some(String::from_utf8_lossy(bytes))
 }
 
-/// Splits off the marker of a file that was unlinked (`proc_pid_exe(5)`).
-fn split_deleted(path: OsString) -> (Option<PathBuf>, bool) {
-    let kept = path.as_bytes().strip_suffix(b" (deleted)");
-    let kept = kept.map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)));
-    let is_deleted = kept.is_some();
-    (Some(kept.unwrap_or_else(|| path.into())), is_deleted)
-}
-
-/// The kernel cuts names at 15 bytes; where the file or the first argument goes on
-/// from there, that is the name.
-fn full_name(cut: String, path: Option<&Path>, arguments: Option<&[OsString]>) -> String {
-    const CUT_LENGTH: usize = 15;
+/// The kernel cuts names at 15 bytes, also inside of a character; where the file or the first
+/// argument goes on from there, that is the name.
+fn full_name(stat: Stat, path: Option<&Path>, arguments: Option<&[OsString]>) -> String {
+    let cut = &stat.raw_name;
     if cut.len() < CUT_LENGTH {
-        return cut;
+        return stat.name;
     }
     let first = arguments.and_then(|arguments| arguments.first());
     let first = first.map(Path::new);
     let longer = [path, first]
         .into_iter()
         .flatten()
-        .filter_map(|path| path.file_name()?.to_str())
-        .find(|name| name.starts_with(&cut))
-        .map(str::to_owned);
-    longer.unwrap_or(cut)
+        .filter_map(|path| Some(path.file_name()?.as_bytes()))
+        .find(|name| name.starts_with(cut));
+    longer.map_or(stat.name, |name| String::from_utf8_lossy(name).into_owned())
 }
 
 /// Arguments end with a zero each.

@@ -78,8 +78,8 @@ pub fn proc_net(bytes: &[u8]) {
 /// If it does not.
 pub fn process(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Some(found) = stat::stat(&text) {
-        assert!(text.contains(&format!("({})", found.name)));
+    if let Some(found) = stat::stat(bytes) {
+        assert!(text.contains(&format!("({}", found.name)));
         assert!(text.contains(&found.parent.to_string()));
         assert!(text.contains(&found.started.to_string()));
     }

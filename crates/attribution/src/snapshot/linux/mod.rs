@@ -10,6 +10,7 @@ mod closings;
 mod conntrack;
 mod control_group;
 mod diag;
+mod executable;
 mod facts;
 mod frame;
 #[cfg(feature = "fuzzing")]

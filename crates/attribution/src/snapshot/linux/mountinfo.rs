@@ -6,6 +6,12 @@ use std::borrow::Cow;
 /// A file system that is mounted somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount<'a> {
+    /// Its number, the one that `statx(2)` gives of a file on it.
+    pub(super) id: u32,
+    /// The number of the mount that it is on.
+    pub(super) parent: u32,
+    /// The device of its file system, as it is written: `8:1`.
+    pub(super) device: &'a str,
     /// The folder of the file system that is to be seen here: `/` unless only a part of
     /// it was mounted. Control groups above our own namespace begin with `/..`.
     pub(super) root: Cow<'a, str>,
@@ -30,6 +36,47 @@ pub(super) fn mounts(text: &str) -> impl Iterator<Item = Mount<'_>> {
     text.lines().filter_map(mount)
 }
 
+/// The mount that a path from the root directory leads through last, its symbolic links
+/// resolved. `None` where that is not certain from the text alone: mounts may hide others, and
+/// are listed in no order that tells it.
+pub(super) fn covering<'m, 'a>(mounts: &'m [Mount<'a>], path: &str) -> Option<&'m Mount<'a>> {
+    let above: Vec<&Mount<'_>> = mounts
+        .iter()
+        .filter(|mount| below(path, &mount.point).is_some())
+        .collect();
+    // Each of the others is on the way to it.
+    let is_above = |other: &Mount<'_>, last: &Mount<'_>| {
+        let mut at = last.parent;
+        let mut found = false;
+        // A chain is no longer than the list; numbers may lead in circles if it changed.
+        for _ in 0..above.len() {
+            found |= at == other.id;
+            match above.iter().find(|mount| mount.id == at) {
+                Some(next) if !found => at = next.parent,
+                _ => break,
+            }
+        }
+        found
+    };
+    let mut certain = above.iter().filter(|last| {
+        let mut others = above.iter().filter(|other| other.id != last.id);
+        others.all(|other| is_above(other, last))
+    });
+    certain.next().copied()
+}
+
+/// Where a path leads within the file system that is mounted on it.
+pub(super) fn inner(mount: &Mount<'_>, path: &str) -> Option<String> {
+    let rest = below(path, &mount.point)?;
+    Some(format!("{}{rest}", mount.root.trim_end_matches('/')))
+}
+
+/// What of a path is below a directory: empty, or with a slash in front.
+fn below<'p>(path: &'p str, directory: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(directory.trim_end_matches('/'))?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
 /// A line: `36 35 98:0 /root /point rw,relatime master:1 - ext3 /dev/sda rw`.
 ///
 /// Spaces inside of fields are escaped, and fields may be empty, so that each space
@@ -37,8 +84,10 @@ pub(super) fn mounts(text: &str) -> impl Iterator<Item = Mount<'_>> {
 fn mount(line: &str) -> Option<Mount<'_>> {
     let mut fields = line.split(' ');
     // Its own number, that of the mount it is on, and the device.
-    fields.next()?.parse::<u32>().ok()?;
-    let root = unescaped(fields.nth(2)?);
+    let id = fields.next()?.parse().ok()?;
+    let parent = fields.next()?.parse().ok()?;
+    let device = fields.next()?;
+    let root = unescaped(fields.next()?);
     let point = unescaped(fields.next()?);
     let _options = fields.next()?;
     // There may be more of them in the future; a dash ends them.
@@ -46,6 +95,9 @@ fn mount(line: &str) -> Option<Mount<'_>> {
     let file_system = fields.next()?;
     let _source = fields.next()?;
     Some(Mount {
+        id,
+        parent,
+        device,
         root,
         point,
         file_system,
@@ -139,6 +191,37 @@ mod tests {
     }
 
     #[test]
+    fn the_mount_that_a_path_leads_through_is_certain_or_none() {
+        let of = |lines: &[&str], path: &str| {
+            let text = lines.join("\n");
+            let all: Vec<_> = mounts(&text).collect();
+            covering(&all, path).map(|mount| (mount.id, inner(mount, path).unwrap()))
+        };
+        let line = |id: u32, on: u32, root: &str, point: &str| {
+            format!("{id} {on} 8:{id} {root} {point} rw - ext4 /dev/x rw")
+        };
+        let root = line(1, 0, "/", "/");
+        let usr = line(2, 1, "/os/usr", "/usr");
+        let file = line(3, 2, "/x", "/usr/bin/curl");
+        let some = |id, inner: &str| Some((id, inner.to_owned()));
+        assert_eq!(of(&[&root, &usr], "/etc/a"), some(1, "/etc/a"));
+        assert_eq!(of(&[&usr, &root], "/usr/a"), some(2, "/os/usr/a"));
+        assert_eq!(of(&[&root, &usr], "/usrlocal"), some(1, "/usrlocal"));
+        assert_eq!(of(&[&root, &usr, &file], "/usr/bin/curl"), some(3, "/x"));
+        assert_eq!(
+            of(&[&root, &usr, &file], "/usr/bin/c"),
+            some(2, "/os/usr/bin/c")
+        );
+        // Mounted on the same directory as the first one, which it hides.
+        let over = line(4, 2, "/", "/usr");
+        assert_eq!(of(&[&root, &usr, &over], "/usr/a"), some(4, "/a"));
+        // Mounted above another one, which it hides: only the way there is certain.
+        let hides = line(5, 1, "/", "/usr/bin");
+        assert_eq!(of(&[&root, &usr, &hides], "/usr/bin/a"), None);
+        assert_eq!(of(&[], "/usr"), None);
+    }
+
+    #[test]
     fn what_is_no_mount_is_passed_over() {
         for line in [
             "",
@@ -186,6 +269,8 @@ mod tests {
                 escaped(&point),
             );
             let mount = only(&line);
+            prop_assert_eq!((mount.id, mount.parent), (id, parent));
+            prop_assert_eq!(mount.device, format!("{major}:{minor}"));
             prop_assert_eq!((&*mount.root, &*mount.point), (&*root, &*point));
             prop_assert_eq!(mount.file_system, "proc");
             prop_assert_eq!(mount.option("hidepid"), Some(&*value));

@@ -2,15 +2,17 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{fstat, readlinkat};
 
+use super::executable::named_file;
 use super::facts::{Facts, stat_of};
 use super::proc::{Proc, Scratch};
-use crate::Process;
+use crate::{NamedFile, Process};
 
 /// Reads processes, whatever they hold.
 #[derive(Debug)]
@@ -37,13 +39,21 @@ impl ProcessReader {
         self.facts.read(&folder, pid, owner, stat, scratch)
     }
 
-    pub(crate) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
+    pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
+        let folder = self.folder(process)?;
+        named_file(&folder, path, &mut self.scratch)
+    }
+
+    /// The directory of this very process: pids are used again.
+    fn folder(&mut self, process: &Process) -> Option<OwnedFd> {
         let folder = self.proc.process(process.pid).ok()?;
         let stat = stat_of(&folder, &mut self.scratch)?;
         let started = self.facts.wall_clock(stat.started);
-        if !is_about(process.started?, started) {
-            return None;
-        }
+        is_about(process.started?, started).then_some(folder)
+    }
+
+    pub(crate) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
+        let folder = self.folder(process)?;
         let path = readlinkat(&folder, c"cwd", Vec::new()).ok()?;
         Some(OsString::from_vec(path.into_bytes()).into())
     }

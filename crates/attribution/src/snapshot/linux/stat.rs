@@ -3,8 +3,10 @@
 /// What `/proc/PID/stat` tells (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
-    /// The name, cut at 15 bytes.
+    /// The name as text, without the part of a character at which the kernel cut it.
     pub(super) name: String,
+    /// The bytes of the name, at most 15 of them (`TASK_COMM_LEN` in `include/linux/sched.h`).
+    pub(super) raw_name: Vec<u8>,
     pub(super) parent: u32,
     /// Clock ticks from boot to the start.
     pub(super) started: u64,
@@ -12,18 +14,37 @@ pub(super) struct Stat {
 
 /// Parses `/proc/PID/stat`. The name stands in parentheses and may hold any, so the
 /// last one ends it.
-pub(super) fn stat(text: &str) -> Option<Stat> {
-    let (before, after) = text.rsplit_once(')')?;
-    let (_, name) = before.split_once('(')?;
+pub(super) fn stat(bytes: &[u8]) -> Option<Stat> {
+    let end = bytes.iter().rposition(|byte| *byte == b')')?;
+    let start = bytes[..end].iter().position(|byte| *byte == b'(')?;
+    let name = &bytes[start + 1..end];
+    let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
     let mut fields = after.split_ascii_whitespace();
     // State, parent, ...; the start is field 22, the name field 2.
     let parent = fields.nth(1)?.parse().ok()?;
     let started = fields.nth(17)?.parse().ok()?;
     Some(Stat {
-        name: name.to_owned(),
+        name: name_text(name),
+        raw_name: name.to_vec(),
         parent,
         started,
     })
+}
+
+/// The bytes to which the kernel cuts a name.
+pub(super) const CUT_LENGTH: usize = 15;
+
+/// A name as text. The kernel cuts at a byte, which may be inside of a character: what is
+/// left of that character is nothing that anybody wrote.
+pub(super) fn name_text(name: &[u8]) -> String {
+    let whole = match std::str::from_utf8(name) {
+        Err(error) if name.len() == CUT_LENGTH && error.error_len().is_none() => {
+            &name[..error.valid_up_to()]
+        }
+        _ => name,
+    };
+    // Only an invalid sequence at the very end has no length.
+    String::from_utf8_lossy(whole).into_owned()
 }
 
 /// The effective user id from `/proc/PID/status` (`proc_pid_status(5)`).
@@ -54,14 +75,33 @@ mod tests {
     fn names_may_hold_anything() {
         let rest = "S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9";
         for name in ["cat", "a b", ") R 1 (", "(sd-pam)", ""] {
-            let parsed = stat(&format!("42 ({name}) {rest}")).unwrap();
+            let parsed = stat(format!("42 ({name}) {rest}").as_bytes()).unwrap();
             assert_eq!(
                 (parsed.name.as_str(), parsed.parent, parsed.started),
                 (name, 7, 4711)
             );
         }
-        assert_eq!(stat(""), None);
-        assert_eq!(stat("42 (cat) S 7"), None);
+        assert_eq!(stat(b""), None);
+        assert_eq!(stat(b"42 (cat) S 7"), None);
+    }
+
+    #[test]
+    fn a_name_cut_inside_a_character_ends_before_it() {
+        let check = |name: &[u8], expected: &str| {
+            let line = [
+                b"42 (",
+                name,
+                b") S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711",
+            ];
+            let parsed = stat(&line.concat()).unwrap();
+            assert_eq!((parsed.name.as_str(), &*parsed.raw_name), (expected, name));
+        };
+        check(&"process-name-tö".as_bytes()[..15], "process-name-t");
+        check(&"日本語の名前".as_bytes()[..15], "日本語の名");
+        check(&"a日本語の名".as_bytes()[..15], "a日本語の");
+        // Not where it was cut: somebody wrote these bytes.
+        check(b"raw\xff\xfebytes-and", "raw\u{fffd}\u{fffd}bytes-and");
+        check(b"a\xc3", "a\u{fffd}");
     }
 
     #[test]
@@ -84,13 +124,16 @@ mod tests {
             let before = joined(before.iter().map(ToString::to_string).collect());
             let after = joined(after.iter().map(ToString::to_string).collect());
             let text = format!("{pid} ({name}) S {parent} {before} {started} {after}\n");
-            prop_assert_eq!(stat(&text), Some(Stat { name, parent, started }));
+                        let found = stat(text.as_bytes()).unwrap();
+            prop_assert_eq!((found.raw_name, found.parent, found.started), (name.clone().into_bytes(), parent, started));
+            // Longer than any name of the kernel's.
+            prop_assert!(name.len() == CUT_LENGTH || found.name == name);
         }
 
         #[test]
         fn any_text_is_survived(text in any::<String>(), fields in "[()A-Za-z0-9: \t\n-]{0,200}") {
             for text in [text, fields] {
-                stat(&text);
+                stat(text.as_bytes());
                 effective_uid(&text);
                 thread_group(&text);
                 newest_pid(&text);

@@ -1,0 +1,125 @@
+//! The file that a process executes, and where that is.
+
+/// The file that a process executes, as the kernel tells it (`/proc/PID/exe`, `proc_pid_exe(5)`):
+/// the file itself, whatever is at its path by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct ExeFile {
+    /// The device that it is on, as `st_dev` of stat(2).
+    pub device: u64,
+    /// Its inode on that device.
+    pub inode: u64,
+    /// The id of the user who owns the file; not of the user who runs it.
+    pub owner: u32,
+    /// Its type and permissions, as `st_mode` of stat(2).
+    pub mode: u32,
+}
+
+impl ExeFile {
+    /// A file with these values of stat(2).
+    pub const fn new(device: u64, inode: u64, owner: u32, mode: u32) -> Self {
+        Self {
+            device,
+            inode,
+            owner,
+            mode,
+        }
+    }
+
+    /// Whether both are the same file: the owner and the permissions of a file may change.
+    pub const fn is_same(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode
+    }
+
+    /// Whether only root may write into it. (Access control lists count: what they allow at most
+    /// are the permissions of the group, acl(5).)
+    pub const fn is_of_system(&self) -> bool {
+        self.owner == 0 && self.mode & 0o022 == 0
+    }
+}
+
+/// Where the executable of a process is, compared with the path that the kernel gives of it:
+/// with what that leads to *here*, in the mount namespace and below the root directory of
+/// whoever reads (`mount_namespaces(7)`, chroot(2)).
+///
+/// Linux only. Elsewhere, and in what a file tells, all are [`Unchecked`](Self::Unchecked).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[non_exhaustive]
+pub enum ExeState {
+    /// Nobody compared it.
+    #[default]
+    Unchecked,
+    /// The path leads to this file here.
+    Here,
+    /// It was at this path here, and another file has taken its place: an upgrade.
+    Replaced,
+    /// It was at this path here, and nothing is there any more.
+    Deleted,
+    /// The path leads to another file here, or to none: the process sees other mounts, has
+    /// another root directory, or something was mounted over the file since.
+    Elsewhere,
+    /// It is in no directory (`memfd_create(2)`): the path is a name that whoever made it chose.
+    Memory,
+    /// It could not be compared: the file system does not answer at once, or the process was
+    /// gone before it was.
+    Unverified,
+}
+
+impl ExeState {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unchecked => "unchecked",
+            Self::Here => "here",
+            Self::Replaced => "replaced",
+            Self::Deleted => "deleted",
+            Self::Elsewhere => "elsewhere",
+            Self::Memory => "memory",
+            Self::Unverified => "unverified",
+        }
+    }
+
+    /// Whether the path says which file it is: it is there, or was until it was replaced or
+    /// removed. Of what nobody compared, nothing better than the path is known.
+    pub const fn is_at_path(self) -> bool {
+        match self {
+            Self::Unchecked | Self::Here | Self::Replaced | Self::Deleted => true,
+            Self::Elsewhere | Self::Memory | Self::Unverified => false,
+        }
+    }
+
+    /// What to say behind the path, where the path alone would mislead.
+    pub const fn remark(self) -> Option<&'static str> {
+        match self {
+            Self::Unchecked | Self::Here => None,
+            Self::Replaced => Some("replaced since it started"),
+            Self::Deleted => Some("deleted since it started"),
+            Self::Elsewhere => Some("not the file that is at this path here"),
+            Self::Memory => Some("in memory, not in a file"),
+            Self::Unverified => Some("could not be compared with the file at this path"),
+        }
+    }
+}
+
+/// A file that the arguments of a process name, such as a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct NamedFile {
+    /// The id of the user who owns it.
+    pub owner: u32,
+    /// Its type and permissions, as `st_mode` of stat(2).
+    pub mode: u32,
+    /// Whether the path leads to the same file for the process and here.
+    pub is_here: bool,
+}
+
+impl NamedFile {
+    /// A file with these values of stat(2).
+    pub const fn new(owner: u32, mode: u32, is_here: bool) -> Self {
+        Self {
+            owner,
+            mode,
+            is_here,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Which file a process executes, and whether its path leads to it here.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flowner_attribution::{ExeState, Process, Processes};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A process that waits, and is ended with the test.
+struct Running(Child);
+
+impl Running {
+    /// A command that executes a file of this name in the end, in the process that it starts
+    /// with.
+    fn start(command: &mut Command, name: &[u8]) -> Self {
+        let running = Self(command.stdin(Stdio::piped()).spawn().unwrap());
+        let comm = format!("/proc/{}/comm", running.0.id());
+        let cut = &name[..name.len().min(15)];
+        let is_it = || fs::read(&comm).is_ok_and(|comm| comm.strip_suffix(b"\n") == Some(cut));
+        wait_until(is_it);
+        running
+    }
+
+    fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap().as_bytes();
+        Self::start(Command::new(path).arg("1000"), name)
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn read(&self) -> Process {
+        Processes::new().read(self.pid()).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_gone = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+#[track_caller]
+fn wait_until(condition: impl Fn() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < end, "nothing came of it");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A program of its own: a copy of `sleep`. By another process, since a file that is open for
+/// writing cannot be executed (execve(2), ETXTBSY).
+fn program(at: &Path) -> PathBuf {
+    let copied = Command::new("cp").arg("/bin/sleep").arg(at).status();
+    assert!(copied.unwrap().success());
+    at.to_owned()
+}
+
+/// A shell in a mount namespace of its own; `None`, with a visible word, where it may not be.
+fn in_own_mounts(script: &str) -> Option<Command> {
+    let may = Command::new("unshare").args(["-m", "true"]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no privilege to make a mount namespace");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-ec", script]);
+    Some(command)
+}
+
+#[track_caller]
+fn check(process: &Process, path: &Path, state: ExeState, is_deleted: bool) {
+    let found = (process.path.as_deref(), process.exe_state);
+    assert_eq!(found, (Some(path), state));
+    assert_eq!(process.path_deleted, is_deleted);
+}
+
+#[test]
+fn what_is_at_its_path_is_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("plain"));
+    let process = Running::of(&path).read();
+    check(&process, &path, ExeState::Here, false);
+    let (file, stat) = (process.exe_file.unwrap(), fs::metadata(&path).unwrap());
+    assert_eq!(
+        (file.device, file.inode, file.owner, file.mode),
+        (stat.dev(), stat.ino(), stat.uid(), stat.mode())
+    );
+}
+
+#[test]
+fn names_that_look_deleted_are_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "app (deleted)",
+        "a (deleted) b",
+        " (deleted)",
+        "nl\nx\ttab (deleted)",
+        "app (deleted) (deleted)",
+    ] {
+        let path = program(&folder.path().join(name));
+        let running = Running::of(&path);
+        check(&running.read(), &path, ExeState::Here, false);
+        assert_eq!(running.read().name, name);
+        fs::remove_file(&path).unwrap();
+        check(&running.read(), &path, ExeState::Deleted, true);
+    }
+}
+
+/// The one that was deleted is not the other, whose name its link is.
+#[test]
+fn a_deleted_file_is_not_one_that_is_called_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("app"));
+    let running = Running::of(&path);
+    let other = program(&folder.path().join("app (deleted)"));
+    fs::remove_file(&path).unwrap();
+    check(&running.read(), &path, ExeState::Deleted, true);
+    let other = Running::of(&other);
+    assert_ne!(other.read().exe_file, running.read().exe_file);
+}
+
+#[test]
+fn a_file_with_another_name_left_is_deleted_from_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("app"));
+    fs::hard_link(&path, folder.path().join("other")).unwrap();
+    let running = Running::of(&path);
+    fs::remove_file(&path).unwrap();
+    check(&running.read(), &path, ExeState::Deleted, true);
+}
+
+#[test]
+fn an_upgrade_replaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("app"));
+    let running = Running::of(&path);
+    let new = program(&folder.path().join("app.new"));
+    fs::rename(new, &path).unwrap();
+    check(&running.read(), &path, ExeState::Replaced, true);
+    check(&Running::of(&path).read(), &path, ExeState::Here, false);
+}
+
+#[test]
+fn what_is_mounted_elsewhere_over_a_program_is_not_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = program(&folder.path().join("real"));
+    let evil = program(&folder.path().join("evil"));
+    let script = format!(
+        "mount --bind '{}' '{}'; exec '{}' 1000",
+        evil.display(),
+        real.display(),
+        real.display()
+    );
+    let Some(mut command) = in_own_mounts(&script) else {
+        return;
+    };
+    let running = Running::start(&mut command, b"real");
+    let process = running.read();
+    check(&process, &real, ExeState::Elsewhere, false);
+    assert_eq!(
+        process.exe_file.unwrap().inode,
+        fs::metadata(&evil).unwrap().ino()
+    );
+    // An upgrade of what it really is, is none of what it pretends.
+    fs::rename(program(&folder.path().join("new")), &evil).unwrap();
+    assert_eq!(running.read().exe_state, ExeState::Elsewhere);
+    fs::rename(program(&folder.path().join("new")), &real).unwrap();
+    assert_eq!(running.read().exe_state, ExeState::Elsewhere);
+}
+
+#[test]
+fn a_directory_of_its_own_is_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("app"));
+    for (after, state, is_deleted) in [
+        ("", ExeState::Elsewhere, false),
+        // In another directory of that name it was.
+        ("deleted", ExeState::Elsewhere, true),
+    ] {
+        let name = path.display();
+        let within = folder.path().display();
+        let script =
+            format!("mount -t tmpfs none '{within}'; cp /bin/sleep '{name}'; exec '{name}' 1000");
+        let Some(mut command) = in_own_mounts(&script) else {
+            return;
+        };
+        let running = Running::start(&mut command, b"app");
+        if !after.is_empty() {
+            let theirs = format!("/proc/{}/root{name}", running.pid());
+            fs::remove_file(theirs).unwrap();
+        }
+        check(&running.read(), &path, state, is_deleted);
+    }
+}
+
+/// Services have such namespaces: what they see of the host is the same as here.
+#[test]
+fn the_same_file_in_another_namespace_is_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("app"));
+    let script = format!(
+        "mount -t tmpfs none /mnt; mount --bind /tmp /tmp; exec '{}' 1000",
+        path.display()
+    );
+    let Some(mut command) = in_own_mounts(&script) else {
+        return;
+    };
+    let running = Running::start(&mut command, b"app");
+    check(&running.read(), &path, ExeState::Here, false);
+    // And what an upgrade does is one there, too.
+    fs::rename(program(&folder.path().join("new")), &path).unwrap();
+    check(&running.read(), &path, ExeState::Replaced, true);
+    fs::remove_file(&path).unwrap();
+    check(&running.read(), &path, ExeState::Deleted, true);
+}
+
+#[test]
+fn below_another_root_directory_it_is_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("app"));
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    // A link is followed when it is executed.
+    let running = Running::start(Command::new(&link).arg("1000"), b"link");
+    check(&running.read(), &path, ExeState::Here, false);
+    let script = format!(
+        "mkdir -p '{0}/root'; mount --bind / '{0}/root'; exec chroot '{0}/root' '{0}/app' 1000",
+        folder.path().display()
+    );
+    let Some(mut command) = in_own_mounts(&script) else {
+        return;
+    };
+    let running = Running::start(&mut command, b"app");
+    let process = running.read();
+    // The kernel tells the path from the root directory of its namespace. Here, nothing is there.
+    assert_eq!(process.exe_state, ExeState::Elsewhere, "{process:?}");
+}
+
+/// Executes what is in memory under a name; the descriptor stands for it.
+fn in_memory(name: &str) -> OwnedFd {
+    let memory = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::empty()).unwrap();
+    let mut bytes = Vec::new();
+    File::open("/bin/sleep")
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
+    File::from(memory.try_clone().unwrap())
+        .write_all(&bytes)
+        .unwrap();
+    memory
+}
+
+#[test]
+fn programs_in_memory_are_told_apart_by_what_they_are() {
+    let [one, other] = ["same", "same"].map(in_memory);
+    let run = |memory: &OwnedFd| {
+        let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+        let number = memory.as_raw_fd().to_string();
+        Running::start(Command::new(path).arg("1000"), number.as_bytes())
+    };
+    let running = [run(&one), run(&one), run(&other)];
+    let read = running.each_ref().map(Running::read);
+    for process in &read {
+        check(process, Path::new("/memfd:same"), ExeState::Memory, false);
+    }
+    assert_eq!(read[0].exe_file, read[1].exe_file);
+    assert_ne!(read[0].exe_file, read[2].exe_file);
+    let folder = tempfile::tempdir().unwrap();
+    let path = program(&folder.path().join("memfd:same (deleted)"));
+    check(&Running::of(&path).read(), &path, ExeState::Here, false);
+}
+
+#[test]
+fn names_cut_inside_a_character_are_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["process-name-töööö", "日本語の名前です", "fifteen-bytes-é"] {
+        let path = program(&folder.path().join(name));
+        let running = Running::of(&path);
+        assert_eq!(running.read().name, name);
+    }
+    // Of what is started by a link, the name is that of the link, which the first argument has.
+    let path = program(&folder.path().join("app"));
+    let link = folder.path().join("ein-längerer-Name-für-ihn");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let name = link.file_name().unwrap().as_bytes();
+    let running = Running::start(Command::new(&link).arg("1000"), name);
+    assert_eq!(running.read().name.as_bytes(), name);
+    // Where nothing goes on from there, the rest of a character is not shown.
+    let mut command = Command::new("python3");
+    command.args(["-c", "import ctypes,sys; ctypes.CDLL(None).prctl(15, 'process-name-tö'.encode(), 0, 0, 0); sys.stdin.read()"]);
+    let running = Running::start(&mut command, "process-name-tö".as_bytes());
+    assert_eq!(running.read().name, "process-name-t");
+}
