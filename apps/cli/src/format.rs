@@ -72,6 +72,16 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     }
 }
 
+/// The path of what a process executes, with a remark where that alone would mislead.
+pub(crate) fn path(process: &Process) -> Option<String> {
+    let path = printable_path(process.path.as_ref()?);
+    Some(match process.exe_state.remark() {
+        Some(remark) => format!("{path} ({remark})"),
+        None if process.path_deleted => format!("{path} (deleted or replaced since it started)"),
+        None => path,
+    })
+}
+
 /// The pid of an owner, and of how many others: `4242`, `7 +2`; nothing where none is known.
 pub(crate) fn pids(verdict: &Verdict) -> String {
     match verdict.processes() {

@@ -80,7 +80,7 @@ pub use filter::{Filter, FilterError};
 pub use history::{History, Line, Series, Traffic};
 pub use monitor::{Monitor, StopHandle};
 pub use process_tree::{Branch, process_tree};
-pub use program::{Facts, Grouping, Membership, Party, Program, Programs};
+pub use program::{Claim, Facts, Grouping, Membership, Party, Program, Programs};
 pub use record::FlowRecord;
 pub use report::{Ending, InputInfo, Report, Whose};
 pub use services::service_name;

@@ -135,11 +135,16 @@ impl<'a> HeadLine<'a> {
 /// `net:[INODE]`) where the socket is in another network namespace; `reason` where the verdict is
 /// `unknown`; `user` and `unit` where it is `partial` and they are known; `program` (what
 /// people call it, in the user's language) and `program_id` (always the same) where it is
-/// one. It is `null` while nobody was asked.
+/// one; `program_claimed_by` where nothing proves which one it is: `process` (its arguments
+/// say so, or the name that it gave to what is in memory) or `file`. It is `null` while nobody
+/// was asked.
 ///
 /// A process has `pid`, `name`, `path`, `user` (name, else number) and `started`;
 /// `parent`, `arguments` and `unit` where they are known; `path_deleted` where the
-/// executable was deleted or replaced since the start.
+/// executable was deleted or replaced since the start. `path_state` is there where the path
+/// leads to another file here than the one that is executed, or to none: `replaced`, `deleted`,
+/// `elsewhere` (in another mount namespace, or mounted over), `memory` (in no directory) or
+/// `unverified` (it could not be compared).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "flow")]

@@ -13,7 +13,7 @@ use flowner_core::{Programs, is_over};
 use crate::args::WhoArgs;
 use crate::commands::sockets::{self, set_handler};
 use crate::error::{Failure, NOT_FOUND, Outcome, say};
-use crate::format::{self, printable, printable_path};
+use crate::format::{self, printable};
 use crate::out::Out;
 
 /// The first and the longest pause between two looks with `--wait`: no system tells when
@@ -129,10 +129,16 @@ fn tell_connection(
     } else if let Some(matched) = ownership.evidence.matched {
         let owner = format::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;
+        let programs = Programs::of_this_host();
         for process in ownership.verdict.processes() {
-            if let Some(path) = &process.path {
-                writeln!(out, "  {:>7}  {}", process.pid, printable_path(path))?;
+            if let Some(path) = format::path(process) {
+                writeln!(out, "  {:>7}  {path}", process.pid)?;
             }
+            let membership = programs.membership(process);
+            let reasons: Vec<_> = membership.reasons.iter().map(ToString::to_string).collect();
+            let program = printable(&membership.program.to_string());
+            let reasons = printable(&reasons.join(", and "));
+            writeln!(out, "           program {program}: it {reasons}")?;
         }
     } else {
         say(format_args!("nobody that can be seen here holds {query}"));

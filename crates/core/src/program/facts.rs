@@ -1,10 +1,10 @@
 //! Who started a process, and where it works: the part of grouping that asks the system.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use flowner_attribution::{Process, Processes};
+use flowner_attribution::{NamedFile, Process, Processes};
 
 /// Where [`Programs`](super::Programs) learns about processes other than the one in
 /// question.
@@ -14,6 +14,13 @@ pub trait Facts: Send + Sync + fmt::Debug {
 
     /// The folder that a process works in.
     fn working_folder(&self, process: &Process) -> Option<PathBuf>;
+
+    /// The file that an absolute path leads a process to, as
+    /// [`Processes::named_file`] tells it.
+    fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
+        let _ = (process, path);
+        None
+    }
 }
 
 /// No facts: every process stands for itself.
@@ -54,5 +61,50 @@ impl Facts for HostFacts {
 
     fn working_folder(&self, process: &Process) -> Option<PathBuf> {
         self.with(|reader| reader.working_folder(process))
+    }
+
+    fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
+        self.with(|reader| reader.named_file(process, path))
+    }
+}
+
+/// What is told in tests: every process works in one directory, and every file belongs to one
+/// user.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Told {
+    working_folder: PathBuf,
+    owner: u32,
+}
+
+#[cfg(test)]
+impl Told {
+    pub(super) fn working_in(folder: &str) -> Self {
+        Self {
+            working_folder: folder.into(),
+            owner: 0,
+        }
+    }
+
+    pub(super) fn owned_by(owner: u32) -> Self {
+        Self {
+            owner,
+            ..Self::working_in("/")
+        }
+    }
+}
+
+#[cfg(test)]
+impl Facts for Told {
+    fn process(&self, _pid: u32) -> Option<Process> {
+        None
+    }
+
+    fn working_folder(&self, _process: &Process) -> Option<PathBuf> {
+        Some(self.working_folder.clone())
+    }
+
+    fn named_file(&self, _process: &Process, _path: &Path) -> Option<NamedFile> {
+        Some(NamedFile::new(self.owner, 0o100_755, true))
     }
 }

@@ -32,8 +32,25 @@ pub enum Grouping {
     Module(String),
     /// It executes this file; versions in the path are left out.
     Executable(String),
+    /// It executes a file that is not the one at this path here.
+    Elsewhere(String),
+    /// It executes a file of which it is not known whether it is the one at this path here.
+    Unverified(String),
+    /// It executes what is in memory, under this name.
+    Memory(String),
     /// Only its name is known.
     Name(String),
+    /// Its own arguments say so, and nothing proves it.
+    Claimed(Box<Self>),
+    /// It runs in the container of this id.
+    Container {
+        /// The id of the container.
+        id: String,
+        /// What it is there.
+        inner: Box<Self>,
+    },
+    /// A file says so.
+    Recorded(Box<Self>),
     /// It is a part of the program of this name, of which this process started it.
     Part {
         /// The name of that program.
@@ -56,9 +73,31 @@ impl Grouping {
             Self::Script(_) => "script",
             Self::Module(_) => "module",
             Self::Executable(_) => "executable",
+            Self::Elsewhere(_) => "elsewhere",
+            Self::Unverified(_) => "unverified",
+            Self::Memory(_) => "memory",
             Self::Name(_) => "name",
+            Self::Claimed(_) => "claimed",
+            Self::Container { .. } => "container",
+            Self::Recorded(_) => "recorded",
             Self::Part { .. } => "part",
         }
+    }
+}
+
+impl Grouping {
+    /// Whether what is at its path on this host is what it is: not so in a container, and
+    /// where the path leads to another file.
+    pub(super) const fn is_of_this_host(&self) -> bool {
+        !matches!(
+            self,
+            Self::Elsewhere(_)
+                | Self::Unverified(_)
+                | Self::Memory(_)
+                | Self::Claimed(_)
+                | Self::Container { .. }
+                | Self::Recorded(_)
+        )
     }
 }
 
@@ -74,7 +113,20 @@ impl fmt::Display for Grouping {
             Self::Script(path) => write!(f, "runs the script {path}"),
             Self::Module(name) => write!(f, "runs the module {name}"),
             Self::Executable(path) => write!(f, "executes {path}"),
+            Self::Elsewhere(path) => {
+                write!(f, "executes a file that is not the one at {path} here")
+            }
+            Self::Unverified(path) => {
+                write!(
+                    f,
+                    "executes {path}, which could not be compared with the file here"
+                )
+            }
+            Self::Memory(name) => write!(f, "executes what is in memory, which it calls {name}"),
             Self::Name(name) => write!(f, "is called {name}"),
+            Self::Claimed(what) => write!(f, "{what}, as claimed by its arguments"),
+            Self::Container { id, inner } => write!(f, "{inner}, in the container {id}"),
+            Self::Recorded(what) => write!(f, "{what}, as the file claims"),
             Self::Part { of, pid } => write!(f, "was started by {of} (process {pid})"),
         }
     }

@@ -2,19 +2,21 @@
 //! desktop entry, the application that the desktop started it as, its bundle or package,
 //! the script that it interprets, its executable, its name. Pure.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flowner_attribution::{Process, Unit, UnitKind};
+use flowner_attribution::{ExeState, Process, Unit, UnitKind};
 use flowner_icons::{Catalog, Entry, Started, Subject, runs_others, started};
 
 use super::installed::{bundle, is_of_snap, package, scope};
 use super::interpreted::{self, absolute, is_kept, words};
-use super::versions::{cleaned, file_name, without_versions};
-use super::{Grouping, Program, product};
+use super::versions::{cleaned, file_name, is_hash, without_versions};
+use super::{Claim, Facts, Grouping, Program, claim, product};
 
 /// What the kernel calls executables that are in no folder (`memfd_create(2)`): the rest of
 /// it tells nothing that would be the same the next time.
 const MEMORY: &str = "/memfd:";
+/// Digits of the id of a container that are shown, as its engine shows them.
+const CONTAINER_DIGITS: usize = 12;
 
 /// What a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(super) struct Identity {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) application: Option<String>,
+    pub(super) application_user: Option<u32>,
+    pub(super) claim: Option<Claim>,
     pub(super) grouping: Grouping,
     /// What it runs, a script or an executable, if it may be a part of what started it.
     pub(super) part: Option<Part>,
@@ -39,21 +43,19 @@ pub(super) enum Part {
 }
 
 impl Identity {
-    /// What a process is. `working_folder`: where its relative paths belong, asked for at
-    /// most once.
-    pub(super) fn of(
-        process: &Process,
-        catalog: &Catalog,
-        working_folder: &mut dyn FnMut() -> Option<PathBuf>,
-    ) -> Self {
+    /// What a process is. The facts are asked only about what its arguments name.
+    pub(super) fn of(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
         let unit = process.unit.as_ref();
-        if unit.is_some_and(|unit| unit.kind == UnitKind::Container) {
+        if let Some(container) = unit.filter(|unit| unit.kind == UnitKind::Container) {
             // Its files are not this host's, nor are its programs those of the menus.
-            let identity = Self::of_files(process, &Catalog::default(), working_folder);
-            return identity.within(unit);
+            let identity = match process.exe_state {
+                ExeState::Memory => Self::of_file(process),
+                _ => Self::of_files(process, &Catalog::default(), facts),
+            };
+            return identity.within(container);
         }
         let path = text_of(process.path.as_deref());
-        let sandbox = unit.and_then(|unit| Self::of_sandbox(unit, catalog));
+        let sandbox = unit.and_then(|unit| Self::of_sandbox(unit, user_of(process), catalog));
         let is_sure = |identity: &Self| match &identity.grouping {
             Grouping::Snap(name) => is_of_snap(name, path.as_deref()),
             _ => true,
@@ -61,17 +63,31 @@ impl Identity {
         if let Some(identity) = sandbox.clone().filter(is_sure) {
             return identity;
         }
-        let own = catalog.find(&subject(process));
-        if let Some(entry) = own {
-            return Self::of_entry(entry, Grouping::Entry(entry.id.clone()));
+        if !process.exe_state.is_at_path() {
+            // Nothing that is known of the file at this path is known of this one.
+            return Self::of_file(process);
+        }
+        if let Some(entry) = catalog.find(&subject(process)) {
+            let identity = Self::of_entry(entry, Grouping::Entry(entry.id.clone()));
+            return if is_by_arguments(process, entry)
+                && !claim::is_proven_entry(process, entry, facts)
+            {
+                identity.claimed(process)
+            } else {
+                identity
+            };
         }
         if let Some(identity) = sandbox {
             return identity;
         }
-        let identity = Self::of_files(process, catalog, working_folder);
-        let scope = unit.and_then(|unit| scope(unit, catalog));
+        let identity = Self::of_files(process, catalog, facts);
+        let scope = unit.and_then(|unit| scope(unit, user_of(process), catalog));
         match scope {
-            Some(entry) if !entry.is_terminal && identity.may_be_of_scope(path.as_deref()) => {
+            Some(entry)
+                if !entry.is_terminal
+                    && identity.may_be_of_scope(path.as_deref())
+                    && claim::may_be_in_scope(process, entry, &identity) =>
+            {
                 Self::of_entry(entry, Grouping::Scope(entry.id.clone()))
             }
             _ => identity,
@@ -79,19 +95,23 @@ impl Identity {
     }
 
     /// What a Flatpak or Snap is; `None` for other units.
-    pub(super) fn of_sandbox(unit: &Unit, catalog: &Catalog) -> Option<Self> {
+    pub(super) fn of_sandbox(unit: &Unit, user: Option<u32>, catalog: &Catalog) -> Option<Self> {
         let id = &unit.name;
         let (kind, grouping) = match unit.kind {
             UnitKind::Flatpak => ("flatpak", Grouping::Flatpak(id.clone())),
             UnitKind::Snap => ("snap", Grouping::Snap(id.clone())),
             _ => return None,
         };
-        let name = catalog.application(id).map(|entry| entry.name.clone());
+        let entry = catalog.application(id, user);
+        let name = entry.map(|entry| entry.name.clone());
         let last = || id.rsplit('.').next().unwrap_or(id).to_owned();
+        let user = entry.and_then(|entry| entry.user);
         Some(Self {
-            id: format!("{kind}:{id}"),
+            id: of_user(format!("{kind}:{id}"), user),
             name: name.unwrap_or_else(last),
             application: Some(id.clone()),
+            application_user: user,
+            claim: None,
             grouping,
             part: None,
         })
@@ -108,20 +128,43 @@ impl Identity {
             _ => format!("app:{}", entry.id),
         };
         Self {
-            id,
+            id: of_user(id, entry.user),
             name: entry.name.clone(),
             application: Some(entry.id.clone()),
+            application_user: entry.user,
+            claim: None,
             grouping,
             part: None,
         }
     }
 
+    /// By the file itself, where the path does not say which one it is.
+    fn of_file(process: &Process) -> Self {
+        let path = text_of(process.path.as_deref());
+        let Some(path) = path else {
+            let name = cleaned_or(&process.name);
+            return Self::new("name", &name, &name, Grouping::Name(process.name.clone()));
+        };
+        let (kind, grouping) = match process.exe_state {
+            ExeState::Memory => ("memory", Grouping::Memory(file_name(&path).to_owned())),
+            ExeState::Elsewhere => ("elsewhere", Grouping::Elsewhere(path.clone())),
+            _ => ("unverified", Grouping::Unverified(path.clone())),
+        };
+        let name = format!("{} ({kind})", cleaned_or(file_name(&path)));
+        let id = match process.exe_file {
+            Some(file) => format!("{}:{} {path}", file.device, file.inode),
+            // Nothing tells it from others that call themselves so.
+            None => format!("{} {path}", process.pid),
+        };
+        let is_named_by_itself = process.exe_state == ExeState::Memory;
+        Self {
+            claim: is_named_by_itself.then_some(Claim::Process),
+            ..Self::new(kind, &id, &name, grouping)
+        }
+    }
+
     /// By what it executes or interprets.
-    fn of_files(
-        process: &Process,
-        catalog: &Catalog,
-        working_folder: &mut dyn FnMut() -> Option<PathBuf>,
-    ) -> Self {
+    fn of_files(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
         let path = text_of(process.path.as_deref());
         let Some(path) = path.filter(|path| !path.starts_with(MEMORY)) else {
             let name = cleaned_or(&process.name);
@@ -136,7 +179,7 @@ impl Identity {
             let id = package.to_lowercase();
             return Self::new("package", &id, &name, Grouping::Package(package));
         }
-        if let Some(identity) = interpreted::identity(process, &path, catalog, working_folder) {
+        if let Some(identity) = interpreted::identity(process, &path, catalog, facts) {
             return identity;
         }
         let part = if product::is_helper(file_name(&path)) {
@@ -161,9 +204,35 @@ impl Identity {
             id: format!("{kind}:{id}"),
             name: name.to_owned(),
             application: None,
+            application_user: None,
+            claim: None,
             grouping,
             part: None,
         }
+    }
+
+    /// As what only its own arguments say: an id that no program has of which more is known,
+    /// nor one that another user's process claims to be; and no icon.
+    pub(super) fn claimed(mut self, process: &Process) -> Self {
+        let user = user_of(process).map_or_else(|| "?".to_owned(), |user| user.to_string());
+        self.id = format!("claimed:{user} {}", self.id);
+        self.name.push_str(" (claimed)");
+        self.application = None;
+        self.application_user = None;
+        self.claim = Some(Claim::Process);
+        self.grouping = Grouping::Claimed(Box::new(self.grouping));
+        self
+    }
+
+    /// As what a file tells.
+    pub(super) fn recorded(mut self) -> Self {
+        self.id = format!("recorded:{}", self.id);
+        self.application = None;
+        self.application_user = None;
+        self.claim = Some(Claim::File);
+        self.grouping = Grouping::Recorded(Box::new(self.grouping));
+        self.part = None;
+        self
     }
 
     /// Whether it may be a part of the application in whose control group it is: what lies
@@ -177,17 +246,16 @@ impl Identity {
         }
     }
 
-    /// In a container: what is not of its distribution is told from that of others.
-    fn within(mut self, unit: Option<&Unit>) -> Self {
-        let is_usual = match &self.grouping {
-            Grouping::Executable(path) => ["/usr/", "/bin/", "/sbin/"]
-                .iter()
-                .any(|root| path.starts_with(root)),
-            _ => false,
+    /// In a container: it has files of its own, under the paths that others have, too.
+    fn within(mut self, container: &Unit) -> Self {
+        let id = &container.name;
+        self.id = format!("container:{id} {}", self.id);
+        let shown = id.get(..CONTAINER_DIGITS).filter(|_| is_hash(id));
+        self.name = format!("{} ({})", self.name, shown.unwrap_or(id));
+        self.grouping = Grouping::Container {
+            id: id.clone(),
+            inner: Box::new(self.grouping),
         };
-        if let Some(unit) = unit.filter(|_| !is_usual) {
-            self.id = format!("container:{} {}", unit.name, self.id);
-        }
         self
     }
 
@@ -197,6 +265,8 @@ impl Identity {
             name: self.name,
             path: process.path.clone(),
             application: self.application,
+            application_user: self.application_user,
+            claim: self.claim,
             grouping: self.grouping,
         }
     }
@@ -209,15 +279,34 @@ pub(super) fn subject(process: &Process) -> Subject<'_> {
         executable: process.path.as_deref(),
         arguments: process.arguments.as_deref().unwrap_or_default(),
         name: &process.name,
+        user: user_of(process),
+        // Where others may make files, they may call them as any command.
+        only_by_path: process.exe_file.is_some_and(|file| !file.is_of_system()),
     }
+}
+
+fn user_of(process: &Process) -> Option<u32> {
+    process.user.as_ref().map(|user| user.id)
+}
+
+/// The id of what an entry of one user tells.
+fn of_user(id: String, user: Option<u32>) -> String {
+    match user {
+        Some(user) => format!("{id}@{user}"),
+        None => id,
+    }
+}
+
+/// Whether it is the arguments by which a process has this entry.
+fn is_by_arguments(process: &Process, entry: &Entry) -> bool {
+    let path = text_of(process.path.as_deref());
+    let is_interpreter = path.is_some_and(|path| runs_others(file_name(&path)));
+    is_interpreter || entry.web_app.is_some()
 }
 
 /// What a process runs: a file, the script or the module that it interprets. `None` for what
 /// only runs others, and for helpers.
-pub(super) fn main(
-    process: &Process,
-    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
-) -> Option<String> {
+pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
     let path = text_of(process.path.as_deref())?;
     if product::is_helper(file_name(&path)) {
         return None;
@@ -228,7 +317,9 @@ pub(super) fn main(
     let words = words(process, &path);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match started(&words)? {
-        Started::Script(script) if is_kept(script) => Some(absolute(script, working_folder)),
+        Started::Script(script) if is_kept(script) => {
+            Some(absolute(script, &mut || facts.working_folder(process)))
+        }
         Started::Module(module) => Some(module.to_owned()),
         _ => None,
     }
@@ -268,8 +359,10 @@ pub(super) fn cleaned_or(name: &str) -> String {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use flowner_attribution::{ExeFile, User};
     use flowner_icons::Locale;
 
+    use super::super::facts::Told;
     use super::*;
 
     fn catalog() -> Catalog {
@@ -308,6 +401,7 @@ mod tests {
         });
         Process {
             path: words[0].contains(['/', '\\']).then(|| words[0].into()),
+            user: Some(User { id: 0, name: None }),
             arguments: Some(words.iter().map(Into::into).collect()),
             unit,
             ..Process::new(7, file_name(words[0]))
@@ -316,8 +410,8 @@ mod tests {
 
     #[track_caller]
     fn check(command: &str, unit: &str, id: &str, name: &str) {
-        let mut folder = || Some(PathBuf::from("/home/ada/editor"));
-        let found = Identity::of(&process(command, unit), &catalog(), &mut folder);
+        let facts = Told::working_in("/home/ada/editor");
+        let found = Identity::of(&process(command, unit), &catalog(), &facts);
         assert_eq!((&*found.id, &*found.name), (id, name), "{command}");
     }
 
@@ -433,24 +527,30 @@ mod tests {
     #[test]
     fn containers_have_programs_of_their_own() {
         let container = "container abc";
-        check("/usr/sbin/nginx", container, "exe:/usr/sbin/nginx", "nginx");
+        check(
+            "/usr/sbin/nginx",
+            container,
+            "container:abc exe:/usr/sbin/nginx",
+            "nginx (abc)",
+        );
         check(
             "/usr/lib/firefox/firefox",
             container,
-            "exe:/usr/lib/firefox/firefox",
-            "firefox",
-        );
-        check(
-            "/app/server",
-            container,
-            "container:abc exe:/app/server",
-            "server",
+            "container:abc exe:/usr/lib/firefox/firefox",
+            "firefox (abc)",
         );
         check(
             "/usr/bin/node /app/a.js",
             container,
             "container:abc script:/app/a.js",
-            "a.js",
+            "a.js (abc)",
+        );
+        let id = "0123456789ab".repeat(6)[..64].to_owned();
+        check(
+            "/app/server",
+            &format!("container {id}"),
+            &format!("container:{id} exe:/app/server"),
+            "server (0123456789ab)",
         );
     }
 
@@ -458,6 +558,215 @@ mod tests {
     fn without_a_path_there_is_the_name() {
         check("kthread", "", "name:kthread", "kthread");
         check("/memfd:x", "", "name:memfd:x", "memfd:x");
-        check("firefox", "", "app:firefox", "Firefox");
+        // Whoever is called so is not that.
+        check("firefox", "", "name:firefox", "firefox");
+    }
+
+    fn at(command: &str, state: ExeState, file: (u64, u64, u32)) -> Process {
+        let (device, inode, owner) = file;
+        Process {
+            exe_state: state,
+            exe_file: Some(ExeFile::new(device, inode, owner, 0o100_755)),
+            ..process(command, "")
+        }
+    }
+
+    #[track_caller]
+    fn check_of(process: &Process, id: &str, name: &str) {
+        let facts = Told::working_in("/home/ada/editor");
+        let found = Identity::of(process, &catalog(), &facts);
+        assert_eq!((&*found.id, &*found.name), (id, name), "{process:?}");
+        let program = found.into_program(process);
+        let request = program.icon_request();
+        let is_here = process.exe_state.is_at_path() && program.claim.is_none();
+        assert_eq!(request.executable.is_some(), is_here, "{request:?}");
+        assert!(is_here || request.is_unknown_here);
+    }
+
+    #[test]
+    fn a_program_is_its_file_and_not_its_path() {
+        let firefox = "/usr/lib/firefox/firefox";
+        for state in [ExeState::Here, ExeState::Replaced, ExeState::Deleted] {
+            check_of(&at(firefox, state, (1, 2, 0)), "app:firefox", "Firefox");
+            check_of(
+                &at("/usr/bin/curl", state, (1, 2, 0)),
+                "exe:/usr/bin/curl",
+                "curl",
+            );
+        }
+        check_of(
+            &at(firefox, ExeState::Elsewhere, (1, 2, 0)),
+            "elsewhere:1:2 /usr/lib/firefox/firefox",
+            "firefox (elsewhere)",
+        );
+        check_of(
+            &at("/usr/bin/curl", ExeState::Unverified, (7, 9, 0)),
+            "unverified:7:9 /usr/bin/curl",
+            "curl (unverified)",
+        );
+        // Nor is what an interpreter from elsewhere runs anything that is known here.
+        check_of(
+            &at(
+                "/usr/bin/python3.11 /usr/bin/terminator",
+                ExeState::Elsewhere,
+                (1, 3, 0),
+            ),
+            "elsewhere:1:3 /usr/bin/python3.11",
+            "python3 (elsewhere)",
+        );
+        for inode in [3, 4] {
+            let id = format!("memory:1:{inode} /memfd:x");
+            check_of(
+                &at("/memfd:x", ExeState::Memory, (1, inode, 0)),
+                &id,
+                "memfd:x (memory)",
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_user_called_as_a_program_is_not_that() {
+        let found = |path, owner| at(path, ExeState::Here, (1, 2, owner));
+        check_of(
+            &found("/home/mallory/firefox", 1001),
+            "exe:/home/mallory/firefox",
+            "firefox",
+        );
+        check_of(&found("/opt/firefox/firefox", 0), "app:firefox", "Firefox");
+        let writable = Process {
+            exe_file: Some(ExeFile::new(1, 2, 0, 0o100_777)),
+            ..found("/tmp/firefox", 0)
+        };
+        check_of(&writable, "exe:/tmp/firefox", "firefox");
+    }
+
+    /// Every user can make a scope of any name.
+    #[test]
+    fn a_scope_names_no_file_of_a_user() {
+        let scope = Some(Unit {
+            kind: UnitKind::Service,
+            name: "app-gnome-org.x.Mail-123.scope".to_owned(),
+        });
+        let of = |command, owner| Process {
+            unit: scope.clone(),
+            ..at(command, ExeState::Here, (1, 2, owner))
+        };
+        check_of(&of("/usr/lib/mail/backend", 0), "app:org.x.Mail", "Mail");
+        check_of(
+            &of("/home/m/lib/evil", 1001),
+            "exe:/home/m/lib/evil",
+            "evil",
+        );
+        check_of(
+            &of("/usr/bin/python3 -c pass", 0),
+            "exe:/usr/bin/python3",
+            "python3",
+        );
+    }
+
+    #[test]
+    fn arguments_are_claims() {
+        let of = |command: &str, user: u32| Process {
+            user: Some(User {
+                id: user,
+                name: None,
+            }),
+            ..at(command, ExeState::Here, (1, 2, 0))
+        };
+        let upgrade = "/usr/bin/python3 /usr/bin/unattended-upgrade";
+        check_of(
+            &of(upgrade, 0),
+            "script:/usr/bin/unattended-upgrade",
+            "unattended-upgrade",
+        );
+        // What a user's process says of root's script, it only says.
+        check_of(
+            &of(upgrade, 1001),
+            "claimed:1001 script:/usr/bin/unattended-upgrade",
+            "unattended-upgrade (claimed)",
+        );
+        // What is not used of the room for arguments is empty.
+        check_of(
+            &of(&format!("{upgrade}   "), 0),
+            "claimed:0 script:/usr/bin/unattended-upgrade",
+            "unattended-upgrade (claimed)",
+        );
+        check_of(
+            &of("/usr/bin/python3 /usr/bin/terminator", 1001),
+            "claimed:1001 app:terminator",
+            "Terminator (claimed)",
+        );
+        check_of(
+            &of("/usr/bin/python3 -m http.server", 1001),
+            "claimed:1001 module:python3 http.server",
+            "http.server (claimed)",
+        );
+        check_of(
+            &of("/usr/bin/flatpak run org.x.Player", 1001),
+            "claimed:1001 flatpak:org.x.Player",
+            "Player (claimed)",
+        );
+        check_of(
+            &of("/usr/bin/python3 -c pass", 1001),
+            "exe:/usr/bin/python3",
+            "python3",
+        );
+        // Their own scripts are theirs.
+        let own = Told::owned_by(1001);
+        let found = |user| Identity::of(&of(upgrade, user), &catalog(), &own).id;
+        assert_eq!(found(1001), "script:/usr/bin/unattended-upgrade");
+        assert_eq!(
+            found(1002),
+            "claimed:1002 script:/usr/bin/unattended-upgrade"
+        );
+        // Where nothing is known of the script, nothing is proven.
+        let found = Identity::of(&of(upgrade, 0), &catalog(), &());
+        assert_eq!(found.claim, Some(Claim::Process));
+        let reason = found.grouping.to_string();
+        let expected = "runs the script /usr/bin/unattended-upgrade, as claimed by its arguments";
+        assert_eq!(reason, expected);
+    }
+
+    #[test]
+    fn the_entry_of_one_user_names_no_other_users_program() {
+        let text = b"[Desktop Entry]\nType=Application\nName=Fake\nExec=/usr/bin/curl\nIcon=x\n";
+        let entry = Entry {
+            user: Some(1000),
+            ..Entry::parse("curl", text, &Locale::default()).unwrap()
+        };
+        let catalog = Catalog::new(vec![entry]);
+        let found = |user| {
+            let user = Some(User {
+                id: user,
+                name: None,
+            });
+            let process = Process {
+                user,
+                ..at("/usr/bin/curl", ExeState::Here, (1, 2, 0))
+            };
+            let identity = Identity::of(&process, &catalog, &());
+            (identity.id, identity.name, identity.application_user)
+        };
+        assert_eq!(
+            found(1000),
+            ("app:curl@1000".into(), "Fake".into(), Some(1000))
+        );
+        assert_eq!(found(0), ("exe:/usr/bin/curl".into(), "curl".into(), None));
+    }
+
+    #[test]
+    fn what_a_file_tells_is_of_a_kind_of_its_own() {
+        let curl = Identity::of(&process("/usr/bin/curl", ""), &catalog(), &()).recorded();
+        assert_eq!(
+            (&*curl.id, curl.claim),
+            ("recorded:exe:/usr/bin/curl", Some(Claim::File))
+        );
+        assert_eq!(
+            curl.grouping.to_string(),
+            "executes /usr/bin/curl, as the file claims"
+        );
+        let program = Program::recorded(&process("/usr/lib/firefox/firefox", ""));
+        assert_eq!((&*program.name, &program.application), ("firefox", &None));
+        assert!(program.icon_request().is_unknown_here);
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn is_of_snap(name: &str, path: Option<&str>) -> bool {
 /// The entry of the application that the desktop started in this unit:
 /// `app-LAUNCHER-ID-RANDOM.scope`, `app-LAUNCHER-ID@RANDOM.service`
 /// (`systemd.io/DESKTOP_ENVIRONMENTS`).
-pub(super) fn scope<'a>(unit: &Unit, catalog: &'a Catalog) -> Option<&'a Entry> {
+pub(super) fn scope<'a>(unit: &Unit, user: Option<u32>, catalog: &'a Catalog) -> Option<&'a Entry> {
     if unit.kind != UnitKind::Service {
         return None;
     }
@@ -48,5 +48,5 @@ pub(super) fn scope<'a>(unit: &Unit, catalog: &'a Catalog) -> Option<&'a Entry> 
     };
     let without_launcher = id.split_once('-').map(|(_, id)| id);
     let mut candidates = [Some(id), without_launcher].into_iter().flatten();
-    candidates.find_map(|id| catalog.application(id))
+    candidates.find_map(|id| catalog.application(id, user))
 }

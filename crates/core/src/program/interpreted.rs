@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use flowner_attribution::{Process, Unit, UnitKind};
 use flowner_icons::{Catalog, Started, runs_others, started};
 
-use super::Grouping;
 use super::identity::{Identity, Part, app_image, cleaned_or, may_be_part};
 use super::versions::{file_name, folder, without_versions};
+use super::{Facts, Grouping, claim};
 
 /// Arguments that are looked at.
 const MAX_ARGUMENTS: usize = 64;
@@ -23,32 +23,49 @@ pub(super) fn is_told_by_arguments(file: &str) -> bool {
     runs_others(file) || is_wine(file)
 }
 
+/// Whether a process is a shell, whose scripts start programs.
+pub(super) fn is_shell(process: &Process) -> bool {
+    const SHELLS: [&str; 12] = [
+        "ash", "bash", "busybox", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "toybox", "yash",
+        "zsh",
+    ];
+    let path = process.path.as_deref().map(Path::to_string_lossy);
+    path.is_some_and(|path| SHELLS.contains(&cleaned_or(file_name(&path)).as_str()))
+}
+
 /// What a process is that executes the file of another; `None` if it does not.
 pub(super) fn identity(
     process: &Process,
     path: &str,
     catalog: &Catalog,
-    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
+    facts: &dyn Facts,
 ) -> Option<Identity> {
     let file = file_name(path);
+    let told = |identity: Identity| {
+        if claim::is_proven(process) {
+            identity
+        } else {
+            identity.claimed(process)
+        }
+    };
     if is_wine(file) {
-        return of_wine(process);
+        return of_wine(process).map(told);
     }
     let words = match applet(process, file) {
         Some((name, _)) if !runs_others(&name) => {
-            return Some(Identity::new(
+            return Some(told(Identity::new(
                 "module",
                 &format!("{file} {name}"),
                 &name,
                 Grouping::Module(name.clone()),
-            ));
+            )));
         }
         Some((_, words)) => words,
         None if runs_others(file) => words(process, path),
         None => return None,
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Some(of_command(process, path, &words, catalog, working_folder))
+    Some(of_command(process, path, &words, catalog, facts))
 }
 
 fn of_command(
@@ -56,35 +73,57 @@ fn of_command(
     path: &str,
     words: &[&str],
     catalog: &Catalog,
-    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
+    facts: &dyn Facts,
 ) -> Identity {
     if let Some((name, title)) = title(process) {
-        return Identity::new("name", &name, &name, Grouping::Name(title));
+        let identity = Identity::new("name", &name, &name, Grouping::Name(title));
+        return identity.claimed(process);
     }
-    match started(words) {
+    let mut working_folder = || facts.working_folder(process);
+    let (identity, is_proven) = match started(words) {
         Some(Started::Script(script)) if is_kept(script) => {
-            let script = absolute(script, working_folder);
-            let id = without_versions(&script);
-            let name = script_name(&script);
-            let grouping = Grouping::Script(script.clone());
-            Identity {
-                part: may_be_part(Part::File(script)),
-                ..Identity::new("script", &id, &name, grouping)
-            }
+            let script = absolute(script, &mut working_folder);
+            let is_proven = claim::is_proven_script(process, &script, facts);
+            (of_script(script), is_proven)
         }
-        Some(Started::Module(module)) => of_module(path, module, working_folder),
+        Some(Started::Module(module)) => {
+            let identity = of_module(path, module, &mut working_folder);
+            (identity, claim::is_proven(process))
+        }
         Some(Started::Flatpak(id)) => {
             let unit = Unit {
                 kind: UnitKind::Flatpak,
                 name: id.to_owned(),
             };
-            Identity::of_sandbox(&unit, catalog).unwrap_or_else(|| Identity::of_executable(path))
+            let user = process.user.as_ref().map(|user| user.id);
+            match Identity::of_sandbox(&unit, user, catalog) {
+                Some(identity) => (identity, claim::is_proven(process)),
+                None => (Identity::of_executable(path), true),
+            }
         }
         // `env` and the like are gone once they have started something.
-        _ => Identity {
-            part: Some(Part::Interpreter),
-            ..Identity::of_executable(path)
-        },
+        _ => {
+            let identity = Identity {
+                part: Some(Part::Interpreter),
+                ..Identity::of_executable(path)
+            };
+            (identity, true)
+        }
+    };
+    if is_proven {
+        identity
+    } else {
+        identity.claimed(process)
+    }
+}
+
+fn of_script(script: String) -> Identity {
+    let id = without_versions(&script);
+    let name = script_name(&script);
+    let grouping = Grouping::Script(script.clone());
+    Identity {
+        part: may_be_part(Part::File(script)),
+        ..Identity::new("script", &id, &name, grouping)
     }
 }
 
@@ -220,6 +259,19 @@ pub(super) fn words(process: &Process, path: &str) -> Vec<String> {
         .collect()
 }
 
+/// The script that a process runs, by its arguments.
+pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<String> {
+    let path = process.path.as_deref()?.to_string_lossy();
+    let words = words(process, &path);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match started(&words)? {
+        Started::Script(script) if is_kept(script) => {
+            Some(absolute(script, &mut || facts.working_folder(process)))
+        }
+        _ => None,
+    }
+}
+
 /// Whether a script is a file, not what is written into a pipe.
 pub(super) fn is_kept(script: &str) -> bool {
     !script.starts_with("/dev/") && !script.starts_with("/proc/")
@@ -271,6 +323,9 @@ fn script_name(script: &str) -> String {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use flowner_attribution::User;
+
+    use super::super::facts::Told;
     use super::*;
 
     /// `command`: the executable, and the arguments with the first one, each after a `|`.
@@ -281,10 +336,11 @@ mod tests {
         let process = Process {
             path: Some(path.into()),
             arguments: Some(words.map(Into::into).collect()),
+            user: Some(User { id: 0, name: None }),
             ..Process::new(7, file_name(path))
         };
-        let mut folder = || Some(PathBuf::from("/srv/shop"));
-        let found = Identity::of(&process, &Catalog::default(), &mut folder);
+        let facts = Told::working_in("/srv/shop");
+        let found = Identity::of(&process, &Catalog::default(), &facts);
         assert_eq!((&*found.id, &*found.name), (id, name), "{command}");
     }
 
@@ -375,19 +431,23 @@ mod tests {
         let python = "/usr/bin/python3.11|";
         check(
             &format!("{python}gunicorn: master [site]||"),
-            "name:gunicorn",
-            "gunicorn",
+            "claimed:0 name:gunicorn",
+            "gunicorn (claimed)",
         );
         check(
             &format!("{python}[celeryd: w@host:MainProcess] -active- (worker)"),
-            "name:celeryd",
-            "celeryd",
+            "claimed:0 name:celeryd",
+            "celeryd (claimed)",
         );
-        check("/usr/bin/node|npm exec tool||||", "name:npm", "npm");
+        check(
+            "/usr/bin/node|npm exec tool||||",
+            "claimed:0 name:npm",
+            "npm (claimed)",
+        );
         check(
             "/usr/bin/node|next-server (v14.1.0)",
-            "name:next-server",
-            "next-server",
+            "claimed:0 name:next-server",
+            "next-server (claimed)",
         );
         check("/usr/bin/node|/a b/node", "exe:/usr/bin/node", "node");
         check("/usr/bin/node|node x", "exe:/usr/bin/node", "node");

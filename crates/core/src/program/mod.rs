@@ -9,8 +9,10 @@
 //! | `versions`, `product` | paths: what an upgrade changes, what comes together; pure |
 //! | `grouping` | why a process is one of its program |
 //! | `programs` | all programs of a host, each process resolved once |
-//! | `facts` | who started a process: the part that asks the system |
+//! | `claim` | what only a process itself, or a file, says of it |
+//! | `facts` | who started a process, and which file it names: the part that asks the system |
 
+mod claim;
 mod facts;
 mod grouping;
 mod identity;
@@ -29,6 +31,7 @@ use std::path::PathBuf;
 use flowner_attribution::Process;
 use flowner_icons::{Catalog, Request};
 
+pub use claim::Claim;
 pub use facts::Facts;
 pub use grouping::Grouping;
 pub(crate) use party::Owner;
@@ -39,12 +42,23 @@ use identity::Identity;
 
 /// A program, as people speak of it: a browser, not its forty processes.
 ///
-/// Two are the same if their [`id`](Self::id) is: an upgrade on disk splits none.
+/// Two are the same if their [`id`](Self::id) is: an upgrade on disk splits none. What is not the
+/// file at its path here, and what is only claimed, has an id of its own kind.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// What tells it from others, on this host and from one run to the next: its kind, a
     /// colon, and an application id, a path without versions, or a name, as in
-    /// `app:org.mozilla.firefox`, `flatpak:org.x.Y` or `exe:/usr/bin/curl`.
+    /// `app:org.mozilla.firefox`, `flatpak:org.x.Y` or `exe:/usr/bin/curl`. That of a desktop
+    /// entry of one user ends with `@` and the id of the user.
+    ///
+    /// | before it | means |
+    /// |---|---|
+    /// | `container:ID` | it runs in this container, whose files are not this host's |
+    /// | `elsewhere:DEVICE:INODE` | the path leads to another file here, or to none |
+    /// | `memory:DEVICE:INODE` | it is executed from memory, under a name that it chose |
+    /// | `unverified:DEVICE:INODE` | the path could not be compared with what is here |
+    /// | `claimed:UID` | its arguments say so, of a process of this user |
+    /// | `recorded:` | a file says so |
     pub id: String,
     /// What it is called: by its desktop entry in the user's language, else by the file,
     /// without version.
@@ -54,6 +68,10 @@ pub struct Program {
     pub path: Option<PathBuf>,
     /// The id of its desktop entry, Flatpak or Snap, by which its icon is found.
     pub application: Option<String>,
+    /// The id of the user whose desktop entry that is; `None` for one of all users.
+    pub application_user: Option<u32>,
+    /// Who says so, where nothing proves it.
+    pub claim: Option<Claim>,
     /// Why the process by which it became known is one of it. Others may be so for other
     /// reasons: see [`Programs::membership`].
     pub grouping: Grouping,
@@ -63,7 +81,20 @@ impl Program {
     /// The program that a process runs, as far as the process itself tells.
     /// [`Programs`] knows more: desktop entries, and who started it.
     pub fn of(process: &Process) -> Self {
-        Identity::of(process, &Catalog::default(), &mut || None).into_program(process)
+        Identity::of(process, &Catalog::default(), &()).into_program(process)
+    }
+
+    /// The program of a process of which a file tells: nothing of it is looked for on this host.
+    ///
+    /// ```
+    /// use flowner_core::{Claim, Program, attribution::Process};
+    ///
+    /// let program = Program::recorded(&Process::new(4242, "curl"));
+    /// assert_eq!((program.id.as_str(), program.claim), ("recorded:name:curl", Some(Claim::File)));
+    /// ```
+    pub fn recorded(process: &Process) -> Self {
+        let identity = Identity::of(process, &Catalog::default(), &());
+        identity.recorded().into_program(process)
     }
 
     /// What to ask [`Icons`](flowner_icons::Icons) for.
@@ -78,11 +109,14 @@ impl Program {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn icon_request(&self) -> Request {
+        let is_unknown_here = self.claim.is_some() || !self.grouping.is_of_this_host();
         Request {
             key: self.id.clone(),
             name: self.name.clone(),
-            application_id: self.application.clone(),
-            executable: self.path.clone(),
+            is_unknown_here,
+            user: self.application_user,
+            application_id: self.application.clone().filter(|_| !is_unknown_here),
+            executable: self.path.clone().filter(|_| !is_unknown_here),
             arguments: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flowner_attribution::{Ownership, Process, Unit, User, Verdict};
+use flowner_attribution::{Ownership, Process, Source, Unit, User, Verdict};
 
 use super::Program;
 
@@ -27,8 +27,17 @@ impl Party {
     /// Whom an owner stands for, as far as its processes themselves tell.
     /// [`Programs::party`](super::Programs::party) knows more.
     pub fn of(owner: Option<&Ownership>) -> Self {
+        if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
+            return Self::recorded(&owner.verdict, Arc::new);
+        }
         let program = |process: &Process| Arc::new(Program::of(process));
         Self::with(owner.map(|owner| &owner.verdict), program, |_| None)
+    }
+
+    /// Whom a verdict stands for that a file tells: nothing of it is looked for on this host.
+    pub(super) fn recorded(verdict: &Verdict, shared: impl Fn(Program) -> Arc<Program>) -> Self {
+        let program = |process: &Process| shared(Program::recorded(process));
+        Self::with(Some(verdict), program, |_| None)
     }
 
     /// Whom a verdict stands for, given the program of each process, and of a unit if it

@@ -24,15 +24,34 @@ const HELPERS: [&str; 16] = [
 ];
 
 /// What starts everything: to be started by it tells nothing.
-const STARTERS: [&str; 8] = [
+const STARTERS: [&str; 27] = [
+    "anacron",
+    "at",
+    "atd",
+    "conmon",
+    "containerd-shim",
+    "containerd-shim-runc-v2",
+    "cron",
+    "crond",
     "dockerd",
     "explorer.exe",
+    "gmake",
     "init",
     "launchd",
+    "make",
+    "ninja",
+    "parallel",
     "runit",
+    "runsv",
+    "s6-supervise",
+    "screen",
     "services.exe",
+    "supervisord",
     "svchost.exe",
     "systemd",
+    "tmux",
+    "watch",
+    "xargs",
 ];
 
 /// Whether an executable of this file name is only a part of other programs.

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use flowner_attribution::{Ownership, Process, ProcessId, Unit, Verdict};
+use flowner_attribution::{
+    ExeFile, ExeState, Ownership, Process, ProcessId, Source, Unit, Verdict,
+};
 use flowner_icons::{Catalog, Locale, Places};
 
 use super::facts::HostFacts;
@@ -97,6 +99,9 @@ impl Programs {
 
     /// Whom an owner stands for.
     pub fn party(&self, owner: Option<&Ownership>) -> Party {
+        if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
+            return Party::recorded(&owner.verdict, |program| self.known().shared(program));
+        }
         self.party_of(owner.map(|owner| &owner.verdict))
     }
 
@@ -127,7 +132,7 @@ impl Programs {
     }
 
     fn program_of_unit(&self, unit: &Unit) -> Option<Arc<Program>> {
-        let identity = Identity::of_sandbox(unit, &self.catalog())?;
+        let identity = Identity::of_sandbox(unit, None, &self.catalog())?;
         let nobody = Process::new(0, "");
         Some(self.known().shared(identity.into_program(&nobody)))
     }
@@ -136,8 +141,7 @@ impl Programs {
         if let Some(membership) = self.known().membership(process) {
             return membership;
         }
-        let mut working_folder = || self.facts.working_folder(process);
-        let identity = Identity::of(process, &self.catalog(), &mut working_folder);
+        let identity = Identity::of(process, &self.catalog(), &*self.facts);
         let whole = identity.part.as_ref();
         let whole = whole.and_then(|part| self.whole(part, process, depth));
         // A script that forked is itself no part of anything.
@@ -180,9 +184,18 @@ impl Programs {
             if ancestor.started > younger.started || starts_anything(&ancestor) {
                 return None;
             }
-            let mut working_folder = || self.facts.working_folder(&ancestor);
-            if let Some(main) = identity::main(&ancestor, &mut working_folder) {
+            // What is elsewhere is of no product that lies here.
+            if !ancestor.exe_state.is_at_path() {
+                return None;
+            }
+            if let Some(main) = identity::main(&ancestor, &*self.facts) {
                 let is_whole = match part {
+                    // A shell script starts programs, as a person at a shell does.
+                    Part::File(_) | Part::Helper if interpreted::is_shell(&ancestor) => false,
+                    // Scripts of one product are run by one interpreter.
+                    Part::File(file) if is_interpreter(process) => {
+                        ancestor.path == process.path && product::is_of_same(file, &main)
+                    }
                     Part::File(file) => product::is_of_same(file, &main),
                     Part::Helper => true,
                     Part::Interpreter => ancestor.path == process.path,
@@ -193,6 +206,11 @@ impl Programs {
         }
         None
     }
+}
+
+fn is_interpreter(process: &Process) -> bool {
+    let path = process.path.as_deref().map(Path::to_string_lossy);
+    path.is_some_and(|path| interpreted::is_told_by_arguments(file_name(&path)))
 }
 
 fn starts_anything(process: &Process) -> bool {
@@ -213,6 +231,10 @@ struct Known {
 struct Remembered {
     /// A process may execute something else, and is another program then.
     path: Option<PathBuf>,
+    /// Another file may be at the same path.
+    file: (ExeState, Option<ExeFile>),
+    /// It may go on as another user.
+    user: Option<u32>,
     /// The same for what it interprets; others write into their arguments what they do.
     arguments: Option<Vec<OsString>>,
     membership: Arc<Membership>,
@@ -227,18 +249,22 @@ impl Known {
         }
         let known = self.processes.get(&id)?;
         let is_same = known.path == process.path
+            && known.file == (process.exe_state, process.exe_file)
+            && known.user == process.user.as_ref().map(|user| user.id)
             && (known.arguments.is_none() || known.arguments == process.arguments);
         is_same.then(|| Arc::clone(&known.membership))
     }
 
     fn remember(&mut self, process: &Process, membership: &Arc<Membership>) {
         self.make_room();
-        let path = process.path.as_deref().map(Path::to_string_lossy);
-        let is_interpreter =
-            path.is_some_and(|path| interpreted::is_told_by_arguments(file_name(&path)));
         let remembered = Remembered {
             path: process.path.clone(),
-            arguments: process.arguments.clone().filter(|_| is_interpreter),
+            file: (process.exe_state, process.exe_file),
+            user: process.user.as_ref().map(|user| user.id),
+            arguments: process
+                .arguments
+                .clone()
+                .filter(|_| is_interpreter(process)),
             membership: Arc::clone(membership),
         };
         self.processes.insert(process.id(), remembered);
@@ -269,6 +295,8 @@ impl Known {
 mod tests {
     use std::time::{Duration, SystemTime};
 
+    use flowner_attribution::{Evidence, NamedFile, User};
+
     use super::*;
 
     /// Processes by pid, the later ones started later.
@@ -283,6 +311,10 @@ mod tests {
         fn working_folder(&self, _process: &Process) -> Option<PathBuf> {
             Some("/home/ada/project".into())
         }
+
+        fn named_file(&self, _process: &Process, _path: &Path) -> Option<NamedFile> {
+            Some(NamedFile::new(0, 0o100_755, true))
+        }
     }
 
     fn process(pid: u32, parent: u32, command: &str) -> Process {
@@ -292,6 +324,7 @@ mod tests {
             parent: Some(parent),
             path: Some(words[0].into()),
             arguments: Some(words.iter().map(Into::into).collect()),
+            user: Some(User { id: 0, name: None }),
             ..Process::new(pid, file_name(words[0]))
         }
     }
@@ -379,6 +412,111 @@ mod tests {
     }
 
     #[test]
+    fn what_a_shell_script_starts_is_a_program_of_its_own() {
+        let script = "/usr/bin/bash /srv/jobs/all.sh";
+        for number in 0..6 {
+            let job = format!("/usr/bin/bash /srv/jobs/job{number}.sh");
+            check(&[script, &job], &format!("script:/srv/jobs/job{number}.sh"));
+            let job = format!("/usr/bin/python3 /srv/jobs/job{number}.py");
+            check(&[script, &job], &format!("script:/srv/jobs/job{number}.py"));
+            check(
+                &[script, "/usr/bin/dash -c x", &job],
+                &format!("script:/srv/jobs/job{number}.py"),
+            );
+            check(
+                &[
+                    "/usr/bin/dash start",
+                    &format!("/home/ada/project/bin/{number}"),
+                ],
+                &format!("exe:/home/ada/project/bin/{number}"),
+            );
+        }
+        check(
+            &[script, "/srv/jobs/lib/worker"],
+            "exe:/srv/jobs/lib/worker",
+        );
+        // Also where the script was started by what lies beside it.
+        check(
+            &["/srv/jobs/main", script, "/srv/jobs/lib/worker"],
+            "exe:/srv/jobs/lib/worker",
+        );
+        // Another interpreter's script is no worker of this one.
+        check(
+            &[
+                "/usr/bin/python3 /srv/jobs/run.py",
+                "/usr/bin/perl /srv/jobs/a.pl",
+            ],
+            "script:/srv/jobs/a.pl",
+        );
+        for starter in ["make", "tmux", "cron", "xargs"] {
+            check(
+                &[&format!("/opt/tools/bin/{starter}"), "/opt/tools/lib/job"],
+                "exe:/opt/tools/lib/job",
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_no_part_and_has_none() {
+        let whole = process(100, 1, "/opt/a/bin/a");
+        let part = process(101, 100, "/opt/a/lib/h");
+        let check = |whole: Process, part: Process, expected: &str| {
+            let facts = Box::new(Script(vec![whole, part.clone()]));
+            let programs = Programs::new(Catalog::default(), facts);
+            assert_eq!(programs.program(&part).id, expected);
+        };
+        check(whole.clone(), part.clone(), "exe:/opt/a/bin/a");
+        let elsewhere = |process: &Process| Process {
+            exe_state: ExeState::Elsewhere,
+            exe_file: Some(ExeFile::new(1, 2, 0, 0o100_755)),
+            ..process.clone()
+        };
+        check(elsewhere(&whole), part.clone(), "exe:/opt/a/lib/h");
+        check(whole, elsewhere(&part), "elsewhere:1:2 /opt/a/lib/h");
+    }
+
+    #[test]
+    fn another_file_under_the_same_path_is_another_program() {
+        let programs = Programs::without_facts();
+        let at = |state, inode| Process {
+            exe_state: state,
+            exe_file: Some(ExeFile::new(1, inode, 0, 0o100_755)),
+            ..process(100, 1, "/usr/bin/curl")
+        };
+        let id = |state, inode| programs.program(&at(state, inode)).id.clone();
+        assert_eq!(id(ExeState::Here, 1), "exe:/usr/bin/curl");
+        assert_eq!(id(ExeState::Elsewhere, 2), "elsewhere:1:2 /usr/bin/curl");
+        assert_eq!(id(ExeState::Elsewhere, 3), "elsewhere:1:3 /usr/bin/curl");
+        assert_eq!(id(ExeState::Replaced, 1), "exe:/usr/bin/curl");
+    }
+
+    #[test]
+    fn what_a_file_claims_is_looked_for_nowhere() {
+        let entry = flowner_icons::Entry::parse(
+            "firefox",
+            b"[Desktop Entry]\nType=Application\nName=Firefox\nExec=firefox\n",
+            &Locale::default(),
+        );
+        let programs = Programs::new(Catalog::new(entry.into_iter().collect()), Box::new(()));
+        let firefox = Arc::new(process(100, 1, "/usr/lib/firefox/firefox"));
+        let party = |source| {
+            programs.party(Some(&Ownership {
+                verdict: Verdict::Process(Arc::clone(&firefox)),
+                evidence: Evidence {
+                    matched: None,
+                    observed_at: SystemTime::UNIX_EPOCH,
+                    source,
+                    namespace: None,
+                },
+            }))
+        };
+        let id = |party: Party| party.programs()[0].id.clone();
+        assert_eq!(id(party(Source::SockDiag)), "app:firefox");
+        let recorded = party(Source::Recorded);
+        assert_eq!(id(recorded), "recorded:exe:/usr/lib/firefox/firefox");
+    }
+
+    #[test]
     fn an_ancestor_that_is_younger_is_another_process() {
         let old = process(200, 300, "/opt/a/h");
         let young = process(300, 1, "/opt/a/a");
@@ -410,7 +548,7 @@ mod tests {
 
     #[test]
     fn a_process_that_executes_something_else_is_that() {
-        let programs = Programs::without_facts();
+        let programs = Programs::new(Catalog::default(), Box::new(Script::default()));
         let shell = process(100, 1, "/usr/bin/dash -c x");
         assert_eq!(programs.program(&shell).id, "exe:/usr/bin/dash");
         let script = process(100, 1, "/usr/bin/dash /opt/x/y");

@@ -193,7 +193,7 @@ fn attached(name: &str) -> String {
 }
 
 /// A commit, a UUID: 32 hexadecimal digits or more.
-fn is_hash(name: &str) -> bool {
+pub(super) fn is_hash(name: &str) -> bool {
     let digits = name.chars().filter(|c| *c != '-');
     name.len() >= 32 && digits.clone().all(|c| c.is_ascii_hexdigit()) && digits.count() >= 32
 }

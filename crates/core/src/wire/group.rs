@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::owner::{UnitObject, UserName};
 use super::value::{Sums, Text, Time};
-use crate::program::{Party, Program};
+use crate::program::{Claim, Party, Program};
 use crate::services::service_name;
 use crate::totals::{Group, ProcessParty, Service, Totals};
 
@@ -59,6 +59,8 @@ enum Key<'a> {
         path: Option<Cow<'a, str>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         program_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        program_claimed_by: Option<&'static str>,
         #[serde(flatten)]
         known: Known<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +103,8 @@ struct ProgramObject<'a> {
     program: &'a str,
     path: Option<Cow<'a, str>>,
     program_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program_claimed_by: Option<&'static str>,
 }
 
 impl<'a> ProgramObject<'a> {
@@ -108,6 +112,7 @@ impl<'a> ProgramObject<'a> {
         Self {
             program: &program.name,
             program_id: &program.id,
+            program_claimed_by: program.claim.map(Claim::name),
             path: path(program),
         }
     }
@@ -135,6 +140,7 @@ impl GroupLine<'_> {
         let key = Key::Program {
             program: program.map(|program| &*program.name),
             program_id: program.map(|program| &*program.id),
+            program_claimed_by: program.and_then(|program| program.claim).map(Claim::name),
             path: program.and_then(path),
             known,
             user,

@@ -7,7 +7,7 @@ use flowner_attribution::{Match, NetworkNamespace, Ownership, Process, Unit, Use
 use serde::{Serialize, Serializer};
 
 use super::value::{Text, Time};
-use crate::program::Party;
+use crate::program::{Claim, Party};
 
 /// The owner of a flow's end.
 #[derive(Debug, Clone, Serialize)]
@@ -78,6 +78,8 @@ struct OwnProgram<'a> {
     program: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     program_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program_claimed_by: Option<&'static str>,
 }
 
 impl<'a> OwnProgram<'a> {
@@ -86,6 +88,7 @@ impl<'a> OwnProgram<'a> {
             Party::Program(program) => Self {
                 program: Some(&program.name),
                 program_id: Some(&program.id),
+                program_claimed_by: program.claim.map(Claim::name),
             },
             _ => Self::default(),
         }
@@ -143,6 +146,8 @@ struct ProcessObject<'a> {
     unit: Option<UnitObject<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     path_deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_state: Option<&'static str>,
 }
 
 impl<'a> ProcessObject<'a> {
@@ -158,6 +163,7 @@ impl<'a> ProcessObject<'a> {
             arguments: arguments.map(|all| all.iter().map(|one| one.to_string_lossy()).collect()),
             unit: process.unit.as_ref().map(UnitObject::new),
             path_deleted: process.path_deleted,
+            path_state: process.exe_state.remark().map(|_| process.exe_state.name()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_attribution::{
-    Match, Process, ProcessId, Reason, SocketState, Unit, UnitKind, User, Verdict,
+    ExeState, Match, Process, ProcessId, Reason, SocketState, Unit, UnitKind, User, Verdict,
 };
 use flowner_flows::Direction;
 
@@ -144,6 +144,28 @@ fn owners() {
         "arguments":["b","-v \"x\""],"unit":{"kind":"service","name":"sshd.service"},
         "path_deleted":true}]}"#,
     );
+}
+
+#[test]
+fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
+    let elsewhere = Process {
+        path: Some("/bin/b".into()),
+        exe_state: ExeState::Elsewhere,
+        ..Process::new(2, "b")
+    };
+    check_owner(
+        Verdict::Process(Arc::new(elsewhere)),
+        Some(Match::FiveTuple),
+        r#"{"verdict":"process","match":"five-tuple","processes":[
+        {"pid":2,"name":"b","path":"/bin/b","user":null,"started":null,
+        "path_state":"elsewhere"}]}"#,
+    );
+    let program = Arc::new(Program::recorded(&Process::new(7, "x")));
+    let party = Party::Program(program);
+    let ownership = crate::samples::owner(Verdict::Unknown(Reason::Gone), None);
+    let owner = serde_json::to_value(FlowOwner::new(&ownership).with(&party)).unwrap();
+    assert_eq!(owner["program_id"], "recorded:name:x");
+    assert_eq!(owner["program_claimed_by"], "file");
 }
 
 /// Only where a path can be something else than Unicode at all.

@@ -4,7 +4,7 @@ use anstyle::Style;
 use flowner_core::attribution::{Socket, Verdict};
 use flowner_core::socket_state_name;
 
-use crate::format::{self, printable, printable_path};
+use crate::format::{self, printable};
 use crate::table::{Align, Table, UNKNOWN};
 
 /// A column: its title, whether it is shown though nobody has anything in it, and what it
@@ -40,8 +40,7 @@ const COLUMNS: [Column; 9] = [
         Some(printable(&namespace.to_string()))
     }),
     column("PATH", true, |socket| {
-        let path = socket.owner.processes().first()?.path.as_ref()?;
-        Some(printable_path(path))
+        format::path(socket.owner.processes().first()?)
     }),
 ];
 

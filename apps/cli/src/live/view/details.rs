@@ -143,7 +143,10 @@ fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
         if let Some(path) = &program.path {
             fields.push(("path", printable_path(path)));
         }
-        fields.push(("because", format!("a process of it {}", program.grouping)));
+        fields.push((
+            "because",
+            format!("one of its processes {}", program.grouping),
+        ));
     }
     match party {
         Party::Unattributed => fields.push((
@@ -192,12 +195,10 @@ fn of_process(now: SystemTime, process: &Process, fields: &mut Fields) {
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     fields.push(("process", text));
     if let Some(path) = &process.path {
-        let deleted = if process.path_deleted {
-            " (deleted or replaced since)"
-        } else {
-            ""
-        };
-        fields.push(("path", format!("{}{deleted}", printable_path(path))));
+        let remark = process.exe_state.remark();
+        let remark = remark.or(process.path_deleted.then_some("deleted or replaced since"));
+        let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
+        fields.push(("path", format!("{}{remark}", printable_path(path))));
     }
     if let Some(unit) = &process.unit {
         fields.push(("unit", unit.to_string()));

@@ -47,6 +47,11 @@ pub(super) fn view<'a>(
         "OWNER"
     };
     pane = pane.push(owner(name, flow.owner.as_ref(), flow, picture, colors));
+    // Why many processes are one program: one of them is so for this reason.
+    pane = pane.extend(party.programs().iter().map(|program| {
+        let why = format!("{program}: it {}", program.grouping);
+        parts::fact("Counted as", why, colors)
+    }));
     if is_loop {
         let remote = flow.remote_owner.as_ref();
         pane = pane.push(owner(
@@ -142,12 +147,10 @@ fn facts<'a>(
     colors: Colors,
 ) -> Vec<Element<'a, Message>> {
     let path = process.path.as_ref().map(|path| {
-        let deleted = if process.path_deleted {
-            " (deleted)"
-        } else {
-            ""
-        };
-        format!("{}{deleted}", path.display())
+        let remark = process.exe_state.remark();
+        let remark = remark.or(process.path_deleted.then_some("deleted"));
+        let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
+        format!("{}{remark}", path.display())
     });
     let arguments = process.arguments.as_ref().map(|arguments| {
         let arguments = arguments.iter().map(|it| it.to_string_lossy());

@@ -1,0 +1,97 @@
+//! What is only said of a process.
+
+use std::fmt;
+use std::path::Path;
+
+use flowner_attribution::Process;
+use flowner_icons::Entry;
+
+use super::identity::{Identity, Part};
+use super::{Facts, Grouping};
+
+/// Who says what a program is, where nothing proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Claim {
+    /// The process itself: by its arguments, which it may write over, or by the name that it
+    /// gave to what it executes from memory.
+    Process,
+    /// The file that tells of it.
+    File,
+}
+
+impl Claim {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::File => "file",
+        }
+    }
+}
+
+/// In words that go on after "claimed by".
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "the process itself",
+            Self::File => "the file",
+        })
+    }
+}
+
+/// Whether what the arguments of a process say is taken as proven: nobody but the administrator
+/// could have written it, and it was not written over. (A process of another user may run any
+/// script with any module of its own, and write into its arguments what it likes.)
+pub(super) fn is_proven(process: &Process) -> bool {
+    is_of_root(process) && !is_written_over(process)
+}
+
+/// Whether a process runs this script: the same is asked of root's, and of others that the
+/// script is their own. Nobody else may write into it, and it is the one at this path here.
+pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Facts) -> bool {
+    const OTHERS_WRITE: u32 = 0o002;
+    if is_written_over(process) {
+        return false;
+    }
+    let Some(user) = process.user.as_ref().map(|user| user.id) else {
+        return false;
+    };
+    let file = facts.named_file(process, Path::new(script));
+    file.is_some_and(|file| {
+        file.is_here && file.mode & OTHERS_WRITE == 0 && (user == 0 || file.owner == user)
+    })
+}
+
+/// Whether a process is what an entry says that was found by its arguments: an entry of the same
+/// user is.
+pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn Facts) -> bool {
+    let is_own = entry.user.is_some() && !is_written_over(process);
+    is_own || is_proven(process) || {
+        let script = super::interpreted::script(process, facts);
+        script.is_some_and(|script| is_proven_script(process, &script, facts))
+    }
+}
+
+/// Whether the application in whose scope a process is may be what it is: every user can make a
+/// scope of any name.
+pub(super) fn may_be_in_scope(process: &Process, entry: &Entry, identity: &Identity) -> bool {
+    let Some(file) = process.exe_file else {
+        // What is executed is not known by more than its path.
+        return true;
+    };
+    let is_claimed = matches!(identity.grouping, Grouping::Claimed(_));
+    let is_interpreter = matches!(identity.part, Some(Part::Interpreter));
+    entry.user.is_some() || (file.is_of_system() && !is_claimed && !is_interpreter)
+}
+
+fn is_of_root(process: &Process) -> bool {
+    process.user.as_ref().is_some_and(|user| user.id == 0)
+}
+
+/// Whether a process wrote over its arguments, as far as that shows: what it does not use of the
+/// room that they had is empty (`get_mm_cmdline` in `fs/proc/base.c`).
+fn is_written_over(process: &Process) -> bool {
+    let arguments = process.arguments.as_deref().unwrap_or_default();
+    arguments.len() > 1 && arguments.last().is_some_and(|last| last.is_empty())
+}
