@@ -507,6 +507,7 @@ mod tests {
                     observed_at: SystemTime::UNIX_EPOCH,
                     source,
                     namespace: None,
+                    socket: None,
                 },
             }))
         };

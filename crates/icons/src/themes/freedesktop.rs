@@ -1,12 +1,14 @@
 //! From the name of an icon to files, through themes.
 //!
-//! The crate `icon` finds and parses themes. What is inherited is followed here: it does
-//! not end where themes inherit each other.
+//! The crate `icon` finds themes, and knows which of their directories fit. Their descriptions
+//! are read by `index`. What is inherited is followed here: it does not end where themes
+//! inherit each other.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use icon::{DirectoryIndex, DirectoryType, IconLocations, IconSearch, ThemeInfo};
@@ -15,6 +17,8 @@ use crate::Places;
 use crate::picture::{EXTENSIONS, is_picture};
 use crate::stamp::Stamp;
 
+#[path = "index.rs"]
+mod index;
 #[path = "settings.rs"]
 mod settings;
 
@@ -100,13 +104,17 @@ impl Themes {
         let is_path = path.is_absolute();
         let by_path = (is_path && is_picture(path)).then(|| self.places.on_this_system(path));
         let is_name = !is_path && !name.is_empty() && !name.contains(['/', '\0']);
-        // Entries are not to name an extension; some do.
+        // Entries are not to name an extension; some do. In others, what looks like one is a
+        // part of the name.
         let stem = path.file_stem().and_then(OsStr::to_str);
-        let name = stem.filter(|_| is_picture(path)).unwrap_or(name);
-        let themes = self.chain.iter().filter(move |_| is_name);
-        let in_themes = themes.flat_map(move |theme| files_in(theme, name, size, scale));
-        let loose = self.loose.get(name).filter(|_| is_name).cloned();
-        let files = by_path.into_iter().chain(in_themes).chain(loose);
+        let names = [Some(name), stem.filter(|_| is_picture(path))];
+        let names = names.into_iter().flatten().filter(move |_| is_name);
+        let by_name = names.flat_map(move |name| {
+            let themes = self.chain.iter();
+            let in_themes = themes.flat_map(move |theme| files_in(theme, name, size, scale));
+            in_themes.chain(self.loose.get(name).cloned())
+        });
+        let files = by_path.into_iter().chain(by_name);
         files.filter(|file| file.is_file())
     }
 }
@@ -164,13 +172,25 @@ fn chain(name: &str, locations: &IconLocations) -> Vec<ThemeInfo> {
 fn theme(name: &str, locations: &IconLocations) -> Option<ThemeInfo> {
     let folders = locations.themes_directories.get(OsStr::new(name))?;
     let mut indexes = folders.iter().map(|folder| folder.join("index.theme"));
-    let index = indexes.find_map(|index| fs::metadata(index).ok())?;
-    if !index.is_file() || index.len() > MAX_INDEX {
+    let (location, file) = indexes.find_map(|index| {
+        let file = fs::metadata(&index).ok()?;
+        Some((index, file))
+    })?;
+    // A pipe or a device may never end.
+    if !file.is_file() || file.len() > MAX_INDEX {
         return None;
     }
-    let theme = locations.load_single_theme(name);
-    let theme = theme.inspect_err(|error| tracing::debug!(%error, name, "icon theme is not read"));
-    theme.ok()
+    let mut bytes = Vec::new();
+    let read =
+        fs::File::open(&location).and_then(|file| file.take(MAX_INDEX).read_to_end(&mut bytes));
+    read.inspect_err(|error| tracing::debug!(%error, name, "icon theme is not read"))
+        .ok()?;
+    Some(ThemeInfo {
+        internal_name: name.into(),
+        base_dirs: folders.clone(),
+        index_location: location,
+        index: index::parse(&bytes),
+    })
 }
 
 /// Where an icon may be, the nearest in size first (Icon Theme Specification, "Icon
