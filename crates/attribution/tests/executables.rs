@@ -308,3 +308,85 @@ fn names_cut_inside_a_character_are_completed() {
     let running = Running::start(&mut command, "process-name-tö".as_bytes());
     assert_eq!(running.read().name, "process-name-t");
 }
+
+/// A file system that never answers, at the path that a process has in another namespace.
+#[test]
+fn a_file_system_that_never_answers_is_not_waited_for() {
+    if in_own_mounts("true").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let own = std::env::current_exe().unwrap();
+    let mut command = Command::new("unshare");
+    command
+        .args(["-m", "--"])
+        .arg(own)
+        .args([
+            "--exact",
+            "before_a_dead_file_system",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("FLOWNER_TEST_FOLDER", folder.path());
+    let mut reader = command.spawn().unwrap();
+    let end = Instant::now() + DEADLINE;
+    let status = loop {
+        if let Some(status) = reader.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() >= end {
+            reader.kill().unwrap();
+            panic!("it waits for a file system that never answers");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(status.success());
+}
+
+#[test]
+#[ignore = "is run by another test, in a mount namespace of its own"]
+fn before_a_dead_file_system() {
+    let folder = PathBuf::from(std::env::var_os("FLOWNER_TEST_FOLDER").unwrap());
+    let dead = folder.join("dead");
+    fs::create_dir(&dead).unwrap();
+    let path = dead.join("app");
+    let name = path.display();
+    let within = dead.display();
+    // In its own namespace, a file is there; and so is one below a link to what is dead here.
+    let script =
+        format!("mount -t tmpfs none '{within}'; cp /bin/sleep '{name}'; exec '{name}' 1000");
+    let running = Running::start(&mut in_own_mounts(&script).unwrap(), b"app");
+    let link = folder.join("link");
+    let linked = format!(
+        "mount -t tmpfs none '{0}'; mkdir '{0}/link'; cp /bin/sleep '{0}/link/app'; \
+         exec '{0}/link/app' 1000",
+        folder.display()
+    );
+    let other = Running::start(&mut in_own_mounts(&linked).unwrap(), b"app");
+    std::os::unix::fs::symlink(&dead, &link).unwrap();
+    // Whoever has the device answers, which nobody does. It ends with this process.
+    let device = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse");
+    let Ok(device) = device else {
+        eprintln!("SKIPPED: there is no /dev/fuse");
+        return;
+    };
+    let options = format!(
+        "fd={},rootmode=40000,user_id=0,group_id=0",
+        device.as_raw_fd()
+    );
+    let options = std::ffi::CString::new(options).unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("none", &dead, "fuse", flags, options.as_c_str()).unwrap();
+    let process = running.read();
+    assert_eq!(process.path.as_deref(), Some(&*path));
+    assert!(!process.exe_state.is_at_path(), "{process:?}");
+    let process = other.read();
+    assert_eq!(process.path, Some(link.join("app")));
+    assert!(!process.exe_state.is_at_path(), "{process:?}");
+    // Nor for what the arguments name.
+    let file = Processes::new().named_file(&process, &path);
+    assert_eq!(file, None);
+}

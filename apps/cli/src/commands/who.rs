@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use flowner_core::attribution::{Attributor, Ownership, Socket, SocketQuery};
 use flowner_core::who::WhoTarget;
 use flowner_core::wire::{HeadLine, OwnershipLine};
-use flowner_core::{Programs, is_over};
+use flowner_core::{Grouping, Programs, is_over};
 
 use crate::args::WhoArgs;
 use crate::commands::sockets::{self, set_handler};
@@ -135,6 +135,10 @@ fn tell_connection(
                 writeln!(out, "  {:>7}  {path}", process.pid)?;
             }
             let membership = programs.membership(process);
+            // The path says that already.
+            if matches!(&membership.reasons[..], [Grouping::Executable(_)]) {
+                continue;
+            }
             let reasons: Vec<_> = membership.reasons.iter().map(ToString::to_string).collect();
             let program = printable(&membership.program.to_string());
             let reasons = printable(&reasons.join(", and "));

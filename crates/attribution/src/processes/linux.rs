@@ -31,4 +31,8 @@ impl Reader {
     pub(super) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.reader.as_mut()?.named_file(process, path)
     }
+
+    pub(super) fn executed_length(&mut self, process: &Process) -> Option<u64> {
+        self.reader.as_mut()?.executed_length(process)
+    }
 }

@@ -1,6 +1,7 @@
 //! Facts of one process, by its pid: for those who want to know who started an owner.
 //!
-//! A platform owes a type `Reader` with `new`, `read`, `working_folder` and `named_file`.
+//! A platform owes a type `Reader` with `new`, `read`, `working_folder`, `named_file` and
+//! `executed_length`.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -53,6 +54,16 @@ impl Processes {
     /// asked.
     pub fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.reader.named_file(process, path)
+    }
+
+    /// How many bytes the path had that was executed to start what a process runs: a script that
+    /// was executed itself has a path of this length, whatever its arguments say. `None` where
+    /// that is not told.
+    ///
+    /// It is known by where the kernel put that path in the memory of the process, which is not
+    /// read. Of paths longer than a page, the remainder is told.
+    pub fn executed_length(&mut self, process: &Process) -> Option<u64> {
+        self.reader.executed_length(process)
     }
 }
 

@@ -30,4 +30,9 @@ impl Reader {
     ) -> Option<NamedFile> {
         None
     }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn executed_length(&mut self, _process: &Process) -> Option<u64> {
+        None
+    }
 }

@@ -51,7 +51,7 @@ pub(super) fn is_proven(process: &Process) -> bool {
 /// script is their own. Nobody else may write into it, and it is the one at this path here.
 pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Facts) -> bool {
     const OTHERS_WRITE: u32 = 0o002;
-    if is_written_over(process) {
+    if is_written_over(process) || contradicts(process, facts) {
         return false;
     }
     let Some(user) = process.user.as_ref().map(|user| user.id) else {
@@ -83,6 +83,26 @@ pub(super) fn may_be_in_scope(process: &Process, entry: &Entry, identity: &Ident
     let is_claimed = matches!(identity.grouping, Grouping::Claimed(_));
     let is_interpreter = matches!(identity.part, Some(Part::Interpreter));
     entry.user.is_some() || (file.is_of_system() && !is_claimed && !is_interpreter)
+}
+
+/// Whether a process is called as the script that its arguments name, which it is if that was
+/// executed itself, but something else was executed.
+fn contradicts(process: &Process, facts: &dyn Facts) -> bool {
+    let arguments = process.arguments.as_deref().unwrap_or_default();
+    let is_called = |path: &Path| {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        name.is_some_and(|name| name.starts_with(&process.name))
+    };
+    let interpreter = process.path.as_deref();
+    let called = arguments.first().map(Path::new);
+    if process.name.is_empty() || [interpreter, called].into_iter().flatten().any(is_called) {
+        return false;
+    }
+    let script = arguments.iter().skip(1).find(|it| is_called(Path::new(it)));
+    script.is_some_and(|script| {
+        let length = facts.executed_length(process);
+        length != u64::try_from(script.len()).ok()
+    })
 }
 
 fn is_of_root(process: &Process) -> bool {

@@ -21,6 +21,12 @@ pub trait Facts: Send + Sync + fmt::Debug {
         let _ = (process, path);
         None
     }
+
+    /// How many bytes the path had that was executed, as [`Processes::executed_length`] tells it.
+    fn executed_length(&self, process: &Process) -> Option<u64> {
+        let _ = process;
+        None
+    }
 }
 
 /// No facts: every process stands for itself.
@@ -66,6 +72,10 @@ impl Facts for HostFacts {
     fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.with(|reader| reader.named_file(process, path))
     }
+
+    fn executed_length(&self, process: &Process) -> Option<u64> {
+        self.with(|reader| reader.executed_length(process))
+    }
 }
 
 /// What is told in tests: every process works in one directory, and every file belongs to one
@@ -75,6 +85,7 @@ impl Facts for HostFacts {
 pub(super) struct Told {
     working_folder: PathBuf,
     owner: u32,
+    executed: Option<&'static str>,
 }
 
 #[cfg(test)]
@@ -83,6 +94,14 @@ impl Told {
         Self {
             working_folder: folder.into(),
             owner: 0,
+            executed: None,
+        }
+    }
+
+    pub(super) fn executed(path: &'static str) -> Self {
+        Self {
+            executed: Some(path),
+            ..Self::working_in("/")
         }
     }
 
@@ -106,5 +125,9 @@ impl Facts for Told {
 
     fn named_file(&self, _process: &Process, _path: &Path) -> Option<NamedFile> {
         Some(NamedFile::new(self.owner, 0o100_755, true))
+    }
+
+    fn executed_length(&self, _process: &Process) -> Option<u64> {
+        u64::try_from(self.executed?.len()).ok()
     }
 }

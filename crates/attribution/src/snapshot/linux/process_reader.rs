@@ -11,7 +11,8 @@ use rustix::fs::{fstat, readlinkat};
 
 use super::executable::named_file;
 use super::facts::{Facts, stat_of};
-use super::proc::{Proc, Scratch};
+use super::proc::{self, Proc, Scratch};
+use super::stat;
 use crate::{NamedFile, Process};
 
 /// Reads processes, whatever they hold.
@@ -42,6 +43,14 @@ impl ProcessReader {
     pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         let folder = self.folder(process)?;
         named_file(&folder, path, &mut self.scratch)
+    }
+
+    pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {
+        const MAX: usize = 64 * 1024;
+        let folder = self.folder(process)?;
+        let text = proc::read_record(&folder, c"stat", MAX, &mut self.scratch).ok()?;
+        let page = u64::try_from(rustix::param::page_size()).ok()?;
+        stat::executed_length(stat::environment_end(text)?, page)
     }
 
     /// The directory of this very process: pids are used again.

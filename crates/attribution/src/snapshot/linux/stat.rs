@@ -31,6 +31,26 @@ pub(super) fn stat(bytes: &[u8]) -> Option<Stat> {
     })
 }
 
+/// Where the environment of a process ends in its memory, from `/proc/PID/stat`: field 51. It is 0
+/// for those who may not know (`do_task_stat` in `fs/proc/array.c`).
+pub(super) fn environment_end(bytes: &[u8]) -> Option<u64> {
+    let end = bytes.iter().rposition(|byte| *byte == b')')?;
+    let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
+    let end = after.split_ascii_whitespace().nth(48)?.parse().ok()?;
+    (end != 0).then_some(end)
+}
+
+/// How long the path was that execve(2) was called with: it lies between the environment and one
+/// pointer, at the end of the last page (`alloc_bprm` and `bprm_execve` in `fs/exec.c`,
+/// `create_elf_tables` in `fs/binfmt_elf.c`). Paths that do not fit into that page are told as
+/// shorter ones.
+pub(super) fn executed_length(environment_end: u64, page: u64) -> Option<u64> {
+    const POINTER: u64 = 8;
+    const ZERO: u64 = 1;
+    let end = environment_end.checked_next_multiple_of(page)?;
+    end.checked_sub(POINTER + ZERO + environment_end)
+}
+
 /// The bytes to which the kernel cuts a name.
 pub(super) const CUT_LENGTH: usize = 15;
 
@@ -102,6 +122,19 @@ mod tests {
         // Not where it was cut: somebody wrote these bytes.
         check(b"raw\xff\xfebytes-and", "raw\u{fffd}\u{fffd}bytes-and");
         check(b"a\xc3", "a\u{fffd}");
+    }
+
+    #[test]
+    fn the_path_that_was_executed_has_a_length() {
+        // As observed: `/tmp/execfn2.py`.
+        assert_eq!(executed_length(140_724_182_446_056, 4_096), Some(15));
+        assert_eq!(executed_length(u64::MAX, 4_096), None);
+        assert_eq!(executed_length(4_096, 4_096), None);
+        let own = std::fs::read("/proc/self/stat");
+        if let Ok(own) = own {
+            assert!(environment_end(&own).is_some());
+        }
+        assert_eq!(environment_end(b"1 (a) S 1"), None);
     }
 
     #[test]
