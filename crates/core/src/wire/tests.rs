@@ -156,7 +156,7 @@ fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
     check_owner(
         Verdict::Process(Arc::new(elsewhere)),
         Some(Match::FiveTuple),
-        r#"{"verdict":"process","match":"five-tuple","processes":[
+        r#"{"verdict":"process","match":"five-tuple","source":"scripted","processes":[
         {"pid":2,"name":"b","path":"/bin/b","user":null,"started":null,
         "path_state":"elsewhere"}]}"#,
     );
