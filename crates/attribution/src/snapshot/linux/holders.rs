@@ -181,9 +181,8 @@ impl Holders {
             if !again.is_empty() {
                 found = again;
             }
-        } else if wanted.first_is_enough {
+        } else if wanted.first_is_enough && self.look_for_heirs(wanted, scratch) {
             // Who was started since then has what the one that started it had.
-            self.look_for_heirs(wanted, scratch);
             let again = self.known(inode, since, scratch);
             if !again.is_empty() {
                 found = again;
@@ -342,6 +341,12 @@ impl Holders {
         let mut gaps = self.scan_each(pids, self.aim(wanted), scratch);
         gaps.failed |= !is_listed;
         *lock(&self.refreshed) = Some(began);
+        *lock(&self.scanned_all) = Some(Everywhere {
+            began,
+            is_deep: false,
+            is_complete: gaps.are_none(),
+            is_failed: gaps.failed,
+        });
         gaps
     }
 

@@ -21,6 +21,9 @@ use crate::{Protocol, Reason, Socket, Verdict};
 /// How long a search for networks is good for the next list.
 const RECENT: Duration = Duration::from_secs(1);
 
+/// Other namespaces whose sockets are listed that are only bound.
+const MAX_WITH_BOUND: u16 = 16;
+
 /// What is kept from one list for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -70,8 +73,14 @@ impl List {
     }
 
     fn add_all(&mut self, sockets: &mut Sockets) -> io::Result<()> {
-        let mut parts = PARTS.into_iter();
-        parts.try_for_each(|part| self.add(part, sockets))
+        PARTS.iter().try_for_each(|part| self.add(*part, sockets))
+    }
+
+    /// The same but for sockets that are only bound: the kernel walks a table of all namespaces
+    /// for those of each.
+    fn add_all_used(&mut self, sockets: &mut Sockets) -> io::Result<()> {
+        let mut parts = PARTS.iter().filter(|(_, which)| *which != Which::Bound);
+        parts.try_for_each(|part| self.add(*part, sockets))
     }
 
     /// Moves in what another one has.
@@ -215,7 +224,12 @@ impl LinuxTable {
         if let Some(all) = self.namespaces.as_mut().filter(|_| with_others) {
             for (other, number) in all.others().iter_mut().zip(1..) {
                 let (namespace, start) = (&other.public, list.sockets.len());
-                if let Err(error) = list.add_all(&mut other.sockets) {
+                let listed = if number <= MAX_WITH_BOUND {
+                    list.add_all(&mut other.sockets)
+                } else {
+                    list.add_all_used(&mut other.sockets)
+                };
+                if let Err(error) = listed {
                     tracing::debug!(%error, %namespace, "sockets are not listed");
                 }
                 list.add_places(start, number, places);

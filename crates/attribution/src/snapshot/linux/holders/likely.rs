@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::looks::{Look, Miss};
-use super::{Holders, Kind, Wanted};
+use super::{Holders, Kind, Wanted, lock};
 use crate::snapshot::linux::facts;
 use crate::snapshot::linux::index::Scanned;
 use crate::snapshot::linux::proc::{Descriptor, Part, Scratch, Table};
@@ -167,28 +167,43 @@ impl Holders {
     }
 
     /// Looks at new processes where one that has the socket has it: what is inherited
-    /// keeps its number.
-    pub(super) fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut Scratch) {
+    /// keeps its number. True if that finds another one.
+    pub(super) fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+        /// Of connections, which hardly are inherited.
+        const MOST_FOR_CONNECTIONS: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
-            return;
+            return false;
+        };
+        let listed_until = *lock(&self.listed_until);
+        // All that was started before was looked at when all were listed.
+        let is_since = |id: &u32| listed_until.is_none_or(|until| until > newest || *id > until);
+        let most = if wanted.first_is_enough {
+            MOST_FOR_CONNECTIONS
+        } else {
+            usize::MAX
         };
         let (holders, new) = {
             let index = &mut *self.index();
             index.likely.note_newest(newest);
-            (index.holders(wanted.inode), index.likely.new_ids())
+            let new = index.likely.new_ids().into_iter();
+            let new: Vec<u32> = new.take_while(is_since).take(most).collect();
+            (index.holders(wanted.inode), new)
         };
         let Some(holder) = holders.first() else {
-            return;
+            return false;
         };
+        let mut is_any = false;
         for id in new {
             if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
                 if let Ok(look) = self.look(id, Part::End, scratch) {
                     self.take_in_new(look, wanted, scratch);
+                    is_any = true;
                 }
             } else if self.proc.mark(id).is_err() {
                 self.index().likely.remove_new(id);
             }
         }
+        is_any
     }
 
     /// Looks at processes that were looked at before, until the socket is found.
