@@ -37,6 +37,8 @@ pub enum Condition {
     /// Nothing is there yet.
     Starting,
     Live,
+    /// Its device is down or gone, and may come back.
+    Waiting,
     Paused,
     /// A file is being read.
     Reading,
@@ -46,6 +48,13 @@ pub enum Condition {
     Stopped,
     /// The device is gone, or the file is damaged.
     Failed,
+}
+
+impl Condition {
+    /// Whether it goes on by itself, or would.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Live | Self::Waiting | Self::Paused)
+    }
 }
 
 impl Session {
@@ -98,7 +107,7 @@ impl Session {
 
     /// Pauses what is shown, or goes on.
     pub fn toggle_pause(&mut self) {
-        if matches!(self.condition(), Condition::Live | Condition::Paused) {
+        if self.condition().is_live() {
             self.is_paused = !self.is_paused;
             self.feed.pause(self.is_paused);
         }
@@ -120,6 +129,7 @@ impl Session {
             Ending::Complete => Condition::Finished,
             Ending::Stopped => Condition::Stopped,
             Ending::Running if self.is_paused => Condition::Paused,
+            Ending::Running if picture.report.interruption.is_some() => Condition::Waiting,
             Ending::Running if picture.report.input.is_live => Condition::Live,
             Ending::Running => Condition::Reading,
         }

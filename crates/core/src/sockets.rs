@@ -18,13 +18,16 @@ pub fn is_over(socket: &Socket) -> bool {
 }
 
 /// The name of a socket's state, as JSON writes it. A datagram socket that is not connected
-/// is `unconnected`: to the system it is as closed as one that nobody uses any more.
+/// is `unconnected` on every system: to Linux it is as closed as one that nobody uses any more,
+/// and Windows and macOS have no word for it. These two do not tell the other end of one that is
+/// connected either, which so has the same state.
 pub fn socket_state_name(socket: &Socket) -> Option<&'static str> {
-    let state = socket.state?;
-    if socket.protocol != Protocol::Tcp && state == SocketState::Closed {
-        return Some(UNCONNECTED);
+    match (socket.protocol, socket.state) {
+        (Protocol::Tcp, state) => state.map(SocketState::name),
+        (_, Some(SocketState::Closed)) => Some(UNCONNECTED),
+        (_, None) if socket.remote.is_none() => Some(UNCONNECTED),
+        (_, state) => state.map(SocketState::name),
     }
-    Some(state.name())
 }
 
 /// As filters take it, too.
@@ -112,7 +115,8 @@ mod tests {
             (true, Some("unconnected")),
         );
         // The portable table.
-        check(Protocol::Udp, None, None, (true, None));
+        check(Protocol::Udp, None, None, (true, Some("unconnected")));
+        check(Protocol::Udp, None, far, (false, None));
         check(Protocol::Tcp, None, None, (true, None));
     }
 }

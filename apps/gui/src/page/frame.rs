@@ -108,6 +108,7 @@ fn view_condition(app: &App, colors: Colors, width: f32) -> Option<Element<'_, M
     let (color, word) = match session.condition() {
         Condition::Starting => (colors.muted, "starting"),
         Condition::Live => (colors.good, "live"),
+        Condition::Waiting => (colors.warn, "waiting"),
         Condition::Paused => (colors.warn, "paused"),
         Condition::Reading => (colors.accent, "reading"),
         Condition::Finished => (colors.muted, "finished"),
@@ -154,7 +155,7 @@ fn view_controls(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
     } else {
         (Glyph::Pause, "Pause what is shown (Space)")
     };
-    let is_live = matches!(condition, Condition::Live | Condition::Paused);
+    let is_live = condition.is_live();
     let is_running = is_live || condition == Condition::Reading;
     let controls = row![
         parts::tool(

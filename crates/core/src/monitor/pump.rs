@@ -87,7 +87,7 @@ impl Pump {
         if !is_passing {
             return Some(Ending::Failed(error.to_string()));
         }
-        self.interrupted(Some(format!("{error}; it is waited for")));
+        self.interrupted(Some(format!("{error}; capturing goes on when it is back")));
         let ending = loop {
             let Feed::Device(device) = &mut self.feed else {
                 break None;
@@ -128,7 +128,8 @@ impl Pump {
         let change = device.went_down_or_up();
         if let Some(is_down) = change {
             let name = device.name();
-            let why = is_down.then(|| format!("the device {name} is down; it is waited for"));
+            let why = is_down
+                .then(|| format!("the device {name} is down; capturing goes on when it is up"));
             if why.is_none() {
                 self.refresh_addresses();
             }

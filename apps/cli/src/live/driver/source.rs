@@ -192,7 +192,7 @@ fn trouble(report: &Report) -> Option<Notice> {
     match &report.ending {
         Ending::Running => report.interruption.as_ref().map(|why| Notice {
             long: why.clone(),
-            short: "the device is down; it is waited for".to_owned(),
+            short: "the device is down; capturing waits".to_owned(),
         }),
         Ending::Failed(message) => Some(Notice {
             long: format!("capturing ended: {message}"),
