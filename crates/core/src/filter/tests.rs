@@ -390,7 +390,7 @@ fn errors_name_the_value() {
     check_error(
         "state:x",
         "x",
-        "`x` is no state; expected one of close-wait, closed, closing, datagram",
+        "`x` is no state; expected one of bound, close-wait, closed, closing, datagram",
     );
     check_error(
         "dir:up",
