@@ -72,6 +72,7 @@ fn of_capture(args: &CaptureArgs) -> Config {
             promiscuous: args.promiscuous,
             ..Live::default()
         },
+        realtime: true,
         ..Config::default()
     }
 }

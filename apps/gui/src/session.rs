@@ -74,6 +74,7 @@ impl Session {
         let mut config = Config {
             input,
             capture_filter: capture_filter.clone(),
+            realtime: true,
             limits: Limits {
                 ended_flows,
                 ..Limits::default()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::snapshot::{self, SocketTable};
+use crate::snapshot::{self, SocketTable, TableOptions};
 use crate::{Error, Ownership, Snapshot, SocketQuery, Source};
 
 /// Answers questions from a socket table, one at a time.
@@ -23,7 +23,15 @@ impl Attributor {
     /// # Errors
     /// [`Error::Unsupported`] where none works.
     pub fn new() -> Result<Self, Error> {
-        Self::with_tables(snapshot::best)
+        Self::with_options(TableOptions::default())
+    }
+
+    /// As [`new`](Self::new), with options.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_options(options: TableOptions) -> Result<Self, Error> {
+        Self::with_tables(move || snapshot::best_with(&options))
     }
 
     /// Uses a given table.

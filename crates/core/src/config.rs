@@ -21,6 +21,9 @@ pub struct Config {
     pub live: Live,
     /// Whether owners are looked up; only live capture can.
     pub owners: bool,
+    /// Whether the threads that name processes which exit at once may take real-time priority,
+    /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.
+    pub realtime: bool,
     /// Addresses that count as this host's own, in addition to those of its
     /// devices. For a file they are the only ones, if there are any.
     pub local_addresses: Vec<IpAddr>,
@@ -39,6 +42,7 @@ impl Default for Config {
             capture_filter: None,
             live: Live::default(),
             owners: true,
+            realtime: false,
             local_addresses: Vec::new(),
             local_networks: Vec::new(),
             reading: Reading::default(),

@@ -25,6 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use flowner_attribution::snapshot::TableOptions;
 use flowner_attribution::{
     self as attribution, Attributor, Lookup, Notice, Ownership, PolicyConfig, Service, Spotter,
     Waiter,
@@ -122,7 +123,9 @@ impl Monitor {
     /// When the input cannot be opened, or owners are wanted and cannot be looked
     /// up on this system.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        Self::launch(config, Opened::new(config)?, None, None, Attributor::new)
+        Self::launch(config, Opened::new(config)?, None, None, || {
+            attributor(config)
+        })
     }
 
     /// As [`start`](Self::start), with the events as they happen.
@@ -132,7 +135,7 @@ impl Monitor {
     pub fn start_watched(config: &Config) -> Result<(Self, Events), Error> {
         let (sender, events) = events::queue(config.limits.events);
         let opened = Opened::new(config)?;
-        let monitor = Self::launch(config, opened, Some(sender), None, Attributor::new)?;
+        let monitor = Self::launch(config, opened, Some(sender), None, || attributor(config))?;
         Ok((monitor, events))
     }
 
@@ -464,6 +467,13 @@ impl Shared {
         let party = self.programs.party(Some(&ownership));
         Owner { ownership, party }
     }
+}
+
+/// The best table of this system, as it is configured.
+fn attributor(config: &Config) -> Result<Attributor, attribution::Error> {
+    let mut options = TableOptions::default();
+    options.realtime = config.realtime;
+    Attributor::with_options(options)
 }
 
 fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {

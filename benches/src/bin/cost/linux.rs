@@ -78,6 +78,8 @@ fn monitor(table: Table) -> Result<Monitor> {
     let config = Config {
         input: Input::Device("lo".to_owned()),
         owners: table != Table::None,
+        // As the apps have it.
+        realtime: true,
         ..Config::default()
     };
     if table == Table::Portable {

@@ -25,13 +25,22 @@ pub mod portable;
 pub(crate) mod surroundings;
 pub mod unsupported;
 
-pub use best::best;
+pub use best::{best, best_with};
 pub use list::{Snapshot, Socket, SocketState};
 
 use std::fmt;
 use std::time::SystemTime;
 
 use crate::{Error, Ownership, Question, SocketId, SocketQuery, Source};
+
+/// What the [best](best_with) table of a system may do beyond the ordinary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TableOptions {
+    /// Whether threads that look at whoever sends a first packet take real-time priority: on
+    /// Linux `LinuxOptions::realtime`, elsewhere of no meaning. Off by default.
+    pub realtime: bool,
+}
 
 /// A source of facts about sockets, the only part that differs by platform.
 pub trait SocketTable: Send {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use flowner_attribution::Attributor;
 use flowner_capture::pcapng::{Interface, Section};
 use flowner_capture::{Device, Statistics};
 
 use super::input::{Opened, Stopper};
-use super::{Monitor, Shared};
+use super::{Monitor, Shared, attributor};
 use crate::config::Config;
 use crate::error::Error;
 use crate::filter::Filter;
@@ -29,7 +28,7 @@ impl Monitor {
         let files = Files::begin(recording, origin, recording::wall_clock())?;
         let recorder = Arc::new(Recorder::new());
         let for_capture = Some(Arc::clone(&recorder));
-        let monitor = Self::launch(config, opened, None, for_capture, Attributor::new)?;
+        let monitor = Self::launch(config, opened, None, for_capture, || attributor(config))?;
         let job = Job {
             recorder: Arc::clone(&recorder),
             books: Handle {

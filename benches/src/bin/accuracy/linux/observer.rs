@@ -46,7 +46,11 @@ pub(crate) fn run(table: &str, device: &str) -> Result<()> {
 }
 
 fn attributor(table: &str) -> Result<Attributor> {
-    let options = LinuxOptions::default();
+    // As the apps have it.
+    let options = LinuxOptions {
+        realtime: true,
+        ..LinuxOptions::default()
+    };
     let options = match table {
         "portable" => return Ok(Attributor::with_table(PortableTable::new()?)),
         "native" => options,

@@ -1,16 +1,28 @@
 //! Linux: its own table, else the portable one.
 
 use crate::Error;
-use crate::snapshot::SocketTable;
-use crate::snapshot::linux::LinuxTable;
+use crate::snapshot::linux::{LinuxOptions, LinuxTable};
 use crate::snapshot::portable::PortableTable;
+use crate::snapshot::{SocketTable, TableOptions};
 
 /// The best table that this operating system offers.
 ///
 /// # Errors
 /// [`Error::Unsupported`] where none works.
 pub fn best() -> Result<Box<dyn SocketTable>, Error> {
-    match LinuxTable::new() {
+    best_with(&TableOptions::default())
+}
+
+/// As [`best`], with options.
+///
+/// # Errors
+/// As for [`best`].
+pub fn best_with(options: &TableOptions) -> Result<Box<dyn SocketTable>, Error> {
+    let options = LinuxOptions {
+        realtime: options.realtime,
+        ..LinuxOptions::default()
+    };
+    match LinuxTable::with_options(&options) {
         Ok(table) => Ok(Box::new(table)),
         Err(error) => {
             tracing::warn!(%error, "the portable socket table is used instead");

@@ -46,6 +46,8 @@ pub(super) struct LinuxGlance {
     purse: Purse,
     lookouts: Option<Lookouts>,
     may_look_out: bool,
+    /// Whether those who look out take real-time priority.
+    realtime: bool,
     confirmer: Confirmer,
     closings: Option<Closings>,
 }
@@ -59,6 +61,7 @@ impl LinuxGlance {
         holders: Arc<Holders>,
         conntrack: Conntrack,
         may_look_out: bool,
+        realtime: bool,
     ) -> Self {
         // Others are looked for by the table.
         let namespaces = Namespaces::new(holders.proc(), false).ok();
@@ -73,6 +76,7 @@ impl LinuxGlance {
             purse: Purse::full(PURSE, SHARE, Instant::now()),
             lookouts: None,
             may_look_out,
+            realtime,
             confirmer: Confirmer::new(Instant::now()),
             closings: None,
         }
@@ -82,7 +86,7 @@ impl LinuxGlance {
     fn another(&self) -> Option<Self> {
         let (others, holders) = (Arc::clone(&self.others), Arc::clone(&self.holders));
         let (sockets, conntrack) = (self.sockets.another()?, self.conntrack.another());
-        Some(Self::new(sockets, others, holders, conntrack, false))
+        Some(Self::new(sockets, others, holders, conntrack, false, false))
     }
 
     /// What the others have seen of the sender of a first packet, or are about to.
@@ -270,7 +274,7 @@ impl Glance for LinuxGlance {
     fn prepare(&mut self) {
         take_precedence();
         if self.may_look_out {
-            self.lookouts = Lookouts::post(|| self.another());
+            self.lookouts = Lookouts::post(self.realtime, || self.another());
         }
         if self.sockets.tells_listeners() {
             let closings = Closings::watch();

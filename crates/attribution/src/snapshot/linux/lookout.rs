@@ -51,7 +51,7 @@ pub(super) struct Lookouts {
 impl Lookouts {
     /// Starts them, each with a glance of its own; `None` where packets may not be seen or
     /// threads not be bound to processors.
-    pub(super) fn post(glance: impl Fn() -> Option<LinuxGlance>) -> Option<Self> {
+    pub(super) fn post(realtime: bool, glance: impl Fn() -> Option<LinuxGlance>) -> Option<Self> {
         let count = packets::processors().filter(|count| (2..=MAX).contains(count))?;
         let opened = Packets::open_each(count);
         let packets = opened.inspect_err(|error| {
@@ -65,6 +65,7 @@ impl Lookouts {
         for (processor, packets) in packets.ok()?.into_iter().enumerate() {
             let lookout = Lookout {
                 processor,
+                realtime,
                 packets,
                 bell: lookouts.bell.clone(),
                 glance: glance()?,
@@ -125,6 +126,7 @@ impl Drop for Lookouts {
 
 struct Lookout {
     processor: usize,
+    realtime: bool,
     packets: Packets,
     bell: Bell,
     glance: LinuxGlance,
@@ -139,7 +141,11 @@ impl Lookout {
             tracing::debug!(%error, "a thread could not be bound to its processor");
             return;
         }
-        packets::take_precedence();
+        if self.realtime {
+            packets::take_precedence();
+        } else {
+            super::glance::take_precedence();
+        }
         let now = Instant::now();
         let mut purse = Purse::full(PURSE, SHARE, now);
         let mut idle_purse = Purse::full(IDLE_PURSE, IDLE_SHARE, now);

@@ -378,6 +378,7 @@ impl SocketTable for LinuxTable {
             Arc::clone(&self.holders),
             self.conntrack.another(),
             self.options.lookouts,
+            self.options.realtime,
         )))
     }
 

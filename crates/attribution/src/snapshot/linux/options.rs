@@ -23,9 +23,15 @@ pub struct LinuxOptions {
     /// privileges allow.
     pub other_namespaces: bool,
     /// Whether a [glance](crate::Glance) has a thread on each processor that sees what is sent
-    /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for precedence): it names
+    /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for their priority): it names
     /// processes that exit at once.
     pub lookouts: bool,
+    /// Whether those threads run before all others of their processor that have no real-time
+    /// priority (`SCHED_FIFO`, priority 1; sched(7)), where `CAP_SYS_NICE` allows: more of
+    /// those who exit at once are named. They bound the time that they take, but what they
+    /// delay is the caller's to decide, so this is off by default. Without it they have a nice
+    /// value of -20, as the thread that captures.
+    pub realtime: bool,
 }
 
 impl Default for LinuxOptions {
@@ -36,6 +42,7 @@ impl Default for LinuxOptions {
             descriptor_counts: true,
             other_namespaces: true,
             lookouts: true,
+            realtime: false,
         }
     }
 }
