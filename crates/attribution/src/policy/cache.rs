@@ -53,8 +53,17 @@ impl Cache {
 
     /// The answer for the very five-tuple or for whatever uses its local end, if
     /// the flow's first packet falls into the time for which it is proven.
-    pub(super) fn find(&self, question: &Question, now: Instant) -> Option<&Ownership> {
+    pub(super) fn find(
+        &self,
+        question: &Question,
+        table_tells_remotes: bool,
+        now: Instant,
+    ) -> Option<&Ownership> {
         let query = &question.query;
+        let needs_its_connection = question.needs_its_connection(table_tells_remotes);
+        let is_own = |ownership: &Ownership| {
+            !needs_its_connection || ownership.evidence.matched == Some(Match::FiveTuple)
+        };
         // A connection that this end opens shares its socket with no other.
         let is_alone = query.protocol() == Protocol::Tcp && question.opened == Opened::ByUs;
         let shared = (self.serves_all_remotes && !is_alone).then(|| endpoint(query));
@@ -63,6 +72,7 @@ impl Cache {
             .flatten()
             .filter_map(|key| self.entries.get(key))
             .filter(|entry| now.saturating_duration_since(entry.learned) < self.age)
+            .filter(|entry| is_own(&entry.ownership))
             .find(|entry| {
                 let until = entry.ownership.evidence.observed_at;
                 (entry.since..=until).contains(&question.seen_at)
@@ -211,7 +221,7 @@ mod tests {
             seen_at: wall(seen_at),
             opened: Opened::ByUs,
         };
-        cache.find(&question, now).is_some()
+        cache.find(&question, false, now).is_some()
     }
 
     #[test]

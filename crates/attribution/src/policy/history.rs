@@ -135,10 +135,29 @@ impl History {
     /// The owner of the socket that was alive at `seen_at`, the wall-clock time
     /// of a packet.
     pub(super) fn find(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
+        self.find_where(query, seen_at, |_| true)
+    }
+
+    /// As [`find`](Self::find), of the socket of that very connection.
+    pub(super) fn find_connection(
+        &self,
+        query: &SocketQuery,
+        seen_at: SystemTime,
+    ) -> Option<Ownership> {
+        self.find_where(query, seen_at, |ends| ends.remote.is_some())
+    }
+
+    fn find_where(
+        &self,
+        query: &SocketQuery,
+        seen_at: SystemTime,
+        may_be: impl Fn(&Ends) -> bool,
+    ) -> Option<Ownership> {
         let lives = keys(query).into_iter().flatten();
         let lives = lives
             .filter_map(|key| self.lives.get(&key))
             .flatten()
+            .filter(|life| may_be(&life.ends))
             // One that is connected to somebody serves nobody else.
             .filter(|life| query.remote().is_some() || life.ends.remote.is_none());
         let reach = self.devices.reach(query);

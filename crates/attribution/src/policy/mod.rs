@@ -201,7 +201,8 @@ impl Policy {
         }
         self.end_replaced(&question);
         self.pending.note(&question);
-        if let Some(known) = self.cache.find(&question, now) {
+        let tells_remotes = self.config.table_tells_remotes;
+        if let Some(known) = self.cache.find(&question, tells_remotes, now) {
             self.statistics.from_cache += 1;
             return Lookup::Known(known.clone());
         }
@@ -461,7 +462,9 @@ impl Policy {
             let for_endpoint = self.is_bound_to_endpoint(query.protocol());
             self.cache
                 .learn(query, &offered, *seen_at, for_endpoint, now);
-        } else if is_miss && let Some(found) = waiting.recall(&self.history, contested) {
+        } else if is_miss
+            && let Some(found) = waiting.recall(&self.history, contested, tells_remotes)
+        {
             self.statistics.from_history += 1;
             offered = found;
         }

@@ -100,12 +100,22 @@ impl Waiting {
     }
 
     /// What earlier looks know about a socket that is not there any more.
-    pub(super) fn recall(&self, history: &History, contested: Option<Match>) -> Option<Ownership> {
+    pub(super) fn recall(
+        &self,
+        history: &History,
+        contested: Option<Match>,
+        table_tells_remotes: bool,
+    ) -> Option<Ownership> {
         // Which of two connections an earlier look saw is as open as before.
         if contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
             return None;
         }
-        history.find(&self.question.socket_before()?, self.question.seen_at)
+        let question = &self.question;
+        let query = question.socket_before()?;
+        if question.needs_its_connection(table_tells_remotes) {
+            return history.find_connection(&query, question.seen_at);
+        }
+        history.find(&query, question.seen_at)
     }
 }
 

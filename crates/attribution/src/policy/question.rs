@@ -56,6 +56,19 @@ impl Question {
         }
     }
 
+    /// Whether only the socket of its own connection can be the one of this flow.
+    ///
+    /// A segment that opens nothing, for a connection that nobody saw open, is no evidence that
+    /// there is such a connection: anybody can send it to a listener's port, and the kernel only
+    /// refuses it. (A connection that the listener's process has not accepted yet is one with
+    /// both ends.)
+    pub(super) fn needs_its_connection(&self, table_tells_remotes: bool) -> bool {
+        table_tells_remotes
+            && self.query.protocol() == Protocol::Tcp
+            && self.opened == Opened::Earlier
+            && self.query.remote().is_some()
+    }
+
     /// Whether the socket of `answer` can be the one of this flow, given what was known
     /// `before` the flow and up to which match another flow contests it.
     pub(super) fn accepts(
@@ -81,7 +94,7 @@ impl Question {
                     && !contested
                     && before.shows_new(answer)
             }
-            (Protocol::Tcp, _) => !contested,
+            (Protocol::Tcp, _) => !contested && !self.needs_its_connection(table_tells_remotes),
             // Looks around the packet that say the same prove that it was so.
             _ => {
                 let is_same = |before: &Ownership| before.verdict == answer.verdict;

@@ -229,6 +229,62 @@ fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
 }
 
 #[test]
+fn a_segment_of_no_connection_is_not_the_listeners() {
+    for (listener, peer) in [
+        ("0.0.0.0:5000", THERE),
+        ("0.0.0.0:5000", ELSEWHERE),
+        (HERE, THERE),
+        (HERE, ELSEWHERE),
+    ] {
+        let listener = [tcp(listener, "listener")];
+        let mut desk = Desk::new(config(true));
+        // Looks and answers from before know the listener, too.
+        desk.ask(1, Opened::ByPeer, query(Protocol::Tcp, HERE, THERE));
+        let begun = desk.clock.elapsed + ms(1);
+        let heard = desk.look(&listener);
+        assert!(heard[0].ownership.verdict.is_named());
+        desk.policy.end(Waiter(1));
+        desk.events();
+
+        let query = query(Protocol::Tcp, HERE, peer);
+        let lookup = desk.ask_late(2, Opened::Earlier, query, begun);
+        assert_eq!(lookup, Lookup::Waiting);
+        // Nor where the listener is gone by then.
+        for sockets in [&listener[..], &listener[..], &[]] {
+            desk.pass(ms(1_000));
+            desk.policy.packet_seen(Waiter(2), desk.clock.now());
+            if let Some(request) = desk.request() {
+                desk.land(&request, sockets);
+            }
+        }
+        desk.policy.end(Waiter(2));
+        let heard = desk.events();
+        assert!(!heard.is_empty());
+        for event in heard {
+            assert_eq!(event.ownership.verdict, Verdict::Unknown(Reason::NotFound));
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
+    let mut desk = Desk::new(config(true));
+    let sockets = [
+        tcp("0.0.0.0:5000", "listener"),
+        socket(Protocol::Tcp, HERE, Some(THERE), "child"),
+    ];
+    desk.ask(1, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    check(&desk.look(&sockets), &[(1, "child", FIVE, true)]);
+    // A table that tells no remote ends cannot know better.
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    check(
+        &desk.look(&[tcp("0.0.0.0:5000", "listener")]),
+        &[(1, "listener", ANY, true)],
+    );
+}
+
+#[test]
 fn a_new_flow_with_the_same_ends_ends_the_older_question() {
     let mut desk = Desk::new(config(true));
     desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
