@@ -120,9 +120,21 @@ fn role() -> std::io::Result<()> {
             wait()?;
         }
         "inject" => {
-            let mut injected = argument.split(';').map(Injected::parse);
-            injected.try_for_each(|injected| injected.send())?;
+            let injected = argument.split(';').map(Injected::parse);
+            let sockets: Vec<_> = injected.map(|it| it.send()).collect::<Result<_, _>>()?;
             ready();
+            wait()?;
+            drop(sockets);
+        }
+        // From an unconnected socket at an address, to another.
+        "datagrams" => {
+            let words: Vec<_> = argument.split(' ').collect();
+            let socket = UdpSocket::bind(words[0])?;
+            for _ in 0..3 {
+                socket.send_to(&[7; 100], words[1])?;
+            }
+            ready();
+            wait()?;
         }
         other => panic!("no role {other}"),
     }
@@ -194,7 +206,8 @@ impl Injected {
         self.count * (headers + self.size as u64)
     }
 
-    fn send(&self) -> std::io::Result<()> {
+    /// Sends them; the socket that did.
+    fn send(&self) -> std::io::Result<OwnedFd> {
         let name = std::ffi::CString::new(self.device.as_str()).unwrap();
         // SAFETY: the name ends with a zero; the address is as long as it is said to be; the
         // socket is new.
@@ -216,7 +229,7 @@ impl Injected {
                 unsafe { libc::send(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
             assert_eq!(sent, frame.len().cast_signed());
         }
-        Ok(())
+        Ok(socket)
     }
 
     fn frame(&self, number: u32) -> Vec<u8> {
@@ -320,11 +333,10 @@ fn what_arrives_with_this_hosts_address_is_nobodys_here() {
         let for_another = format!("fl1 {ANOTHERS_HARDWARE} 10.9.0.2:5300 4.4.4.4:53 udp 5 100");
         let answer_for_another =
             format!("fl1 {ANOTHERS_HARDWARE} 10.9.0.1:9000 10.9.0.2:45000 24 6 300");
-        let all = [
-            &injected[..],
-            &[for_another.clone(), answer_for_another.clone()],
-        ]
-        .concat();
+        // Data for a listener's port, of no connection.
+        let stray = arrives("10.9.0.1:5555", "10.9.0.2:2222", "24 10 200");
+        let others = [for_another.clone(), answer_for_another.clone(), stray];
+        let all = [&injected[..], &others].concat();
         drop(start(&wire.peer, "inject", &all.join(";")));
         let flows = flows(&watch);
 
@@ -353,6 +365,11 @@ fn what_arrives_with_this_hosts_address_is_nobodys_here() {
         check(&for_another, "overheard");
         check(&answer_for_another, "overheard");
 
+        let strays: Vec<_> = between(&flows, "10.9.0.1:5555", "10.9.0.2:2222").collect();
+        assert_eq!(strays.len(), 1, "{flows:#?}");
+        assert_eq!(strays[0]["direction"], "incoming", "{:#}", strays[0]);
+        assert_eq!(strays[0]["owner"]["verdict"], "unknown", "{:#}", strays[0]);
+
         let real = between(&flows, "10.9.0.2:45000", "10.9.0.1:9000");
         let real: Vec<_> = real
             .filter(|flow| flow["direction"] == "outgoing")
@@ -363,6 +380,56 @@ fn what_arrives_with_this_hosts_address_is_nobodys_here() {
         let sent = bytes(real[0], "sent");
         assert!((3_000..3_000 + 20 * 74).contains(&sent), "{:#}", real[0]);
         assert!(bytes(real[0], "received") < 20 * 74, "{:#}", real[0]);
+    }
+}
+
+/// Frames that leave this host as any other, with the ends of sockets of others in them.
+#[test]
+fn what_somebody_here_makes_up_is_not_the_victims() {
+    for device in ["fl0", "any"] {
+        let Some(wire) = Wire::new() else { return };
+        let _victim = start(&wire.host, "udp", "10.9.0.2:4433");
+        let _wildcard = start(&wire.host, "udp", "0.0.0.0:5300");
+        let _listener = start(&wire.host, "listener", "0.0.0.0:2222");
+        let watch = wire.watch(device);
+        let before = start(&wire.host, "datagrams", "10.9.0.2:4434 10.9.0.1:9");
+        let injected = [
+            "10.9.0.2:4433 7.7.7.7:443 udp 10 500",
+            "10.9.0.2:5300 8.8.8.8:53 udp 10 500",
+            // It opens a connection, from where one only listens.
+            "10.9.0.2:2222 6.6.6.6:443 2 1 0",
+            "10.9.0.2:2222 6.6.6.7:443 24 5 100",
+        ]
+        .map(|text| format!("fl0 {PEERS_HARDWARE} {text}"));
+        let mut injector = start(&wire.host, "inject", &injected.join(";"));
+        // Somebody else's socket that only listens casts no doubt.
+        injector.release();
+        injector.child.wait().unwrap();
+        let after = start(&wire.host, "datagrams", "10.9.0.2:4435 10.9.0.1:9");
+        let flows = flows(&watch);
+
+        for text in &injected {
+            let injected = Injected::parse(text);
+            let [one, other] = [injected.source, injected.destination].map(|end| end.to_string());
+            let of: Vec<_> = between(&flows, &one, &other).collect();
+            assert_eq!(of.len(), 1, "{device}: {text} in {flows:#?}");
+            let longer = if device == "any" { 2 } else { 0 };
+            let expected = injected.bytes() + longer * injected.count;
+            assert_eq!(bytes(of[0], "sent"), expected, "{:#}", of[0]);
+            assert_eq!(
+                of[0]["owner"]["verdict"], "unknown",
+                "{device}: {:#}",
+                of[0]
+            );
+            if injected.tcp_flags.is_none() {
+                assert_eq!(of[0]["owner"]["reason"], "packet-socket", "{:#}", of[0]);
+            }
+        }
+        for (from, sender) in [("10.9.0.2:4434", &before), ("10.9.0.2:4435", &after)] {
+            let of: Vec<_> = between(&flows, from, "10.9.0.1:9").collect();
+            assert_eq!(of.len(), 1, "{flows:#?}");
+            assert_eq!(pid(of[0]), u64::from(sender.pid()), "{:#}", of[0]);
+        }
     }
 }
 

@@ -145,6 +145,7 @@ pub fn coverage(coverage: Coverage) -> &'static str {
             Reason::Unsupported => "No sockets",
             Reason::Changed => "Owner changed",
             Reason::NotSentHere => "Not sent here",
+            Reason::PacketSocket => "Perhaps a packet socket",
             Reason::Failed => "Lookup failed",
             _ => "Unknown",
         },

@@ -165,6 +165,9 @@ pub enum Reason {
     /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
     /// for another host.
     NotSentHere,
+    /// No socket is connected to both ends, and a program here has a packet socket that may have
+    /// sent it, with whatever addresses are in it.
+    PacketSocket,
     /// The lookup failed, or was not made because too many others waited: whether there is
     /// such a socket is not known. An [`Error`](crate::Error) says what failed.
     Failed,
@@ -172,7 +175,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which reports list them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotFound,
         Self::Gone,
         Self::Denied,
@@ -184,6 +187,7 @@ impl Reason {
         Self::Unsupported,
         Self::Changed,
         Self::NotSentHere,
+        Self::PacketSocket,
         Self::Failed,
     ];
 
@@ -201,6 +205,7 @@ impl Reason {
             Self::Unsupported => "unsupported",
             Self::Changed => "changed",
             Self::NotSentHere => "not-sent-here",
+            Self::PacketSocket => "packet-socket",
             Self::Failed => "failed",
         }
     }
@@ -234,6 +239,7 @@ impl fmt::Display for Reason {
             Self::Unsupported => "this cannot be known here",
             Self::Changed => "the owner changed about then",
             Self::NotSentHere => "it was not sent here",
+            Self::PacketSocket => "a packet socket may have sent it",
             Self::Failed => "the lookup failed",
         })
     }

@@ -90,6 +90,8 @@ mod offline;
 #[cfg(feature = "pcap")]
 mod origin;
 #[cfg(feature = "pcap")]
+mod packet_senders;
+#[cfg(feature = "pcap")]
 mod platform;
 #[cfg(feature = "pcap")]
 mod source;
@@ -112,13 +114,15 @@ pub use shell::shell_word;
 pub use up::is_up;
 
 #[cfg(feature = "pcap")]
-pub use address_changes::AddressChanges;
+pub use address_changes::{AddressChanges, OwnAddress};
 #[cfg(feature = "pcap")]
 pub use device::{Address, Device, LinkStatus, default_device, devices};
 #[cfg(feature = "pcap")]
 pub use error::Error;
 #[cfg(feature = "pcap")]
 pub use live::LiveOptions;
+#[cfg(feature = "pcap")]
+pub use packet_senders::PacketSenders;
 #[cfg(feature = "pcap")]
 pub use source::{Next, Progress, RawPacket, Source};
 #[cfg(feature = "pcap")]

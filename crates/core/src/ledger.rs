@@ -3,6 +3,7 @@
 //! is to be done comes out as [`Effect`]s.
 
 mod confirm;
+mod doubt;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
@@ -38,6 +39,8 @@ pub(crate) struct Owners {
     /// For loopback flows, and those between containers or with one.
     pub(crate) remote: Option<Box<Owner>>,
     waiting: [bool; 2],
+    /// Its first packet, sent by this end, may be a frame that somebody made up.
+    is_in_doubt: [bool; 2],
     credit: Credit,
     /// While it is live and its owners can be confirmed.
     confirmation: Option<Box<Confirmation>>,
@@ -276,7 +279,7 @@ impl Ledger {
         let (id, end) = unpack(waiter);
         let Owner {
             mut ownership,
-            party,
+            mut party,
         } = owner.into();
         let (flow, ended) = match self.table.flow_mut(id) {
             Some(flow) => (flow, None),
@@ -286,6 +289,7 @@ impl Ledger {
             },
         };
         flow.data.waiting[end as usize] &= !last;
+        doubt::take_back(flow, end, &mut ownership, &mut party);
         // Nor is this end of it in a container.
         let is_nowhere = flow.direction() == Direction::Forwarded
             && ownership.evidence.namespace.is_none()

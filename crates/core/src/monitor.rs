@@ -10,8 +10,10 @@
 mod addresses;
 mod ahead;
 mod asker;
+mod budget;
 mod device;
 mod drops;
+mod injection;
 mod input;
 mod jumps;
 mod packets;
@@ -35,6 +37,7 @@ use flowner_capture::Statistics;
 use self::addresses::OwnAddresses;
 use self::asker::Asker;
 use self::drops::Drops;
+use self::injection::Injection;
 use self::input::Opened;
 use self::jumps::Jumps;
 use self::packets::{Counter, Intake};
@@ -218,6 +221,7 @@ impl Monitor {
             config: config.clone(),
             is_device,
             own: own.map(|local| OwnAddresses::new(local, now)),
+            injection: if is_device { Injection::new(now) } else { None },
             refreshed: now,
             started: now,
             jumps: Jumps::default(),

@@ -1,14 +1,16 @@
 //! Whether the addresses of this host have changed.
 //!
 //! Each platform's file exports the same names: `Notices` with
-//! `Notices::open() -> io::Result<Self>` and `Notices::drain(&self) -> bool`, which takes the
-//! notices that are there, without waiting, and says whether there were any.
+//! `Notices::open() -> io::Result<Self>`; `Notices::drain(&mut self) ->
+//! Option<Vec<OwnAddress>>`, which takes the notices that are there, without waiting; and
+//! `Notices::list(&mut self) -> io::Result<Vec<OwnAddress>>`, all addresses.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod current;
 
 use std::io;
+use std::net::IpAddr;
 
 use current::Notices;
 
@@ -31,8 +33,31 @@ impl AddressChanges {
         Notices::open().map(Self)
     }
 
-    /// Whether there was a change since this was asked last. Does not wait.
-    pub fn take(&self) -> bool {
+    /// Whether there was a change since this was asked last, and the addresses that were added or
+    /// removed, as far as they are known. Does not wait.
+    pub fn take(&mut self) -> Option<Vec<OwnAddress>> {
         self.0.drain()
     }
+
+    /// The addresses that there are now: in microseconds, where
+    /// [`devices`](crate::devices()) takes milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// Where the system fails to tell.
+    pub fn addresses(&mut self) -> io::Result<Vec<OwnAddress>> {
+        self.0.list()
+    }
+}
+
+/// An address of this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct OwnAddress {
+    /// The address itself.
+    pub ip: IpAddr,
+    /// The address of everyone in its network; IPv4 only.
+    pub broadcast: Option<IpAddr>,
+    /// The index of the device that has it.
+    pub device: u32,
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::OwnAddress;
+
 #[derive(Debug)]
 pub(super) struct Notices;
 
@@ -10,8 +12,21 @@ impl Notices {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    #[allow(clippy::unused_self, reason = "elsewhere there is a socket to ask")]
-    pub(super) const fn drain(&self) -> bool {
-        false
+    #[allow(
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "elsewhere there is a socket to ask"
+    )]
+    pub(super) fn list(&mut self) -> io::Result<Vec<OwnAddress>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[allow(
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "elsewhere there is a socket to ask"
+    )]
+    pub(super) const fn drain(&mut self) -> Option<Vec<OwnAddress>> {
+        None
     }
 }

@@ -5,19 +5,22 @@
 //! added a moment ago. The system is then asked for its notices, which costs a system call, and
 //! only if there are any for its devices, which costs more, and is bounded.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use flowner_capture::{AddressChanges, Device};
+use flowner_capture::{AddressChanges, Device, OwnAddress};
 use flowner_flows::{LocalAddresses, Origin, Packet};
 
+use super::budget::Budget;
 use crate::config::Config;
 
-/// The part of its time that the capturing thread may spend listing devices, and how much of that
-/// it may save up: enough for a burst of changes, while a host that adds and removes addresses all
-/// day, as one with many containers, pays no more than this.
-const SHARE: u32 = 20;
-const SAVED: Duration = Duration::from_millis(200);
+/// An address that was removed stays the host's own for so long: packets that were sent from it
+/// may still wait to be counted. Whoever uses it now is not taken for this host, since what they
+/// send arrives.
+const GRACE: Duration = Duration::from_secs(2);
+/// Those that are remembered at most.
+const MOST_RECENT: usize = 256;
 
 /// The addresses, and what is known of their changes.
 #[derive(Debug)]
@@ -25,31 +28,9 @@ pub(super) struct OwnAddresses {
     local: LocalAddresses,
     changes: Option<AddressChanges>,
     is_stale: bool,
+    /// Those that were added or removed lately, and when that was noticed, the oldest first.
+    recent: VecDeque<(OwnAddress, Instant)>,
     budget: Budget,
-}
-
-/// Time that may be spent.
-#[derive(Debug)]
-struct Budget {
-    left: Duration,
-    /// Until when that has grown.
-    at: Instant,
-}
-
-impl Budget {
-    fn has_any(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at);
-        self.left = SAVED.min(self.left + passed / SHARE);
-        self.at = self.at.max(now);
-        !self.left.is_zero()
-    }
-
-    /// What was spent is paid back before anything is spent again.
-    fn spend(&mut self, time: Duration) {
-        let debt = time.saturating_sub(self.left);
-        self.left = self.left.saturating_sub(time);
-        self.at += debt * SHARE;
-    }
 }
 
 impl OwnAddresses {
@@ -63,10 +44,8 @@ impl OwnAddresses {
             local,
             changes: changes.ok(),
             is_stale: true,
-            budget: Budget {
-                left: SAVED,
-                at: now,
-            },
+            recent: VecDeque::new(),
+            budget: Budget::full(now),
         }
     }
 
@@ -86,23 +65,42 @@ impl OwnAddresses {
     /// Whether they have changed and may be read again now.
     pub(super) fn may_be_read(&mut self, now: Instant) -> bool {
         // Where nobody tells, that is asked for once a second, as all else of the kernel.
-        let has_changed = self.changes.as_ref().is_some_and(AddressChanges::take);
-        self.is_stale |= has_changed;
+        let changed = self.changes.as_mut().and_then(AddressChanges::take);
+        self.is_stale |= changed.is_some();
+        for address in changed.into_iter().flatten() {
+            if self.recent.len() == MOST_RECENT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back((address, now));
+        }
         self.is_stale && self.budget.has_any(now)
     }
 
     /// As [`may_be_read`](Self::may_be_read), where somebody asks once a second.
     pub(super) fn are_due(&mut self, now: Instant) -> bool {
-        self.is_stale |= self.changes.is_none();
+        let is_old = |(_, since): &(_, Instant)| now.duration_since(*since) >= GRACE;
+        self.is_stale |= self.changes.is_none() || self.recent.front().is_some_and(is_old);
         self.may_be_read(now)
     }
 
     /// Lists the devices again. Where that fails, what was known stays, and it is tried again.
     pub(super) fn read(&mut self, config: &Config) -> Option<LocalAddresses> {
         let began = Instant::now();
+        self.recent
+            .retain(|(_, since)| began.duration_since(*since) < GRACE);
         // What changes meanwhile is heard of later.
-        let devices = flowner_capture::devices();
-        let local = devices.map(|devices| of_devices(&devices, config));
+        let local = match &mut self.changes {
+            Some(changes) => changes
+                .addresses()
+                .map(|mut own| {
+                    own.extend(self.recent.iter().map(|(address, _)| *address));
+                    of_host(&own, config)
+                })
+                .map_err(|error| error.to_string()),
+            None => flowner_capture::devices()
+                .map(|devices| of_devices(&devices, config))
+                .map_err(|error| error.to_string()),
+        };
         self.budget.spend(began.elapsed());
         match local {
             Ok(local) => {
@@ -111,19 +109,39 @@ impl OwnAddresses {
                 Some(local)
             }
             Err(error) => {
-                tracing::debug!(%error, "devices could not be listed again");
+                tracing::debug!(%error, "this host's addresses could not be read again");
                 None
             }
         }
     }
 }
 
-/// The addresses of devices, and those that were given.
-pub(super) fn of_devices(devices: &[Device], given: &Config) -> LocalAddresses {
+fn given_addresses(given: &Config) -> LocalAddresses {
     let mut local: LocalAddresses = given.local_addresses.iter().copied().collect();
     for network in &given.local_networks {
         local.add_network(network.address(), network.prefix());
     }
+    local
+}
+
+/// The addresses of this host, and those that were given.
+fn of_host(own: &[OwnAddress], given: &Config) -> LocalAddresses {
+    let mut local = given_addresses(given);
+    for address in own {
+        match NonZeroU32::new(address.device) {
+            Some(device) => local.add_on(address.ip, device),
+            None => local.add(address.ip),
+        }
+        if let Some(broadcast) = address.broadcast {
+            local.add_broadcast(broadcast);
+        }
+    }
+    local
+}
+
+/// The addresses of devices, and those that were given.
+pub(super) fn of_devices(devices: &[Device], given: &Config) -> LocalAddresses {
+    let mut local = given_addresses(given);
     for device in devices {
         let is_link_local =
             |ip| matches!(ip, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
@@ -144,24 +162,4 @@ pub(super) fn of_devices(devices: &[Device], given: &Config) -> LocalAddresses {
         }
     }
     local
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_spent_is_paid_back() {
-        let start = Instant::now();
-        let mut budget = Budget {
-            left: SAVED,
-            at: start,
-        };
-        assert!(budget.has_any(start));
-        budget.spend(Duration::from_millis(500));
-        assert!(!budget.has_any(start + Duration::from_secs(5)));
-        // 300 ms of debt, at a twentieth of the time.
-        assert!(!budget.has_any(start + Duration::from_millis(5_999)));
-        assert!(budget.has_any(start + Duration::from_millis(6_100)));
-    }
 }

@@ -219,6 +219,7 @@ mod tests {
             config,
             is_device: false,
             own: None,
+            injection: None,
             refreshed: Instant::now(),
             started: Instant::now(),
             jumps: crate::monitor::jumps::Jumps::default(),

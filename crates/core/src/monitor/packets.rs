@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_attribution::Spotter;
+use flowner_attribution::{Question, Spotter};
 use flowner_capture::{Progress, RawPacket, decode};
 use flowner_flows::Packet;
 
@@ -197,6 +197,18 @@ impl Counter {
         let mut ledger = self.shared.ledger();
         ledger.confirm_due(now, &mut self.effects);
         self.next_due = ledger.next_due();
+    }
+
+    /// Marks the flows whose owners are about to be asked for, and of which it is in doubt that a
+    /// socket sent them.
+    pub(super) fn doubt(&mut self, mut is_in_doubt: impl FnMut(&Question) -> bool) {
+        for effect in &self.effects {
+            if let Effect::Ask(waiter, question) = effect
+                && is_in_doubt(question)
+            {
+                self.shared.ledger().doubt(*waiter);
+            }
+        }
     }
 
     /// Guesses whose packets these are, the first of a file, if that is yet to be guessed.

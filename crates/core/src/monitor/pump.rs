@@ -8,6 +8,7 @@ use super::addresses::OwnAddresses;
 use super::ahead;
 use super::device::{Waited, may_come_back};
 use super::drops::Drops;
+use super::injection::Injection;
 use super::input::Feed;
 use super::jumps::Jumps;
 use super::now;
@@ -30,6 +31,7 @@ pub(super) struct Pump {
     pub(super) is_device: bool,
     /// Of a device of this host.
     pub(super) own: Option<OwnAddresses>,
+    pub(super) injection: Option<Injection>,
     pub(super) refreshed: Instant,
     pub(super) started: Instant,
     pub(super) jumps: Jumps,
@@ -169,7 +171,15 @@ impl Pump {
                 if let Some(own) = &mut self.own {
                     check_addresses(own, batch, &self.counter, &self.config);
                 }
+                let opens = self
+                    .injection
+                    .is_some()
+                    .then(|| batch.packets().next().copied());
                 let newest = self.counter.count(batch);
+                if let (Some(injection), Some(Some(opens))) = (&mut self.injection, opens) {
+                    self.counter
+                        .doubt(|question| injection.may_have_sent(&opens, question));
+                }
                 if let Some(recorder) = &self.counter.shared.recorder {
                     recorder.push(&packet, newest, recording::now());
                 }
