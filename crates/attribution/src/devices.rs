@@ -123,6 +123,36 @@ impl Devices {
         self.links.get(&device)
     }
 
+    /// Through which of its devices what comes from one of ours gets into another namespace: the
+    /// other end of a wire, also of one that is a port of our bridge, or what is above ours.
+    ///
+    /// Their indexes are told, and not the namespaces of those: where two namespaces have the
+    /// same ones, both may be it.
+    pub(crate) fn leads_to(&self, device: u32, other: &Self) -> Vec<u32> {
+        let ports = self.links().filter(|(_, link)| link.master == Some(device));
+        let ours: Vec<u32> = ports.map(|(port, _)| port).chain([device]).collect();
+        let theirs = other.links().filter(|(theirs, link)| {
+            let is_above = |ours: &u32| link.is_lower_elsewhere && link.lower == Some(*ours);
+            let is_end = |ours: &u32| {
+                let link = self.link(*ours);
+                link.is_some_and(|ours| ours.is_lower_elsewhere && ours.lower == Some(*theirs))
+            };
+            let is_wire = link.kind == LinkKind::Veth;
+            ours.iter()
+                .any(|ours| is_above(ours) && (!is_wire || is_end(ours)))
+        });
+        theirs.map(|(theirs, _)| theirs).collect()
+    }
+
+    /// How a packet of the query can reach sockets here that came from a device of another
+    /// namespace, through these of ours; through any if there are none.
+    pub(crate) fn reach_through(&self, query: &SocketQuery, devices: &[u32]) -> Reach {
+        match devices {
+            [device] => self.reach(&query.without_device().on_device(*device)),
+            _ => self.any(),
+        }
+    }
+
     /// Whether a device leads to another namespace, as a bridge or one end of a wire may.
     pub(crate) fn leads_away(&self, device: u32) -> bool {
         let link = self.link(device);
@@ -304,6 +334,33 @@ mod tests {
         assert_eq!(on_loopback("[::1]:1"), within);
         assert_eq!(on_loopback("10.0.0.1:1"), devices.any());
         assert_eq!(devices.reach(&query("127.0.0.1:1")), devices.any());
+    }
+
+    #[test]
+    fn wires_and_what_is_above_lead_to_other_namespaces() {
+        let link = |master, lower, kind| Link {
+            master,
+            lower,
+            kind,
+            is_lower_elsewhere: true,
+        };
+        let ours = [
+            (1, Link::default()),
+            (4, link(None, Some(2), LinkKind::Veth)),
+            (5, link(Some(6), Some(2), LinkKind::Veth)),
+            (6, Link::default()),
+        ];
+        let ours = Devices::new(ours.into(), Accepts::default());
+        let other = |lower, kind| {
+            let links = [(1, Link::default()), (2, link(None, Some(lower), kind))];
+            Devices::new(links.into(), Accepts::default())
+        };
+        let wire = other(5, LinkKind::Veth);
+        let all = |other: &Devices| [1, 4, 5, 6].map(|device| ours.leads_to(device, other));
+        assert_eq!(all(&wire), [vec![], vec![], vec![2], vec![2]]);
+        let above = other(4, LinkKind::Other);
+        assert_eq!(all(&above), [vec![], vec![2], vec![], vec![]]);
+        assert_eq!(all(&other(9, LinkKind::Veth)), [const { vec![] }; 4]);
     }
 
     #[test]

@@ -127,6 +127,7 @@ mod attributor;
 mod devices;
 mod error;
 mod executable;
+mod interface_names;
 mod matching;
 mod ownership;
 pub mod policy;
@@ -145,11 +146,12 @@ struct Readme;
 pub use attributor::Attributor;
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
+pub use interface_names::{device_index, device_name};
 pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
 pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
 pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};
 pub use processes::Processes;
-pub use query::{Protocol, SocketQuery};
+pub use query::{ParseQueryError, Protocol, SocketQuery};
 pub use service::{Notice, Service};
 pub use snapshot::{
     Closed, Confirmed, Glance, Glanced, Snapshot, Socket, SocketState, SocketTable,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
+use std::str::FromStr;
 
 use crate::devices::Devices;
 use crate::matching::{self, Ends};
@@ -167,10 +168,41 @@ impl SocketQuery {
 impl fmt::Display for SocketQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.protocol, self.local)?;
-        match self.remote {
-            Some(remote) => write!(f, " -> {remote}"),
+        if let Some(remote) = self.remote {
+            write!(f, " -> {remote}")?;
+        }
+        match self.device {
+            Some(device) => write!(f, " on device {device}"),
             None => Ok(()),
         }
+    }
+}
+
+/// Text that is no [`SocketQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a socket; expected `tcp LOCAL [-> REMOTE] [on device INDEX]`")]
+pub struct ParseQueryError(String);
+
+/// As it is displayed: `udp [fe80::1%2]:68 -> [fe80::2%2]:67 on device 2`.
+impl FromStr for SocketQuery {
+    type Err = ParseQueryError;
+
+    fn from_str(text: &str) -> Result<Self, ParseQueryError> {
+        let error = || ParseQueryError(text.to_owned());
+        let (ends, device) = match text.split_once(" on device ") {
+            Some((ends, device)) => (ends, device.parse().map_err(|_| error())?),
+            None => (text, 0),
+        };
+        let (protocol, ends) = ends.split_once(' ').ok_or_else(error)?;
+        let mut all = Protocol::ALL.into_iter();
+        let protocol = all.find(|known| known.name() == protocol);
+        let end = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
+        let (local, remote) = match ends.split_once(" -> ") {
+            Some((local, remote)) => (local, Some(end(remote)?)),
+            None => (ends, None),
+        };
+        let query = Self::new(protocol.ok_or_else(error)?, end(local)?, remote);
+        Ok(query.on_device(device))
     }
 }
 
@@ -224,6 +256,30 @@ pub(crate) fn scoped(address: SocketAddr, device: Option<u32>) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_query_is_read_as_it_is_written(
+            (local, remote) in proptest::arbitrary::any::<(SocketAddr, Option<SocketAddr>)>(),
+            (is_link_local, scope, device) in proptest::arbitrary::any::<(bool, u32, u32)>(),
+            place in 0..Protocol::ALL.len(),
+        ) {
+            let local = match local {
+                SocketAddr::V6(v6) if is_link_local => {
+                    let ip = "fe80::1".parse().unwrap();
+                    SocketAddrV6::new(ip, v6.port(), 0, scope).into()
+                }
+                _ => local,
+            };
+            let query = SocketQuery::new(Protocol::ALL[place], local, remote).on_device(device);
+            proptest::prop_assert_eq!(query.to_string().parse(), Ok(query));
+        }
+
+        #[test]
+        fn any_text_is_a_query_or_none(text in ".*") {
+            text.parse::<SocketQuery>().ok();
+        }
+    }
 
     #[track_caller]
     fn check(input: &str, expected: &str) {

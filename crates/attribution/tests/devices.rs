@@ -14,7 +14,8 @@ use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
-    Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable, Verdict,
+    Glance, Opened, Ownership, Protocol, Question, Reason, Snapshot, SocketQuery, SocketTable,
+    Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -68,6 +69,25 @@ impl Asked {
     /// none. The fast one may say less.
     #[track_caller]
     fn check(&mut self, query: &SocketQuery, device: &str, expected: &[u32]) -> Ownership {
+        let list = |table: &mut LinuxTable| table.snapshot().unwrap();
+        self.check_with(query, device, expected, list)
+    }
+
+    /// As [`check`](Self::check), with the sockets of all namespaces in the list.
+    #[track_caller]
+    fn check_all(&mut self, query: &SocketQuery, device: &str, expected: &[u32]) -> Ownership {
+        let list = |table: &mut LinuxTable| table.snapshot_all_namespaces().unwrap();
+        self.check_with(query, device, expected, list)
+    }
+
+    #[track_caller]
+    fn check_with(
+        &mut self,
+        query: &SocketQuery,
+        device: &str,
+        expected: &[u32],
+        list: impl Fn(&mut LinuxTable) -> Snapshot,
+    ) -> Ownership {
         let query = if device.is_empty() {
             *query
         } else {
@@ -81,7 +101,7 @@ impl Asked {
             expected,
             "{query} on {device}: {answer:?}"
         );
-        let listed = self.table.snapshot().unwrap().find(&query);
+        let listed = list(&mut self.table).find(&query);
         assert_eq!(
             listed.verdict, answer.verdict,
             "{query} on {device}, listed"
@@ -275,5 +295,50 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
     let everywhere = Helper::new(&["udp 0.0.0.0:5007 broadcast"]);
     for query in [&sent, &came] {
         asked.check(query, "w0", &[member.pid(), everywhere.pid()]);
+    }
+}
+
+/// Containers may have equal addresses: the wire tells which one it is.
+#[test]
+fn of_namespaces_with_an_address_the_one_behind_the_device_is_meant() {
+    if is_run_inside("of_namespaces_with_an_address_the_one_behind_the_device_is_meant") {
+        return;
+    }
+    ip("link set lo up");
+    let names = ["a", "b"].map(|end| format!("flowner-same-{end}-{}", std::process::id()));
+    let sockets = [
+        "udp 10.79.0.2:5000 to=10.79.0.1:9",
+        "udp 10.79.0.2:5000 broadcast",
+    ];
+    let mut helpers = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        ip(&format!("netns add {name}"));
+        ip(&format!(
+            "link add n{number} type veth peer name far netns {name}"
+        ));
+        ip(&format!("link set n{number} up"));
+        ip(&format!("-n {name} addr add 10.79.0.2/24 dev far"));
+        ip(&format!("-n {name} link set far up"));
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", name]);
+        helpers.push(Helper::through(inside, &sockets[number..=number]));
+    }
+    ip("link add br0 type bridge");
+    ip("link set n1 master br0");
+    let [silent, sender] = [helpers[0].pid(), helpers[1].pid()];
+    let mut asked = Asked::new();
+    let query = query(Protocol::Udp, "10.79.0.2:5000", "10.79.0.1:9");
+    for (device, expected) in [
+        ("n0", vec![silent]),
+        ("n1", vec![sender]),
+        ("br0", vec![sender]),
+        ("", vec![silent, sender]),
+        ("lo", vec![silent, sender]),
+    ] {
+        asked.check_all(&query, device, &expected);
+    }
+    drop(helpers);
+    for name in &names {
+        ip(&format!("netns del {name}"));
     }
 }

@@ -1,5 +1,7 @@
 //! What people say of sockets, where the system has one word for two things.
 
+use std::net::IpAddr;
+
 use flowner_attribution::{Protocol, Socket, SocketState};
 
 /// Whether a socket takes what comes from anybody: it listens for connections, or it takes
@@ -9,6 +11,27 @@ pub fn is_listening(socket: &Socket) -> bool {
         (Protocol::Tcp, Some(state)) => state == SocketState::Listen,
         _ => socket.remote.is_none(),
     }
+}
+
+/// The local end of a socket as `ss` writes it, with the name of the device that it is bound to:
+/// `0.0.0.0%eth0:68`, `[fe80::1%eth0]:53`. In another network namespace, the device has its
+/// number.
+pub fn local_end(socket: &Socket) -> String {
+    let Some(device) = socket.device else {
+        return socket.local.to_string();
+    };
+    let name = device_of(socket).unwrap_or_else(|| device.to_string());
+    let port = socket.local.port();
+    match socket.local.ip() {
+        IpAddr::V4(ip) => format!("{ip}%{name}:{port}"),
+        IpAddr::V6(ip) => format!("[{ip}%{name}]:{port}"),
+    }
+}
+
+/// The name of the device that a socket is bound to, where it has one that is known here.
+pub fn device_of(socket: &Socket) -> Option<String> {
+    let device = socket.device.filter(|_| socket.namespace.is_none())?;
+    flowner_attribution::device_name(device)
 }
 
 /// Whether a socket is what the system keeps of a TCP connection that is over, for a minute

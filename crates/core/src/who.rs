@@ -1,10 +1,10 @@
 //! Whose socket is asked for: that of a port, an address, a connection, a program or
 //! a process.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
-use flowner_attribution::{Protocol, Socket, SocketQuery};
+use flowner_attribution::{Protocol, Socket, SocketQuery, device_index};
 
 use crate::filter::{Filter, FilterError};
 use crate::sockets::is_listening;
@@ -39,9 +39,20 @@ pub enum WhoTarget {
         protocol: Option<Protocol>,
         /// With v4-mapped IPv6 as IPv4 (RFC 4291, 2.5.5.2); the port is not 0.
         local: SocketAddr,
+        /// The index of the device that packets are of, where it is given: only sockets that
+        /// they reach.
+        device: Option<u32>,
     },
     /// Every socket with this address at either end.
     Address(IpAddr),
+    /// Every socket with this address at either end that is bound to a device, or has it as
+    /// the scope of that address.
+    AddressOn {
+        /// The address.
+        address: IpAddr,
+        /// The index of the device.
+        device: u32,
+    },
     /// The socket of one connection.
     FiveTuple(SocketQuery),
     /// Every socket that a [filter](crate::filter) by owner chooses: `pid:4242`,
@@ -59,10 +70,12 @@ impl WhoTarget {
             Self::Endpoint {
                 protocol: Some(protocol),
                 local,
-            } => Some(SocketQuery::new(protocol, local, None)),
+                device,
+            } => Some(SocketQuery::new(protocol, local, None).on_device(device.unwrap_or(0))),
             Self::Endpoint { protocol: None, .. }
             | Self::Port { .. }
             | Self::Address(_)
+            | Self::AddressOn { .. }
             | Self::Owner(_) => None,
         }
     }
@@ -80,9 +93,19 @@ impl WhoTarget {
                 let is_remote = socket.remote.is_some_and(|remote| remote.ip() == address);
                 is_remote || socket.local.ip() == address
             }
+            Self::AddressOn { address, device } => {
+                let has_it = |end: SocketAddr| end.ip() == address;
+                let is_there = has_it(socket.local) || socket.remote.is_some_and(has_it);
+                is_there && socket.device == Some(device)
+            }
             Self::Port { protocol, port } => is_of(protocol) && socket.local.port() == port,
-            Self::Endpoint { protocol, local } => {
+            Self::Endpoint {
+                protocol,
+                local,
+                device,
+            } => {
                 let query = SocketQuery::new(socket.protocol, local, None);
+                let query = query.on_device(device.unwrap_or(0));
                 is_of(protocol) && query.fits(socket).is_some()
             }
             Self::FiveTuple(query) => query.fits(socket).is_some(),
@@ -117,6 +140,12 @@ pub enum WhoError {
     /// Neither a port nor an address; names are not resolved.
     #[error("`{0}` is neither a port nor a numeric address with a port; expected {EXPECTED}")]
     Address(String),
+    /// A scope that names no device.
+    #[error("there is no network device `{0}` here; `flowner devices` lists them")]
+    Device(String),
+    /// Devices that differ.
+    #[error("the two ends are on different devices: {0}")]
+    Devices(String),
     /// Two ends without a protocol.
     #[error("between two ends, tcp or udp is missing; expected `tcp LOCAL REMOTE`")]
     NoProtocol,
@@ -126,7 +155,7 @@ pub enum WhoError {
 }
 
 const EXPECTED: &str = "a port (443, udp:53), an address (10.0.0.9), a local address with a port \
-     (127.0.0.1:80, [::1]:80), a connection (tcp 10.0.0.2:45784 93.184.216.34:443) or an owner \
+     (127.0.0.1:80, [::1]:80, [fe80::1%eth0]:80), a connection (tcp 10.0.0.2:45784 93.184.216.34:443) or an owner \
      (pid:4242, program:firefox, user:ada, unit:sshd)";
 
 /// Keys of the filter language that tell owners.
@@ -145,22 +174,37 @@ impl FromStr for WhoTarget {
         let (protocol, ends) = split_protocol(text);
         let ends = ends.replace("->", " ");
         let ends: Vec<&str> = ends.split_whitespace().filter(|end| *end != "-").collect();
-        if let (None, [end]) = (protocol, &*ends)
-            && let Ok(address) = end.parse::<IpAddr>()
-        {
-            return Ok(Self::Address(address.to_canonical()));
+        if let (None, [end]) = (protocol, &*ends) {
+            let (end, device) = split_device(end)?;
+            if let Ok(address) = end.parse::<IpAddr>() {
+                let address = address.to_canonical();
+                return Ok(match device {
+                    Some(device) => Self::AddressOn { address, device },
+                    None => Self::Address(address),
+                });
+            }
         }
         match (protocol, &*ends) {
             (_, []) => Err(WhoError::Empty),
             (protocol, [end]) => Ok(match end.parse()? {
                 End::Port(port) => Self::Port { protocol, port },
-                End::Address(local) => Self::Endpoint { protocol, local },
+                End::Address(local, device) => Self::Endpoint {
+                    protocol,
+                    local,
+                    device,
+                },
             }),
             (None, [_, _]) => Err(WhoError::NoProtocol),
             (Some(protocol), [local, remote]) => {
-                let remote = Some(address(remote)?);
-                let query = SocketQuery::new(protocol, address(local)?, remote);
-                Ok(Self::FiveTuple(query))
+                let ((remote, far), (local, near)) = (address(remote)?, address(local)?);
+                if near.is_some_and(|near| far.is_some_and(|far| far != near)) {
+                    return Err(WhoError::Devices(text.to_owned()));
+                }
+                let query = SocketQuery::new(protocol, local, Some(remote));
+                let device = near
+                    .or(far)
+                    .filter(|_| !has_scope(local) && !has_scope(remote));
+                Ok(Self::FiveTuple(query.on_device(device.unwrap_or(0))))
             }
             (_, [_, _, more, ..]) => Err(WhoError::TooMany((*more).to_owned())),
         }
@@ -181,7 +225,8 @@ fn split_protocol(text: &str) -> (Option<Protocol>, &str) {
 /// One end, as it may be written.
 enum End {
     Port(u16),
-    Address(SocketAddr),
+    /// With the index of the device that is given.
+    Address(SocketAddr, Option<u32>),
 }
 
 impl FromStr for End {
@@ -197,19 +242,50 @@ impl FromStr for End {
                 Ok(port) => Ok(Self::Port(port)),
             };
         }
-        address(text).map(Self::Address)
+        let (address, device) = address(text)?;
+        Ok(Self::Address(
+            address,
+            device.filter(|_| !has_scope(address)),
+        ))
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, WhoError> {
-    if let Ok(ip) = text.parse() {
+/// An end, and the device that is given with it; which is the scope of a link-local address.
+fn address(text: &str) -> Result<(SocketAddr, Option<u32>), WhoError> {
+    let (bare, device) = split_device(text)?;
+    if let Ok(ip) = bare.parse() {
         return Err(WhoError::NoPort(ip));
     }
-    match text.parse::<SocketAddr>() {
-        Ok(address) if address.port() == 0 => Err(WhoError::Port("0".to_owned())),
-        Ok(address) => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
-        Err(_) => Err(WhoError::Address(text.to_owned())),
-    }
+    let address = match bare.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => return Err(WhoError::Port("0".to_owned())),
+        Ok(address) => SocketAddr::new(address.ip().to_canonical(), address.port()),
+        Err(_) => return Err(WhoError::Address(text.to_owned())),
+    };
+    let address = match (address, device) {
+        (SocketAddr::V6(v6), Some(device)) if v6.ip().is_unicast_link_local() => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), 0, device).into()
+        }
+        _ => address,
+    };
+    Ok((address, device))
+}
+
+/// The text without `%eth0` or `%2`, wherever that stands (`[fe80::1%eth0]:53`, and as `ss`
+/// writes it, `[fe80::1]%eth0:53` and `0.0.0.0%eth0:68`), and the index of that device.
+fn split_device(text: &str) -> Result<(String, Option<u32>), WhoError> {
+    let Some((before, rest)) = text.split_once('%') else {
+        return Ok((text.to_owned(), None));
+    };
+    let end = rest.find([']', ':']).unwrap_or(rest.len());
+    let (name, after) = rest.split_at(end);
+    let number = name.parse::<u32>().ok().filter(|index| *index != 0);
+    let device = number.or_else(|| device_index(name));
+    let device = device.ok_or_else(|| WhoError::Device(name.to_owned()))?;
+    Ok((format!("{before}{after}"), Some(device)))
+}
+
+const fn has_scope(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(v6) if v6.scope_id() != 0)
 }
 
 #[cfg(test)]
@@ -223,9 +299,17 @@ mod tests {
         let protocol = |p: Option<Protocol>| p.map_or("any", Protocol::name);
         match text.parse() {
             Ok(WhoTarget::Port { protocol: p, port }) => format!("{} port {port}", protocol(p)),
-            Ok(WhoTarget::Endpoint { protocol: p, local }) => format!("{} {local}", protocol(p)),
+            Ok(WhoTarget::Endpoint {
+                protocol: p,
+                local,
+                device,
+            }) => match device {
+                Some(device) => format!("{} {local} on {device}", protocol(p)),
+                None => format!("{} {local}", protocol(p)),
+            },
             Ok(WhoTarget::FiveTuple(query)) => query.to_string(),
             Ok(WhoTarget::Address(address)) => format!("at {address}"),
+            Ok(WhoTarget::AddressOn { address, device }) => format!("at {address} on {device}"),
             Ok(WhoTarget::Owner(filter)) => format!("owner {filter}"),
             Err(error) => format!("{error:?}"),
         }
@@ -248,7 +332,50 @@ mod tests {
         check("[::1]:80", "any [::1]:80");
         check("tcp:[::1]:80", "tcp [::1]:80");
         check("[::ffff:10.0.0.1]:80", "any 10.0.0.1:80");
-        check("[fe80::1%3]:80", "any [fe80::1]:80");
+        check("[fe80::1%3]:80", "any [fe80::1%3]:80");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn devices_have_names_and_numbers() {
+        check("[fe80::1%lo]:80", "any [fe80::1%1]:80");
+        check("[fe80::1]%lo:80", "any [fe80::1%1]:80");
+        check("udp:0.0.0.0%lo:68", "udp 0.0.0.0:68 on 1");
+        check("fe80::1%lo", "at fe80::1 on 1");
+        check("[fe80::1%none]:80", "Device(\"none\")");
+        check("[fe80::1%]:80", "Device(\"\")");
+        check("[fe80::1%0]:80", "Device(\"0\")");
+        let connection = "udp [fe80::1%7]:1 -> [fe80::2%7]:2";
+        check(connection, connection);
+        check(
+            "udp [fe80::1%7]:1 -> [fe80::2%8]:2",
+            &format!(
+                "{:?}",
+                WhoError::Devices("udp [fe80::1%7]:1 -> [fe80::2%8]:2".to_owned())
+            ),
+        );
+        check(
+            "udp 10.0.0.1%7:1 -> 10.0.0.2:2",
+            "udp 10.0.0.1:1 -> 10.0.0.2:2 on device 7",
+        );
+    }
+
+    #[test]
+    fn a_scope_leaves_out_other_devices() {
+        for (device, expected) in [(2, true), (3, false)] {
+            let socket = Socket {
+                device: Some(device),
+                ..socket(Protocol::Tcp, &format!("[fe80::1%{device}]:80"), None)
+            };
+            for target in [
+                "[fe80::1%2]:80",
+                "fe80::1%2",
+                "tcp [fe80::1%2]:80 [fe80::9%2]:1",
+            ] {
+                let target: WhoTarget = target.parse().unwrap();
+                assert_eq!(target.matches(&socket), expected, "{target:?} {device}");
+            }
+        }
     }
 
     #[test]

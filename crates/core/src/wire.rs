@@ -39,7 +39,7 @@ use crate::doctor::Check;
 use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::report::{Ending, InputInfo, Report, Whose};
-use crate::sockets::socket_state_name;
+use crate::sockets::{device_of, socket_state_name};
 
 /// The version of the lines.
 const SCHEMA: u32 = 1;
@@ -186,7 +186,8 @@ fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowO
     ownership.map(|ownership| FlowOwner::new(ownership).with(party))
 }
 
-/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `namespace` where
+/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `device` (its name, where
+/// it is known) and `device_index` where it is bound to one, `namespace` where
 /// it is in another network namespace, and `owner` as in a [`FlowLine`], without
 /// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
 /// (when it was noticed).
@@ -198,6 +199,10 @@ pub struct SocketLine<'a> {
     local: Text<SocketAddr>,
     remote: Option<Text<SocketAddr>>,
     state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_index: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<Text<&'a NetworkNamespace>>,
     owner: SocketOwner<'a>,
@@ -215,6 +220,8 @@ impl<'a> SocketLine<'a> {
             local: Text(socket.local),
             remote: socket.remote.map(Text),
             state: socket_state_name(socket),
+            device: device_of(socket),
+            device_index: socket.device,
             namespace: socket.namespace.as_deref().map(Text),
             owner: SocketOwner::new(&socket.owner),
             change: None,

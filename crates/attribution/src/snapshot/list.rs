@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::devices::Devices;
 use crate::matching::{self, Finding};
 use crate::query::{normalize, scoped};
-use crate::snapshot::surroundings::Surroundings;
+use crate::snapshot::surroundings::{Place, Surroundings};
 use crate::{
     Evidence, NetworkNamespace, Ownership, Protocol, Reason, SocketId, SocketQuery, Source, Verdict,
 };
@@ -199,14 +199,23 @@ impl Snapshot {
         let ip = query.local().ip();
         let others = around.others.iter();
         let others = others.filter(|(_, place)| place.ips.contains(&ip));
-        let mut is_there = false;
-        let found = others.filter_map(|(id, place)| {
-            is_there = true;
+        let leads_to = |place: &Place| match query.device_or_scope() {
+            Some(device) => around.own.devices.leads_to(device, &place.devices),
+            None => Vec::new(),
+        };
+        let others: Vec<_> = others.map(|(id, it)| (id, it, leads_to(it))).collect();
+        let is_there = !others.is_empty();
+        // The namespaces that the packet's device leads to, or else all.
+        let is_any_led_to = others.iter().any(|(.., through)| !through.is_empty());
+        let others = others.into_iter();
+        let others = others.filter(|(.., through)| !through.is_empty() || !is_any_led_to);
+        let found = others.filter_map(|(id, place, through)| {
             let is_in_it = |socket: &&Socket| {
                 let namespace = socket.namespace.as_ref();
                 namespace.is_some_and(|namespace| namespace.id == *id)
             };
-            matching::best(query, &place.devices.any(), sockets().filter(is_in_it))
+            let reach = place.devices.reach_through(query, &through);
+            matching::best(query, &reach, sockets().filter(is_in_it))
         });
         let found = found.reduce(|one, other| one.or(&other));
         let reason = if is_there {

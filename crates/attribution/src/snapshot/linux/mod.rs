@@ -218,12 +218,12 @@ impl LinuxTable {
         };
         let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
         let since = asked.checked_sub(patience).unwrap_or(asked);
-        let places = namespaces.with_address(ip, since, proc, scratch);
+        let places = namespaces.with_address_of(query, since, proc, scratch);
         let mut best = None;
         let mut broken = None;
-        for place in places {
-            // Which of its devices that is of ours is not known.
-            let reach = place.addresses.known().devices.any();
+        for (through, place) in places {
+            let devices = &place.addresses.known().devices;
+            let reach = devices.reach_through(query, &through);
             let candidates = match sockets::thorough(&mut place.sockets, query, &reach) {
                 Ok(candidates) => candidates,
                 Err(error) => {

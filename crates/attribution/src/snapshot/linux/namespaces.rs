@@ -164,16 +164,30 @@ impl Namespaces {
         }))
     }
 
-    /// Those that have an address, which is not our own. Where none is known that has,
-    /// looks for new ones, if that was not done since a given time.
-    pub(super) fn with_address(
+    /// Those that have the local address of a question, which is not our own: of several, the
+    /// ones that the packet's device leads to, if it does to any, with their devices through
+    /// which it came. Where none is known that has it, or the device leads to none that is
+    /// known, looks for new ones, if that was not done since a given time.
+    pub(super) fn with_address_of(
         &mut self,
-        ip: IpAddr,
+        query: &SocketQuery,
         since: Instant,
         proc: &Proc,
         scratch: &mut Scratch,
-    ) -> Vec<&mut Namespace> {
-        let is_there = !self.with_known_address(ip).is_empty();
+    ) -> Vec<(Vec<u32>, &mut Namespace)> {
+        let ip = query.local().ip();
+        let device = query.device_or_scope();
+        let own = self.own_addresses.as_ref();
+        let own = own.map(|own| Arc::clone(&own.known().devices));
+        let through = |other: &Namespace| match (&own, device) {
+            (Some(own), Some(device)) => own.leads_to(device, &other.addresses.known().devices),
+            _ => Vec::new(),
+        };
+        let leads_away = own.as_ref().zip(device);
+        let leads_away = leads_away.is_some_and(|(own, device)| own.leads_away(device));
+        let known = self.with_known_address(ip);
+        let is_led_to = known.iter().any(|other| !through(other).is_empty());
+        let is_there = !known.is_empty() && (is_led_to || !leads_away);
         // One that was let go of, or was not entered, may have it, too.
         let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
         let is_enough = is_there && is_whole;
@@ -183,7 +197,12 @@ impl Namespaces {
                 self.search_threads(proc, scratch, since);
             }
         }
-        self.with_known_address(ip)
+        let all = self.with_known_address(ip).into_iter();
+        let all: Vec<_> = all.map(|other| (through(other), other)).collect();
+        let is_led_to = all.iter().any(|(through, _)| !through.is_empty());
+        let all = all.into_iter();
+        all.filter(|(through, _)| !through.is_empty() || !is_led_to)
+            .collect()
     }
 
     /// Those that are known and have an address. One that does not tell its addresses any more
