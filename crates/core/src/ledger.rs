@@ -301,9 +301,16 @@ impl Ledger {
             end == End::Remote && ownership.verdict == Verdict::Unknown(Reason::Forwarded);
         let protocol = flow.protocol();
         let old = flow.data.of(end).as_ref().map(|old| old.ownership.clone());
-        let is_another_socket = old.is_some_and(|old| {
-            is_another_socket(&ownership, &old, protocol) || flow.data.contradicts(&ownership, &old)
-        });
+        let is_later = |old: &Ownership| is_later_socket(&ownership, old, protocol);
+        let is_later = old.as_ref().is_some_and(is_later);
+        let is_another_socket = is_later
+            || old.is_some_and(|old| {
+                is_another_socket(&ownership, &old, protocol)
+                    || flow.data.contradicts(&ownership, &old)
+            });
+        if is_later && ended.is_none() {
+            Owners::find_again(flow, &ownership);
+        }
         let owner = flow.data.of(end);
         // Whose it was when its owner changed is not found out any more.
         let is_final = owner
@@ -437,10 +444,10 @@ impl Ledger {
         let is_waiting = flow.data.is_waiting();
         self.chronicle
             .count(update.id, flow.data.credit, !is_waiting, packet_of);
-        if flow.data.confirmation.is_some() {
-            self.watch(update.id, is_local, packet, effects);
-        } else if flow.data.uncertain.is_some() {
+        if flow.data.uncertain.is_some() {
             self.resume(update.id, packet_of, effects);
+        } else if flow.data.confirmation.is_some() {
+            self.watch(update.id, is_local, packet, effects);
         }
         let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
             return;
@@ -603,6 +610,19 @@ fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bo
     protocol != Protocol::TCP
         && old.verdict.is_named()
         && sockets.is_some_and(|(new, old)| new != old)
+}
+
+/// Whether a socket for datagrams was found where there was none before: what came until then
+/// was another one's, or nobody's.
+fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
+    let was_nobody = matches!(
+        old.verdict,
+        Verdict::Unknown(Reason::NotFound | Reason::Gone)
+    );
+    // That of a network namespace may have been found late, and history tells of the past.
+    let is_of_now = new.evidence.matched != Some(attribution::Match::History)
+        && new.evidence.namespace.is_none();
+    protocol != Protocol::TCP && was_nobody && is_of_now && new.verdict.is_named()
 }
 
 /// To whom the packets of a flow are credited.

@@ -190,6 +190,18 @@ impl Owners {
         confirmation.is_some_and(|it| it.is_confirmed) && !old.is_empty() && !new.iter().any(is_old)
     }
 
+    /// To be called when an answer is about a socket that is there by now and was not before:
+    /// what is sent after that is asked about anew.
+    pub(super) fn find_again(flow: &mut Flow<Self>, ownership: &Ownership) {
+        let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
+        let until = observed.unwrap_or_default();
+        if flow.data.uncertain.is_none() {
+            let last = flow.last_seen();
+            flow.data.uncertain = Some(Box::new(Uncertain { until, last }));
+            flow.data.confirmation = None;
+        }
+    }
+
     /// To be called when an owner was found.
     pub(super) fn found(
         flow: &mut Flow<Self>,

@@ -262,6 +262,25 @@ fn a_later_answer_about_another_socket_takes_nothing() {
 }
 
 #[test]
+fn a_socket_that_was_not_there_yet_gets_nothing_of_before() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), false));
+    let waiter = books.asked().unwrap();
+    let seen_at = wall_clock(ms(1_001));
+    let nobody = Ownership::unknown(Reason::NotFound, seen_at, Source::Scripted);
+    let effects = &mut books.effects;
+    books.ledger.answer(waiter, nobody, false, effects);
+    books.packet(&packet(ms(2_000), false));
+    books.answer(waiter, owner(1, 1, ms(2_001)));
+    books.packet(&packet(ms(2_001), false));
+    assert_eq!(books.asked(), None);
+    books.packet(&packet(ms(3_000), false));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(3_000)));
+    books.check(&[("no such socket was found", 3), ("p1 (1)", 1)]);
+}
+
+#[test]
 fn a_connection_changes_hands_and_goes_on() {
     let mut books = Books::new();
     let tcp = |time, flags, sequence| Packet {
