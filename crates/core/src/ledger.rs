@@ -2,6 +2,7 @@
 //! flows, totals derived from them. Pure: packets, answers and time come in; what
 //! is to be done comes out as [`Effect`]s.
 
+mod again;
 mod confirm;
 mod doubt;
 
@@ -25,6 +26,7 @@ use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
 use crate::recording::{Belonging, Known, PacketEnd};
 use crate::totals::{Breakdowns, Credited};
+use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming, Uncertain};
 
@@ -44,6 +46,8 @@ pub(crate) struct Owners {
     credit: Credit,
     /// While it is live and its owners can be confirmed.
     confirmation: Option<Box<Confirmation>>,
+    /// While it is live and its owners cannot be confirmed.
+    again: Option<Box<Again>>,
     /// While nobody knows whose it is, as they have changed.
     uncertain: Option<Box<Uncertain>>,
     /// Where its packets from that number on belong, of a flow that was cut off.
@@ -281,6 +285,9 @@ impl Ledger {
             mut ownership,
             mut party,
         } = owner.into();
+        if self.answered_again(waiter, (id, end), &ownership, last, effects) {
+            return;
+        }
         let (flow, ended) = match self.table.flow_mut(id) {
             Some(flow) => (flow, None),
             None => match self.ended.get_mut(id) {
@@ -448,6 +455,8 @@ impl Ledger {
             self.resume(update.id, packet_of, effects);
         } else if flow.data.confirmation.is_some() {
             self.watch(update.id, is_local, packet, effects);
+        } else if flow.data.again.is_some() {
+            self.ask_again(update.id, packet_of, effects);
         }
         let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
             return;
@@ -470,6 +479,7 @@ impl Ledger {
         for Ended { mut flow, reason } in ended.drain(..) {
             flow.data.confirmation = None;
             flow.data.uncertain = None;
+            flow.data.again = None;
             effects.extend(waiters(&flow).map(Effect::End));
             if self.is_watched && !flow.data.is_waiting() {
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
@@ -619,9 +629,9 @@ fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool
         old.verdict,
         Verdict::Unknown(Reason::NotFound | Reason::Gone)
     );
-    // That of a network namespace may have been found late, and history tells of the past.
-    let is_of_now = new.evidence.matched != Some(attribution::Match::History)
-        && new.evidence.namespace.is_none();
+    // That of a network namespace may have been found late, and so may any by a table that does
+    // not ask the system for one socket.
+    let is_of_now = new.evidence.socket.is_some() && new.evidence.namespace.is_none();
     protocol != Protocol::TCP && was_nobody && is_of_now && new.verdict.is_named()
 }
 

@@ -16,6 +16,7 @@ use flowner_attribution::{
 };
 use flowner_flows::{Counters, Flow, FlowId, Mark, Packet, Protocol};
 
+use super::again::Again;
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
 use crate::events::Event;
 use crate::history::{Chronicle, PacketOf, Second};
@@ -27,7 +28,8 @@ use crate::record::FlowRecord;
 const SILENCE: Duration = Duration::from_millis(10);
 /// How long a confirmation is good for a flow whose packets go on, at first and in the end: new
 /// connections change hands most, such as from a server to the process that it starts for them.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
+/// What is over sooner is not worth a confirmation.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_millis(100);
 /// Flows that wait for their silence, and how many of them are looked at with one packet.
 const MAX_DUE: usize = 8_192;
@@ -145,6 +147,12 @@ impl Confirmation {
             || self.last.saturating_sub(self.asked) >= self.wait
     }
 
+    /// Whether what was sent before a silence is confirmed without another packet. Most
+    /// connections are over soon.
+    fn is_worth_it(&self, protocol: Protocol) -> bool {
+        protocol != Protocol::TCP || self.is_confirmed
+    }
+
     fn ask(&mut self) {
         self.wait = LAST_WAIT.min(self.wait * 2);
         self.asked = self.last;
@@ -209,6 +217,9 @@ impl Owners {
         ownership: &Ownership,
         chronicle: &Chronicle,
     ) {
+        if flow.data.again.is_none() {
+            flow.data.again = Again::new(flow, ownership);
+        }
         if !can_be_confirmed(ownership, flow.protocol()) || flow.data.confirmation.is_some() {
             return;
         }
@@ -272,7 +283,10 @@ impl Ledger {
         let is_asked = is_closed || is_incomplete || confirmation.is_due(protocol);
         if is_asked {
             confirmation.ask();
-        } else if !confirmation.is_queued && self.confirming.due.len() < MAX_DUE {
+        } else if confirmation.is_worth_it(protocol)
+            && !confirmation.is_queued
+            && self.confirming.due.len() < MAX_DUE
+        {
             confirmation.is_queued = true;
             self.confirming.due.push_back((packet.time + SILENCE, id));
         }
@@ -482,7 +496,7 @@ impl Ledger {
 }
 
 /// Whether it can be asked again who owns a socket. Of a connection the listener may be known.
-fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
+pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
     let has_socket = ownership.evidence.socket.is_some() || protocol == Protocol::TCP;
     ownership.verdict.is_named() && has_socket
 }
@@ -495,11 +509,7 @@ fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) -> Option<C
             End::Remote => flow.data.remote.as_deref(),
         };
         let is_known = can_be_confirmed(&owner?.ownership, flow.protocol());
-        let protocol = match flow.protocol() {
-            Protocol::TCP => attribution::Protocol::Tcp,
-            Protocol::UDP => attribution::Protocol::Udp,
-            _ => return None,
-        };
+        let protocol = socket_protocol(flow)?;
         let query = is_known.then(|| query_of(flow, protocol, end))?;
         Some((query, owner?.ownership.clone()))
     });
@@ -513,15 +523,24 @@ fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) -> Option<C
     })
 }
 
+/// The protocol of the sockets of a flow, if it has any.
+pub(super) fn socket_protocol(flow: &Flow<Owners>) -> Option<attribution::Protocol> {
+    match flow.protocol() {
+        Protocol::TCP => Some(attribution::Protocol::Tcp),
+        Protocol::UDP => Some(attribution::Protocol::Udp),
+        _ => None,
+    }
+}
+
 /// Tells a flow that was cut off where its packets from that number on belong.
-fn continue_as(ended: &mut [flowner_flows::Ended<Owners>], from: u64, rest: FlowId) {
+pub(super) fn continue_as(ended: &mut [flowner_flows::Ended<Owners>], from: u64, rest: FlowId) {
     if let Some(part) = ended.last_mut() {
         part.flow.data.next = Some(Box::new((from, rest)));
     }
 }
 
 /// A mark before its newest packet, with the packet time of the one before.
-fn without(mark: Mark, newest: PacketOf, before: Duration) -> Mark {
+pub(super) fn without(mark: Mark, newest: PacketOf, before: Duration) -> Mark {
     let minus = |counters: Counters, is_its: bool| {
         if is_its {
             counters.saturating_sub(newest.counters)

@@ -250,8 +250,8 @@ impl Counter {
 
     /// How long a packet may be waited for, as far as that matters here.
     pub(super) fn patience(&self) -> Option<Duration> {
-        /// Shorter waits are not worth the call.
-        const LEAST: Duration = Duration::from_millis(1);
+        /// So that one wake-up serves many flows.
+        const LEAST: Duration = Duration::from_millis(5);
         let due = self
             .next_due
             .map(|due| LEAST.max(due.saturating_sub(now())));
