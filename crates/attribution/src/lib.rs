@@ -114,6 +114,17 @@
 //! socket that is bound to one, too, whose packets have the address of the host as their
 //! source: it is taken for one that is bound to all addresses.
 //!
+//! # When a socket changes hands
+//!
+//! A five-tuple outlives its socket, and a socket the process that opened it. On Linux an answer
+//! says which socket it is about ([`Evidence::socket`]), [`Spotter::confirm`] asks whether that
+//! one still is whose it was, and [`Spotter::closed`] which sockets of UDP were closed. What was
+//! sent between the last confirmation and the change may be of either owner: it belongs to
+//! nobody ([`Reason::Changed`]). Not seen are: who gets a socket *beside* those who hold it and
+//! keep it, until the next lookup; an owner that executes the same program file again; a change
+//! between the first packet of a flow and the lookup that it causes. Other tables cannot tell
+//! one socket from the next: ask again when a datagram comes after a silence.
+//!
 //! # Features
 //!
 //! None is on by default. `test-util` adds `snapshot::fake`, a socket table that tells what a
