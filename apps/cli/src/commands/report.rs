@@ -278,8 +278,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
     if within.packets > 0 {
         writeln!(
             out,
-            "within this host: {} of it, once here; by program and process, the sender has sent \
-             and the receiver received it",
+            "within this host: {} of it, which a table by program or process has at both ends",
             format::bytes(within.bytes),
         )?;
     }
