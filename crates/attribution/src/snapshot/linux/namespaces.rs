@@ -26,6 +26,9 @@ use crate::devices::{Devices, Reach};
 use crate::snapshot::surroundings::{Place, Surroundings};
 use crate::{NetworkNamespace, SocketQuery};
 
+/// How long it is taken for granted that no new namespace has an address that another one is
+/// known to have.
+const RECENT: Duration = Duration::from_secs(1);
 /// Namespaces that are kept open.
 const MAX: usize = 1_024;
 /// What may be spent at once on the threads of processes, and which part of the time is given
@@ -190,7 +193,10 @@ impl Namespaces {
         let is_there = !known.is_empty() && (is_led_to || !leads_away);
         // One that was let go of, or was not entered, may have it, too.
         let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
-        let is_enough = is_there && is_whole;
+        // So may one that is new: two with the same address are told apart by nothing here.
+        let now = Instant::now();
+        let is_recent = self.is_searched_since(now.checked_sub(RECENT).unwrap_or(now));
+        let is_enough = is_there && is_whole && is_recent;
         if !is_enough && !self.is_searched_since(since) {
             self.search(proc, scratch);
             if self.with_known_address(ip).is_empty() {
