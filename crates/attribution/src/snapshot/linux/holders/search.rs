@@ -157,6 +157,8 @@ impl Holders {
         }
         if let Some(error) = last {
             gaps.failed = true;
+            // One that nothing is known of is found again only in a new list.
+            *lock(&self.listed_until) = None;
             tracing::warn!(missed, %error, "not all processes can be looked at");
         }
         gaps
