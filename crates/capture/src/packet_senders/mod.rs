@@ -25,6 +25,10 @@ use current::Senders;
 /// ring counts as a listener, as tcpdump and DHCP clients have it; one that takes a protocol other
 /// than IP, as those of `wpa_supplicant` and `lldpd`, is neither. A program that sends through a
 /// listener's socket is not noticed, nor one whose socket is closed by the time of the question.
+///
+/// Nothing here tells a frame that is made up as part of a flow that is there already: a segment of
+/// a live TCP connection, or a datagram with both ends of a socket. Its bytes are counted as sent
+/// by the owner of that flow. Whoever may open a packet socket here (`CAP_NET_RAW`) can do that.
 #[derive(Debug)]
 pub struct PacketSenders(Senders);
 
