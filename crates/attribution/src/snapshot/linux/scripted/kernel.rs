@@ -294,7 +294,8 @@ impl State {
             }
             Astray::Malformed => {
                 let first = &mut parts[0];
-                first.truncate(first.len() / 2);
+                // Never between two messages: what is missing then leaves no trace.
+                first.truncate(first.len() / 2 - 2);
             }
             Astray::Endless => drop(parts.pop()),
             Astray::AtOnce => parts = vec![parts.concat()],
