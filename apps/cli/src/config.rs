@@ -15,15 +15,16 @@ const FILE_LIMITS: Limits = Limits {
 };
 
 /// What `watch` tells the core.
-pub(crate) fn of_watch(args: &WatchArgs) -> Config {
+pub(crate) fn of_watch(args: &WatchArgs, filter: &Filter) -> Config {
     Config {
+        filter: filter.clone(),
         local_networks: networks(&args.flows),
         ..of_capture(&args.capture)
     }
 }
 
 /// What `read` tells the core.
-pub(crate) fn of_read(args: &ReadArgs) -> Config {
+pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
     let is_standard_input = args.file.as_os_str() == "-";
     Config {
         input: if is_standard_input {
@@ -33,6 +34,7 @@ pub(crate) fn of_read(args: &ReadArgs) -> Config {
         },
         capture_filter: args.bpf.clone(),
         local_networks: networks(&args.flows),
+        filter: filter.clone(),
         limits: FILE_LIMITS,
         reading: Reading {
             guess_local: args.flows.local.is_empty(),

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::filter::Network;
+use crate::filter::{Filter, Network};
 
 /// The resolved configuration of a [`Monitor`](crate::Monitor).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub struct Config {
     pub local_networks: Vec<Network>,
     /// How files are read.
     pub reading: Reading,
+    /// Which flows are listed once they have ended; by default all. The others are counted
+    /// only, so that those that are asked for have all of the room in
+    /// [`Limits::ended_flows`], and a report that is selected by the same filter has the sums
+    /// of all of them, whether they are listed or not.
+    #[serde(with = "filter_text")]
+    pub filter: Filter,
     /// The bounds of what is kept in memory.
     pub limits: Limits,
 }
@@ -46,8 +52,25 @@ impl Default for Config {
             local_addresses: Vec::new(),
             local_networks: Vec::new(),
             reading: Reading::default(),
+            filter: Filter::default(),
             limits: Limits::default(),
         }
+    }
+}
+
+/// A filter as its text.
+mod filter_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::filter::Filter;
+
+    pub(super) fn serialize<S: Serializer>(filter: &Filter, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(filter)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Filter, D::Error> {
+        let text = String::deserialize(from)?;
+        Filter::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 

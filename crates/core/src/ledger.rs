@@ -25,8 +25,9 @@ use crate::history::{Chronicle, Credit, History, PacketOf};
 use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
 use crate::recording::{Belonging, Known, PacketEnd};
-use crate::totals::{Breakdowns, Credited};
 use again::Again;
+use crate::retired::Retired;
+use crate::totals::Credited;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming, Uncertain};
 
@@ -107,7 +108,7 @@ pub(crate) enum Asked {
 pub(crate) struct Ledger {
     table: FlowTable<Owners>,
     ended: EndedFlows,
-    retired: Breakdowns,
+    retired: Retired,
     chronicle: Chronicle,
     undecodable: BTreeMap<&'static str, Counters>,
     known_programs: HashSet<Arc<Program>>,
@@ -115,6 +116,7 @@ pub(crate) struct Ledger {
     is_watched: bool,
     saw_foreign: bool,
     span: Option<(Duration, Duration)>,
+    refused_claims: u64,
     just_ended: Vec<Ended<Owners>>,
     confirming: Confirming,
 }
@@ -150,7 +152,7 @@ impl Ledger {
                 max: limits.ended_flows,
                 ..EndedFlows::default()
             },
-            retired: Breakdowns::new(limits.groups),
+            retired: Retired::new(Filter::default(), limits.groups),
             chronicle: Chronicle::new(),
             undecodable: BTreeMap::new(),
             known_programs: HashSet::new(),
@@ -158,8 +160,18 @@ impl Ledger {
             is_watched,
             saw_foreign: false,
             span: None,
+            refused_claims: 0,
             just_ended: Vec::new(),
             confirming: Confirming::default(),
+        }
+    }
+
+    /// The same, where only flows that pass a filter are listed once they have ended, and the
+    /// others are added up in so many groups.
+    pub(crate) fn listing(self, filter: Filter, groups: usize) -> Self {
+        Self {
+            retired: Retired::new(filter, groups),
+            ..self
         }
     }
 
@@ -249,6 +261,16 @@ impl Ledger {
                 self.chronicle.move_credit(of.flow, before, credit);
             }
         }
+    }
+
+    /// Counts comments that claim an owner who cannot be.
+    pub(crate) const fn refuse_claims(&mut self, comments: u64) {
+        self.refused_claims += comments;
+    }
+
+    /// Comments that claim an owner who cannot be.
+    pub(crate) const fn refused_claims(&self) -> u64 {
+        self.refused_claims
     }
 
     /// Counts a frame that could not be decoded, under the name of the reason.
@@ -389,7 +411,7 @@ impl Ledger {
     }
 
     /// What flows add up to that are not listed any more.
-    pub(crate) fn retired(&self) -> &Breakdowns {
+    pub(crate) fn retired(&self) -> &Retired {
         &self.retired
     }
 
@@ -485,7 +507,11 @@ impl Ledger {
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.tell(Event::FlowClosed(record), effects);
             }
-            if let Some((flow, reason)) = self.ended.push(flow, reason) {
+            if self.is_unwanted(&flow, reason) {
+                self.chronicle.settle(flow.id());
+                let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+                self.retired.count_other(&record);
+            } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
                 self.chronicle.settle(flow.id());
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.retired.count(&record);
@@ -494,6 +520,14 @@ impl Ledger {
                 }
             }
         }
+    }
+
+    /// Whether a flow that is over does not pass the filter, and that is settled.
+    fn is_unwanted(&self, flow: &Flow<Owners>, reason: EndReason) -> bool {
+        let filter = self.retired.filter();
+        !filter.is_everything()
+            && !flow.data.is_waiting()
+            && !filter.matches(&FlowRecord::new(flow, self.table.now(), Some(reason)))
     }
 
     fn tell_of_answer(

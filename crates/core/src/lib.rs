@@ -61,6 +61,7 @@ mod program;
 mod record;
 pub mod recording;
 mod report;
+mod retired;
 #[cfg(test)]
 mod samples;
 mod services;

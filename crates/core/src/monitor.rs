@@ -178,6 +178,7 @@ impl Monitor {
             asked,
             events.is_some(),
         );
+        let ledger = ledger.listing(config.filter.clone(), config.limits.groups);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(Status {
@@ -383,6 +384,7 @@ impl Shared {
             history: ledger.history(),
             flows: ledger.flows(),
             undecodable: ledger.undecodable_by_kind(),
+            refused_claims: ledger.refused_claims(),
             table: ledger.table_statistics(),
             retired: ledger.retired().clone(),
         }

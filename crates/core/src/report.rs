@@ -12,7 +12,8 @@ use crate::filter::Filter;
 use crate::history::History;
 use crate::program::Party;
 use crate::record::FlowRecord;
-use crate::totals::{Breakdown, Breakdowns, Coverage, Group, Key, ProcessParty, Service};
+use crate::retired::Retired;
+use crate::totals::{Breakdown, Coverage, Group, Key, ProcessParty, Service, Totals};
 
 /// An immutable picture of a monitor's books.
 #[derive(Debug)]
@@ -40,13 +41,17 @@ pub struct Report {
     pub flows: Vec<FlowRecord>,
     /// Frames that belong to no flow, by reason.
     pub undecodable: Vec<(&'static str, Counters)>,
+    /// Comments of a file that claim an owner who cannot be, of all packets; see
+    /// [`recording`](crate::recording#what-a-file-claims). Their packets are counted without.
+    pub refused_claims: u64,
     /// What the kernel counted, for live capture.
     pub capture: Option<Statistics>,
     /// What the flow table counted.
     pub table: TableStatistics,
     /// What the search for owners did; `None` where owners are not looked up.
     pub owners: Option<PolicyStatistics>,
-    retired: Breakdowns,
+    retired: Retired,
+    unsearched: Totals,
     sums: Sums,
 }
 
@@ -110,8 +115,9 @@ pub(crate) struct Parts {
     pub(crate) history: History,
     pub(crate) flows: Vec<FlowRecord>,
     pub(crate) undecodable: Vec<(&'static str, Counters)>,
+    pub(crate) refused_claims: u64,
     pub(crate) table: TableStatistics,
-    pub(crate) retired: Breakdowns,
+    pub(crate) retired: Retired,
 }
 
 impl Report {
@@ -133,10 +139,12 @@ impl Report {
             history: parts.history,
             flows: parts.flows,
             undecodable: parts.undecodable,
+            refused_claims: parts.refused_claims,
             capture,
             table: parts.table,
             owners,
             retired: parts.retired,
+            unsearched: Totals::default(),
             sums: Sums::default(),
         }
     }
@@ -154,8 +162,9 @@ impl Report {
             history: History::new(),
             flows,
             undecodable: Vec::new(),
+            refused_claims: 0,
             table: TableStatistics::default(),
-            retired: Breakdowns::new(0),
+            retired: Retired::new(Filter::default(), 0),
         };
         Self::new(parts, input, ending, None, None)
     }
@@ -164,13 +173,13 @@ impl Report {
     pub fn total(&self) -> Counters {
         let undecodable = self.undecodable.iter().map(|(_, counters)| *counters);
         let flows = self.flows.iter().map(FlowRecord::total);
-        flows.chain(undecodable).sum::<Counters>() + self.retired.total.total()
+        flows.chain(undecodable).sum::<Counters>() + self.retired.all.total.total()
     }
 
     /// Whether owners were looked for, or are recorded in the file.
     pub fn tells_owners(&self) -> bool {
         let mut flows = self.flows.iter();
-        let retired = self.retired.coverage.groups().into_iter();
+        let retired = self.retired.all.coverage.groups().into_iter();
         let mut retired = retired.filter_map(|group| group.key);
         self.owners.is_some()
             || flows.any(|flow| flow.owner.is_some() || flow.remote_owner.is_some())
@@ -199,21 +208,36 @@ impl Report {
 
     /// Flows that are counted in the totals but not listed any more.
     pub fn unlisted_flows(&self) -> u64 {
-        self.retired.total.flows
+        self.retired.all.total.flows
+    }
+
+    /// What the flows add up to that are counted in the totals but not listed any more.
+    pub const fn unlisted(&self) -> Totals {
+        self.retired.all.total
+    }
+
+    /// What those flows of the whole report add up to of which nobody knows whether they belong
+    /// to this selection: they had left the list before it was made. They are in none of its
+    /// totals. There are none where the selection is by [`Config::filter`](crate::Config::filter).
+    pub const fn unsearched(&self) -> Totals {
+        self.unsearched
     }
 
     /// The same report with the flows that pass a filter only, and with totals of
-    /// those. Flows that are not listed any more are left out, unless the filter
-    /// lets everything pass.
+    /// those. Flows that are not listed any more are in the totals, if the filter is the
+    /// monitor's ([`Config::filter`](crate::Config::filter)) or lets everything pass; else they
+    /// are left out and counted as [`unsearched`](Self::unsearched).
     #[must_use]
     pub fn select(&self, filter: &Filter) -> Self {
-        self.chosen(filter.is_everything(), |flow| filter.matches(flow))
+        let retired = self.retired.select(filter);
+        self.chosen(filter.is_everything(), retired, |flow| filter.matches(flow))
     }
 
     /// The same report with the flows of this party only, as the party has them: `local` is
     /// its own end, `sent` what it sent. A flow of which both ends are the party's is there
     /// twice, once from each end, so that the flows add up to what the party sent and
-    /// received. Flows that are not listed any more are left out.
+    /// received. Flows that are not listed any more are left out, and counted as
+    /// [`unsearched`](Self::unsearched).
     #[must_use]
     pub fn of_party(&self, party: &Party) -> Self {
         let own = |flow: &FlowRecord| -> Vec<FlowRecord> {
@@ -229,7 +253,7 @@ impl Report {
         };
         Self {
             flows: self.flows.iter().flat_map(own).collect(),
-            ..self.chosen(false, |_| false)
+            ..self.chosen(false, self.retired.of_party(party), |_| false)
         }
     }
 
@@ -240,7 +264,12 @@ impl Report {
         programs.map(|group| group.totals.received_here).sum()
     }
 
-    fn chosen(&self, everything: bool, is_chosen: impl Fn(&FlowRecord) -> bool) -> Self {
+    fn chosen(
+        &self,
+        everything: bool,
+        (retired, unsearched): (Retired, Totals),
+        is_chosen: impl Fn(&FlowRecord) -> bool,
+    ) -> Self {
         let flows = self.flows.iter();
         Self {
             input: self.input.clone(),
@@ -257,46 +286,44 @@ impl Report {
             } else {
                 Vec::new()
             },
+            refused_claims: self.refused_claims,
             capture: self.capture,
             table: self.table,
             owners: self.owners,
-            retired: if everything {
-                self.retired.clone()
-            } else {
-                Breakdowns::new(0)
-            },
+            retired,
+            unsearched,
             sums: Sums::default(),
         }
     }
 
     /// By program, most bytes first, as all breakdowns.
     pub fn programs(&self) -> Vec<Group<Party>> {
-        self.groups(&self.sums.programs, &self.retired.programs)
+        self.groups(&self.sums.programs, &self.retired.all.programs)
     }
 
     /// By process.
     pub fn processes(&self) -> Vec<Group<ProcessParty>> {
-        self.groups(&self.sums.processes, &self.retired.processes)
+        self.groups(&self.sums.processes, &self.retired.all.processes)
     }
 
     /// By the remote end's address; for flows between others, the responder's.
     pub fn hosts(&self) -> Vec<Group<IpAddr>> {
-        self.groups(&self.sums.hosts, &self.retired.hosts)
+        self.groups(&self.sums.hosts, &self.retired.all.hosts)
     }
 
     /// By protocol and the responder's port.
     pub fn services(&self) -> Vec<Group<Service>> {
-        self.groups(&self.sums.services, &self.retired.services)
+        self.groups(&self.sums.services, &self.retired.all.services)
     }
 
     /// By protocol.
     pub fn protocols(&self) -> Vec<Group<Protocol>> {
-        self.groups(&self.sums.protocols, &self.retired.protocols)
+        self.groups(&self.sums.protocols, &self.retired.all.protocols)
     }
 
     /// By how the owner is known. The two ends of a loopback flow count each.
     pub fn coverage(&self) -> Vec<Group<Coverage>> {
-        self.groups(&self.sums.coverage, &self.retired.coverage)
+        self.groups(&self.sums.coverage, &self.retired.all.coverage)
     }
 
     fn groups<K: Key>(

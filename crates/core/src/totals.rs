@@ -338,6 +338,11 @@ impl<K: Key> Breakdown<K> {
         all
     }
 
+    /// What a group adds up to.
+    pub(crate) fn totals(&self, key: &K) -> Option<Totals> {
+        self.groups.get(key).copied()
+    }
+
     fn count(&mut self, flow: &FlowRecord) {
         K::credit(flow, |key, totals| self.add(key, totals));
     }

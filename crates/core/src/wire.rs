@@ -40,6 +40,7 @@ use crate::program::Party;
 use crate::record::FlowRecord;
 use crate::report::{Ending, InputInfo, Report, Whose};
 use crate::sockets::{device_of, socket_state_name};
+use crate::totals::Totals;
 
 /// The version of the lines.
 const SCHEMA: u32 = 1;
@@ -374,8 +375,11 @@ impl<'a> DeviceLine<'a> {
 /// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
 /// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `not-asked`, or
 /// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
-/// or the device did not hand over; `null` for files), `complete`; `message` where it
-/// is not complete because of a failure.
+/// or the device did not hand over; `null` for files), `unlisted` (`flows`, `packets` and
+/// `bytes` of what was asked for and has no line of its own: there was no place for it, or
+/// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
+/// where it is not complete because of a failure; `refused_claims` where comments of the file
+/// name owners that nobody can be, which are left out.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "summary")]
@@ -385,13 +389,16 @@ pub struct SummaryLine<'a> {
     owners: Option<Coverages>,
     undecodable: Reasons<'a>,
     dropped: Option<u64>,
+    unlisted: Unlisted,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_claims: Option<u64>,
 }
 
 impl<'a> SummaryLine<'a> {
-    /// The line of a report. What was stopped is complete up to there; a report made
+    /// The line of a report of which everything has its line. What was stopped is complete up to there; a report made
     /// while packets still come is not.
     pub fn new(report: &'a Report) -> Self {
         Self {
@@ -402,11 +409,43 @@ impl<'a> SummaryLine<'a> {
             dropped: report
                 .capture
                 .map(|it| it.dropped_by_kernel.saturating_add(it.dropped_by_interface)),
+            unlisted: Unlisted::default(),
             complete: matches!(report.ending, Ending::Complete | Ending::Stopped),
             message: match &report.ending {
                 Ending::Failed(message) => Some(message),
                 Ending::Running | Ending::Complete | Ending::Stopped => None,
             },
+            refused_claims: (report.refused_claims > 0).then_some(report.refused_claims),
         }
     }
+
+    /// The same, where so many flows that were asked for have no line. It is complete only where
+    /// that was asked for, too.
+    #[must_use]
+    pub fn with_unlisted(mut self, totals: &Totals, was_asked_for: bool) -> Self {
+        let counters = totals.total();
+        self.unlisted = Unlisted {
+            flows: totals.flows,
+            packets: counters.packets,
+            bytes: counters.bytes,
+        };
+        self.complete &= was_asked_for || totals.flows == 0;
+        self
+    }
+
+    /// The same, where lines are missing, as [`MissedLine`]s have told.
+    #[must_use]
+    pub const fn with_missed(mut self, events: u64) -> Self {
+        self.complete &= events == 0;
+        self
+    }
+}
+
+/// What has no line of its own.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Unlisted {
+    flows: u64,
+    packets: u64,
+    bytes: u64,
 }

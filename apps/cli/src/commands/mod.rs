@@ -3,6 +3,7 @@
 mod about;
 mod devices;
 mod doctor;
+mod left_out;
 mod read;
 mod record;
 mod report;

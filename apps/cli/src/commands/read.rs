@@ -22,7 +22,7 @@ const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
-    let monitor = Monitor::start(&config::of_read(args))?;
+    let monitor = Monitor::start(&config::of_read(args, &filter))?;
     let stop = monitor.stop_handle();
     set_handler(move || stop.stop())?;
     show_progress(&monitor);
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
             out.json(&WarningLine::new(warning))?;
         }
     }
-    report::write(&report, args.by, &args.flows, &filter, out)
+    report::write(&report, args.by, &args.flows, &filter, 0, out)
 }
 
 /// Directions and remote ends depend on it, so a guess is told.

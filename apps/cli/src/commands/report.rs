@@ -13,18 +13,21 @@ use flowner_core::{
     Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, service_name, sort_flows,
 };
 
+use super::left_out::LeftOut;
 use crate::args::{By, FlowArgs};
 use crate::error::{ERROR, Failure, Outcome, say};
 use crate::format::{self, printable};
 use crate::out::Out;
 use crate::table::{Align, FAINT, Table, UNKNOWN};
 
-/// Writes a final report. The exit code says whether it is complete.
+/// Writes a final report. The exit code says whether it failed. `missed`: events, and so perhaps
+/// lines, that were dropped before.
 pub(crate) fn write(
     report: &Report,
     by: By,
     args: &FlowArgs,
     filter: &Filter,
+    missed: u64,
     out: &mut Out,
 ) -> Outcome {
     let filtered;
@@ -36,9 +39,16 @@ pub(crate) fn write(
     };
     if args.json {
         write_json(selected, by, args, out)?;
-        out.json(&SummaryLine::new(report))?;
+        let left_out = LeftOut::of(selected, by, args);
+        let line = SummaryLine::new(report).with_missed(missed);
+        let line = line.with_unlisted(&left_out.all(), left_out.no_place.flows == 0);
+        out.json(&line)?;
     } else {
         write_table(selected, by, args, out)?;
+        let left_out = LeftOut::of(selected, by, args);
+        for text in left_out.lines() {
+            writeln!(out, "{text}")?;
+        }
         out.flush()?;
         write_summary(report, out)?;
     }
@@ -66,6 +76,9 @@ pub(crate) fn write_csv(
         By::Protocol => csv.protocols(first(&report.protocols(), args))?,
     }
     out.flush()?;
+    for text in LeftOut::of(report, by, args).lines() {
+        say(format_args!("flowner: {text}"));
+    }
     Ok(exit_code(&report.ending))
 }
 
@@ -85,7 +98,7 @@ fn exit_code(ending: &Ending) -> ExitCode {
 }
 
 /// The flows in the order that was asked for; a report has them by first packet.
-fn sorted_flows<'a>(report: &'a Report, args: &FlowArgs) -> Cow<'a, [FlowRecord]> {
+pub(super) fn sorted_flows<'a>(report: &'a Report, args: &FlowArgs) -> Cow<'a, [FlowRecord]> {
     let limit = args.limit.unwrap_or(usize::MAX);
     match args.sort {
         None => Cow::Borrowed(&report.flows[..limit.min(report.flows.len())]),
@@ -138,10 +151,19 @@ fn json_groups<'a, K>(
 
 fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result<(), Failure> {
     let limit = args.limit.unwrap_or(usize::MAX);
+    let [owner, program, process] = if report.owners_are_claimed() && report.tells_owners() {
+        [
+            "OWNER (as the file claims)",
+            "PROGRAM (as the file claims)",
+            "PROCESS (as the file claims)",
+        ]
+    } else {
+        ["OWNER", "PROGRAM", "PROCESS"]
+    };
     let table = match by {
-        By::Flow => flow_table(&sorted_flows(report, args)),
-        By::Program => group_table("PROGRAM", &report.programs(), limit, ToString::to_string),
-        By::Process => group_table("PROCESS", &report.processes(), limit, process_label),
+        By::Flow => flow_table(&sorted_flows(report, args), owner),
+        By::Program => group_table(program, &report.programs(), limit, ToString::to_string),
+        By::Process => group_table(process, &report.processes(), limit, process_label),
         By::Host => group_table("HOST", &report.hosts(), limit, ToString::to_string),
         By::Service => group_table("SERVICE", &report.services(), limit, |service| {
             let name = service_name(service.protocol, service.port);
@@ -199,7 +221,7 @@ fn group_table<K>(
     table
 }
 
-fn flow_table(flows: &[FlowRecord]) -> Table {
+fn flow_table(flows: &[FlowRecord], owner: &'static str) -> Table {
     let has_owners = flows.iter().any(|flow| flow.owner.is_some());
     let mut columns = vec![
         ("PROTO", Align::Left),
@@ -212,7 +234,7 @@ fn flow_table(flows: &[FlowRecord]) -> Table {
         ("TIME", Align::Right),
     ];
     if has_owners {
-        columns.push(("OWNER", Align::Left));
+        columns.push((owner, Align::Left));
     }
     let mut table = Table::new(&columns);
     for flow in flows {
@@ -283,7 +305,19 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         )?;
     }
     if report.tells_owners() {
-        writeln!(out, "owners by bytes: {}", coverage(report))?;
+        let claimed = if report.owners_are_claimed() {
+            ", as the file claims"
+        } else {
+            ""
+        };
+        writeln!(out, "owners by bytes{claimed}: {}", coverage(report))?;
+    }
+    if report.refused_claims > 0 {
+        let comments = format::count(report.refused_claims, "comment");
+        writeln!(
+            out,
+            "claims refused: {comments} of the file that name owners nobody can be"
+        )?;
     }
     let counted = |(name, counters): &(&str, Counters)| format!("{name} {}", counters.packets);
     if !report.undecodable.is_empty() {

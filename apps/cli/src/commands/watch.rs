@@ -22,7 +22,7 @@ const MAX_WRITTEN: usize = 100_000;
 
 pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
-    let (monitor, events) = Monitor::start_watched(&config::of_watch(args))?;
+    let (monitor, events) = Monitor::start_watched(&config::of_watch(args, &filter))?;
     let stop = monitor.stop_handle();
     set_handler(move || stop.stop())?;
     let stop = monitor.stop_handle();
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
         json: args.flows.json,
         written: HashSet::new(),
         started: None,
+        missed: 0,
     };
     writer.head(&monitor)?;
     writer.follow(&monitor, &events, args.duration)?;
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
         writer.event(event)?;
     }
     writer.remaining(&report)?;
-    report::write(&report, args.by, &args.flows, &filter, out)
+    let missed = writer.missed;
+    report::write(&report, args.by, &args.flows, &filter, missed, out)
 }
 
 /// Writes flows as they become known.
@@ -52,6 +54,8 @@ struct Writer<'a> {
     written: HashSet<FlowId>,
     /// Packet time of the first line.
     started: Option<Duration>,
+    /// Events that were dropped.
+    missed: u64,
 }
 
 impl Writer<'_> {
@@ -100,6 +104,9 @@ impl Writer<'_> {
     }
 
     fn event(&mut self, event: Event) -> Result<(), Failure> {
+        if let Event::Missed(count) = event {
+            self.missed += count;
+        }
         match event {
             Event::OwnerResolved(flow) if !self.json && !flow.is_waiting => self.line(&flow)?,
             Event::FlowClosed(flow) if self.json => {

@@ -72,7 +72,7 @@ fn confirm(ledger: &mut Ledger, effects: &mut Vec<Effect>, answers: [Confirmed; 
 }
 
 fn programs(ledger: &Ledger) -> Vec<Group<Party>> {
-    ledger.retired().programs.and(&ledger.flows()).groups()
+    ledger.retired().all.programs.and(&ledger.flows()).groups()
 }
 
 /// Bytes by program, as text.
@@ -174,7 +174,7 @@ fn an_answer_reaches_a_flow_that_has_ended() {
     check_programs(&ledger, &[("p7", 100), ("unattributed", 7)]);
     // What falls off the list stays in the totals of its owner.
     ledger.packet(&packet(HERE, "10.9.9.9:2", 8), &mut effects);
-    assert_eq!(ledger.retired().total.flows, 1);
+    assert_eq!(ledger.retired().all.total.flows, 1);
     check_programs(&ledger, &[("p7", 100), ("unattributed", 15)]);
 }
 
@@ -453,7 +453,7 @@ proptest! {
             }
             confirm(&mut ledger, &mut effects, confirmed);
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
-            let (listed, retired) = (ledger.flows(), ledger.retired());
+            let (listed, retired) = (ledger.flows(), &ledger.retired().all);
             let total = listed.iter().map(FlowRecord::total).sum::<Counters>();
             prop_assert_eq!(total + retired.total.total(), decoded);
             prop_assert_eq!(sum(&retired.programs.and(&listed).groups()), decoded);

@@ -30,6 +30,8 @@ pub(super) struct Batch {
     seen: Vec<Seen>,
     /// Owners that are recorded with them: the place of the packet, its end, the owner.
     told: Vec<(usize, PacketEnd, Owner)>,
+    /// Comments that claim an owner who cannot be.
+    refused: u64,
 }
 
 impl Batch {
@@ -102,6 +104,7 @@ impl Intake {
         batch
             .told
             .extend(told.map(|(end, owner)| (place, end, owner)));
+        batch.refused += self.recall.take_refused();
         true
     }
 }
@@ -163,6 +166,7 @@ impl Counter {
         if let Some(closed) = closed {
             ledger.sockets_closed(&closed);
         }
+        ledger.refuse_claims(std::mem::take(&mut batch.refused));
         let mut told = batch.told.drain(..).peekable();
         let mut newest = None;
         for (number, packet) in batch.seen.iter().enumerate() {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -17,6 +18,12 @@ use crate::text::is_hidden;
 
 /// Processes that one comment names at most.
 const MAX_PROCESSES: usize = 8;
+/// Processes that one comment may name when it is read. More share no socket in earnest, and
+/// each would be shown.
+const MAX_CLAIMED: usize = 64;
+/// Pids that a process can have: 0 is the kernel's, and none is above the limit of Linux, the
+/// highest there is (`PID_MAX_LIMIT`, include/linux/threads.h).
+const PIDS: RangeInclusive<u32> = 1..=4_194_304;
 /// What a comment of ours begins with.
 const PREFIX: &str = "flowner:";
 
@@ -77,7 +84,14 @@ pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {
     line.0
 }
 
-/// The owner that a comment tells, if it is one of ours. `observed_at`: the time of the packet.
+/// Whether a comment claims to tell an owner. Where [`read`] then finds none, the claim is
+/// refused: it has not the form, it contradicts itself, or names what cannot be.
+pub(crate) fn is_claim(comment: &str) -> bool {
+    comment.starts_with(PREFIX)
+}
+
+/// The owner that a comment tells, if it is one of ours and may be true. `observed_at`: the time
+/// of the packet.
 pub(crate) fn read(comment: &str, observed_at: SystemTime) -> Option<(PacketEnd, Ownership)> {
     let mut rest = comment.strip_prefix(PREFIX)?;
     let mut told = Told::default();
@@ -243,7 +257,11 @@ impl Told {
             "program" => self.program = Some(value.into_owned()),
             "pid" => {
                 let name = self.program.take()?;
-                self.processes.push(Process::new(value.parse().ok()?, name));
+                let pid = value.parse().ok().filter(|pid| PIDS.contains(pid))?;
+                if self.processes.len() >= MAX_CLAIMED {
+                    return None;
+                }
+                self.processes.push(Process::new(pid, name));
             }
             "user" => {
                 let name = Some(value.into_owned());
@@ -291,20 +309,18 @@ impl Told {
     }
 
     fn into_ownership(self, observed_at: SystemTime) -> Option<(PacketEnd, Ownership)> {
+        let count = self.processes.len();
         let mut processes = self.processes.into_iter().map(Arc::new);
-        let verdict = match self.verdict?.as_str() {
-            "process" => Verdict::Process(processes.next()?),
-            "shared" => Verdict::Shared(processes.collect()),
-            "partial" => Verdict::Partial {
+        let verdict = match (self.verdict?.as_str(), count) {
+            ("process", 1) => Verdict::Process(processes.next()?),
+            ("shared", 1..) => Verdict::Shared(processes.collect()),
+            ("partial", 0) => Verdict::Partial {
                 user: self.user,
                 unit: self.unit,
             },
-            "unknown" => Verdict::Unknown(self.reason?),
+            ("unknown", 0) => Verdict::Unknown(self.reason?),
             _ => return None,
         };
-        if verdict == Verdict::Shared(Vec::new()) {
-            return None;
-        }
         let evidence = Evidence {
             matched: self.matched,
             observed_at,

@@ -32,6 +32,14 @@
 //! `service`, `container`, `flatpak` and `snap`. Where only the user or such a unit is known,
 //! those keys stand alone.
 //!
+//! # What a file claims
+//!
+//! Anybody can write such comments. Owners that are read again have the source
+//! [`Recorded`](flowner_attribution::Source::Recorded), which all outputs show, and nothing that
+//! they name is looked up on this host. A comment is refused, and its packet kept, if it has not
+//! this form, contradicts itself (as `verdict=process` with two), has a pid of 0 or above
+//! 4,194,304, or more than 64 processes; a report counts those (`refused_claims`).
+//!
 //! # Files
 //!
 //! Packets are in the order in which they were captured. Each waits until its owners are

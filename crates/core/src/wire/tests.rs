@@ -410,15 +410,18 @@ fn a_summary() {
         }])),
         undecodable: Reasons(&undecodable),
         dropped: Some(5),
+        unlisted: Unlisted::default(),
         complete: false,
         message: Some("the disk is full"),
+        refused_claims: Some(2),
     };
     check(
         &line,
         r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"owners":{
         "gone":{"packets":2,"bytes":7}},"undecodable":{
         "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
-        "dropped":5,"complete":false,"message":"the disk is full"}"#,
+        "dropped":5,"unlisted":{"flows":0,"packets":0,"bytes":0},
+        "complete":false,"message":"the disk is full","refused_claims":2}"#,
     );
     let whole = SummaryLine {
         owners: None,
@@ -426,12 +429,14 @@ fn a_summary() {
         dropped: None,
         complete: true,
         message: None,
+        refused_claims: None,
         ..line
     };
     check(
         &whole,
         r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,
-        "owners":null,"undecodable":{},"dropped":null,"complete":true}"#,
+        "owners":null,"undecodable":{},"dropped":null,
+        "unlisted":{"flows":0,"packets":0,"bytes":0},"complete":true}"#,
     );
 }
 
@@ -462,4 +467,34 @@ fn a_device() {
         r#"{"type":"device","name":"lo","description":null,"addresses":["127.0.0.1","::1"],
         "up":true,"running":true,"loopback":true,"wireless":false,"default":false}"#,
     );
+}
+
+#[test]
+fn what_has_no_line_is_counted() {
+    let input = InputInfo {
+        name: "a.pcap".to_owned(),
+        link_type: "EN10MB",
+        is_live: false,
+    };
+    let report = Report::of(Vec::new(), input, Ending::Complete);
+    let left_out = Totals {
+        flows: 7,
+        sent: counters(9, 540),
+        ..Totals::default()
+    };
+    let line = |line: SummaryLine<'_>| serde_json::to_value(line).unwrap();
+    let missing = line(SummaryLine::new(&report).with_unlisted(&left_out, false));
+    let counted = serde_json::json!({"flows": 7, "packets": 9, "bytes": 540});
+    assert_eq!(
+        (&missing["unlisted"], &missing["complete"]),
+        (&counted, &false.into())
+    );
+    // Who asked for fewer has all of it.
+    let fewer = line(SummaryLine::new(&report).with_unlisted(&left_out, true));
+    assert_eq!(
+        (&fewer["unlisted"], &fewer["complete"]),
+        (&counted, &true.into())
+    );
+    let missed = line(SummaryLine::new(&report).with_missed(1));
+    assert_eq!(missed["complete"], false);
 }

@@ -225,17 +225,24 @@ fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership
     }
 }
 
-/// Adds a party to those of a row; names beyond some would not be read anyway.
+/// Owners of a row that are told by name; more would not be read anyway.
+const MAX_OWNERS: usize = 16;
+
+/// Adds a party to those of a row.
 fn add_owner(owners: &mut Vec<Party>, party: &Party) {
-    const MAX_OWNERS: usize = 16;
     if owners.len() < MAX_OWNERS && !owners.contains(party) {
         owners.push(party.clone());
     }
 }
 
-/// Those who are known, by name.
+/// Those who are known, by name; `…` where there may be more.
 fn names(owners: &[Party]) -> String {
     let known = owners.iter().filter(|party| **party != Party::Unattributed);
     let names: Vec<String> = known.map(ToString::to_string).collect();
-    printable(&names.join(", "))
+    let more = if owners.len() < MAX_OWNERS {
+        ""
+    } else {
+        ", …"
+    };
+    printable(&names.join(", ")) + more
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flowner_core::attribution::{Match, Ownership, Process, Verdict};
+use flowner_core::attribution::{Match, Ownership, Process, Source, Verdict};
 use flowner_core::text::mask_os;
 use flowner_core::{Party, ProcessParty};
 use ratatui::buffer::Buffer;
@@ -271,6 +271,9 @@ fn owned_by(owner: Option<&Ownership>) -> String {
 
 /// How the owner is known and how old that is; or what would make it known.
 fn evidence(data: &Data, owner: &Ownership) -> Option<String> {
+    if owner.evidence.source == Source::Recorded {
+        return Some("the file claims it; nobody has checked".to_owned());
+    }
     if let Verdict::Unknown(reason) = owner.verdict {
         return reason.advice().map(ToOwned::to_owned);
     }

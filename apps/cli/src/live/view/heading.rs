@@ -103,6 +103,10 @@ fn flows(
         facts.push(format!("{} of it within this host", format::bytes(within)));
     }
     facts.extend(named(report));
+    let unsearched = report.unsearched().flows;
+    if unsearched > 0 {
+        facts.push(format!("{unsearched} older not searched"));
+    }
     let dropped = report.capture.map_or(0, |it| {
         it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
     });

@@ -87,7 +87,7 @@ fn a_name_of_the_program_stands_before_that_of_the_process() {
 
 #[test]
 fn of_many_processes_some_are_named() {
-    let many = (0..100).map(|pid| Arc::new(Process::new(pid, "worker")));
+    let many = (1..=100).map(|pid| Arc::new(Process::new(pid, "worker")));
     let written = write(
         PacketEnd::Source,
         &owner(Verdict::Shared(many.collect()), None).into(),
@@ -126,7 +126,7 @@ fn comments_of_others_are_left_alone() {
 fn processes() -> impl Strategy<Value = Process> {
     let unit = (0..UNIT_KINDS.len(), ".{0,9}");
     let parts = (
-        any::<u32>(),
+        PIDS,
         ".{0,20}",
         option::of(".{0,20}"),
         any::<bool>(),
@@ -180,4 +180,43 @@ proptest! {
     fn nothing_that_is_read_is_a_panic(comment in "flowner:( [a-z-]{1,9}=[ -~\"\\\\é]{0,9}){0,9}") {
         let _anything = read(&comment, UNIX_EPOCH);
     }
+}
+
+#[test]
+fn claims_of_what_cannot_be_are_refused() {
+    let many = |count| -> String {
+        (1..=count)
+            .map(|pid| format!(" program=p pid={pid}"))
+            .collect()
+    };
+    for claim in [
+        "program=x pid=0 verdict=process end=source",
+        "program=x pid=4194305 verdict=process end=source",
+        "program=x pid=4294967295 verdict=process end=source",
+        "program=x pid=-1 verdict=process end=source",
+        "program=x pid=99999999999 verdict=process end=source",
+        "program=x pid=1 program=y pid=2 verdict=process end=source",
+        "program=x pid=1 verdict=unknown reason=not-found end=source",
+        "program=x pid=1 verdict=partial end=source",
+        "verdict=process end=source",
+        "verdict=shared end=source",
+        "program=\"x pid=1 verdict=process end=source",
+        "program=\"\\u{d800}\" pid=1 verdict=process end=source",
+        &format!("{} verdict=shared end=source", many(65)),
+        &format!("{} verdict=shared end=source", many(2_500)),
+    ] {
+        let comment = format!("flowner: {claim}");
+        assert!(is_claim(&comment));
+        assert_eq!(read(&comment, UNIX_EPOCH), None, "{comment}");
+    }
+    for claim in [
+        "program=x pid=1 verdict=process end=source",
+        "program=x pid=4194304 verdict=process end=source",
+        &format!("{} verdict=shared end=source", many(64)),
+    ] {
+        let comment = format!("flowner:{claim}");
+        let (_, claimed) = read(&comment, UNIX_EPOCH).unwrap();
+        assert_eq!(claimed.evidence.source, Source::Recorded);
+    }
+    assert!(!is_claim("a comment of somebody"));
 }
