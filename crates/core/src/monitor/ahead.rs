@@ -190,13 +190,7 @@ mod tests {
             ..Config::default()
         };
         let opened = Opened::new(&config).unwrap();
-        let ledger = Ledger::new(
-            &config.limits,
-            Filter::default(),
-            None,
-            Asked::Nobody,
-            false,
-        );
+        let ledger = Ledger::new(&config.limits, None, Asked::Nobody, false);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(Status {
