@@ -25,9 +25,9 @@ use crate::history::{Chronicle, Credit, History, PacketOf};
 use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
 use crate::recording::{Belonging, Known, PacketEnd};
-use again::Again;
 use crate::retired::Retired;
 use crate::totals::Credited;
+use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming, Uncertain};
 
