@@ -114,13 +114,10 @@ impl ModelSocket {
         }
     }
 
-    /// Who may be named for it: of a connection that is over, who had it.
-    fn whom(&self) -> &BTreeSet<String> {
-        if self.inode == 0 {
-            &self.ever
-        } else {
-            &self.holders
-        }
+    /// Who may be named for it: also who held this very socket before, since what recent owners
+    /// held is dated by when it was noticed that they do not any more.
+    const fn whom(&self) -> &BTreeSet<String> {
+        &self.ever
     }
 
     /// How well it fits, if it does.
