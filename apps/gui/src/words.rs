@@ -3,12 +3,21 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_core::attribution::{Evidence, Match, Ownership, Reason, Source, Verdict};
+use flowner_core::text::mask;
 use flowner_core::{Coverage, FlowRecord, Report};
 
 use crate::format;
 
 /// Who owns the end of a flow, in a sentence.
 pub fn verdict(owner: &Ownership) -> String {
+    let sentence = mask(&of_verdict(owner)).into_owned();
+    if owner.evidence.source == Source::Recorded {
+        return format!("As the file claims, which nobody has checked: {sentence}");
+    }
+    sentence
+}
+
+fn of_verdict(owner: &Ownership) -> String {
     match &owner.verdict {
         Verdict::Process(process) => {
             format!("{} (pid {}) holds the socket.", process.name, process.pid)
@@ -102,6 +111,7 @@ pub const fn source(source: Source) -> &'static str {
         Source::SockDiag => "the kernel (sock_diag) and /proc",
         Source::Portable => "the system's list of sockets",
         Source::Scripted => "the script of the demo",
+        Source::Recorded => "the file, which claims it",
         Source::None => "the flow itself",
         _ => "the system",
     }

@@ -204,7 +204,7 @@ fn a_socket() {
     };
     check(
         &SocketLine::new(&listener),
-        r#"{"type":"socket","protocol":"udp","local":"[::]:53","remote":null,"state":null,
+        r#"{"type":"socket","protocol":"udp","local":"[::]:53","remote":null,"state":"unconnected",
         "owner":{"verdict":"unknown","processes":[],"reason":"denied"}}"#,
     );
     let connected = Socket {
