@@ -188,7 +188,7 @@ fn owners_are_in_the_file_and_read_again() {
         packets += flow["received"]["packets"].as_u64().unwrap();
     }
     let by_program = run(&["read", stage.path().to_str().unwrap(), "--by", "program"]);
-    assert!(stdout(&by_program).contains("owners by bytes: named 100.0 %"));
+    assert!(stdout(&by_program).contains("owners by bytes, as the file claims: named 100.0 %"));
 
     let fields = ["-T", "fields", "-e", "frame.comment", "-r"];
     if let Some(output) = wireshark("tshark", &fields, &stage.path()) {
