@@ -1,6 +1,7 @@
 //! The process that observes: the whole pipeline, with one socket table.
 
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flowner_core::attribution::snapshot::linux::{LinuxOptions, LinuxTable};
@@ -9,6 +10,7 @@ use flowner_core::attribution::{Attributor, Ownership, Verdict};
 use flowner_core::{Config, FlowRecord, Input, Limits, Live, Monitor, Report};
 
 use super::Result;
+use super::actors::stream::{OTHER_PROGRAM, OTHER_SUFFIX};
 
 /// How long owners that are still looked for are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -70,12 +72,14 @@ fn attributor(table: &str) -> Result<Attributor> {
 fn write_flow(out: &mut impl Write, flow: &FlowRecord) -> io::Result<()> {
     writeln!(
         out,
-        "flow {} {} {} {} {}",
+        "flow {} {} {} {} {} {} {}",
         flow.protocol,
         flow.local,
         flow.remote,
         answer(flow.owner.as_ref()),
         answer(flow.remote_owner.as_ref()),
+        flow.sent.payload_bytes,
+        flow.received.payload_bytes,
     )
 }
 
@@ -90,10 +94,12 @@ fn answer(owner: Option<&Ownership>) -> String {
         }
         Verdict::Unknown(reason) => format!("unknown:{}", reason.name()),
         named => {
-            let pids = named
-                .processes()
-                .iter()
-                .map(|process| process.pid.to_string());
+            let pids = named.processes().iter().map(|process| {
+                let is_other = |path: &PathBuf| path.to_string_lossy().ends_with(OTHER_SUFFIX);
+                let is_other = process.path.as_ref().is_some_and(is_other);
+                let number = process.pid + if is_other { OTHER_PROGRAM } else { 0 };
+                number.to_string()
+            });
             format!("named:{}", pids.collect::<Vec<_>>().join(","))
         }
     }

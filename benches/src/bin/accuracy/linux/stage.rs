@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::Result;
+use super::bytes::{self, Seen, Sent};
 use super::cases::Plan;
 use super::truth::{Answer, HeldBy, Truth, Worth, judge};
 use super::venue::{Place, Side, Venue};
@@ -26,6 +27,8 @@ pub(crate) struct Stage {
     /// Lines that nobody waited for yet.
     kept: Vec<String>,
     truths: Vec<Truth>,
+    /// Messages that processes sent, where each message is judged.
+    sent: Vec<Sent>,
     venue: Venue,
 }
 
@@ -61,6 +64,7 @@ impl Stage {
             told: channel(),
             kept: Vec::new(),
             truths: Vec::new(),
+            sent: Vec::new(),
             venue,
         })
     }
@@ -93,11 +97,84 @@ impl Stage {
         })
     }
 
+    /// Plays a role whose lines count to its end.
+    pub(crate) fn perform(&mut self, side: Side, arguments: &[&str]) -> Result<()> {
+        let place = self.start(side, arguments)?;
+        self.finish(place)
+    }
+
+    /// Starts a role whose lines count, to be [finished](Self::finish).
+    pub(crate) fn start(&mut self, side: Side, arguments: &[&str]) -> Result<usize> {
+        let mut process = self
+            .venue
+            .role(side, arguments)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        read_lines(&mut process, self.told.0.clone());
+        self.processes.push(process);
+        Ok(self.processes.len() - 1)
+    }
+
+    /// Waits until a role that was started ends well.
+    pub(crate) fn finish(&mut self, place: usize) -> Result<()> {
+        let status = self.processes[place].wait()?;
+        if !status.success() {
+            return Err(format!("a role ended with {status}").into());
+        }
+        Ok(())
+    }
+
+    /// Says that nobody on the observed host sent so many messages.
+    pub(crate) fn nobody_sent(&mut self, way: bytes::Way, messages: u64) {
+        self.sent.push(Sent {
+            way,
+            pid: None,
+            messages,
+        });
+    }
+
+    /// Says that no process has the receiving end, either.
+    pub(crate) fn nobody_received(&mut self, (protocol, from, to): bytes::Way) {
+        self.truths.push(Truth {
+            protocol,
+            local: to,
+            remote: from,
+            is_server: true,
+            held_by: HeldBy::default(),
+        });
+    }
+
+    /// Waits until so many processes told what they sent.
+    pub(crate) fn await_sent(&mut self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.sent.iter().filter(|sent| sent.pid.is_some()).count() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.told.1.recv_timeout(left);
+            self.note(line.map_err(|_| format!("{} of {count} senders told", self.sent.len()))?)?;
+        }
+        Ok(())
+    }
+
+    /// The index of a device of the observed host.
+    pub(crate) fn index_of(device: &str) -> Result<u32> {
+        let socket = rustix::net::socket(
+            rustix::net::AddressFamily::INET,
+            rustix::net::SocketType::DGRAM,
+            None,
+        )?;
+        Ok(rustix::net::netdevice::name_to_index(&socket, device)?)
+    }
+
     /// Starts a server; its address and pid.
     pub(crate) fn serve(&mut self, arguments: &[&str]) -> Result<(SocketAddr, u32)> {
+        self.serve_at(Side::Server, arguments)
+    }
+
+    /// As [`serve`](Self::serve), on a side.
+    pub(crate) fn serve_at(&mut self, side: Side, arguments: &[&str]) -> Result<(SocketAddr, u32)> {
         let mut server = self
             .venue
-            .role(Side::Server, arguments)
+            .role(side, arguments)
             .stdout(Stdio::piped())
             .spawn()?;
         let pid = server.id();
@@ -133,6 +210,12 @@ impl Stage {
                 is_server: side == "server",
                 held_by: held_by.parse()?,
             });
+        } else if let ["sent", protocol, from, to, pid, messages] = words[..] {
+            self.sent.push(Sent {
+                way: (protocol.to_owned(), from.parse()?, to.parse()?),
+                pid: Some(pid.parse()?),
+                messages: messages.parse()?,
+            });
         } else {
             self.kept.push(line);
         }
@@ -164,26 +247,45 @@ impl Stage {
             stop.write_all(b"\n")?;
         }
         let mut answers: HashMap<(String, SocketAddr, SocketAddr), Vec<Answer>> = HashMap::new();
+        let mut seen = Vec::new();
         loop {
             let line = next_line(&self.observed)?;
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
-                ["flow", protocol, local, remote, owner, remote_owner] => {
+                [
+                    "flow",
+                    protocol,
+                    local,
+                    remote,
+                    owner,
+                    remote_owner,
+                    sent,
+                    received,
+                ] => {
                     let (local, remote) = (local.parse()?, remote.parse()?);
-                    let mut put = |from, to, answer: &str| -> Result<()> {
-                        let key = (protocol.to_owned(), from, to);
-                        answers.entry(key).or_default().push(answer.parse()?);
+                    let mut put = |from, to, answer: &str, bytes: &str| -> Result<()> {
+                        let way = (protocol.to_owned(), from, to);
+                        let answer: Answer = answer.parse()?;
+                        seen.push(Seen {
+                            way: way.clone(),
+                            answer: answer.clone(),
+                            bytes: bytes.parse()?,
+                        });
+                        answers.entry(way).or_default().push(answer);
                         Ok(())
                     };
-                    put(local, remote, owner)?;
-                    put(remote, local, remote_owner)?;
+                    put(local, remote, owner, sent)?;
+                    put(remote, local, remote_owner, received)?;
                 }
                 ["done"] => break,
                 _ => return Err(format!("the observer said: {line}").into()),
             }
         }
         let truths = std::mem::take(&mut self.truths);
-        Ok(outcomes(&truths, &mut answers, self.venue.place.uid()))
+        let uid = self.venue.place.uid();
+        let mut judged = outcomes(&truths, &mut answers, uid);
+        judged.extend(bytes::judge(&self.sent, &seen, uid));
+        Ok(judged)
     }
 }
 

@@ -23,11 +23,18 @@ impl Score {
                 score.wrong_words.push(outcome.words.clone());
             }
         }
+        // Messages of one flow have the same.
+        score.wrong_words.dedup();
         score
     }
 
     fn count(&self, worth: &Worth) -> usize {
         self.counts.get(worth).copied().unwrap_or(0)
+    }
+
+    /// Whether nothing was judged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.total() == 0
     }
 
     fn total(&self) -> usize {
@@ -71,6 +78,7 @@ impl Row {
         let right = match self.need {
             Need::Users => count(Worth::Partial),
             Need::Nobody => count(Worth::Unknown("other-namespace".to_owned())),
+            Need::NoneNamed => self.score.total() - count(Worth::Wrong) - count(Worth::Missing),
             _ => count(Worth::Named) + count(Worth::Shared),
         };
         right * 10_000 / self.score.total().max(1)
@@ -80,8 +88,10 @@ impl Row {
     pub(crate) fn is_good(&self, is_lenient: bool) -> bool {
         let enough = match (self.need, self.at_once) {
             (Need::NoneWrong, _) => 0,
+            (Need::NoneNamed, _) => 10_000,
             (Need::AtOnce, _) if is_lenient => 0,
             _ if is_lenient => 5_000,
+            (Need::Half, _) => 5_000,
             (Need::All | Need::Users | Need::Nobody, _) => 10_000,
             (Need::AtOnce, 1) => 9_950,
             (Need::AtOnce, _) => 9_700,

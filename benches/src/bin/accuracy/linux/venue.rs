@@ -1,10 +1,12 @@
-//! Where processes and observer are: on one network, or on several with a bridge.
+//! Where processes and observer are: on one network, on several with a bridge, or on one with
+//! two devices that lead to others.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Result;
+use super::actors::stream::OTHER_SUFFIX;
 
 /// Where a case takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,13 @@ pub(crate) enum Place {
     Bridge,
     /// As on a bridge, by an observer who may capture and nothing else.
     BridgeUnprivileged,
+    /// As on a bridge, and another network that nothing leads to has the client's address.
+    BridgeTwin,
+    /// The observed host has two devices, each of which leads to a network of its own; the
+    /// observer is on the first.
+    Devices,
+    /// The same, with the observer on all of them.
+    AllDevices,
     /// The observer may capture and nothing else; the processes are root's.
     Unprivileged,
     /// The observer may capture and nothing else; the processes are its own user's.
@@ -25,21 +34,35 @@ pub(crate) enum Place {
 /// Which side of an exchange a process is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
+    /// The observed host.
+    Here,
+    /// Where the first device leads, if there are several.
     Client,
+    /// Where the second one leads.
     Server,
+    /// In the network that has the client's address.
+    Twin,
 }
 
 /// The user who may do nothing special.
 const NOBODY: u32 = 65_534;
 
 impl Place {
-    pub(crate) const fn is_bridged(self) -> bool {
-        matches!(self, Self::Bridge | Self::BridgeUnprivileged)
+    const fn is_bridged(self) -> bool {
+        matches!(
+            self,
+            Self::Bridge | Self::BridgeUnprivileged | Self::BridgeTwin
+        )
     }
 
     /// What the observer captures from.
     pub(crate) const fn device(self) -> &'static str {
-        if self.is_bridged() { "bridge" } else { "lo" }
+        match self {
+            Self::Devices => DEVICES[0].name,
+            Self::AllDevices => "any",
+            _ if self.is_bridged() => "bridge",
+            _ => "lo",
+        }
     }
 
     /// The user of the processes.
@@ -61,10 +84,11 @@ pub(crate) struct Venue {
 
 impl Venue {
     pub(crate) fn open(place: Place) -> Result<Self> {
-        let networks = if place.is_bridged() {
-            Some(Networks::new()?)
-        } else {
-            None
+        let networks = match place {
+            Place::Devices | Place::AllDevices => Some(Networks::behind_devices()?),
+            Place::BridgeTwin => Some(Networks::bridged(true)?),
+            _ if place.is_bridged() => Some(Networks::bridged(false)?),
+            _ => None,
         };
         let program = Program::copied()?;
         Ok(Self {
@@ -77,23 +101,24 @@ impl Venue {
     /// How the observer is started.
     pub(crate) fn observer(&self) -> Command {
         match self.place {
-            Place::Here | Place::Bridge => Command::new(&self.program.path),
-            _ => {
+            Place::BridgeUnprivileged | Place::Unprivileged | Place::SameUser => {
                 let mut command = as_nobody("net_raw");
                 command.arg(&self.program.path);
                 command
             }
+            _ => Command::new(&self.program.path),
         }
     }
 
     /// How a process with a role is started.
     pub(crate) fn role(&self, side: Side, arguments: &[&str]) -> Command {
         let program = &self.program.path;
-        let mut command = match (self.place, &self.networks) {
+        let network = self.networks.as_ref().and_then(|all| all.name(side));
+        let mut command = match (self.place, network) {
             (Place::SameUser, _) => as_nobody(""),
-            (_, Some(networks)) => {
+            (_, Some(network)) => {
                 let mut command = Command::new("ip");
-                command.args(["netns", "exec", networks.name(side)]);
+                command.args(["netns", "exec", network]);
                 command
             }
             _ => Command::new(program),
@@ -115,10 +140,12 @@ impl Venue {
     }
 }
 
-/// A copy of this program where every user may run it, until it is dropped.
+/// A copy of this program where every user may run it, and another one that counts as another
+/// program, until it is dropped.
 #[derive(Debug)]
 struct Program {
     path: PathBuf,
+    other: PathBuf,
 }
 
 impl Program {
@@ -126,15 +153,19 @@ impl Program {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("flowner-accuracy-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::copy(std::env::current_exe()?, &path)?;
-        Ok(Self { path })
+        let path = std::env::temp_dir().join(&name);
+        let other = std::env::temp_dir().join(format!("{name}{OTHER_SUFFIX}"));
+        let own = std::env::current_exe()?;
+        std::fs::copy(&own, &path)?;
+        std::fs::copy(&own, &other)?;
+        Ok(Self { path, other })
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
         let _best_effort = std::fs::remove_file(&self.path);
+        let _best_effort = std::fs::remove_file(&self.other);
     }
 }
 
@@ -153,36 +184,84 @@ fn as_nobody(privilege: &str) -> Command {
     command
 }
 
-/// Two networks and the bridge between them, until it is dropped.
+/// The address of servers behind a bridge, and of clients.
+pub(crate) const SERVER: &str = "10.88.0.2";
+pub(crate) const CLIENT: &str = "10.88.0.1";
+
+/// One of the devices of a host that has two.
 #[derive(Debug)]
-struct Networks {
-    names: [String; 2],
+pub(crate) struct Device {
+    pub(crate) name: &'static str,
+    /// Its hardware address.
+    pub(crate) mac: &'static str,
+    /// The host's address there, and the peer's.
+    pub(crate) here: &'static str,
+    pub(crate) peer: &'static str,
+    peer_mac: &'static str,
 }
 
-/// The address of servers.
-pub(crate) const SERVER: &str = "10.88.0.2";
+/// On each of them, the host has `fe80::1` too, and the peer `fe80::2`.
+pub(crate) const DEVICES: [Device; 2] = [
+    Device {
+        name: "first",
+        mac: "02:00:00:00:01:01",
+        here: "10.89.0.1",
+        peer: "10.89.0.2",
+        peer_mac: "02:00:00:00:01:02",
+    },
+    Device {
+        name: "second",
+        mac: "02:00:00:00:02:01",
+        here: "10.89.1.1",
+        peer: "10.89.1.2",
+        peer_mac: "02:00:00:00:02:02",
+    },
+];
+
+/// Networks beside the one that is observed, until it is dropped.
+#[derive(Debug)]
+struct Networks {
+    /// Of the client, of the server, of the twin.
+    names: Vec<String>,
+    /// Devices of the observed network, which lead there.
+    devices: Vec<&'static str>,
+}
 
 impl Networks {
-    fn new() -> Result<Self> {
+    fn named(sides: &[&str]) -> Result<Self> {
         /// Networks go away a while after they were removed, and their ports with them.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = |side| format!("flowner-{side}-{}-{number}", std::process::id());
-        let networks = Self {
-            names: ["client", "server"].map(name),
+        let mut networks = Self {
+            names: Vec::new(),
+            devices: Vec::new(),
         };
+        for side in sides {
+            let name = format!("flowner-{side}-{}-{number}", std::process::id());
+            ip(&format!("netns add {name}"))?;
+            ip(&format!("-n {name} link set lo up"))?;
+            networks.names.push(name);
+        }
+        Ok(networks)
+    }
+
+    /// Two networks and the bridge between them, which is in the observed one.
+    fn bridged(with_twin: bool) -> Result<Self> {
+        static PORT: AtomicU32 = AtomicU32::new(0);
+        let sides: &[&str] = if with_twin {
+            &["client", "server", "twin"]
+        } else {
+            &["client", "server"]
+        };
+        let mut networks = Self::named(sides)?;
         ip("link add bridge type bridge")?;
+        networks.devices.push("bridge");
         // It is in the network of the two, so that a hidden end can be told from a host
         // that is far away.
         ip("addr add 10.88.0.254/24 dev bridge")?;
         ip("link set bridge up")?;
-        for (name, (port, address)) in networks
-            .names
-            .iter()
-            .zip([("client", "10.88.0.1"), ("server", SERVER)])
-        {
-            let port = format!("{port}{number}");
-            ip(&format!("netns add {name}"))?;
+        for (name, address) in networks.names.iter().zip([CLIENT, SERVER]) {
+            let port = format!("port{}", PORT.fetch_add(1, Ordering::Relaxed));
             ip(&format!(
                 "link add {port} master bridge type veth peer name eth0 netns {name}"
             ))?;
@@ -190,14 +269,73 @@ impl Networks {
             ip(&format!("-n {name} addr add {address}/24 dev eth0"))?;
             ip(&format!("-n {name} link set eth0 up"))?;
         }
+        if let Some(twin) = networks.names.get(2) {
+            // Of a pair that leads nowhere.
+            ip(&format!("-n {twin} link add eth0 type veth peer name eth1"))?;
+            ip(&format!("-n {twin} link set eth1 up"))?;
+            ip(&format!("-n {twin} addr add {CLIENT}/24 dev eth0"))?;
+            ip(&format!("-n {twin} link set eth0 up"))?;
+        }
         Ok(networks)
     }
 
-    fn name(&self, side: Side) -> &str {
-        match side {
-            Side::Client => &self.names[0],
-            Side::Server => &self.names[1],
+    /// Two networks, each behind a device of the observed one. The second reaches the first
+    /// through it, under its address.
+    fn behind_devices() -> Result<Self> {
+        let mut networks = Self::named(&["client", "server"])?;
+        for (device, peer) in DEVICES.iter().zip(&networks.names) {
+            let Device {
+                name,
+                mac,
+                here,
+                peer_mac,
+                ..
+            } = device;
+            ip(&format!(
+                "link add {name} address {mac} type veth \
+                 peer name eth0 address {peer_mac} netns {peer}"
+            ))?;
+            networks.devices.push(name);
+            ip(&format!("addr add {here}/24 dev {name}"))?;
+            ip(&format!("addr add fe80::1/64 dev {name} nodad"))?;
+            ip(&format!("link set {name} up"))?;
+            let there = device.peer;
+            ip(&format!("-n {peer} addr add {there}/24 dev eth0"))?;
+            ip(&format!("-n {peer} addr add fe80::2/64 dev eth0 nodad"))?;
+            ip(&format!("-n {peer} link set eth0 up"))?;
+            ip(&format!("-n {peer} route add default via {here}"))?;
+            // No packet is lost while they look for each other.
+            ip(&format!(
+                "neigh add fe80::2 lladdr {peer_mac} dev {name} nud permanent"
+            ))?;
+            ip(&format!(
+                "-n {peer} neigh add fe80::1 lladdr {mac} dev eth0 nud permanent"
+            ))?;
         }
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+        let [outside, _] = DEVICES;
+        for rule in [
+            "add table ip flowner",
+            "add chain ip flowner out { type nat hook postrouting priority 100 ; }",
+            &format!(
+                "add rule ip flowner out oifname {} masquerade",
+                outside.name
+            ),
+        ] {
+            run(Command::new("nft").args(rule.split(' ')))?;
+        }
+        Ok(networks)
+    }
+
+    /// `None` for the observed one.
+    fn name(&self, side: Side) -> Option<&str> {
+        let place = match side {
+            Side::Here => return None,
+            Side::Client => 0,
+            Side::Server => 1,
+            Side::Twin => 2,
+        };
+        self.names.get(place).map(String::as_str)
     }
 }
 
@@ -206,17 +344,25 @@ impl Drop for Networks {
         for name in &self.names {
             let _gone_already = ip(&format!("netns del {name}"));
         }
-        let _gone_already = ip("link del bridge");
+        for device in &self.devices {
+            let _gone_already = run(Command::new("ip")
+                .args(["link", "del", device])
+                .stderr(Stdio::null()));
+        }
+        let _not_there = run(Command::new("nft")
+            .args(["delete", "table", "ip", "flowner"])
+            .stderr(Stdio::null()));
     }
 }
 
 fn ip(arguments: &str) -> Result<()> {
-    let status = Command::new("ip")
-        .args(arguments.split(' '))
-        .stdin(Stdio::null())
-        .status()?;
+    run(Command::new("ip").args(arguments.split(' ')))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status()?;
     if !status.success() {
-        return Err(format!("ip {arguments}: {status}").into());
+        return Err(format!("{command:?}: {status}").into());
     }
     Ok(())
 }

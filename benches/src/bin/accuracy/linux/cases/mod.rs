@@ -1,5 +1,8 @@
 //! What is tried: each case starts processes that exchange something.
 
+mod changes;
+mod places;
+
 use std::net::SocketAddr;
 
 use super::Result;
@@ -19,6 +22,10 @@ pub(crate) enum Need {
     Users,
     /// Nobody is named, since the sockets are in another network namespace.
     Nobody,
+    /// No wrong answer, and half are named: what changes is found out a moment later.
+    Half,
+    /// Nobody is named, since no process of the host sent it.
+    NoneNamed,
 }
 
 /// One case.
@@ -35,11 +42,13 @@ pub(crate) struct Case {
 }
 
 /// How much of what was asked for is worth its time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Share {
     Whole,
     /// A twentieth, for cases that take long.
     Few,
+    /// Once, for cases that take a minute.
+    Once,
 }
 
 /// How often, and by how many at once.
@@ -80,7 +89,13 @@ const fn at(place: Place, case: Case) -> Case {
     Case { place, ..case }
 }
 
-pub(crate) const CASES: &[Case] = &[
+/// Every case.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    let lists = [EXCHANGES, changes::CASES, places::CASES];
+    lists.into_iter().flatten()
+}
+
+const EXCHANGES: &[Case] = &[
     case(
         "tcp v4, exits at once",
         Need::AtOnce,

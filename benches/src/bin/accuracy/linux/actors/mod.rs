@@ -1,9 +1,12 @@
 //! The processes that are observed. Whoever serves writes down both ends of each
 //! exchange: the client says in its message who holds its end.
 
+mod inject;
+pub(crate) mod stream;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, id};
@@ -24,9 +27,12 @@ const WORKERS: usize = 3;
 const TOGETHER: Duration = Duration::from_millis(400);
 
 pub(crate) fn run(role: &str, arguments: &[String]) -> Result<()> {
-    // Whoever started this is the harness, or a process that the harness started.
-    let signal = Some(rustix::process::Signal::KILL);
-    rustix::process::set_parent_process_death_signal(signal)?;
+    // Whoever started this is the harness, or a process that the harness started. The rest of
+    // the messages are sent by a process that outlives its parent.
+    if role != "rest" {
+        let signal = Some(rustix::process::Signal::KILL);
+        rustix::process::set_parent_process_death_signal(signal)?;
+    }
     let argument = |place: usize| arguments.get(place).map(String::as_str).ok_or("too few");
     match role {
         "serve-tcp" => serve_tcp(&listen(argument(0)?, argument(1)?)?, delay(arguments)?),
@@ -39,7 +45,8 @@ pub(crate) fn run(role: &str, arguments: &[String]) -> Result<()> {
         "talk" => talk(&TcpStream::from(standard_input()?), argument(0)?),
         "pass" => pass(argument(0)?, argument(1)?),
         "receive" => receive(argument(0)?),
-        other => Err(format!("no such role: {other}").into()),
+        "inject" => inject::run(arguments),
+        other => stream::run(other, arguments),
     }
 }
 
@@ -269,17 +276,11 @@ fn pass(to: &str, mode: &str) -> Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["role", "receive", to]);
     let mut child = command.stdin(OwnedFd::from(theirs)).spawn()?;
-    let descriptors = [socket.as_fd()];
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&descriptors));
     let holders = match mode {
         "kept" => format!("{},{}", id(), child.id()),
         _ => child.id().to_string(),
     };
-    let line = format!("{holders}\n");
-    let data = [std::io::IoSlice::new(line.as_bytes())];
-    rustix::net::sendmsg(&ours, &data, &mut control, SendFlags::empty())?;
+    pass_on(&ours, socket.as_fd(), format!("{holders}\n").as_bytes())?;
     // Taken by now.
     (&ours).read_exact(&mut [0])?;
     let kept = (mode == "kept").then_some(socket);
@@ -289,21 +290,38 @@ fn pass(to: &str, mode: &str) -> Result<()> {
     Ok(())
 }
 
-fn receive(to: &str) -> Result<()> {
-    let channel = UnixStream::from(standard_input()?);
+/// Sends a descriptor with a line beside it.
+fn pass_on(channel: &UnixStream, descriptor: BorrowedFd<'_>, line: &[u8]) -> Result<()> {
+    let descriptors = [descriptor];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    let data = [std::io::IoSlice::new(line)];
+    rustix::net::sendmsg(channel, &data, &mut control, SendFlags::empty())?;
+    Ok(())
+}
+
+/// Takes a descriptor and the line beside it.
+fn take(channel: &UnixStream) -> Result<(OwnedFd, String)> {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut holders = [0; 128];
-    let mut data = [std::io::IoSliceMut::new(&mut holders)];
-    let received = rustix::net::recvmsg(&channel, &mut data, &mut control, RecvFlags::empty())?;
+    let mut line = [0; 128];
+    let mut data = [std::io::IoSliceMut::new(&mut line)];
+    let received = rustix::net::recvmsg(channel, &mut data, &mut control, RecvFlags::empty())?;
     let passed = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     });
-    let socket = UdpSocket::from(passed.ok_or("nothing was passed")?);
+    let line = String::from_utf8_lossy(&line[..received.bytes]).into_owned();
+    Ok((passed.ok_or("nothing was passed")?, line))
+}
+
+fn receive(to: &str) -> Result<()> {
+    let channel = UnixStream::from(standard_input()?);
+    let (socket, holders) = take(&channel)?;
+    let socket = UdpSocket::from(socket);
     (&channel).write_all(b".")?;
     (&channel).read_exact(&mut [0])?;
-    let holders = String::from_utf8_lossy(&holders[..received.bytes]).into_owned();
     ask(&socket, to.parse()?, false, holders.trim())?;
     std::thread::sleep(TOGETHER);
     Ok(())
