@@ -65,7 +65,8 @@ pub(super) fn either(one: Ownership, other: Ownership) -> Ownership {
         (ours, theirs) => Ownership {
             verdict: matching::merge(&[&one.verdict, &other.verdict]),
             evidence: Evidence {
-                matched: ours.min(theirs),
+                // So that it takes the place of an answer that knew only the closer one.
+                matched: ours.max(theirs),
                 namespace: None,
                 socket: None,
                 ..one.evidence

@@ -71,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     on_first(
         "to all, from a socket bound to that address",
-        Need::Half,
+        Need::NoneWrong,
         |stage, plan| to_group(stage, plan, "10.89.0.255"),
     ),
     on_first(
