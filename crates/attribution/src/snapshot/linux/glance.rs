@@ -151,13 +151,16 @@ impl LinuxGlance {
     fn look(&mut self, query: &SocketQuery, is_accepted: bool, ask: Ask) -> Option<Ownership> {
         let ip = query.local().ip();
         let began = Instant::now();
+        // Who sends the packets decides how many questions there are.
+        if !self.purse.has_any(began) {
+            return None;
+        }
         let is_own = self.is_own(query)?;
         let mut looker = Looker {
             holders: &self.holders,
             scratch: &mut self.scratch,
             listeners: &mut self.listeners,
             now: began,
-            may_look: self.purse.has_any(began),
             is_accepted,
             conntrack: None,
         };
@@ -200,8 +203,6 @@ struct Looker<'a> {
     scratch: &'a mut Scratch,
     listeners: &'a mut Listeners,
     now: Instant,
-    /// Whether there is time to look for processes that are not known.
-    may_look: bool,
     is_accepted: bool,
     /// Of our own namespace.
     conntrack: Option<&'a mut Conntrack>,
@@ -217,7 +218,7 @@ impl Looker<'_> {
         ask: Ask,
     ) -> Option<Ownership> {
         let observed_at = SystemTime::now();
-        if self.may_look && query.protocol() == Protocol::Udp {
+        if query.protocol() == Protocol::Udp {
             self.catch(query, reach, sockets);
         }
         let candidates = ask(sockets, query, reach).ok()?;
@@ -232,16 +233,12 @@ impl Looker<'_> {
             if let Some(known) = self.listeners.holders_of(socket, self.now) {
                 return (known.to_vec(), false);
             }
-            let found = if self.may_look {
-                let mut wanted = socket.wanted();
-                if self.is_accepted {
-                    wanted.kind = Kind::Accepted;
-                }
-                let is_open = || sockets::is_open_for(sockets, query, socket);
-                self.holders.quick(&wanted, self.now, self.scratch, is_open)
-            } else {
-                Vec::new()
-            };
+            let mut wanted = socket.wanted();
+            if self.is_accepted {
+                wanted.kind = Kind::Accepted;
+            }
+            let is_open = || sockets::is_open_for(sockets, query, socket);
+            let found = self.holders.quick(&wanted, self.now, self.scratch, is_open);
             let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
             // It had the socket from another, who still has it.
             if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
