@@ -125,6 +125,9 @@
 //! between the first packet of a flow and the lookup that it causes. Other tables cannot tell
 //! one socket from the next: ask again when a datagram comes after a silence.
 //!
+//! What is promised, what each platform can know, and when nobody is named by design:
+//! [`promises`].
+//!
 //! # Features
 //!
 //! None is on by default. `test-util` adds `snapshot::fake`, a socket table that tells what a
@@ -148,6 +151,9 @@ mod query;
 mod service;
 pub mod snapshot;
 mod spotter;
+
+#[doc = include_str!("../docs/promises.md")]
+pub mod promises {}
 
 /// The examples of the README are tests.
 #[cfg(doctest)]
