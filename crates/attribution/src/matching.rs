@@ -135,8 +135,13 @@ pub(crate) fn fitting<T>(
     let best = reached.into_iter().filter(|one| one.is_best);
     let mut matched = None;
     let fitting = best.map(|one| {
-        let least = matched.get_or_insert(one.fit.matched);
-        *least = one.fit.matched.min(*least);
+        let told = matched.get_or_insert(one.fit.matched);
+        *told = if query.is_sender() {
+            // So that it takes the place of an answer that knew only the closest.
+            one.fit.matched.max(*told)
+        } else {
+            one.fit.matched.min(*told)
+        };
         one.socket
     });
     let fitting: Vec<T> = fitting.collect();
@@ -162,8 +167,11 @@ fn mark_best<T>(query: &SocketQuery, reached: &mut [Reached<T>], arrival: &Arriv
         .filter(|one| is_in_reach(one))
         .map(rank)
         .max();
+    // Any of them may have sent it, unless one is connected to where it goes.
+    let may_be_any =
+        query.is_sender() && best.is_some_and(|(_, matched, _)| matched != Match::FiveTuple);
     for one in reached.iter_mut().filter(|one| is_in_reach(one)) {
-        one.is_best |= is_for_all || Some(rank(one)) == best;
+        one.is_best |= is_for_all || may_be_any || Some(rank(one)) == best;
     }
 }
 
@@ -373,6 +381,44 @@ mod tests {
         check(FLOW, &sockets[..2], Some((Match::WildcardAddress, &[2])));
         check(FLOW, &sockets[..1], Some((Match::WildcardAddress, &[1])));
         check(FLOW, &[], None);
+    }
+
+    /// The kernel chooses who receives a datagram; who sends one chooses the socket.
+    #[test]
+    fn any_socket_on_the_port_may_have_sent_a_datagram() {
+        let udp = |local: &str, remote, device, pid| Socket {
+            device,
+            ..socket(Protocol::Udp, local, remote, process(pid))
+        };
+        let sockets = [
+            udp("[::]:4000", None, None, 1),
+            udp("0.0.0.0:4000", None, None, 2),
+            udp("0.0.0.0:4000", None, Some(2), 3),
+            udp("10.0.0.2:4000", None, None, 4),
+            // Neither from there nor through that device.
+            udp("10.0.0.3:4000", None, None, 5),
+            udp("10.0.0.2:4000", None, Some(3), 6),
+            udp("10.0.0.2:4000", Some("9.9.9.9:53"), None, 7),
+            udp("10.0.0.2:4000", Some("1.1.1.1:53"), None, 8),
+        ];
+        let received = SocketQuery::udp(
+            "10.0.0.2:4000".parse().unwrap(),
+            "1.1.1.1:53".parse().unwrap(),
+        );
+        let reach = Reach::One(Arrival::on(2));
+        let pids = |query: &SocketQuery, sockets: &[Socket]| {
+            let found = best(query, &reach, sockets).unwrap();
+            let processes = found.verdict.processes().iter();
+            (found.matched, processes.map(|p| p.pid).collect::<Vec<_>>())
+        };
+        let sent = received.as_sender();
+        let closest = Match::LocalEndpoint;
+        assert_eq!(pids(&received, &sockets[..7]), (closest, vec![4]));
+        assert_eq!(pids(&sent, &sockets[..7]), (closest, vec![1, 2, 3, 4]));
+        // One that is connected to where it goes is the one.
+        for query in [received, sent] {
+            assert_eq!(pids(&query, &sockets), (Match::FiveTuple, vec![8]));
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub struct SocketQuery {
     local: SocketAddr,
     remote: Option<SocketAddr>,
     device: Option<NonZeroU32>,
+    is_sender: bool,
 }
 
 impl SocketQuery {
@@ -80,6 +81,39 @@ impl SocketQuery {
             local: normalize(local),
             remote: remote.map(normalize),
             device: None,
+            is_sender: false,
+        }
+    }
+
+    /// The same question about a datagram that the local end sent.
+    ///
+    /// The kernel gives a datagram that arrives to the socket that fits it best. One that is
+    /// sent can be from any socket that has the port: of those that are not connected to the
+    /// remote end, all that could have sent it are named then. Of no effect for other
+    /// protocols, and without a remote end.
+    #[must_use]
+    pub fn as_sender(self) -> Self {
+        let is_datagram = matches!(self.protocol, Protocol::Udp | Protocol::UdpLite);
+        Self {
+            is_sender: is_datagram && self.remote.is_some(),
+            ..self
+        }
+    }
+
+    /// Whether the question is about a datagram that the local end sent.
+    pub const fn is_sender(&self) -> bool {
+        self.is_sender
+    }
+
+    /// The same question about a datagram that the local end received, or the other way round.
+    pub(crate) fn in_other_role(self) -> Self {
+        if self.is_sender {
+            Self {
+                is_sender: false,
+                ..self
+            }
+        } else {
+            self.as_sender()
         }
     }
 
@@ -145,6 +179,7 @@ impl SocketQuery {
     pub(crate) fn without_remote(self) -> Self {
         Self {
             remote: None,
+            is_sender: false,
             ..self
         }
     }

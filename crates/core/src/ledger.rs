@@ -5,13 +5,15 @@
 mod again;
 mod confirm;
 mod doubt;
+mod ended;
+mod question;
+mod recorded;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::num::NonZeroU32;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::{self as attribution, Opened, Ownership, Question, Reason, SocketQuery};
+use flowner_attribution::{Ownership, Question, Reason};
 use flowner_attribution::{Source, Verdict, Waiter};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
@@ -24,12 +26,14 @@ use crate::filter::Filter;
 use crate::history::{Chronicle, Credit, History, PacketOf};
 use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
-use crate::recording::{Belonging, Known, PacketEnd};
+use crate::recording::Belonging;
 use crate::retired::Retired;
 use crate::totals::Credited;
 use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming, Uncertain};
+use ended::EndedFlows;
+use question::{ask, query_of};
 
 /// Programs that are remembered as seen. Past that, none counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
@@ -121,18 +125,6 @@ pub(crate) struct Ledger {
     confirming: Confirming,
 }
 
-/// Flows that are over but still listed.
-#[derive(Debug, Default)]
-struct EndedFlows {
-    /// Oldest first.
-    flows: VecDeque<(Flow<Owners>, EndReason)>,
-    /// As the number of flows that had ended before.
-    places: HashMap<FlowId, usize>,
-    /// Flows that are not listed any more.
-    gone: usize,
-    max: usize,
-}
-
 impl Ledger {
     /// Empty books. `asked`: whose owners new flows ask for; `is_watched`: whether events have a reader.
     pub(crate) fn new(
@@ -148,10 +140,7 @@ impl Ledger {
         });
         Self {
             table,
-            ended: EndedFlows {
-                max: limits.ended_flows,
-                ..EndedFlows::default()
-            },
+            ended: EndedFlows::new(limits.ended_flows),
             retired: Retired::new(Filter::default(), limits.groups),
             chronicle: Chronicle::new(),
             undecodable: BTreeMap::new(),
@@ -195,38 +184,6 @@ impl Ledger {
         }
     }
 
-    /// What is known of the flow of a packet, and whether that passes a filter; `None` where
-    /// it is not listed any more.
-    pub(crate) fn known(&self, of: Belonging, filter: &Filter) -> Option<Known> {
-        let (flow, ended) = self.flow_with(of)?;
-        let Owners { local, remote, .. } = &flow.data;
-        let is_from_local = of.from_initiator == (flow.local() == flow.initiator());
-        let ends = if is_from_local {
-            [local, remote]
-        } else {
-            [remote, local]
-        };
-        let record = || FlowRecord::new(flow, self.table.now(), ended);
-        Some(Known {
-            owners: ends.map(|owner| owner.as_deref().cloned()),
-            is_settled: !flow.data.is_waiting()
-                && (ended.is_some() || flow.data.is_confirmed(of.number)),
-            is_wanted: filter.is_everything() || filter.matches(&record()),
-        })
-    }
-
-    /// The flow of a packet, and why it is over.
-    fn flow_with(&self, of: Belonging) -> Option<(&Flow<Owners>, Option<EndReason>)> {
-        let (mut flow, mut ended) = self.listed(of.flow)?;
-        // What came after a flow was cut off is in the next one.
-        while let Some((from, next)) = flow.data.next.as_deref()
-            && of.number >= *from
-        {
-            (flow, ended) = self.listed(*next)?;
-        }
-        Some((flow, ended))
-    }
-
     /// A flow, live or listed, and why it is over.
     fn listed(&self, id: FlowId) -> Option<(&Flow<Owners>, Option<EndReason>)> {
         let ended = || {
@@ -235,32 +192,6 @@ impl Ledger {
         };
         let live = self.table.flow(id).map(|flow| (flow, None));
         live.or_else(ended)
-    }
-
-    /// Writes down who owned one end of a packet when it was recorded. Better answers replace
-    /// worse ones.
-    pub(crate) fn recorded(&mut self, of: Belonging, end: PacketEnd, owner: Owner) {
-        let Some(flow) = self.table.flow_mut(of.flow) else {
-            return;
-        };
-        let is_source = end == PacketEnd::Source;
-        let from_local = of.from_initiator == (flow.local() == flow.initiator());
-        let place = if is_source == from_local {
-            &mut flow.data.local
-        } else {
-            &mut flow.data.remote
-        };
-        let improved = place
-            .as_ref()
-            .is_none_or(|old| owner.ownership.is_better_than(&old.ownership));
-        if improved {
-            *place = Some(Box::new(owner));
-            let credit = credit(flow, &mut self.chronicle);
-            let before = std::mem::replace(&mut flow.data.credit, credit);
-            if credit != before {
-                self.chronicle.move_credit(of.flow, before, credit);
-            }
-        }
     }
 
     /// Counts comments that claim an owner who cannot be.
@@ -399,7 +330,7 @@ impl Ledger {
     pub(crate) fn flows(&self) -> Vec<FlowRecord> {
         let now = self.table.now();
         let live = self.table.iter().map(|flow| (flow, None));
-        let ended = self.ended.flows.iter();
+        let ended = self.ended.iter();
         let ended = ended.map(|(flow, reason)| (flow, Some(*reason)));
         let mut flows: Vec<_> = live.chain(ended).collect();
         // Before there are records, which are large. No two have the same name.
@@ -576,77 +507,6 @@ impl Ledger {
     }
 }
 
-impl EndedFlows {
-    /// Adds one; returns the oldest, if that is one too many.
-    fn push(&mut self, flow: Flow<Owners>, reason: EndReason) -> Option<(Flow<Owners>, EndReason)> {
-        self.places.insert(flow.id(), self.gone + self.flows.len());
-        self.flows.push_back((flow, reason));
-        if self.flows.len() <= self.max {
-            return None;
-        }
-        let oldest = self.flows.pop_front()?;
-        self.places.remove(&oldest.0.id());
-        self.gone += 1;
-        Some(oldest)
-    }
-
-    fn get(&self, id: FlowId) -> Option<&(Flow<Owners>, EndReason)> {
-        self.flows.get(self.places.get(&id)? - self.gone)
-    }
-
-    fn get_mut(&mut self, id: FlowId) -> Option<&mut (Flow<Owners>, EndReason)> {
-        self.flows.get_mut(self.places.get(&id)? - self.gone)
-    }
-}
-
-/// Asks for the owners of a new flow, or says why there is nobody to ask.
-fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
-    let ends: &[End] = match flow.direction() {
-        Direction::Loopback => &[End::Local, End::Remote],
-        Direction::Forwarded if asked == Asked::All => &[End::Local, End::Remote],
-        _ => &[End::Local],
-    };
-    let seen_at = wall_clock(flow.first_seen());
-    let protocol = match (flow.protocol(), flow.direction()) {
-        (_, Direction::Spoofed | Direction::Overheard) => Err(Reason::NotSentHere),
-        (_, Direction::Forwarded) if asked != Asked::All => Err(Reason::Forwarded),
-        (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
-        (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),
-        (_, Direction::Forwarded) => Err(Reason::Forwarded),
-        _ => Err(Reason::Unsupported),
-    };
-    let protocol = match protocol {
-        Ok(protocol) => protocol,
-        Err(reason) => {
-            for &end in ends {
-                if end == End::Local || reason != Reason::Forwarded {
-                    let nobody = Ownership::unknown(reason, seen_at, Source::None);
-                    *flow.data.of(end) = Some(Box::new(nobody.into()));
-                }
-            }
-            return;
-        }
-    };
-    for &end in ends {
-        flow.data.waiting[end as usize] = true;
-        let question = Question {
-            query: query_of(flow, protocol, end),
-            seen_at,
-            opened: opened_by(flow, end),
-        };
-        effects.push(Effect::Ask(pack(flow.id(), end), question));
-    }
-}
-
-/// What is asked about one end of a flow.
-fn query_of(flow: &Flow<Owners>, protocol: attribution::Protocol, end: End) -> SocketQuery {
-    let query = match end {
-        End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
-        End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
-    };
-    query.on_device(flow.device().map_or(0, NonZeroU32::get))
-}
-
 /// Whether two answers about datagrams are about different sockets. (A connection gets a socket
 /// of its own from the listener that was found before.)
 fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
@@ -677,21 +537,6 @@ fn credit(flow: &Flow<Owners>, chronicle: &mut Chronicle) -> Credit {
     let credited = Credited::of(flow.direction(), ownership(local), ownership(remote));
     let party = |owner: Option<&Owner>| owner.map_or(Party::Unattributed, |it| it.party.clone());
     chronicle.credit(credited, party(local), party(remote))
-}
-
-fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
-    let address = match end {
-        End::Local => flow.local(),
-        End::Remote => flow.remote(),
-    };
-    let is_mid_stream = flow.protocol() == Protocol::TCP && !flow.initiator_certain();
-    if is_mid_stream || flow.is_continued() {
-        Opened::Earlier
-    } else if flow.initiator() == address {
-        Opened::ByUs
-    } else {
-        Opened::ByPeer
-    }
 }
 
 fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Waiter> + use<> {

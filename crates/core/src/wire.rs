@@ -9,7 +9,7 @@
 //!
 //! The types are for [serde] and any of its formats. [`write_line`] writes them as the apps do:
 //! text keeps every character, and those that a terminal would obey or that cannot be seen are
-//! `\uXXXX` always, not only those that JSON demands.
+//! `\uHHHH` always, not only those that JSON demands.
 
 mod group;
 mod line;

@@ -375,10 +375,14 @@ impl PendingSet {
         self.rivals.note(question);
     }
 
-    /// Those who wait for the same ends.
+    /// Those who wait for the same ends, whichever of them sent first.
     pub(super) fn same_ends(&self, query: &SocketQuery) -> impl Iterator<Item = &Waiting> {
-        let pending = self.questions.get(&key(query));
-        pending.into_iter().flat_map(|pending| &pending.waiting)
+        let same = [*query, query.in_other_role()];
+        let same = same.map(|query| self.questions.get(&key(&query)));
+        // Of other protocols, both are the same.
+        let is_one = !query.is_sender() && !query.in_other_role().is_sender();
+        let same = same.into_iter().take(if is_one { 1 } else { 2 }).flatten();
+        same.flat_map(|pending| &pending.waiting)
     }
 
     /// Up to which match questions that wait put a new one in doubt.

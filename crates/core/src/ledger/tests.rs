@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flowner_attribution::{Closed, Confirmed, Evidence, Match, Process, SocketId, Verdict};
+use flowner_attribution::{Closed, Confirmed, Evidence, Match, Opened, Process, SocketId, Verdict};
 use flowner_flows::{Origin, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 

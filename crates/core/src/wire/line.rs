@@ -12,7 +12,7 @@ use crate::text::is_hidden;
 ///
 /// Beside what JSON demands, all of C0, DEL and C1, bidirectional controls, zero-width
 /// characters, line separators and whatever else [`text::mask`](crate::text::mask) makes visible
-/// are written as `\uXXXX`; beyond U+FFFF as the pair of surrogates that JSON has for them
+/// are written as `\uHHHH`; beyond U+FFFF as the pair of surrogates that JSON has for them
 /// (RFC 8259, section 7). A parser gives the very same text.
 ///
 /// ```

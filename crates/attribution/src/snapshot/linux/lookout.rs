@@ -154,8 +154,9 @@ impl Lookout {
             let now = Instant::now();
             if purse.has_any(now) && idle_purse.has_any(now) {
                 let packet = self.packets.receive();
-                let query = packet
-                    .and_then(|(packet, device)| Some(headers::sender(packet)?.on_device(device)));
+                let query = packet.and_then(|(packet, device)| {
+                    Some(headers::sender(packet)?.on_device(device).as_sender())
+                });
                 let is_new = query.is_some_and(|query| self.look(&query, now));
                 // All of it: to be woken costs more than to see that nothing is new.
                 let before = std::mem::replace(&mut spent, packets::processor_time());

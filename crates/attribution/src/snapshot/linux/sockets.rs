@@ -128,7 +128,11 @@ fn find(
     if !is_any && tells_all(sockets, query, reach) {
         return Ok(Candidates::None);
     }
-    let waiting = waiting(sockets, query, reach, others.first())?;
+    // What was listed a moment ago may lack another one that sends from the same port.
+    let others = others
+        .first()
+        .filter(|_| !(is_thorough && query.is_sender()));
+    let waiting = waiting(sockets, query, reach, others)?;
     Ok(match closed.first() {
         Some(found) if !found.is_unaccepted() => Candidates::Closed(*found, Box::new(waiting)),
         _ => waiting,

@@ -49,6 +49,27 @@ pub(super) const CASES: &[Case] = &[
         Need::Half,
         other_device,
     ),
+    on_first(
+        "udp, another socket has the closer address",
+        Need::Half,
+        |stage, plan| {
+            beside(stage, plan, |here, port| {
+                vec![format!("from={here}:{port}")]
+            })
+        },
+    ),
+    on_first(
+        "udp, another socket is bound to this device",
+        Need::Half,
+        |stage, plan| {
+            beside(stage, plan, |_, port| {
+                vec![
+                    format!("from=0.0.0.0:{port}"),
+                    format!("device={}", DEVICES[0].name),
+                ]
+            })
+        },
+    ),
     on_first("tcp, bound to its device", Need::Half, bound_connection),
     on_first("udp to a link-local address", Need::Half, |stage, plan| {
         link_local(stage, plan, "udp-connected")
@@ -210,6 +231,33 @@ fn other_device(stage: &mut Stage, plan: Plan) -> Result<()> {
         ];
         let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
         stage.serve_at(Side::Here, &silent)?;
+        stream_here(
+            stage,
+            &[
+                "kind=udp".to_owned(),
+                format!("from=0.0.0.0:{port}"),
+                format!("as={}", first.here),
+                format!("to={sink}"),
+                "count=3".to_owned(),
+                "linger=50".to_owned(),
+            ],
+        )?;
+    }
+    stage.await_sent(plan.count)
+}
+
+/// The sender is on all addresses; the kernel would give what is sent to its port to a silent
+/// socket.
+fn beside(stage: &mut Stage, plan: Plan, silent: fn(&str, usize) -> Vec<String>) -> Result<()> {
+    let [first, _] = &DEVICES;
+    let from = format!("from={}:0", first.peer);
+    let (sink, _) = stage.serve_at(Side::Client, &["sink", "kind=udp", &from])?;
+    for number in 0..plan.count {
+        let port = 30_000 + number;
+        let options = silent(first.here, port);
+        let mut role = vec!["silent", "kind=udp"];
+        role.extend(options.iter().map(String::as_str));
+        stage.serve_at(Side::Here, &role)?;
         stream_here(
             stage,
             &[

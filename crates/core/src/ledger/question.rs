@@ -1,0 +1,81 @@
+//! What to ask about the ends of a flow.
+
+use std::num::NonZeroU32;
+
+use flowner_attribution::{
+    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source,
+};
+use flowner_flows::{Direction, Flow, Protocol};
+
+use super::{Asked, Effect, End, Owners, pack, wall_clock};
+
+/// Asks for the owners of a new flow, or says why there is nobody to ask.
+pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
+    let ends: &[End] = match flow.direction() {
+        Direction::Loopback => &[End::Local, End::Remote],
+        Direction::Forwarded if asked == Asked::All => &[End::Local, End::Remote],
+        _ => &[End::Local],
+    };
+    let seen_at = wall_clock(flow.first_seen());
+    let protocol = match (flow.protocol(), flow.direction()) {
+        (_, Direction::Spoofed | Direction::Overheard) => Err(Reason::NotSentHere),
+        (_, Direction::Forwarded) if asked != Asked::All => Err(Reason::Forwarded),
+        (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
+        (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),
+        (_, Direction::Forwarded) => Err(Reason::Forwarded),
+        _ => Err(Reason::Unsupported),
+    };
+    let protocol = match protocol {
+        Ok(protocol) => protocol,
+        Err(reason) => {
+            for &end in ends {
+                if end == End::Local || reason != Reason::Forwarded {
+                    let nobody = Ownership::unknown(reason, seen_at, Source::None);
+                    *flow.data.of(end) = Some(Box::new(nobody.into()));
+                }
+            }
+            return;
+        }
+    };
+    for &end in ends {
+        flow.data.waiting[end as usize] = true;
+        let question = Question {
+            query: query_of(flow, protocol, end),
+            seen_at,
+            opened: opened_by(flow, end),
+        };
+        effects.push(Effect::Ask(pack(flow.id(), end), question));
+    }
+}
+
+/// What is asked about one end of a flow.
+pub(super) fn query_of(
+    flow: &Flow<Owners>,
+    protocol: attribution::Protocol,
+    end: End,
+) -> SocketQuery {
+    let query = match end {
+        End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
+        End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
+    };
+    let query = query.on_device(flow.device().map_or(0, NonZeroU32::get));
+    match opened_by(flow, end) {
+        Opened::ByUs => query.as_sender(),
+        Opened::ByPeer | Opened::Earlier => query,
+    }
+}
+
+pub(super) fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
+    let address = match end {
+        End::Local => flow.local(),
+        End::Remote => flow.remote(),
+    };
+    let is_mid_stream = flow.protocol() == Protocol::TCP && !flow.initiator_certain();
+    if is_mid_stream || flow.is_continued() {
+        Opened::Earlier
+    } else if flow.initiator() == address {
+        Opened::ByUs
+    } else {
+        Opened::ByPeer
+    }
+}
