@@ -300,6 +300,12 @@ impl Index {
         self.forget(pid);
     }
 
+    /// Forgets what a process held that could not be looked at: it may hold something else now.
+    pub(super) fn forget_unread(&mut self, pid: u32) {
+        self.cursors.remove(&pid);
+        self.forget(pid);
+    }
+
     /// Remembers for a moment what a process was seen to hold, but for what it still does.
     fn remember_lately(&mut self, pid: u32, still: Option<&Scanned>) {
         let Some(known) = self.processes.get(&pid).map(|known| &known.scanned) else {

@@ -30,7 +30,11 @@ pub(super) struct Sockets {
 
 /// How long a list of what waits on a port is good. The kernel goes through all that wait
 /// on any port for it, and a server with many connections is asked for as often.
+///
+/// The kernel has just said that one of them is there. Others may have been closed since, so a
+/// list of several is good for a moment only.
 const WAITING: Duration = Duration::from_millis(100);
+const SEVERAL_WAITING: Duration = Duration::from_millis(5);
 /// Ports whose lists are kept.
 const MAX_WAITING: usize = 64;
 
@@ -136,7 +140,7 @@ impl Sockets {
             one.cookie != 0 && witness.is_some_and(|witness| witness.cookie == one.cookie)
         };
         if let Some((listed, sockets)) = self.waiting.get(&key)
-            && listed.elapsed() < WAITING
+            && listed.elapsed() < good_for(sockets)
             && sockets.iter().any(is_it)
         {
             return Ok(sockets.clone());
@@ -206,6 +210,14 @@ const fn without_cookie(socket: DiagSocket) -> DiagSocket {
     DiagSocket {
         cookie: 0,
         ..socket
+    }
+}
+
+fn good_for(listed: &[DiagSocket]) -> Duration {
+    if listed.len() == 1 {
+        WAITING
+    } else {
+        SEVERAL_WAITING
     }
 }
 

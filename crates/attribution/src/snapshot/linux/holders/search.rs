@@ -152,7 +152,10 @@ impl Holders {
             match self.scan(pid, Part::End, scratch) {
                 Ok(()) => {}
                 Err(Miss::Gone) => gaps.vanished = true,
-                Err(Miss::Failed(error)) => (missed, last) = (missed + 1, Some(error)),
+                Err(Miss::Failed(error)) => {
+                    self.index().forget_unread(pid);
+                    (missed, last) = (missed + 1, Some(error));
+                }
             }
         }
         if let Some(error) = last {

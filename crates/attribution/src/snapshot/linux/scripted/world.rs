@@ -114,10 +114,13 @@ impl ModelSocket {
         }
     }
 
-    /// Who may be named for it: also who held this very socket before, since what recent owners
-    /// held is dated by when it was noticed that they do not any more.
+    /// Who may be named for it; of a connection that is over, who had it.
     const fn whom(&self) -> &BTreeSet<String> {
-        &self.ever
+        if self.inode == 0 {
+            &self.ever
+        } else {
+            &self.holders
+        }
     }
 
     /// How well it fits, if it does.
@@ -362,9 +365,18 @@ impl Host {
     /// [`begin`](Self::begin) and is over.
     pub(super) fn may_be_named(&self, query: &SocketQuery) -> BTreeSet<String> {
         let state = self.state();
-        let versions = state.versions.iter();
-        versions
-            .flat_map(|version| version.fitting(query, &state.namespaces))
+        let versions = || state.versions.iter();
+        let own = state.namespaces[0];
+        // An address that comes meanwhile is our own for a part of the lookup only.
+        let is_own = versions().all(|version| version.has_address(own, query));
+        let fitting: BTreeSet<u64> = versions()
+            .flat_map(|version| version.fitting(query, &state.namespaces, is_own))
+            .map(|socket| socket.cookie)
+            .collect();
+        // Which socket it is and who holds that are found one after the other.
+        versions()
+            .flat_map(|version| version.sockets.values())
+            .filter(|socket| fitting.contains(&socket.cookie))
             .flat_map(ModelSocket::whom)
             .cloned()
             .collect()
@@ -388,7 +400,8 @@ impl Host {
         self.begin(Duration::ZERO);
         let state = self.state();
         let version = state.version();
-        let fitting = version.fitting(query, &state.namespaces);
+        let is_own = version.has_address(state.namespaces[0], query);
+        let fitting = version.fitting(query, &state.namespaces, is_own);
         fitting
             .iter()
             .flat_map(|socket| socket.holders.clone())
@@ -397,8 +410,16 @@ impl Host {
 }
 
 impl Version {
+    /// Whether a namespace has the local address of a question.
+    fn has_address(&self, namespace: u64, query: &SocketQuery) -> bool {
+        match query.local() {
+            SocketAddr::V4(v4) => self.addresses[&namespace].contains(v4.ip()),
+            SocketAddr::V6(_) => false,
+        }
+    }
+
     /// The sockets that fit a question best.
-    fn fitting(&self, query: &SocketQuery, namespaces: &[u64]) -> Vec<&ModelSocket> {
+    fn fitting(&self, query: &SocketQuery, namespaces: &[u64], is_own: bool) -> Vec<&ModelSocket> {
         let v4 = |address| match address {
             SocketAddr::V4(v4) => v4,
             SocketAddr::V6(_) => unreachable!("all questions are about IPv4"),
@@ -420,14 +441,14 @@ impl Version {
             best.collect::<Vec<_>>()
         };
         let own = namespaces[0];
-        if has(&own) {
+        if is_own {
             return best_in(own).into_iter().map(|(_, socket)| socket).collect();
         }
         // Such as of a proxy that stands in for another host.
         let is_tcp = query.protocol() == Protocol::Tcp;
         let ours = best_in(own)
             .into_iter()
-            .filter(|(score, _)| is_tcp && *score == 3);
+            .filter(|(score, _)| has(&own) || (is_tcp && *score == 3));
         let others = namespaces[1..]
             .iter()
             .filter(|n| has(n))
