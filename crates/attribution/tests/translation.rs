@@ -100,6 +100,10 @@ fn check(answer: &Ownership, pid: u32) {
 
 #[test]
 fn who_has_the_port_of_what_is_translated_is_not_named() {
+    if Command::new("nft").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: nothing here translates addresses without nft");
+        return;
+    }
     if is_run_inside("who_has_the_port_of_what_is_translated_is_not_named") {
         return;
     }

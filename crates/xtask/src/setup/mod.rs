@@ -37,7 +37,12 @@ pub(crate) fn all() -> Result<(), Failure> {
 
 /// Programs that tests compare with or make networks with, and Debian's packages of them.
 /// Where they cannot be had, those tests are skipped, and say so.
-const TEST_TOOLS: [(&str, &str); 2] = [("ss", "iproute2"), ("lsof", "lsof")];
+const TEST_TOOLS: [(&str, &str); 4] = [
+    ("ss", "iproute2"),
+    ("lsof", "lsof"),
+    ("nft", "nftables"),
+    ("python3", "python3"),
+];
 
 /// Installs what is missing to check the source too.
 pub(crate) fn for_tests() -> Result<(), Failure> {

@@ -25,6 +25,9 @@ pub(crate) enum Place {
     Devices,
     /// The same, with the observer on all of them.
     AllDevices,
+    /// As with devices, and what comes through the second leaves through the first under the
+    /// host's address.
+    Translating,
     /// The observer may capture and nothing else; the processes are root's.
     Unprivileged,
     /// The observer may capture and nothing else; the processes are its own user's.
@@ -58,7 +61,7 @@ impl Place {
     /// What the observer captures from.
     pub(crate) const fn device(self) -> &'static str {
         match self {
-            Self::Devices => DEVICES[0].name,
+            Self::Devices | Self::Translating => DEVICES[0].name,
             Self::AllDevices => "any",
             _ if self.is_bridged() => "bridge",
             _ => "lo",
@@ -86,6 +89,11 @@ impl Venue {
     pub(crate) fn open(place: Place) -> Result<Self> {
         let networks = match place {
             Place::Devices | Place::AllDevices => Some(Networks::behind_devices()?),
+            Place::Translating => {
+                let networks = Networks::behind_devices()?;
+                translate()?;
+                Some(networks)
+            }
             Place::BridgeTwin => Some(Networks::bridged(true)?),
             _ if place.is_bridged() => Some(Networks::bridged(false)?),
             _ => None,
@@ -279,8 +287,7 @@ impl Networks {
         Ok(networks)
     }
 
-    /// Two networks, each behind a device of the observed one. The second reaches the first
-    /// through it, under its address.
+    /// Two networks, each behind a device of the observed one, which is their way to others.
     fn behind_devices() -> Result<Self> {
         let mut networks = Self::named(&["client", "server"])?;
         for (device, peer) in DEVICES.iter().zip(&networks.names) {
@@ -312,18 +319,6 @@ impl Networks {
                 "-n {peer} neigh add fe80::1 lladdr {mac} dev eth0 nud permanent"
             ))?;
         }
-        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
-        let [outside, _] = DEVICES;
-        for rule in [
-            "add table ip flowner",
-            "add chain ip flowner out { type nat hook postrouting priority 100 ; }",
-            &format!(
-                "add rule ip flowner out oifname {} masquerade",
-                outside.name
-            ),
-        ] {
-            run(Command::new("nft").args(rule.split(' ')))?;
-        }
         Ok(networks)
     }
 
@@ -353,6 +348,23 @@ impl Drop for Networks {
             .args(["delete", "table", "ip", "flowner"])
             .stderr(Stdio::null()));
     }
+}
+
+/// Has the observed host send for others, under the address of its first device.
+fn translate() -> Result<()> {
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+    let [outside, _] = DEVICES;
+    for rule in [
+        "add table ip flowner",
+        "add chain ip flowner out { type nat hook postrouting priority 100 ; }",
+        &format!(
+            "add rule ip flowner out oifname {} masquerade",
+            outside.name
+        ),
+    ] {
+        run(Command::new("nft").args(rule.split(' ')))?;
+    }
+    Ok(())
 }
 
 fn ip(arguments: &str) -> Result<()> {

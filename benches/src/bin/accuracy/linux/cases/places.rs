@@ -95,10 +95,13 @@ pub(super) const CASES: &[Case] = &[
         Need::NoneWrong,
         |stage, plan| to_group(stage, plan, "10.89.0.255"),
     ),
-    on_first(
-        "translated, the host has the same port",
-        Need::NoneWrong,
-        translated,
+    at(
+        Place::Translating,
+        few(
+            "translated, the host has the same port",
+            Need::NoneWrong,
+            translated,
+        ),
     ),
     at(
         Place::BridgeTwin,
