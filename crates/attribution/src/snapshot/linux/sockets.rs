@@ -271,7 +271,12 @@ pub(super) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
         return now.is_ok_and(|now| now.as_ref().is_some_and(is_it));
     }
     let mut now = Vec::new();
-    let which = Which::Waiting(found.local.port());
+    let port = found.local.port();
+    // What is bound and does nothing is in none of the kernel's lists of what waits.
+    let which = match found.state {
+        Some(SocketState::Bound) => Which::OnPort(port),
+        _ => Which::Waiting(port),
+    };
     let listed = sockets.list(protocol, which, &mut now);
     listed.is_ok() && now.iter().any(is_it)
 }
