@@ -26,7 +26,9 @@ impl Finding {
     /// What is said of two namespaces with the same address: all who hold a socket that fits.
     pub(crate) fn or(self, other: &Self) -> Self {
         Self {
-            matched: self.matched.min(other.matched),
+            // As the table says it: so that it takes the place of an answer that knew only the
+            // closer one.
+            matched: self.matched.max(other.matched),
             verdict: merge(&[&self.verdict, &other.verdict]),
             namespace: None,
             socket: None,

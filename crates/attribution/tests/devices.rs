@@ -106,10 +106,11 @@ impl Asked {
             listed.verdict, answer.verdict,
             "{query} on {device}, listed"
         );
-        assert_eq!(
-            listed.evidence.socket, answer.evidence.socket,
-            "{query} on {device}"
-        );
+        let evidence = |answer: &Ownership| {
+            let evidence = answer.evidence.clone();
+            (evidence.matched, evidence.namespace, evidence.socket)
+        };
+        assert_eq!(evidence(&listed), evidence(&answer), "{query} on {device}");
         let question = Question {
             query,
             seen_at: SystemTime::now(),
@@ -337,6 +338,11 @@ fn of_namespaces_with_an_address_the_one_behind_the_device_is_meant() {
     ] {
         asked.check_all(&query, device, &expected);
     }
+    // No socket is in a namespace.
+    let nobodys = self::query(Protocol::Udp, "10.79.0.2:5001", "10.79.0.1:9");
+    let answer = asked.check_all(&nobodys, "", &[]);
+    assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
+    assert_eq!(answer.evidence.namespace, None);
     drop(helpers);
     for name in &names {
         ip(&format!("netns del {name}"));

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
 use flowner_attribution::{Match, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict};
 use helper::Helper;
+use helper::netns::is_run_inside;
 
 /// Two network namespaces with a wire between them, removed at the end.
 struct Networks {
@@ -226,4 +227,39 @@ fn what_may_be_a_container_is_told_apart() {
         Verdict::Unknown(Reason::NotFound)
     );
     ip(&["link", "del", &here]);
+}
+
+/// However often somebody asks, a lookup alone says the same.
+#[test]
+fn a_foreign_address_is_foreign_each_time() {
+    // In a process of its own, where nobody else's test has its threads.
+    if is_run_inside("a_foreign_address_is_foreign_each_time") {
+        return;
+    }
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+    // Each lookup has all of their threads to look at.
+    let threads: Vec<_> = (0..300)
+        .map(|_| {
+            let wait = std::sync::Arc::clone(&wait);
+            std::thread::spawn(move || _ = wait.lock().unwrap().recv())
+        })
+        .collect();
+    let mut table = LinuxTable::new().unwrap();
+    let query = SocketQuery::new(Protocol::Udp, "203.0.113.77:53".parse().unwrap(), None);
+    let started = Instant::now();
+    let mut rounds = 0;
+    while rounds < 20 || (started.elapsed() < Duration::from_secs(2) && rounds < 400) {
+        rounds += 1;
+        // A namespace of another test may be going away just now.
+        let Ok(answer) = table.find(&query) else {
+            continue;
+        };
+        let foreign = Verdict::Unknown(Reason::Forwarded);
+        assert_eq!(answer.verdict, foreign, "{rounds}");
+    }
+    drop(done);
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }

@@ -58,7 +58,7 @@ use glance::LinuxGlance;
 use holders::Holders;
 use listing::Listing;
 use message::DiagSocket;
-use namespaces::Namespaces;
+use namespaces::{Effort, Namespaces};
 pub use options::LinuxOptions;
 use proc::Scratch;
 pub(crate) use process_reader::ProcessReader;
@@ -218,7 +218,13 @@ impl LinuxTable {
         };
         let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
         let since = asked.checked_sub(patience).unwrap_or(asked);
-        let places = namespaces.with_address_of(query, since, proc, scratch);
+        // A search that was cut short would leave open whether anybody has the address.
+        let effort = if patience.is_zero() {
+            Effort::Whole
+        } else {
+            Effort::Bounded
+        };
+        let places = namespaces.with_address_of(query, (since, effort), proc, scratch);
         let mut best = None;
         let mut broken = None;
         for (through, place) in places {

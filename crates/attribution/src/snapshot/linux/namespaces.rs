@@ -93,6 +93,15 @@ pub(super) struct Namespace {
 /// only those wait for each other.
 pub(super) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 
+/// How much a search for namespaces may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// No more than there is time for, on behalf of many questions.
+    Bounded,
+    /// What it takes to be sure, where somebody waits for a single answer.
+    Whole,
+}
+
 /// One that was found, and a file that stands for it.
 struct Found {
     file: Option<OwnedFd>,
@@ -170,11 +179,11 @@ impl Namespaces {
     /// Those that have the local address of a question, which is not our own: of several, the
     /// ones that the packet's device leads to, if it does to any, with their devices through
     /// which it came. Where none is known that has it, or the device leads to none that is
-    /// known, looks for new ones, if that was not done since a given time.
+    /// known, looks for new ones, if that was not done since a given time, and with as much effort as is given.
     pub(super) fn with_address_of(
         &mut self,
         query: &SocketQuery,
-        since: Instant,
+        (since, effort): (Instant, Effort),
         proc: &Proc,
         scratch: &mut Scratch,
     ) -> Vec<(Vec<u32>, &mut Namespace)> {
@@ -200,7 +209,7 @@ impl Namespaces {
         if !is_enough && !self.is_searched_since(since) {
             self.search(proc, scratch);
             if self.with_known_address(ip).is_empty() {
-                self.search_threads(proc, scratch, since);
+                self.search_threads(proc, scratch, (since, effort));
             }
         }
         let all = self.with_known_address(ip).into_iter();
@@ -315,7 +324,7 @@ impl Namespaces {
         }
         let now = Instant::now();
         let since = now.checked_sub(STAYS).unwrap_or(now);
-        self.search_threads(proc, scratch, since);
+        self.search_threads(proc, scratch, (since, Effort::Bounded));
     }
 
     /// Adds those in which a single thread is known to be, if it still is.
@@ -337,7 +346,12 @@ impl Namespaces {
 
     /// Finds those that single threads have entered (setns(2)), as long as there is time: of
     /// processes that have other threads than when they were looked at, or were not since then.
-    fn search_threads(&mut self, proc: &Proc, scratch: &mut Scratch, since: Instant) {
+    fn search_threads(
+        &mut self,
+        proc: &Proc,
+        scratch: &mut Scratch,
+        (since, effort): (Instant, Effort),
+    ) {
         self.is_cut = false;
         let pids = match proc.pids(scratch) {
             Ok(pids) => pids,
@@ -355,7 +369,7 @@ impl Namespaces {
             if threads <= 1 || self.threads.get(&pid).is_some_and(is_known) {
                 continue;
             }
-            if !self.purse.has_any(now) {
+            if effort == Effort::Bounded && !self.purse.has_any(now) {
                 self.is_cut = true;
                 return;
             }

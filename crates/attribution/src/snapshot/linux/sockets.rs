@@ -147,7 +147,7 @@ fn told(
     reach: &Reach,
     is_thorough: bool,
 ) -> io::Result<Vec<DiagSocket>> {
-    let Some(remote) = query.remote() else {
+    let Some(remote) = query.remote().filter(|_| query.protocol() != Protocol::Raw) else {
         return Ok(Vec::new());
     };
     let mut found: Vec<DiagSocket> = Vec::new();
@@ -198,6 +198,8 @@ fn tells_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
     // A slave's packets reach sockets of its VRF, which are asked for in another way.
     let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
     let is_direct = reach.arrivals().is_none_or(|all| all.iter().all(is_direct));
+    // Of raw sockets each gets a copy, and the kernel finds one only by another question.
+    let is_for_one = is_for_one && query.protocol() != Protocol::Raw;
     query.remote().is_some() && is_for_one && is_direct && sockets.tells_listeners()
 }
 

@@ -217,5 +217,13 @@ fn sockets_of_other_protocols_are_listed() {
         if protocol == Protocol::Raw {
             assert_eq!(found.local.port(), 1);
         }
+        for remote in [None, Some(([8, 8, 8, 8], 0).into())] {
+            let query = SocketQuery::new(protocol, found.local, remote);
+            let asked = table().find(&query).unwrap();
+            let listed = snapshot.find(&query);
+            assert_eq!(asked.verdict, found.owner, "{query}");
+            let what = |answer: &Ownership| (answer.verdict.clone(), answer.evidence.matched);
+            assert_eq!(what(&listed), what(&asked), "{query}");
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Judged {
     }
 }
 
-/// The answer, of a namespace if not of our own.
+/// The answer, of a namespace if not of our own: where no socket fits, it is of none.
 pub(super) fn told(
     judged: Judged,
     observed_at: SystemTime,
@@ -44,6 +44,7 @@ pub(super) fn told(
         matched,
         socket,
     } = judged;
+    let namespace = namespace.filter(|_| matched.is_some());
     Ownership {
         verdict,
         evidence: Evidence {
