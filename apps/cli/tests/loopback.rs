@@ -88,7 +88,12 @@ fn role() {
             wait();
         }
         "udp-server" => {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let own = if peer.is_empty() {
+                "127.0.0.1:0"
+            } else {
+                &peer
+            };
+            let socket = UdpSocket::bind(own).unwrap();
             say(socket.local_addr().unwrap());
             for _ in 0..DATAGRAMS {
                 let mut buffer = [0; 2_000];
@@ -98,7 +103,12 @@ fn role() {
             wait();
         }
         "udp-client" => {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let own = if peer.starts_with('[') {
+                "[::]:0"
+            } else {
+                "127.0.0.1:0"
+            };
+            let socket = UdpSocket::bind(own).unwrap();
             socket.connect(peer).unwrap();
             for _ in 0..DATAGRAMS {
                 socket
@@ -192,4 +202,43 @@ fn both_ends_are_named_and_every_byte_is_counted() {
     assert_eq!((sum(0), sum(1)), (packets, bytes), "{flows:#?}");
     assert_eq!(summary["total"]["packets"], packets);
     assert_eq!(summary["total"]["bytes"], bytes);
+}
+
+#[test]
+fn own_link_local_addresses_are_within_the_host() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    namespace.ip("link add own type veth peer name far");
+    namespace.ip("link set own up");
+    namespace.ip("link set far up");
+    namespace.ip("address add fe80::77/64 dev own nodad");
+    let index = namespace
+        .command("cat")
+        .arg("/sys/class/net/own/ifindex")
+        .output();
+    let index = String::from_utf8(index.unwrap().stdout).unwrap();
+    let program = env!("CARGO_BIN_EXE_flowner");
+    let watch = Running::spawn(
+        namespace
+            .command(program)
+            .args(["watch", "--json", "-i", "lo"]),
+    );
+    assert!(watch.line().contains("\"start\""));
+    let server = namespace.role("udp-server", &format!("[fe80::77%{}]:0", index.trim()));
+    let server_address = said(&server);
+    let client = namespace.role("udp-client", &server_address);
+    let client_address = said(&client);
+    watch.interrupt();
+    let lines = watch.rest().into_iter();
+    let flows: Vec<Value> = lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    let flow = flows.iter().find(|flow| flow["local"] == *client_address);
+    let flow = flow.unwrap_or_else(|| panic!("no flow from {client_address} in {flows:#?}"));
+    assert_eq!(flow["remote"], *server_address);
+    assert_eq!(flow["direction"], "loopback");
+    let pids = |owner: &str| flow[owner]["processes"][0]["pid"].clone();
+    assert_eq!(pids("owner"), client.pid(), "{flow:#}");
+    assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
 }

@@ -13,6 +13,8 @@ pub struct LocalAddresses {
     own: HashSet<IpAddr>,
     /// Link-local ones, which are the host's own on one device only.
     on_devices: HashSet<(Ipv6Addr, NonZeroU32)>,
+    /// The loopback devices, on which what the host sends to an address of its own is seen.
+    loopback: HashSet<NonZeroU32>,
     /// An address of each, and how many of its bits all have.
     networks: Vec<(IpAddr, u8)>,
     broadcast: HashSet<IpAddr>,
@@ -25,8 +27,13 @@ impl LocalAddresses {
     }
 
     /// Adds one of the host's own addresses on the device with this index. That matters for
-    /// link-local addresses: on another device the same one is another host's.
+    /// link-local addresses: on another device the same one is another host's. The device that
+    /// has `::1` is the loopback device: there, a link-local address of any device is the
+    /// host's own.
     pub fn add_on(&mut self, address: IpAddr, device: NonZeroU32) {
+        if address == IpAddr::V6(Ipv6Addr::LOCALHOST) {
+            self.loopback.insert(device);
+        }
         match plain(address) {
             IpAddr::V6(v6) if v6.is_unicast_link_local() => {
                 self.on_devices.insert((v6, device));
@@ -59,7 +66,8 @@ impl LocalAddresses {
     }
 
     /// As [`contains`](Self::contains), of packets on the device with this index. Where that is
-    /// not known, a link-local address is the host's own if it is on any device.
+    /// not known, or is the loopback device, a link-local address is the host's own if it is on
+    /// any device.
     pub fn contains_on(&self, address: IpAddr, device: Option<NonZeroU32>) -> bool {
         let address = plain(address);
         address.is_loopback()
@@ -76,9 +84,29 @@ impl LocalAddresses {
             return false;
         }
         match device {
-            Some(device) => self.on_devices.contains(&(v6, device)),
-            None => self.on_devices.iter().any(|(own, _)| *own == v6),
+            Some(device) if !self.loopback.contains(&device) => {
+                self.on_devices.contains(&(v6, device))
+            }
+            _ => self.on_devices.iter().any(|(own, _)| *own == v6),
         }
+    }
+
+    /// The device whose link-local address is in a packet that was seen on a device. On the
+    /// loopback device that is the one that has the address; `None` if several have it, since
+    /// any of them may be meant, or none does.
+    pub(crate) fn scope_of(
+        &self,
+        address: Ipv6Addr,
+        seen_on: Option<NonZeroU32>,
+    ) -> Option<NonZeroU32> {
+        let seen_on = seen_on?;
+        let is_there = self.on_devices.contains(&(address, seen_on));
+        if is_there || !self.loopback.contains(&seen_on) {
+            return Some(seen_on);
+        }
+        let mut having = self.on_devices.iter().filter(|(own, _)| *own == address);
+        let (_, only) = having.next()?;
+        having.next().is_none().then_some(*only)
     }
 
     /// Whether packets to this address are for many hosts: multicast, or broadcast.
@@ -273,6 +301,47 @@ mod tests {
         everybody.add_network("0.0.0.0".parse().unwrap(), 0);
         assert!(everybody.contains("8.8.8.8".parse().unwrap()));
         assert!(!everybody.contains("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn link_local_addresses_are_those_of_any_device_on_the_loopback_device() {
+        let device = |index| NonZeroU32::new(index);
+        let own = [
+            ("::1", 1),
+            ("fe80::2", 2),
+            ("fe80::5", 2),
+            ("fe80::5", 3),
+            ("fe80::7", 1),
+            ("fe80::7", 2),
+        ];
+        let mut local = LocalAddresses::default();
+        for (address, on) in own {
+            local.add_on(address.parse().unwrap(), device(on).unwrap());
+        }
+        // The address, where it is seen, whether it is ours, and its scope.
+        for (address, seen_on, is_ours, scope) in [
+            ("fe80::2", 1, true, 2),
+            ("fe80::2", 2, true, 2),
+            ("fe80::2", 3, false, 3),
+            ("fe80::5", 1, true, 0),
+            ("fe80::5", 3, true, 3),
+            ("fe80::7", 1, true, 1),
+            ("fe80::9", 1, false, 0),
+            ("fe80::9", 2, false, 2),
+        ] {
+            let v6: Ipv6Addr = address.parse().unwrap();
+            let told = local.contains_on(v6.into(), device(seen_on));
+            let found = local.scope_of(v6, device(seen_on));
+            assert_eq!(
+                (told, found),
+                (is_ours, device(scope)),
+                "{address} {seen_on}"
+            );
+        }
+        let between = ["fe80::2", "fe80::5"].map(|address| address.parse().unwrap());
+        let direction = |seen_on| Direction::of(between, device(seen_on), Some(&local));
+        assert_eq!(direction(1), Direction::Loopback);
+        assert_eq!(direction(3), Direction::Incoming);
     }
 
     #[test]

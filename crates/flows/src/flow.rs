@@ -233,8 +233,8 @@ impl<T> Flow<T> {
     {
         let [source, destination] = [packet.source, packet.destination];
         let ends = (
-            scoped(source, packet.device),
-            scoped(destination, packet.device),
+            scoped(source, packet.device, local),
+            scoped(destination, packet.device, local),
         );
         let (initiator, responder) = if sender_is_initiator(packet, ends, local) {
             ends

@@ -80,7 +80,7 @@ type End = (Address, bool, u16);
 
 impl FlowKey {
     /// The key of what goes between two ends, whichever sends. The scope of a link-local address
-    /// is the index of its device, 0 where that is not known.
+    /// is the index of the device that has it, 0 where that is not known.
     pub fn new(protocol: Protocol, one: SocketAddr, other: SocketAddr) -> Self {
         Self::told(protocol, [one, other], Class::Genuine).0
     }
@@ -92,7 +92,7 @@ impl FlowKey {
 
     /// As [`of`](Self::of), and whether the first of the [`ends`](Self::ends) sent it.
     pub(crate) fn of_packet(packet: &Packet, local: Option<&LocalAddresses>) -> (Self, bool) {
-        let ends = [packet.source, packet.destination].map(|end| scoped(end, packet.device));
+        let ends = [packet.source, packet.destination].map(|end| scoped(end, packet.device, local));
         Self::told(packet.protocol, ends, Class::of(packet, local))
     }
 
@@ -253,13 +253,18 @@ pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
 }
 
 /// The [normalised](normalize) address of a packet that was captured on a device, which is the
-/// scope of a link-local one.
-pub(crate) fn scoped(address: SocketAddr, device: Option<NonZeroU32>) -> SocketAddr {
+/// scope of a link-local one. On the loopback device, the scope is the device that has it.
+pub(crate) fn scoped(
+    address: SocketAddr,
+    device: Option<NonZeroU32>,
+    local: Option<&LocalAddresses>,
+) -> SocketAddr {
     let mut address = normalize(address);
     if let SocketAddr::V6(v6) = &mut address
         && bits(IpAddr::V6(*v6.ip()))[0] == LINK_LOCAL
     {
-        v6.set_scope_id(device.map_or(0, NonZeroU32::get));
+        let scope = local.map_or(device, |local| local.scope_of(*v6.ip(), device));
+        v6.set_scope_id(scope.map_or(0, NonZeroU32::get));
     }
     address
 }

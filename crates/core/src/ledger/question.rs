@@ -1,5 +1,6 @@
 //! What to ask about the ends of a flow.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
@@ -54,14 +55,26 @@ pub(super) fn query_of(
     protocol: attribution::Protocol,
     end: End,
 ) -> SocketQuery {
-    let query = match end {
-        End::Local => SocketQuery::new(protocol, flow.local(), Some(flow.remote())),
-        End::Remote => SocketQuery::new(protocol, flow.remote(), Some(flow.local())),
+    let (local, remote) = match end {
+        End::Local => (flow.local(), flow.remote()),
+        End::Remote => (flow.remote(), flow.local()),
     };
-    let query = query.on_device(flow.device().map_or(0, NonZeroU32::get));
+    let query = SocketQuery::new(protocol, local, Some(remote));
+    // What this host sends to its own link-local address is seen on the loopback device, but
+    // reaches the sockets of the device that has the address.
+    let seen_on = flow.device().map_or(0, NonZeroU32::get);
+    let query = query.on_device(scope(local).unwrap_or(seen_on));
     match opened_by(flow, end) {
         Opened::ByUs => query.as_sender(),
         Opened::ByPeer | Opened::Earlier => query,
+    }
+}
+
+/// The device of a link-local address.
+fn scope(address: SocketAddr) -> Option<u32> {
+    match address {
+        SocketAddr::V6(v6) => Some(v6.scope_id()).filter(|scope| *scope != 0),
+        SocketAddr::V4(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@
 //! only if there are any for its devices, which costs more, and is bounded.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -143,11 +144,11 @@ fn of_host(own: &[OwnAddress], given: &Config) -> LocalAddresses {
 pub(super) fn of_devices(devices: &[Device], given: &Config) -> LocalAddresses {
     let mut local = given_addresses(given);
     for device in devices {
-        let is_link_local =
-            |ip| matches!(ip, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let counts =
+            |ip| matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local() || v6.is_loopback());
         let mut addresses = device.addresses.iter();
         let index = addresses
-            .any(|address| is_link_local(address.ip))
+            .any(|address| counts(address.ip))
             .then(|| device.index().and_then(NonZeroU32::new))
             .flatten();
         for address in &device.addresses {
