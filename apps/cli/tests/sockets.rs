@@ -176,6 +176,35 @@ fn who_holds_what() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn a_listener_is_no_connection() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let local = address.to_string();
+    let output = run(&["who", "tcp", &local, "192.0.2.1:5"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "");
+    let told = stderr(&output);
+    assert!(
+        told.contains("there is no connection") && told.contains("listens at"),
+        "{told}"
+    );
+    let lines = json_lines(&stdout(&run(&[
+        "who",
+        "--json",
+        "tcp",
+        &local,
+        "192.0.2.1:5",
+    ])));
+    assert_eq!(lines[1]["owner"]["reason"], "not-found", "{lines:#?}");
+    // One that nobody has accepted yet is one.
+    let client = std::net::TcpStream::connect(address).unwrap();
+    let remote = client.local_addr().unwrap().to_string();
+    let output = run(&["who", "tcp", &local, &remote]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 /// A server that closes first leaves its port in time-wait (RFC 9293, 3.6.1).
 #[cfg(target_os = "linux")]
 #[test]

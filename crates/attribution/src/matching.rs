@@ -23,6 +23,25 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// What the sockets say that fit best.
+    pub(crate) fn of(found: &Fitting<'_>) -> Self {
+        let fitting = &found.sockets;
+        let owners: Vec<&Verdict> = fitting.iter().map(|socket| &socket.owner).collect();
+        let mut namespaces = fitting.iter().map(|socket| &socket.namespace);
+        let namespace = namespaces.next().cloned().flatten();
+        let namespace = namespace.filter(|first| namespaces.all(|n| n.as_ref() == Some(first)));
+        let socket = match fitting[..] {
+            [only] => only.id,
+            _ => None,
+        };
+        Self {
+            matched: found.matched,
+            verdict: merge(&owners),
+            namespace,
+            socket,
+        }
+    }
+
     /// What is said of two namespaces with the same address: all who hold a socket that fits.
     pub(crate) fn or(self, other: &Self) -> Self {
         Self {
@@ -36,12 +55,28 @@ impl Finding {
     }
 }
 
+/// The sockets that fit a question best, equally well; at least one.
+#[derive(Debug)]
+pub(crate) struct Fitting<'a> {
+    pub(crate) matched: Match,
+    pub(crate) sockets: Vec<&'a Socket>,
+}
+
 /// The answer of the sockets that fit `query` best, or `None` where none fits.
 pub(crate) fn best<'a>(
     query: &SocketQuery,
     reach: &Reach,
     sockets: impl IntoIterator<Item = &'a Socket>,
 ) -> Option<Finding> {
+    best_sockets(query, reach, sockets).map(|found| Finding::of(&found))
+}
+
+/// The sockets that fit `query` best, or `None` where none fits.
+pub(crate) fn best_sockets<'a>(
+    query: &SocketQuery,
+    reach: &Reach,
+    sockets: impl IntoIterator<Item = &'a Socket>,
+) -> Option<Fitting<'a>> {
     let sockets = sockets.into_iter();
     let is_idle = |socket: &&Socket| socket.state == Some(SocketState::Bound);
     let (idle, used): (Vec<_>, Vec<_>) = sockets.partition(is_idle);
@@ -51,22 +86,8 @@ pub(crate) fn best<'a>(
         let idle = query.remote().is_none().then_some(idle)?;
         fitting(query, reach, idle, ends)
     });
-    let (matched, fitting) = best?;
-    let owners: Vec<&Verdict> = fitting.iter().map(|socket| &socket.owner).collect();
-    let verdict = merge(&owners);
-    let mut namespaces = fitting.iter().map(|socket| &socket.namespace);
-    let namespace = namespaces.next().cloned().flatten();
-    let namespace = namespace.filter(|first| namespaces.all(|n| n.as_ref() == Some(first)));
-    let socket = match fitting[..] {
-        [only] => only.id,
-        _ => None,
-    };
-    Some(Finding {
-        matched,
-        verdict,
-        namespace,
-        socket,
-    })
+    let (matched, sockets) = best?;
+    Some(Fitting { matched, sockets })
 }
 
 /// Whether a socket is where the question is about: what is bound to all addresses of
@@ -244,12 +265,6 @@ fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
         is_open_to_it: query.remote().is_some() || socket.remote.is_none(),
         same_family: socket.local.is_ipv4() == query.local().is_ipv4(),
     })
-}
-
-/// How a socket that is by itself fits a question.
-pub(crate) fn matched(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Match> {
-    let fit = fit(query, socket)?;
-    reach.reaches(socket.device).then_some(fit.matched)
 }
 
 /// Whether a socket's local address covers the address of the question.

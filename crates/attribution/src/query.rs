@@ -5,10 +5,6 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use crate::devices::Devices;
-use crate::matching::{self, Ends};
-use crate::{Match, Socket, SocketState};
-
 /// A transport protocol whose sockets have owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -151,20 +147,6 @@ impl SocketQuery {
     /// The index of the interface on which packets were seen, where it is known.
     pub fn device(&self) -> Option<u32> {
         self.device.map(NonZeroU32::get)
-    }
-
-    /// How a socket, by itself, fits the question; `None` where it does not. Others may fit
-    /// better, which [`Snapshot::find`](crate::Snapshot::find) knows.
-    ///
-    /// Of another network namespace, only a socket with exactly this address fits, and none
-    /// with a loopback address.
-    pub fn fits(&self, socket: &Socket) -> Option<Match> {
-        let reach = Devices::default().reach(self);
-        let is_there = matching::is_reached(self, socket);
-        let ends = Ends::of(socket);
-        // Nobody's packets are those of a socket that is bound and does nothing.
-        let is_idle = socket.state == Some(SocketState::Bound) && self.remote.is_some();
-        matching::matched(self, &reach, &ends).filter(|_| is_there && !is_idle)
     }
 
     /// The device, or else the scope of a link-local address at either end, which is a

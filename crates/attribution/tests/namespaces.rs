@@ -125,6 +125,22 @@ fn each_network_has_its_own_ports() {
     let query = SocketQuery::new(Protocol::Tcp, with_port("192.0.2.1", port), None);
     let nowhere = Verdict::Unknown(Reason::Forwarded);
     assert_eq!(table.find(&query).unwrap().verdict, nowhere);
+    // The lists say the same.
+    let snapshot = table.snapshot_all_namespaces().unwrap();
+    for (ip, expected) in [
+        ("127.0.0.1", vec![(std::process::id(), None)]),
+        ("10.71.0.1", vec![(theirs.pid(), Some(name))]),
+        ("192.0.2.1", vec![]),
+    ] {
+        let query = SocketQuery::new(Protocol::Tcp, with_port(ip, port), None);
+        let sockets = snapshot.sockets_of(&query).into_iter();
+        let found = sockets.map(|socket| {
+            let namespace = socket.namespace.as_ref();
+            let pid = socket.owner.processes()[0].pid;
+            (pid, namespace.and_then(|it| it.name.as_deref()))
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{ip}");
+    }
     // Nor is anything of ours taken for theirs where theirs may not be looked at.
     let query = SocketQuery::new(Protocol::Tcp, with_port("10.71.0.1", port), None);
     let mut blind = LinuxTable::with_options(&LinuxOptions {

@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
-use flowner_attribution::{Protocol, Socket, SocketQuery, device_index};
+use flowner_attribution::{
+    Match, Ownership, Protocol, Snapshot, Socket, SocketQuery, Source, device_index,
+};
 
 use crate::filter::{Filter, FilterError};
 use crate::sockets::is_listening;
@@ -80,13 +82,47 @@ impl WhoTarget {
         }
     }
 
-    /// Whether a socket is meant, or serves what is meant.
-    pub fn matches(&self, socket: &Socket) -> bool {
-        // What a raw socket has in place of a port is only meant by who says so.
-        let is_of = |protocol: Option<Protocol>| match protocol {
-            Some(protocol) => protocol == socket.protocol,
-            None => socket.protocol != Protocol::Raw,
-        };
+    /// The sockets of a snapshot that are meant, in its order.
+    ///
+    /// Those of an endpoint are the ones that [`Snapshot::sockets_of`] answers with for each
+    /// protocol: the snapshot knows which addresses are this host's own, and which are those of
+    /// other network namespaces. A TCP connection is only that of a socket with both of its ends,
+    /// where the table tells remote ends: a listener is none.
+    pub fn sockets_in<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a Socket> {
+        match *self {
+            Self::Endpoint {
+                protocol,
+                local,
+                device,
+            } => {
+                // What a raw socket has in place of a port is only meant by who says so.
+                let all = Protocol::ALL.into_iter();
+                let all = all.filter(|each| match protocol {
+                    Some(protocol) => *each == protocol,
+                    None => *each != Protocol::Raw,
+                });
+                let found = all.flat_map(|protocol| {
+                    let query = SocketQuery::new(protocol, local, None);
+                    snapshot.sockets_of(&query.on_device(device.unwrap_or(0)))
+                });
+                found.collect()
+            }
+            Self::FiveTuple(query) => {
+                let tells_remotes = snapshot.source() != Source::Portable;
+                let needs_remote = query.protocol() == Protocol::Tcp && tells_remotes;
+                let mut found = snapshot.sockets_of(&query);
+                found.retain(|socket| !needs_remote || socket.remote.is_some());
+                found
+            }
+            Self::Port { .. } | Self::Address(_) | Self::AddressOn { .. } | Self::Owner(_) => {
+                let all = snapshot.sockets().iter();
+                all.filter(|socket| self.names(socket)).collect()
+            }
+        }
+    }
+
+    /// Whether a socket is meant, which it says by itself.
+    fn names(&self, socket: &Socket) -> bool {
         match *self {
             Self::Owner(ref filter) => filter.matches(socket),
             Self::Address(address) => {
@@ -98,27 +134,41 @@ impl WhoTarget {
                 let is_there = has_it(socket.local) || socket.remote.is_some_and(has_it);
                 is_there && socket.device == Some(device)
             }
-            Self::Port { protocol, port } => is_of(protocol) && socket.local.port() == port,
-            Self::Endpoint {
-                protocol,
-                local,
-                device,
-            } => {
-                let query = SocketQuery::new(socket.protocol, local, None);
-                let query = query.on_device(device.unwrap_or(0));
-                is_of(protocol) && query.fits(socket).is_some()
+            Self::Port { protocol, port } => {
+                let is_of = match protocol {
+                    Some(protocol) => protocol == socket.protocol,
+                    None => socket.protocol != Protocol::Raw,
+                };
+                is_of && socket.local.port() == port
             }
-            Self::FiveTuple(query) => query.fits(socket).is_some(),
+            Self::Endpoint { .. } | Self::FiveTuple(_) => false,
         }
     }
-}
 
-impl WhoTarget {
-    /// Whether somebody who waits for the target waits for this socket: at a port or
-    /// endpoint, one that takes what comes; anywhere else, any that is meant.
-    pub fn is_awaited(&self, socket: &Socket) -> bool {
+    /// Whether a snapshot has what somebody who waits for the target waits for: at a port or
+    /// endpoint, a socket that takes what comes; anywhere else, any that is meant.
+    pub fn is_awaited_in(&self, snapshot: &Snapshot) -> bool {
         let is_place = matches!(self, Self::Port { .. } | Self::Endpoint { .. });
-        self.matches(socket) && (is_listening(socket) || !is_place)
+        let found = self.sockets_in(snapshot).into_iter();
+        found
+            .filter(|socket| is_listening(socket) || !is_place)
+            .count()
+            > 0
+    }
+
+    /// Whether an answer to the [`query`](Self::query) tells only who listens at the local end
+    /// of a TCP connection: there may be no such connection. One that nobody has accepted yet is
+    /// its listener's, too, and is among the [sockets](Self::sockets_in) of a snapshot.
+    pub fn is_only_listener(&self, answer: &Ownership) -> bool {
+        let Self::FiveTuple(query) = self else {
+            return false;
+        };
+        let evidence = &answer.evidence;
+        query.protocol() == Protocol::Tcp
+            && evidence.source != Source::Portable
+            && evidence
+                .matched
+                .is_some_and(|matched| matched != Match::FiveTuple)
     }
 }
 
@@ -367,13 +417,17 @@ mod tests {
                 device: Some(device),
                 ..socket(Protocol::Tcp, &format!("[fe80::1%{device}]:80"), None)
             };
-            for target in [
-                "[fe80::1%2]:80",
-                "fe80::1%2",
-                "tcp [fe80::1%2]:80 [fe80::9%2]:1",
+            for (target, remote) in [
+                ("[fe80::1%2]:80", None),
+                ("fe80::1%2", None),
+                ("tcp [fe80::1%2]:80 [fe80::9%2]:1", Some("[fe80::9]:1")),
             ] {
+                let socket = Socket {
+                    remote: remote.map(|remote| remote.parse().unwrap()),
+                    ..socket.clone()
+                };
                 let target: WhoTarget = target.parse().unwrap();
-                assert_eq!(target.matches(&socket), expected, "{target:?} {device}");
+                assert_eq!(has(&target, &socket), expected, "{target:?} {device}");
             }
         }
     }
@@ -440,11 +494,22 @@ mod tests {
         }
     }
 
+    fn snapshot(sockets: &[Socket]) -> Snapshot {
+        let now = std::time::SystemTime::UNIX_EPOCH;
+        Snapshot::new(Source::Scripted, now, now, sockets.to_vec())
+    }
+
+    fn has(target: &WhoTarget, socket: &Socket) -> bool {
+        !target
+            .sockets_in(&snapshot(std::slice::from_ref(socket)))
+            .is_empty()
+    }
+
     #[track_caller]
     fn check_matches(target: &str, local: &str, remote: Option<&str>, expected: bool) {
         let target: WhoTarget = target.parse().unwrap();
         let socket = socket(Protocol::Tcp, local, remote);
-        assert_eq!(target.matches(&socket), expected, "{target:?} {socket:?}");
+        assert_eq!(has(&target, &socket), expected, "{target:?} {socket:?}");
     }
 
     #[test]
@@ -463,7 +528,7 @@ mod tests {
         let tuple = "tcp 10.0.0.1:80 10.0.0.2:9";
         check_matches(tuple, "10.0.0.1:80", Some("10.0.0.2:9"), true);
         check_matches(tuple, "10.0.0.1:80", Some("10.0.0.2:8"), false);
-        check_matches(tuple, "10.0.0.1:80", None, true);
+        check_matches(tuple, "10.0.0.1:80", None, false);
         check_matches("udp 10.0.0.1:80 10.0.0.2:9", "10.0.0.1:80", None, false);
         check_matches("10.0.0.2", "10.0.0.1:80", Some("10.0.0.2:8"), true);
         check_matches("10.0.0.3", "10.0.0.1:80", Some("10.0.0.2:8"), false);
@@ -472,7 +537,7 @@ mod tests {
             ..socket(Protocol::Tcp, "[::]:80", None)
         };
         let target: WhoTarget = "10.0.0.1:80".parse().unwrap();
-        assert!(!target.matches(&v6_only));
+        assert!(!has(&target, &v6_only));
     }
 
     #[test]
@@ -481,12 +546,13 @@ mod tests {
             state,
             ..socket(Protocol::Tcp, "10.0.0.1:80", None)
         };
+        let awaits = |target: &WhoTarget, socket| target.is_awaited_in(&snapshot(&[socket]));
         let port: WhoTarget = "80".parse().unwrap();
-        assert!(port.is_awaited(&with(Some(SocketState::Listen))));
-        assert!(!port.is_awaited(&with(Some(SocketState::Established))));
-        assert!(port.is_awaited(&with(None)));
+        assert!(awaits(&port, with(Some(SocketState::Listen))));
+        assert!(!awaits(&port, with(Some(SocketState::Established))));
+        assert!(awaits(&port, with(None)));
         let address: WhoTarget = "10.0.0.1".parse().unwrap();
-        assert!(address.is_awaited(&with(Some(SocketState::Established))));
+        assert!(awaits(&address, with(Some(SocketState::Established))));
     }
 
     #[test]
@@ -502,7 +568,7 @@ mod tests {
                 ..socket(Protocol::Tcp, local, None)
             };
             let target: WhoTarget = target.parse().unwrap();
-            assert_eq!(target.matches(&elsewhere), expected, "{target:?} {local}");
+            assert_eq!(has(&target, &elsewhere), expected, "{target:?} {local}");
         }
     }
 
@@ -518,7 +584,50 @@ mod tests {
         assert_eq!(shown(tuple).unwrap(), tuple);
     }
 
+    fn any_socket() -> impl Strategy<Value = Socket> {
+        const ENDS: [&str; 6] = [
+            "0.0.0.0:7",
+            "[::]:7",
+            "10.0.0.1:7",
+            "127.0.0.1:7",
+            "[::1]:7",
+            "10.0.0.2:8",
+        ];
+        let end = || proptest::sample::select(&ENDS[..]);
+        let protocol = proptest::sample::select(&Protocol::ALL[..]);
+        let remote = proptest::option::of(end());
+        let id = proptest::option::of(0_u64..2);
+        (protocol, end(), remote, proptest::option::of(1_u32..3), id).prop_map(
+            |(protocol, local, remote, device, id)| Socket {
+                device,
+                namespace: id.map(|id| std::sync::Arc::new(NetworkNamespace { id, name: None })),
+                ..socket(protocol, local, remote)
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn an_endpoint_is_that_of_each_protocol(
+            sockets in prop::collection::vec(any_socket(), 0..12),
+            end in proptest::sample::select(&["8.8.8.8:7", "10.0.0.1:7", "127.0.0.1%1:7", "[::1]:7", "0.0.0.0:7"][..]),
+        ) {
+            let snapshot = snapshot(&sockets);
+            let found = |text: &str| -> Vec<Socket> {
+                let target: WhoTarget = text.parse().unwrap();
+                target.sockets_in(&snapshot).into_iter().cloned().collect()
+            };
+            let each = ["tcp", "udp", "udplite"];
+            let each = each.map(|protocol| found(&format!("{protocol} {end}")));
+            prop_assert_eq!(found(end), each.concat());
+            for protocol in ["tcp", "udp", "udplite", "raw"] {
+                let text = format!("{protocol} {end}");
+                let target: WhoTarget = text.parse().unwrap();
+                let answer = snapshot.find(&target.query().unwrap());
+                prop_assert_eq!(answer.evidence.matched.is_some(), !found(&text).is_empty());
+            }
+        }
+
         #[test]
         fn nothing_panics(text in ".*") {
             let _ = text.parse::<WhoTarget>();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use flowner_core::attribution::{Attributor, Ownership, Socket, SocketQuery};
+use flowner_core::attribution::{Attributor, Ownership, Reason, Socket, SocketQuery};
 use flowner_core::who::WhoTarget;
 use flowner_core::wire::{HeadLine, OwnershipLine};
 use flowner_core::{Grouping, Programs, is_over};
@@ -34,14 +34,17 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
     // A connection has one owner, by the matching rules; a port may have many.
     if let Some(query) = target.query() {
         let ownership = attributor.lookup(&query)?;
+        if target.is_only_listener(&ownership)
+            && target
+                .sockets_in(&attributor.snapshot_all_namespaces()?)
+                .is_empty()
+        {
+            return tell_no_connection(&query, &ownership, args.json, out);
+        }
         return tell_connection(&query, &ownership, args.json, out);
     }
     let snapshot = attributor.snapshot_all_namespaces()?;
-    let all = snapshot.sockets().iter();
-    let found: Vec<Socket> = all
-        .filter(|socket| target.matches(socket))
-        .cloned()
-        .collect();
+    let found: Vec<Socket> = target.sockets_in(&snapshot).into_iter().cloned().collect();
     if args.json {
         sockets::write_json(&found, out)?;
     } else {
@@ -97,7 +100,7 @@ fn wait(
     let (mut pause, longest) = PAUSES;
     loop {
         let snapshot = attributor.snapshot_all_namespaces()?;
-        if snapshot.sockets().iter().any(|it| target.is_awaited(it)) {
+        if target.is_awaited_in(&snapshot) {
             return Ok(());
         }
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -148,6 +151,26 @@ fn tell_connection(
         say(format_args!("nobody that can be seen here holds {query}"));
     }
     Ok(exit_code(ownership.verdict.is_named()))
+}
+
+/// Says who listens where a connection would be, which nobody has.
+fn tell_no_connection(
+    query: &SocketQuery,
+    listener: &Ownership,
+    json: bool,
+    out: &mut Out,
+) -> Outcome {
+    let evidence = &listener.evidence;
+    let nobody = Ownership::unknown(Reason::NotFound, evidence.observed_at, evidence.source);
+    if json {
+        return tell_connection(query, &nobody, json, out);
+    }
+    let owner = format::owner(Some(listener));
+    let local = query.local();
+    say(format_args!(
+        "there is no connection {query}; {owner} listens at {local}"
+    ));
+    Ok(exit_code(nobody.verdict.is_named()))
 }
 
 fn exit_code(found: bool) -> ExitCode {

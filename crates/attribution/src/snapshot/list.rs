@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::devices::Devices;
-use crate::matching::{self, Finding};
+use crate::matching::{self, Finding, Fitting};
 use crate::query::{normalize, scoped};
 use crate::snapshot::surroundings::{Place, Surroundings};
 use crate::{
@@ -176,25 +176,43 @@ impl Snapshot {
     }
 
     fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
+        let (found, reason) = self.fitting(query, counts);
+        let found = found.iter().map(Finding::of);
+        self.answer(reason, found.reduce(|one, other| one.or(&other)))
+    }
+
+    /// The sockets that [`find`](Self::find) answers with: all that fit the question best,
+    /// equally well. Of several namespaces that may be meant, the best of each.
+    pub fn sockets_of(&self, query: &SocketQuery) -> Vec<&Socket> {
+        let (found, _) = self.fitting(query, |_| true);
+        found.into_iter().flat_map(|found| found.sockets).collect()
+    }
+
+    /// The sockets that fit best, of each namespace that is meant, and why there are none.
+    fn fitting(
+        &self,
+        query: &SocketQuery,
+        counts: impl Fn(&Socket) -> bool,
+    ) -> (Vec<Fitting<'_>>, Reason) {
         let sockets = || self.candidates(query).iter().filter(|one| counts(one));
+        let of_one = |found: Option<_>| (found.into_iter().collect(), Reason::NotFound);
         let Some(around) = &self.surroundings else {
             let reach = Devices::default().reach(query);
             let sockets = sockets().filter(|socket| matching::is_reached(query, socket));
-            let found = matching::best(query, &reach, sockets);
-            return self.answer(Reason::NotFound, found);
+            return of_one(matching::best_sockets(query, &reach, sockets));
         };
         let reach = around.own.devices.reach(query);
         let own = || sockets().filter(|socket| socket.namespace.is_none());
         if around.own.is_own(query) {
-            let found = matching::best(query, &reach, own());
-            return self.answer(Reason::NotFound, found);
+            return of_one(matching::best_sockets(query, &reach, own()));
         }
         // Such as of a proxy that stands in for another host.
         let is_held = |socket: &&Socket| socket.owner != Verdict::Unknown(Reason::Gone);
         let is_connected = query.protocol() == Protocol::Tcp && query.remote().is_some();
         let ours = own().filter(|socket| is_connected && socket.remote.is_some());
-        if let Some(found) = matching::best(query, &reach, ours.filter(is_held)) {
-            return self.answer(Reason::NotFound, Some(found));
+        let ours = matching::best_sockets(query, &reach, ours.filter(is_held));
+        if ours.is_some() {
+            return of_one(ours);
         }
         let ip = query.local().ip();
         let others = around.others.iter();
@@ -215,15 +233,14 @@ impl Snapshot {
                 namespace.is_some_and(|namespace| namespace.id == *id)
             };
             let reach = place.devices.reach_through(query, &through);
-            matching::best(query, &reach, sockets().filter(is_in_it))
+            matching::best_sockets(query, &reach, sockets().filter(is_in_it))
         });
-        let found = found.reduce(|one, other| one.or(&other));
         let reason = if is_there {
             Reason::NotFound
         } else {
             around.why_nobody(ip)
         };
-        self.answer(reason, found)
+        (found.collect(), reason)
     }
 
     /// The answer, or why there is none.
