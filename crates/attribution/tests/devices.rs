@@ -14,8 +14,8 @@ use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
-    Glance, Opened, Ownership, Protocol, Question, Reason, Snapshot, SocketQuery, SocketTable,
-    Verdict,
+    Glance, Match, Opened, Ownership, Protocol, Question, Reason, Snapshot, SocketQuery,
+    SocketTable, Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -296,6 +296,88 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
     let everywhere = Helper::new(&["udp 0.0.0.0:5007 broadcast"]);
     for query in [&sent, &came] {
         asked.check(query, "w0", &[member.pid(), everywhere.pid()]);
+    }
+}
+
+/// Routes make addresses the host's own, though no device has them.
+#[test]
+fn addresses_of_local_routes_are_our_own() {
+    if is_run_inside("addresses_of_local_routes_are_our_own") {
+        return;
+    }
+    wires();
+    let sockets = ["udp 0.0.0.0:7650 broadcast", "udp [::]:7652 broadcast"];
+    let datagrams = Helper::new(&sockets);
+    let listener = Helper::new(&["tcp 0.0.0.0:7651 listen"]);
+    let mut asked = Asked::new();
+    let foreign = Verdict::Unknown(Reason::Forwarded);
+    let udp = query(Protocol::Udp, "203.0.113.5:7650", "198.51.100.1:9");
+    let tcp = query(Protocol::Tcp, "203.0.113.6:7651", "198.51.100.1:9");
+    let v6 = query(Protocol::Udp, "[2001:db8:77::5]:7652", "[2001:db8::1]:9");
+    let beside = query(Protocol::Udp, "203.0.114.5:7650", "198.51.100.1:9");
+    for _ in 0..2 {
+        assert_eq!(asked.check_all(&udp, "", &[]).verdict, foreign);
+        ip("route add local 203.0.113.0/24 dev lo");
+        asked.check_all(&udp, "", &[datagrams.pid()]);
+        asked.check_all(&udp, "w0", &[datagrams.pid()]);
+        asked.check_all(&tcp, "", &[listener.pid()]);
+        assert_eq!(asked.check_all(&beside, "", &[]).verdict, foreign);
+        assert_eq!(asked.check_all(&v6, "", &[]).verdict, foreign);
+        ip("-6 route add local 2001:db8:77::/48 dev lo");
+        asked.check_all(&v6, "", &[datagrams.pid()]);
+        ip("-6 route del local 2001:db8:77::/48 dev lo");
+        // One more, for a single address, and routes of other kinds and tables.
+        ip("route add local 203.0.114.5 dev lo");
+        asked.check_all(&beside, "", &[datagrams.pid()]);
+        ip("route del local 203.0.114.5 dev lo");
+        ip("route add 203.0.114.0/24 dev lo");
+        ip("route add local 203.0.114.0/24 dev lo table 100");
+        assert_eq!(asked.check_all(&beside, "", &[]).verdict, foreign);
+        ip("route del 203.0.114.0/24 dev lo");
+        ip("route del local 203.0.114.0/24 dev lo table 100");
+        ip("route del local 203.0.113.0/24 dev lo");
+    }
+}
+
+/// A socket may have an address that no device has.
+#[test]
+fn what_is_bound_to_a_foreign_address_is_found_by_it() {
+    if is_run_inside("what_is_bound_to_a_foreign_address_is_found_by_it") {
+        return;
+    }
+    wires();
+    let everywhere = Helper::new(&["udp 0.0.0.0:7660 broadcast"]);
+    let listener = Helper::new(&["tcp 0.0.0.0:7661 listen"]);
+    let mut asked = Asked::new();
+    let udp = query(Protocol::Udp, "198.18.113.5:7660", "198.51.100.1:9");
+    let tcp = query(Protocol::Tcp, "198.18.113.5:7661", "198.51.100.1:9");
+    let foreign = Verdict::Unknown(Reason::Forwarded);
+    for query in [&udp, &tcp] {
+        // What is bound to all addresses is not bound to this one.
+        assert_eq!(asked.check_all(query, "", &[]).verdict, foreign);
+    }
+    // Two may not listen there.
+    drop(listener);
+    let sockets = [
+        "udp 198.18.113.5:7660 freebind",
+        "tcp 198.18.113.5:7661 freebind listen",
+    ];
+    let bound = Helper::new(&sockets);
+    let other = Helper::new(&["udp 198.18.113.6:7660 freebind"]);
+    for query in [udp, tcp] {
+        let alone = SocketQuery::new(query.protocol(), query.local(), None);
+        for query in [query, alone] {
+            for device in ["", "w0"] {
+                let answer = asked.check_all(&query, device, &[bound.pid()]);
+                assert_eq!(answer.evidence.matched, Some(Match::LocalEndpoint));
+            }
+        }
+    }
+    let sent = udp.as_sender();
+    asked.check_all(&sent, "", &[bound.pid()]);
+    drop((bound, other, everywhere));
+    for query in [&udp, &tcp] {
+        assert_eq!(asked.check_all(query, "", &[]).verdict, foreign);
     }
 }
 

@@ -215,8 +215,11 @@ impl Snapshot {
             return of_one(ours);
         }
         let ip = query.local().ip();
+        // Or bound to an address that no device has (`IP_FREEBIND`).
+        let bound = own().filter(|socket| socket.local.ip() == ip);
+        let bound = matching::best_sockets(query, &reach, bound.filter(is_held));
         let others = around.others.iter();
-        let others = others.filter(|(_, place)| place.ips.contains(&ip));
+        let others = others.filter(|(_, place)| place.has(ip));
         let leads_to = |place: &Place| match query.device_or_scope() {
             Some(device) => around.own.devices.leads_to(device, &place.devices),
             None => Vec::new(),
@@ -240,7 +243,7 @@ impl Snapshot {
         } else {
             around.why_nobody(ip)
         };
-        (found.collect(), reason)
+        (bound.into_iter().chain(found).collect(), reason)
     }
 
     /// The answer, or why there is none.

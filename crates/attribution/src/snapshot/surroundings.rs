@@ -40,10 +40,17 @@ pub(crate) struct Place {
     /// To which packets arrive here, those of all hosts of a network included.
     pub(crate) ips: HashSet<IpAddr>,
     pub(crate) networks: Vec<Network>,
+    /// All addresses of which are its own, though no device has them.
+    pub(crate) local_networks: Vec<Network>,
     pub(crate) devices: Arc<Devices>,
 }
 
 impl Place {
+    /// Whether packets to this address arrive here, but for loopback and multicast ones.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        self.ips.contains(&ip) || self.local_networks.iter().any(|network| network.has(ip))
+    }
+
     /// Whether a question is about this namespace, by its local address, if nothing but
     /// addresses tells.
     pub(crate) fn is_own(&self, query: &SocketQuery) -> bool {
@@ -55,7 +62,7 @@ impl Place {
         if is_broadcast || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() {
             return true;
         }
-        if !self.ips.contains(&ip) {
+        if !self.has(ip) {
             return false;
         }
         // What has that address on another link may be another host.
@@ -133,6 +140,7 @@ mod tests {
                 prefix: 64,
                 interface: 2,
             }],
+            local_networks: Vec::new(),
             devices: Arc::default(),
         };
         let query = |local: &str| {

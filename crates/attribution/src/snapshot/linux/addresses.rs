@@ -1,4 +1,7 @@
-//! The addresses of a network namespace (rtnetlink(7)).
+//! The addresses of a network namespace (rtnetlink(7)): those of its devices, and those that its
+//! routes make its own.
+
+mod local_routes;
 
 use std::io;
 use std::net::IpAddr;
@@ -18,8 +21,9 @@ const NEW: u16 = 20;
 #[cfg(any(test, feature = "fuzzing"))]
 const REMOVED: u16 = 21;
 const GET: u16 = 22;
-/// `RTMGRP_LINK`, for [`Interfaces`], `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
-const CHANGES: u32 = 0x1 | 0x10 | 0x100;
+/// `RTMGRP_LINK`, for [`Interfaces`], `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`,
+/// `RTMGRP_IPV6_IFADDR` and `RTMGRP_IPV6_ROUTE`.
+const CHANGES: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 /// `struct ifaddrmsg`.
 const BODY_LEN: usize = 8;
 /// Attributes that are read.
@@ -31,6 +35,7 @@ const BROADCAST: u16 = 4;
 #[derive(Debug)]
 pub(super) struct Addresses {
     netlink: Netlink,
+    location: Location,
     known: Place,
     /// Whether the kernel told of a change that was not read yet.
     is_stale: bool,
@@ -63,7 +68,8 @@ pub(super) struct Address {
 impl Addresses {
     pub(super) fn open(location: Location) -> io::Result<Self> {
         let mut addresses = Self {
-            netlink: Netlink::open(ROUTE, CHANGES, location)?,
+            netlink: Netlink::open(ROUTE, CHANGES, location)?.counting(local_routes::counts),
+            location,
             known: Place::default(),
             is_stale: true,
             failed: None,
@@ -79,7 +85,7 @@ impl Addresses {
     /// # Errors
     /// As for [`place`](Self::place).
     pub(super) fn contains(&mut self, ip: IpAddr) -> io::Result<bool> {
-        Ok(self.place()?.ips.contains(&ip))
+        Ok(self.place()?.has(ip))
     }
 
     /// All addresses and devices.
@@ -155,6 +161,7 @@ impl Addresses {
             },
         )?;
         known.devices = devices;
+        local_routes::add(&mut self.netlink, self.location, &mut known)?;
         Ok(known)
     }
 }

@@ -183,6 +183,15 @@ impl LinuxGlance {
             if has_it.next().is_some() {
                 return None;
             }
+            // Or our own, by a socket that is bound to that address.
+            let reach = match &self.namespaces {
+                Some(namespaces) => namespaces.reach(query),
+                None => Devices::default().reach(query),
+            };
+            match sockets::standing_in(&mut self.sockets, query, &reach) {
+                Ok(Candidates::None) => {}
+                _ => return None,
+            }
             let Namespace {
                 public,
                 sockets,

@@ -1,5 +1,7 @@
 //! The bare netlink socket: what is sent to the kernel and received from it (netlink(7)).
 
+mod strict;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -16,6 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Link {
     socket: OwnedFd,
+    is_strict: bool,
 }
 
 /// What was received at once.
@@ -45,7 +48,13 @@ impl Link {
         // Without a port id: the kernel gives it one.
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-        Ok(Self { socket })
+        let is_strict = strict::set(&socket).is_ok();
+        Ok(Self { socket, is_strict })
+    }
+
+    /// Whether the kernel lists no more than a request asks for, since Linux 4.20.
+    pub(super) const fn is_strict(&self) -> bool {
+        self.is_strict
     }
 
     /// The port id, by which the kernel says whom an answer is for.

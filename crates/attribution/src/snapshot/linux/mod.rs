@@ -69,7 +69,7 @@ use verdicts::{Judged, either, judge, told};
 use super::Glance;
 use crate::devices::{Devices, Reach};
 use crate::{
-    Error, NetworkNamespace, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
+    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
     SocketTable, Source, Verdict,
 };
 
@@ -204,17 +204,23 @@ impl LinuxTable {
         patience: Duration,
     ) -> Result<Ownership, Error> {
         let observed_at = SystemTime::now();
-        // Such as of a proxy that stands in for another host (`IP_TRANSPARENT`).
+        // Such as of a proxy that stands in for another host.
         let reach = self.reach(query);
-        let ours = sockets::accepted(&mut self.sockets, query, &reach);
+        let ours = sockets::standing_in(&mut self.sockets, query, &reach);
         let ours = ours.map_err(|error| failed(&query, None, error))?;
-        if query.protocol() == Protocol::Tcp && ours != Candidates::None {
+        let is_connection = matches!(ours, Candidates::Open(Match::FiveTuple, _));
+        let mut best = None;
+        if ours != Candidates::None {
             let judged = self.looker(asked).judge(query.protocol(), ours);
-            return Ok(told(judged, observed_at, None));
+            let found = told(judged, observed_at, None);
+            if query.protocol() == Protocol::Tcp && is_connection {
+                return Ok(found);
+            }
+            best = Some(found);
         }
         let nowhere = |reason| Ownership::unknown(reason, observed_at, Source::SockDiag);
         let Some(namespaces) = self.namespaces.as_mut() else {
-            return Ok(nowhere(Reason::NotFound));
+            return Ok(best.unwrap_or_else(|| nowhere(Reason::NotFound)));
         };
         let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
         let since = asked.checked_sub(patience).unwrap_or(asked);
@@ -225,7 +231,6 @@ impl LinuxTable {
             Effort::Bounded
         };
         let places = namespaces.with_address_of(query, (since, effort), proc, scratch);
-        let mut best = None;
         let mut broken = None;
         for (through, place) in places {
             let devices = &place.addresses.known().devices;

@@ -43,6 +43,8 @@ pub(super) struct Netlink {
     sequence: u32,
     /// Whether something came unasked, or may have been lost.
     has_news: bool,
+    /// Whether a message that comes unasked counts, by its type and what follows its header.
+    counts: fn(u16, &[u8]) -> bool,
 }
 
 /// In which network namespace a socket is opened.
@@ -97,7 +99,18 @@ impl Netlink {
             buffer: vec![0; BUFFER],
             sequence: 0,
             has_news: false,
+            counts: |_, _| true,
         })
+    }
+
+    /// The same, but of what comes unasked only those messages count.
+    pub(super) fn counting(self, counts: fn(u16, &[u8]) -> bool) -> Self {
+        Self { counts, ..self }
+    }
+
+    /// Whether the kernel lists no more than a request asks for.
+    pub(super) const fn is_strict(&self) -> bool {
+        self.link.is_strict()
     }
 
     /// Asks a question, whose request is made for a number, and hands over each message of the
@@ -162,7 +175,7 @@ impl Netlink {
                 let (header, frame) = message.map_err(malformed)?;
                 if header.port != self.port || header.sequence != self.sequence {
                     // The rest of an answer to an earlier question is no news.
-                    self.has_news |= header.port != self.port;
+                    self.has_news |= header.port != self.port && self.is_counted(frame);
                     continue;
                 }
                 is_disturbed |= header.flags & DISTURBED != 0;
@@ -217,6 +230,7 @@ impl Netlink {
                     sequence,
                     // Of what came meanwhile, nothing is known.
                     has_news: true,
+                    counts: self.counts,
                     ..opened
                 };
             }
@@ -243,10 +257,17 @@ impl Netlink {
         let Some(bytes) = self.buffer.get(..received.length) else {
             return true;
         };
-        let is_answer = |message: Result<(frame::Header, Frame<'_>), Malformed>| {
-            message.is_ok_and(|(header, _)| header.port == self.port)
+        let is_none = |message: Result<(frame::Header, Frame<'_>), Malformed>| {
+            message.is_ok_and(|(header, frame)| header.port == self.port || !self.is_counted(frame))
         };
-        received.is_from_kernel && !frame::messages(bytes).all(is_answer)
+        received.is_from_kernel && !frame::messages(bytes).all(is_none)
+    }
+
+    fn is_counted(&self, frame: Frame<'_>) -> bool {
+        match frame {
+            Frame::Other(kind, body) => (self.counts)(kind, body),
+            _ => true,
+        }
     }
 }
 

@@ -218,6 +218,35 @@ pub(super) fn accepted(
     })
 }
 
+/// What of our own namespace has an address that is not our own: the very connection, else what
+/// is bound to that address and to no other (`IP_FREEBIND`, `IP_TRANSPARENT`; ip(7)).
+pub(super) fn standing_in(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+) -> io::Result<Candidates> {
+    let protocol = query.protocol();
+    let mut told = told(sockets, query, reach, false)?;
+    told.retain(|one| one.inode != 0);
+    if protocol == Protocol::Tcp && told.iter().any(|one| is_it(query, one)) {
+        told.retain(|one| is_it(query, one));
+        return Ok(Candidates::Open(Match::FiveTuple, told));
+    }
+    let has_address = |one: &DiagSocket| normalize(one.local).ip() == query.local().ip();
+    let port = query.local().port();
+    let mut bound = Vec::new();
+    if query.remote().is_none() {
+        sockets.list(protocol, Which::OnPort(port), &mut bound)?;
+    } else if protocol == Protocol::Raw || !sockets.tells_listeners() {
+        sockets.list(protocol, Which::Waiting(port), &mut bound)?;
+    } else if let Some(witness) = told.iter().find(|one| has_address(one)) {
+        // The kernel tells one that has the very address before those on all addresses.
+        bound = sockets.waiting(protocol, port, Some(witness))?;
+    }
+    bound.retain(|one| one.inode != 0 && has_address(one));
+    Ok(chosen(query, reach, bound))
+}
+
 /// Who would take a connection from anybody, in one question less than [`quick`] needs where
 /// this one was made and not accepted yet.
 pub(super) fn listener(

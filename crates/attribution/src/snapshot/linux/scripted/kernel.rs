@@ -239,6 +239,8 @@ impl State {
                 let tell = |address| (NEW_ADDRESS, address_body(address));
                 addresses.copied().map(tell).collect()
             }
+            // No address is the host's own but by a device.
+            26 => Vec::new(),
             _ => vec![(16, link_body())],
         };
         let parts = parts(&found, is_dump, to);

@@ -123,6 +123,13 @@ impl Link {
         }
     }
 
+    pub(super) const fn is_strict(&self) -> bool {
+        match self {
+            Self::System(link) => link.is_strict(),
+            Self::Scripted(..) => true,
+        }
+    }
+
     pub(super) fn send(&mut self, request: &[u8]) -> io::Result<()> {
         match self {
             Self::System(link) => link.send(request),

@@ -445,10 +445,9 @@ impl Version {
             return best_in(own).into_iter().map(|(_, socket)| socket).collect();
         }
         // Such as of a proxy that stands in for another host.
-        let is_tcp = query.protocol() == Protocol::Tcp;
         let ours = best_in(own)
             .into_iter()
-            .filter(|(score, _)| has(&own) || (is_tcp && *score == 3));
+            .filter(|(score, _)| has(&own) || *score >= 2);
         let others = namespaces[1..]
             .iter()
             .filter(|n| has(n))
