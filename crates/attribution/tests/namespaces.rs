@@ -279,3 +279,19 @@ fn a_foreign_address_is_foreign_each_time() {
         thread.join().unwrap();
     }
 }
+
+/// `ip netns` makes a file before the namespace is there, and may leave it behind.
+#[test]
+fn a_file_that_stands_for_no_namespace_is_no_failure() {
+    if is_run_inside("a_file_that_stands_for_no_namespace_is_no_failure") {
+        return;
+    }
+    std::fs::create_dir_all("/run/netns").unwrap();
+    let path = format!("/run/netns/flowner-plain-{}", std::process::id());
+    std::fs::write(&path, "").unwrap();
+    let mut table = LinuxTable::new().unwrap();
+    let query = SocketQuery::new(Protocol::Udp, "203.0.114.77:53".parse().unwrap(), None);
+    let answer = table.find(&query);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(answer.unwrap().verdict, Verdict::Unknown(Reason::Forwarded));
+}

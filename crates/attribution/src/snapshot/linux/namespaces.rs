@@ -179,7 +179,8 @@ impl Namespaces {
     /// Those that have the local address of a question, which is not our own: of several, the
     /// ones that the packet's device leads to, if it does to any, with their devices through
     /// which it came. Where none is known that has it, or the device leads to none that is
-    /// known, looks for new ones, if that was not done since a given time, and with as much effort as is given.
+    /// known, looks for new ones, if that was not done since a given time, and with as much
+    /// effort as is given.
     pub(super) fn with_address_of(
         &mut self,
         query: &SocketQuery,
@@ -428,8 +429,11 @@ impl Namespaces {
             return;
         }
         let copies = if self.shared.is_some() { 2 } else { 1 };
+        let is_one = is_namespace(&file);
         let opened = match open(file, copies) {
             Ok(opened) => opened,
+            // As `ip netns` leaves behind, or makes before the namespace is there.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput && !is_one => return,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
                 self.hides_some = true;
@@ -537,6 +541,12 @@ impl Namespaces {
             }
         }
     }
+}
+
+/// Whether a file stands for a namespace (`NSFS_MAGIC` in `include/uapi/linux/magic.h`).
+fn is_namespace(file: &OwnedFd) -> bool {
+    const MAGIC: u32 = 0x6e73_6673;
+    rustix::fs::fstatfs(file).is_ok_and(|of| u32::try_from(of.f_type) == Ok(MAGIC))
 }
 
 /// Whether a process was, or has gone, when its file was asked for.
