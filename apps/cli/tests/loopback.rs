@@ -242,3 +242,32 @@ fn own_link_local_addresses_are_within_the_host() {
     assert_eq!(pids("owner"), client.pid(), "{flow:#}");
     assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
 }
+
+#[test]
+fn a_refused_connection_had_a_socket_at_one_end() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let program = env!("CARGO_BIN_EXE_flowner");
+    let watch = Running::spawn(
+        namespace
+            .command(program)
+            .args(["watch", "--json", "-i", "lo"]),
+    );
+    assert!(watch.line().contains("\"start\""));
+    let connect = ["-c", "exec 3<>/dev/tcp/127.0.0.1/9"];
+    let refused = namespace.command("bash").args(connect).output().unwrap();
+    assert!(!refused.status.success());
+    watch.interrupt();
+    let lines = watch.rest().into_iter();
+    let flows: Vec<Value> = lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    let flow = flows.iter().find(|flow| flow["remote"] == "127.0.0.1:9");
+    let flow = flow.unwrap_or_else(|| panic!("{flows:#?}"));
+    assert_eq!(flow["remote_owner"]["reason"], "not-found", "{flow:#}");
+    // A fast lookup may have found it.
+    let client = &flow["owner"];
+    let is_named = client["processes"][0]["name"] == "bash";
+    assert!(is_named || client["reason"] == "gone", "{flow:#}");
+}

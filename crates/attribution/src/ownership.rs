@@ -142,7 +142,8 @@ impl fmt::Display for Verdict {
 pub enum Reason {
     /// No socket fits.
     NotFound,
-    /// The socket was there and closed before its owner could be read.
+    /// The socket was there and closed before its owner could be read. That there was one is
+    /// known also where none is found: it sent what opens a connection.
     Gone,
     /// The socket belongs to another user's process, which may not be inspected.
     Denied,

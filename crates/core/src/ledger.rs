@@ -253,7 +253,11 @@ impl Ledger {
         // Nor is this end of it in a container.
         let is_nowhere = flow.direction() == Direction::Forwarded
             && ownership.evidence.namespace.is_none()
-            && ownership.verdict == Verdict::Unknown(Reason::NotFound);
+            && ownership.evidence.matched.is_none()
+            && matches!(
+                ownership.verdict,
+                Verdict::Unknown(Reason::NotFound | Reason::Gone)
+            );
         if is_nowhere {
             ownership.verdict = Verdict::Unknown(Reason::Forwarded);
         }

@@ -90,11 +90,18 @@ impl Waiting {
             .question
             .accepts(found, before, contested, table_tells_remotes)
         {
-            return found.clone();
+            let mut found = found.clone();
+            if found.verdict == Verdict::Unknown(Reason::NotFound) && self.question.had_socket() {
+                found.verdict = Verdict::Unknown(Reason::Gone);
+            }
+            return found;
         }
-        let reason = match contested {
-            Some(_) => Reason::Gone,
-            None => Reason::NotFound,
+        // Of a table that does not tell remote ends, what was refused may be its socket.
+        let is_gone = table_tells_remotes && self.question.had_socket();
+        let reason = if is_gone || contested.is_some() {
+            Reason::Gone
+        } else {
+            Reason::NotFound
         };
         Ownership::unknown(reason, found.evidence.observed_at, found.evidence.source)
     }

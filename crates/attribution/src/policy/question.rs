@@ -43,6 +43,12 @@ impl Question {
         self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
     }
 
+    /// Whether there was a socket at this end, also if none is found: it sent what opens a
+    /// connection.
+    pub(super) fn had_socket(&self) -> bool {
+        self.query.protocol() == Protocol::Tcp && self.opened == Opened::ByUs
+    }
+
     /// What to ask earlier looks for, if a socket that was there before this flow
     /// can be its own.
     pub(super) fn socket_before(&self) -> Option<SocketQuery> {

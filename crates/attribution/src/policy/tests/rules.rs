@@ -224,7 +224,7 @@ fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
         let mut desk = Desk::new(config(tells_remotes));
         desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
         let heard = desk.look(&[tcp(listener, "listener")]);
-        check(&heard, &[(1, "not-found", None, false)]);
+        check(&heard, &[(1, "gone", None, false)]);
     }
 }
 
@@ -262,6 +262,35 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         assert!(!heard.is_empty());
         for event in heard {
             assert_eq!(event.ownership.verdict, Verdict::Unknown(Reason::NotFound));
+        }
+    }
+}
+
+#[test]
+fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
+    for (protocol, opened, expected) in [
+        (Protocol::Tcp, Opened::ByUs, Reason::Gone),
+        (Protocol::Tcp, Opened::ByPeer, Reason::NotFound),
+        (Protocol::Tcp, Opened::Earlier, Reason::NotFound),
+        (Protocol::Udp, Opened::ByUs, Reason::NotFound),
+    ] {
+        // Nor is a listener on that port the one that opened it.
+        let listener = [tcp("0.0.0.0:5000", "listener")];
+        for (sockets, tells_remotes) in [(&[][..], true), (&[][..], false), (&listener[..], true)] {
+            if !sockets.is_empty() && opened == Opened::ByPeer {
+                continue;
+            }
+            let mut desk = Desk::new(config(tells_remotes));
+            desk.ask(1, opened, query(protocol, HERE, THERE));
+            let heard = desk.look(sockets);
+            desk.policy.end(Waiter(1));
+            let heard: Vec<_> = heard.into_iter().chain(desk.events()).collect();
+            assert!(!heard.is_empty());
+            for event in heard {
+                let verdict = event.ownership.verdict;
+                let case = (protocol, opened, sockets.len(), tells_remotes);
+                assert_eq!(verdict, Verdict::Unknown(expected), "{case:?}");
+            }
         }
     }
 }
