@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use flowner_core::text::{mask, mask_lines};
+use flowner_core::who::WhoError;
 use flowner_core::{FilterError, attribution, capture};
 
 /// Why a command did not do what it was told.
@@ -82,6 +83,15 @@ impl From<FilterError> for Failure {
     }
 }
 
+impl From<WhoError> for Failure {
+    fn from(error: WhoError) -> Self {
+        match error {
+            WhoError::Filter(error) => error.into(),
+            error => Self::Message(error.to_string()),
+        }
+    }
+}
+
 macro_rules! from_libraries {
     ($($error:ty),*) => {$(
         impl From<$error> for Failure {
@@ -92,9 +102,4 @@ macro_rules! from_libraries {
     )*};
 }
 
-from_libraries!(
-    flowner_core::Error,
-    attribution::Error,
-    capture::Error,
-    flowner_core::who::WhoError
-);
+from_libraries!(flowner_core::Error, attribution::Error, capture::Error);

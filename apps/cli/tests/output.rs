@@ -73,6 +73,19 @@ fn nobody_found_is_one_and_nonsense_is_two() {
         assert!(!stderr(&output).is_empty(), "{arguments:?}");
         assert_eq!(stdout(&output), "", "{arguments:?}");
     }
+    for (arguments, expected) in [
+        (&["who", "pid:abc"][..], "process id"),
+        (&["who", "program:("], "^"),
+        (&["who", "tcp", "1", "2"], "has no address"),
+        (&["who", "127.0.0.1:70000"], "ports are 1 to 65535"),
+        (&["watch", "--duration", "x"], "such as 500ms"),
+        (&["sockets", "--interval", "10"], "such as 500ms"),
+        (&["who", "--wait", "--timeout", "x", "1"], "such as 500ms"),
+    ] {
+        let told = stderr(&run(arguments));
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+        assert!(!told.contains("\\n"), "{arguments:?}: {told}");
+    }
     let output = run(&["watch", "-i", "no-such-device"]);
     assert!(
         stderr(&output).contains("no-such-device"),

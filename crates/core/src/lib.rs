@@ -85,7 +85,7 @@ pub use program::{Claim, Facts, Grouping, Membership, Party, Program, Programs};
 pub use record::FlowRecord;
 pub use report::{Ending, InputInfo, Report, Whose};
 pub use services::service_name;
-pub use sockets::{device_of, is_listening, is_over, local_end, socket_state_name};
+pub use sockets::{device_of, is_listening, is_over, local_end, remote_end, socket_state_name};
 pub use sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
 pub use totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
 

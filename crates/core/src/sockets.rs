@@ -1,6 +1,6 @@
 //! What people say of sockets, where the system has one word for two things.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use flowner_attribution::{Protocol, Socket, SocketState};
 
@@ -17,12 +17,33 @@ pub fn is_listening(socket: &Socket) -> bool {
 /// `0.0.0.0%eth0:68`, `[fe80::1%eth0]:53`. In another network namespace, the device has its
 /// number.
 pub fn local_end(socket: &Socket) -> String {
-    let Some(device) = socket.device else {
-        return socket.local.to_string();
+    match socket.device {
+        Some(device) => on_device(socket, socket.local, device),
+        None => socket.local.to_string(),
+    }
+}
+
+/// The remote end of a socket, if it has one, as [`local_end`] writes the local one: a link-local
+/// address has the name of its device.
+pub fn remote_end(socket: &Socket) -> Option<String> {
+    let remote = socket.remote?;
+    let scope = match remote {
+        SocketAddr::V6(v6) => v6.scope_id(),
+        SocketAddr::V4(_) => 0,
     };
-    let name = device_of(socket).unwrap_or_else(|| device.to_string());
-    let port = socket.local.port();
-    match socket.local.ip() {
+    Some(if scope == 0 {
+        remote.to_string()
+    } else {
+        on_device(socket, remote, scope)
+    })
+}
+
+fn on_device(socket: &Socket, end: SocketAddr, device: u32) -> String {
+    let is_here = socket.namespace.is_none();
+    let name = is_here.then(|| flowner_attribution::device_name(device));
+    let name = name.flatten().unwrap_or_else(|| device.to_string());
+    let port = end.port();
+    match end.ip() {
         IpAddr::V4(ip) => format!("{ip}%{name}:{port}"),
         IpAddr::V6(ip) => format!("[{ip}%{name}]:{port}"),
     }
@@ -84,6 +105,40 @@ mod tests {
             (is_listening(&socket), socket_state_name(&socket)),
             expected
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn both_ends_have_the_name_of_the_device() {
+        let here = Socket {
+            protocol: Protocol::Udp,
+            local: "[fe80::1%1]:53".parse().unwrap(),
+            remote: Some("[fe80::2%1]:5353".parse().unwrap()),
+            state: None,
+            v6_only: false,
+            device: Some(1),
+            id: None,
+            namespace: None,
+            owner: Verdict::Unknown(Reason::Gone),
+        };
+        let ends = |socket: &Socket| (local_end(socket), remote_end(socket).unwrap());
+        let shown = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        assert_eq!(ends(&here), shown("[fe80::1%lo]:53", "[fe80::2%lo]:5353"));
+        let network = flowner_attribution::NetworkNamespace { id: 1, name: None };
+        let elsewhere = Socket {
+            namespace: Some(std::sync::Arc::new(network)),
+            ..here.clone()
+        };
+        assert_eq!(
+            ends(&elsewhere),
+            shown("[fe80::1%1]:53", "[fe80::2%1]:5353")
+        );
+        let v4 = Socket {
+            local: "0.0.0.0:68".parse().unwrap(),
+            remote: Some("10.0.0.2:67".parse().unwrap()),
+            ..here
+        };
+        assert_eq!(ends(&v4), shown("0.0.0.0%lo:68", "10.0.0.2:67"));
     }
 
     #[test]

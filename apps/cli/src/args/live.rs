@@ -78,10 +78,16 @@ impl FromStr for LiveSort {
     }
 }
 
+/// A time with a unit.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = |_| "expected a number with a unit, such as 500ms, 10s or 5m".to_owned();
+    humantime::parse_duration(text).map_err(wrong)
+}
+
 /// A time that leaves the system room for something else.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     const SHORTEST: Duration = Duration::from_millis(10);
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let time = duration(text)?;
     if time < SHORTEST {
         return Err("too short: 10ms is the least".to_owned());
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use flowner_core::filter::amount;
 
 use super::CaptureArgs;
+use super::live::duration;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -31,7 +32,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) owner_of: Option<String>,
     /// Stop after this time, such as 10s or 5m
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Record at most so many bytes of each frame
     #[arg(short, long, value_name = "BYTES", default_value_t = 262_144)]
@@ -41,7 +42,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "BYTES", value_parser = positive)]
     pub(crate) rotate_size: Option<u64>,
     /// Begin another file after this time, such as 1h
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) rotate_time: Option<Duration>,
     /// Keep so many files, and remove older ones
     #[arg(long, value_name = "COUNT")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::live::interval;
+use super::live::{duration, interval};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -57,7 +57,7 @@ pub(crate) struct WhoArgs {
     #[arg(short, long)]
     pub(crate) wait: bool,
     /// Wait for so long at most
-    #[arg(long, value_name = "TIME", requires = "wait", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// One JSON object a line
     #[arg(long)]

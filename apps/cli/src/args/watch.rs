@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::live::duration;
 use super::{By, CaptureArgs, FlowArgs};
 
 #[derive(Debug, Args)]
@@ -16,7 +17,7 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
     /// Stop after this time, such as 10s or 5m
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// What the final summary is by
     #[arg(long, value_enum, default_value_t = By::Program)]

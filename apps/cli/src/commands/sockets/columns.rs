@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use flowner_core::attribution::{Socket, Verdict};
-use flowner_core::{local_end, socket_state_name};
+use flowner_core::{local_end, remote_end, socket_state_name};
 
 use crate::format::{self, printable};
 use crate::table::{Align, Table, UNKNOWN};
@@ -26,9 +26,7 @@ const fn column(title: &'static str, always: bool, cell: fn(&Socket) -> Option<S
 const COLUMNS: [Column; 9] = [
     column("PROTO", true, |socket| Some(socket.protocol.to_string())),
     column("LOCAL", true, |socket| Some(local_end(socket))),
-    column("REMOTE", true, |socket| {
-        socket.remote.map(|remote| remote.to_string())
-    }),
+    column("REMOTE", true, remote_end),
     column("STATE", true, |socket| {
         socket_state_name(socket).map(str::to_owned)
     }),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::Style;
 use flowner_core::attribution::Socket;
-use flowner_core::{Branch, process_tree, socket_state_name};
+use flowner_core::{Branch, local_end, process_tree, remote_end, socket_state_name};
 
 use crate::error::Failure;
 use crate::format::{self, printable};
@@ -50,14 +50,14 @@ fn process(branch: &Branch<'_>) -> String {
 }
 
 fn describe(socket: &Socket) -> String {
-    let remote = socket.remote.map(|remote| format!(" -> {remote}"));
+    let remote = remote_end(socket).map(|remote| format!(" -> {remote}"));
     let state = socket_state_name(socket).map(|state| format!("  {state}"));
     let network = socket.namespace.as_ref();
     let network = network.map(|it| format!("  in {}", printable(&it.to_string())));
     format!(
         "{} {}{}{}{}",
         socket.protocol,
-        socket.local,
+        local_end(socket),
         remote.unwrap_or_default(),
         state.unwrap_or_default(),
         network.unwrap_or_default(),
