@@ -255,7 +255,7 @@ fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
     }
     let address = match_address(query, socket)?;
     let matched = match (socket.remote, query.remote()) {
-        (Some(theirs), Some(ours)) if unscoped(theirs) == unscoped(ours) => Match::FiveTuple,
+        (Some(theirs), Some(ours)) if is_peer(query.protocol(), theirs, ours) => Match::FiveTuple,
         // A connected socket never serves another peer.
         (Some(_), Some(_)) => return None,
         (_, None) | (None, _) => address,
@@ -265,6 +265,15 @@ fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
         is_open_to_it: query.remote().is_some() || socket.remote.is_none(),
         same_family: socket.local.is_ipv4() == query.local().is_ipv4(),
     })
+}
+
+/// Whether a connected socket exchanges packets with an end: raw sockets, and those that are
+/// connected to an address without a port, with all of its ports (`raw_v4_match` in
+/// `net/ipv4/raw.c`, `compute_score` in `net/ipv4/udp.c`).
+fn is_peer(protocol: Protocol, theirs: SocketAddr, ours: SocketAddr) -> bool {
+    let (theirs, ours) = (unscoped(theirs), unscoped(ours));
+    let has_ports = protocol != Protocol::Raw && theirs.port() != 0;
+    theirs.ip() == ours.ip() && (theirs.port() == ours.port() || !has_ports)
 }
 
 /// Whether a socket's local address covers the address of the question.

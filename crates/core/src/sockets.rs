@@ -24,9 +24,12 @@ pub fn local_end(socket: &Socket) -> String {
 }
 
 /// The remote end of a socket, if it has one, as [`local_end`] writes the local one: a link-local
-/// address has the name of its device.
+/// address has the name of its device. That of a raw socket is an address without a port.
 pub fn remote_end(socket: &Socket) -> Option<String> {
     let remote = socket.remote?;
+    if socket.protocol == Protocol::Raw {
+        return Some(remote.ip().to_string());
+    }
     let scope = match remote {
         SocketAddr::V6(v6) => v6.scope_id(),
         SocketAddr::V4(_) => 0,
@@ -133,6 +136,12 @@ mod tests {
             ends(&elsewhere),
             shown("[fe80::1%1]:53", "[fe80::2%1]:5353")
         );
+        let raw = Socket {
+            protocol: Protocol::Raw,
+            remote: Some("10.0.0.2:0".parse().unwrap()),
+            ..here.clone()
+        };
+        assert_eq!(remote_end(&raw).unwrap(), "10.0.0.2");
         let v4 = Socket {
             local: "0.0.0.0:68".parse().unwrap(),
             remote: Some("10.0.0.2:67".parse().unwrap()),

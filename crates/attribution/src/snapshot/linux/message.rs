@@ -266,10 +266,11 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     let (local, remote) = (end(4, 8)?, end(6, 24)?);
     let cookie = u64::from(u32_at(body, 44)?) | u64::from(u32_at(body, 48)?) << 32;
     let attributes = body.get(SOCKET_LEN..).ok_or(Malformed)?;
+    let state = state(body[1]);
     let mut socket = DiagSocket {
-        state: state(body[1]),
+        state,
         local,
-        remote: (remote.port() != 0).then_some(remote),
+        remote: peer(state, remote),
         inode: u32_at(body, 68)?,
         uid: u32_at(body, 64)?,
         cookie,
@@ -279,6 +280,14 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     };
     read_attributes(attributes, &mut socket)?;
     Ok(Some(socket))
+}
+
+/// The remote end of a socket in a state, if it has one. A raw socket may be connected to an
+/// address without a port (`__ip4_datagram_connect` in `net/ipv4/datagram.c`); a TCP socket
+/// whose connection failed may keep the address.
+pub(super) fn peer(state: Option<SocketState>, remote: SocketAddr) -> Option<SocketAddr> {
+    let is_connected = state == Some(SocketState::Established) && !remote.ip().is_unspecified();
+    (remote.port() != 0 || is_connected).then_some(remote)
 }
 
 fn read_attributes(bytes: &[u8], socket: &mut DiagSocket) -> Result<(), Malformed> {

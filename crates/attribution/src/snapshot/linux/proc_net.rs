@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::message::{DiagSocket, state};
+use super::message::{DiagSocket, peer, state};
 use super::proc::{self, Proc, Scratch};
 use crate::Protocol;
 
@@ -52,7 +52,7 @@ fn line(line: &[u8]) -> Option<DiagSocket> {
     Some(DiagSocket {
         state,
         local,
-        remote: (remote.port() != 0).then_some(remote),
+        remote: peer(state, remote),
         inode: u32::try_from(inode).ok()?,
         uid,
         cookie: 0,

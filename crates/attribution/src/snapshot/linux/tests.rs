@@ -227,3 +227,37 @@ fn sockets_of_other_protocols_are_listed() {
         }
     }
 }
+
+#[test]
+fn raw_sockets_are_connected_to_addresses() {
+    use rustix::net::{AddressFamily, SocketType, ipproto, socket};
+    for (options, table) in &mut tables() {
+        let socket = match socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP)) {
+            Ok(socket) => socket,
+            Err(error) => {
+                eprintln!("SKIPPED: raw sockets: {error}");
+                return;
+            }
+        };
+        let (own, far) = ([127, 0, 0, 8], [127, 0, 0, 9]);
+        rustix::net::bind(&socket, &SocketAddr::from((own, 0))).unwrap();
+        rustix::net::connect(&socket, &SocketAddr::from((far, 0))).unwrap();
+        let snapshot = table.snapshot().unwrap();
+        let mut sockets = snapshot.sockets().iter();
+        let local = SocketAddr::from((own, 1));
+        let is_ours = |it: &&crate::Socket| it.protocol == Protocol::Raw && it.local == local;
+        let found = sockets.find(is_ours).unwrap();
+        let remote = SocketAddr::from((far, 0));
+        assert_eq!(found.remote, Some(remote), "{options:?}");
+        for (remote, matched) in [
+            (remote, Some(Match::FiveTuple)),
+            (SocketAddr::from((far, 1)), Some(Match::FiveTuple)),
+            (SocketAddr::from(([127, 0, 0, 7], 0)), None),
+        ] {
+            let query = SocketQuery::new(Protocol::Raw, local, Some(remote));
+            assert_eq!(snapshot.find(&query).evidence.matched, matched, "{query}");
+            let asked = table.find(&query).unwrap();
+            assert_eq!(asked.evidence.matched, matched, "{query} {options:?}");
+        }
+    }
+}
