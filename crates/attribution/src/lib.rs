@@ -101,8 +101,8 @@
 //! When several sockets fit equally well, all their processes are named
 //! ([`Verdict::Shared`]); if one of them may not be inspected, nobody is.
 //!
-//! A socket that is bound to another device than the packet's, or to a link-local address with
-//! another scope, never matches. At each step, one that is bound to the packet's device beats
+//! A socket that is bound to another device than the packet's, or to a link-local address or
+//! group with another scope, never matches. At each step, one that is bound to the packet's device beats
 //! one that is bound to none, and then one of the flow's own address family a dual-stack one;
 //! of listeners, each of both counts as much. A packet of a bridge's port, of a VLAN's lower
 //! device or of a VRF's slave may be that of the bridge, the VLAN or the VRF, and a question

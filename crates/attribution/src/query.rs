@@ -1,7 +1,7 @@
 //! The question: which process owns this socket?
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
@@ -149,8 +149,7 @@ impl SocketQuery {
         self.device.map(NonZeroU32::get)
     }
 
-    /// The device, or else the scope of a link-local address at either end, which is a
-    /// device, too.
+    /// The device, or else the scope of an address at either end, which is a device, too.
     pub(crate) fn device_or_scope(&self) -> Option<u32> {
         let ends = [Some(self.local), self.remote];
         let scopes = || ends.into_iter().flatten().map(scope);
@@ -225,20 +224,32 @@ impl FromStr for SocketQuery {
 
 /// Turns a v4-mapped IPv6 address (RFC 4291, 2.5.5.2) into the IPv4 address that
 /// is on the wire, and drops the flow label, which no packet and no socket list give alike.
-/// The scope stays where it is part of the address: that of a link-local one (RFC 4007, 6).
+/// The scope stays where it is part of the address (RFC 4007, 6): that of a link-local one, or of
+/// a group that reaches no further than an interface or a link.
 pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {
             let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
             match (ip, address) {
-                (IpAddr::V6(ip), SocketAddr::V6(given)) if ip.is_unicast_link_local() => {
+                (IpAddr::V6(ip), SocketAddr::V6(given)) if has_scope(ip) => {
                     SocketAddrV6::new(ip, given.port(), 0, given.scope_id()).into()
                 }
                 _ => SocketAddr::new(ip, address.port()),
             }
         }
     }
+}
+
+/// Whether the same address on another link is another one. The kernel binds a socket of such an
+/// address to the device that its scope names (`__ipv6_addr_needs_scope_id` in
+/// `include/net/ipv6.h`).
+const fn has_scope(ip: Ipv6Addr) -> bool {
+    const INTERFACE_LOCAL: u16 = 1;
+    const LINK_LOCAL: u16 = 2;
+    let reach = ip.segments()[0] & 0xf;
+    let is_near = reach == INTERFACE_LOCAL || reach == LINK_LOCAL;
+    ip.is_unicast_link_local() || (ip.is_multicast() && is_near)
 }
 
 /// The scope of an address; 0 where it has none.
@@ -258,12 +269,10 @@ pub(crate) const fn unscoped(address: SocketAddr) -> SocketAddr {
 }
 
 /// A normalised address of a socket, with the device that the socket is bound to as the scope
-/// of a link-local one that has none.
+/// of one that is nothing without and has none.
 pub(crate) fn scoped(address: SocketAddr, device: Option<u32>) -> SocketAddr {
     match (address, device) {
-        (SocketAddr::V6(v6), Some(device))
-            if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 =>
-        {
+        (SocketAddr::V6(v6), Some(device)) if has_scope(*v6.ip()) && v6.scope_id() == 0 => {
             SocketAddrV6::new(*v6.ip(), v6.port(), 0, device).into()
         }
         _ => address,
@@ -327,6 +336,12 @@ mod tests {
         check("[::1]:80", "[::1]:80");
         check("[fe80::1%3]:80", "[fe80::1%3]:80");
         check("[2001:db8::1%3]:80", "[2001:db8::1]:80");
+        // Groups that reach no further than an interface or a link, temporary ones included.
+        check("[ff01::1%3]:80", "[ff01::1%3]:80");
+        check("[ff02::123%3]:80", "[ff02::123%3]:80");
+        check("[ff12::123%3]:80", "[ff12::123%3]:80");
+        check("[ff05::123%3]:80", "[ff05::123]:80");
+        check("[ff0e::123%3]:80", "[ff0e::123]:80");
         // Compatible addresses are not mapped ones.
         check("[::10.0.0.1]:80", "[::a00:1]:80");
         check("[::]:80", "[::]:80");

@@ -299,6 +299,42 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
     }
 }
 
+/// The same group on two links is two groups (RFC 4007).
+#[test]
+fn a_scope_tells_groups_of_a_link_apart() {
+    if is_run_inside("a_scope_tells_groups_of_a_link_apart") {
+        return;
+    }
+    wires();
+    let members = ["w0", "w1"].map(|device| {
+        let group = format!("udp [ff02::123%{}]:5009 broadcast", index(device));
+        Helper::new(&[&group])
+    });
+    let [one, other] = members.each_ref().map(Helper::pid);
+    let mut asked = Asked::new();
+    let group = |scope: &str| {
+        let local = format!("[ff02::123{scope}]:5009").parse().unwrap();
+        SocketQuery::new(Protocol::Udp, local, None)
+    };
+    let came = |scope: &str| {
+        query(
+            Protocol::Udp,
+            &format!("[ff02::123{scope}]:5009"),
+            "[fe80::2]:1",
+        )
+    };
+    let scopes = ["w0", "w1"].map(|device| format!("%{}", index(device)));
+    for (scope, pid) in scopes.iter().zip([one, other]) {
+        asked.check(&group(scope), "", &[pid]);
+        asked.check(&came(scope), "", &[pid]);
+        // What is sent to the group of a link is sent on that link.
+        let to = format!("[ff02::123{scope}]:5009");
+        asked.check(&query(Protocol::Udp, "[fe80::1]:5009", &to), "", &[pid]);
+    }
+    asked.check(&group(""), "", &[one, other]);
+    asked.check(&came(""), "w1", &[other]);
+}
+
 /// Routes make addresses the host's own, though no device has them.
 #[test]
 fn addresses_of_local_routes_are_our_own() {
