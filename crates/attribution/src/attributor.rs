@@ -68,7 +68,9 @@ impl Attributor {
     }
 
     /// Asks who owns one socket. That nobody can be named is an answer too, with
-    /// the reason in it.
+    /// the reason in it. A question about a connection that does not exist is answered with the
+    /// listener that would take it; [`Evidence::matched`](crate::Evidence::matched) tells the
+    /// two apart.
     ///
     /// # Errors
     /// As for [`SocketTable::snapshot`].

@@ -258,6 +258,11 @@ pub struct Evidence {
     pub source: Source,
     /// The network namespace that the socket is in, if it is not the one that was
     /// asked in.
+    ///
+    /// `None` stands for that one, or says that there is no single one: no socket fits, or
+    /// several fit in several namespaces. Where one socket fits, [`socket`](Self::socket) tells
+    /// which of these it is: with 0 as its namespace, it is in the one that was asked in.
+    /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) lists each socket with its own.
     pub namespace: Option<Arc<NetworkNamespace>>,
     /// The socket that the answer is about, where exactly one fits and the table can tell
     /// sockets apart.

@@ -68,6 +68,12 @@ pub struct SocketQuery {
 impl SocketQuery {
     /// Asks for the socket between `local` (this host's end) and `remote`.
     ///
+    /// Of a TCP connection that does not exist, the answer is the listener that would take it,
+    /// as [`LocalEndpoint`](crate::Match::LocalEndpoint) or
+    /// [`WildcardAddress`](crate::Match::WildcardAddress): only
+    /// [`FiveTuple`](crate::Match::FiveTuple) says
+    /// that the connection is there.
+    ///
     /// Without `remote` the question is for whatever socket has that local end. `0.0.0.0`
     /// and `::` are ends like others: whoever uses a port on *some* address is in
     /// [`Attributor::snapshot`](crate::Attributor::snapshot).
