@@ -243,6 +243,38 @@ fn own_link_local_addresses_are_within_the_host() {
     assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
 }
 
+/// A route makes an address the host's own, though no device has it.
+#[test]
+fn addresses_of_a_local_route_are_within_the_host() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    namespace.ip("route add local 203.0.113.0/24 dev lo");
+    let program = env!("CARGO_BIN_EXE_flowner");
+    let watch = Running::spawn(
+        namespace
+            .command(program)
+            .args(["watch", "--json", "-i", "lo"]),
+    );
+    assert!(watch.line().contains("\"start\""));
+    let server = namespace.role("udp-server", "203.0.113.5:0");
+    let server_address = said(&server);
+    let client = namespace.role("udp-client", &server_address);
+    let client_address = said(&client);
+    watch.interrupt();
+    let lines = watch.rest().into_iter();
+    let flows: Vec<Value> = lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    let flow = flows.iter().find(|flow| flow["local"] == *client_address);
+    let flow = flow.unwrap_or_else(|| panic!("no flow from {client_address} in {flows:#?}"));
+    assert_eq!(flow["remote"], *server_address);
+    assert_eq!(flow["direction"], "loopback", "{flow:#}");
+    let pids = |owner: &str| flow[owner]["processes"][0]["pid"].clone();
+    assert_eq!(pids("owner"), client.pid(), "{flow:#}");
+    assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
+}
+
 #[test]
 fn a_refused_connection_had_a_socket_at_one_end() {
     let Some(namespace) = Namespace::new() else {

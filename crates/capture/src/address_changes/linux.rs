@@ -1,4 +1,8 @@
-//! Linux: the groups of rtnetlink(7) that hear of addresses.
+//! Linux: the groups of rtnetlink(7) that hear of addresses, and of the routes that make addresses
+//! this host's own.
+
+#[path = "routes.rs"]
+mod routes;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,8 +14,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::OwnAddress;
 
-/// `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
-const GROUPS: u32 = 0x10 | 0x100;
+/// `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR` and `RTMGRP_IPV6_ROUTE`.
+const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 /// Addresses that are told of at once; the others are only listed.
 const MOST: usize = 256;
 /// The kernel fills at most 32 KiB at a time (`netlink_recvmsg`).
@@ -41,6 +45,8 @@ pub(super) struct Notices {
     changes: OwnedFd,
     /// For questions, so that their answers are not taken for notices.
     socket: OwnedFd,
+    /// As `socket`; `None` where the kernel would list the routes of all tables.
+    routes: Option<OwnedFd>,
     buffer: Vec<u8>,
     sequence: u32,
 }
@@ -52,6 +58,7 @@ impl Notices {
         Ok(Self {
             changes,
             socket: socket()?,
+            routes: socket().and_then(routes::strict).ok(),
             buffer: vec![0; BUFFER],
             sequence: 0,
         })
@@ -60,7 +67,7 @@ impl Notices {
     pub(super) fn list(&mut self) -> io::Result<Vec<OwnAddress>> {
         for _ in 0..ATTEMPTS {
             let mut addresses = Vec::new();
-            if self.list_into(&mut addresses)? {
+            if self.list_into(&mut addresses)? && self.list_routes_into(&mut addresses)? {
                 return Ok(addresses);
             }
         }
@@ -70,19 +77,27 @@ impl Notices {
     /// False if they changed meanwhile.
     fn list_into(&mut self, addresses: &mut Vec<OwnAddress>) -> io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1);
-        let kernel = SocketAddrNetlink::new(0, 0);
         let request = request(self.sequence);
-        retry_on_intr(|| rustix::net::sendto(&self.socket, &request, SendFlags::empty(), &kernel))?;
+        let (socket, buffer) = (&self.socket, &mut self.buffer);
+        ask(socket, &request, self.sequence, buffer, addresses)
+    }
+
+    /// As [`list_into`](Self::list_into), what routes make own addresses.
+    fn list_routes_into(&mut self, addresses: &mut Vec<OwnAddress>) -> io::Result<bool> {
+        let Some(socket) = &self.routes else {
+            return Ok(true);
+        };
         let mut is_whole = true;
-        loop {
-            let (length, _) = retry_on_intr(|| {
-                rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())
-            })?;
-            let bytes = &self.buffer[..length];
-            if read(bytes, self.sequence, &mut is_whole, addresses)? {
-                return Ok(is_whole);
+        for family in routes::FAMILIES {
+            self.sequence = self.sequence.wrapping_add(1);
+            let request = routes::request(family, self.sequence);
+            match ask(socket, &request, self.sequence, &mut self.buffer, addresses) {
+                Ok(asked) => is_whole &= asked,
+                Err(error) if routes::is_absent(&error) => {}
+                Err(error) => return Err(error),
             }
         }
+        Ok(is_whole)
     }
 
     pub(super) fn drain(&mut self) -> Option<Vec<OwnAddress>> {
@@ -91,9 +106,13 @@ impl Notices {
             let buffer = &mut self.buffer[..];
             match rustix::net::recv(&self.changes, buffer, RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
+                    let bytes = &self.buffer[..length];
+                    if !messages(bytes).any(is_news) {
+                        continue;
+                    }
                     let changed = changed.get_or_insert_default();
                     let room = MOST.saturating_sub(changed.len());
-                    changed.extend(notices(&self.buffer[..length]).take(room));
+                    changed.extend(notices(bytes).take(room));
                 }
                 // Lost: there was no room for it.
                 Err(Errno::NOBUFS) => _ = changed.get_or_insert_default(),
@@ -104,18 +123,51 @@ impl Notices {
     }
 }
 
-/// The addresses in notices that were received at once, up to where they make no sense.
-fn notices(mut bytes: &[u8]) -> impl Iterator<Item = OwnAddress> {
-    let messages = std::iter::from_fn(move || {
+/// Asks for a list, and reads what is in it. False if that changed meanwhile.
+fn ask(
+    socket: &OwnedFd,
+    request: &[u8],
+    sequence: u32,
+    buffer: &mut [u8],
+    addresses: &mut Vec<OwnAddress>,
+) -> io::Result<bool> {
+    let kernel = SocketAddrNetlink::new(0, 0);
+    retry_on_intr(|| rustix::net::sendto(socket, request, SendFlags::empty(), &kernel))?;
+    let mut is_whole = true;
+    loop {
+        let receive = || rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty());
+        let (length, _) = retry_on_intr(receive)?;
+        if read(&buffer[..length], sequence, &mut is_whole, addresses)? {
+            return Ok(is_whole);
+        }
+    }
+}
+
+/// The messages that were received at once, up to where they make no sense.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
         let length = u32_at(bytes, 0)? as usize;
         let message = bytes.get(..length).filter(|_| length >= HEADER_LEN)?;
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(message)
-    });
-    let is_address = |message: &&[u8]| matches!(u16_at(message, 4), Some(NEW | REMOVED));
-    messages
-        .filter(is_address)
-        .filter_map(|message| address(&message[HEADER_LEN..]))
+    })
+}
+
+/// Whether a notice is of an own address. Most routes are not, and a router has many that change.
+fn is_news(message: &[u8]) -> bool {
+    match u16_at(message, 4) {
+        Some(routes::NEW | routes::REMOVED) => routes::is_local(&message[HEADER_LEN..]),
+        _ => true,
+    }
+}
+
+/// The addresses in notices that were received at once.
+fn notices(bytes: &[u8]) -> impl Iterator<Item = OwnAddress> {
+    messages(bytes).filter_map(|message| match u16_at(message, 4) {
+        Some(NEW | REMOVED) => address(&message[HEADER_LEN..]),
+        Some(routes::NEW | routes::REMOVED) => routes::network(&message[HEADER_LEN..]),
+        _ => None,
+    })
 }
 
 fn socket() -> io::Result<OwnedFd> {
@@ -162,6 +214,7 @@ fn read(
                     return Err(io::Error::from_raw_os_error(number.wrapping_neg()));
                 }
                 NEW => addresses.extend(address(body)),
+                routes::NEW => addresses.extend(routes::network(body)),
                 _ => {}
             }
         }
@@ -192,6 +245,7 @@ fn address(body: &[u8]) -> Option<OwnAddress> {
         ip: own.or(other)?,
         broadcast,
         device,
+        network: None,
     })
 }
 
@@ -228,6 +282,47 @@ mod tests {
         for address in listed {
             assert_eq!(Some(address.device), loopback.index());
             assert!(loopback.addresses.iter().any(|own| own.ip == address.ip));
+        }
+    }
+
+    /// In a network namespace of its own.
+    #[test]
+    fn what_a_route_makes_own_is_listed() {
+        use std::process::Command;
+        const INSIDE: &str = "FLOWNER_TEST_INSIDE";
+        if std::env::var_os(INSIDE).is_none() {
+            let may = Command::new("unshare").args(["--net", "true"]).status();
+            if !may.is_ok_and(|status| status.success()) {
+                eprintln!("SKIPPED: no privilege to make a network namespace");
+                return;
+            }
+            let name = std::thread::current().name().unwrap().to_owned();
+            let mut command = Command::new("unshare");
+            command.arg("--net").arg(std::env::current_exe().unwrap());
+            let status = command.args(["--exact", &name]).env(INSIDE, "1").status();
+            assert!(status.unwrap().success());
+            return;
+        }
+        let ip = |line: &str| {
+            let status = Command::new("ip").args(line.split(' ')).status();
+            assert!(status.unwrap().success(), "ip {line}");
+        };
+        ip("link set lo up");
+        let mut notices = Notices::open().unwrap();
+        notices.drain();
+        for (family, net, prefix) in [("-4", "203.0.113.0", 24), ("-6", "2001:db8:77::", 48)] {
+            ip(&format!("{family} route add local {net}/{prefix} dev lo"));
+            let is_it = |own: &OwnAddress| {
+                own.ip == net.parse::<IpAddr>().unwrap() && own.network == Some(prefix)
+            };
+            assert!(notices.drain().unwrap().iter().any(is_it));
+            assert!(notices.list().unwrap().iter().any(is_it));
+            ip(&format!("{family} route del local {net}/{prefix} dev lo"));
+            assert!(notices.drain().is_some());
+            assert!(!notices.list().unwrap().iter().any(is_it));
+            // Other routes are no news.
+            ip(&format!("{family} route add {net}/{prefix} dev lo"));
+            assert_eq!(notices.drain(), None);
         }
     }
 

@@ -14,12 +14,12 @@ use std::net::IpAddr;
 
 use current::Notices;
 
-/// Tells when an address of this host was added or removed, so that [`devices`](crate::devices())
+/// Tells when an address of this host was added or removed, by a device or a route, so that [`devices`](crate::devices())
 /// are to be listed again.
 ///
 /// On Linux the kernel writes a notice before the program that adds an address goes on
-/// (rtnetlink(7)): it is there before the first packet from the address is. Other systems are not
-/// asked.
+/// (rtnetlink(7)): it is there before the first packet from the address is. Routes are read since
+/// Linux 4.20. Other systems are not asked.
 #[derive(Debug)]
 pub struct AddressChanges(Notices);
 
@@ -60,4 +60,8 @@ pub struct OwnAddress {
     pub broadcast: Option<IpAddr>,
     /// The index of the device that has it.
     pub device: u32,
+    /// For all addresses that begin with so many bits of this one, where a route makes them this
+    /// host's own though no device has them (Linux: routes of the type `local` in the local
+    /// table).
+    pub network: Option<u8>,
 }

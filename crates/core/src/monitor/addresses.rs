@@ -125,16 +125,45 @@ fn given_addresses(given: &Config) -> LocalAddresses {
     local
 }
 
+/// Adds what a route makes own addresses; most are for the single address of a device.
+fn add_network(local: &mut LocalAddresses, ip: IpAddr, prefix: u8) {
+    let is_single = match ip {
+        IpAddr::V4(_) => prefix >= 32,
+        IpAddr::V6(_) => prefix >= 128,
+    };
+    if is_single {
+        local.add(ip);
+    } else {
+        local.add_network(ip, prefix);
+    }
+}
+
 /// The addresses of this host, and those that were given.
 fn of_host(own: &[OwnAddress], given: &Config) -> LocalAddresses {
     let mut local = given_addresses(given);
     for address in own {
+        if let Some(prefix) = address.network {
+            add_network(&mut local, address.ip, prefix);
+            continue;
+        }
         match NonZeroU32::new(address.device) {
             Some(device) => local.add_on(address.ip, device),
             None => local.add(address.ip),
         }
         if let Some(broadcast) = address.broadcast {
             local.add_broadcast(broadcast);
+        }
+    }
+    local
+}
+
+/// The addresses of devices, what routes make own ones, and those that were given.
+pub(super) fn of_this_host(devices: &[Device], config: &Config) -> LocalAddresses {
+    let mut local = of_devices(devices, config);
+    let own = AddressChanges::watch().and_then(|mut changes| changes.addresses());
+    for address in own.into_iter().flatten() {
+        if let Some(prefix) = address.network {
+            add_network(&mut local, address.ip, prefix);
         }
     }
     local

@@ -69,7 +69,7 @@ impl Opened {
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
         let (local, whose) = match &devices {
-            Some(devices) => (Some(addresses::of_devices(devices, config)), Whose::Given),
+            Some(devices) => (Some(addresses::of_this_host(devices, config)), Whose::Given),
             None if given => (Some(addresses::of_devices(&[], config)), Whose::Given),
             None if told.is_empty() => (None, Whose::Unknown),
             None => (Some(told.iter().copied().collect()), Whose::Told(told)),
