@@ -267,5 +267,5 @@ proptest! {
 /// How many sequences are played: more with `FLOWNER_FAULT_CASES`.
 fn cases() -> u32 {
     let given = std::env::var("FLOWNER_FAULT_CASES").ok();
-    given.and_then(|given| given.parse().ok()).unwrap_or(256)
+    given.and_then(|given| given.parse().ok()).unwrap_or(128)
 }
