@@ -190,9 +190,8 @@ fn mark_best<T>(query: &SocketQuery, reached: &mut [Reached<T>], arrival: &Arriv
         .filter(|one| is_in_reach(one))
         .map(rank)
         .max();
-    // Any of them may have sent it, unless one is connected to where it goes.
-    let may_be_any =
-        query.is_sender() && best.is_some_and(|(_, matched, _)| matched != Match::FiveTuple);
+    // Any of them may have sent it.
+    let may_be_any = query.is_sender();
     for one in reached.iter_mut().filter(|one| is_in_reach(one)) {
         one.is_best |= is_for_all || may_be_any || Some(rank(one)) == best;
     }
@@ -255,6 +254,14 @@ fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
     }
     let address = match_address(query, socket)?;
     let matched = match (socket.remote, query.remote()) {
+        // Connected or not, it may send to whomever it likes (udp(7)).
+        (Some(theirs), Some(ours))
+            if query.is_sender()
+                && (address != Match::LocalEndpoint
+                    || !is_peer(query.protocol(), theirs, ours)) =>
+        {
+            Match::WildcardAddress
+        }
         (Some(theirs), Some(ours)) if is_peer(query.protocol(), theirs, ours) => Match::FiveTuple,
         // A connected socket never serves another peer.
         (Some(_), Some(_)) => return None,
@@ -288,12 +295,19 @@ fn match_address(query: &SocketQuery, socket: &Ends) -> Option<Match> {
         (IpAddr::V6(bound), IpAddr::V4(_)) => bound.is_unspecified() && !socket.v6_only,
         (IpAddr::V4(_), IpAddr::V6(_)) => false,
     };
+    // Who sends may choose any address of this host as the source (`IP_PKTINFO` of ip(7)).
+    let chooses = query.is_sender()
+        && match (bound, ours) {
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
+            (IpAddr::V6(_), IpAddr::V4(_)) => !socket.v6_only,
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        };
     // What a socket sends that is bound to a group's address has the device's own as its
     // source (`__inet_bind` in `net/ipv4/af_inet.c`).
     let to_group = query.remote().is_some_and(|remote| is_group(remote.ip()));
     let sends = is_datagram(query) && to_group && is_group(bound);
     let same_family = bound.is_ipv4() == ours.is_ipv4();
-    (covers || (sends && same_family)).then_some(Match::WildcardAddress)
+    (covers || chooses || (sends && same_family)).then_some(Match::WildcardAddress)
 }
 
 fn is_datagram(query: &SocketQuery) -> bool {
@@ -421,8 +435,9 @@ mod tests {
             udp("0.0.0.0:4000", None, None, 2),
             udp("0.0.0.0:4000", None, Some(2), 3),
             udp("10.0.0.2:4000", None, None, 4),
-            // Neither from there nor through that device.
+            // It may choose another source.
             udp("10.0.0.3:4000", None, None, 5),
+            // Not through that device.
             udp("10.0.0.2:4000", None, Some(3), 6),
             udp("10.0.0.2:4000", Some("9.9.9.9:53"), None, 7),
             udp("10.0.0.2:4000", Some("1.1.1.1:53"), None, 8),
@@ -440,11 +455,11 @@ mod tests {
         let sent = received.as_sender();
         let closest = Match::LocalEndpoint;
         assert_eq!(pids(&received, &sockets[..7]), (closest, vec![4]));
-        assert_eq!(pids(&sent, &sockets[..7]), (closest, vec![1, 2, 3, 4]));
-        // One that is connected to where it goes is the one.
-        for query in [received, sent] {
-            assert_eq!(pids(&query, &sockets), (Match::FiveTuple, vec![8]));
-        }
+        let all = vec![1, 2, 3, 4, 5, 7];
+        assert_eq!(pids(&sent, &sockets[..7]), (closest, all));
+        assert_eq!(pids(&received, &sockets), (Match::FiveTuple, vec![8]));
+        let all = vec![1, 2, 3, 4, 5, 7, 8];
+        assert_eq!(pids(&sent, &sockets), (Match::FiveTuple, all));
     }
 
     #[test]

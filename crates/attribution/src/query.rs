@@ -90,9 +90,9 @@ impl SocketQuery {
     /// The same question about a datagram that the local end sent.
     ///
     /// The kernel gives a datagram that arrives to the socket that fits it best. One that is
-    /// sent can be from any socket that has the port: of those that are not connected to the
-    /// remote end, all that could have sent it are named then. Of no effect for other
-    /// protocols, and without a remote end.
+    /// sent can be from any socket that has the port, whatever it is bound or connected to
+    /// (`IP_PKTINFO` of ip(7)): all that could have sent it are named then. Of no effect for
+    /// other protocols, and without a remote end.
     #[must_use]
     pub fn as_sender(self) -> Self {
         let is_datagram = matches!(self.protocol, Protocol::Udp | Protocol::UdpLite);

@@ -35,6 +35,8 @@ pub struct Service {
 
 /// How long no question comes before the table is told to rest.
 const REST_AFTER: Duration = Duration::from_secs(5);
+/// How long it may take at the end to answer those who wait.
+const FINISH: Duration = Duration::from_secs(3);
 /// How long news are gathered after some were told: to wake a thread for each takes
 /// more time than to find what it tells. Nobody sees so short a time pass.
 const GATHER: Duration = Duration::from_millis(20);
@@ -51,6 +53,8 @@ struct State {
     stop: Stop,
     /// Until when the thread sleeps although there may be news.
     gathers_until: Option<Instant>,
+    /// When those who wait at the end are given up.
+    finish_by: Option<Instant>,
     sleep: Sleep,
 }
 
@@ -108,6 +112,7 @@ impl Service {
                 policy: Policy::new(config),
                 stop: Stop::No,
                 gathers_until: None,
+                finish_by: None,
                 sleep: Sleep::Awake,
             }),
             changed: Condvar::new(),
@@ -175,8 +180,12 @@ impl Service {
 
     /// Answers everyone who waits as well as it can be known now, and ends the
     /// thread.
+    ///
+    /// That takes no more than some seconds, whoever made it hard: what is not known by then is
+    /// [`Failed`](crate::Reason::Failed).
     pub fn finish(mut self) {
-        self.change(Policy::end_all);
+        self.change(Policy::end_in_small_parts);
+        self.shared.lock().finish_by = Some(Instant::now() + FINISH);
         self.stop(Stop::WhenIdle);
     }
 
@@ -268,6 +277,12 @@ impl Shared {
             let events = state.take_events(now);
             if !events.is_empty() {
                 return Step::Tell(events);
+            }
+            if state.finish_by.is_some_and(|by| by <= now) {
+                state.policy.give_up();
+                state.stop = Stop::Now;
+                let rest = state.take_events(now);
+                return Step::Tell(rest);
             }
             if let Some(request) = state.policy.poll_request(now) {
                 return Step::Ask(request);

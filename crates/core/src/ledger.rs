@@ -57,6 +57,8 @@ pub(crate) struct Owners {
     uncertain: Option<Box<Uncertain>>,
     /// Where its packets from that number on belong, of a flow that was cut off.
     next: Option<Box<(u64, FlowId)>>,
+    /// Whether those who listen know that it is over.
+    is_told: bool,
 }
 
 /// One end of a flow, as an index.
@@ -304,8 +306,13 @@ impl Ledger {
         if !flow.data.is_waiting() {
             self.chronicle.settle(id);
         }
+        let is_over = ended.is_some() && !flow.data.is_waiting();
+        let is_news = is_over && !std::mem::replace(&mut flow.data.is_told, is_over);
         let record = FlowRecord::new(flow, now, ended);
         self.tell_of_answer(record, end, improved, was_named, effects);
+        if is_news {
+            self.tell_of_end(id, effects);
+        }
     }
 
     /// Writes down that nobody will be asked for one end of a flow.
@@ -438,7 +445,8 @@ impl Ledger {
             flow.data.uncertain = None;
             flow.data.again = None;
             effects.extend(waiters(&flow).map(Effect::End));
-            if self.is_watched && !flow.data.is_waiting() {
+            if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
+                flow.data.is_told = true;
                 let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
                 self.tell(Event::FlowClosed(record), effects);
             }
@@ -489,8 +497,6 @@ impl Ledger {
                 effects.push(Effect::Tell(Box::new(event)));
             }
         }
-        let is_over = record.ended.is_some() && !record.is_waiting;
-        let over = is_over.then(|| Event::FlowClosed(record.clone()));
         if improved && is_named {
             let event = if was_named {
                 Event::OwnerUpgraded(record)
@@ -499,8 +505,15 @@ impl Ledger {
             };
             self.tell(event, effects);
         }
-        if let Some(event) = over {
-            self.tell(event, effects);
+    }
+
+    /// Tells that a flow is over that is still listed.
+    fn tell_of_end(&self, id: FlowId, effects: &mut Vec<Effect>) {
+        if self.is_watched
+            && let Some((flow, reason)) = self.ended.get(id)
+        {
+            let record = FlowRecord::new(flow, self.table.now(), Some(*reason));
+            self.tell(Event::FlowClosed(record), effects);
         }
     }
 

@@ -310,6 +310,23 @@ impl Policy {
         }
     }
 
+    /// Answers everyone who waits with what is known, or says that the lookup failed: there is
+    /// no time for it any more.
+    pub fn give_up(&mut self) {
+        self.in_flight = None;
+        for waiter in self.pending.all_waiters() {
+            self.finish_with(waiter, Reason::Failed);
+        }
+    }
+
+    /// As [`end_all`](Self::end_all), with requests that are over soon.
+    pub(crate) fn end_in_small_parts(&mut self) {
+        /// Questions in a request.
+        const FEW: usize = 32;
+        self.config.max_batch = self.config.max_batch.min(FEW);
+        self.end_all();
+    }
+
     /// What to ask now, if anything is due and no request is under way.
     pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
         if self.in_flight.is_some() || self.rest_until.is_some_and(|until| now < until) {

@@ -120,19 +120,19 @@ fn find(
     let (exact, others): (Vec<_>, Vec<_>) = any.into_iter().partition(|one| is_it(query, one));
     let (open, closed): (Vec<_>, Vec<_>) = exact.into_iter().partition(|one| one.inode != 0);
     // The kernel chooses among datagram sockets as well, but for one device at a time.
+    // Nor does it choose who sends.
     let is_told = query.protocol() == Protocol::Tcp || matches!(reach, Reach::One(_));
-    if is_told && !open.is_empty() {
+    if is_told && !open.is_empty() && !query.is_sender() {
         return Ok(Candidates::Open(Match::FiveTuple, open));
     }
     let is_any = !(open.is_empty() && closed.is_empty() && others.is_empty());
-    if !is_any && tells_all(sockets, query, reach) {
+    if !is_any && !query.is_sender() && tells_all(sockets, query, reach) {
         return Ok(Candidates::None);
     }
     // What was listed a moment ago may lack another one that sends from the same port.
-    let others = others
-        .first()
-        .filter(|_| !(is_thorough && query.is_sender()));
-    let waiting = waiting(sockets, query, reach, others)?;
+    let witness = open.first().or(others.first());
+    let witness = witness.filter(|_| !(is_thorough && query.is_sender()));
+    let waiting = waiting(sockets, query, reach, witness)?;
     Ok(match closed.first() {
         Some(found) if !found.is_unaccepted() => Candidates::Closed(*found, Box::new(waiting)),
         _ => waiting,
@@ -333,7 +333,7 @@ fn waiting(
     reach: &Reach,
     any: Option<&DiagSocket>,
 ) -> io::Result<Candidates> {
-    let waits = |found: &DiagSocket| found.remote.is_none();
+    let waits = |found: &DiagSocket| found.remote.is_none() || query.is_sender();
     let mut witness = any.copied().filter(waits);
     if witness.is_none() && query.protocol() == Protocol::Tcp {
         // Who would take a connection from nobody.
