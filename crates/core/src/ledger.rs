@@ -290,13 +290,14 @@ impl Ledger {
                 .is_none_or(|old| ownership.is_better_than(&old.ownership));
         let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
         let was_named = owner.as_deref().is_some_and(is_named);
+        let mut is_to_be_confirmed = false;
         if improved {
             let new = Owner { ownership, party };
             let found = ended.is_none().then(|| new.ownership.clone());
             *owner = Some(Box::new(new));
-            if let Some(found) = found {
-                Owners::found(flow, self.confirming.packets, &found, &self.chronicle);
-            }
+            is_to_be_confirmed = found.is_some_and(|found| {
+                Owners::found(flow, self.confirming.packets, &found, &self.chronicle)
+            });
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
             if credit != before {
@@ -310,6 +311,9 @@ impl Ledger {
         let is_news = is_over && !std::mem::replace(&mut flow.data.is_told, is_over);
         let record = FlowRecord::new(flow, now, ended);
         self.tell_of_answer(record, end, improved, was_named, effects);
+        if is_to_be_confirmed {
+            self.confirm_later(id);
+        }
         if is_news {
             self.tell_of_end(id, effects);
         }

@@ -210,18 +210,19 @@ impl Owners {
         }
     }
 
-    /// To be called when an owner was found.
+    /// To be called when an owner was found. Whether that is to be confirmed when the flow is
+    /// silent: packets came after what the answer is about, and no other may come.
     pub(super) fn found(
         flow: &mut Flow<Self>,
         number: u64,
         ownership: &Ownership,
         chronicle: &Chronicle,
-    ) {
+    ) -> bool {
         if flow.data.again.is_none() {
             flow.data.again = Again::new(flow, ownership);
         }
         if !can_be_confirmed(ownership, flow.protocol()) || flow.data.confirmation.is_some() {
-            return;
+            return false;
         }
         let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
         let observed = observed.unwrap_or_default();
@@ -229,7 +230,9 @@ impl Owners {
         if !confirmation.is_sure() {
             confirmation.unsure = chronicle.remembered(flow.id());
         }
+        let is_to_be = !confirmation.is_sure() && confirmation.is_worth_it(flow.protocol());
         flow.data.confirmation = Some(Box::new(confirmation));
+        is_to_be
     }
 }
 
@@ -293,6 +296,21 @@ impl Ledger {
         if is_asked {
             let claim = claim(flow, self.confirming.packets, Some(newest));
             effects.extend(claim.map(|claim| Effect::Confirm(Box::new(claim))));
+        }
+    }
+
+    /// Confirms a flow when it is silent, if there is room for another one.
+    pub(super) fn confirm_later(&mut self, id: FlowId) {
+        let due = self.table.now() + SILENCE;
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        if let Some(confirmation) = flow.data.confirmation.as_deref_mut()
+            && !confirmation.is_queued
+            && self.confirming.due.len() < MAX_DUE
+        {
+            confirmation.is_queued = true;
+            self.confirming.due.push_back((due, id));
         }
     }
 
