@@ -9,7 +9,7 @@
 //!
 //! Every character of a name is there as it is, controls included: in a file that is data. A
 //! terminal would obey them. For one, [`Writer::for_terminal`] writes what
-//! [`text::mask`](crate::text::mask) would make visible in the same form, and a backslash as
+//! [`text::mask`] would make visible in the same form, and a backslash as
 //! `\\`, so that the name can be told from it: `\x1b` is the escape character, `\\x1b` four
 //! plain ones.
 
