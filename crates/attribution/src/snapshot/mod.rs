@@ -122,7 +122,7 @@ pub trait Glance: Send + fmt::Debug {
     fn prepare(&mut self) {}
 
     /// Who owns the socket as far as can be told at once, by no look before the packet was
-    /// seen; but who holds a listener may be known from 5 ms before. What is told may be
+    /// seen; but who holds a listener may be known from 10 ms before. What is told may be
     /// incomplete, and is to be confirmed by [`SocketTable::find`].
     fn glance(&mut self, question: &Question) -> Glanced;
 
