@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use flowner_flows::Counters;
 
-pub(crate) use chronicle::{Chronicle, Credit, PacketOf, Second};
+pub(crate) use chronicle::{Chronicle, Credit, HistoryView, PacketOf, Second};
 use tier::{TIERS, Tier};
 
 use crate::program::Party;

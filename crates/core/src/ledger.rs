@@ -8,6 +8,7 @@ mod doubt;
 mod ended;
 mod question;
 mod recorded;
+mod view;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use flowner_flows::{
 use crate::config::Limits;
 use crate::events::Event;
 use crate::filter::Filter;
-use crate::history::{Chronicle, Credit, History, PacketOf};
+use crate::history::{Chronicle, Credit, PacketOf};
 use crate::program::{Owner, Party, Program};
 use crate::record::FlowRecord;
 use crate::recording::Belonging;
@@ -201,11 +202,6 @@ impl Ledger {
         self.refused_claims += comments;
     }
 
-    /// Comments that claim an owner who cannot be.
-    pub(crate) const fn refused_claims(&self) -> u64 {
-        self.refused_claims
-    }
-
     /// Counts a frame that could not be decoded, under the name of the reason.
     pub(crate) fn undecodable(&mut self, kind: &'static str, time: Duration, wire_len: u32) {
         self.stretch_span(time);
@@ -341,50 +337,9 @@ impl Ledger {
         std::mem::take(&mut self.saw_foreign)
     }
 
-    /// All flows that are listed: by first packet, then in the order of opening.
-    pub(crate) fn flows(&self) -> Vec<FlowRecord> {
-        let now = self.table.now();
-        let live = self.table.iter().map(|flow| (flow, None));
-        let ended = self.ended.iter();
-        let ended = ended.map(|(flow, reason)| (flow, Some(*reason)));
-        let mut flows: Vec<_> = live.chain(ended).collect();
-        // Before there are records, which are large. No two have the same name.
-        flows.sort_unstable_by_key(|(flow, _)| (flow.first_seen(), flow.id()));
-        let records = flows.into_iter();
-        records
-            .map(|(flow, ended)| FlowRecord::new(flow, now, ended))
-            .collect()
-    }
-
-    /// What flows add up to that are not listed any more.
-    pub(crate) fn retired(&self) -> &Retired {
-        &self.retired
-    }
-
-    /// What was whose, and when.
-    pub(crate) fn history(&mut self) -> History {
-        self.chronicle.history()
-    }
-
-    /// Frames that could not be decoded, by the name of the reason.
-    pub(crate) fn undecodable_by_kind(&self) -> Vec<(&'static str, Counters)> {
-        let kinds = self.undecodable.iter();
-        kinds.map(|(kind, counters)| (*kind, *counters)).collect()
-    }
-
-    /// What the flow table counted.
-    pub(crate) fn table_statistics(&self) -> flowner_flows::TableStatistics {
-        self.table.statistics()
-    }
-
     /// The packet time that it is.
     pub(crate) fn now(&self) -> Duration {
         self.table.now()
-    }
-
-    /// The earliest and the latest packet time.
-    pub(crate) fn span(&self) -> Option<(Duration, Duration)> {
-        self.span
     }
 
     fn stretch_span(&mut self, time: Duration) {

@@ -242,16 +242,13 @@ impl Monitor {
         })
     }
 
-    /// What is known now.
+    /// What is known now. This only reads: no flow ends because of it, and no event is sent. The
+    /// thread that captures does not wait for it, however many flows there are.
     pub fn report(&self) -> Arc<Report> {
-        if self.input.is_live && self.shared.status().ending == Ending::Running {
-            let mut effects = Vec::new();
-            let now = self.clock.as_ref().map_or_else(now, demo::Clock::now);
-            self.shared.ledger().advance(now, &mut effects);
-            let mut asker = Asker::of_service(self.service.as_deref());
-            self.shared.carry_out(&mut effects, &mut asker);
-        }
-        let parts = self.shared.parts();
+        let is_running = || self.shared.status().ending == Ending::Running;
+        let at = (self.input.is_live && is_running())
+            .then(|| self.clock.as_ref().map_or_else(now, demo::Clock::now));
+        let parts = self.shared.parts(at);
         let status = self.shared.status();
         Arc::new(Report::new(
             parts,
@@ -329,7 +326,7 @@ impl Monitor {
             }
             statistics
         });
-        let parts = self.shared.parts();
+        let parts = self.shared.parts(None);
         let status = self.shared.status();
         Arc::new(Report::new(
             parts,
@@ -368,25 +365,27 @@ impl Shared {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn parts(&self) -> Parts {
+    /// All that is known; of a device that is captured from, at a time of the wall clock.
+    fn parts(&self, at: Option<Duration>) -> Parts {
         let (whose, interruption, warning) = {
             let status = self.status();
             let told = (status.interruption.clone(), status.warning.clone());
             (status.whose.clone(), told.0, told.1)
         };
-        let mut ledger = self.ledger();
+        // Whoever counts waits for this line, not for what follows.
+        let view = self.ledger().view(at);
         Parts {
             whose,
             interruption,
             warning,
-            span: ledger.span(),
-            now: ledger.now(),
-            history: ledger.history(),
-            flows: ledger.flows(),
-            undecodable: ledger.undecodable_by_kind(),
-            refused_claims: ledger.refused_claims(),
-            table: ledger.table_statistics(),
-            retired: ledger.retired().clone(),
+            span: view.span,
+            now: view.now,
+            flows: view.flows(),
+            undecodable: view.undecodable_by_kind(),
+            refused_claims: view.refused_claims,
+            table: view.statistics,
+            history: view.history.history(),
+            retired: view.retired,
         }
     }
 

@@ -12,8 +12,8 @@ use crate::filter::Filter;
 use crate::history::History;
 use crate::program::Party;
 use crate::record::FlowRecord;
-use crate::retired::Retired;
-use crate::totals::{Breakdown, Coverage, Group, Key, ProcessParty, Service, Totals};
+use crate::retired::RetiredView;
+use crate::totals::{Breakdown, Coverage, Group, KeptView, Key, ProcessParty, Service, Totals};
 
 /// An immutable picture of a monitor's books.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Report {
     pub table: TableStatistics,
     /// What the search for owners did; `None` where owners are not looked up.
     pub owners: Option<PolicyStatistics>,
-    retired: Retired,
+    retired: RetiredView,
     unsearched: Totals,
     sums: Sums,
 }
@@ -105,7 +105,7 @@ pub enum Ending {
     Failed(String),
 }
 
-/// What a report is made of, all read under one lock.
+/// What a report is made of, all of it as it was at one point in time.
 pub(crate) struct Parts {
     pub(crate) whose: Whose,
     pub(crate) interruption: Option<String>,
@@ -117,7 +117,7 @@ pub(crate) struct Parts {
     pub(crate) undecodable: Vec<(&'static str, Counters)>,
     pub(crate) refused_claims: u64,
     pub(crate) table: TableStatistics,
-    pub(crate) retired: Retired,
+    pub(crate) retired: RetiredView,
 }
 
 impl Report {
@@ -164,7 +164,7 @@ impl Report {
             undecodable: Vec::new(),
             refused_claims: 0,
             table: TableStatistics::default(),
-            retired: Retired::new(Filter::default(), 0),
+            retired: RetiredView::default(),
         };
         Self::new(parts, input, ending, None, None)
     }
@@ -267,7 +267,7 @@ impl Report {
     fn chosen(
         &self,
         everything: bool,
-        (retired, unsearched): (Retired, Totals),
+        (retired, unsearched): (RetiredView, Totals),
         is_chosen: impl Fn(&FlowRecord) -> bool,
     ) -> Self {
         let flows = self.flows.iter();
@@ -329,7 +329,7 @@ impl Report {
     fn groups<K: Key>(
         &self,
         sums: &OnceLock<Breakdown<K>>,
-        retired: &Breakdown<K>,
+        retired: &KeptView<K>,
     ) -> Vec<Group<K>> {
         sums.get_or_init(|| retired.and(&self.flows)).groups()
     }

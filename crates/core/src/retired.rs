@@ -4,17 +4,25 @@
 use crate::filter::Filter;
 use crate::program::Party;
 use crate::record::FlowRecord;
-use crate::totals::{Breakdowns, Totals};
+use crate::totals::{Breakdowns, BreakdownsView, Totals};
 
 /// The sums of flows that left the list.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Retired {
-    pub(crate) all: Breakdowns,
+    all: Breakdowns,
     /// Which flows are listed once they have ended.
     filter: Filter,
     /// Those that passed it and left the list, as there was no place; `None` where everything
     /// passes, which is `all`.
     passing: Option<Breakdowns>,
+}
+
+/// Those sums at one point in time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RetiredView {
+    pub(crate) all: BreakdownsView,
+    filter: Filter,
+    passing: Option<BreakdownsView>,
 }
 
 impl Retired {
@@ -48,6 +56,17 @@ impl Retired {
         self.all.count(flow);
     }
 
+    /// As they are now. This copies none of the sums.
+    pub(crate) fn view(&mut self) -> RetiredView {
+        RetiredView {
+            all: self.all.view(),
+            filter: self.filter.clone(),
+            passing: self.passing.as_mut().map(Breakdowns::view),
+        }
+    }
+}
+
+impl RetiredView {
     /// Those that pass a filter, and what all add up to of which that cannot be known: only
     /// while they leave the list can they be matched.
     pub(crate) fn select(&self, filter: &Filter) -> (Self, Totals) {
@@ -62,14 +81,14 @@ impl Retired {
                 };
                 (selected, Totals::default())
             }
-            _ => (Self::new(Filter::default(), 0), self.all.total),
+            _ => (Self::default(), self.all.total),
         }
     }
 
     /// None, and what those of one party add up to.
     pub(crate) fn of_party(&self, party: &Party) -> (Self, Totals) {
         let totals = self.all.programs.totals(party).unwrap_or_default();
-        (Self::new(Filter::default(), 0), totals)
+        (Self::default(), totals)
     }
 }
 
@@ -87,6 +106,7 @@ mod tests {
         retired.count(&large);
         retired.count(&flow(2));
         retired.count_other(&flow(3));
+        let retired = retired.view();
         assert_eq!(retired.all.total.flows, 3);
         let (selected, unsearched) = retired.select(&filter);
         assert_eq!((selected.all.total.flows, unsearched.flows), (1, 0));

@@ -6,6 +6,8 @@
 //! each byte once is [`Totals::counted`]: there, such a byte is its sender's only, and each
 //! breakdown adds up to the same total, that of the host.
 
+mod kept;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,6 +19,7 @@ use flowner_flows::{Counters, Direction, Protocol, Rate};
 
 use crate::program::Party;
 use crate::record::FlowRecord;
+pub(crate) use kept::{Breakdowns, BreakdownsView, KeptView};
 
 /// What some group of flows adds up to.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -304,13 +307,12 @@ impl Coverage {
     }
 }
 
-/// Sums by key, with a bound on the number of keys.
-#[derive(Debug, Clone)]
+/// Sums by key.
+#[derive(Debug)]
 pub(crate) struct Breakdown<K> {
     groups: HashMap<K, Totals>,
-    /// What came when the breakdown was full.
+    /// What is of no group, as there was no place for more of them.
     rest: Totals,
-    max: usize,
 }
 
 /// What a breakdown is by.
@@ -320,94 +322,37 @@ pub(crate) trait Key: Hash + Ord + Clone {
 }
 
 impl<K: Key> Breakdown<K> {
-    pub(crate) fn new(max: usize) -> Self {
-        Self {
-            groups: HashMap::new(),
-            rest: Totals::default(),
-            max,
-        }
-    }
-
-    /// These sums and those of other flows, with room for all of them.
-    pub(crate) fn and<'a>(&self, flows: impl IntoIterator<Item = &'a FlowRecord>) -> Self {
-        let mut all = Self {
-            max: usize::MAX,
-            ..self.clone()
-        };
-        flows.into_iter().for_each(|flow| all.count(flow));
-        all
-    }
-
-    /// What a group adds up to.
-    pub(crate) fn totals(&self, key: &K) -> Option<Totals> {
-        self.groups.get(key).copied()
-    }
-
     fn count(&mut self, flow: &FlowRecord) {
-        K::credit(flow, |key, totals| self.add(key, totals));
-    }
-
-    fn add(&mut self, key: K, totals: &Totals) {
-        if self.groups.len() >= self.max && !self.groups.contains_key(&key) {
-            self.rest.add(totals);
-        } else {
+        K::credit(flow, |key, totals| {
             self.groups.entry(key).or_default().add(totals);
-        }
+        });
     }
 
     /// The groups, most bytes first.
     pub(crate) fn groups(&self) -> Vec<Group<K>> {
-        let rest = (self.rest.flows > 0).then_some((None, self.rest));
         let groups = self.groups.iter();
-        let mut groups: Vec<_> = groups
-            .map(|(key, totals)| (Some(key.clone()), *totals))
-            .chain(rest)
-            .map(|(key, totals)| Group { key, totals })
-            .collect();
-        let size = |group: &Group<K>| {
-            let total = group.totals.total();
-            Reverse((total.bytes, total.packets, group.totals.flows))
-        };
-        // The key decides between equals, so that the order is always the same.
-        groups.sort_by(|a, b| (size(a), &a.key).cmp(&(size(b), &b.key)));
-        groups
+        by_size(
+            groups.map(|(key, totals)| (key.clone(), *totals)),
+            self.rest,
+        )
     }
 }
 
-/// All breakdowns of a set of flows.
-#[derive(Debug, Clone)]
-pub(crate) struct Breakdowns {
-    pub(crate) total: Totals,
-    pub(crate) programs: Breakdown<Party>,
-    pub(crate) processes: Breakdown<ProcessParty>,
-    pub(crate) hosts: Breakdown<IpAddr>,
-    pub(crate) services: Breakdown<Service>,
-    pub(crate) protocols: Breakdown<Protocol>,
-    pub(crate) coverage: Breakdown<Coverage>,
-}
-
-impl Breakdowns {
-    pub(crate) fn new(max: usize) -> Self {
-        Self {
-            total: Totals::default(),
-            programs: Breakdown::new(max),
-            processes: Breakdown::new(max),
-            hosts: Breakdown::new(max),
-            services: Breakdown::new(max),
-            protocols: Breakdown::new(max),
-            coverage: Breakdown::new(max),
-        }
-    }
-
-    pub(crate) fn count(&mut self, flow: &FlowRecord) {
-        self.total.add(&Totals::of(flow));
-        self.programs.count(flow);
-        self.processes.count(flow);
-        self.hosts.count(flow);
-        self.services.count(flow);
-        self.protocols.count(flow);
-        self.coverage.count(flow);
-    }
+/// Groups and what is of none of them, most bytes first.
+fn by_size<K: Key>(groups: impl Iterator<Item = (K, Totals)>, rest: Totals) -> Vec<Group<K>> {
+    let rest = (rest.flows > 0).then_some((None, rest));
+    let mut groups: Vec<_> = groups
+        .map(|(key, totals)| (Some(key), totals))
+        .chain(rest)
+        .map(|(key, totals)| Group { key, totals })
+        .collect();
+    let size = |group: &Group<K>| {
+        let total = group.totals.total();
+        Reverse((total.bytes, total.packets, group.totals.flows))
+    };
+    // The key decides between equals, so that the order is always the same.
+    groups.sort_by(|a, b| (size(a), &a.key).cmp(&(size(b), &b.key)));
+    groups
 }
 
 impl Key for Party {

@@ -43,6 +43,7 @@
 struct Readme;
 
 mod address;
+pub mod chunked;
 mod clock;
 mod counters;
 mod flow;
@@ -60,5 +61,5 @@ pub use packet::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags, UnknownProto
 pub use rate::{Rate, RollingRate};
 pub use state::State;
 pub use table::{
-    Change, EndReason, Ended, FlowTable, TableConfig, TableStatistics, Timeouts, Update,
+    Change, EndReason, Ended, FlowTable, TableConfig, TableStatistics, TableView, Timeouts, Update,
 };

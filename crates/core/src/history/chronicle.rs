@@ -32,10 +32,42 @@ pub(crate) struct Chronicle {
 
 /// The second of the newest packet: one packet after the other is counted here, and in each
 /// tier of the history when that second is over.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Newest {
     second: Option<u64>,
     slot: Slot,
+}
+
+/// What was written at one point in time.
+#[derive(Debug)]
+pub(crate) struct HistoryView {
+    history: History,
+    newest: Newest,
+}
+
+impl Newest {
+    fn write_down(&self, history: &mut History) {
+        let Some(second) = self.second else {
+            return;
+        };
+        for tier in &mut history.tiers {
+            if let Some(slot) = tier.at(second) {
+                slot.take_in(&self.slot);
+            }
+        }
+    }
+}
+
+impl HistoryView {
+    /// All of it, with the second of the newest packet.
+    pub(crate) fn history(self) -> History {
+        let Self {
+            mut history,
+            newest,
+        } = self;
+        newest.write_down(&mut history);
+        history
+    }
 }
 
 /// What both ends of a flow sent in one second.
@@ -109,9 +141,11 @@ impl Chronicle {
     }
 
     /// What was written so far.
-    pub(crate) fn history(&mut self) -> History {
-        self.end_second();
-        self.history.clone()
+    pub(crate) fn view(&self) -> HistoryView {
+        HistoryView {
+            history: self.history.clone(),
+            newest: self.newest.clone(),
+        }
     }
 
     /// To whom the packets of a flow are credited, whose ends are these parties'.
@@ -175,14 +209,8 @@ impl Chronicle {
 
     /// Writes down what was counted in the second of the newest packet.
     fn end_second(&mut self) {
-        let Some(second) = self.newest.second.take() else {
-            return;
-        };
-        for tier in &mut self.history.tiers {
-            if let Some(slot) = tier.at(second) {
-                slot.take_in(&self.newest.slot);
-            }
-        }
+        self.newest.write_down(&mut self.history);
+        self.newest.second = None;
         self.newest.slot.clear();
     }
 
@@ -370,13 +398,13 @@ mod tests {
                 *credit = somebody;
             }
             if is_told {
-                chronicle.history();
+                chronicle.view().history();
             }
         }
         let now = Duration::from_secs(second + 1);
         let back = [60, 600, 6_000, 600_000].map(Duration::from_secs);
         let from = |back| now.saturating_sub(back);
-        let history = chronicle.history();
+        let history = chronicle.view().history();
         back.map(|back| history.series(from(back), now, 100)).into()
     }
 

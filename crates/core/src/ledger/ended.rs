@@ -1,22 +1,22 @@
 //! Flows that are over but still listed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
+use flowner_flows::chunked::{Chunked, View};
 use flowner_flows::{EndReason, Flow, FlowId};
 
 use super::Owners;
 
-type EndedFlow = (Flow<Owners>, EndReason);
+pub(super) type EndedFlow = (Flow<Owners>, EndReason);
 
 /// The flows that ended last.
 #[derive(Debug)]
 pub(super) struct EndedFlows {
-    /// Oldest first.
-    flows: VecDeque<EndedFlow>,
-    /// As the number of flows that had ended before.
+    /// Oldest first; `None` for those that are not listed any more.
+    flows: Chunked<Option<EndedFlow>>,
     places: HashMap<FlowId, usize>,
-    /// Flows that are not listed any more.
-    gone: usize,
+    /// The place of the oldest one.
+    oldest: usize,
     max: usize,
 }
 
@@ -24,36 +24,43 @@ impl EndedFlows {
     /// Room for so many.
     pub(super) fn new(max: usize) -> Self {
         Self {
-            flows: VecDeque::new(),
+            flows: Chunked::new(),
             places: HashMap::new(),
-            gone: 0,
+            oldest: 0,
             max,
         }
     }
 
     /// Adds one; returns the oldest, if that is one too many.
     pub(super) fn push(&mut self, flow: Flow<Owners>, reason: EndReason) -> Option<EndedFlow> {
-        self.places.insert(flow.id(), self.gone + self.flows.len());
-        self.flows.push_back((flow, reason));
-        if self.flows.len() <= self.max {
+        let id = flow.id();
+        let place = self.flows.push(Some((flow, reason)));
+        self.places.insert(id, place);
+        if self.places.len() <= self.max {
             return None;
         }
-        let oldest = self.flows.pop_front()?;
+        let oldest = self.flows.get_mut(self.oldest)?.take()?;
         self.places.remove(&oldest.0.id());
-        self.gone += 1;
+        self.oldest += 1;
+        self.flows.drop_before(self.oldest);
         Some(oldest)
     }
 
     pub(super) fn get(&self, id: FlowId) -> Option<&EndedFlow> {
-        self.flows.get(self.places.get(&id)? - self.gone)
+        self.flows.get(*self.places.get(&id)?)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, id: FlowId) -> Option<&mut EndedFlow> {
-        self.flows.get_mut(self.places.get(&id)? - self.gone)
+        self.flows.get_mut(*self.places.get(&id)?)?.as_mut()
     }
 
-    /// Oldest first.
+    /// As they are now, oldest first.
+    pub(super) fn view(&mut self) -> View<Option<EndedFlow>> {
+        self.flows.view()
+    }
+
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &EndedFlow> {
-        self.flows.iter()
+        self.flows.iter().flatten()
     }
 }

@@ -71,13 +71,14 @@ fn confirm(ledger: &mut Ledger, effects: &mut Vec<Effect>, answers: [Confirmed; 
     }
 }
 
-fn programs(ledger: &Ledger) -> Vec<Group<Party>> {
-    ledger.retired().all.programs.and(&ledger.flows()).groups()
+fn programs(ledger: &mut Ledger) -> Vec<Group<Party>> {
+    let view = ledger.view(None);
+    view.retired.all.programs.and(&view.flows()).groups()
 }
 
 /// Bytes by program, as text.
 #[track_caller]
-fn check_programs(ledger: &Ledger, expected: &[(&str, u64)]) {
+fn check_programs(ledger: &mut Ledger, expected: &[(&str, u64)]) {
     let groups = programs(ledger);
     let found: Vec<_> = groups
         .iter()
@@ -139,7 +140,7 @@ fn a_late_answer_moves_all_bytes() {
     let mut effects = Vec::new();
     ledger.packet(&packet(HERE, THERE, 100), &mut effects);
     ledger.packet(&packet(THERE, HERE, 50), &mut effects);
-    check_programs(&ledger, &[("unattributed", 150)]);
+    check_programs(&mut ledger, &[("unattributed", 150)]);
 
     let (waiter, question) = questions(&effects)[0];
     assert_eq!(question.query.to_string(), format!("udp {HERE} -> {THERE}"));
@@ -150,12 +151,12 @@ fn a_late_answer_moves_all_bytes() {
         false,
         &mut effects,
     );
-    check_programs(&ledger, &[("p7", 150)]);
+    check_programs(&mut ledger, &[("p7", 150)]);
     // Better evidence replaces, worse does not.
     ledger.answer(waiter, process(8, Match::FiveTuple), false, &mut effects);
-    check_programs(&ledger, &[("p8", 150)]);
+    check_programs(&mut ledger, &[("p8", 150)]);
     ledger.answer(waiter, process(9, Match::LocalEndpoint), true, &mut effects);
-    check_programs(&ledger, &[("p8", 150)]);
+    check_programs(&mut ledger, &[("p8", 150)]);
 }
 
 #[test]
@@ -171,11 +172,11 @@ fn an_answer_reaches_a_flow_that_has_ended() {
             .any(|effect| matches!(effect, Effect::End(w) if *w == waiter))
     );
     ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
-    check_programs(&ledger, &[("p7", 100), ("unattributed", 7)]);
+    check_programs(&mut ledger, &[("p7", 100), ("unattributed", 7)]);
     // What falls off the list stays in the totals of its owner.
     ledger.packet(&packet(HERE, "10.9.9.9:2", 8), &mut effects);
-    assert_eq!(ledger.retired().all.total.flows, 1);
-    check_programs(&ledger, &[("p7", 100), ("unattributed", 15)]);
+    assert_eq!(ledger.view(None).retired.all.total.flows, 1);
+    check_programs(&mut ledger, &[("p7", 100), ("unattributed", 15)]);
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn both_ends_of_a_loopback_flow_are_asked_for_and_credited() {
         &mut effects,
     );
     // One received what the other sent, and each byte counts once.
-    check_programs(&ledger, &[("p1", 100), ("p2", 1_000)]);
+    check_programs(&mut ledger, &[("p1", 100), ("p2", 1_000)]);
     let flow = &ledger.flows()[0];
     assert_eq!(flow.remote_owner, Some(process(2, Match::LocalEndpoint)));
 }
@@ -261,7 +262,7 @@ fn both_ends_of_a_flow_may_be_in_containers() {
         for ((waiter, _), answer) in asked.into_iter().zip(answers) {
             ledger.answer(waiter, answer, true, &mut Vec::new());
         }
-        check_programs(&ledger, programs);
+        check_programs(&mut ledger, programs);
         let flow = &ledger.flows()[0];
         assert!(!flow.is_waiting && flow.owner.is_some());
     }
@@ -453,7 +454,8 @@ proptest! {
             }
             confirm(&mut ledger, &mut effects, confirmed);
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
-            let (listed, retired) = (ledger.flows(), &ledger.retired().all);
+            let view = ledger.view(None);
+            let (listed, retired) = (view.flows(), &view.retired.all);
             let total = listed.iter().map(FlowRecord::total).sum::<Counters>();
             prop_assert_eq!(total + retired.total.total(), decoded);
             prop_assert_eq!(sum(&retired.programs.and(&listed).groups()), decoded);
@@ -462,7 +464,7 @@ proptest! {
             prop_assert_eq!(sum(&retired.services.and(&listed).groups()), decoded);
             prop_assert_eq!(sum(&retired.protocols.and(&listed).groups()), decoded);
             prop_assert_eq!(sum(&retired.coverage.and(&listed).groups()), decoded);
-            let kinds = ledger.undecodable_by_kind();
+            let kinds = view.undecodable_by_kind();
             let lost: Counters = kinds.into_iter().map(|(_, counters)| counters).sum();
             prop_assert_eq!(lost, undecodable);
             prop_assert!(ledger.flows().len() <= flows + ended_flows);
@@ -508,7 +510,7 @@ proptest! {
             }
             confirm(&mut ledger, &mut effects, confirmed);
             waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
-            let programs = programs(&ledger).into_iter();
+            let programs = programs(&mut ledger).into_iter();
             let mut programs: Vec<_> = programs
                 .map(|Group { key, totals }| {
                     (key, totals.sent, totals.received, totals.received_here)
@@ -516,7 +518,7 @@ proptest! {
                 .filter(|(_, sent, received, _)| sent.packets + received.packets > 0)
                 .collect();
             // In minutes, for which nothing is too old here.
-            let series = ledger.history().series(Duration::ZERO, Duration::from_secs(3_600), 60);
+            let series = ledger.view(None).history.history().series(Duration::ZERO, Duration::from_secs(3_600), 60);
             prop_assert_eq!(series.step.as_secs(), 60);
             let mut lines: Vec<_> = series
                 .lines
@@ -529,5 +531,65 @@ proptest! {
             programs.sort_by(|a, b| a.0.cmp(&b.0));
             prop_assert_eq!(lines, programs);
         }
+    }
+
+    /// Whoever looks at the books changes nothing in them, nor what they ask for and tell.
+    #[test]
+    fn looking_changes_nothing(
+        operations in proptest::collection::vec(any_operation(), 0..120),
+        flows in 1..5_usize,
+        ended_flows in 0..70_usize,
+        groups in 0..4_usize,
+        at in 0..1_000_u64,
+    ) {
+        let run = |is_looked_at: bool| {
+            let mut ledger = ledger(flows, ended_flows, groups);
+            let mut told = Vec::new();
+            let mut waiters = Vec::new();
+            let mut confirmed = [Confirmed::Same; 2];
+            let mut views = Vec::new();
+            for operation in operations.clone() {
+                let mut effects = Vec::new();
+                match operation {
+                    Operation::Packet(packet) => {
+                        ledger.packet(&packet, &mut effects);
+                    }
+                    Operation::Undecodable(len) => {
+                        ledger.undecodable("other", Duration::from_secs(1), len);
+                    }
+                    Operation::Advance(seconds) => {
+                        let now = Duration::from_secs(seconds);
+                        ledger.confirm_due(now, &mut effects);
+                        ledger.advance(now, &mut effects);
+                    }
+                    Operation::Confirm(answers) => confirmed = answers,
+                    Operation::Closed(pid, at) => close(&mut ledger, pid, at),
+                    Operation::Answer(place, answer, last) => {
+                        if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
+                            ledger.answer(waiter, answer, last, &mut effects);
+                        }
+                    }
+                }
+                told.push(format!("{effects:?}"));
+                confirm(&mut ledger, &mut effects, confirmed);
+                waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
+                if is_looked_at {
+                    let view = ledger.view(Some(Duration::from_secs(at)));
+                    let (flows, all) = (view.flows(), view.retired.all.programs.groups());
+                    views.push((view, flows, all));
+                }
+            }
+            // What was looked at stays as it was, whatever came after that.
+            for (view, flows, all) in views {
+                assert_eq!((view.flows(), view.retired.all.programs.groups()), (flows, all));
+            }
+            let view = ledger.view(None);
+            let all = view.retired.all.processes.and(&view.flows()).groups();
+            let flows = view.flows();
+            let history = view.history.history();
+            let series = history.series(Duration::ZERO, Duration::from_secs(3_600), 60);
+            (told, flows, all, series, ledger.now())
+        };
+        prop_assert_eq!(run(true), run(false));
     }
 }

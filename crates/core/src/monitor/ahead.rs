@@ -229,12 +229,12 @@ mod tests {
 
     fn books(pump: &Pump, ending: Ending) -> Books {
         let shared = &pump.counter.shared;
-        let ledger = shared.ledger();
+        let view = shared.ledger().view(None);
         Books {
             ending,
             whose: shared.status().whose.clone(),
-            flows: ledger.flows(),
-            undecodable: ledger.undecodable_by_kind(),
+            flows: view.flows(),
+            undecodable: view.undecodable_by_kind(),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Who asks for owners: another one on each thread.
+//! Who asks for owners: the thread that captures, or nobody.
 
-use flowner_attribution::{Confirmed, Lookup, Ownership, Question, Service, Spotter, Waiter};
+use flowner_attribution::{Confirmed, Lookup, Ownership, Question, Spotter, Waiter};
 
 use crate::ledger::Claim;
 
@@ -8,17 +8,11 @@ use crate::ledger::Claim;
 pub(super) enum Asker<'a> {
     /// Nothing: no owners are looked up, or an answer is written down.
     Nobody,
-    /// All but glances.
-    Service(&'a Service),
     /// The thread that captures.
     Spotter(&'a mut Spotter),
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn of_service(service: Option<&'a Service>) -> Self {
-        service.map_or(Self::Nobody, Self::Service)
-    }
-
     pub(super) fn of_spotter(spotter: Option<&'a mut Spotter>) -> Self {
         spotter.map_or(Self::Nobody, Self::Spotter)
     }
@@ -26,7 +20,6 @@ impl<'a> Asker<'a> {
     pub(super) fn opened(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::Service(service) => Some(service.lookup(waiter, question)),
             Self::Spotter(spotter) => spotter.opened(waiter, question),
         }
     }
@@ -34,10 +27,6 @@ impl<'a> Asker<'a> {
     pub(super) fn packet_seen(&mut self, waiter: Waiter, tells: bool) -> Option<Ownership> {
         match self {
             Self::Nobody => None,
-            Self::Service(service) => {
-                service.packet_seen(waiter);
-                None
-            }
             Self::Spotter(spotter) => spotter.packet_seen(waiter, tells),
         }
     }
@@ -56,14 +45,13 @@ impl<'a> Asker<'a> {
     pub(super) fn ended(&mut self, waiter: Waiter) {
         match self {
             Self::Nobody => {}
-            Self::Service(service) => service.end(waiter),
             Self::Spotter(spotter) => spotter.ended(waiter),
         }
     }
 
     pub(super) fn settle(&mut self) -> Vec<(Waiter, Lookup)> {
         match self {
-            Self::Nobody | Self::Service(_) => Vec::new(),
+            Self::Nobody => Vec::new(),
             Self::Spotter(spotter) => spotter.settle(),
         }
     }

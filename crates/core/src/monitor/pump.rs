@@ -188,9 +188,13 @@ impl Pump {
                     self.refresh_counters();
                 }
             }
-            Next::Idle if patience.is_some() => self.counter.confirm_due(now()),
+            // No more than that, as long as the rest was done a moment ago.
+            Next::Idle if patience.is_some() && self.refreshed.elapsed() < REFRESH => {
+                self.counter.confirm_due(now());
+            }
             Next::Idle => {
                 self.watch_clock();
+                self.counter.confirm_due(now());
                 self.counter.advance(now());
                 self.refresh_counters();
             }

@@ -51,3 +51,90 @@ fn lookups_that_fail_are_warned_of_and_packets_go_on_being_counted() {
     let report = monitor.stop();
     assert!(!report.flows.is_empty());
 }
+
+/// Flows that are followed, all of which a report has.
+const FLOWS: u16 = 50_000;
+
+/// A packet of one of so many flows.
+fn packet(flow: u16) -> flowner_flows::Packet {
+    flowner_flows::Packet {
+        time: Duration::from_secs(1),
+        source: ([10, 0, 0, 1], flow).into(),
+        destination: ([10, 9, 9, 9], 53).into(),
+        protocol: flowner_flows::Protocol::UDP,
+        wire_len: 100,
+        payload_len: 40,
+        tcp: None,
+        fragment: None,
+        origin: flowner_flows::Origin::Unknown,
+        device: None,
+    }
+}
+
+fn shared() -> Shared {
+    let config = Config::default();
+    let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
+    let ledger = Ledger::new(&config.limits, Some(local), Asked::All, true);
+    Shared {
+        ledger: Mutex::new(ledger),
+        status: Mutex::new(Status {
+            ending: Ending::Running,
+            capture: None,
+            whose: Whose::Given,
+            interruption: None,
+            warning: None,
+        }),
+        ended: Condvar::new(),
+        events: None,
+        progress: Progress::default(),
+        programs: Programs::without_facts(),
+        recorder: None,
+    }
+}
+
+/// Counts packets of all flows, one after the other, until somebody has enough; how long it
+/// waited for the books in all, and at most.
+fn count_until(shared: &Shared, enough: &std::sync::atomic::AtomicBool) -> (Duration, Duration) {
+    let mut effects = Vec::new();
+    let (mut sum, mut most) = (Duration::ZERO, Duration::ZERO);
+    let mut flows = (1..=FLOWS).cycle();
+    while !enough.load(Ordering::Relaxed) {
+        let asked = Instant::now();
+        let mut ledger = shared.ledger();
+        let waited = asked.elapsed();
+        for flow in flows.by_ref().take(8) {
+            ledger.packet(&packet(flow), &mut effects);
+        }
+        drop(ledger);
+        effects.clear();
+        sum += waited;
+        most = most.max(waited);
+    }
+    (sum, most)
+}
+
+#[test]
+fn whoever_counts_does_not_wait_for_a_report() {
+    let shared = shared();
+    for flow in 1..=FLOWS {
+        shared.ledger().packet(&packet(flow), &mut Vec::new());
+    }
+    // The share of the time of a report in which nothing could be counted. Others may have the
+    // processors at any time, so that the best of some reports counts.
+    let waits = (0..20).map(|_| {
+        let enough = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let counting = scope.spawn(|| count_until(&shared, &enough));
+            let began = Instant::now();
+            let parts = shared.parts(None);
+            let took = began.elapsed();
+            enough.store(true, Ordering::Relaxed);
+            assert_eq!(parts.flows.len(), usize::from(FLOWS));
+            let (sum, most) = counting.join().unwrap();
+            println!("a report in {took:?}; counting waited {sum:?}, at most {most:?}");
+            sum.as_secs_f64() / took.as_secs_f64()
+        })
+    });
+    let least = waits.fold(f64::INFINITY, f64::min);
+    assert!(least < 0.25, "{least}");
+}

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::chunked::{Chunked, View};
 use crate::{Flow, FlowKey, Protocol, State};
 
 use super::Timeouts;
@@ -89,7 +90,7 @@ struct List {
 #[derive(Debug)]
 pub(super) struct Lists<T> {
     /// `None` while the slot is free.
-    flows: Vec<Option<Flow<T>>>,
+    flows: Chunked<Option<Flow<T>>>,
     /// Of each slot. Apart, because with every packet those of the neighbours are written,
     /// too: more of them are in the processor's cache than there would be flows.
     links: Vec<Link>,
@@ -106,7 +107,7 @@ impl<T> Lists<T> {
             tail: NONE,
         };
         Self {
-            flows: Vec::new(),
+            flows: Chunked::new(),
             links: Vec::new(),
             ends: [empty; Class::ALL.len()],
             free: NONE,
@@ -127,42 +128,13 @@ impl<T> Lists<T> {
         self.get(slot).map(Flow::key_ref)
     }
 
-    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow<T>> {
-        self.flows.get_mut(slot as usize)?.as_mut()
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
         self.flows.iter().flatten()
     }
 
-    /// Adds a flow, as the one touched last.
-    pub(super) fn insert(&mut self, flow: Flow<T>, now: Duration) -> Slot {
-        let link = Link {
-            class: Class::of(&flow),
-            touched: now,
-            turn: 0,
-            previous: NONE,
-            next: NONE,
-        };
-        let slot = self.free;
-        let slot = if let Some(free) = self.links.get_mut(slot as usize) {
-            self.free = free.next;
-            *free = link;
-            self.flows[slot as usize] = Some(flow);
-            slot
-        } else {
-            self.links.push(link);
-            self.flows.push(Some(flow));
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the capacity is bounded by `MAX_CAPACITY`, which fits"
-            )]
-            let slot = (self.links.len() - 1) as Slot;
-            slot
-        };
-        self.len += 1;
-        self.append(slot);
-        slot
+    /// The slots as they are now.
+    pub(super) fn view(&mut self) -> View<Option<Flow<T>>> {
+        self.flows.view()
     }
 
     /// Makes a flow the one touched last, on the list of what it is now, which is told.
@@ -182,15 +154,6 @@ impl<T> Lists<T> {
             self.append(slot);
         }
         Some(class)
-    }
-
-    pub(super) fn remove(&mut self, slot: Slot) -> Option<Flow<T>> {
-        let flow = self.flows.get_mut(slot as usize)?.take()?;
-        self.unlink(slot);
-        self.links[slot as usize].next = self.free;
-        self.free = slot;
-        self.len -= 1;
-        Some(flow)
     }
 
     /// The flow of a class that was not touched for longest, and when it was.
@@ -239,5 +202,52 @@ impl<T> Lists<T> {
             Some(link) => link.previous = previous,
             None => self.ends[list].tail = previous,
         }
+    }
+}
+
+impl<T: Clone> Lists<T> {
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow<T>> {
+        self.flows.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// Adds a flow, as the one touched last.
+    pub(super) fn insert(&mut self, flow: Flow<T>, now: Duration) -> Slot {
+        let link = Link {
+            class: Class::of(&flow),
+            touched: now,
+            turn: 0,
+            previous: NONE,
+            next: NONE,
+        };
+        let slot = self.free;
+        let slot = if let Some(free) = self.links.get_mut(slot as usize) {
+            self.free = free.next;
+            *free = link;
+            if let Some(place) = self.flows.get_mut(slot as usize) {
+                *place = Some(flow);
+            }
+            slot
+        } else {
+            self.links.push(link);
+            self.flows.push(Some(flow));
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the capacity is bounded by `MAX_CAPACITY`, which fits"
+            )]
+            let slot = (self.links.len() - 1) as Slot;
+            slot
+        };
+        self.len += 1;
+        self.append(slot);
+        slot
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Flow<T>> {
+        let flow = self.flows.get_mut(slot as usize)?.take()?;
+        self.unlink(slot);
+        self.links[slot as usize].next = self.free;
+        self.free = slot;
+        self.len -= 1;
+        Some(flow)
     }
 }

@@ -15,6 +15,7 @@ use fragments::Fragments;
 use index::Index;
 use lists::{Class, Lists, Slot};
 
+use crate::chunked::View;
 use crate::clock::Clock;
 use crate::{Counters, Flow, FlowId, FlowKey, LocalAddresses, Mark, Packet};
 
@@ -108,7 +109,8 @@ pub struct TableStatistics {
     pub backwards: u64,
 }
 
-/// All flows. `T` is what the caller keeps with each.
+/// All flows. `T` is what the caller keeps with each: it is cloned while a [view](FlowTable::view)
+/// of the table is there.
 #[derive(Debug)]
 pub struct FlowTable<T = ()> {
     lists: Lists<T>,
@@ -125,7 +127,21 @@ pub struct FlowTable<T = ()> {
     statistics: TableStatistics,
 }
 
-impl<T: Default> FlowTable<T> {
+/// The flows of a table at one point in time.
+#[derive(Debug)]
+pub struct TableView<T = ()> {
+    flows: View<Option<Flow<T>>>,
+}
+
+impl<T> TableView<T> {
+    /// All flows, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Flow<T>> {
+        let flows = self.flows.iter().flatten();
+        flows.filter(|flow| !flow.is_empty())
+    }
+}
+
+impl<T: Clone + Default> FlowTable<T> {
     /// An empty table.
     pub fn new(config: TableConfig) -> Self {
         let config = TableConfig {
@@ -282,6 +298,14 @@ impl<T: Default> FlowTable<T> {
         self.lists.iter().filter(|flow| !flow.is_empty())
     }
 
+    /// All flows as they are now, to be read while packets go on being counted. This copies no
+    /// flow; counting a packet afterwards copies a few, while the view is there.
+    pub fn view(&mut self) -> TableView<T> {
+        TableView {
+            flows: self.lists.view(),
+        }
+    }
+
     /// How many flows there are.
     pub const fn len(&self) -> usize {
         self.lists.len()
@@ -290,6 +314,13 @@ impl<T: Default> FlowTable<T> {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What [`now`](Self::now) would be after [`advance`](Self::advance) to a time.
+    pub fn now_at(&self, time: Duration) -> Duration {
+        let mut clock = self.clock;
+        clock.advance(time);
+        clock.now()
     }
 
     /// What the table did so far.

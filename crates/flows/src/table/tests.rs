@@ -68,6 +68,31 @@ fn feed(table: &mut FlowTable, packets: &[Packet]) -> (Vec<Change>, Vec<(u64, En
 }
 
 #[test]
+fn a_view_stays_as_it_is() {
+    let mut table = table(100);
+    let of = |number: u16| udp(1, &format!("10.0.0.1:{number}"), B);
+    let first: Vec<_> = (1..=70).map(of).collect();
+    feed(&mut table, &first);
+    let all = |flows: &mut dyn Iterator<Item = &Flow>| {
+        let mut all: Vec<_> = flows.cloned().collect();
+        all.sort_unstable_by_key(Flow::id);
+        all
+    };
+    let before = all(&mut table.iter());
+    let view = table.view();
+    // Flows go on, begin, are pushed out and end.
+    let then: Vec<_> = (60..=170).map(of).collect();
+    feed(&mut table, &then);
+    table.advance(seconds(10_000), &mut Vec::new());
+    feed(&mut table, &first[..3]);
+    assert_eq!(all(&mut view.iter()), before);
+    assert_eq!(table.view().iter().count(), 3);
+    assert_eq!(table.now_at(seconds(0)), seconds(1));
+    assert_eq!(table.now_at(seconds(2)), seconds(2));
+    assert_eq!(table.now(), seconds(1));
+}
+
+#[test]
 fn a_connection_from_first_to_last_packet() {
     let mut table = table(10);
     let (changes, ended) = feed(
