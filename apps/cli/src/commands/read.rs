@@ -9,11 +9,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ReadArgs;
 use crate::commands::report;
-use crate::commands::sockets::set_handler;
 use crate::config;
 use crate::error::{Outcome, say};
 use crate::format::printable;
 use crate::out::Out;
+use crate::signals::Interrupt;
 
 /// How long a file may take before there is a progress bar.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -22,9 +22,10 @@ const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
+    // Which may wait for what comes from standard input: until then, any signal ends it.
     let monitor = Monitor::start(&config::of_read(args, &filter))?;
     let stop = monitor.stop_handle();
-    set_handler(move || stop.stop())?;
+    Interrupt::catch()?.then(move || stop.stop());
     show_progress(&monitor);
     let report = monitor.wait();
     tell_whose(&report.whose);

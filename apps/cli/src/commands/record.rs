@@ -9,10 +9,10 @@ use flowner_core::{Ending, Error, Filter, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::RecordArgs;
-use crate::commands::sockets::set_handler;
 use crate::config;
 use crate::error::{ERROR, Failure, Outcome, say};
 use crate::format::{self, printable, printable_path};
+use crate::signals::Interrupt;
 
 /// Time between two changes of the status line.
 const FRAME: Duration = Duration::from_millis(250);
@@ -24,9 +24,10 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
             "packets are no text for a terminal; name a file, or pipe them into a program";
         return Err(Failure::Message(message.to_owned()));
     }
+    let interrupt = Interrupt::catch()?;
     let recording = Recording::start(&config::of_record(args), &recording).map_err(failure)?;
     let stop = recording.stop_handle();
-    set_handler(move || stop.stop())?;
+    interrupt.then(move || stop.stop());
     follow(&recording, args.duration);
     let Recorded {
         report,

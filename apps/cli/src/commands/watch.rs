@@ -10,21 +10,22 @@ use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent, Report};
 
 use crate::args::WatchArgs;
 use crate::commands::report;
-use crate::commands::sockets::set_handler;
 use crate::config;
 use crate::error::{Failure, Outcome, say};
 use crate::format;
 use crate::out::Out;
 use crate::reader;
+use crate::signals::Interrupt;
 
 /// Flows whose line was written before they ended. Past that, some may get two.
 const MAX_WRITTEN: usize = 100_000;
 
 pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
+    let interrupt = Interrupt::catch()?;
     let (monitor, events) = Monitor::start_watched(&config::of_watch(args, &filter))?;
     let stop = monitor.stop_handle();
-    set_handler(move || stop.stop())?;
+    interrupt.then(move || stop.stop());
     let stop = monitor.stop_handle();
     reader::when_gone(move || stop.stop());
     let mut writer = Writer {

@@ -11,10 +11,11 @@ use flowner_core::wire::{HeadLine, OwnershipLine};
 use flowner_core::{Grouping, Programs, is_over};
 
 use crate::args::WhoArgs;
-use crate::commands::sockets::{self, set_handler};
+use crate::commands::sockets;
 use crate::error::{Failure, NOT_FOUND, Outcome, say};
 use crate::format::{self, printable};
 use crate::out::Out;
+use crate::signals::Interrupt;
 
 /// The first and the longest pause between two looks with `--wait`: no system tells when
 /// somebody begins to listen.
@@ -93,9 +94,9 @@ fn wait(
     timeout: Option<Duration>,
 ) -> Result<(), Failure> {
     let (interrupt, interrupted) = sync_channel(1);
-    set_handler(move || {
+    Interrupt::catch()?.then(move || {
         let _already_told = interrupt.try_send(());
-    })?;
+    });
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let (mut pause, longest) = PAUSES;
     loop {

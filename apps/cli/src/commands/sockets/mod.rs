@@ -83,9 +83,3 @@ fn tell_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-/// Calls `handler` when the person or the system asks the program to end.
-pub(crate) fn set_handler(handler: impl FnMut() + Send + 'static) -> Result<(), Failure> {
-    ctrlc::set_handler(handler)
-        .map_err(|error| Failure::Message(format!("Ctrl-C could not be caught: {error}")))
-}

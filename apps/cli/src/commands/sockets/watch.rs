@@ -10,12 +10,13 @@ use flowner_core::attribution::Attributor;
 use flowner_core::wire::{HeadLine, SocketLine};
 use flowner_core::{Programs, SocketChange, socket_changes, socket_state_name};
 
-use super::{Wanted, columns, set_handler};
+use super::{Wanted, columns};
 use crate::args::SocketsArgs;
 use crate::error::{Failure, Outcome, say};
 use crate::format;
 use crate::out::Out;
 use crate::reader;
+use crate::signals::Interrupt;
 use crate::table::FAINT;
 
 const OPENED: Style = AnsiColor::Green.on_default();
@@ -32,9 +33,9 @@ pub(super) fn run(
     reader::when_gone(move || {
         let _already_told = gone.try_send(());
     });
-    set_handler(move || {
+    Interrupt::catch()?.then(move || {
         let _already_told = interrupt.try_send(());
-    })?;
+    });
     let mut writer = Writer::new(args.json);
     let mut before = wanted.of(&attributor.snapshot_all_namespaces()?);
     if args.json {

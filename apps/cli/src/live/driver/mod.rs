@@ -24,7 +24,7 @@ use crate::error::{Failure, Outcome};
 use crate::out::has_colours;
 use screen::Screen;
 pub(crate) use screen::is_there as is_possible;
-use signals::Signal;
+use signals::{Asked, Signal};
 use source::{Question, Source};
 
 /// Events that wait to be taken; whoever has more waits too.
@@ -66,7 +66,8 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
     };
     let (sender, wakes) = sync_channel(WAITING);
     let _hook = panics::Hook::install(sender.clone());
-    signals::watch(&sender)?;
+    let asked = Asked::default();
+    signals::watch(&sender, &asked)?;
     let question = Question {
         filter,
         is_paused: false,
@@ -82,6 +83,7 @@ pub(crate) fn run(args: &LiveArgs) -> Outcome {
         wakes,
         questions,
         old,
+        asked,
     };
     driver.run()
 }
@@ -128,6 +130,7 @@ struct Driver {
     wakes: Receiver<Wake>,
     questions: SyncSender<Question>,
     old: SyncSender<Box<Data>>,
+    asked: Asked,
 }
 
 impl Driver {
@@ -161,6 +164,9 @@ impl Driver {
     /// How it ends, if it does.
     fn take(&mut self, wake: Wake) -> Result<Option<Outcome>, Failure> {
         panics::on_demand();
+        if let Some(code) = self.asked.code() {
+            return Ok(Some(Ok(ExitCode::from(code))));
+        }
         let message = match wake {
             Wake::Input(event) => input::message(&event, self.state.is_typing()),
             Wake::Message(message) => Some(message),

@@ -88,13 +88,17 @@ fn take_over() -> io::Result<()> {
 
 /// Leaves the terminal as it was found. Where that fails, it is gone.
 pub(super) fn give_back() {
-    let mut stdout = io::stdout();
-    if MOUSE.load(Ordering::Relaxed) {
-        let _terminal_gone = execute!(stdout, DisableMouseCapture);
-    }
-    let _terminal_gone = execute!(stdout, DisableBracketedPaste, Show, LeaveAlternateScreen);
-    let _terminal_gone = stdout.flush();
+    leave(&mut io::stdout());
     let _terminal_gone = disable_raw_mode();
+}
+
+/// Shows on the terminal what was there before.
+pub(super) fn leave(output: &mut impl Write) {
+    if MOUSE.load(Ordering::Relaxed) {
+        let _terminal_gone = execute!(output, DisableMouseCapture);
+    }
+    let _terminal_gone = execute!(output, DisableBracketedPaste, Show, LeaveAlternateScreen);
+    let _terminal_gone = output.flush();
 }
 
 /// A terminal that is gone needs no word about that.

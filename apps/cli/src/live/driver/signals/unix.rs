@@ -4,36 +4,71 @@
     reason = "a signal's default action has no safe interface"
 )]
 
-use std::sync::mpsc::SyncSender;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
+use ratatui::crossterm::terminal::disable_raw_mode;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-use super::Signal;
+use super::{Asked, Signal};
 use crate::error::Failure;
-use crate::live::driver::{Wake, spawn};
+use crate::live::driver::{Wake, screen, spawn};
+use crate::signals::{self, Meaning, Wish};
 
-/// Sends what comes.
-pub(crate) fn watch(sender: &SyncSender<Wake>) -> Result<(), Failure> {
+/// How long the terminal is waited for in the end.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Sends what comes. The second signal that asks for the end of the program ends it, though
+/// whoever draws may wait for a terminal that takes nothing.
+pub(crate) fn watch(sender: &SyncSender<Wake>, asked: &Asked) -> Result<(), Failure> {
     let signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP]);
     let mut signals = signals
         .map_err(|error| Failure::Message(format!("signals could not be caught: {error}")))?;
-    let sender = sender.clone();
+    let (sender, asked) = (sender.clone(), asked.clone());
     spawn("flowner-signals", move || {
+        let mut wish = Wish::default();
         for signal in signals.forever() {
             let signal = match signal {
                 SIGTSTP => Signal::Suspend,
                 SIGCONT => Signal::Continued,
+                _ if wish.signal(Instant::now()) == Meaning::Now => {
+                    give_back_within(PATIENCE);
+                    signals::end(signal);
+                    return;
+                }
                 // As from the keyboard.
                 SIGINT => Signal::End(0),
                 // What a shell says of those that were ended by a signal.
                 other => Signal::End(u8::try_from(128 + other).unwrap_or(u8::MAX)),
             };
-            if sender.send(Wake::Signal(signal)).is_err() {
-                return;
+            if let Signal::End(code) = signal {
+                asked.end(code);
             }
+            // Where there is no room, whoever draws is busy, or waits for the terminal.
+            let _is_woken_anyway = sender.try_send(Wake::Signal(signal));
         }
     })
+}
+
+/// Gives the terminal back, as long as that takes no more than this time: it may take nothing, and
+/// whoever waits for that has standard output.
+fn give_back_within(time: Duration) {
+    let (sender, done) = sync_channel(1);
+    // Not the one of this program, which has a lock.
+    if let Ok(output) = io::stdout().as_fd().try_clone_to_owned() {
+        let thread = spawn("flowner-leave", move || {
+            screen::leave(&mut File::from(output));
+            let _gave_up = sender.send(());
+        });
+        if thread.is_ok() {
+            let _in_time = done.recv_timeout(time);
+        }
+    }
+    let _terminal_gone = disable_raw_mode();
 }
 
 /// Stops this program as Ctrl-Z does others, until it is continued. Where nobody could

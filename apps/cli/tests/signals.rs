@@ -1,0 +1,207 @@
+//! The second signal ends every command, though nobody reads what it writes and it waits for that;
+//! the first one is never lost, and one that comes twice is one.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::io::{PipeReader, PipeWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use common::namespace::Namespace;
+use common::{DEADLINE, Running};
+
+/// A signal that comes later than this after the first one is the second one.
+const SECOND: Duration = Duration::from_millis(400);
+const SIGTERM: i32 = 15;
+
+fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Waits for a condition.
+#[track_caller]
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn has_thread(pid: u32, name: &str) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let mut tasks = tasks.into_iter().flatten().flatten();
+    tasks.any(|task| {
+        let comm = std::fs::read_to_string(task.path().join("comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    })
+}
+
+/// Whether its first thread waits in a call that writes to a descriptor.
+fn is_writing(pid: u32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
+    let number = std::fs::read_to_string(format!("/proc/{pid}/wchan"));
+    let is_write = |call: &str| call.split(' ').nth(1) == Some("0x1");
+    call.is_ok_and(|call| is_write(&call)) && number.is_ok_and(|it| it.trim() != "0")
+}
+
+/// A pipe that takes nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // A pipe has 16 pages by default (pipe(7)).
+    writer.write_all(&vec![b'\n'; 65_536]).unwrap();
+    (reader, writer)
+}
+
+fn end_of(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait_for("it does not end", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// Both signals are sent to a command while nobody reads its output.
+#[track_caller]
+fn check_ends(mut command: Command) {
+    let (reader, writer) = full_pipe();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    wait_for("nothing is written", || {
+        has_thread(pid, "flowner-signals") && (is_writing(pid) || has_thread(pid, "flowner-record"))
+    });
+    signal(pid, "INT");
+    std::thread::sleep(SECOND);
+    // Or there is nothing to be shown here.
+    assert_eq!(child.try_wait().unwrap(), None, "{command:?}");
+    signal(pid, "TERM");
+    let status = end_of(&mut child);
+    assert_eq!(status.signal(), Some(SIGTERM), "{command:?}: {status}");
+    drop(reader);
+}
+
+/// A file with some packets.
+fn capture_file(folder: &Path) -> Option<PathBuf> {
+    let captures = common::captures()?;
+    let mut files = std::fs::read_dir(captures).unwrap().flatten();
+    let file = files.find(|file| file.path().extension().is_some_and(|it| it == "pcap"))?;
+    let copy = folder.join("some.pcap");
+    std::fs::copy(file.path(), &copy).unwrap();
+    Some(copy)
+}
+
+#[test]
+fn the_second_signal_ends_what_nobody_reads() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let of = |words: &[&str]| {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
+        command.arg("--no-config").args(words);
+        command
+    };
+    check_ends(of(&["watch", "--json", "-i", "lo"]));
+    check_ends(of(&["sockets", "--watch", "--json"]));
+    check_ends(of(&["record", "-i", "lo", "-w", "-"]));
+    if let Some(file) = capture_file(folder.path()) {
+        check_ends(of(&["read", "--json", file.to_str().unwrap()]));
+    }
+}
+
+/// As `timeout` does, to the process and then to its group.
+#[test]
+fn a_signal_that_comes_twice_is_one() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
+    command.args(["--no-config", "watch", "--json", "-i", "lo"]);
+    let mut running = Running::spawn(&mut command);
+    running.line_with(|line| line.contains(r#""type":"start""#));
+    signal(running.pid(), "TERM");
+    signal(running.pid(), "TERM");
+    let lines = running.rest();
+    assert!(lines.last().unwrap().contains(r#""type":"summary""#));
+    assert!(running.child.wait().unwrap().success());
+}
+
+/// What was begun is finished, though the signal comes as soon as there is something.
+#[test]
+fn a_signal_that_comes_early_is_not_lost() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..10 {
+        let path = folder.path().join(format!("{number}.pcapng"));
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
+        command.args(["--no-config", "record", "-i", "lo", "-w"]);
+        let mut child = command.arg(&path).stderr(Stdio::null()).spawn().unwrap();
+        wait_for("no file", || path.exists());
+        signal(child.id(), "TERM");
+        assert!(end_of(&mut child).success());
+        let mut read = common::flowner();
+        let read = read.args(["--no-config", "read"]).arg(&path).output();
+        assert!(read.unwrap().status.success());
+    }
+}
+
+/// Writes to a terminal what it takes while nobody reads that.
+fn fill(terminal: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    let mut terminal = options
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(terminal)
+        .unwrap();
+    while terminal.write(&[b'x'; 64]).is_ok() {}
+    while terminal.write(b"x").is_ok() {}
+}
+
+/// The live view, whose terminal takes nothing.
+#[test]
+fn the_second_signal_ends_the_live_view() {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    let size = PtySize {
+        rows: 60,
+        cols: 200,
+        ..PtySize::default()
+    };
+    let pair = match native_pty_system().openpty(size) {
+        Ok(pair) => pair,
+        Err(error) => {
+            eprintln!("SKIPPED: no terminal: {error}");
+            return;
+        }
+    };
+    fill(&pair.master.tty_name().unwrap());
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_flowner"));
+    command.args(["--no-config", "live", "--sockets"]);
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    let pid = child.process_id().unwrap();
+    wait_for("nothing is drawn", || {
+        has_thread(pid, "flowner-signals") && is_writing(pid)
+    });
+    signal(pid, "INT");
+    std::thread::sleep(SECOND);
+    assert!(child.try_wait().unwrap().is_none());
+    signal(pid, "TERM");
+    wait_for("it does not end", || child.try_wait().unwrap().is_some());
+    drop(pair.master);
+}
