@@ -56,6 +56,7 @@ mod guess;
 mod history;
 mod ledger;
 mod monitor;
+pub mod private_file;
 mod process_tree;
 mod program;
 mod record;

@@ -1,15 +1,18 @@
 //! The files that are written, one after the other.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_capture::pcapng::{Counters, Interface, Section, Writer};
 
-use super::{Output, RecordingConfig, Rotation};
+use super::{Output, RecordingConfig};
 use crate::error::Error;
+use crate::private_file::{self, Existing};
 
 /// Bytes that are collected before they are handed to the operating system.
 const BUFFER: usize = 64 << 10;
@@ -24,9 +27,7 @@ pub(crate) struct Origin {
 /// The current file, and those before it.
 #[derive(Debug)]
 pub(crate) struct Files {
-    output: Output,
-    rotation: Rotation,
-    overwrite: bool,
+    config: RecordingConfig,
     origin: Origin,
     current: Writer<Blocks>,
     /// When the current one was begun, since the Unix epoch.
@@ -45,12 +46,9 @@ impl Files {
         origin: Origin,
         now: Duration,
     ) -> Result<Self, Error> {
-        let path = path_of(&config.output, &config.rotation, 1, now);
-        let current = begin(path.as_deref(), config.overwrite, &origin)?;
+        let (path, current) = begin_file(config, 1, now, &origin)?;
         Ok(Self {
-            output: config.output.clone(),
-            rotation: config.rotation,
-            overwrite: config.overwrite,
+            config: config.clone(),
             origin,
             current,
             begun: now,
@@ -144,10 +142,11 @@ impl Files {
         let comments = packet.comments.iter().map(|comment| comment.len() + 8);
         let len = AROUND + packet.data.len() + comments.sum::<usize>();
         let has_packets = self.current.written() > self.current.get_ref().head;
-        let by_size = self.rotation.size.is_some_and(|size| {
+        let by_size = self.config.rotation.size.is_some_and(|size| {
             has_packets && self.current.written().saturating_add(len as u64) > size
         });
         let by_time = self
+            .config
             .rotation
             .time
             .is_some_and(|time| has_packets && now.saturating_sub(self.begun) >= time);
@@ -156,14 +155,13 @@ impl Files {
 
     fn rotate(&mut self, now: Duration, counters: &Counters) -> Result<(), Error> {
         self.finish(now, counters)?;
-        let path = path_of(&self.output, &self.rotation, self.count + 1, now);
-        let next = begin(path.as_deref(), self.overwrite, &self.origin)?;
+        let (path, next) = begin_file(&self.config, self.count + 1, now, &self.origin)?;
         self.complete += self.current.written();
         self.current = next;
         self.count += 1;
         self.begun = now;
         self.kept.extend(path);
-        let max = self.rotation.files.map_or(usize::MAX, Into::into);
+        let max = self.config.rotation.files.map_or(usize::MAX, Into::into);
         while self.kept.len() > max
             && let Some(oldest) = self.kept.pop_front()
         {
@@ -210,11 +208,34 @@ fn unwritable(path: Option<&Path>, source: io::Error) -> Error {
     Error::Unwritable { path, source }
 }
 
-fn begin(path: Option<&Path>, overwrite: bool, origin: &Origin) -> Result<Writer<Blocks>, Error> {
-    let output = match path {
-        None => Sink::StandardOutput(io::stdout()),
-        Some(path) => Sink::File(create(path, overwrite)?),
+/// Begins a file of this number, and gives its path.
+fn begin_file(
+    config: &RecordingConfig,
+    number: u64,
+    now: Duration,
+    origin: &Origin,
+) -> Result<(Option<PathBuf>, Writer<Blocks>), Error> {
+    let Output::File(named) = &config.output else {
+        return Ok((
+            None,
+            begin(None, Sink::StandardOutput(io::stdout()), origin)?,
+        ));
     };
+    let existing = if config.overwrite {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    let (path, file) = if config.rotation.is_on() {
+        create_numbered(named, number, now, existing)?
+    } else {
+        (named.clone(), create(named, existing)?)
+    };
+    let writer = begin(Some(&path), Sink::File(file), origin)?;
+    Ok((Some(path), writer))
+}
+
+fn begin(path: Option<&Path>, output: Sink, origin: &Origin) -> Result<Writer<Blocks>, Error> {
     let blocks = Blocks::new(output);
     let begun = Writer::new(blocks, &origin.section).and_then(|mut writer| {
         writer.interface(&origin.interface)?;
@@ -228,37 +249,54 @@ fn begin(path: Option<&Path>, overwrite: bool, origin: &Origin) -> Result<Writer
     Ok(writer)
 }
 
-fn create(path: &Path, overwrite: bool) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    if overwrite {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
-    }
-    options.open(path).map_err(|source| match source.kind() {
+fn create(path: &Path, existing: Existing) -> Result<File, Error> {
+    private_file::create(path, existing).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => Error::Exists { path: path.into() },
         io::ErrorKind::NotFound => Error::NoFolder { path: path.into() },
         _ => unwritable(Some(path), source),
     })
 }
 
-fn path_of(output: &Output, rotation: &Rotation, number: u64, now: Duration) -> Option<PathBuf> {
-    let Output::File(path) = output else {
-        return None;
-    };
-    if !rotation.is_on() {
-        return Some(path.clone());
+/// As [`create`], where the name is made up: what stands there already, which somebody who may
+/// write in the directory can have made to stop this, gets out of the way by another name.
+fn create_numbered(
+    named: &Path,
+    number: u64,
+    now: Duration,
+    existing: Existing,
+) -> Result<(PathBuf, File), Error> {
+    const TRIES: usize = 16;
+    let path = numbered(named, number, now, "");
+    let mut created = create(&path, existing).map(|file| (path.clone(), file));
+    for _ in 0..TRIES {
+        let in_the_way = match &created {
+            Err(Error::Exists { .. }) => true,
+            Err(Error::Unwritable { path, .. }) => fs::symlink_metadata(path).is_ok(),
+            _ => false,
+        };
+        if !in_the_way {
+            break;
+        }
+        // A number that nobody else knows before.
+        let number_of_nobody = RandomState::new().build_hasher().finish();
+        let suffix = format!("_{number_of_nobody:016x}");
+        let path = numbered(named, number, now, &suffix);
+        created = create(&path, Existing::Keep).map(|file| (path, file));
     }
+    created
+}
+
+/// The path of a file with a number and a time in its name.
+fn numbered(path: &Path, number: u64, now: Duration, suffix: &str) -> PathBuf {
     let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + now).to_string();
     let time = time.replace(['-', ':'], "");
     let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("_{number:05}_{time}"));
+    name.push(format!("_{number:05}_{time}{suffix}"));
     if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);
     }
-    Some(path.with_file_name(name))
+    path.with_file_name(name)
 }
 
 /// Collects whole blocks: an output has a part of one only if it fails within it, and a file

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::filter::Filter;
+use crate::recording::Rotation;
 use crate::samples::NEW_YEAR;
 
 fn config(folder: &TempDir, rotation: Rotation) -> RecordingConfig {
@@ -149,6 +150,54 @@ fn a_file_that_is_there_is_kept() {
     config.overwrite = true;
     write(&config, 2);
     assert_eq!(written(&folder)[0].1, [0, 1]);
+}
+
+/// Somebody who may write in the directory guesses the names of the files.
+#[test]
+#[cfg(unix)]
+fn names_that_others_made_neither_stop_it_nor_are_followed() {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (secret, missing) = (elsewhere.path().join("kept"), elsewhere.path().join("made"));
+    fs::write(&secret, "kept").unwrap();
+    for overwrite in [false, true] {
+        let rotation = Rotation {
+            time: Some(Duration::from_secs(1)),
+            ..Rotation::default()
+        };
+        let config = RecordingConfig {
+            overwrite,
+            ..config(&folder, rotation)
+        };
+        let named = folder.path().join("trace.pcapng");
+        let name = |number: u64| {
+            let since = Duration::from_secs(number - 1);
+            numbered(&named, number, NEW_YEAR + since, "")
+        };
+        fs::write(name(1), "theirs").unwrap();
+        symlink(&secret, name(2)).unwrap();
+        symlink(&missing, name(3)).unwrap();
+        fs::create_dir(name(4)).unwrap();
+        let files = write(&config, 4);
+        assert_eq!(files.count(), 4);
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "kept");
+        assert!(!missing.exists());
+        assert_eq!(fs::read(name(1)).unwrap() == b"theirs", !overwrite);
+        for (number, path) in files.kept.iter().enumerate() {
+            let there = fs::symlink_metadata(path).unwrap();
+            assert!(there.is_file() && there.mode() & 0o777 == 0o600, "{path:?}");
+            let mut reader = FileReader::new(File::open(path).unwrap()).unwrap();
+            let data = reader.next().unwrap().unwrap().data[0];
+            assert_eq!(usize::from(data), number);
+            let _gone = fs::remove_file(path);
+        }
+        for number in 1..=3 {
+            let _was_replaced = fs::remove_file(name(number));
+        }
+        fs::remove_dir(name(4)).unwrap();
+    }
 }
 
 #[test]

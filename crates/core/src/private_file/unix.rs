@@ -1,0 +1,143 @@
+//! Systems with modes and symbolic links (open(2)).
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+const MODE: u32 = 0o600;
+/// How often another file may get there first.
+const TRIES: usize = 3;
+
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    // Of a link that is there, `O_EXCL` says that something exists.
+    let mut options = options();
+    options.create_new(true).mode(MODE);
+    options.open(path)
+}
+
+pub(super) fn replace(path: &Path) -> io::Result<File> {
+    for _ in 0..TRIES {
+        let kind = match fs::symlink_metadata(path) {
+            Ok(there) => there.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match create_new(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                done => return done,
+            },
+            Err(error) => return Err(error),
+        };
+        if !kind.is_file() && !kind.is_symlink() {
+            return open_special(path);
+        }
+        if let Err(error) = fs::remove_file(path) {
+            return match error.kind() {
+                io::ErrorKind::NotFound => continue,
+                // The directory does not let it; the file itself may.
+                io::ErrorKind::PermissionDenied if kind.is_file() => empty(path),
+                _ => Err(error),
+            };
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NOFOLLOW.bits();
+    options.write(true).custom_flags(flags.cast_signed());
+    options
+}
+
+fn is_by(uid: u32) -> bool {
+    uid == rustix::process::geteuid().as_raw()
+}
+
+/// A device or a pipe. One of another user would be a way to read what is written.
+fn open_special(path: &Path) -> io::Result<File> {
+    let file = options().open(path)?;
+    let is = file.metadata()?;
+    if is.is_file() || !(is_by(is.uid()) || is.uid() == 0) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(file)
+}
+
+/// A file that stays where it is, with nothing in it.
+fn empty(path: &Path) -> io::Result<File> {
+    let file = options().open(path)?;
+    let is = file.metadata()?;
+    if !is.is_file() || is.nlink() != 1 || !is_by(is.uid()) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn nobody_else_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        create_new(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        let error = create_new(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        // Also in the place of one that everybody may read.
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let mut file = replace(&path).unwrap();
+        file.write_all(b"secret").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "kept").unwrap();
+        symlink(&target, &link).unwrap();
+        let error = create_new(&link).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        replace(&link).unwrap().write_all(b"mine").unwrap();
+        assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&target).unwrap(), b"kept");
+        // Nor one that leads nowhere yet.
+        let nowhere = folder.path().join("nowhere");
+        symlink(folder.path().join("made"), &nowhere).unwrap();
+        assert!(create_new(&nowhere).is_err());
+        replace(&nowhere).unwrap();
+        assert!(!folder.path().join("made").exists());
+    }
+
+    #[test]
+    fn another_name_of_the_file_keeps_what_it_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("path"), folder.path().join("other"));
+        fs::write(&path, "kept").unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        replace(&path).unwrap().write_all(b"mine").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn a_device_is_written_to() {
+        replace(Path::new("/dev/null"))
+            .unwrap()
+            .write_all(b"x")
+            .unwrap();
+        assert!(!fs::symlink_metadata("/dev/null").unwrap().is_file());
+    }
+}
