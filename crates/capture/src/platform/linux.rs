@@ -22,8 +22,8 @@ pub(crate) fn permission_remedy() -> String {
     let program = env::current_exe().unwrap_or_else(|_| "PROGRAM".into());
     let program = shell_word(&program.display().to_string());
     format!(
-        "allow this program to, once and for all users, with `sudo setcap \
-         cap_net_raw,cap_net_admin=eip {program}`, or run it with sudo"
+        "run it with sudo, or allow it to everybody who may run its file with `sudo setcap \
+         cap_net_raw,cap_net_admin=ep {program}`"
     )
 }
 
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn the_remedy_is_a_command_that_can_be_pasted() {
         let program = env::current_exe().unwrap().display().to_string();
-        assert!(permission_remedy().contains(&format!("=eip {program}`")));
+        assert!(permission_remedy().contains(&format!("=ep {program}`")));
     }
 
     #[test]

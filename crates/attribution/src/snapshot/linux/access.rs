@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::thread::CapabilitySet;
+
 use super::diag::Diag;
 use super::mountinfo;
 use super::namespaces::Namespaces;
@@ -16,6 +18,9 @@ use crate::access::{Extent, Remedy, Sight, Subject};
 const OF_OTHERS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace"];
 /// To enter another network namespace (setns(2)), after it was found.
 const OF_NETWORKS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace", "cap_sys_admin"];
+/// The same, as sets.
+const SEES_OTHERS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(CapabilitySet::SYS_PTRACE);
+const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN);
 
 /// Tries everything.
 pub(crate) fn sights() -> Vec<Sight> {
@@ -76,7 +81,7 @@ fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
     };
     let denied = pids.iter().filter(is_denied).count();
     let mode = hiding(proc, scratch);
-    let is_hiding = mode.is_some() && !is_root();
+    let is_hiding = mode.is_some() && !has(CapabilitySet::SYS_PTRACE);
     let (extent, detail) = match (denied, mode) {
         (_, Some(mode)) if is_hiding => (
             Extent::Limited,
@@ -109,13 +114,13 @@ fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
         subject: Subject::Processes,
         extent,
         detail,
-        remedy: (is_hidden && !is_root()).then_some(capabilities(OF_OTHERS)),
+        remedy: (is_hidden && !has(SEES_OTHERS)).then_some(capabilities(OF_OTHERS)),
     }
 }
 
-/// Who is root has what may be had here.
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+/// Whether this thread uses these: then it has what may be had here.
+fn has(wanted: CapabilitySet) -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
 }
 
 const fn capabilities(names: &'static [&'static str]) -> Remedy {
@@ -162,6 +167,7 @@ fn networks(proc: &Proc, scratch: &mut Scratch) -> Sight {
         subject: Subject::Networks,
         extent,
         detail,
-        remedy: (extent != Extent::Full && !is_root()).then_some(capabilities(OF_NETWORKS)),
+        remedy: (extent != Extent::Full && !has(SEES_NETWORKS))
+            .then_some(capabilities(OF_NETWORKS)),
     }
 }
