@@ -119,6 +119,30 @@ impl StopHandle {
     }
 }
 
+/// A monitor whose input is open, and that has no threads yet.
+pub struct OpenMonitor {
+    config: Config,
+    opened: Opened,
+}
+
+impl std::fmt::Debug for OpenMonitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut open = f.debug_struct("OpenMonitor");
+        open.field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl OpenMonitor {
+    /// Starts.
+    ///
+    /// # Errors
+    /// When owners are wanted and cannot be looked up on this system, or it has no more threads.
+    pub fn start(self) -> Result<Monitor, Error> {
+        let Self { config, opened } = self;
+        Monitor::launch(&config, opened, None, None, || attributor(&config))
+    }
+}
+
 impl Monitor {
     /// Opens the input and starts.
     ///
@@ -126,8 +150,18 @@ impl Monitor {
     /// When the input cannot be opened, or owners are wanted and cannot be looked
     /// up on this system.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        Self::launch(config, Opened::new(config)?, None, None, || {
-            attributor(config)
+        Self::open(config)?.start()
+    }
+
+    /// Opens the input, and starts no thread: a program can give up privileges before it
+    /// [starts](OpenMonitor::start), and so before it reads a packet.
+    ///
+    /// # Errors
+    /// When the input cannot be opened.
+    pub fn open(config: &Config) -> Result<OpenMonitor, Error> {
+        Ok(OpenMonitor {
+            config: config.clone(),
+            opened: Opened::new(config)?,
         })
     }
 

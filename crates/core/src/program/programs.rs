@@ -14,6 +14,7 @@ use super::facts::HostFacts;
 use super::identity::{Identity, Part};
 use super::versions::file_name;
 use super::{Facts, Grouping, Party, Program, identity, interpreted, product};
+use crate::privileges::with_rights_of_user;
 
 /// Processes that are remembered: so many that were asked for recently, and as many before
 /// those.
@@ -61,11 +62,16 @@ pub struct Programs {
     known: Mutex<Known>,
 }
 
+/// Users write entries, and links in place of them: they are read with no rights but theirs.
+fn read(places: &Places, locale: &Locale) -> Catalog {
+    with_rights_of_user(|| Catalog::read(places, locale))
+}
+
 impl Programs {
     /// Those of this host: reads its desktop entries, which takes some milliseconds.
     pub fn of_this_host() -> Self {
         let (places, locale) = (Places::of_this_user(), Locale::current());
-        let catalog = Catalog::read(&places, &locale);
+        let catalog = read(&places, &locale);
         Self {
             source: Some((places, locale)),
             ..Self::new(catalog, Box::new(HostFacts::default()))
@@ -115,9 +121,9 @@ impl Programs {
     /// already keep their names.
     pub fn refresh(&self) {
         if let Some((places, locale)) = &self.source
-            && !self.catalog().is_current()
+            && !with_rights_of_user(|| self.catalog().is_current())
         {
-            let catalog = Arc::new(Catalog::read(places, locale));
+            let catalog = Arc::new(read(places, locale));
             *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
         }
     }

@@ -1,0 +1,324 @@
+//! Linux: capabilities(7), credentials(7), seccomp(2), landlock(7).
+
+mod calls;
+mod capabilities;
+mod filter;
+mod rules;
+mod user;
+
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::{
+    DumpableBehavior, Gid, Uid, geteuid, getgid, getgroups, set_dumpable_behavior,
+};
+use rustix::thread::{
+    CapabilitySet, no_new_privs, set_keep_capabilities, set_no_new_privs, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
+};
+
+use self::user::User;
+use super::{InForce, Layer, Needs, PrivilegeError, Writes};
+
+/// How a thread gets from the rights that it works with to those of the user.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// By using no capability.
+    Capabilities,
+    /// By becoming the user, who called `sudo`, for a while.
+    User(Uid),
+}
+
+/// Set once privileges were set aside that the user does not have.
+static WAY: OnceLock<Way> = OnceLock::new();
+/// What became of Landlock.
+static LANDLOCK: OnceLock<Layer> = OnceLock::new();
+
+#[derive(Debug)]
+pub(super) struct SetAside {
+    started_by: StartedBy,
+}
+
+/// Where privileges come from.
+#[derive(Debug)]
+enum StartedBy {
+    /// There are none.
+    User,
+    /// The file has capabilities.
+    UserOfCapabilities,
+    Root,
+    /// `sudo` or the like; with what root's groups were.
+    Caller {
+        user: User,
+        gid: Gid,
+        groups: Vec<Gid>,
+    },
+}
+
+const ROOT: Uid = Uid::ROOT;
+
+/// Names what the system refused.
+fn refused<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> PrivilegeError {
+    move |source| PrivilegeError {
+        what,
+        source: source.into(),
+    }
+}
+
+impl SetAside {
+    pub(super) fn new() -> Result<Self, PrivilegeError> {
+        if !geteuid().is_root() {
+            return Self::of_user();
+        }
+        let Some(user) = User::calling() else {
+            return Ok(Self {
+                started_by: StartedBy::Root,
+            });
+        };
+        let groups = getgroups().map_err(refused("the groups"))?;
+        let gid = getgid();
+        set_thread_groups(&user.groups).map_err(refused("the caller's groups"))?;
+        set_thread_res_gid(user.gid, user.gid, user.gid).map_err(refused("the caller's group"))?;
+        // The saved one is root's still, so the capabilities stay, and none is in effect.
+        set_thread_res_uid(user.uid, user.uid, ROOT).map_err(refused("the caller's id"))?;
+        user.move_in();
+        Ok(Self {
+            started_by: StartedBy::Caller { user, gid, groups },
+        })
+    }
+
+    fn of_user() -> Result<Self, PrivilegeError> {
+        let permitted = capabilities::current()
+            .map_err(refused("the capabilities"))?
+            .permitted;
+        if permitted.is_empty() {
+            return Ok(Self {
+                started_by: StartedBy::User,
+            });
+        }
+        capabilities::set(CapabilitySet::empty(), permitted)
+            .map_err(refused("capabilities that are not in effect"))?;
+        let _once = WAY.set(Way::Capabilities);
+        Ok(Self {
+            started_by: StartedBy::UserOfCapabilities,
+        })
+    }
+
+    pub(super) fn with_rights_of_root<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _until_here = match &self.started_by {
+            StartedBy::Caller { user, .. } => Some(AsRoot::new(user.uid)),
+            _ => None,
+        };
+        work()
+    }
+
+    pub(super) fn keep(self, needs: &Needs) -> Result<(), PrivilegeError> {
+        self.keep_capabilities(needs)?;
+        set_no_new_privs(true).map_err(refused("no_new_privs"))?;
+        let landlock = if needs.owners {
+            Layer::Not("it would hide all other processes")
+        } else {
+            rules::enforce(&needs.writes)
+                .map_err(|error| refused("Landlock")(io::Error::other(error)))?
+        };
+        let _once = LANDLOCK.set(landlock);
+        let is_filtered = filter::enforce(needs).map_err(refused("the system call filter"))?;
+        if !is_filtered {
+            tracing::warn!("this system filters no system calls");
+        }
+        Ok(())
+    }
+
+    fn keep_capabilities(&self, needs: &Needs) -> Result<(), PrivilegeError> {
+        let kept = capabilities::of(needs);
+        let as_root = || kept | capabilities::of_root_writing(&needs.writes);
+        let none = CapabilitySet::empty();
+        match &self.started_by {
+            StartedBy::User => return Ok(()),
+            StartedBy::UserOfCapabilities => hold(none, kept)?,
+            StartedBy::Root => hold(as_root(), as_root())?,
+            StartedBy::Caller { user, .. } if may_write(&needs.writes) => {
+                become_for_good(user, kept)?;
+            }
+            // Where only root may write.
+            StartedBy::Caller { user, .. } => {
+                set_thread_res_uid(None, ROOT, None).map_err(refused("root's id"))?;
+                hold(as_root(), as_root())?;
+                let _once = WAY.set(Way::User(user.uid));
+            }
+        }
+        // Nobody who has the same id looks into its memory; a dump of it would have packets.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused("secrecy"))
+    }
+
+    pub(super) fn keep_without_sandbox(self, needs: &Needs) -> Result<(), PrivilegeError> {
+        let _once = LANDLOCK.set(Layer::Not("--no-sandbox"));
+        match &self.started_by {
+            StartedBy::User | StartedBy::Root => Ok(()),
+            StartedBy::UserOfCapabilities => hold(CapabilitySet::empty(), capabilities::of(needs)),
+            StartedBy::Caller { gid, groups, .. } => {
+                set_thread_res_uid(ROOT, ROOT, ROOT).map_err(refused("root's id"))?;
+                set_thread_res_gid(*gid, *gid, *gid).map_err(refused("root's group"))?;
+                set_thread_groups(groups).map_err(refused("root's groups"))
+            }
+        }
+    }
+}
+
+/// Keeps these capabilities of those that there are.
+fn hold(effective: CapabilitySet, kept: CapabilitySet) -> Result<(), PrivilegeError> {
+    capabilities::bound(kept).map_err(refused("the bounding set"))?;
+    let current = capabilities::current().map_err(refused("the capabilities"))?;
+    let kept = kept & current.permitted;
+    capabilities::set(effective & kept, kept).map_err(refused("fewer capabilities"))
+}
+
+/// Root becomes the user who called, with these capabilities, none of them in effect.
+fn become_for_good(user: &User, kept: CapabilitySet) -> Result<(), PrivilegeError> {
+    set_thread_res_uid(None, ROOT, None).map_err(refused("root's id"))?;
+    capabilities::bound(kept).map_err(refused("the bounding set"))?;
+    set_keep_capabilities(true).map_err(refused("to keep capabilities"))?;
+    set_thread_res_uid(user.uid, user.uid, user.uid).map_err(refused("the caller's id"))?;
+    set_keep_capabilities(false).map_err(refused("to keep no capabilities"))?;
+    hold(CapabilitySet::empty(), kept)?;
+    let _once = WAY.set(Way::Capabilities);
+    Ok(())
+}
+
+/// Whether whoever this thread acts for may write there.
+fn may_write(writes: &Writes) -> bool {
+    let may = |path: &Path| {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
+    };
+    match writes {
+        Writes::In(path) => may(path),
+        Writes::Nowhere | Writes::AsUser => true,
+    }
+}
+
+/// This thread is root's, where root called, until it is dropped.
+struct AsRoot(Uid);
+
+impl AsRoot {
+    fn new(user: Uid) -> Self {
+        if let Err(error) = set_thread_res_uid(None, ROOT, None) {
+            tracing::warn!(%error, "root's rights could not be had");
+        }
+        Self(user)
+    }
+}
+
+impl Drop for AsRoot {
+    fn drop(&mut self) {
+        act_as(self.0);
+    }
+}
+
+/// Has this thread act for somebody else; nothing goes on with rights that it should not have.
+fn act_as(user: Uid) {
+    if let Err(error) = set_thread_res_uid(None, user, None) {
+        tracing::error!(%error, "a thread could not change whom it acts for");
+        std::process::abort();
+    }
+}
+
+/// This thread has the user's rights until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lowered(Before);
+
+/// What a thread had.
+#[derive(Debug)]
+enum Before {
+    Nothing,
+    Capabilities(CapabilitySet),
+    Root,
+}
+
+impl Lowered {
+    pub(super) fn new() -> Self {
+        Self(match WAY.get() {
+            Some(Way::User(user)) if geteuid().is_root() => {
+                act_as(*user);
+                Before::Root
+            }
+            Some(Way::Capabilities) => {
+                Before::Capabilities(use_of_capabilities(|_| CapabilitySet::empty()))
+            }
+            _ => Before::Nothing,
+        })
+    }
+}
+
+impl Drop for Lowered {
+    fn drop(&mut self) {
+        match self.0 {
+            Before::Nothing => {}
+            Before::Capabilities(effective) => {
+                use_of_capabilities(|_| effective);
+            }
+            Before::Root => act_as(ROOT),
+        }
+    }
+}
+
+/// Uses capabilities, as the function says of those that there are; those that were used before.
+fn use_of_capabilities(choose: impl FnOnce(CapabilitySet) -> CapabilitySet) -> CapabilitySet {
+    let chosen = capabilities::current().and_then(|sets| {
+        let effective = choose(sets.permitted);
+        if effective != sets.effective {
+            capabilities::set_effective(effective)?;
+        }
+        Ok(sets.effective)
+    });
+    chosen.unwrap_or_else(|error| {
+        tracing::error!(%error, "a thread could not change which capabilities it uses");
+        std::process::abort()
+    })
+}
+
+/// This thread uses all capabilities that were kept until it is dropped.
+#[derive(Debug)]
+pub(super) struct Raised(Option<CapabilitySet>);
+
+impl Raised {
+    pub(super) fn new() -> Self {
+        Self(match WAY.get() {
+            Some(Way::Capabilities) => Some(use_of_capabilities(|permitted| permitted)),
+            Some(Way::User(_)) | None => None,
+        })
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        if let Some(effective) = self.0 {
+            use_of_capabilities(|_| effective);
+        }
+    }
+}
+
+pub(super) fn in_force() -> InForce {
+    let permitted = capabilities::current().map(|sets| sets.permitted);
+    InForce {
+        capabilities: permitted.map(capabilities::names).unwrap_or_default(),
+        no_new_privileges: no_new_privs().unwrap_or_default(),
+        filters_calls: filters_calls().unwrap_or_default(),
+        landlock: LANDLOCK
+            .get()
+            .cloned()
+            .unwrap_or(Layer::Not("nothing was given up")),
+        is_known: true,
+    }
+}
+
+/// Whether there is a filter of system calls: `Seccomp` of `proc_pid_status(5)`.
+fn filters_calls() -> Option<bool> {
+    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
+    let mode = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"))?;
+    Some(mode.trim() == "2")
+}

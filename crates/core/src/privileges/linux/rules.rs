@@ -1,0 +1,39 @@
+//! What Landlock keeps a process from (landlock(7)): reading stays as the user may.
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+
+use crate::privileges::{Layer, Writes};
+
+/// The version whose rights are known here; older kernels keep from fewer.
+const KNOWN: ABI = ABI::V6;
+
+/// Has this thread, and those that it starts, write nothing but there, execute nothing, and open
+/// no connections; `Ok` also where the kernel knows none of it.
+pub(super) fn enforce(writes: &Writes) -> Result<Layer, RulesetError> {
+    let directory = match writes {
+        Writes::Nowhere => None,
+        Writes::In(path) => Some(path),
+        Writes::AsUser => return Ok(Layer::Not("the program writes where its user may")),
+    };
+    let writing: BitFlags<AccessFs> = AccessFs::from_write(KNOWN);
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(writing | AccessFs::Execute)?
+        .handle_access(AccessNet::from_all(KNOWN))?
+        .scope(Scope::from_all(KNOWN))?
+        .create()?;
+    let opened = directory.and_then(|path| PathFd::new(path).ok());
+    let rules = match opened {
+        Some(directory) => rules.add_rule(PathBeneath::new(directory, writing))?,
+        None => rules,
+    };
+    let status = rules.restrict_self()?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Layer::InForce,
+        RulesetStatus::PartiallyEnforced => Layer::InPart,
+        RulesetStatus::NotEnforced => Layer::Not("this kernel has none"),
+    })
+}
