@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use flowner_core::privileges::PrivilegeError;
 use flowner_core::text::{mask, mask_lines};
 use flowner_core::who::WhoError;
 use flowner_core::{FilterError, attribution, capture};
@@ -102,4 +103,9 @@ macro_rules! from_libraries {
     )*};
 }
 
-from_libraries!(flowner_core::Error, attribution::Error, capture::Error);
+from_libraries!(
+    flowner_core::Error,
+    PrivilegeError,
+    attribution::Error,
+    capture::Error
+);

@@ -65,7 +65,7 @@ fn every_check_is_told() {
         .output();
     let output = output.unwrap();
     let told = text(&output.stdout);
-    for name in ["capture", "sockets", "processes", "networks"] {
+    for name in ["capture", "sockets", "processes", "networks", "sandbox"] {
         assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
     }
     let is_failed = told.lines().any(|line| line.contains("  no  "));
@@ -86,14 +86,14 @@ fn one_command_would_show_everything() {
     let path = program.path.display();
     let command = format!(
         "sudo setcap cap_dac_read_search,cap_net_admin,cap_net_raw,cap_sys_admin,\
-         cap_sys_ptrace=eip {path}"
+         cap_sys_nice,cap_sys_ptrace=ep {path}"
     );
     assert!(told.contains(&command), "{told}");
     assert!(told.contains("only the user is told"), "{told}");
     assert_eq!(output.status.code(), Some(2), "{told}");
     let json = program.as_nobody(&["doctor", "--json"]).unwrap();
     let json = text(&json.stdout);
-    assert!(json.lines().count() == 6, "{json}");
+    assert!(json.lines().count() == 7, "{json}");
     assert!(
         json.contains(r#""name":"processes","status":"limited""#),
         "{json}"

@@ -5,6 +5,8 @@ use std::path::Path;
 use flowner_attribution::access::{self, Extent, Remedy, Sight};
 use flowner_capture::{LiveOptions, Source, shell_word};
 
+use crate::privileges;
+
 /// All that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkup {
@@ -12,8 +14,10 @@ pub struct Checkup {
     pub system: String,
     /// What was tried, in the order in which the parts depend on each other.
     pub checks: Vec<Check>,
-    /// Commands that would let the program see everything, to be pasted.
+    /// Commands that would let the program see everything, to be pasted in this order.
     pub commands: Vec<String>,
+    /// What these give, and to whom, in sentences; `None` where they give nothing to anybody.
+    pub grants: Option<String>,
 }
 
 /// One thing that was tried.
@@ -62,10 +66,27 @@ impl Checkup {
 pub fn examine(program: &Path) -> Checkup {
     let mut checks = vec![library(), capture()];
     checks.extend(access::access().into_iter().map(of_sight));
+    checks.push(sandbox());
     Checkup {
         system: access::system(),
+        grants: grants(&wanted(&checks)),
         commands: commands(&checks, program),
         checks,
+    }
+}
+
+/// What this process has given up.
+fn sandbox() -> Check {
+    let in_force = privileges::in_force();
+    Check {
+        name: "sandbox",
+        status: if in_force.is_whole() {
+            Status::Good
+        } else {
+            Status::Limited
+        },
+        detail: in_force.to_string(),
+        remedy: None,
     }
 }
 
@@ -143,38 +164,67 @@ fn capture_remedy() -> Option<Remedy> {
     (std::env::consts::OS == "linux").then_some(Remedy::Capabilities(OF_CAPTURE))
 }
 
-/// The command that would let this program capture; `None` where there is none, or it is
-/// not known.
-pub fn capture_command(program: &Path) -> Option<String> {
-    let check = Check {
-        name: "capture",
-        status: Status::Failed,
-        detail: String::new(),
-        remedy: capture_remedy(),
-    };
-    commands(&[check], program).pop()
-}
+/// Whose members may run the program: not everybody on the host.
+const GROUP: &str = "flowner";
 
-/// One command for all capabilities together, which replaces those that the file has.
+/// The commands, of which those that give capabilities replace what the file has.
 fn commands(checks: &[Check], program: &Path) -> Vec<String> {
     let mut commands = Vec::new();
+    for check in checks {
+        if let Some(Remedy::Command(command)) = &check.remedy {
+            commands.push(format!("sudo {command}"));
+        }
+    }
+    let wanted = wanted(checks);
+    if !wanted.is_empty() {
+        let program = shell_word(&program.display().to_string());
+        // Another owner or mode takes capabilities away, so these come last; before them, nobody
+        // outside of the group may run the file any more.
+        commands.extend([
+            format!("sudo groupadd --system --force {GROUP}"),
+            format!("sudo chown root:{GROUP} {program}"),
+            format!("sudo chmod 750 {program}"),
+            format!("sudo setcap {}=ep {program}", wanted.join(",")),
+            format!("sudo usermod --append --groups {GROUP} \"$USER\""),
+        ]);
+    }
+    commands
+}
+
+/// The capabilities that are missing for something, with those that the program always wants.
+fn wanted(checks: &[Check]) -> Vec<&'static str> {
     let mut wanted: Vec<&str> = Vec::new();
     for check in checks {
-        match &check.remedy {
-            Some(Remedy::Command(command)) => commands.push(format!("sudo {command}")),
-            Some(Remedy::Capabilities(names)) => wanted.extend(*names),
-            _ => {}
+        if let Some(Remedy::Capabilities(names)) = &check.remedy {
+            wanted.extend(*names);
         }
     }
     if !wanted.is_empty() {
-        // Those that work now may come from the file, and would be lost.
-        wanted.extend(["cap_net_raw", "cap_net_admin"]);
+        // Those that work now may come from the file, and would be lost; and what names
+        // processes that exit at once.
+        wanted.extend(["cap_net_raw", "cap_net_admin", "cap_sys_nice"]);
         wanted.sort_unstable();
         wanted.dedup();
-        let program = shell_word(&program.display().to_string());
-        commands.push(format!("sudo setcap {}=eip {program}", wanted.join(",")));
     }
-    commands
+    wanted
+}
+
+/// What capabilities give, to whom.
+fn grants(capabilities: &[&str]) -> Option<String> {
+    if capabilities.is_empty() {
+        return None;
+    }
+    let sees_processes = capabilities.contains(&"cap_sys_ptrace");
+    let processes = if sees_processes {
+        ", and which sockets, files and arguments the processes of all users have"
+    } else {
+        ""
+    };
+    Some(format!(
+        "Every member of the group {GROUP}, after the next login, may then see all traffic of \
+         this host through this program{processes}. Nobody else but root may run it. It opens \
+         files with the rights of whoever runs it."
+    ))
 }
 
 #[cfg(test)]
@@ -204,10 +254,26 @@ mod tests {
         ];
         let expected = [
             "sudo mount x",
-            "sudo setcap cap_net_admin,cap_net_raw,cap_sys_admin,cap_sys_ptrace=eip \
+            "sudo groupadd --system --force flowner",
+            "sudo chown root:flowner '/opt/my app/flowner'",
+            "sudo chmod 750 '/opt/my app/flowner'",
+            "sudo setcap cap_net_admin,cap_net_raw,cap_sys_admin,cap_sys_nice,cap_sys_ptrace=ep \
              '/opt/my app/flowner'",
+            "sudo usermod --append --groups flowner \"$USER\"",
         ];
         assert_eq!(commands(&checks, program), expected);
+    }
+
+    #[test]
+    fn what_capabilities_give_is_told() {
+        assert_eq!(grants(&[]), None);
+        let told = grants(&["cap_net_raw", "cap_sys_ptrace"]).unwrap();
+        assert!(
+            told.contains("group flowner") && told.contains("arguments"),
+            "{told}"
+        );
+        let told = grants(&["cap_net_raw"]).unwrap();
+        assert!(!told.contains("arguments"), "{told}");
     }
 
     #[test]

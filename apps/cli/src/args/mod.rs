@@ -60,6 +60,9 @@ pub(crate) struct CommonArgs {
     /// Read no configuration file
     #[arg(long, global = true, conflicts_with = "config")]
     pub(crate) no_config: bool,
+    /// Give up no privileges that root gave, and filter no system calls, for debugging
+    #[arg(long, global = true)]
+    pub(crate) no_sandbox: bool,
 }
 
 /// When there are colours.

@@ -34,6 +34,9 @@ pub(crate) fn run(args: &DoctorArgs, chosen: &Chosen, out: &mut Out) -> Outcome 
         for command in &checkup.commands {
             writeln!(out, "  {}", printable(command))?;
         }
+        if let Some(grants) = &checkup.grants {
+            writeln!(out, "\n{grants}")?;
+        }
     }
     Ok(match checkup.status() {
         Status::Good | Status::Limited => ExitCode::SUCCESS,

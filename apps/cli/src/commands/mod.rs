@@ -7,6 +7,7 @@ mod left_out;
 mod read;
 mod record;
 mod report;
+mod sandbox;
 mod sockets;
 mod watch;
 mod who;
@@ -19,13 +20,15 @@ use anstream::ColorChoice;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Id};
+use flowner_core::privileges::{self, Privileges};
 use flowner_core::text::{mask, mask_os};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format;
 
 use crate::args::{Cli, Colour, Command, CommonArgs, LiveArgs};
-use crate::error::{ERROR, Outcome, say_lines};
+use crate::commands::sandbox::Sandbox;
+use crate::error::{ERROR, Failure, Outcome, say_lines};
 use crate::live;
 use crate::out::Out;
 use crate::settings::{self, Chosen};
@@ -33,6 +36,11 @@ use crate::signals;
 
 /// Runs what was typed.
 pub(crate) fn run() -> ExitCode {
+    // Before anything is read that others wrote, the configuration file included.
+    let privileges = match Privileges::set_aside() {
+        Ok(privileges) => privileges,
+        Err(error) => return Failure::from(error).report(),
+    };
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let chosen = match settings::choose(&arguments, &Cli::command()) {
         Ok(chosen) => chosen,
@@ -43,21 +51,30 @@ pub(crate) fn run() -> ExitCode {
     colours(cli.common.color);
     start_logging();
     signals::tell_limits();
+    let sandbox = Sandbox::new(privileges, cli.common.no_sandbox);
     let Some(command) = &cli.command else {
-        return without_command(&cli.live, live_flag);
+        return without_command(&cli.live, live_flag, sandbox);
     };
-    match command {
-        Command::Live(args) => {
-            return live::run(args).unwrap_or_else(|failure| failure.report());
-        }
-        // Standard output, which `Out` takes for itself, may be what is recorded to.
-        Command::Record(args) => {
-            return record::run(args).unwrap_or_else(|failure| failure.report());
-        }
-        _ => {}
+    // What stays is in effect while the command runs, and in all threads that it starts.
+    let outcome = match command {
+        Command::Read(args) => return with_output(|out| read::run(args, sandbox, out)),
+        command => sandbox.keep(&sandbox::needs(command)),
+    };
+    if let Err(failure) = outcome {
+        return failure.report();
     }
+    privileges::raised(|| match command {
+        Command::Live(args) => live::run(args).unwrap_or_else(|failure| failure.report()),
+        // Standard output, which `Out` takes for itself, may be what is recorded to.
+        Command::Record(args) => record::run(args).unwrap_or_else(|failure| failure.report()),
+        _ => with_output(|out| run_command(command, &chosen, out)),
+    })
+}
+
+/// Runs what writes to standard output.
+fn with_output(command: impl FnOnce(&mut Out) -> Outcome) -> ExitCode {
     let mut out = Out::new();
-    let outcome = run_command(command, &chosen, &mut out);
+    let outcome = command(&mut out);
     let outcome = outcome.and_then(|code| out.flush().map(|()| code));
     outcome.unwrap_or_else(|failure| {
         let code = failure.report();
@@ -127,9 +144,11 @@ fn colours(when: Colour) {
 
 /// The live view where it can be shown, or was meant, which is an error that says so; else what
 /// could be typed.
-fn without_command(args: &LiveArgs, is_meant: bool) -> ExitCode {
+fn without_command(args: &LiveArgs, is_meant: bool, sandbox: Sandbox) -> ExitCode {
     if live::is_possible() || is_meant {
-        return live::run(args).unwrap_or_else(|failure| failure.report());
+        let kept = sandbox.keep(&sandbox::of_live(args));
+        let outcome = kept.and_then(|()| privileges::raised(|| live::run(args)));
+        return outcome.unwrap_or_else(|failure| failure.report());
     }
     // As clap does where a command is missing.
     say_lines(Cli::command().render_help());
@@ -138,10 +157,7 @@ fn without_command(args: &LiveArgs, is_meant: bool) -> ExitCode {
 
 fn run_command(command: &Command, chosen: &Chosen, out: &mut Out) -> Outcome {
     match command {
-        Command::Live(args) => live::run(args),
         Command::Watch(args) => watch::run(args, out),
-        Command::Read(args) => read::run(args, out),
-        Command::Record(args) => record::run(args),
         Command::Sockets(args) => sockets::run(args, out),
         Command::Who(args) => who::run(args, out),
         Command::Devices(args) => devices::run(args, out),
@@ -149,6 +165,9 @@ fn run_command(command: &Command, chosen: &Chosen, out: &mut Out) -> Outcome {
         Command::Config(args) => about::config(args, chosen, out),
         Command::Completions(args) => about::completions(args, Cli::command(), out),
         Command::Man(args) => about::man(args, Cli::command(), out),
+        Command::Live(_) | Command::Record(_) | Command::Read(_) => {
+            unreachable!("they have run already")
+        }
     }
 }
 

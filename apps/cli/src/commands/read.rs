@@ -3,12 +3,14 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use flowner_core::privileges::Needs;
 use flowner_core::wire::{HeadLine, WarningLine};
 use flowner_core::{Monitor, Whose};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ReadArgs;
 use crate::commands::report;
+use crate::commands::sandbox::Sandbox;
 use crate::config;
 use crate::error::{Outcome, say};
 use crate::format::printable;
@@ -20,10 +22,13 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Time between two movements of the bar.
 const FRAME: Duration = Duration::from_millis(100);
 
-pub(crate) fn run(args: &ReadArgs, out: &mut Out) -> Outcome {
+pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
-    // Which may wait for what comes from standard input: until then, any signal ends it.
-    let monitor = Monitor::start(&config::of_read(args, &filter))?;
+    // Which may wait for what comes from standard input: until then, any signal ends it. No more than what it begins with is read before the rest is given up.
+    let config = config::of_read(args, &filter);
+    let open = sandbox.with_rights_of_root(|| Monitor::open(&config));
+    sandbox.keep(&Needs::nothing())?;
+    let monitor = open?.start()?;
     let stop = monitor.stop_handle();
     Interrupt::catch()?.then(move || stop.stop());
     show_progress(&monitor);

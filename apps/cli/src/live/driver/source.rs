@@ -47,8 +47,8 @@ impl Source {
         }
         match Monitor::start(&config::of_live(args)) {
             Ok(monitor) => Ok(Self::Flows(monitor)),
-            Err(Error::Capture(error @ capture::Error::Permission { .. })) => {
-                Self::sockets(Some(no_permission(&error)))
+            Err(Error::Capture(capture::Error::Permission { .. })) => {
+                Self::sockets(Some(no_permission()))
             }
             Err(error @ Error::NoDevice) => Self::sockets(Some(Notice {
                 long: format!("no byte counts: {error}"),
@@ -202,15 +202,11 @@ fn trouble(report: &Report) -> Option<Notice> {
     }
 }
 
-fn no_permission(error: &capture::Error) -> Notice {
-    let program = std::env::current_exe().unwrap_or_else(|_| "flowner".into());
-    let fix = flowner_core::doctor::capture_command(&program);
-    let short = "no byte counts; see `flowner doctor`".to_owned();
+fn no_permission() -> Notice {
     Notice {
-        long: fix.map_or_else(
-            || format!("no byte counts: {error}"),
-            |fix| format!("no byte counts without: {fix}"),
-        ),
-        short,
+        long: "no byte counts: not permitted to capture; `flowner doctor` has the commands that \
+               allow it"
+            .to_owned(),
+        short: "no byte counts; see `flowner doctor`".to_owned(),
     }
 }
