@@ -92,6 +92,7 @@ impl App {
             origin,
             capture_filter,
             viewpoint,
+            no_sandbox: _,
         } = launch;
         let (pictures, found) = Pictures::start();
         let mut settings = store.load();

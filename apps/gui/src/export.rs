@@ -1,10 +1,10 @@
 //! What is shown, as a file.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flowner_core::private_file::{self, Existing};
 use flowner_core::wire::{FlowLine, HeadLine, SummaryLine, write_line};
 use flowner_core::{FlowRecord, csv};
 
@@ -45,12 +45,13 @@ pub fn usual_place(format: Format) -> PathBuf {
     etcetera::home_dir().unwrap_or_default().join(name)
 }
 
-/// Writes the flows that are listed, in their order; returns how many.
+/// Writes the flows that are listed, in their order; returns how many. Only the user may read the
+/// file, which takes the place of one that is there.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write(picture: &Arc<Picture>, format: Format, path: &Path) -> io::Result<usize> {
-    let mut file = BufWriter::new(File::create(path)?);
+    let mut file = BufWriter::new(private_file::create(path, Existing::Replace)?);
     match format {
         Format::Csv => csv::Writer::new(&mut file).flows(listed(picture))?,
         Format::Json => json(picture, &mut file)?,

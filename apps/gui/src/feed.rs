@@ -11,7 +11,7 @@ use flowner_core::attribution::Process;
 use flowner_core::flows::FlowId;
 use flowner_core::{
     Config, Coverage, Ending, Filter, FlowRecord, Group, Monitor, Party, ProcessParty, Report,
-    Service, Sort, SortKey, choose_flows,
+    Service, Sort, SortKey, choose_flows, privileges,
 };
 use iced::futures::channel::mpsc;
 
@@ -151,7 +151,13 @@ impl Feed {
 }
 
 fn run(config: &Config, wish: Wish, orders: &Receiver<Order>, mut news: mpsc::Sender<News>) {
-    let monitor = match Monitor::start(config) {
+    // Files are opened with the rights of the user alone.
+    let started = if config.input.is_live() {
+        privileges::raised(|| Monitor::start(config))
+    } else {
+        Monitor::start(config)
+    };
+    let monitor = match started {
         Ok(monitor) => monitor,
         Err(error) => {
             // The channel is empty.

@@ -17,6 +17,8 @@ pub struct Launch {
     pub capture_filter: Option<String>,
     /// Whose addresses count as the host's own.
     pub viewpoint: Viewpoint,
+    /// Whether no privileges of root are given up, for debugging.
+    pub no_sandbox: bool,
 }
 
 /// What the command line asks for.
@@ -43,6 +45,8 @@ Options:
       --local NET      Count this address or network as the host's own (repeatable);
                        none for nobody's, where a file's is not to be guessed
       --demo           Play made-up traffic, which needs no privilege
+      --no-sandbox     Give up no privileges that root gave, and filter no system calls,
+                       for debugging
   -h, --help           Print this
   -V, --version        Print the version
 
@@ -67,6 +71,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Str
             }
             "--" => {
                 only_files = true;
+                continue;
+            }
+            "--no-sandbox" => {
+                launch.no_sandbox = true;
                 continue;
             }
             "-f" | "--filter" => {
@@ -137,6 +145,11 @@ mod tests {
         };
         let typed = ["--local", "10.0.0.1", "a.pcap", "--local", "fe80::/10"];
         check(&typed, &seen);
+        let free = Launch {
+            no_sandbox: true,
+            ..Launch::default()
+        };
+        check(&["--no-sandbox"], &free);
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 use std::process::ExitCode;
 
+use flowner_core::privileges::{Needs, Privileges, Writes};
 use flowner_gui::launch::{self, Asked};
 use flowner_gui::settings::Store;
 
 fn main() -> ExitCode {
+    // Before anything is read that others wrote.
+    let privileges = match Privileges::set_aside() {
+        Ok(privileges) => privileges,
+        Err(error) => return fail(&error),
+    };
     flowner_gui::log_to_stderr();
     let launch = match launch::parse(std::env::args_os().skip(1)) {
         Ok(Asked::Run(launch)) => launch,
@@ -18,6 +24,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Settings and exports are written wherever their user may.
+    let needs = Needs::capture().writing(Writes::AsUser).with_windows();
+    let kept = if launch.no_sandbox {
+        privileges.keep_without_sandbox(&needs)
+    } else {
+        privileges.keep(&needs)
+    };
+    if let Err(error) = kept {
+        return fail(&error);
+    }
     match flowner_gui::application(launch, Store::of_this_user()).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,4 +41,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("flowner-gui: {error}");
+    ExitCode::from(2)
 }

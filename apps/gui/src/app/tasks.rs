@@ -1,6 +1,6 @@
 //! What takes longer than a moment, or happens elsewhere: it answers with a message.
 
-use flowner_core::doctor;
+use flowner_core::{doctor, privileges};
 use iced::Task;
 use iced::widget::scrollable::AbsoluteOffset;
 
@@ -14,7 +14,7 @@ use crate::theme::measure;
 pub(super) fn check_up() -> Task<Message> {
     let examine = async {
         let program = std::env::current_exe().unwrap_or_else(|_| "flowner-gui".into());
-        doctor::examine(&program)
+        privileges::raised(|| doctor::examine(&program))
     };
     Task::perform(examine, Message::CheckedUp)
 }
