@@ -24,7 +24,8 @@ const FRAME: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
-    // Which may wait for what comes from standard input: until then, any signal ends it. No more than what it begins with is read before the rest is given up.
+    // Which may wait for what comes from standard input: until then, any signal ends it. No more
+    // than what the input begins with is read before the rest is given up.
     let config = config::of_read(args, &filter);
     let open = sandbox.with_rights_of_root(|| Monitor::open(&config));
     sandbox.keep(&Needs::nothing())?;
