@@ -410,6 +410,15 @@ impl Drop for Holder {
     }
 }
 
+/// A line without the time at which a process began, which is told a tick earlier or later.
+fn without_start(line: &str) -> String {
+    let Some((before, rest)) = line.split_once("\"started\":\"") else {
+        return line.to_owned();
+    };
+    let (_, after) = rest.split_once('"').unwrap();
+    format!("{before}{}", without_start(after))
+}
+
 /// What is told of a port, without what only tells one program from another.
 #[track_caller]
 fn owners(stage: &Stage, by: By, arguments: &[&str], port: u16, is_known: &str) -> Vec<String> {
@@ -417,11 +426,8 @@ fn owners(stage: &Stage, by: By, arguments: &[&str], port: u16, is_known: &str) 
     let mut told = Vec::new();
     wait_until("an owner", || {
         let output = stage.run(by, &[&["who", "--json", &port], arguments].concat());
-        told = common::stdout(&output)
-            .lines()
-            .skip(1)
-            .map(str::to_owned)
-            .collect();
+        let lines = common::stdout(&output);
+        told = lines.lines().skip(1).map(without_start).collect();
         told.iter().any(|line| line.contains(is_known))
     });
     told
