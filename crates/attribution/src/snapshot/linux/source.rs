@@ -32,7 +32,7 @@ pub(super) struct Sockets {
 /// on any port for it, and a server with many connections is asked for as often.
 ///
 /// The kernel has just said that one of them is there. Others may have been closed since, so a
-/// list of several is good for a moment only.
+/// list is good for a moment only if it has several that the kernel chooses between.
 const WAITING: Duration = Duration::from_millis(100);
 const SEVERAL_WAITING: Duration = Duration::from_millis(5);
 /// Ports whose lists are kept.
@@ -136,14 +136,11 @@ impl Sockets {
         witness: Option<&DiagSocket>,
     ) -> io::Result<Vec<DiagSocket>> {
         let key = (protocol, port);
-        let is_it = |one: &DiagSocket| {
-            one.cookie != 0 && witness.is_some_and(|witness| witness.cookie == one.cookie)
-        };
-        if let Some((listed, sockets)) = self.waiting.get(&key)
-            && listed.elapsed() < good_for(sockets)
-            && sockets.iter().any(is_it)
+        if let Some(witness) = witness
+            && let Some((listed, sockets)) = self.waiting.get(&key)
+            && let Some(sockets) = still_good(protocol, sockets, witness, listed.elapsed())
         {
-            return Ok(sockets.clone());
+            return Ok(sockets);
         }
         let mut sockets = Vec::new();
         let now = Instant::now();
@@ -213,12 +210,26 @@ const fn without_cookie(socket: DiagSocket) -> DiagSocket {
     }
 }
 
-fn good_for(listed: &[DiagSocket]) -> Duration {
-    if listed.len() == 1 {
+/// What of a list of that age answers still for a socket that the kernel has just told.
+///
+/// Of TCP listeners the kernel tells the one with the best address. Those on other addresses
+/// cannot take its connections, and may have been closed since.
+fn still_good(
+    protocol: Protocol,
+    listed: &[DiagSocket],
+    witness: &DiagSocket,
+    age: Duration,
+) -> Option<Vec<DiagSocket>> {
+    let is_witness = |one: &&DiagSocket| one.cookie != 0 && one.cookie == witness.cookie;
+    let known = listed.iter().find(is_witness)?;
+    let competes = |one: &&DiagSocket| protocol != Protocol::Tcp || one.local == known.local;
+    let good: Vec<_> = listed.iter().filter(competes).copied().collect();
+    let good_for = if good.len() == 1 {
         WAITING
     } else {
         SEVERAL_WAITING
-    }
+    };
+    (age < good_for).then_some(good)
 }
 
 impl Files {
@@ -267,5 +278,64 @@ impl Files {
             place <= start || is_wanted(socket)
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(address: &str, cookie: u64) -> DiagSocket {
+        DiagSocket {
+            local: address.parse().unwrap(),
+            remote: None,
+            state: Some(SocketState::Listen),
+            inode: 1,
+            uid: 0,
+            cookie,
+            v6_only: false,
+            device: None,
+            control_group: None,
+        }
+    }
+
+    #[test]
+    fn a_listener_on_another_address_neither_answers_nor_shortens_a_list() {
+        let here = listener("127.0.0.1:80", 1);
+        let other = listener("[::1]:80", 2);
+        let after = SEVERAL_WAITING * 2;
+        let good = still_good(Protocol::Tcp, &[other, here], &here, after);
+        assert_eq!(good, Some(vec![here]));
+        assert_eq!(
+            still_good(Protocol::Tcp, &[other, here], &here, WAITING),
+            None
+        );
+        // Each of these may have sent a datagram.
+        let good = still_good(Protocol::Udp, &[other, here], &here, Duration::ZERO);
+        assert_eq!(good, Some(vec![other, here]));
+        assert_eq!(
+            still_good(Protocol::Udp, &[other, here], &here, after),
+            None
+        );
+    }
+
+    #[test]
+    fn a_list_of_a_group_is_good_for_a_moment() {
+        let group = [listener("127.0.0.1:80", 1), listener("127.0.0.1:80", 2)];
+        let good = |age| still_good(Protocol::Tcp, &group, &group[1], age);
+        assert_eq!(good(Duration::ZERO), Some(group.to_vec()));
+        assert_eq!(good(SEVERAL_WAITING), None);
+    }
+
+    #[test]
+    fn a_socket_that_was_not_listed_is_looked_for_anew() {
+        let (old, new) = (listener("127.0.0.1:80", 1), listener("127.0.0.1:80", 2));
+        assert_eq!(
+            still_good(Protocol::Tcp, &[old], &new, Duration::ZERO),
+            None
+        );
+        let unnumbered = listener("127.0.0.1:80", 0);
+        let good = still_good(Protocol::Tcp, &[unnumbered], &unnumbered, Duration::ZERO);
+        assert_eq!(good, None);
     }
 }
