@@ -38,6 +38,10 @@ pub struct Process {
     pub user: Option<User>,
     /// The service, container or sandbox it runs in.
     pub unit: Option<Unit>,
+    /// Tells one program that the process executes from the next one (`execve(2)`), also where
+    /// both are run by the same interpreter. It means nothing else. Linux only, where the
+    /// memory map of the process may be read.
+    pub image: Option<u64>,
 }
 
 impl Process {
@@ -55,7 +59,17 @@ impl Process {
             arguments: None,
             user: None,
             unit: None,
+            image: None,
         }
+    }
+
+    /// Whether this is the same process as another record of it, and executes the same
+    /// program.
+    pub fn is_same_program(&self, other: &Self) -> bool {
+        let images = self.image.zip(other.image);
+        self.id() == other.id()
+            && self.path == other.path
+            && images.is_none_or(|(image, other)| image == other)
     }
 
     /// What tells this process from every other one, also from a later one with
@@ -212,5 +226,17 @@ mod tests {
             ..first.clone()
         };
         assert_ne!(first.id(), second.id());
+        assert!(!first.is_same_program(&second));
+    }
+
+    #[test]
+    fn another_image_is_another_program() {
+        let of = |image| Process {
+            image,
+            ..Process::new(7, "sh")
+        };
+        assert!(of(Some(1)).is_same_program(&of(Some(1))));
+        assert!(!of(Some(1)).is_same_program(&of(Some(2))));
+        assert!(of(Some(1)).is_same_program(&of(None)));
     }
 }

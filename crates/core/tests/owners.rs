@@ -63,8 +63,15 @@ fn inner() {
         return;
     }
     serve();
+    let device = match words[0] {
+        "elsewhere" => {
+            link();
+            "v0"
+        }
+        _ => "lo",
+    };
     let config = Config {
-        input: Input::Device("lo".to_owned()),
+        input: Input::Device(device.to_owned()),
         ..Config::default()
     };
     let monitor = Monitor::start(&config).unwrap();
@@ -93,6 +100,25 @@ fn inner() {
     compare(&report, &sent);
 }
 
+/// Makes a device that leads to another one, `v1`, and forwards what comes from there to a
+/// device that takes everything.
+fn link() {
+    for command in [
+        "link add v0 type veth peer v1",
+        "address add 10.9.0.1/24 dev v0",
+        "link set v0 up",
+        "link add w0 type veth peer w1",
+        "address add 10.8.0.1/24 dev w0",
+        "link set w0 up arp off",
+        "link set w1 up arp off",
+    ] {
+        let mut ip = Command::new("ip");
+        let made = ip.args(command.split(' ')).status().unwrap();
+        assert!(made.success(), "{command}");
+    }
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+}
+
 /// Takes what comes and answers nothing: then all that is counted is what the others sent.
 fn serve() {
     let socket = UdpSocket::bind("127.0.0.1:7100").unwrap();
@@ -110,7 +136,7 @@ fn counted(report: &Report) -> u64 {
     let of_ours = report
         .flows
         .iter()
-        .filter(|flow| flow.protocol != Protocol::ICMP);
+        .filter(|flow| [Protocol::TCP, Protocol::UDP].contains(&flow.protocol));
     of_ours.map(|flow| flow.total().payload_bytes).sum()
 }
 
@@ -127,7 +153,13 @@ fn compare(report: &Report, sent: &Sent) {
             if let (Some(process), None) = (processes.next(), processes.next()) {
                 let pid = process.pid.to_string();
                 let is_perl = process.name == "perl";
-                let who = if is_perl { "perl".to_owned() } else { pid };
+                let mut arguments = process.arguments.iter().flatten();
+                let said = arguments.find_map(|it| it.to_str()?.strip_prefix("who="));
+                let who = match said {
+                    Some(who) => who.to_owned(),
+                    None if is_perl => "perl".to_owned(),
+                    None => pid,
+                };
                 *named.entry(who).or_default() += bytes;
             }
         }
@@ -191,6 +223,20 @@ fn a_descriptor_is_passed_on() {
 fn another_program_is_executed() {
     for kind in ["udp", "tcp"] {
         check(&format!("executing {kind} 0 0.02"));
+    }
+}
+
+#[test]
+fn the_same_interpreter_runs_another_program() {
+    for kind in ["udp", "tcp"] {
+        check(&format!("interpreting {kind} 0 0.02"));
+    }
+}
+
+#[test]
+fn a_udp_port_of_a_container_is_used_again() {
+    for gap in [0.05, 0.5] {
+        check(&format!("elsewhere udp {gap} 0.02"));
     }
 }
 

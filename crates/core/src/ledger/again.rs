@@ -181,6 +181,6 @@ impl Ledger {
 
 fn names_the_same(new: &Ownership, old: &Ownership) -> bool {
     let (new, old) = (new.verdict.processes(), old.verdict.processes());
-    let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.id() == b.id() && a.path == b.path;
+    let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.is_same_program(b);
     new.len() == old.len() && new.iter().zip(old).all(is_same)
 }

@@ -373,11 +373,17 @@ impl Ledger {
         };
         let ends = [End::Local, End::Remote];
         let is_asked = |end: End| claim.ends[end as usize].is_some();
+        let is_elsewhere = |end: End| {
+            let asked = claim.ends[end as usize].as_ref();
+            asked.is_some_and(|(_, known)| known.evidence.namespace.is_some())
+        };
         let has_changed = |end: End| {
             is_asked(end)
                 && match answers[end as usize] {
                     Confirmed::Same => false,
                     Confirmed::Changed => true,
+                    // The kernel does not say when a socket of another namespace is closed.
+                    Confirmed::Gone if is_elsewhere(end) => claim.newest.is_some(),
                     // Who sent this when the socket was closed is somebody else.
                     _ => is_after_close(end),
                 }

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 
-SERVER = ("127.0.0.1", 7100)
+# This host, and where it is told otherwise by an act, a container's end of a link to it.
+HERE = THERE = "127.0.0.1"
 LIBC = ctypes.CDLL(None)
 
 
@@ -40,15 +41,15 @@ def sends(s, count, size, pause):
 
 def udp(port):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind(("127.0.0.1", port))
-    s.connect(SERVER)
+    s.bind((THERE, port))
+    s.connect((HERE, 7100))
     return s
 
 
 def connection(kind):
     if kind == "udp":
         return udp(7200)
-    s = socket.create_connection(SERVER)
+    s = socket.create_connection((HERE, 7100))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return s
 
@@ -124,6 +125,52 @@ def executing(kind, pause):
     os.waitpid(process("first", first), 0)
 
 
+def interpreting(kind, pause):
+    """A process executes another program, which the same interpreter runs."""
+
+    def first():
+        s = connection(kind)
+        sends(s, 5, 100, pause)
+        os.set_inheritable(s.fileno(), True)
+        script = f"""
+import socket, time
+s = socket.socket(fileno={s.fileno()})
+for _ in range(40):
+    s.send(b"x" * 1000)
+    time.sleep({pause})
+time.sleep(0.3)
+"""
+        # By an argument, as it is the same process with the same name.
+        print("sent another 40000", flush=True)
+        os.execv(sys.executable, [sys.executable, "-c", script, "who=another"])
+
+    os.waitpid(process("python3", first), 0)
+
+
+def elsewhere(kind, gap, pause):
+    """As `reuse`, in a container that is linked to this host by the device `v0`."""
+    global HERE, THERE
+    # The host forwards what is sent to a host that takes all of it.
+    HERE, THERE = "10.8.0.9", "10.9.0.2"
+    ready, done = os.pipe(), os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        assert LIBC.unshare(0x40000000) == 0, "CLONE_NEWNET"
+        os.write(ready[1], b"x")
+        os.read(done[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    subprocess.run(["ip", "link", "set", "v1", "netns", str(holder)], check=True)
+    enter = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY)
+    assert LIBC.setns(enter, 0x40000000) == 0, "setns"
+    subprocess.run(["ip", "address", "add", "10.9.0.2/24", "dev", "v1"], check=True)
+    subprocess.run(["ip", "link", "set", "v1", "up"], check=True)
+    subprocess.run(["ip", "route", "add", "default", "via", "10.9.0.1"], check=True)
+    reuse(kind, gap, pause)
+    os.write(done[1], b"x")
+    os.waitpid(holder, 0)
+
+
 def leaving(kind, pause):
     """A process exits while its child keeps the socket."""
 
@@ -189,6 +236,8 @@ ACTS = {
     "reuse": lambda kind, gap, pause: reuse(kind, gap, pause),
     "passing": lambda kind, gap, pause: passing(kind, pause),
     "executing": lambda kind, gap, pause: executing(kind, pause),
+    "interpreting": lambda kind, gap, pause: interpreting(kind, pause),
+    "elsewhere": lambda kind, gap, pause: elsewhere(kind, gap, pause),
     "leaving": lambda kind, gap, pause: leaving(kind, pause),
     "forking": lambda kind, gap, pause: forking(kind, pause),
     "many": lambda kind, gap, pause: many(kind, pause),

@@ -51,7 +51,7 @@ impl Facts {
     }
 
     /// The facts of the process whose folder and `stat` these are, as far as they can
-    /// be read; `None` if it is gone.
+    /// be read, but for its image; `None` if it is gone.
     ///
     /// The folder ends with the process, so all are of the same one, also if its pid
     /// is given to another meanwhile. If it executes something else meanwhile, they
@@ -122,6 +122,7 @@ impl Facts {
             arguments,
             user: uid.map(|uid| self.user(uid)),
             unit,
+            image: None,
         }
     }
 

@@ -26,6 +26,10 @@ const MAX_ORPHANS: usize = 16_384;
 /// complete.
 const UNSURE_FOR: Duration = Duration::from_secs(1);
 
+/// How long it is taken for granted that a process executes the same program, if the file is the
+/// same: to compare more for each of many connections of a process costs much.
+const IMAGE_GOOD_FOR: Duration = Duration::from_millis(5);
+
 /// What the last look at a process found.
 #[derive(Debug)]
 pub(super) struct Scanned {
@@ -43,6 +47,8 @@ pub(super) struct Scanned {
     /// The name that the kernel keeps, and all that is known: read of processes that
     /// hold sockets.
     pub(super) name: String,
+    /// When it was seen last that the process executes the same program.
+    pub(super) image_checked: Instant,
     pub(super) process: Option<Arc<Process>>,
     /// Whether its descriptors may not be read.
     pub(super) is_hidden: bool,
@@ -407,12 +413,30 @@ impl Index {
 
     /// What is known of a process that was just looked at, if it is the same one and
     /// executes the same as before.
-    pub(super) fn process_as(&self, pid: u32, now: &Scanned) -> Option<Arc<Process>> {
+    pub(super) fn process_as(
+        &self,
+        pid: u32,
+        now: &Scanned,
+        image: Option<u64>,
+    ) -> Option<Arc<Process>> {
         let known = self.scanned(pid)?;
         let is_same = known.mark.is_same_process(now.mark)
             && known.executable == now.executable
             && known.name == now.name;
-        known.process.clone().filter(|_| is_same)
+        let process = known.process.clone().filter(|_| is_same)?;
+        let images = process.image.zip(image);
+        images.is_none_or(|(a, b)| a == b).then_some(process)
+    }
+
+    /// By what the program of a process is known, if that was not compared a moment ago.
+    pub(super) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<u64> {
+        let known = &mut self.processes.get_mut(&pid)?.scanned;
+        let image = known.process.as_ref()?.image?;
+        let is_due = now.saturating_duration_since(known.image_checked) >= IMAGE_GOOD_FOR;
+        is_due.then(|| {
+            known.image_checked = now;
+            image
+        })
     }
 
     /// Whether a look at everything found nobody who holds this socket, so that it need not be
@@ -502,6 +526,7 @@ mod tests {
             elsewhere: Vec::new(),
             executable: None,
             name: String::new(),
+            image_checked: Instant::now(),
             process: Some(Arc::new(Process::new(1, "one"))),
             is_hidden: false,
             is_cut: false,

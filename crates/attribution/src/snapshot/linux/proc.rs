@@ -4,6 +4,7 @@ mod tables;
 
 use std::ffi::CStr;
 use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,6 +21,11 @@ pub(super) use tables::{Listed, Part, Table};
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
+
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+
+/// More than an auxiliary vector has (`AT_VECTOR_SIZE` in `include/linux/mm_types.h`).
+const MAX_VECTOR: usize = 1_024;
 
 /// Buffers of one thread.
 #[derive(Debug)]
@@ -244,6 +250,19 @@ impl Proc {
         Some((stat.st_dev, stat.st_ino))
     }
 
+    /// What tells one program that a process executes from the next one: the kernel chooses where
+    /// its stack and its code are, and tells it in the auxiliary vector (`create_elf_tables` in
+    /// `fs/binfmt_elf.c`). `None` where it may not be read.
+    pub(super) fn image(&self, pid: u32) -> Option<u64> {
+        let name = Name::new(format_args!("{pid}/auxv"));
+        image(openat(&self.root, name.as_c_str(), READ, Mode::empty()))
+    }
+
+    /// The same, given with its folder.
+    pub(super) fn image_in(folder: &OwnedFd) -> Option<u64> {
+        image(openat(folder, c"auxv", READ, Mode::empty()))
+    }
+
     /// The network namespace of this thread.
     pub(super) fn own_network_namespace(&self) -> io::Result<NamespaceId> {
         let stat = self.stat(format_args!("thread-self/ns/net"))?;
@@ -287,6 +306,17 @@ impl Proc {
             owner: stat.st_uid,
         }
     }
+}
+
+fn image(vector: rustix::io::Result<OwnedFd>) -> Option<u64> {
+    let mut bytes = [0; MAX_VECTOR];
+    let length = rustix::io::read(vector.ok()?, &mut bytes).ok()?;
+    // A process that has exited has no memory any more.
+    (length > 0).then(|| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes[..length]);
+        hasher.finish()
+    })
 }
 
 /// What is guarded is whole between calls, also after a panic elsewhere.

@@ -36,8 +36,10 @@ impl ProcessReader {
         let folder = self.proc.process(pid).ok()?;
         let stat = stat_of(&folder, &mut self.scratch)?;
         let owner = fstat(&folder).ok()?.st_uid;
+        let image = Proc::image_in(&folder);
         let scratch = &mut self.scratch;
-        self.facts.read(&folder, pid, owner, stat, scratch)
+        let facts = self.facts.read(&folder, pid, owner, stat, scratch)?;
+        Some(Process { image, ..facts })
     }
 
     pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {

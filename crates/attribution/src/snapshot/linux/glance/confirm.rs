@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::LinuxGlance;
 use crate::query::{normalize, unscoped};
 use crate::snapshot::Confirmed;
 use crate::snapshot::linux::message::{DiagSocket, Which};
+use crate::snapshot::linux::namespaces::{self, Namespace};
 use crate::snapshot::linux::purse::Purse;
 use crate::snapshot::linux::sockets;
 use crate::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
@@ -30,6 +31,17 @@ pub(super) struct Confirmer {
     /// When it was confirmed last who holds a socket: one that serves many flows is looked at
     /// once for all of them.
     held: HashMap<SocketId, SystemTime>,
+    /// The inodes of sockets of other namespaces, which are not open at all times.
+    inodes: HashMap<SocketId, u32>,
+}
+
+/// Where a socket is looked for.
+#[derive(Debug, Clone)]
+enum Where {
+    Here,
+    There(Arc<Mutex<Namespace>>),
+    /// In a namespace that is not open now.
+    Closed,
 }
 
 impl Confirmer {
@@ -37,6 +49,7 @@ impl Confirmer {
         Self {
             purse: Purse::full(PURSE, SHARE, now),
             held: HashMap::new(),
+            inodes: HashMap::new(),
         }
     }
 
@@ -49,6 +62,13 @@ impl Confirmer {
             self.held.clear();
         }
         self.held.insert(socket, at);
+    }
+
+    fn keep(&mut self, socket: SocketId, inode: u32) {
+        if self.inodes.len() >= MAX_HELD {
+            self.inodes.clear();
+        }
+        self.inodes.insert(socket, inode);
     }
 }
 
@@ -64,9 +84,7 @@ impl LinuxGlance {
         let is_listener =
             query.protocol() == Protocol::Tcp && known.evidence.matched != Some(Match::FiveTuple);
         let socket = known.evidence.socket;
-        let is_here =
-            known.evidence.namespace.is_none() && socket.is_none_or(|socket| socket.namespace == 0);
-        let Some(remote) = query.remote().filter(|_| is_here) else {
+        let Some(remote) = query.remote() else {
             return Confirmed::Unknown;
         };
         if !self.confirmer.purse.has_any(began) {
@@ -74,7 +92,10 @@ impl LinuxGlance {
         }
         let confirmed = match socket {
             _ if is_listener => self.confirm_accepted(query, remote, known),
-            Some(socket) => self.confirm_socket(query, remote, (socket, known), since),
+            Some(socket) => match self.place_of(known) {
+                Where::Closed => Ok(self.confirm_held(socket, known)),
+                place => self.confirm_socket(query, remote, (socket, known), (since, &place)),
+            },
             None => return Confirmed::Unknown,
         };
         self.confirmer.purse.spend(began.elapsed());
@@ -84,17 +105,75 @@ impl LinuxGlance {
         })
     }
 
+    /// Where the socket of an answer is.
+    fn place_of(&self, known: &Ownership) -> Where {
+        let Some(namespace) = &known.evidence.namespace else {
+            return Where::Here;
+        };
+        let others = namespaces::lock(&self.others).clone();
+        let mut others = others.into_iter();
+        let is_it =
+            |other: &Arc<Mutex<Namespace>>| namespaces::lock(other).public.id == namespace.id;
+        others.find(is_it).map_or(Where::Closed, Where::There)
+    }
+
+    /// As [`confirm_socket`](Self::confirm_socket), in a namespace that is not open now: whether
+    /// those who were named hold what was confirmed before.
+    fn confirm_held(&mut self, socket: SocketId, known: &Ownership) -> Confirmed {
+        let inode = self.confirmer.inodes.get(&socket).copied();
+        let is_held = inode.is_some_and(|inode| self.do_all_hold(known, inode));
+        if is_held {
+            Confirmed::Same
+        } else {
+            Confirmed::Gone
+        }
+    }
+
+    /// The socket with these ends; a device is that of a namespace.
+    fn exact_in(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        let (protocol, local) = (query.protocol(), query.local());
+        match place {
+            Where::There(other) => {
+                let sockets = &mut namespaces::lock(other).sockets;
+                sockets.exact_on(0, protocol, local, remote)
+            }
+            Where::Here | Where::Closed => {
+                let device = query.device_or_scope().unwrap_or_default();
+                self.sockets.exact_on(device, protocol, local, remote)
+            }
+        }
+    }
+
+    /// What has the port of a question and waits for peers.
+    fn waiting_in(&mut self, place: &Where, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
+        let mut listed = Vec::new();
+        let (protocol, port) = (query.protocol(), Which::Waiting(query.local().port()));
+        match place {
+            Where::There(other) => {
+                namespaces::lock(other)
+                    .sockets
+                    .list(protocol, port, &mut listed)?;
+            }
+            Where::Here | Where::Closed => self.sockets.list(protocol, port, &mut listed)?,
+        }
+        Ok(listed)
+    }
+
     fn confirm_socket(
         &mut self,
         query: &SocketQuery,
         remote: SocketAddr,
         (socket, known): (SocketId, &Ownership),
-        since: SystemTime,
+        (since, place): (SystemTime, &Where),
     ) -> io::Result<Confirmed> {
         let now = SystemTime::now();
-        let (protocol, local) = (query.protocol(), query.local());
-        let device = query.device_or_scope().unwrap_or_default();
-        let found = self.sockets.exact_on(device, protocol, local, remote)?;
+        let protocol = query.protocol();
+        let found = self.exact_in(place, query, remote)?;
         let is_it = |found: &DiagSocket| found.cookie == socket.cookie;
         let found = match found {
             Some(found) if is_it(&found) => found,
@@ -120,16 +199,14 @@ impl LinuxGlance {
                 });
             }
             // One that is bound to a device or to a group's address is not found so.
-            None => {
-                let mut listed = Vec::new();
-                let port = Which::Waiting(local.port());
-                self.sockets.list(protocol, port, &mut listed)?;
-                match listed.into_iter().find(is_it) {
-                    Some(found) => found,
-                    None => return Ok(Confirmed::Gone),
-                }
-            }
+            None => match self.waiting_in(place, query)?.into_iter().find(is_it) {
+                Some(found) => found,
+                None => return Ok(Confirmed::Gone),
+            },
         };
+        if matches!(place, Where::There(_)) {
+            self.confirmer.keep(socket, found.inode);
+        }
         // Closed by its owner: the kernel alone sends what is left of it.
         if found.inode == 0 || self.confirmer.is_held_since(socket, since) {
             return Ok(Confirmed::Same);
@@ -149,9 +226,10 @@ impl LinuxGlance {
         remote: SocketAddr,
         known: &Ownership,
     ) -> io::Result<Confirmed> {
-        let device = query.device().unwrap_or_default();
-        let (protocol, local) = (query.protocol(), query.local());
-        let found = self.sockets.exact_on(device, protocol, local, remote)?;
+        let found = match self.place_of(known) {
+            Where::Closed => None,
+            place => self.exact_in(&place, query, remote)?,
+        };
         let is_it = |found: &DiagSocket| found.remote.map(normalize) == Some(remote);
         let Some(found) = found.filter(is_it) else {
             return Ok(Confirmed::Unknown);
@@ -193,7 +271,7 @@ impl LinuxGlance {
         let Some(found) = self.first(query) else {
             return false;
         };
-        let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.id() == b.id() && a.path == b.path;
+        let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.is_same_program(b);
         let (now, before) = (found.verdict.processes(), known.verdict.processes());
         now.len() == before.len() && now.iter().zip(before).all(is_same)
     }

@@ -60,6 +60,6 @@ impl Holders {
         let index = self.index();
         let known = index.scanned(named.pid);
         let known = known.and_then(|known| known.process.as_ref());
-        known.is_some_and(|known| known.id() == named.id() && known.path == named.path)
+        known.is_some_and(|known| known.is_same_program(named))
     }
 }

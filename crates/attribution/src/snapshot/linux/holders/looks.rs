@@ -104,9 +104,17 @@ impl Holders {
 
     pub(super) fn executes_another(&self, pid: u32) -> bool {
         let executable = self.proc.executable(pid);
-        let index = self.index();
+        let mut index = self.index();
         let known = index.scanned(pid).and_then(|known| known.executable);
-        executable.is_some() && executable != known
+        if executable.is_some() && executable != known {
+            return true;
+        }
+        let Some(known) = index.image_to_check(pid, Instant::now()) else {
+            return false;
+        };
+        drop(index);
+        // The same interpreter may interpret something else.
+        self.proc.image(pid).is_some_and(|image| image != known)
     }
 
     /// Reads the descriptors of a process.
@@ -219,6 +227,7 @@ impl Holders {
             elsewhere: others.sockets,
             executable: self.proc.executable(look.pid),
             name: String::new(),
+            image_checked: look.began,
             process: None,
             is_hidden: look.listed.is_none(),
             is_cut: others.is_cut,
@@ -248,12 +257,16 @@ impl Holders {
             if let Some(thread) = &thread {
                 scanned.executable = Proc::executable_in(thread);
             }
-            scanned.process = self.index().process_as(look.pid, &scanned);
+            let image = Proc::image_in(thread.as_ref().unwrap_or(&look.folder));
+            scanned.process = self.index().process_as(look.pid, &scanned, image);
             if scanned.process.is_none() {
                 let owner = look.mark.owner;
                 let folder = thread.as_ref().unwrap_or(&look.folder);
                 let facts = self.facts.read(folder, look.pid, owner, stat, scratch);
-                scanned.process = Some(Arc::new(facts.ok_or_else(unread)?));
+                let mut facts = facts.ok_or_else(unread)?;
+                // Read before all others: what is executed since then is found out.
+                facts.image = image;
+                scanned.process = Some(Arc::new(facts));
             }
         }
         Ok(scanned)
