@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::LinuxGlance;
 use crate::query::{normalize, unscoped};
 use crate::snapshot::Confirmed;
-use crate::snapshot::linux::message::{DiagSocket, Which};
+use crate::snapshot::linux::message::DiagSocket;
 use crate::snapshot::linux::namespaces::{self, Namespace};
 use crate::snapshot::linux::purse::Purse;
 use crate::snapshot::linux::sockets;
@@ -31,6 +31,8 @@ pub(super) struct Confirmer {
     /// When it was confirmed last who holds a socket: one that serves many flows is looked at
     /// once for all of them.
     held: HashMap<SocketId, SystemTime>,
+    /// When a socket of datagrams was seen last to be the only one that sends from its port.
+    alone: HashMap<SocketId, SystemTime>,
     /// The inodes of sockets of other namespaces, which are not open at all times.
     inodes: HashMap<SocketId, u32>,
 }
@@ -49,6 +51,7 @@ impl Confirmer {
         Self {
             purse: Purse::full(PURSE, SHARE, now),
             held: HashMap::new(),
+            alone: HashMap::new(),
             inodes: HashMap::new(),
         }
     }
@@ -62,6 +65,17 @@ impl Confirmer {
             self.held.clear();
         }
         self.held.insert(socket, at);
+    }
+
+    fn is_alone_since(&self, socket: SocketId, since: SystemTime) -> bool {
+        self.alone.get(&socket).is_some_and(|alone| *alone >= since)
+    }
+
+    fn keep_alone(&mut self, socket: SocketId, at: SystemTime) {
+        if self.alone.len() >= MAX_HELD {
+            self.alone.clear();
+        }
+        self.alone.insert(socket, at);
     }
 
     fn keep(&mut self, socket: SocketId, inode: u32) {
@@ -151,17 +165,13 @@ impl LinuxGlance {
 
     /// What has the port of a question and waits for peers.
     fn waiting_in(&mut self, place: &Where, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
-        let mut listed = Vec::new();
-        let (protocol, port) = (query.protocol(), Which::Waiting(query.local().port()));
+        let (protocol, port) = (query.protocol(), query.local().port());
         match place {
-            Where::There(other) => {
-                namespaces::lock(other)
-                    .sockets
-                    .list(protocol, port, &mut listed)?;
-            }
-            Where::Here | Where::Closed => self.sockets.list(protocol, port, &mut listed)?,
+            Where::There(other) => namespaces::lock(other)
+                .sockets
+                .waiting(protocol, port, None),
+            Where::Here | Where::Closed => self.sockets.waiting(protocol, port, None),
         }
-        Ok(listed)
     }
 
     fn confirm_socket(
@@ -207,6 +217,16 @@ impl LinuxGlance {
         if matches!(place, Where::There(_)) {
             self.confirmer.keep(socket, found.inode);
         }
+        if protocol == Protocol::Udp
+            && query.is_sender()
+            && !self.confirmer.is_alone_since(socket, since)
+        {
+            if self.is_alone(place, query, (&found, known))? {
+                self.confirmer.keep_alone(socket, now);
+            } else if !self.is_named_again(query, known) {
+                return Ok(Confirmed::Changed);
+            }
+        }
         // Closed by its owner: the kernel alone sends what is left of it.
         if found.inode == 0 || self.confirmer.is_held_since(socket, since) {
             return Ok(Confirmed::Same);
@@ -216,6 +236,20 @@ impl LinuxGlance {
             return Ok(Confirmed::Same);
         }
         Ok(Confirmed::Changed)
+    }
+
+    /// Whether nobody else can send datagrams from the same end: another process may have got a
+    /// socket with the port since its owner was named (`SO_REUSEADDR`, `SO_REUSEPORT`).
+    fn is_alone(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        (found, known): (&DiagSocket, &Ownership),
+    ) -> io::Result<bool> {
+        let mut rivals = self.waiting_in(place, query)?;
+        rivals.retain(|other| other.inode != 0 && other.cookie != found.cookie);
+        let mut rivals = rivals.iter();
+        Ok(rivals.all(|rival| self.do_all_hold(known, rival.inode)))
     }
 
     /// As [`confirm_socket`](Self::confirm_socket), of a connection for which the holders of a
@@ -284,6 +318,8 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::process::{Child, Command, Stdio};
 
+    use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
     use super::*;
     use crate::snapshot::linux::{LinuxOptions, LinuxTable};
     use crate::snapshot::{Glance, Glanced};
@@ -321,7 +357,13 @@ mod tests {
 
     #[track_caller]
     fn check(glance: &mut dyn Glance, query: SocketQuery, told: &Ownership, expected: Confirmed) {
-        let confirmed = glance.confirm(&query, told, SystemTime::now());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut confirmed = glance.confirm(&query, told, SystemTime::now());
+        // On a busy machine the budget is spent soon.
+        while confirmed == Confirmed::Unknown && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+            confirmed = glance.confirm(&query, told, SystemTime::now());
+        }
         assert_eq!(confirmed, expected, "{query}: {told:?}");
     }
 
@@ -362,6 +404,35 @@ mod tests {
         check(&mut *glance, query, &told, Confirmed::Gone);
         let _again = UdpSocket::bind(local).unwrap();
         check(&mut *glance, query, &told, Confirmed::Same);
+    }
+
+    #[test]
+    fn another_socket_on_the_port_may_send_as_well() {
+        let reusing = || {
+            let kind = SocketType::DGRAM;
+            let (family, flags) = (AddressFamily::INET, SocketFlags::CLOEXEC);
+            let socket = rustix::net::socket_with(family, kind, flags, None).unwrap();
+            rustix::net::sockopt::set_socket_reuseport(&socket, true).unwrap();
+            socket
+        };
+        let socket = reusing();
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let socket = UdpSocket::from(socket);
+        let local = socket.local_addr().unwrap();
+        let query = SocketQuery::udp(local, nobody()).as_sender();
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // A list of a moment ago knows no other.
+        for address in [[0, 0, 0, 0], [127, 0, 0, 1]] {
+            let other = reusing();
+            rustix::net::bind(&other, &SocketAddr::from((address, local.port()))).unwrap();
+            // It is of the same process.
+            check(&mut *glance, query, &told, Confirmed::Same);
+            let child = holder(other, "read line; exec cat");
+            check(&mut *glance, query, &told, Confirmed::Changed);
+            end(child);
+            check(&mut *glance, query, &told, Confirmed::Same);
+        }
     }
 
     #[test]
