@@ -4,3 +4,4 @@
 pub mod load;
 #[cfg(target_os = "linux")]
 pub mod network;
+pub mod random;

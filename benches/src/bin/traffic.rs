@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+use flowner_benches::random::Random;
+
 const PACKETS: u64 = 1_000_000;
 /// Flows that are open at a time.
 const OPEN: usize = 1_500;
@@ -47,7 +49,7 @@ fn write(path: &str, packets: u64) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     out.write_all(&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0])?;
     out.write_all(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0])?;
-    let mut random = Random(42);
+    let mut random = Random::new(42);
     let mut flows: Vec<Flow> = (0..OPEN).map(|_| Flow::open(&mut random)).collect();
     let mut time = START * 1_000_000;
     let mut frame = Vec::with_capacity(2_000);
@@ -71,31 +73,6 @@ fn write(path: &str, packets: u64) -> io::Result<()> {
         out.write_all(&frame)?;
     }
     out.flush()
-}
-
-/// The generator `splitmix64`: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn number(&mut self, end: u16) -> u16 {
-        u16::try_from(self.below(u64::from(end))).unwrap_or_default()
-    }
-
-    fn index(&mut self, end: usize) -> usize {
-        usize::try_from(self.below(end as u64)).unwrap_or_default()
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

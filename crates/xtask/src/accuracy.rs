@@ -1,4 +1,4 @@
-//! How often owners are named: builds the harness and runs it.
+//! How often owners are named, and whether that holds for long: builds the harness and runs it.
 
 use std::process::{Command, ExitCode};
 
@@ -6,8 +6,23 @@ use crate::command::{self, Failure};
 
 /// Passes arguments and exit code on.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
-    let build = ["build", "--release", "-p", "flowner-benches", "--bins"];
-    command::run(&mut command::cargo(&build))?;
+    build("flowner-benches")?;
+    harness(arguments)
+}
+
+/// The same for a soak, which watches the program itself.
+pub(crate) fn soak(arguments: &[&str]) -> Result<ExitCode, Failure> {
+    build("flowner")?;
+    build("flowner-benches")?;
+    harness(&[&["soak"], arguments].concat())
+}
+
+fn build(package: &str) -> Result<(), Failure> {
+    let build = ["build", "--release", "-p", package, "--bins"];
+    command::run(&mut command::cargo(&build))
+}
+
+fn harness(arguments: &[&str]) -> Result<ExitCode, Failure> {
     let program = command::root().join("target/release/accuracy");
     let mut accuracy = Command::new(program);
     accuracy.args(arguments);

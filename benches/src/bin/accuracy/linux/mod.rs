@@ -4,8 +4,10 @@ mod actors;
 mod bytes;
 mod cases;
 mod observer;
+mod soak;
 mod stage;
 mod table;
+mod told;
 mod truth;
 mod venue;
 
@@ -23,6 +25,7 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const HELP: &str = "\
 accuracy [OPTIONS]        how often owners are named, and whether ever wrongly
+accuracy soak [OPTIONS]   whether that holds, and nothing grows, for a long time
 
   --table native,portable,no-counts,no-sock-diag   [native,portable]
   --background 0,100,1000   other processes, with 10 sockets each
@@ -46,6 +49,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["role", "observe", table, device] => observer::run(table, device)?,
         ["role", role, ..] => actors::run(role, &arguments[2..])?,
+        ["soak", ..] => return soak::run(&arguments[1..]),
         ["help" | "-h" | "--help"] => println!("{HELP}"),
         _ => return measure(&options(&arguments)?),
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::Result;
 use super::bytes::{self, Seen, Sent};
 use super::cases::Plan;
+use super::told::Told;
 use super::truth::{Answer, HeldBy, Truth, Worth, judge};
 use super::venue::{Place, Side, Venue};
 
@@ -201,23 +202,10 @@ impl Stage {
     }
 
     fn note(&mut self, line: String) -> Result<()> {
-        let words: Vec<&str> = line.split(' ').collect();
-        if let ["end", side, protocol, local, remote, held_by] = words[..] {
-            self.truths.push(Truth {
-                protocol: protocol.to_owned(),
-                local: local.parse()?,
-                remote: remote.parse()?,
-                is_server: side == "server",
-                held_by: held_by.parse()?,
-            });
-        } else if let ["sent", protocol, from, to, pid, messages] = words[..] {
-            self.sent.push(Sent {
-                way: (protocol.to_owned(), from.parse()?, to.parse()?),
-                pid: Some(pid.parse()?),
-                messages: messages.parse()?,
-            });
-        } else {
-            self.kept.push(line);
+        match line.parse()? {
+            Told::End(truth) => self.truths.push(truth),
+            Told::Sent(sent) => self.sent.push(sent),
+            Told::Other => self.kept.push(line),
         }
         Ok(())
     }
@@ -336,7 +324,7 @@ fn outcomes(
 }
 
 /// Passes the lines on that a process writes, until it ends.
-fn read_lines(process: &mut Child, lines: Sender<String>) {
+pub(crate) fn read_lines(process: &mut Child, lines: Sender<String>) {
     if let Some(out) = process.stdout.take() {
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {

@@ -121,7 +121,7 @@ impl Venue {
     /// How a process with a role is started.
     pub(crate) fn role(&self, side: Side, arguments: &[&str]) -> Command {
         let program = &self.program.path;
-        let network = self.networks.as_ref().and_then(|all| all.name(side));
+        let network = self.network(side);
         let mut command = match (self.place, network) {
             (Place::SameUser, _) => as_nobody(""),
             (_, Some(network)) => {
@@ -136,6 +136,11 @@ impl Venue {
         }
         command.arg("role").args(arguments).stdin(Stdio::null());
         command
+    }
+
+    /// The name of the network of a side; `None` for the observed one.
+    pub(crate) fn network(&self, side: Side) -> Option<&str> {
+        self.networks.as_ref().and_then(|all| all.name(side))
     }
 
     /// Plays a client's role to its end.
@@ -367,7 +372,8 @@ fn translate() -> Result<()> {
     Ok(())
 }
 
-fn ip(arguments: &str) -> Result<()> {
+/// `ip` with these arguments.
+pub(crate) fn ip(arguments: &str) -> Result<()> {
     run(Command::new("ip").args(arguments.split(' ')))
 }
 
