@@ -38,6 +38,8 @@
 
 mod cache;
 mod config;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod history;
 mod pending;
 mod question;

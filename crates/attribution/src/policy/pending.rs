@@ -429,7 +429,7 @@ impl PendingSet {
     }
 
     /// Panics if the lists disagree.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn check(&self) {
         let waiting = || self.questions.values().flat_map(|p| &p.waiting);
         assert_eq!(waiting().count(), self.waiters.len());

@@ -191,7 +191,7 @@ impl Rivals {
     }
 
     /// Panics if it counts other questions than these.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn check<'a>(&self, questions: impl Iterator<Item = &'a Question>) {
         let mut expected = Self::default();
         for question in questions {
@@ -216,6 +216,33 @@ fn end(query: &SocketQuery) -> (Protocol, SocketAddr) {
 
 fn port(query: &SocketQuery) -> (Protocol, u16) {
     (query.protocol(), query.local().port())
+}
+
+/// The rule, one question at a time: up to which match a new one puts an older one in doubt.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn contests(
+    new: &Question,
+    older: &Question,
+    table_tells_remotes: bool,
+) -> Option<Match> {
+    let by_us = |question: &Question| question.opened == Opened::ByUs;
+    let accepted = |question: &Question| question.opened == Opened::ByPeer;
+    let ends = |question: &Question| (question.query.protocol(), question.query.local());
+    if new.query == older.query || port(&new.query) != port(&older.query) {
+        return None;
+    }
+    let same_end = ends(new) == ends(older);
+    match new.query.protocol() {
+        Protocol::Tcp => {
+            let may_share_end = (by_us(new) || by_us(older))
+                && !(accepted(new) || accepted(older))
+                && !table_tells_remotes;
+            (may_share_end && same_end).then_some(Match::LocalEndpoint)
+        }
+        _ if !by_us(new) => None,
+        _ if same_end => Some(Match::LocalEndpoint),
+        _ => Some(Match::WildcardAddress),
+    }
 }
 
 #[cfg(test)]
@@ -253,28 +280,6 @@ mod tests {
                 (question, leaves, is_known)
             });
         proptest::collection::vec(question, 1..40)
-    }
-
-    /// The rule, one question at a time.
-    fn contests(new: &Question, older: &Question, table_tells_remotes: bool) -> Option<Match> {
-        let by_us = |question: &Question| question.opened == Opened::ByUs;
-        let accepted = |question: &Question| question.opened == Opened::ByPeer;
-        let ends = |question: &Question| (question.query.protocol(), question.query.local());
-        if new.query == older.query || port(&new.query) != port(&older.query) {
-            return None;
-        }
-        let same_end = ends(new) == ends(older);
-        match new.query.protocol() {
-            Protocol::Tcp => {
-                let may_share_end = (by_us(new) || by_us(older))
-                    && !(accepted(new) || accepted(older))
-                    && !table_tells_remotes;
-                (may_share_end && same_end).then_some(Match::LocalEndpoint)
-            }
-            _ if !by_us(new) => None,
-            _ if same_end => Some(Match::LocalEndpoint),
-            _ => Some(Match::WildcardAddress),
-        }
     }
 
     proptest! {

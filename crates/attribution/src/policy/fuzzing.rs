@@ -1,0 +1,233 @@
+//! The questions that wait for fuzzing: no part of the interface of this crate.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::pending::{PendingSet, Waiting};
+use super::rivals::contests;
+use super::{Opened, PolicyConfig, Question, Waiter};
+use crate::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
+
+/// Bytes of one step.
+const STEP: usize = 4;
+/// More only repeats: all that wait are compared after each step.
+const MAX_STEPS: usize = 128;
+
+/// Steps that any bytes stand for, on the questions that wait, and beside them on a list that
+/// knows no better than to go through all: both must agree, and no question is lost.
+///
+/// # Panics
+/// If they do not.
+pub fn requests(bytes: &[u8], start: Instant) {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return;
+    };
+    let mut fuzzing = Fuzzing {
+        config: PolicyConfig {
+            max_batch: usize::from(first >> 1) % 4,
+            ..PolicyConfig::default()
+        },
+        tells_remotes: first & 1 != 0,
+        now: start,
+        set: PendingSet::default(),
+        model: Vec::new(),
+        asked: HashSet::new(),
+    };
+    for step in rest.chunks_exact(STEP).take(MAX_STEPS) {
+        fuzzing.step([step[0], step[1], step[2], step[3]]);
+        fuzzing.compare();
+    }
+    fuzzing.nobody_is_lost();
+}
+
+/// One who waits, in the list.
+#[derive(Debug)]
+struct Entry {
+    waiter: Waiter,
+    question: Question,
+    contested: Option<Match>,
+    has_answer: bool,
+}
+
+struct Fuzzing {
+    config: PolicyConfig,
+    tells_remotes: bool,
+    now: Instant,
+    set: PendingSet,
+    model: Vec<Entry>,
+    /// Those that were taken and have not landed.
+    asked: HashSet<SocketQuery>,
+}
+
+impl Fuzzing {
+    fn step(&mut self, [kind, a, b, c]: [u8; STEP]) {
+        let waiter = Waiter(u64::from(c % 16));
+        match kind % 10 {
+            0..=2 => self.lookup(waiter, question(a, b)),
+            3 => {
+                let question = question(a, b);
+                self.contest(&question);
+                self.set.note(&question);
+            }
+            4 => self.remove(waiter),
+            5 => self.set.packet_seen(waiter, self.now, &self.config),
+            6 => self.now += Duration::from_millis(u64::from(a) * u64::from(b)),
+            7 => self.take_due(),
+            8 => self.land(a),
+            _ => self.answer(waiter, a),
+        }
+    }
+
+    fn lookup(&mut self, waiter: Waiter, question: Question) {
+        self.remove(waiter);
+        self.contest(&question);
+        self.set.note(&question);
+        let at_start = self.set.contested_at_start(&question, self.tells_remotes);
+        // Datagrams are not in doubt by what came before.
+        let is_tcp = question.query.protocol() == Protocol::Tcp;
+        let older = self.model.iter().filter(|_| is_tcp);
+        let doubts = older.map(|older| contests(&question, &older.question, self.tells_remotes));
+        assert_eq!(at_start, doubts.max().flatten());
+        let waiting = Waiting {
+            waiter,
+            question,
+            asked_after: 0,
+            before: None,
+            is_before_known: false,
+            contested_at_start: at_start,
+            number: 0,
+            best: None,
+            glances: 0,
+            ended: false,
+        };
+        self.set.add(waiting, self.now);
+        self.model.push(Entry {
+            waiter,
+            question,
+            contested: at_start,
+            has_answer: false,
+        });
+    }
+
+    /// What a new question means for those that wait.
+    fn contest(&mut self, new: &Question) {
+        for older in &mut self.model {
+            let doubt = contests(new, &older.question, self.tells_remotes);
+            older.contested = older.contested.max(doubt);
+        }
+    }
+
+    fn remove(&mut self, waiter: Waiter) {
+        let place = self.model.iter().position(|it| it.waiter == waiter);
+        let removed = self.set.remove_waiter(waiter);
+        assert_eq!(removed.map(|it| it.waiter), place.map(|_| waiter));
+        let Some(place) = place else {
+            return;
+        };
+        let query = self.model.swap_remove(place).question.query;
+        if !self.waits(&query) {
+            self.asked.remove(&query);
+        }
+    }
+
+    fn waits(&self, query: &SocketQuery) -> bool {
+        self.model.iter().any(|it| it.question.query == *query)
+    }
+
+    fn take_due(&mut self) {
+        let taken = self.set.take_due(self.now, &self.config);
+        assert!(taken.len() <= self.config.max_batch.max(1));
+        for query in taken {
+            assert!(self.waits(&query), "{query} is asked for nobody");
+            assert!(self.asked.insert(query), "{query} is asked twice");
+        }
+    }
+
+    /// The answer to one of those that were asked has come.
+    fn land(&mut self, pick: u8) {
+        let mut asked: Vec<_> = self.asked.iter().copied().collect();
+        asked.sort_unstable();
+        let Some(&query) = asked.get(usize::from(pick) % asked.len().max(1)) else {
+            return;
+        };
+        self.asked.remove(&query);
+        if let Some(pending) = self.set.of_query(&query) {
+            pending.attempts += 1;
+        }
+        self.set.landed(&query, self.now, &self.config);
+    }
+
+    fn answer(&mut self, waiter: Waiter, kind: u8) {
+        let reason = [Reason::NotFound, Reason::Failed][usize::from(kind) % 2];
+        let best = Ownership::unknown(reason, SystemTime::UNIX_EPOCH, Source::None);
+        self.set.improve(waiter, best);
+        if let Some(entry) = self.model.iter_mut().find(|it| it.waiter == waiter) {
+            entry.has_answer = true;
+        }
+        if kind % 4 < 2 && self.set.end(waiter) {
+            self.remove(waiter);
+        }
+    }
+
+    fn compare(&self) {
+        self.set.check();
+        assert_eq!(self.set.waiters(), self.model.len());
+        for entry in &self.model {
+            let (pending, waiting) = self
+                .set
+                .of_waiter(entry.waiter)
+                .unwrap_or_else(|| panic!("{entry:?} does not wait"));
+            assert_eq!(pending.query, entry.question.query);
+            assert_eq!(waiting.question, entry.question);
+            assert_eq!(waiting.best.is_some(), entry.has_answer);
+            let contested = self.set.contested(waiting, self.tells_remotes);
+            assert_eq!(contested, entry.contested, "{entry:?}");
+        }
+    }
+
+    /// When enough time has passed, each question without an answer is asked.
+    fn nobody_is_lost(&mut self) {
+        self.now += Duration::from_secs(86_400);
+        for _ in 0..=self.model.len() {
+            self.take_due();
+            self.compare();
+        }
+        for entry in self.model.iter().filter(|entry| !entry.has_answer) {
+            let query = entry.question.query;
+            assert!(self.asked.contains(&query), "{query} is not asked");
+        }
+    }
+}
+
+/// One of few questions, so that they meet.
+fn question(a: u8, b: u8) -> Question {
+    let local = SocketAddr::from(([10, 0, 0, a & 1], 1 + u16::from(a >> 1 & 1)));
+    let remote = SocketAddr::from(([192, 0, 2, 1], 1 + u16::from(a >> 2 & 3)));
+    let protocol = [Protocol::Tcp, Protocol::Udp][usize::from(b & 1)];
+    let opened = [Opened::ByUs, Opened::ByPeer, Opened::Earlier];
+    let query = SocketQuery::new(protocol, local, Some(remote));
+    Question {
+        query: if b & 2 == 0 {
+            query
+        } else {
+            query.in_other_role()
+        },
+        seen_at: SystemTime::UNIX_EPOCH,
+        opened: opened[usize::from(b >> 2) % 3],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_steps(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            requests(&bytes, Instant::now());
+        }
+    }
+}
