@@ -399,27 +399,35 @@ impl Ledger {
     /// Moves flows that are over to the list of ended ones, and what falls off its
     /// end into the totals.
     fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
-        for Ended { mut flow, reason } in ended.drain(..) {
-            flow.data.confirmation = None;
-            flow.data.uncertain = None;
-            flow.data.again = None;
-            effects.extend(waiters(&flow).map(Effect::End));
-            if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
-                flow.data.is_told = true;
-                let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-                self.tell(Event::FlowClosed(record), effects);
+        for mut ended in ended.drain(..) {
+            if let Some(part) = self.cut_unanswered(&mut ended, effects) {
+                self.retire_one(part, effects);
             }
-            if self.is_unwanted(&flow, reason) {
-                self.chronicle.settle(flow.id());
-                let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-                self.retired.count_other(&record);
-            } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
-                self.chronicle.settle(flow.id());
-                let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-                self.retired.count(&record);
-                if record.is_waiting {
-                    self.tell(Event::FlowClosed(record), effects);
-                }
+            self.retire_one(ended, effects);
+        }
+    }
+
+    fn retire_one(&mut self, ended: Ended<Owners>, effects: &mut Vec<Effect>) {
+        let Ended { mut flow, reason } = ended;
+        flow.data.confirmation = None;
+        flow.data.uncertain = None;
+        flow.data.again = None;
+        effects.extend(waiters(&flow).map(Effect::End));
+        if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
+            flow.data.is_told = true;
+            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+            self.tell(Event::FlowClosed(record), effects);
+        }
+        if self.is_unwanted(&flow, reason) {
+            self.chronicle.settle(flow.id());
+            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+            self.retired.count_other(&record);
+        } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
+            self.chronicle.settle(flow.id());
+            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+            self.retired.count(&record);
+            if record.is_waiting {
+                self.tell(Event::FlowClosed(record), effects);
             }
         }
     }

@@ -50,6 +50,20 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// No more of anything than another one has.
+    pub(crate) fn at_most(self, all: &Self) -> Self {
+        let least = |own: Counters, all: Counters| Counters {
+            packets: own.packets.min(all.packets),
+            bytes: own.bytes.min(all.bytes),
+            payload_bytes: own.payload_bytes.min(all.payload_bytes),
+        };
+        Self {
+            sent: least(self.sent, all.sent),
+            received: least(self.received, all.received),
+            ..self
+        }
+    }
+
     /// What both ends had sent.
     pub fn total(&self) -> Counters {
         self.sent + self.received

@@ -159,8 +159,10 @@ pub enum Confirmed {
     /// The socket is gone, and no other one is in its place. (Of a connection that is over, this
     /// is not told.)
     Gone,
-    /// It was not found out: there was no time left for it, or the table cannot tell.
+    /// It was not found out: the table cannot tell.
     Unknown,
+    /// It was not found out: there was no time left for it, or it failed. Another time may tell.
+    Unanswered,
 }
 
 /// What [`Glance::closed`] tells.

@@ -3,7 +3,8 @@
 //!
 //! What was counted until its owners were last confirmed stays theirs. What was counted since is
 //! a flow of its own that names nobody, as nobody knows who sent it. What comes from then on is
-//! another flow, whose owners are asked for anew. All of it is looked at with packets of the flow
+//! another flow, whose owners are asked for anew. Where a flow is over before a confirmation that
+//! was due could be made, what came since the last one names nobody, either. All of it is looked at with packets of the flow
 //! itself, or a moment after its last one: no step here goes through all flows.
 
 use std::collections::{HashMap, VecDeque};
@@ -14,7 +15,7 @@ use flowner_attribution::{
     self as attribution, Closed, Confirmed, Ownership, Process, Reason, SocketId, SocketQuery,
     Source,
 };
-use flowner_flows::{Counters, Flow, FlowId, Mark, Packet, Protocol};
+use flowner_flows::{Counters, Ended, Flow, FlowId, Mark, Packet, Protocol};
 
 use super::again::Again;
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
@@ -60,6 +61,8 @@ pub(super) struct Confirmation {
     is_queued: bool,
     /// Whether a confirmation said that they are the same.
     is_confirmed: bool,
+    /// Whether it was asked since, and there was no time to find it out.
+    is_unanswered: bool,
 }
 
 /// What is known of a flow that belongs to nobody, as its owners have changed.
@@ -121,6 +124,7 @@ impl Confirmation {
             wait: FIRST_WAIT,
             is_queued: false,
             is_confirmed: false,
+            is_unanswered: false,
         }
     }
 
@@ -362,6 +366,11 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(claim.flow) else {
             return;
         };
+        if answers.contains(&Confirmed::Unanswered)
+            && let Some(confirmation) = &mut flow.data.confirmation
+        {
+            confirmation.is_unanswered = true;
+        }
         // Packets that came meanwhile are asked about with the next one.
         if flow.mark() != claim.mark || flow.data.confirmation.is_none() {
             return;
@@ -405,6 +414,7 @@ impl Ledger {
             && let Some(confirmation) = &mut flow.data.confirmation
         {
             confirmation.is_confirmed = true;
+            confirmation.is_unanswered = false;
             confirmation.sure = claim.mark;
             confirmation.sure_number = claim.number;
             confirmation.unsure_since = None;
@@ -484,6 +494,65 @@ impl Ledger {
         }
     }
 
+    /// Cuts a flow that is over where its owners were last confirmed, if it was asked since and
+    /// there was no time to find it out: the part until then, if there is any, is returned, and
+    /// `ended` keeps the rest, which names nobody.
+    pub(super) fn cut_unanswered(
+        &mut self,
+        ended: &mut Ended<Owners>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Ended<Owners>> {
+        let flow = &mut ended.flow;
+        let is_unsure = |it: &mut Box<Confirmation>| it.is_unanswered && !it.is_sure();
+        let confirmation = flow.data.confirmation.take_if(is_unsure)?;
+        let Confirmation {
+            sure,
+            sure_number,
+            unsure_since,
+            unsure,
+            ..
+        } = *confirmation;
+        let (id, protocol, old_credit) = (flow.id(), flow.protocol(), flow.data.credit);
+        let is_told = flow.data.is_told;
+        let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
+        let now = self.table.now();
+        let part = self
+            .table
+            .cut_ended(ended, &sure, unsure_since.unwrap_or(now));
+        let mut part = part.map(|part| vec![part]).unwrap_or_default();
+        if part.is_empty() {
+            // All of it is uncertain.
+            effects.extend(waiters(&ended.flow).map(Effect::End));
+            self.chronicle.settle(id);
+        } else {
+            self.chronicle.forget(id, &unsure);
+            continue_as(&mut part, sure_number + 1, ended.flow.id());
+        }
+        for owner in owners.iter_mut().flatten() {
+            if can_be_confirmed(&owner.ownership, protocol) {
+                let seen_at = wall_clock(now);
+                let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
+                *owner = Box::new(nobody.into());
+            }
+        }
+        let [local, remote] = owners;
+        let flow = &mut ended.flow;
+        flow.data = Owners {
+            local,
+            remote,
+            is_told: is_told && part.is_empty(),
+            ..Owners::default()
+        };
+        flow.data.credit = credit(flow, &mut self.chronicle);
+        let credit = flow.data.credit;
+        self.chronicle.move_seconds(&unsure, old_credit, credit);
+        if self.is_watched && !part.is_empty() {
+            let record = FlowRecord::new(flow, now, None);
+            effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
+        }
+        part.pop()
+    }
+
     /// Lets a flow whose owners have changed go on as another one with a packet that was counted
     /// for it, if that is surely of those who have its socket now.
     pub(super) fn resume(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
@@ -557,7 +626,7 @@ pub(super) fn socket_protocol(flow: &Flow<Owners>) -> Option<attribution::Protoc
 }
 
 /// Tells a flow that was cut off where its packets from that number on belong.
-pub(super) fn continue_as(ended: &mut [flowner_flows::Ended<Owners>], from: u64, rest: FlowId) {
+pub(super) fn continue_as(ended: &mut [Ended<Owners>], from: u64, rest: FlowId) {
     if let Some(part) = ended.last_mut() {
         part.flow.data.next = Some(Box::new((from, rest)));
     }

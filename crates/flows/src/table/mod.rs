@@ -17,7 +17,7 @@ use lists::{Class, Lists, Slot};
 
 use crate::chunked::View;
 use crate::clock::Clock;
-use crate::{Counters, Flow, FlowId, FlowKey, LocalAddresses, Mark, Packet};
+use crate::{Flow, FlowId, FlowKey, LocalAddresses, Mark, Packet};
 
 /// More than this many flows are not held, whatever the configuration says.
 const MAX_CAPACITY: usize = 1 << 30;
@@ -265,13 +265,8 @@ impl<T: Clone + Default> FlowTable<T> {
     ) -> Option<FlowId> {
         let slot = self.slot(id)?;
         let flow = self.lists.get_mut(slot)?;
-        let all = flow.mark();
         // What it never counted cannot be cut off.
-        let mark = Mark {
-            sent: at_most(mark.sent, all.sent),
-            received: at_most(mark.received, all.received),
-            ..*mark
-        };
+        let mark = mark.at_most(&flow.mark());
         if mark.total().packets == 0 {
             return None;
         }
@@ -284,6 +279,29 @@ impl<T: Clone + Default> FlowTable<T> {
         self.newest = Some((rest, slot));
         self.ended(part, EndReason::OwnerChanged, ended);
         Some(rest)
+    }
+
+    /// As [`cut`](Self::cut), of a flow that has left the table: the part until `mark` is
+    /// returned, and `ended` keeps what was counted since, under a new name.
+    pub fn cut_ended(
+        &mut self,
+        ended: &mut Ended<T>,
+        mark: &Mark,
+        next: Duration,
+    ) -> Option<Ended<T>> {
+        let mark = mark.at_most(&ended.flow.mark());
+        if mark.total().packets == 0 {
+            return None;
+        }
+        let rest = FlowId(self.next_id);
+        self.next_id += 1;
+        let flow = ended.flow.cut(rest, &mark, next);
+        self.statistics.opened += u64::from(!ended.flow.is_empty());
+        self.statistics.cut += 1;
+        Some(Ended {
+            flow,
+            reason: EndReason::OwnerChanged,
+        })
     }
 
     /// Whether a packet would be counted in a flow that is there, unless it opens another one
@@ -439,13 +457,5 @@ impl<T: Clone + Default> FlowTable<T> {
             *counter += 1;
         }
         ended.push(Ended { flow, reason });
-    }
-}
-
-fn at_most(counters: Counters, all: Counters) -> Counters {
-    Counters {
-        packets: counters.packets.min(all.packets),
-        bytes: counters.bytes.min(all.bytes),
-        payload_bytes: counters.payload_bytes.min(all.payload_bytes),
     }
 }

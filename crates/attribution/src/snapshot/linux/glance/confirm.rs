@@ -102,7 +102,7 @@ impl LinuxGlance {
             return Confirmed::Unknown;
         };
         if !self.confirmer.purse.has_any(began) {
-            return Confirmed::Unknown;
+            return Confirmed::Unanswered;
         }
         let confirmed = match socket {
             _ if is_listener => self.confirm_accepted(query, remote, known),
@@ -115,7 +115,7 @@ impl LinuxGlance {
         self.confirmer.purse.spend(began.elapsed());
         confirmed.unwrap_or_else(|error| {
             tracing::debug!(%error, "a socket could not be confirmed");
-            Confirmed::Unknown
+            Confirmed::Unanswered
         })
     }
 
@@ -509,10 +509,10 @@ mod tests {
         let (_socket, query) = udp();
         let (mut glance, told) = glance_at(query);
         let began = Instant::now();
-        let (mut unknown, mut rounds) = (0_u32, 0_u32);
-        while unknown == 0 {
+        let (mut unanswered, mut rounds) = (0_u32, 0_u32);
+        while unanswered == 0 {
             let confirmed = glance.confirm(&query, &told, SystemTime::now());
-            unknown += u32::from(confirmed == Confirmed::Unknown);
+            unanswered += u32::from(confirmed == Confirmed::Unanswered);
             rounds += 1;
             assert!(began.elapsed() < Duration::from_secs(10), "{rounds} rounds");
         }
