@@ -3,17 +3,18 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use crate::command::{Failure, cargo, run};
+use crate::command::{Failure, cargo, exists, run};
 use crate::{setup, tidy};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("set-up", setup::for_tests),
     ("format", || {
         run(&mut cargo(&["fmt", "--all", "--", "--check"]))
     }),
     ("layout", tidy::check),
+    ("dependencies", dependencies),
     ("clippy", || {
         run(&mut cargo(&[
             "clippy",
@@ -64,6 +65,18 @@ const STEPS: [Step; 9] = [
         .env("CUSTOM_LIBFUZZER_PATH", "/unused/libFuzzer.a"))
     }),
 ];
+
+/// Licences and sources of what is built in, where cargo-deny is installed: to compile it takes
+/// longer than all other steps. Advisories are for CI, since they come from the network.
+fn dependencies() -> Result<(), Failure> {
+    if !exists("cargo-deny") {
+        println!("SKIPPED: cargo-deny is not installed (`cargo install --locked cargo-deny`)");
+        return Ok(());
+    }
+    run(&mut cargo(&[
+        "deny", "--locked", "check", "licenses", "bans", "sources",
+    ]))
+}
 
 /// Runs every step, up to the first that fails.
 pub(crate) fn all() -> Result<(), Failure> {

@@ -7,6 +7,8 @@
 //! was due could be made, what came since the last one names nobody, either. All of it is looked at with packets of the flow
 //! itself, or a moment after its last one: no step here goes through all flows.
 
+mod unanswered;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -492,65 +494,6 @@ impl Ledger {
         if let Some(newest) = claim.newest {
             self.resume(id, newest, effects);
         }
-    }
-
-    /// Cuts a flow that is over where its owners were last confirmed, if it was asked since and
-    /// there was no time to find it out: the part until then, if there is any, is returned, and
-    /// `ended` keeps the rest, which names nobody.
-    pub(super) fn cut_unanswered(
-        &mut self,
-        ended: &mut Ended<Owners>,
-        effects: &mut Vec<Effect>,
-    ) -> Option<Ended<Owners>> {
-        let flow = &mut ended.flow;
-        let is_unsure = |it: &mut Box<Confirmation>| it.is_unanswered && !it.is_sure();
-        let confirmation = flow.data.confirmation.take_if(is_unsure)?;
-        let Confirmation {
-            sure,
-            sure_number,
-            unsure_since,
-            unsure,
-            ..
-        } = *confirmation;
-        let (id, protocol, old_credit) = (flow.id(), flow.protocol(), flow.data.credit);
-        let is_told = flow.data.is_told;
-        let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
-        let now = self.table.now();
-        let part = self
-            .table
-            .cut_ended(ended, &sure, unsure_since.unwrap_or(now));
-        let mut part = part.map(|part| vec![part]).unwrap_or_default();
-        if part.is_empty() {
-            // All of it is uncertain.
-            effects.extend(waiters(&ended.flow).map(Effect::End));
-            self.chronicle.settle(id);
-        } else {
-            self.chronicle.forget(id, &unsure);
-            continue_as(&mut part, sure_number + 1, ended.flow.id());
-        }
-        for owner in owners.iter_mut().flatten() {
-            if can_be_confirmed(&owner.ownership, protocol) {
-                let seen_at = wall_clock(now);
-                let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
-                *owner = Box::new(nobody.into());
-            }
-        }
-        let [local, remote] = owners;
-        let flow = &mut ended.flow;
-        flow.data = Owners {
-            local,
-            remote,
-            is_told: is_told && part.is_empty(),
-            ..Owners::default()
-        };
-        flow.data.credit = credit(flow, &mut self.chronicle);
-        let credit = flow.data.credit;
-        self.chronicle.move_seconds(&unsure, old_credit, credit);
-        if self.is_watched && !part.is_empty() {
-            let record = FlowRecord::new(flow, now, None);
-            effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
-        }
-        part.pop()
     }
 
     /// Lets a flow whose owners have changed go on as another one with a packet that was counted
