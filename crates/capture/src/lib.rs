@@ -73,6 +73,9 @@ mod packet_origin;
 pub mod pcapng;
 mod shell;
 
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub mod fuzzing;
+
 #[cfg(feature = "pcap")]
 mod address_changes;
 #[cfg(feature = "pcap")]

@@ -52,6 +52,8 @@ pub mod doctor;
 mod error;
 mod events;
 pub mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guess;
 mod history;
 mod ledger;

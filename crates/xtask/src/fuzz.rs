@@ -11,22 +11,26 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 16] = [
     "decode",
     "capture_file",
     "flows",
     "desktop_entry",
     "svg",
     "xpm",
+    "requests",
+    "mask",
+    "comment",
     "netlink",
     "proc_net",
     "process",
     "control_group",
     "mountinfo",
     "conntrack",
+    "direction",
 ];
 /// Those from here on are of Linux, and run there only.
-const FIRST_OF_LINUX: usize = 6;
+const FIRST_OF_LINUX: usize = 9;
 const SECONDS: u32 = 300;
 /// Seconds that one input may take: what passes a check is to be done soon, too.
 const TIMEOUT: u32 = 20;
@@ -116,7 +120,7 @@ fn seed(target: &str) -> Result<(), Failure> {
         "capture_file" => seed_captures(),
         "desktop_entry" => seed_shared(target, &["applications"], "desktop"),
         "svg" | "xpm" => seed_shared(target, &["icons", "pixmaps"], target),
-        "netlink" => run_command(program("answers")?.arg(corpus(target)?)),
+        "netlink" | "direction" => run_command(program("answers")?.arg(corpus(target)?)),
         "proc_net" => seed_files(
             target,
             "net",

@@ -267,6 +267,35 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     array.copied().map(u32::from_ne_bytes)
 }
 
+/// Any bytes as notices, and as a list: each address takes a message of its own, a notice of an
+/// address is news, and what is listed of whole messages is what notices of them tell.
+///
+/// # Panics
+/// If that does not hold.
+#[cfg(feature = "fuzzing")]
+pub fn fuzzing(bytes: &[u8]) {
+    let told: Vec<OwnAddress> = notices(bytes).collect();
+    assert!(told.len() <= bytes.len() / HEADER_LEN);
+    assert!(told.is_empty() || messages(bytes).any(is_news));
+    for own in &told {
+        let has = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.is_unspecified() || holds(bytes, &ip.octets()),
+            IpAddr::V6(ip) => ip.is_unspecified() || holds(bytes, &ip.octets()),
+        };
+        assert!(has(own.ip) && own.broadcast.is_none_or(has));
+    }
+    let sequence = u32_at(bytes, 8).unwrap_or_default();
+    let (mut listed, mut is_whole) = (Vec::new(), true);
+    let _malformed_or_not = read(bytes, sequence, &mut is_whole, &mut listed);
+    assert!(listed.len() <= told.len());
+    assert!(listed.iter().all(|own| told.contains(own)));
+}
+
+#[cfg(feature = "fuzzing")]
+fn holds(bytes: &[u8], value: &[u8]) -> bool {
+    bytes.windows(value.len()).any(|window| window == value)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

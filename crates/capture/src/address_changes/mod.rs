@@ -13,6 +13,8 @@ use std::io;
 use std::net::IpAddr;
 
 use current::Notices;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub use current::fuzzing;
 
 /// Tells when an address of this host was added or removed, by a device or a route, so that [`devices`](crate::devices())
 /// are to be listed again.

@@ -282,6 +282,20 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     array.copied().map(u32::from_ne_bytes)
 }
 
+/// Any bytes as an answer: a device that is found stands in them, in the message with the number
+/// that was asked for.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzzing(bytes: &[u8]) {
+    let sequence = u32_at(bytes, 8).unwrap_or_default();
+    if let Some(Ok(found)) = answer(bytes, sequence) {
+        let has = |value: &[u8]| bytes.windows(value.len()).any(|window| window == value);
+        assert!(has(&found.index.to_ne_bytes()) && has(&found.kind.to_ne_bytes()));
+        assert!(found.address.is_none_or(|address| has(&address)));
+        assert!(found.address.is_none() || found.kind == ETHERNET);
+        assert!(found.master.is_none_or(|master| has(&master.to_ne_bytes())));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -256,6 +256,26 @@ fn cooked_2(data: &mut Vec<u8>) -> Told {
     }
 }
 
+/// [`cooked_2`], in terms that others have.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn cooked_for_fuzzing(data: &mut Vec<u8>) -> (PacketOrigin, Option<u32>, u32) {
+    let Told {
+        origin,
+        device,
+        taken,
+    } = cooked_2(data);
+    (origin, device, taken)
+}
+
+/// What the kernel tells of a device.
+///
+/// # Panics
+/// If a device is found that the bytes do not tell.
+#[cfg(feature = "fuzzing")]
+pub fn fuzzing(bytes: &[u8]) {
+    link::fuzzing(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

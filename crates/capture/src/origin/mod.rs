@@ -17,6 +17,10 @@ mod current;
 
 use pcap::{Active, Capture};
 
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) use current::cooked_for_fuzzing;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub use current::fuzzing;
 pub(crate) use current::{Teller, open};
 
 use crate::classify;

@@ -166,6 +166,27 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     array.copied().map(u32::from_ne_bytes)
 }
 
+/// Any bytes as a list of packet sockets: each takes a message of its own, and nothing is read
+/// behind the end of the list.
+///
+/// # Panics
+/// If that does not hold.
+#[cfg(feature = "fuzzing")]
+pub fn fuzzing(bytes: &[u8]) {
+    let sequence = u32_at(bytes, 8).unwrap_or_default();
+    let mut found = Vec::new();
+    let is_over = read(bytes, sequence, |socket| found.push(socket));
+    assert!(found.len() <= bytes.len() / (HEADER_LEN + BODY_LEN));
+    if is_over.is_ok_and(|is_over| is_over) {
+        let mut again = Vec::new();
+        // What comes behind the end changes nothing.
+        let longer = [bytes, &[0xff; HEADER_LEN]].concat();
+        let is_over = read(&longer, sequence, |socket| again.push(socket));
+        assert!(is_over.is_ok_and(|is_over| is_over));
+        assert_eq!(again, found);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -11,6 +11,8 @@ mod current;
 use std::io;
 
 use current::Senders;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub use current::fuzzing;
 
 /// Tells whether this host has packet sockets that send.
 ///

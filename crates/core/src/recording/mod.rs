@@ -49,6 +49,8 @@
 
 mod comment;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hold;
 mod recall;
 mod recorder;

@@ -47,7 +47,7 @@ impl Ledger {
             if can_be_confirmed(&owner.ownership, protocol) {
                 let seen_at = wall_clock(now);
                 let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
-                *owner = Box::new(nobody.into());
+                **owner = nobody.into();
             }
         }
         let [local, remote] = owners;
