@@ -25,7 +25,16 @@ fn soak(options: &[&str]) -> Option<Output> {
         return None;
     };
     let output = Command::new(SOAK)
-        .args(["soak", "--seconds", "10", "--background", "10"])
+        // What a machine can do that builds and tests beside.
+        .args([
+            "soak",
+            "--seconds",
+            "10",
+            "--background",
+            "10",
+            "--slots",
+            "2",
+        ])
         .arg("--program")
         .arg(program)
         .args(options)

@@ -15,8 +15,6 @@ use crate::platform::stage::read_lines;
 use crate::platform::told::Told;
 use crate::platform::venue::{DEVICES, Side, Venue};
 
-/// How many processes do something at a time, beside those that wait.
-pub(super) const SLOTS: usize = 6;
 /// How long a server may take to begin.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Ports of senders: each is used in one way, so that lines and truth meet.

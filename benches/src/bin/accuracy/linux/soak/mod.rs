@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use flowner_benches::load::Load as Background;
@@ -35,6 +36,7 @@ accuracy soak [OPTIONS]   a mixed load for a long time beside `flowner watch`
   --minutes N             how long                                    [30]
   --seconds N             the same, for a short one
   --program PATH          flowner                    [beside this program]
+  --slots N               how many do something at a time              [6]
   --background N          other processes, with 10 sockets each      [100]
   --wrong-truth           writes down somebody else now and then: what must fail then";
 
@@ -49,6 +51,7 @@ const WARM_UP: u64 = 120;
 struct Options {
     time: Duration,
     program: PathBuf,
+    slots: u64,
     background: usize,
     has_wrong_truth: bool,
 }
@@ -92,6 +95,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
     let mut options = Options {
         time: Duration::from_secs(30 * 60),
         program: std::env::current_exe()?.with_file_name("flowner"),
+        slots: 6,
         background: 100,
         has_wrong_truth: false,
     };
@@ -106,6 +110,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
             "--minutes" => options.time = Duration::from_secs(60 * value()?.parse::<u64>()?),
             "--seconds" => options.time = Duration::from_secs(value()?.parse()?),
             "--program" => options.program = value()?.into(),
+            "--slots" => options.slots = value()?.parse()?,
             "--background" => options.background = value()?.parse()?,
             "--wrong-truth" => options.has_wrong_truth = true,
             "help" | "-h" | "--help" => return Ok(None),
@@ -177,9 +182,9 @@ fn soak(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
         let (send, batches) = channel();
         let words = |error: Box<dyn std::error::Error>| error.to_string();
         let mut makers = Vec::new();
-        for seed in 0..load::SLOTS {
+        for seed in 0..options.slots {
             let (load, send) = (&load, send.clone());
-            makers.push(scope.spawn(move || load.run(seed as u64, &send).map_err(words)));
+            makers.push(scope.spawn(move || load.run(seed, &send).map_err(words)));
         }
         let (of_load, of_gone) = (&load, &gone);
         let changer = scope.spawn(move || devices::change(of_load, of_gone, &send).map_err(words));
@@ -192,7 +197,7 @@ fn soak(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
             told: &told,
             lies: 0,
         };
-        while !makers.iter().all(|maker| maker.is_finished()) || !changer.is_finished() {
+        while !(makers.iter().all(ScopedJoinHandle::is_finished) && changer.is_finished()) {
             if let Err(error) = watch.second(&mut watched, &mut outcome) {
                 // Else those who make load would go on.
                 stop.store(true, Ordering::Relaxed);
@@ -210,7 +215,9 @@ fn soak(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
         }
         outcome.kernel = watch.kernel(watched.header)?;
         let (last, status) = watched.stop()?;
-        watch.take_lines(last, watched.header, &mut outcome);
+        for line in last {
+            outcome.judge.line(line, watched.header);
+        }
         watch.take_truth(&mut outcome);
         if !status.success() {
             outcome.broken.push(format!("flowner ended with {status}"));
@@ -220,8 +227,13 @@ fn soak(options: &Options, stop: &AtomicBool) -> Result<Outcome> {
     outcome.processes = load.processes.load(Ordering::Relaxed);
     outcome.summary = watched.summary.ok_or("it ended without a summary")?;
     outcome.remarks.append(&mut watched.remarks);
-    outcome.judge.finish();
-    outcome.add_up();
+    if stop.load(Ordering::Relaxed) {
+        // Who was ended has not told what it sent.
+        outcome.judge.settle();
+    } else {
+        outcome.judge.finish();
+        outcome.add_up();
+    }
     Ok(outcome)
 }
 
@@ -256,8 +268,9 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn second(&mut self, watched: &mut Watched, outcome: &mut Outcome) -> Result<()> {
         std::thread::sleep(TICK);
-        let news = watched.news()?;
-        self.take_lines(news, watched.header, outcome);
+        for line in watched.news()? {
+            outcome.judge.line(line, watched.header);
+        }
         self.take_truth(outcome);
         outcome.judge.settle();
         let usage = watched.usage()?;
@@ -295,12 +308,6 @@ impl Watch<'_> {
             packets: now.packets.saturating_sub(self.before.packets),
             bytes: now.bytes.saturating_sub(self.before.bytes),
         })
-    }
-
-    fn take_lines(&self, lines: Vec<watched::Line>, header: u64, outcome: &mut Outcome) {
-        for line in lines {
-            outcome.judge.line(line, header);
-        }
     }
 
     fn take_truth(&mut self, outcome: &mut Outcome) {
@@ -424,7 +431,9 @@ impl Outcome {
                 println!(
                     "| | first third | middle | last | most | |\n|---|---:|---:|---:|---:|---|"
                 );
-                findings.iter().for_each(|finding| println!("{finding}"));
+                for finding in findings {
+                    println!("{finding}");
+                }
             }
         }
         println!();

@@ -183,13 +183,12 @@ fn flow(value: &Value) -> Result<Option<Line>> {
     let text = |key: &str| value[key].as_str().ok_or("a line without its ends");
     let (protocol, local, remote) = (text("protocol")?, text("local")?, text("remote")?);
     let ends = local.parse().and_then(|local| Ok((local, remote.parse()?)));
-    let (local, remote) = match (protocol, ends) {
-        ("tcp" | "udp", Ok(ends)) => ends,
+    let (local, remote) = if let ("tcp" | "udp", Ok(ends)) = (protocol, ends) {
+        ends
+    } else {
         // Kept for the sums.
-        _ => {
-            let nowhere = SocketAddr::from(([0; 4], 0));
-            (nowhere, nowhere)
-        }
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        (nowhere, nowhere)
     };
     Ok(Some(Line {
         protocol: protocol.to_owned(),
