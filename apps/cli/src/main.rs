@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod error;
 mod format;
+mod limits;
 mod live;
 mod out;
 mod reader;

@@ -47,7 +47,10 @@ pub enum Error {
     /// Recording ended where it should not.
     #[error("{0}")]
     Recording(String),
-    /// The capturing thread could not be started.
-    #[error("the capturing thread could not be started: {0}")]
+    /// The capturing thread could not be started, or the one that records.
+    #[error(
+        "the capturing thread could not be started: {0}; allow more processes (`ulimit -u`, or \
+         the limit of the control group)"
+    )]
     Thread(#[source] io::Error),
 }

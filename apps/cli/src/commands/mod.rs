@@ -29,6 +29,7 @@ use tracing_subscriber::fmt::format;
 use crate::args::{Cli, Colour, Command, CommonArgs, LiveArgs};
 use crate::commands::sandbox::Sandbox;
 use crate::error::{ERROR, Failure, Outcome, say_lines};
+use crate::limits;
 use crate::live;
 use crate::out::Out;
 use crate::settings::{self, Chosen};
@@ -51,6 +52,11 @@ pub(crate) fn run() -> ExitCode {
     colours(cli.common.color);
     start_logging();
     signals::tell_limits();
+    if needs_much(cli.command.as_ref())
+        && let Err(failure) = limits::check()
+    {
+        return failure.report();
+    }
     let sandbox = Sandbox::new(privileges, cli.common.no_sandbox);
     let Some(command) = &cli.command else {
         return without_command(&cli.live, live_flag, sandbox);
@@ -82,6 +88,14 @@ fn with_output(command: impl FnOnce(&mut Out) -> Outcome) -> ExitCode {
         out.discard();
         code
     })
+}
+
+/// Whether a command looks at more than a file or two: the live view does, too.
+const fn needs_much(command: Option<&Command>) -> bool {
+    !matches!(
+        command,
+        Some(Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Devices(_))
+    )
 }
 
 /// What was typed, and whether a flag of the live view was among it; or the end of it.

@@ -49,8 +49,12 @@ impl Interrupt {
             state: Arc::default(),
         };
         let to_tell = interrupt.clone();
-        platform::watch(move || to_tell.came())
-            .map_err(|error| Failure::Message(format!("Ctrl-C could not be caught: {error}")))?;
+        platform::watch(move || to_tell.came()).map_err(|error| {
+            Failure::Message(format!(
+                "Ctrl-C could not be caught: {error}; allow more processes or files (`ulimit -u`, \
+                 `ulimit -n`)"
+            ))
+        })?;
         Ok(interrupt)
     }
 

@@ -118,9 +118,11 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure
     let thread = std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body);
-    thread
-        .map(|_detached| ())
-        .map_err(|error| Failure::Message(format!("a thread could not be started: {error}")))
+    thread.map(|_detached| ()).map_err(|error| {
+        Failure::Message(format!(
+            "a thread could not be started: {error}; allow more processes (`ulimit -u`)"
+        ))
+    })
 }
 
 struct Driver {
