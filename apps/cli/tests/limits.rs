@@ -91,11 +91,11 @@ fn limits_of_processes_are_told() {
         return;
     }
     // The first thread counts; what one more than that is for differs.
-    for (words, least) in [
+    for (command, least) in [
         ("watch --json -i lo", 3),
         ("record -i lo -w /dev/null --force", 4),
     ] {
-        let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
+        let words: Vec<_> = command.split(' ').map(str::to_owned).collect();
         for threads in 1..=least {
             let limit = format!("-u {threads}");
             check(&namespace, &setpriv, &limit, &words, "ulimit -u");
