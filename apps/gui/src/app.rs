@@ -21,6 +21,7 @@ use crate::page::{Context, Page, help, inspect, overview, preferences, program, 
 use crate::picture::Pictures;
 use crate::session::{Condition, Origin, Session};
 use crate::settings::{Settings, Store};
+use crate::shown;
 use crate::theme::Colors;
 use crate::viewpoint::Viewpoint;
 use crate::widget::reach::below_sheet;
@@ -345,7 +346,7 @@ impl App {
             start::Action::None => Task::none(),
             start::Action::Watch(origin, filter) => self.watch(origin, filter),
             start::Action::AskForFile => ask_for_file(),
-            start::Action::Copy(text) => self.copy(text),
+            start::Action::Copy(text) => self.copy(&text),
         }
     }
 
@@ -358,7 +359,7 @@ impl App {
                 self.program.open(party);
                 return self.go(Page::Program);
             }
-            overview::Action::Copy(text) => return self.copy(text),
+            overview::Action::Copy(text) => return self.copy(&text),
         }
         Task::none()
     }
@@ -377,7 +378,7 @@ impl App {
             }
             inspect::Action::Export(format, path) => return self.export(format, path),
             inspect::Action::AskForPath(format) => return ask_for_path(format),
-            inspect::Action::Copy(text) => return self.copy(text),
+            inspect::Action::Copy(text) => return self.copy(&text),
             inspect::Action::CopyRow(row) => return self.copy_row(row),
             inspect::Action::FocusSearch => return focus_search(),
         }
@@ -388,7 +389,7 @@ impl App {
         match action {
             program::Action::None => Task::none(),
             program::Action::Inspect(query) => self.inspect(query),
-            program::Action::Copy(text) => self.copy(text),
+            program::Action::Copy(text) => self.copy(&text),
         }
     }
 
@@ -521,7 +522,8 @@ impl App {
         }
     }
 
-    fn copy(&mut self, text: String) -> Task<Message> {
+    fn copy(&mut self, text: &str) -> Task<Message> {
+        let text = shown::rows(text);
         let shown: String = text.chars().take(60).collect();
         self.notice = Some(format!("Copied: {}", shown.replace('\t', "  ")));
         iced::clipboard::write(text)
@@ -536,7 +538,7 @@ impl App {
             };
             export::row(picture, row, &self.settings.columns, around)
         });
-        text.map_or_else(Task::none, |text| self.copy(text))
+        text.map_or_else(Task::none, |text| self.copy(&text))
     }
 
     fn export(&self, format: Format, path: PathBuf) -> Task<Message> {

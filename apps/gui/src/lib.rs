@@ -23,6 +23,7 @@ pub mod query;
 mod samples;
 pub mod session;
 pub mod settings;
+pub mod shown;
 pub mod theme;
 pub mod trial;
 pub mod viewpoint;

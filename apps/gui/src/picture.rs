@@ -107,11 +107,13 @@ impl Pictures {
     }
 }
 
-/// What has no executable: a unit, a user.
+/// What has no executable: a unit, a user. It has a letter: a program that is called the same is
+/// another thing, and a file may claim both.
 fn nameless(party: &Party, name: &str) -> Request {
     Request {
         key: party.to_string(),
         name: name.to_owned(),
+        is_unknown_here: true,
         ..Request::default()
     }
 }

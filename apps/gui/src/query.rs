@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use flowner_core::attribution::{Reason, UnitKind};
+use flowner_core::text::mask;
 use flowner_core::{Coverage, Party, Service};
 
 /// The flows of a party.
@@ -57,8 +58,9 @@ fn of_reason(reason: Reason) -> String {
     format!("reason:{}", reason.name())
 }
 
-/// A key and a text, quoted where the language needs it.
+/// A key and a text as it is shown, by which it is found, too; quoted where the language needs it.
 fn term(key: &str, text: &str) -> String {
+    let text = &*mask(text);
     let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         format!("{key}:{text}")
@@ -87,6 +89,7 @@ mod tests {
         let program = |name: &str| Party::Program(Arc::new(Program::of(&Process::new(1, name))));
         check(&of_party(&program("firefox")), "program:firefox");
         check(&of_party(&program("a \"b\"")), "program:\"a \"\"b\"\"\"");
+        check(&of_party(&program("a\u{202e}b")), r#"program:"a\u{202e}b""#);
         let unit = Unit {
             kind: UnitKind::Service,
             name: "ssh.service".to_owned(),

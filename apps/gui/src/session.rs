@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowner_core::text::{mask, mask_os};
 use flowner_core::{Config, Demo, Ending, Input, Limits};
 use iced::futures::channel::mpsc;
 
@@ -136,14 +137,14 @@ impl Session {
         }
     }
 
-    /// What it is called.
+    /// What it is called, as it may be shown.
     pub fn name(&self) -> String {
         match &self.origin {
-            Origin::Device(name) => name.clone(),
+            Origin::Device(name) => mask(name).into_owned(),
             Origin::Demo(_) => "made-up traffic".to_owned(),
             Origin::File(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                name.to_string_lossy().into_owned()
+                mask_os(name).into_owned()
             }
         }
     }

@@ -424,3 +424,55 @@ fn a_file_can_be_typed() {
     stage.expect("finished");
     stage.expect("203.0.113.3");
 }
+
+#[test]
+fn what_others_wrote_is_shown_on_no_page_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = capture::with_hostile_names(folder.path());
+    let mut stage = open(Some(Origin::File(file)), &Settings::default(), WINDOW);
+    stage.expect("finished");
+    stage.check_shown();
+    // Containers have their name behind the name of the program.
+    let name = flowner_core::text::mask(capture::HOSTILE).into_owned();
+    stage.until(|stage| stage.has_part(&name));
+    stage.click("Inspect");
+    stage.check_shown();
+    for (host, words) in [
+        ("203.0.113.1:53", "pid 71"),
+        ("203.0.113.2:53", "CANDIDATES"),
+        ("203.0.113.3:53", "As the file claims"),
+        ("203.0.113.4:53", "As the file claims"),
+    ] {
+        stage.click(host);
+        stage.until(|stage| stage.has_part(words));
+        stage.check_shown();
+    }
+    stage.click("203.0.113.1:53");
+    stage.until(|stage| stage.has_part("pid 71"));
+    stage.click("Open program");
+    stage.expect("Traffic of this program");
+    stage.until(|stage| stage.has("71"));
+    stage.check_shown();
+    // Its name is searched for as it is shown, which stands in a field.
+    stage.run("type enter");
+    stage.until(|stage| stage.has_part("program:\""));
+    stage.expect("203.0.113.2:53");
+    stage.expect_no("203.0.113.4:53");
+    stage.check_shown();
+    for page in [",", "?"] {
+        stage.type_text(page);
+        stage.check_shown();
+        stage.run("type escape");
+    }
+    assert_eq!(stage.title(), format!("{name}.pcapng – Flowner"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_as_it_may_be_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(capture::HOSTILE);
+    let mut stage = open(Some(Origin::File(path)), &Settings::default(), WINDOW);
+    stage.expect("Watch a device");
+    stage.until(|stage| stage.has_part(r"a\x1b[31mb"));
+    stage.check_shown();
+}

@@ -383,7 +383,7 @@ impl State {
         let error = self.error.as_ref()?;
         let words = column![
             parts::small(error.message.clone(), colors.bad),
-            iced::widget::text(marked(error))
+            parts::words(marked(error))
                 .size(size::SMALL)
                 .font(Font::MONOSPACE)
                 .color(colors.text),

@@ -1,5 +1,7 @@
 //! Small pieces of which pages are put together.
 
+use std::borrow::Cow;
+
 use iced::widget::scrollable::{Direction, Scrollbar};
 use iced::widget::{
     Space, button, column, container, image, mouse_area, row, scrollable, svg, text, tooltip,
@@ -8,22 +10,34 @@ use iced::{Center, Color, Element, Fill, Length, Theme};
 
 use crate::format::Quantity;
 use crate::picture::{Glyph, Picture};
+use crate::shown;
 use crate::theme::{Colors, STRONG, measure, size, space, style};
 use crate::widget::reach::reached;
 
+/// A text of which what others wrote is [masked](shown).
+pub fn words<'a>(content: impl text::IntoFragment<'a>) -> text::Text<'a> {
+    text(match content.into_fragment() {
+        Cow::Borrowed(content) => shown::lines(content),
+        Cow::Owned(content) => match shown::lines(&content) {
+            Cow::Borrowed(_) => Cow::Owned(content),
+            Cow::Owned(masked) => Cow::Owned(masked),
+        },
+    })
+}
+
 /// Text of nearly everything.
 pub fn body<'a>(content: impl text::IntoFragment<'a>, color: Color) -> text::Text<'a> {
-    text(content).size(size::BODY).color(color)
+    words(content).size(size::BODY).color(color)
 }
 
 /// Text that stands beside the matter.
 pub fn small<'a>(content: impl text::IntoFragment<'a>, color: Color) -> text::Text<'a> {
-    text(content).size(size::SMALL).color(color)
+    words(content).size(size::SMALL).color(color)
 }
 
 /// What a page, or a part of it, is about.
 pub fn title<'a>(content: impl text::IntoFragment<'a>, colors: Colors) -> text::Text<'a> {
-    text(content)
+    words(content)
         .size(size::TITLE)
         .font(STRONG)
         .color(colors.text)
@@ -31,7 +45,7 @@ pub fn title<'a>(content: impl text::IntoFragment<'a>, colors: Colors) -> text::
 
 /// The name of a part of a page.
 pub fn caption<'a>(content: impl text::IntoFragment<'a>, colors: Colors) -> text::Text<'a> {
-    text(content)
+    words(content)
         .size(size::SMALL)
         .font(STRONG)
         .color(colors.muted)
@@ -104,7 +118,7 @@ pub fn figure<'a, Message: 'a>(
     width: impl Into<Length>,
     colors: Colors,
 ) -> Element<'a, Message> {
-    let number = text(quantity.number.clone())
+    let number = words(quantity.number.clone())
         .size(size::FIGURE)
         .font(STRONG)
         .color(colors.text);
@@ -159,7 +173,7 @@ pub fn press<'a, Message: Clone + 'a>(
     message: Option<Message>,
     colors: Colors,
 ) -> Element<'a, Message> {
-    let inside = text(word).size(size::BODY);
+    let inside = words(word).size(size::BODY);
     let pressed = button(inside)
         .padding([6.0, space::M])
         .on_press_maybe(message.clone());
@@ -192,7 +206,7 @@ pub fn tab<'a, Message: Clone + 'a>(
     message: Message,
     colors: Colors,
 ) -> Element<'a, Message> {
-    let pressed = button(text(word).size(size::BODY))
+    let pressed = button(words(word).size(size::BODY))
         .padding([5.0, 11.0])
         .on_press(message.clone())
         .style(style::quiet(colors, is_on));

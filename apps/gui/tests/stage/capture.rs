@@ -1,6 +1,10 @@
 //! Capture files for the stage.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flowner_core::capture::LinkType;
+use flowner_core::capture::pcapng::{Interface, Section, Writer};
 
 /// A capture of another host: five exchanges of 192.168.7.9 with others.
 pub(crate) fn of_another_host(folder: &Path) -> PathBuf {
@@ -22,6 +26,53 @@ pub(crate) fn of_no_flow(folder: &Path) -> PathBuf {
     frame.resize(60, 0);
     let frames = [1, 2].map(|second| (second, frame.clone()));
     write(folder.join("arp.pcap"), ETHERNET, frames)
+}
+
+/// What a terminal, a window or the eye would obey, or not see.
+pub(crate) const HOSTILE: &str =
+    "a\u{1b}[31mb\u{9b}1md\u{202e}c\u{2066}\u{200b}\u{feff}\u{2028}\u{2029}\u{7f}\u{e000}\n\tz";
+
+/// A capture whose comments claim owners with such names, in a file whose name is no better.
+pub(crate) fn with_hostile_names(folder: &Path) -> PathBuf {
+    let mut writer = Writer::new(Vec::new(), &Section::default()).unwrap();
+    let interface = Interface {
+        name: Some(HOSTILE.to_owned()),
+        ..Interface::new(LinkType::RawIp)
+    };
+    let interface = writer.interface(&interface).unwrap();
+    let name: Vec<_> = HOSTILE
+        .chars()
+        .map(|c| format!("\\u{{{:x}}}", u32::from(c)))
+        .collect();
+    let name = name.concat();
+    let process = |pid: u32| {
+        format!(
+            "program=\"{name}\" pid={pid} process=\"p{name}\" user=\"u{name}\" uid=7 \
+             path=\"/opt/{name}\" container=\"c{name}\""
+        )
+    };
+    let claims = [
+        format!("{} verdict=process match=five-tuple", process(71)),
+        format!(
+            "{} {} verdict=shared match=five-tuple",
+            process(72),
+            process(73)
+        ),
+        format!("user=\"u{name}\" uid=7 container=\"c{name}\" verdict=partial"),
+        "verdict=unknown reason=gone".to_owned(),
+    ];
+    for (number, claim) in (1_u8..).zip(claims) {
+        let frame = datagram([192, 168, 7, 9], [203, 0, 113, number], [40_000, 53]);
+        let comment =
+            format!("flowner: {claim} namespace=4026531840 namespace-name=\"n{name}\" end=source");
+        let time = Duration::from_secs(1_700_000_000 + u64::from(number));
+        let length = u32::try_from(frame.len()).unwrap();
+        let written = writer.packet(interface, time, length, &frame, &[&comment, HOSTILE]);
+        written.unwrap();
+    }
+    let path = folder.join(format!("{HOSTILE}.pcapng"));
+    std::fs::write(&path, writer.into_inner()).unwrap();
+    path
 }
 
 /// A file of packets, each with the second in which it was captured.

@@ -243,6 +243,16 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
         texts
     }
 
+    /// Whatever is shown has nothing in it that others wrote and that is not to be seen as it is.
+    #[track_caller]
+    pub(crate) fn check_shown(&mut self) {
+        let is_ours = |c: char| c == '\n' || c == flowner_gui::shown::DIGIT_GROUPS;
+        for (text, _) in self.texts() {
+            let hidden = |c: char| flowner_core::text::is_hidden(c) && !is_ours(c);
+            assert!(!text.contains(hidden), "{text:?}");
+        }
+    }
+
     /// Types in place of what a field has that begins so.
     #[track_caller]
     pub(crate) fn replace(&mut self, part: &str, text: &str) {
@@ -280,6 +290,11 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
         let pixels = renderer.screenshot(size, 1.0, style.background_color);
         let pixels = pixels.chunks_exact(4);
         pixels.map(|pixel| pixel.try_into().unwrap()).collect()
+    }
+
+    /// The title of the window, in the end.
+    pub(crate) fn title(self) -> String {
+        self.emulator.into_state().0.title()
     }
 
     /// What is to be seen. Nothing is left on the stage after that: the emulator of

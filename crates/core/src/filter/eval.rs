@@ -1,5 +1,6 @@
 //! When a term holds.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::Subject;
 use super::lex::Relation;
 use super::term::{Measure, Term};
 use super::value::Text;
+use crate::text::{mask, mask_path};
 
 impl Term {
     pub(super) fn matches(&self, subject: &impl Subject) -> bool {
@@ -17,7 +19,7 @@ impl Term {
             Self::Program(text) => is_program(text, subject),
             Self::Pid(pid) => processes(subject).any(|process| process.pid == *pid),
             Self::User(text) => users(subject).any(|user| is_user(text, user)),
-            Self::Unit(text) => units(subject).any(|unit| text.is_in(&unit.name)),
+            Self::Unit(text) => units(subject).any(|unit| is_in(text, &unit.name)),
             Self::Host(network) => ends(subject).any(|end| network.contains(end.ip())),
             Self::Local(endpoint) => endpoint.contains(subject.local()),
             Self::Remote(endpoint) => subject.remote().is_some_and(|end| endpoint.contains(end)),
@@ -96,28 +98,37 @@ fn units(subject: &impl Subject) -> impl Iterator<Item = &Unit> {
     }))
 }
 
+/// A name as it is, or as it is shown: who sees it can type only that.
+fn is_in(text: &Text, name: &str) -> bool {
+    text.is_in(name) || matches!(mask(name), Cow::Owned(masked) if text.is_in(&masked))
+}
+
 /// By what a program is called, what a process is called, or the path of what it executes.
 fn is_program(text: &Text, subject: &impl Subject) -> bool {
     let is_process = |process: &Process| {
         let path = process.path.as_deref();
-        text.is_in(&process.name) || path.is_some_and(|path| text.is_in(&path.to_string_lossy()))
+        is_in(text, &process.name)
+            || path.is_some_and(|path| text.is_in(&path.to_string_lossy()))
+            || path.is_some_and(|path| text.is_in(&mask_path(path)))
     };
     let mut parties = subject.parties().into_iter().flatten();
     parties.any(|party| {
         let mut programs = party.programs().iter();
-        programs.any(|program| text.is_in(&program.name))
+        programs.any(|program| is_in(text, &program.name))
     }) || processes(subject).any(|process| is_process(process))
 }
 
 fn is_user(text: &Text, user: &User) -> bool {
-    user.name.as_deref().is_some_and(|name| text.is(name)) || text.as_str().parse() == Ok(user.id)
+    let name = user.name.as_deref();
+    name.is_some_and(|name| text.is(name) || text.is(&mask(name)))
+        || text.as_str().parse() == Ok(user.id)
 }
 
 fn is_anywhere(text: &Text, subject: &impl Subject) -> bool {
     is_program(text, subject)
         || users(subject).any(|user| {
             let name = user.name.as_deref();
-            name.is_some_and(|name| text.is_in(name)) || text.as_str().parse() == Ok(user.id)
+            name.is_some_and(|name| is_in(text, name)) || text.as_str().parse() == Ok(user.id)
         })
         // Writing an address out takes longest, so only where the text may be in it.
         || (text.is_part_of_address() && ends(subject).any(|end| is_in_end(text, end)))

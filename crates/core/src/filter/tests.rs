@@ -5,7 +5,9 @@ mod properties;
 use std::sync::Arc;
 
 use flowner_attribution as attribution;
-use flowner_attribution::{Match, Process, Reason, Socket, SocketState, Unit, UnitKind, Verdict};
+use flowner_attribution::{
+    Match, Process, Reason, Socket, SocketState, Unit, UnitKind, User, Verdict,
+};
 use flowner_flows::{Direction, Protocol, State};
 
 use super::{Filter, Subject};
@@ -476,4 +478,32 @@ fn filters_are_joined() {
     assert_eq!(both, Filter::parse(text).unwrap());
     assert_eq!(program.clone().and(Filter::default()), program);
     assert_eq!(Filter::default().and(program.clone()), program);
+}
+
+/// Who sees a name can type what is shown of it.
+#[test]
+fn names_are_found_as_they_are_and_as_they_are_shown() {
+    let process = Process {
+        path: Some("/opt/\u{202e}x".into()),
+        user: Some(User {
+            id: 7,
+            name: Some("a\u{200b}b".to_owned()),
+        }),
+        ..Process::new(7, "s\u{1b}[mh")
+    };
+    let mut flow = flow(0);
+    flow.owner.as_mut().unwrap().verdict = Verdict::Process(Arc::new(process));
+    flow.party = Party::of(flow.owner.as_ref());
+    check(
+        &flow,
+        &[
+            "program:s\u{1b}[mh",
+            r"program:s\x1b[mh",
+            r#"program:"s\x1b[mh""#,
+            r"program:/opt/\u{202e}x",
+            r"user:a\u{200b}b",
+            r"\x1b[m",
+        ],
+        &["program:s[mh", "user:ab"],
+    );
 }

@@ -1,8 +1,11 @@
 //! How the owner of a flow is known, or why it is not.
 
+use std::borrow::Cow;
+
 use flowner_core::FlowRecord;
 use flowner_core::attribution::{Ownership, Process};
 use flowner_core::flows::Direction;
+use flowner_core::text::{mask, mask_os, mask_path};
 use iced::widget::{Space, column, container, row};
 use iced::{Center, Element, Fill};
 
@@ -131,7 +134,7 @@ fn owner<'a>(
                 let words = format!(
                     "{}  {}  {}",
                     process.pid,
-                    process.name,
+                    mask(&process.name),
                     user.unwrap_or_default()
                 );
                 parts::body(words, colors.text).into()
@@ -150,10 +153,10 @@ fn facts<'a>(
         let remark = process.exe_state.remark();
         let remark = remark.or(process.path_deleted.then_some("deleted"));
         let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
-        format!("{}{remark}", path.display())
+        format!("{}{remark}", mask_path(path))
     });
     let arguments = process.arguments.as_ref().map(|arguments| {
-        let arguments = arguments.iter().map(|it| it.to_string_lossy());
+        let arguments = arguments.iter().map(|it| mask_os(it));
         arguments.collect::<Vec<_>>().join(" ")
     });
     let facts = [
@@ -174,12 +177,12 @@ fn facts<'a>(
 
 /// A process and who started it, as far as they own flows too.
 fn lineage(process: &Process, picture: &Picture) -> String {
-    let mut words = format!("{} {}", process.pid, process.name);
+    let mut words = format!("{} {}", process.pid, mask(&process.name));
     let mut parent = process.parent;
     let mut generations = 0;
     while let Some(pid) = parent.filter(|pid| *pid > 0 && generations < 6) {
         let known = picture.process(pid);
-        let name = known.map_or("", |process| process.name.as_str());
+        let name = known.map_or(Cow::Borrowed(""), |process| mask(&process.name));
         words = format!("{words}\n← {pid} {name}");
         parent = known.and_then(|process| process.parent);
         generations += 1;

@@ -9,6 +9,7 @@ mod draw;
 mod handle;
 mod state;
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use iced::advanced::layout::{self, Layout};
@@ -19,6 +20,7 @@ use iced::{Color, Element, Event, Length, Rectangle, Renderer, Size, Theme};
 
 use crate::format::Quantity;
 use crate::picture::Picture;
+use crate::shown;
 use crate::theme::{Colors, measure, space};
 use state::State;
 
@@ -155,10 +157,15 @@ impl Cell {
         Self::default()
     }
 
-    /// A text.
+    /// A text, of which what others wrote is [masked](shown).
     pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let masked = match shown::line(&text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        };
         Self {
-            text: text.into(),
+            text: masked.unwrap_or(text),
             ..Self::default()
         }
     }
