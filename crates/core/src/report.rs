@@ -200,6 +200,14 @@ impl Report {
             && flows.all(|flow| is_claimed(&flow.owner) && is_claimed(&flow.remote_owner))
     }
 
+    /// Ends of flows whose owners were not looked up, as more waited for that than may, such as in
+    /// a flood of new connections. They are counted, with [`Reason::Failed`] as their owner.
+    ///
+    /// [`Reason::Failed`]: flowner_attribution::Reason::Failed
+    pub fn not_looked_up(&self) -> u64 {
+        self.owners.map_or(0, |owners| owners.overflow)
+    }
+
     /// Packets that belong to no flow, as they could not be decoded.
     pub fn packets_of_no_flow(&self) -> u64 {
         let packets = self.undecodable.iter().map(|(_, counted)| counted.packets);

@@ -379,7 +379,8 @@ impl<'a> DeviceLine<'a> {
 /// `bytes` of what was asked for and has no line of its own: there was no place for it, or
 /// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
 /// where it is not complete because of a failure; `refused_claims` where comments of the file
-/// name owners that nobody can be, which are left out.
+/// name owners that nobody can be, which are left out; `not_looked_up`: for how many ends of flows
+/// no owner was looked up, as more waited for that than may: `failed` among the `owners`.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "summary")]
@@ -395,6 +396,8 @@ pub struct SummaryLine<'a> {
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_claims: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_looked_up: Option<u64>,
 }
 
 impl<'a> SummaryLine<'a> {
@@ -416,6 +419,7 @@ impl<'a> SummaryLine<'a> {
                 Ending::Running | Ending::Complete | Ending::Stopped => None,
             },
             refused_claims: (report.refused_claims > 0).then_some(report.refused_claims),
+            not_looked_up: Some(report.not_looked_up()).filter(|ends| *ends > 0),
         }
     }
 

@@ -312,6 +312,13 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         };
         writeln!(out, "owners by bytes{claimed}: {}", coverage(report))?;
     }
+    if report.not_looked_up() > 0 {
+        let ends = format::count(report.not_looked_up(), "end");
+        writeln!(
+            out,
+            "not looked up: the owners of {ends} of flows, as more waited than may"
+        )?;
+    }
     if report.refused_claims > 0 {
         let comments = format::count(report.refused_claims, "comment");
         writeln!(

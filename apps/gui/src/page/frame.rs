@@ -272,7 +272,8 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
     }
 }
 
-/// How many packets were seen; those that are in no flow, and those that were missed.
+/// How many packets were seen; those that are in no flow, and those that were missed; and for how
+/// many ends of flows no owner was looked up.
 fn counts(picture: &Picture) -> String {
     let report = &picture.report;
     let outside = report.packets_of_no_flow();
@@ -285,6 +286,10 @@ fn counts(picture: &Picture) -> String {
     }
     if dropped > 0 {
         words = format!("{words}, {} dropped", format::count(dropped));
+    }
+    let ends = report.not_looked_up();
+    if ends > 0 {
+        words = format!("{words}; {} not looked up", format::counted(ends, "owner"));
     }
     words
 }

@@ -233,6 +233,8 @@ struct Told {
     processes: Vec<Process>,
     user: Option<User>,
     unit: Option<Unit>,
+    /// Whether there are more processes than those that are named.
+    has_more: bool,
 }
 
 impl Told {
@@ -262,6 +264,14 @@ impl Told {
                     return None;
                 }
                 self.processes.push(Process::new(pid, name));
+            }
+            "more" => {
+                // Beside those that are named: without any, or as none, it is no number of ours.
+                let more: u32 = value.parse().ok()?;
+                if more == 0 || self.processes.len() < MAX_PROCESSES {
+                    return None;
+                }
+                self.has_more = true;
             }
             "user" => {
                 let name = Some(value.into_owned());
@@ -312,8 +322,10 @@ impl Told {
         let count = self.processes.len();
         let mut processes = self.processes.into_iter().map(Arc::new);
         let verdict = match (self.verdict?.as_str(), count) {
-            ("process", 1) => Verdict::Process(processes.next()?),
             ("shared", 1..) => Verdict::Shared(processes.collect()),
+            // What one process has, no others have.
+            _ if self.has_more => return None,
+            ("process", 1) => Verdict::Process(processes.next()?),
             ("partial", 0) => Verdict::Partial {
                 user: self.user,
                 unit: self.unit,

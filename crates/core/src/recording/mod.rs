@@ -26,7 +26,7 @@
 //! | `namespace`, `namespace-name` | the network namespace of the socket, where it is another |
 //!
 //! Before these are the keys of the process, of each where several share the socket (at most
-//! eight; `more` counts the others), beginning with its `program`, as a person calls it, and
+//! eight; `more` counts the others, of which a reader knows nothing), beginning with its `program`, as a person calls it, and
 //! `pid`; then, as far as they are known, `process` (its name, where that is not the
 //! program's), `user`, `uid`, `started` (RFC 3339), `path`, `path-deleted` (`yes`), and one of
 //! `service`, `container`, `flatpak` and `snap`. Where only the user or such a unit is known,
@@ -37,7 +37,7 @@
 //! Anybody can write such comments. Owners that are read again have the source
 //! [`Recorded`](flowner_attribution::Source::Recorded), which all outputs show, and nothing that
 //! they name is looked up on this host. A comment is refused, and its packet kept, if it has not
-//! this form, contradicts itself (as `verdict=process` with two), has a pid of 0 or above
+//! this form, contradicts itself (as `verdict=process` with two, or with `more`), has a pid of 0 or above
 //! 4,194,304, or more than 64 processes; a report counts those (`refused_claims`).
 //!
 //! # Files

@@ -414,6 +414,7 @@ fn a_summary() {
         complete: false,
         message: Some("the disk is full"),
         refused_claims: Some(2),
+        not_looked_up: Some(3),
     };
     check(
         &line,
@@ -421,7 +422,7 @@ fn a_summary() {
         "gone":{"packets":2,"bytes":7}},"undecodable":{
         "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
         "dropped":5,"unlisted":{"flows":0,"packets":0,"bytes":0},
-        "complete":false,"message":"the disk is full","refused_claims":2}"#,
+        "complete":false,"message":"the disk is full","refused_claims":2,"not_looked_up":3}"#,
     );
     let whole = SummaryLine {
         owners: None,
@@ -430,6 +431,7 @@ fn a_summary() {
         complete: true,
         message: None,
         refused_claims: None,
+        not_looked_up: None,
         ..line
     };
     check(

@@ -113,6 +113,10 @@ fn flows(
     if dropped > 0 {
         facts.push(format!("{dropped} dropped"));
     }
+    let ends = report.not_looked_up();
+    if ends > 0 {
+        facts.push(format!("{} not looked up", format::count(ends, "owner")));
+    }
     let mut x = x + 1;
     for (place, fact) in facts.iter().enumerate() {
         let separator = if place == 0 { " " } else { " · " };

@@ -201,6 +201,12 @@ fn claims_of_what_cannot_be_are_refused() {
         "verdict=shared end=source",
         "program=\"x pid=1 verdict=process end=source",
         "program=\"\\u{d800}\" pid=1 verdict=process end=source",
+        "program=x pid=1 more=4 verdict=shared end=source",
+        "program=x pid=1 more=4 verdict=process end=source",
+        "more=4 verdict=unknown reason=gone end=source",
+        &format!("{} more=0 verdict=shared end=source", many(8)),
+        &format!("{} more=-1 verdict=shared end=source", many(8)),
+        &format!("{} more=all verdict=shared end=source", many(8)),
         &format!("{} verdict=shared end=source", many(65)),
         &format!("{} verdict=shared end=source", many(2_500)),
     ] {
@@ -212,6 +218,7 @@ fn claims_of_what_cannot_be_are_refused() {
         "program=x pid=1 verdict=process end=source",
         "program=x pid=4194304 verdict=process end=source",
         &format!("{} verdict=shared end=source", many(64)),
+        &format!("{} more=92 verdict=shared end=source", many(8)),
     ] {
         let comment = format!("flowner:{claim}");
         let (_, claimed) = read(&comment, UNIX_EPOCH).unwrap();
