@@ -82,11 +82,11 @@ fn limits_of_processes_are_told() {
     let inheritable = format!("--inh-caps={ALL}");
     let ambient = format!("--ambient-caps={ALL}");
     let setpriv = ["setpriv", USER, "--clear-groups", &inheritable, &ambient];
-    let works = Command::new(setpriv[0])
+    let trial = Command::new(setpriv[0])
         .args(&setpriv[1..])
         .arg("true")
         .output();
-    if !works.is_ok_and(|output| output.status.success()) {
+    if !trial.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: setpriv(1) is missing, or may not change users");
         return;
     }
