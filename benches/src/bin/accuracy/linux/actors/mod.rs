@@ -1,7 +1,9 @@
 //! The processes that are observed. Whoever serves writes down both ends of each
 //! exchange: the client says in its message who holds its end.
 
+mod crowd;
 mod inject;
+mod ring;
 pub(crate) mod stream;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -45,7 +47,9 @@ pub(crate) fn run(role: &str, arguments: &[String]) -> Result<()> {
         "talk" => talk(&TcpStream::from(standard_input()?), argument(0)?),
         "pass" => pass(argument(0)?, argument(1)?),
         "receive" => receive(argument(0)?),
+        "crowd" => crowd::run(argument(0)?),
         "inject" => inject::run(arguments),
+        "ring" => ring::run(&stream::Options::new(arguments)?),
         other => stream::run(other, arguments),
     }
 }

@@ -25,24 +25,24 @@ pub(crate) const OTHER_PROGRAM: u32 = 1_000_000_000;
 pub(crate) const OTHER_SUFFIX: &str = "-other";
 
 /// `KEY=VALUE` each.
-struct Options<'a>(HashMap<&'a str, &'a str>);
+pub(super) struct Options<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Options<'a> {
-    fn new(arguments: &'a [String]) -> Result<Self> {
+    pub(super) fn new(arguments: &'a [String]) -> Result<Self> {
         let pair = |argument: &'a String| argument.split_once('=').ok_or("KEY=VALUE");
         let pairs = arguments.iter().map(pair);
         Ok(Self(pairs.collect::<std::result::Result<_, _>>()?))
     }
 
-    fn text(&self, key: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         self.0.get(key).copied()
     }
 
-    fn wanted(&self, key: &str) -> Result<&'a str> {
+    pub(super) fn wanted(&self, key: &str) -> Result<&'a str> {
         Ok(self.text(key).ok_or_else(|| format!("no {key}="))?)
     }
 
-    fn number(&self, key: &str, otherwise: u64) -> Result<u64> {
+    pub(super) fn number(&self, key: &str, otherwise: u64) -> Result<u64> {
         Ok(self.text(key).map_or(Ok(otherwise), str::parse)?)
     }
 }
@@ -184,13 +184,23 @@ impl Sender {
     }
 
     fn tell(&self, count: u64) -> Result<()> {
-        let is_other = std::env::current_exe()?
-            .to_string_lossy()
-            .ends_with(OTHER_SUFFIX);
-        let pid = id() + if is_other { OTHER_PROGRAM } else { 0 };
-        let (protocol, local, to) = (self.protocol, scoped(self.local), scoped(self.to));
-        tell(&format!("sent {protocol} {local} {to} {pid} {count}"))
+        tell(&sent(self.protocol, self.local, self.to, count)?)
     }
+}
+
+/// The line by which this process says how many messages it sent.
+pub(super) fn sent(
+    protocol: &str,
+    local: SocketAddr,
+    to: SocketAddr,
+    count: u64,
+) -> Result<String> {
+    let is_other = std::env::current_exe()?
+        .to_string_lossy()
+        .ends_with(OTHER_SUFFIX);
+    let pid = id() + if is_other { OTHER_PROGRAM } else { 0 };
+    let (local, to) = (scoped(local), scoped(to));
+    Ok(format!("sent {protocol} {local} {to} {pid} {count}"))
 }
 
 /// As flows have it: with the scope where it is part of the address.

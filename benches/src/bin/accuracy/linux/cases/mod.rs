@@ -1,6 +1,7 @@
 //! What is tried: each case starts processes that exchange something.
 
 mod changes;
+mod heavy;
 mod places;
 
 use std::net::SocketAddr;
@@ -91,7 +92,7 @@ const fn at(place: Place, case: Case) -> Case {
 
 /// Every case.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    let lists = [EXCHANGES, changes::CASES, places::CASES];
+    let lists = [EXCHANGES, changes::CASES, heavy::CASES, places::CASES];
     lists.into_iter().flatten()
 }
 
