@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use flowner_attribution::{Attributor, Match, Process, Protocol, SocketQuery};
+use flowner_attribution::{Attributor, Match, Process, Protocol, Reason, SocketQuery, Verdict};
 use helper::Helper;
 
 /// The one process that is named.
@@ -139,4 +139,38 @@ fn a_long_name_is_not_cut() {
     let helper = Helper::try_run(&path, &["udp 127.0.0.1:0"]).unwrap();
     let name = owner(Protocol::Udp, helper.addresses[0]).name;
     assert_eq!(name, "a-name-of-more-than-fifteen-bytes");
+}
+
+/// What a lookup and a snapshot say of a connection.
+fn both(local: SocketAddr, remote: SocketAddr) -> [Verdict; 2] {
+    let query = SocketQuery::tcp(local, remote);
+    let mut attributor = Attributor::new().unwrap();
+    let listed = attributor.snapshot().unwrap().find(&query);
+    [attributor.lookup(&query).unwrap().verdict, listed.verdict]
+}
+
+#[test]
+fn a_connection_that_waits_is_of_the_listener_that_has_it() {
+    let older = Helper::new(&["tcp 0.0.0.0:0 share listen"]);
+    let local = SocketAddr::from(([127, 0, 0, 1], older.addresses[0].port()));
+    let client = TcpStream::connect(local).unwrap();
+    // It takes all connections from now on.
+    let _newer = Helper::new(&[&format!("tcp {local} share listen")]);
+    for verdict in both(local, client.local_addr().unwrap()) {
+        let pids: Vec<u32> = verdict.processes().iter().map(|it| it.pid).collect();
+        assert_eq!(pids, [older.pid()], "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_closed_connection_is_not_of_who_listens_now() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    let client = TcpStream::connect(local).unwrap();
+    drop(listener.accept().unwrap());
+    drop(listener);
+    let _next = Helper::new(&[&format!("tcp {local} listen")]);
+    for verdict in both(local, client.local_addr().unwrap()) {
+        assert_eq!(verdict, Verdict::Unknown(Reason::Gone));
+    }
 }

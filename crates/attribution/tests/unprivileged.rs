@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_attribution::{Protocol, SocketQuery, SocketTable, User, Verdict};
+use flowner_attribution::{Protocol, Reason, SocketQuery, SocketTable, User, Verdict};
 use helper::Helper;
 
 const PROC: &str = "FLOWNER_TEST_PROC";
@@ -98,6 +98,48 @@ fn users_are_told_where_processes_are_hidden() {
     if let Some(hidden) = Hidden::mount() {
         ask_as_nobody(hidden.0.path(), &theirs, "");
     }
+}
+
+#[test]
+fn users_without_an_id_here_are_not_told() {
+    if !is_root() {
+        return;
+    }
+    let (_folder, program) = program_for_all();
+    let as_other = "exec setpriv --reuid=1001 --regid=1001 --clear-groups";
+    let mut other = Command::new("sh");
+    other.args(["-c", &format!("{as_other} {} \"$@\"", program.display())]);
+    let helper = Helper::through(other, &["udp 127.0.0.1:0"]);
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "root_of_a_user_namespace_asks", "--ignored"])
+        .env(THEIRS, helper.addresses[0].to_string())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("unshare failed") {
+        eprintln!("SKIPPED: no user namespaces here");
+        return;
+    }
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+#[ignore = "is run by another test, in a user namespace"]
+fn root_of_a_user_namespace_asks() {
+    let theirs = std::env::var(THEIRS).expect("only another test runs this");
+    let query = SocketQuery::new(Protocol::Udp, theirs.parse().unwrap(), None);
+    let mut table = LinuxTable::with_options(&LinuxOptions::default()).unwrap();
+    let verdict = table.find(&query).unwrap().verdict;
+    let Verdict::Partial {
+        user: None,
+        unit: _,
+    } = verdict
+    else {
+        assert_eq!(verdict, Verdict::Unknown(Reason::Denied));
+        return;
+    };
 }
 
 /// A control group of a service, until it is dropped.

@@ -7,7 +7,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub(super) struct Bound(Socket);
 
 /// Opens a socket that others may share the address of. `dev` binds it to a device, `to`
-/// connects it, `listen` has a TCP socket listen, `broadcast` lets it send to everybody, `freebind`
+/// connects it, `listen` has a TCP socket listen, `share` lets other sockets have the same port
+/// (`SO_REUSEPORT`), `broadcast` lets it send to everybody, `freebind`
 /// lets it have an address that no device has.
 pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, SocketAddr)> {
     let mut words = words.split(' ');
@@ -25,6 +26,7 @@ pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, Socke
             Some(("dev", name)) => socket.bind_device(Some(name.as_bytes()))?,
             Some(("to", address)) => to = Some(address.parse().unwrap()),
             None if word == "listen" => listens = true,
+            None if word == "share" => socket.set_reuse_port(true)?,
             None if word == "freebind" && local.is_ipv4() => socket.set_freebind_v4(true)?,
             None if word == "freebind" => socket.set_freebind_v6(true)?,
             None if word == "broadcast" => socket.set_broadcast(true)?,

@@ -28,6 +28,8 @@ pub(super) struct Facts {
     ticks_per_second: u64,
     users: Mutex<Users>,
     locator: Locator,
+    /// The id that users have here who have none.
+    unmapped: Option<u32>,
 }
 
 /// The process that a process or thread belongs to.
@@ -47,6 +49,7 @@ impl Facts {
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             users: Mutex::default(),
             locator: Locator::new(),
+            unmapped: unmapped_user(),
         }
     }
 
@@ -120,14 +123,18 @@ impl Facts {
             exe_file: file,
             exe_state: state.unwrap_or(ExeState::Unchecked),
             arguments,
-            user: uid.map(|uid| self.user(uid)),
+            user: uid.and_then(|uid| self.user(uid)),
             unit,
             image: None,
         }
     }
 
-    /// A user with the name that `/etc/passwd` gives.
-    pub(super) fn user(&self, uid: u32) -> User {
+    /// A user with the name that `/etc/passwd` gives; `None` for all who have no id in the user
+    /// namespace of this process.
+    pub(super) fn user(&self, uid: u32) -> Option<User> {
+        if self.unmapped == Some(uid) {
+            return None;
+        }
         let name = self.users().names.get(&uid).cloned();
         let name = name.or_else(|| {
             let (changed, names) = read_users(self.users().changed)?;
@@ -135,7 +142,7 @@ impl Facts {
             *users = Users { names, changed };
             users.names.get(&uid).cloned()
         });
-        User { id: uid, name }
+        Some(User { id: uid, name })
     }
 
     fn users(&self) -> std::sync::MutexGuard<'_, Users> {
@@ -153,6 +160,20 @@ impl Facts {
         let rest = ticks % self.ticks_per_second * 1_000_000_000 / self.ticks_per_second;
         self.boot + Duration::from_secs(seconds) + Duration::from_nanos(rest)
     }
+}
+
+/// The id that stands for all users without one in the user namespace of this process
+/// (`/proc/sys/kernel/overflowuid` in user_namespaces(7)). `None` where all have one.
+fn unmapped_user() -> Option<u32> {
+    const DEFAULT: u32 = 65_534;
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u32>().ok();
+    if map.lines().filter_map(count).any(|count| count == u32::MAX) {
+        return None;
+    }
+    let text = std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
+    let id = text.and_then(|text| text.trim().parse().ok());
+    Some(id.unwrap_or(DEFAULT))
 }
 
 /// When this host was started, as precisely as start times are told: so that it is the

@@ -485,7 +485,7 @@ impl Holders {
     }
 
     /// The name of a user.
-    pub(super) fn user(&self, uid: u32) -> User {
+    pub(super) fn user(&self, uid: u32) -> Option<User> {
         self.facts.user(uid)
     }
 

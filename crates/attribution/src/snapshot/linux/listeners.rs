@@ -72,6 +72,7 @@ mod tests {
             v6_only: false,
             device: None,
             control_group: None,
+            unaccepted: None,
         }
     }
 

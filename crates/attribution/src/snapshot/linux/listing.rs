@@ -247,6 +247,7 @@ impl LinuxTable {
         }
         let since = (first_look, self.holders.young_since());
         let mut all = Vec::with_capacity(places.len());
+        let mut unaccepted = Vec::with_capacity(places.len());
         for place in places {
             let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
             let mut looker = Looker {
@@ -259,8 +260,9 @@ impl LinuxTable {
             let found = &list.sockets[place.index];
             let owner = looker.listed_owner(place.protocol, found, since);
             all.push(found.with_owner(place.protocol, *namespace, owner));
+            unaccepted.push(found.unaccepted);
         }
-        infer_unaccepted(&mut all);
+        infer_unaccepted(&mut all, &unaccepted);
         Ok(all)
     }
 }

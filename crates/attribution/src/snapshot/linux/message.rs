@@ -73,6 +73,9 @@ pub(super) struct DiagSocket {
     /// The same from the first packet to the end of `TIME_WAIT`.
     pub(super) cookie: u64,
     pub(super) control_group: Option<u64>,
+    /// Connections that a listener has made and nobody has accepted (`sk_ack_backlog` in
+    /// `inet_csk_diag_fill` of the kernel).
+    pub(super) unaccepted: Option<u32>,
     pub(super) v6_only: bool,
     /// The index of the interface that it is bound to (`idiag_if`).
     pub(super) device: Option<u32>,
@@ -275,6 +278,10 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
         uid: u32_at(body, 64)?,
         cookie,
         control_group: None,
+        unaccepted: match state {
+            Some(SocketState::Listen) => Some(u32_at(body, 56)?),
+            _ => None,
+        },
         v6_only: false,
         device: Some(u32_at(body, 40)?).filter(|index| *index != 0),
     };

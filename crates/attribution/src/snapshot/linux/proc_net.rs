@@ -57,6 +57,7 @@ fn line(line: &[u8]) -> Option<DiagSocket> {
         uid,
         cookie: 0,
         control_group: None,
+        unaccepted: None,
         v6_only: false,
         device: None,
     })
@@ -137,6 +138,7 @@ mod tests {
                 uid,
                 cookie: 0,
                 control_group: None,
+            unaccepted: None,
                 v6_only: false,
                 device: None,
             };

@@ -19,8 +19,8 @@ use crate::{
 pub(super) enum Candidates {
     /// No socket fits.
     None,
-    /// The very connection, but its owner has closed it; and what else may serve it.
-    Closed(DiagSocket, Box<Candidates>),
+    /// The very connection, but its owner has closed it.
+    Closed(DiagSocket),
     /// Sockets that fit equally well, at least one.
     Open(Match, Vec<DiagSocket>),
 }
@@ -129,13 +129,18 @@ fn find(
     if !is_any && !query.is_sender() && tells_all(sockets, query, reach) {
         return Ok(Candidates::None);
     }
+    if let Some(found) = closed.first()
+        && found.is_unaccepted()
+    {
+        return queued(sockets, query, reach, found);
+    }
     // What was listed a moment ago may lack another one that sends from the same port.
     let witness = open.first().or(others.first());
     let witness = witness.filter(|_| !(is_thorough && query.is_sender()));
     let waiting = waiting(sockets, query, reach, witness)?;
     Ok(match closed.first() {
-        Some(found) if !found.is_unaccepted() => Candidates::Closed(*found, Box::new(waiting)),
-        _ => waiting,
+        Some(found) => Candidates::Closed(*found),
+        None => waiting,
     })
 }
 
@@ -349,6 +354,33 @@ fn waiting(
     Ok(chosen(query, reach, found))
 }
 
+/// The listeners in whose queue a connection may wait that nobody has accepted yet. One that
+/// listens more closely by now did not when the connection was made.
+fn queued(
+    sockets: &mut Sockets,
+    query: &SocketQuery,
+    reach: &Reach,
+    connection: &DiagSocket,
+) -> io::Result<Candidates> {
+    let port = query.local().port();
+    let mut listed = sockets.waiting(query.protocol(), port, None)?;
+    let fits = |one: &DiagSocket| chosen(query, reach, vec![*one]) != Candidates::None;
+    listed.retain(fits);
+    // It is not in the queue yet, and was begun a moment ago.
+    if connection.state == Some(SocketState::SynReceived) {
+        return Ok(chosen(query, reach, listed));
+    }
+    if listed.iter().any(|one| one.unaccepted != Some(0)) {
+        listed.retain(|one| one.unaccepted != Some(0));
+    }
+    Ok(match listed.first() {
+        Some(first) if listed.iter().any(|one| one.local != first.local) => {
+            Candidates::Open(Match::WildcardAddress, listed)
+        }
+        _ => chosen(query, reach, listed),
+    })
+}
+
 fn listed(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -376,7 +408,7 @@ fn chosen(query: &SocketQuery, reach: &Reach, found: Vec<DiagSocket>) -> Candida
     let is_open = |socket: &DiagSocket| socket.inode != 0;
     let (open, closed): (Vec<_>, Vec<_>) = fitting.into_iter().partition(is_open);
     match closed.first() {
-        Some(closed) if open.is_empty() => Candidates::Closed(*closed, Box::new(Candidates::None)),
+        Some(closed) if open.is_empty() => Candidates::Closed(*closed),
         _ => Candidates::Open(matched, open),
     }
 }

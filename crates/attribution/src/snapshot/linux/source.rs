@@ -296,6 +296,7 @@ mod tests {
             v6_only: false,
             device: None,
             control_group: None,
+            unaccepted: None,
         }
     }
 

@@ -85,14 +85,11 @@ pub(super) fn judge(
 ) -> Judged {
     match candidates {
         Candidates::None => Judged::nobody(Reason::NotFound),
-        Candidates::Closed(socket, waiting) => match closed(holders, &socket) {
-            // Whoever listens has most likely accepted it.
-            Verdict::Unknown(_) if *waiting != Candidates::None => judge(holders, *waiting, look),
-            verdict => Judged {
-                verdict,
-                matched: Some(Match::FiveTuple),
-                socket: Some(socket),
-            },
+        // Who listens now may not be who accepted it.
+        Candidates::Closed(socket) => Judged {
+            verdict: closed(holders, &socket),
+            matched: Some(Match::FiveTuple),
+            socket: Some(socket),
         },
         Candidates::Open(matched, sockets) => {
             let mut owners = Vec::with_capacity(1);
@@ -140,10 +137,12 @@ pub(super) fn verdict(
     if is_all && socket.uid == 0 && holders.is_nobodys(socket.inode) {
         return Verdict::Unknown(Reason::Kernel);
     }
-    Verdict::Partial {
-        user: Some(holders.user(socket.uid)),
-        unit: None,
+    let user = holders.user(socket.uid);
+    // Its control group may tell the unit.
+    if user.is_none() && socket.control_group.is_none() {
+        return Verdict::Unknown(Reason::Denied);
     }
+    Verdict::Partial { user, unit: None }
 }
 
 fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
@@ -155,8 +154,9 @@ fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
     }
 }
 
-/// Connections that wait to be accepted are their listener's.
-pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
+/// Connections that wait to be accepted are their listener's. Of each listener is known how many
+/// wait for it, where the kernel tells.
+pub(super) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>]) {
     let may_wait = |socket: &Socket| {
         let is_early = matches!(
             socket.state,
@@ -171,15 +171,16 @@ pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
         let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
         (namespace, socket.local.port())
     };
-    let mut listeners: HashMap<_, Vec<Socket>> = HashMap::new();
-    for socket in sockets.iter() {
+    let mut listeners: HashMap<_, Vec<(Socket, bool)>> = HashMap::new();
+    for (socket, unaccepted) in sockets.iter().zip(unaccepted) {
         if socket.state == Some(SocketState::Listen) {
             let on_port = listeners.entry(place(socket)).or_default();
             // Of the same one, it is asked there.
-            on_port.push(Socket {
+            let socket = Socket {
                 namespace: None,
                 ..socket.clone()
-            });
+            };
+            on_port.push((socket, *unaccepted != Some(0)));
         }
     }
     for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
@@ -187,10 +188,26 @@ pub(super) fn infer_unaccepted(sockets: &mut [Socket]) {
         // It is bound to the device through which it came if its listener is.
         let device = waiting.device;
         let reach = device.map_or_else(|| Reach::Any(Vec::new()), |it| Reach::One(Arrival::on(it)));
-        let best = |listeners: &Vec<Socket>| matching::best(&query, &reach, listeners);
-        let on_port = listeners.get(&place(waiting));
-        if let Some(finding) = on_port.and_then(best) {
-            waiting.owner = finding.verdict;
+        let fits = |one: &&(Socket, bool)| {
+            matching::best(&query, &reach, std::slice::from_ref(&one.0)).is_some()
+        };
+        let on_port = listeners.get(&place(waiting)).into_iter().flatten();
+        let fitting: Vec<_> = on_port.filter(fits).collect();
+        // It is not in the queue yet, and was begun a moment ago.
+        if waiting.state == Some(SocketState::SynReceived) {
+            let listeners: Vec<_> = fitting.into_iter().map(|(one, _)| one.clone()).collect();
+            if let Some(finding) = matching::best(&query, &reach, &listeners) {
+                waiting.owner = finding.verdict;
+            }
+            continue;
+        }
+        let is_queued = fitting.iter().any(|(_, has_queue)| *has_queue);
+        let of_those = fitting
+            .iter()
+            .filter(|(_, has_queue)| *has_queue || !is_queued);
+        let owners: Vec<_> = of_those.map(|(listener, _)| &listener.owner).collect();
+        if !owners.is_empty() {
+            waiting.owner = matching::merge(&owners);
         }
     }
 }

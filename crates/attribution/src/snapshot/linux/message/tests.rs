@@ -73,6 +73,7 @@ prop_compose! {
             uid,
             cookie,
             control_group,
+            unaccepted: (state(number) == Some(SocketState::Listen)).then_some(0x0707_0707),
             v6_only,
             device: None,
         };
