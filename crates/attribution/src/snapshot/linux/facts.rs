@@ -163,7 +163,7 @@ impl Facts {
 }
 
 /// The id that stands for all users without one in the user namespace of this process
-/// (`/proc/sys/kernel/overflowuid` in user_namespaces(7)). `None` where all have one.
+/// (`/proc/sys/kernel/overflowuid` in `user_namespaces(7)`). `None` where all have one.
 fn unmapped_user() -> Option<u32> {
     const DEFAULT: u32 = 65_534;
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
