@@ -65,7 +65,14 @@ fn every_check_is_told() {
         .output();
     let output = output.unwrap();
     let told = text(&output.stdout);
-    for name in ["capture", "sockets", "processes", "networks", "sandbox"] {
+    for name in [
+        "capture",
+        "sockets",
+        "processes",
+        "networks",
+        "priority",
+        "sandbox",
+    ] {
         assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
     }
     let is_failed = told.lines().any(|line| line.contains("  no  "));

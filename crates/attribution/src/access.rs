@@ -28,6 +28,8 @@ pub enum Subject {
     Processes,
     /// The sockets of containers.
     Networks,
+    /// Whether threads may run before all others, so that those who send and exit are seen.
+    Priority,
 }
 
 impl Subject {
@@ -37,6 +39,7 @@ impl Subject {
             Self::Sockets => "sockets",
             Self::Processes => "processes",
             Self::Networks => "networks",
+            Self::Priority => "priority",
         }
     }
 }

@@ -32,6 +32,30 @@ pub(super) struct OwnAddresses {
     /// Those that were added or removed lately, and when that was noticed, the oldest first.
     recent: VecDeque<(OwnAddress, Instant)>,
     budget: Budget,
+    readings: Readings,
+}
+
+/// Whether the addresses could be read last.
+#[derive(Debug, Default)]
+struct Readings {
+    have_failed: bool,
+    warning: Option<String>,
+}
+
+impl Readings {
+    /// Takes what came of one. That is told when it changes.
+    fn observe(&mut self, result: Result<(), &str>) {
+        let have_failed = result.is_err();
+        if have_failed != std::mem::replace(&mut self.have_failed, have_failed) {
+            self.warning = Some(match result {
+                Err(error) => format!(
+                    "this host's addresses cannot be read: {error}; those from before are used, \
+                     and it is tried again"
+                ),
+                Ok(()) => "this host's addresses can be read again".to_owned(),
+            });
+        }
+    }
 }
 
 impl OwnAddresses {
@@ -47,7 +71,13 @@ impl OwnAddresses {
             is_stale: true,
             recent: VecDeque::new(),
             budget: Budget::full(now),
+            readings: Readings::default(),
         }
+    }
+
+    /// What is to be told of the last readings, once.
+    pub(super) fn take_warning(&mut self) -> Option<String> {
+        self.readings.warning.take()
     }
 
     /// Whether a packet cannot be what it is, if these are the host's addresses.
@@ -103,6 +133,8 @@ impl OwnAddresses {
                 .map_err(|error| error.to_string()),
         };
         self.budget.spend(began.elapsed());
+        self.readings
+            .observe(local.as_ref().map(|_| ()).map_err(String::as_str));
         match local {
             Ok(local) => {
                 self.is_stale = false;
@@ -192,4 +224,24 @@ pub(super) fn of_devices(devices: &[Device], given: &Config) -> LocalAddresses {
         }
     }
     local
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_cannot_be_read_are_told_of_once() {
+        let mut readings = Readings::default();
+        let mut after = |result| {
+            readings.observe(result);
+            readings.warning.take()
+        };
+        assert_eq!(after(Ok(())), None);
+        let failed = after(Err("no memory")).unwrap();
+        assert!(failed.contains("no memory"), "{failed}");
+        assert_eq!(after(Err("no memory")), None);
+        assert!(after(Ok(())).unwrap().contains("again"));
+        assert_eq!(after(Ok(())), None);
+    }
 }

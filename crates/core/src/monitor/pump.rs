@@ -221,6 +221,9 @@ impl Pump {
             }
             Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
         }
+        if let Some(own) = &mut self.own {
+            self.counter.warn(own.take_warning());
+        }
         let saw_foreign = shared.ledger().take_foreign();
         if saw_foreign
             && let Some(own) = &mut self.own

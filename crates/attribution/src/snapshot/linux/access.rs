@@ -5,6 +5,7 @@ use std::io;
 use rustix::thread::CapabilitySet;
 
 use super::diag::Diag;
+use super::lookout;
 use super::mountinfo;
 use super::namespaces::Namespaces;
 use super::netlink::Location;
@@ -32,8 +33,34 @@ pub(crate) fn sights() -> Vec<Sight> {
             sockets(),
             processes(&proc, &mut scratch),
             networks(&proc, &mut scratch),
+            priority(),
         ],
         Err(error) => vec![sockets(), no_proc(&error)],
+    }
+}
+
+fn priority() -> Sight {
+    let (extent, detail) = match lookout::try_realtime() {
+        Ok(()) => (
+            Extent::Full,
+            "the threads that look up who sends a first packet may run before all others \
+             (SCHED_FIFO), where that is asked for: flowner asks for it"
+                .to_owned(),
+        ),
+        Err(error) => (
+            Extent::Limited,
+            format!(
+                "the threads that look up who sends a first packet may not run before all others \
+                 (SCHED_FIFO needs cap_sys_nice: {error}): on a busy processor, more senders \
+                 have exited by then"
+            ),
+        ),
+    };
+    Sight {
+        subject: Subject::Priority,
+        extent,
+        detail,
+        remedy: None,
     }
 }
 

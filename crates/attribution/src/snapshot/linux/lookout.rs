@@ -105,6 +105,14 @@ impl Lookouts {
     }
 }
 
+/// Tries whether threads may take real-time priority, with one that ends at once.
+pub(super) fn try_realtime() -> std::io::Result<()> {
+    let trial = std::thread::Builder::new().name("flowner-priority".to_owned());
+    let trial = trial.spawn(packets::take_realtime)?;
+    let taken = trial.join();
+    taken.unwrap_or_else(|_panicked| Err(std::io::ErrorKind::Other.into()))
+}
+
 /// What those who look out tell the capturing thread.
 #[derive(Debug, Default)]
 struct Seen {

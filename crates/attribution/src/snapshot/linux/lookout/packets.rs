@@ -172,12 +172,21 @@ pub(super) fn bind_to(processor: usize) -> io::Result<()> {
 
 /// Has this thread run before others, as far as that is permitted: it works for microseconds.
 pub(super) fn take_precedence() {
+    if take_realtime().is_err() {
+        super::super::glance::take_precedence();
+    }
+}
+
+/// Gives this thread the lowest real-time priority (`SCHED_FIFO`; sched(7)).
+pub(super) fn take_realtime() -> io::Result<()> {
     let least = libc::sched_param { sched_priority: 1 };
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the parameter is read during the call; 0 is the calling thread.
     let result = unsafe { libc::sched_setscheduler(0, policy, &raw const least) };
-    if result != 0 {
-        super::super::glance::take_precedence();
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 
