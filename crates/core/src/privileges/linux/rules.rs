@@ -37,3 +37,35 @@ pub(super) fn enforce(writes: &Writes) -> Result<Layer, RulesetError> {
         RulesetStatus::NotEnforced => Layer::Not("this kernel has none"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Why nobody who looks at other processes is below these rules.
+    #[test]
+    fn whoever_is_below_sees_no_other_process() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let link = format!("/proc/{}/exe", child.id());
+        assert!(std::fs::read_link(&link).is_ok());
+        let below = link.clone();
+        // Of that thread alone.
+        let thread = std::thread::spawn(move || {
+            rustix::thread::set_no_new_privs(true).unwrap();
+            let enforced = enforce(&Writes::Nowhere).unwrap();
+            (enforced, std::fs::read_link(below))
+        });
+        let (enforced, seen) = thread.join().unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        match enforced {
+            Layer::Not(why) => eprintln!("SKIPPED: Landlock: {why}"),
+            Layer::InForce | Layer::InPart => {
+                let error = seen.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+            }
+        }
+    }
+}
