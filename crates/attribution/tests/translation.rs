@@ -13,7 +13,8 @@ use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
-    Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable, Verdict,
+    Confirmed, Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable,
+    Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -49,8 +50,7 @@ impl Behind {
             "add chain ip nat pre { type nat hook prerouting priority -100 ; }",
             "add rule ip nat pre udp dport 7070 dnat to 10.98.0.2:7071",
         ] {
-            let output = Command::new("nft").arg(rule).output().unwrap();
-            assert!(output.status.success(), "{rule}: {output:?}");
+            nft(rule);
         }
         behind
     }
@@ -60,6 +60,11 @@ impl Behind {
         command.args(["netns", "exec", &self.0[end]]);
         Helper::through(command, sockets)
     }
+}
+
+fn nft(rule: &str) {
+    let output = Command::new("nft").arg(rule).output().unwrap();
+    assert!(output.status.success(), "{rule}: {output:?}");
 }
 
 impl Drop for Behind {
@@ -88,9 +93,37 @@ impl Asked {
         if let Some(fast) = self.glance.glance(&question).told() {
             assert_eq!(fast.verdict, answer.verdict, "{query}");
         }
+        let listed = self.table.snapshot().unwrap().find(&query);
+        assert_eq!(listed.verdict, answer.verdict, "{query}");
         answer
     }
+
+    fn confirm(&mut self, known: &Ownership, local: &str, remote: &str) -> Confirmed {
+        let query = SocketQuery::udp(local.parse().unwrap(), remote.parse().unwrap());
+        self.glance.confirm(&query, known, SystemTime::now())
+    }
 }
+
+fn asked() -> Asked {
+    let mut table = LinuxTable::new().unwrap();
+    let glance = table.glance().unwrap();
+    Asked { table, glance }
+}
+
+/// Whether a test has to be left out, or runs again in a network namespace of its own.
+fn is_run_elsewhere(test: &str, tools: &[&str]) -> bool {
+    for tool in tools {
+        if Command::new(tool).arg("--version").output().is_err() {
+            eprintln!("SKIPPED: {tool} is not installed");
+            return true;
+        }
+    }
+    is_run_inside(test)
+}
+
+const TRANSLATED: Verdict = Verdict::Unknown(Reason::Translated);
+const HERE: &str = "10.97.0.1:5000";
+const FAR: &str = "10.97.0.2:9000";
 
 #[track_caller]
 fn check(answer: &Ownership, pid: u32) {
@@ -160,4 +193,111 @@ fn who_has_the_port_of_what_is_translated_is_not_named() {
     );
     drop((connection, container));
     world.tell("close");
+}
+
+/// A container has these ends on their way already: the kernel gives this host's own connection
+/// another port there.
+#[test]
+fn a_connection_with_the_ends_of_what_is_translated_is_not_it() {
+    const TEST: &str = "a_connection_with_the_ends_of_what_is_translated_is_not_it";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let _world = behind.helper(1, &[&format!("tcp {FAR} listen")]);
+    let mut asked = asked();
+    // One of this host alone.
+    let own = Helper::new(&[&format!("tcp 10.97.0.1:5001 to={FAR}")]);
+    check(&asked.find(Protocol::Tcp, "10.97.0.1:5001", FAR), own.pid());
+    let container = behind.helper(0, &[&format!("tcp 10.98.0.2:5000 to={FAR}")]);
+    let host = Helper::new(&[&format!("tcp {HERE} to={FAR}")]);
+    let answer = asked.find(Protocol::Tcp, HERE, FAR);
+    assert_eq!(answer.verdict, TRANSLATED, "{answer:?}");
+    drop((container, host));
+}
+
+/// Rules may give this host's own packets another port on their way, and lead to one of its
+/// ports what is for another: who asks for the ends of the socket gets its process.
+#[test]
+fn who_has_the_ends_of_a_socket_that_is_translated_is_named() {
+    const TEST: &str = "who_has_the_ends_of_a_socket_that_is_translated_is_named";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    nft("add rule ip nat post udp sport 5001 snat to 10.97.0.1:5002");
+    nft("insert rule ip nat post tcp sport 5001 snat to 10.97.0.1:5002");
+    nft("add rule ip nat pre tcp dport 443 redirect to :8443");
+    let _world = behind.helper(1, &[&format!("tcp {FAR} listen")]);
+    let mut asked = asked();
+    let own = Helper::new(&[&format!("tcp 10.97.0.1:5001 to={FAR}")]);
+    check(&asked.find(Protocol::Tcp, "10.97.0.1:5001", FAR), own.pid());
+    let mut server = Helper::new(&["tcp 10.97.0.1:8443 listen"]);
+    let _client = behind.helper(1, &["tcp 10.97.0.2:6000 to=10.97.0.1:443"]);
+    let answer = asked.find(Protocol::Tcp, "10.97.0.1:8443", "10.97.0.2:6000");
+    check(&answer, server.pid());
+    server.tell("close");
+}
+
+/// Conntrack forgets who was silent, and another gets the same ends on their way.
+#[test]
+fn who_had_the_ends_before_they_were_translated_is_not_confirmed() {
+    const TEST: &str = "who_had_the_ends_before_they_were_translated_is_not_confirmed";
+    if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
+    let mut asked = asked();
+    for connected in ["broadcast".to_owned(), format!("to={FAR}")] {
+        let mut host = Helper::new(&[&format!("udp {HERE} {connected}")]);
+        if connected == "broadcast" {
+            host.tell(&format!("send {FAR}"));
+        }
+        let known = asked.find(Protocol::Udp, HERE, FAR);
+        check(&known, host.pid());
+        assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Same);
+        let forgotten = Command::new("conntrack").arg("-F").output().unwrap();
+        assert!(forgotten.status.success(), "{forgotten:?}");
+        let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
+        container.tell(&format!("send {FAR}"));
+        assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
+        assert_eq!(asked.find(Protocol::Udp, HERE, FAR).verdict, TRANSLATED);
+        let forgotten = Command::new("conntrack").arg("-F").output().unwrap();
+        assert!(forgotten.status.success(), "{forgotten:?}");
+    }
+}
+
+/// Connections of one zone are not found by who asks for those of another.
+#[test]
+fn what_is_translated_in_a_zone_is_found() {
+    const TEST: &str = "what_is_translated_in_a_zone_is_found";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
+    nft("add table ip raw");
+    nft("add chain ip raw pre { type filter hook prerouting priority -300 ; }");
+    let mut host = Helper::new(&["udp 0.0.0.0:5000 broadcast"]);
+    for (rule, far) in [
+        ("ct zone set 5", FAR),
+        ("iifname n98 ct zone set 6", "10.97.0.2:9001"),
+        ("iifname n98 ct original zone set 7", "10.97.0.2:9002"),
+    ] {
+        // Nothing is known of the zone.
+        let mut asked = asked();
+        nft("flush chain ip raw pre");
+        nft(&format!("add rule ip raw pre {rule}"));
+        let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
+        container.tell(&format!("send {far}"));
+        let answer = asked.find(Protocol::Udp, HERE, far);
+        assert_eq!(answer.verdict, TRANSLATED, "{rule}: {answer:?}");
+        // What this host sends to the same end, in the zone where all are, has the same ends.
+        host.tell(&format!("send {far}"));
+        let answer = asked.find(Protocol::Udp, HERE, far);
+        assert_eq!(answer.verdict, TRANSLATED, "{rule}: {answer:?}");
+        let answer = asked.find(Protocol::Udp, HERE, "10.97.0.2:9009");
+        check(&answer, host.pid());
+    }
 }

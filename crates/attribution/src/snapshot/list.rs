@@ -166,6 +166,10 @@ impl Snapshot {
     /// one about those namespaces that have it, where the table
     /// [can tell](crate::SocketTable::tells_networks); of the table that cannot, only sockets
     /// of other namespaces with exactly this address count, and none with a loopback address.
+    ///
+    /// What this host translated for somebody behind it when this was read has no owner here
+    /// ([`Reason::Translated`]), on Linux; where too much is tracked to list it, or that may not
+    /// be done, nobody is named by a port alone ([`Reason::MayBeTranslated`]).
     pub fn find(&self, query: &SocketQuery) -> Ownership {
         self.find_among(query, |_| true)
     }
@@ -204,7 +208,13 @@ impl Snapshot {
         let reach = around.own.devices.reach(query);
         let own = || sockets().filter(|socket| socket.namespace.is_none());
         if around.own.is_own(query) {
-            return of_one(matching::best_sockets(query, &reach, own()));
+            let found = matching::best_sockets(query, &reach, own());
+            let matched = found.as_ref().map(|found| found.matched);
+            let why_not = |matched| around.translations.why_not(query, matched);
+            return match matched.and_then(why_not) {
+                Some(reason) => (Vec::new(), reason),
+                None => of_one(found),
+            };
         }
         // Such as of a proxy that stands in for another host.
         let is_held = |socket: &&Socket| socket.owner != Verdict::Unknown(Reason::Gone);

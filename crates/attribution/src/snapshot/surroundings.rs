@@ -2,11 +2,12 @@
 //! and devices. Pure.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::devices::{Devices, Reach};
-use crate::{Reason, SocketQuery};
+use crate::query::unscoped;
+use crate::{Match, Protocol, Reason, SocketQuery};
 
 /// An address of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,9 +93,61 @@ pub(crate) struct Surroundings {
     pub(crate) others: Vec<(u64, Place)>,
     /// Whether there may be more namespaces than these.
     pub(crate) hides_some: bool,
+    /// Of our own namespace.
+    pub(crate) translations: Translations,
+}
+
+/// The ends that packets show here and behind whose local one another stands (NAT).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Translations {
+    /// By protocol, local and remote end.
+    hidden: HashSet<(Protocol, SocketAddr, SocketAddr)>,
+    /// Whether there may be more.
+    hides_some: bool,
+}
+
+impl Translations {
+    /// Where there may be any.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            hides_some: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn extend(
+        &mut self,
+        hidden: impl IntoIterator<Item = (Protocol, SocketAddr, SocketAddr)>,
+    ) {
+        self.hidden.extend(hidden);
+    }
+
+    /// Why a socket that fits so well has nothing to do with what a question is about, if that
+    /// is so or may be.
+    pub(crate) fn why_not(&self, query: &SocketQuery, matched: Match) -> Option<Reason> {
+        let (local, remote) = (query.local(), query.remote()?);
+        let ends = (query.protocol(), unscoped(local), unscoped(remote));
+        if self.hidden.contains(&ends) {
+            return Some(Reason::Translated);
+        }
+        let is_connection = query.protocol() == Protocol::Tcp && matched == Match::FiveTuple;
+        let is_within = local.ip().is_loopback() && remote.ip().is_loopback();
+        let same_family = local.is_ipv4() == remote.is_ipv4();
+        let has_ports = query.protocol() != Protocol::Raw;
+        let may_be = self.hides_some && has_ports && same_family;
+        (may_be && !is_connection && !is_within).then_some(Reason::MayBeTranslated)
+    }
 }
 
 impl Surroundings {
+    /// The same, with what is translated.
+    pub(crate) fn translating(self, translations: Translations) -> Self {
+        Self {
+            translations,
+            ..self
+        }
+    }
+
     /// Why nobody can be named for a foreign address that no listed namespace has.
     pub(crate) fn why_nobody(&self, ip: IpAddr) -> Reason {
         if self.hides_some && self.own.may_lead_to(ip) {
@@ -128,6 +181,33 @@ mod tests {
         check("fd00::1", 64, "fd00::2:3", true);
         check("fd00::1", 64, "fd01::1", false);
         check("fd00::1", 0, "1.2.3.4", false);
+    }
+
+    #[test]
+    fn what_is_translated_is_of_no_socket_here() {
+        let (local, remote) = ("10.0.0.1:5000", "10.0.0.2:80");
+        let query = |protocol, remote: Option<&str>| {
+            let remote = remote.map(|remote| remote.parse().unwrap());
+            SocketQuery::new(protocol, local.parse().unwrap(), remote)
+        };
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        let (exact, by_port) = (Match::FiveTuple, Match::WildcardAddress);
+        let nothing = Translations::default();
+        assert_eq!(nothing.why_not(&query(udp, Some(remote)), by_port), None);
+        let mut some = Translations::default();
+        let ends = |protocol| (protocol, local.parse().unwrap(), remote.parse().unwrap());
+        some.extend([ends(tcp), ends(udp)]);
+        let translated = Some(Reason::Translated);
+        assert_eq!(some.why_not(&query(udp, Some(remote)), by_port), translated);
+        assert_eq!(some.why_not(&query(tcp, Some(remote)), exact), translated);
+        assert_eq!(some.why_not(&query(tcp, Some("10.0.0.2:81")), exact), None);
+        assert_eq!(some.why_not(&query(udp, None), by_port), None);
+        let unknown = Translations::unknown();
+        let may_be = Some(Reason::MayBeTranslated);
+        assert_eq!(unknown.why_not(&query(udp, Some(remote)), exact), may_be);
+        assert_eq!(unknown.why_not(&query(tcp, Some(remote)), exact), None);
+        assert_eq!(unknown.why_not(&query(tcp, Some(remote)), by_port), may_be);
+        assert_eq!(unknown.why_not(&query(tcp, None), by_port), None);
     }
 
     #[test]

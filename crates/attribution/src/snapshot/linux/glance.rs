@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::closings::Closings;
-use super::conntrack::{Conntrack, Translation};
+use super::conntrack::{Conntrack, Search, Translation};
 use super::holders::{Holders, Kind, Wanted};
 use super::listeners::Listeners;
 use super::lookout::{Lookouts, Told};
@@ -233,8 +233,8 @@ impl Looker<'_> {
         let candidates = ask(sockets, query, reach).ok()?;
         // What it has not seen may be the first packet of what is translated.
         if let Some(conntrack) = &mut self.conntrack
-            && candidates.are_of_port(query.protocol())
-            && conntrack.translation(query) != Translation::None
+            && let Some(fit) = candidates.fit(query.protocol())
+            && conntrack.translation(query, fit, Search::Exact) != Translation::None
         {
             return None;
         }

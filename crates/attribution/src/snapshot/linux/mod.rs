@@ -52,7 +52,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use access::sights;
-use conntrack::{Conntrack, Translation};
+use conntrack::{Conntrack, Search, Translation};
 use control_group::ControlGroups;
 use glance::LinuxGlance;
 use holders::Holders;
@@ -156,6 +156,8 @@ impl LinuxTable {
         let surroundings =
             surroundings.map_err(|error| failed(&"the addresses of this host", None, error))?;
         let source = Source::SockDiag;
+        let translations = self.conntrack.translations();
+        let surroundings = surroundings.map(|known| known.translating(translations));
         let snapshot = Snapshot::of_normalized(source, started_at, finished_at, sockets);
         Ok(snapshot.within(surroundings))
     }
@@ -174,9 +176,9 @@ impl LinuxTable {
         let observed_at = SystemTime::now();
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
-        if candidates.are_of_port(query.protocol()) {
+        if let Some(fit) = candidates.fit(query.protocol()) {
             // What it has not seen is of a socket here, as it sees what it translates.
-            let reason = match self.conntrack.translation(query) {
+            let reason = match self.conntrack.translation(query, fit, Search::Whole) {
                 Translation::None | Translation::NotSeen => None,
                 Translation::Behind => Some(Reason::Translated),
                 Translation::NotTold => Some(Reason::MayBeTranslated),

@@ -23,7 +23,7 @@ use super::purse::Purse;
 use super::source::Sockets;
 use super::sys;
 use crate::devices::{Devices, Reach};
-use crate::snapshot::surroundings::{Place, Surroundings};
+use crate::snapshot::surroundings::{Place, Surroundings, Translations};
 use crate::{NetworkNamespace, SocketQuery};
 
 /// How long it is taken for granted that no new namespace has an address that another one is
@@ -173,6 +173,7 @@ impl Namespaces {
             own,
             others: others.collect(),
             hides_some: self.hides_some || !with_others,
+            translations: Translations::default(),
         }))
     }
 

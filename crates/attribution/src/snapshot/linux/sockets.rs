@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::conntrack::Fit;
 use super::holders::{Kind, Wanted};
 use super::message::{DiagSocket, Which};
 use super::source::Sockets;
@@ -26,13 +27,15 @@ pub(super) enum Candidates {
 }
 
 impl Candidates {
-    /// Whether they are found by their port: what has the very ends of a TCP connection is it,
-    /// whatever this host translates.
-    pub(super) const fn are_of_port(&self, protocol: Protocol) -> bool {
+    /// How they were found, if that leaves open whether the packets are theirs where this host
+    /// translates addresses.
+    pub(super) const fn fit(&self, protocol: Protocol) -> Option<Fit> {
         match self {
-            Self::Open(Match::FiveTuple, _) => !matches!(protocol, Protocol::Tcp),
-            Self::Open(..) => true,
-            Self::None | Self::Closed(..) => false,
+            Self::Open(Match::FiveTuple, _) if matches!(protocol, Protocol::Tcp) => {
+                Some(Fit::Connection)
+            }
+            Self::Open(..) => Some(Fit::Port),
+            Self::None | Self::Closed(_) => None,
         }
     }
 }

@@ -27,6 +27,9 @@ const TRANSPORT: u16 = 2;
 const NUMBER: u16 = 1;
 const FROM_PORT: u16 = 2;
 const TO_PORT: u16 = 3;
+/// `CTA_ZONE`, of both directions, and `CTA_TUPLE_ZONE`, of one.
+const ZONE: u16 = 18;
+const TUPLE_ZONE: u16 = 3;
 /// `NLA_F_NESTED`, and all flags.
 const NESTED: u16 = 1 << 15;
 const FLAGS: u16 = 3 << 14;
@@ -52,15 +55,23 @@ impl Connection {
         self.original == *tuple || self.reply == *tuple
     }
 
-    /// Whether the end that has this local address, in packets to or from the remote one, is
-    /// the same in the other direction.
+    /// The ends, local and remote as packets show them, behind whose local one another stands.
+    pub(super) fn hidden(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+        let connection = *self;
+        let ways = [self.original, self.reply].map(|seen| (seen.to, seen.from));
+        let is_hidden = move |(local, remote): &(_, _)| !connection.keeps(*local, *remote);
+        ways.into_iter().filter(is_hidden)
+    }
+
+    /// Whether the end that has this local address is the one that gets what the remote one
+    /// sends to it. (What is sent the other way is known by the ends that it has before it is
+    /// translated: they are those of the sender's own socket.)
     pub(super) fn keeps(&self, local: SocketAddr, remote: SocketAddr) -> bool {
         let directions = [(self.original, self.reply), (self.reply, self.original)];
         // Of packets from an end to itself, either direction is.
         directions.into_iter().all(|(seen, other)| {
-            let is_sent = (seen.from, seen.to) == (local, remote);
             let is_received = (seen.from, seen.to) == (remote, local);
-            (!is_sent || other.to == local) && (!is_received || other.from == local)
+            !is_received || other.from == local
         })
     }
 }
@@ -94,14 +105,24 @@ const fn protocol(number: u8) -> Option<Protocol> {
     }
 }
 
-/// Asks for the connection that has this tuple in either direction.
-pub(super) fn request(tuple: &Tuple, sequence: u32) -> Vec<u8> {
+/// Asks for the connection that has this tuple in either direction, in a zone of conntrack.
+pub(super) fn request(tuple: &Tuple, zone: u16, sequence: u32) -> Vec<u8> {
     let family = if tuple.from.is_ipv4() { 2 } else { 10 };
     // Version 0, resource 0.
     let mut body = vec![family, 0, 0, 0];
     body.extend(nested(ORIGINAL, &encoded(tuple)));
+    if zone != 0 {
+        body.extend(attribute(ZONE, &zone.to_be_bytes()));
+    }
     let mut bytes = frame::header(body.len(), GET, 0, sequence).to_vec();
     bytes.extend(body);
+    bytes
+}
+
+/// Asks for all connections of all zones.
+pub(super) fn request_all(sequence: u32) -> Vec<u8> {
+    let mut bytes = frame::header(BODY_LEN, GET, frame::DUMP, sequence).to_vec();
+    bytes.extend([0; BODY_LEN]);
     bytes
 }
 
@@ -164,12 +185,44 @@ pub(super) fn connection(body: &[u8]) -> Result<Option<Connection>, Malformed> {
     Ok(both.map(|(original, reply)| Connection { original, reply }))
 }
 
+/// Calls back with each zone in which a connection is, but for the one that all are in where
+/// no rule says otherwise: of both directions, or of one.
+pub(super) fn zones(body: &[u8], mut take: impl FnMut(u16)) -> Result<(), Malformed> {
+    let mut tell = |value: &[u8]| {
+        let zone = u16::from_be_bytes(array_at(value, 0)?);
+        if zone != 0 {
+            take(zone);
+        }
+        Ok(())
+    };
+    for attribute in attributes(body.get(BODY_LEN..).ok_or(Malformed)?) {
+        let (kind, value) = attribute?;
+        match kind & !FLAGS {
+            ZONE => tell(value)?,
+            ORIGINAL | REPLY => {
+                for attribute in attributes(value) {
+                    let (kind, value) = attribute?;
+                    if kind & !FLAGS == TUPLE_ZONE {
+                        tell(value)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// `None` for a protocol without ports.
 fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
     let (mut from, mut to) = (None, None);
     let (mut known, mut ports) = (None, (0, 0));
     for attribute in attributes(value) {
         let (kind, value) = attribute?;
+        // A zone has no attributes in it.
+        if kind & !FLAGS == TUPLE_ZONE {
+            continue;
+        }
         for attribute in attributes(value) {
             let (inner, value) = attribute?;
             let v4 = || array_at::<4>(value, 0).map(IpAddr::from);
@@ -280,6 +333,49 @@ mod tests {
         assert!(keeps(&sent, host, far));
     }
 
+    #[test]
+    fn the_ends_that_hide_another_are_listed() {
+        let (host, far, inner) = ("10.97.0.1:5000", "10.97.0.2:9000", "10.98.0.2:5000");
+        let connection = |original, reply| Connection { original, reply };
+        let hidden = |connection: Connection| connection.hidden().collect::<Vec<_>>();
+        let end = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(hidden(connection(udp(host, far), udp(far, host))), []);
+        let expected = [(end(host), end(far))];
+        // As packets show it on the way to the far end.
+        let masqueraded = connection(udp(inner, far), udp(far, host));
+        assert_eq!(hidden(masqueraded), expected);
+        let forwarded = connection(udp(far, host), udp(inner, far));
+        assert_eq!(hidden(forwarded), expected);
+        // Of a socket of this host, whose packets get another port on their way.
+        let other = "10.97.0.1:25177";
+        let moved = connection(udp(host, far), udp(far, other));
+        assert_eq!(hidden(moved), [(end(other), end(far))]);
+        assert!(moved.keeps(end(host), end(far)));
+        // Of one to which this host redirects what is for another port.
+        let redirected = connection(udp(far, other), udp(host, far));
+        assert!(redirected.keeps(end(host), end(far)));
+    }
+
+    #[test]
+    fn zones_are_read() {
+        let zones_of = |attributes: &[Vec<u8>]| {
+            let mut body = vec![2, 0, 0, 0];
+            body.extend(attributes.concat());
+            let mut found = Vec::new();
+            zones(&body, |zone| found.push(zone)).unwrap();
+            found
+        };
+        let zone = |kind, zone: u16| attribute(kind, &zone.to_be_bytes());
+        assert_eq!(zones_of(&[]), []);
+        assert_eq!(zones_of(&[zone(ZONE, 5)]), [5]);
+        let of_one = [nested(ORIGINAL, &zone(TUPLE_ZONE, 7)), nested(REPLY, &[])];
+        assert_eq!(zones_of(&of_one), [7]);
+        // Beside what a tuple has.
+        let expected = udp("10.98.0.2:1", "10.97.0.2:2");
+        let in_zone = [encoded(&expected), zone(TUPLE_ZONE, 7)].concat();
+        assert_eq!(tuple(&in_zone), Ok(Some(expected)));
+    }
+
     /// As `conntrack -L` and the kernel's list show it.
     #[test]
     fn lists_are_read() {
@@ -335,7 +431,7 @@ mod tests {
             prop_assert_eq!(read, [Ok(Answered::Connection(connection))]);
             prop_assert!(connection.has(&original) && connection.has(&reply));
             // A request is a message of the same form.
-            let mut asked = request(&original, 1);
+            let mut asked = request(&original, 0, 1);
             asked[4..6].copy_from_slice(&NEW.to_ne_bytes());
             prop_assert_eq!(answers(&asked).collect::<Vec<_>>(), [Ok(Answered::Other)]);
         }
@@ -343,6 +439,7 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in any::<Vec<u8>>(), text in "[a-z0-9 =.:\n]{0,200}") {
             answers(&bytes).for_each(drop);
+            let _ = zones(&bytes, |_| {});
             let mut framed = frame::header(bytes.len(), NEW, 0, 1).to_vec();
             framed.extend(&bytes);
             answers(&framed).for_each(drop);

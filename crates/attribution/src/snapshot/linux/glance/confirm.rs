@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::LinuxGlance;
 use crate::query::{normalize, unscoped};
 use crate::snapshot::Confirmed;
+use crate::snapshot::linux::conntrack::{Fit, Search, Translation};
 use crate::snapshot::linux::message::DiagSocket;
 use crate::snapshot::linux::namespaces::{self, Namespace};
 use crate::snapshot::linux::purse::Purse;
@@ -105,6 +106,7 @@ impl LinuxGlance {
             return Confirmed::Unanswered;
         }
         let confirmed = match socket {
+            _ if self.is_translated(query, known) => Ok(Confirmed::Changed),
             _ if is_listener => self.confirm_accepted(query, remote, known),
             Some(socket) => match self.place_of(known) {
                 Where::Closed => Ok(self.confirm_held(socket, known)),
@@ -117,6 +119,18 @@ impl LinuxGlance {
             tracing::debug!(%error, "a socket could not be confirmed");
             Confirmed::Unanswered
         })
+    }
+
+    /// Whether packets of this network namespace are, or may be, of somebody behind an address of
+    /// ours by now: conntrack forgets what was silent, and another gets its ends.
+    fn is_translated(&mut self, query: &SocketQuery, known: &Ownership) -> bool {
+        let fit = match known.evidence.matched {
+            Some(Match::FiveTuple) if query.protocol() == Protocol::Tcp => Fit::Connection,
+            _ => Fit::Port,
+        };
+        let is_here = known.evidence.namespace.is_none();
+        let told = is_here.then(|| self.conntrack.translation(query, fit, Search::Unseen));
+        matches!(told, Some(Translation::Behind | Translation::NotTold))
     }
 
     /// Where the socket of an answer is.
@@ -360,7 +374,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut confirmed = glance.confirm(&query, told, SystemTime::now());
         // On a busy machine the budget is spent soon.
-        while confirmed == Confirmed::Unknown && Instant::now() < deadline {
+        while confirmed == Confirmed::Unanswered && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
             confirmed = glance.confirm(&query, told, SystemTime::now());
         }
