@@ -11,107 +11,17 @@ mod common;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::{self, Permissions};
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use common::DEADLINE;
-use common::namespace::Namespace;
+use common::privileged::{ALL, By, NOBODY, Stage, wait_until};
 
 /// `CAP_DAC_READ_SEARCH`, `CAP_NET_ADMIN`, `CAP_SYS_PTRACE` and `CAP_SYS_ADMIN`, as
 /// include/uapi/linux/capability.h numbers them; with `CAP_NET_RAW` and `CAP_SYS_NICE`.
 const OWNERS: u64 = 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21;
 const CAPTURE: u64 = OWNERS | 1 << 13 | 1 << 23;
-const GIVEN: &str = "cap_dac_read_search,cap_net_admin,cap_net_raw,cap_sys_admin,cap_sys_nice,\
-                     cap_sys_ptrace=ep";
-/// Somebody who is not root.
-const NOBODY: u32 = 65_534;
-
-/// A copy of the program in a folder that everybody may enter, and a folder of nobody's.
-struct Stage {
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    /// `None`, with a visible word, where nobody else can be become.
-    fn new() -> Option<Self> {
-        let id = Command::new("id").arg("-u").output().unwrap();
-        if id.stdout != b"0\n" {
-            eprintln!("SKIPPED: no privilege to become another user");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
-        mode(folder.path(), 0o755).unwrap();
-        let stage = Self { folder };
-        for program in ["plain", "given"] {
-            // By a process of its own: what is open for writing here cannot be run (ETXTBSY).
-            let mut copy = Command::new("cp");
-            copy.arg(env!("CARGO_BIN_EXE_flowner"))
-                .arg(stage.path(program));
-            assert!(copy.status().unwrap().success());
-            mode(&stage.path(program), 0o755).unwrap();
-        }
-        let set = Command::new("setcap")
-            .arg(GIVEN)
-            .arg(stage.path("given"))
-            .output();
-        if !set.is_ok_and(|it| it.status.success()) {
-            eprintln!("SKIPPED: files cannot be given capabilities here");
-            return None;
-        }
-        fs::create_dir(stage.path("own")).unwrap();
-        std::os::unix::fs::chown(stage.path("own"), Some(NOBODY), Some(NOBODY)).unwrap();
-        fs::create_dir(stage.path("roots")).unwrap();
-        fs::write(stage.path("secret"), "hush = 'nobody may read this'\n").unwrap();
-        mode(&stage.path("secret"), 0o600).unwrap();
-        Some(stage)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, by: By) -> Command {
-        let mut command = match by {
-            By::Root => Command::new(self.path("plain")),
-            By::Sudo => {
-                let mut command = Command::new(self.path("plain"));
-                command.env("SUDO_UID", NOBODY.to_string());
-                command.env("SUDO_GID", NOBODY.to_string());
-                command
-            }
-            By::Capabilities => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-                command.arg(self.path("given"));
-                command
-            }
-        };
-        for variable in ["FLOWNER_LOG", "FLOWNER_CONFIG", "XDG_CONFIG_HOME"] {
-            command.env_remove(variable);
-        }
-        command.stdin(Stdio::null()).current_dir(self.folder.path());
-        command
-    }
-
-    fn run(&self, by: By, arguments: &[&str]) -> Output {
-        self.command(by).args(arguments).output().unwrap()
-    }
-}
-
-/// Who starts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Root,
-    Sudo,
-    /// A user, of a file with capabilities.
-    Capabilities,
-}
-
-const ALL: [By; 3] = [By::Root, By::Sudo, By::Capabilities];
 
 /// What `/proc/PID/task/TID/status` says of a thread.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,16 +63,6 @@ impl Status {
         tasks
             .filter_map(|task| Self::read(&task.path().join("status")))
             .collect()
-    }
-}
-
-/// Waits until something is so.
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -382,151 +282,4 @@ fn recordings_are_the_users_own() {
         &["record", "-i", "lo", "-w", "roots/x", "--duration", "10ms"],
     );
     assert!(common::stderr(&output).contains("Permission denied"));
-}
-
-/// A process that holds a socket, with its name.
-struct Holder {
-    child: std::process::Child,
-    port: u16,
-}
-
-impl Holder {
-    fn new(mut command: Command) -> Self {
-        // A port that is free here is free in a new network.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let address = format!("TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork");
-        command.args([&address, "PIPE"]);
-        let child = command.stdin(Stdio::null()).spawn().unwrap();
-        Self { child, port }
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _already_waited = self.child.wait();
-    }
-}
-
-/// A line without the time at which a process began, which is told a tick earlier or later.
-fn without_start(line: &str) -> String {
-    let Some((before, rest)) = line.split_once("\"started\":\"") else {
-        return line.to_owned();
-    };
-    let (_, after) = rest.split_once('"').unwrap();
-    format!("{before}{}", without_start(after))
-}
-
-/// What is told of a port, without what only tells one program from another.
-#[track_caller]
-fn owners(stage: &Stage, by: By, arguments: &[&str], port: u16, is_known: &str) -> Vec<String> {
-    let port = port.to_string();
-    let mut told = Vec::new();
-    wait_until("an owner", || {
-        let output = stage.run(by, &[&["who", "--json", &port], arguments].concat());
-        let lines = common::stdout(&output);
-        told = lines.lines().skip(1).map(without_start).collect();
-        told.iter().any(|line| line.contains(is_known))
-    });
-    told
-}
-
-#[test]
-fn no_owner_is_lost() {
-    let Some(stage) = Stage::new() else {
-        return;
-    };
-    let Some(network) = Namespace::new() else {
-        return;
-    };
-    let has_socat = Command::new("socat").arg("-V").output();
-    if has_socat.is_err() {
-        eprintln!("SKIPPED: no socat to hold sockets");
-        return;
-    }
-    let as_user = |program: &str| {
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid=65533",
-            "--regid=65533",
-            "--clear-groups",
-            "--",
-            program,
-        ]);
-        command
-    };
-    let elsewhere = |program: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--", program]);
-        command
-    };
-    let holders = [
-        ("here", Command::new("socat")),
-        ("another user's", as_user("socat")),
-        ("in another network", network.command("socat")),
-        ("with files of its own", elsewhere("socat")),
-    ];
-    for (what, command) in holders {
-        let mut holder = Holder::new(command);
-        let without = owners(
-            &stage,
-            By::Root,
-            &["--no-sandbox"],
-            holder.port,
-            "\"name\":\"socat\"",
-        );
-        for by in ALL {
-            let with = owners(&stage, by, &[], holder.port, "socat");
-            assert_eq!(with, without, "{what}, {by:?}");
-        }
-        assert!(holder.child.try_wait().unwrap().is_none());
-    }
-}
-
-/// What each capability is for: without it, something is not told.
-#[test]
-fn each_capability_is_needed() {
-    let (Some(stage), Some(network)) = (Stage::new(), Namespace::new()) else {
-        return;
-    };
-    if Command::new("socat").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: no socat to hold sockets");
-        return;
-    }
-    let here = Holder::new(Command::new("socat"));
-    let there = Holder::new(network.command("socat"));
-    let is_told = |without: &str, port: u16| {
-        let all = GIVEN.split('=').next().unwrap().split(',');
-        let rest: Vec<_> = all.filter(|it| *it != without).collect();
-        let given = format!("{}=ep", rest.join(","));
-        let set = Command::new("setcap")
-            .arg(&given)
-            .arg(stage.path("given"))
-            .status();
-        assert!(set.unwrap().success());
-        let output = stage.run(By::Capabilities, &["who", "--json", &port.to_string()]);
-        common::stdout(&output).contains("\"name\":\"socat\"")
-    };
-    wait_until("both", || is_told("", here.port) && is_told("", there.port));
-    for (without, here_is, there_is) in [
-        ("cap_dac_read_search", false, false),
-        ("cap_sys_ptrace", false, false),
-        ("cap_sys_admin", true, false),
-        ("cap_net_raw", true, true),
-        ("cap_net_admin", true, true),
-        ("cap_sys_nice", true, true),
-    ] {
-        assert_eq!(
-            is_told(without, here.port),
-            here_is,
-            "here without {without}"
-        );
-        assert_eq!(
-            is_told(without, there.port),
-            there_is,
-            "there without {without}"
-        );
-    }
 }

@@ -8,6 +8,7 @@
 
 pub(crate) mod lines;
 pub(crate) mod namespace;
+pub(crate) mod privileged;
 pub(crate) mod terminal;
 
 use std::io::{BufRead, BufReader, Read};
