@@ -257,6 +257,9 @@ fn policies_of_watchers(pid: u32) -> Vec<u32> {
     of_watchers.map(policy).collect()
 }
 
+/// `SCHED_FIFO` in include/uapi/linux/sched.h.
+const FIFO: u32 = 1;
+
 /// What the capabilities are for that only capturing needs.
 #[test]
 fn watching_takes_what_it_is_given() {
@@ -276,7 +279,6 @@ fn watching_takes_what_it_is_given() {
         eprintln!("SKIPPED: watchers take two processors");
         return;
     }
-    const FIFO: u32 = 1;
     for (without, expected) in [("", true), ("cap_sys_nice", false)] {
         stage.give_all_but(without);
         let mut command = stage.command(By::Capabilities);
