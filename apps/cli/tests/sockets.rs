@@ -58,7 +58,8 @@ fn sockets_that_come_and_go() {
         .local_addr()
         .unwrap()
         .port();
-    let filter = format!("port:{port}");
+    // Another process may use the port while this one does not, or connect from it.
+    let filter = format!("pid:{} port:{port}", std::process::id());
     let mut watch = common::Running::spawn(flowner().args([
         "sockets",
         "--watch",

@@ -171,6 +171,6 @@ pub use processes::Processes;
 pub use query::{ParseQueryError, Protocol, SocketQuery};
 pub use service::{Notice, Service};
 pub use snapshot::{
-    Closed, Confirmed, Glance, Glanced, Snapshot, Socket, SocketState, SocketTable,
+    Closed, ClosedSocket, Confirmed, Glance, Glanced, Snapshot, Socket, SocketState, SocketTable,
 };
 pub use spotter::Spotter;

@@ -274,6 +274,11 @@ fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
     })
 }
 
+/// Whether a socket can serve `query`, through whatever device.
+pub(crate) fn is_fit(query: &SocketQuery, socket: &Ends) -> bool {
+    fit(query, socket).is_some()
+}
+
 /// Whether a connected socket exchanges packets with an end: raw sockets, and those that are
 /// connected to an address without a port, with all of its ports (`raw_v4_match` in
 /// `net/ipv4/raw.c`, `compute_score` in `net/ipv4/udp.c`).

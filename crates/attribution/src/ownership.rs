@@ -166,8 +166,8 @@ pub enum Reason {
     /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
     /// for another host.
     NotSentHere,
-    /// No socket is connected to both ends, and a program here has a packet socket that may have
-    /// sent it, with whatever addresses are in it.
+    /// No socket is connected to both ends, and a program here has a packet socket, or a raw socket
+    /// that only sends, that may have sent it, with whatever addresses are in it.
     PacketSocket,
     /// The lookup failed, or was not made because too many others waited: whether there is
     /// such a socket is not known. An [`Error`](crate::Error) says what failed.

@@ -23,8 +23,8 @@ struct Networks {
 }
 
 impl Networks {
-    /// With 10.`net`.0.1 at one end of the wire, and 10.`net`.0.2 at the other. `None`,
-    /// with a visible word, where they may not be made.
+    /// With the [addresses](Self::address) of `net` at the ends of the wire. `None`, with a
+    /// visible word, where they may not be made.
     fn new(net: u8) -> Option<Self> {
         let names = ["a", "b"].map(|end| format!("flowner-{net}-{end}-{}", std::process::id()));
         let networks = Self { names };
@@ -41,11 +41,18 @@ impl Networks {
         ];
         assert!(ip(&wire.concat()));
         for (name, end) in [(a, 1), (b, 2)] {
-            let address = format!("10.{net}.0.{end}/24");
+            let address = format!("{}/24", Self::address(net, end));
             assert!(ip(&["-n", name, "addr", "add", &address, "dev", "wire"]));
             assert!(ip(&["-n", name, "link", "set", "wire", "up"]));
         }
         Some(networks)
+    }
+
+    /// That of the first or the second end of a wire: another one in each process, as these
+    /// tests may run several times at once on a host.
+    fn address(net: u8, end: u8) -> String {
+        let process = std::process::id() % 250;
+        format!("10.{net}.{process}.{end}")
     }
 
     fn helper(&self, end: usize, sockets: &[&str]) -> Helper {
@@ -113,9 +120,10 @@ fn each_network_has_its_own_ports() {
     let (ours, theirs) = on_the_same_port(&networks);
     let port = ours.local_addr().unwrap();
     let name = networks.names[0].as_str();
+    let inside = &*Networks::address(71, 1);
     for (ip, pid, namespace) in [
         ("127.0.0.1", std::process::id(), None),
-        ("10.71.0.1", theirs.pid(), Some(name)),
+        (inside, theirs.pid(), Some(name)),
     ] {
         let query = SocketQuery::new(Protocol::Tcp, with_port(ip, port), None);
         let answer = table.find(&query).unwrap();
@@ -129,7 +137,7 @@ fn each_network_has_its_own_ports() {
     let snapshot = table.snapshot_all_namespaces().unwrap();
     for (ip, expected) in [
         ("127.0.0.1", vec![(std::process::id(), None)]),
-        ("10.71.0.1", vec![(theirs.pid(), Some(name))]),
+        (inside, vec![(theirs.pid(), Some(name))]),
         ("192.0.2.1", vec![]),
     ] {
         let query = SocketQuery::new(Protocol::Tcp, with_port(ip, port), None);
@@ -142,7 +150,7 @@ fn each_network_has_its_own_ports() {
         assert_eq!(found.collect::<Vec<_>>(), expected, "{ip}");
     }
     // Nor is anything of ours taken for theirs where theirs may not be looked at.
-    let query = SocketQuery::new(Protocol::Tcp, with_port("10.71.0.1", port), None);
+    let query = SocketQuery::new(Protocol::Tcp, with_port(inside, port), None);
     let mut blind = LinuxTable::with_options(&LinuxOptions {
         other_namespaces: false,
         ..LinuxOptions::default()
@@ -156,7 +164,8 @@ fn sockets_of_other_networks_are_listed() {
     let Some(networks) = Networks::new(72) else {
         return;
     };
-    let helper = networks.helper(0, &["tcp 10.72.0.1:0", "udp 10.72.0.1:0"]);
+    let inside = Networks::address(72, 1);
+    let helper = networks.helper(0, &[&format!("tcp {inside}:0"), &format!("udp {inside}:0")]);
     let mut table = LinuxTable::new().unwrap();
     let snapshot = table.snapshot_all_namespaces().unwrap();
     for (protocol, local) in [Protocol::Tcp, Protocol::Udp].iter().zip(&helper.addresses) {
@@ -191,7 +200,7 @@ fn networks_are_not_kept_from_going_away() {
         return;
     };
     let mut table = LinuxTable::new().unwrap();
-    let helper = networks.helper(0, &["tcp 10.73.0.1:0"]);
+    let helper = networks.helper(0, &[&format!("tcp {}:0", Networks::address(73, 1))]);
     let query = SocketQuery::new(Protocol::Tcp, helper.addresses[0], None);
     assert!(table.find(&query).unwrap().verdict.is_named());
     drop(helper);
@@ -202,7 +211,7 @@ fn networks_are_not_kept_from_going_away() {
     let Some(networks) = Networks::new(74) else {
         return;
     };
-    let helper = networks.helper(0, &["tcp 10.74.0.1:0"]);
+    let helper = networks.helper(0, &[&format!("tcp {}:0", Networks::address(74, 1))]);
     let query = SocketQuery::new(Protocol::Tcp, helper.addresses[0], None);
     assert!(table.find(&query).unwrap().verdict.is_named());
     drop(helper);

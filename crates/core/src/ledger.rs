@@ -2,7 +2,9 @@
 //! flows, totals derived from them. Pure: packets, answers and time come in; what
 //! is to be done comes out as [`Effect`]s.
 
+mod acceptors;
 mod again;
+mod closed;
 mod confirm;
 mod doubt;
 mod ended;
@@ -58,6 +60,8 @@ pub(crate) struct Owners {
     uncertain: Option<Box<Uncertain>>,
     /// Where its packets from that number on belong, of a flow that was cut off.
     next: Option<Box<(u64, FlowId)>>,
+    /// Of a connection that is over, whether nobody is known to have kept it who accepted it.
+    is_unconfirmed: bool,
     /// Whether those who listen know that it is over.
     is_told: bool,
 }
@@ -170,6 +174,7 @@ impl Ledger {
     /// Counts a packet that was decoded; tells where it belongs.
     pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> Belonging {
         self.stretch_span(packet.time);
+        self.take_back_earlier();
         self.confirming.packets += 1;
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
@@ -214,6 +219,7 @@ impl Ledger {
 
     /// Lets time pass without a packet.
     pub(crate) fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.take_back_earlier();
         let mut ended = std::mem::take(&mut self.just_ended);
         self.table.advance(now, &mut ended);
         self.chronicle.advance(self.table.now());
@@ -248,6 +254,10 @@ impl Ledger {
         };
         flow.data.waiting[end as usize] &= !last;
         doubt::take_back(flow, end, &mut ownership, &mut party);
+        if ended.is_some() || flow.state().is_over() {
+            self.confirming
+                .take_back(flow, end, &mut ownership, &mut party, now);
+        }
         // Nor is this end of it in a container.
         let is_nowhere = flow.direction() == Direction::Forwarded
             && ownership.evidence.namespace.is_none()
@@ -286,13 +296,20 @@ impl Ledger {
                 .is_none_or(|old| ownership.is_better_than(&old.ownership));
         let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
         let was_named = owner.as_deref().is_some_and(is_named);
+        if let Some(old) = owner.as_deref().filter(|_| improved && was_named) {
+            let old = old.ownership.clone();
+            self.confirming
+                .learn_of_answer(flow, end, (&old, &ownership), now);
+        }
+        let owner = flow.data.of(end);
         let mut is_to_be_confirmed = false;
         if improved {
             let new = Owner { ownership, party };
             let found = ended.is_none().then(|| new.ownership.clone());
             *owner = Some(Box::new(new));
             is_to_be_confirmed = found.is_some_and(|found| {
-                Owners::found(flow, self.confirming.packets, &found, &self.chronicle)
+                let found = (&found, !was_named);
+                Owners::found(flow, self.confirming.packets, found, &self.chronicle)
             });
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
@@ -381,6 +398,12 @@ impl Ledger {
         } else if flow.data.again.is_some() {
             self.ask_again(update.id, packet_of, effects);
         }
+        if update.change == Change::Closed {
+            let now = self.table.now();
+            if let Some(flow) = self.table.flow_mut(update.id) {
+                acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
+            }
+        }
         let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
             return;
         };
@@ -400,6 +423,9 @@ impl Ledger {
     /// end into the totals.
     fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
         for mut ended in ended.drain(..) {
+            let now = self.table.now();
+            let flow = &mut ended.flow;
+            acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
             if let Some(part) = self.cut_unanswered(&mut ended, effects) {
                 self.retire_one(part, effects);
             }

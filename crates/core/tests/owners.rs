@@ -246,6 +246,14 @@ fn a_server_starts_a_process_for_a_connection() {
 }
 
 #[test]
+fn a_udp_port_changes_hands_within_milliseconds() {
+    for gap in [0.0, 0.002] {
+        check(&format!("handing udp {gap} 0"));
+        check(&format!("handing udp {gap} 1"));
+    }
+}
+
+#[test]
 fn one_socket_has_many_peers() {
     check("many udp 0 0.2");
 }

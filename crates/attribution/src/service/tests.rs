@@ -184,8 +184,8 @@ fn finish_answers_everyone_once() {
     entered.recv_timeout(DEADLINE).unwrap();
     service.lookup(Waiter(1), question(53));
     service.lookup(Waiter(2), question(54));
-    release.send(()).unwrap();
-    release.send(()).unwrap();
+    // From here on no look waits: on a busy host there may be more than two before the end.
+    drop(release);
     service.finish();
     // A miss may have been told before, if the second look was sooner than the end.
     let mut last: Vec<Event> = events.try_iter().filter(|event| event.last).collect();

@@ -29,9 +29,11 @@ pub use best::{best, best_with};
 pub use list::{Snapshot, Socket, SocketState};
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use crate::{Error, Ownership, Question, SocketId, SocketQuery, Source};
+use crate::matching::{self, Ends};
+use crate::{Error, Ownership, Protocol, Question, SocketId, SocketQuery, Source};
 
 /// What the [best](best_with) table of a system may do beyond the ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,11 +171,62 @@ pub enum Confirmed {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Closed {
-    /// The sockets, and a wall-clock time at which each was closed already. Linux tells those of
-    /// UDP: a connection begins with a SYN, whatever was there before.
-    pub sockets: Vec<(SocketId, SystemTime)>,
+    /// The sockets. Linux tells those of UDP: a connection begins with a SYN, whatever was there
+    /// before.
+    pub sockets: Vec<ClosedSocket>,
     /// Others were closed, too, and which ones is not known: nothing is confirmed any more.
     pub is_incomplete: bool,
+}
+
+/// A datagram socket that was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClosedSocket {
+    /// Which one it was.
+    pub id: SocketId,
+    /// A wall-clock time at which it was closed already.
+    pub at: SystemTime,
+    /// The ends that it had, where they are known.
+    ends: Option<Ends>,
+}
+
+impl ClosedSocket {
+    /// A socket of which the ends are not known: it may have served nobody.
+    pub const fn new(id: SocketId, at: SystemTime) -> Self {
+        let ends = None;
+        Self { id, at, ends }
+    }
+
+    /// The same with its ends: a local address without a port of 0, unspecified if it was bound
+    /// to all addresses, and the end that it was connected to.
+    #[must_use]
+    pub fn with_ends(self, local: SocketAddr, remote: Option<SocketAddr>) -> Self {
+        self.between(Ends {
+            protocol: Protocol::Udp,
+            local: crate::query::normalize(local),
+            remote: remote.map(crate::query::normalize),
+            v6_only: false,
+            device: None,
+        })
+    }
+
+    pub(crate) const fn between(self, ends: Ends) -> Self {
+        let ends = Some(ends);
+        Self { ends, ..self }
+    }
+
+    /// The local port that it had, where that is known.
+    pub fn port(&self) -> Option<u16> {
+        self.ends.map(|ends| ends.local.port())
+    }
+
+    /// Whether it may have sent or received what a question is about, while it was open.
+    pub fn may_have_served(&self, query: &SocketQuery) -> bool {
+        self.ends.is_some_and(|ends| {
+            let devices = ends.device.zip(query.device_or_scope());
+            matching::is_fit(query, &ends) && devices.is_none_or(|(its, seen)| its == seen)
+        })
+    }
 }
 
 /// What a [`Glance`] tells.

@@ -241,12 +241,24 @@ fn address(body: &[u8]) -> Option<OwnAddress> {
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
+    let ip = own.or(other)?;
     Some(OwnAddress {
-        ip: own.or(other)?,
-        broadcast,
+        ip,
+        broadcast: broadcast.or_else(|| broadcast_of(other.unwrap_or(ip), *body.get(1)?)),
         device,
         network: None,
     })
+}
+
+/// The last address of a network, which is for all hosts in it whether or not an address tells
+/// so: the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
+fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
+    let IpAddr::V4(ip) = ip else {
+        return None;
+    };
+    let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    let is_wide = hosts > 1 && !ip.is_loopback();
+    is_wide.then(|| Ipv4Addr::from_bits(ip.to_bits() | hosts).into())
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
@@ -353,6 +365,21 @@ mod tests {
             ip(&format!("{family} route add {net}/{prefix} dev lo"));
             assert_eq!(notices.drain(), None);
         }
+    }
+
+    #[test]
+    fn the_last_address_of_a_network_is_for_all() {
+        let of = |ip: &str, prefix| broadcast_of(ip.parse().unwrap(), prefix);
+        let is = |ip: &str| Some(ip.parse().unwrap());
+        assert_eq!(of("10.1.2.3", 24), is("10.1.2.255"));
+        assert_eq!(of("10.1.2.3", 30), is("10.1.2.3"));
+        assert_eq!(of("10.1.2.1", 30), is("10.1.2.3"));
+        assert_eq!(of("10.1.2.3", 0), is("255.255.255.255"));
+        for prefix in [31, 32, 33, 255] {
+            assert_eq!(of("10.1.2.3", prefix), None);
+        }
+        assert_eq!(of("127.0.0.1", 8), None);
+        assert_eq!(of("2001:db8::1", 64), None);
     }
 
     proptest! {

@@ -1,11 +1,16 @@
 //! Linux: `packet_diag` (`linux/packet_diag.h`; `net/packet/diag.c` of the kernel).
 
+#[path = "raw_sockets.rs"]
+mod raw_sockets;
+
 use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::io::retry_on_intr;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+use raw_sockets::RawSockets;
 
 /// `SOCK_DIAG_BY_FAMILY`, `NLMSG_ERROR`, `NLMSG_DONE`, `NLM_F_REQUEST | NLM_F_DUMP`.
 const BY_FAMILY: u16 = 20;
@@ -35,6 +40,7 @@ const BUFFER: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Senders {
     socket: OwnedFd,
+    raw: RawSockets,
     buffer: Vec<u8>,
     sequence: u32,
 }
@@ -71,6 +77,7 @@ impl Senders {
         )?;
         Ok(Self {
             socket,
+            raw: RawSockets::open(),
             buffer: vec![0; BUFFER],
             sequence: 0,
         })
@@ -92,7 +99,7 @@ impl Senders {
                 may_send |= is_there && socket.may_send();
             })?;
             if is_over {
-                return Ok(may_send);
+                return Ok(may_send || self.raw.any_sends(&mut self.buffer)?);
             }
         }
     }

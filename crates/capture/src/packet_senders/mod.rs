@@ -14,7 +14,7 @@ use current::Senders;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub use current::fuzzing;
 
-/// Tells whether this host has packet sockets that send.
+/// Tells whether this host has packet sockets that send, or raw sockets that only send.
 ///
 /// A frame from such a socket leaves like any other, and its addresses and ports may be those of
 /// somebody else's socket. Where there is one, an unconnected datagram socket with the source
@@ -27,6 +27,9 @@ pub use current::fuzzing;
 /// ring counts as a listener, as tcpdump and DHCP clients have it; one that takes a protocol other
 /// than IP, as those of `wpa_supplicant` and `lldpd`, is neither. A program that sends through a
 /// listener's socket is not noticed, nor one whose socket is closed by the time of the question.
+///
+/// Of raw sockets (raw(7)), those of `IPPROTO_RAW` count, as they take no packets: whoever has one
+/// writes IP headers. Those of other protocols are mostly there for what they receive.
 ///
 /// Nothing here tells a frame that is made up as part of a flow that is there already: a segment of
 /// a live TCP connection, or a datagram with both ends of a socket. Its bytes are counted as sent

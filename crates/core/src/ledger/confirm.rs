@@ -4,22 +4,24 @@
 //! What was counted until its owners were last confirmed stays theirs. What was counted since is
 //! a flow of its own that names nobody, as nobody knows who sent it. What comes from then on is
 //! another flow, whose owners are asked for anew. Where a flow is over before a confirmation that
-//! was due could be made, what came since the last one names nobody, either. All of it is looked at with packets of the flow
-//! itself, or a moment after its last one: no step here goes through all flows.
+//! was due could be made, what came since the last one names nobody, either. All of it is looked
+//! at with packets of the flow itself, or a moment after its last one: no step here goes through
+//! all flows.
 
 mod unanswered;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Closed, Confirmed, Ownership, Process, Reason, SocketId, SocketQuery,
-    Source,
+    self as attribution, Closed, Confirmed, Ownership, Process, Reason, SocketQuery, Source,
 };
 use flowner_flows::{Counters, Ended, Flow, FlowId, Mark, Packet, Protocol};
 
+use super::acceptors::{self, Acceptors};
 use super::again::Again;
+use super::closed::{ClosedSockets, Others};
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
 use crate::events::Event;
 use crate::history::{Chronicle, PacketOf, Second};
@@ -34,11 +36,17 @@ const SILENCE: Duration = Duration::from_millis(10);
 /// What is over sooner is not worth a confirmation.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_millis(100);
-/// Flows that wait for their silence, and how many of them are looked at with one packet.
+/// Flows that wait for their silence, and how many of them are looked at with one packet, and
+/// asked about: to look is a matter of what is known already.
 const MAX_DUE: usize = 8_192;
+const MAX_LOOKED_AT: usize = 256;
 const MAX_AT_ONCE: usize = 32;
-/// Sockets that are remembered as closed.
-const MAX_CLOSED: usize = 4_096;
+/// How often a flow that is silent is looked at again, if a first time did not show whose it is:
+/// its socket is gone, and which others were closed may be told late, or there was no time.
+const MAX_LOOKS: u8 = 3;
+/// How often it is looked at whether another socket had the port of a new flow before the owner
+/// was seen: it was closed then, which is told a moment later, more so on a busy host.
+const START_CHECKS: u8 = 2;
 /// Seconds of which is remembered what was counted in them without a confirmation; what is older
 /// stays where it was credited.
 const MAX_SECONDS: usize = 128;
@@ -61,10 +69,30 @@ pub(super) struct Confirmation {
     asked: Duration,
     wait: Duration,
     is_queued: bool,
+    /// All that was counted by second, until it is known that nobody else had the port before
+    /// the owner was seen.
+    start: Option<Vec<Second>>,
+    /// How often that is to be looked at yet.
+    checks: u8,
+    /// How often it was looked at since its newest packet, without a packet.
+    looks: u8,
+    /// With how many answers to a connection it was asked.
+    pub(super) answers: u8,
     /// Whether a confirmation said that they are the same.
     is_confirmed: bool,
     /// Whether it was asked since, and there was no time to find it out.
     is_unanswered: bool,
+    /// Whether one said so after the end that accepted a connection had answered.
+    pub(super) is_kept: bool,
+}
+
+/// Sockets that may have sent a part of a flow of another one.
+#[derive(Debug, Clone, Copy)]
+struct Rivals {
+    /// By end, when the last of them was closed, at the latest.
+    closed_by: [Option<Duration>; 2],
+    /// Whether that may be all of it: they were there before its owner was seen.
+    is_from_start: bool,
 }
 
 /// What is known of a flow that belongs to nobody, as its owners have changed.
@@ -98,9 +126,8 @@ pub(super) struct Confirming {
     pub(super) packets: u64,
     /// Flows that are confirmed when they are silent then, soonest first.
     due: VecDeque<(Duration, FlowId)>,
-    /// Sockets that were closed, and when they were at the latest; in that order, too.
-    closed: HashMap<SocketId, Duration>,
-    order: VecDeque<SocketId>,
+    closed: ClosedSockets,
+    pub(super) acceptors: Acceptors,
     /// Others were closed before that, nobody knows which.
     incomplete: Duration,
 }
@@ -125,24 +152,24 @@ impl Confirmation {
             asked: if is_sure { last } else { Duration::ZERO },
             wait: FIRST_WAIT,
             is_queued: false,
+            start: None,
+            checks: 0,
+            looks: 0,
+            answers: 0,
             is_confirmed: false,
             is_unanswered: false,
+            is_kept: false,
         }
     }
 
     fn count(&mut self, packet: PacketOf) {
+        self.looks = 0;
         self.before = self.last;
         self.last = self.last.max(packet.time);
         self.unsure_since.get_or_insert(packet.time);
-        let second = packet.time.as_secs();
-        match self.unsure.last_mut() {
-            Some(last) if last.is_at(second) => last.add(packet),
-            _ => {
-                if self.unsure.len() >= MAX_SECONDS {
-                    self.unsure.remove(0);
-                }
-                self.unsure.push(Second::of(packet));
-            }
+        count_by_second(&mut self.unsure, packet);
+        if let Some(start) = &mut self.start {
+            count_by_second(start, packet);
         }
     }
 
@@ -159,6 +186,14 @@ impl Confirmation {
         protocol != Protocol::TCP || self.is_confirmed
     }
 
+    /// To be called when somebody else may have sent all of it.
+    fn be_unsure_since(&mut self, first_seen: Duration) {
+        self.sure = Mark::default();
+        self.sure_number = 0;
+        self.unsure_since = Some(first_seen);
+        self.unsure = self.start.take().unwrap_or_default();
+    }
+
     fn ask(&mut self) {
         self.wait = LAST_WAIT.min(self.wait * 2);
         self.asked = self.last;
@@ -169,14 +204,68 @@ impl Confirmation {
     }
 }
 
+fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {
+    match seconds.last_mut() {
+        Some(last) if last.is_at(packet.time.as_secs()) => last.add(packet),
+        _ => {
+            if seconds.len() >= MAX_SECONDS {
+                seconds.remove(0);
+            }
+            seconds.push(Second::of(packet));
+        }
+    }
+}
+
 impl Confirming {
     /// When the socket of an owner was closed, at the latest.
     fn closed_by(&self, owner: Option<&Owner>) -> Option<Duration> {
         if self.closed.is_empty() {
             return None;
         }
-        let socket = owner?.ownership.evidence.socket?;
-        self.closed.get(&socket).copied()
+        self.closed.closed_by(owner?.ownership.evidence.socket?)
+    }
+
+    /// Whether other sockets may have sent a part of a flow, which are known as they were closed.
+    fn others_of(&self, flow: &Flow<Owners>) -> Option<Rivals> {
+        let confirmation = flow.data.confirmation.as_deref()?;
+        if self.closed.is_empty() || flow.protocol() != Protocol::UDP {
+            return None;
+        }
+        let others = [End::Local, End::Remote].map(|end| {
+            let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
+            let socket = owner.and_then(|owner| owner.ownership.evidence.socket);
+            let query = query_of(flow, attribution::Protocol::Udp, end);
+            let since = flow.first_seen();
+            socket.map_or_else(Others::default, |socket| {
+                self.closed.others(socket, &query, since)
+            })
+        });
+        // Whoever had the port before the owner was seen may have sent all of it.
+        let before = others.map(|others| others.before);
+        if confirmation.start.is_some() && before != [None; 2] {
+            return Some(Rivals {
+                closed_by: before,
+                is_from_start: true,
+            });
+        }
+        // Whoever had it after the owner's socket was closed, what came after that. (While that
+        // is open, others on its port have other peers.)
+        let since = confirmation.unsure_since?;
+        let after = others.map(|others| others.after.filter(|at| *at >= since));
+        (after != [None; 2]).then_some(Rivals {
+            closed_by: after,
+            is_from_start: false,
+        })
+    }
+
+    /// Whether the sockets of all owners that are named are known to be closed.
+    fn is_told_of_all(&self, owners: &Owners) -> bool {
+        let ends = [owners.local.as_deref(), owners.remote.as_deref()];
+        let mut named = ends.into_iter().flatten();
+        named.all(|owner| {
+            let is_named = owner.ownership.verdict.is_named();
+            !is_named || self.closed_by(Some(owner)).is_some()
+        })
     }
 
     fn has_closed(&self, owners: &Owners, before: Duration) -> bool {
@@ -216,27 +305,46 @@ impl Owners {
         }
     }
 
-    /// To be called when an owner was found. Whether that is to be confirmed when the flow is
-    /// silent: packets came after what the answer is about, and no other may come.
+    /// To be called when an owner was found, the first one of its end or a better one. Whether
+    /// that is to be confirmed when the flow is silent: packets came after what the answer is
+    /// about, or others may have had the port before, and no other packet may come.
     pub(super) fn found(
         flow: &mut Flow<Self>,
         number: u64,
-        ownership: &Ownership,
+        (ownership, is_first): (&Ownership, bool),
         chronicle: &Chronicle,
     ) -> bool {
         if flow.data.again.is_none() {
             flow.data.again = Again::new(flow, ownership);
         }
-        if !can_be_confirmed(ownership, flow.protocol()) || flow.data.confirmation.is_some() {
+        let is_datagram = flow.protocol() == Protocol::UDP;
+        let known = flow.data.confirmation.as_deref();
+        // What is known of one end says nothing of the other one, whose owner is found later.
+        let is_known = known.is_some() && !(is_datagram && is_first);
+        if !can_be_confirmed(ownership, flow.protocol()) || is_known {
             return false;
         }
+        let (id, is_queued) = (flow.id(), known.is_some_and(|known| known.is_queued));
         let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
         let observed = observed.unwrap_or_default();
+        if let Some(known) = flow.data.confirmation.as_deref_mut()
+            && known.sure.last_seen <= observed
+        {
+            known.start = Some(chronicle.remembered(id));
+            known.checks = START_CHECKS;
+            return true;
+        }
         let mut confirmation = Confirmation::new(flow, number, observed);
+        confirmation.is_queued = is_queued;
         if !confirmation.is_sure() {
             confirmation.unsure = chronicle.remembered(flow.id());
         }
-        let is_to_be = !confirmation.is_sure() && confirmation.is_worth_it(flow.protocol());
+        if is_datagram {
+            confirmation.start = Some(chronicle.remembered(id));
+            confirmation.checks = START_CHECKS;
+        }
+        let is_unsure = !confirmation.is_sure() && confirmation.is_worth_it(flow.protocol());
+        let is_to_be = is_unsure || is_datagram;
         flow.data.confirmation = Some(Box::new(confirmation));
         is_to_be
     }
@@ -245,24 +353,9 @@ impl Owners {
 impl Ledger {
     /// Writes down which sockets were closed.
     pub(crate) fn sockets_closed(&mut self, closed: &Closed) {
-        let since_epoch = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let confirming = &mut self.confirming;
-        for (socket, at) in &closed.sockets {
-            if confirming
-                .closed
-                .insert(*socket, since_epoch(*at))
-                .is_none()
-            {
-                confirming.order.push_back(*socket);
-            }
-            if confirming.order.len() > MAX_CLOSED
-                && let Some(oldest) = confirming.order.pop_front()
-            {
-                confirming.closed.remove(&oldest);
-            }
-        }
+        self.confirming.closed.add(closed);
         if closed.is_incomplete {
-            confirming.incomplete = self.table.now();
+            self.confirming.incomplete = self.table.now();
         }
     }
 
@@ -279,6 +372,8 @@ impl Ledger {
         };
         let (protocol, is_over) = (flow.protocol(), flow.state().is_over());
         let is_closed = self.confirming.has_closed(&flow.data, packet.time);
+        let is_answer =
+            packet.payload_len > 0 && self.confirming.is_answer_in_doubt(flow, is_local, packet);
         let Some(confirmation) = flow.data.confirmation.as_deref_mut() else {
             return;
         };
@@ -289,7 +384,8 @@ impl Ledger {
             return;
         }
         let is_incomplete = confirmation.asked < self.confirming.incomplete;
-        let is_asked = is_closed || is_incomplete || confirmation.is_due(protocol);
+        let is_asked = is_closed || is_incomplete || is_answer || confirmation.is_due(protocol);
+        confirmation.answers += u8::from(is_answer);
         if is_asked {
             confirmation.ask();
         } else if confirmation.is_worth_it(protocol)
@@ -327,11 +423,12 @@ impl Ledger {
 
     /// Asks whether flows that are silent now still are whose they were.
     pub(crate) fn confirm_due(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        for _ in 0..MAX_AT_ONCE {
+        let mut asked = 0;
+        for _ in 0..MAX_LOOKED_AT {
             let Some(&(due, id)) = self.confirming.due.front() else {
                 return;
             };
-            if due > now {
+            if due > now || asked >= MAX_AT_ONCE {
                 return;
             }
             self.confirming.due.pop_front();
@@ -343,18 +440,63 @@ impl Ledger {
                 continue;
             };
             confirmation.is_queued = false;
-            if is_over || confirmation.is_sure() {
+            let is_silent = confirmation.last + SILENCE <= now;
+            let rivals = self.confirming.others_of(flow);
+            if let Some(rivals) = rivals {
+                self.change_for(id, None, rivals, effects);
                 continue;
             }
-            if confirmation.last + SILENCE > now {
+            let is_told_of_all = self.confirming.is_told_of_all(&flow.data);
+            let Some(confirmation) = flow.data.confirmation.as_deref_mut() else {
+                continue;
+            };
+            confirmation.checks = confirmation.checks.saturating_sub(1);
+            let is_start_sure = confirmation.checks == 0;
+            if is_start_sure {
+                // What was closed before the owner was seen is told by now.
+                confirmation.start = None;
+            }
+            let is_done = is_over || confirmation.is_sure();
+            if is_done && is_start_sure {
+                continue;
+            }
+            if is_done || !is_silent {
                 confirmation.is_queued = true;
                 self.confirming.due.push_back((now + SILENCE, id));
                 continue;
             }
+            confirmation.looks += 1;
+            // The same holds for what was closed after it, and nobody else had the port.
+            if confirmation.looks > 1 && is_told_of_all {
+                confirmation.is_unanswered = false;
+                continue;
+            }
             confirmation.ask();
+            asked += 1;
             let claim = claim(flow, self.confirming.packets, None);
             effects.extend(claim.map(|claim| Effect::Confirm(Box::new(claim))));
         }
+    }
+
+    /// Takes it that owners changed, as other sockets had their ports, too, until some time.
+    fn change_for(
+        &mut self,
+        id: FlowId,
+        newest: Option<PacketOf>,
+        rivals: Rivals,
+        effects: &mut Vec<Effect>,
+    ) {
+        if rivals.is_from_start
+            && let Some(flow) = self.table.flow_mut(id)
+        {
+            let first_seen = flow.first_seen();
+            if let Some(confirmation) = flow.data.confirmation.as_deref_mut() {
+                confirmation.be_unsure_since(first_seen);
+            }
+        }
+        let until = rivals.closed_by.into_iter().flatten().max();
+        let changed = rivals.closed_by.map(|at| at.is_some());
+        self.change((id, newest), changed, until.unwrap_or_default(), effects);
     }
 
     /// Takes what a [`Claim`] was answered with, by end, at a wall-clock time.
@@ -365,6 +507,7 @@ impl Ledger {
         at: Duration,
         effects: &mut Vec<Effect>,
     ) {
+        let now = self.table.now();
         let Some(flow) = self.table.flow_mut(claim.flow) else {
             return;
         };
@@ -400,6 +543,11 @@ impl Ledger {
                 }
         };
         let changed = ends.map(has_changed);
+        if let Some(end) = acceptors::accepting_end(flow)
+            && changed[end as usize]
+        {
+            self.confirming.learn_of_change(flow, end, now);
+        }
         if changed != [false; 2] {
             // What was sent before that may be of those before, unless their socket was closed.
             let until = |end: End| {
@@ -408,7 +556,11 @@ impl Ledger {
                 changed[end as usize].then_some(closed)
             };
             let until = ends.into_iter().filter_map(until).max().unwrap_or(at);
-            self.change(claim, changed, until, effects);
+            self.change((claim.flow, claim.newest), changed, until, effects);
+            return;
+        }
+        if let Some(rivals) = self.confirming.others_of(flow) {
+            self.change_for(claim.flow, claim.newest, rivals, effects);
             return;
         }
         let is_same = |end: End| !is_asked(end) || answers[end as usize] == Confirmed::Same;
@@ -421,6 +573,15 @@ impl Ledger {
             confirmation.sure_number = claim.number;
             confirmation.unsure_since = None;
             confirmation.unsure.clear();
+            self.confirming.learn_of_confirmation(flow, &claim.mark);
+            return;
+        }
+        let is_again = |confirmation: &Confirmation| confirmation.looks < MAX_LOOKS;
+        if claim.newest.is_none()
+            && flow.protocol() == Protocol::UDP
+            && flow.data.confirmation.as_deref().is_some_and(is_again)
+        {
+            self.confirm_later(claim.flow);
         }
     }
 
@@ -428,13 +589,13 @@ impl Ledger {
     /// nobody, until a packet comes that was sent after `until`.
     fn change(
         &mut self,
-        claim: &Claim,
+        (flow, newest): (FlowId, Option<PacketOf>),
         changed: [bool; 2],
         until: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        let now = self.table.now();
-        let Some(flow) = self.table.flow_mut(claim.flow) else {
+        let (now, whole) = (self.table.now(), flow);
+        let Some(flow) = self.table.flow_mut(whole) else {
             return;
         };
         let Some(confirmation) = flow.data.confirmation.take() else {
@@ -452,7 +613,7 @@ impl Ledger {
         let old_credit = flow.data.credit;
         let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
         let mut ended = std::mem::take(&mut self.just_ended);
-        let mut id = claim.flow;
+        let mut id = whole;
         let next = unsure_since.unwrap_or(now);
         if let Some(rest) = self.table.cut(id, &sure, next, &mut ended) {
             self.chronicle.forget(id, &unsure);
@@ -477,21 +638,21 @@ impl Ledger {
                 remote,
                 uncertain: Some(Box::new(Uncertain {
                     until,
-                    last: claim.newest.map_or(last, |_| before),
+                    last: newest.map_or(last, |_| before),
                 })),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);
             flow.data.credit = credit;
             self.chronicle.move_seconds(&unsure, old_credit, credit);
-            if self.is_watched && id != claim.flow {
+            if self.is_watched && id != whole {
                 let record = FlowRecord::new(flow, now, None);
                 effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
             }
         }
         self.retire(&mut ended, effects);
         self.just_ended = ended;
-        if let Some(newest) = claim.newest {
+        if let Some(newest) = newest {
             self.resume(id, newest, effects);
         }
     }

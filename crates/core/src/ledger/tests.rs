@@ -1,7 +1,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flowner_attribution::{Closed, Confirmed, Evidence, Match, Opened, Process, SocketId, Verdict};
+use flowner_attribution::{
+    Closed, ClosedSocket, Confirmed, Evidence, Match, Opened, Process, SocketId, Verdict,
+};
 use flowner_flows::{Origin, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 
@@ -385,7 +387,11 @@ fn close(ledger: &mut Ledger, pid: u32, at: u64) {
     let mut closed = Closed::default();
     let at = UNIX_EPOCH + Duration::from_secs(at);
     let socket = SocketId::new(0, pid.into());
-    closed.sockets.extend(socket.map(|socket| (socket, at)));
+    let closed_at = |socket| {
+        let local = "10.0.0.1:40000".parse().unwrap();
+        ClosedSocket::new(socket, at).with_ends(local, None)
+    };
+    closed.sockets.extend(socket.map(closed_at));
     closed.is_incomplete = pid == 1;
     ledger.sockets_closed(&closed);
 }

@@ -108,9 +108,15 @@ impl OwnAddresses {
     }
 
     /// As [`may_be_read`](Self::may_be_read), where somebody asks once a second.
-    pub(super) fn are_due(&mut self, now: Instant) -> bool {
+    /// What nobody tells of is looked for when flows appeared that are not this host's. Notices
+    /// are taken whether or not they did: those of an address that was removed look like its own
+    /// for as long as it counts as one.
+    pub(super) fn are_due(&mut self, now: Instant, saw_foreign: bool) -> bool {
         let is_old = |(_, since): &(_, Instant)| now.duration_since(*since) >= GRACE;
-        self.is_stale |= self.changes.is_none() || self.recent.front().is_some_and(is_old);
+        self.is_stale |= match &self.changes {
+            Some(_) => self.recent.front().is_some_and(is_old),
+            None => saw_foreign,
+        };
         self.may_be_read(now)
     }
 
@@ -196,6 +202,10 @@ pub(super) fn of_this_host(devices: &[Device], config: &Config) -> LocalAddresse
     for address in own.into_iter().flatten() {
         if let Some(prefix) = address.network {
             add_network(&mut local, address.ip, prefix);
+        }
+        // Which the devices tell only where an address has one of its own.
+        if let Some(broadcast) = address.broadcast {
+            local.add_broadcast(broadcast);
         }
     }
     local

@@ -198,7 +198,11 @@ impl Counter {
 
     /// Has flows confirmed that were silent for a moment.
     pub(super) fn confirm_due(&mut self, now: Duration) {
+        let closed = self.spotter.as_mut().map(Spotter::closed);
         let mut ledger = self.shared.ledger();
+        if let Some(closed) = closed {
+            ledger.sockets_closed(&closed);
+        }
         ledger.confirm_due(now, &mut self.effects);
         self.next_due = ledger.next_due();
     }

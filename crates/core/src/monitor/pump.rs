@@ -225,9 +225,8 @@ impl Pump {
             self.counter.warn(own.take_warning());
         }
         let saw_foreign = shared.ledger().take_foreign();
-        if saw_foreign
-            && let Some(own) = &mut self.own
-            && own.are_due(self.refreshed)
+        if let Some(own) = &mut self.own
+            && own.are_due(self.refreshed, saw_foreign)
             && let Some(local) = own.read(&self.config)
         {
             shared.ledger().set_local_addresses(local);

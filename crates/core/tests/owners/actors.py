@@ -19,7 +19,8 @@ def is_called(name):
 
 def said(count, size):
     """To be read by the test: who sent how much."""
-    print(f"sent {os.getpid()} {count * size}", flush=True)
+    # At once, as others may say something at the same time.
+    os.write(1, f"sent {os.getpid()} {count * size}\n".encode())
 
 
 def process(name, run):
@@ -232,7 +233,43 @@ def many(kind, pause):
     os.waitpid(process("second", lambda: talks(1000)), 0)
 
 
+def handing(kind, gap, stays):
+    """A port changes hands within milliseconds: each of two processes sends one datagram."""
+
+    def one(port, size, waits, tells, stays):
+        def run():
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            os.read(waits, 1)
+            s.bind(("127.0.0.1", port))
+            s.sendto(b"x" * size, SERVER)
+            if not stays:
+                s.close()
+            time.sleep(gap)
+            os.write(tells, b"x")
+            said(1, size)
+            time.sleep(0.2)
+
+        return run
+
+    # What is closed before the kernel is asked to tell of it is not told.
+    time.sleep(1)
+    for port in range(7200, 7230):
+        begin, go, end = os.pipe(), os.pipe(), os.pipe()
+        both = [
+            process("first", one(port, 100, begin[0], go[1], False)),
+            process("second", one(port, 1000, go[0], end[1], stays)),
+        ]
+        os.write(begin[1], b"x")
+        for pid in both:
+            os.waitpid(pid, 0)
+        for pipe in (begin, go, end):
+            os.close(pipe[0])
+            os.close(pipe[1])
+    time.sleep(0.3)
+
+
 ACTS = {
+    "handing": lambda kind, gap, stays: handing(kind, gap, stays > 0),
     "reuse": lambda kind, gap, pause: reuse(kind, gap, pause),
     "passing": lambda kind, gap, pause: passing(kind, pause),
     "executing": lambda kind, gap, pause: executing(kind, pause),

@@ -4,7 +4,7 @@
 mod local_routes;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -225,6 +225,7 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
             _ => {}
         }
     }
+    let broadcast = broadcast.or_else(|| broadcast_of(peer.or(local)?, prefix));
     // On links with two ends, the first attribute is the other one's.
     Ok(local.or(peer).map(|ip| Address {
         network: Network {
@@ -234,6 +235,17 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
         },
         broadcast,
     }))
+}
+
+/// The last address of a network, which is for all hosts in it whether or not an address tells
+/// so: the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
+fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
+    let IpAddr::V4(ip) = ip else {
+        return None;
+    };
+    let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    let is_wide = hosts > 1 && !ip.is_loopback();
+    is_wide.then(|| Ipv4Addr::from_bits(ip.to_bits() | hosts).into())
 }
 
 fn ip(value: &[u8]) -> Option<IpAddr> {
@@ -255,6 +267,15 @@ mod tests {
         assert!(!addresses.contains("192.0.2.1".parse().unwrap()).unwrap());
         assert!(addresses.place().unwrap().devices.link(1).is_some());
         assert!(!addresses.known().devices.leads_away(1));
+    }
+
+    #[test]
+    fn the_last_address_of_a_network_is_for_all() {
+        let of = |ip: &str, prefix| broadcast_of(ip.parse().unwrap(), prefix);
+        assert_eq!(of("10.1.2.3", 24), Some([10, 1, 2, 255].into()));
+        assert_eq!(of("10.1.2.3", 31), None);
+        assert_eq!(of("10.1.2.3", 255), None);
+        assert_eq!(of("2001:db8::1", 64), None);
     }
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {

@@ -16,9 +16,9 @@ use rustix::net::netlink;
 
 use super::link::Link;
 use super::lookout::Bell;
-use super::message::{self, Message};
-use crate::SocketId;
-use crate::snapshot::Closed;
+use super::message::{self, DiagSocket, Message};
+use crate::Protocol;
+use crate::snapshot::{Closed, ClosedSocket};
 
 /// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
 const GROUPS: u32 = 1 << 1 | 1 << 3;
@@ -87,14 +87,14 @@ impl Shared {
         std::mem::take(&mut *self.lock())
     }
 
-    fn add(&self, sockets: impl Iterator<Item = SocketId>, at: SystemTime) {
+    fn add(&self, sockets: impl Iterator<Item = ClosedSocket>) {
         let mut closed = self.lock();
         for socket in sockets {
             if closed.sockets.len() >= MAX {
                 closed.sockets.clear();
                 closed.is_incomplete = true;
             }
-            closed.sockets.push((socket, at));
+            closed.sockets.push(socket);
         }
         drop(closed);
         self.has_any.store(true, Ordering::Release);
@@ -126,6 +126,8 @@ impl Watcher {
     }
 
     fn run(mut self) {
+        // The sooner it takes what is told, the closer is the time that it notes.
+        super::glance::take_precedence();
         while self.bell.waits_for(&self.link) {
             if let Err(error) = self.take() {
                 tracing::warn!(%error, "sockets are closed unseen from now on");
@@ -140,7 +142,7 @@ impl Watcher {
             // Another process may send anything.
             Ok(received) if !received.is_from_kernel => {}
             Ok(received) => match self.buffer.get(..received.length) {
-                Some(bytes) => self.shared.add(closed(bytes), SystemTime::now()),
+                Some(bytes) => self.shared.add(closed(bytes, SystemTime::now())),
                 None => self.shared.lose(),
             },
             Err(error)
@@ -158,13 +160,18 @@ impl Watcher {
     }
 }
 
-/// The sockets that messages tell; what is not understood tells none.
-fn closed(bytes: &[u8]) -> impl Iterator<Item = SocketId> {
+/// The sockets that messages tell, as closed at a time; what is not understood tells none.
+fn closed(bytes: &[u8], at: SystemTime) -> impl Iterator<Item = ClosedSocket> {
     let messages = message::messages(bytes).map_while(Result::ok);
-    messages.filter_map(|message| match message {
-        Message::Socket(socket) => SocketId::new(0, socket.cookie),
+    messages.filter_map(move |message| match message {
+        Message::Socket(socket) => closed_socket(&socket, at),
         _ => None,
     })
+}
+
+fn closed_socket(socket: &DiagSocket, at: SystemTime) -> Option<ClosedSocket> {
+    let closed = ClosedSocket::new(socket.id(None)?, at);
+    Some(closed.between(socket.ends(Protocol::Udp)))
 }
 
 #[cfg(test)]
@@ -173,6 +180,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::{SocketId, SocketQuery};
 
     /// What the kernel calls a socket of ours.
     fn cookie(socket: &UdpSocket) -> SocketId {
@@ -188,17 +196,26 @@ mod tests {
                 continue;
             };
             let (id, before) = (cookie(&socket), SystemTime::now());
+            let local = socket.local_addr().unwrap();
             drop(socket);
             let deadline = Instant::now() + Duration::from_secs(10);
             let told = loop {
                 let closed = closings.take().sockets;
-                if let Some((_, at)) = closed.into_iter().find(|(closed, _)| *closed == id) {
-                    break at;
+                if let Some(found) = closed.into_iter().find(|closed| closed.id == id) {
+                    break found;
                 }
                 assert!(Instant::now() < deadline, "{address} was not told");
                 std::thread::sleep(Duration::from_millis(1));
             };
-            assert!(before <= told && told <= SystemTime::now());
+            assert!(before <= told.at && told.at <= SystemTime::now());
+            // The message tells the ends, though the socket has them no more.
+            assert_eq!(told.port(), Some(local.port()));
+            let query = SocketQuery::udp(local, "192.0.2.1:53".parse().unwrap());
+            assert!(told.may_have_served(&query), "{told:?}");
+            let mut other = local;
+            other.set_port(local.port().wrapping_add(1));
+            let query = SocketQuery::udp(other, "192.0.2.1:53".parse().unwrap());
+            assert!(!told.may_have_served(&query), "{told:?}");
         }
     }
 
@@ -217,8 +234,8 @@ mod tests {
         }
         // Nor does whoever does not ask get more than there is room for.
         let id = SocketId::new(0, 7).unwrap();
-        let many = std::iter::repeat_n(id, MAX + 1);
-        watcher.shared.add(many, SystemTime::now());
+        let one = ClosedSocket::new(id, SystemTime::now());
+        watcher.shared.add(std::iter::repeat_n(one, MAX + 1));
         let closed = watcher.shared.take();
         assert!(closed.is_incomplete && closed.sockets.len() <= MAX);
         assert_eq!(watcher.shared.take(), Closed::default());

@@ -75,6 +75,9 @@ use crate::{
 
 /// How long a search for networks is good for many questions.
 const SEARCHED: Duration = Duration::from_millis(100);
+/// How long threads are searched for networks that only they are in, for one question that
+/// somebody waits for. Past that, nobody can be said not to have the address.
+const SEARCH: Duration = Duration::from_secs(3);
 
 /// The native table of Linux.
 #[derive(Debug)]
@@ -226,9 +229,9 @@ impl LinuxTable {
         };
         let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
         let since = asked.checked_sub(patience).unwrap_or(asked);
-        // A search that was cut short would leave open whether anybody has the address.
+        // A search that is cut short leaves open whether anybody has the address.
         let effort = if patience.is_zero() {
-            Effort::Whole
+            Effort::Within(SEARCH)
         } else {
             Effort::Bounded
         };

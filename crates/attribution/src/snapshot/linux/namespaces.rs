@@ -98,8 +98,9 @@ pub(super) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
 pub(super) enum Effort {
     /// No more than there is time for, on behalf of many questions.
     Bounded,
-    /// What it takes to be sure, where somebody waits for a single answer.
-    Whole,
+    /// What it takes to be sure, but no longer than that, where somebody waits for a single
+    /// answer.
+    Within(Duration),
 }
 
 /// One that was found, and a file that stands for it.
@@ -355,6 +356,10 @@ impl Namespaces {
         (since, effort): (Instant, Effort),
     ) {
         self.is_cut = false;
+        let deadline = match effort {
+            Effort::Bounded => None,
+            Effort::Within(time) => Instant::now().checked_add(time),
+        };
         let pids = match proc.pids(scratch) {
             Ok(pids) => pids,
             Err(error) => {
@@ -371,17 +376,27 @@ impl Namespaces {
             if threads <= 1 || self.threads.get(&pid).is_some_and(is_known) {
                 continue;
             }
-            if effort == Effort::Bounded && !self.purse.has_any(now) {
+            let is_time = match deadline {
+                Some(deadline) => now < deadline,
+                None => self.purse.has_any(now),
+            };
+            if !is_time || !self.search_threads_of(pid, deadline, proc, scratch) {
                 self.is_cut = true;
                 return;
             }
-            self.search_threads_of(pid, proc, scratch);
             self.threads.insert(pid, (threads, now));
             self.purse.spend(now.elapsed());
         }
     }
 
-    fn search_threads_of(&mut self, pid: u32, proc: &Proc, scratch: &mut Scratch) {
+    /// Whether all of its threads were looked at in time.
+    fn search_threads_of(
+        &mut self,
+        pid: u32,
+        deadline: Option<Instant>,
+        proc: &Proc,
+        scratch: &mut Scratch,
+    ) -> bool {
         let mut threads = Vec::new();
         let listed = proc.process(pid).and_then(|folder| {
             Proc::each_thread(&folder, scratch, |thread| {
@@ -394,6 +409,9 @@ impl Namespaces {
         }
         let mut last = None;
         for thread in threads.into_iter().filter(|thread| *thread != pid) {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
             let id = proc.namespace_of_thread(pid, thread);
             let Ok(id) = id else {
                 continue;
@@ -418,6 +436,7 @@ impl Namespaces {
                 );
             }
         }
+        true
     }
 
     fn add(&mut self, id: NamespaceId, found: Found) {
@@ -584,4 +603,27 @@ fn open(file: OwnedFd, copies: usize) -> io::Result<Vec<(Sockets, Addresses)>> {
 /// What is guarded is whole between calls, also after a panic elsewhere.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::linux::LinuxOptions;
+    use crate::snapshot::linux::holders::Holders;
+
+    #[test]
+    fn a_search_of_threads_ends_in_time() {
+        let holders = Holders::open(&LinuxOptions::default()).unwrap();
+        let (proc, mut scratch) = (holders.proc(), Scratch::default());
+        let mut namespaces = Namespaces::new(proc, true).unwrap();
+        let since = Instant::now();
+        namespaces.searched = Some(since);
+        // This process has another thread, at least: that of the test.
+        for (time, is_cut) in [(Duration::ZERO, true), (Duration::from_secs(60), false)] {
+            let effort = Effort::Within(time);
+            namespaces.search_threads(proc, &mut scratch, (since, effort));
+            assert_eq!(namespaces.is_cut, is_cut);
+        }
+        assert!(namespaces.is_searched_since(since));
+    }
 }

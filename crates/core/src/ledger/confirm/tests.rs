@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowner_attribution::{Evidence, Match, Process, Verdict, Waiter};
+use flowner_attribution::{ClosedSocket, Evidence, Match, Process, SocketId, Verdict, Waiter};
 use flowner_flows::{Origin, TcpFlags};
 use proptest::prelude::*;
 
@@ -68,7 +68,10 @@ fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
 fn closed(socket: u64, at: Duration) -> Closed {
     let mut closed = Closed::default();
     let socket = SocketId::new(0, socket).unwrap();
-    closed.sockets.push((socket, wall_clock(at)));
+    let one = ClosedSocket::new(socket, wall_clock(at));
+    closed
+        .sockets
+        .push(one.with_ends(HERE.parse().unwrap(), None));
     closed
 }
 
@@ -156,6 +159,10 @@ fn begun() -> Books {
     books.packet(&packet(ms(1_000), true));
     let waiter = books.asked().unwrap();
     books.answer(waiter, owner(1, 1, ms(1_000)));
+    // That nobody else had the port is looked at twice.
+    for due in [1_010, 1_020] {
+        books.ledger.confirm_due(ms(due), &mut books.effects);
+    }
     assert_eq!(books.confirm(Confirmed::Same), 0);
     // After a silence it is asked again.
     books.packet(&packet(ms(1_020), true));
@@ -214,6 +221,93 @@ fn a_flow_that_falls_silent_is_confirmed_without_a_packet() {
     books.packet(&packet(ms(1_040), true));
     books.confirm(Confirmed::Changed);
     books.check(&[("p1 (1)", 3), (CHANGED, 1)]);
+}
+
+/// One packet of process 1, whose socket was closed then, and one of whoever had the port next.
+fn handed_over() -> Books {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&packet(ms(1_002), true));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books
+}
+
+#[test]
+fn a_port_that_two_sockets_had_is_neithers_when_both_are_closed() {
+    // Nobody has the port any more: only what was closed tells that there were two.
+    for told_late in [false, true] {
+        let mut books = handed_over();
+        let close = |books: &mut Books| {
+            books.ledger.sockets_closed(&closed(1, ms(1_001)));
+            books.ledger.sockets_closed(&closed(2, ms(1_004)));
+        };
+        if !told_late {
+            close(&mut books);
+        }
+        books.ledger.confirm_due(ms(1_012), &mut books.effects);
+        assert_eq!(books.confirm(Confirmed::Gone), usize::from(told_late));
+        if told_late {
+            close(&mut books);
+            let due = books.ledger.next_due().unwrap();
+            books.ledger.confirm_due(due, &mut books.effects);
+            assert_eq!(books.confirm(Confirmed::Gone), 0);
+        }
+        books.check(&[("p1 (1)", 1), (CHANGED, 1)]);
+    }
+}
+
+#[test]
+fn what_a_closed_socket_sent_stays_its_own_where_no_other_had_the_port() {
+    let mut books = handed_over();
+    books.ledger.sockets_closed(&closed(1, ms(1_005)));
+    // One of before that.
+    books.ledger.sockets_closed(&closed(7, ms(900)));
+    books.ledger.confirm_due(ms(1_012), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Gone), 1);
+    while let Some(due) = books.ledger.next_due() {
+        books.ledger.confirm_due(due, &mut books.effects);
+        assert_eq!(books.confirm(Confirmed::Gone), 0);
+    }
+    books.check(&[("p1 (1)", 2)]);
+}
+
+#[test]
+fn a_socket_that_is_open_shares_nothing_with_others_that_are_closed() {
+    let mut books = begun();
+    books.ledger.sockets_closed(&closed(2, ms(1_025)));
+    books.ledger.confirm_due(ms(1_031), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.check(&[("p1 (1)", 3)]);
+}
+
+#[test]
+fn the_next_one_on_a_port_gets_nothing_of_the_one_before() {
+    // Both were there before the lookup, which finds the second one.
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.packet(&packet(ms(1_002), true));
+    books.answer(waiter, owner(2, 2, ms(1_003)));
+    books.ledger.sockets_closed(&closed(1, ms(1_001)));
+    books.ledger.confirm_due(ms(1_012), &mut books.effects);
+    books.confirm(Confirmed::Same);
+    books.check(&[(CHANGED, 2)]);
+}
+
+#[test]
+fn a_silent_flow_is_looked_at_again_when_there_is_time() {
+    let mut books = handed_over();
+    let mut looks = 0;
+    while let Some(due) = books.ledger.next_due() {
+        books.ledger.confirm_due(due, &mut books.effects);
+        let is_time = looks + 1 == usize::from(MAX_LOOKS);
+        let answer = [Confirmed::Unknown, Confirmed::Changed][usize::from(is_time)];
+        looks += books.confirm(answer);
+    }
+    assert_eq!(looks, usize::from(MAX_LOOKS));
+    books.check(&[("p1 (1)", 1), (CHANGED, 1)]);
 }
 
 #[test]
@@ -540,4 +634,85 @@ proptest! {
             prop_assert_eq!(by_flow.get(&flow.id).copied(), Some(flow.total().packets));
         }
     }
+}
+
+/// The packets of a short connection from a port: what was asked about it, and how often it is
+/// confirmed with what it answers.
+fn connection(books: &mut Books, port: u16, found: &Ownership, answer: Confirmed) -> usize {
+    let begin = ms(u64::from(port) * 10);
+    let tcp = |after, is_local, flags, payload_len| {
+        let mut packet = packet(begin + ms(after), is_local);
+        let other = if is_local {
+            &mut packet.destination
+        } else {
+            &mut packet.source
+        };
+        other.set_port(port);
+        let sequence = u32::try_from(after).unwrap();
+        Packet {
+            protocol: Protocol::TCP,
+            tcp: Some(flowner_flows::Tcp { flags, sequence }),
+            payload_len,
+            ..packet
+        }
+    };
+    let (syn, ack, fin) = (TcpFlags::SYN, TcpFlags::ACK, TcpFlags::FIN | TcpFlags::ACK);
+    books.packet(&tcp(0, false, syn, 0));
+    let waiter = books.asked().unwrap();
+    let mut found = found.clone();
+    found.evidence.observed_at = wall_clock(begin);
+    books
+        .ledger
+        .answer(waiter, found, false, &mut books.effects);
+    books.packet(&tcp(1, true, syn | ack, 0));
+    books.packet(&tcp(2, false, ack, 60));
+    assert_eq!(books.confirm(Confirmed::Unknown), 0);
+    books.packet(&tcp(3, true, ack, 60));
+    let confirmed = books.confirm(answer);
+    books.packet(&tcp(4, false, fin, 0));
+    books.packet(&tcp(5, true, fin, 0));
+    books.packet(&tcp(6, false, ack, 0));
+    books.claims();
+    confirmed
+}
+
+fn accepted(pid: u32) -> Ownership {
+    let mut owner = owner(pid, pid.into(), ms(0));
+    owner.evidence.matched = Some(Match::FiveTuple);
+    owner
+}
+
+#[test]
+fn what_the_first_connections_of_an_end_answer_shows_whether_they_are_kept() {
+    let mut books = Books::new();
+    for port in 101..105 {
+        let asked = connection(&mut books, port, &accepted(1), Confirmed::Same);
+        assert_eq!(asked, 1);
+    }
+    // It is trusted.
+    assert_eq!(
+        connection(&mut books, 105, &accepted(1), Confirmed::Same),
+        0
+    );
+    books.check(&[("p1 (1)", 7); 5]);
+}
+
+#[test]
+fn one_who_passes_connections_on_is_named_for_those_only_that_were_kept() {
+    let mut books = Books::new();
+    // Of these two nobody knows yet; a listener's holders are not confirmed with an answer.
+    connection(&mut books, 101, &accepted(1), Confirmed::Unknown);
+    let asked = connection(&mut books, 102, &owner(1, 1, ms(0)), Confirmed::Unknown);
+    assert_eq!(asked, 0);
+    books.check(&[("p1 (1)", 7), ("p1 (1)", 7)]);
+    connection(&mut books, 103, &accepted(1), Confirmed::Changed);
+    connection(&mut books, 104, &accepted(1), Confirmed::Unknown);
+    connection(&mut books, 105, &accepted(2), Confirmed::Unknown);
+    connection(&mut books, 106, &accepted(1), Confirmed::Same);
+    let flows = books.flows();
+    let of = |who: &str| flows.iter().filter(|(named, _)| named == who).count();
+    assert_eq!(of(CHANGED), 4, "{flows:?}");
+    assert_eq!(of("p2 (2)"), 1, "{flows:?}");
+    // The SYN of the third, and the last.
+    assert_eq!(of("p1 (1)"), 2, "{flows:?}");
 }

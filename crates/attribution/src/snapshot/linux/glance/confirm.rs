@@ -10,6 +10,7 @@ use super::LinuxGlance;
 use crate::query::{normalize, unscoped};
 use crate::snapshot::Confirmed;
 use crate::snapshot::linux::conntrack::{Fit, Search, Translation};
+use crate::snapshot::linux::holders::{Kind, Wanted};
 use crate::snapshot::linux::message::DiagSocket;
 use crate::snapshot::linux::namespaces::{self, Namespace};
 use crate::snapshot::linux::purse::Purse;
@@ -22,6 +23,10 @@ const SHARE: u32 = 16;
 /// Sockets of which is remembered when their holders were confirmed.
 const MAX_HELD: usize = 4_096;
 
+/// How long nobody is looked for who has inherited a datagram socket, after that was done: one
+/// that serves many flows is confirmed with each of them.
+const HEIRS: Duration = Duration::from_millis(10);
+
 /// Processes whose descriptors are read to find a connection that one of them accepted.
 const MAX_READ: usize = 2;
 
@@ -31,11 +36,18 @@ pub(super) struct Confirmer {
     purse: Purse,
     /// When it was confirmed last who holds a socket: one that serves many flows is looked at
     /// once for all of them.
-    held: HashMap<SocketId, SystemTime>,
+    held: HashMap<SocketId, Held>,
     /// When a socket of datagrams was seen last to be the only one that sends from its port.
     alone: HashMap<SocketId, SystemTime>,
     /// The inodes of sockets of other namespaces, which are not open at all times.
     inodes: HashMap<SocketId, u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    at: SystemTime,
+    /// When others were looked for who may have it, too.
+    heirs_at: SystemTime,
 }
 
 /// Where a socket is looked for.
@@ -58,14 +70,22 @@ impl Confirmer {
     }
 
     fn is_held_since(&self, socket: SocketId, since: SystemTime) -> bool {
-        self.held.get(&socket).is_some_and(|held| *held >= since)
+        self.held.get(&socket).is_some_and(|held| held.at >= since)
     }
 
-    fn hold(&mut self, socket: SocketId, at: SystemTime) {
+    /// When others were looked for who may have a socket, too, if that was a moment ago.
+    fn heirs_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
+        let at = self.held.get(&socket)?.heirs_at;
+        now.duration_since(at)
+            .is_ok_and(|age| age < HEIRS)
+            .then_some(at)
+    }
+
+    fn hold(&mut self, socket: SocketId, held: Held) {
         if self.held.len() >= MAX_HELD {
             self.held.clear();
         }
-        self.held.insert(socket, at);
+        self.held.insert(socket, held);
     }
 
     fn is_alone_since(&self, socket: SocketId, since: SystemTime) -> bool {
@@ -241,15 +261,41 @@ impl LinuxGlance {
                 return Ok(Confirmed::Changed);
             }
         }
-        // Closed by its owner: the kernel alone sends what is left of it.
-        if found.inode == 0 || self.confirmer.is_held_since(socket, since) {
+        // Closed by its owner: the kernel alone sends what is left of it, and nothing tells who
+        // had it last.
+        if found.inode == 0 {
+            return Ok(Confirmed::Unknown);
+        }
+        if self.confirmer.is_held_since(socket, since) {
             return Ok(Confirmed::Same);
         }
-        if self.do_all_hold(known, found.inode) || self.is_named_again(query, known) {
-            self.confirmer.hold(socket, now);
-            return Ok(Confirmed::Same);
+        let is_theirs = self.do_all_hold(known, found.inode) || self.is_named_again(query, known);
+        if !is_theirs {
+            return Ok(Confirmed::Changed);
         }
-        Ok(Confirmed::Changed)
+        let is_tcp = protocol == Protocol::Tcp;
+        let looked = self.confirmer.heirs_at(socket, now).filter(|_| !is_tcp);
+        if looked.is_none() && self.has_heirs(known, &found, is_tcp && !query.is_sender()) {
+            return Ok(Confirmed::Changed);
+        }
+        let heirs_at = looked.unwrap_or(now);
+        self.confirmer.hold(socket, Held { at: now, heirs_at });
+        Ok(Confirmed::Same)
+    }
+
+    /// Whether a process has it, too, that those who were named have started since, or passed
+    /// it on to.
+    fn has_heirs(&mut self, known: &Ownership, found: &DiagSocket, is_accepted: bool) -> bool {
+        // Of the newest processes only, as for a connection.
+        let mut wanted = Wanted {
+            first_is_enough: true,
+            ..found.wanted()
+        };
+        if is_accepted {
+            wanted.kind = Kind::Accepted;
+        }
+        let named = known.verdict.processes();
+        self.holders.has_heirs(named, &wanted, &mut self.scratch)
     }
 
     /// Whether nobody else can send datagrams from the same end: another process may have got a
@@ -283,11 +329,21 @@ impl LinuxGlance {
             return Ok(Confirmed::Unknown);
         };
         let named = known.verdict.processes();
-        // Nobody can have it before it is accepted, and nobody else after it was closed.
+        // Nobody can have it before it is accepted; when it was closed, nothing tells who had it.
         let inode = found.inode;
-        let is_theirs = inode == 0 || self.holders.is_known_with_any(named, inode);
-        if is_theirs {
-            return Ok(Confirmed::Same);
+        if inode == 0 {
+            return Ok(if found.is_unaccepted() {
+                Confirmed::Same
+            } else {
+                Confirmed::Unknown
+            });
+        }
+        if self.holders.is_known_with_any(named, inode) {
+            return Ok(if self.has_heirs(known, &found, true) {
+                Confirmed::Changed
+            } else {
+                Confirmed::Same
+            });
         }
         // Among many who may have it, it is looked for as it was at first.
         let found = self.look(query, true, sockets::accepted);
@@ -374,7 +430,8 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut confirmed = glance.confirm(&query, told, SystemTime::now());
         // On a busy machine the budget is spent soon.
-        while confirmed == Confirmed::Unanswered && Instant::now() < deadline {
+        let is_answer = |it| !matches!(it, Confirmed::Unknown | Confirmed::Unanswered);
+        while confirmed != expected && !is_answer(confirmed) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
             confirmed = glance.confirm(&query, told, SystemTime::now());
         }
@@ -461,6 +518,33 @@ mod tests {
     }
 
     #[test]
+    fn one_that_a_new_process_inherits_is_shared() {
+        let (socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // As after fork(2): at the same descriptor.
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "read line"]).stdin(Stdio::piped());
+        let child = command.spawn().unwrap();
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
+        std::thread::sleep(HEIRS);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        let shared = glance.glance(&question).told().unwrap();
+        let pids: Vec<_> = shared.verdict.processes().iter().map(|it| it.pid).collect();
+        assert_eq!(pids.len(), 2, "{shared:?}");
+        assert!(pids.contains(&child.id()) && pids.contains(&std::process::id()));
+        check(&mut *glance, query, &shared, Confirmed::Same);
+        end(child);
+        check(&mut *glance, query, &shared, Confirmed::Changed);
+    }
+
+    #[test]
     fn what_executes_something_else_is_another_program() {
         let (socket, query) = udp();
         let mut child = holder(socket, "read line; exec sleep 1000");
@@ -487,8 +571,8 @@ mod tests {
         let (_, passed) = glance_at(query);
         check(&mut *glance, query, &passed, Confirmed::Same);
         end(child);
-        // Nobody has it, and nobody can get it.
-        check(&mut *glance, query, &passed, Confirmed::Same);
+        // Nobody has it, and nothing tells who had it last.
+        check(&mut *glance, query, &passed, Confirmed::Unknown);
     }
 
     #[test]
@@ -505,7 +589,7 @@ mod tests {
         let child = holder(stream, "read line; exec cat");
         check(&mut *glance, query, &told, Confirmed::Changed);
         end(child);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *glance, query, &told, Confirmed::Unknown);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Holders;
+use super::{Holders, Kind, Wanted};
 use crate::Process;
 use crate::snapshot::linux::proc::{Part, Scratch};
 
@@ -39,6 +39,32 @@ impl Holders {
             let mut named = named.iter().filter(|named| named.pid == holder.pid);
             named.any(|named| self.is_still(named))
         })
+    }
+
+    /// Whether another process than those that were named has the socket, too: one that was
+    /// started since has what its parent had, at the same descriptor; and for an accepted
+    /// connection, those who had others before are looked at, where they had them. (What is
+    /// passed on to anybody else is not looked for.)
+    pub(in crate::snapshot::linux) fn has_heirs(
+        &self,
+        named: &[Arc<Process>],
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
+        self.look_for_heirs(wanted, scratch);
+        if wanted.kind == Kind::Accepted {
+            let winners = self.index().likely.winners(wanted.kind);
+            let mut others = winners.into_iter().filter(|(pid, _)| !is_named(*pid));
+            let holds =
+                |(pid, number): &(u32, u32)| self.proc.socket(*pid, *number) == Some(wanted.inode);
+            if let Some((pid, _)) = others.find(holds) {
+                drop(self.scan(pid, Part::End, scratch));
+            }
+        }
+        let holders = self.index().holders(wanted.inode);
+        let mut others = holders.iter().filter(|holder| !is_named(holder.pid));
+        others.any(|other| self.is_seen(wanted.inode, other, u64::MAX))
     }
 
     /// Whether it is the process that was looked at last under this id, and executes the same.

@@ -1,0 +1,108 @@
+//! Raw sockets that only send (`/proc/net/raw`, `/proc/net/raw6`; raw(7)).
+//!
+//! One of `IPPROTO_RAW` takes no packets, and whoever writes to it makes up the IP header and all
+//! that follows. Raw sockets of other protocols are for packets that they take as well: whether
+//! one of them has `IP_HDRINCL` is not told.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Of the thread that opens them, in whichever network namespace it is.
+const FILES: [&str; 2] = ["/proc/thread-self/net/raw", "/proc/thread-self/net/raw6"];
+/// `IPPROTO_RAW`, as it is written in the place of a port.
+const SENDS_ONLY: &[u8] = b":00FF";
+/// What is read of each at most: some 1,000 sockets.
+const MAX: usize = 128 * 1024;
+
+#[derive(Debug)]
+pub(super) struct RawSockets(Vec<File>);
+
+impl RawSockets {
+    /// None where the system does not list them.
+    pub(super) fn open() -> Self {
+        let files = FILES.iter().filter_map(|path| File::open(path).ok());
+        Self(files.collect())
+    }
+
+    pub(super) fn any_sends(&self, buffer: &mut [u8]) -> io::Result<bool> {
+        for file in &self.0 {
+            let (mut text, mut at) = (Vec::new(), 0);
+            while text.len() < MAX {
+                let length = file.read_at(buffer, at)?;
+                if length == 0 {
+                    break;
+                }
+                text.extend_from_slice(&buffer[..length]);
+                at += length as u64;
+            }
+            if text.split(|byte| *byte == b'\n').any(sends) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a line is of one that only sends. The local address and the protocol are in the second
+/// column (`raw_sock_seq_show` in `net/ipv4/raw.c`).
+fn sends(line: &[u8]) -> bool {
+    let mut columns = line.split(|byte| *byte == b' ');
+    let mut columns = columns.by_ref().filter(|column| !column.is_empty());
+    let local = columns.nth(1);
+    local.is_some_and(|local| local.ends_with(SENDS_ONLY))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::net::{AddressFamily, Protocol, SocketType};
+
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt";
+        let of = |protocol| format!("  7: 0100007F:{protocol} 00000000:0000 07 00000000:00000000");
+        assert!(!sends(head.as_bytes()) && !sends(b""));
+        assert!(sends(of("00FF").as_bytes()));
+        for other in ["0001", "0011", "003A", "FF00"] {
+            assert!(!sends(of(other).as_bytes()), "{other}");
+        }
+        let v6 = "  5: 00000000000000000000000000000000:00FF 0000000000000000:0000 07";
+        assert!(sends(v6.as_bytes()));
+    }
+
+    /// In a network namespace of its own: others here would take it for a sender of theirs.
+    #[test]
+    fn one_that_only_sends_is_told() {
+        const INSIDE: &str = "FLOWNER_TEST_INSIDE";
+        if std::env::var_os(INSIDE).is_none() {
+            let may = Command::new("unshare").args(["--net", "true"]).status();
+            if !may.is_ok_and(|status| status.success()) {
+                eprintln!("SKIPPED: no privilege to make a network namespace");
+                return;
+            }
+            let name = std::thread::current().name().unwrap().to_owned();
+            let mut command = Command::new("unshare");
+            command.arg("--net").arg(std::env::current_exe().unwrap());
+            let status = command.args(["--exact", &name]).env(INSIDE, "1").status();
+            assert!(status.unwrap().success());
+            return;
+        }
+        let (sockets, mut buffer) = (RawSockets::open(), vec![0; 4_096]);
+        let raw = |family, protocol: u8| {
+            let protocol = Protocol::from_raw(u32::from(protocol).try_into().unwrap());
+            rustix::net::socket(family, SocketType::RAW, Some(protocol)).unwrap()
+        };
+        for family in [AddressFamily::INET, AddressFamily::INET6] {
+            let _listener = raw(family, 17);
+            assert!(!sockets.any_sends(&mut buffer).unwrap());
+            let sender = raw(family, 255);
+            assert!(sockets.any_sends(&mut buffer).unwrap());
+            drop(sender);
+            assert!(!sockets.any_sends(&mut buffer).unwrap());
+        }
+    }
+}
