@@ -165,13 +165,12 @@ fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
         "java" => return java(words),
         "php" => return php(words),
         "bun" | "deno" | "dotnet" => return subcommand(words),
+        name if name.starts_with("py") => return python(words),
         _ => {}
     }
-    let is_python = interpreter.starts_with("py");
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
-            "-m" if is_python => return words.next().map(|name| Started::Module(name)),
             // Code, of which no file is told.
             "-c" | "-m" | "-e" | "--eval" | "-p" | "-E" | "-" => return None,
             // From where they are told something else.
@@ -188,6 +187,41 @@ fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
             "--" => return words.next().map(|file| Started::Script(file)),
             option if option.starts_with('-') || option.starts_with('+') => {}
             file => return Some(Started::Script(file)),
+        }
+    }
+    None
+}
+
+/// Options may stand together, and what one of them takes behind it: `-Im module`, `-Wignore`.
+fn python<'a>(words: &[&'a str]) -> Option<Started<'a>> {
+    let mut words = words.iter();
+    while let Some(&word) = words.next() {
+        let options = match word {
+            "-" => return None,
+            "--" => return words.next().map(|file| Started::Script(file)),
+            "--check-hash-based-pycs" => {
+                words.next();
+                continue;
+            }
+            word if word.starts_with("--") => continue,
+            word => match word.strip_prefix('-') {
+                Some(options) => options,
+                None => return Some(Started::Script(word)),
+            },
+        };
+        let Some(at) = options.find(['c', 'm', 'W', 'X']) else {
+            continue;
+        };
+        let (option, rest) = options[at..].split_at(1);
+        match (option, rest) {
+            // Code, of which no file is told.
+            ("c", _) => return None,
+            ("m", "") => return words.next().map(|name| Started::Module(name)),
+            ("m", name) => return Some(Started::Module(name)),
+            (_, "") => {
+                words.next();
+            }
+            _ => {}
         }
     }
     None
@@ -317,6 +351,17 @@ mod tests {
         check("python3.11 -u /usr/bin/t", Some(Script("/usr/bin/t")));
         check("python3 -u -m http.server 80", Some(Module("http.server")));
         check("python3 -c pass", None);
+        check("python3 -Ic pass", None);
+        check(
+            "python3 -I -E /srv/shop.py -c",
+            Some(Script("/srv/shop.py")),
+        );
+        check("python3 -Im shop.main", Some(Module("shop.main")));
+        check("python3 -Wignore -X dev -mshop", Some(Module("shop")));
+        check(
+            "python3 --check-hash-based-pycs never a.py",
+            Some(Script("a.py")),
+        );
         check("python3 -", None);
         check("/usr/bin/env python3 /x.py", Some(Script("/x.py")));
         check("java -Xmx1g -jar /a/b.jar -c", Some(Script("/a/b.jar")));
