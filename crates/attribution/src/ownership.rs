@@ -284,10 +284,27 @@ pub struct SocketId {
 }
 
 impl SocketId {
+    /// The namespace of a socket of which is known only that it is in another one than the one
+    /// that was asked in.
+    pub const ELSEWHERE: u64 = u64::MAX;
+
     /// The socket with that number in a network namespace, 0 for the one that was asked in;
     /// `None` for the number 0, which no socket has.
     pub fn new(namespace: u64, cookie: u64) -> Option<Self> {
         (cookie != 0).then_some(Self { namespace, cookie })
+    }
+
+    /// The same, without saying in which other namespace it is: no two namespaces give the same
+    /// number where that is [unknown](Self::ELSEWHERE).
+    #[must_use]
+    pub const fn of_any_other(self) -> Self {
+        match self.namespace {
+            0 => self,
+            _ => Self {
+                namespace: Self::ELSEWHERE,
+                ..self
+            },
+        }
     }
 }
 

@@ -234,6 +234,13 @@ fn the_same_interpreter_runs_another_program() {
 }
 
 #[test]
+fn a_udp_port_of_a_container_is_used_again() {
+    for gap in [0.0, 0.05, 0.5] {
+        check(&format!("elsewhere udp {gap} 0.02"));
+    }
+}
+
+#[test]
 fn a_child_keeps_the_socket() {
     for kind in ["udp", "tcp"] {
         check(&format!("leaving {kind} 0 0.02"));

@@ -81,16 +81,18 @@ impl ClosedSockets {
 
     /// When a socket was closed, at the latest.
     pub(super) fn closed_by(&self, socket: SocketId) -> Option<Duration> {
-        self.sockets.get(&socket).map(Entry::at)
+        self.sockets.get(&socket.of_any_other()).map(Entry::at)
     }
 
     /// Others than that socket which may have served what a question is about, and were open
     /// after some time.
     pub(super) fn others(&self, socket: SocketId, query: &SocketQuery, since: Duration) -> Others {
         let mut others = Others::default();
+        let socket = socket.of_any_other();
         let on_port = self.on_port.get(&query.local().port());
         let own = self.sockets.get(&socket).map(|own| own.number);
-        for id in on_port.into_iter().flatten().filter(|id| **id != socket) {
+        let is_other = |id: &&SocketId| id.namespace == socket.namespace && **id != socket;
+        for id in on_port.into_iter().flatten().filter(is_other) {
             let Some(other) = self.sockets.get(id) else {
                 continue;
             };
@@ -143,6 +145,30 @@ mod tests {
         assert_eq!(others(2, 6), [None, None]);
         assert_eq!(others(9, 0), [Some(6), None]);
         assert_eq!(others(9, 7), [None, None]);
+    }
+
+    #[test]
+    fn sockets_of_other_namespaces_are_told_apart_from_our_own() {
+        let mut sockets = ClosedSockets::default();
+        let mut elsewhere = closed(1, "10.0.0.1:53", 5);
+        elsewhere.sockets[0].id = SocketId::new(SocketId::ELSEWHERE, 1).unwrap();
+        sockets.add(&elsewhere);
+        let query = SocketQuery::udp(
+            "10.0.0.1:53".parse().unwrap(),
+            "10.0.0.9:9".parse().unwrap(),
+        );
+        let at = Some(Duration::from_secs(5));
+        for (namespace, cookie, closed_by, before) in [
+            (0, 1, None, None),
+            (7, 1, at, None),
+            (0, 2, None, None),
+            (7, 2, None, at),
+        ] {
+            let id = SocketId::new(namespace, cookie).unwrap();
+            assert_eq!(sockets.closed_by(id), closed_by, "{id:?}");
+            let others = sockets.others(id, &query, Duration::ZERO);
+            assert_eq!(others.before, before, "{id:?}");
+        }
     }
 
     #[test]

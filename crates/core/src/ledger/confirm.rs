@@ -468,7 +468,6 @@ impl Ledger {
             confirmation.looks += 1;
             // The same holds for what was closed after it, and nobody else had the port.
             if confirmation.looks > 1 && is_told_of_all {
-                confirmation.is_unanswered = false;
                 continue;
             }
             confirmation.ask();

@@ -2,7 +2,8 @@
 //!
 //! It sends a message for each that is destroyed to whoever has joined the groups for that
 //! (`sock_diag_broadcast_destroy` in `net/core/sock_diag.c`, since Linux 4.4): no privilege is
-//! needed, and each network namespace tells its own. The message says which socket it was, by
+//! needed for those of this network namespace, and `CAP_NET_BROADCAST` for those of the
+//! others that devices lead to. The message says which socket it was, by
 //! cookie, and not when; so a thread takes it at once.
 
 use std::io;
@@ -17,15 +18,16 @@ use rustix::net::netlink;
 use super::link::Link;
 use super::lookout::Bell;
 use super::message::{self, DiagSocket, Message};
-use crate::Protocol;
+use super::source;
 use crate::snapshot::{Closed, ClosedSocket};
+use crate::{Protocol, SocketId};
 
 /// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
 const GROUPS: u32 = 1 << 1 | 1 << 3;
 /// Sockets that are kept for who asks.
 const MAX: usize = 4_096;
 
-/// Watches sockets of this network namespace being closed. The thread ends with it.
+/// Watches sockets being closed. The thread ends with it.
 #[derive(Debug)]
 pub(super) struct Closings {
     shared: Arc<Shared>,
@@ -117,8 +119,14 @@ impl Watcher {
     fn new(shared: Arc<Shared>, bell: Bell) -> io::Result<Self> {
         /// More than the message about one socket has.
         const BUFFER: usize = 32 * 1024;
+        let link = Link::open(Some(netlink::SOCK_DIAG), GROUPS)?;
+        if source::are_cookies_counted_once()
+            && let Err(error) = link.listen_to_all()
+        {
+            tracing::debug!(%error, "sockets of containers are closed unseen");
+        }
         Ok(Self {
-            link: Link::open(Some(netlink::SOCK_DIAG), GROUPS)?,
+            link,
             buffer: vec![0; BUFFER],
             shared,
             bell,
@@ -142,7 +150,13 @@ impl Watcher {
             // Another process may send anything.
             Ok(received) if !received.is_from_kernel => {}
             Ok(received) => match self.buffer.get(..received.length) {
-                Some(bytes) => self.shared.add(closed(bytes, SystemTime::now())),
+                Some(bytes) => {
+                    let namespace = match received.is_from_elsewhere {
+                        true => SocketId::ELSEWHERE,
+                        false => 0,
+                    };
+                    self.shared.add(closed(bytes, namespace, SystemTime::now()));
+                }
                 None => self.shared.lose(),
             },
             Err(error)
@@ -161,16 +175,19 @@ impl Watcher {
 }
 
 /// The sockets that messages tell, as closed at a time; what is not understood tells none.
-fn closed(bytes: &[u8], at: SystemTime) -> impl Iterator<Item = ClosedSocket> {
+fn closed(bytes: &[u8], namespace: u64, at: SystemTime) -> impl Iterator<Item = ClosedSocket> {
     let messages = message::messages(bytes).map_while(Result::ok);
     messages.filter_map(move |message| match message {
-        Message::Socket(socket) => closed_socket(&socket, at),
+        Message::Socket(socket) => closed_socket(&socket, namespace, at),
         _ => None,
     })
 }
 
-fn closed_socket(socket: &DiagSocket, at: SystemTime) -> Option<ClosedSocket> {
-    let closed = ClosedSocket::new(socket.id(None)?, at);
+fn closed_socket(socket: &DiagSocket, namespace: u64, at: SystemTime) -> Option<ClosedSocket> {
+    let closed = ClosedSocket::new(SocketId::new(namespace, socket.cookie)?, at);
+    // Devices have numbers of their own elsewhere.
+    let device = socket.device.filter(|_| namespace == 0);
+    let socket = DiagSocket { device, ..*socket };
     Some(closed.between(socket.ends(Protocol::Udp)))
 }
 
@@ -180,7 +197,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::{SocketId, SocketQuery};
+    use crate::SocketQuery;
 
     /// What the kernel calls a socket of ours.
     fn cookie(socket: &UdpSocket) -> SocketId {

@@ -1,14 +1,17 @@
 //! The bare netlink socket: what is sent to the kernel and received from it (netlink(7)).
 
-mod strict;
+mod options;
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{
+    AddressFamily, Protocol, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags, SocketFlags,
+    SocketType,
+};
 
 /// How long the kernel may take for the next part of an answer. It writes each part before the
 /// call that asks for it returns, so nothing ever waits for so long, unless an answer is lost.
@@ -28,6 +31,8 @@ pub(super) struct Received {
     pub(super) length: usize,
     /// Whether the kernel sent it, and not another process.
     pub(super) is_from_kernel: bool,
+    /// Whether it is about another network namespace than that of the socket.
+    pub(super) is_from_elsewhere: bool,
 }
 
 impl AsFd for Link {
@@ -48,13 +53,18 @@ impl Link {
         // Without a port id: the kernel gives it one.
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-        let is_strict = strict::set(&socket).is_ok();
+        let is_strict = options::set_strict(&socket).is_ok();
         Ok(Self { socket, is_strict })
     }
 
     /// Whether the kernel lists no more than a request asks for, since Linux 4.20.
     pub(super) const fn is_strict(&self) -> bool {
         self.is_strict
+    }
+
+    /// Has messages to groups come from other network namespaces, too, where that is permitted.
+    pub(super) fn listen_to_all(&self) -> io::Result<()> {
+        options::listen_to_all(&self.socket)
     }
 
     /// The port id, by which the kernel says whom an answer is for.
@@ -74,11 +84,17 @@ impl Link {
     pub(super) fn receive(&mut self, buffer: &mut [u8], waits: bool) -> io::Result<Received> {
         let mut flags = RecvFlags::TRUNC;
         flags.set(RecvFlags::DONTWAIT, !waits);
-        let (_, length, sender) = rustix::net::recvfrom(&self.socket, buffer, flags)?;
+        let mut parts = [IoSliceMut::new(buffer)];
+        let mut nothing = RecvAncillaryBuffer::default();
+        let received = rustix::net::recvmsg(&self.socket, &mut parts, &mut nothing, flags)?;
+        let sender = received.address;
         let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
         Ok(Received {
-            length,
+            length: received.bytes,
             is_from_kernel: sender.is_some_and(|sender| sender.pid() == 0),
+            // The kernel says from which one only then, and there is no room for that
+            // (`netlink_cmsg_listen_all_nsid` in `net/netlink/af_netlink.c`).
+            is_from_elsewhere: received.flags.contains(ReturnFlags::CTRUNC),
         })
     }
 }

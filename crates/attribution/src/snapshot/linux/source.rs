@@ -186,7 +186,7 @@ impl Sockets {
 
 /// Whether no two namespaces give the same cookie (`sock_gen_cookie` in
 /// `net/core/sock_diag.c`, since Linux 5.10).
-fn are_cookies_counted_once() -> bool {
+pub(super) fn are_cookies_counted_once() -> bool {
     let name = rustix::system::uname();
     let mut numbers = name.release().to_str().unwrap_or_default().split('.');
     let mut number = || numbers.next()?.parse::<u32>().ok();

@@ -313,6 +313,7 @@ impl Host {
                 Ok(Received {
                     length,
                     is_from_kernel,
+                    is_from_elsewhere: false,
                 })
             }
         }
