@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::snapshot::{self, SocketTable, TableOptions};
+use crate::snapshot::{self, BestTable, SocketTable, TableOptions};
 use crate::{Error, Ownership, Snapshot, SocketQuery, Source};
 
 /// Answers questions from a socket table, one at a time.
@@ -12,6 +12,15 @@ pub struct Attributor {
     table: Box<dyn SocketTable>,
     /// How another table of the same kind is opened.
     reopen: Option<Reopen>,
+    /// Why it is a lesser table than this system has.
+    lesser_because: Option<Error>,
+}
+
+/// What a service takes of an attributor.
+pub(crate) struct Parts {
+    pub(crate) table: Box<dyn SocketTable>,
+    pub(crate) reopen: Option<Reopen>,
+    pub(crate) lesser_because: Option<Error>,
 }
 
 /// Opens a socket table.
@@ -31,7 +40,11 @@ impl Attributor {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn with_options(options: TableOptions) -> Result<Self, Error> {
-        Self::with_tables(move || snapshot::best_with(&options))
+        let opened = Self::from(snapshot::open_best(&options)?);
+        Ok(Self {
+            reopen: Some(Box::new(move || snapshot::best_with(&options))),
+            ..opened
+        })
     }
 
     /// Uses a given table.
@@ -39,6 +52,7 @@ impl Attributor {
         Self {
             table: Box::new(table),
             reopen: None,
+            lesser_because: None,
         }
     }
 
@@ -53,12 +67,18 @@ impl Attributor {
         Ok(Self {
             table: open()?,
             reopen: Some(Box::new(open)),
+            lesser_because: None,
         })
     }
 
     /// The table in use.
     pub fn source(&self) -> Source {
         self.table.source()
+    }
+
+    /// Why a lesser table is used than this system has, if so: the better one could not be opened.
+    pub const fn lesser_because(&self) -> Option<&Error> {
+        self.lesser_because.as_ref()
     }
 
     /// Whether questions about addresses that are not this host's own, such as those of
@@ -96,8 +116,22 @@ impl Attributor {
         self.table.snapshot_all_namespaces()
     }
 
-    pub(crate) fn into_parts(self) -> (Box<dyn SocketTable>, Option<Reopen>) {
-        (self.table, self.reopen)
+    pub(crate) fn into_parts(self) -> Parts {
+        Parts {
+            table: self.table,
+            reopen: self.reopen,
+            lesser_because: self.lesser_because,
+        }
+    }
+}
+
+impl From<BestTable> for Attributor {
+    fn from(best: BestTable) -> Self {
+        Self {
+            table: best.table,
+            reopen: None,
+            lesser_because: best.lesser_because,
+        }
     }
 }
 

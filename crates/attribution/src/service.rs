@@ -100,10 +100,11 @@ impl Service {
         on_event: impl FnMut(Event) + Send + 'static,
         on_notice: impl FnMut(Notice) + Send + 'static,
     ) -> Result<Self, Error> {
-        let (mut table, reopen) = attributor.into_parts();
+        let mut parts = attributor.into_parts();
+        let table = &mut parts.table;
         let config = PolicyConfig {
             table_tells_remotes: table.tells_remotes(),
-            table_tells_networks: table.tells_networks(),
+            table_tells_networks: table.tells_networks() || table.tells_translations(),
             ..config
         };
         let glance = table.glance();
@@ -117,7 +118,7 @@ impl Service {
             }),
             changed: Condvar::new(),
         });
-        let worker = Worker::new(Arc::clone(&shared), table, reopen, on_event, on_notice);
+        let worker = Worker::new(Arc::clone(&shared), parts, on_event, on_notice);
         let thread = std::thread::Builder::new()
             .name("flowner-owners".to_owned())
             .spawn(move || worker.run())
@@ -141,6 +142,13 @@ impl Service {
     pub fn lookup(&self, waiter: Waiter, question: Question) -> Lookup {
         let now = Instant::now();
         self.change(|policy| policy.lookup(waiter, question, now))
+    }
+
+    /// Asks whether the owner of a flow that was named is the same still; see
+    /// [`Policy::lookup_again`].
+    pub fn lookup_again(&self, waiter: Waiter, question: Question) -> Lookup {
+        let now = Instant::now();
+        self.change(|policy| policy.lookup_again(waiter, question, now))
     }
 
     /// As [`lookup`](Self::lookup), with what a [glance](Self::take_glance) told; see

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::LinuxTable;
+use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{
     Confirmed, Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable,
     Verdict,
@@ -77,6 +78,7 @@ impl Drop for Behind {
 
 struct Asked {
     table: LinuxTable,
+    portable: PortableTable,
     glance: Box<dyn Glance>,
 }
 
@@ -95,6 +97,11 @@ impl Asked {
         }
         let listed = self.table.snapshot().unwrap().find(&query);
         assert_eq!(listed.verdict, answer.verdict, "{query}");
+        // It may know less, and names nobody then.
+        let portable = self.portable.find(&query).unwrap().verdict;
+        if portable.is_named() {
+            assert_eq!(pids(&portable), pids(&answer.verdict), "{query}");
+        }
         answer
     }
 
@@ -107,7 +114,16 @@ impl Asked {
 fn asked() -> Asked {
     let mut table = LinuxTable::new().unwrap();
     let glance = table.glance().unwrap();
-    Asked { table, glance }
+    Asked {
+        table,
+        portable: PortableTable::new().unwrap(),
+        glance,
+    }
+}
+
+fn pids(verdict: &Verdict) -> Vec<u32> {
+    let processes = verdict.processes().iter();
+    processes.map(|process| process.pid).collect()
 }
 
 /// Whether a test has to be left out, or runs again in a network namespace of its own.
@@ -127,8 +143,7 @@ const FAR: &str = "10.97.0.2:9000";
 
 #[track_caller]
 fn check(answer: &Ownership, pid: u32) {
-    let pids: Vec<u32> = answer.verdict.processes().iter().map(|p| p.pid).collect();
-    assert_eq!(pids, [pid], "{answer:?}");
+    assert_eq!(pids(&answer.verdict), [pid], "{answer:?}");
 }
 
 #[test]
@@ -143,9 +158,7 @@ fn who_has_the_port_of_what_is_translated_is_not_named() {
     let behind = Behind::new();
     let mut host = Helper::new(&["udp 0.0.0.0:5000 broadcast"]);
     let others = Helper::new(&["udp 10.97.0.1:7070 broadcast", "tcp 0.0.0.0:8080 listen"]);
-    let mut table = LinuxTable::new().unwrap();
-    let glance = table.glance().unwrap();
-    let mut asked = Asked { table, glance };
+    let mut asked = asked();
     let far = "10.97.0.2:9000";
     // Nothing is translated yet.
     check(

@@ -36,7 +36,7 @@ use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming, Uncertain};
 use ended::EndedFlows;
-use question::{ask, query_of};
+use question::{ask, pack, query_of, unpack};
 
 /// Programs that are remembered as seen. Past that, none counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
@@ -51,10 +51,12 @@ pub(crate) struct Owners {
     waiting: [bool; 2],
     /// Its first packet, sent by this end, may be a frame that somebody made up.
     is_in_doubt: [bool; 2],
+    /// This end is asked about when it has sent something.
+    asks_when_sent: [bool; 2],
     credit: Credit,
     /// While it is live and its owners can be confirmed.
     confirmation: Option<Box<Confirmation>>,
-    /// While it is live and its owners cannot be confirmed.
+    /// While it is live and its owners cannot be confirmed so, or may turn out to be such.
     again: Option<Box<Again>>,
     /// While nobody knows whose it is, as they have changed.
     uncertain: Option<Box<Uncertain>>,
@@ -92,6 +94,8 @@ impl Owners {
 pub(crate) enum Effect {
     /// Ask who owns one end of a new flow.
     Ask(Waiter, Question),
+    /// Ask whether the owner of one end of a flow is the same still.
+    AskAgain(Waiter, Question),
     /// Tell that a packet of a flow arrived whose owner is not settled; and whether it
     /// carries data or ends the flow, so that somebody may have the connection by now: the
     /// kernel greets and acknowledges by itself.
@@ -130,6 +134,8 @@ pub(crate) struct Ledger {
     refused_claims: u64,
     just_ended: Vec<Ended<Owners>>,
     confirming: Confirming,
+    /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
+    to_end: Vec<Waiter>,
 }
 
 impl Ledger {
@@ -159,6 +165,7 @@ impl Ledger {
             refused_claims: 0,
             just_ended: Vec::new(),
             confirming: Confirming::default(),
+            to_end: Vec::new(),
         }
     }
 
@@ -176,6 +183,7 @@ impl Ledger {
         self.stretch_span(packet.time);
         self.take_back_earlier();
         self.confirming.packets += 1;
+        effects.extend(self.to_end.drain(..).map(Effect::End));
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
         // What ended made room for this flow, and may have had its five-tuple.
@@ -220,6 +228,7 @@ impl Ledger {
     /// Lets time pass without a packet.
     pub(crate) fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.take_back_earlier();
+        effects.extend(self.to_end.drain(..).map(Effect::End));
         let mut ended = std::mem::take(&mut self.just_ended);
         self.table.advance(now, &mut ended);
         self.chronicle.advance(self.table.now());
@@ -258,6 +267,9 @@ impl Ledger {
             self.confirming
                 .take_back(flow, end, &mut ownership, &mut party, now);
         }
+        if ended.is_none() {
+            doubt::take_back_stray(flow, end, &mut ownership, &mut party);
+        }
         // Nor is this end of it in a container.
         let is_nowhere = flow.direction() == Direction::Forwarded
             && ownership.evidence.namespace.is_none()
@@ -282,6 +294,11 @@ impl Ledger {
             });
         if is_later && ended.is_none() {
             Owners::find_again(flow, &ownership);
+        }
+        if ended.is_none() && Again::is_to_be_found_again(flow, end, &ownership) {
+            let last = flow.last_seen();
+            let until = now;
+            flow.data.uncertain = Some(Box::new(Uncertain { until, last }));
         }
         let owner = flow.data.of(end);
         // Whose it was when its owner changed is not found out any more.
@@ -326,6 +343,7 @@ impl Ledger {
         self.tell_of_answer(record, end, improved, was_named, effects);
         if is_to_be_confirmed {
             self.confirm_later(id);
+            self.ask_when_silent(id);
         }
         if is_news {
             self.tell_of_end(id, effects);
@@ -374,6 +392,9 @@ impl Ledger {
         if self.asked != Asked::Nobody {
             ask(flow, self.asked, effects);
         }
+        if self.asked == Asked::Own && flow.data.is_waiting() {
+            flow.data.again = Some(Again::opened(flow, self.confirming.packets));
+        }
         flow.data.credit = credit(flow, &mut self.chronicle);
         if self.is_watched {
             let record = FlowRecord::new(flow, now, None);
@@ -395,7 +416,7 @@ impl Ledger {
             self.resume(update.id, packet_of, effects);
         } else if flow.data.confirmation.is_some() {
             self.watch(update.id, is_local, packet, effects);
-        } else if flow.data.again.is_some() {
+        } else if flow.data.again.is_some() && update.change != Change::Opened {
             self.ask_again(update.id, packet_of, effects);
         }
         if update.change == Change::Closed {
@@ -404,6 +425,7 @@ impl Ledger {
                 acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
             }
         }
+        self.ask_when_sent(update.id, packet_of, effects);
         let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
             return;
         };
@@ -437,7 +459,8 @@ impl Ledger {
         let Ended { mut flow, reason } = ended;
         flow.data.confirmation = None;
         flow.data.uncertain = None;
-        flow.data.again = None;
+        // The answer to what is asked is about packets that it does not have any more.
+        flow.data.again = flow.data.again.filter(|again| again.is_asked());
         effects.extend(waiters(&flow).map(Effect::End));
         if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
             flow.data.is_told = true;
@@ -555,19 +578,6 @@ fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Waiter> + use<> {
         .into_iter()
         .filter(move |end| waiting[*end as usize])
         .map(move |end| pack(id, end))
-}
-
-fn pack(id: FlowId, end: End) -> Waiter {
-    Waiter(id.as_u64() << 1 | end as u64)
-}
-
-fn unpack(waiter: Waiter) -> (FlowId, End) {
-    let end = if waiter.0 & 1 == 0 {
-        End::Local
-    } else {
-        End::Remote
-    };
-    (FlowId::from_u64(waiter.0 >> 1), end)
 }
 
 /// Packet time as wall-clock time.

@@ -457,6 +457,11 @@ impl Shared {
                             self.looked_up(waiter, lookup, &mut more);
                         }
                     }
+                    Effect::AskAgain(waiter, question) => {
+                        if let Some(lookup) = asker.opened_before(waiter, question) {
+                            self.looked_up(waiter, lookup, &mut more);
+                        }
+                    }
                     Effect::PacketSeen(waiter, tells) => {
                         if let Some(better) = asker.packet_seen(waiter, tells) {
                             self.write_down(waiter, better, false, &mut more);
@@ -517,7 +522,14 @@ fn attributor(config: &Config) -> Result<Attributor, attribution::Error> {
 
 fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {
     let to_warn = Arc::clone(shared);
-    let on_notice = move |notice: Notice| to_warn.tell(Event::Warning(notice.to_string()));
+    let on_notice = move |notice: Notice| {
+        let warning = notice.to_string();
+        // It stays so, also for those who see reports alone.
+        if matches!(notice, Notice::LesserTable(_)) {
+            to_warn.status().warning = Some(warning.clone());
+        }
+        to_warn.tell(Event::Warning(warning));
+    };
     let shared = Arc::clone(shared);
     let mut looked = Instant::now();
     let on_event = move |event| {

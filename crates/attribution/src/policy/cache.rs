@@ -53,14 +53,9 @@ impl Cache {
 
     /// The answer for the very five-tuple or for whatever uses its local end, if
     /// the flow's first packet falls into the time for which it is proven.
-    pub(super) fn find(
-        &self,
-        question: &Question,
-        table_tells_remotes: bool,
-        now: Instant,
-    ) -> Option<&Ownership> {
+    pub(super) fn find(&self, question: &Question, now: Instant) -> Option<&Ownership> {
         let query = &question.query;
-        let needs_its_connection = question.needs_its_connection(table_tells_remotes);
+        let needs_its_connection = question.needs_its_connection();
         let is_own = |ownership: &Ownership| {
             !needs_its_connection || ownership.evidence.matched == Some(Match::FiveTuple)
         };
@@ -221,7 +216,7 @@ mod tests {
             seen_at: wall(seen_at),
             opened: Opened::ByUs,
         };
-        cache.find(&question, false, now).is_some()
+        cache.find(&question, now).is_some()
     }
 
     #[test]

@@ -35,6 +35,17 @@ pub struct PolicyConfig {
     /// After a request that took *t*, the next one leaves no sooner than *t* times
     /// this later, so that a slow table never takes the whole of a core.
     pub rest_factor: u32,
+    /// How long after a packet a look may end and name who sent it, where the table does not tell
+    /// sockets apart and no look before it shows the same owner: another one may have had the
+    /// port. Connections that are there still are no matter.
+    pub sender_within: Duration,
+    /// The same of who received a packet: those who serve keep their ports longer.
+    pub receiver_within: Duration,
+    /// The same of who received a packet, and was started well before it.
+    pub old_receiver_within: Duration,
+    /// As [`rest_factor`](Self::rest_factor), for questions that [may
+    /// wait](super::Policy::lookup_again).
+    pub again_rest_factor: u32,
     /// Whether the table knows the remote end of sockets, so that a better match
     /// than the local port may come.
     pub table_tells_remotes: bool,
@@ -59,6 +70,10 @@ impl Default for PolicyConfig {
             max_history: 32_768,
             history_age: Duration::from_secs(60),
             rest_factor: 4,
+            sender_within: Duration::from_millis(20),
+            receiver_within: Duration::from_millis(250),
+            old_receiver_within: Duration::from_secs(5),
+            again_rest_factor: 16,
             table_tells_remotes: false,
             table_tells_networks: false,
         }

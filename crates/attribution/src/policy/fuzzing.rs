@@ -101,7 +101,7 @@ impl Fuzzing {
             glances: 0,
             ended: false,
         };
-        self.set.add(waiting, self.now);
+        self.set.add(waiting, self.now, self.now);
         self.model.push(Entry {
             waiter,
             question,

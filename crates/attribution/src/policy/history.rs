@@ -10,7 +10,8 @@ use crate::devices::Devices;
 use crate::matching::{self, Ends, merge};
 use crate::query::unscoped;
 use crate::{
-    Evidence, Match, Ownership, Protocol, Snapshot, Socket, SocketId, SocketQuery, Source, Verdict,
+    Evidence, Match, Ownership, Process, Protocol, Snapshot, Socket, SocketId, SocketQuery, Source,
+    Verdict,
 };
 
 /// The part of a socket's life that is proven: it existed from the end of the
@@ -136,6 +137,18 @@ impl History {
     /// of a packet.
     pub(super) fn find(&self, query: &SocketQuery, seen_at: SystemTime) -> Option<Ownership> {
         self.find_where(query, seen_at, |_| true)
+    }
+
+    /// Whether all who are named had sockets at the local end of a query at that time, which
+    /// listened perhaps.
+    pub(super) fn had(&self, query: &SocketQuery, seen_at: SystemTime, named: &Verdict) -> bool {
+        let lives = keys(&query.without_remote()).into_iter().flatten();
+        let lives = lives.filter_map(|key| self.lives.get(&key)).flatten();
+        let alive = lives.filter(|life| life.from <= seen_at && seen_at <= life.to);
+        let had: Vec<_> = alive.flat_map(|life| life.owner.processes()).collect();
+        let named = named.processes();
+        let had_it = |one: &Arc<Process>| had.iter().any(|other| one.is_same_program(other));
+        !named.is_empty() && named.iter().all(had_it)
     }
 
     /// As [`find`](Self::find), of the socket of that very connection.

@@ -35,7 +35,19 @@
 //! finds it, and an owner that has its port back after somebody else had it, both
 //! between two looks. For connections, a table that tells remote ends leaves no
 //! such doubt.
+//!
+//! Where the table tells neither remote ends nor sockets apart, one look proves less. It names
+//! an owner only if
+//!
+//! * looks before and after the packet show the same one, or it ended so soon after the packet
+//!   ([`sender_within`](PolicyConfig::sender_within), and for who receives
+//!   [`receiver_within`](PolicyConfig::receiver_within) or, where it is known to be older than
+//!   the packet, [`old_receiver_within`](PolicyConfig::old_receiver_within)) that nobody else
+//!   will have had the port;
+//! * of a connection that this end opened, or that nobody saw open, also only while it is not
+//!   over: its socket is in the list then, and it has some connection. A listener has none.
 
+mod answer;
 mod cache;
 mod config;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -44,6 +56,7 @@ mod history;
 mod pending;
 mod question;
 mod rivals;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
@@ -53,8 +66,10 @@ use std::time::Instant;
 
 pub use config::PolicyConfig;
 pub use question::{Opened, Question, Waiter};
+pub use statistics::PolicyStatistics;
 
 use crate::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
+use answer::{Answer, Listed};
 use cache::Cache;
 use history::History;
 use pending::{PendingSet, Waiting};
@@ -113,34 +128,11 @@ pub struct Event {
     /// Whom it is for.
     pub waiter: Waiter,
     /// The answer, better than any that this waiter got before unless it is the
-    /// last one.
+    /// last one; or [`Gone`](crate::Reason::Gone) after
+    /// [`NotFound`](crate::Reason::NotFound), where a socket was found that may be another's.
     pub ownership: Ownership,
     /// Nothing more will come for this waiter.
     pub last: bool,
-}
-
-/// What the policy did so far, and how full it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct PolicyStatistics {
-    /// Questions asked.
-    pub questions: u64,
-    /// Of those, answered at once from an earlier answer.
-    pub from_cache: u64,
-    /// Answered by what an earlier look saw.
-    pub from_history: u64,
-    /// Requests to the socket table.
-    pub requests: u64,
-    /// Questions that the bound on waiting ones refused or dropped.
-    pub overflow: u64,
-    /// Kept answers and remembered sockets that their bounds dropped or refused.
-    pub forgotten: u64,
-    /// Questions that wait now.
-    pub waiting: usize,
-    /// Answers kept now.
-    pub cached: usize,
-    /// Sockets remembered now.
-    pub remembered: usize,
 }
 
 /// The state machine. See the [module](self) for how it is driven.
@@ -154,13 +146,9 @@ pub struct Policy {
     last_look: Option<Arc<Snapshot>>,
     in_flight: Option<InFlight>,
     rest_until: Option<Instant>,
+    /// Until when questions that may wait do so.
+    long_rest_until: Option<Instant>,
     statistics: PolicyStatistics,
-}
-
-/// What a look says to one question.
-enum Answer {
-    Found(Ownership),
-    Failed(Reason),
 }
 
 #[derive(Debug)]
@@ -185,6 +173,7 @@ impl Policy {
             last_look: None,
             in_flight: None,
             rest_until: None,
+            long_rest_until: None,
             statistics: PolicyStatistics::default(),
             config,
         }
@@ -197,14 +186,31 @@ impl Policy {
     /// hands. A question under a number that still waits takes the place of the
     /// one before, of which nothing more is heard.
     pub fn lookup(&mut self, waiter: Waiter, question: Question, now: Instant) -> Lookup {
+        self.lookup_due(waiter, question, now, now)
+    }
+
+    /// As [`lookup`](Self::lookup), about a flow whose owner was named before: whether it still
+    /// is. Any look answers it; one is made for it alone only when the last one lies so far back
+    /// that all of these take a small part of a core.
+    pub fn lookup_again(&mut self, waiter: Waiter, question: Question, now: Instant) -> Lookup {
+        let due = self.long_rest_until.map_or(now, |until| until.max(now));
+        self.lookup_due(waiter, question, now, due)
+    }
+
+    fn lookup_due(
+        &mut self,
+        waiter: Waiter,
+        question: Question,
+        now: Instant,
+        due: Instant,
+    ) -> Lookup {
         self.statistics.questions += 1;
         if self.pending.remove_waiter(waiter).is_some() {
             self.events.retain(|event| event.waiter != waiter);
         }
         self.end_replaced(&question);
         self.pending.note(&question);
-        let tells_remotes = self.config.table_tells_remotes;
-        if let Some(known) = self.cache.find(&question, tells_remotes, now) {
+        if let Some(known) = self.cache.find(&question, now) {
             self.statistics.from_cache += 1;
             return Lookup::Known(known.clone());
         }
@@ -226,7 +232,7 @@ impl Policy {
             glances: 0,
             ended: false,
         };
-        self.pending.add(waiting, now);
+        self.pending.add(waiting, now, due);
         Lookup::Waiting
     }
 
@@ -281,7 +287,8 @@ impl Policy {
         let (_, waiting) = self.pending.of_waiter(waiter)?;
         let tells_remotes = self.config.table_tells_remotes;
         let contested = self.pending.contested(waiting, tells_remotes);
-        let glance = waiting.judge(&Answer::Found(glance), contested, tells_remotes);
+        let glance = Answer::Found(glance);
+        let glance = waiting.judge(&glance, contested, &self.history, &self.config);
         let best = waiting.best.as_ref();
         let improves = !matches!(glance.verdict, Verdict::Unknown(_))
             && best.is_none_or(|best| glance.is_better_than(best));
@@ -356,6 +363,8 @@ impl Policy {
         let took = now.saturating_duration_since(request.left);
         let rest = took.saturating_mul(self.config.rest_factor);
         self.rest_until = Some(config::later(now, rest));
+        let rest = took.saturating_mul(self.config.again_rest_factor);
+        self.long_rest_until = Some(config::later(now, rest));
         match facts {
             Facts::Snapshot(look) => self.handle_look(look, id, now),
             Facts::Answers(answers) => {
@@ -434,7 +443,8 @@ impl Policy {
         self.history.record(&look);
         self.cache.revalidate(&look);
         for query in self.pending.served_by(id.0) {
-            self.consider(&query, &Answer::Found(look.find(&query)), id, now);
+            let answer = Answer::of_look(&look, &query, self.config.table_tells_remotes);
+            self.consider(&query, &answer, id, now);
         }
         self.last_look = Some(look);
     }
@@ -451,12 +461,14 @@ impl Policy {
         }
         pending.attempts += 1;
         match answer {
-            Answer::Found(found) if found.verdict.is_named() => {
+            Answer::Found(found) | Answer::Listed(Listed { any: found, .. })
+                if found.verdict.is_named() =>
+            {
                 let for_endpoint = self.is_bound_to_endpoint(query.protocol());
                 let since = found.evidence.observed_at;
                 self.cache.learn(query, found, since, for_endpoint, now);
             }
-            Answer::Found(_) => self.cache.forget(query),
+            Answer::Found(_) | Answer::Listed(_) => self.cache.forget(query),
             Answer::Failed(_) => {}
         }
         for waiter in waiters {
@@ -471,7 +483,7 @@ impl Policy {
         };
         let tells_remotes = self.config.table_tells_remotes;
         let contested = self.pending.contested(waiting, tells_remotes);
-        let mut offered = waiting.judge(answer, contested, tells_remotes);
+        let mut offered = waiting.judge(answer, contested, &self.history, &self.config);
         let is_miss = matches!(
             offered.verdict,
             Verdict::Unknown(Reason::NotFound | Reason::Gone | Reason::Failed)
@@ -481,9 +493,7 @@ impl Policy {
             let for_endpoint = self.is_bound_to_endpoint(query.protocol());
             self.cache
                 .learn(query, &offered, *seen_at, for_endpoint, now);
-        } else if is_miss
-            && let Some(found) = waiting.recall(&self.history, contested, tells_remotes)
-        {
+        } else if is_miss && let Some(found) = waiting.recall(&self.history, contested) {
             self.statistics.from_history += 1;
             offered = found;
         }
@@ -493,7 +503,7 @@ impl Policy {
                 && !(may_improve && self.may_match_closer(answer, &pending.query))
         };
         let is_final = waiting.ended
-            || (contested.is_some() && matches!(answer, Answer::Found(_)))
+            || (contested.is_some() && !matches!(answer, Answer::Failed(_)))
             || waiting.best.as_ref().is_some_and(is_settled)
             || match offered.verdict {
                 Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
@@ -502,7 +512,11 @@ impl Policy {
                 Verdict::Unknown(_) => true,
             };
         let best = waiting.best.as_ref();
-        let improves = best.is_none_or(|best| offered.is_better_than(best));
+        // That somebody has the port by now, where nobody had: who asked may begin anew.
+        let is_late = matches!(answer, Answer::Listed(_))
+            && offered.verdict == Verdict::Unknown(Reason::Gone)
+            && best.is_some_and(|best| best.verdict == Verdict::Unknown(Reason::NotFound));
+        let improves = is_late || best.is_none_or(|best| offered.is_better_than(best));
         if improves {
             self.pending.improve(waiter, offered.clone());
         }

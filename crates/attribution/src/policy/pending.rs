@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::answer::{Answer, Listed};
 use super::config::later;
 use super::history::History;
 use super::question::Before;
 use super::rivals::{Number, Rivals};
-use super::{Answer, PolicyConfig, Question, Waiter};
+use super::{Opened, PolicyConfig, Question, Waiter};
 use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
 /// One question with everyone who waits for its answer.
@@ -66,10 +67,20 @@ impl Waiting {
         &self,
         answer: &Answer,
         contested: Option<Match>,
-        table_tells_remotes: bool,
+        history: &History,
+        config: &PolicyConfig,
     ) -> Ownership {
+        let table_tells_remotes = config.table_tells_remotes;
         let found = match answer {
-            Answer::Found(found) => found,
+            Answer::Listed(Listed {
+                connected: Some(connected),
+                ..
+            }) if self.question.needs_its_connection() => connected,
+            Answer::Listed(Listed {
+                accepted: Some(accepted),
+                ..
+            }) if self.question.opened == Opened::ByPeer => accepted,
+            Answer::Found(found) | Answer::Listed(Listed { any: found, .. }) => found,
             Answer::Failed(reason) => {
                 return Ownership::unknown(*reason, self.question.seen_at, Source::None);
             }
@@ -94,6 +105,14 @@ impl Waiting {
             if found.verdict == Verdict::Unknown(Reason::NotFound) && self.question.had_socket() {
                 found.verdict = Verdict::Unknown(Reason::Gone);
             }
+            if let Answer::Listed(listed) = answer
+                && !matches!(found.verdict, Verdict::Unknown(_))
+                && !self.is_proven(&found, listed, history, config)
+            {
+                // Another one may have had the port then.
+                found.verdict = Verdict::Unknown(Reason::Gone);
+                found.evidence.matched = None;
+            }
             return found;
         }
         // Of a table that does not tell remote ends, what was refused may be its socket.
@@ -106,24 +125,76 @@ impl Waiting {
         Ownership::unknown(reason, found.evidence.observed_at, found.evidence.source)
     }
 
-    /// What earlier looks know about a socket that is not there any more.
-    pub(super) fn recall(
+    /// Whether a list without remote ends, of sockets that are not told apart, shows who had the
+    /// flow's socket at its first packet.
+    fn is_proven(
         &self,
+        found: &Ownership,
+        listed: &Listed,
         history: &History,
-        contested: Option<Match>,
-        table_tells_remotes: bool,
-    ) -> Option<Ownership> {
+        config: &PolicyConfig,
+    ) -> bool {
+        let Question {
+            query,
+            seen_at,
+            opened,
+        } = &self.question;
+        let late = listed.finished_at.duration_since(*seen_at);
+        let late = late.unwrap_or_default();
+        let is_soon = match opened {
+            Opened::ByUs | Opened::Earlier => late <= config.sender_within,
+            Opened::ByPeer if started_well_before(found, *seen_at) => {
+                late <= config.old_receiver_within
+            }
+            Opened::ByPeer => late <= config.receiver_within,
+        };
+        let is_connection = query.protocol() == Protocol::Tcp;
+        if is_connection && *opened == Opened::ByPeer {
+            // It came from the listener.
+            return is_soon || history.had(query, *seen_at, &found.verdict);
+        }
+        if is_connection && self.ended {
+            // Its socket is in the list no more, but another one's may be.
+            return false;
+        }
+        let is_same = |before: &Ownership| names_the_same(&before.verdict, &found.verdict);
+        let is_contradicted =
+            *opened == Opened::ByPeer && !self.before.as_ref().is_none_or(is_same);
+        (is_soon && !is_contradicted) || history.find(query, *seen_at).as_ref().is_some_and(is_same)
+    }
+
+    /// What earlier looks know about a socket that is not there any more.
+    pub(super) fn recall(&self, history: &History, contested: Option<Match>) -> Option<Ownership> {
         // Which of two connections an earlier look saw is as open as before.
         if contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
             return None;
         }
         let question = &self.question;
         let query = question.socket_before()?;
-        if question.needs_its_connection(table_tells_remotes) {
+        if question.needs_its_connection() {
             return history.find_connection(&query, question.seen_at);
         }
         history.find(&query, question.seen_at)
     }
+}
+
+/// Whether all who are named were there well before that time.
+fn started_well_before(found: &Ownership, time: SystemTime) -> bool {
+    /// Nobody binds a port of somebody else's sooner after it was started.
+    const AHEAD: Duration = Duration::from_millis(50);
+    let is_earlier = |started: SystemTime| started + AHEAD < time;
+    let mut named = found.verdict.processes().iter();
+    !found.verdict.processes().is_empty()
+        && named.all(|process| process.started.is_some_and(is_earlier))
+}
+
+/// Whether two answers name the same processes, which execute the same.
+fn names_the_same(one: &Verdict, other: &Verdict) -> bool {
+    let (one, other) = (one.processes(), other.processes());
+    let mut both = one.iter().zip(other);
+    !one.is_empty()
+        && one.len() == other.len()
+        && both.all(|(one, other)| one.is_same_program(other))
 }
 
 /// Whether nobody who is named was there yet at that time: then the socket that was is
@@ -257,8 +328,9 @@ impl PendingSet {
         self.questions.get_mut(&key(query))
     }
 
-    /// Adds one who waits; the question is due now unless it is under way.
-    pub(super) fn add(&mut self, mut waiting: Waiting, now: Instant) {
+    /// Adds one who waits; the question is due then, or sooner if it was, unless it is under
+    /// way.
+    pub(super) fn add(&mut self, mut waiting: Waiting, now: Instant, due: Instant) {
         let query = waiting.question.query;
         waiting.number = self.rivals.add(&waiting.question);
         self.waiters.insert(waiting.waiter, query);
@@ -271,16 +343,19 @@ impl PendingSet {
                         query,
                         waiting: vec![waiting],
                         attempts: 0,
-                        turn: Turn::Due(now),
+                        turn: Turn::Due(due),
                         last_attempt: now,
                         packets_since: false,
                     },
                 );
             }
         }
-        if self.questions[&key(&query)].turn != Turn::Asked {
-            self.turn(&query, Turn::Due(now));
-        }
+        let due = match self.questions[&key(&query)].turn {
+            Turn::Asked => return,
+            Turn::Due(earlier) => due.min(earlier),
+            Turn::Resting(_) => due,
+        };
+        self.turn(&query, Turn::Due(due));
     }
 
     pub(super) fn remove_waiter(&mut self, waiter: Waiter) -> Option<Waiting> {

@@ -67,10 +67,10 @@ impl Question {
     /// A segment that opens nothing, for a connection that nobody saw open, is no evidence that
     /// there is such a connection: anybody can send it to a listener's port, and the kernel only
     /// refuses it. (A connection that the listener's process has not accepted yet is one with
-    /// both ends.)
-    pub(super) fn needs_its_connection(&self, table_tells_remotes: bool) -> bool {
-        table_tells_remotes
-            && self.query.protocol() == Protocol::Tcp
+    /// both ends.) Where remote ends are not known, only a socket that has some connection can
+    /// be it.
+    pub(super) fn needs_its_connection(&self) -> bool {
+        self.query.protocol() == Protocol::Tcp
             && self.opened == Opened::Earlier
             && self.query.remote().is_some()
     }
@@ -100,7 +100,9 @@ impl Question {
                     && !contested
                     && before.shows_new(answer)
             }
-            (Protocol::Tcp, _) => !contested && !self.needs_its_connection(table_tells_remotes),
+            (Protocol::Tcp, _) => {
+                !(contested || (table_tells_remotes && self.needs_its_connection()))
+            }
             // Looks around the packet that say the same prove that it was so.
             _ => {
                 let is_same = |before: &Ownership| before.verdict == answer.verdict;

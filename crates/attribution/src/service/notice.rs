@@ -12,6 +12,9 @@ pub enum Notice {
     /// A lookup failed, as the first one or in another way than those before it. It is tried
     /// again, and so are others.
     LookupsFail(Error),
+    /// The best table of this system could not be opened, and a lesser one is used, which names
+    /// fewer owners.
+    LesserTable(Error),
     /// A lookup works again, after some failed.
     LookupsWork,
     /// The lookup, or the closure that takes answers, panicked: a defect. Lookups go on with a
@@ -30,6 +33,10 @@ impl fmt::Display for Notice {
             Self::LookupsFail(error) => {
                 write!(f, "owners cannot be looked up: {error}; it is tried again")
             }
+            Self::LesserTable(error) => write!(
+                f,
+                "fewer owners can be named, as the native socket table could not be opened: {error}"
+            ),
             Self::LookupsWork => f.write_str("owners are looked up again"),
             Self::Panicked {
                 message,

@@ -1,3 +1,4 @@
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
@@ -5,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::policy::Opened;
+use crate::snapshot::BestTable;
 use crate::snapshot::fake::{FakeTable, Script};
 use crate::snapshot::unsupported::UnsupportedTable;
 use crate::{
@@ -345,6 +347,74 @@ fn a_table_that_panics_is_replaced_and_that_is_reported() {
     check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
     let notice = notices.recv_timeout(DEADLINE).unwrap();
     assert!(matches!(notice, Notice::LookupsWork), "{notice}");
+}
+
+/// A table of another kind than the one before.
+struct Lesser(FakeTable);
+
+impl SocketTable for Lesser {
+    fn source(&self) -> Source {
+        Source::Portable
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.0.snapshot()
+    }
+}
+
+/// The policy was made for what the first one can tell.
+#[test]
+fn a_table_of_another_kind_takes_no_others_place() {
+    let opened = AtomicBool::new(false);
+    let (notice_sender, notices) = mpsc::channel();
+    let attributor = Attributor::with_tables(move || {
+        let (table, script) = FakeTable::new();
+        script.set_sockets(vec![socket(53, 7)]);
+        let panics = Arc::new(AtomicBool::new(true));
+        if opened.swap(true, Ordering::Relaxed) {
+            Ok(Box::new(Lesser(table)))
+        } else {
+            Ok(Box::new(Panics { table, panics }))
+        }
+    });
+    let service = Service::spawn_noticed(
+        attributor.unwrap(),
+        PolicyConfig::default(),
+        |event| assert!(!event.ownership.verdict.is_named(), "{event:?}"),
+        move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
+    );
+    let service = service.unwrap();
+    service.lookup(Waiter(1), question(53));
+    for text in ["in disorder", "lesser"] {
+        let notice = notices.recv_timeout(DEADLINE).unwrap();
+        assert!(notice.contains(text), "{notice}");
+    }
+    service.finish();
+}
+
+#[test]
+fn a_lesser_table_is_reported() {
+    let (table, _script) = FakeTable::new();
+    let error = Error::Sockets {
+        asked: "all sockets".to_owned(),
+        source: io::Error::other("no room"),
+    };
+    let best = BestTable::new(Box::new(table), Some(error));
+    let attributor = Attributor::from(best);
+    assert!(attributor.lesser_because().is_some());
+    let (sender, notices) = mpsc::channel();
+    let service = Service::spawn_noticed(
+        attributor,
+        PolicyConfig::default(),
+        drop,
+        move |notice: Notice| sender.send(notice.to_string()).unwrap(),
+    );
+    let notice = notices.recv_timeout(DEADLINE).unwrap();
+    assert!(
+        notice.contains("no room") && notice.contains("fewer"),
+        "{notice}"
+    );
+    service.unwrap().finish();
 }
 
 #[test]

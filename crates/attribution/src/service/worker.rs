@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::notice::Notice;
 use super::{Shared, Step};
-use crate::attributor::Reopen;
+use crate::attributor::{Parts, Reopen};
 use crate::policy::{Event, Facts, Request};
-use crate::{Error, Reason, SocketTable};
+use crate::{Error, Reason, SocketTable, Source};
 
 /// How long after a panic another table is opened, at first and at last.
 const FIRST_REOPEN: Duration = Duration::from_secs(1);
@@ -23,7 +23,11 @@ pub(super) struct Worker<F, N> {
     shared: Arc<Shared>,
     /// `None` after a panic, until another one is opened.
     table: Option<Box<dyn SocketTable>>,
+    /// The only kind of table that the policy was made for.
+    source: Source,
     reopen: Option<Reopen>,
+    /// Why it is a lesser table than this system has, until that is told.
+    lesser_because: Option<Error>,
     reopen_at: Instant,
     /// How long it waits after the next panic.
     reopen_after: Duration,
@@ -35,17 +39,18 @@ pub(super) struct Worker<F, N> {
 }
 
 impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        table: Box<dyn SocketTable>,
-        reopen: Option<Reopen>,
-        on_event: F,
-        on_notice: N,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, parts: Parts, on_event: F, on_notice: N) -> Self {
+        let Parts {
+            table,
+            reopen,
+            lesser_because,
+        } = parts;
         Self {
             shared,
+            source: table.source(),
             table: Some(table),
             reopen,
+            lesser_because,
             reopen_at: Instant::now(),
             reopen_after: FIRST_REOPEN,
             on_event,
@@ -56,6 +61,9 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
     }
 
     pub(super) fn run(mut self) {
+        if let Some(error) = self.lesser_because.take() {
+            self.notice(Notice::LesserTable(error));
+        }
         self.observe();
         loop {
             match self.shared.next_step(self.is_resting) {
@@ -171,8 +179,12 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
             return;
         }
         match catch_unwind(AssertUnwindSafe(reopen)) {
-            Ok(Ok(table)) => self.table = Some(table),
-            Ok(Err(error)) => {
+            Ok(Ok(table)) if table.source() == self.source => self.table = Some(table),
+            Ok(opened) => {
+                let error = opened.err().unwrap_or_else(|| Error::Sockets {
+                    asked: "another socket table".to_owned(),
+                    source: io::Error::other("only a lesser one can be opened"),
+                });
                 self.reopen_at = Instant::now() + self.reopen_after;
                 self.reopen_after = (2 * self.reopen_after).min(LAST_REOPEN);
                 self.note(Some(error));

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use crate::devices::Devices;
 use crate::matching::{self, Finding, Fitting};
 use crate::query::{normalize, scoped};
+use crate::snapshot::surroundings::Translations;
 use crate::snapshot::surroundings::{Place, Surroundings};
 use crate::{
     Evidence, NetworkNamespace, Ownership, Protocol, Reason, SocketId, SocketQuery, Source, Verdict,
@@ -91,6 +92,7 @@ pub struct Snapshot {
     sockets: Vec<Socket>,
     /// `None` where the table knows nothing of it.
     surroundings: Option<Arc<Surroundings>>,
+    translations: Arc<Translations>,
 }
 
 impl Snapshot {
@@ -123,6 +125,7 @@ impl Snapshot {
             finished_at,
             sockets,
             surroundings: None,
+            translations: Arc::default(),
         }
     }
 
@@ -130,6 +133,14 @@ impl Snapshot {
     pub(crate) fn within(self, surroundings: Option<Surroundings>) -> Self {
         Self {
             surroundings: surroundings.map(Arc::new),
+            ..self
+        }
+    }
+
+    /// The same, with what is known of packets that the host translates.
+    pub(crate) fn translating(self, translations: Translations) -> Self {
+        Self {
+            translations: Arc::new(translations),
             ..self
         }
     }
@@ -174,6 +185,31 @@ impl Snapshot {
         self.find_among(query, |_| true)
     }
 
+    /// As [`find`](Self::find), of sockets that have a connection. Where the table does not know
+    /// remote ends, it may be another one.
+    pub(crate) fn find_connected(&self, query: &SocketQuery) -> Ownership {
+        let has_connection = |socket: &Socket| {
+            use SocketState as S;
+            let state = socket.state;
+            let is_one = |state| !matches!(state, S::Listen | S::Bound | S::Closed | S::TimeWait);
+            socket.remote.is_some() || state.is_some_and(is_one)
+        };
+        self.find_among(query, has_connection)
+    }
+
+    /// As [`find`](Self::find), of a connection that may have been accepted: who listens at that
+    /// end is named, too, as the table does not tell which of its connections it is.
+    pub(crate) fn find_accepted(&self, query: &SocketQuery) -> Ownership {
+        let any = self.find(query);
+        let is_listener = |socket: &Socket| socket.state == Some(SocketState::Listen);
+        let listening = self.find_among(query, is_listener);
+        if !any.verdict.is_named() || matches!(listening.verdict, Verdict::Unknown(_)) {
+            return any;
+        }
+        let verdict = matching::merge(&[&any.verdict, &listening.verdict]);
+        Ownership { verdict, ..any }
+    }
+
     /// As [`find`](Self::find), of sockets that are connected to nobody.
     pub(crate) fn find_waiting(&self, query: &SocketQuery) -> Ownership {
         self.find_among(query, |socket| socket.remote.is_none())
@@ -182,7 +218,13 @@ impl Snapshot {
     fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
         let (found, reason) = self.fitting(query, counts);
         let found = found.iter().map(Finding::of);
-        self.answer(reason, found.reduce(|one, other| one.or(&other)))
+        let found = found.reduce(|one, other| one.or(&other));
+        let matched = found.as_ref().map(|found| found.matched);
+        let why_not = |matched| self.translations.why_not(query, matched);
+        match matched.and_then(why_not) {
+            Some(reason) => self.answer(reason, None),
+            None => self.answer(reason, found),
+        }
     }
 
     /// The sockets that [`find`](Self::find) answers with: all that fit the question best,

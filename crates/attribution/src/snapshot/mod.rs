@@ -25,7 +25,7 @@ pub mod portable;
 pub(crate) mod surroundings;
 pub mod unsupported;
 
-pub use best::{best, best_with};
+pub use best::{best, best_with, open_best};
 pub use list::{Snapshot, Socket, SocketState};
 
 use std::fmt;
@@ -42,6 +42,35 @@ pub struct TableOptions {
     /// Whether threads that look at whoever sends a first packet take real-time priority: on
     /// Linux `LinuxOptions::realtime`, elsewhere of no meaning. Off by default.
     pub realtime: bool,
+}
+
+/// The [best](open_best) table that could be opened.
+#[non_exhaustive]
+pub struct BestTable {
+    /// The table.
+    pub table: Box<dyn SocketTable>,
+    /// Why it is a lesser one than this system has: the better one could not be opened. On Linux
+    /// it is the portable table then, which names fewer owners.
+    pub lesser_because: Option<Error>,
+}
+
+impl BestTable {
+    /// A table, and why it is a lesser one, if it is.
+    pub fn new(table: Box<dyn SocketTable>, lesser_because: Option<Error>) -> Self {
+        Self {
+            table,
+            lesser_because,
+        }
+    }
+}
+
+impl fmt::Debug for BestTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BestTable")
+            .field("source", &self.table.source())
+            .field("lesser_because", &self.lesser_because)
+            .finish()
+    }
 }
 
 /// A source of facts about sockets, the only part that differs by platform.
@@ -106,6 +135,13 @@ pub trait SocketTable: Send {
     /// question about one of a container is not answered with what the host has there.
     fn tells_networks(&self) -> bool {
         false
+    }
+
+    /// Whether the answer depends on the remote end also where the socket that is found is
+    /// connected to nobody, as this host may translate some of its packets: no answer then
+    /// serves another flow. By default, only where [networks](Self::tells_networks) are told.
+    fn tells_translations(&self) -> bool {
+        self.tells_networks()
     }
 
     /// Whether [`find`](Self::find) asks the system for one socket only, so that

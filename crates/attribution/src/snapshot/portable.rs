@@ -6,6 +6,14 @@
 //! of processes that may not be inspected do not appear. So no answer from this
 //! table is ever [`Match::FiveTuple`](crate::Match::FiveTuple), and
 //! [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
+//!
+//! On Linux, `listeners` names one of several processes that hold a socket. Who else does, and
+//! when each was started, is read from `/proc` right after its list, and so is what conntrack
+//! translates.
+
+#[cfg_attr(target_os = "linux", path = "portable/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "portable/other.rs")]
+mod rest;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,6 +22,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use listeners::Listener;
+use rest::Rest;
 
 use crate::process::split_deleted;
 use crate::{
@@ -27,7 +36,7 @@ const CUT_NAME_LENGTH: usize = 15;
 /// The table on the `listeners` crate. Every look reads all sockets.
 #[derive(Debug)]
 pub struct PortableTable {
-    _private: (),
+    rest: Rest,
 }
 
 impl PortableTable {
@@ -37,7 +46,9 @@ impl PortableTable {
     /// [`Error::Unsupported`] elsewhere.
     pub fn new() -> Result<Self, Error> {
         if listeners::IS_OS_SUPPORTED {
-            Ok(Self { _private: () })
+            Ok(Self {
+                rest: Rest::default(),
+            })
         } else {
             Err(Error::Unsupported {
                 os: std::env::consts::OS,
@@ -58,13 +69,21 @@ impl SocketTable for PortableTable {
             asked: "the list of all sockets".to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
+        let failed = |asked: &str, source: io::Error| Error::Sockets {
+            asked: asked.to_owned(),
+            source,
+        };
+        let sockets = self.rest.complete(to_sockets(listed));
+        let sockets = sockets.map_err(|error| failed("who holds the sockets", error))?;
+        let translations = self.rest.translations();
+        let translations = translations.map_err(|error| failed("what is translated", error))?;
         let finished_at = SystemTime::now();
-        Ok(Snapshot::new(
-            Source::Portable,
-            started_at,
-            finished_at,
-            to_sockets(listed),
-        ))
+        let snapshot = Snapshot::new(Source::Portable, started_at, finished_at, sockets);
+        Ok(snapshot.translating(translations))
+    }
+
+    fn tells_translations(&self) -> bool {
+        Rest::TELLS_TRANSLATIONS
     }
 }
 

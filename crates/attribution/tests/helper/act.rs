@@ -8,6 +8,7 @@
     unsafe_code,
     reason = "unshare(2), exit(2), fork(2) and io_uring are called as C calls them"
 )]
+#![allow(dead_code, reason = "not every test program needs all of it")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IoSlice, IoSliceMut, Lines, Write};
@@ -19,7 +20,8 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use flowner_attribution::snapshot::linux::LinuxTable;
-use flowner_attribution::{Protocol, Reason, SocketQuery, SocketTable, Verdict};
+use flowner_attribution::snapshot::{TableOptions, open_best};
+use flowner_attribution::{Protocol, Reason, SocketQuery, SocketTable, Source, Verdict};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -138,6 +140,7 @@ fn play() {
         "take" => take(rest),
         "heir" => heir(rest),
         "limited" => limited(rest.parse().unwrap()),
+        "limited-best" => limited_best(rest.parse().unwrap()),
         "hoard" => hoard(rest.parse().unwrap()),
         _ => panic!("no such act: {act}"),
     }
@@ -483,6 +486,40 @@ fn limited(local: SocketAddr) {
             check(table, false, &format!("room for {room} before"));
         }
     }
+    say_started(local);
+    wait_for_the_end();
+}
+
+/// Opens the best table while hardly a file may be opened: a lesser one says that it is, names
+/// whom the others name, and fails where it cannot.
+fn limited_best(local: SocketAddr) {
+    let query = SocketQuery::new(Protocol::Udp, local, None);
+    set_limit(Some(256));
+    let mut lesser = 0;
+    for room in 0..12 {
+        let mut taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        taken.truncate(taken.len() - room);
+        let best = open_best(&TableOptions::default());
+        let mut best = best.expect("the portable table needs no file");
+        let is_native = best.table.source() == Source::SockDiag;
+        assert_eq!(is_native, best.lesser_because.is_none(), "{best:?}");
+        if !is_native {
+            lesser += 1;
+            if let Ok(all) = best.table.snapshot() {
+                let verdict = all.find(&query).verdict;
+                assert!(verdict.is_named(), "room for {room}: {verdict:?}");
+            }
+        }
+        drop(taken);
+        if !is_native {
+            let all = best.table.snapshot().unwrap();
+            assert!(
+                all.find(&query).verdict.is_named(),
+                "room for {room} before"
+            );
+        }
+    }
+    assert!(lesser > 0);
     say_started(local);
     wait_for_the_end();
 }

@@ -275,13 +275,6 @@ impl Chronicle {
         }
     }
 
-    /// Remembers what was counted in some seconds for a new flow whose owners are not settled.
-    pub(crate) fn remember_seconds(&mut self, id: FlowId, seconds: Vec<Second>) {
-        if self.unsettled.len() < MAX_UNSETTLED {
-            self.unsettled.insert(id, seconds);
-        }
-    }
-
     /// What is remembered of a flow.
     pub(crate) fn remembered(&self, id: FlowId) -> Vec<Second> {
         self.unsettled.get(&id).cloned().unwrap_or_default()

@@ -8,14 +8,17 @@
 //! at with packets of the flow itself, or a moment after its last one: no step here goes through
 //! all flows.
 
+mod claim;
+mod confirmation;
 mod unanswered;
+mod uncertain;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_attribution::{
-    self as attribution, Closed, Confirmed, Ownership, Process, Reason, SocketQuery, Source,
+    self as attribution, Closed, Confirmed, Ownership, Process, Reason, Source,
 };
 use flowner_flows::{Counters, Ended, Flow, FlowId, Mark, Packet, Protocol};
 
@@ -24,67 +27,28 @@ use super::again::Again;
 use super::closed::{ClosedSockets, Others};
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
 use crate::events::Event;
-use crate::history::{Chronicle, PacketOf, Second};
+use crate::history::{Chronicle, PacketOf};
 use crate::program::Owner;
 use crate::record::FlowRecord;
+pub(crate) use claim::Claim;
+use claim::claim;
+pub(super) use confirmation::Confirmation;
+pub(super) use uncertain::Uncertain;
 
 /// How long a flow must have been silent for its next datagram to be one that anybody may have
 /// sent; and after how long a silence what was sent before it is confirmed.
 const SILENCE: Duration = Duration::from_millis(10);
-/// How long a confirmation is good for a flow whose packets go on, at first and in the end: new
-/// connections change hands most, such as from a server to the process that it starts for them.
-/// What is over sooner is not worth a confirmation.
-const FIRST_WAIT: Duration = Duration::from_millis(20);
-const LAST_WAIT: Duration = Duration::from_millis(100);
 /// Flows that wait for their silence, and how many of them are looked at with one packet, and
 /// asked about: to look is a matter of what is known already.
-const MAX_DUE: usize = 8_192;
+pub(super) const MAX_DUE: usize = 8_192;
 const MAX_LOOKED_AT: usize = 256;
-const MAX_AT_ONCE: usize = 32;
+pub(super) const MAX_AT_ONCE: usize = 32;
 /// How often a flow that is silent is looked at again, if a first time did not show whose it is:
 /// its socket is gone, and which others were closed may be told late, or there was no time.
 const MAX_LOOKS: u8 = 3;
 /// How often it is looked at whether another socket had the port of a new flow before the owner
 /// was seen: it was closed then, which is told a moment later, more so on a busy host.
 const START_CHECKS: u8 = 2;
-/// Seconds of which is remembered what was counted in them without a confirmation; what is older
-/// stays where it was credited.
-const MAX_SECONDS: usize = 128;
-
-/// What is known of when the owners of a flow were confirmed.
-#[derive(Debug, Clone)]
-pub(super) struct Confirmation {
-    /// What had been counted then: surely theirs.
-    sure: Mark,
-    /// The number of the newest packet then.
-    sure_number: u64,
-    /// Packet time of the first packet since.
-    unsure_since: Option<Duration>,
-    /// What was counted since, by second.
-    unsure: Vec<Second>,
-    /// Packet times of the newest packet, and of the one before.
-    last: Duration,
-    before: Duration,
-    /// Packet time at which it was asked last, and how long that is good for.
-    asked: Duration,
-    wait: Duration,
-    is_queued: bool,
-    /// All that was counted by second, until it is known that nobody else had the port before
-    /// the owner was seen.
-    start: Option<Vec<Second>>,
-    /// How often that is to be looked at yet.
-    checks: u8,
-    /// How often it was looked at since its newest packet, without a packet.
-    looks: u8,
-    /// With how many answers to a connection it was asked.
-    pub(super) answers: u8,
-    /// Whether a confirmation said that they are the same.
-    is_confirmed: bool,
-    /// Whether it was asked since, and there was no time to find it out.
-    is_unanswered: bool,
-    /// Whether one said so after the end that accepted a connection had answered.
-    pub(super) is_kept: bool,
-}
 
 /// Sockets that may have sent a part of a flow of another one.
 #[derive(Debug, Clone, Copy)]
@@ -95,30 +59,6 @@ struct Rivals {
     is_from_start: bool,
 }
 
-/// What is known of a flow that belongs to nobody, as its owners have changed.
-#[derive(Debug, Clone)]
-pub(super) struct Uncertain {
-    /// What was sent after that is of those who have its socket now.
-    until: Duration,
-    /// Packet time of its newest packet.
-    last: Duration,
-}
-
-/// What is asked about a flow, in an [`Effect::Confirm`].
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Claim {
-    flow: FlowId,
-    /// Of each end whose owner can be confirmed, what was asked, and who was named for it.
-    pub(crate) ends: [Option<(SocketQuery, Ownership)>; 2],
-    /// Wall-clock time of the newest packet: what is told must not be older.
-    pub(crate) since: SystemTime,
-    mark: Mark,
-    number: u64,
-    /// The packet with which it is asked, if its socket may be another one than that of those
-    /// before.
-    newest: Option<PacketOf>,
-}
-
 /// What the books keep for all flows.
 #[derive(Debug, Default)]
 pub(super) struct Confirming {
@@ -126,94 +66,12 @@ pub(super) struct Confirming {
     pub(super) packets: u64,
     /// Flows that are confirmed when they are silent then, soonest first.
     due: VecDeque<(Duration, FlowId)>,
+    /// Those of which no single look tells whose they are, in that order, too.
+    pub(super) due_again: VecDeque<(Duration, FlowId)>,
     closed: ClosedSockets,
     pub(super) acceptors: Acceptors,
     /// Others were closed before that, nobody knows which.
     incomplete: Duration,
-}
-
-impl Confirmation {
-    /// Of a flow whose owner was just found by evidence from a wall-clock time.
-    fn new(flow: &Flow<Owners>, number: u64, observed: Duration) -> Self {
-        let last = flow.last_seen();
-        // What came while somebody looked may be another one's already.
-        let is_sure = last <= observed;
-        Self {
-            sure: if is_sure {
-                flow.mark()
-            } else {
-                Mark::default()
-            },
-            sure_number: if is_sure { number } else { 0 },
-            unsure_since: (!is_sure).then(|| flow.first_seen()),
-            unsure: Vec::new(),
-            last,
-            before: last,
-            asked: if is_sure { last } else { Duration::ZERO },
-            wait: FIRST_WAIT,
-            is_queued: false,
-            start: None,
-            checks: 0,
-            looks: 0,
-            answers: 0,
-            is_confirmed: false,
-            is_unanswered: false,
-            is_kept: false,
-        }
-    }
-
-    fn count(&mut self, packet: PacketOf) {
-        self.looks = 0;
-        self.before = self.last;
-        self.last = self.last.max(packet.time);
-        self.unsure_since.get_or_insert(packet.time);
-        count_by_second(&mut self.unsure, packet);
-        if let Some(start) = &mut self.start {
-            count_by_second(start, packet);
-        }
-    }
-
-    /// Whether the newest packet is a reason to ask.
-    fn is_due(&self, protocol: Protocol) -> bool {
-        let after_silence = self.last.saturating_sub(self.before) >= SILENCE;
-        (protocol != Protocol::TCP && after_silence)
-            || self.last.saturating_sub(self.asked) >= self.wait
-    }
-
-    /// Whether what was sent before a silence is confirmed without another packet. Most
-    /// connections are over soon.
-    fn is_worth_it(&self, protocol: Protocol) -> bool {
-        protocol != Protocol::TCP || self.is_confirmed
-    }
-
-    /// To be called when somebody else may have sent all of it.
-    fn be_unsure_since(&mut self, first_seen: Duration) {
-        self.sure = Mark::default();
-        self.sure_number = 0;
-        self.unsure_since = Some(first_seen);
-        self.unsure = self.start.take().unwrap_or_default();
-    }
-
-    fn ask(&mut self) {
-        self.wait = LAST_WAIT.min(self.wait * 2);
-        self.asked = self.last;
-    }
-
-    fn is_sure(&self) -> bool {
-        self.unsure_since.is_none()
-    }
-}
-
-fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {
-    match seconds.last_mut() {
-        Some(last) if last.is_at(packet.time.as_secs()) => last.add(packet),
-        _ => {
-            if seconds.len() >= MAX_SECONDS {
-                seconds.remove(0);
-            }
-            seconds.push(Second::of(packet));
-        }
-    }
 }
 
 impl Confirming {
@@ -281,7 +139,9 @@ impl Owners {
     /// Whether who sent a packet of that number is as certain as it will be.
     pub(super) fn is_confirmed(&self, number: u64) -> bool {
         let confirmation = self.confirmation.as_ref();
+        let again = self.again.as_ref().filter(|_| confirmation.is_none());
         confirmation.is_none_or(|it| it.is_sure() || number <= it.sure_number)
+            && again.is_none_or(|it| it.is_sure(number))
     }
 
     /// Whether a new answer is about somebody else than those who were confirmed: it says whose
@@ -314,8 +174,8 @@ impl Owners {
         (ownership, is_first): (&Ownership, bool),
         chronicle: &Chronicle,
     ) -> bool {
-        if flow.data.again.is_none() {
-            flow.data.again = Again::new(flow, ownership);
+        if Again::found(flow, number, ownership) {
+            return true;
         }
         let is_datagram = flow.protocol() == Protocol::UDP;
         let known = flow.data.confirmation.as_deref();
@@ -418,11 +278,18 @@ impl Ledger {
 
     /// When a flow is to be confirmed next without a packet, in packet time.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.confirming.due.front().map(|(due, _)| *due)
+        let Confirming { due, due_again, .. } = &self.confirming;
+        let first = [due.front(), due_again.front()].into_iter().flatten();
+        first.map(|(due, _)| *due).min()
     }
 
     /// Asks whether flows that are silent now still are whose they were.
     pub(crate) fn confirm_due(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.confirm_silent(now, effects);
+        self.ask_due(now, effects);
+    }
+
+    fn confirm_silent(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let mut asked = 0;
         for _ in 0..MAX_LOOKED_AT {
             let Some(&(due, id)) = self.confirming.due.front() else {
@@ -655,68 +522,14 @@ impl Ledger {
             self.resume(id, newest, effects);
         }
     }
-
-    /// Lets a flow whose owners have changed go on as another one with a packet that was counted
-    /// for it, if that is surely of those who have its socket now.
-    pub(super) fn resume(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
-        let Some(flow) = self.table.flow_mut(id) else {
-            return;
-        };
-        let Some(uncertain) = flow.data.uncertain.as_deref_mut() else {
-            return;
-        };
-        if newest.time <= uncertain.until {
-            uncertain.last = uncertain.last.max(newest.time);
-            return;
-        }
-        let last = uncertain.last;
-        let mark = without(flow.mark(), newest, last);
-        let old_credit = flow.data.credit;
-        let mut ended = std::mem::take(&mut self.just_ended);
-        let mut rest = id;
-        if let Some(cut) = self.table.cut(id, &mark, newest.time, &mut ended) {
-            continue_as(&mut ended, self.confirming.packets, cut);
-            rest = cut;
-        } else if let Some(flow) = self.table.flow_mut(id) {
-            flow.data = Owners::default();
-        }
-        self.retire(&mut ended, effects);
-        self.just_ended = ended;
-        self.opened(rest, effects);
-        let flow = self.table.flow(rest);
-        let credit = flow.map_or(old_credit, |flow| flow.data.credit);
-        let seconds = [Second::of(newest)];
-        self.chronicle.move_seconds(&seconds, old_credit, credit);
-        self.chronicle.remember(rest, newest);
-    }
 }
 
-/// Whether it can be asked again who owns a socket. Of a connection the listener may be known.
+/// Whether one look at its socket tells whose a flow is now. Of a connection the listener may be
+/// known.
 pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
-    let has_socket = ownership.evidence.socket.is_some() || protocol == Protocol::TCP;
+    let is_connection = protocol == Protocol::TCP && ownership.evidence.source != Source::Portable;
+    let has_socket = ownership.evidence.socket.is_some() || is_connection;
     ownership.verdict.is_named() && has_socket
-}
-
-/// What is to be asked about a flow; `None` where no owner can be confirmed.
-fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) -> Option<Claim> {
-    let ends = [End::Local, End::Remote].map(|end| {
-        let owner = match end {
-            End::Local => flow.data.local.as_deref(),
-            End::Remote => flow.data.remote.as_deref(),
-        };
-        let is_known = can_be_confirmed(&owner?.ownership, flow.protocol());
-        let protocol = socket_protocol(flow)?;
-        let query = is_known.then(|| query_of(flow, protocol, end))?;
-        Some((query, owner?.ownership.clone()))
-    });
-    ends.iter().any(Option::is_some).then(|| Claim {
-        flow: flow.id(),
-        ends,
-        since: wall_clock(flow.last_seen()),
-        mark: flow.mark(),
-        number,
-        newest,
-    })
 }
 
 /// The protocol of the sockets of a flow, if it has any.

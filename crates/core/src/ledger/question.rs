@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
-    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source,
+    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Waiter,
 };
-use flowner_flows::{Direction, Flow, Protocol};
+use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
-use super::{Asked, Effect, End, Owners, pack, wall_clock};
+use super::{Asked, Effect, End, Owners, wall_clock};
 
 /// Asks for the owners of a new flow, or says why there is nobody to ask.
 pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
@@ -91,4 +91,19 @@ pub(super) fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
     } else {
         Opened::ByPeer
     }
+}
+
+/// By what an answer is known to be about an end of a flow.
+pub(super) fn pack(id: FlowId, end: End) -> Waiter {
+    Waiter(id.as_u64() << 1 | end as u64)
+}
+
+/// Undoes [`pack`].
+pub(super) fn unpack(waiter: Waiter) -> (FlowId, End) {
+    let end = if waiter.0 & 1 == 0 {
+        End::Local
+    } else {
+        End::Remote
+    };
+    (FlowId::from_u64(waiter.0 >> 1), end)
 }

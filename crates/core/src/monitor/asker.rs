@@ -24,6 +24,14 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// Asks whether an owner that was named is the same still.
+    pub(super) fn opened_before(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
+        match self {
+            Self::Nobody => None,
+            Self::Spotter(spotter) => Some(spotter.service().lookup_again(waiter, question)),
+        }
+    }
+
     pub(super) fn packet_seen(&mut self, waiter: Waiter, tells: bool) -> Option<Ownership> {
         match self {
             Self::Nobody => None,

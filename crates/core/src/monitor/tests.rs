@@ -3,6 +3,7 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use flowner_attribution::snapshot::BestTable;
 use flowner_attribution::snapshot::fake::FakeTable;
 
 use super::*;
@@ -137,4 +138,29 @@ fn whoever_counts_does_not_wait_for_a_report() {
     });
     let least = waits.fold(f64::INFINITY, f64::min);
     assert!(least < 0.25, "{least}");
+}
+
+#[test]
+fn a_lesser_table_is_warned_of_and_reports_say_so() {
+    let config = Config {
+        input: Input::Device("lo".to_owned()),
+        ..Config::default()
+    };
+    let (table, _script) = FakeTable::new();
+    let error = attribution::Error::Sockets {
+        asked: "all sockets".to_owned(),
+        source: std::io::Error::other("no room"),
+    };
+    let best = BestTable::new(Box::new(table), Some(error));
+    let (monitor, events) = match Monitor::start_with(&config, Attributor::from(best)) {
+        Ok(started) => started,
+        Err(error) => {
+            println!("SKIPPED: capturing on the loopback device: {error}");
+            return;
+        }
+    };
+    await_warning(&events, "no room");
+    let report = monitor.stop();
+    let warning = report.warning.as_deref().unwrap_or_default();
+    assert!(warning.contains("no room"), "{warning}");
 }

@@ -10,7 +10,7 @@ use super::world::{Knows, World};
 use crate::policy::{
     Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
 };
-use crate::{Ownership, Process, Protocol, Reason, SocketQuery};
+use crate::{Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
 
 /// How the table answers one request.
 #[derive(Debug, Clone, Copy)]
@@ -310,7 +310,12 @@ impl Driver {
             let fits = if last {
                 !best.is_better_than(&ownership)
             } else {
-                ownership.is_better_than(best)
+                let is_late = (&best.verdict, &ownership.verdict)
+                    == (
+                        &Verdict::Unknown(Reason::NotFound),
+                        &Verdict::Unknown(Reason::Gone),
+                    );
+                is_late || ownership.is_better_than(best)
             };
             assert!(fits, "{ownership:?} after {best:?}");
         }

@@ -225,7 +225,13 @@ fn quiet_hosts_are_named_completely() {
                 delay: ms(50),
                 reads_at: 50,
             };
-            let config = PolicyConfig::default();
+            // Nobody has a port that somebody had before.
+            let config = PolicyConfig {
+                sender_within: ms(1_000),
+                receiver_within: ms(1_000),
+                old_receiver_within: ms(1_000),
+                ..PolicyConfig::default()
+            };
             let mut driver = Driver::new(World::new(knows, 4), config, vec![manner]);
             driver.glances = kind == Kind::Answers;
             for number in 0..40 {
@@ -240,6 +246,7 @@ fn quiet_hosts_are_named_completely() {
                     driver.pass(ms(1));
                 }
             }
+            driver.pass(ms(1_000));
             driver.finish();
             driver.check_truth();
             assert_eq!(driver.named(), driver.flows(), "{knows:?}, {kind:?}");

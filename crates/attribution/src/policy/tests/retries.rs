@@ -28,7 +28,7 @@ fn fail(desk: &mut Desk) -> Option<Duration> {
 
 #[test]
 fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
-    let config = config(false);
+    let config = config(true);
     let waits = config.retry_after.clone();
     let mut desk = Desk::new(config);
     desk.ask(1, Opened::ByUs, asked());
@@ -60,7 +60,7 @@ fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
 fn the_first_lookup_that_works_is_the_answer() {
     // Who it is, or that there is no such socket.
     for (sockets, is_named) in [(vec![udp("10.0.0.2:5000", "owner")], true), (vec![], false)] {
-        let mut desk = Desk::new(config(false));
+        let mut desk = Desk::new(config(true));
         desk.ask(1, Opened::ByUs, asked());
         fail(&mut desk).unwrap();
         desk.events();
@@ -122,7 +122,7 @@ fn without_a_schedule_there_is_one_attempt() {
 
 #[test]
 fn a_silent_flow_is_not_asked_for_again() {
-    let mut desk = Desk::new(config(false));
+    let mut desk = Desk::new(config(true));
     desk.ask(1, Opened::ByUs, asked());
     desk.look(&[]);
     desk.pass(ms(1_000));

@@ -8,7 +8,8 @@ use crate::policy::{
     Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
 };
 use crate::{
-    Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict,
+    Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketState,
+    Source, Verdict,
 };
 
 /// A policy whose looks take a millisecond and see what the test says.
@@ -306,12 +307,24 @@ fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
     ];
     desk.ask(1, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
     check(&desk.look(&sockets), &[(1, "child", FIVE, true)]);
-    // A table that tells no remote ends cannot know better.
+    // A table that tells no remote ends knows at least who listens.
     let mut desk = Desk::new(config(false));
+    let listener = Socket {
+        state: Some(SocketState::Listen),
+        ..tcp("0.0.0.0:5000", "listener")
+    };
+    let child = Socket {
+        state: Some(SocketState::Established),
+        ..tcp(HERE, "child")
+    };
     desk.ask(1, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    let heard = desk.look(std::slice::from_ref(&listener));
+    check(&heard, &[(1, "not-found", None, false)]);
+    desk.ask(2, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    let heard = desk.look(&[listener, child]);
     check(
-        &desk.look(&[tcp("0.0.0.0:5000", "listener")]),
-        &[(1, "listener", ANY, true)],
+        &heard,
+        &[(1, "child", LOCAL, true), (2, "child", LOCAL, true)],
     );
 }
 
@@ -415,6 +428,170 @@ fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
         &desk.look(&[udp(HERE, "b")]),
         &[(3, "b", LOCAL, true), (4, "b", LOCAL, true)],
     );
+}
+
+/// A look that comes late finds who has the port then.
+#[test]
+fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
+    let udp_flow = query(Protocol::Udp, HERE, THERE);
+    // Who had the port before the packet, how long after it the look begins, and who has it then.
+    for (before, opened, wait, now, expected) in [
+        (None, Opened::ByUs, 5, "b", "b"),
+        (None, Opened::ByUs, 50, "b", "gone"),
+        (None, Opened::Earlier, 50, "b", "gone"),
+        (None, Opened::ByPeer, 50, "b", "b"),
+        (None, Opened::ByPeer, 500, "b", "gone"),
+        (Some("a"), Opened::ByUs, 50, "a", "a"),
+        (Some("a"), Opened::ByPeer, 5_000, "a", "a"),
+        (Some("a"), Opened::Earlier, 50, "b", "gone"),
+        (Some("a"), Opened::ByPeer, 5, "b", "gone"),
+    ] {
+        let mut desk = Desk::new(config(false));
+        let now_there = [udp(HERE, now)];
+        let before_there: Vec<_> = before.map(|name| udp(HERE, name)).into_iter().collect();
+        let at = desk.clock.wall();
+        let look = Snapshot::new(Source::Scripted, at, at, before_there);
+        desk.policy.observe_snapshot(Arc::new(look));
+        desk.pass(ms(1));
+        desk.ask(1, opened, udp_flow);
+        desk.pass(ms(wait));
+        let heard = desk.look(&now_there);
+        let (who, _) = said(&heard[0].ownership);
+        assert_eq!(
+            who, expected,
+            "{before:?}, {opened:?} after {wait} ms: {now}"
+        );
+    }
+}
+
+/// A flow that waits for its socket hears of one that may be another's, and may begin anew.
+#[test]
+fn a_socket_that_is_found_late_is_told_once() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    check(&desk.look(&[]), &[(1, "not-found", None, false)]);
+    for heard in [&[(1, "gone", None, false)][..], &[]] {
+        desk.pass(ms(200));
+        desk.policy.packet_seen(Waiter(1), desk.clock.now());
+        check(&desk.look(&[udp(HERE, "b")]), heard);
+    }
+    // What comes from now on is proven by the next look.
+    desk.pass(ms(200));
+    desk.ask(2, Opened::Earlier, query(Protocol::Udp, HERE, THERE));
+    desk.pass(ms(100));
+    let heard = desk.look(&[udp(HERE, "b")]);
+    let heard: Vec<Event> = heard.into_iter().filter(|it| it.waiter.0 == 2).collect();
+    check(&heard, &[(2, "b", LOCAL, true)]);
+}
+
+/// Who takes a port over is a new process mostly.
+#[test]
+fn who_was_there_well_before_a_packet_may_be_found_later() {
+    for (started, wait, expected) in [
+        (ms(0), 1_000, "b"),
+        (ms(0), 6_000, "gone"),
+        (ms(980), 1_000, "gone"),
+        (ms(980), 100, "b"),
+        (ms(1_050), 100, "gone"),
+    ] {
+        let mut desk = Desk::new(config(false));
+        desk.pass(ms(1_000));
+        desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+        desk.pass(ms(wait));
+        let process = Process {
+            started: Some(wall(started)),
+            ..Process::new(7, "b")
+        };
+        let heard = desk.look(&[Socket {
+            owner: Verdict::Process(Arc::new(process)),
+            ..udp(SERVER, "b")
+        }]);
+        let (who, _) = said(&heard[0].ownership);
+        assert_eq!(who, expected, "{started:?}, {wait} ms");
+    }
+}
+
+/// Its socket is in no list any more, but another one's may be that has its port.
+#[test]
+fn without_identities_a_connection_that_is_over_names_nobody() {
+    for (opened, before, wait, expected) in [
+        (Opened::ByUs, None, 5, ["b", "gone"]),
+        (Opened::ByUs, None, 300, ["gone", "gone"]),
+        (Opened::Earlier, None, 5, ["b", "gone"]),
+        (Opened::Earlier, None, 300, ["gone", "gone"]),
+        (Opened::Earlier, Some("b"), 300, ["b", "gone"]),
+        (Opened::Earlier, Some("a"), 300, ["gone", "gone"]),
+        (Opened::ByPeer, None, 5, ["b", "b"]),
+        (Opened::ByPeer, None, 300, ["gone", "gone"]),
+        (Opened::ByPeer, Some("b"), 300, ["b", "b"]),
+        (Opened::ByPeer, Some("a"), 300, ["gone", "gone"]),
+    ] {
+        for (is_over, expected) in [false, true].into_iter().zip(expected) {
+            let mut desk = Desk::new(config(false));
+            let at = desk.clock.wall();
+            let there = before.map(|name| tcp(HERE, name)).into_iter().collect();
+            let look = Snapshot::new(Source::Scripted, at, at, there);
+            desk.policy.observe_snapshot(Arc::new(look));
+            desk.pass(ms(1));
+            desk.ask(1, opened, query(Protocol::Tcp, HERE, THERE));
+            desk.pass(ms(wait));
+            if is_over {
+                desk.policy.end(Waiter(1));
+            }
+            let connection = Socket {
+                state: Some(SocketState::Established),
+                ..tcp(HERE, "b")
+            };
+            let heard = desk.look(&[connection]);
+            let (who, _) = said(&heard[0].ownership);
+            let case = format!("{opened:?} {before:?} {wait} ms, over: {is_over}");
+            assert_eq!(who, expected, "{case}");
+        }
+    }
+}
+
+/// It may have passed a connection on that it accepted.
+#[test]
+fn without_identities_who_listens_is_named_beside_who_has_connections() {
+    let mut desk = Desk::new(config(false));
+    let listener = Socket {
+        state: Some(SocketState::Listen),
+        ..tcp("0.0.0.0:5000", "a")
+    };
+    let connection = Socket {
+        state: Some(SocketState::Established),
+        ..tcp(HERE, "b")
+    };
+    desk.ask(1, Opened::ByPeer, query(Protocol::Tcp, HERE, THERE));
+    let heard = desk.look(&[listener, connection]);
+    check(&heard, &[(1, "a+b", LOCAL, true)]);
+}
+
+#[test]
+fn whether_an_owner_is_the_same_still_waits_longer() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.look(&[udp(SERVER, "server")]);
+    let rests = config(false).again_rest_factor;
+    let question = Question {
+        query: query(Protocol::Udp, SERVER, THERE),
+        seen_at: desk.clock.wall(),
+        opened: Opened::Earlier,
+    };
+    let began = desk.clock.elapsed;
+    let asked = desk
+        .policy
+        .lookup_again(Waiter(1), question, desk.clock.now());
+    assert_eq!((asked, desk.request()), (Lookup::Waiting, None));
+    let due = desk.clock.at(desk.policy.poll_timeout().unwrap());
+    // The look took a millisecond, and ended four before.
+    assert_eq!(due + ms(4), began + ms(1) * rests);
+    // A look that is made for somebody else answers it as well.
+    desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    let heard = desk.look(&[udp(SERVER, "server"), udp(HERE, "b")]);
+    let mut answered: Vec<u64> = heard.iter().map(|event| event.waiter.0).collect();
+    answered.sort_unstable();
+    assert_eq!(answered, [1, 2]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Process, Protocol, Snapshot, Socket, SocketQuery, Source, Verdict};
+use crate::{Process, Protocol, Snapshot, Socket, SocketQuery, SocketState, Source, Verdict};
 
 /// What a socket table can know about the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,10 @@ impl World {
             protocol: open.protocol,
             local: open.local,
             remote: open.remote.filter(|_| self.knows == Knows::Everything),
-            state: None,
+            state: (open.protocol == Protocol::Tcp).then_some(match open.remote {
+                Some(_) => SocketState::Established,
+                None => SocketState::Listen,
+            }),
             v6_only: false,
             device: None,
             id: None,

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::snapshot::portable::PortableTable;
-use crate::snapshot::{SocketTable, TableOptions};
+use crate::snapshot::{BestTable, SocketTable, TableOptions};
 
 /// The best table that this operating system offers.
 ///
@@ -16,6 +16,14 @@ pub fn best() -> Result<Box<dyn SocketTable>, Error> {
 ///
 /// # Errors
 /// As for [`best`].
-pub fn best_with(_options: &TableOptions) -> Result<Box<dyn SocketTable>, Error> {
-    Ok(Box::new(PortableTable::new()?))
+pub fn best_with(options: &TableOptions) -> Result<Box<dyn SocketTable>, Error> {
+    open_best(options).map(|best| best.table)
+}
+
+/// As [`best_with`]. There is no better table on this system.
+///
+/// # Errors
+/// As for [`best`].
+pub fn open_best(_options: &TableOptions) -> Result<BestTable, Error> {
+    Ok(BestTable::new(Box::new(PortableTable::new()?), None))
 }

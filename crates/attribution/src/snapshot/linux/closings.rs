@@ -151,9 +151,10 @@ impl Watcher {
             Ok(received) if !received.is_from_kernel => {}
             Ok(received) => match self.buffer.get(..received.length) {
                 Some(bytes) => {
-                    let namespace = match received.is_from_elsewhere {
-                        true => SocketId::ELSEWHERE,
-                        false => 0,
+                    let namespace = if received.is_from_elsewhere {
+                        SocketId::ELSEWHERE
+                    } else {
+                        0
                     };
                     self.shared.add(closed(bytes, namespace, SystemTime::now()));
                 }

@@ -7,6 +7,7 @@
 mod access;
 mod addresses;
 mod closings;
+mod complement;
 mod conntrack;
 mod control_group;
 mod diag;
@@ -52,6 +53,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use access::sights;
+#[cfg(test)]
+pub(crate) use complement::Known as KnownProcess;
+pub(crate) use complement::{Complement, Holders as SocketHolders, Key as SocketKey};
 use conntrack::{Conntrack, Search, Translation};
 use control_group::ControlGroups;
 use glance::LinuxGlance;

@@ -6,6 +6,8 @@
 //! An open socket keeps its namespace from going away, so they are closed as soon as
 //! nothing else is found to be there, and when no question comes for a while.
 
+mod open;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -15,6 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+
+use open::open;
 
 use super::addresses::Addresses;
 use super::netlink::Location;
@@ -578,26 +582,6 @@ fn is_gone(error: &io::Error) -> bool {
 fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
     let id = id.inode;
     Arc::new(NetworkNamespace { id, name })
-}
-
-/// Opens what asks in a namespace, so many times.
-fn open(file: OwnedFd, copies: usize) -> io::Result<Vec<(Sockets, Addresses)>> {
-    let opening = std::thread::Builder::new().name("flowner-enter".to_owned());
-    let system = sys::System::of_this_thread();
-    let opening = opening.spawn(move || {
-        system.take_over();
-        // Of this thread only (setns(2)), which ends here.
-        sys::enter_network_namespace(&file)?;
-        let copy = |_| {
-            Ok((
-                Sockets::open_elsewhere()?,
-                Addresses::open(Location::Entered)?,
-            ))
-        };
-        (0..copies).map(copy).collect()
-    })?;
-    let opened = opening.join();
-    opened.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()))
 }
 
 /// What is guarded is whole between calls, also after a panic elsewhere.

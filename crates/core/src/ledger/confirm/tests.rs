@@ -375,36 +375,6 @@ fn a_socket_that_was_not_there_yet_gets_nothing_of_before() {
 }
 
 #[test]
-fn without_sockets_it_is_asked_anew_after_a_silence() {
-    let nameless = |pid, time| {
-        let mut owner = owner(pid, 1, ms(time));
-        owner.evidence.socket = None;
-        owner
-    };
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.asked().unwrap();
-    books.answer(waiter, nameless(1, 1_000));
-    books.packet(&packet(ms(1_100), true));
-    assert_eq!(books.asked(), None);
-    books.packet(&packet(ms(2_000), true));
-    let again = books.asked().unwrap();
-    assert_eq!(again, waiter);
-    books.packet(&packet(ms(2_001), true));
-    books.answer(again, nameless(1, 2_002));
-    books.check(&[("p1 (1)", 4)]);
-    // Now it is another one's.
-    books.packet(&packet(ms(3_000), true));
-    let again = books.asked().unwrap();
-    books.packet(&packet(ms(3_001), false));
-    books.answer(again, nameless(2, 3_002));
-    let waiter = books.asked().unwrap();
-    assert_ne!(waiter, again);
-    books.answer(waiter, nameless(2, 3_003));
-    books.check(&[("p1 (1)", 4), ("p2 (2)", 2)]);
-}
-
-#[test]
 fn a_connection_changes_hands_and_goes_on() {
     let mut books = Books::new();
     let tcp = |time, flags, sequence| Packet {
