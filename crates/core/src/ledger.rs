@@ -36,7 +36,7 @@ use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming, Uncertain};
 use ended::EndedFlows;
-use question::{ask, pack, query_of, unpack};
+use question::{ask, is_nowhere, pack, query_of, unpack};
 
 /// Programs that are remembered as seen. Past that, none counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
@@ -270,15 +270,7 @@ impl Ledger {
         if ended.is_none() {
             doubt::take_back_stray(flow, end, &mut ownership, &mut party);
         }
-        // Nor is this end of it in a container.
-        let is_nowhere = flow.direction() == Direction::Forwarded
-            && ownership.evidence.namespace.is_none()
-            && ownership.evidence.matched.is_none()
-            && matches!(
-                ownership.verdict,
-                Verdict::Unknown(Reason::NotFound | Reason::Gone)
-            );
-        if is_nowhere {
+        if is_nowhere(flow.direction(), &ownership) {
             ownership.verdict = Verdict::Unknown(Reason::Forwarded);
         }
         let is_elsewhere =

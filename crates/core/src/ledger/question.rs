@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
-    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Waiter,
+    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Verdict, Waiter,
 };
 use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
@@ -91,6 +91,17 @@ pub(super) fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
     } else {
         Opened::ByPeer
     }
+}
+
+/// Whether an answer says that an end of a flow is neither on this host nor in a container.
+pub(super) fn is_nowhere(direction: Direction, ownership: &Ownership) -> bool {
+    direction == Direction::Forwarded
+        && ownership.evidence.namespace.is_none()
+        && ownership.evidence.matched.is_none()
+        && matches!(
+            ownership.verdict,
+            Verdict::Unknown(Reason::NotFound | Reason::Gone)
+        )
 }
 
 /// By what an answer is known to be about an end of a flow.

@@ -3,6 +3,7 @@
 import array
 import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,8 @@ def process(name, run):
     pid = os.fork()
     if pid == 0:
         is_called(name)
+        # None waits for ever for one that failed.
+        signal.alarm(60)
         run()
         os._exit(0)
     return pid
@@ -241,7 +244,7 @@ def handing(kind, gap, stays):
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             os.read(waits, 1)
             s.bind(("127.0.0.1", port))
-            s.sendto(b"x" * size, SERVER)
+            s.sendto(b"x" * size, (HERE, 7100))
             if not stays:
                 s.close()
             time.sleep(gap)
@@ -280,4 +283,5 @@ ACTS = {
     "many": lambda kind, gap, pause: many(kind, pause),
 }
 
+signal.alarm(120)
 ACTS[sys.argv[1]](sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))
