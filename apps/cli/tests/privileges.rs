@@ -66,6 +66,20 @@ impl Status {
     }
 }
 
+/// Waits until the thread with this name has no capability in effect.
+#[track_caller]
+fn wait_for_lowered(pid: u32, name: &str) {
+    wait_until(name, || {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let mut named = tasks.filter(|task| {
+            let comm = fs::read_to_string(task.path().join("comm"));
+            comm.is_ok_and(|comm| comm.trim_end() == name)
+        });
+        let status = named.find_map(|task| Status::read(&task.path().join("status")));
+        status.is_some_and(|status| status.effective == 0)
+    });
+}
+
 /// Commands that stay, with what they are to have.
 fn commands(stage: &Stage, by: By) -> Vec<(&'static str, Command, u64)> {
     let mut commands = Vec::new();
@@ -150,6 +164,10 @@ fn every_thread_of_each_command_has_only_what_it_needs() {
                 assert_eq!(status.bounding, bounding, "{by:?} {name}");
                 assert!(status.no_new_privileges, "{by:?} {name}");
             }
+            // It opens the files that follow the first.
+            if name == "record" && by != By::Root {
+                wait_for_lowered(child.id(), "flowner-record");
+            }
             let status = threads.iter().next_back().unwrap();
             writeln!(
                 table,
@@ -180,7 +198,7 @@ fn files_are_opened_with_the_rights_of_the_user() {
     symlink(stage.path("secret"), &link).unwrap();
     let link = link.to_str().unwrap();
     for sandbox in [&[][..], &["--no-sandbox"]] {
-        for by in [By::Capabilities, By::Sudo] {
+        for by in [By::Capabilities, By::SetUid, By::Sudo] {
             for arguments in [
                 &["--config", "secret", "config"][..],
                 &[
@@ -241,6 +259,7 @@ fn recordings_are_the_users_own() {
         (By::Sudo, "own", NOBODY),
         (By::Sudo, "roots", 0),
         (By::Capabilities, "own", NOBODY),
+        (By::SetUid, "own", NOBODY),
     ] {
         let name = format!("{by:?}");
         let file = format!("{folder}/{name}.pcapng");
@@ -282,4 +301,62 @@ fn recordings_are_the_users_own() {
         &["record", "-i", "lo", "-w", "roots/x", "--duration", "10ms"],
     );
     assert!(common::stderr(&output).contains("Permission denied"));
+}
+
+/// A directory that everybody may write in, below one of root's: as `/tmp` of a service, or of
+/// another mount namespace.
+#[test]
+fn recordings_reach_no_further_than_the_user() {
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let mode = |name: &str, mode| {
+        fs::set_permissions(stage.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    fs::create_dir_all(stage.path("hidden/open")).unwrap();
+    mode("hidden/open", 0o777);
+    mode("hidden", 0o700);
+    let open = "hidden/open/new.pcapng";
+    fs::write(stage.path("hidden/open/there.pcapng"), "kept").unwrap();
+    let there = "hidden/open/there.pcapng";
+    let elsewhere = format!(
+        "/proc/{}/root{}",
+        std::process::id(),
+        stage.path("own/new").display()
+    );
+    let gifts = [By::Capabilities, By::SetUid];
+    let sandboxes = [None, Some("--no-sandbox")];
+    for (by, sandbox) in gifts
+        .into_iter()
+        .flat_map(|by| sandboxes.map(|it| (by, it)))
+    {
+        for options in [
+            &[open][..],
+            &[there],
+            &[there, "--force"],
+            &["hidden/none/new.pcapng"],
+            &[open, "--rotate-time", "10ms"],
+            &[&elsewhere],
+        ] {
+            let arguments = [&["record", "-i", "lo", "--duration", "10ms", "-w"], options].concat();
+            let arguments: Vec<_> = arguments.into_iter().chain(sandbox).collect();
+            let output = stage.run(by, &arguments);
+            let said = common::stderr(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(2),
+                "{by:?} {arguments:?}: {said}"
+            );
+            // Whatever is there: nobody learns names.
+            assert!(
+                said.contains("Permission denied"),
+                "{by:?} {arguments:?}: {said}"
+            );
+        }
+    }
+    let left = fs::read_dir(stage.path("hidden/open")).unwrap();
+    let left: Vec<_> = left.map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["there.pcapng"]);
+    assert_eq!(fs::read(stage.path(there)).unwrap(), b"kept");
+    assert!(!stage.path("own/new").exists());
 }

@@ -17,6 +17,9 @@ pub(crate) const GIVEN: &str = "cap_dac_read_search,cap_net_admin,cap_net_raw,ca
 /// Somebody who is not root.
 pub(crate) const NOBODY: u32 = 65_534;
 
+/// The group that may read what is secret, of which nobody is a member.
+pub(crate) const SECRET: u32 = 42;
+
 /// A copy of the program in a folder that everybody may enter, and a folder of nobody's.
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
@@ -34,7 +37,7 @@ impl Stage {
         let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
         mode(folder.path(), 0o755).unwrap();
         let stage = Self { folder };
-        for program in ["plain", "given"] {
+        for program in ["plain", "given", "setuid"] {
             // By a process of its own: what is open for writing here cannot be run (ETXTBSY).
             let mut copy = Command::new("cp");
             copy.arg(env!("CARGO_BIN_EXE_flowner"))
@@ -42,6 +45,7 @@ impl Stage {
             assert!(copy.status().unwrap().success());
             mode(&stage.path(program), 0o755).unwrap();
         }
+        mode(&stage.path("setuid"), 0o4755).unwrap();
         let set = Command::new("setcap")
             .arg(GIVEN)
             .arg(stage.path("given"))
@@ -54,7 +58,8 @@ impl Stage {
         std::os::unix::fs::chown(stage.path("own"), Some(NOBODY), Some(NOBODY)).unwrap();
         fs::create_dir(stage.path("roots")).unwrap();
         fs::write(stage.path("secret"), "hush = 'nobody may read this'\n").unwrap();
-        mode(&stage.path("secret"), 0o600).unwrap();
+        std::os::unix::fs::chown(stage.path("secret"), Some(0), Some(SECRET)).unwrap();
+        mode(&stage.path("secret"), 0o640).unwrap();
         Some(stage)
     }
 
@@ -71,10 +76,16 @@ impl Stage {
                 command.env("SUDO_GID", NOBODY.to_string());
                 command
             }
-            By::Capabilities => {
+            By::Capabilities | By::SetUid => {
                 let mut command = Command::new("setpriv");
                 command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-                command.arg(self.path("given"));
+                command.arg(self.path(if by == By::SetUid { "setuid" } else { "given" }));
+                if by == By::SetUid {
+                    // As anybody may claim.
+                    command
+                        .env("SUDO_UID", "0")
+                        .env("SUDO_GID", SECRET.to_string());
+                }
                 command
             }
         };
@@ -120,9 +131,11 @@ pub(crate) enum By {
     Sudo,
     /// A user, of a file with capabilities.
     Capabilities,
+    /// A user, of a file of root with the set-user-ID bit.
+    SetUid,
 }
 
-pub(crate) const ALL: [By; 3] = [By::Root, By::Sudo, By::Capabilities];
+pub(crate) const ALL: [By; 4] = [By::Root, By::Sudo, By::Capabilities, By::SetUid];
 
 /// Waits until something is so.
 #[track_caller]

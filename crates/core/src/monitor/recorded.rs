@@ -11,6 +11,7 @@ use super::{Monitor, Shared, attributor};
 use crate::config::Config;
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::privileges::without_capabilities;
 use crate::recording::RecordingConfig;
 use crate::recording::{self, Belonging, Books, Files, Job, Known, Origin, Recorder};
 
@@ -25,7 +26,9 @@ impl Monitor {
     ) -> Result<(Self, Writing), Error> {
         let opened = Opened::new(config)?;
         let origin = opened.origin(config);
-        let files = Files::begin(recording, origin, recording::wall_clock())?;
+        let begin = || Files::begin(recording, origin, recording::wall_clock());
+        // What looks at processes of others would let its user reach what they hide.
+        let files = without_capabilities(begin)?;
         let recorder = Arc::new(Recorder::new());
         let for_capture = Some(Arc::clone(&recorder));
         let monitor = Self::launch(config, opened, None, for_capture, || attributor(config))?;
@@ -40,7 +43,8 @@ impl Monitor {
         };
         let thread = std::thread::Builder::new()
             .name("flowner-record".to_owned())
-            .spawn(move || job.run())
+            // It opens the files that follow.
+            .spawn(move || without_capabilities(|| job.run()))
             .map_err(Error::Thread)?;
         Ok((monitor, (recorder, thread)))
     }

@@ -9,6 +9,7 @@
 //! | started by | until `keep`, and for files of users | after `keep` |
 //! |---|---|---|
 //! | a user, with file capabilities | the user, no capability in effect | the same; [`raised`] puts those in effect that were kept |
+//! | a user, a file of root with the set-user-ID bit | the user, whatever the environment says | the same, as with file capabilities |
 //! | `sudo`, `pkexec`, `run0` | whoever called them | the same user, with the capabilities that were kept |
 //! | root itself | root | root, with the capabilities that were kept |
 //! | a user | the user | the user |
@@ -126,8 +127,8 @@ impl Privileges {
         Ok(Self { platform })
     }
 
-    /// Does what is done with all rights that the program was started with, where root gave them;
-    /// file capabilities stay aside.
+    /// Does what is done with all rights that the program was started with, where root called it,
+    /// also by `sudo`; those that a file gives to whoever starts it stay aside.
     pub fn with_rights_of_root<T>(&self, work: impl FnOnce() -> T) -> T {
         self.platform.with_rights_of_root(work)
     }
@@ -161,6 +162,14 @@ impl Privileges {
 /// change. Does nothing else where no program gave privileges up.
 pub fn with_rights_of_user<T>(work: impl FnOnce() -> T) -> T {
     let _until_here = platform::Lowered::new();
+    work()
+}
+
+/// Does work with no capability in effect that was kept: for files that the user names. Unlike
+/// [`with_rights_of_user`], it stays root's where only root may write and `sudo` called. Does
+/// nothing else where no program gave privileges up.
+pub fn without_capabilities<T>(work: impl FnOnce() -> T) -> T {
+    let _until_here = platform::Lowered::of_capabilities();
     work()
 }
 

@@ -35,6 +35,10 @@ impl Lowered {
     pub(super) const fn new() -> Self {
         Self
     }
+
+    pub(super) const fn of_capabilities() -> Self {
+        Self
+    }
 }
 
 #[derive(Debug)]

@@ -49,6 +49,9 @@ enum StartedBy {
     /// The file has capabilities.
     UserOfCapabilities,
     Root,
+    /// The file is root's and has the set-user-ID bit: anybody may have started it, so it opens
+    /// nothing as root.
+    UserOfRootsFile(User),
     /// `sudo` or the like; with what root's groups were.
     Caller {
         user: User,
@@ -72,18 +75,19 @@ impl SetAside {
         if !geteuid().is_root() {
             return Self::of_user();
         }
+        let groups = getgroups().map_err(refused("the groups"))?;
+        let gid = getgid();
+        if let Some(user) = User::real().map_err(refused("the groups"))? {
+            act_for(&user)?;
+            let started_by = StartedBy::UserOfRootsFile(user);
+            return Ok(Self { started_by });
+        }
         let Some(user) = User::calling() else {
             return Ok(Self {
                 started_by: StartedBy::Root,
             });
         };
-        let groups = getgroups().map_err(refused("the groups"))?;
-        let gid = getgid();
-        set_thread_groups(&user.groups).map_err(refused("the caller's groups"))?;
-        set_thread_res_gid(user.gid, user.gid, user.gid).map_err(refused("the caller's group"))?;
-        // The saved one is root's still, so the capabilities stay, and none is in effect.
-        set_thread_res_uid(user.uid, user.uid, ROOT).map_err(refused("the caller's id"))?;
-        user.move_in();
+        act_for(&user)?;
         Ok(Self {
             started_by: StartedBy::Caller { user, gid, groups },
         })
@@ -139,6 +143,7 @@ impl SetAside {
             StartedBy::User => return Ok(()),
             StartedBy::UserOfCapabilities => hold(none, kept)?,
             StartedBy::Root => hold(as_root(), as_root())?,
+            StartedBy::UserOfRootsFile(user) => become_for_good(user, kept)?,
             StartedBy::Caller { user, .. } if may_write(&needs.writes) => {
                 become_for_good(user, kept)?;
             }
@@ -158,6 +163,7 @@ impl SetAside {
         match &self.started_by {
             StartedBy::User | StartedBy::Root => Ok(()),
             StartedBy::UserOfCapabilities => hold(CapabilitySet::empty(), capabilities::of(needs)),
+            StartedBy::UserOfRootsFile(user) => become_for_good(user, capabilities::of(needs)),
             StartedBy::Caller { gid, groups, .. } => {
                 set_thread_res_uid(ROOT, ROOT, ROOT).map_err(refused("root's id"))?;
                 set_thread_res_gid(*gid, *gid, *gid).map_err(refused("root's group"))?;
@@ -165,6 +171,16 @@ impl SetAside {
             }
         }
     }
+}
+
+/// Has root's process act for a user until [`SetAside::keep`].
+fn act_for(user: &User) -> Result<(), PrivilegeError> {
+    set_thread_groups(&user.groups).map_err(refused("the caller's groups"))?;
+    set_thread_res_gid(user.gid, user.gid, user.gid).map_err(refused("the caller's group"))?;
+    // The saved one is root's still, so the capabilities stay, and none is in effect.
+    set_thread_res_uid(user.uid, user.uid, ROOT).map_err(refused("the caller's id"))?;
+    user.move_in();
+    Ok(())
 }
 
 /// Keeps these capabilities of those that there are.
@@ -249,6 +265,16 @@ impl Lowered {
             }
             _ => Before::Nothing,
         })
+    }
+}
+
+impl Lowered {
+    /// Without the capabilities that were kept; for whom the thread acts does not change.
+    pub(super) fn of_capabilities() -> Self {
+        match WAY.get() {
+            Some(Way::Capabilities) => Self::new(),
+            Some(Way::User(_)) | None => Self(Before::Nothing),
+        }
     }
 }
 

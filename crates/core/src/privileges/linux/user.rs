@@ -2,11 +2,12 @@
 #![allow(unsafe_code, reason = "no crate in use asks for a user's groups")]
 
 use std::ffi::{CStr, OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
 
-use rustix::process::{Gid, Uid, getuid};
+use rustix::process::{Gid, Uid, getgid, getgroups, getuid};
 
 /// Who called.
 #[derive(Debug, Clone)]
@@ -21,18 +22,28 @@ pub(super) struct User {
 const MAX_GROUPS: usize = 65_536;
 
 impl User {
+    /// Whoever started a file of root that has the set-user-ID bit; `None` where root did. The
+    /// kernel tells all of them; what their environment says is theirs.
+    pub(super) fn real() -> io::Result<Option<Self>> {
+        let uid = getuid();
+        if uid.is_root() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            uid,
+            gid: getgid(),
+            groups: getgroups()?,
+            home: Known::of(uid.as_raw()).map(|it| it.home),
+        }))
+    }
+
     /// Whoever called the program that made this process root's; `None` where root did itself.
-    /// A real user id that is not root's says it best, else the variables of sudo(8), run0(1) and
-    /// pkexec(1), which those set and whoever is root can.
+    /// The variables of sudo(8), run0(1) and pkexec(1) say it, which those set and whoever is
+    /// root can: the real user id is root's, too.
     pub(super) fn calling() -> Option<Self> {
-        let real = getuid();
-        let uid = if real.is_root() {
-            let variables = ["SUDO_UID", "PKEXEC_UID"];
-            let number = variables.into_iter().find_map(number)?;
-            Some(number).filter(|it| !matches!(*it, 0 | u32::MAX))?
-        } else {
-            real.as_raw()
-        };
+        let variables = ["SUDO_UID", "PKEXEC_UID"];
+        let uid = variables.into_iter().find_map(number)?;
+        let uid = Some(uid).filter(|it| !matches!(*it, 0 | u32::MAX))?;
         let known = Known::of(uid);
         let gid = number("SUDO_GID").or(known.as_ref().map(|it| it.gid));
         // Who has no group is in the one that nobody has, and not in root's.
