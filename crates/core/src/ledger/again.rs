@@ -209,6 +209,8 @@ impl Ledger {
         };
         let before = without(mark, newest, again.last);
         again.count(newest, before, self.confirming.packets);
+        // What carries data is of a connection that was not over for the kernel.
+        let is_over = is_over && newest.counters.payload_bytes == 0;
         if !again.is_named || is_over {
             return;
         }

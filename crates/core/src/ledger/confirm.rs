@@ -35,8 +35,8 @@ use claim::claim;
 pub(super) use confirmation::Confirmation;
 pub(super) use uncertain::Uncertain;
 
-/// How long a flow must have been silent for its next datagram to be one that anybody may have
-/// sent; and after how long a silence what was sent before it is confirmed.
+/// How long a flow must have been silent for its next datagram, or the next data of a connection,
+/// to be what anybody may have sent; and after how long a silence what was sent before it is confirmed.
 const SILENCE: Duration = Duration::from_millis(10);
 /// Flows that wait for their silence, and how many of them are looked at with one packet, and
 /// asked about: to look is a matter of what is known already.
@@ -239,12 +239,15 @@ impl Ledger {
         };
         let newest = PacketOf::new(packet, is_local);
         confirmation.count(newest);
-        // A connection that is over is nobody else's, whatever comes late.
-        if is_over {
+        // A connection that is over is nobody else's, whatever the kernel sends for it then. But
+        // anybody can make up a segment that ends one for us and not for the kernel.
+        confirmation.goes_on |= is_over && packet.payload_len > 0;
+        if is_over && !confirmation.goes_on {
             return;
         }
         let is_incomplete = confirmation.asked < self.confirming.incomplete;
-        let is_asked = is_closed || is_incomplete || is_answer || confirmation.is_due(protocol);
+        let is_due = confirmation.is_due(protocol, packet.payload_len > 0);
+        let is_asked = is_closed || is_incomplete || is_answer || is_due;
         confirmation.answers += u8::from(is_answer);
         if is_asked {
             confirmation.ask();
@@ -323,6 +326,7 @@ impl Ledger {
                 // What was closed before the owner was seen is told by now.
                 confirmation.start = None;
             }
+            let is_over = is_over && !confirmation.goes_on;
             let is_done = is_over || confirmation.is_sure();
             if is_done && is_start_sure {
                 continue;

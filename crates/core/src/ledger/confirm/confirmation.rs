@@ -54,6 +54,8 @@ pub(in crate::ledger) struct Confirmation {
     pub(in crate::ledger) is_unanswered: bool,
     /// Whether one said so after the end that accepted a connection had answered.
     pub(in crate::ledger) is_kept: bool,
+    /// Whether a connection that is over by its packets has carried data since.
+    pub(in crate::ledger) goes_on: bool,
 }
 
 impl Confirmation {
@@ -83,6 +85,7 @@ impl Confirmation {
             is_confirmed: false,
             is_unanswered: false,
             is_kept: false,
+            goes_on: false,
         }
     }
 
@@ -97,10 +100,11 @@ impl Confirmation {
         }
     }
 
-    /// Whether the newest packet is a reason to ask.
-    pub(super) fn is_due(&self, protocol: Protocol) -> bool {
+    /// Whether the newest packet is a reason to ask. What a connection carries without data,
+    /// the kernel may send by itself.
+    pub(super) fn is_due(&self, protocol: Protocol, has_data: bool) -> bool {
         let after_silence = self.last.saturating_sub(self.before) >= SILENCE;
-        (protocol != Protocol::TCP && after_silence)
+        ((protocol != Protocol::TCP || has_data) && after_silence)
             || self.last.saturating_sub(self.asked) >= self.wait
     }
 

@@ -397,6 +397,68 @@ fn a_connection_changes_hands_and_goes_on() {
     assert_eq!(last.state, flowner_flows::State::Established);
 }
 
+/// Anybody can send a reset with a wrong sequence number, which the kernel ignores.
+#[test]
+fn a_connection_that_goes_on_after_a_reset_is_confirmed() {
+    let mut books = Books::new();
+    let tcp = |time, is_local, flags, payload_len| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence: 7 }),
+        payload_len,
+        ..packet(ms(time), is_local)
+    };
+    books.packet(&tcp(1_000, true, TcpFlags::SYN, 0));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    for end in [TcpFlags::RST, TcpFlags::FIN] {
+        books.packet(&tcp(1_001, false, end, 0));
+    }
+    // What the kernel sends after the end costs nothing.
+    books.packet(&tcp(1_100, true, TcpFlags::ACK, 0));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.packet(&tcp(1_101, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    // What comes before the next confirmation is looked at when it is silent.
+    books.packet(&tcp(1_102, true, TcpFlags::ACK, 60));
+    books.ledger.confirm_due(ms(1_112), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&tcp(1_300, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.packet(&tcp(1_301, true, TcpFlags::ACK, 60));
+    let waiter = books.asked().unwrap();
+    let mut next = owner(2, 1, ms(1_301));
+    next.evidence.matched = Some(Match::FiveTuple);
+    books.answer(waiter, next);
+    books.check(&[("p1 (1)", 6), (CHANGED, 1), ("p2 (2)", 1)]);
+}
+
+/// Who gets a connection may send all there is at once, before the next confirmation is due.
+#[test]
+fn the_first_data_after_a_silence_is_confirmed() {
+    let mut books = Books::new();
+    let tcp = |time, is_local, flags, payload_len| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence: 7 }),
+        payload_len,
+        ..packet(ms(time), is_local)
+    };
+    books.packet(&tcp(1_000, true, TcpFlags::SYN, 0));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&tcp(1_001, false, TcpFlags::SYN | TcpFlags::ACK, 0));
+    books.packet(&tcp(1_002, true, TcpFlags::ACK, 60));
+    // The kernel acknowledges by itself.
+    books.packet(&tcp(1_012, false, TcpFlags::ACK, 0));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.packet(&tcp(1_030, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&tcp(1_031, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.packet(&tcp(1_041, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[("p1 (1)", 5), (CHANGED, 2)]);
+}
+
 /// What happens in a world with one socket's ends, and whoever has it.
 #[derive(Debug, Clone)]
 enum Step {
