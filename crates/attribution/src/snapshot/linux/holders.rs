@@ -479,6 +479,11 @@ impl Holders {
         self.index().memory.remember(cookie, owners, Instant::now());
     }
 
+    /// Forgets who had a connection; see [`Index::forget`].
+    pub(super) fn forget(&self, cookie: u64, owners: &[Arc<Process>]) {
+        self.index().memory.forget(cookie, owners);
+    }
+
     /// Who had a connection that is closed by now.
     pub(super) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
         self.index().memory.remembered(cookie).to_vec()

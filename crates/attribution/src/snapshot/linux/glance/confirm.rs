@@ -271,16 +271,24 @@ impl LinuxGlance {
         }
         let is_theirs = self.do_all_hold(known, found.inode) || self.is_named_again(query, known);
         if !is_theirs {
+            self.forget(&found, known);
             return Ok(Confirmed::Changed);
         }
         let is_tcp = protocol == Protocol::Tcp;
         let looked = self.confirmer.heirs_at(socket, now).filter(|_| !is_tcp);
         if looked.is_none() && self.has_heirs(known, &found, is_tcp && !query.is_sender()) {
+            self.forget(&found, known);
             return Ok(Confirmed::Changed);
         }
         let heirs_at = looked.unwrap_or(now);
         self.confirmer.hold(socket, Held { at: now, heirs_at });
         Ok(Confirmed::Same)
+    }
+
+    /// Forgets that those who were named have a connection: when it is closed before it is known
+    /// who has it by now, they are not who had it last.
+    fn forget(&self, found: &DiagSocket, known: &Ownership) {
+        self.holders.forget(found.cookie, known.verdict.processes());
     }
 
     /// Whether a process has it, too, that those who were named have started since, or passed
@@ -339,11 +347,11 @@ impl LinuxGlance {
             });
         }
         if self.holders.is_known_with_any(named, inode) {
-            return Ok(if self.has_heirs(known, &found, true) {
-                Confirmed::Changed
-            } else {
-                Confirmed::Same
-            });
+            if self.has_heirs(known, &found, true) {
+                self.forget(&found, known);
+                return Ok(Confirmed::Changed);
+            }
+            return Ok(Confirmed::Same);
         }
         // Among many who may have it, it is looked for as it was at first.
         let found = self.look(query, true, sockets::accepted);
@@ -383,12 +391,15 @@ impl LinuxGlance {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{IoSlice, Write};
+    use std::mem::MaybeUninit;
     use std::net::{TcpListener, TcpStream, UdpSocket};
-    use std::os::fd::OwnedFd;
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::unix::net::UnixStream;
     use std::process::{Child, Command, Stdio};
 
     use rustix::net::{AddressFamily, SocketFlags, SocketType};
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
     use super::*;
     use crate::snapshot::linux::{LinuxOptions, LinuxTable};
@@ -573,6 +584,34 @@ mod tests {
         end(child);
         // Nobody has it, and nothing tells who had it last.
         check(&mut *glance, query, &passed, Confirmed::Unknown);
+    }
+
+    /// Who had it next is not found before it is closed: the descriptor is on its way.
+    #[test]
+    fn one_that_was_passed_on_and_closed_is_not_its_former_holders() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        let (mut glance, told) = glance_at(query);
+        let (here, there) = UnixStream::pair().unwrap();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut passed = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [stream.as_fd()];
+        assert!(passed.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let data = [IoSlice::new(b"x")];
+        rustix::net::sendmsg(&here, &data, &mut passed, SendFlags::empty()).unwrap();
+        drop(stream);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        drop((here, there));
+        // It waits for the other end, which was not accepted.
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        let next = glance.glance(&question).told();
+        let named = next.as_ref().map(|next| next.verdict.processes());
+        assert!(named.is_none_or(<[_]>::is_empty), "{next:?}");
     }
 
     #[test]

@@ -100,6 +100,15 @@ impl Memory {
         self.closed.insert(cookie, Owners::from(owners));
     }
 
+    /// Forgets who had the connection with this number, if that is nobody but these: they are
+    /// known not to have it any more, or not alone.
+    pub(in crate::snapshot::linux) fn forget(&mut self, cookie: u64, owners: &[Arc<Process>]) {
+        let is_one = |owner: &Arc<Process>| owners.iter().any(|one| one.id() == owner.id());
+        if self.remembered(cookie).iter().all(is_one) {
+            self.closed.remove(&cookie);
+        }
+    }
+
     /// Who had the connection with this number.
     pub(in crate::snapshot::linux) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
         match self.closed.get(&cookie) {
