@@ -314,3 +314,30 @@ fn what_is_translated_in_a_zone_is_found() {
         check(&answer, host.pid());
     }
 }
+
+/// A thread that captures has no time to list all connections: who looks up thoroughly finds the
+/// zones for it.
+#[test]
+fn zones_are_not_looked_for_within_a_confirmation() {
+    const TEST: &str = "zones_are_not_looked_for_within_a_confirmation";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
+    let host = Helper::new(&["udp 0.0.0.0:5000 broadcast"]);
+    let mut earlier = asked();
+    let known = earlier.find(Protocol::Udp, HERE, FAR);
+    check(&known, host.pid());
+    nft("add table ip raw");
+    nft("add chain ip raw pre { type filter hook prerouting priority -300 ; }");
+    nft("add rule ip raw pre ct zone set 5");
+    let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
+    container.tell(&format!("send {FAR}"));
+    let mut asked = asked();
+    for _ in 0..3 {
+        assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Unanswered);
+    }
+    assert_eq!(asked.find(Protocol::Udp, HERE, FAR).verdict, TRANSLATED);
+    assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
+}

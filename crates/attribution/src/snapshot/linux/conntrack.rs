@@ -55,6 +55,8 @@ pub(super) enum Translation {
     NotSeen,
     /// There is translation here, and this may not be asked.
     NotTold,
+    /// Only the list of all connections can tell, and this thread has no time for it.
+    NotNow,
 }
 
 /// How a socket was found that may be another one than the packet's.
@@ -72,8 +74,9 @@ pub(super) enum Fit {
 pub(super) enum Search {
     /// No further.
     Exact,
-    /// In zones that are not known yet, if it is in none of the others.
-    Unseen,
+    /// No further, either, but what may be in a zone that is not known yet is
+    /// [not told now](Translation::NotNow).
+    Known,
     /// In zones that are not known yet.
     Whole,
 }
@@ -91,6 +94,8 @@ pub(super) struct Conntrack {
     /// Whether it was refused.
     is_denied: bool,
     rules: Rules,
+    /// Whether this thread has the time to list all connections: some 10 ms.
+    may_list: bool,
     /// The zones in which connections were seen, and when that was looked for.
     zones: Arc<Mutex<Zones>>,
 }
@@ -111,13 +116,16 @@ impl Conntrack {
             netlink: None,
             is_denied: false,
             rules: Rules::default(),
+            may_list: true,
             zones: Arc::default(),
         }
     }
 
-    /// A second one, for another thread.
+    /// A second one, for a thread that has no time to list all connections: it learns of zones
+    /// what the first one finds.
     pub(super) fn another(&self) -> Self {
         Self {
+            may_list: false,
             zones: Arc::clone(&self.zones),
             ..Self::new(&self.proc)
         }
@@ -149,6 +157,7 @@ impl Conntrack {
             // Who may not ask would name nobody: nearly always it is that socket.
             Fit::Connection => match self.told(ends, search, now) {
                 Translation::NotTold => Translation::None,
+                Translation::NotNow if self.is_denied => Translation::None,
                 told => told,
             },
         }
@@ -220,14 +229,17 @@ impl Conntrack {
         let told = self.exact(ends).and_then(|told| {
             // Another one with the same ends may be in a zone of which nothing is known yet.
             let is_known = match (told, search) {
-                (Translation::Behind, _)
+                (Translation::Behind | Translation::NotNow, _)
                 | (_, Search::Exact)
-                | (Translation::None, Search::Unseen) => true,
+                | (Translation::None, Search::Known) => true,
                 (Translation::None, Search::Whole) => self.are_zones_known(now, SAME_ENDS),
                 _ => self.are_zones_known(now, ZONES),
             };
             if is_known {
                 return Ok(told);
+            }
+            if search == Search::Known {
+                return Ok(Translation::NotNow);
             }
             let not_listed = match told {
                 Translation::NotSeen => Translation::NotTold,
@@ -264,7 +276,12 @@ impl Conntrack {
             // another port, while another end has got this one.
             for (from, to) in [(remote, local), (local, remote)] {
                 let tuple = Tuple { protocol, from, to };
-                let Some(found) = self.find(&tuple, zone)? else {
+                let found = match self.find(&tuple, zone) {
+                    // The list in `/proc` is as long.
+                    Err(_) if self.is_denied && !self.may_list => return Ok(Translation::NotNow),
+                    found => found?,
+                };
+                let Some(found) = found else {
                     continue;
                 };
                 if !found.keeps(local, remote) {
@@ -298,7 +315,8 @@ impl Conntrack {
 
     /// Hands over all connections, of all zones; `false` if there are too many.
     fn list(&mut self, mut take: impl FnMut(Connection)) -> io::Result<bool> {
-        if self.tracked() > MOST_LISTED {
+        debug_assert!(self.may_list, "a thread lists that has no time for it");
+        if !self.may_list || self.tracked() > MOST_LISTED {
             return Ok(false);
         }
         let mut all = Vec::new();
@@ -364,6 +382,9 @@ impl Conntrack {
                 }
                 found => return found,
             }
+        }
+        if !self.may_list {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         let list = std::fs::read(self.proc.join(LIST))?;
         Ok(message::listed(&list).find(|connection| connection.has(tuple)))

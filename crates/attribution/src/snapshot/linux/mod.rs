@@ -188,7 +188,7 @@ impl LinuxTable {
             let reason = match self.conntrack.translation(query, fit, Search::Whole) {
                 Translation::None | Translation::NotSeen => None,
                 Translation::Behind => Some(Reason::Translated),
-                Translation::NotTold => Some(Reason::MayBeTranslated),
+                Translation::NotTold | Translation::NotNow => Some(Reason::MayBeTranslated),
             };
             if let Some(reason) = reason {
                 return Ok(Ownership::unknown(reason, observed_at, Source::SockDiag));

@@ -125,14 +125,14 @@ impl LinuxGlance {
         if !self.confirmer.purse.has_any(began) {
             return Confirmed::Unanswered;
         }
-        let confirmed = match socket {
-            _ if self.is_translated(query, known) => Ok(Confirmed::Changed),
-            _ if is_listener => self.confirm_accepted(query, remote, known),
-            Some(socket) => match self.place_of(known) {
+        let confirmed = match (self.translated(query, known), socket) {
+            (Some(answer), _) => Ok(answer),
+            (None, _) if is_listener => self.confirm_accepted(query, remote, known),
+            (None, Some(socket)) => match self.place_of(known) {
                 Where::Closed => Ok(self.confirm_held(socket, known)),
                 place => self.confirm_socket(query, remote, (socket, known), (since, &place)),
             },
-            None => return Confirmed::Unknown,
+            (None, None) => return Confirmed::Unknown,
         };
         self.confirmer.purse.spend(began.elapsed());
         confirmed.unwrap_or_else(|error| {
@@ -141,16 +141,21 @@ impl LinuxGlance {
         })
     }
 
-    /// Whether packets of this network namespace are, or may be, of somebody behind an address of
-    /// ours by now: conntrack forgets what was silent, and another gets its ends.
-    fn is_translated(&mut self, query: &SocketQuery, known: &Ownership) -> bool {
+    /// What to answer where packets of this network namespace are, or may be, of somebody behind
+    /// an address of ours by now: conntrack forgets what was silent, and another gets its ends.
+    fn translated(&mut self, query: &SocketQuery, known: &Ownership) -> Option<Confirmed> {
+        if known.evidence.namespace.is_some() {
+            return None;
+        }
         let fit = match known.evidence.matched {
             Some(Match::FiveTuple) if query.protocol() == Protocol::Tcp => Fit::Connection,
             _ => Fit::Port,
         };
-        let is_here = known.evidence.namespace.is_none();
-        let told = is_here.then(|| self.conntrack.translation(query, fit, Search::Unseen));
-        matches!(told, Some(Translation::Behind | Translation::NotTold))
+        match self.conntrack.translation(query, fit, Search::Known) {
+            Translation::Behind | Translation::NotTold => Some(Confirmed::Changed),
+            Translation::NotNow => Some(Confirmed::Unanswered),
+            Translation::None | Translation::NotSeen => None,
+        }
     }
 
     /// Where the socket of an answer is.
