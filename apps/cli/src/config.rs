@@ -5,6 +5,7 @@ use flowner_core::{Config, Filter, Input, Limits, Live, Reading};
 
 use crate::args::{CaptureArgs, FlowArgs, LiveArgs, Local, ReadArgs, RecordArgs, WatchArgs};
 use crate::error::Failure;
+use crate::limits;
 
 /// A file may be listed whole, as far as memory goes.
 const FILE_LIMITS: Limits = Limits {
@@ -35,7 +36,7 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
         capture_filter: args.bpf.clone(),
         local_networks: networks(&args.flows),
         filter: filter.clone(),
-        limits: FILE_LIMITS,
+        limits: limits::fit(FILE_LIMITS),
         reading: Reading {
             guess_local: args.flows.local.is_empty(),
             from: args.from,

@@ -15,5 +15,9 @@ mod table;
 mod version;
 
 fn main() -> std::process::ExitCode {
-    commands::run()
+    // What follows has much on its stack already.
+    match limits::check_stack() {
+        Ok(()) => commands::run(),
+        Err(failure) => failure.report(),
+    }
 }

@@ -51,7 +51,7 @@ fn check(namespace: &Namespace, before: &[&str], limit: &str, words: &[String], 
 }
 
 #[test]
-fn limits_of_files_and_memory_are_told() {
+fn limits_of_files_memory_and_stack_are_told() {
     let Some(namespace) = Namespace::new() else {
         return;
     };
@@ -66,6 +66,11 @@ fn limits_of_files_and_memory_are_told() {
             );
         }
         check(&namespace, &["env"], "-v 60000", &words, "ulimit -v");
+        check(&namespace, &["env"], "-s 64", &words, "ulimit -s");
+        // Enough to begin, and too little for as many flows as are listed.
+        if ["watch", "record"].contains(&words[0].as_str()) {
+            check(&namespace, &["env"], "-v 700000", &words, "ulimit -v");
+        }
     }
 }
 

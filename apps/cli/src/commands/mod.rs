@@ -29,7 +29,7 @@ use tracing_subscriber::fmt::format;
 use crate::args::{Cli, Colour, Command, CommonArgs, LiveArgs};
 use crate::commands::sandbox::Sandbox;
 use crate::error::{ERROR, Failure, Outcome, say_lines};
-use crate::limits;
+use crate::limits::{self, Work};
 use crate::live;
 use crate::out::Out;
 use crate::settings::{self, Chosen};
@@ -52,8 +52,8 @@ pub(crate) fn run() -> ExitCode {
     colours(cli.common.color);
     start_logging();
     signals::tell_limits();
-    if needs_much(cli.command.as_ref())
-        && let Err(failure) = limits::check()
+    if let Some(work) = work(&cli)
+        && let Err(failure) = limits::check(work)
     {
         return failure.report();
     }
@@ -90,12 +90,26 @@ fn with_output(command: impl FnOnce(&mut Out) -> Outcome) -> ExitCode {
     })
 }
 
-/// Whether a command looks at more than a file or two: the live view does, too.
-const fn needs_much(command: Option<&Command>) -> bool {
-    !matches!(
-        command,
-        Some(Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Devices(_))
-    )
+/// What a command does that looks at more than a file or two: the live view does, too.
+const fn work(cli: &Cli) -> Option<Work> {
+    match &cli.command {
+        Some(
+            Command::Config(_) | Command::Completions(_) | Command::Man(_) | Command::Devices(_),
+        ) => None,
+        Some(Command::Read(_)) => Some(Work::Reads),
+        Some(Command::Sockets(_) | Command::Who(_) | Command::Doctor(_)) => Some(Work::Asks),
+        Some(Command::Watch(_) | Command::Record(_)) => Some(Work::Captures),
+        Some(Command::Live(args)) => Some(of_live(args)),
+        None => Some(of_live(&cli.live)),
+    }
+}
+
+const fn of_live(args: &LiveArgs) -> Work {
+    if args.sockets {
+        Work::Asks
+    } else {
+        Work::Captures
+    }
 }
 
 /// What was typed, and whether a flag of the live view was among it; or the end of it.

@@ -7,12 +7,23 @@
 /// Descriptors: of captures, of sockets that ask the kernel, of files of `/proc`, and of network
 /// namespaces.
 const LEAST_FILES: libc::rlim_t = 64;
-/// Bytes of address space: of the stacks of threads, of what the kernel captures into, and of what
-/// is kept.
-const LEAST_MEMORY: libc::rlim_t = 128 << 20;
+/// Bytes of the main thread's stack; below 256 KiB, it overflows while arguments are parsed.
+const LEAST_STACK: u64 = 512 << 10;
+
+/// Says whether the main thread's stack is too small.
+pub(super) fn check_stack() -> Result<(), String> {
+    match stack() {
+        Some(limit) if bytes(limit.rlim_cur) < LEAST_STACK => Err(format!(
+            "the stack may have only {} KiB, and this needs {}; allow more (`ulimit -s`)",
+            bytes(limit.rlim_cur) / 1024,
+            LEAST_STACK / 1024
+        )),
+        _ => Ok(()),
+    }
+}
 
 /// Lets this program have as many descriptors as it may, and says what is too little.
-pub(super) fn check() -> Result<(), String> {
+pub(super) fn check(least_memory: u64) -> Result<(), String> {
     // Whether a limit can be told at all is no reason not to begin.
     if let Some(mut files) = files() {
         if files.rlim_cur < files.rlim_max {
@@ -34,12 +45,12 @@ pub(super) fn check() -> Result<(), String> {
         }
     }
     if let Some(memory) = memory()
-        && memory.rlim_cur < LEAST_MEMORY
+        && memory < least_memory
     {
         return Err(format!(
             "only {} KiB of address space may be used, and this needs {}; allow more (`ulimit -v`)",
-            memory.rlim_cur / 1024,
-            LEAST_MEMORY / 1024
+            memory / 1024,
+            least_memory / 1024
         ));
     }
     Ok(())
@@ -50,6 +61,21 @@ const NONE: libc::rlimit = libc::rlimit {
     rlim_max: 0,
 };
 
+/// Bytes of address space that may be used.
+pub(super) fn memory() -> Option<u64> {
+    address_space().map(|limit| bytes(limit.rlim_cur))
+}
+
+/// The types differ between systems.
+#[allow(
+    clippy::unnecessary_fallible_conversions,
+    clippy::useless_conversion,
+    reason = "it is an u64 on Linux"
+)]
+fn bytes(limit: libc::rlim_t) -> u64 {
+    u64::try_from(limit).unwrap_or(u64::MAX)
+}
+
 fn files() -> Option<libc::rlimit> {
     let mut limit = NONE;
     // SAFETY: `limit` is an rlimit that lives through the call.
@@ -57,7 +83,14 @@ fn files() -> Option<libc::rlimit> {
     (result == 0).then_some(limit)
 }
 
-fn memory() -> Option<libc::rlimit> {
+fn stack() -> Option<libc::rlimit> {
+    let mut limit = NONE;
+    // SAFETY: `limit` is an rlimit that lives through the call.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) };
+    (result == 0).then_some(limit)
+}
+
+fn address_space() -> Option<libc::rlimit> {
     let mut limit = NONE;
     // SAFETY: `limit` is an rlimit that lives through the call.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
