@@ -64,9 +64,11 @@ pub(super) fn query_of(
     // reaches the sockets of the device that has the address.
     let seen_on = flow.device().map_or(0, NonZeroU32::get);
     let query = query.on_device(scope(local).unwrap_or(seen_on));
-    match opened_by(flow, end) {
-        Opened::ByUs => query.as_sender(),
-        Opened::ByPeer | Opened::Earlier => query,
+    // The end that began a flow sends also what goes on after its owner has changed.
+    if flow.initiator() == local {
+        query.as_sender()
+    } else {
+        query
     }
 }
 
