@@ -20,6 +20,8 @@ use crate::program::Party;
 
 /// Connections that are to be kept before an end is trusted to keep them.
 const TRIAL: u8 = 4;
+/// Connections of which it is not found out whether they are kept, before an end is trusted.
+const MAX_UNCLEAR: u8 = 64;
 /// How long an end is known to pass on connections after it did so.
 const PASSES_ON: Duration = Duration::from_secs(60);
 /// Ends that are remembered. Past that, all are tried again.
@@ -44,6 +46,8 @@ struct Acceptor {
     /// Those that were over before anybody was known to have kept them.
     earlier: Vec<FlowId>,
     kept: u8,
+    /// Those that were asked about in vain.
+    unclear: u8,
     /// Packet time at which a connection was passed on last.
     passed_on: Option<Duration>,
     passers: Vec<ProcessId>,
@@ -60,13 +64,20 @@ impl Acceptors {
     /// Whether who has a connection of an end is to be looked at again.
     pub(super) fn are_in_doubt(&self, end: SocketAddr, now: Duration) -> bool {
         let known = self.known.get(&end);
-        known.is_none_or(|known| known.kept < TRIAL || known.passes_on(now))
+        let is_on_trial = |known: &Acceptor| known.kept < TRIAL && known.unclear < MAX_UNCLEAR;
+        known.is_none_or(|known| is_on_trial(known) || known.passes_on(now))
     }
 
     /// Takes note that who was named for a connection of an end had it after it answered.
     pub(super) fn kept(&mut self, end: SocketAddr) {
         let known = self.entry(end);
         known.kept = known.kept.saturating_add(1);
+    }
+
+    /// Takes note that it was not found out who has a connection of an end.
+    fn unclear(&mut self, end: SocketAddr) {
+        let known = self.entry(end);
+        known.unclear = known.unclear.saturating_add(1);
     }
 
     /// Takes note that those who were named for a connection of an end passed it on.
@@ -123,9 +134,7 @@ impl Confirming {
             return false;
         };
         let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
-        // Of a listener's holders, another look at the connection shows who has it.
-        let is_seen =
-            owner.is_some_and(|it| it.ownership.evidence.matched == Some(Match::FiveTuple));
+        let is_seen = owner.is_some_and(|it| it.ownership.verdict.is_named());
         let confirmation = flow.data.confirmation.as_deref();
         let is_new = confirmation.is_some_and(|it| it.answers < MAX_ANSWERS);
         is_seen
@@ -158,6 +167,13 @@ impl Confirming {
             && !std::mem::replace(&mut confirmation.is_kept, true)
         {
             self.acceptors.kept(address);
+        }
+    }
+
+    /// Learns from a connection of which it was not found out who has it.
+    pub(super) fn learn_of_nothing(&mut self, flow: &Flow<Owners>) {
+        if let Some(end) = accepting_end(flow) {
+            self.acceptors.unclear(address_of(flow, end));
         }
     }
 
@@ -295,6 +311,17 @@ mod tests {
         assert!(!acceptors.is_passer(end, &worker, now));
         let later = now + PASSES_ON;
         assert!(!acceptors.are_in_doubt(end, later) && !acceptors.is_passer(end, &acceptor, later));
+    }
+
+    #[test]
+    fn an_end_of_which_nothing_is_found_out_is_not_asked_about_for_ever() {
+        let (mut acceptors, now) = (Acceptors::default(), Duration::from_secs(1_000));
+        let end: SocketAddr = "10.0.0.1:80".parse().unwrap();
+        for _ in 0..MAX_UNCLEAR {
+            assert!(acceptors.are_in_doubt(end, now));
+            acceptors.unclear(end);
+        }
+        assert!(!acceptors.are_in_doubt(end, now));
     }
 
     #[test]

@@ -446,6 +446,10 @@ impl Ledger {
             self.confirming.learn_of_confirmation(flow, &claim.mark);
             return;
         }
+        let accepting = acceptors::accepting_end(flow);
+        if accepting.is_some_and(|end| answers[end as usize] == Confirmed::Unknown) {
+            self.confirming.learn_of_nothing(flow);
+        }
         let is_again = |confirmation: &Confirmation| confirmation.looks < MAX_LOOKS;
         if claim.newest.is_none()
             && flow.protocol() == Protocol::UDP

@@ -732,10 +732,10 @@ fn what_the_first_connections_of_an_end_answer_shows_whether_they_are_kept() {
 #[test]
 fn one_who_passes_connections_on_is_named_for_those_only_that_were_kept() {
     let mut books = Books::new();
-    // Of these two nobody knows yet; a listener's holders are not confirmed with an answer.
+    // Of these two nobody knows yet.
     connection(&mut books, 101, &accepted(1), Confirmed::Unknown);
     let asked = connection(&mut books, 102, &owner(1, 1, ms(0)), Confirmed::Unknown);
-    assert_eq!(asked, 0);
+    assert_eq!(asked, 1);
     books.check(&[("p1 (1)", 7), ("p1 (1)", 7)]);
     connection(&mut books, 103, &accepted(1), Confirmed::Changed);
     connection(&mut books, 104, &accepted(1), Confirmed::Unknown);

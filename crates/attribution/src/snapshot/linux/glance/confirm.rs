@@ -364,6 +364,8 @@ impl LinuxGlance {
         let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
         Ok(match holders {
             [] if self.does_any_hold(named, inode) => Confirmed::Same,
+            // All of them were looked at.
+            [] if named.len() <= MAX_READ => Confirmed::Changed,
             [] => Confirmed::Unknown,
             _ if holders.iter().any(is_named) => Confirmed::Same,
             _ => Confirmed::Changed,
