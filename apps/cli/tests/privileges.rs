@@ -8,13 +8,17 @@
 
 mod common;
 
+use std::any::Any;
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
+use std::io::{Write, pipe};
 use std::net::UdpSocket;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use common::privileged::{ALL, By, NOBODY, Stage, wait_until};
 
@@ -97,7 +101,71 @@ fn commands(stage: &Stage, by: By) -> Vec<(&'static str, Command, u64)> {
     // Both wait for somebody to write: to standard input, which is read after the file was
     // opened, and to a pipe, in which the configuration is.
     add("read", &["read", "-"], 0);
+    add("live", &["live", "-i", "lo"], CAPTURE);
+    add("live --sockets", &["live", "--sockets"], OWNERS);
+    // These have done their work when they write, for which there is no room yet.
+    add("doctor", &["doctor"], CAPTURE);
+    add("devices", &["devices"], 0);
+    add("config", &["config"], 0);
+    add("completions", &["completions", "bash"], 0);
+    add("man", &["man"], 0);
     commands
+}
+
+/// What runs: a command, perhaps on a terminal.
+enum Running {
+    Here(Child),
+    OnTerminal(Box<dyn portable_pty::Child + Send + Sync>),
+}
+
+impl Running {
+    /// With what it writes to, which has no room, or is its terminal.
+    fn start(name: &str, mut command: Command) -> (Self, Box<dyn Any>) {
+        if name.starts_with("live") {
+            let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+            let mut on_terminal = CommandBuilder::new(command.get_program());
+            on_terminal.args(command.get_args());
+            on_terminal.cwd(command.get_current_dir().unwrap());
+            for (key, value) in command.get_envs() {
+                match value {
+                    Some(value) => on_terminal.env(key, value),
+                    None => on_terminal.env_remove(key),
+                }
+            }
+            on_terminal.env("TERM", "xterm-256color");
+            let child = pair.slave.spawn_command(on_terminal).unwrap();
+            return (Self::OnTerminal(child), Box::new(pair));
+        }
+        let (reader, mut writer) = pipe().unwrap();
+        // As much as there is room for, unless somebody asks for more (pipe(7)).
+        writer.write_all(&vec![b'x'; 65_536]).unwrap();
+        command.stdin(Stdio::piped()).stdout(writer);
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        if name == "read" {
+            child.stdin.as_ref().unwrap().write_all(&EMPTY).unwrap();
+        }
+        (Self::Here(child), Box::new(reader))
+    }
+
+    fn id(&self) -> u32 {
+        match self {
+            Self::Here(child) => child.id(),
+            Self::OnTerminal(child) => child.process_id().unwrap(),
+        }
+    }
+
+    fn end(&mut self) {
+        match self {
+            Self::Here(child) => {
+                let _already_gone = child.kill();
+                child.wait().unwrap();
+            }
+            Self::OnTerminal(child) => {
+                let _already_gone = child.kill();
+                child.wait().unwrap();
+            }
+        }
+    }
 }
 
 /// What a process shows once it has begun its work.
@@ -125,22 +193,14 @@ fn every_thread_of_each_command_has_only_what_it_needs() {
     let started = Status::of_threads(std::process::id());
     let bounded = started.iter().next().unwrap().bounding;
     for by in ALL {
-        for (name, mut command, kept) in commands(&stage, by) {
-            command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped());
-            let mut child = command.spawn().unwrap();
-            if name == "read" {
-                let mut input = child.stdin.as_ref().unwrap();
-                std::io::Write::write_all(&mut input, &EMPTY).unwrap();
-            }
+        for (name, command, kept) in commands(&stage, by) {
+            let (mut child, _output) = Running::start(name, command);
             let threads = settled(child.id(), |threads| {
                 let is_filtered = |it: &Status| it.seccomp == 2;
                 !threads.is_empty() && threads.iter().all(is_filtered)
             });
             // Capturing takes some threads, of which the last is there when the first has begun.
-            if kept == CAPTURE {
+            if kept == CAPTURE && name != "doctor" {
                 wait_until("threads", || {
                     let tasks = fs::read_dir(format!("/proc/{}/task", child.id()));
                     tasks.is_ok_and(|it| it.count() > 4)
@@ -180,8 +240,7 @@ fn every_thread_of_each_command_has_only_what_it_needs() {
                 status.seccomp
             )
             .unwrap();
-            let _already_gone = child.kill();
-            child.wait().unwrap();
+            child.end();
         }
     }
     eprintln!("{table}");

@@ -20,8 +20,8 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
 
 pub(super) fn replace(path: &Path) -> io::Result<File> {
     for _ in 0..TRIES {
-        let kind = match fs::symlink_metadata(path) {
-            Ok(there) => there.file_type(),
+        let (kind, owner) = match fs::symlink_metadata(path) {
+            Ok(there) => (there.file_type(), there.uid()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => match create_new(path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 done => return done,
@@ -29,6 +29,10 @@ pub(super) fn replace(path: &Path) -> io::Result<File> {
             Err(error) => return Err(error),
         };
         if !kind.is_file() && !kind.is_symlink() {
+            // To open a pipe takes until somebody reads it: that may be never.
+            if !may_write_to_special_of(owner) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             return open_special(path);
         }
         if let Err(error) = fs::remove_file(path) {
@@ -54,11 +58,16 @@ fn is_by(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
 }
 
-/// A device or a pipe. One of another user would be a way to read what is written.
+/// A device or a pipe of another user would be a way to read what is written.
+fn may_write_to_special_of(owner: u32) -> bool {
+    is_by(owner) || owner == 0
+}
+
+/// A device or a pipe.
 fn open_special(path: &Path) -> io::Result<File> {
     let file = options().open(path)?;
     let is = file.metadata()?;
-    if is.is_file() || !(is_by(is.uid()) || is.uid() == 0) {
+    if is.is_file() || !may_write_to_special_of(is.uid()) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     Ok(file)
@@ -130,6 +139,24 @@ mod tests {
         fs::hard_link(&path, &other).unwrap();
         replace(&path).unwrap().write_all(b"mine").unwrap();
         assert_eq!(fs::read(&other).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn nobody_waits_for_who_reads_a_pipe_of_others() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: no privilege to make a pipe of another user");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let _waits_if_it_fails = std::thread::spawn(move || sender.send(replace(&path)));
+        let replaced = receiver.recv_timeout(std::time::Duration::from_secs(10));
+        let error = replaced.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
     }
 
     #[test]
