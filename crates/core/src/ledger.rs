@@ -261,7 +261,11 @@ impl Ledger {
                 None => return,
             },
         };
-        flow.data.waiting[end as usize] &= !last;
+        // It was asked about packets that are another flow's by now, or nobody's.
+        if !flow.data.waiting[end as usize] {
+            return;
+        }
+        flow.data.waiting[end as usize] = !last;
         doubt::take_back(flow, end, &mut ownership, &mut party);
         if ended.is_some() || flow.state().is_over() {
             self.confirming
