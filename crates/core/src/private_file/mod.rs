@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use crate::privileges::without_capabilities;
+
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]
 mod platform;
@@ -22,13 +24,14 @@ pub enum Existing {
     Replace,
 }
 
-/// Makes a file to be written.
+/// Makes a file to be written, with [no capability in effect](without_capabilities), whichever
+/// thread does.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] where one is there that is to stay, and what the system says.
 pub fn create(path: &Path, existing: Existing) -> io::Result<File> {
-    match existing {
+    without_capabilities(|| match existing {
         Existing::Keep => platform::create_new(path),
         Existing::Replace => platform::replace(path),
-    }
+    })
 }
