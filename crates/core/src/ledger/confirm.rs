@@ -381,7 +381,7 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(claim.flow) else {
             return;
         };
-        if answers.contains(&Confirmed::Unanswered)
+        if (answers.contains(&Confirmed::Unanswered) || is_too_late(flow, claim, answers, at))
             && let Some(confirmation) = &mut flow.data.confirmation
         {
             confirmation.is_unanswered = true;
@@ -530,6 +530,18 @@ impl Ledger {
             self.resume(id, newest, effects);
         }
     }
+}
+
+/// Whether a look with a packet was made long after the packet was sent, and the socket was closed
+/// by then: who had it when that was sent may be anybody to whom it was passed on.
+fn is_too_late(flow: &Flow<Owners>, claim: &Claim, answers: [Confirmed; 2], at: Duration) -> bool {
+    let is_late = |newest: PacketOf| at.saturating_sub(newest.time) >= SILENCE;
+    let mut ends = claim.ends.iter().zip(answers);
+    claim.newest.is_some_and(is_late)
+        && !flow.state().is_over()
+        && ends.any(|(asked, answer)| {
+            asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Unknown)
+        })
 }
 
 /// Whether one look at its socket tells whose a flow is now. Of a connection the listener may be

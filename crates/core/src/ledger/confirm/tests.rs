@@ -599,6 +599,34 @@ fn what_was_not_confirmed_for_want_of_time_names_nobody() {
     books.check(&[("p1 (1)", 2), ("the lookup failed", 2)]);
 }
 
+/// On a busy host a packet may wait for the look that is due with it, until the socket is closed.
+#[test]
+fn what_was_looked_at_too_late_names_nobody() {
+    for (late, answer, rest) in [
+        (9, Confirmed::Gone, None),
+        (10, Confirmed::Gone, Some("the lookup failed")),
+        (10, Confirmed::Unknown, Some("the lookup failed")),
+        (10, Confirmed::Same, None),
+    ] {
+        let mut books = Books::new();
+        books.packet(&packet(ms(1_000), true));
+        let waiter = books.asked().unwrap();
+        books.answer(waiter, owner(1, 1, ms(1_000)));
+        books.packet(&packet(ms(1_200), true));
+        let claims = books.claims();
+        assert_eq!(claims.len(), 1);
+        let (at, effects) = (ms(1_200 + late), &mut books.effects);
+        let answers = [answer, Confirmed::Unknown];
+        books.ledger.confirmed(&claims[0], answers, at, effects);
+        let over = ms(1_200) + Duration::from_secs(3_600);
+        books.ledger.advance(over, &mut books.effects);
+        match rest {
+            Some(rest) => books.check(&[("p1 (1)", 1), (rest, 1)]),
+            None => books.check(&[("p1 (1)", 2)]),
+        }
+    }
+}
+
 /// Nothing is in doubt where another confirmation came after that.
 #[test]
 fn what_was_confirmed_later_is_certain() {
