@@ -8,7 +8,7 @@
 
 mod helper;
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -173,4 +173,44 @@ fn a_closed_connection_is_not_of_who_listens_now() {
     for verdict in both(local, client.local_addr().unwrap()) {
         assert_eq!(verdict, Verdict::Unknown(Reason::Gone));
     }
+}
+
+#[test]
+fn another_script_of_the_same_interpreter_is_another_program() {
+    let script =
+        |next: &str| format!("import os,sys\nprint('on',flush=True)\nsys.stdin.readline()\n{next}");
+    let second = script("");
+    // What was opened before stays open, and nothing else is.
+    let first = script("os.execv(sys.executable, ['python3', '-c', sys.argv[1], 'second'])");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let local = socket.local_addr().unwrap();
+    let mut python = Command::new("python3");
+    python.args(["-c", &first, &second, "first"]);
+    // Its error output is the socket, which is closed here then.
+    python.stderr(std::os::fd::OwnedFd::from(socket));
+    let pipe = std::process::Stdio::piped;
+    let Ok(mut child) = python.stdin(pipe()).stdout(pipe()).spawn() else {
+        eprintln!("SKIPPED: python3 is missing");
+        return;
+    };
+    drop(python);
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut attributor = Attributor::new().unwrap();
+    let query = SocketQuery::new(Protocol::Udp, local, None);
+    for expected in ["first", "second"] {
+        assert_eq!(output.next().unwrap().unwrap(), "on");
+        // What a process executes is compared again after some milliseconds.
+        std::thread::sleep(Duration::from_millis(10));
+        let listed = attributor.snapshot().unwrap().find(&query);
+        let found = attributor.lookup(&query).unwrap();
+        for verdict in [listed.verdict, found.verdict] {
+            let [process] = verdict.processes() else {
+                panic!("{verdict:?}");
+            };
+            let arguments = process.arguments.as_deref().unwrap();
+            assert_eq!(arguments.last().unwrap(), expected);
+        }
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+    }
+    child.wait().unwrap();
 }

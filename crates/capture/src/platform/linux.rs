@@ -22,8 +22,8 @@ pub(crate) fn permission_remedy() -> String {
     let program = env::current_exe().unwrap_or_else(|_| "PROGRAM".into());
     let program = shell_word(&program.display().to_string());
     format!(
-        "run it with sudo, or allow it to everybody who may run its file with `sudo setcap \
-         cap_net_raw,cap_net_admin=ep {program}`"
+        "run it with sudo; or let only a group run its file with `sudo chmod 750 {program}`, and \
+         allow that group to capture with `sudo setcap cap_net_raw,cap_net_admin=ep {program}`"
     )
 }
 

@@ -314,7 +314,11 @@ impl Holders {
                 return;
             };
             let pids = pids.iter().take(SOME).copied();
-            let changed: Vec<u32> = pids.filter(|pid| self.has_changed(*pid)).collect();
+            // One that holds sockets may execute something else with as many descriptors.
+            let has_changed = |pid: u32| {
+                self.has_changed(pid) || (self.is_holder(pid) && self.executes_another(pid))
+            };
+            let changed: Vec<u32> = pids.filter(|pid| has_changed(*pid)).collect();
             lock(&checks.changed).extend(changed);
         }
     }

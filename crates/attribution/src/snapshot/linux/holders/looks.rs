@@ -102,6 +102,11 @@ impl Holders {
         })
     }
 
+    /// Whether a process held sockets when it was looked at last.
+    pub(super) fn is_holder(&self, pid: u32) -> bool {
+        self.index().scanned(pid).is_some_and(Scanned::holds_any)
+    }
+
     pub(super) fn executes_another(&self, pid: u32) -> bool {
         let executable = self.proc.executable(pid);
         let mut index = self.index();
