@@ -32,7 +32,7 @@ pub(crate) fn addresses() -> impl Iterator<Item = IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowner_attribution::{SocketQuery, SocketTable, Verdict};
+    use flowner_attribution::{Reason, SocketQuery, SocketTable, Verdict};
     use flowner_capture::{LinkType, decode};
 
     use crate::{Config, Demo, Ending, Input, Monitor, Report, convert};
@@ -125,6 +125,10 @@ mod tests {
             report.total().bytes
         );
         assert!(programs.len() > 20, "{programs:#?}");
+        // Nothing of it fails, however late it is counted.
+        let owners = report.flows.iter().filter_map(|flow| flow.owner.as_ref());
+        let failed = owners.filter(|owner| owner.verdict == Verdict::Unknown(Reason::Failed));
+        assert_eq!(failed.count(), 0);
         let again = Monitor::start(&config).unwrap().wait();
         assert_eq!(programs, bytes(&again));
     }
