@@ -340,8 +340,10 @@ fn address(text: &str) -> Result<(SocketAddr, Option<u32>), WhoError> {
         },
     };
     let address = match (address, device) {
-        (SocketAddr::V6(v6), Some(device)) if v6.ip().is_unicast_link_local() => {
-            SocketAddrV6::new(*v6.ip(), v6.port(), 0, device).into()
+        (SocketAddr::V6(v6), Some(device)) => {
+            let scoped = SocketAddrV6::new(*v6.ip(), v6.port(), 0, device).into();
+            // Only what reaches no further than a link keeps it.
+            SocketQuery::new(Protocol::Tcp, scoped, None).local()
         }
         _ => address,
     };

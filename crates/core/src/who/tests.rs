@@ -302,6 +302,14 @@ proptest! {
     }
 
     #[test]
+    fn a_question_about_a_group_is_read_as_it_is_written(reach in 0_u16..16, device in 1_u32..4) {
+        let ip = std::net::Ipv6Addr::new(0xff00 | reach, 0, 0, 0, 0, 0, 0, 1);
+        let local = std::net::SocketAddrV6::new(ip, 5, 0, device).into();
+        let query = SocketQuery::udp(local, "[2001:db8::1]:7".parse().unwrap());
+        prop_assert_eq!(query.to_string().parse(), Ok(WhoTarget::FiveTuple(query)));
+    }
+
+    #[test]
     fn a_question_is_read_as_it_is_written(local: SocketAddr, remote: SocketAddr, tcp: bool) {
         prop_assume!(local.port() > 0 && remote.port() > 0);
         let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
