@@ -16,7 +16,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 }
 
 /// A text whose lines stay lines. What others wrote is none: where it is put into several lines, it
-/// has to go through [`line`] before.
+/// has to go through [`line()`] before.
 pub fn lines(text: &str) -> Cow<'_, str> {
     masked(text, mask_lines)
 }

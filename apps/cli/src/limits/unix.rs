@@ -90,9 +90,16 @@ fn stack() -> Option<libc::rlimit> {
     (result == 0).then_some(limit)
 }
 
+#[cfg(not(target_os = "openbsd"))]
 fn address_space() -> Option<libc::rlimit> {
     let mut limit = NONE;
     // SAFETY: `limit` is an rlimit that lives through the call.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
     (result == 0).then_some(limit)
+}
+
+/// OpenBSD limits the data of a process, not its address space (getrlimit(2)).
+#[cfg(target_os = "openbsd")]
+const fn address_space() -> Option<libc::rlimit> {
+    None
 }
