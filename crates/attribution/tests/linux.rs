@@ -199,16 +199,21 @@ fn another_script_of_the_same_interpreter_is_another_program() {
     let query = SocketQuery::new(Protocol::Udp, local, None);
     for expected in ["first", "second"] {
         assert_eq!(output.next().unwrap().unwrap(), "on");
+        let mut is_told = || {
+            let listed = attributor.snapshot().unwrap().find(&query);
+            let found = attributor.lookup(&query).unwrap();
+            [listed.verdict, found.verdict].iter().all(|verdict| {
+                let [process] = verdict.processes() else {
+                    panic!("{verdict:?}");
+                };
+                let arguments = process.arguments.as_deref().unwrap();
+                arguments.last().unwrap() == expected
+            })
+        };
         // What a process executes is compared again after some milliseconds.
-        std::thread::sleep(Duration::from_millis(10));
-        let listed = attributor.snapshot().unwrap().find(&query);
-        let found = attributor.lookup(&query).unwrap();
-        for verdict in [listed.verdict, found.verdict] {
-            let [process] = verdict.processes() else {
-                panic!("{verdict:?}");
-            };
-            let arguments = process.arguments.as_deref().unwrap();
-            assert_eq!(arguments.last().unwrap(), expected);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !is_told() {
+            assert!(Instant::now() < deadline, "{expected} is not told");
         }
         std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
     }

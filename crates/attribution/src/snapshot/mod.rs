@@ -170,7 +170,8 @@ pub trait Glance: Send + fmt::Debug {
 
     /// Whether a socket that was found for a query still serves it, and the processes that were
     /// named for it still have it and execute what they did: a few microseconds where nothing
-    /// has changed, within a budget of time. Who got the socket beside them is not looked for.
+    /// has changed, within a budget of time. A process that was started lately and has the socket
+    /// beside them counts as a change.
     ///
     /// Evidence from before `since`, wall-clock time, is not used: what was sent until then is
     /// confirmed. By default, and for an answer without [`SocketId`], [`Confirmed::Unknown`].
@@ -194,10 +195,11 @@ pub enum Confirmed {
     Same,
     /// Another socket is in its place, or somebody who was named does not have it any more.
     Changed,
-    /// The socket is gone, and no other one is in its place. (Of a connection that is over, this
-    /// is not told.)
+    /// The socket of datagrams is gone, and no other one is in its place.
     Gone,
-    /// It was not found out: the table cannot tell.
+    /// The connection is over, or its owner has closed it: nothing says who had it last.
+    Closed,
+    /// The table cannot tell, or too many processes may have it. Another time says no more.
     Unknown,
     /// It was not found out: there was no time left for it, or it failed. Another time may tell.
     Unanswered,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{
-    Confirmed, Error, Evidence, Glance, Glanced, Match, Ownership, Process, Protocol, Question,
-    Reason, Snapshot, SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
+    Error, Evidence, Glance, Glanced, Match, Ownership, Process, Protocol, Question, Reason,
+    Snapshot, SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
 };
 
 use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who};
@@ -117,11 +117,6 @@ impl Glance for DemoTable {
 
     fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
         Some(self.answer(query))
-    }
-
-    /// Nobody here passes anything on.
-    fn confirm(&mut self, _: &SocketQuery, _: &Ownership, _: SystemTime) -> Confirmed {
-        Confirmed::Same
     }
 }
 

@@ -447,7 +447,8 @@ impl Ledger {
             return;
         }
         let accepting = acceptors::accepting_end(flow);
-        if accepting.is_some_and(|end| answers[end as usize] == Confirmed::Unknown) {
+        let is_unclear = |answer| matches!(answer, Confirmed::Closed | Confirmed::Unknown);
+        if accepting.is_some_and(|end| is_unclear(answers[end as usize])) {
             self.confirming.learn_of_nothing(flow);
         }
         let is_again = |confirmation: &Confirmation| confirmation.looks < MAX_LOOKS;
@@ -540,7 +541,7 @@ fn is_too_late(flow: &Flow<Owners>, claim: &Claim, answers: [Confirmed; 2], at: 
     claim.newest.is_some_and(is_late)
         && !flow.state().is_over()
         && ends.any(|(asked, answer)| {
-            asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Unknown)
+            asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Closed)
         })
 }
 

@@ -234,10 +234,10 @@ impl LinuxGlance {
                 return Ok(if is_connection {
                     Confirmed::Changed
                 } else {
-                    Confirmed::Unknown
+                    Confirmed::Closed
                 });
             }
-            None if protocol == Protocol::Tcp => return Ok(Confirmed::Unknown),
+            None if protocol == Protocol::Tcp => return Ok(Confirmed::Closed),
             // Such as one that a server connects to a peer whom it has answered before.
             Some(other) => {
                 let is_theirs = self.do_all_hold(known, other.inode);
@@ -269,7 +269,7 @@ impl LinuxGlance {
         // Closed by its owner: the kernel alone sends what is left of it, and nothing tells who
         // had it last.
         if found.inode == 0 {
-            return Ok(Confirmed::Unknown);
+            return Ok(Confirmed::Closed);
         }
         if self.confirmer.is_held_since(socket, since) {
             return Ok(Confirmed::Same);
@@ -334,12 +334,12 @@ impl LinuxGlance {
         known: &Ownership,
     ) -> io::Result<Confirmed> {
         let found = match self.place_of(known) {
-            Where::Closed => None,
+            Where::Closed => return Ok(Confirmed::Unknown),
             place => self.exact_in(&place, query, remote)?,
         };
         let is_it = |found: &DiagSocket| found.remote.map(normalize) == Some(remote);
         let Some(found) = found.filter(is_it) else {
-            return Ok(Confirmed::Unknown);
+            return Ok(Confirmed::Closed);
         };
         let named = known.verdict.processes();
         // Nobody can have it before it is accepted; when it was closed, nothing tells who had it.
@@ -348,7 +348,7 @@ impl LinuxGlance {
             return Ok(if found.is_unaccepted() {
                 Confirmed::Same
             } else {
-                Confirmed::Unknown
+                Confirmed::Closed
             });
         }
         if self.holders.is_known_with_any(named, inode) {
@@ -598,7 +598,7 @@ mod tests {
         check(&mut *glance, query, &passed, Confirmed::Same);
         end(child);
         // Nobody has it, and nothing tells who had it last.
-        check(&mut *glance, query, &passed, Confirmed::Unknown);
+        check(&mut *glance, query, &passed, Confirmed::Closed);
     }
 
     /// Who had it next is not found before it is closed: the descriptor is on its way.
@@ -643,7 +643,7 @@ mod tests {
         let child = holder(stream, "read line; exec cat");
         check(&mut *glance, query, &told, Confirmed::Changed);
         end(child);
-        check(&mut *glance, query, &told, Confirmed::Unknown);
+        check(&mut *glance, query, &told, Confirmed::Closed);
     }
 
     #[test]
