@@ -130,7 +130,9 @@
 //!
 //! # Features
 //!
-//! None is on by default. `test-util` adds `snapshot::fake`, a socket table that tells what a
+//! None is on by default. `portable` adds the table on the `listeners` crate on Linux, where
+//! it stands in for the native one on hosts that refuse that; other systems always have it.
+//! `test-util` adds `snapshot::fake`, a socket table that tells what a
 //! test puts there. `fuzzing` is for the fuzz targets of this repository, and no part of the
 //! interface.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::{ExeFile, ExeState};
@@ -96,15 +96,6 @@ impl fmt::Display for Process {
     }
 }
 
-/// Splits the marker that Linux appends to the target of `/proc/PID/exe` when the
-/// file was unlinked (proc(5)) from the path.
-pub(crate) fn split_deleted(path: &str) -> (&Path, bool) {
-    match path.strip_suffix(" (deleted)") {
-        Some(rest) => (Path::new(rest), true),
-        None => (Path::new(path), false),
-    }
-}
-
 /// Identity of a process: pid and start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -195,16 +186,6 @@ impl fmt::Display for Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_deleted_marker_is_split_off() {
-        assert_eq!(split_deleted("/bin/a"), (Path::new("/bin/a"), false));
-        assert_eq!(
-            split_deleted("/bin/a (deleted)"),
-            (Path::new("/bin/a"), true)
-        );
-        assert_eq!(split_deleted(""), (Path::new(""), false));
-    }
 
     #[test]
     fn a_name_cannot_write_over_a_terminal() {

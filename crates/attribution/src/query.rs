@@ -201,9 +201,20 @@ impl fmt::Display for SocketQuery {
 }
 
 /// Text that is no [`SocketQuery`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a socket; expected `tcp LOCAL [-> REMOTE] [on device INDEX]`")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseQueryError(String);
+
+impl fmt::Display for ParseQueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.0;
+        write!(
+            f,
+            "`{text}` is not a socket; expected `tcp LOCAL [-> REMOTE] [on device INDEX]`"
+        )
+    }
+}
+
+impl std::error::Error for ParseQueryError {}
 
 /// As it is displayed: `udp [fe80::1%2]:68 -> [fe80::2%2]:67 on device 2`.
 impl FromStr for SocketQuery {

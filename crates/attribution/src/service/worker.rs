@@ -202,13 +202,11 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
             }
             return;
         };
-        let kind = match &error {
-            // That is known from the start, and said of each flow.
-            Error::Unsupported { .. } => return,
-            Error::Sockets { source, .. } | Error::File { source, .. } | Error::Thread(source) => {
-                Some(source.kind())
-            }
+        // That a system is not supported is known from the start, and said of each flow.
+        let Some(source) = error.io_error() else {
+            return;
         };
+        let kind = Some(source.kind());
         if !self.failing.contains(&kind) {
             self.failing.push(kind);
             self.notice(Notice::LookupsFail(error));

@@ -137,14 +137,6 @@ impl Snapshot {
         }
     }
 
-    /// The same, with what is known of packets that the host translates.
-    pub(crate) fn translating(self, translations: Translations) -> Self {
-        Self {
-            translations: Arc::new(translations),
-            ..self
-        }
-    }
-
     /// The devices that the host has, as far as they are known.
     pub(crate) fn devices(&self) -> Arc<Devices> {
         let surroundings = self.surroundings.as_ref();
@@ -328,6 +320,18 @@ impl Snapshot {
         let start = self.sockets.partition_point(|socket| key(socket) < wanted);
         let rest = &self.sockets[start..];
         &rest[..rest.partition_point(|socket| key(socket) == wanted)]
+    }
+}
+
+/// For the portable table.
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
+impl Snapshot {
+    /// The same, with what is known of packets that the host translates.
+    pub(crate) fn translating(self, translations: Translations) -> Self {
+        Self {
+            translations: Arc::new(translations),
+            ..self
+        }
     }
 }
 

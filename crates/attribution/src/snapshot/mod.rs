@@ -6,7 +6,7 @@
 //! | module | type | where |
 //! |---|---|---|
 //! | `linux` | `LinuxTable` | Linux |
-//! | [`portable`] | `PortableTable` | wherever the `listeners` crate works |
+//! | `portable` | `PortableTable` | wherever the `listeners` crate works; on Linux with the feature `portable` |
 //! | [`unsupported`] | `UnsupportedTable` | everywhere: it knows nothing and says so |
 //! | `fake` | `FakeTable` | tests (feature `test-util`) |
 //!
@@ -21,6 +21,7 @@ pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod list;
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
 pub mod portable;
 pub(crate) mod surroundings;
 pub mod unsupported;
@@ -50,7 +51,7 @@ pub struct BestTable {
     /// The table.
     pub table: Box<dyn SocketTable>,
     /// Why it is a lesser one than this system has: the better one could not be opened. On Linux
-    /// it is the portable table then, which names fewer owners.
+    /// it is the portable table then (feature `portable`), which names fewer owners.
     pub lesser_because: Option<Error>,
 }
 

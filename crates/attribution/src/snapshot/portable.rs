@@ -18,13 +18,13 @@ mod rest;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use listeners::Listener;
 use rest::Rest;
 
-use crate::process::split_deleted;
 use crate::{
     Error, Process, Protocol, Snapshot, Socket, SocketState, SocketTable, Source, Verdict,
 };
@@ -133,6 +133,15 @@ fn to_process(theirs: &listeners::Process) -> Process {
     }
 }
 
+/// Splits the marker that Linux appends to the target of `/proc/PID/exe` when the
+/// file was unlinked (proc(5)) from the path.
+fn split_deleted(path: &str) -> (&Path, bool) {
+    match path.strip_suffix(" (deleted)") {
+        Some(rest) => (Path::new(rest), true),
+        None => (Path::new(path), false),
+    }
+}
+
 const fn to_state(state: listeners::SocketState) -> Option<SocketState> {
     use listeners::SocketState as Theirs;
     Some(match state {
@@ -168,6 +177,16 @@ mod tests {
             expected
         );
         assert_eq!((process.started, process.user), (None, None));
+    }
+
+    #[test]
+    fn the_deleted_marker_is_split_off() {
+        assert_eq!(split_deleted("/bin/a"), (Path::new("/bin/a"), false));
+        assert_eq!(
+            split_deleted("/bin/a (deleted)"),
+            (Path::new("/bin/a"), true)
+        );
+        assert_eq!(split_deleted(""), (Path::new(""), false));
     }
 
     #[test]

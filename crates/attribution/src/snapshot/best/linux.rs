@@ -1,8 +1,11 @@
-//! Linux: its own table, else the portable one.
+//! Linux: its own table, else the portable one, where that is built in.
+
+#[cfg_attr(feature = "portable", path = "linux/portable.rs")]
+#[cfg_attr(not(feature = "portable"), path = "linux/none.rs")]
+mod lesser;
 
 use crate::Error;
 use crate::snapshot::linux::{LinuxOptions, LinuxTable};
-use crate::snapshot::portable::PortableTable;
 use crate::snapshot::{BestTable, SocketTable, TableOptions};
 
 /// The best table that this operating system offers.
@@ -32,10 +35,6 @@ pub fn open_best(options: &TableOptions) -> Result<BestTable, Error> {
     };
     match LinuxTable::with_options(&options) {
         Ok(table) => Ok(BestTable::new(Box::new(table), None)),
-        Err(error) => {
-            tracing::warn!(%error, "the portable socket table is used instead");
-            let table = PortableTable::new()?;
-            Ok(BestTable::new(Box::new(table), Some(error)))
-        }
+        Err(error) => lesser::in_place_of_native(error),
     }
 }

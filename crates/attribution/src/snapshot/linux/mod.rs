@@ -7,6 +7,7 @@
 mod access;
 mod addresses;
 mod closings;
+#[cfg(feature = "portable")]
 mod complement;
 mod conntrack;
 mod control_group;
@@ -53,8 +54,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use access::sights;
-#[cfg(test)]
+#[cfg(all(test, feature = "portable"))]
 pub(crate) use complement::Known as KnownProcess;
+#[cfg(feature = "portable")]
 pub(crate) use complement::{Complement, Holders as SocketHolders, Key as SocketKey};
 use conntrack::{Conntrack, Search, Translation};
 use control_group::ControlGroups;
