@@ -43,55 +43,44 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod changes;
-mod config;
-mod convert;
-pub mod csv;
 mod demo;
-pub mod doctor;
-mod error;
-mod events;
-pub mod filter;
+mod engine;
+mod export;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod guess;
-mod history;
-mod ledger;
+mod model;
 mod monitor;
-pub mod private_file;
-pub mod privileges;
-mod process_tree;
-mod program;
-mod record;
-pub mod recording;
-mod report;
-mod retired;
+mod programs;
+mod query;
 #[cfg(test)]
 mod samples;
-mod services;
-mod sockets;
-mod sort;
-pub mod text;
-mod totals;
-pub mod who;
-pub mod wire;
+mod sinks;
+mod system;
 
-pub use changes::{SocketChange, socket_changes};
-pub use config::{Config, Demo, Input, Limits, Live, Moment, Reading};
-pub use convert::packet as flow_packet;
-pub use error::Error;
-pub use events::{Event, Events, NoEvent};
-pub use filter::{Filter, FilterError};
-pub use history::{History, Line, Series, Traffic};
+pub use engine::convert::packet as flow_packet;
+pub use export::{csv, json as wire};
+pub use model::config::{Config, Demo, Input, Limits, Live, Moment, Reading};
+pub use model::error::Error;
+pub use model::flow::FlowRecord;
+pub use model::history::{History, Line, Series, Traffic};
+pub use model::principal::Party;
+pub use model::report::{Ending, InputInfo, Report, Whose};
+pub use model::text;
+pub use model::totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
 pub use monitor::{Monitor, OpenMonitor, StopHandle};
-pub use process_tree::{Branch, process_tree};
-pub use program::{Claim, Facts, Grouping, Membership, Party, Program, Programs};
-pub use record::FlowRecord;
-pub use report::{Ending, InputInfo, Report, Whose};
-pub use services::service_name;
-pub use sockets::{device_of, is_listening, is_over, local_end, remote_end, socket_state_name};
-pub use sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
-pub use totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
+pub use programs::{Claim, Facts, Grouping, Membership, Program, Programs};
+pub use query::changes::{SocketChange, socket_changes};
+pub use query::filter::{self, Filter, FilterError};
+pub use query::process_tree::{Branch, process_tree};
+pub use query::services::service_name;
+pub use query::sockets::{
+    device_of, is_listening, is_over, local_end, remote_end, socket_state_name,
+};
+pub use query::sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
+pub use query::who;
+pub use sinks::events::{Event, Events, NoEvent};
+pub use sinks::record as recording;
+pub use system::{doctor, private_file, privileges};
 
 pub use flowner_attribution as attribution;
 pub use flowner_capture as capture;

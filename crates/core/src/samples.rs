@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::{Evidence, Match, Ownership, Process, Source, User, Verdict};
 use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
 
-use crate::program::Party;
-use crate::record::FlowRecord;
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);

@@ -122,8 +122,8 @@ fn is_without_clock(path: &str) -> bool {
         "crates/attribution/src/matching.rs",
     ];
     let with_clock = [
-        "crates/core/src/monitor",
-        "crates/core/src/recording/thread.rs",
+        "crates/core/src/monitor/",
+        "crates/core/src/sinks/record/writer.rs",
     ];
     let in_core = path.starts_with("crates/core/src/")
         && !with_clock.iter().any(|prefix| path.starts_with(prefix));
@@ -306,8 +306,12 @@ mod tests {
         check_line(flows, "    println!(\"x\");", &[1]);
         check_line("crates/xtask/src/a.rs", "    println!(\"x\");", &[]);
         check_line(flows, "let now = Instant::now();", &[1]);
-        check_line("crates/core/src/ledger.rs", "SystemTime::now()", &[1]);
-        check_line("crates/core/src/monitor.rs", "SystemTime::now()", &[]);
+        check_line(
+            "crates/core/src/engine/ledger.rs",
+            "SystemTime::now()",
+            &[1],
+        );
+        check_line("crates/core/src/monitor/mod.rs", "SystemTime::now()", &[]);
         check_line("crates/capture/src/decode/ip.rs", "SystemTime::now()", &[1]);
         check_line("crates/attribution/src/policy/mod.rs", "at.elapsed()", &[1]);
         check_line("crates/attribution/src/service.rs", "at.elapsed()", &[]);

@@ -35,7 +35,8 @@ mod tests {
     use flowner_attribution::{Reason, SocketQuery, SocketTable, Verdict};
     use flowner_capture::{LinkType, decode};
 
-    use crate::{Config, Demo, Ending, Input, Monitor, Report, convert};
+    use crate::engine::convert;
+    use crate::{Config, Demo, Ending, Input, Monitor, Report};
 
     fn frames(seconds: u64) -> Vec<Frame> {
         let until = Duration::from_secs(seconds);

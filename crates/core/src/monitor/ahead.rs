@@ -7,7 +7,7 @@ use flowner_capture::{Next, Progress};
 
 use super::input::Feed;
 use super::packets::{Batch, Counter, Intake};
-use crate::report::Ending;
+use crate::model::report::Ending;
 
 /// Packets that are handed over at a time: enough that waking each other costs little, and few
 /// enough that all that is under way stays in the caches of the processor.
@@ -142,12 +142,12 @@ mod tests {
     use super::super::pump::Pump;
     use super::super::{Shared, Status};
     use super::*;
-    use crate::config::{Config, Input, Moment, Reading};
     use crate::demo::{self, Traffic};
-    use crate::ledger::{Asked, Ledger};
-    use crate::program::Programs;
-    use crate::record::FlowRecord;
-    use crate::report::Whose;
+    use crate::engine::ledger::{Asked, Ledger};
+    use crate::model::config::{Config, Input, Moment, Reading};
+    use crate::model::flow::FlowRecord;
+    use crate::model::report::Whose;
+    use crate::programs::Programs;
 
     /// What is known when a file was read.
     #[derive(Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use flowner_attribution::{Confirmed, Lookup, Ownership, Question, Spotter, Waiter};
 
-use crate::ledger::Claim;
+use crate::engine::ledger::Claim;
 
 /// What of the service a thread can use.
 pub(super) enum Asker<'a> {

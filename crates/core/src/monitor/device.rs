@@ -6,8 +6,8 @@ use std::time::Duration;
 use flowner_capture::{self as capture, LinkType, Source, Statistics};
 
 use super::input::{Stop, open_device};
-use crate::config::Config;
-use crate::error::Error;
+use crate::model::config::Config;
+use crate::model::error::Error;
 
 /// How often a device is looked for that is down or gone. Systems that tell when one comes back
 /// tell it in ways of their own, to those who listen for nothing else; until then there is

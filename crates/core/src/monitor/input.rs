@@ -14,10 +14,10 @@ use flowner_flows::LocalAddresses;
 
 use super::addresses;
 use super::device::{Device, DeviceStop};
-use crate::config::{Config, Demo, Input};
 use crate::demo::{self, DemoTable, Frame, Traffic};
-use crate::error::Error;
-use crate::report::{InputInfo, Whose};
+use crate::model::config::{Config, Demo, Input};
+use crate::model::error::Error;
+use crate::model::report::{InputInfo, Whose};
 
 /// An input that is open, and what is known of it.
 pub(super) struct Opened {

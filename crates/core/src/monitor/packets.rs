@@ -9,14 +9,16 @@ use flowner_flows::Packet;
 
 use super::asker::Asker;
 use super::{Shared, now};
-use crate::config::{Moment, Reading};
-use crate::convert;
-use crate::events::Event;
-use crate::guess;
-use crate::ledger::Effect;
-use crate::program::Owner;
-use crate::recording::{Belonging, PacketEnd, Recall};
-use crate::report::Whose;
+use crate::engine::comment::PacketEnd;
+use crate::engine::convert;
+use crate::engine::ledger::Effect;
+use crate::engine::local_addresses::infer_local_addresses;
+use crate::engine::recorded_owners::Recall;
+use crate::model::config::{Moment, Reading};
+use crate::model::principal::Owner;
+use crate::model::report::Whose;
+use crate::sinks::events::Event;
+use crate::sinks::record::Belonging;
 
 /// The first packets of a file, by which it is guessed whose it is.
 const SAMPLE: usize = 10_000;
@@ -228,7 +230,7 @@ impl Counter {
             Seen::Decoded(packet) => Some(*packet),
             Seen::Undecodable { .. } => None,
         });
-        let addresses = guess::local_addresses(packets);
+        let addresses = infer_local_addresses(packets);
         if !addresses.is_empty() {
             let local = addresses.iter().copied().collect();
             self.shared.ledger().set_local_addresses(local);

@@ -13,10 +13,10 @@ use super::input::Feed;
 use super::jumps::Jumps;
 use super::now;
 use super::packets::{Batch, Counter, Intake};
-use crate::config::Config;
-use crate::events::Event;
-use crate::recording;
-use crate::report::Ending;
+use crate::model::config::Config;
+use crate::model::report::Ending;
+use crate::sinks::events::Event;
+use crate::sinks::record;
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
 /// and this host's addresses when flows appear that are not its own.
@@ -181,7 +181,7 @@ impl Pump {
                         .doubt(|question| injection.may_have_sent(&opens, question));
                 }
                 if let Some(recorder) = &self.counter.shared.recorder {
-                    recorder.push(&packet, newest, recording::now());
+                    recorder.push(&packet, newest, record::now());
                 }
                 if self.is_device && self.refreshed.elapsed() >= REFRESH {
                     self.watch_clock();

@@ -8,12 +8,12 @@ use flowner_capture::{Device, Statistics};
 
 use super::input::{Opened, Stopper};
 use super::{Monitor, Shared, attributor};
-use crate::config::Config;
-use crate::error::Error;
-use crate::filter::Filter;
-use crate::privileges::without_capabilities;
-use crate::recording::RecordingConfig;
-use crate::recording::{self, Belonging, Books, Files, Job, Known, Origin, Recorder};
+use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::query::filter::Filter;
+use crate::sinks::record::RecordingConfig;
+use crate::sinks::record::{self, Belonging, Books, Files, Job, Known, Origin, Recorder};
+use crate::system::privileges::without_capabilities;
 
 /// The thread that writes, and what it is given packets through.
 pub(crate) type Writing = (Arc<Recorder>, JoinHandle<Result<(), Error>>);
@@ -26,7 +26,7 @@ impl Monitor {
     ) -> Result<(Self, Writing), Error> {
         let opened = Opened::new(config)?;
         let origin = opened.origin(config);
-        let begin = || Files::begin(recording, origin, recording::wall_clock());
+        let begin = || Files::begin(recording, origin, record::wall_clock());
         // What looks at processes of others would let its user reach what they hide.
         let files = without_capabilities(begin)?;
         let recorder = Arc::new(Recorder::new());

@@ -7,8 +7,8 @@ use flowner_attribution::snapshot::BestTable;
 use flowner_attribution::snapshot::fake::FakeTable;
 
 use super::*;
-use crate::config::Input;
-use crate::events::NoEvent;
+use crate::model::config::Input;
+use crate::sinks::events::NoEvent;
 
 /// Longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,366 @@
+//! Owners in the comments of packets: written so that people can read them in Wireshark, and
+//! read again. The form is described in [`recording`](crate::recording#the-comments). Pure.
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use flowner_attribution::{
+    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Source, Unit, UnitKind, User,
+    Verdict,
+};
+
+use crate::model::principal::{Owner, Party};
+use crate::model::text::is_hidden;
+
+/// Processes that one comment names at most.
+const MAX_PROCESSES: usize = 8;
+/// Processes that one comment may name when it is read. More share no socket in earnest, and
+/// each would be shown.
+const MAX_CLAIMED: usize = 64;
+/// Pids that a process can have: 0 is the kernel's, and none is above the limit of Linux, the
+/// highest there is (`PID_MAX_LIMIT`, include/linux/threads.h).
+const PIDS: RangeInclusive<u32> = 1..=4_194_304;
+/// What a comment of ours begins with.
+const PREFIX: &str = "flowner:";
+
+/// Which end of a packet an owner has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum PacketEnd {
+    Source,
+    Destination,
+}
+
+impl PacketEnd {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+        }
+    }
+}
+
+/// The comment that tells who has one end of a packet.
+pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {
+    let Owner { ownership, party } = owner;
+    let mut line = Line(PREFIX.to_owned());
+    let program = match party {
+        Party::Program(program) => Some(program.name.as_str()),
+        _ => None,
+    };
+    match &ownership.verdict {
+        Verdict::Process(process) => line.process(program, process),
+        Verdict::Shared(processes) => {
+            for process in processes.iter().take(MAX_PROCESSES) {
+                line.process(None, process);
+            }
+            if processes.len() > MAX_PROCESSES {
+                line.put("more", &(processes.len() - MAX_PROCESSES).to_string());
+            }
+        }
+        Verdict::Partial { user, unit } => {
+            line.user(user.as_ref());
+            line.unit(unit.as_ref());
+        }
+        Verdict::Unknown(_) => {}
+    }
+    line.put("verdict", ownership.verdict.name());
+    if let Verdict::Unknown(reason) = ownership.verdict {
+        line.put("reason", reason.name());
+    }
+    if let Some(matched) = ownership.evidence.matched {
+        line.put("match", matched.name());
+    }
+    if let Some(namespace) = &ownership.evidence.namespace {
+        line.put("namespace", &namespace.id.to_string());
+        if let Some(name) = &namespace.name {
+            line.put("namespace-name", name);
+        }
+    }
+    line.put("end", end.name());
+    line.0
+}
+
+/// Whether a comment claims to tell an owner. Where [`read`] then finds none, the claim is
+/// refused: it has not the form, it contradicts itself, or names what cannot be.
+pub(crate) fn is_claim(comment: &str) -> bool {
+    comment.starts_with(PREFIX)
+}
+
+/// The owner that a comment tells, if it is one of ours and may be true. `observed_at`: the time
+/// of the packet.
+pub(crate) fn read(comment: &str, observed_at: SystemTime) -> Option<(PacketEnd, Ownership)> {
+    let mut rest = comment.strip_prefix(PREFIX)?;
+    let mut told = Told::default();
+    loop {
+        rest = rest.trim_start_matches(' ');
+        if rest.is_empty() {
+            break;
+        }
+        let (key, value) = next_pair(&mut rest)?;
+        told.take(key, value)?;
+    }
+    told.into_ownership(observed_at)
+}
+
+/// A comment that is being written.
+struct Line(String);
+
+impl Line {
+    fn put(&mut self, key: &str, value: &str) {
+        self.0.push(' ');
+        self.0.push_str(key);
+        self.0.push('=');
+        if !value.is_empty() && value.chars().all(is_plain) {
+            self.0.push_str(value);
+            return;
+        }
+        self.0.push('"');
+        for character in value.chars() {
+            match character {
+                '"' | '\\' => self.0.extend(['\\', character]),
+                '\n' => self.0.push_str("\\n"),
+                '\r' => self.0.push_str("\\r"),
+                '\t' => self.0.push_str("\\t"),
+                other if is_hidden(other) => {
+                    // Writing to a string does not fail.
+                    let _ = write!(self.0, "\\u{{{:x}}}", u32::from(other));
+                }
+                other => self.0.push(other),
+            }
+        }
+        self.0.push('"');
+    }
+
+    fn process(&mut self, program: Option<&str>, process: &Process) {
+        self.put("program", program.unwrap_or(&process.name));
+        self.put("pid", &process.pid.to_string());
+        if program.is_some_and(|program| program != process.name) {
+            self.put("process", &process.name);
+        }
+        self.user(process.user.as_ref());
+        if let Some(started) = process.started {
+            self.put(
+                "started",
+                &humantime::format_rfc3339_nanos(started).to_string(),
+            );
+        }
+        if let Some(path) = &process.path {
+            self.put("path", &path.to_string_lossy());
+        }
+        if process.path_deleted {
+            self.put("path-deleted", "yes");
+        }
+        self.unit(process.unit.as_ref());
+    }
+
+    fn user(&mut self, user: Option<&User>) {
+        let Some(user) = user else { return };
+        if let Some(name) = &user.name {
+            self.put("user", name);
+        }
+        self.put("uid", &user.id.to_string());
+    }
+
+    fn unit(&mut self, unit: Option<&Unit>) {
+        if let Some(unit) = unit {
+            self.put(unit.kind.name(), &unit.name);
+        }
+    }
+}
+
+/// What needs no quotes.
+fn is_plain(character: char) -> bool {
+    !(character.is_whitespace() || is_hidden(character) || matches!(character, '"' | '\\' | '='))
+}
+
+/// The next key and value; `None` where it is not of this form.
+fn next_pair<'a>(rest: &mut &'a str) -> Option<(&'a str, Cow<'a, str>)> {
+    let (key, text) = rest.split_once('=')?;
+    let (value, text) = match text.strip_prefix('"') {
+        None => {
+            let end = text.find(' ').unwrap_or(text.len());
+            (Cow::Borrowed(&text[..end]), &text[end..])
+        }
+        Some(quoted) => {
+            let (value, text) = unquote(quoted)?;
+            (Cow::Owned(value), text)
+        }
+    };
+    *rest = text;
+    Some((key, value))
+}
+
+/// What is between quotes, after the first one; and what follows the second.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    loop {
+        let (at, character) = characters.next()?;
+        match character {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' => match characters.next()?.1 {
+                'n' => value.push('\n'),
+                'r' => value.push('\r'),
+                't' => value.push('\t'),
+                'u' => {
+                    let rest = characters.as_str().strip_prefix('{')?;
+                    let (digits, _) = rest.split_once('}')?;
+                    value.push(char::from_u32(u32::from_str_radix(digits, 16).ok()?)?);
+                    // The digits, which are ASCII, and both brackets.
+                    characters.nth(digits.len() + 1)?;
+                }
+                other => value.push(other),
+            },
+            other => value.push(other),
+        }
+    }
+}
+
+/// What was read of a comment so far.
+#[derive(Default)]
+struct Told {
+    end: Option<PacketEnd>,
+    verdict: Option<String>,
+    reason: Option<Reason>,
+    matched: Option<Match>,
+    namespace: Option<NetworkNamespace>,
+    /// Named, but not yet with a pid.
+    program: Option<String>,
+    processes: Vec<Process>,
+    user: Option<User>,
+    unit: Option<Unit>,
+    /// Whether there are more processes than those that are named.
+    has_more: bool,
+}
+
+impl Told {
+    /// `None` where the value cannot be that of its key. Keys that are not known are those of
+    /// later versions.
+    fn take(&mut self, key: &str, value: Cow<'_, str>) -> Option<()> {
+        match key {
+            "end" => {
+                let ends = [PacketEnd::Source, PacketEnd::Destination];
+                self.end = Some(ends.into_iter().find(|end| end.name() == value)?);
+            }
+            "verdict" => self.verdict = Some(value.into_owned()),
+            "reason" => {
+                self.reason = Some(Reason::ALL.into_iter().find(|one| one.name() == value)?);
+            }
+            "match" => self.matched = Some(MATCHES.into_iter().find(|one| one.name() == value)?),
+            "namespace" => {
+                let id = value.parse().ok()?;
+                self.namespace = Some(NetworkNamespace { id, name: None });
+            }
+            "namespace-name" => self.namespace.as_mut()?.name = Some(value.into_owned()),
+            "program" => self.program = Some(value.into_owned()),
+            "pid" => {
+                let name = self.program.take()?;
+                let pid = value.parse().ok().filter(|pid| PIDS.contains(pid))?;
+                if self.processes.len() >= MAX_CLAIMED {
+                    return None;
+                }
+                self.processes.push(Process::new(pid, name));
+            }
+            "more" => {
+                // Beside those that are named: without any, or as none, it is no number of ours.
+                let more: u32 = value.parse().ok()?;
+                if more == 0 || self.processes.len() < MAX_PROCESSES {
+                    return None;
+                }
+                self.has_more = true;
+            }
+            "user" => {
+                let name = Some(value.into_owned());
+                *self.user() = Some(User { id: 0, name });
+            }
+            "uid" => {
+                let id = value.parse().ok()?;
+                self.user().get_or_insert(User { id, name: None }).id = id;
+            }
+            _ => return self.take_of_process(key, value),
+        }
+        Some(())
+    }
+
+    fn take_of_process(&mut self, key: &str, value: Cow<'_, str>) -> Option<()> {
+        let kind = UNIT_KINDS.into_iter().find(|kind| kind.name() == key);
+        if let Some(kind) = kind {
+            let name = value.into_owned();
+            let unit = Some(Unit { kind, name });
+            match self.processes.last_mut() {
+                Some(process) => process.unit = unit,
+                None => self.unit = unit,
+            }
+            return Some(());
+        }
+        match key {
+            "process" => self.processes.last_mut()?.name = value.into_owned(),
+            "started" => {
+                let started = humantime::parse_rfc3339(&value).ok()?;
+                self.processes.last_mut()?.started = Some(started);
+            }
+            "path" => self.processes.last_mut()?.path = Some(PathBuf::from(value.into_owned())),
+            "path-deleted" => self.processes.last_mut()?.path_deleted = value == "yes",
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The user of the process that was named last, else the one who is all that is known.
+    fn user(&mut self) -> &mut Option<User> {
+        match self.processes.last_mut() {
+            Some(process) => &mut process.user,
+            None => &mut self.user,
+        }
+    }
+
+    fn into_ownership(self, observed_at: SystemTime) -> Option<(PacketEnd, Ownership)> {
+        let count = self.processes.len();
+        let mut processes = self.processes.into_iter().map(Arc::new);
+        let verdict = match (self.verdict?.as_str(), count) {
+            ("shared", 1..) => Verdict::Shared(processes.collect()),
+            // What one process has, no others have.
+            _ if self.has_more => return None,
+            ("process", 1) => Verdict::Process(processes.next()?),
+            ("partial", 0) => Verdict::Partial {
+                user: self.user,
+                unit: self.unit,
+            },
+            ("unknown", 0) => Verdict::Unknown(self.reason?),
+            _ => return None,
+        };
+        let evidence = Evidence {
+            matched: self.matched,
+            observed_at,
+            source: Source::Recorded,
+            namespace: self.namespace.map(Arc::new),
+            socket: None,
+        };
+        Some((self.end?, Ownership { verdict, evidence }))
+    }
+}
+
+const MATCHES: [Match; 4] = [
+    Match::History,
+    Match::WildcardAddress,
+    Match::LocalEndpoint,
+    Match::FiveTuple,
+];
+
+const UNIT_KINDS: [UnitKind; 4] = [
+    UnitKind::Service,
+    UnitKind::Container,
+    UnitKind::Flatpak,
+    UnitKind::Snap,
+];
+
+#[cfg(test)]
+#[path = "comment/tests.rs"]
+mod tests;

@@ -1,0 +1,586 @@
+//! The books: every captured byte in one flow or one named counter, owners on the
+//! flows, totals derived from them. Pure: packets, answers and time come in; what
+//! is to be done comes out as [`Effect`]s.
+
+mod acceptors;
+mod again;
+mod closed;
+mod confirm;
+mod doubt;
+mod ended;
+mod question;
+mod recorded;
+mod view;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowner_attribution::{Ownership, Question, Reason};
+use flowner_attribution::{Source, Verdict, Waiter};
+use flowner_flows::{
+    Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
+    Protocol, TableConfig, TcpFlags, Update,
+};
+
+use crate::engine::traffic_history::{Chronicle, Credit, PacketOf};
+use crate::model::config::Limits;
+use crate::model::flow::FlowRecord;
+use crate::model::principal::{Owner, Party};
+use crate::model::retired::Retired;
+use crate::model::totals::Credited;
+use crate::programs::Program;
+use crate::query::filter::Filter;
+use crate::sinks::events::Event;
+use crate::sinks::record::Belonging;
+use again::Again;
+pub(crate) use confirm::Claim;
+use confirm::{Confirmation, Confirming, Uncertain};
+use ended::EndedFlows;
+use question::{ask, is_nowhere, pack, query_of, unpack};
+
+/// Programs that are remembered as seen. Past that, none counts as new.
+const MAX_KNOWN_PROGRAMS: usize = 65_536;
+
+/// The owners of a flow's ends, kept on the flow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owners {
+    /// Apart, as the other one: of a file nobody is known, and a flow without is small.
+    pub(crate) local: Option<Box<Owner>>,
+    /// For loopback flows, and those between containers or with one.
+    pub(crate) remote: Option<Box<Owner>>,
+    waiting: [bool; 2],
+    /// Its first packet, sent by this end, may be a frame that somebody made up.
+    is_in_doubt: [bool; 2],
+    /// This end is asked about when it has sent something.
+    asks_when_sent: [bool; 2],
+    credit: Credit,
+    /// While it is live and its owners can be confirmed.
+    confirmation: Option<Box<Confirmation>>,
+    /// While it is live and its owners cannot be confirmed so, or may turn out to be such.
+    again: Option<Box<Again>>,
+    /// While nobody knows whose it is, as they have changed.
+    uncertain: Option<Box<Uncertain>>,
+    /// Where its packets from that number on belong, of a flow that was cut off.
+    next: Option<Box<(u64, FlowId)>>,
+    /// Of a connection that is over, whether nobody is known to have kept it who accepted it.
+    is_unconfirmed: bool,
+    /// Whether those who listen know that it is over.
+    is_told: bool,
+}
+
+/// One end of a flow, as an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Local = 0,
+    Remote = 1,
+}
+
+impl Owners {
+    /// Whether an answer may still come.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting != [false; 2]
+    }
+
+    fn of(&mut self, end: End) -> &mut Option<Box<Owner>> {
+        match end {
+            End::Local => &mut self.local,
+            End::Remote => &mut self.remote,
+        }
+    }
+}
+
+/// What is to be done after the books were written, without holding them.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Ask who owns one end of a new flow.
+    Ask(Waiter, Question),
+    /// Ask whether the owner of one end of a flow is the same still.
+    AskAgain(Waiter, Question),
+    /// Tell that a packet of a flow arrived whose owner is not settled; and whether it
+    /// carries data or ends the flow, so that somebody may have the connection by now: the
+    /// kernel greets and acknowledges by itself.
+    PacketSeen(Waiter, bool),
+    /// Tell that the flow is over.
+    End(Waiter),
+    /// Find out whether the owners of a flow are the same still.
+    Confirm(Box<Claim>),
+    /// Tell whoever listens.
+    Tell(Box<Event>),
+}
+
+/// Whose owners are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Nobody,
+    /// Those of ends on this host.
+    Own,
+    /// Those of all ends: containers of this host may have them.
+    All,
+}
+
+/// The books.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    table: FlowTable<Owners>,
+    ended: EndedFlows,
+    retired: Retired,
+    chronicle: Chronicle,
+    undecodable: BTreeMap<&'static str, Counters>,
+    known_programs: HashSet<Arc<Program>>,
+    asked: Asked,
+    is_watched: bool,
+    saw_foreign: bool,
+    span: Option<(Duration, Duration)>,
+    refused_claims: u64,
+    just_ended: Vec<Ended<Owners>>,
+    confirming: Confirming,
+    /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
+    to_end: Vec<Waiter>,
+}
+
+impl Ledger {
+    /// Empty books. `asked`: whose owners new flows ask for; `is_watched`: whether events have a reader.
+    pub(crate) fn new(
+        limits: &Limits,
+        local: Option<LocalAddresses>,
+        asked: Asked,
+        is_watched: bool,
+    ) -> Self {
+        let table = FlowTable::new(TableConfig {
+            capacity: limits.flows,
+            local,
+            ..TableConfig::default()
+        });
+        Self {
+            table,
+            ended: EndedFlows::new(limits.ended_flows),
+            retired: Retired::new(Filter::default(), limits.groups),
+            chronicle: Chronicle::new(),
+            undecodable: BTreeMap::new(),
+            known_programs: HashSet::new(),
+            asked,
+            is_watched,
+            saw_foreign: false,
+            span: None,
+            refused_claims: 0,
+            just_ended: Vec::new(),
+            confirming: Confirming::default(),
+            to_end: Vec::new(),
+        }
+    }
+
+    /// The same, where only flows that pass a filter are listed once they have ended, and the
+    /// others are added up in so many groups.
+    pub(crate) fn listing(self, filter: Filter, groups: usize) -> Self {
+        Self {
+            retired: Retired::new(filter, groups),
+            ..self
+        }
+    }
+
+    /// Counts a packet that was decoded; tells where it belongs.
+    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> Belonging {
+        self.stretch_span(packet.time);
+        self.take_back_earlier();
+        self.confirming.packets += 1;
+        effects.extend(self.to_end.drain(..).map(Effect::End));
+        let mut ended = std::mem::take(&mut self.just_ended);
+        let update = self.table.ingest(packet, &mut ended);
+        // What ended made room for this flow, and may have had its five-tuple.
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+        if update.change == Change::Opened {
+            self.opened(update.id, effects);
+        }
+        self.counted(update, packet, effects);
+        Belonging {
+            flow: update.id,
+            from_initiator: update.from_initiator,
+            number: self.confirming.packets,
+        }
+    }
+
+    /// A flow, live or listed, and why it is over.
+    fn listed(&self, id: FlowId) -> Option<(&Flow<Owners>, Option<EndReason>)> {
+        let ended = || {
+            let (flow, reason) = self.ended.get(id)?;
+            Some((flow, Some(*reason)))
+        };
+        let live = self.table.flow(id).map(|flow| (flow, None));
+        live.or_else(ended)
+    }
+
+    /// Counts comments that claim an owner who cannot be.
+    pub(crate) const fn refuse_claims(&mut self, comments: u64) {
+        self.refused_claims += comments;
+    }
+
+    /// Counts a frame that could not be decoded, under the name of the reason.
+    pub(crate) fn undecodable(&mut self, kind: &'static str, time: Duration, wire_len: u32) {
+        self.stretch_span(time);
+        *self.undecodable.entry(kind).or_default() += Counters {
+            packets: 1,
+            bytes: u64::from(wire_len),
+            payload_bytes: 0,
+        };
+    }
+
+    /// Lets time pass without a packet.
+    pub(crate) fn advance(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.take_back_earlier();
+        effects.extend(self.to_end.drain(..).map(Effect::End));
+        let mut ended = std::mem::take(&mut self.just_ended);
+        self.table.advance(now, &mut ended);
+        self.chronicle.advance(self.table.now());
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+    }
+
+    /// Writes down who owns one end of a flow. Better answers replace worse ones;
+    /// all bytes of the flow move with them.
+    pub(crate) fn answer(
+        &mut self,
+        waiter: Waiter,
+        owner: impl Into<Owner>,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.table.now();
+        let (id, end) = unpack(waiter);
+        let Owner {
+            mut ownership,
+            mut party,
+        } = owner.into();
+        if self.answered_again(waiter, (id, end), &ownership, last, effects) {
+            return;
+        }
+        let (flow, ended) = match self.table.flow_mut(id) {
+            Some(flow) => (flow, None),
+            None => match self.ended.get_mut(id) {
+                Some((flow, reason)) => (flow, Some(*reason)),
+                None => return,
+            },
+        };
+        // It was asked about packets that are another flow's by now, or nobody's.
+        if !flow.data.waiting[end as usize] {
+            return;
+        }
+        flow.data.waiting[end as usize] = !last;
+        doubt::take_back(flow, end, &mut ownership, &mut party);
+        if ended.is_some() || flow.state().is_over() {
+            self.confirming
+                .take_back(flow, end, &mut ownership, &mut party, now);
+        }
+        if ended.is_none() {
+            doubt::take_back_stray(flow, end, &mut ownership, &mut party);
+        }
+        if is_nowhere(flow.direction(), &ownership) {
+            ownership.verdict = Verdict::Unknown(Reason::Forwarded);
+        }
+        let is_elsewhere =
+            end == End::Remote && ownership.verdict == Verdict::Unknown(Reason::Forwarded);
+        let protocol = flow.protocol();
+        let old = flow.data.of(end).as_ref().map(|old| old.ownership.clone());
+        let is_later = |old: &Ownership| is_later_socket(&ownership, old, protocol);
+        let is_later = old.as_ref().is_some_and(is_later);
+        let is_another_socket = is_later
+            || old.is_some_and(|old| {
+                is_another_socket(&ownership, &old, protocol)
+                    || flow.data.contradicts(&ownership, &old)
+            });
+        if is_later && ended.is_none() {
+            Owners::find_again(flow, &ownership);
+        }
+        if ended.is_none() && Again::is_to_be_found_again(flow, end, &ownership) {
+            let last = flow.last_seen();
+            let until = now;
+            flow.data.uncertain = Some(Box::new(Uncertain { until, last }));
+        }
+        let owner = flow.data.of(end);
+        // Whose it was when its owner changed is not found out any more.
+        let is_final = owner
+            .as_ref()
+            .is_some_and(|old| old.ownership.verdict == Verdict::Unknown(Reason::Changed));
+        let improved = !is_elsewhere
+            && !is_another_socket
+            && !is_final
+            && owner
+                .as_ref()
+                .is_none_or(|old| ownership.is_better_than(&old.ownership));
+        let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
+        let was_named = owner.as_deref().is_some_and(is_named);
+        if let Some(old) = owner.as_deref().filter(|_| improved && was_named) {
+            let old = old.ownership.clone();
+            self.confirming
+                .learn_of_answer(flow, end, (&old, &ownership), now);
+        }
+        let owner = flow.data.of(end);
+        let mut is_to_be_confirmed = false;
+        if improved {
+            let new = Owner { ownership, party };
+            let found = ended.is_none().then(|| new.ownership.clone());
+            *owner = Some(Box::new(new));
+            is_to_be_confirmed = found.is_some_and(|found| {
+                let found = (&found, !was_named);
+                Owners::found(flow, self.confirming.packets, found, &self.chronicle)
+            });
+            let credit = credit(flow, &mut self.chronicle);
+            let before = std::mem::replace(&mut flow.data.credit, credit);
+            if credit != before {
+                self.chronicle.move_credit(id, before, credit);
+            }
+        }
+        if !flow.data.is_waiting() {
+            self.chronicle.settle(id);
+        }
+        let is_over = ended.is_some() && !flow.data.is_waiting();
+        let is_news = is_over && !std::mem::replace(&mut flow.data.is_told, is_over);
+        let record = FlowRecord::new(flow, now, ended);
+        self.tell_of_answer(record, end, improved, was_named, effects);
+        if is_to_be_confirmed {
+            self.confirm_later(id);
+            self.ask_when_silent(id);
+        }
+        if is_news {
+            self.tell_of_end(id, effects);
+        }
+    }
+
+    /// Writes down that nobody will be asked for one end of a flow.
+    pub(crate) fn refused(&mut self, waiter: Waiter, effects: &mut Vec<Effect>) {
+        let nobody = Ownership::unknown(Reason::Failed, wall_clock(self.table.now()), Source::None);
+        self.answer(waiter, nobody, true, effects);
+    }
+
+    /// Flows opened from now on are this host's if one of these is their end.
+    pub(crate) fn set_local_addresses(&mut self, local: LocalAddresses) {
+        self.table.set_local_addresses(Some(local));
+    }
+
+    /// Whether a packet belongs to a flow that is there.
+    pub(crate) fn has_flow(&self, packet: &Packet) -> bool {
+        self.table.has_flow(packet)
+    }
+
+    /// Whether a flow opened, since this was asked last, that has no end on this
+    /// host, or that claims one: a sign that its addresses changed.
+    pub(crate) fn take_foreign(&mut self) -> bool {
+        std::mem::take(&mut self.saw_foreign)
+    }
+
+    /// The packet time that it is.
+    pub(crate) fn now(&self) -> Duration {
+        self.table.now()
+    }
+
+    fn stretch_span(&mut self, time: Duration) {
+        let (from, to) = self.span.unwrap_or((time, time));
+        self.span = Some((from.min(time), to.max(time)));
+    }
+
+    fn opened(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
+        let now = self.table.now();
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let is_of_others = matches!(flow.direction(), Direction::Forwarded | Direction::Spoofed);
+        self.saw_foreign |= is_of_others;
+        if self.asked != Asked::Nobody {
+            ask(flow, self.asked, effects);
+        }
+        if self.asked == Asked::Own && flow.data.is_waiting() {
+            flow.data.again = Some(Again::opened(flow, self.confirming.packets));
+        }
+        flow.data.credit = credit(flow, &mut self.chronicle);
+        if self.is_watched {
+            let record = FlowRecord::new(flow, now, None);
+            effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
+        }
+    }
+
+    /// Credits a packet, and tells those who look for the owners of its flow, if they still do.
+    fn counted(&mut self, update: Update, packet: &Packet, effects: &mut Vec<Effect>) {
+        let Some(flow) = self.table.flow(update.id) else {
+            return;
+        };
+        let is_local = flow.is_from_local(update.from_initiator);
+        let packet_of = PacketOf::new(packet, is_local);
+        let is_waiting = flow.data.is_waiting();
+        self.chronicle
+            .count(update.id, flow.data.credit, !is_waiting, packet_of);
+        if flow.data.uncertain.is_some() {
+            self.resume(update.id, packet_of, effects);
+        } else if flow.data.confirmation.is_some() {
+            self.watch(update.id, is_local, packet, effects);
+        } else if flow.data.again.is_some() && update.change != Change::Opened {
+            self.ask_again(update.id, packet_of, effects);
+        }
+        if update.change == Change::Closed {
+            let now = self.table.now();
+            if let Some(flow) = self.table.flow_mut(update.id) {
+                acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
+            }
+        }
+        self.ask_when_sent(update.id, packet_of, effects);
+        let Some(flow) = self.table.flow(update.id).filter(|_| is_waiting) else {
+            return;
+        };
+        match update.change {
+            Change::Opened => {}
+            Change::Continued => {
+                let is_bare = |tcp: flowner_flows::Tcp| !tcp.flags.contains(TcpFlags::FIN);
+                let is_bare = packet.payload_len == 0 && packet.tcp.is_some_and(is_bare);
+                let seen = |waiter| Effect::PacketSeen(waiter, !is_bare);
+                effects.extend(waiters(flow).map(seen));
+            }
+            Change::Closed => effects.extend(waiters(flow).map(Effect::End)),
+        }
+    }
+
+    /// Moves flows that are over to the list of ended ones, and what falls off its
+    /// end into the totals.
+    fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
+        for mut ended in ended.drain(..) {
+            let now = self.table.now();
+            let flow = &mut ended.flow;
+            acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
+            if let Some(part) = self.cut_unanswered(&mut ended, effects) {
+                self.retire_one(part, effects);
+            }
+            self.retire_one(ended, effects);
+        }
+    }
+
+    fn retire_one(&mut self, ended: Ended<Owners>, effects: &mut Vec<Effect>) {
+        let Ended { mut flow, reason } = ended;
+        flow.data.confirmation = None;
+        flow.data.uncertain = None;
+        // The answer to what is asked is about packets that it does not have any more.
+        flow.data.again = flow.data.again.filter(|again| again.is_asked());
+        effects.extend(waiters(&flow).map(Effect::End));
+        if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
+            flow.data.is_told = true;
+            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+            self.tell(Event::FlowClosed(record), effects);
+        }
+        if self.is_unwanted(&flow, reason) {
+            self.chronicle.settle(flow.id());
+            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+            self.retired.count_other(&record);
+        } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
+            self.chronicle.settle(flow.id());
+            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
+            self.retired.count(&record);
+            if record.is_waiting {
+                self.tell(Event::FlowClosed(record), effects);
+            }
+        }
+    }
+
+    /// Whether a flow that is over does not pass the filter, and that is settled.
+    fn is_unwanted(&self, flow: &Flow<Owners>, reason: EndReason) -> bool {
+        let filter = self.retired.filter();
+        !filter.is_everything()
+            && !flow.data.is_waiting()
+            && !filter.matches(&FlowRecord::new(flow, self.table.now(), Some(reason)))
+    }
+
+    fn tell_of_answer(
+        &mut self,
+        record: FlowRecord,
+        end: End,
+        improved: bool,
+        was_named: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.is_watched {
+            return;
+        }
+        let (owner, party) = match end {
+            End::Local => (&record.owner, &record.party),
+            End::Remote => (&record.remote_owner, &record.remote_party),
+        };
+        let is_named = owner.as_ref().is_some_and(|owner| owner.verdict.is_named());
+        for program in party.programs() {
+            if self.known_programs.len() < MAX_KNOWN_PROGRAMS
+                && self.known_programs.insert(Arc::clone(program))
+            {
+                let event = Event::ProgramFirstSeen(Arc::clone(program));
+                effects.push(Effect::Tell(Box::new(event)));
+            }
+        }
+        if improved && is_named {
+            let event = if was_named {
+                Event::OwnerUpgraded(record)
+            } else {
+                Event::OwnerResolved(record)
+            };
+            self.tell(event, effects);
+        }
+    }
+
+    /// Tells that a flow is over that is still listed.
+    fn tell_of_end(&self, id: FlowId, effects: &mut Vec<Effect>) {
+        if self.is_watched
+            && let Some((flow, reason)) = self.ended.get(id)
+        {
+            let record = FlowRecord::new(flow, self.table.now(), Some(*reason));
+            self.tell(Event::FlowClosed(record), effects);
+        }
+    }
+
+    fn tell(&self, event: Event, effects: &mut Vec<Effect>) {
+        if self.is_watched {
+            effects.push(Effect::Tell(Box::new(event)));
+        }
+    }
+}
+
+/// Whether two answers about datagrams are about different sockets. (A connection gets a socket
+/// of its own from the listener that was found before.)
+fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
+    let sockets = new.evidence.socket.zip(old.evidence.socket);
+    protocol != Protocol::TCP
+        && old.verdict.is_named()
+        && sockets.is_some_and(|(new, old)| new != old)
+}
+
+/// Whether a socket for datagrams was found where there was none before: what came until then
+/// was another one's, or nobody's.
+fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
+    let was_nobody = matches!(
+        old.verdict,
+        Verdict::Unknown(Reason::NotFound | Reason::Gone)
+    );
+    // That of a network namespace may have been found late, and so may any by a table that does
+    // not ask the system for one socket.
+    let is_of_now = new.evidence.socket.is_some() && new.evidence.namespace.is_none();
+    protocol != Protocol::TCP && was_nobody && is_of_now && new.verdict.is_named()
+}
+
+/// To whom the packets of a flow are credited.
+fn credit(flow: &Flow<Owners>, chronicle: &mut Chronicle) -> Credit {
+    let Owners { local, remote, .. } = &flow.data;
+    let ownership = |owner| Option::map(owner, |owner: &Owner| &owner.ownership);
+    let (local, remote) = (local.as_deref(), remote.as_deref());
+    let credited = Credited::of(flow.direction(), ownership(local), ownership(remote));
+    let party = |owner: Option<&Owner>| owner.map_or(Party::Unattributed, |it| it.party.clone());
+    chronicle.credit(credited, party(local), party(remote))
+}
+
+fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Waiter> + use<> {
+    let (id, waiting) = (flow.id(), flow.data.waiting);
+    [End::Local, End::Remote]
+        .into_iter()
+        .filter(move |end| waiting[*end as usize])
+        .map(move |end| pack(id, end))
+}
+
+/// Packet time as wall-clock time.
+fn wall_clock(time: Duration) -> SystemTime {
+    UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,451 @@
+//! Flows whose owners the table cannot confirm by one look at their sockets, as it does not tell
+//! sockets apart: whether they still are whose they were is asked as a question of its own, and
+//! a list of all sockets may be needed to answer it.
+//!
+//! What was counted between two answers that name the same owners is theirs. If the second names
+//! somebody else, or nobody, what was counted since the first names nobody, as for
+//! [confirmed](super::confirm) flows. Nothing goes through all flows, and a flow has one such
+//! question at a time; what all of them may cost is up to whoever answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use flowner_attribution::{Opened, Ownership, Process, Question, Reason, Source, Verdict, Waiter};
+use flowner_flows::{Flow, FlowId, Mark, Protocol};
+
+use super::confirm::{
+    MAX_AT_ONCE, MAX_DUE, Uncertain, can_be_confirmed, continue_as, socket_protocol, without,
+};
+use super::{Effect, End, Ledger, Owners, credit, pack, query_of, waiters, wall_clock};
+use crate::engine::traffic_history::{PacketOf, Second};
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Owner;
+use crate::sinks::events::Event;
+
+/// How long an answer is good for a flow whose packets go on, at first and in the end.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LAST_WAIT: Duration = Duration::from_millis(500);
+/// The same for connections, few of which change hands; most are over before.
+const FIRST_WAIT_OF_TCP: Duration = Duration::from_millis(100);
+/// After how long a silence what was sent before it is asked about.
+const SILENCE: Duration = Duration::from_millis(50);
+/// Slices of what was counted since the last answer, and how long each is at first. What comes
+/// when there are so many goes with the newest one of its second; in the end, the oldest are
+/// forgotten, and stay where they were credited.
+const MAX_SLICES: usize = 32;
+const SLICE: Duration = Duration::from_millis(25);
+
+/// What is known of when the owners of a flow were named last.
+#[derive(Debug, Clone)]
+pub(super) struct Again {
+    /// Whether they were.
+    is_named: bool,
+    /// What had been counted then: surely theirs. Before, it is the first packet.
+    sure: Mark,
+    /// The number of the newest packet then.
+    sure_number: u64,
+    /// What was counted since, oldest first.
+    unsure: VecDeque<Slice>,
+    /// Packet time of the newest packet.
+    last: Duration,
+    /// Packet time at which it was asked last, and how long that is good for.
+    asked_at: Duration,
+    wait: Duration,
+    asked: Option<Asked>,
+    is_queued: bool,
+}
+
+/// Some packets that came one after the other, in one second.
+#[derive(Debug, Clone)]
+struct Slice {
+    /// Packet times of the first one, and of the newest.
+    from: Duration,
+    to: Duration,
+    /// What had been counted before it, and the number of the newest packet then.
+    before: Mark,
+    number: u64,
+    counted: Second,
+}
+
+/// That it was asked anew.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// Of which ends there is no answer yet.
+    ends: [bool; 2],
+    /// Packet time at which all the others were seen with their sockets, at least.
+    seen_at: Option<Duration>,
+}
+
+impl Again {
+    /// For a flow of which one packet was counted, and no owner is known.
+    pub(super) fn opened(flow: &Flow<Owners>, number: u64) -> Box<Self> {
+        Box::new(Self {
+            is_named: false,
+            sure: flow.mark(),
+            sure_number: number,
+            unsure: VecDeque::new(),
+            last: flow.last_seen(),
+            asked_at: flow.last_seen(),
+            wait: match flow.protocol() {
+                Protocol::TCP => FIRST_WAIT_OF_TCP,
+                _ => FIRST_WAIT,
+            },
+            asked: None,
+            is_queued: false,
+        })
+    }
+
+    /// To be called when an owner of a flow was found: whether the flow is to be asked about when
+    /// it is silent.
+    pub(super) fn found(flow: &mut Flow<Owners>, number: u64, ownership: &Ownership) -> bool {
+        let is_one = ownership.verdict.is_named()
+            && !can_be_confirmed(ownership, flow.protocol())
+            && socket_protocol(flow).is_some();
+        if !is_one {
+            return false;
+        }
+        let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
+        let observed = observed.unwrap_or_default();
+        let (mark, is_udp) = (flow.mark(), flow.protocol() == Protocol::UDP);
+        let mut again = match flow.data.again.take() {
+            Some(again) => again,
+            None => Self::opened(flow, number),
+        };
+        if !again.is_named {
+            again.is_named = true;
+            again.asked_at = again.last;
+            // What came while somebody looked may be another one's already.
+            if again.last <= observed {
+                (again.sure, again.sure_number) = (mark, number);
+                again.unsure.clear();
+            }
+        }
+        let is_to_be_asked = is_udp && !again.unsure.is_empty();
+        flow.data.again = Some(again);
+        is_to_be_asked
+    }
+
+    /// Whether an answer says that somebody has the socket of a flow by now, and that another one
+    /// may have had it before: what comes from now on is asked about anew.
+    pub(super) fn is_to_be_found_again(
+        flow: &Flow<Owners>,
+        end: End,
+        ownership: &Ownership,
+    ) -> bool {
+        let owner = match end {
+            End::Local => flow.data.local.as_deref(),
+            End::Remote => flow.data.remote.as_deref(),
+        };
+        socket_protocol(flow).is_some()
+            && !flow.state().is_over()
+            && ownership.verdict == Verdict::Unknown(Reason::Gone)
+            && ownership.evidence.source != Source::None
+            && flow.data.again.is_some()
+            && owner.is_none_or(|owner| !owner.ownership.verdict.is_named())
+            && flow.data.uncertain.is_none()
+    }
+
+    /// Whether it is being asked.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Whether who sent a packet of that number is as certain as it will be.
+    pub(super) fn is_sure(&self, number: u64) -> bool {
+        !self.is_named || self.unsure.is_empty() || number <= self.sure_number
+    }
+
+    /// Counts a packet, after which that much was counted before, and its number.
+    fn count(&mut self, packet: PacketOf, before: Mark, number: u64) {
+        self.last = self.last.max(packet.time);
+        let second = packet.time.as_secs();
+        let is_full = self.unsure.len() >= MAX_SLICES;
+        match self.unsure.back_mut() {
+            Some(slice)
+                if slice.counted.is_at(second)
+                    && (is_full || packet.time.saturating_sub(slice.from) < SLICE) =>
+            {
+                slice.to = slice.to.max(packet.time);
+                slice.counted.add(packet);
+            }
+            _ => {
+                if is_full {
+                    self.unsure.pop_front();
+                }
+                self.unsure.push_back(Slice {
+                    from: packet.time,
+                    to: packet.time,
+                    before,
+                    number: number - 1,
+                    counted: Second::of(packet),
+                });
+            }
+        }
+    }
+
+    /// Takes what was counted until then for sure.
+    fn confirm(&mut self, flow: Mark, number: u64, until: Duration) {
+        while self.unsure.front().is_some_and(|slice| slice.to <= until) {
+            self.unsure.pop_front();
+        }
+        let next = self.unsure.front();
+        let (sure, sure_number) = next.map_or((flow, number), |next| (next.before, next.number));
+        self.sure = sure;
+        self.sure_number = sure_number;
+    }
+}
+
+impl Ledger {
+    /// Counts a packet for a flow, and asks anew whose it is, if that was long ago.
+    pub(super) fn ask_again(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let (is_udp, is_over) = (flow.protocol() == Protocol::UDP, flow.state().is_over());
+        let mark = flow.mark();
+        let Some(again) = flow.data.again.as_deref_mut() else {
+            return;
+        };
+        let before = without(mark, newest, again.last);
+        again.count(newest, before, self.confirming.packets);
+        // What carries data is of a connection that was not over for the kernel.
+        let is_over = is_over && newest.counters.payload_bytes == 0;
+        if !again.is_named || is_over {
+            return;
+        }
+        if again.last.saturating_sub(again.asked_at) >= again.wait {
+            self.ask_about(id, effects);
+        } else if is_udp {
+            self.ask_when_silent(id);
+        }
+    }
+
+    /// Asks about a flow when it is silent, if there is room for another one.
+    pub(super) fn ask_when_silent(&mut self, id: FlowId) {
+        let due = self.table.now() + SILENCE;
+        let is_queued = |flow: &mut Flow<Owners>| {
+            let again = flow.data.again.as_deref_mut().filter(|it| it.is_named);
+            again.is_none_or(|again| std::mem::replace(&mut again.is_queued, true))
+        };
+        let has_room = self.confirming.due_again.len() < MAX_DUE;
+        if has_room && !self.table.flow_mut(id).is_none_or(is_queued) {
+            self.confirming.due_again.push_back((due, id));
+        }
+    }
+
+    /// Asks about flows that are silent now.
+    pub(super) fn ask_due(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        for _ in 0..MAX_AT_ONCE {
+            match self.confirming.due_again.front() {
+                Some(&(due, id)) if due <= now => {
+                    self.confirming.due_again.pop_front();
+                    self.ask_if_silent(id, now, effects);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Asks about a flow that was due when it was silent, or puts that off if it is not.
+    fn ask_if_silent(&mut self, id: FlowId, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let is_over = flow.state().is_over();
+        let Some(again) = flow.data.again.as_deref_mut() else {
+            return;
+        };
+        again.is_queued = false;
+        if is_over || again.unsure.is_empty() {
+            return;
+        }
+        // What is asked already is about packets before these, perhaps.
+        if again.last + SILENCE > now || again.asked.is_some() {
+            self.ask_when_silent(id);
+        } else {
+            self.ask_about(id, effects);
+        }
+    }
+
+    /// Asks whose the named ends of a flow are now, unless that is under way.
+    fn ask_about(&mut self, id: FlowId, effects: &mut Vec<Effect>) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let protocol = socket_protocol(flow);
+        let Some((mut again, protocol)) = flow.data.again.take().zip(protocol) else {
+            return;
+        };
+        let seen_at = wall_clock(again.last);
+        let mut ends = [false; 2];
+        for end in [End::Local, End::Remote] {
+            let transport = flow.protocol();
+            let owner = flow.data.of(end).as_deref();
+            let is_asked = owner.is_some_and(|Owner { ownership, .. }| {
+                ownership.verdict.is_named() && !can_be_confirmed(ownership, transport)
+            });
+            let is_asked = is_asked && again.asked.is_none() && !flow.data.waiting[end as usize];
+            if is_asked {
+                ends[end as usize] = true;
+                flow.data.waiting[end as usize] = true;
+                let question = Question {
+                    query: query_of(flow, protocol, end),
+                    seen_at,
+                    opened: Opened::Earlier,
+                };
+                effects.push(Effect::AskAgain(pack(id, end), question));
+            }
+        }
+        if ends != [false; 2] {
+            again.asked_at = again.last;
+            again.wait = LAST_WAIT.min(again.wait * 2);
+            again.asked = Some(Asked {
+                ends,
+                seen_at: None,
+            });
+        }
+        flow.data.again = Some(again);
+    }
+
+    /// Takes an answer that may be for such a question; whether it is.
+    pub(super) fn answered_again(
+        &mut self,
+        waiter: Waiter,
+        (id, end): (FlowId, End),
+        ownership: &Ownership,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let number = self.confirming.packets;
+        let (flow, is_live) = match self.table.flow_mut(id) {
+            Some(flow) => (flow, true),
+            None => match self.ended.get_mut(id) {
+                Some((flow, _)) => (flow, false),
+                None => return false,
+            },
+        };
+        let (mark, is_connection) = (flow.mark(), flow.protocol() == Protocol::TCP);
+        let asked = flow
+            .data
+            .again
+            .as_deref_mut()
+            .and_then(|it| it.asked.as_mut());
+        let Some(asked) = asked.filter(|it| it.ends[end as usize]) else {
+            return false;
+        };
+        let old = match end {
+            End::Local => flow.data.local.as_deref(),
+            End::Remote => flow.data.remote.as_deref(),
+        };
+        let is_same = old.is_some_and(|old| names_no_other(ownership, &old.ownership));
+        let is_failure = ownership.verdict == Verdict::Unknown(Reason::Failed);
+        // Of a connection the socket is closed when it is over, which is no change.
+        let is_nobody = matches!(ownership.verdict, Verdict::Unknown(_));
+        let is_open = is_failure || (is_nobody && is_connection);
+        if is_live && !is_same && !is_open {
+            let mut changed = [false; 2];
+            changed[end as usize] = true;
+            self.lose(id, changed, effects);
+            return true;
+        }
+        if is_failure && !last {
+            return true;
+        }
+        asked.ends[end as usize] = false;
+        let observed = ownership.evidence.observed_at.duration_since(UNIX_EPOCH);
+        let observed = observed.unwrap_or_default();
+        asked.seen_at = Some(asked.seen_at.map_or(observed, |other| other.min(observed)));
+        let is_done = asked.ends == [false; 2];
+        flow.data.waiting[end as usize] = false;
+        if !last {
+            self.to_end.push(waiter);
+        }
+        if !flow.data.is_waiting() {
+            self.chronicle.settle(id);
+        }
+        let again = flow.data.again.as_deref_mut();
+        if let Some(again) = again
+            && (is_done || !is_same)
+            && let Some(asked) = again.asked.take()
+        {
+            // Where one end is not certain, what was counted is not.
+            if is_same {
+                again.confirm(mark, number, asked.seen_at.unwrap_or_default());
+            } else {
+                for (end, is_asked) in [End::Local, End::Remote].into_iter().zip(asked.ends) {
+                    if is_asked {
+                        flow.data.waiting[end as usize] = false;
+                        self.to_end.push(pack(id, end));
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Ends a flow of which owners are not the same any more with what surely was theirs. The
+    /// rest names nobody, and what comes from now on is asked about anew.
+    fn lose(&mut self, id: FlowId, changed: [bool; 2], effects: &mut Vec<Effect>) {
+        let now = self.table.now();
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let Some(again) = flow.data.again.take() else {
+            return;
+        };
+        self.to_end.extend(waiters(flow));
+        flow.data.waiting = [false; 2];
+        self.chronicle.settle(id);
+        let uncertain = Some(Box::new(Uncertain {
+            until: now,
+            last: again.last,
+        }));
+        let Some(next) = again.unsure.front().map(|slice| slice.from) else {
+            flow.data.uncertain = uncertain;
+            return;
+        };
+        let seconds: Vec<_> = again.unsure.iter().map(|slice| slice.counted).collect();
+        let old_credit = flow.data.credit;
+        let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
+        for (owner, changed) in owners.iter_mut().zip(changed) {
+            if changed {
+                let nobody = Ownership::unknown(Reason::Changed, wall_clock(now), Source::None);
+                *owner = Some(Box::new(nobody.into()));
+            }
+        }
+        let mut ended = std::mem::take(&mut self.just_ended);
+        let rest = self.table.cut(id, &again.sure, next, &mut ended);
+        if let Some(rest) = rest {
+            continue_as(&mut ended, again.sure_number + 1, rest);
+        }
+        if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
+            let [local, remote] = owners;
+            flow.data = Owners {
+                local,
+                remote,
+                uncertain,
+                ..Owners::default()
+            };
+            let credit = credit(flow, &mut self.chronicle);
+            flow.data.credit = credit;
+            self.chronicle.move_seconds(&seconds, old_credit, credit);
+            if self.is_watched && rest.is_some() {
+                let record = FlowRecord::new(flow, now, None);
+                effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
+            }
+        }
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+    }
+}
+
+/// Whether an answer names somebody, and nobody who was not named before.
+fn names_no_other(new: &Ownership, old: &Ownership) -> bool {
+    let (new, old) = (new.verdict.processes(), old.verdict.processes());
+    let is_same = |new: &Arc<Process>| old.iter().any(|old| new.is_same_program(old));
+    !new.is_empty() && new.iter().all(is_same)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,431 @@
+//! Flows of a table that tells no sockets apart.
+
+use flowner_attribution::{Evidence, Match};
+use flowner_flows::{LocalAddresses, Origin, Packet, TcpFlags};
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::ledger::Asked as Whose;
+use crate::model::config::Limits;
+use crate::model::flow::FlowRecord;
+use crate::query::filter::Filter;
+use crate::sinks::record::Belonging;
+
+const HERE: &str = "10.0.0.1:40000";
+const THERE: &str = "10.9.9.9:53";
+const CHANGED: &str = "the owner changed about then";
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn packet(time: Duration, is_local: bool) -> Packet {
+    let (from, to) = if is_local {
+        (HERE, THERE)
+    } else {
+        (THERE, HERE)
+    };
+    Packet {
+        time,
+        source: from.parse().unwrap(),
+        destination: to.parse().unwrap(),
+        protocol: Protocol::UDP,
+        wire_len: 100,
+        payload_len: 60,
+        tcp: None,
+        fragment: None,
+        origin: Origin::Unknown,
+        device: None,
+    }
+}
+
+fn segment(time: Duration, is_local: bool, flags: TcpFlags) -> Packet {
+    Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence: 1 }),
+        ..packet(time, is_local)
+    }
+}
+
+fn named(pid: u32, observed: Duration) -> Ownership {
+    Ownership {
+        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        evidence: Evidence {
+            matched: Some(Match::LocalEndpoint),
+            observed_at: wall_clock(observed),
+            source: Source::Portable,
+            namespace: None,
+            socket: None,
+        },
+    }
+}
+
+fn nobody(reason: Reason, observed: Duration) -> Ownership {
+    Ownership::unknown(reason, wall_clock(observed), Source::Portable)
+}
+
+struct Books {
+    ledger: Ledger,
+    effects: Vec<Effect>,
+}
+
+impl Books {
+    fn new() -> Self {
+        let limits = Limits {
+            flows: 100,
+            ended_flows: 10_000,
+            groups: 100,
+            events: 0,
+        };
+        let local: LocalAddresses = ["10.0.0.1".parse().unwrap()].into_iter().collect();
+        Self {
+            ledger: Ledger::new(&limits, Some(local), Whose::Own, true),
+            effects: Vec::new(),
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet) -> Belonging {
+        self.ledger.packet(packet, &mut self.effects)
+    }
+
+    /// What was asked since, and whether about a flow whose owner was named.
+    fn asked(&mut self) -> Vec<(Waiter, Question, bool)> {
+        let mut asked = Vec::new();
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Ask(waiter, question) => asked.push((waiter, question, false)),
+                Effect::AskAgain(waiter, question) => asked.push((waiter, question, true)),
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    #[track_caller]
+    fn only(&mut self, is_again: bool) -> Waiter {
+        let asked = self.asked();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!(asked[0].2, is_again);
+        asked[0].0
+    }
+
+    fn answer(&mut self, waiter: Waiter, ownership: Ownership, last: bool) {
+        self.ledger
+            .answer(waiter, ownership, last, &mut self.effects);
+    }
+
+    #[track_caller]
+    fn check(&self, expected: &[(&str, u64)]) {
+        let mut flows = self.ledger.flows();
+        flows.sort_by_key(|flow| flow.id);
+        let of = |flow: &FlowRecord| {
+            let owner = flow.owner.as_ref();
+            let owner = owner.map_or_else(String::new, |owner| owner.verdict.to_string());
+            (owner, flow.total().packets)
+        };
+        let expected = expected
+            .iter()
+            .map(|(who, count)| ((*who).to_owned(), *count));
+        let told: Vec<_> = flows.iter().map(of).collect();
+        assert_eq!(told, expected.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_lies_between_two_owners_names_nobody() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.only(false);
+    books.answer(waiter, named(1, ms(1_000)), true);
+    books.packet(&packet(ms(1_010), true));
+    assert_eq!(books.asked(), []);
+    books.packet(&packet(ms(1_030), true));
+    let waiter = books.only(true);
+    books.packet(&packet(ms(1_031), true));
+    books.answer(waiter, named(1, ms(1_032)), true);
+    books.check(&[("p1 (1)", 4)]);
+    // What came before the answer was looked for is certain as well.
+    books.packet(&packet(ms(2_000), true));
+    let waiter = books.only(true);
+    books.packet(&packet(ms(2_001), false));
+    books.answer(waiter, named(2, ms(2_002)), true);
+    books.check(&[("p1 (1)", 4), (CHANGED, 2)]);
+    books.packet(&packet(ms(2_010), true));
+    let waiter = books.only(false);
+    books.answer(waiter, named(2, ms(2_010)), true);
+    books.check(&[("p1 (1)", 4), (CHANGED, 2), ("p2 (2)", 1)]);
+}
+
+#[test]
+fn what_was_sent_last_is_asked_about_when_the_flow_is_silent() {
+    for is_there in [true, false] {
+        let mut books = Books::new();
+        books.packet(&packet(ms(1_000), true));
+        let waiter = books.only(false);
+        books.answer(waiter, named(1, ms(1_001)), true);
+        books.packet(&packet(ms(1_010), false));
+        let mut now = ms(1_010);
+        for _ in 0..200 {
+            let due = books.ledger.next_due().expect("it is not certain yet");
+            now = now.max(due);
+            books.ledger.confirm_due(now, &mut books.effects);
+            if !books.effects.is_empty() {
+                break;
+            }
+        }
+        assert!(now >= ms(1_060), "{now:?}");
+        let waiter = books.only(true);
+        if is_there {
+            books.answer(waiter, named(1, now), true);
+            books.check(&[("p1 (1)", 2)]);
+        } else {
+            // It is asked again with a packet, which is of no use.
+            books.answer(waiter, nobody(Reason::NotFound, now), false);
+            books.check(&[("p1 (1)", 1), (CHANGED, 1)]);
+            books.ledger.advance(now, &mut books.effects);
+            let is_end = |effect: &Effect| matches!(effect, Effect::End(it) if *it == waiter);
+            assert!(books.effects.iter().any(is_end));
+        }
+        books.effects.clear();
+        books.ledger.confirm_due(ms(9_000), &mut books.effects);
+        assert_eq!(books.asked(), []);
+    }
+}
+
+/// What fails says nothing, and is not the end of asking.
+#[test]
+fn a_lookup_that_fails_changes_nothing() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.only(false);
+    books.answer(waiter, named(1, ms(1_000)), true);
+    for (time, last) in [(2_000, false), (2_001, true), (4_000, true)] {
+        books.packet(&packet(ms(time), true));
+        let asked = books.asked();
+        let again = pack(unpack_flow(waiter), End::Local);
+        assert_eq!(asked.is_empty(), time == 2_001);
+        books.answer(again, nobody(Reason::Failed, ms(time)), last);
+    }
+    books.check(&[("p1 (1)", 4)]);
+}
+
+fn unpack_flow(waiter: Waiter) -> FlowId {
+    crate::engine::ledger::unpack(waiter).0
+}
+
+#[test]
+fn a_socket_that_was_there_too_late_is_asked_about_anew() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.only(false);
+    books.packet(&packet(ms(1_040), true));
+    books.asked();
+    books.answer(waiter, nobody(Reason::Gone, ms(1_050)), false);
+    books.packet(&packet(ms(1_060), true));
+    let waiter = books.only(false);
+    books.answer(waiter, named(1, ms(1_070)), true);
+    let gone = Verdict::Unknown(Reason::Gone).to_string();
+    books.check(&[(&gone, 2), ("p1 (1)", 1)]);
+}
+
+#[test]
+fn a_connection_is_its_owners_until_somebody_else_has_it() {
+    let mut books = Books::new();
+    books.packet(&segment(ms(1_000), true, TcpFlags::SYN));
+    let waiter = books.only(false);
+    books.answer(waiter, named(1, ms(1_001)), true);
+    books.packet(&segment(ms(1_200), true, TcpFlags::ACK));
+    let waiter = books.only(true);
+    books.answer(waiter, nobody(Reason::NotFound, ms(1_201)), true);
+    books.check(&[("p1 (1)", 2)]);
+    books.packet(&segment(ms(2_200), true, TcpFlags::ACK));
+    let waiter = books.only(true);
+    books.answer(waiter, named(2, ms(2_201)), true);
+    books.check(&[("p1 (1)", 1), (CHANGED, 2)]);
+}
+
+/// Anybody can send a segment to a port at which somebody has connections.
+#[test]
+fn a_segment_without_a_connection_is_nobodys_until_this_end_has_answered() {
+    let mut books = Books::new();
+    books.packet(&segment(ms(1_000), false, TcpFlags::ACK));
+    let waiter = books.only(false);
+    books.answer(waiter, named(1, ms(1_001)), true);
+    let unknown = Verdict::Unknown(Reason::NotFound).to_string();
+    books.check(&[(&unknown, 1)]);
+    books.packet(&segment(ms(1_002), false, TcpFlags::ACK));
+    assert_eq!(books.asked(), []);
+    books.packet(&segment(ms(1_003), true, TcpFlags::ACK));
+    let waiter = books.only(false);
+    books.answer(waiter, named(1, ms(1_004)), true);
+    books.check(&[("p1 (1)", 3)]);
+    // The kernel refuses what it has no connection for.
+    let mut books = Books::new();
+    books.packet(&segment(ms(1_000), false, TcpFlags::ACK));
+    let waiter = books.only(false);
+    books.packet(&segment(ms(1_000), true, TcpFlags::RST));
+    books.answer(waiter, named(1, ms(1_001)), true);
+    let flows = books.ledger.flows();
+    let is_named = |flow: &FlowRecord| flow.owner.as_ref().is_some_and(|it| it.verdict.is_named());
+    assert!(!flows.iter().any(is_named), "{flows:?}");
+}
+
+/// What happens in a world with one port, and whoever has it.
+#[derive(Debug, Clone)]
+enum Step {
+    /// So much later a packet is sent, or received.
+    Packet(u64, bool),
+    /// Another one has the port, or nobody.
+    HandOver(bool),
+    /// A look at all sockets, and whether it can be read.
+    Look(bool),
+    /// Time passes without a packet.
+    Silence(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (prop_oneof![0..3_u64, 5..30_u64, 90..300_u64], any::<bool>())
+            .prop_map(|(after, is_local)| Step::Packet(after, is_local)),
+        3 => any::<bool>().prop_map(Step::HandOver),
+        8 => prop::bool::weighted(0.9).prop_map(Step::Look),
+        2 => (0..200_u64).prop_map(Step::Silence),
+    ]
+}
+
+/// Who has the port, and what the books were told.
+struct World {
+    books: Books,
+    now: Duration,
+    /// Since when, and who; 0 for nobody.
+    holders: Vec<(Duration, u32)>,
+    looks: Vec<(Duration, u32)>,
+    waiting: Vec<(Waiter, Question)>,
+    sent: Vec<(Belonging, u32)>,
+}
+
+impl World {
+    fn holder_at(&self, time: Duration) -> u32 {
+        let mut holders = self.holders.iter().rev();
+        holders
+            .find(|(since, _)| *since <= time)
+            .map_or(0, |it| it.1)
+    }
+
+    fn take_questions(&mut self) {
+        let asked = self.books.asked();
+        for (waiter, question, _) in asked {
+            self.waiting.retain(|(other, _)| *other != waiter);
+            self.waiting.push((waiter, question));
+        }
+    }
+
+    /// What the policy makes of a look.
+    fn answer(&mut self, question: &Question) -> Ownership {
+        let holder = self.holder_at(self.now);
+        let seen_at = question.seen_at.duration_since(UNIX_EPOCH).unwrap();
+        let before = self.looks.iter().rev().find(|(at, _)| *at <= seen_at);
+        // Nobody has a port again that he had before.
+        let is_proven = before.is_some_and(|(_, before)| *before == holder);
+        let is_soon = self.now <= seen_at + ms(20) && self.holder_at(seen_at) == holder;
+        if holder == 0 {
+            nobody(Reason::NotFound, self.now)
+        } else if is_proven || is_soon {
+            named(holder, self.now)
+        } else {
+            nobody(Reason::Gone, self.now)
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Packet(after, is_local) => {
+                self.now += ms(1 + *after);
+                let belonging = self.books.packet(&packet(self.now, *is_local));
+                self.sent.push((belonging, self.holder_at(self.now)));
+            }
+            Step::HandOver(is_free) => {
+                self.now += ms(1);
+                let next = 1 + u32::try_from(self.holders.len()).unwrap();
+                self.holders
+                    .push((self.now, if *is_free { 0 } else { next }));
+                self.now += ms(1);
+            }
+            Step::Look(is_read) => {
+                self.now += ms(1);
+                for (waiter, question) in std::mem::take(&mut self.waiting) {
+                    let (answer, last) = if *is_read {
+                        let answer = self.answer(&question);
+                        let last = answer.verdict.is_named();
+                        (answer, last)
+                    } else {
+                        (nobody(Reason::Failed, self.now), false)
+                    };
+                    if !last {
+                        self.waiting.push((waiter, question));
+                    }
+                    self.books.answer(waiter, answer, last);
+                }
+                if *is_read {
+                    self.looks.push((self.now, self.holder_at(self.now)));
+                }
+                self.now += ms(1);
+            }
+            Step::Silence(after) => {
+                self.now += ms(*after);
+                let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+                ledger.confirm_due(self.now, effects);
+            }
+        }
+        let ended = self.books.effects.iter().filter_map(|effect| match effect {
+            Effect::End(waiter) => Some(*waiter),
+            _ => None,
+        });
+        let ended: Vec<_> = ended.collect();
+        self.waiting.retain(|(waiter, _)| !ended.contains(waiter));
+        self.take_questions();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whenever a port changes hands, and whenever somebody looks: no packet is ever said to be
+    /// of somebody who did not have the port when it was sent, once that is certain, and none is
+    /// lost.
+    #[test]
+    fn nobody_gets_what_is_not_theirs(steps in proptest::collection::vec(any_step(), 1..80)) {
+        let mut world = World {
+            books: Books::new(),
+            now: ms(1_000),
+            holders: vec![(Duration::ZERO, 1)],
+            looks: vec![(ms(999), 1)],
+            waiting: Vec::new(),
+            sent: Vec::new(),
+        };
+        let everything = Filter::parse("").unwrap();
+        for step in &steps {
+            world.step(step);
+        }
+        let flows = world.books.ledger.flows();
+        let total: u64 = flows.iter().map(|flow| flow.total().packets).sum();
+        prop_assert_eq!(total, world.sent.len() as u64);
+        for (belonging, sender) in &world.sent {
+            let known = world.books.ledger.known(*belonging, &everything).expect("it is listed");
+            let ends = known.owners.iter().flatten();
+            let named = ends.flat_map(|owner| owner.ownership.verdict.processes());
+            for process in named {
+                let is_open = !known.is_settled;
+                prop_assert!(is_open || process.pid == *sender, "{belonging:?} of {sender}");
+            }
+        }
+        let mut by_flow = std::collections::HashMap::new();
+        for (belonging, _) in &world.sent {
+            let id = world.books.ledger.flow_with(*belonging).expect("it is listed").0.id();
+            *by_flow.entry(id).or_insert(0_u64) += 1;
+        }
+        for flow in &flows {
+            prop_assert_eq!(by_flow.get(&flow.id).copied(), Some(flow.total().packets));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What is asked about a flow to confirm its owners.
+
+use std::time::SystemTime;
+
+use flowner_attribution::{Ownership, SocketQuery};
+use flowner_flows::{Flow, FlowId, Mark};
+
+use super::{can_be_confirmed, socket_protocol};
+use crate::engine::ledger::{End, Owners, query_of, wall_clock};
+use crate::engine::traffic_history::PacketOf;
+
+/// What is asked about a flow, in an [`Effect::Confirm`].
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Claim {
+    pub(super) flow: FlowId,
+    /// Of each end whose owner can be confirmed, what was asked, and who was named for it.
+    pub(crate) ends: [Option<(SocketQuery, Ownership)>; 2],
+    /// Wall-clock time of the newest packet: what is told must not be older.
+    pub(crate) since: SystemTime,
+    pub(super) mark: Mark,
+    pub(super) number: u64,
+    /// The packet with which it is asked, if its socket may be another one than that of those
+    /// before.
+    pub(super) newest: Option<PacketOf>,
+}
+
+/// What is to be asked about a flow; `None` where no owner can be confirmed.
+pub(super) fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) -> Option<Claim> {
+    let ends = [End::Local, End::Remote].map(|end| {
+        let owner = match end {
+            End::Local => flow.data.local.as_deref(),
+            End::Remote => flow.data.remote.as_deref(),
+        };
+        let is_known = can_be_confirmed(&owner?.ownership, flow.protocol());
+        let protocol = socket_protocol(flow)?;
+        let query = is_known.then(|| query_of(flow, protocol, end))?;
+        Some((query, owner?.ownership.clone()))
+    });
+    ends.iter().any(Option::is_some).then(|| Claim {
+        flow: flow.id(),
+        ends,
+        since: wall_clock(flow.last_seen()),
+        mark: flow.mark(),
+        number,
+        newest,
+    })
+}

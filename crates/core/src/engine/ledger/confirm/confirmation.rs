@@ -1,0 +1,145 @@
+//! What is known of when the owners of a flow were confirmed, and when that is due again.
+
+use std::time::Duration;
+
+use flowner_flows::{Flow, Mark, Protocol};
+
+use super::SILENCE;
+use crate::engine::ledger::Owners;
+use crate::engine::traffic_history::{PacketOf, Second};
+
+/// How long a confirmation is good for a flow whose packets go on, at first and in the end: new
+/// connections change hands most, such as from a server to the process that it starts for them.
+/// What is over sooner is not worth a confirmation.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LAST_WAIT: Duration = Duration::from_millis(100);
+/// Seconds of which is remembered what was counted in them without a confirmation; what is older
+/// stays where it was credited.
+const MAX_SECONDS: usize = 128;
+
+/// What is known of when the owners of a flow were confirmed.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of their own, not states of one thing"
+)]
+pub(in crate::engine::ledger) struct Confirmation {
+    /// What had been counted then: surely theirs.
+    pub(in crate::engine::ledger) sure: Mark,
+    /// The number of the newest packet then.
+    pub(in crate::engine::ledger) sure_number: u64,
+    /// Packet time of the first packet since.
+    pub(in crate::engine::ledger) unsure_since: Option<Duration>,
+    /// What was counted since, by second.
+    pub(in crate::engine::ledger) unsure: Vec<Second>,
+    /// Packet times of the newest packet, and of the one before.
+    pub(in crate::engine::ledger) last: Duration,
+    pub(in crate::engine::ledger) before: Duration,
+    /// Packet time at which it was asked last, and how long that is good for.
+    pub(in crate::engine::ledger) asked: Duration,
+    pub(in crate::engine::ledger) wait: Duration,
+    pub(in crate::engine::ledger) is_queued: bool,
+    /// All that was counted by second, until it is known that nobody else had the port before
+    /// the owner was seen.
+    pub(in crate::engine::ledger) start: Option<Vec<Second>>,
+    /// How often that is to be looked at yet.
+    pub(in crate::engine::ledger) checks: u8,
+    /// How often it was looked at since its newest packet, without a packet.
+    pub(in crate::engine::ledger) looks: u8,
+    /// With how many answers to a connection it was asked.
+    pub(in crate::engine::ledger) answers: u8,
+    /// Whether a confirmation said that they are the same.
+    pub(in crate::engine::ledger) is_confirmed: bool,
+    /// Whether it was asked since, and there was no time to find it out.
+    pub(in crate::engine::ledger) is_unanswered: bool,
+    /// Whether one said so after the end that accepted a connection had answered.
+    pub(in crate::engine::ledger) is_kept: bool,
+    /// Whether a connection that is over by its packets has carried data since.
+    pub(in crate::engine::ledger) goes_on: bool,
+}
+
+impl Confirmation {
+    /// Of a flow whose owner was just found by evidence from a wall-clock time.
+    pub(super) fn new(flow: &Flow<Owners>, number: u64, observed: Duration) -> Self {
+        let last = flow.last_seen();
+        // What came while somebody looked may be another one's already.
+        let is_sure = last <= observed;
+        Self {
+            sure: if is_sure {
+                flow.mark()
+            } else {
+                Mark::default()
+            },
+            sure_number: if is_sure { number } else { 0 },
+            unsure_since: (!is_sure).then(|| flow.first_seen()),
+            unsure: Vec::new(),
+            last,
+            before: last,
+            asked: if is_sure { last } else { Duration::ZERO },
+            wait: FIRST_WAIT,
+            is_queued: false,
+            start: None,
+            checks: 0,
+            looks: 0,
+            answers: 0,
+            is_confirmed: false,
+            is_unanswered: false,
+            is_kept: false,
+            goes_on: false,
+        }
+    }
+
+    pub(super) fn count(&mut self, packet: PacketOf) {
+        self.looks = 0;
+        self.before = self.last;
+        self.last = self.last.max(packet.time);
+        self.unsure_since.get_or_insert(packet.time);
+        count_by_second(&mut self.unsure, packet);
+        if let Some(start) = &mut self.start {
+            count_by_second(start, packet);
+        }
+    }
+
+    /// Whether the newest packet is a reason to ask. What a connection carries without data,
+    /// the kernel may send by itself.
+    pub(super) fn is_due(&self, protocol: Protocol, has_data: bool) -> bool {
+        let after_silence = self.last.saturating_sub(self.before) >= SILENCE;
+        ((protocol != Protocol::TCP || has_data) && after_silence)
+            || self.last.saturating_sub(self.asked) >= self.wait
+    }
+
+    /// Whether what was sent before a silence is confirmed without another packet. Most
+    /// connections are over soon.
+    pub(super) fn is_worth_it(&self, protocol: Protocol) -> bool {
+        protocol != Protocol::TCP || self.is_confirmed
+    }
+
+    /// To be called when somebody else may have sent all of it.
+    pub(super) fn be_unsure_since(&mut self, first_seen: Duration) {
+        self.sure = Mark::default();
+        self.sure_number = 0;
+        self.unsure_since = Some(first_seen);
+        self.unsure = self.start.take().unwrap_or_default();
+    }
+
+    pub(super) fn ask(&mut self) {
+        self.wait = LAST_WAIT.min(self.wait * 2);
+        self.asked = self.last;
+    }
+
+    pub(super) fn is_sure(&self) -> bool {
+        self.unsure_since.is_none()
+    }
+}
+
+pub(super) fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {
+    match seconds.last_mut() {
+        Some(last) if last.is_at(packet.time.as_secs()) => last.add(packet),
+        _ => {
+            if seconds.len() >= MAX_SECONDS {
+                seconds.remove(0);
+            }
+            seconds.push(Second::of(packet));
+        }
+    }
+}

@@ -1,0 +1,780 @@
+//! Flows whose sockets change hands.
+
+use std::sync::Arc;
+
+use flowner_attribution::{ClosedSocket, Evidence, Match, Process, SocketId, Verdict, Waiter};
+use flowner_flows::{Origin, TcpFlags};
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::ledger::Asked;
+use crate::model::config::Limits;
+use crate::model::flow::FlowRecord;
+use crate::query::filter::Filter;
+use crate::sinks::record::Belonging;
+
+const HERE: &str = "10.0.0.1:40000";
+const THERE: &str = "10.9.9.9:53";
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn ledger() -> Ledger {
+    let limits = Limits {
+        flows: 100,
+        ended_flows: 10_000,
+        groups: 100,
+        events: 0,
+    };
+    let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
+    Ledger::new(&limits, Some(local), Asked::Own, true)
+}
+
+fn packet(time: Duration, is_local: bool) -> Packet {
+    let (source, destination) = if is_local {
+        (HERE, THERE)
+    } else {
+        (THERE, HERE)
+    };
+    Packet {
+        time,
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        protocol: Protocol::UDP,
+        wire_len: 100,
+        payload_len: 60,
+        tcp: None,
+        fragment: None,
+        origin: Origin::Unknown,
+        device: None,
+    }
+}
+
+/// A process that holds a socket, seen then.
+fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
+    Ownership {
+        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        evidence: Evidence {
+            matched: Some(Match::LocalEndpoint),
+            observed_at: wall_clock(observed),
+            source: Source::Scripted,
+            namespace: None,
+            socket: SocketId::new(0, socket),
+        },
+    }
+}
+
+fn closed(socket: u64, at: Duration) -> Closed {
+    let mut closed = Closed::default();
+    let socket = SocketId::new(0, socket).unwrap();
+    let one = ClosedSocket::new(socket, wall_clock(at));
+    closed
+        .sockets
+        .push(one.with_ends(HERE.parse().unwrap(), None));
+    closed
+}
+
+/// Books with what is asked of them since it was looked at last.
+struct Books {
+    ledger: Ledger,
+    effects: Vec<Effect>,
+}
+
+impl Books {
+    fn new() -> Self {
+        Self {
+            ledger: ledger(),
+            effects: Vec::new(),
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet) -> Belonging {
+        self.ledger.packet(packet, &mut self.effects)
+    }
+
+    fn asked(&mut self) -> Option<Waiter> {
+        let asked = |effect: &Effect| match effect {
+            Effect::Ask(waiter, _) => Some(*waiter),
+            _ => None,
+        };
+        let asked = self.effects.iter().find_map(asked);
+        self.effects
+            .retain(|effect| !matches!(effect, Effect::Ask(..)));
+        asked
+    }
+
+    fn claims(&mut self) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        for effect in self.effects.drain(..) {
+            if let Effect::Confirm(claim) = effect {
+                claims.push(*claim);
+            }
+        }
+        claims
+    }
+
+    fn answer(&mut self, waiter: Waiter, ownership: Ownership) {
+        self.ledger
+            .answer(waiter, ownership, true, &mut self.effects);
+    }
+
+    /// Answers what is asked with the newest packet.
+    fn confirm(&mut self, answer: Confirmed) -> usize {
+        let claims = self.claims();
+        for claim in &claims {
+            let answers = [answer, Confirmed::Unknown];
+            let at = self.ledger.now();
+            self.ledger.confirmed(claim, answers, at, &mut self.effects);
+        }
+        claims.len()
+    }
+
+    /// Who the flows are said to be of, and their packets, in the order of opening.
+    fn flows(&self) -> Vec<(String, u64)> {
+        let mut flows = self.ledger.flows();
+        flows.sort_by_key(|flow| flow.id);
+        let owner = |flow: &FlowRecord| {
+            let owner = flow.owner.as_ref();
+            owner.map_or_else(String::new, |owner| owner.verdict.to_string())
+        };
+        let told = flows.iter().map(|flow| (owner(flow), flow.total().packets));
+        told.collect()
+    }
+
+    #[track_caller]
+    fn check(&self, expected: &[(&str, u64)]) {
+        let expected = expected
+            .iter()
+            .map(|(who, count)| ((*who).to_owned(), *count));
+        assert_eq!(self.flows(), expected.collect::<Vec<_>>());
+    }
+}
+
+const CHANGED: &str = "the owner changed about then";
+
+/// Three packets of process 1, the last of them not confirmed.
+fn begun() -> Books {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    // That nobody else had the port is looked at twice.
+    for due in [1_010, 1_020] {
+        books.ledger.confirm_due(ms(due), &mut books.effects);
+    }
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    // After a silence it is asked again.
+    books.packet(&packet(ms(1_020), true));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&packet(ms(1_021), false));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books
+}
+
+#[test]
+fn what_is_uncertain_belongs_to_neither() {
+    let mut books = begun();
+    books.packet(&packet(ms(1_040), true));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[("p1 (1)", 2), (CHANGED, 2)]);
+    // What comes then is asked about anew, of the same connection.
+    books.packet(&packet(ms(1_041), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(2, 2, ms(1_041)));
+    books.check(&[("p1 (1)", 2), (CHANGED, 2), ("p2 (2)", 1)]);
+}
+
+#[test]
+fn what_came_after_the_socket_was_closed_is_the_next_ones() {
+    for answer in [Confirmed::Changed, Confirmed::Gone, Confirmed::Unknown] {
+        let mut books = begun();
+        books.ledger.sockets_closed(&closed(1, ms(1_030)));
+        books.packet(&packet(ms(1_031), true));
+        let waiter = {
+            assert_eq!(books.confirm(answer), 1, "without a silence");
+            books.asked().unwrap()
+        };
+        books.answer(waiter, owner(2, 2, ms(1_031)));
+        books.check(&[("p1 (1)", 2), (CHANGED, 1), ("p2 (2)", 1)]);
+    }
+    // One that was sent before it was closed may be of either.
+    let mut books = begun();
+    books.ledger.sockets_closed(&closed(1, ms(1_050)));
+    books.packet(&packet(ms(1_040), true));
+    assert_eq!(books.confirm(Confirmed::Gone), 1);
+    books.check(&[("p1 (1)", 4)]);
+    books.packet(&packet(ms(1_060), true));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[("p1 (1)", 2), (CHANGED, 2), ("", 1)]);
+}
+
+#[test]
+fn a_flow_that_falls_silent_is_confirmed_without_a_packet() {
+    let mut books = begun();
+    assert_eq!(books.ledger.next_due(), Some(ms(1_031)));
+    books.ledger.confirm_due(ms(1_030), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.ledger.confirm_due(ms(1_031), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    assert_eq!(books.ledger.next_due(), None);
+    books.packet(&packet(ms(1_040), true));
+    books.confirm(Confirmed::Changed);
+    books.check(&[("p1 (1)", 3), (CHANGED, 1)]);
+}
+
+/// One packet of process 1, whose socket was closed then, and one of whoever had the port next.
+fn handed_over() -> Books {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&packet(ms(1_002), true));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books
+}
+
+#[test]
+fn a_port_that_two_sockets_had_is_neithers_when_both_are_closed() {
+    // Nobody has the port any more: only what was closed tells that there were two.
+    for told_late in [false, true] {
+        let mut books = handed_over();
+        let close = |books: &mut Books| {
+            books.ledger.sockets_closed(&closed(1, ms(1_001)));
+            books.ledger.sockets_closed(&closed(2, ms(1_004)));
+        };
+        if !told_late {
+            close(&mut books);
+        }
+        books.ledger.confirm_due(ms(1_012), &mut books.effects);
+        assert_eq!(books.confirm(Confirmed::Gone), usize::from(told_late));
+        if told_late {
+            close(&mut books);
+            let due = books.ledger.next_due().unwrap();
+            books.ledger.confirm_due(due, &mut books.effects);
+            assert_eq!(books.confirm(Confirmed::Gone), 0);
+        }
+        books.check(&[("p1 (1)", 1), (CHANGED, 1)]);
+    }
+}
+
+#[test]
+fn what_a_closed_socket_sent_stays_its_own_where_no_other_had_the_port() {
+    let mut books = handed_over();
+    books.ledger.sockets_closed(&closed(1, ms(1_005)));
+    // One of before that.
+    books.ledger.sockets_closed(&closed(7, ms(900)));
+    books.ledger.confirm_due(ms(1_012), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Gone), 1);
+    while let Some(due) = books.ledger.next_due() {
+        books.ledger.confirm_due(due, &mut books.effects);
+        assert_eq!(books.confirm(Confirmed::Gone), 0);
+    }
+    books.check(&[("p1 (1)", 2)]);
+}
+
+#[test]
+fn a_socket_that_is_open_shares_nothing_with_others_that_are_closed() {
+    let mut books = begun();
+    books.ledger.sockets_closed(&closed(2, ms(1_025)));
+    books.ledger.confirm_due(ms(1_031), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.check(&[("p1 (1)", 3)]);
+}
+
+#[test]
+fn the_next_one_on_a_port_gets_nothing_of_the_one_before() {
+    // Both were there before the lookup, which finds the second one.
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.packet(&packet(ms(1_002), true));
+    books.answer(waiter, owner(2, 2, ms(1_003)));
+    books.ledger.sockets_closed(&closed(1, ms(1_001)));
+    books.ledger.confirm_due(ms(1_012), &mut books.effects);
+    books.confirm(Confirmed::Same);
+    books.check(&[(CHANGED, 2)]);
+}
+
+#[test]
+fn a_silent_flow_is_looked_at_again_when_there_is_time() {
+    let mut books = handed_over();
+    let mut looks = 0;
+    while let Some(due) = books.ledger.next_due() {
+        books.ledger.confirm_due(due, &mut books.effects);
+        let is_time = looks + 1 == usize::from(MAX_LOOKS);
+        let answer = [Confirmed::Unknown, Confirmed::Changed][usize::from(is_time)];
+        looks += books.confirm(answer);
+    }
+    assert_eq!(looks, usize::from(MAX_LOOKS));
+    books.check(&[("p1 (1)", 1), (CHANGED, 1)]);
+}
+
+#[test]
+fn without_time_nothing_is_confirmed_and_nothing_taken_back() {
+    let mut books = begun();
+    for time in [1_040, 1_060, 1_080] {
+        books.packet(&packet(ms(time), true));
+        assert_eq!(books.confirm(Confirmed::Unknown), 1);
+    }
+    books.check(&[("p1 (1)", 6)]);
+    books.packet(&packet(ms(1_100), true));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&packet(ms(1_120), true));
+    books.confirm(Confirmed::Changed);
+    books.check(&[("p1 (1)", 7), (CHANGED, 1)]);
+}
+
+#[test]
+fn what_came_while_somebody_looked_is_uncertain() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.packet(&packet(ms(1_005), true));
+    books.answer(waiter, owner(1, 1, ms(1_002)));
+    books.packet(&packet(ms(1_006), true));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[(CHANGED, 3)]);
+    // A late answer for that question does not make it somebody's.
+    books.answer(waiter, owner(1, 1, ms(1_002)));
+    books.check(&[(CHANGED, 3)]);
+}
+
+#[test]
+fn a_later_answer_about_another_socket_takes_nothing() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    let first = owner(1, 1, ms(1_000));
+    books
+        .ledger
+        .answer(waiter, first, false, &mut books.effects);
+    let mut second = owner(2, 2, ms(1_100));
+    second.evidence.matched = Some(Match::FiveTuple);
+    books.answer(waiter, second);
+    books.check(&[("p1 (1)", 1)]);
+}
+
+#[test]
+fn a_socket_that_was_not_there_yet_gets_nothing_of_before() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), false));
+    let waiter = books.asked().unwrap();
+    let seen_at = wall_clock(ms(1_001));
+    let nobody = Ownership::unknown(Reason::NotFound, seen_at, Source::Scripted);
+    let effects = &mut books.effects;
+    books.ledger.answer(waiter, nobody, false, effects);
+    books.packet(&packet(ms(2_000), false));
+    books.answer(waiter, owner(1, 1, ms(2_001)));
+    books.packet(&packet(ms(2_001), false));
+    assert_eq!(books.asked(), None);
+    books.packet(&packet(ms(3_000), false));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(3_000)));
+    books.check(&[("no such socket was found", 3), ("p1 (1)", 1)]);
+}
+
+#[test]
+fn a_connection_changes_hands_and_goes_on() {
+    let mut books = Books::new();
+    let tcp = |time, flags, sequence| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence }),
+        ..packet(ms(time), true)
+    };
+    books.packet(&tcp(1_000, TcpFlags::SYN, 1));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&tcp(1_200, TcpFlags::ACK, 2));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.packet(&tcp(1_201, TcpFlags::ACK, 2));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(2, 1, ms(1_201)));
+    books.check(&[("p1 (1)", 1), (CHANGED, 1), ("p2 (2)", 1)]);
+    // It is no other connection.
+    let flows = books.ledger.flows();
+    let last = flows.iter().find(|flow| flow.ended.is_none()).unwrap();
+    assert_eq!(last.state, flowner_flows::State::Established);
+}
+
+/// Anybody can send a reset with a wrong sequence number, which the kernel ignores.
+#[test]
+fn a_connection_that_goes_on_after_a_reset_is_confirmed() {
+    let mut books = Books::new();
+    let tcp = |time, is_local, flags, payload_len| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence: 7 }),
+        payload_len,
+        ..packet(ms(time), is_local)
+    };
+    books.packet(&tcp(1_000, true, TcpFlags::SYN, 0));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    for end in [TcpFlags::RST, TcpFlags::FIN] {
+        books.packet(&tcp(1_001, false, end, 0));
+    }
+    // What the kernel sends after the end costs nothing.
+    books.packet(&tcp(1_100, true, TcpFlags::ACK, 0));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.packet(&tcp(1_101, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    // What comes before the next confirmation is looked at when it is silent.
+    books.packet(&tcp(1_102, true, TcpFlags::ACK, 60));
+    books.ledger.confirm_due(ms(1_112), &mut books.effects);
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&tcp(1_300, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.packet(&tcp(1_301, true, TcpFlags::ACK, 60));
+    let waiter = books.asked().unwrap();
+    let mut next = owner(2, 1, ms(1_301));
+    next.evidence.matched = Some(Match::FiveTuple);
+    books.answer(waiter, next);
+    books.check(&[("p1 (1)", 6), (CHANGED, 1), ("p2 (2)", 1)]);
+}
+
+/// Who gets a connection may send all there is at once, before the next confirmation is due.
+#[test]
+fn the_first_data_after_a_silence_is_confirmed() {
+    let mut books = Books::new();
+    let tcp = |time, is_local, flags, payload_len| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence: 7 }),
+        payload_len,
+        ..packet(ms(time), is_local)
+    };
+    books.packet(&tcp(1_000, true, TcpFlags::SYN, 0));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&tcp(1_001, false, TcpFlags::SYN | TcpFlags::ACK, 0));
+    books.packet(&tcp(1_002, true, TcpFlags::ACK, 60));
+    // The kernel acknowledges by itself.
+    books.packet(&tcp(1_012, false, TcpFlags::ACK, 0));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.packet(&tcp(1_030, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    books.packet(&tcp(1_031, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Same), 0);
+    books.packet(&tcp(1_041, true, TcpFlags::ACK, 60));
+    assert_eq!(books.confirm(Confirmed::Changed), 1);
+    books.check(&[("p1 (1)", 5), (CHANGED, 2)]);
+}
+
+/// What happens in a world with one socket's ends, and whoever has it.
+#[derive(Debug, Clone)]
+enum Step {
+    /// So much later a packet is sent, or received.
+    Packet(u64, bool),
+    /// The socket is closed, and another process binds its ends; whether the closing is told,
+    /// and how much later.
+    Reuse(Option<u64>),
+    /// Another process gets the socket, and the first one closes its own.
+    Pass,
+    /// So many packets are sent, and the socket is passed on, before they are looked at.
+    Late(u64),
+    /// Time passes without a packet.
+    Silence(u64),
+    /// From now on there is time for confirmations, or not.
+    Budget(bool),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (prop_oneof![0..3_u64, 5..30_u64, 90..300_u64], any::<bool>())
+            .prop_map(|(after, is_local)| Step::Packet(after, is_local)),
+        2 => proptest::option::of(0..20_u64).prop_map(Step::Reuse),
+        2 => Just(Step::Pass),
+        2 => (1..5_u64).prop_map(Step::Late),
+        2 => (0..200_u64).prop_map(Step::Silence),
+        1 => any::<bool>().prop_map(Step::Budget),
+    ]
+}
+
+/// Who has the socket, and what the books were told.
+struct World {
+    books: Books,
+    now: Duration,
+    holder: u32,
+    /// Who had it when the newest packet was sent.
+    sender: u32,
+    socket: u64,
+    has_budget: bool,
+    /// Each packet, and who sent it.
+    sent: Vec<(Belonging, u32)>,
+}
+
+impl World {
+    /// What is found out about claims now.
+    fn confirm(&mut self) {
+        for claim in self.books.claims() {
+            let (_, known) = claim.ends[0].clone().expect("it was named");
+            let answer = match known.verdict.processes() {
+                _ if !self.has_budget => Confirmed::Unanswered,
+                [process] if process.pid == self.holder => Confirmed::Same,
+                _ => Confirmed::Changed,
+            };
+            let answers = [answer, Confirmed::Unknown];
+            let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+            ledger.confirmed(&claim, answers, self.now, effects);
+        }
+    }
+
+    /// Whoever sends the first packet of a flow is found at once.
+    fn answer(&mut self) {
+        while let Some(waiter) = self.books.asked() {
+            let found = owner(self.sender, self.socket, self.now);
+            self.books.answer(waiter, found);
+        }
+    }
+
+    fn hand_over(&mut self) {
+        self.holder += 1;
+    }
+
+    fn step(&mut self, step: &Step, next: Option<&Step>) {
+        match step {
+            Step::Packet(after, is_local) => {
+                self.now += ms(*after);
+                let packet = packet(self.now, *is_local);
+                let belonging = self.books.packet(&packet);
+                self.sent.push((belonging, self.holder));
+                self.sender = self.holder;
+                self.answer();
+                // The socket may change hands before the packet is looked at.
+                if matches!(next, Some(Step::Pass)) {
+                    self.hand_over();
+                }
+                self.confirm();
+                self.answer();
+            }
+            Step::Reuse(told) => {
+                let old = self.socket;
+                self.socket += 1;
+                self.hand_over();
+                if let Some(after) = told {
+                    let closed = closed(old, self.now + ms(*after));
+                    self.books.ledger.sockets_closed(&closed);
+                }
+            }
+            Step::Pass => self.hand_over(),
+            Step::Late(count) => {
+                let times: Vec<_> = (0..*count).map(|place| self.now + ms(place)).collect();
+                self.now += ms(*count);
+                self.sender = self.holder;
+                self.hand_over();
+                for time in times {
+                    let belonging = self.books.packet(&packet(time, true));
+                    self.sent.push((belonging, self.sender));
+                    self.answer();
+                    self.confirm();
+                    self.answer();
+                }
+            }
+            Step::Silence(after) => {
+                self.now += ms(*after);
+                let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+                ledger.confirm_due(self.now, effects);
+                self.confirm();
+            }
+            Step::Budget(has) => self.has_budget = *has,
+        }
+    }
+}
+
+/// A flow whose socket is passed on while there is no time for confirmations, and that is over
+/// then.
+#[test]
+fn what_was_not_confirmed_for_want_of_time_names_nobody() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    books.packet(&packet(ms(1_200), true));
+    assert_eq!(books.confirm(Confirmed::Same), 1);
+    for time in [1_400, 1_600] {
+        books.packet(&packet(ms(time), true));
+        assert_eq!(books.confirm(Confirmed::Unanswered), 1);
+    }
+    let over = ms(1_600) + Duration::from_secs(3_600);
+    books.ledger.advance(over, &mut books.effects);
+    books.check(&[("p1 (1)", 2), ("the lookup failed", 2)]);
+}
+
+/// On a busy host a packet may wait for the look that is due with it, until the socket is closed.
+#[test]
+fn what_was_looked_at_too_late_names_nobody() {
+    for (late, answer, rest) in [
+        (9, Confirmed::Gone, None),
+        (10, Confirmed::Gone, Some("the lookup failed")),
+        (10, Confirmed::Closed, Some("the lookup failed")),
+        // A table that never tells does not make a look that would have told it late.
+        (10, Confirmed::Unknown, None),
+        (10, Confirmed::Same, None),
+    ] {
+        let mut books = Books::new();
+        books.packet(&packet(ms(1_000), true));
+        let waiter = books.asked().unwrap();
+        books.answer(waiter, owner(1, 1, ms(1_000)));
+        books.packet(&packet(ms(1_200), true));
+        let claims = books.claims();
+        assert_eq!(claims.len(), 1);
+        let (at, effects) = (ms(1_200 + late), &mut books.effects);
+        let answers = [answer, Confirmed::Unknown];
+        books.ledger.confirmed(&claims[0], answers, at, effects);
+        let over = ms(1_200) + Duration::from_secs(3_600);
+        books.ledger.advance(over, &mut books.effects);
+        match rest {
+            Some(rest) => books.check(&[("p1 (1)", 1), (rest, 1)]),
+            None => books.check(&[("p1 (1)", 2)]),
+        }
+    }
+}
+
+/// Nothing is in doubt where another confirmation came after that.
+#[test]
+fn what_was_confirmed_later_is_certain() {
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.asked().unwrap();
+    books.answer(waiter, owner(1, 1, ms(1_000)));
+    for (time, answer) in [(1_200, Confirmed::Unanswered), (1_400, Confirmed::Same)] {
+        books.packet(&packet(ms(time), true));
+        assert_eq!(books.confirm(answer), 1);
+    }
+    let over = ms(1_400) + Duration::from_secs(3_600);
+    books.ledger.advance(over, &mut books.effects);
+    books.check(&[("p1 (1)", 3)]);
+}
+
+proptest! {
+    /// Whenever sockets change hands, also when the flow is over before that is found out, and however little time there is to find out: no packet
+    /// is ever said to be of somebody who did not have the socket when it was sent, and none is
+    /// lost.
+    #[test]
+    fn nobody_gets_what_is_not_theirs(
+        steps in proptest::collection::vec(any_step(), 1..80),
+        is_over in any::<bool>(),
+    ) {
+        let mut world = World {
+            books: Books::new(),
+            now: ms(1_000),
+            holder: 1,
+            sender: 1,
+            socket: 1,
+            has_budget: true,
+            sent: Vec::new(),
+        };
+        let everything = Filter::parse("").unwrap();
+        for (place, step) in steps.iter().enumerate() {
+            world.step(step, steps.get(place + 1));
+        }
+        if is_over {
+            // What is silent is looked at, if there is time for it, before it is over.
+            world.step(&Step::Silence(20), None);
+            let (ledger, effects) = (&mut world.books.ledger, &mut world.books.effects);
+            ledger.advance(world.now + Duration::from_secs(3_600), effects);
+        }
+        let flows = world.books.ledger.flows();
+        let total: u64 = flows.iter().map(|flow| flow.total().packets).sum();
+        prop_assert_eq!(total, world.sent.len() as u64);
+        // A flow that is open may still turn out to have changed; what is certain does not.
+        for (belonging, sender) in &world.sent {
+            let known = world.books.ledger.known(*belonging, &everything).expect("it is listed");
+            let ends = known.owners.iter().flatten();
+            let named = ends.flat_map(|owner| owner.ownership.verdict.processes());
+            for process in named {
+                let is_open = !known.is_settled;
+                prop_assert!(is_open || process.pid == *sender, "{belonging:?} of {sender}");
+            }
+        }
+        // What packets tell and what flows tell is the same.
+        let mut by_flow = std::collections::HashMap::new();
+        for (belonging, _) in &world.sent {
+            let id = world.books.ledger.flow_with(*belonging).expect("it is listed").0.id();
+            *by_flow.entry(id).or_insert(0_u64) += 1;
+        }
+        for flow in &flows {
+            prop_assert_eq!(by_flow.get(&flow.id).copied(), Some(flow.total().packets));
+        }
+    }
+}
+
+/// The packets of a short connection from a port: what was asked about it, and how often it is
+/// confirmed with what it answers.
+fn connection(books: &mut Books, port: u16, found: &Ownership, answer: Confirmed) -> usize {
+    let begin = ms(u64::from(port) * 10);
+    let tcp = |after, is_local, flags, payload_len| {
+        let mut packet = packet(begin + ms(after), is_local);
+        let other = if is_local {
+            &mut packet.destination
+        } else {
+            &mut packet.source
+        };
+        other.set_port(port);
+        let sequence = u32::try_from(after).unwrap();
+        Packet {
+            protocol: Protocol::TCP,
+            tcp: Some(flowner_flows::Tcp { flags, sequence }),
+            payload_len,
+            ..packet
+        }
+    };
+    let (syn, ack, fin) = (TcpFlags::SYN, TcpFlags::ACK, TcpFlags::FIN | TcpFlags::ACK);
+    books.packet(&tcp(0, false, syn, 0));
+    let waiter = books.asked().unwrap();
+    let mut found = found.clone();
+    found.evidence.observed_at = wall_clock(begin);
+    books
+        .ledger
+        .answer(waiter, found, false, &mut books.effects);
+    books.packet(&tcp(1, true, syn | ack, 0));
+    books.packet(&tcp(2, false, ack, 60));
+    assert_eq!(books.confirm(Confirmed::Unknown), 0);
+    books.packet(&tcp(3, true, ack, 60));
+    let confirmed = books.confirm(answer);
+    books.packet(&tcp(4, false, fin, 0));
+    books.packet(&tcp(5, true, fin, 0));
+    books.packet(&tcp(6, false, ack, 0));
+    books.claims();
+    confirmed
+}
+
+fn accepted(pid: u32) -> Ownership {
+    let mut owner = owner(pid, pid.into(), ms(0));
+    owner.evidence.matched = Some(Match::FiveTuple);
+    owner
+}
+
+#[test]
+fn what_the_first_connections_of_an_end_answer_shows_whether_they_are_kept() {
+    let mut books = Books::new();
+    for port in 101..105 {
+        let asked = connection(&mut books, port, &accepted(1), Confirmed::Same);
+        assert_eq!(asked, 1);
+    }
+    // It is trusted.
+    assert_eq!(
+        connection(&mut books, 105, &accepted(1), Confirmed::Same),
+        0
+    );
+    books.check(&[("p1 (1)", 7); 5]);
+}
+
+#[test]
+fn one_who_passes_connections_on_is_named_for_those_only_that_were_kept() {
+    let mut books = Books::new();
+    // Of these two nobody knows yet.
+    connection(&mut books, 101, &accepted(1), Confirmed::Unknown);
+    let asked = connection(&mut books, 102, &owner(1, 1, ms(0)), Confirmed::Unknown);
+    assert_eq!(asked, 1);
+    books.check(&[("p1 (1)", 7), ("p1 (1)", 7)]);
+    connection(&mut books, 103, &accepted(1), Confirmed::Changed);
+    connection(&mut books, 104, &accepted(1), Confirmed::Unknown);
+    connection(&mut books, 105, &accepted(2), Confirmed::Unknown);
+    connection(&mut books, 106, &accepted(1), Confirmed::Same);
+    let flows = books.flows();
+    let of = |who: &str| flows.iter().filter(|(named, _)| named == who).count();
+    assert_eq!(of(CHANGED), 4, "{flows:?}");
+    assert_eq!(of("p2 (2)"), 1, "{flows:?}");
+    // The SYN of the third, and the last.
+    assert_eq!(of("p1 (1)"), 2, "{flows:?}");
+}

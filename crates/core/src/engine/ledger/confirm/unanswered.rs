@@ -1,0 +1,70 @@
+//! Flows that are over before there was time to confirm whose their last part is.
+
+use flowner_attribution::{Ownership, Reason, Source};
+use flowner_flows::Ended;
+
+use super::{Confirmation, can_be_confirmed, continue_as};
+use crate::engine::ledger::{Effect, Ledger, Owners, credit, waiters, wall_clock};
+use crate::model::flow::FlowRecord;
+use crate::sinks::events::Event;
+
+impl Ledger {
+    /// Cuts a flow that is over where its owners were last confirmed, if it was asked since and
+    /// there was no time to find it out: the part until then, if there is any, is returned, and
+    /// `ended` keeps the rest, which names nobody.
+    pub(in crate::engine::ledger) fn cut_unanswered(
+        &mut self,
+        ended: &mut Ended<Owners>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Ended<Owners>> {
+        let flow = &mut ended.flow;
+        let is_unsure = |it: &mut Box<Confirmation>| it.is_unanswered && !it.is_sure();
+        let confirmation = flow.data.confirmation.take_if(is_unsure)?;
+        let Confirmation {
+            sure,
+            sure_number,
+            unsure_since,
+            unsure,
+            ..
+        } = *confirmation;
+        let (id, protocol, old_credit) = (flow.id(), flow.protocol(), flow.data.credit);
+        let is_told = flow.data.is_told;
+        let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
+        let now = self.table.now();
+        let part = self
+            .table
+            .cut_ended(ended, &sure, unsure_since.unwrap_or(now));
+        let mut part = part.map(|part| vec![part]).unwrap_or_default();
+        if part.is_empty() {
+            // All of it is uncertain.
+            effects.extend(waiters(&ended.flow).map(Effect::End));
+            self.chronicle.settle(id);
+        } else {
+            self.chronicle.forget(id, &unsure);
+            continue_as(&mut part, sure_number + 1, ended.flow.id());
+        }
+        for owner in owners.iter_mut().flatten() {
+            if can_be_confirmed(&owner.ownership, protocol) {
+                let seen_at = wall_clock(now);
+                let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
+                **owner = nobody.into();
+            }
+        }
+        let [local, remote] = owners;
+        let flow = &mut ended.flow;
+        flow.data = Owners {
+            local,
+            remote,
+            is_told: is_told && part.is_empty(),
+            ..Owners::default()
+        };
+        flow.data.credit = credit(flow, &mut self.chronicle);
+        let credit = flow.data.credit;
+        self.chronicle.move_seconds(&unsure, old_credit, credit);
+        if self.is_watched && !part.is_empty() {
+            let record = FlowRecord::new(flow, now, None);
+            effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
+        }
+        part.pop()
+    }
+}

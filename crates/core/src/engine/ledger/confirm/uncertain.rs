@@ -1,0 +1,59 @@
+//! Flows that belong to nobody, as their owners have changed, until it is known to whom.
+
+use std::time::Duration;
+
+use flowner_flows::FlowId;
+
+use super::{continue_as, without};
+use crate::engine::ledger::{Effect, Ledger, Owners};
+use crate::engine::traffic_history::{PacketOf, Second};
+
+/// What is known of a flow that belongs to nobody, as its owners have changed.
+#[derive(Debug, Clone)]
+pub(in crate::engine::ledger) struct Uncertain {
+    /// What was sent after that is of those who have its socket now.
+    pub(in crate::engine::ledger) until: Duration,
+    /// Packet time of its newest packet.
+    pub(in crate::engine::ledger) last: Duration,
+}
+
+impl Ledger {
+    /// Lets a flow whose owners have changed go on as another one with a packet that was counted
+    /// for it, if that is surely of those who have its socket now.
+    pub(in crate::engine::ledger) fn resume(
+        &mut self,
+        id: FlowId,
+        newest: PacketOf,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let Some(uncertain) = flow.data.uncertain.as_deref_mut() else {
+            return;
+        };
+        if newest.time <= uncertain.until {
+            uncertain.last = uncertain.last.max(newest.time);
+            return;
+        }
+        let last = uncertain.last;
+        let mark = without(flow.mark(), newest, last);
+        let old_credit = flow.data.credit;
+        let mut ended = std::mem::take(&mut self.just_ended);
+        let mut rest = id;
+        if let Some(cut) = self.table.cut(id, &mark, newest.time, &mut ended) {
+            continue_as(&mut ended, self.confirming.packets, cut);
+            rest = cut;
+        } else if let Some(flow) = self.table.flow_mut(id) {
+            flow.data = Owners::default();
+        }
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+        self.opened(rest, effects);
+        let flow = self.table.flow(rest);
+        let credit = flow.map_or(old_credit, |flow| flow.data.credit);
+        let seconds = [Second::of(newest)];
+        self.chronicle.move_seconds(&seconds, old_credit, credit);
+        self.chronicle.remember(rest, newest);
+    }
+}

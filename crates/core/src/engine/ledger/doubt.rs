@@ -1,0 +1,111 @@
+//! Flows whose first packet may be a frame that somebody here made up, with the addresses and
+//! ports of another's socket in it; and segments of connections that may not be there.
+
+use flowner_attribution::{Match, Opened, Ownership, Question, Reason, Verdict, Waiter};
+use flowner_flows::{Flow, FlowId, Protocol};
+
+use super::confirm::socket_protocol;
+use super::question::{opened_by, query_of};
+use super::{Effect, End, Ledger, Owners, pack, unpack, wall_clock};
+use crate::engine::traffic_history::PacketOf;
+use crate::model::principal::Party;
+
+impl Ledger {
+    /// Writes down that the end of a new flow, which its first packet claims to be from, may not
+    /// have sent it.
+    pub(crate) fn doubt(&mut self, waiter: Waiter) {
+        let (id, end) = unpack(waiter);
+        if let Some(flow) = self.table.flow_mut(id) {
+            flow.data.is_in_doubt[end as usize] = true;
+        }
+    }
+}
+
+impl Ledger {
+    /// Asks about an end whose answer was taken back, with the first segment that it sent.
+    pub(super) fn ask_when_sent(
+        &mut self,
+        id: FlowId,
+        packet: PacketOf,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(flow) = self.table.flow_mut(id) else {
+            return;
+        };
+        let end = if packet.is_local {
+            End::Local
+        } else {
+            End::Remote
+        };
+        if !flow.data.asks_when_sent[end as usize] || !has_answered(flow, end) {
+            return;
+        }
+        flow.data.asks_when_sent[end as usize] = false;
+        if let Some(protocol) = socket_protocol(flow)
+            && !flow.data.waiting[end as usize]
+        {
+            flow.data.waiting[end as usize] = true;
+            let question = Question {
+                query: query_of(flow, protocol, end),
+                seen_at: wall_clock(packet.time),
+                opened: Opened::Earlier,
+            };
+            effects.push(Effect::Ask(pack(id, end), question));
+        }
+    }
+}
+
+/// Takes back who owns an end of a connection that nobody saw open, where only the port says so
+/// and this end has sent nothing but a refusal: there may be no such connection. Anybody can send
+/// a segment to a port.
+pub(super) fn take_back_stray(
+    flow: &mut Flow<Owners>,
+    end: End,
+    ownership: &mut Ownership,
+    party: &mut Party,
+) {
+    let is_by_port = matches!(
+        ownership.evidence.matched,
+        Some(Match::LocalEndpoint | Match::WildcardAddress)
+    );
+    let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
+    if flow.protocol() == Protocol::TCP
+        && is_by_port
+        && is_known
+        && opened_by(flow, end) == Opened::Earlier
+        && !has_answered(flow, end)
+    {
+        ownership.verdict = Verdict::Unknown(Reason::NotFound);
+        ownership.evidence.matched = None;
+        *party = Party::Unattributed;
+        flow.data.asks_when_sent[end as usize] = true;
+    }
+}
+
+/// Whether an end has sent a segment that the kernel sends for a connection only. What refuses a
+/// segment ends the flow.
+fn has_answered(flow: &Flow<Owners>, end: End) -> bool {
+    let mark = flow.mark();
+    let sent = match end {
+        End::Local => mark.sent,
+        End::Remote => mark.received,
+    };
+    sent.packets > 0 && !flow.state().is_over()
+}
+
+/// Takes back who owns an end that is in doubt, unless its socket is connected to the other end,
+/// which is evidence enough.
+pub(super) fn take_back(
+    flow: &Flow<Owners>,
+    end: End,
+    ownership: &mut Ownership,
+    party: &mut Party,
+) {
+    let is_guess = ownership.evidence.matched != Some(Match::FiveTuple);
+    let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
+    if flow.data.is_in_doubt[end as usize] && is_guess && is_known {
+        ownership.verdict = Verdict::Unknown(Reason::PacketSocket);
+        ownership.evidence.matched = None;
+        *party = Party::Unattributed;
+    }
+}

@@ -1,0 +1,70 @@
+//! Packets that are recorded with their owners, and owners that a recording tells.
+
+use flowner_flows::{EndReason, Flow};
+
+use super::{Ledger, Owners, credit};
+use crate::engine::comment::PacketEnd;
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Owner;
+use crate::query::filter::Filter;
+use crate::sinks::record::{Belonging, Known};
+
+impl Ledger {
+    /// What is known of the flow of a packet, and whether that passes a filter; `None` where
+    /// it is not listed any more.
+    pub(crate) fn known(&self, of: Belonging, filter: &Filter) -> Option<Known> {
+        let (flow, ended) = self.flow_with(of)?;
+        let Owners { local, remote, .. } = &flow.data;
+        let is_from_local = of.from_initiator == (flow.local() == flow.initiator());
+        let ends = if is_from_local {
+            [local, remote]
+        } else {
+            [remote, local]
+        };
+        let record = || FlowRecord::new(flow, self.table.now(), ended);
+        Some(Known {
+            owners: ends.map(|owner| owner.as_deref().cloned()),
+            is_settled: !flow.data.is_waiting()
+                && (ended.is_some() || flow.data.is_confirmed(of.number)),
+            is_wanted: filter.is_everything() || filter.matches(&record()),
+        })
+    }
+
+    /// The flow of a packet, and why it is over.
+    pub(super) fn flow_with(&self, of: Belonging) -> Option<(&Flow<Owners>, Option<EndReason>)> {
+        let (mut flow, mut ended) = self.listed(of.flow)?;
+        // What came after a flow was cut off is in the next one.
+        while let Some((from, next)) = flow.data.next.as_deref()
+            && of.number >= *from
+        {
+            (flow, ended) = self.listed(*next)?;
+        }
+        Some((flow, ended))
+    }
+
+    /// Writes down who owned one end of a packet when it was recorded. Better answers replace
+    /// worse ones.
+    pub(crate) fn recorded(&mut self, of: Belonging, end: PacketEnd, owner: Owner) {
+        let Some(flow) = self.table.flow_mut(of.flow) else {
+            return;
+        };
+        let is_source = end == PacketEnd::Source;
+        let from_local = of.from_initiator == (flow.local() == flow.initiator());
+        let place = if is_source == from_local {
+            &mut flow.data.local
+        } else {
+            &mut flow.data.remote
+        };
+        let improved = place
+            .as_ref()
+            .is_none_or(|old| owner.ownership.is_better_than(&old.ownership));
+        if improved {
+            *place = Some(Box::new(owner));
+            let credit = credit(flow, &mut self.chronicle);
+            let before = std::mem::replace(&mut flow.data.credit, credit);
+            if credit != before {
+                self.chronicle.move_credit(of.flow, before, credit);
+            }
+        }
+    }
+}

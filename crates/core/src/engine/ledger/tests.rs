@@ -1,0 +1,601 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flowner_attribution::{
+    Closed, ClosedSocket, Confirmed, Evidence, Match, Opened, Process, SocketId, Verdict,
+};
+use flowner_flows::{Origin, State, Tcp, TcpFlags};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::history::Line;
+use crate::model::totals::Group;
+
+const HERE: &str = "10.0.0.1:40000";
+const THERE: &str = "10.9.9.9:443";
+
+fn ledger(flows: usize, ended_flows: usize, groups: usize) -> Ledger {
+    ledger_asking(Asked::Own, flows, ended_flows, groups)
+}
+
+fn ledger_asking(asked: Asked, flows: usize, ended_flows: usize, groups: usize) -> Ledger {
+    let limits = Limits {
+        flows,
+        ended_flows,
+        groups,
+        events: 0,
+    };
+    let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
+    Ledger::new(&limits, Some(local), asked, true)
+}
+
+fn packet(source: &str, destination: &str, wire_len: u32) -> Packet {
+    Packet {
+        time: Duration::from_secs(1),
+        source: source.parse().unwrap(),
+        destination: destination.parse().unwrap(),
+        protocol: Protocol::UDP,
+        wire_len,
+        payload_len: 0,
+        tcp: None,
+        fragment: None,
+        origin: Origin::Unknown,
+        device: None,
+    }
+}
+
+fn process(pid: u32, matched: Match) -> Ownership {
+    Ownership {
+        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        evidence: Evidence {
+            matched: Some(matched),
+            observed_at: UNIX_EPOCH,
+            source: Source::Scripted,
+            namespace: None,
+            socket: None,
+        },
+    }
+}
+
+/// Answers all claims with the same.
+fn confirm(ledger: &mut Ledger, effects: &mut Vec<Effect>, answers: [Confirmed; 2]) {
+    let mut claims = Vec::new();
+    effects.retain_mut(|effect| match effect {
+        Effect::Confirm(claim) => {
+            claims.push(claim.clone());
+            false
+        }
+        _ => true,
+    });
+    for claim in claims {
+        let at = ledger.now();
+        ledger.confirmed(&claim, answers, at, effects);
+    }
+}
+
+fn programs(ledger: &mut Ledger) -> Vec<Group<Party>> {
+    let view = ledger.view(None);
+    view.retired.all.programs.and(&view.flows()).groups()
+}
+
+/// Bytes by program, as text.
+#[track_caller]
+fn check_programs(ledger: &mut Ledger, expected: &[(&str, u64)]) {
+    let groups = programs(ledger);
+    let found: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let name = group
+                .key
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string);
+            (name, group.totals.counted().bytes)
+        })
+        .collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(name, bytes)| ((*name).to_owned(), *bytes))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+fn questions(effects: &[Effect]) -> Vec<(Waiter, Question)> {
+    let questions = effects.iter().filter_map(|effect| match effect {
+        Effect::Ask(waiter, question) => Some((*waiter, *question)),
+        _ => None,
+    });
+    questions.collect()
+}
+
+#[test]
+fn nobody_is_asked_who_sent_what_arrived() {
+    let mut ledger = ledger_asking(Asked::All, 10, 10, 10);
+    for (origin, direction) in [
+        (Origin::Received, Direction::Spoofed),
+        (Origin::OtherHost, Direction::Overheard),
+    ] {
+        let mut effects = Vec::new();
+        let packet = Packet {
+            origin,
+            ..packet("10.0.0.1:5300", "8.8.8.8:53", 100)
+        };
+        ledger.packet(&packet, &mut effects);
+        assert!(
+            !effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Ask(..)))
+        );
+        let flows = ledger.flows();
+        let flow = flows
+            .iter()
+            .find(|flow| flow.direction == direction)
+            .unwrap();
+        let owner = flow.owner.as_ref().unwrap();
+        assert_eq!(owner.verdict, Verdict::Unknown(Reason::NotSentHere));
+        assert_eq!((flow.sent.bytes, flow.received.bytes), (0, 100));
+    }
+}
+
+#[test]
+fn a_late_answer_moves_all_bytes() {
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet(HERE, THERE, 100), &mut effects);
+    ledger.packet(&packet(THERE, HERE, 50), &mut effects);
+    check_programs(&mut ledger, &[("unattributed", 150)]);
+
+    let (waiter, question) = questions(&effects)[0];
+    assert_eq!(question.query.to_string(), format!("udp {HERE} -> {THERE}"));
+    assert_eq!(question.opened, Opened::ByUs);
+    ledger.answer(
+        waiter,
+        process(7, Match::WildcardAddress),
+        false,
+        &mut effects,
+    );
+    check_programs(&mut ledger, &[("p7", 150)]);
+    // Better evidence replaces, worse does not.
+    ledger.answer(waiter, process(8, Match::FiveTuple), false, &mut effects);
+    check_programs(&mut ledger, &[("p8", 150)]);
+    ledger.answer(waiter, process(9, Match::LocalEndpoint), true, &mut effects);
+    check_programs(&mut ledger, &[("p8", 150)]);
+}
+
+#[test]
+fn an_answer_reaches_a_flow_that_has_ended() {
+    let mut ledger = ledger(1, 1, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet(HERE, THERE, 100), &mut effects);
+    let (waiter, _) = questions(&effects)[0];
+    ledger.packet(&packet(HERE, "10.9.9.9:1", 7), &mut effects);
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::End(w) if *w == waiter))
+    );
+    ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
+    check_programs(&mut ledger, &[("p7", 100), ("unattributed", 7)]);
+    // What falls off the list stays in the totals of its owner.
+    ledger.packet(&packet(HERE, "10.9.9.9:2", 8), &mut effects);
+    assert_eq!(ledger.view(None).retired.all.total.flows, 1);
+    check_programs(&mut ledger, &[("p7", 100), ("unattributed", 15)]);
+}
+
+#[test]
+fn both_ends_of_a_loopback_flow_are_asked_for_and_credited() {
+    let (client, server) = ("127.0.0.1:40000", "127.0.0.1:53");
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet(client, server, 100), &mut effects);
+    ledger.packet(&packet(server, client, 1_000), &mut effects);
+    let questions = questions(&effects);
+    let [(initiator, first), (responder, second)] = questions[..] else {
+        panic!("two questions, not {questions:?}");
+    };
+    assert_eq!(
+        (first.opened, second.opened),
+        (Opened::ByUs, Opened::ByPeer)
+    );
+    assert_eq!(
+        second.query.to_string(),
+        format!("udp {server} -> {client}")
+    );
+    ledger.answer(initiator, process(1, Match::FiveTuple), true, &mut effects);
+    ledger.answer(
+        responder,
+        process(2, Match::LocalEndpoint),
+        true,
+        &mut effects,
+    );
+    // One received what the other sent, and each byte counts once.
+    check_programs(&mut ledger, &[("p1", 100), ("p2", 1_000)]);
+    let flow = &ledger.flows()[0];
+    assert_eq!(flow.remote_owner, Some(process(2, Match::LocalEndpoint)));
+}
+
+#[test]
+fn nobody_is_asked_where_there_is_nobody_to_ask() {
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    ledger.packet(&packet("10.5.5.5:1", "10.6.6.6:2", 1), &mut effects);
+    let icmp = Packet {
+        protocol: Protocol::ICMP,
+        ..packet("10.0.0.1:0", "10.6.6.6:0", 1)
+    };
+    ledger.packet(&icmp, &mut effects);
+    assert_eq!(questions(&effects), []);
+    let reasons: Vec<_> = ledger
+        .flows()
+        .into_iter()
+        .map(|flow| flow.owner.unwrap().verdict)
+        .collect();
+    let unknown = [Reason::Forwarded, Reason::Unsupported].map(Verdict::Unknown);
+    assert_eq!(reasons, unknown);
+    assert!(ledger.take_foreign());
+    assert!(!ledger.take_foreign());
+}
+
+#[test]
+fn both_ends_of_a_flow_may_be_in_containers() {
+    let (one, other) = ("10.5.5.5:1", "10.6.6.6:2");
+    let unknown = |reason| Ownership::unknown(reason, UNIX_EPOCH, Source::Scripted);
+    let forwarded = || unknown(Reason::Forwarded);
+    let named = |pid| process(pid, Match::FiveTuple);
+    // The answers for both ends, and to whom the 100 bytes of the initiator and the 40 of
+    // the other end belong.
+    for (answers, programs) in [
+        ([named(1), named(2)], &[("p1", 100), ("p2", 40)][..]),
+        ([named(1), forwarded()], &[("p1", 140)]),
+        ([forwarded(), named(2)], &[("p2", 140)]),
+        ([unknown(Reason::NotFound), named(2)], &[("p2", 140)]),
+        ([forwarded(), forwarded()], &[("unattributed", 140)]),
+        (
+            [unknown(Reason::OtherNamespace), named(2)],
+            &[("p2", 40), ("unattributed", 100)],
+        ),
+    ] {
+        let mut ledger = ledger_asking(Asked::All, 10, 10, 10);
+        let mut effects = Vec::new();
+        ledger.packet(&packet(one, other, 100), &mut effects);
+        ledger.packet(&packet(other, one, 40), &mut effects);
+        let asked = questions(&effects);
+        let locals = asked.iter().map(|(_, it)| it.query.local().to_string());
+        assert_eq!(locals.collect::<Vec<_>>(), [one, other]);
+        for ((waiter, _), answer) in asked.into_iter().zip(answers) {
+            ledger.answer(waiter, answer, true, &mut Vec::new());
+        }
+        check_programs(&mut ledger, programs);
+        let flow = &ledger.flows()[0];
+        assert!(!flow.is_waiting && flow.owner.is_some());
+    }
+}
+
+#[test]
+fn events_tell_the_life_of_a_flow() {
+    let mut ledger = ledger(10, 10, 10);
+    let mut effects = Vec::new();
+    let tcp = |source, destination, flags| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(Tcp { flags, sequence: 0 }),
+        ..packet(source, destination, 60)
+    };
+    ledger.packet(&tcp(HERE, THERE, TcpFlags::SYN), &mut effects);
+    let (waiter, _) = questions(&effects)[0];
+    ledger.packet(&tcp(THERE, HERE, TcpFlags::RST), &mut effects);
+    ledger.advance(Duration::from_secs(100), &mut effects);
+    ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
+    let told: Vec<String> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Tell(event) => Some(match &**event {
+                Event::FlowOpened(_) => "opened".to_owned(),
+                Event::ProgramFirstSeen(program) => format!("first {program}"),
+                Event::OwnerResolved(_) => "resolved".to_owned(),
+                Event::FlowClosed(flow) => {
+                    assert_eq!(flow.state, State::Reset);
+                    assert!(flow.owner.is_some() && flow.ended.is_some());
+                    "closed".to_owned()
+                }
+                other => format!("{other:?}"),
+            }),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["opened", "first p7", "resolved", "closed"]);
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Packet(Packet),
+    Undecodable(u32),
+    Advance(u64),
+    /// To one of the questions asked so far.
+    Answer(usize, Ownership, bool),
+    /// What the confirmations from then on say.
+    Confirm([Confirmed; 2]),
+    /// The socket of that process was closed, at that second.
+    Closed(u32, u64),
+}
+
+fn any_packet() -> impl Strategy<Value = Packet> {
+    let end = prop_oneof![
+        (1..3_u8, 0..3_u16).prop_map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port))),
+        (1..3_u16).prop_map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        Just(SocketAddr::from(([224, 0, 0, 251], 5353))),
+    ];
+    let protocol = proptest::sample::select(vec![Protocol::TCP, Protocol::UDP, Protocol::ICMP]);
+    (
+        0..300_u64,
+        end.clone(),
+        end,
+        protocol,
+        0..100_000_u32,
+        any::<u8>(),
+        0..2_u32,
+    )
+        .prop_map(
+            |(seconds, source, destination, protocol, wire_len, flags, sequence)| Packet {
+                time: Duration::from_secs(seconds),
+                source,
+                destination,
+                protocol,
+                wire_len,
+                payload_len: wire_len / 2,
+                tcp: (protocol == Protocol::TCP).then_some(Tcp {
+                    flags: TcpFlags(flags),
+                    sequence,
+                }),
+                fragment: None,
+                origin: Origin::Unknown,
+                device: None,
+            },
+        )
+}
+
+fn any_answer() -> impl Strategy<Value = Ownership> {
+    let matched = proptest::sample::select(vec![
+        Match::History,
+        Match::WildcardAddress,
+        Match::LocalEndpoint,
+        Match::FiveTuple,
+    ]);
+    let reason = proptest::sample::select(Reason::ALL.to_vec());
+    prop_oneof![
+        (1..5_u32, matched, any::<bool>()).prop_map(|(pid, matched, is_late)| {
+            let mut answer = process(pid, matched);
+            // Not every table tells it.
+            answer.evidence.socket = SocketId::new(0, pid.saturating_sub(2).into());
+            if is_late {
+                answer.evidence.observed_at += Duration::from_secs(3_600);
+            }
+            answer
+        }),
+        reason.prop_map(|reason| Ownership::unknown(reason, UNIX_EPOCH, Source::Scripted)),
+    ]
+}
+
+fn any_confirmed() -> impl Strategy<Value = Confirmed> {
+    prop_oneof![
+        Just(Confirmed::Same),
+        Just(Confirmed::Changed),
+        Just(Confirmed::Gone),
+        Just(Confirmed::Unknown),
+    ]
+}
+
+fn close(ledger: &mut Ledger, pid: u32, at: u64) {
+    let mut closed = Closed::default();
+    let at = UNIX_EPOCH + Duration::from_secs(at);
+    let socket = SocketId::new(0, pid.into());
+    let closed_at = |socket| {
+        let local = "10.0.0.1:40000".parse().unwrap();
+        ClosedSocket::new(socket, at).with_ends(local, None)
+    };
+    closed.sockets.extend(socket.map(closed_at));
+    closed.is_incomplete = pid == 1;
+    ledger.sockets_closed(&closed);
+}
+
+fn any_operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        10 => any_packet().prop_map(Operation::Packet),
+        1 => any::<u32>().prop_map(Operation::Undecodable),
+        // Less than what is another time, of which nothing is remembered.
+        1 => (0..600_u64).prop_map(Operation::Advance),
+        6 => (any::<usize>(), any_answer(), any::<bool>())
+            .prop_map(|(place, answer, last)| Operation::Answer(place, answer, last)),
+        2 => (any_confirmed(), any_confirmed())
+            .prop_map(|(local, remote)| Operation::Confirm([local, remote])),
+        1 => (1..5_u32, 0..1_000_u64).prop_map(|(pid, at)| Operation::Closed(pid, at)),
+    ]
+}
+
+fn sum<K>(groups: &[Group<K>]) -> Counters {
+    groups.iter().map(|group| group.totals.counted()).sum()
+}
+
+proptest! {
+    /// Whatever comes, in whatever order: every breakdown adds up to all that was
+    /// captured, less what could not be decoded, at every moment.
+    #[test]
+    fn nothing_is_lost(
+        operations in proptest::collection::vec(any_operation(), 0..120),
+        flows in 1..5_usize,
+        ended_flows in 0..5_usize,
+        groups in 0..4_usize,
+    ) {
+        let mut ledger = ledger(flows, ended_flows, groups);
+        let mut waiters = Vec::new();
+        let mut confirmed = [Confirmed::Same; 2];
+        let mut decoded = Counters::default();
+        let mut undecodable = Counters::default();
+        for operation in operations {
+            let mut effects = Vec::new();
+            match operation {
+                Operation::Packet(packet) => {
+                    ledger.packet(&packet, &mut effects);
+                    decoded += Counters {
+                        packets: 1,
+                        bytes: packet.wire_len.into(),
+                        payload_bytes: packet.payload_len.into(),
+                    };
+                }
+                Operation::Undecodable(wire_len) => {
+                    ledger.undecodable("malformed", Duration::ZERO, wire_len);
+                    undecodable += Counters { packets: 1, bytes: wire_len.into(), payload_bytes: 0 };
+                }
+                Operation::Advance(seconds) => {
+                    let now = Duration::from_secs(seconds);
+                    ledger.confirm_due(now, &mut effects);
+                    confirm(&mut ledger, &mut effects, confirmed);
+                    ledger.advance(now, &mut effects);
+                }
+                Operation::Confirm(answers) => confirmed = answers,
+                Operation::Closed(pid, at) => close(&mut ledger, pid, at),
+                Operation::Answer(place, answer, last) => {
+                    if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
+                        ledger.answer(waiter, answer, last, &mut effects);
+                    }
+                }
+            }
+            confirm(&mut ledger, &mut effects, confirmed);
+            waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
+            let view = ledger.view(None);
+            let (listed, retired) = (view.flows(), &view.retired.all);
+            let total = listed.iter().map(FlowRecord::total).sum::<Counters>();
+            prop_assert_eq!(total + retired.total.total(), decoded);
+            prop_assert_eq!(sum(&retired.programs.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.processes.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.hosts.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.services.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.protocols.and(&listed).groups()), decoded);
+            prop_assert_eq!(sum(&retired.coverage.and(&listed).groups()), decoded);
+            let kinds = view.undecodable_by_kind();
+            let lost: Counters = kinds.into_iter().map(|(_, counters)| counters).sum();
+            prop_assert_eq!(lost, undecodable);
+            prop_assert!(ledger.flows().len() <= flows + ended_flows);
+        }
+    }
+
+    /// The history credits to everybody what the breakdown by program does, whenever
+    /// answers come.
+    #[test]
+    fn the_history_adds_up(
+        operations in proptest::collection::vec(any_operation(), 0..120),
+        flows in 1..5_usize,
+        ended_flows in 0..5_usize,
+    ) {
+        let mut ledger = ledger(flows, ended_flows, 1_000);
+        let mut waiters = Vec::new();
+        let mut confirmed = [Confirmed::Same; 2];
+        for operation in operations {
+            let mut effects = Vec::new();
+            match operation {
+                Operation::Packet(packet) => {
+                    ledger.packet(&packet, &mut effects);
+                }
+                Operation::Undecodable(_) => {}
+                Operation::Advance(seconds) => {
+                    let now = Duration::from_secs(seconds);
+                    ledger.confirm_due(now, &mut effects);
+                    confirm(&mut ledger, &mut effects, confirmed);
+                    ledger.advance(now, &mut effects);
+                }
+                Operation::Confirm(answers) => confirmed = answers,
+                Operation::Closed(pid, at) => close(&mut ledger, pid, at),
+                // Nobody is answered after the last answer.
+                Operation::Answer(place, answer, true) if !waiters.is_empty() => {
+                    let waiter = waiters.swap_remove(place % waiters.len());
+                    ledger.answer(waiter, answer, true, &mut effects);
+                }
+                Operation::Answer(place, answer, last) => {
+                    if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
+                        ledger.answer(waiter, answer, last, &mut effects);
+                    }
+                }
+            }
+            confirm(&mut ledger, &mut effects, confirmed);
+            waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
+            let programs = programs(&mut ledger).into_iter();
+            let mut programs: Vec<_> = programs
+                .map(|Group { key, totals }| {
+                    (key, totals.sent, totals.received, totals.received_here)
+                })
+                .filter(|(_, sent, received, _)| sent.packets + received.packets > 0)
+                .collect();
+            // In minutes, for which nothing is too old here.
+            let series = ledger.view(None).history.history().series(Duration::ZERO, Duration::from_secs(3_600), 60);
+            prop_assert_eq!(series.step.as_secs(), 60);
+            let mut lines: Vec<_> = series
+                .lines
+                .into_iter()
+                .map(|Line { party, total, .. }| {
+                    (party, total.sent, total.received, total.received_here)
+                })
+                .collect();
+            lines.sort_by(|a, b| a.0.cmp(&b.0));
+            programs.sort_by(|a, b| a.0.cmp(&b.0));
+            prop_assert_eq!(lines, programs);
+        }
+    }
+
+    /// Whoever looks at the books changes nothing in them, nor what they ask for and tell.
+    #[test]
+    fn looking_changes_nothing(
+        operations in proptest::collection::vec(any_operation(), 0..120),
+        flows in 1..5_usize,
+        ended_flows in 0..70_usize,
+        groups in 0..4_usize,
+        at in 0..1_000_u64,
+    ) {
+        let run = |is_looked_at: bool| {
+            let mut ledger = ledger(flows, ended_flows, groups);
+            let mut told = Vec::new();
+            let mut waiters = Vec::new();
+            let mut confirmed = [Confirmed::Same; 2];
+            let mut views = Vec::new();
+            for operation in operations.clone() {
+                let mut effects = Vec::new();
+                match operation {
+                    Operation::Packet(packet) => {
+                        ledger.packet(&packet, &mut effects);
+                    }
+                    Operation::Undecodable(len) => {
+                        ledger.undecodable("other", Duration::from_secs(1), len);
+                    }
+                    Operation::Advance(seconds) => {
+                        let now = Duration::from_secs(seconds);
+                        ledger.confirm_due(now, &mut effects);
+                        ledger.advance(now, &mut effects);
+                    }
+                    Operation::Confirm(answers) => confirmed = answers,
+                    Operation::Closed(pid, at) => close(&mut ledger, pid, at),
+                    Operation::Answer(place, answer, last) => {
+                        if let Some(&waiter) = waiters.get(place % waiters.len().max(1)) {
+                            ledger.answer(waiter, answer, last, &mut effects);
+                        }
+                    }
+                }
+                told.push(format!("{effects:?}"));
+                confirm(&mut ledger, &mut effects, confirmed);
+                waiters.extend(questions(&effects).into_iter().map(|(waiter, _)| waiter));
+                if is_looked_at {
+                    let view = ledger.view(Some(Duration::from_secs(at)));
+                    let (flows, all) = (view.flows(), view.retired.all.programs.groups());
+                    views.push((view, flows, all));
+                }
+            }
+            // What was looked at stays as it was, whatever came after that.
+            for (view, flows, all) in views {
+                assert_eq!((view.flows(), view.retired.all.programs.groups()), (flows, all));
+            }
+            let view = ledger.view(None);
+            let all = view.retired.all.processes.and(&view.flows()).groups();
+            let flows = view.flows();
+            let history = view.history.history();
+            let series = history.series(Duration::ZERO, Duration::from_secs(3_600), 60);
+            (told, flows, all, series, ledger.now())
+        };
+        prop_assert_eq!(run(true), run(false));
+    }
+}

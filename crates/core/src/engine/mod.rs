@@ -1,0 +1,9 @@
+//! From packets and answers to flows with owners. Pure: packets, answers and time come in; what
+//! is to be done comes out.
+
+pub(crate) mod comment;
+pub(crate) mod convert;
+pub(crate) mod ledger;
+pub(crate) mod local_addresses;
+pub(crate) mod recorded_owners;
+pub(crate) mod traffic_history;

@@ -1,0 +1,416 @@
+//! What writes a [`History`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowner_flows::{Counters, FlowId, Packet};
+
+use crate::model::history::History;
+use crate::model::history::tier::Slot;
+use crate::model::principal::Party;
+use crate::model::totals::{Credited, less};
+
+/// Parties that have a series of their own; the rest share one.
+const MAX_PARTIES: usize = 4_096;
+/// The place of those that found none.
+const REST: u16 = u16::MAX;
+/// Flows that are remembered until their owners are settled. What comes when there are as
+/// many stays with whom it was credited to first.
+const MAX_UNSETTLED: usize = 65_536;
+/// Seconds with packets that are remembered of each; older ones stay where they are.
+const MAX_SECONDS: usize = 128;
+
+/// Writes a history.
+#[derive(Debug)]
+pub(crate) struct Chronicle {
+    history: History,
+    places: HashMap<Party, u16>,
+    unsettled: HashMap<FlowId, Vec<Second>>,
+    newest: Newest,
+}
+
+/// The second of the newest packet: one packet after the other is counted here, and in each
+/// tier of the history when that second is over.
+#[derive(Debug, Clone, Default)]
+struct Newest {
+    second: Option<u64>,
+    slot: Slot,
+}
+
+/// What was written at one point in time.
+#[derive(Debug)]
+pub(crate) struct HistoryView {
+    history: History,
+    newest: Newest,
+}
+
+impl Newest {
+    fn write_down(&self, history: &mut History) {
+        let Some(second) = self.second else {
+            return;
+        };
+        for tier in &mut history.tiers {
+            if let Some(slot) = tier.at(second) {
+                slot.take_in(&self.slot);
+            }
+        }
+    }
+}
+
+impl HistoryView {
+    /// All of it, with the second of the newest packet.
+    pub(crate) fn history(self) -> History {
+        let Self {
+            mut history,
+            newest,
+        } = self;
+        newest.write_down(&mut history);
+        history
+    }
+}
+
+/// What both ends of a flow sent in one second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Second {
+    at: u64,
+    by_local: Counters,
+    by_remote: Counters,
+}
+
+impl Second {
+    pub(crate) fn of(packet: PacketOf) -> Self {
+        let mut second = Self {
+            at: packet.time.as_secs(),
+            by_local: Counters::default(),
+            by_remote: Counters::default(),
+        };
+        second.add(packet);
+        second
+    }
+
+    pub(crate) const fn is_at(&self, second: u64) -> bool {
+        self.at == second
+    }
+
+    pub(crate) fn add(&mut self, packet: PacketOf) {
+        *self.by(packet) += packet.counters;
+    }
+
+    const fn by(&mut self, packet: PacketOf) -> &mut Counters {
+        if packet.is_local {
+            &mut self.by_local
+        } else {
+            &mut self.by_remote
+        }
+    }
+}
+
+/// To whom the packets of a flow's two ends are credited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Credit {
+    by_local: Share,
+    by_remote: Share,
+}
+
+/// The parties at the ends of a packet's way, as far as they are on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// Another host received it.
+    SentBy(u16),
+    /// Another host sent it.
+    ReceivedBy(u16),
+    /// Both are here.
+    Within { sender: u16, receiver: u16 },
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self::SentBy(0)
+    }
+}
+
+impl Chronicle {
+    pub(crate) fn new() -> Self {
+        Self {
+            history: History::new(),
+            places: HashMap::new(),
+            unsettled: HashMap::new(),
+            newest: Newest::default(),
+        }
+    }
+
+    /// What was written so far.
+    pub(crate) fn view(&self) -> HistoryView {
+        HistoryView {
+            history: self.history.clone(),
+            newest: self.newest.clone(),
+        }
+    }
+
+    /// To whom the packets of a flow are credited, whose ends are these parties'.
+    pub(crate) fn credit(&mut self, credited: Credited, local: Party, remote: Party) -> Credit {
+        match credited {
+            Credited::Local => {
+                let local = self.place(local);
+                Credit {
+                    by_local: Share::SentBy(local),
+                    by_remote: Share::ReceivedBy(local),
+                }
+            }
+            Credited::Remote => {
+                let remote = self.place(remote);
+                Credit {
+                    by_local: Share::ReceivedBy(remote),
+                    by_remote: Share::SentBy(remote),
+                }
+            }
+            Credited::Both => {
+                let (local, remote) = (self.place(local), self.place(remote));
+                let within = |sender, receiver| Share::Within { sender, receiver };
+                Credit {
+                    by_local: within(local, remote),
+                    by_remote: within(remote, local),
+                }
+            }
+        }
+    }
+
+    fn place(&mut self, party: Party) -> u16 {
+        if let Some(place) = self.places.get(&party) {
+            return *place;
+        }
+        let place = self.history.parties.len();
+        if place >= MAX_PARTIES {
+            return REST;
+        }
+        Arc::make_mut(&mut self.history.parties).push(party.clone());
+        let place = u16::try_from(place).unwrap_or(REST);
+        self.places.insert(party, place);
+        place
+    }
+
+    /// Lets time pass.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        self.end_second();
+        self.move_on(now.as_secs());
+    }
+
+    fn move_on(&mut self, second: u64) {
+        let mut is_other_time = false;
+        for tier in &mut self.history.tiers {
+            is_other_time |= tier.advance(second);
+        }
+        if is_other_time {
+            // What is remembered was dropped with the time that it was of.
+            self.unsettled.clear();
+        }
+    }
+
+    /// Writes down what was counted in the second of the newest packet.
+    fn end_second(&mut self) {
+        self.newest.write_down(&mut self.history);
+        self.newest.second = None;
+        self.newest.slot.clear();
+    }
+
+    /// Counts a packet of one end of a flow; `is_settled`: the owners stay as they are.
+    pub(crate) fn count(&mut self, id: FlowId, credit: Credit, is_settled: bool, packet: PacketOf) {
+        let second = packet.time.as_secs();
+        if self.newest.second != Some(second) {
+            self.end_second();
+            self.move_on(second);
+            self.newest.second = Some(second);
+        }
+        let share = if packet.is_local {
+            credit.by_local
+        } else {
+            credit.by_remote
+        };
+        share.change(&mut self.newest.slot, |sum| *sum += packet.counters);
+        if !is_settled {
+            self.remember(id, packet);
+        }
+    }
+
+    /// Remembers a packet that was counted for a flow whose owners are not settled.
+    pub(crate) fn remember(&mut self, id: FlowId, packet: PacketOf) {
+        let second = packet.time.as_secs();
+        if self.unsettled.len() >= MAX_UNSETTLED && !self.unsettled.contains_key(&id) {
+            return;
+        }
+        let seconds = self.unsettled.entry(id).or_default();
+        match seconds.last_mut() {
+            Some(last) if last.is_at(second) => last.add(packet),
+            _ => {
+                if seconds.len() >= MAX_SECONDS {
+                    seconds.remove(0);
+                }
+                seconds.push(Second::of(packet));
+            }
+        }
+    }
+
+    /// Moves what is remembered of a flow to somebody else.
+    pub(crate) fn move_credit(&mut self, id: FlowId, from: Credit, to: Credit) {
+        let Some(seconds) = self.unsettled.remove(&id) else {
+            return;
+        };
+        self.move_seconds(&seconds, from, to);
+        self.unsettled.insert(id, seconds);
+    }
+
+    /// Moves what was counted in some seconds to somebody else.
+    pub(crate) fn move_seconds(&mut self, seconds: &[Second], from: Credit, to: Credit) {
+        self.end_second();
+        for moved in seconds {
+            let ends = [
+                (from.by_local, to.by_local, moved.by_local),
+                (from.by_remote, to.by_remote, moved.by_remote),
+            ];
+            for (from, to, counters) in ends {
+                self.each_tier(moved.at, from, |sum| *sum = less(*sum, counters));
+                self.each_tier(moved.at, to, |sum| *sum += counters);
+            }
+        }
+    }
+
+    /// What is remembered of a flow.
+    pub(crate) fn remembered(&self, id: FlowId) -> Vec<Second> {
+        self.unsettled.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Forgets what was counted for a flow in some seconds: it is another one's.
+    pub(crate) fn forget(&mut self, id: FlowId, part: &[Second]) {
+        let Some(seconds) = self.unsettled.get_mut(&id) else {
+            return;
+        };
+        for gone in part {
+            if let Some(second) = seconds.iter_mut().find(|second| second.is_at(gone.at)) {
+                second.by_local = second.by_local.saturating_sub(gone.by_local);
+                second.by_remote = second.by_remote.saturating_sub(gone.by_remote);
+            }
+        }
+    }
+
+    /// The owners of a flow stay as they are.
+    pub(crate) fn settle(&mut self, id: FlowId) {
+        self.unsettled.remove(&id);
+    }
+
+    fn each_tier(&mut self, second: u64, share: Share, change: impl Fn(&mut Counters)) {
+        for tier in &mut self.history.tiers {
+            if let Some(slot) = tier.at(second) {
+                share.change(slot, &change);
+            }
+        }
+    }
+}
+
+impl Share {
+    /// Changes each sum that the packet is part of.
+    fn change(self, slot: &mut Slot, change: impl Fn(&mut Counters)) {
+        match self {
+            Self::SentBy(sender) => change(&mut slot.of(sender).sent),
+            Self::ReceivedBy(receiver) => change(&mut slot.of(receiver).received),
+            Self::Within { sender, receiver } => {
+                change(&mut slot.of(sender).sent);
+                let traffic = slot.of(receiver);
+                change(&mut traffic.received);
+                change(&mut traffic.received_here);
+            }
+        }
+    }
+}
+
+/// What is counted of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PacketOf {
+    pub(crate) time: Duration,
+    /// Whether the local end sent it.
+    pub(crate) is_local: bool,
+    pub(crate) counters: Counters,
+}
+
+impl PacketOf {
+    pub(crate) fn new(packet: &Packet, is_local: bool) -> Self {
+        Self {
+            time: packet.time,
+            is_local,
+            counters: Counters {
+                packets: 1,
+                bytes: packet.wire_len.into(),
+                payload_bytes: packet.payload_len.into(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowner_attribution::User;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A packet of a flow, so many seconds after the one before; and whether the flow is
+    /// somebody else's then.
+    type Step = (u64, i64, bool, bool);
+
+    /// What a chronicle tells in each of its steps; `is_told`: whether somebody asks after each
+    /// packet.
+    fn series(steps: &[Step], is_told: bool) -> Vec<crate::Series> {
+        let mut chronicle = Chronicle::new();
+        let ada = Party::User(User { id: 1, name: None });
+        let nobody = chronicle.credit(Credited::Local, Party::Unattributed, Party::Unattributed);
+        let somebody = chronicle.credit(Credited::Both, ada, Party::Unattributed);
+        let mut credits = [nobody; 3];
+        let mut second = 1_000_u64;
+        for &(flow, step, is_local, is_found) in steps {
+            second = second.saturating_add_signed(step);
+            let counters = Counters {
+                packets: 1,
+                bytes: second,
+                payload_bytes: flow,
+            };
+            let time = Duration::from_secs(second);
+            let id = FlowId::from_u64(flow);
+            let credit = &mut credits[usize::try_from(flow).unwrap()];
+            chronicle.count(
+                id,
+                *credit,
+                false,
+                PacketOf {
+                    time,
+                    is_local,
+                    counters,
+                },
+            );
+            if is_found {
+                chronicle.move_credit(id, *credit, somebody);
+                *credit = somebody;
+            }
+            if is_told {
+                chronicle.view().history();
+            }
+        }
+        let now = Duration::from_secs(second + 1);
+        let back = [60, 600, 6_000, 600_000].map(Duration::from_secs);
+        let from = |back| now.saturating_sub(back);
+        let history = chronicle.view().history();
+        back.map(|back| history.series(from(back), now, 100)).into()
+    }
+
+    proptest! {
+        /// Though a second is written down whole, when it is over or when somebody asks.
+        #[test]
+        fn asking_changes_nothing(
+            steps in proptest::collection::vec(
+                (0..3_u64, prop_oneof![-2..3_i64, -900..2_000_i64], any::<bool>(), any::<bool>()),
+                0..100,
+            ),
+        ) {
+            prop_assert_eq!(series(&steps, false), series(&steps, true));
+        }
+    }
+}

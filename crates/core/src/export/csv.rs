@@ -1,0 +1,534 @@
+//! Flows and what they add up to as comma-separated values (RFC 4180): a line with the names
+//! of the columns, then one for each flow or group. Columns are never renamed or reordered;
+//! new ones come last.
+//!
+//! Times are RFC 3339 in UTC with microseconds, bytes those of frames on the wire. What is not
+//! known is empty. Where several processes share a socket, their values stand in one field with
+//! `; ` between them. Before a name that a spreadsheet would take for a formula, there is a `'`;
+//! also behind blanks, and where the sign is a full-width one.
+//!
+//! Every character of a name is there as it is, controls included: in a file that is data. A
+//! terminal would obey them. For one, [`Writer::for_terminal`] writes what
+//! [`text::mask`] would make visible in the same form, and a backslash as
+//! `\\`, so that the name can be told from it: `\x1b` is the escape character, `\\x1b` four
+//! plain ones.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use flowner_attribution::{Match, Ownership, Process, Source, User, Verdict};
+use flowner_flows::Protocol;
+
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
+use crate::model::text::{self, is_hidden};
+use crate::model::totals::{Group, ProcessParty, Service, Totals};
+use crate::query::services::service_name;
+
+/// The columns of a flow.
+const FLOW: [&str; 33] = [
+    "protocol",
+    "local_address",
+    "local_port",
+    "remote_address",
+    "remote_port",
+    "direction",
+    "state",
+    "sent_packets",
+    "sent_bytes",
+    "received_packets",
+    "received_bytes",
+    "first_seen",
+    "last_seen",
+    "program",
+    "verdict",
+    "match",
+    "reason",
+    "pid",
+    "process",
+    "user",
+    "path",
+    "unit",
+    "remote_program",
+    "remote_verdict",
+    "remote_match",
+    "remote_reason",
+    "remote_pid",
+    "remote_process",
+    "remote_user",
+    "remote_path",
+    "remote_unit",
+    "source",
+    "remote_source",
+];
+
+/// The columns of a group after those that tell what it is. What was `sent` and `received`
+/// counts each byte once; `received_total` is all that the group received, of which
+/// `received_here` is among what others of this host sent.
+const TOTALS: [&str; 11] = [
+    "flows",
+    "sent_packets",
+    "sent_bytes",
+    "received_packets",
+    "received_bytes",
+    "received_here_packets",
+    "received_here_bytes",
+    "first_seen",
+    "last_seen",
+    "received_total_packets",
+    "received_total_bytes",
+];
+
+/// What a group is known by, in the column behind its totals: `recorded` where a file claims the
+/// owners, else empty.
+const SOURCE: &str = "source";
+
+/// Writes rows.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    is_terminal: bool,
+}
+
+impl<W: Write> Writer<W> {
+    /// For a file or a program: every character as it is.
+    pub const fn new(out: W) -> Self {
+        Self {
+            out,
+            is_terminal: false,
+        }
+    }
+
+    /// For a terminal, which would obey some characters: these are escaped, and backslashes.
+    pub const fn for_terminal(out: W) -> Self {
+        Self {
+            out,
+            is_terminal: true,
+        }
+    }
+
+    /// Writes flows, after the names of the columns.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn flows<'a>(&mut self, flows: impl IntoIterator<Item = &'a FlowRecord>) -> io::Result<()> {
+        self.line(FLOW)?;
+        for flow in flows {
+            let port = |port: u16| flow.protocol.has_ports().then(|| port.to_string());
+            let mut fields = vec![
+                flow.protocol.to_string(),
+                flow.local.ip().to_string(),
+                port(flow.local.port()).unwrap_or_default(),
+                flow.remote.ip().to_string(),
+                port(flow.remote.port()).unwrap_or_default(),
+                flow.direction.to_string(),
+                flow.state.to_string(),
+                flow.sent.packets.to_string(),
+                flow.sent.bytes.to_string(),
+                flow.received.packets.to_string(),
+                flow.received.bytes.to_string(),
+                time(flow.first_seen),
+                time(flow.last_seen),
+            ];
+            let owners = [flow.owner.as_ref(), flow.remote_owner.as_ref()];
+            fields.extend(owner(owners[0], &flow.party));
+            fields.extend(owner(owners[1], &flow.remote_party));
+            let source = |owner: &Ownership| owner.evidence.source.name().to_owned();
+            fields.extend(owners.map(|owner| owner.map(source).unwrap_or_default()));
+            self.line(fields)?;
+        }
+        Ok(())
+    }
+
+    /// Writes programs: `program`, its totals, and `source`. `claimed`: whether a file claims
+    /// the owners, as [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn programs(&mut self, all: &[Group<Party>], claimed: bool) -> io::Result<()> {
+        let source = |party: &Party| claimed && *party != Party::Unattributed;
+        self.owners(["program"], all, |party| [party.to_string()], source)
+    }
+
+    /// Writes processes: `process`, `pid`, `user`, the totals, and `source`, as for
+    /// [`programs`](Self::programs).
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn processes(&mut self, all: &[Group<ProcessParty>], claimed: bool) -> io::Result<()> {
+        let nobody = ProcessParty::Other(Party::Unattributed);
+        let key = |party: &ProcessParty| match party {
+            ProcessParty::Process { id, name, user } => [
+                name.clone(),
+                id.pid.to_string(),
+                user.clone().unwrap_or_default(),
+            ],
+            ProcessParty::Other(party) => [party.to_string(), String::new(), String::new()],
+        };
+        let source = |party: &ProcessParty| claimed && *party != nobody;
+        self.owners(["process", "pid", "user"], all, key, source)
+    }
+
+    /// Writes the other ends: `host` and its totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn hosts(&mut self, all: &[Group<IpAddr>]) -> io::Result<()> {
+        self.groups(["host"], all, |host| [host.to_string()])
+    }
+
+    /// Writes services: `service` (its name), `protocol`, `port`, and the totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn services(&mut self, all: &[Group<Service>]) -> io::Result<()> {
+        self.groups(["service", "protocol", "port"], all, |service| {
+            let Service { protocol, port } = *service;
+            let port = protocol.has_ports().then_some(port);
+            let name = port.and_then(|port| service_name(protocol, port));
+            [
+                name.unwrap_or_default().to_owned(),
+                protocol.to_string(),
+                port.map(|port| port.to_string()).unwrap_or_default(),
+            ]
+        })
+    }
+
+    /// Writes protocols: `protocol` and its totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn protocols(&mut self, all: &[Group<Protocol>]) -> io::Result<()> {
+        self.groups(["protocol"], all, |protocol| [protocol.to_string()])
+    }
+
+    fn groups<K, const N: usize>(
+        &mut self,
+        names: [&str; N],
+        groups: &[Group<K>],
+        key: impl Fn(&K) -> [String; N],
+    ) -> io::Result<()> {
+        self.line(names.into_iter().chain(TOTALS))?;
+        for group in groups {
+            let fields = key_fields(group, &key).into_iter();
+            self.line(fields.chain(totals(&group.totals)))?;
+        }
+        Ok(())
+    }
+
+    /// As [`groups`](Self::groups), with who says so.
+    fn owners<K, const N: usize>(
+        &mut self,
+        names: [&str; N],
+        groups: &[Group<K>],
+        key: impl Fn(&K) -> [String; N],
+        is_claimed: impl Fn(&K) -> bool,
+    ) -> io::Result<()> {
+        self.line(names.into_iter().chain(TOTALS).chain([SOURCE]))?;
+        for group in groups {
+            let is_claimed = group.key.as_ref().is_some_and(&is_claimed);
+            let source = if is_claimed {
+                Source::Recorded.name()
+            } else {
+                ""
+            };
+            let fields = key_fields(group, &key).into_iter();
+            let fields = fields.chain(totals(&group.totals));
+            self.line(fields.chain([source.to_owned()]))?;
+        }
+        Ok(())
+    }
+
+    /// Fields with commas between them, in quotes where they need some (RFC 4180, section 2).
+    fn line(&mut self, fields: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<()> {
+        for (place, field) in fields.into_iter().enumerate() {
+            if place > 0 {
+                self.out.write_all(b",")?;
+            }
+            let field = defused(field.as_ref());
+            let field = if self.is_terminal {
+                escaped(field)
+            } else {
+                field
+            };
+            if field.contains(['"', ',']) || field.contains(is_hidden) {
+                write!(self.out, "\"{}\"", field.replace('"', "\"\""))?;
+            } else {
+                self.out.write_all(field.as_bytes())?;
+            }
+        }
+        self.out.write_all(b"\r\n")
+    }
+}
+
+/// The last group of a breakdown that was full has no key: it is `(others)`.
+fn key_fields<K, const N: usize>(group: &Group<K>, key: impl Fn(&K) -> [String; N]) -> [String; N] {
+    match &group.key {
+        Some(of) => key(of),
+        None => std::array::from_fn(|place| match place {
+            0 => "(others)".to_owned(),
+            _ => String::new(),
+        }),
+    }
+}
+
+fn totals(totals: &Totals) -> [String; 11] {
+    let elsewhere = totals.received_elsewhere();
+    let Totals {
+        flows,
+        sent,
+        received,
+        received_here,
+        first_seen,
+        last_seen,
+        ..
+    } = totals;
+    [
+        flows.to_string(),
+        sent.packets.to_string(),
+        sent.bytes.to_string(),
+        elsewhere.packets.to_string(),
+        elsewhere.bytes.to_string(),
+        received_here.packets.to_string(),
+        received_here.bytes.to_string(),
+        time(*first_seen),
+        time(*last_seen),
+        received.packets.to_string(),
+        received.bytes.to_string(),
+    ]
+}
+
+/// The nine fields of an owner; all empty where nobody was asked.
+fn owner(owner: Option<&Ownership>, party: &Party) -> [String; 9] {
+    let Some(Ownership { verdict, evidence }) = owner else {
+        return std::array::from_fn(|_| String::new());
+    };
+    let processes = verdict.processes();
+    let of_each = |value: &dyn Fn(&Process) -> Option<String>| {
+        let values: Vec<_> = processes
+            .iter()
+            .filter_map(|process| value(process))
+            .collect();
+        values.join("; ")
+    };
+    let name_of = |user: &User| user.name.clone().unwrap_or_else(|| user.id.to_string());
+    let (reason, user, unit) = match verdict {
+        Verdict::Unknown(reason) => (reason.name(), None, None),
+        Verdict::Partial { user, unit } => ("", user.as_ref().map(name_of), unit.as_ref()),
+        Verdict::Process(_) | Verdict::Shared(_) => ("", None, None),
+    };
+    let program = match party {
+        Party::Unattributed => String::new(),
+        party => party.to_string(),
+    };
+    [
+        program,
+        verdict.name().to_owned(),
+        evidence
+            .matched
+            .map(Match::name)
+            .unwrap_or_default()
+            .to_owned(),
+        reason.to_owned(),
+        of_each(&|process| Some(process.pid.to_string())),
+        of_each(&|process| Some(process.name.clone())),
+        user.unwrap_or_else(|| of_each(&|process| process.user.as_ref().map(name_of))),
+        of_each(&|process| Some(process.path.as_ref()?.to_string_lossy().into_owned())),
+        unit.map_or_else(
+            || of_each(&|process| process.unit.as_ref().map(ToString::to_string)),
+            ToString::to_string,
+        ),
+    ]
+}
+
+/// Empty for what RFC 3339 cannot write, and for no time at all.
+fn time(time: Duration) -> String {
+    // The first second of the year 10000.
+    const END: u64 = 253_402_300_800;
+    if time.is_zero() || time.as_secs() >= END {
+        return String::new();
+    }
+    humantime::format_rfc3339_micros(UNIX_EPOCH + time).to_string()
+}
+
+/// What a formula begins with: the usual signs, their full-width and small forms.
+const SIGNS: [char; 12] = [
+    '=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫',
+];
+
+/// Whether a spreadsheet would take a field for a formula, which a process may have as its
+/// name. Blanks, line ends and what cannot be seen before it do not hinder them all. A login
+/// shell, such as `-bash`, is none.
+fn is_formula(field: &str) -> bool {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+    if let Some(rest) = field.strip_prefix('-') {
+        return !rest.chars().all(is_plain);
+    }
+    let is_skipped = |letter: char| letter.is_whitespace() || is_hidden(letter);
+    let begun = field.trim_start_matches(is_skipped);
+    begun.starts_with(SIGNS) || field.starts_with(['\t', '\r', '\n'])
+}
+
+/// A field that is no formula.
+fn defused(field: &str) -> Cow<'_, str> {
+    if is_formula(field) {
+        Cow::Owned(format!("'{field}"))
+    } else {
+        Cow::Borrowed(field)
+    }
+}
+
+/// A field that a terminal shows, and from which it can be told what it was.
+fn escaped(field: Cow<'_, str>) -> Cow<'_, str> {
+    if !field.contains('\\') && matches!(text::mask(&field), Cow::Borrowed(_)) {
+        return field;
+    }
+    let doubled = field.replace('\\', "\\\\");
+    Cow::Owned(text::mask(&doubled).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::samples::{curl, flow, owner as sample};
+
+    fn text(write: impl FnOnce(&mut Writer<Vec<u8>>) -> io::Result<()>) -> String {
+        let mut out = Writer::new(Vec::new());
+        write(&mut out).unwrap();
+        String::from_utf8(out.out).unwrap()
+    }
+
+    #[test]
+    fn a_flow() {
+        let actual = text(|out| out.flows([&flow(1)]));
+        let lines: Vec<_> = actual.split("\r\n").collect();
+        assert_eq!(lines[0], FLOW.join(","));
+        assert_eq!(
+            lines[1],
+            "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
+             2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
+             4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,"
+        );
+        assert_eq!(lines[2], "");
+    }
+
+    #[test]
+    fn every_line_has_all_fields() {
+        let mut odd = Process::new(7, "a \"b\", c");
+        odd.path = Some("/tmp/new\nline".into());
+        let shared = Verdict::Shared(vec![curl(), Arc::new(odd)]);
+        let one = flow(1).with_owners(None, Some(sample(shared, None)));
+        let actual = text(|out| out.flows([&one]));
+        let line = actual.split_once("\r\n").unwrap().1;
+        assert!(line.contains(",4242; 7,"), "{line}");
+        assert!(line.contains(",\"curl; a \"\"b\"\", c\","), "{line}");
+        assert!(
+            line.contains(",\"/usr/bin/curl; /tmp/new\nline\","),
+            "{line}"
+        );
+        // What is quoted has its commas in pairs of quotes.
+        let outside: String = line.split('"').step_by(2).collect();
+        assert_eq!(outside.matches(',').count(), FLOW.len() - 1, "{line}");
+    }
+
+    #[test]
+    fn no_name_is_a_formula() {
+        #[track_caller]
+        fn check(field: &str, expected: &str) {
+            assert_eq!(text(|out| out.line([field])), format!("{expected}\r\n"));
+        }
+        check("=1+1", "'=1+1");
+        check("@x,y", "\"'@x,y\"");
+        check("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0");
+        check(" =1+1", "' =1+1");
+        check("\u{a0}\u{3000}+1", "\"'\u{a0}\u{3000}+1\"");
+        check("\u{feff}\u{7}=1", "\"'\u{feff}\u{7}=1\"");
+        check("\t=1+1", "\"'\t=1+1\"");
+        check("\r\n@x", "\"'\r\n@x\"");
+        check("＝1+1", "'＝1+1");
+        check("﹫x", "'﹫x");
+        check("\tx", "\"'\tx\"");
+        check(" -1+1", "' -1+1");
+        check("-bash", "-bash");
+        check("curl", "curl");
+        check("a = b", "a = b");
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do() {
+        let rows = |fields: [&str; 3]| {
+            let mut out = Writer::for_terminal(Vec::new());
+            out.line(fields).unwrap();
+            String::from_utf8(out.out).unwrap()
+        };
+        assert_eq!(
+            rows(["s\u{1b}[msh", "\\x1b", "a\nb\u{202e},"]),
+            "s\\x1b[msh,\\\\x1b,\"a\\nb\\u{202e},\"\r\n"
+        );
+        assert_eq!(rows(["a", "=\t1", ""]), "a,'=\\t1,\r\n");
+    }
+
+    #[test]
+    fn controls_are_data_in_a_file() {
+        let actual = text(|out| out.line(["s\u{1b}[msh\u{1b}[md", "\u{1b}]0;x", "del\u{7f}"]));
+        assert_eq!(
+            actual,
+            "\"s\u{1b}[msh\u{1b}[md\",\"\u{1b}]0;x\",\"del\u{7f}\"\r\n"
+        );
+    }
+
+    #[test]
+    fn owners_that_a_file_claims_are_marked() {
+        let totals = Totals::default();
+        let group = |key| Group {
+            key: Some(key),
+            totals,
+        };
+        let user = User {
+            id: 0,
+            name: Some("root".to_owned()),
+        };
+        let all = [group(Party::User(user)), group(Party::Unattributed)];
+        let last = |text: String| -> Vec<String> {
+            let last = |line: &str| line.rsplit(',').next().unwrap_or_default().to_owned();
+            text.lines().map(last).collect()
+        };
+        let claimed = last(text(|out| out.programs(&all, true)));
+        assert_eq!(claimed, ["source", "recorded", ""]);
+        assert_eq!(
+            last(text(|out| out.programs(&all, false))),
+            ["source", "", ""]
+        );
+    }
+
+    #[test]
+    fn groups_end_with_the_others() {
+        let totals = Totals {
+            flows: 2,
+            ..Totals::default()
+        };
+        let all = [
+            Group {
+                key: Some(Service {
+                    protocol: Protocol::TCP,
+                    port: 443,
+                }),
+                totals,
+            },
+            Group { key: None, totals },
+        ];
+        let head = "service,protocol,port,flows,sent_packets,sent_bytes,received_packets,\
+                    received_bytes,received_here_packets,received_here_bytes,first_seen,last_seen,\
+                    received_total_packets,received_total_bytes";
+        assert_eq!(
+            text(|out| out.services(&all)),
+            format!(
+                "{head}\r\nhttps,tcp,443,2,0,0,0,0,0,0,,,0,0\r\n(others),,,2,0,0,0,0,0,0,,,0,0\r\n"
+            )
+        );
+    }
+}

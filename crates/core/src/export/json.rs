@@ -1,0 +1,455 @@
+//! The JSON lines that programs read: one object a line, stable keys.
+//!
+//! The first line is a [`HeadLine`] with `"schema":1`; a change that a reader could
+//! trip over raises that number. A key is always there, `null` where its value is
+//! not known, unless it is documented with "where". Paths and arguments that are not
+//! UTF-8 have U+FFFD in place of what is wrong. Times are RFC 3339 in UTC with
+//! microseconds; a time that cannot be written so, past the year 9999, is `null`.
+//! Bytes are those of frames on the wire.
+//!
+//! The types are for [serde] and any of its formats. [`write_line`] writes them as the apps do:
+//! text keeps every character, and those that a terminal would obey or that cannot be seen are
+//! `\uHHHH` always, not only those that JSON demands.
+
+mod group;
+mod line;
+mod owner;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use group::GroupLine;
+pub use line::write_line;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
+
+use flowner_attribution::SocketQuery;
+use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
+use flowner_capture::Device;
+use flowner_flows::Protocol;
+use serde::Serialize;
+
+use self::owner::{FlowOwner, SocketOwner};
+use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
+use crate::model::report::{Ending, InputInfo, Report, Whose};
+use crate::model::totals::Totals;
+use crate::query::changes::SocketChange;
+use crate::query::sockets::{device_of, socket_state_name};
+use crate::system::doctor::Check;
+
+/// The version of the lines.
+const SCHEMA: u32 = 1;
+
+/// A JSON Schema (draft 2020-12) of one line, whichever it is. It is made from the types
+/// here.
+///
+/// ```
+/// let schema: serde_json::Value = serde_json::from_str(flowner_core::wire::JSON_SCHEMA)?;
+/// assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub const JSON_SCHEMA: &str = include_str!("../../schema/lines.json");
+
+/// The first line, `"type":"start"`: schema, command, and `input` and `link_type`
+/// where packets are read.
+/// `local` where addresses were taken for those of the host that captured though nobody gave
+/// them, and then `local_from`: `file` tells them, or they are a `guess`.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "start")]
+pub struct HeadLine<'a> {
+    schema: u32,
+    command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<&'a [IpAddr]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local_from: Option<&'static str>,
+}
+
+impl<'a> HeadLine<'a> {
+    /// Of a command that reads no packets.
+    pub const fn new(command: &'static str) -> Self {
+        Self {
+            schema: SCHEMA,
+            command,
+            input: None,
+            link_type: None,
+            local: None,
+            local_from: None,
+        }
+    }
+
+    /// Of `watch`, on a device.
+    pub fn watch(input: &'a InputInfo) -> Self {
+        Self::of_input("watch", input)
+    }
+
+    /// Of `read`, from a file.
+    pub fn read(input: &'a InputInfo) -> Self {
+        Self::of_input("read", input)
+    }
+
+    /// The same, telling whose packets are read.
+    #[must_use]
+    pub fn with_local(self, whose: &'a Whose) -> Self {
+        let (local, from) = match whose {
+            Whose::Unknown | Whose::Given => (None, None),
+            Whose::Told(addresses) => (Some(&addresses[..]), Some("file")),
+            Whose::Guessed(addresses) => (Some(&addresses[..]), Some("guess")),
+        };
+        Self {
+            local,
+            local_from: from,
+            ..self
+        }
+    }
+
+    fn of_input(command: &'static str, input: &'a InputInfo) -> Self {
+        Self {
+            input: Some(&input.name),
+            link_type: Some(input.link_type),
+            ..Self::new(command)
+        }
+    }
+}
+
+/// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses with ports,
+/// where the protocol has ports), `direction`, `state`, `sent` and `received` with
+/// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`.
+///
+/// For a loopback flow `local` is the initiator, and `remote_owner` the responder's
+/// owner; so it is for a flow that has an end in a container.
+///
+/// An owner has `verdict` (`process`, `shared`, `partial` or `unknown`), `match`
+/// (how closely the socket fits), `source` (who tells it: `sock-diag`, `portable`; `recorded`
+/// where a file claims it, which nobody has checked; `none` where no table was asked) and
+/// `processes`; `namespace` (its name, or
+/// `net:[INODE]`) where the socket is in another network namespace; `reason` where the verdict is
+/// `unknown`; `user` and `unit` where it is `partial` and they are known; `program` (what
+/// people call it, in the user's language) and `program_id` (always the same) where it is
+/// one; `program_claimed_by` where nothing proves which one it is: `process` (its arguments
+/// say so, or the name that it gave to what is in memory) or `file`. It is `null` while nobody
+/// was asked.
+///
+/// A process has `pid`, `name`, `path`, `user` (name, else number) and `started`;
+/// `parent`, `arguments` and `unit` where they are known; `path_deleted` where the
+/// executable was deleted or replaced since the start. `path_state` is there where the path
+/// leads to another file here than the one that is executed, or to none: `replaced`, `deleted`,
+/// `elsewhere` (in another mount namespace, or mounted over), `memory` (in no directory) or
+/// `unverified` (it could not be compared).
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "flow")]
+pub struct FlowLine<'a> {
+    protocol: Text<Protocol>,
+    local: Text<Endpoint>,
+    remote: Text<Endpoint>,
+    direction: &'static str,
+    state: &'static str,
+    sent: Sums,
+    received: Sums,
+    first_seen: Time,
+    last_seen: Time,
+    owner: Option<FlowOwner<'a>>,
+    remote_owner: Option<FlowOwner<'a>>,
+}
+
+impl<'a> FlowLine<'a> {
+    /// The line of a flow.
+    pub fn new(flow: &'a FlowRecord) -> Self {
+        let endpoint = |address| Text(Endpoint::new(flow.protocol, address));
+        Self {
+            protocol: Text(flow.protocol),
+            local: endpoint(flow.local),
+            remote: endpoint(flow.remote),
+            direction: flow.direction.name(),
+            state: flow.state.name(),
+            sent: flow.sent.into(),
+            received: flow.received.into(),
+            first_seen: Time::since_epoch(flow.first_seen),
+            last_seen: Time::since_epoch(flow.last_seen),
+            owner: owner(flow.owner.as_ref(), &flow.party),
+            remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_party),
+        }
+    }
+}
+
+fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowOwner<'a>> {
+    ownership.map(|ownership| FlowOwner::new(ownership).with(party))
+}
+
+/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `device` (its name, where
+/// it is known) and `device_index` where it is bound to one, `namespace` where
+/// it is in another network namespace, and `owner` as in a [`FlowLine`], without
+/// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
+/// (when it was noticed).
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "socket")]
+pub struct SocketLine<'a> {
+    protocol: Text<attribution::Protocol>,
+    local: Text<SocketAddr>,
+    remote: Option<Text<SocketAddr>>,
+    state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_index: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Text<&'a NetworkNamespace>>,
+    owner: SocketOwner<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Time>,
+}
+
+impl<'a> SocketLine<'a> {
+    /// The line of a socket.
+    pub fn new(socket: &'a Socket) -> Self {
+        Self {
+            protocol: Text(socket.protocol),
+            local: Text(socket.local),
+            remote: socket.remote.map(Text),
+            state: socket_state_name(socket),
+            device: device_of(socket),
+            device_index: socket.device,
+            namespace: socket.namespace.as_deref().map(Text),
+            owner: SocketOwner::new(&socket.owner),
+            change: None,
+            time: None,
+        }
+    }
+
+    /// The line of what happened to a socket, seen at a wall-clock time.
+    pub fn of_change(change: SocketChange<'a>, time: SystemTime) -> Self {
+        Self {
+            change: Some(change.name()),
+            time: Some(Time::at(time)),
+            ..Self::new(change.socket())
+        }
+    }
+
+    /// With whom its owner stands for, as [`Programs::party_of`](crate::Programs::party_of)
+    /// tells.
+    #[must_use]
+    pub fn with_party(mut self, party: &'a Party) -> Self {
+        self.owner = self.owner.with(party);
+        self
+    }
+}
+
+/// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
+/// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
+/// of the evidence.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "ownership")]
+pub struct OwnershipLine<'a> {
+    protocol: Text<attribution::Protocol>,
+    local: Text<SocketAddr>,
+    remote: Option<Text<SocketAddr>>,
+    owner: FlowOwner<'a>,
+    observed_at: Time,
+    source: &'static str,
+}
+
+impl<'a> OwnershipLine<'a> {
+    /// The line of a question and its answer.
+    pub fn new(query: &SocketQuery, ownership: &'a Ownership) -> Self {
+        Self {
+            protocol: Text(query.protocol()),
+            local: Text(query.local()),
+            remote: query.remote().map(Text),
+            owner: FlowOwner::new(ownership),
+            observed_at: Time::at(ownership.evidence.observed_at),
+            source: ownership.evidence.source.name(),
+        }
+    }
+
+    /// With whom the owner stands for, as [`Programs::party`](crate::Programs::party)
+    /// tells.
+    #[must_use]
+    pub fn with_party(mut self, party: &'a Party) -> Self {
+        self.owner = self.owner.with(party);
+        self
+    }
+}
+
+/// Something is not as it should be, but the stream goes on, `"type":"warning"`:
+/// `message`.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "warning")]
+pub struct WarningLine<'a> {
+    message: &'a str,
+}
+
+impl<'a> WarningLine<'a> {
+    /// The line of a warning.
+    pub const fn new(message: &'a str) -> Self {
+        Self { message }
+    }
+}
+
+/// Whoever reads was too slow, `"type":"missed"`: so many `events` were dropped before
+/// this line, of which some would have been lines. The totals at the end are complete.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "missed")]
+pub struct MissedLine {
+    events: u64,
+}
+
+impl MissedLine {
+    /// The line of so many events.
+    pub const fn new(events: u64) -> Self {
+        Self { events }
+    }
+}
+
+/// What was tried, `"type":"check"`: `name`, `status` (`good`, `limited` or `failed`) and
+/// `detail`.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "check")]
+pub struct CheckLine<'a> {
+    name: &'static str,
+    status: &'static str,
+    detail: &'a str,
+}
+
+impl<'a> CheckLine<'a> {
+    /// The line of a check.
+    pub fn new(check: &'a Check) -> Self {
+        Self {
+            name: check.name,
+            status: check.status.name(),
+            detail: &check.detail,
+        }
+    }
+}
+
+/// A device, `"type":"device"`: `name`, `description`, `addresses`, `up`, `running`,
+/// `loopback`, `wireless`, `default` (it is captured from unless another is named).
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "device")]
+#[expect(clippy::struct_excessive_bools, reason = "they are keys of the line")]
+pub struct DeviceLine<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    addresses: Vec<IpAddr>,
+    up: bool,
+    running: bool,
+    loopback: bool,
+    wireless: bool,
+    default: bool,
+}
+
+impl<'a> DeviceLine<'a> {
+    /// The line of a device.
+    pub fn new(device: &'a Device, is_default: bool) -> Self {
+        Self {
+            name: &device.name,
+            description: device.description.as_deref(),
+            addresses: device.addresses.iter().map(|address| address.ip).collect(),
+            up: device.is_up(),
+            running: device.is_running(),
+            loopback: device.is_loopback(),
+            wireless: device.is_wireless(),
+            default: is_default,
+        }
+    }
+}
+
+/// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
+/// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `not-asked`, or
+/// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
+/// or the device did not hand over; `null` for files), `unlisted` (`flows`, `packets` and
+/// `bytes` of what was asked for and has no line of its own: there was no place for it, or
+/// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
+/// where it is not complete because of a failure; `refused_claims` where comments of the file
+/// name owners that nobody can be, which are left out; `not_looked_up`: for how many ends of flows
+/// no owner was looked up, as more waited for that than may: `failed` among the `owners`.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "summary")]
+pub struct SummaryLine<'a> {
+    total: Sums,
+    flows: u64,
+    owners: Option<Coverages>,
+    undecodable: Reasons<'a>,
+    dropped: Option<u64>,
+    unlisted: Unlisted,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_claims: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_looked_up: Option<u64>,
+}
+
+impl<'a> SummaryLine<'a> {
+    /// The line of a report of which everything has its line. What was stopped is complete up to there; a report made
+    /// while packets still come is not.
+    pub fn new(report: &'a Report) -> Self {
+        Self {
+            total: report.total().into(),
+            flows: report.flows.len() as u64 + report.unlisted_flows(),
+            owners: report.tells_owners().then(|| Coverages(report.coverage())),
+            undecodable: Reasons(&report.undecodable),
+            dropped: report
+                .capture
+                .map(|it| it.dropped_by_kernel.saturating_add(it.dropped_by_interface)),
+            unlisted: Unlisted::default(),
+            complete: matches!(report.ending, Ending::Complete | Ending::Stopped),
+            message: match &report.ending {
+                Ending::Failed(message) => Some(message),
+                Ending::Running | Ending::Complete | Ending::Stopped => None,
+            },
+            refused_claims: (report.refused_claims > 0).then_some(report.refused_claims),
+            not_looked_up: Some(report.not_looked_up()).filter(|ends| *ends > 0),
+        }
+    }
+
+    /// The same, where so many flows that were asked for have no line. It is complete only where
+    /// that was asked for, too.
+    #[must_use]
+    pub fn with_unlisted(mut self, totals: &Totals, was_asked_for: bool) -> Self {
+        let counters = totals.total();
+        self.unlisted = Unlisted {
+            flows: totals.flows,
+            packets: counters.packets,
+            bytes: counters.bytes,
+        };
+        self.complete &= was_asked_for || totals.flows == 0;
+        self
+    }
+
+    /// The same, where lines are missing, as [`MissedLine`]s have told.
+    #[must_use]
+    pub const fn with_missed(mut self, events: u64) -> Self {
+        self.complete &= events == 0;
+        self
+    }
+}
+
+/// What has no line of its own.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Unlisted {
+    flows: u64,
+    packets: u64,
+    bytes: u64,
+}

@@ -1,0 +1,270 @@
+//! Totals of flows that have something in common.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::path::Path;
+
+use flowner_attribution::{Source, User};
+use flowner_flows::Protocol;
+use serde::Serialize;
+
+use super::owner::{UnitObject, UserName};
+use super::value::{Sums, Text, Time};
+use crate::model::principal::Party;
+use crate::model::totals::{Group, ProcessParty, Service, Totals};
+use crate::programs::{Claim, Program};
+use crate::query::services::service_name;
+
+/// A group of flows: what they have in common, `flows`, `sent`, `received`;
+/// in these sums each byte counts once, so that the lines add up to the host's total.
+/// Where something came from programs of this host, which is among what those `sent`,
+/// `received_here` is that, and `received_total` all that was received, from other hosts
+/// and from this one: not to be added up over lines. The last line of a breakdown that was full has `null` and
+/// `"others":true`.
+///
+/// | `type` | keys |
+/// |---|---|
+/// | `program` | `program` and `path`, `null` where it is not one program, else also `program_id` |
+/// | `process` | `pid`, `name`, `user` and `started`, `null` where it is not one process |
+/// | `host` | `host` |
+/// | `service` | `service` (its name), `protocol`, `port` |
+/// | `protocol` | `protocol` |
+///
+/// The first two have `programs` where several share the sockets, or `unit` or
+/// `user` where only that is known; without any of these nobody is known. They have
+/// `"source":"recorded"` where a file claims who it is.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct GroupLine<'a> {
+    #[serde(flatten)]
+    key: Key<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    others: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
+    flows: u64,
+    sent: Sums,
+    received: Sums,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_here: Option<Sums>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_total: Option<Sums>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Key<'a> {
+    Program {
+        program: Option<&'a str>,
+        path: Option<Cow<'a, str>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        program_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        program_claimed_by: Option<&'static str>,
+        #[serde(flatten)]
+        known: Known<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<Text<UserName<'a>>>,
+    },
+    Process {
+        pid: Option<u32>,
+        name: Option<&'a str>,
+        user: Option<Cow<'a, str>>,
+        started: Option<Time>,
+        #[serde(flatten)]
+        known: Known<'a>,
+    },
+    Host {
+        host: Option<IpAddr>,
+    },
+    Service {
+        service: Option<&'static str>,
+        protocol: Option<Text<Protocol>>,
+        port: Option<u16>,
+    },
+    Protocol {
+        protocol: Option<Text<Protocol>>,
+    },
+}
+
+/// What is known of owners that are not one program or process.
+#[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Known<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    programs: Vec<ProgramObject<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<UnitObject<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ProgramObject<'a> {
+    program: &'a str,
+    path: Option<Cow<'a, str>>,
+    program_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program_claimed_by: Option<&'static str>,
+}
+
+impl<'a> ProgramObject<'a> {
+    fn new(program: &'a Program) -> Self {
+        Self {
+            program: &program.name,
+            program_id: &program.id,
+            program_claimed_by: program.claim.map(Claim::name),
+            path: path(program),
+        }
+    }
+}
+
+fn path(program: &Program) -> Option<Cow<'_, str>> {
+    program.path.as_deref().map(Path::to_string_lossy)
+}
+
+/// The lifetime of the line is that of the group, whatever that of `Self`, so that
+/// these are functions for any group.
+impl GroupLine<'_> {
+    /// By program.
+    pub fn program(group: &Group<Party>) -> GroupLine<'_> {
+        let party = group.key.as_ref();
+        let program = match party {
+            Some(Party::Program(program)) => Some(&**program),
+            _ => None,
+        };
+        let known = match program {
+            Some(_) => Known::default(),
+            None => Known::of(party),
+        };
+        let user = user(party).map(|user| Text(UserName(user)));
+        let key = Key::Program {
+            program: program.map(|program| &*program.name),
+            program_id: program.map(|program| &*program.id),
+            program_claimed_by: program.and_then(|program| program.claim).map(Claim::name),
+            path: program.and_then(path),
+            known,
+            user,
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By process.
+    pub fn process(group: &Group<ProcessParty>) -> GroupLine<'_> {
+        let key = match group.key.as_ref() {
+            Some(ProcessParty::Process { id, name, user }) => Key::Process {
+                pid: Some(id.pid),
+                name: Some(name),
+                user: user.as_deref().map(Cow::Borrowed),
+                started: id.started.map(Time::at),
+                known: Known::default(),
+            },
+            other => {
+                let party = match other {
+                    Some(ProcessParty::Other(party)) => Some(party),
+                    _ => None,
+                };
+                Key::Process {
+                    pid: None,
+                    name: None,
+                    user: user(party).map(|user| UserName(user).to_string().into()),
+                    started: None,
+                    known: Known::of(party),
+                }
+            }
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By the remote end's address.
+    pub fn host(group: &Group<IpAddr>) -> GroupLine<'_> {
+        let key = Key::Host { host: group.key };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By protocol and the responder's port.
+    pub fn service(group: &Group<Service>) -> GroupLine<'_> {
+        let service = group.key.as_ref();
+        let with_port = service.filter(|service| service.protocol.has_ports());
+        let key = Key::Service {
+            service: with_port.and_then(|service| service_name(service.protocol, service.port)),
+            protocol: service.map(|service| Text(service.protocol)),
+            port: with_port.map(|service| service.port),
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By protocol.
+    pub fn protocol(group: &Group<Protocol>) -> GroupLine<'_> {
+        let protocol = group.key.map(Text);
+        let key = Key::Protocol { protocol };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+}
+
+impl<'a> GroupLine<'a> {
+    /// The same where a file claims the owners, as
+    /// [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells: marks it, if
+    /// it names somebody.
+    #[must_use]
+    pub fn claimed(mut self, is_claimed: bool) -> Self {
+        let names_somebody = match &self.key {
+            Key::Program {
+                program,
+                known,
+                user,
+                ..
+            } => program.is_some() || user.is_some() || known.names_somebody(),
+            Key::Process {
+                pid, known, user, ..
+            } => pid.is_some() || user.is_some() || known.names_somebody(),
+            Key::Host { .. } | Key::Service { .. } | Key::Protocol { .. } => false,
+        };
+        if is_claimed && names_somebody {
+            self.source = Some(Source::Recorded.name());
+        }
+        self
+    }
+
+    fn of(key: Key<'a>, others: bool, totals: &Totals) -> Self {
+        let received_here = totals.received_here;
+        let is_told = received_here.packets > 0;
+        Self {
+            key,
+            others,
+            source: None,
+            flows: totals.flows,
+            sent: totals.sent.into(),
+            received: totals.received_elsewhere().into(),
+            received_here: is_told.then(|| received_here.into()),
+            received_total: is_told.then(|| totals.received.into()),
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    const fn names_somebody(&self) -> bool {
+        !self.programs.is_empty() || self.unit.is_some()
+    }
+
+    fn of(party: Option<&'a Party>) -> Self {
+        Self {
+            programs: party
+                .map_or(&[][..], Party::programs)
+                .iter()
+                .map(|program| ProgramObject::new(program))
+                .collect(),
+            unit: match party {
+                Some(Party::Unit(unit)) => Some(UnitObject::new(unit)),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn user(party: Option<&Party>) -> Option<&User> {
+    match party {
+        Some(Party::User(user)) => Some(user),
+        _ => None,
+    }
+}

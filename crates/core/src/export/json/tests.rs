@@ -1,0 +1,503 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use flowner_attribution::{
+    ExeState, Match, Process, ProcessId, Reason, SocketState, Unit, UnitKind, User, Verdict,
+};
+use flowner_flows::Direction;
+
+use super::*;
+use crate::model::principal::Party;
+use crate::model::totals::{Coverage, Group, ProcessParty, Service, Totals};
+use crate::programs::Program;
+use crate::samples::{address, counters, curl, flow, owner, user};
+
+/// The line, exactly; what is expected may be broken for reading.
+#[track_caller]
+fn check(line: &impl Serialize, expected: &str) {
+    let expected: String = expected.lines().map(str::trim).collect();
+    assert_eq!(serde_json::to_string(line).unwrap(), expected);
+}
+
+fn sshd() -> Unit {
+    Unit {
+        kind: UnitKind::Service,
+        name: "sshd.service".to_owned(),
+    }
+}
+
+#[test]
+fn the_first_line() {
+    check(
+        &HeadLine::new("sockets"),
+        r#"{"type":"start","schema":1,"command":"sockets"}"#,
+    );
+    let input = InputInfo {
+        name: "eth0".to_owned(),
+        link_type: "ethernet",
+        is_live: true,
+    };
+    check(
+        &HeadLine::watch(&input),
+        r#"{"type":"start","schema":1,"command":"watch","input":"eth0","link_type":"ethernet"}"#,
+    );
+}
+
+/// The example in the documentation.
+#[test]
+fn a_flow() {
+    check(
+        &FlowLine::new(&flow(0)),
+        r#"{"type":"flow","protocol":"tcp","local":"10.0.0.2:45784","remote":"93.184.216.34:443",
+        "direction":"outgoing","state":"closed",
+        "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
+        "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":"2026-01-01T00:00:01.500000Z",
+        "owner":{"verdict":"process","match":"five-tuple","source":"scripted","processes":[
+        {"pid":4242,"name":"curl","path":"/usr/bin/curl","user":"ada",
+        "started":"2025-12-31T23:59:59.000000Z"}],
+        "program":"curl","program_id":"exe:/usr/bin/curl"},
+        "remote_owner":null}"#,
+    );
+}
+
+#[test]
+fn a_flow_of_which_little_is_known() {
+    let line = FlowRecord {
+        protocol: Protocol::ICMPV6,
+        local: address("[fe80::1]:0"),
+        remote: address("[ff02::1]:0"),
+        direction: Direction::Multicast,
+        state: flowner_flows::State::Datagram,
+        last_seen: Duration::MAX,
+        owner: None,
+        ..flow(0)
+    };
+    check(
+        &FlowLine::new(&line),
+        r#"{"type":"flow","protocol":"icmpv6","local":"fe80::1","remote":"ff02::1",
+        "direction":"multicast","state":"datagram",
+        "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
+        "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":null,
+        "owner":null,"remote_owner":null}"#,
+    );
+}
+
+#[track_caller]
+fn check_owner(verdict: Verdict, matched: Option<Match>, expected: &str) {
+    check(&FlowOwner::new(&owner(verdict, matched)), expected);
+}
+
+#[test]
+fn an_owner_in_another_network() {
+    let mut ownership = owner(Verdict::Unknown(Reason::Gone), None);
+    ownership.evidence.namespace = Some(Arc::new(NetworkNamespace {
+        id: 4_026_532_000,
+        name: None,
+    }));
+    check(
+        &FlowOwner::new(&ownership),
+        r#"{"verdict":"unknown","match":null,"source":"scripted","namespace":"net:[4026532000]","processes":[],
+        "reason":"gone"}"#,
+    );
+}
+
+#[test]
+fn owners() {
+    check_owner(
+        Verdict::Unknown(Reason::OtherNamespace),
+        None,
+        r#"{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"other-namespace"}"#,
+    );
+    check_owner(
+        Verdict::Partial {
+            user: Some(User { id: 7, name: None }),
+            unit: Some(sshd()),
+        },
+        Some(Match::LocalEndpoint),
+        r#"{"verdict":"partial","match":"local-endpoint","source":"scripted","processes":[],
+        "user":"7","unit":{"kind":"service","name":"sshd.service"}}"#,
+    );
+    check_owner(
+        Verdict::Partial {
+            user: None,
+            unit: None,
+        },
+        None,
+        r#"{"verdict":"partial","match":null,"source":"scripted","processes":[]}"#,
+    );
+    let known = Process {
+        parent: Some(1),
+        path: Some("/bin/b".into()),
+        path_deleted: true,
+        arguments: Some(vec!["b".into(), "-v \"x\"".into()]),
+        unit: Some(sshd()),
+        started: Some(UNIX_EPOCH - Duration::from_secs(1)),
+        ..Process::new(2, "b\n")
+    };
+    check_owner(
+        Verdict::Shared(vec![Arc::new(Process::new(1, "a")), Arc::new(known)]),
+        Some(Match::History),
+        r#"{"verdict":"shared","match":"history","source":"scripted","processes":[
+        {"pid":1,"name":"a","path":null,"user":null,"started":null},
+        {"pid":2,"name":"b\n","path":"/bin/b","user":null,"started":null,"parent":1,
+        "arguments":["b","-v \"x\""],"unit":{"kind":"service","name":"sshd.service"},
+        "path_deleted":true}]}"#,
+    );
+}
+
+#[test]
+fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
+    let elsewhere = Process {
+        path: Some("/bin/b".into()),
+        exe_state: ExeState::Elsewhere,
+        ..Process::new(2, "b")
+    };
+    check_owner(
+        Verdict::Process(Arc::new(elsewhere)),
+        Some(Match::FiveTuple),
+        r#"{"verdict":"process","match":"five-tuple","source":"scripted","processes":[
+        {"pid":2,"name":"b","path":"/bin/b","user":null,"started":null,
+        "path_state":"elsewhere"}]}"#,
+    );
+    let program = Arc::new(Program::recorded(&Process::new(7, "x")));
+    let party = Party::Program(program);
+    let ownership = crate::samples::owner(Verdict::Unknown(Reason::Gone), None);
+    let owner = serde_json::to_value(FlowOwner::new(&ownership).with(&party)).unwrap();
+    assert_eq!(owner["program_id"], "recorded:name:x");
+    assert_eq!(owner["program_claimed_by"], "file");
+}
+
+/// Only where a path can be something else than Unicode at all.
+#[cfg(unix)]
+#[test]
+fn what_is_not_unicode_is_replaced() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let bytes = || OsString::from_vec(b"/a\xff".to_vec());
+    let process = Process {
+        path: Some(PathBuf::from(bytes())),
+        arguments: Some(vec![bytes()]),
+        ..Process::new(1, "a")
+    };
+    check_owner(
+        Verdict::Process(Arc::new(process)),
+        None,
+        "{\"verdict\":\"process\",\"match\":null,\"source\":\"scripted\",\"processes\":[\
+         {\"pid\":1,\"name\":\"a\",\"path\":\"/a\u{fffd}\",\"user\":null,\"started\":null,\
+         \"arguments\":[\"/a\u{fffd}\"]}]}",
+    );
+}
+
+#[test]
+fn a_socket() {
+    let listener = Socket {
+        protocol: attribution::Protocol::Udp,
+        local: address("[::]:53"),
+        remote: None,
+        state: None,
+        v6_only: false,
+        device: None,
+        id: None,
+        namespace: None,
+        owner: Verdict::Unknown(Reason::Denied),
+    };
+    check(
+        &SocketLine::new(&listener),
+        r#"{"type":"socket","protocol":"udp","local":"[::]:53","remote":null,"state":"unconnected",
+        "owner":{"verdict":"unknown","processes":[],"reason":"denied"}}"#,
+    );
+    let connected = Socket {
+        protocol: attribution::Protocol::Tcp,
+        remote: Some(address("[::1]:9")),
+        state: Some(SocketState::CloseWait),
+        owner: Verdict::Process(Arc::new(Process::new(1, "a"))),
+        ..listener
+    };
+    check(
+        &SocketLine::new(&connected),
+        r#"{"type":"socket","protocol":"tcp","local":"[::]:53","remote":"[::1]:9",
+        "state":"close-wait","owner":{"verdict":"process","processes":[
+        {"pid":1,"name":"a","path":null,"user":null,"started":null}]}}"#,
+    );
+}
+
+#[test]
+fn an_answer() {
+    let query = SocketQuery::udp(address("10.0.0.1:1"), address("10.0.0.2:2"));
+    check(
+        &OwnershipLine::new(&query, &owner(Verdict::Unknown(Reason::Gone), None)),
+        r#"{"type":"ownership","protocol":"udp","local":"10.0.0.1:1","remote":"10.0.0.2:2",
+        "owner":{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"gone"},
+        "observed_at":"2026-01-01T00:00:00.000000Z","source":"scripted"}"#,
+    );
+}
+
+fn totals() -> Totals {
+    Totals {
+        flows: 2,
+        sent: counters(5, 332),
+        received: counters(4, 300),
+        ..Totals::default()
+    }
+}
+
+const SUMS: &str =
+    r#""flows":2,"sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300}"#;
+
+/// One group by `line`, with `expected` before the sums.
+#[track_caller]
+fn check_group<K>(line: impl Fn(&Group<K>) -> GroupLine, key: Option<K>, expected: &str) {
+    let group = Group {
+        key,
+        totals: totals(),
+    };
+    check(&line(&group), &format!("{{{expected},{SUMS}}}"));
+}
+
+#[test]
+fn programs() {
+    let check = |key, expected: &str| check_group(GroupLine::program, key, expected);
+    let program = |path: &str| {
+        Arc::new(Program::of(&Process {
+            path: Some(path.into()),
+            ..Process::new(1, "p")
+        }))
+    };
+    check(
+        Some(Party::Program(program("/usr/bin/curl"))),
+        r#""type":"program","program":"curl","path":"/usr/bin/curl",
+        "program_id":"exe:/usr/bin/curl""#,
+    );
+    check(
+        Some(Party::Several(vec![
+            program("/a"),
+            Arc::new(Program::of(&Process::new(1, "b"))),
+        ])),
+        r#""type":"program","program":null,"path":null,"programs":[
+        {"program":"a","path":"/a","program_id":"exe:/a"},
+        {"program":"b","path":null,"program_id":"name:b"}]"#,
+    );
+    check(
+        Some(Party::Unit(sshd())),
+        r#""type":"program","program":null,"path":null,
+        "unit":{"kind":"service","name":"sshd.service"}"#,
+    );
+    check(
+        Some(Party::User(user(7, "bo"))),
+        r#""type":"program","program":null,"path":null,"user":"bo""#,
+    );
+    check(
+        Some(Party::Unattributed),
+        r#""type":"program","program":null,"path":null"#,
+    );
+    check(
+        None,
+        r#""type":"program","program":null,"path":null,"others":true"#,
+    );
+}
+
+#[test]
+fn processes() {
+    let check = |key, expected: &str| check_group(GroupLine::process, key, expected);
+    let process = curl();
+    check(
+        Some(ProcessParty::Process {
+            id: process.id(),
+            name: process.name.clone(),
+            user: Some("ada".to_owned()),
+        }),
+        r#""type":"process","pid":4242,"name":"curl","user":"ada",
+        "started":"2025-12-31T23:59:59.000000Z""#,
+    );
+    let id = ProcessId {
+        pid: 1,
+        started: None,
+    };
+    check(
+        Some(ProcessParty::Process {
+            id,
+            name: "a".to_owned(),
+            user: None,
+        }),
+        r#""type":"process","pid":1,"name":"a","user":null,"started":null"#,
+    );
+    check(
+        Some(ProcessParty::Other(Party::Program(Arc::new(Program::of(
+            &process,
+        ))))),
+        r#""type":"process","pid":null,"name":null,"user":null,"started":null,"programs":[
+        {"program":"curl","path":"/usr/bin/curl","program_id":"exe:/usr/bin/curl"}]"#,
+    );
+    check(
+        Some(ProcessParty::Other(Party::User(User { id: 7, name: None }))),
+        r#""type":"process","pid":null,"name":null,"user":"7","started":null"#,
+    );
+    check(
+        None,
+        r#""type":"process","pid":null,"name":null,"user":null,"started":null,"others":true"#,
+    );
+}
+
+#[test]
+fn hosts_services_and_protocols() {
+    check_group(
+        GroupLine::host,
+        Some(address("[::1]:0").ip()),
+        r#""type":"host","host":"::1""#,
+    );
+    check_group(
+        GroupLine::host,
+        None,
+        r#""type":"host","host":null,"others":true"#,
+    );
+    let service = |protocol, port| Some(Service { protocol, port });
+    let check_service = |key, expected: &str| check_group(GroupLine::service, key, expected);
+    check_service(
+        service(Protocol::TCP, 443),
+        r#""type":"service","service":"https","protocol":"tcp","port":443"#,
+    );
+    check_service(
+        service(Protocol::UDP, 40_000),
+        r#""type":"service","service":null,"protocol":"udp","port":40000"#,
+    );
+    check_service(
+        service(Protocol::ICMP, 0),
+        r#""type":"service","service":null,"protocol":"icmp","port":null"#,
+    );
+    check_group(
+        GroupLine::protocol,
+        Some(Protocol(200)),
+        r#""type":"protocol","protocol":"200""#,
+    );
+}
+
+#[test]
+fn what_came_from_here_is_told() {
+    let group = Group {
+        key: Some(Protocol::TCP),
+        totals: Totals {
+            received: counters(5, 360),
+            received_here: counters(1, 60),
+            ..totals()
+        },
+    };
+    check(
+        &GroupLine::protocol(&group),
+        &format!(
+            r#"{{"type":"protocol","protocol":"tcp",{SUMS},
+            "received_here":{{"packets":1,"bytes":60}},
+            "received_total":{{"packets":5,"bytes":360}}}}"#
+        ),
+    );
+}
+
+#[test]
+fn a_summary() {
+    let undecodable = [
+        ("truncated", counters(1, 60)),
+        ("unknown link type", counters(2, 80)),
+    ];
+    let line = SummaryLine {
+        total: counters(12, 772).into(),
+        flows: 3,
+        owners: Some(Coverages(vec![Group {
+            key: Some(Coverage::Unknown(Reason::Gone)),
+            totals: Totals {
+                sent: counters(2, 7),
+                ..Totals::default()
+            },
+        }])),
+        undecodable: Reasons(&undecodable),
+        dropped: Some(5),
+        unlisted: Unlisted::default(),
+        complete: false,
+        message: Some("the disk is full"),
+        refused_claims: Some(2),
+        not_looked_up: Some(3),
+    };
+    check(
+        &line,
+        r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"owners":{
+        "gone":{"packets":2,"bytes":7}},"undecodable":{
+        "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
+        "dropped":5,"unlisted":{"flows":0,"packets":0,"bytes":0},
+        "complete":false,"message":"the disk is full","refused_claims":2,"not_looked_up":3}"#,
+    );
+    let whole = SummaryLine {
+        owners: None,
+        undecodable: Reasons(&[]),
+        dropped: None,
+        complete: true,
+        message: None,
+        refused_claims: None,
+        not_looked_up: None,
+        ..line
+    };
+    check(
+        &whole,
+        r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,
+        "owners":null,"undecodable":{},"dropped":null,
+        "unlisted":{"flows":0,"packets":0,"bytes":0},"complete":true}"#,
+    );
+}
+
+#[test]
+fn what_is_not_as_it_should_be() {
+    let warning = WarningLine::new("the disk is slow");
+    check(
+        &warning,
+        r#"{"type":"warning","message":"the disk is slow"}"#,
+    );
+    check(&MissedLine::new(7), r#"{"type":"missed","events":7}"#);
+}
+
+#[test]
+fn a_device() {
+    let line = DeviceLine {
+        name: "lo",
+        description: None,
+        addresses: vec![address("127.0.0.1:0").ip(), address("[::1]:0").ip()],
+        up: true,
+        running: true,
+        loopback: true,
+        wireless: false,
+        default: false,
+    };
+    check(
+        &line,
+        r#"{"type":"device","name":"lo","description":null,"addresses":["127.0.0.1","::1"],
+        "up":true,"running":true,"loopback":true,"wireless":false,"default":false}"#,
+    );
+}
+
+#[test]
+fn what_has_no_line_is_counted() {
+    let input = InputInfo {
+        name: "a.pcap".to_owned(),
+        link_type: "EN10MB",
+        is_live: false,
+    };
+    let report = Report::of(Vec::new(), input, Ending::Complete);
+    let left_out = Totals {
+        flows: 7,
+        sent: counters(9, 540),
+        ..Totals::default()
+    };
+    let line = |line: SummaryLine<'_>| serde_json::to_value(line).unwrap();
+    let missing = line(SummaryLine::new(&report).with_unlisted(&left_out, false));
+    let counted = serde_json::json!({"flows": 7, "packets": 9, "bytes": 540});
+    assert_eq!(
+        (&missing["unlisted"], &missing["complete"]),
+        (&counted, &false.into())
+    );
+    // Who asked for fewer has all of it.
+    let fewer = line(SummaryLine::new(&report).with_unlisted(&left_out, true));
+    assert_eq!(
+        (&fewer["unlisted"], &fewer["complete"]),
+        (&counted, &true.into())
+    );
+    let missed = line(SummaryLine::new(&report).with_missed(1));
+    assert_eq!(missed["complete"], false);
+}

@@ -1,0 +1,240 @@
+//! What a monitor is told: plain data, the same for command line, file and app.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::query::filter::{Filter, Network};
+
+/// The resolved configuration of a [`Monitor`](crate::Monitor).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where packets come from.
+    pub input: Input,
+    /// A capture filter in libpcap's language (pcap-filter(7)).
+    pub capture_filter: Option<String>,
+    /// Settings of live capture.
+    pub live: Live,
+    /// Whether owners are looked up; only live capture can.
+    pub owners: bool,
+    /// Whether the threads that name processes which exit at once may take real-time priority,
+    /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.
+    pub realtime: bool,
+    /// Addresses that count as this host's own, in addition to those of its
+    /// devices. For a file they are the only ones, if there are any.
+    pub local_addresses: Vec<IpAddr>,
+    /// As [`local_addresses`](Self::local_addresses), all of a network.
+    pub local_networks: Vec<Network>,
+    /// How files are read.
+    pub reading: Reading,
+    /// Which flows are listed once they have ended; by default all. The others are counted
+    /// only, so that those that are asked for have all of the room in
+    /// [`Limits::ended_flows`], and a report that is selected by the same filter has the sums
+    /// of all of them, whether they are listed or not.
+    #[serde(with = "filter_text")]
+    pub filter: Filter,
+    /// The bounds of what is kept in memory.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            input: Input::default(),
+            capture_filter: None,
+            live: Live::default(),
+            owners: true,
+            realtime: false,
+            local_addresses: Vec::new(),
+            local_networks: Vec::new(),
+            reading: Reading::default(),
+            filter: Filter::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A filter as its text.
+mod filter_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::query::filter::Filter;
+
+    pub(super) fn serialize<S: Serializer>(filter: &Filter, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(filter)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Filter, D::Error> {
+        let text = String::deserialize(from)?;
+        Filter::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How files are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reading {
+    /// Whether the addresses of the host that captured are found out where none are given:
+    /// from the file, if that tells them, else from the first packets. [`Report::whose`] tells
+    /// them.
+    ///
+    /// [`Report::whose`]: crate::Report::whose
+    pub guess_local: bool,
+    /// Packets before this are left out.
+    pub from: Option<Moment>,
+    /// Packets after this are left out.
+    pub to: Option<Moment>,
+}
+
+/// A point in the time of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// So long after the Unix epoch.
+    At(Duration),
+    /// So long after the first packet of the file.
+    AfterFirst(Duration),
+}
+
+impl Moment {
+    /// In the time of packets, whose first one was captured then.
+    pub(crate) fn since_epoch(self, first: Duration) -> Duration {
+        match self {
+            Self::At(time) => time,
+            Self::AfterFirst(time) => first.saturating_add(time),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    /// RFC 3339, such as `2026-01-01T00:00:00Z`, the parts at its end and the `Z` optional;
+    /// or the time after the first packet, such as `+10s` or `+1m 30s`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no time; expected one like 2026-01-01T00:00:00Z, or +10s after \
+                     the first packet"
+            )
+        };
+        if let Some(after) = text.strip_prefix('+') {
+            let after = humantime::parse_duration(after).map_err(|_| wrong())?;
+            return Ok(Self::AfterFirst(after));
+        }
+        let time = humantime::parse_rfc3339_weak(text).map_err(|_| wrong())?;
+        let since_epoch = time.duration_since(UNIX_EPOCH);
+        since_epoch.map(Self::At).map_err(|_| wrong())
+    }
+}
+
+/// Where packets come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// The device that carries the default route, else the busiest.
+    #[default]
+    DefaultDevice,
+    /// The device of this name.
+    Device(String),
+    /// A pcap or pcapng file.
+    File(PathBuf),
+    /// A pcap or pcapng file from standard input.
+    StandardInput,
+    /// A made-up host with made-up traffic, which needs no privilege.
+    Demo(Demo),
+}
+
+/// How the demo is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demo {
+    /// Ten minutes that are over, then as it happens, without end.
+    #[default]
+    Live,
+    /// Ten minutes of one day, at once; always the same.
+    Recorded,
+}
+
+impl Input {
+    /// Whether packets arrive as they happen, so that owners can be looked up.
+    pub const fn is_live(&self) -> bool {
+        matches!(
+            self,
+            Self::DefaultDevice | Self::Device(_) | Self::Demo(Demo::Live)
+        )
+    }
+}
+
+/// Settings of live capture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Live {
+    /// Bytes of each frame that are copied; headers are enough.
+    pub snap_length: u32,
+    /// Whether frames for other hosts are taken too.
+    pub promiscuous: bool,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            // The longest headers that are decoded: Ethernet with two VLAN tags,
+            // IPv6 with extension headers, TCP with options.
+            snap_length: 256,
+            promiscuous: false,
+        }
+    }
+}
+
+/// The bounds of what is kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Flows that are followed at a time; the least recently seen gives way.
+    pub flows: usize,
+    /// Ended flows that stay listed; older ones stay in the totals.
+    pub ended_flows: usize,
+    /// Lines of one breakdown of flows that are not listed any more; the rest is
+    /// added up in one line.
+    pub groups: usize,
+    /// Events that wait for a reader; past that they are dropped and counted.
+    pub events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: 100_000,
+            ended_flows: 10_000,
+            groups: 10_000,
+            events: 16_384,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let check = |text: &str, expected: Moment| assert_eq!(text.parse(), Ok(expected), "{text}");
+        let new_year = Duration::from_secs(1_767_225_600);
+        check("2026-01-01T00:00:00Z", Moment::At(new_year));
+        check("2026-01-01 00:00:00", Moment::At(new_year));
+        check(
+            "2026-01-01T00:00:00.5Z",
+            Moment::At(new_year + Duration::from_millis(500)),
+        );
+        check("+10s", Moment::AfterFirst(Duration::from_secs(10)));
+        check("+1m 30s", Moment::AfterFirst(Duration::from_secs(90)));
+        for wrong in ["", "+", "10s", "yesterday", "1969-01-01T00:00:00Z", "-1s"] {
+            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+        }
+    }
+}

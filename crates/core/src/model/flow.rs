@@ -1,0 +1,100 @@
+//! One flow as reports, events and both apps show it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use flowner_attribution::Ownership;
+use flowner_flows::{Counters, Direction, EndReason, Flow, FlowId, Protocol, Rate, State};
+
+use crate::engine::ledger::Owners;
+use crate::model::principal::{Owner, Party};
+
+/// A flow and its owners at one point in time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlowRecord {
+    /// Unique within one monitor.
+    pub id: FlowId,
+    /// The protocol above IP.
+    pub protocol: Protocol,
+    /// This host's end; for loopback flows the initiator's.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The responder's port, by which the service is known; 0 where the protocol
+    /// has no ports.
+    pub service_port: u16,
+    /// Which way the flow was opened, seen from this host.
+    pub direction: Direction,
+    /// What its packets tell of its state.
+    pub state: State,
+    /// What `local` sent: packets, wire bytes, payload bytes.
+    pub sent: Counters,
+    /// What `remote` sent.
+    pub received: Counters,
+    /// Wire bytes a second at the time of the report.
+    pub rate: Rate,
+    /// Packet time of the first packet, since the Unix epoch.
+    pub first_seen: Duration,
+    /// Packet time of the newest packet, since the Unix epoch.
+    pub last_seen: Duration,
+    /// Who owns the local end; `None` while nobody was asked, or where there is
+    /// nobody to ask, as for files.
+    pub owner: Option<Ownership>,
+    /// Who owns the remote end, if that is on this host too: of a loopback flow, or in
+    /// a container.
+    pub remote_owner: Option<Ownership>,
+    /// Whom `owner` stands for: programs, as people speak of them.
+    pub party: Party,
+    /// Whom `remote_owner` stands for.
+    pub remote_party: Party,
+    /// Whether an owner may still become known.
+    pub is_waiting: bool,
+    /// Why the flow is over, if it is.
+    pub ended: Option<EndReason>,
+}
+
+impl FlowRecord {
+    pub(crate) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
+        let [local, remote] = [&flow.data.local, &flow.data.remote].map(Option::as_deref);
+        let ownership = |owner: Option<&Owner>| owner.map(|owner| owner.ownership.clone());
+        let party = |owner: Option<&Owner>| owner.map(|owner| owner.party.clone());
+        Self {
+            id: flow.id(),
+            protocol: flow.protocol(),
+            local: flow.local(),
+            remote: flow.remote(),
+            service_port: flow.responder().port(),
+            direction: flow.direction(),
+            state: flow.state(),
+            sent: flow.sent(),
+            received: flow.received(),
+            rate: flow.rate(now),
+            first_seen: flow.first_seen(),
+            last_seen: flow.last_seen(),
+            owner: ownership(local),
+            remote_owner: ownership(remote),
+            party: party(local).unwrap_or_default(),
+            remote_party: party(remote).unwrap_or_default(),
+            is_waiting: flow.data.is_waiting(),
+            ended,
+        }
+    }
+
+    /// The same flow with these owners, who stand for what their processes themselves tell;
+    /// for records that are made, not counted.
+    #[must_use]
+    pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
+        Self {
+            party: Party::of(owner.as_ref()),
+            remote_party: Party::of(remote_owner.as_ref()),
+            owner,
+            remote_owner,
+            ..self
+        }
+    }
+
+    /// Everything that was counted for this flow, both directions.
+    pub fn total(&self) -> Counters {
+        self.sent + self.received
+    }
+}

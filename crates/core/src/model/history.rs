@@ -1,0 +1,154 @@
+//! How much was whose, and when: bounded series over time, in packet time. Pure.
+//!
+//! Every byte of every flow is credited here to the same parties as in the breakdown by
+//! program, at the second in which its packet was captured. When an owner becomes known
+//! later, what was counted for the flow until then moves to it, where it was captured. So
+//! at each point in time the sum over parties of what is [counted](Traffic::counted) is what
+//! was captured then.
+
+pub(crate) mod tier;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowner_flows::Counters;
+
+use tier::{TIERS, Tier};
+
+use crate::model::principal::Party;
+use crate::model::totals::less;
+
+/// What one party sent and received in some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// What it sent.
+    pub sent: Counters,
+    /// What was sent to it.
+    pub received: Counters,
+    /// The part of it that parties of this host sent, which is among what those sent, too.
+    pub received_here: Counters,
+}
+
+impl Traffic {
+    /// What the party sent and received.
+    pub fn total(&self) -> Counters {
+        self.sent + self.received
+    }
+
+    /// The party's part of what was captured, in which each byte counts once.
+    pub fn counted(&self) -> Counters {
+        self.sent + less(self.received, self.received_here)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.received_here += other.received_here;
+    }
+}
+
+/// The series of all parties. A clone shares what both have in common.
+#[derive(Debug, Clone)]
+pub struct History {
+    pub(crate) tiers: [Tier; TIERS.len()],
+    pub(crate) parties: Arc<Vec<Party>>,
+}
+
+/// A part of a [`History`], in steps of one length.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Series {
+    /// Packet time at which the first step begins, since the Unix epoch.
+    pub start: Duration,
+    /// How long a step is.
+    pub step: Duration,
+    /// How many steps there are.
+    pub len: usize,
+    /// What was whose, most bytes first.
+    pub lines: Vec<Line>,
+}
+
+/// What was one party's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// `None` for all those that found no place in a history that was full.
+    pub party: Option<Party>,
+    /// By step.
+    pub traffic: Vec<Traffic>,
+    /// All of it.
+    pub total: Traffic,
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self {
+            tiers: TIERS.map(|(step, slots)| Tier::new(step, slots)),
+            parties: Arc::default(),
+        }
+    }
+
+    /// What was whose from one packet time to another, in the shortest steps that reach
+    /// back that far and are not more than `most`: seconds, ten seconds, minutes or hours.
+    ///
+    /// The first step is the one that holds `from`, the last the one before `to`.
+    pub fn series(&self, from: Duration, to: Duration, most: usize) -> Series {
+        let [.., last] = &self.tiers;
+        let fits = |tier: &&Tier| tier.reaches(from) && tier.steps(from, to) <= most as u64;
+        let tier = self.tiers.iter().find(fits).unwrap_or(last);
+        let slots = tier.range(from, to);
+        let mut lines: Vec<Option<Line>> = Vec::new();
+        for (place, slot) in slots.iter().enumerate() {
+            for (index, traffic) in slot.shares() {
+                let index = index.min(self.parties.len());
+                if lines.len() <= index {
+                    lines.resize(index + 1, None);
+                }
+                let line = lines[index].get_or_insert_with(|| Line {
+                    party: self.parties.get(index).cloned(),
+                    traffic: vec![Traffic::default(); slots.len()],
+                    total: Traffic::default(),
+                });
+                line.traffic[place].add(traffic);
+                line.total.add(traffic);
+            }
+        }
+        let mut lines: Vec<Line> = lines.into_iter().flatten().collect();
+        lines.retain(|line| line.total.total().packets > 0);
+        lines.sort_by(|a, b| {
+            let size = |line: &Line| line.total.total().bytes;
+            size(b).cmp(&size(a)).then_with(|| a.party.cmp(&b.party))
+        });
+        Series {
+            start: tier.start_of(from),
+            step: tier.step(),
+            len: slots.len(),
+            lines,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_history_is_empty_steps() {
+        let history = History::new();
+        let series = history.series(Duration::from_secs(5), Duration::from_secs(9), 100);
+        assert_eq!(series.lines, []);
+        assert_eq!((series.len, series.step), (4, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn long_times_are_told_in_long_steps() {
+        let history = History::new();
+        let step = |seconds: u64, most: usize| {
+            let from = Duration::from_secs(10_000_000);
+            let to = from + Duration::from_secs(seconds);
+            history.series(from, to, most).step.as_secs()
+        };
+        assert_eq!(step(60, 300), 1);
+        assert_eq!(step(600, 300), 10);
+        assert_eq!(step(7_200, 300), 60);
+        assert_eq!(step(86_400, 300), 3_600);
+    }
+}

@@ -1,0 +1,12 @@
+//! What there is to know: flows, owners, sums, history, reports, events, and the settings that
+//! say what to keep. Plain data; no floor below it but `system`.
+
+pub(crate) mod config;
+pub(crate) mod error;
+pub(crate) mod flow;
+pub(crate) mod history;
+pub(crate) mod principal;
+pub(crate) mod report;
+pub(crate) mod retired;
+pub mod text;
+pub(crate) mod totals;

@@ -1,0 +1,157 @@
+//! Sums that are written while somebody reads them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use flowner_flows::Protocol;
+use flowner_flows::chunked::{Chunked, View};
+
+use super::{Breakdown, Coverage, Group, Key, ProcessParty, Service, Totals, by_size};
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
+
+/// Sums by key, with a bound on the number of keys.
+#[derive(Debug)]
+struct Kept<K> {
+    places: HashMap<K, usize>,
+    groups: Chunked<(K, Totals)>,
+    /// What came when there was no place for another key.
+    rest: Totals,
+    max: usize,
+}
+
+/// Those sums at one point in time. A clone shares them.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptView<K> {
+    groups: View<(K, Totals)>,
+    rest: Totals,
+}
+
+impl<K: Key> Kept<K> {
+    fn new(max: usize) -> Self {
+        Self {
+            places: HashMap::new(),
+            groups: Chunked::new(),
+            rest: Totals::default(),
+            max,
+        }
+    }
+
+    fn count(&mut self, flow: &FlowRecord) {
+        K::credit(flow, |key, totals| self.add(key, totals));
+    }
+
+    fn add(&mut self, key: K, totals: &Totals) {
+        if let Some(place) = self.places.get(&key) {
+            if let Some((_, sum)) = self.groups.get_mut(*place) {
+                sum.add(totals);
+            }
+        } else if self.places.len() >= self.max {
+            self.rest.add(totals);
+        } else {
+            let place = self.groups.push((key.clone(), *totals));
+            self.places.insert(key, place);
+        }
+    }
+
+    fn view(&mut self) -> KeptView<K> {
+        KeptView {
+            groups: self.groups.view(),
+            rest: self.rest,
+        }
+    }
+}
+
+impl<K> Default for KeptView<K> {
+    fn default() -> Self {
+        Self {
+            groups: View::default(),
+            rest: Totals::default(),
+        }
+    }
+}
+
+impl<K: Key> KeptView<K> {
+    /// These sums and those of other flows, with room for all of them.
+    pub(crate) fn and<'a>(&self, flows: impl IntoIterator<Item = &'a FlowRecord>) -> Breakdown<K> {
+        let mut all = Breakdown {
+            groups: self.groups.iter().cloned().collect(),
+            rest: self.rest,
+        };
+        flows.into_iter().for_each(|flow| all.count(flow));
+        all
+    }
+
+    /// What a group adds up to.
+    pub(crate) fn totals(&self, key: &K) -> Option<Totals> {
+        let mut groups = self.groups.iter();
+        groups.find(|(of, _)| of == key).map(|(_, totals)| *totals)
+    }
+
+    /// The groups, most bytes first.
+    pub(crate) fn groups(&self) -> Vec<Group<K>> {
+        by_size(self.groups.iter().cloned(), self.rest)
+    }
+}
+
+/// All breakdowns of a set of flows.
+#[derive(Debug)]
+pub(crate) struct Breakdowns {
+    total: Totals,
+    programs: Kept<Party>,
+    processes: Kept<ProcessParty>,
+    hosts: Kept<IpAddr>,
+    services: Kept<Service>,
+    protocols: Kept<Protocol>,
+    coverage: Kept<Coverage>,
+}
+
+/// All breakdowns at one point in time. A clone shares them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BreakdownsView {
+    pub(crate) total: Totals,
+    pub(crate) programs: KeptView<Party>,
+    pub(crate) processes: KeptView<ProcessParty>,
+    pub(crate) hosts: KeptView<IpAddr>,
+    pub(crate) services: KeptView<Service>,
+    pub(crate) protocols: KeptView<Protocol>,
+    pub(crate) coverage: KeptView<Coverage>,
+}
+
+impl Breakdowns {
+    /// Without flows, with so many groups each at most.
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            total: Totals::default(),
+            programs: Kept::new(max),
+            processes: Kept::new(max),
+            hosts: Kept::new(max),
+            services: Kept::new(max),
+            protocols: Kept::new(max),
+            coverage: Kept::new(max),
+        }
+    }
+
+    pub(crate) fn count(&mut self, flow: &FlowRecord) {
+        self.total.add(&Totals::of(flow));
+        self.programs.count(flow);
+        self.processes.count(flow);
+        self.hosts.count(flow);
+        self.services.count(flow);
+        self.protocols.count(flow);
+        self.coverage.count(flow);
+    }
+
+    /// As they are now. This copies none of the groups.
+    pub(crate) fn view(&mut self) -> BreakdownsView {
+        BreakdownsView {
+            total: self.total,
+            programs: self.programs.view(),
+            processes: self.processes.view(),
+            hosts: self.hosts.view(),
+            services: self.services.view(),
+            protocols: self.protocols.view(),
+            coverage: self.coverage.view(),
+        }
+    }
+}

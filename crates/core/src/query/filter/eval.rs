@@ -1,0 +1,143 @@
+//! When a term holds.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flowner_attribution::{Process, Unit, User, Verdict};
+
+use super::Subject;
+use super::lex::Relation;
+use super::term::{Measure, Term};
+use super::value::Text;
+use crate::model::text::{mask, mask_path};
+
+impl Term {
+    pub(super) fn matches(&self, subject: &impl Subject) -> bool {
+        match self {
+            Self::Anywhere(text) => is_anywhere(text, subject),
+            Self::Program(text) => is_program(text, subject),
+            Self::Pid(pid) => processes(subject).any(|process| process.pid == *pid),
+            Self::User(text) => users(subject).any(|user| is_user(text, user)),
+            Self::Unit(text) => units(subject).any(|unit| is_in(text, &unit.name)),
+            Self::Host(network) => ends(subject).any(|end| network.contains(end.ip())),
+            Self::Local(endpoint) => endpoint.contains(subject.local()),
+            Self::Remote(endpoint) => subject.remote().is_some_and(|end| endpoint.contains(end)),
+            Self::Port(ports) => ends(subject).any(|end| ports.contains(end.port())),
+            Self::Protocol(protocol) => subject.protocol() == *protocol,
+            Self::Service(name) => subject.service() == Some(*name),
+            Self::State(name) => subject.state() == Some(*name),
+            Self::Direction(direction) => subject.direction() == Some(*direction),
+            Self::Verdict(name) => verdicts(subject).any(|verdict| verdict.name() == *name),
+            Self::Reason(reason) => {
+                verdicts(subject).any(|verdict| *verdict == Verdict::Unknown(*reason))
+            }
+            Self::Match(kind) => {
+                let mut owners = subject.owners().into_iter().flatten();
+                owners.any(|(_, matched)| matched == Some(*kind))
+            }
+            Self::Amount(measure, relation, amount) => {
+                let value = measure.of(subject);
+                value.is_some_and(|value| relation.holds(value, *amount))
+            }
+        }
+    }
+}
+
+impl Measure {
+    fn of(self, subject: &impl Subject) -> Option<u64> {
+        match self {
+            Self::Bytes => subject.bytes(),
+            Self::Packets => subject.packets(),
+            Self::Rate => subject.rate(),
+        }
+    }
+}
+
+impl Relation {
+    fn holds(self, value: u64, other: u64) -> bool {
+        match self {
+            Self::Less => value < other,
+            Self::LessOrEqual => value <= other,
+            Self::Equal => value == other,
+            Self::NotEqual => value != other,
+            Self::GreaterOrEqual => value >= other,
+            Self::Greater => value > other,
+        }
+    }
+}
+
+fn ends(subject: &impl Subject) -> impl Iterator<Item = SocketAddr> {
+    [Some(subject.local()), subject.remote()]
+        .into_iter()
+        .flatten()
+}
+
+fn verdicts(subject: &impl Subject) -> impl Iterator<Item = &Verdict> {
+    let owners = subject.owners().into_iter().flatten();
+    owners.map(|(verdict, _)| verdict)
+}
+
+fn processes(subject: &impl Subject) -> impl Iterator<Item = &Arc<Process>> {
+    verdicts(subject).flat_map(Verdict::processes)
+}
+
+fn users(subject: &impl Subject) -> impl Iterator<Item = &User> {
+    let of_processes = processes(subject).filter_map(|process| process.user.as_ref());
+    of_processes.chain(verdicts(subject).filter_map(|verdict| match verdict {
+        Verdict::Partial { user, .. } => user.as_ref(),
+        _ => None,
+    }))
+}
+
+fn units(subject: &impl Subject) -> impl Iterator<Item = &Unit> {
+    let of_processes = processes(subject).filter_map(|process| process.unit.as_ref());
+    of_processes.chain(verdicts(subject).filter_map(|verdict| match verdict {
+        Verdict::Partial { unit, .. } => unit.as_ref(),
+        _ => None,
+    }))
+}
+
+/// A name as it is, or as it is shown: who sees it can type only that.
+fn is_in(text: &Text, name: &str) -> bool {
+    text.is_in(name) || matches!(mask(name), Cow::Owned(masked) if text.is_in(&masked))
+}
+
+/// By what a program is called, what a process is called, or the path of what it executes.
+fn is_program(text: &Text, subject: &impl Subject) -> bool {
+    let is_process = |process: &Process| {
+        let path = process.path.as_deref();
+        is_in(text, &process.name)
+            || path.is_some_and(|path| text.is_in(&path.to_string_lossy()))
+            || path.is_some_and(|path| text.is_in(&mask_path(path)))
+    };
+    let mut parties = subject.parties().into_iter().flatten();
+    parties.any(|party| {
+        let mut programs = party.programs().iter();
+        programs.any(|program| is_in(text, &program.name))
+    }) || processes(subject).any(|process| is_process(process))
+}
+
+fn is_user(text: &Text, user: &User) -> bool {
+    let name = user.name.as_deref();
+    name.is_some_and(|name| text.is(name) || text.is(&mask(name)))
+        || text.as_str().parse() == Ok(user.id)
+}
+
+fn is_anywhere(text: &Text, subject: &impl Subject) -> bool {
+    is_program(text, subject)
+        || users(subject).any(|user| {
+            let name = user.name.as_deref();
+            name.is_some_and(|name| is_in(text, name)) || text.as_str().parse() == Ok(user.id)
+        })
+        // Writing an address out takes longest, so only where the text may be in it.
+        || (text.is_part_of_address() && ends(subject).any(|end| is_in_end(text, end)))
+}
+
+/// Port 0 stands for "no ports" and is not shown anywhere.
+fn is_in_end(text: &Text, end: SocketAddr) -> bool {
+    match end.port() {
+        0 => text.is_in(&end.ip().to_string()),
+        _ => text.is_in(&end.to_string()),
+    }
+}

@@ -1,0 +1,142 @@
+//! What a filter looks at.
+
+use std::net::SocketAddr;
+
+use flowner_attribution::{self as attribution, Match, Ownership, Socket, Verdict};
+use flowner_flows::{Direction, Protocol};
+
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
+use crate::query::services::service_name;
+use crate::query::sockets::socket_state_name;
+
+/// A flow or a socket, as a [`Filter`](super::Filter) sees it. `None` is what the
+/// subject does not have; no term holds for it.
+pub trait Subject {
+    /// The protocol above IP.
+    fn protocol(&self) -> Protocol;
+    /// This host's end.
+    fn local(&self) -> SocketAddr;
+    /// The other end.
+    fn remote(&self) -> Option<SocketAddr>;
+    /// The name of the service, by its port.
+    fn service(&self) -> Option<&'static str>;
+    /// The name of the state.
+    fn state(&self) -> Option<&'static str>;
+    /// Which way it was opened.
+    fn direction(&self) -> Option<Direction>;
+    /// The owners of the local and the remote end, and how each was found.
+    fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2];
+    /// Whom the owners of both ends stand for, where that was found out.
+    fn parties(&self) -> [Option<&Party>; 2] {
+        [None, None]
+    }
+    /// Wire bytes, both directions.
+    fn bytes(&self) -> Option<u64>;
+    /// Packets, both directions.
+    fn packets(&self) -> Option<u64>;
+    /// Wire bytes a second, both directions.
+    fn rate(&self) -> Option<u64>;
+}
+
+impl Subject for FlowRecord {
+    fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn remote(&self) -> Option<SocketAddr> {
+        Some(self.remote)
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        service_name(self.protocol, self.service_port)
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        Some(self.state.name())
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        Some(self.direction)
+    }
+
+    fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2] {
+        [&self.owner, &self.remote_owner].map(|owner| {
+            let Ownership { verdict, evidence } = owner.as_ref()?;
+            Some((verdict, evidence.matched))
+        })
+    }
+
+    fn parties(&self) -> [Option<&Party>; 2] {
+        [Some(&self.party), Some(&self.remote_party)]
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        Some(self.total().bytes)
+    }
+
+    fn packets(&self) -> Option<u64> {
+        Some(self.total().packets)
+    }
+
+    fn rate(&self) -> Option<u64> {
+        Some(self.rate.sent.saturating_add(self.rate.received))
+    }
+}
+
+impl Subject for Socket {
+    fn protocol(&self) -> Protocol {
+        match self.protocol {
+            attribution::Protocol::Tcp => Protocol::TCP,
+            attribution::Protocol::Udp => Protocol::UDP,
+            attribution::Protocol::UdpLite => Protocol::UDP_LITE,
+            // The number stands where others have the port.
+            _ => Protocol(self.local.port().to_le_bytes()[0]),
+        }
+    }
+
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    /// A socket does not tell who opened the connection; services have the lower
+    /// ports.
+    fn service(&self) -> Option<&'static str> {
+        let local = self.local.port();
+        let remote = self.remote.map_or(local, |remote| remote.port());
+        let name = |port| service_name(Subject::protocol(self), port);
+        name(local.min(remote)).or_else(|| name(local.max(remote)))
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        socket_state_name(self)
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        None
+    }
+
+    fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2] {
+        [Some((&self.owner, None)), None]
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn packets(&self) -> Option<u64> {
+        None
+    }
+
+    fn rate(&self) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,510 @@
+//! What filters choose, what is wrong with them, how they are written.
+
+mod properties;
+
+use std::sync::Arc;
+
+use flowner_attribution as attribution;
+use flowner_attribution::{
+    Match, Process, Reason, Socket, SocketState, Unit, UnitKind, User, Verdict,
+};
+use flowner_flows::{Direction, Protocol, State};
+
+use super::{Filter, Subject};
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
+use crate::programs::Program;
+use crate::samples::{address, flow, owner, user};
+
+/// Filters that choose the subject, then some that do not.
+#[track_caller]
+fn check(subject: &impl Subject, chosen_by: &[&str], not_by: &[&str]) {
+    for (filters, expected) in [(chosen_by, true), (not_by, false)] {
+        for text in filters {
+            let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{}", error.render()));
+            assert_eq!(filter.matches(subject), expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn owners_of_flows() {
+    check(
+        &flow(0),
+        &[
+            "program:curl",
+            "program:CURL",
+            "program:bin/cu",
+            "pid:4242",
+            "user:ada",
+            "user:1000",
+            "verdict:process",
+            "match:five-tuple",
+            "PROGRAM:curl",
+            "program:\"curl\"",
+        ],
+        &[
+            "program:wget",
+            "pid:424",
+            "user:ad",
+            "user:100",
+            "unit:curl",
+            "verdict:shared",
+            "match:history",
+            "reason:gone",
+        ],
+    );
+}
+
+#[test]
+fn ends_of_flows() {
+    check(
+        &flow(0),
+        &[
+            "host:10.0.0.2",
+            "host:10.0.0.0/8",
+            "host:93.184.216.34",
+            "local:10.0.0.2",
+            "local::45784",
+            "local:10.0.0.0/8:45000-46000",
+            "remote:93.184.216.34:443",
+            "remote::443",
+            "port:443",
+            "port:45784",
+            "port:400-500",
+            "10.0.0.0/8",
+        ],
+        &[
+            "host:10.0.0.1",
+            "host:::/0",
+            "local:93.184.216.34",
+            "local::443",
+            "remote:10.0.0.2",
+            "remote:93.184.216.34:80",
+            "port:442",
+            "port:0-100",
+        ],
+    );
+}
+
+#[test]
+fn properties_of_flows() {
+    check(
+        &flow(0),
+        &[
+            "proto:tcp",
+            "proto:6",
+            "protocol:TCP",
+            "service:https",
+            "service:HTTPS",
+            "state:closed",
+            "dir:outgoing",
+            "dir:out",
+            "direction:OUT",
+            "bytes>631",
+            "bytes>=632",
+            "bytes=632",
+            "bytes<1k",
+            "bytes!=1",
+            "packets<=9",
+            "rate=150",
+        ],
+        &[
+            "proto:udp",
+            "service:http",
+            "state:established",
+            "dir:in",
+            "bytes>632",
+            "bytes<632",
+            "bytes!=632",
+            "packets<9",
+            "rate>1M",
+        ],
+    );
+}
+
+#[test]
+fn words_are_searched_for_everywhere() {
+    check(
+        &flow(0),
+        &[
+            "curl",
+            "/usr/bin",
+            "ADA",
+            "1000",
+            "10.0.0.2:457",
+            "216.34:443",
+            "443",
+            "\"ad\"a",
+        ],
+        &["wget", "outgoing", "tcp", "444", "ada!"],
+    );
+}
+
+#[test]
+fn logic() {
+    check(
+        &flow(0),
+        &[
+            "",
+            "  ",
+            "curl 443",
+            "curl and 443",
+            "curl & 443 && ada",
+            "wget or curl",
+            "wget | curl",
+            "!wget",
+            "not wget",
+            "!!curl",
+            "!(wget or fetch)",
+            "not(wget)",
+            "wget x or curl",
+            "(wget or curl) (443 or 80)",
+            "curl (!wget)",
+            "NOT wget OR wget",
+        ],
+        &[
+            "curl wget",
+            "!curl",
+            "!(curl or wget)",
+            "(wget or curl) 80",
+            "wget or curl !curl",
+            "!!wget",
+        ],
+    );
+}
+
+#[test]
+fn what_a_flow_does_not_have_fulfils_nothing() {
+    let unasked = flow(0).with_owners(None, None);
+    check(
+        &unasked,
+        &["!verdict:unknown", "!program:curl"],
+        &["verdict:unknown", "curl", "user:0"],
+    );
+    let icmp = FlowRecord {
+        protocol: Protocol::ICMP,
+        local: address("10.0.0.2:0"),
+        remote: address("10.0.0.3:0"),
+        service_port: 0,
+        state: State::Datagram,
+        ..flow(0)
+    };
+    check(
+        &icmp,
+        &["proto:icmp", "10.0.0.3", "state:datagram"],
+        &[
+            "port:0",
+            "port:0-65535",
+            "remote::0",
+            "10.0.0.3:0",
+            "10.0.0.3:",
+        ],
+    );
+}
+
+#[test]
+fn programs_are_found_by_what_people_call_them() {
+    let mut flow = flow(0);
+    if let Party::Program(program) = &flow.party {
+        let transfers = Program {
+            name: "Übertragung".to_owned(),
+            ..Program::clone(program)
+        };
+        flow.party = Party::Program(Arc::new(transfers));
+    }
+    check(
+        &flow,
+        &["program:übertragung", "übertragung", "program:curl", "curl"],
+        &["program:wget", "wget"],
+    );
+}
+
+#[test]
+fn both_owners_of_a_loopback_flow_count() {
+    let server = Verdict::Shared(vec![
+        Arc::new(Process::new(7, "server")),
+        Arc::new(Process::new(8, "worker")),
+    ]);
+    let loopback = FlowRecord {
+        direction: Direction::Loopback,
+        ..flow(0)
+    };
+    let server = owner(server, Some(Match::WildcardAddress));
+    let client = loopback.owner.clone();
+    let loopback = loopback.with_owners(client, Some(server));
+    check(
+        &loopback,
+        &[
+            "program:curl",
+            "program:server",
+            "pid:8",
+            "verdict:shared",
+            "match:wildcard-address",
+        ],
+        &["pid:9"],
+    );
+}
+
+#[test]
+fn partial_and_unknown_owners() {
+    let with = |verdict| flow(0).with_owners(Some(owner(verdict, None)), None);
+    let unit = Unit {
+        kind: UnitKind::Service,
+        name: "sshd.service".to_owned(),
+    };
+    let partial = with(Verdict::Partial {
+        user: Some(user(7, "Bo")),
+        unit: Some(unit),
+    });
+    check(
+        &partial,
+        &[
+            "verdict:partial",
+            "user:bo",
+            "user:7",
+            "unit:sshd",
+            "unit:SSHD.service",
+            "Bo",
+        ],
+        &["user:ada", "unit:curl", "program:sshd"],
+    );
+    check(
+        &with(Verdict::Unknown(Reason::Gone)),
+        &[
+            "verdict:unknown",
+            "reason:gone",
+            "!verdict:process !verdict:shared",
+        ],
+        &["reason:denied", "curl"],
+    );
+}
+
+#[test]
+fn sockets() {
+    let listener = Socket {
+        protocol: attribution::Protocol::Tcp,
+        local: address("[::]:22"),
+        remote: None,
+        state: Some(SocketState::Listen),
+        v6_only: false,
+        device: None,
+        id: None,
+        namespace: None,
+        owner: Verdict::Process(Arc::new(Process::new(1, "sshd"))),
+    };
+    check(
+        &listener,
+        &[
+            "sshd",
+            "proto:tcp",
+            "state:listen",
+            "service:ssh",
+            "port:22",
+            "host:::",
+            "!dir:out",
+        ],
+        &[
+            "dir:out",
+            "remote::22",
+            "bytes<1",
+            "bytes>=0",
+            "match:five-tuple",
+            "service:dns",
+        ],
+    );
+    let connected = Socket {
+        local: address("10.0.0.2:41641"),
+        remote: Some(address("10.0.0.3:443")),
+        state: Some(SocketState::TimeWait),
+        ..listener
+    };
+    check(
+        &connected,
+        &["service:https", "state:time-wait", "remote:10.0.0.3:443"],
+        &["service:tailscale"],
+    );
+}
+
+/// The message, and what is marked.
+#[track_caller]
+fn check_error(expression: &str, marked: &str, message: &str) {
+    let error = Filter::parse(expression).unwrap_err();
+    assert_eq!(
+        &expression[error.span.clone()],
+        marked,
+        "{}",
+        error.render()
+    );
+    assert!(error.message.starts_with(message), "{}", error.render());
+    assert_eq!(error.expression, expression);
+}
+
+#[test]
+fn errors_name_the_key() {
+    check_error(
+        "a prot:tcp",
+        "prot",
+        "unknown key `prot`; did you mean `proto`?",
+    );
+    check_error(
+        "progarm:x",
+        "progarm",
+        "unknown key `progarm`; did you mean `program`?",
+    );
+    check_error(
+        "c:\\x",
+        "c",
+        "unknown key `c`; known are program, pid, user",
+    );
+    check_error("port=443", "=", "port is written as in port:8000-9000");
+    check_error("a bytes:5", ":", "bytes is written as in bytes>10k");
+    check_error(
+        "a port: b",
+        "port:",
+        "port needs a value, as in port:8000-9000",
+    );
+    check_error("bytes>", "bytes>", "bytes needs a value, as in bytes>10k");
+    check_error("user:\"\"", "user:\"\"", "user needs a value");
+}
+
+#[test]
+fn errors_name_the_value() {
+    check_error(
+        "port:9-8 a",
+        "9-8",
+        "the range `9-8` is empty; did you mean 8-9?",
+    );
+    check_error("port:http", "http", "`http` is no port");
+    check_error("!host:10.0.0", "10.0.0", "`10.0.0` is no address");
+    check_error("remote:[::1:5", "[::1:5", "`[::1:5` has a `[` without `]`");
+    check_error("pid:x", "x", "`x` is no process id");
+    check_error("proto:tpc", "tpc", "`tpc` is no protocol");
+    check_error(
+        "service:htps",
+        "htps",
+        "`htps` is no service with a known name; did you mean `https`?",
+    );
+    check_error(
+        "service:8443",
+        "8443",
+        "`8443` is no service with a known name; ports are chosen",
+    );
+    check_error(
+        "state:x",
+        "x",
+        "`x` is no state; expected one of bound, close-wait, closed, closing, datagram",
+    );
+    check_error(
+        "dir:up",
+        "up",
+        "`up` is no direction; expected one of outgoing, incoming",
+    );
+    check_error(
+        "verdict:ok",
+        "ok",
+        "`ok` is no verdict; expected one of process, shared",
+    );
+    check_error(
+        "reason:x",
+        "x",
+        "`x` is no reason; expected one of not-found, gone",
+    );
+    check_error(
+        "match:x",
+        "x",
+        "`x` is no kind of match; expected one of five-tuple",
+    );
+    check_error("bytes>1.5M", "1.5M", "`1.5M` is no amount");
+}
+
+#[test]
+fn errors_name_what_is_missing() {
+    check_error("(a or b", "(", "this `(` is never closed");
+    check_error("((a)", "(", "this `(` is never closed");
+    check_error("a) b", ")", "this `)` closes no `(`");
+    check_error("a or", "or", "`or` needs a term behind it");
+    check_error("a | | b", "|", "`|` needs a term behind it");
+    check_error("or a", "or", "a term is missing before this `or`");
+    check_error("(and a)", "and", "a term is missing before this `and`");
+    check_error("a and", "and", "`and` needs a term behind it");
+    check_error("a and or b", "and", "`and` needs a term behind it");
+    check_error("a !", "!", "`!` needs a term behind it");
+    check_error("(not)", "not", "`not` needs a term behind it");
+    check_error("(", "(", "this `(` is never closed");
+    check_error("a (  )", "(  )", "this group is empty");
+    check_error("\"\"", "\"\"", "there is no text");
+    check_error("a \"b", "\"b", "this quote is never closed");
+}
+
+#[test]
+fn no_nesting_overflows_the_stack() {
+    let many = 100_000;
+    let open = "(".repeat(many);
+    let error = Filter::parse(&open).unwrap_err();
+    assert_eq!(error.span, 64..65);
+    assert!(Filter::parse(&format!("{open}a{}", ")".repeat(many))).is_err());
+    assert!(Filter::parse(&"!(".repeat(many)).is_err());
+    let negated = Filter::parse(&format!("{}a", "!".repeat(many + 1))).unwrap();
+    assert_eq!(negated.to_string(), "!a");
+    let wide = Filter::parse(&"(a) or ".repeat(many)).unwrap_err();
+    assert_eq!(&wide.expression[wide.span], "or");
+}
+
+#[test]
+fn the_text_form_is_canonical() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(Filter::parse(text).unwrap().to_string(), expected);
+    };
+    check("", "");
+    check("((a))  and (b c)", "a b c");
+    check("(a b) | c", "a b or c");
+    check("not(a || b) c", "!(a or b) c");
+    check("!!(!a)", "!a");
+    check("\"A B\" \"or\" \"x\"\"\"", "\"a b\" \"or\" \"x\"\"\"");
+    check("Protocol:UDP dir:in", "proto:udp dir:incoming");
+    check("bytes>1Ki host:10.1.2.3/8", "bytes>1024 host:10.0.0.0/8");
+    check("remote:[::1]:80-80 fe80::1", "remote:[::1]:80 \"fe80::1\"");
+}
+
+#[test]
+fn filters_are_joined() {
+    let program = Filter::of_program("my \"app\"");
+    assert_eq!(program.to_string(), "program:\"my \"\"app\"\"\"");
+    let both = program
+        .clone()
+        .and(Filter::parse("port:1 or port:2").unwrap());
+    let text = "program:\"my \"\"app\"\"\" (port:1 or port:2)";
+    assert_eq!(both.to_string(), text);
+    assert_eq!(both, Filter::parse(text).unwrap());
+    assert_eq!(program.clone().and(Filter::default()), program);
+    assert_eq!(Filter::default().and(program.clone()), program);
+}
+
+/// Who sees a name can type what is shown of it.
+#[test]
+fn names_are_found_as_they_are_and_as_they_are_shown() {
+    let process = Process {
+        path: Some("/opt/\u{202e}x".into()),
+        user: Some(User {
+            id: 7,
+            name: Some("a\u{200b}b".to_owned()),
+        }),
+        ..Process::new(7, "s\u{1b}[mh")
+    };
+    let mut flow = flow(0);
+    flow.owner.as_mut().unwrap().verdict = Verdict::Process(Arc::new(process));
+    flow.party = Party::of(flow.owner.as_ref());
+    check(
+        &flow,
+        &[
+            "program:s\u{1b}[mh",
+            r"program:s\x1b[mh",
+            r#"program:"s\x1b[mh""#,
+            r"program:/opt/\u{202e}x",
+            r"user:a\u{200b}b",
+            r"\x1b[m",
+        ],
+        &["program:s[mh", "user:ab"],
+    );
+}

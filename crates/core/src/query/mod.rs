@@ -1,0 +1,9 @@
+//! What a person can ask of the model: filters, orders, who owns a socket. Pure.
+
+pub(crate) mod changes;
+pub mod filter;
+pub(crate) mod process_tree;
+pub(crate) mod services;
+pub(crate) mod sockets;
+pub(crate) mod sort;
+pub mod who;

@@ -1,0 +1,380 @@
+//! The order in which flows are shown.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::str::FromStr;
+
+use flowner_attribution::Verdict;
+
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Party;
+use crate::query::filter::Filter;
+
+/// What flows are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SortKey {
+    /// Wire bytes, both directions.
+    Bytes,
+    /// Wire bytes that the local end sent.
+    Sent,
+    /// Wire bytes that the remote end sent.
+    Received,
+    /// Packets, both directions.
+    Packets,
+    /// Wire bytes a second, both directions.
+    Rate,
+    /// The name of the program that owns the local end, in any case.
+    Program,
+    /// The lowest pid that owns the local end.
+    Pid,
+    /// The user who owns the local end.
+    User,
+    /// The protocol's number.
+    Protocol,
+    /// Local address, then port.
+    Local,
+    /// Remote address, then port.
+    Remote,
+    /// In the order of a connection's life.
+    State,
+    /// The direction's name.
+    Direction,
+    /// Time of the first packet.
+    FirstSeen,
+    /// Time of the newest packet.
+    LastSeen,
+    /// Time between the first and the newest packet.
+    Duration,
+}
+
+impl SortKey {
+    /// Every key.
+    pub const ALL: [Self; 16] = [
+        Self::Bytes,
+        Self::Sent,
+        Self::Received,
+        Self::Packets,
+        Self::Rate,
+        Self::Program,
+        Self::Pid,
+        Self::User,
+        Self::Protocol,
+        Self::Local,
+        Self::Remote,
+        Self::State,
+        Self::Direction,
+        Self::FirstSeen,
+        Self::LastSeen,
+        Self::Duration,
+    ];
+
+    /// The name in lower case, as the command line takes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Sent => "sent",
+            Self::Received => "received",
+            Self::Packets => "packets",
+            Self::Rate => "rate",
+            Self::Program => "program",
+            Self::Pid => "pid",
+            Self::User => "user",
+            Self::Protocol => "protocol",
+            Self::Local => "local",
+            Self::Remote => "remote",
+            Self::State => "state",
+            Self::Direction => "direction",
+            Self::FirstSeen => "first-seen",
+            Self::LastSeen => "last-seen",
+            Self::Duration => "duration",
+        }
+    }
+}
+
+/// A key, and which end comes first.
+///
+/// As text, the name of the key puts the least first, and with a `-` before it the
+/// greatest: `program`, `-bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sort {
+    /// What is compared.
+    pub key: SortKey,
+    /// Whether the greatest comes first.
+    pub descending: bool,
+}
+
+impl Sort {
+    /// As the flows began.
+    pub const FIRST_SEEN: Self = Self {
+        key: SortKey::FirstSeen,
+        descending: false,
+    };
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.descending { "-" } else { "" };
+        write!(f, "{sign}{}", self.key.name())
+    }
+}
+
+impl FromStr for Sort {
+    type Err = UnknownSortKey;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSortKey> {
+        let name = text.strip_prefix('-');
+        let key = name.unwrap_or(text);
+        let key = SortKey::ALL
+            .into_iter()
+            .find(|known| known.name().eq_ignore_ascii_case(key))
+            .ok_or_else(|| UnknownSortKey(key.to_owned()))?;
+        Ok(Self {
+            key,
+            descending: name.is_some(),
+        })
+    }
+}
+
+/// Text that is no [`Sort`]; its message lists the keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no key to sort by; expected one of {keys}, and `-` before it for the greatest first", keys = SortKey::ALL.map(SortKey::name).join(", "))]
+pub struct UnknownSortKey(String);
+
+/// Calls a sorting function with what a key compares, each of which has a type of its own.
+macro_rules! each_key {
+    ($sort_key:expr, |$key:ident| $call:expr) => {
+        each_key!(@ $sort_key, $key, $call,
+            Bytes => |flow: &FlowRecord| Some(flow.total().bytes),
+            Sent => |flow: &FlowRecord| Some(flow.sent.bytes),
+            Received => |flow: &FlowRecord| Some(flow.received.bytes),
+            Packets => |flow: &FlowRecord| Some(flow.total().packets),
+            Rate => |flow: &FlowRecord| Some(flow.rate.sent.saturating_add(flow.rate.received)),
+            Program => program,
+            Pid => pid,
+            User => user,
+            Protocol => |flow: &FlowRecord| Some(flow.protocol),
+            Local => |flow: &FlowRecord| Some(flow.local),
+            Remote => |flow: &FlowRecord| Some(flow.remote),
+            State => |flow: &FlowRecord| Some(flow.state),
+            Direction => |flow: &FlowRecord| Some(flow.direction.name()),
+            FirstSeen => |flow: &FlowRecord| Some(flow.first_seen),
+            LastSeen => |flow: &FlowRecord| Some(flow.last_seen),
+            Duration => |flow: &FlowRecord| Some(flow.last_seen.saturating_sub(flow.first_seen)),
+        )
+    };
+    (@ $sort_key:expr, $key:ident, $call:expr, $($name:ident => $value:expr,)+) => {
+        match $sort_key {
+            $(SortKey::$name => { let $key = $value; $call })+
+        }
+    };
+}
+
+/// Sorts flows. Equal ones stand in the order of their ids, so that the order is
+/// always the same; where the key is not known, flows come last either way.
+pub fn sort_flows(flows: &mut [FlowRecord], sort: Sort) {
+    each_key!(sort.key, |key| by(flows, sort, key));
+}
+
+/// As [`by`], for the places of flows.
+fn sort_places<K: Ord>(
+    places: &mut [u32],
+    flows: &[FlowRecord],
+    sort: Sort,
+    key: impl Fn(&FlowRecord) -> Option<K>,
+) {
+    let flow = |place: u32| &flows[place as usize];
+    if sort.descending {
+        places.sort_by_cached_key(|place| {
+            let flow = flow(*place);
+            (Reverse(key(flow)), flow.id)
+        });
+    } else {
+        places.sort_by_cached_key(|place| {
+            let flow = flow(*place);
+            let key = key(flow);
+            (key.is_none(), key, flow.id)
+        });
+    }
+}
+
+/// Records are large: keys are made once each and sorted, then records are moved.
+fn by<K: Ord>(flows: &mut [FlowRecord], sort: Sort, key: impl Fn(&FlowRecord) -> Option<K>) {
+    if sort.descending {
+        // `None` is least, so greatest in reverse.
+        flows.sort_by_cached_key(|flow| (Reverse(key(flow)), flow.id));
+    } else {
+        flows.sort_by_cached_key(|flow| {
+            let key = key(flow);
+            (key.is_none(), key, flow.id)
+        });
+    }
+}
+
+fn program(flow: &FlowRecord) -> Option<String> {
+    match &flow.party {
+        Party::Unattributed => None,
+        party => Some(party.to_string().to_lowercase()),
+    }
+}
+
+fn pid(flow: &FlowRecord) -> Option<u32> {
+    let processes = flow.owner.as_ref()?.verdict.processes();
+    processes.first().map(|process| process.pid)
+}
+
+fn user(flow: &FlowRecord) -> Option<String> {
+    let user = match &flow.owner.as_ref()?.verdict {
+        Verdict::Partial { user, .. } => user.as_ref()?,
+        verdict => verdict.processes().first()?.user.as_ref()?,
+    };
+    Some(user.to_string())
+}
+
+/// The places of the flows that pass a filter, sorted as [`sort_flows`] does. Nothing is
+/// moved, so a long list costs little.
+pub fn choose_flows(flows: &[FlowRecord], filter: &Filter, sort: Sort) -> Vec<u32> {
+    let mut places: Vec<u32> = (0..)
+        .zip(flows)
+        .filter(|(_, flow)| filter.matches(*flow))
+        .map(|(place, _)| place)
+        .collect();
+    each_key!(sort.key, |key| sort_places(&mut places, flows, sort, key));
+    places
+}
+
+/// A part of a sorted list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// What comes before it.
+    pub offset: usize,
+    /// The most that it holds.
+    pub limit: usize,
+}
+
+impl Page {
+    /// The page of a list; short or empty at its end.
+    pub fn of<T>(self, list: &[T]) -> &[T] {
+        let rest = list.get(self.offset..).unwrap_or_default();
+        &rest[..self.limit.min(rest.len())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use flowner_attribution::{Process, Reason};
+    use flowner_flows::{Counters, Rate};
+    use proptest::prelude::*;
+
+    use crate::samples::{address, counters, flow, owner, user};
+
+    /// Three flows that differ in everything that is unequal here: 0 and 2 have
+    /// owners, 1 has none.
+    fn flows() -> Vec<FlowRecord> {
+        let process = |pid, name: &str| Process {
+            user: Some(user(pid, name)),
+            ..Process::new(pid, name)
+        };
+        let verdict = |pid, name| Verdict::Process(Arc::new(process(pid, name)));
+        let mut flows = vec![flow(0), flow(1), flow(2)];
+        flows[0].owner = Some(owner(verdict(9, "beta"), None));
+        flows[1].owner = Some(owner(Verdict::Unknown(Reason::Gone), None));
+        flows[2].owner = Some(owner(verdict(10, "Alpha"), None));
+        for flow in &mut flows {
+            flow.party = Party::of(flow.owner.as_ref());
+        }
+        flows[1].sent = counters(1, 1_000);
+        flows[1].local = address("10.0.0.2:9");
+        flows[1].last_seen += Duration::from_secs(1);
+        flows[2].rate = Rate::default();
+        flows[2].received = Counters::default();
+        flows[2].remote = address("9.0.0.1:1");
+        flows
+    }
+
+    #[track_caller]
+    fn check(sort: &str, expected: [u64; 3]) {
+        let mut flows = flows();
+        sort_flows(&mut flows, sort.parse().unwrap());
+        let ids: Vec<_> = flows.iter().map(|flow| flow.id.as_u64()).collect();
+        assert_eq!(ids, expected, "{sort}");
+    }
+
+    #[test]
+    fn by_every_kind_of_key() {
+        check("bytes", [2, 0, 1]);
+        check("-bytes", [1, 0, 2]);
+        check("sent", [0, 2, 1]);
+        check("-received", [0, 1, 2]);
+        check("packets", [1, 2, 0]);
+        check("rate", [2, 0, 1]);
+        check("local", [1, 0, 2]);
+        check("remote", [2, 0, 1]);
+        check("-duration", [1, 0, 2]);
+    }
+
+    #[test]
+    fn the_unknown_comes_last_either_way() {
+        check("program", [2, 0, 1]);
+        check("-program", [0, 2, 1]);
+        check("pid", [0, 2, 1]);
+        check("-pid", [2, 0, 1]);
+        check("-user", [0, 2, 1]);
+    }
+
+    #[test]
+    fn equals_keep_the_order_of_their_ids() {
+        check("state", [0, 1, 2]);
+        check("-state", [0, 1, 2]);
+        check("-first-seen", [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_text_form_is_read_as_it_is_written() {
+        for key in SortKey::ALL {
+            for descending in [false, true] {
+                let sort = Sort { key, descending };
+                assert_eq!(sort.to_string().parse(), Ok(sort));
+            }
+        }
+        for bad in ["", "-", "--bytes", "size"] {
+            let error = bad.parse::<Sort>().unwrap_err().to_string();
+            assert!(error.contains("one of bytes, sent"), "{error}");
+        }
+    }
+
+    #[test]
+    fn pages_end_with_the_list() {
+        let check = |offset, limit, expected: &[u8]| {
+            assert_eq!(Page { offset, limit }.of(&[1, 2, 3]), expected);
+        };
+        check(0, 2, &[1, 2]);
+        check(2, 2, &[3]);
+        check(3, 2, &[]);
+        check(usize::MAX, usize::MAX, &[]);
+        check(1, usize::MAX, &[2, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_does_not_depend_on_the_order_before(
+            order in Just(vec![0_usize, 1, 2]).prop_shuffle(),
+            key in prop::sample::select(SortKey::ALL.to_vec()),
+            descending: bool,
+        ) {
+            let sort = Sort { key, descending };
+            let mut expected = flows();
+            let mut shuffled: Vec<_> = order.iter().map(|&i| expected[i].clone()).collect();
+            let places = choose_flows(&shuffled, &Filter::default(), sort);
+            let chosen: Vec<_> = places.iter().map(|&place| shuffled[place as usize].id).collect();
+            sort_flows(&mut expected, sort);
+            sort_flows(&mut shuffled, sort);
+            let sorted: Vec<_> = shuffled.iter().map(|flow| flow.id).collect();
+            prop_assert_eq!(chosen, sorted);
+            prop_assert_eq!(shuffled, expected);
+        }
+    }
+}

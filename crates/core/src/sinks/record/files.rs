@@ -1,0 +1,447 @@
+//! The files that are written, one after the other.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use flowner_capture::pcapng::{Counters, Interface, Section, Writer};
+
+use super::{Output, RecordingConfig};
+use crate::model::error::Error;
+use crate::system::private_file::{self, Existing};
+
+/// Bytes that are collected before they are handed to the operating system.
+const BUFFER: usize = 64 << 10;
+
+/// What all files begin with.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) section: Section,
+    pub(crate) interface: Interface,
+}
+
+/// The current file, and those before it.
+#[derive(Debug)]
+pub(crate) struct Files {
+    config: RecordingConfig,
+    origin: Origin,
+    current: Writer<Blocks>,
+    /// When the current one was begun, since the Unix epoch.
+    begun: Duration,
+    /// Those that were written and are there, the current one last.
+    kept: VecDeque<PathBuf>,
+    /// Files that were begun, and the bytes of those that are complete.
+    count: u64,
+    complete: u64,
+}
+
+impl Files {
+    /// Begins the first file. `now` is since the Unix epoch.
+    pub(crate) fn begin(
+        config: &RecordingConfig,
+        origin: Origin,
+        now: Duration,
+    ) -> Result<Self, Error> {
+        let (path, current) = begin_file(config, 1, now, &origin)?;
+        Ok(Self {
+            config: config.clone(),
+            origin,
+            current,
+            begun: now,
+            kept: path.into_iter().collect(),
+            count: 1,
+            complete: 0,
+        })
+    }
+
+    /// Writes a packet, perhaps into the next file. `counters` are for the end of this one.
+    /// It is in the file after a [`flush`](Self::flush), or else [`lost`](Self::lost).
+    pub(super) fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Duration,
+        counters: impl FnOnce() -> Counters,
+    ) -> Result<(), Error> {
+        if self.is_full(packet, now) {
+            self.rotate(now, &counters())?;
+        }
+        let Packet {
+            time,
+            wire_len,
+            data,
+            comments,
+            names,
+        } = *packet;
+        let comments = comments.iter().map(String::as_str).collect::<Vec<_>>();
+        let written = self.current.packet(0, time, wire_len, data, &comments);
+        written.map_err(|error| self.failed(error))?;
+        self.current.get_mut().took_packet(names);
+        Ok(())
+    }
+
+    /// Hands what was written to the operating system.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        let flushed = self.current.flush();
+        flushed.map_err(|error| self.failed(error))?;
+        self.check_is_there()
+    }
+
+    /// Packets that were written, but are not in the file, since that failed.
+    pub(super) const fn lost(&self) -> Packets {
+        self.current.get_ref().lost
+    }
+
+    /// Nobody would ever read what is written to a file that was removed.
+    fn check_is_there(&mut self) -> Result<(), Error> {
+        let Some(path) = self.kept.back() else {
+            return Ok(());
+        };
+        let blocks = self.current.get_mut();
+        match &blocks.output {
+            Sink::File(file) if removed::is_removed(file) => {
+                blocks.lose_all();
+                Err(Error::Removed { path: path.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the last file.
+    pub(super) fn finish(&mut self, now: Duration, counters: &Counters) -> Result<(), Error> {
+        let counters = Counters {
+            started: Some(self.begun),
+            ended: Some(now),
+            ..*counters
+        };
+        let finished = self
+            .current
+            .counters(0, now, &counters)
+            .and_then(|()| self.current.flush());
+        finished.map_err(|error| self.failed(error))?;
+        self.check_is_there()
+    }
+
+    /// Bytes of all files.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.complete + self.current.get_ref().len()
+    }
+
+    /// Files that were begun.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether the packet is for the next file. A file that would have no packet never is.
+    fn is_full(&self, packet: &Packet<'_>, now: Duration) -> bool {
+        // A header with all lengths, paddings of data and comments, and what ends the file.
+        const AROUND: usize = 256;
+        let comments = packet.comments.iter().map(|comment| comment.len() + 8);
+        let len = AROUND + packet.data.len() + comments.sum::<usize>();
+        let has_packets = self.current.written() > self.current.get_ref().head;
+        let by_size = self.config.rotation.size.is_some_and(|size| {
+            has_packets && self.current.written().saturating_add(len as u64) > size
+        });
+        let by_time = self
+            .config
+            .rotation
+            .time
+            .is_some_and(|time| has_packets && now.saturating_sub(self.begun) >= time);
+        by_size || by_time
+    }
+
+    fn rotate(&mut self, now: Duration, counters: &Counters) -> Result<(), Error> {
+        self.finish(now, counters)?;
+        let (path, next) = begin_file(&self.config, self.count + 1, now, &self.origin)?;
+        self.complete += self.current.written();
+        self.current = next;
+        self.count += 1;
+        self.begun = now;
+        self.kept.extend(path);
+        let max = self.config.rotation.files.map_or(usize::MAX, Into::into);
+        while self.kept.len() > max
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            if let Err(error) = fs::remove_file(&oldest) {
+                // It may have been moved away, which is no reason to stop.
+                tracing::warn!(path = %oldest.display(), %error, "an old file was not removed");
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        unwritable(self.kept.back().map(PathBuf::as_path), source)
+    }
+}
+
+/// A packet that is to be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packet<'a> {
+    pub(super) time: Duration,
+    pub(super) wire_len: u32,
+    pub(super) data: &'a [u8],
+    pub(super) comments: &'a [String],
+    /// Whether the comments name a process.
+    pub(super) names: bool,
+}
+
+/// How many, and how many of these name a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Packets {
+    pub(super) all: u64,
+    pub(super) named: u64,
+}
+
+impl Packets {
+    fn add(&mut self, names: bool) {
+        self.all += 1;
+        self.named += u64::from(names);
+    }
+}
+
+fn unwritable(path: Option<&Path>, source: io::Error) -> Error {
+    let path = path.unwrap_or(Path::new("standard output")).to_owned();
+    Error::Unwritable { path, source }
+}
+
+/// Begins a file of this number, and gives its path.
+fn begin_file(
+    config: &RecordingConfig,
+    number: u64,
+    now: Duration,
+    origin: &Origin,
+) -> Result<(Option<PathBuf>, Writer<Blocks>), Error> {
+    let Output::File(named) = &config.output else {
+        return Ok((
+            None,
+            begin(None, Sink::StandardOutput(io::stdout()), origin)?,
+        ));
+    };
+    let existing = if config.overwrite {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    let (path, file) = if config.rotation.is_on() {
+        create_numbered(named, number, now, existing)?
+    } else {
+        (named.clone(), create(named, existing)?)
+    };
+    let writer = begin(Some(&path), Sink::File(file), origin)?;
+    Ok((Some(path), writer))
+}
+
+fn begin(path: Option<&Path>, output: Sink, origin: &Origin) -> Result<Writer<Blocks>, Error> {
+    let blocks = Blocks::new(output);
+    let begun = Writer::new(blocks, &origin.section).and_then(|mut writer| {
+        writer.interface(&origin.interface)?;
+        // So that the file can be read from now on.
+        writer.flush()?;
+        Ok(writer)
+    });
+    let mut writer = begun.map_err(|error| unwritable(path, error))?;
+    let head = writer.written();
+    writer.get_mut().head = head;
+    Ok(writer)
+}
+
+fn create(path: &Path, existing: Existing) -> Result<File, Error> {
+    private_file::create(path, existing).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.into() },
+        io::ErrorKind::NotFound => Error::NoFolder { path: path.into() },
+        _ => unwritable(Some(path), source),
+    })
+}
+
+/// As [`create`], where the name is made up: what stands there already, which somebody who may
+/// write in the directory can have made to stop this, gets out of the way by another name.
+fn create_numbered(
+    named: &Path,
+    number: u64,
+    now: Duration,
+    existing: Existing,
+) -> Result<(PathBuf, File), Error> {
+    const TRIES: usize = 16;
+    let path = numbered(named, number, now, "");
+    let mut created = create(&path, existing).map(|file| (path.clone(), file));
+    for _ in 0..TRIES {
+        let in_the_way = match &created {
+            Err(Error::Exists { .. }) => true,
+            Err(Error::Unwritable { path, .. }) => fs::symlink_metadata(path).is_ok(),
+            _ => false,
+        };
+        if !in_the_way {
+            break;
+        }
+        // A number that nobody else knows before.
+        let number_of_nobody = RandomState::new().build_hasher().finish();
+        let suffix = format!("_{number_of_nobody:016x}");
+        let path = numbered(named, number, now, &suffix);
+        created = create(&path, Existing::Keep).map(|file| (path, file));
+    }
+    created
+}
+
+/// The path of a file with a number and a time in its name.
+fn numbered(path: &Path, number: u64, now: Duration, suffix: &str) -> PathBuf {
+    let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + now).to_string();
+    let time = time.replace(['-', ':'], "");
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("_{number:05}_{time}{suffix}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// Collects whole blocks: an output has a part of one only if it fails within it, and a file
+/// is cut back then.
+#[derive(Debug)]
+struct Blocks {
+    output: Sink,
+    waiting: Vec<u8>,
+    /// Where packets end in what waits, and whether they name a process.
+    ends: Vec<(usize, bool)>,
+    /// Bytes that the output has.
+    whole: u64,
+    /// Bytes of the blocks that each file begins with.
+    head: u64,
+    /// Packets that the output has.
+    written: Packets,
+    /// Packets that it has not, and will never have.
+    lost: Packets,
+}
+
+#[derive(Debug)]
+enum Sink {
+    File(File),
+    StandardOutput(io::Stdout),
+}
+
+impl Blocks {
+    fn new(output: Sink) -> Self {
+        Self {
+            output,
+            waiting: Vec::with_capacity(BUFFER),
+            ends: Vec::new(),
+            whole: 0,
+            head: 0,
+            written: Packets::default(),
+            lost: Packets::default(),
+        }
+    }
+
+    /// Tells that the last block was a packet.
+    fn took_packet(&mut self, names: bool) {
+        self.ends.push((self.waiting.len(), names));
+    }
+
+    const fn len(&self) -> u64 {
+        self.whole + self.waiting.len() as u64
+    }
+
+    /// After so many bytes of what waits were taken: they stay as far as they are whole
+    /// packets, the rest is lost.
+    fn cut(&mut self, taken: usize) {
+        let mut kept = 0;
+        for (end, names) in self.ends.drain(..) {
+            if end <= taken {
+                self.written.add(names);
+                kept = end;
+            } else {
+                self.lost.add(names);
+            }
+        }
+        self.waiting.clear();
+        self.whole += kept as u64;
+        if let Sink::File(file) = &mut self.output {
+            // Where that fails, too, the last block of the file is cut.
+            let _best_effort = file
+                .set_len(self.whole)
+                .and_then(|()| file.seek(io::SeekFrom::Start(self.whole)));
+        }
+    }
+
+    /// There is no file any more.
+    fn lose_all(&mut self) {
+        self.lost.all += self.written.all;
+        self.lost.named += self.written.named;
+        self.written = Packets::default();
+    }
+}
+
+impl Write for Blocks {
+    /// Takes a block.
+    fn write(&mut self, block: &[u8]) -> io::Result<usize> {
+        if !self.waiting.is_empty() && self.waiting.len() + block.len() > BUFFER {
+            self.flush()?;
+        }
+        self.waiting.extend_from_slice(block);
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut taken = 0;
+        let result = match &mut self.output {
+            Sink::File(file) => write_all(file, &self.waiting, &mut taken),
+            Sink::StandardOutput(out) => {
+                write_all(out, &self.waiting, &mut taken).and_then(|()| out.flush())
+            }
+        };
+        if result.is_err() {
+            self.cut(taken);
+            return result;
+        }
+        self.whole += taken as u64;
+        self.waiting.clear();
+        for (_, names) in self.ends.drain(..) {
+            self.written.add(names);
+        }
+        Ok(())
+    }
+}
+
+/// As [`Write::write_all`], which does not tell how far it came.
+fn write_all(out: &mut impl Write, bytes: &[u8], taken: &mut usize) -> io::Result<()> {
+    while *taken < bytes.len() {
+        match out.write(&bytes[*taken..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(more) => *taken += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file that is open was removed. A platform owes `is_removed()`.
+#[cfg(unix)]
+mod removed {
+    use std::fs::File;
+    use std::os::unix::fs::MetadataExt;
+
+    /// A file that was moved still has a name; one that cannot be asked is left alone.
+    pub(super) fn is_removed(file: &File) -> bool {
+        file.metadata()
+            .is_ok_and(|it| it.is_file() && it.nlink() == 0)
+    }
+}
+
+/// Elsewhere, a file that is open stays.
+#[cfg(not(unix))]
+mod removed {
+    use std::fs::File;
+
+    pub(super) const fn is_removed(_: &File) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+#[path = "files/tests.rs"]
+mod tests;

@@ -1,0 +1,206 @@
+//! Between the thread that captures and the one that writes.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flowner_capture::RawPacket;
+use flowner_flows::FlowId;
+
+use super::Tally;
+use super::pending::{Bounds, Hold};
+
+const BOUNDS: Bounds = Bounds {
+    min_age: Duration::from_millis(20),
+    max_age: Duration::from_millis(500),
+    bytes: 16 << 20,
+    max_bytes: 64 << 20,
+};
+/// What a packet takes beside its bytes.
+const OVERHEAD: usize = 128;
+/// Packets that are taken at a time.
+const BATCH: usize = 256;
+
+/// Takes packets without waiting, and gives them when their owners are known.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    hold: Hold<Captured>,
+    /// Owners that were written down so far.
+    answers: u64,
+    /// The owner of the oldest packet was not settled, and nothing was written down since.
+    is_unsettled: bool,
+    /// No packets come any more.
+    has_ended: bool,
+    /// Nobody writes any more.
+    has_failed: bool,
+    tally: Tally,
+}
+
+/// A packet, apart from the buffer it was captured in.
+#[derive(Debug)]
+pub(super) struct Captured {
+    pub(super) time: Duration,
+    pub(super) wire_len: u32,
+    pub(super) data: Box<[u8]>,
+    pub(super) flow: Option<Belonging>,
+}
+
+/// The flow of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Belonging {
+    pub(crate) flow: FlowId,
+    /// Whether the initiator of the flow sent the packet.
+    pub(crate) from_initiator: bool,
+    /// The number of the packet, in the order in which they were counted.
+    pub(crate) number: u64,
+}
+
+/// What the writing thread is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Look at the oldest packets.
+    Look,
+    /// Write out what was written.
+    Flush,
+    /// End: there are no packets, and none will come.
+    End,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                hold: Hold::new(BOUNDS),
+                answers: 0,
+                is_unsettled: false,
+                has_ended: false,
+                has_failed: false,
+                tally: Tally::default(),
+            }),
+            news: Condvar::new(),
+        }
+    }
+
+    /// Takes a packet. `now` is by a clock that never goes back.
+    pub(crate) fn push(&self, packet: &RawPacket<'_>, flow: Option<Belonging>, now: Duration) {
+        let captured = Captured {
+            time: packet.time,
+            wire_len: packet.wire_len,
+            data: packet.data.into(),
+            flow,
+        };
+        let bytes = OVERHEAD + packet.data.len();
+        let mut state = self.state();
+        if state.has_failed {
+            state.tally.failed += 1;
+            return;
+        }
+        let was_empty = state.hold.is_empty();
+        state.is_unsettled &= !was_empty;
+        state.hold.push(captured, bytes, now);
+        let is_urgent = was_empty || state.hold.is_over_bound();
+        drop(state);
+        if is_urgent {
+            self.news.notify_one();
+        }
+    }
+
+    /// Tells that an owner was written down.
+    pub(crate) fn answered(&self) {
+        let mut state = self.state();
+        state.answers += 1;
+        if std::mem::take(&mut state.is_unsettled) {
+            drop(state);
+            self.news.notify_one();
+        }
+    }
+
+    /// Tells that no packets come any more.
+    pub(crate) fn end(&self) {
+        self.state().has_ended = true;
+        self.news.notify_one();
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        let state = self.state();
+        Tally {
+            too_slow: state.hold.refused(),
+            ..state.tally
+        }
+    }
+
+    /// Adds what became of packets that were taken.
+    pub(super) fn count(&self, add: impl FnOnce(&mut Tally)) {
+        add(&mut self.state().tally);
+    }
+
+    /// From here on, all packets fail; those that wait do so now.
+    pub(super) fn fail(&self) {
+        let mut state = self.state();
+        state.has_failed = true;
+        while state.hold.take().is_some() {
+            state.tally.failed += 1;
+        }
+    }
+
+    /// The flows of the oldest packets, as far as those may go, and how many owners were
+    /// written down until then.
+    pub(super) fn ripe(&self, now: Duration) -> (Vec<Option<Belonging>>, u64) {
+        let state = self.state();
+        let ripe = state.hold.ripe(now).map(|packet| packet.flow);
+        (ripe.take(BATCH).collect(), state.answers)
+    }
+
+    /// Takes the oldest packets. `is_settled` tells of each that was [`ripe`](Self::ripe)
+    /// whether it need not wait for its owners, when so many had been written down.
+    pub(super) fn take(&self, is_settled: &[bool], answers: u64, now: Duration) -> Vec<Captured> {
+        let mut state = self.state();
+        let mut taken = Vec::with_capacity(is_settled.len());
+        for is_settled in is_settled {
+            let Some(packet) = state.hold.pop(now, |_| *is_settled) else {
+                state.is_unsettled = !is_settled && state.answers == answers;
+                break;
+            };
+            taken.push(packet);
+        }
+        taken
+    }
+
+    /// Waits until there is something to do, at most until it is time to flush.
+    pub(super) fn wait(&self, flush: Option<Duration>, clock: &impl Fn() -> Duration) -> Turn {
+        let mut state = self.state();
+        loop {
+            let now = clock();
+            let look = state.hold.next_look(state.is_unsettled);
+            if look.is_some_and(|look| look <= now) {
+                return Turn::Look;
+            }
+            if flush.is_some_and(|flush| flush <= now) {
+                return Turn::Flush;
+            }
+            if look.is_none() && state.has_ended {
+                return Turn::End;
+            }
+            let until = look.into_iter().chain(flush).min();
+            state = match until {
+                None => self
+                    .news
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let waited = self.news.wait_timeout(state, until.saturating_sub(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

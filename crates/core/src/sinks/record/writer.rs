@@ -1,0 +1,241 @@
+//! The thread that writes: it has the clock, and never makes the capturing one wait.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use flowner_attribution::Ownership;
+use flowner_capture::Statistics;
+use flowner_capture::pcapng::Counters;
+use flowner_flows::FlowId;
+
+use super::files::{Files, Packet};
+use super::recorder::{Belonging, Captured, Turn};
+use super::{Recorder, Tally};
+use crate::engine::comment::{self, PacketEnd};
+use crate::model::error::Error;
+use crate::model::principal::Owner;
+use crate::query::filter::Filter;
+
+/// What was written is handed to the operating system at least so often.
+const FLUSH: Duration = Duration::from_secs(1);
+/// Flows whose comments are kept. Past that, all are forgotten and made again.
+const MAX_COMMENTS: usize = 10_000;
+
+/// The books, as far as recording looks into them.
+pub(crate) trait Books: Send + 'static {
+    /// Looks up flows: those that are not listed any more are `None`.
+    fn flows(&self, flows: &[Option<Belonging>], filter: &Filter) -> Vec<Option<Known>>;
+    /// What the kernel counted, where it was read.
+    fn statistics(&self) -> Option<Statistics>;
+    /// Ends the input.
+    fn stop(&self);
+}
+
+/// What is known of a flow.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// Of the end that sent the packet, and of the other one.
+    pub(crate) owners: [Option<Owner>; 2],
+    /// Whether all that can be known is.
+    pub(crate) is_settled: bool,
+    /// Whether it passes the filter.
+    pub(crate) is_wanted: bool,
+}
+
+/// Writes packets until there are none any more.
+pub(crate) struct Job<B> {
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) books: B,
+    pub(crate) filter: Filter,
+    pub(crate) files: Files,
+}
+
+/// A clock that never goes back, for how long packets wait.
+pub(crate) fn now() -> Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}
+
+/// Since the Unix epoch.
+pub(crate) fn wall_clock() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+impl<B: Books> Job<B> {
+    /// Until the recorder ends, or the output fails: that ends the input.
+    pub(crate) fn run(mut self) -> Result<(), Error> {
+        let result = self.write_all();
+        if result.is_err() {
+            self.recorder.fail();
+            self.books.stop();
+        }
+        let (bytes, files, lost) = (self.files.bytes(), self.files.count(), self.files.lost());
+        self.recorder.count(|tally| {
+            tally.bytes = bytes;
+            tally.files = files;
+            // They were taken, but are not in the file.
+            tally.written = tally.written.saturating_sub(lost.all);
+            tally.named = tally.named.saturating_sub(lost.named);
+            tally.failed += lost.all;
+        });
+        result
+    }
+
+    fn write_all(&mut self) -> Result<(), Error> {
+        let mut comments = Comments::default();
+        let mut flush = None;
+        loop {
+            match self.recorder.wait(flush, &now) {
+                Turn::Look => {
+                    if self.look(&mut comments)? {
+                        flush.get_or_insert_with(|| now() + FLUSH);
+                    }
+                }
+                Turn::Flush => {
+                    self.files.flush()?;
+                    flush = None;
+                }
+                Turn::End => {
+                    let counters = counters(self.books.statistics(), self.recorder.tally());
+                    return self.files.finish(wall_clock(), &counters);
+                }
+            }
+        }
+    }
+
+    /// Writes the packets that need not wait any more; whether there were any.
+    fn look(&mut self, comments: &mut Comments) -> Result<bool, Error> {
+        let (flows, answers) = self.recorder.ripe(now());
+        let known = self.books.flows(&flows, &self.filter);
+        let is_settled: Vec<bool> = known
+            .iter()
+            .map(|known| known.as_ref().is_none_or(|known| known.is_settled))
+            .collect();
+        let packets = self.recorder.take(&is_settled, answers, now());
+        let mut tally = Tally::default();
+        let mut result = Ok(());
+        let none = NONE;
+        for (packet, known) in packets.iter().zip(known) {
+            if result.is_err() {
+                tally.failed += 1;
+                continue;
+            }
+            let is_wanted = match &known {
+                Some(known) => known.is_wanted,
+                None => self.filter.is_everything(),
+            };
+            if !is_wanted {
+                tally.left_out += 1;
+                continue;
+            }
+            let comments = packet
+                .flow
+                .zip(known)
+                .map(|(belonging, known)| comments.of(belonging, known));
+            let comments = comments.unwrap_or(&none);
+            result = self.write(packet, comments);
+            if result.is_ok() {
+                tally.written += 1;
+                tally.named += u64::from(comments.names);
+            } else {
+                tally.failed += 1;
+            }
+        }
+        let (bytes, files) = (self.files.bytes(), self.files.count());
+        self.recorder.count(|sum| {
+            sum.written += tally.written;
+            sum.left_out += tally.left_out;
+            sum.failed += tally.failed;
+            sum.named += tally.named;
+            (sum.bytes, sum.files) = (bytes, files);
+        });
+        result.map(|()| !packets.is_empty())
+    }
+
+    fn write(&mut self, packet: &Captured, comment: &Comment) -> Result<(), Error> {
+        let Self {
+            files,
+            books,
+            recorder,
+            ..
+        } = self;
+        let packet = Packet {
+            time: packet.time,
+            wire_len: packet.wire_len,
+            data: &packet.data,
+            comments: &comment.texts,
+            names: comment.names,
+        };
+        let counters = || counters(books.statistics(), recorder.tally());
+        files.packet(&packet, wall_clock(), counters)
+    }
+}
+
+fn counters(statistics: Option<Statistics>, tally: Tally) -> Counters {
+    Counters {
+        started: None,
+        ended: None,
+        received: statistics.map(|it| it.received),
+        dropped_by_interface: statistics.map(|it| it.dropped_by_interface),
+        dropped_by_kernel: statistics.map(|it| it.dropped_by_kernel),
+        delivered: Some(tally.written + tally.left_out + tally.too_slow),
+    }
+}
+
+/// The comments of flows, as long as nobody else is known to own them.
+#[derive(Debug, Default)]
+struct Comments {
+    of: HashMap<(FlowId, bool), Comment>,
+}
+
+#[derive(Debug)]
+struct Comment {
+    owners: [Option<Ownership>; 2],
+    texts: Vec<String>,
+    /// Whether a process is named.
+    names: bool,
+}
+
+const NONE: Comment = Comment {
+    owners: [None, None],
+    texts: Vec::new(),
+    names: false,
+};
+
+impl Comments {
+    fn of(&mut self, belonging: Belonging, known: Known) -> &Comment {
+        let key = (belonging.flow, belonging.from_initiator);
+        if self.of.len() >= MAX_COMMENTS && !self.of.contains_key(&key) {
+            self.of.clear();
+        }
+        let comment = self.of.entry(key).or_insert(NONE);
+        let is_known = comment
+            .owners
+            .iter()
+            .zip(&known.owners)
+            .all(|(old, new)| old.as_ref() == new.as_ref().map(|new| &new.ownership));
+        if !is_known {
+            *comment = Comment::new(known);
+        }
+        comment
+    }
+}
+
+impl Comment {
+    fn new(known: Known) -> Self {
+        let ends = [PacketEnd::Source, PacketEnd::Destination];
+        let told = ends.into_iter().zip(&known.owners);
+        let texts = told.filter_map(|(end, owner)| Some(comment::write(end, owner.as_ref()?)));
+        let texts = texts.collect();
+        let owners = known.owners.map(|owner| owner.map(|owner| owner.ownership));
+        let mut all = owners.iter().flatten();
+        Self {
+            names: all.any(|owner| owner.verdict.is_named()),
+            texts,
+            owners,
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What works here, what does not, and what would change that.
+
+use std::path::Path;
+
+use flowner_attribution::access::{self, Extent, Remedy, Sight};
+use flowner_capture::{LiveOptions, Source, shell_word};
+
+use crate::system::privileges;
+
+/// All that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkup {
+    /// The operating system and its version.
+    pub system: String,
+    /// What was tried, in the order in which the parts depend on each other.
+    pub checks: Vec<Check>,
+    /// Commands that would let the program see everything, to be pasted in this order.
+    pub commands: Vec<String>,
+    /// What these give, and to whom, in sentences; `None` where they give nothing to anybody.
+    pub grants: Option<String>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What it is, in a word.
+    pub name: &'static str,
+    /// How well it works.
+    pub status: Status,
+    /// What that means, in a sentence without an end mark.
+    pub detail: String,
+    remedy: Option<Remedy>,
+}
+
+/// How well something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Not at all.
+    Failed,
+    /// In part.
+    Limited,
+    /// As it should.
+    Good,
+}
+
+impl Status {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Limited => "limited",
+            Self::Good => "good",
+        }
+    }
+}
+
+impl Checkup {
+    /// The worst of all.
+    pub fn status(&self) -> Status {
+        let statuses = self.checks.iter().map(|check| check.status);
+        statuses.min().unwrap_or(Status::Good)
+    }
+}
+
+/// Tries what the program whose file this is can do here, by doing it.
+pub fn examine(program: &Path) -> Checkup {
+    let mut checks = vec![library(), capture()];
+    checks.extend(access::access().into_iter().map(of_sight));
+    checks.push(sandbox());
+    Checkup {
+        system: access::system(),
+        grants: grants(&wanted(&checks)),
+        commands: commands(&checks, program),
+        checks,
+    }
+}
+
+/// What this process has given up.
+fn sandbox() -> Check {
+    let in_force = privileges::in_force();
+    Check {
+        name: "sandbox",
+        status: if in_force.is_whole() {
+            Status::Good
+        } else {
+            Status::Limited
+        },
+        detail: in_force.to_string(),
+        remedy: None,
+    }
+}
+
+fn of_sight(sight: Sight) -> Check {
+    Check {
+        name: sight.subject.name(),
+        status: match sight.extent {
+            Extent::Nothing => Status::Failed,
+            Extent::Limited => Status::Limited,
+            Extent::Full => Status::Good,
+        },
+        detail: sight.detail,
+        remedy: sight.remedy,
+    }
+}
+
+/// The library that captures. Without it this program would not have started.
+fn library() -> Check {
+    Check {
+        name: "library",
+        status: Status::Good,
+        detail: flowner_capture::library_version(),
+        remedy: None,
+    }
+}
+
+/// Opens the device that is captured from unless another is named.
+fn capture() -> Check {
+    let failed = |detail: String, remedy| Check {
+        name: "capture",
+        status: Status::Failed,
+        detail,
+        remedy,
+    };
+    let devices = match flowner_capture::devices() {
+        Ok(devices) => devices,
+        Err(error) => return failed(error.to_string(), None),
+    };
+    let Some(device) = flowner_capture::default_device(&devices) else {
+        return failed(
+            "there is no device that can be captured from".to_owned(),
+            None,
+        );
+    };
+    let options = LiveOptions {
+        device: device.name.clone(),
+        ..LiveOptions::default()
+    };
+    match Source::live(&options) {
+        Ok(_) => Check {
+            name: "capture",
+            status: Status::Good,
+            detail: format!(
+                "{} of {} devices is captured from unless another is named",
+                device.name,
+                devices.len()
+            ),
+            remedy: None,
+        },
+        Err(flowner_capture::Error::Permission { .. }) => {
+            let detail = format!(
+                "no permission to capture on {}; files can be read, and sockets listed",
+                device.name
+            );
+            failed(detail, capture_remedy())
+        }
+        Err(error) => failed(error.to_string(), None),
+    }
+}
+
+/// Capabilities are known to Linux only; elsewhere, the capture crate's message says
+/// what is to be done.
+fn capture_remedy() -> Option<Remedy> {
+    const OF_CAPTURE: &[&str] = &["cap_net_raw", "cap_net_admin"];
+    (std::env::consts::OS == "linux").then_some(Remedy::Capabilities(OF_CAPTURE))
+}
+
+/// Whose members may run the program: not everybody on the host.
+const GROUP: &str = "flowner";
+
+/// The commands, of which those that give capabilities replace what the file has.
+fn commands(checks: &[Check], program: &Path) -> Vec<String> {
+    let mut commands = Vec::new();
+    for check in checks {
+        if let Some(Remedy::Command(command)) = &check.remedy {
+            commands.push(format!("sudo {command}"));
+        }
+    }
+    let wanted = wanted(checks);
+    if !wanted.is_empty() {
+        let program = shell_word(&program.display().to_string());
+        // Another owner or mode takes capabilities away, so these come last; before them, nobody
+        // outside of the group may run the file any more.
+        commands.extend([
+            format!("sudo groupadd --system --force {GROUP}"),
+            format!("sudo chown root:{GROUP} {program}"),
+            format!("sudo chmod 750 {program}"),
+            format!("sudo setcap {}=ep {program}", wanted.join(",")),
+            format!("sudo usermod --append --groups {GROUP} \"$USER\""),
+        ]);
+    }
+    commands
+}
+
+/// The capabilities that are missing for something, with those that the program always wants.
+fn wanted(checks: &[Check]) -> Vec<&'static str> {
+    let mut wanted: Vec<&str> = Vec::new();
+    for check in checks {
+        if let Some(Remedy::Capabilities(names)) = &check.remedy {
+            wanted.extend(*names);
+        }
+    }
+    if !wanted.is_empty() {
+        // Those that work now may come from the file, and would be lost; and what names
+        // processes that exit at once.
+        wanted.extend(["cap_net_raw", "cap_net_admin", "cap_sys_nice"]);
+        wanted.sort_unstable();
+        wanted.dedup();
+    }
+    wanted
+}
+
+/// What capabilities give, to whom.
+fn grants(capabilities: &[&str]) -> Option<String> {
+    if capabilities.is_empty() {
+        return None;
+    }
+    let sees_processes = capabilities.contains(&"cap_sys_ptrace");
+    let processes = if sees_processes {
+        ", and which sockets, files and arguments the processes of all users have"
+    } else {
+        ""
+    };
+    Some(format!(
+        "Every member of the group {GROUP}, after the next login, may then see all traffic of \
+         this host through this program{processes}. Nobody else but root may run it. It opens \
+         files with the rights of whoever runs it."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(remedy: Option<Remedy>) -> Check {
+        Check {
+            name: "x",
+            status: Status::Limited,
+            detail: String::new(),
+            remedy,
+        }
+    }
+
+    #[test]
+    fn all_capabilities_are_in_one_command() {
+        let program = Path::new("/opt/my app/flowner");
+        assert_eq!(commands(&[check(None)], program), [""; 0]);
+        let checks = [
+            check(Some(Remedy::Capabilities(&["cap_sys_ptrace"]))),
+            check(Some(Remedy::Command("mount x".to_owned()))),
+            check(Some(Remedy::Capabilities(&[
+                "cap_net_raw",
+                "cap_sys_admin",
+            ]))),
+        ];
+        let expected = [
+            "sudo mount x",
+            "sudo groupadd --system --force flowner",
+            "sudo chown root:flowner '/opt/my app/flowner'",
+            "sudo chmod 750 '/opt/my app/flowner'",
+            "sudo setcap cap_net_admin,cap_net_raw,cap_sys_admin,cap_sys_nice,cap_sys_ptrace=ep \
+             '/opt/my app/flowner'",
+            "sudo usermod --append --groups flowner \"$USER\"",
+        ];
+        assert_eq!(commands(&checks, program), expected);
+    }
+
+    #[test]
+    fn what_capabilities_give_is_told() {
+        assert_eq!(grants(&[]), None);
+        let told = grants(&["cap_net_raw", "cap_sys_ptrace"]).unwrap();
+        assert!(
+            told.contains("group flowner") && told.contains("arguments"),
+            "{told}"
+        );
+        let told = grants(&["cap_net_raw"]).unwrap();
+        assert!(!told.contains("arguments"), "{told}");
+    }
+
+    #[test]
+    fn this_system_is_examined() {
+        let checkup = examine(Path::new("flowner"));
+        assert!(!checkup.system.is_empty() && checkup.checks.len() >= 2);
+        assert!(checkup.checks.iter().all(|check| !check.detail.is_empty()));
+    }
+}

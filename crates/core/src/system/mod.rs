@@ -1,0 +1,6 @@
+//! What this program may do on the host: the privileges that it gives up, files that only its
+//! user may read, and a check of what works.
+
+pub mod doctor;
+pub mod private_file;
+pub mod privileges;

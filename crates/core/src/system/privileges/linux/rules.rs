@@ -1,0 +1,71 @@
+//! What Landlock keeps a process from (landlock(7)): reading stays as the user may.
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+
+use crate::system::privileges::{Layer, Writes};
+
+/// The version whose rights are known here; older kernels keep from fewer.
+const KNOWN: ABI = ABI::V6;
+
+/// Has this thread, and those that it starts, write nothing but there, execute nothing, and open
+/// no connections; `Ok` also where the kernel knows none of it.
+pub(super) fn enforce(writes: &Writes) -> Result<Layer, RulesetError> {
+    let directory = match writes {
+        Writes::Nowhere => None,
+        Writes::In(path) => Some(path),
+        Writes::AsUser => return Ok(Layer::Not("the program writes where its user may")),
+    };
+    let writing: BitFlags<AccessFs> = AccessFs::from_write(KNOWN);
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(writing | AccessFs::Execute)?
+        .handle_access(AccessNet::from_all(KNOWN))?
+        .scope(Scope::from_all(KNOWN))?
+        .create()?;
+    let opened = directory.and_then(|path| PathFd::new(path).ok());
+    let rules = match opened {
+        Some(directory) => rules.add_rule(PathBeneath::new(directory, writing))?,
+        None => rules,
+    };
+    let status = rules.restrict_self()?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Layer::InForce,
+        RulesetStatus::PartiallyEnforced => Layer::InPart,
+        RulesetStatus::NotEnforced => Layer::Not("this kernel has none"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Why nobody who looks at other processes is below these rules.
+    #[test]
+    fn whoever_is_below_sees_no_other_process() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let link = format!("/proc/{}/exe", child.id());
+        assert!(std::fs::read_link(&link).is_ok());
+        let below = link.clone();
+        // Of that thread alone.
+        let thread = std::thread::spawn(move || {
+            rustix::thread::set_no_new_privs(true).unwrap();
+            let enforced = enforce(&Writes::Nowhere).unwrap();
+            (enforced, std::fs::read_link(below))
+        });
+        let (enforced, seen) = thread.join().unwrap();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        match enforced {
+            Layer::Not(why) => eprintln!("SKIPPED: Landlock: {why}"),
+            Layer::InForce | Layer::InPart => {
+                let error = seen.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+            }
+        }
+    }
+}
