@@ -9,7 +9,7 @@ use std::process::Command;
 #[test]
 fn owners_are_named_and_never_wrongly() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
+        flowner_testing::skipped!("no privilege to make a network namespace");
         return;
     }
     let output = Command::new(env!("CARGO_BIN_EXE_accuracy"))
@@ -20,10 +20,11 @@ fn owners_are_named_and_never_wrongly() {
     let told = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     if errors.contains("run as root") {
-        eprintln!("SKIPPED: {errors}");
+        flowner_testing::skipped!("{errors}");
         return;
     }
     assert!(output.status.success(), "{told}\n{errors}");
+    flowner_testing::relay(&told);
     // It ends well when it has nothing to do, too.
     assert!(told.lines().count() > 50, "{told}\n{errors}");
 }

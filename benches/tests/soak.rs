@@ -17,11 +17,11 @@ fn flowner() -> Option<PathBuf> {
 /// What a soak says that takes ten seconds, if it can be made here.
 fn soak(options: &[&str]) -> Option<Output> {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
+        flowner_testing::skipped!("no privilege to make a network namespace");
         return None;
     }
     let Some(program) = flowner() else {
-        eprintln!("SKIPPED: `flowner` was not built; `cargo build -p flowner` does");
+        flowner_testing::skipped!("`flowner` was not built; `cargo build -p flowner` does");
         return None;
     };
     let output = Command::new(SOAK)
@@ -41,7 +41,7 @@ fn soak(options: &[&str]) -> Option<Output> {
         .output()
         .unwrap();
     if String::from_utf8_lossy(&output.stderr).contains("run as root") {
-        eprintln!("SKIPPED: {}", String::from_utf8_lossy(&output.stderr));
+        flowner_testing::skipped!("{}", String::from_utf8_lossy(&output.stderr));
         return None;
     }
     Some(output)
@@ -86,11 +86,11 @@ fn an_interrupt_ends_it_and_removes_what_it_made() {
     use std::process::Stdio;
 
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
+        flowner_testing::skipped!("no privilege to make a network namespace");
         return;
     }
     let Some(program) = flowner() else {
-        eprintln!("SKIPPED: `flowner` was not built; `cargo build -p flowner` does");
+        flowner_testing::skipped!("`flowner` was not built; `cargo build -p flowner` does");
         return;
     };
     let mut soak = Command::new(SOAK)
@@ -103,7 +103,7 @@ fn an_interrupt_ends_it_and_removes_what_it_made() {
     let mut lines = BufReader::new(soak.stdout.take().unwrap()).lines();
     // The head of the table: all has begun. Without the privilege there is none.
     if lines.next().is_none() {
-        eprintln!("SKIPPED: it does not begin here");
+        flowner_testing::skipped!("it does not begin here");
         soak.wait().unwrap();
         return;
     }

@@ -26,7 +26,7 @@ fn without_permission_the_command_that_gives_it_is_said() {
     };
     let version = as_nobody(&["--version"]);
     if !version.status.success() {
-        eprintln!("SKIPPED: no privilege to become another user");
+        flowner_testing::skipped!("no privilege to become another user");
         return;
     }
     let output = as_nobody(&["watch", "-i", "lo"]);

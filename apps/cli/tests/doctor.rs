@@ -42,7 +42,7 @@ impl Program {
             .ok()
             .filter(|output| output.status.code() != Some(127));
         if output.is_none() || !is_root() {
-            eprintln!("SKIPPED: no privilege to become another user");
+            flowner_testing::skipped!("no privilege to become another user");
             return None;
         }
         output

@@ -92,7 +92,7 @@ fn limits_of_processes_are_told() {
         .arg("true")
         .output();
     if !trial.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: setpriv(1) is missing, or may not change users");
+        flowner_testing::skipped!("setpriv(1) is missing, or may not change users");
         return;
     }
     // The first thread counts; what one more than that is for differs.

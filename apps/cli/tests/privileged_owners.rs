@@ -77,7 +77,7 @@ fn no_owner_is_lost() {
     };
     let has_socat = Command::new("socat").arg("-V").output();
     if has_socat.is_err() {
-        eprintln!("SKIPPED: no socat to hold sockets");
+        flowner_testing::skipped!("no socat to hold sockets");
         return;
     }
     let as_user = |program: &str| {
@@ -126,7 +126,7 @@ fn each_capability_is_needed() {
         return;
     };
     if Command::new("socat").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: no socat to hold sockets");
+        flowner_testing::skipped!("no socat to hold sockets");
         return;
     }
     let here = Holder::new(Command::new("socat"));
@@ -212,7 +212,7 @@ fn watching_names_the_same_with_and_without() {
         return;
     };
     if Command::new("socat").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: no socat to hold sockets");
+        flowner_testing::skipped!("no socat to hold sockets");
         return;
     }
     // Another user's, in another network.
@@ -276,7 +276,7 @@ fn watching_takes_what_it_is_given() {
     // Where there is one processor, nobody watches.
     let processors = std::thread::available_parallelism().unwrap().get();
     if processors < 2 {
-        eprintln!("SKIPPED: watchers take two processors");
+        flowner_testing::skipped!("watchers take two processors");
         return;
     }
     for (without, expected) in [("", true), ("cap_sys_nice", false)] {
@@ -313,7 +313,7 @@ fn who_has_the_port_of_what_is_translated_is_never_named() {
     };
     for tool in ["nft", "socat"] {
         if Command::new(tool).arg("-V").output().is_err() {
-            eprintln!("SKIPPED: no {tool}");
+            flowner_testing::skipped!("no {tool}");
             return;
         }
     }

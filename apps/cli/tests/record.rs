@@ -1,7 +1,11 @@
 //! `flowner record`: real processes on loopback in a network of their own, whose packets and
 //! owners Wireshark's tools and `flowner read` find in the file, whatever ends the recording.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod common;
 
@@ -27,32 +31,44 @@ fn said(role: &Running) -> String {
     line["SAYS ".len()..].to_owned()
 }
 
-/// What the helpers do; nothing when run as a test. The server answers with what it is sent;
-/// the client has connections to it, one after the other.
+/// What the helpers do. The server answers with what it is sent; the client has connections to
+/// it, one after the other, or, if it holds them, all at once until its input is closed.
 #[test]
+#[ignore = "a role: other tests run it, in a process of its own"]
 fn role() {
-    let Ok(role) = std::env::var("ROLE") else {
-        return;
-    };
+    let role = std::env::var("ROLE").expect("only the other tests run this");
     let argument = std::env::var("ARGUMENT").unwrap();
     if role == "server" {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         say(listener.local_addr().unwrap());
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut reader = stream.try_clone().unwrap();
-            let _closed_by_peer = std::io::copy(&mut reader, &mut stream);
+            std::thread::spawn(move || {
+                let mut reader = stream.try_clone().unwrap();
+                let _closed_by_peer = std::io::copy(&mut reader, &mut stream);
+            });
         }
     }
     let (server, connections) = argument.split_once(' ').unwrap();
-    for number in 0..connections.parse().unwrap() {
+    let talk = || {
         let mut stream = TcpStream::connect(server).unwrap();
         for _ in 0..5 {
             stream.write_all(&[b'x'; 500]).unwrap();
             stream.read_exact(&mut [0; 500]).unwrap();
         }
-        // Long enough to be seen by whoever looks for it.
-        std::thread::sleep(Duration::from_millis(50));
+        stream
+    };
+    let connections = 0..connections.parse().unwrap();
+    if role == "holder" {
+        let _held: Vec<_> = connections.map(|_| talk()).collect();
+        say("begun");
+        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        return;
+    }
+    for number in connections {
+        drop(talk());
+        // The pace: some seconds for a thousand, so that a test can come in between.
+        std::thread::sleep(Duration::from_millis(5));
         if number == 0 {
             say("begun");
         }
@@ -107,6 +123,12 @@ impl Stage {
         let argument = format!("{} {connections}", self.address);
         start(&self.namespace, "client", &argument)
     }
+
+    /// A client that has these connections until it is released.
+    fn holder(&self, connections: u32) -> Running {
+        let argument = format!("{} {connections}", self.address);
+        start(&self.namespace, "holder", &argument)
+    }
 }
 
 /// Starts this test's own program in another role.
@@ -114,7 +136,8 @@ fn start(namespace: &Namespace, role: &str, argument: &str) -> Running {
     let program = std::env::current_exe().unwrap();
     let mut command = namespace.command(program.to_str().unwrap());
     command
-        .args(["--exact", "role", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "role", "--ignored", "--nocapture"])
+        .arg("--test-threads=1")
         .env("ROLE", role)
         .env("ARGUMENT", argument);
     Running::spawn(&mut command)
@@ -137,7 +160,7 @@ fn wireshark(program: &str, args: &[&str], file: &Path) -> Option<Output> {
         .stdin(Stdio::null())
         .output();
     if output.is_err() {
-        eprintln!("SKIPPED: there is no {program}");
+        flowner_testing::skipped!("there is no {program}");
     }
     output.ok()
 }
@@ -145,7 +168,16 @@ fn wireshark(program: &str, args: &[&str], file: &Path) -> Option<Output> {
 fn flows(path: &Path) -> Vec<Value> {
     let output = run(&["read", path.to_str().unwrap(), "--json"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let lines = json_lines(&stdout(&output));
+    flows_in(&output)
+}
+
+/// The flows of a file that is still written.
+fn flows_so_far(path: &Path) -> Vec<Value> {
+    flows_in(&run(&["read", path.to_str().unwrap(), "--json"]))
+}
+
+fn flows_in(output: &Output) -> Vec<Value> {
+    let lines = json_lines(&stdout(output));
     lines
         .into_iter()
         .filter(|line| line["type"] == "flow")
@@ -163,9 +195,17 @@ fn owners_are_in_the_file_and_read_again() {
         return;
     };
     let mut recording = stage.record(&[]);
-    let client = stage.client(3);
+    let mut client = stage.holder(3);
+    let expected = [&client, &stage.server].map(|process| Some(u64::from(process.pid())));
     assert_eq!(said(&client), "begun");
-    assert_eq!(said(&client), "done");
+    // A busy machine may take its time to find the client, who stays for that.
+    let is_known = || {
+        let known = flows_so_far(&stage.path());
+        known.iter().filter(|flow| pids(flow) == expected).count() == 3
+    };
+    wait_until(is_known);
+    client.release();
+    client.child.wait().unwrap();
     recording.interrupt();
     assert!(recording.child.wait().unwrap().success());
     assert_eq!(recording.read_stderr(), "", "silent, where nobody watches");
@@ -174,7 +214,6 @@ fn owners_are_in_the_file_and_read_again() {
     assert_eq!(flows.len(), 3, "{flows:#?}");
     let mut packets = 0;
     for flow in &flows {
-        let expected = [&client, &stage.server].map(|process| Some(u64::from(process.pid())));
         assert_eq!(pids(flow), expected, "{flow:#}");
         assert_eq!(flow["remote"], stage.address);
         let owner = &flow["owner"];
@@ -399,7 +438,7 @@ fn a_disk_that_fills_up_leaves_a_file_that_can_be_read() {
         .arg(&disk)
         .status();
     if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no privilege to mount a file system");
+        flowner_testing::skipped!("no privilege to mount a file system");
         return;
     }
     let path = disk.join("trace.pcapng");

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Instant;
 
 use common::lines::{Lines, type_of, types};
@@ -107,7 +106,7 @@ fn watch(by: &str) -> Option<BTreeSet<String>> {
     let Ok(head) = watch.lines.recv_timeout(common::DEADLINE) else {
         let said = watch.read_stderr();
         assert!(said.contains("permission"), "{said}");
-        eprintln!("SKIPPED: no privilege to capture");
+        flowner_testing::skipped!("no privilege to capture");
         return None;
     };
     // A connection that is over, and datagrams to nobody.
@@ -149,16 +148,22 @@ fn recorded(namespace: &Namespace, path: &Path) {
         assert!(Instant::now() < end, "{}", recording.read_stderr());
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let talk = "exec 3<>/dev/udp/127.0.0.1/9; echo hello >&3; sleep 0.3 3>&-; exec 4<>/dev/tcp/127.0.0.1/9";
-    let mut bash = namespace.command("bash");
-    let _refused = bash
-        .args(["-c", talk])
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    // It is written once a second at least.
-    while std::fs::metadata(path).unwrap().len() < 1_000 {
-        assert!(Instant::now() < end, "nothing is recorded");
+    let talk = "exec 3<>/dev/udp/127.0.0.1/9; echo hello >&3; read; exec 4<>/dev/tcp/127.0.0.1/9";
+    let mut bash = Running::spawn(namespace.command("bash").args(["-c", talk]));
+    // It is written once a second at least, with the shell's name as long as it is there. The
+    // end of a file that grows may be half a packet, of which nothing is read.
+    let names = |what: &str| {
+        let arguments = ["read", path.to_str().unwrap(), "--json"];
+        stdout(&run(&arguments)).contains(what)
+    };
+    while !names("\"bash\"") {
+        assert!(Instant::now() < end, "the shell is not named");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    bash.release();
+    let _refused = bash.child.wait().unwrap();
+    while !names("\"tcp\"") {
+        assert!(Instant::now() < end, "the connection is not recorded");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     recording.interrupt();

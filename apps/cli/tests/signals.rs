@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::io::{PipeReader, PipeWriter, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use common::namespace::Namespace;
+use common::pipe::{full_pipe, is_writing};
 use common::{DEADLINE, Running};
 
-/// A signal that comes later than this after the first one is the second one.
+/// A signal that comes later than this after the first one is the second one. That the first one
+/// ends nothing can only be seen by letting that time pass.
 const SECOND: Duration = Duration::from_millis(400);
 const SIGTERM: i32 = 15;
 
@@ -43,22 +45,6 @@ fn has_thread(pid: u32, name: &str) -> bool {
         let comm = std::fs::read_to_string(task.path().join("comm"));
         comm.is_ok_and(|comm| comm.trim_end() == name)
     })
-}
-
-/// Whether its first thread waits in a call that writes to a descriptor.
-fn is_writing(pid: u32) -> bool {
-    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
-    let number = std::fs::read_to_string(format!("/proc/{pid}/wchan"));
-    let is_write = |call: &str| call.split(' ').nth(1) == Some("0x1");
-    call.is_ok_and(|call| is_write(&call)) && number.is_ok_and(|it| it.trim() != "0")
-}
-
-/// A pipe that takes nothing more.
-fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    // A pipe has 16 pages by default (pipe(7)).
-    writer.write_all(&vec![b'\n'; 65_536]).unwrap();
-    (reader, writer)
 }
 
 fn end_of(child: &mut Child) -> ExitStatus {
@@ -186,7 +172,7 @@ fn the_second_signal_ends_the_live_view() {
     let pair = match native_pty_system().openpty(size) {
         Ok(pair) => pair,
         Err(error) => {
-            eprintln!("SKIPPED: no terminal: {error}");
+            flowner_testing::skipped!("no terminal: {error}");
             return;
         }
     };

@@ -76,7 +76,7 @@ fn program(at: &Path) -> PathBuf {
 fn in_own_mounts(script: &str) -> Option<Command> {
     let may = Command::new("unshare").args(["-m", "true"]).status();
     if !may.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no privilege to make a mount namespace");
+        flowner_testing::skipped!("no privilege to make a mount namespace");
         return None;
     }
     let mut command = Command::new("unshare");
@@ -370,7 +370,7 @@ fn before_a_dead_file_system() {
         .write(true)
         .open("/dev/fuse");
     let Ok(device) = device else {
-        eprintln!("SKIPPED: there is no /dev/fuse");
+        flowner_testing::skipped!("there is no /dev/fuse");
         return;
     };
     let options = format!(

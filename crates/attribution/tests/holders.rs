@@ -71,7 +71,7 @@ fn check_only_user(verdict: &Verdict) {
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("SKIPPED: only root looks at all processes");
+        flowner_testing::skipped!("only root looks at all processes");
     }
     is_root
 }
@@ -139,7 +139,7 @@ fn may_use_rings() -> bool {
     let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
     let may = text.is_ok_and(|text| text.trim() == "0");
     if !may {
-        eprintln!("SKIPPED: io_uring is disabled here");
+        flowner_testing::skipped!("io_uring is disabled here");
     }
     may
 }
@@ -172,7 +172,7 @@ fn a_socket_that_is_bound_and_does_not_listen() {
         };
         let listed: Vec<_> = all.sockets().iter().filter(is_it).collect();
         if listed.is_empty() {
-            eprintln!("SKIPPED: before Linux 6.8 the kernel does not list them");
+            flowner_testing::skipped!("before Linux 6.8 the kernel does not list them");
             return;
         }
         assert_eq!(listed.len(), 1, "{listed:?}");
@@ -225,7 +225,7 @@ fn descriptors_in_flight_are_not_the_kernels() {
         if act::enter_where_nothing_is_hidden() {
             check();
         } else {
-            eprintln!("SKIPPED: no mount namespaces here");
+            flowner_testing::skipped!("no mount namespaces here");
         }
     });
     thread.join().unwrap();
@@ -294,11 +294,11 @@ fn what_the_kernel_holds_is_its_own() {
         act::enter_a_new_network();
         let made = act::ip("link add vx0 type vxlan id 5 dstport 4789 local 127.0.0.1");
         if !made || !act::ip("link set lo up") || !act::ip("link set vx0 up") {
-            eprintln!("SKIPPED: no tunnels here");
+            flowner_testing::skipped!("no tunnels here");
             return;
         }
         if !act::enter_where_nothing_is_hidden() {
-            eprintln!("SKIPPED: no mount namespaces here");
+            flowner_testing::skipped!("no mount namespaces here");
             return;
         }
         let query = udp("127.0.0.1:4789".parse().unwrap());
@@ -314,7 +314,7 @@ fn what_the_kernel_holds_is_its_own() {
             }
             check_only_user(&verdict);
             if Instant::now() > deadline {
-                eprintln!("SKIPPED: processes come and go all the time");
+                flowner_testing::skipped!("processes come and go all the time");
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));

@@ -190,7 +190,7 @@ fn another_script_of_the_same_interpreter_is_another_program() {
     python.stderr(std::os::fd::OwnedFd::from(socket));
     let pipe = std::process::Stdio::piped;
     let Ok(mut child) = python.stdin(pipe()).stdout(pipe()).spawn() else {
-        eprintln!("SKIPPED: python3 is missing");
+        flowner_testing::skipped!("python3 is missing");
         return;
     };
     drop(python);

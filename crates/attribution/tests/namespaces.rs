@@ -30,7 +30,7 @@ impl Networks {
         let networks = Self { names };
         for name in &networks.names {
             if !ip(&["netns", "add", name]) {
-                eprintln!("SKIPPED: no privilege to make a network namespace");
+                flowner_testing::skipped!("no privilege to make a network namespace");
                 return None;
             }
         }

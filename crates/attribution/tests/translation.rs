@@ -130,7 +130,7 @@ fn pids(verdict: &Verdict) -> Vec<u32> {
 fn is_run_elsewhere(test: &str, tools: &[&str]) -> bool {
     for tool in tools {
         if Command::new(tool).arg("--version").output().is_err() {
-            eprintln!("SKIPPED: {tool} is not installed");
+            flowner_testing::skipped!("{tool} is not installed");
             return true;
         }
     }
@@ -149,7 +149,7 @@ fn check(answer: &Ownership, pid: u32) {
 #[test]
 fn who_has_the_port_of_what_is_translated_is_not_named() {
     if Command::new("nft").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: nothing here translates addresses without nft");
+        flowner_testing::skipped!("nothing here translates addresses without nft");
         return;
     }
     if is_run_inside("who_has_the_port_of_what_is_translated_is_not_named") {

@@ -33,7 +33,7 @@ impl Hidden {
             .arg(folder.path())
             .status();
         if !mounted.is_ok_and(|status| status.success()) {
-            eprintln!("SKIPPED: no privilege to mount a process file system");
+            flowner_testing::skipped!("no privilege to mount a process file system");
             return None;
         }
         Some(Self(folder))
@@ -61,7 +61,7 @@ fn program_for_all() -> (tempfile::TempDir, PathBuf) {
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("SKIPPED: no privilege to become another user");
+        flowner_testing::skipped!("no privilege to become another user");
     }
     is_root
 }
@@ -119,7 +119,7 @@ fn users_without_an_id_here_are_not_told() {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     if errors.contains("unshare failed") {
-        eprintln!("SKIPPED: no user namespaces here");
+        flowner_testing::skipped!("no user namespaces here");
         return;
     }
     assert!(output.status.success(), "{output:?}");
@@ -154,7 +154,7 @@ impl Group {
         let group = mount.map(|mount| Self(mount.join(name)));
         let group = group.filter(|group| std::fs::create_dir(&group.0).is_ok());
         if group.is_none() {
-            eprintln!("SKIPPED: no control group can be made");
+            flowner_testing::skipped!("no control group can be made");
         }
         group
     }

@@ -31,7 +31,7 @@ fn options(device: &str, filter: &str) -> LiveOptions {
 fn open(options: &LiveOptions) -> Option<Source> {
     match Source::live(options) {
         Err(Error::Permission { .. }) => {
-            eprintln!("SKIPPED: no privilege to capture on {}", options.device);
+            flowner_testing::skipped!("no privilege to capture on {}", options.device);
             None
         }
         result => Some(result.unwrap()),
@@ -194,7 +194,7 @@ impl Veth {
             return Some(Self { name });
         }
         let why = String::from_utf8_lossy(&output.stderr);
-        eprintln!("SKIPPED: no network device can be made: {}", why.trim());
+        flowner_testing::skipped!("no network device can be made: {}", why.trim());
         None
     }
 
@@ -286,7 +286,7 @@ fn without_privilege_the_command_that_helps_is_named() {
         .arg("--list")
         .output();
     if !can.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: this user cannot become another");
+        flowner_testing::skipped!("this user cannot become another");
         return;
     }
     let output = common::as_child(launcher, THIS, "nobody").output().unwrap();

@@ -35,7 +35,7 @@ fn in_own_network(test: &str) -> Option<bool> {
     }
     let can = Command::new("unshare").args(["--net", "true"]).status();
     if !can.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
+        flowner_testing::skipped!("no privilege to make a network namespace");
         return None;
     }
     let mut launcher = Command::new("unshare");

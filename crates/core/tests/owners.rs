@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use flowner_core::flows::Protocol;
 use flowner_core::{Config, FlowRecord, Input, Monitor, Report};
+use flowner_testing::LIST;
 
 /// What the inner test is told to do.
 const ACT: &str = "FLOWNER_TEST_ACT";
@@ -25,19 +26,17 @@ fn check(act: &str) {
     let mut command = Command::new("unshare");
     command.arg("--net").arg(std::env::current_exe().unwrap());
     command.args(["--exact", "inner", "--ignored", "--nocapture"]);
-    let Ok(output) = command.env(ACT, act).output() else {
-        eprintln!("SKIPPED: unshare(1) is missing");
+    let Ok(output) = command.env(ACT, act).env_remove(LIST).output() else {
+        flowner_testing::skipped!("unshare(1) is missing");
         return;
     };
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     if errors.contains("unshare failed") {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
+        flowner_testing::skipped!("no privilege to make a network namespace");
         return;
     }
-    for line in errors.lines().filter(|line| line.contains("SKIPPED")) {
-        eprintln!("{line}");
-    }
+    flowner_testing::relay(&errors);
     assert!(output.status.success(), "{act}:\n{told}\n{errors}");
     eprintln!(
         "{act}: {}",
@@ -59,7 +58,7 @@ fn inner() {
         .args(["link", "set", "lo", "up"])
         .status();
     if !up.is_ok_and(|up| up.success()) {
-        eprintln!("SKIPPED: ip(8) is missing");
+        flowner_testing::skipped!("ip(8) is missing");
         return;
     }
     serve();
@@ -77,7 +76,7 @@ fn inner() {
     let monitor = Monitor::start(&config).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/owners/actors.py");
     let Ok(output) = Command::new("python3").arg(script).args(&words).output() else {
-        eprintln!("SKIPPED: python3 is missing");
+        flowner_testing::skipped!("python3 is missing");
         return;
     };
     let lines = String::from_utf8(output.stdout).unwrap();

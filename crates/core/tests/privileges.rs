@@ -227,7 +227,7 @@ fn who_records_writes_where_it_records() {
             ],
         );
     } else {
-        eprintln!("SKIPPED: this kernel has no Landlock");
+        flowner_testing::skipped!("this kernel has no Landlock");
     }
 }
 

@@ -62,7 +62,7 @@ fn python() -> Option<PathBuf> {
         .output();
     let found = found.ok().filter(|output| output.status.success());
     if found.is_none() {
-        eprintln!("SKIPPED: there is no python3");
+        flowner_testing::skipped!("there is no python3");
     }
     Some(String::from_utf8(found?.stdout).unwrap().trim().into())
 }
@@ -157,7 +157,7 @@ fn another_users_process_is_not_roots_script() {
     let script = folder.path().join("maintenance");
     write(&script, "#!/bin/bash\necho ready; read x\n");
     if fs::metadata(&script).unwrap().uid() != 0 {
-        eprintln!("SKIPPED: no privilege to run as another user");
+        flowner_testing::skipped!("no privilege to run as another user");
         return;
     }
     drop(python);
@@ -242,7 +242,7 @@ fn scripts_of_a_shell_script_are_programs_of_their_own() {
 fn a_file_mounted_over_another_is_not_that() {
     let may = Command::new("unshare").args(["-m", "true"]).status();
     if !may.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no privilege to make a mount namespace");
+        flowner_testing::skipped!("no privilege to make a mount namespace");
         return;
     }
     let folder = folder();

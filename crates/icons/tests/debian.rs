@@ -61,7 +61,7 @@ fn programs_of_debian_have_their_entries_and_icons() {
     let root = match unpacked() {
         Ok(root) => root,
         Err(reason) => {
-            println!("SKIPPED: packages of Debian 12: {reason}");
+            flowner_testing::skipped!("packages of Debian 12: {reason}");
             return;
         }
     };

@@ -1,6 +1,6 @@
 //! Set-up, run, test and checks of the workspace: `cargo xtask`.
 //!
-//! Only the standard library, so that it builds in seconds on a machine where
+//! Only the standard library (of which `flowner-testing` needs no more), so that it builds in seconds on a machine where
 //! nothing is installed yet.
 
 mod accuracy;
@@ -10,6 +10,7 @@ mod fuzz;
 mod run;
 mod screenshots;
 mod setup;
+mod skipped;
 mod start;
 mod targets;
 mod test;
@@ -24,7 +25,8 @@ cargo xtask TASK
 
   setup                    install the system packages that are missing
   run [-- ARGUMENTS]       set up, build, and show who uses the network (or run flowner ARGUMENTS)
-  test                     set up, then format, clippy, layout, tests, documentation
+  test [--strict] [STEP]   set up, then format, clippy, layout, tests, documentation, or one STEP of
+                           them; list what was skipped, which is an error with --strict
   tidy                     the layout rules alone
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs
   bench [ARGUMENTS]        run the benchmarks (of cargo bench ARGUMENTS), with a table at the end
@@ -49,7 +51,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
     match arguments {
         ["setup"] => setup::all()?,
         ["run", rest @ ..] => return run::run(rest),
-        ["test"] => test::all()?,
+        ["test", rest @ ..] => test::run_steps(rest)?,
         ["tidy"] => tidy::check()?,
         ["check-targets", rest @ ..] => targets::check(rest)?,
         ["bench", rest @ ..] => bench::run(rest)?,

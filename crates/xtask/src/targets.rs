@@ -83,7 +83,7 @@ pub(crate) fn check(named: &[&str]) -> Result<(), Failure> {
     }
     if !skipped.is_empty() {
         println!(
-            "SKIPPED: {}: neither does rustup have them here, nor is this Debian",
+            "skipped: {}: neither does rustup have them here, nor is this Debian",
             skipped.join(", ")
         );
     }

@@ -1,21 +1,22 @@
-//! `cargo xtask test`: every check of the source.
+//! `cargo xtask test`: every check of the source, and at its end what was skipped.
 
 use std::fmt::Write;
 use std::time::Instant;
 
 use crate::command::{Failure, cargo, exists, run};
+use crate::skipped::{self, Skips};
 use crate::{setup, tidy};
 
-type Step = (&'static str, fn() -> Result<(), Failure>);
+type Step = (&'static str, fn(&Skips) -> Result<(), Failure>);
 
 const STEPS: [Step; 10] = [
-    ("set-up", setup::for_tests),
-    ("format", || {
+    ("set-up", |_| setup::for_tests()),
+    ("format", |_| {
         run(&mut cargo(&["fmt", "--all", "--", "--check"]))
     }),
-    ("layout", tidy::check),
+    ("layout", |_| tidy::check()),
     ("dependencies", dependencies),
-    ("clippy", || {
+    ("clippy", |_| {
         run(&mut cargo(&[
             "clippy",
             "--workspace",
@@ -27,22 +28,19 @@ const STEPS: [Step; 10] = [
         ]))
     }),
     // Benchmarks run once, as tests.
-    ("tests", || {
-        run(&mut cargo(&[
-            "test",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-        ]))
+    ("tests", |skips| {
+        let mut tests = cargo(&["test", "--workspace", "--all-targets", "--locked"]);
+        run(skips.of_tests(&mut tests))
     }),
-    ("documentation tests", || {
-        run(&mut cargo(&["test", "--workspace", "--doc", "--locked"]))
+    ("documentation tests", |skips| {
+        let mut tests = cargo(&["test", "--workspace", "--doc", "--locked"]);
+        run(skips.of_tests(&mut tests))
     }),
-    ("documentation", || {
+    ("documentation", |_| {
         run(cargo(&["doc", "--workspace", "--no-deps", "--locked"])
             .env("RUSTDOCFLAGS", "-D warnings"))
     }),
-    ("decoding without libpcap", || {
+    ("decoding without libpcap", |_| {
         run(&mut cargo(&[
             "check",
             "--package",
@@ -51,7 +49,7 @@ const STEPS: [Step; 10] = [
             "--locked",
         ]))
     }),
-    ("fuzz targets", || {
+    ("fuzz targets", |_| {
         // Nothing is linked, so libFuzzer need not be compiled, which takes a C++
         // compiler: this names one that would be there already.
         run(cargo(&[
@@ -68,27 +66,79 @@ const STEPS: [Step; 10] = [
 
 /// Licences and sources of what is built in, where cargo-deny is installed: to compile it takes
 /// longer than all other steps. Advisories are for CI, since they come from the network.
-fn dependencies() -> Result<(), Failure> {
+fn dependencies(skips: &Skips) -> Result<(), Failure> {
     if !exists("cargo-deny") {
-        println!("SKIPPED: cargo-deny is not installed (`cargo install --locked cargo-deny`)");
-        return Ok(());
+        let reason = "cargo-deny is not installed (`cargo install --locked cargo-deny`)";
+        return skips.add("xtask test::dependencies", reason);
     }
     run(&mut cargo(&[
         "deny", "--locked", "check", "licenses", "bans", "sources",
     ]))
 }
 
-/// Runs every step, up to the first that fails.
-pub(crate) fn all() -> Result<(), Failure> {
-    let mut summary = String::from("\nall steps passed:");
-    for (name, step) in STEPS {
+/// Runs every step, or one of this name, up to the first that fails; lists what was skipped. With
+/// `--strict` a skip is an error.
+pub(crate) fn run_steps(arguments: &[&str]) -> Result<(), Failure> {
+    let (is_strict, name) = parse(arguments)?;
+    let skips = Skips::new()?;
+    let mut summary = String::new();
+    let chosen = STEPS
+        .iter()
+        .filter(|step| name.is_none_or(|it| it == step.0));
+    let result = chosen.copied().try_for_each(|(name, step)| {
         println!("\n== {name}");
         let started = Instant::now();
-        step().map_err(|Failure(message)| Failure(format!("{name}: {message}")))?;
+        step(&skips).map_err(|Failure(message)| Failure(format!("{name}: {message}")))?;
         let seconds = started.elapsed().as_secs_f64();
         println!("{name}: {seconds:.1} s");
         let _infallible = write!(summary, "\n{seconds:>8.1} s  {name}");
+        Ok(())
+    });
+    // Also where a test fails: another that was skipped may be why.
+    let all = skips.all()?;
+    print!("{}", skipped::list(&all));
+    result?;
+    println!("\nall steps passed:{summary}");
+    match all.len() {
+        0 => println!("\nnothing was skipped"),
+        count if is_strict => {
+            return Err(Failure(format!("--strict: {count} skipped, listed above")));
+        }
+        count => println!("\n{count} skipped, listed above"),
     }
-    println!("{summary}");
     Ok(())
+}
+
+fn parse<'a>(arguments: &[&'a str]) -> Result<(bool, Option<&'a str>), Failure> {
+    let (flags, names): (Vec<&str>, Vec<&str>) =
+        arguments.iter().partition(|word| word.starts_with("--"));
+    if let Some(wrong) = flags.iter().find(|flag| **flag != "--strict") {
+        return Err(Failure(format!("`{wrong}` is not an option of this task")));
+    }
+    let name = match names[..] {
+        [] => None,
+        [name] if STEPS.iter().any(|step| step.0 == name) => Some(name),
+        _ => {
+            let known: Vec<&str> = STEPS.iter().map(|step| step.0).collect();
+            let known = known.join("`, `");
+            return Err(Failure(format!("choose one step, of `{known}`, or none")));
+        }
+    };
+    Ok((!flags.is_empty(), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_and_an_option_are_understood() {
+        assert_eq!(parse(&[]).unwrap(), (false, None));
+        assert_eq!(parse(&["--strict"]).unwrap(), (true, None));
+        let both = ["documentation tests", "--strict"];
+        assert_eq!(parse(&both).unwrap(), (true, Some("documentation tests")));
+        for wrong in [&["--sloppy"][..], &["nothing"], &["tests", "clippy"]] {
+            parse(wrong).unwrap_err();
+        }
+    }
 }

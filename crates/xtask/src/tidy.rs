@@ -74,7 +74,10 @@ const ABSENCES: [Absence; 6] = [
         rule: "libraries do not print; use `tracing`",
         words: &["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("],
         lines: is_code,
-        applies: |path| path.starts_with("crates/") && !path.starts_with("crates/xtask/"),
+        applies: |path| {
+            let may = ["crates/xtask/", "crates/testing/"];
+            path.starts_with("crates/") && !may.iter().any(|prefix| path.starts_with(prefix))
+        },
     },
     Absence {
         rule: "no clock here: time comes in as an argument",
@@ -135,6 +138,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     let sources = sources(&root())?;
     let mut violations: Vec<Violation> = sources.iter().flat_map(violations).collect();
     violations.extend(without_readme(&root())?);
+    violations.extend(unlisted_skips(&root())?);
     if violations.is_empty() {
         println!("layout: {} files, nothing to mend", sources.len());
         return Ok(());
@@ -179,6 +183,35 @@ fn is_broken_by(absence: &Absence, path: &str, line: &str) -> bool {
             .words
             .iter()
             .any(|word| line.contains(word) && !is_own(word))
+}
+
+/// Tests that say on their own that they do not run: nobody sees that, where they pass.
+fn unlisted_skips(root: &Path) -> Result<Vec<Violation>, Failure> {
+    // The mark itself; this rule; and a program, whose tests list what it tells.
+    const MAY: [&str; 3] = [
+        "crates/testing/",
+        "crates/xtask/src/tidy.rs",
+        "benches/src/bin/",
+    ];
+    let mut files = Vec::new();
+    for member in members(root)? {
+        for folder in ["src", "tests", "benches", "examples"] {
+            collect_all(root, &member.join(folder), &mut files)?;
+        }
+    }
+    files.retain(|file| !MAY.iter().any(|prefix| file.path.starts_with(prefix)));
+    Ok(files.iter().flat_map(skips).collect())
+}
+
+fn skips(file: &Source) -> Vec<Violation> {
+    let lines = file.lines.iter().enumerate();
+    let lines = lines.filter(|(_, line)| is_code(line) && line.contains("SKIPPED"));
+    lines
+        .map(|(number, _)| Violation {
+            place: format!("{}:{}", file.path, number + 1),
+            rule: "a test that cannot run says so with `flowner_testing::skipped!`",
+        })
+        .collect()
 }
 
 /// The crates that do not say what they are.
@@ -231,13 +264,33 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> Result<(), 
     Ok(())
 }
 
+/// As [`collect`], with the tests.
+fn collect_all(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> Result<(), Failure> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for path in read_dir(folder)? {
+        if path.is_dir() {
+            collect_all(root, &path, sources)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push(Source {
+                path: relative(root, &path),
+                lines: read(&path)?.lines().map(str::to_owned).collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn source(root: &Path, path: &Path) -> Result<Source, Failure> {
-    let text = fs::read_to_string(path);
-    let text = text.map_err(|error| Failure(format!("{}: {error}", path.display())))?;
     Ok(Source {
         path: relative(root, path),
-        lines: before_tests(&text),
+        lines: before_tests(&read(path)?),
     })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 
 /// The path from the root, the same on every platform.
@@ -363,6 +416,21 @@ mod tests {
             &[],
         );
         check_line(flows, "#[cfg(test)]\nmod tests;\nprintln!(\"x\");", &[3]);
+    }
+
+    #[test]
+    fn skips_that_nobody_sees_are_found() {
+        let file = |text: &str| Source {
+            path: "crates/core/tests/a.rs".to_owned(),
+            lines: text.lines().map(str::to_owned).collect(),
+        };
+        let found = skips(&file(
+            "#[cfg(test)]\nmod tests {\n    eprintln!(\"SKIPPED: x\");\n}",
+        ));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].place, "crates/core/tests/a.rs:3");
+        let listed = "    flowner_testing::skipped!(\"x\");\n    // SKIPPED";
+        assert_eq!(skips(&file(listed)), []);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub(crate) mod lines;
 pub(crate) mod namespace;
+pub(crate) mod pipe;
 pub(crate) mod privileged;
 pub(crate) mod terminal;
 
@@ -66,7 +67,7 @@ pub(crate) fn captures() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("SKIPPED: no capture files in {}", folder.display());
+    flowner_testing::skipped!("no capture files in {}", folder.display());
     None
 }
 

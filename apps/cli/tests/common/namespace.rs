@@ -15,7 +15,7 @@ impl Namespace {
         let name = format!("flowner-test-{}-{number}", std::process::id());
         let made = Command::new("ip").args(["netns", "add", &name]).output();
         if !made.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED: no privilege to make a network namespace");
+            flowner_testing::skipped!("no privilege to make a network namespace");
             return None;
         }
         let namespace = Self(name);

@@ -30,7 +30,7 @@ impl Stage {
     pub(crate) fn new() -> Option<Self> {
         let id = Command::new("id").arg("-u").output().unwrap();
         if id.stdout != b"0\n" {
-            eprintln!("SKIPPED: no privilege to become another user");
+            flowner_testing::skipped!("no privilege to become another user");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -51,7 +51,7 @@ impl Stage {
             .arg(stage.path("given"))
             .output();
         if !set.is_ok_and(|it| it.status.success()) {
-            eprintln!("SKIPPED: files cannot be given capabilities here");
+            flowner_testing::skipped!("files cannot be given capabilities here");
             return None;
         }
         fs::create_dir(stage.path("own")).unwrap();

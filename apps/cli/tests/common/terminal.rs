@@ -58,7 +58,7 @@ impl Terminal {
         command.env("INPUTRC", inputrc);
         command.env("FLOWNER", env!("CARGO_BIN_EXE_flowner"));
         let Ok(shell) = pair.slave.spawn_command(command) else {
-            eprintln!("SKIPPED: there is no bash to start a shell with job control");
+            flowner_testing::skipped!("there is no bash to start a shell with job control");
             return None;
         };
         let parser = Parser::new(cells(lines), cells(columns), 0);

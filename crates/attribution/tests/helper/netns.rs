@@ -12,7 +12,7 @@ pub(crate) fn is_run_inside(test: &str) -> bool {
     }
     let may_make = Command::new("unshare").args(["-n", "true"]).output();
     if !may_make.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: no privilege to make a network namespace");
+        flowner_testing::skipped!("no privilege to make a network namespace");
         return true;
     }
     let status = Command::new("unshare")

@@ -334,7 +334,7 @@ mod tests {
         if std::env::var_os(INSIDE).is_none() {
             let may = Command::new("unshare").args(["--net", "true"]).status();
             if !may.is_ok_and(|status| status.success()) {
-                eprintln!("SKIPPED: no privilege to make a network namespace");
+                flowner_testing::skipped!("no privilege to make a network namespace");
                 return;
             }
             let name = std::thread::current().name().unwrap().to_owned();

@@ -13,7 +13,7 @@ pub(crate) fn captures() -> Option<Vec<PathBuf>> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures");
     let folder = std::env::var_os("FLOWNER_CAPTURES").map_or_else(|| default.into(), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(folder.join("tcpdump")) else {
-        eprintln!("SKIPPED: no captures in {}", folder.display());
+        flowner_testing::skipped!("no captures in {}", folder.display());
         return None;
     };
     let paths = entries.map(|entry| entry.unwrap().path());

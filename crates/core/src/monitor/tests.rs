@@ -42,7 +42,7 @@ fn lookups_that_fail_are_warned_of_and_packets_go_on_being_counted() {
     let (monitor, events) = match started {
         Ok(started) => started,
         Err(error) => {
-            println!("SKIPPED: capturing on the loopback device: {error}");
+            flowner_testing::skipped!("capturing on the loopback device: {error}");
             return;
         }
     };
@@ -155,7 +155,7 @@ fn a_lesser_table_is_warned_of_and_reports_say_so() {
     let (monitor, events) = match Monitor::start_with(&config, Attributor::from(best)) {
         Ok(started) => started,
         Err(error) => {
-            println!("SKIPPED: capturing on the loopback device: {error}");
+            flowner_testing::skipped!("capturing on the loopback device: {error}");
             return;
         }
     };

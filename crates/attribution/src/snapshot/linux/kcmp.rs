@@ -38,7 +38,7 @@ mod tests {
         let (first, own) = (std::process::id(), id());
         let compared = descriptor_tables(first, own);
         let Ok(compared) = compared else {
-            eprintln!("SKIPPED: kcmp(2): {compared:?}");
+            flowner_testing::skipped!("kcmp(2): {compared:?}");
             return;
         };
         assert_eq!(compared, Ordering::Equal);

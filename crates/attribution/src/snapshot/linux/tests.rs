@@ -147,7 +147,7 @@ fn connections_that_are_bound_to_an_interface() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     if let Err(error) = socket.bind_device(Some(b"lo")) {
-        eprintln!("SKIPPED: bound to an interface: {error}");
+        flowner_testing::skipped!("bound to an interface: {error}");
         return;
     }
     socket
@@ -202,7 +202,7 @@ fn sockets_of_other_protocols_are_listed() {
         let socket = match socket(AddressFamily::INET, kind, Some(number)) {
             Ok(socket) => socket,
             Err(error) => {
-                eprintln!("SKIPPED: {protocol} sockets: {error}");
+                flowner_testing::skipped!("{protocol} sockets: {error}");
                 continue;
             }
         };
@@ -235,7 +235,7 @@ fn raw_sockets_are_connected_to_addresses() {
         let socket = match socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::ICMP)) {
             Ok(socket) => socket,
             Err(error) => {
-                eprintln!("SKIPPED: raw sockets: {error}");
+                flowner_testing::skipped!("raw sockets: {error}");
                 return;
             }
         };

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_who_reads_a_pipe_of_others() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: no privilege to make a pipe of another user");
+            flowner_testing::skipped!("no privilege to make a pipe of another user");
             return;
         }
         let folder = tempfile::tempdir().unwrap();

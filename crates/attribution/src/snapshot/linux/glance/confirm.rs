@@ -554,6 +554,7 @@ mod tests {
         command.args(["-c", "read line"]).stdin(Stdio::piped());
         let child = command.spawn().unwrap();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
+        // The pace of the policy: who inherited it is not looked for before.
         std::thread::sleep(HEIRS);
         check(&mut *glance, query, &told, Confirmed::Changed);
         let question = Question {

@@ -329,7 +329,7 @@ mod tests {
         let mut all = match Packets::open_each(count) {
             Ok(all) => all,
             Err(error) => {
-                println!("SKIPPED: packet sockets: {error}");
+                flowner_testing::skipped!("packet sockets: {error}");
                 return;
             }
         };

@@ -251,7 +251,7 @@ proptest! {
         // Of a thread of its own: what it asks is of this host.
         let trial = std::thread::spawn(move || {
             let Some(mut trial) = Trial::new() else {
-                println!("SKIPPED: a scripted host: inodes of files are too large here");
+                flowner_testing::skipped!("a scripted host: inodes of files are too large here");
                 return;
             };
             for step in &steps {

@@ -61,7 +61,7 @@ mod tests {
         drop(child.stdin.take());
         child.wait().unwrap();
         match enforced {
-            Layer::Not(why) => eprintln!("SKIPPED: Landlock: {why}"),
+            Layer::Not(why) => flowner_testing::skipped!("Landlock: {why}"),
             Layer::InForce | Layer::InPart => {
                 let error = seen.unwrap_err();
                 assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);

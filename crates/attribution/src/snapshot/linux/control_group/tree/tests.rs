@@ -36,7 +36,7 @@ impl Group {
             .filter(|mount| mount.file_system == "cgroup2")
             .min_by_key(|mount| mount.root.len());
         let Some(mount) = mount else {
-            eprintln!("SKIPPED: control groups of version 2 are not mounted");
+            flowner_testing::skipped!("control groups of version 2 are not mounted");
             return None;
         };
         let outer = format!("flowner-{name}-{}", std::process::id());
@@ -56,7 +56,7 @@ impl Group {
                 if error.kind() == ErrorKind::ReadOnlyFilesystem
                     || error.kind() == ErrorKind::PermissionDenied =>
             {
-                eprintln!("SKIPPED: a control group cannot be made: {error}");
+                flowner_testing::skipped!("a control group cannot be made: {error}");
                 None
             }
             Err(error) => panic!("{}: {error}", inner.display()),
@@ -169,7 +169,7 @@ fn the_group_of_a_socket_is_told() {
     let mut child = Connects::new(address);
     let pid = child.0.id();
     if let Err(error) = fs::write(group.inner.join("cgroup.procs"), pid.to_string()) {
-        eprintln!("SKIPPED: a process cannot be moved to a control group: {error}");
+        flowner_testing::skipped!("a process cannot be moved to a control group: {error}");
         return;
     }
     let (_stream, peer) = child.connect(&listener);
@@ -179,7 +179,7 @@ fn the_group_of_a_socket_is_told() {
         .unwrap()
         .unwrap();
     let Some(id) = socket.control_group else {
-        eprintln!("SKIPPED: this kernel does not tell the group of a socket");
+        flowner_testing::skipped!("this kernel does not tell the group of a socket");
         return;
     };
     let mut groups = control_groups();
