@@ -52,6 +52,7 @@ mod model;
 mod monitor;
 mod programs;
 mod query;
+pub mod recording;
 #[cfg(test)]
 mod samples;
 mod sinks;
@@ -59,27 +60,31 @@ mod system;
 
 pub use engine::convert::packet as flow_packet;
 pub use export::{csv, json as wire};
-pub use model::config::{Config, Demo, Input, Limits, Live, Moment, Reading};
+pub use model::config::{Demo, Input, Limits, Live, Moment, Reading};
 pub use model::error::Error;
+pub use model::event::Event;
 pub use model::flow::FlowRecord;
+pub use model::grouping::Grouping;
 pub use model::history::{History, Line, Series, Traffic};
 pub use model::principal::Party;
+pub use model::program::{Claim, Program};
 pub use model::report::{Ending, InputInfo, Report, Whose};
 pub use model::text;
 pub use model::totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
+pub use monitor::config::Config;
 pub use monitor::{Monitor, OpenMonitor, StopHandle};
-pub use programs::{Claim, Facts, Grouping, Membership, Program, Programs};
+pub use programs::{Facts, Membership, Programs};
 pub use query::changes::{SocketChange, socket_changes};
 pub use query::filter::{self, Filter, FilterError};
 pub use query::process_tree::{Branch, process_tree};
+pub use query::select::select;
 pub use query::services::service_name;
 pub use query::sockets::{
     device_of, is_listening, is_over, local_end, remote_end, socket_state_name,
 };
 pub use query::sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
 pub use query::who;
-pub use sinks::events::{Event, Events, NoEvent};
-pub use sinks::record as recording;
+pub use sinks::events::{Events, NoEvent};
 pub use system::{doctor, private_file, privileges};
 
 pub use flowner_attribution as attribution;

@@ -3,7 +3,7 @@
 use flowner_core::flows::Counters;
 use flowner_core::{FlowRecord, Group, Report, Totals};
 
-use super::report::sorted_flows;
+use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
 use crate::format;
 

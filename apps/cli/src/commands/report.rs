@@ -1,6 +1,5 @@
 //! The end of `watch` and `read`: what was asked for, then what it adds up to.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,10 +9,11 @@ use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
-    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, service_name, sort_flows,
+    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, select, service_name,
 };
 
 use super::left_out::LeftOut;
+use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
 use crate::error::{ERROR, Failure, Outcome, say};
 use crate::format::{self, printable};
@@ -34,7 +34,7 @@ pub(crate) fn write(
     let selected = if filter.is_everything() {
         report
     } else {
-        filtered = report.select(filter);
+        filtered = select(report, filter);
         &filtered
     };
     if args.json {
@@ -64,7 +64,7 @@ pub(crate) fn write_csv(
     filter: &Filter,
     out: &mut Out,
 ) -> Outcome {
-    let report = &report.select(filter);
+    let report = &select(report, filter);
     let claimed = report.owners_are_claimed();
     let mut csv = out.csv();
     match by {
@@ -94,20 +94,6 @@ fn exit_code(ending: &Ending) -> ExitCode {
             ExitCode::from(ERROR)
         }
         Ending::Running | Ending::Complete | Ending::Stopped => ExitCode::SUCCESS,
-    }
-}
-
-/// The flows in the order that was asked for; a report has them by first packet.
-pub(super) fn sorted_flows<'a>(report: &'a Report, args: &FlowArgs) -> Cow<'a, [FlowRecord]> {
-    let limit = args.limit.unwrap_or(usize::MAX);
-    match args.sort {
-        None => Cow::Borrowed(&report.flows[..limit.min(report.flows.len())]),
-        Some(sort) => {
-            let mut flows = report.flows.clone();
-            sort_flows(&mut flows, sort);
-            flows.truncate(limit);
-            Cow::Owned(flows)
-        }
     }
 }
 

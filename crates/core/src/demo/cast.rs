@@ -324,3 +324,8 @@ pub(super) fn server(port: u16) -> Option<&'static Actor> {
     };
     CAST.iter().find(holds)
 }
+
+/// All conversations of all actors, in one list.
+pub(super) fn talks() -> impl Iterator<Item = &'static Talk> {
+    CAST.iter().flat_map(|actor| actor.talks)
+}

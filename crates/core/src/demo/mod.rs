@@ -7,6 +7,7 @@
 mod cast;
 mod frame;
 mod owners;
+mod ports;
 mod traffic;
 
 use std::net::IpAddr;

@@ -9,27 +9,8 @@ use flowner_attribution::{
     Snapshot, SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
 };
 
-use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who};
-use super::traffic::talks;
-
-/// Ports of conversations that this host opens: so many for each kind, one after the
-/// other.
-const PORTS_EACH: u16 = 600;
-const FIRST_PORT: u16 = 34_000;
-
-/// The port of the so-manieth conversation of a kind.
-pub(super) fn port_of(talk: usize, number: u32) -> u16 {
-    let place = u16::try_from(number % u32::from(PORTS_EACH)).unwrap_or(0);
-    first_port(talk) + place
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "there are not that many kinds"
-)]
-pub(super) const fn first_port(talk: usize) -> u16 {
-    FIRST_PORT + (talk as u16) * PORTS_EACH
-}
+use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who, talks};
+use super::ports::conversation;
 
 /// The time on the made-up host, since the epoch: that of the newest frame.
 #[derive(Debug, Clone, Default)]
@@ -130,12 +111,9 @@ struct Held {
 }
 
 fn held(port: u16) -> Option<Held> {
-    let of_conversation = port.checked_sub(FIRST_PORT).and_then(|place| {
-        let number = u32::from(place % PORTS_EACH);
-        let index = usize::from(place / PORTS_EACH);
-        let talk = talks().nth(index)?;
-        Some((talk, number))
-    });
+    let of_conversation = conversation(port);
+    let of_conversation =
+        of_conversation.and_then(|(index, number)| Some((talks().nth(index)?, number)));
     if let Some((talk, number)) = of_conversation {
         let has_it = |actor: &&Actor| actor.talks.iter().any(|own| std::ptr::eq(own, talk));
         let actor = CAST.iter().find(has_it)?;

@@ -5,9 +5,9 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::cast::{CAST, Kind, TCP, Talk};
+use super::cast::{Kind, TCP, Talk, talks};
 use super::frame::{self, ACK, Content, DATA, FIN, MAX_LEN, SYN};
-use super::owners::{first_port, port_of};
+use super::ports::{first_port, port_of};
 
 /// A frame, with the time since the beginning at which it is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +57,6 @@ struct Conversation {
     size: u32,
     exchanges: u32,
     random: Random,
-}
-
-/// All conversations of all actors, in one list.
-pub(super) fn talks() -> impl Iterator<Item = &'static Talk> {
-    CAST.iter().flat_map(|actor| actor.talks)
 }
 
 fn talk(index: usize) -> &'static Talk {

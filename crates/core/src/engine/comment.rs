@@ -16,6 +16,7 @@ use flowner_attribution::{
     Verdict,
 };
 
+use crate::model::packet_ref::PacketEnd;
 use crate::model::principal::{Owner, Party};
 use crate::model::text::is_hidden;
 
@@ -29,22 +30,6 @@ const MAX_CLAIMED: usize = 64;
 const PIDS: RangeInclusive<u32> = 1..=4_194_304;
 /// What a comment of ours begins with.
 const PREFIX: &str = "flowner:";
-
-/// Which end of a packet an owner has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum PacketEnd {
-    Source,
-    Destination,
-}
-
-impl PacketEnd {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Destination => "destination",
-        }
-    }
-}
 
 /// The comment that tells who has one end of a packet.
 pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {

@@ -2,6 +2,7 @@
 //! flows, totals derived from them. Pure: packets, answers and time come in; what
 //! is to be done comes out as [`Effect`]s.
 
+mod accepted;
 mod acceptors;
 mod again;
 mod closed;
@@ -9,7 +10,9 @@ mod confirm;
 mod doubt;
 mod ended;
 mod question;
+mod record;
 mod recorded;
+mod uncertain;
 mod view;
 
 use std::collections::{BTreeMap, HashSet};
@@ -25,19 +28,20 @@ use flowner_flows::{
 
 use crate::engine::traffic_history::{Chronicle, Credit, PacketOf};
 use crate::model::config::Limits;
+use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
+use crate::model::packet_ref::PacketRef;
 use crate::model::principal::{Owner, Party};
+use crate::model::program::Program;
 use crate::model::retired::Retired;
+use crate::model::selection::Selection;
 use crate::model::totals::Credited;
-use crate::programs::Program;
-use crate::query::filter::Filter;
-use crate::sinks::events::Event;
-use crate::sinks::record::Belonging;
 use again::Again;
 pub(crate) use confirm::Claim;
-use confirm::{Confirmation, Confirming, Uncertain};
+use confirm::{Confirmation, Confirming};
 use ended::EndedFlows;
 use question::{ask, is_nowhere, pack, query_of, unpack};
+use uncertain::Uncertain;
 
 /// Programs that are remembered as seen. Past that, none counts as new.
 const MAX_KNOWN_PROGRAMS: usize = 65_536;
@@ -155,7 +159,7 @@ impl Ledger {
         Self {
             table,
             ended: EndedFlows::new(limits.ended_flows),
-            retired: Retired::new(Filter::default(), limits.groups),
+            retired: Retired::new(Selection::default(), limits.groups),
             chronicle: Chronicle::new(),
             undecodable: BTreeMap::new(),
             known_programs: HashSet::new(),
@@ -170,17 +174,17 @@ impl Ledger {
         }
     }
 
-    /// The same, where only flows that pass a filter are listed once they have ended, and the
+    /// The same, where only flows that are chosen are listed once they have ended, and the
     /// others are added up in so many groups.
-    pub(crate) fn listing(self, filter: Filter, groups: usize) -> Self {
+    pub(crate) fn listing(self, selection: Selection, groups: usize) -> Self {
         Self {
-            retired: Retired::new(filter, groups),
+            retired: Retired::new(selection, groups),
             ..self
         }
     }
 
     /// Counts a packet that was decoded; tells where it belongs.
-    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> Belonging {
+    pub(crate) fn packet(&mut self, packet: &Packet, effects: &mut Vec<Effect>) -> PacketRef {
         self.stretch_span(packet.time);
         self.take_back_earlier();
         self.confirming.packets += 1;
@@ -194,7 +198,7 @@ impl Ledger {
             self.opened(update.id, effects);
         }
         self.counted(update, packet, effects);
-        Belonging {
+        PacketRef {
             flow: update.id,
             from_initiator: update.from_initiator,
             number: self.confirming.packets,
@@ -350,7 +354,7 @@ impl Ledger {
     /// Writes down that nobody will be asked for one end of a flow.
     pub(crate) fn refused(&mut self, waiter: Waiter, effects: &mut Vec<Effect>) {
         let nobody = Ownership::unknown(Reason::Failed, wall_clock(self.table.now()), Source::None);
-        self.answer(waiter, nobody, true, effects);
+        self.answer(waiter, Owner::nobody(nobody), true, effects);
     }
 
     /// Flows opened from now on are this host's if one of these is their end.
@@ -419,7 +423,7 @@ impl Ledger {
         if update.change == Change::Closed {
             let now = self.table.now();
             if let Some(flow) = self.table.flow_mut(update.id) {
-                acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
+                accepted::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
             }
         }
         self.ask_when_sent(update.id, packet_of, effects);
@@ -444,7 +448,7 @@ impl Ledger {
         for mut ended in ended.drain(..) {
             let now = self.table.now();
             let flow = &mut ended.flow;
-            acceptors::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
+            accepted::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
             if let Some(part) = self.cut_unanswered(&mut ended, effects) {
                 self.retire_one(part, effects);
             }
@@ -480,10 +484,10 @@ impl Ledger {
 
     /// Whether a flow that is over does not pass the filter, and that is settled.
     fn is_unwanted(&self, flow: &Flow<Owners>, reason: EndReason) -> bool {
-        let filter = self.retired.filter();
-        !filter.is_everything()
+        let selection = self.retired.selection();
+        !selection.is_everything()
             && !flow.data.is_waiting()
-            && !filter.matches(&FlowRecord::new(flow, self.table.now(), Some(reason)))
+            && !selection.matches(&FlowRecord::new(flow, self.table.now(), Some(reason)))
     }
 
     fn tell_of_answer(

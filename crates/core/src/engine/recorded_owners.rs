@@ -5,7 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_capture::pcapng::Comments;
 
-use super::comment::{self, PacketEnd};
+use super::comment;
+use crate::model::packet_ref::PacketEnd;
 use crate::model::principal::Owner;
 
 /// Comments that are remembered. Past that, all are forgotten and read again.

@@ -1,78 +1,11 @@
-//! What a monitor is told: plain data, the same for command line, file and app.
+//! Settings: plain data, the same for command line, file and app. All of them together are
+//! [`Config`](crate::Config).
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-
-use crate::query::filter::{Filter, Network};
-
-/// The resolved configuration of a [`Monitor`](crate::Monitor).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Where packets come from.
-    pub input: Input,
-    /// A capture filter in libpcap's language (pcap-filter(7)).
-    pub capture_filter: Option<String>,
-    /// Settings of live capture.
-    pub live: Live,
-    /// Whether owners are looked up; only live capture can.
-    pub owners: bool,
-    /// Whether the threads that name processes which exit at once may take real-time priority,
-    /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.
-    pub realtime: bool,
-    /// Addresses that count as this host's own, in addition to those of its
-    /// devices. For a file they are the only ones, if there are any.
-    pub local_addresses: Vec<IpAddr>,
-    /// As [`local_addresses`](Self::local_addresses), all of a network.
-    pub local_networks: Vec<Network>,
-    /// How files are read.
-    pub reading: Reading,
-    /// Which flows are listed once they have ended; by default all. The others are counted
-    /// only, so that those that are asked for have all of the room in
-    /// [`Limits::ended_flows`], and a report that is selected by the same filter has the sums
-    /// of all of them, whether they are listed or not.
-    #[serde(with = "filter_text")]
-    pub filter: Filter,
-    /// The bounds of what is kept in memory.
-    pub limits: Limits,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            input: Input::default(),
-            capture_filter: None,
-            live: Live::default(),
-            owners: true,
-            realtime: false,
-            local_addresses: Vec::new(),
-            local_networks: Vec::new(),
-            reading: Reading::default(),
-            filter: Filter::default(),
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// A filter as its text.
-mod filter_text {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::query::filter::Filter;
-
-    pub(super) fn serialize<S: Serializer>(filter: &Filter, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(filter)
-    }
-
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Filter, D::Error> {
-        let text = String::deserialize(from)?;
-        Filter::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
 
 /// How files are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flowner_attribution::Ownership;
-use flowner_flows::{Counters, Direction, EndReason, Flow, FlowId, Protocol, Rate, State};
+use flowner_flows::{Counters, Direction, EndReason, FlowId, Protocol, Rate, State};
 
-use crate::engine::ledger::Owners;
-use crate::model::principal::{Owner, Party};
+use crate::model::principal::Party;
 
 /// A flow and its owners at one point in time.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,45 +53,6 @@ pub struct FlowRecord {
 }
 
 impl FlowRecord {
-    pub(crate) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
-        let [local, remote] = [&flow.data.local, &flow.data.remote].map(Option::as_deref);
-        let ownership = |owner: Option<&Owner>| owner.map(|owner| owner.ownership.clone());
-        let party = |owner: Option<&Owner>| owner.map(|owner| owner.party.clone());
-        Self {
-            id: flow.id(),
-            protocol: flow.protocol(),
-            local: flow.local(),
-            remote: flow.remote(),
-            service_port: flow.responder().port(),
-            direction: flow.direction(),
-            state: flow.state(),
-            sent: flow.sent(),
-            received: flow.received(),
-            rate: flow.rate(now),
-            first_seen: flow.first_seen(),
-            last_seen: flow.last_seen(),
-            owner: ownership(local),
-            remote_owner: ownership(remote),
-            party: party(local).unwrap_or_default(),
-            remote_party: party(remote).unwrap_or_default(),
-            is_waiting: flow.data.is_waiting(),
-            ended,
-        }
-    }
-
-    /// The same flow with these owners, who stand for what their processes themselves tell;
-    /// for records that are made, not counted.
-    #[must_use]
-    pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
-        Self {
-            party: Party::of(owner.as_ref()),
-            remote_party: Party::of(remote_owner.as_ref()),
-            owner,
-            remote_owner,
-            ..self
-        }
-    }
-
     /// Everything that was counted for this flow, both directions.
     pub fn total(&self) -> Counters {
         self.sent + self.received

@@ -3,10 +3,16 @@
 
 pub(crate) mod config;
 pub(crate) mod error;
+pub(crate) mod event;
 pub(crate) mod flow;
+pub(crate) mod grouping;
 pub(crate) mod history;
+pub(crate) mod packet_ref;
+pub(crate) mod prefix;
 pub(crate) mod principal;
+pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod retired;
+pub(crate) mod selection;
 pub mod text;
 pub(crate) mod totals;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flowner_attribution::{Ownership, Process, Source, Unit, User, Verdict};
+use flowner_attribution::{Ownership, Process, Unit, User, Verdict};
 
-use crate::programs::Program;
+use super::program::Program;
 
 /// To whom bytes are credited in a breakdown by program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -24,22 +24,6 @@ pub enum Party {
 }
 
 impl Party {
-    /// Whom an owner stands for, as far as its processes themselves tell.
-    /// [`Programs::party`](crate::Programs::party) knows more.
-    pub fn of(owner: Option<&Ownership>) -> Self {
-        if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
-            return Self::recorded(&owner.verdict, Arc::new);
-        }
-        let program = |process: &Process| Arc::new(Program::of(process));
-        Self::with(owner.map(|owner| &owner.verdict), program, |_| None)
-    }
-
-    /// Whom a verdict stands for that a file tells: nothing of it is looked for on this host.
-    pub(crate) fn recorded(verdict: &Verdict, shared: impl Fn(Program) -> Arc<Program>) -> Self {
-        let program = |process: &Process| shared(Program::recorded(process));
-        Self::with(Some(verdict), program, |_| None)
-    }
-
     /// Whom a verdict stands for, given the program of each process, and of a unit if it
     /// is of one program.
     pub(crate) fn with(
@@ -105,57 +89,12 @@ pub(crate) struct Owner {
     pub(crate) party: Party,
 }
 
-impl From<Ownership> for Owner {
-    fn from(ownership: Ownership) -> Self {
+impl Owner {
+    /// Where nobody is known, for the reason that the answer tells.
+    pub(crate) const fn nobody(ownership: Ownership) -> Self {
         Self {
-            party: Party::of(Some(&ownership)),
             ownership,
+            party: Party::Unattributed,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::time::SystemTime;
-
-    use flowner_attribution::{Evidence, Source};
-
-    fn process(pid: u32, path: &str) -> Arc<Process> {
-        Arc::new(Process {
-            path: Some(path.into()),
-            ..Process::new(pid, "p")
-        })
-    }
-
-    #[track_caller]
-    fn check(verdict: Verdict, expected: &str) {
-        let evidence = Evidence {
-            matched: None,
-            observed_at: SystemTime::UNIX_EPOCH,
-            source: Source::None,
-            namespace: None,
-            socket: None,
-        };
-        let owner = Ownership { verdict, evidence };
-        assert_eq!(Party::of(Some(&owner)).to_string(), expected);
-    }
-
-    #[test]
-    fn parties() {
-        let (a, a2, b) = (
-            process(1, "/bin/a"),
-            process(2, "/bin/a"),
-            process(3, "/bin/b"),
-        );
-        check(Verdict::Process(Arc::clone(&a)), "a");
-        check(Verdict::Shared(vec![Arc::clone(&a), a2]), "a");
-        check(Verdict::Shared(vec![b, a]), "a, b");
-        let user = Some(User { id: 7, name: None });
-        check(Verdict::Partial { user, unit: None }, "user uid 7");
-        let unknown = Verdict::Unknown(flowner_attribution::Reason::Gone);
-        check(unknown, "unattributed");
-        assert_eq!(Party::of(None), Party::Unattributed);
     }
 }

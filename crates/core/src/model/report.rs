@@ -12,10 +12,10 @@ use crate::model::flow::FlowRecord;
 use crate::model::history::History;
 use crate::model::principal::Party;
 use crate::model::retired::RetiredView;
+use crate::model::selection::Selection;
 use crate::model::totals::{
     Breakdown, Coverage, Group, KeptView, Key, ProcessParty, Service, Totals,
 };
-use crate::query::filter::Filter;
 
 /// An immutable picture of a monitor's books.
 #[derive(Debug)]
@@ -233,14 +233,13 @@ impl Report {
         self.unsearched
     }
 
-    /// The same report with the flows that pass a filter only, and with totals of
-    /// those. Flows that are not listed any more are in the totals, if the filter is the
-    /// monitor's ([`Config::filter`](crate::Config::filter)) or lets everything pass; else they
-    /// are left out and counted as [`unsearched`](Self::unsearched).
-    #[must_use]
-    pub fn select(&self, filter: &Filter) -> Self {
-        let retired = self.retired.select(filter);
-        self.chosen(filter.is_everything(), retired, |flow| filter.matches(flow))
+    /// The same report with the flows only that are chosen. Flows that are not listed any more
+    /// are in the totals, if the selection is the monitor's or of everything; else they are left
+    /// out and counted as [`unsearched`](Self::unsearched).
+    pub(crate) fn chosen_by(&self, selection: &Selection) -> Self {
+        let retired = self.retired.select(selection);
+        let is_everything = selection.is_everything();
+        self.chosen(is_everything, retired, |flow| selection.matches(flow))
     }
 
     /// The same report with the flows of this party only, as the party has them: `local` is

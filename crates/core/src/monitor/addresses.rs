@@ -14,7 +14,7 @@ use flowner_capture::{AddressChanges, Device, OwnAddress};
 use flowner_flows::{LocalAddresses, Origin, Packet};
 
 use super::budget::Budget;
-use crate::model::config::Config;
+use super::config::Config;
 
 /// An address that was removed stays the host's own for so long: packets that were sent from it
 /// may still wait to be counted. Whoever uses it now is not taken for this host, since what they

@@ -138,13 +138,14 @@ mod tests {
     use flowner_capture::LinkType;
     use flowner_capture::pcapng::{Interface, Section, Writer};
 
+    use super::super::config::Config;
     use super::super::input::Opened;
     use super::super::pump::Pump;
     use super::super::{Shared, Status};
     use super::*;
     use crate::demo::{self, Traffic};
     use crate::engine::ledger::{Asked, Ledger};
-    use crate::model::config::{Config, Input, Moment, Reading};
+    use crate::model::config::{Input, Moment, Reading};
     use crate::model::flow::FlowRecord;
     use crate::model::report::Whose;
     use crate::programs::Programs;

@@ -3,16 +3,27 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flowner_capture::{self as capture, LinkType, Source, Statistics};
+use flowner_capture::{self as capture, LinkType, LiveOptions, Source, Statistics};
 
-use super::input::{Stop, open_device};
-use crate::model::config::Config;
+use super::config::Config;
+use super::stop::Stop;
 use crate::model::error::Error;
 
 /// How often a device is looked for that is down or gone. Systems that tell when one comes back
 /// tell it in ways of their own, to those who listen for nothing else; until then there is
 /// nothing to capture.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// Opens a device as it is configured.
+pub(super) fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
+    Ok(Source::live(&LiveOptions {
+        device: name.to_owned(),
+        snap_length: config.live.snap_length,
+        promiscuous: config.live.promiscuous,
+        filter: config.capture_filter.clone(),
+        ..LiveOptions::default()
+    })?)
+}
 
 /// A device, as one input from the first packet to the last, whatever happens to it meanwhile.
 #[derive(Debug)]

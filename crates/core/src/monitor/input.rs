@@ -1,21 +1,22 @@
 //! Where packets come from: a device, a file, or the demo, as one thing.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::Attributor;
 use flowner_capture::pcapng::Comments;
 use flowner_capture::{
-    self as capture, LinkType, LiveOptions, Next, PacketOrigin, Progress, RawPacket, Source,
-    Statistics,
+    self as capture, LinkType, Next, PacketOrigin, Progress, RawPacket, Source, Statistics,
 };
 use flowner_flows::LocalAddresses;
 
 use super::addresses;
-use super::device::{Device, DeviceStop};
+use super::config::Config;
+use super::device::{Device, DeviceStop, open_device};
+use super::stop::Stop;
 use crate::demo::{self, DemoTable, Frame, Traffic};
-use crate::model::config::{Config, Demo, Input};
+use crate::model::config::{Demo, Input};
 use crate::model::error::Error;
 use crate::model::report::{InputInfo, Whose};
 
@@ -105,16 +106,6 @@ impl Opened {
             clock: Some(clock),
         }
     }
-}
-
-pub(super) fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
-    Ok(Source::live(&LiveOptions {
-        device: name.to_owned(),
-        snap_length: config.live.snap_length,
-        promiscuous: config.live.promiscuous,
-        filter: config.capture_filter.clone(),
-        ..LiveOptions::default()
-    })?)
 }
 
 /// What gives packets.
@@ -266,38 +257,6 @@ impl Player {
 
 /// As long as a device waits before it says that nothing came.
 const IDLE: Duration = Duration::from_millis(250);
-
-/// A request that wakes whoever waits.
-#[derive(Debug, Default)]
-pub(super) struct Stop {
-    is_requested: Mutex<bool>,
-    requested: Condvar,
-}
-
-impl Stop {
-    pub(super) fn request(&self) {
-        let mut is_requested = self
-            .is_requested
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *is_requested = true;
-        self.requested.notify_all();
-    }
-
-    pub(super) fn is_requested_within(&self, timeout: Duration) -> bool {
-        let is_requested = self
-            .is_requested
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if timeout.is_zero() || *is_requested {
-            return *is_requested;
-        }
-        let waited = self
-            .requested
-            .wait_timeout_while(is_requested, timeout, |is_requested| !*is_requested);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-}
 
 fn now() -> Duration {
     SystemTime::now()

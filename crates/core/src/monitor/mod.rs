@@ -11,6 +11,7 @@ mod addresses;
 mod ahead;
 mod asker;
 mod budget;
+pub(crate) mod config;
 mod device;
 mod drops;
 mod injection;
@@ -18,7 +19,8 @@ mod input;
 mod jumps;
 mod packets;
 mod pump;
-mod recorded;
+pub(crate) mod recording;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,7 @@ use flowner_capture::Statistics;
 
 use self::addresses::OwnAddresses;
 use self::asker::Asker;
+use self::config::Config;
 use self::drops::Drops;
 use self::injection::Injection;
 use self::input::Opened;
@@ -44,12 +47,13 @@ use self::packets::{Counter, Intake};
 use self::pump::Pump;
 use crate::demo;
 use crate::engine::ledger::{Asked, Effect, Ledger};
-use crate::model::config::Config;
 use crate::model::error::Error;
+use crate::model::event::Event;
 use crate::model::principal::Owner;
 use crate::model::report::{Ending, InputInfo, Parts, Report, Whose};
+use crate::model::selection::Selection;
 use crate::programs::Programs;
-use crate::sinks::events::{self, Event, EventSender, Events};
+use crate::sinks::events::{self, EventSender, Events};
 use crate::sinks::record::Recorder;
 
 /// How often, at most, it is looked whether programs were installed.
@@ -213,7 +217,7 @@ impl Monitor {
             asked,
             events.is_some(),
         );
-        let ledger = ledger.listing(config.filter.clone(), config.limits.groups);
+        let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(Status {

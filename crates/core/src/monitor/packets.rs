@@ -9,16 +9,15 @@ use flowner_flows::Packet;
 
 use super::asker::Asker;
 use super::{Shared, now};
-use crate::engine::comment::PacketEnd;
 use crate::engine::convert;
 use crate::engine::ledger::Effect;
 use crate::engine::local_addresses::infer_local_addresses;
 use crate::engine::recorded_owners::Recall;
 use crate::model::config::{Moment, Reading};
+use crate::model::event::Event;
+use crate::model::packet_ref::{PacketEnd, PacketRef};
 use crate::model::principal::Owner;
 use crate::model::report::Whose;
-use crate::sinks::events::Event;
-use crate::sinks::record::Belonging;
 
 /// The first packets of a file, by which it is guessed whose it is.
 const SAMPLE: usize = 10_000;
@@ -161,7 +160,7 @@ impl Counter {
 
     /// Counts packets, and the owners that were recorded with them, and empties the batch; where
     /// the last one belongs.
-    pub(super) fn count(&mut self, batch: &mut Batch) -> Option<Belonging> {
+    pub(super) fn count(&mut self, batch: &mut Batch) -> Option<PacketRef> {
         self.guess(&batch.seen);
         let closed = self.spotter.as_mut().map(Spotter::closed);
         let mut ledger = self.shared.ledger();

@@ -6,6 +6,7 @@ use flowner_capture::Next;
 
 use super::addresses::OwnAddresses;
 use super::ahead;
+use super::config::Config;
 use super::device::{Waited, may_come_back};
 use super::drops::Drops;
 use super::injection::Injection;
@@ -13,9 +14,8 @@ use super::input::Feed;
 use super::jumps::Jumps;
 use super::now;
 use super::packets::{Batch, Counter, Intake};
-use crate::model::config::Config;
+use crate::model::event::Event;
 use crate::model::report::Ending;
-use crate::sinks::events::Event;
 use crate::sinks::record;
 
 /// How often, at most, the kernel's counters are read again while packets arrive,

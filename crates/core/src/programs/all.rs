@@ -13,8 +13,10 @@ use flowner_icons::{Catalog, Locale, Places};
 use super::facts::HostFacts;
 use super::identity::{Identity, Part};
 use super::versions::file_name;
-use super::{Facts, Grouping, Program, identity, interpreted, product};
+use super::{Facts, identify, interpreted, product};
+use crate::model::grouping::Grouping;
 use crate::model::principal::Party;
+use crate::model::program::Program;
 use crate::system::privileges::with_rights_of_user;
 
 /// Processes that are remembered: so many that were asked for recently, and as many before
@@ -195,7 +197,7 @@ impl Programs {
             if !ancestor.exe_state.is_at_path() {
                 return None;
             }
-            if let Some(main) = identity::main(&ancestor, &*self.facts) {
+            if let Some(main) = identify::main(&ancestor, &*self.facts) {
                 let is_whole = match part {
                     // A shell script starts programs, as a person at a shell does.
                     Part::File(_) | Part::Helper if interpreted::is_shell(&ancestor) => false,

@@ -1,44 +1,14 @@
-//! What is only said of a process.
+//! Whether what is said of a process is proven, or only claimed.
 
-use std::fmt;
 use std::path::Path;
 
 use flowner_attribution::Process;
 use flowner_icons::Entry;
 
+use super::Facts;
+use super::arguments::script;
 use super::identity::{Identity, Part};
-use super::{Facts, Grouping};
-
-/// Who says what a program is, where nothing proves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Claim {
-    /// The process itself: by its arguments, which it may write over, or by the name that it
-    /// gave to what it executes from memory.
-    Process,
-    /// The file that tells of it.
-    File,
-}
-
-impl Claim {
-    /// The name in lower case, as JSON writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::File => "file",
-        }
-    }
-}
-
-/// In words that go on after "claimed by".
-impl fmt::Display for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Process => "the process itself",
-            Self::File => "the file",
-        })
-    }
-}
+use crate::model::grouping::Grouping;
 
 /// Whether what the arguments of a process say is taken as proven: nobody but the administrator
 /// could have written it, and it was not written over. (A process of another user may run any
@@ -68,7 +38,7 @@ pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Fact
 pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn Facts) -> bool {
     let is_own = entry.user.is_some() && !is_written_over(process);
     is_own || is_proven(process) || {
-        let script = super::interpreted::script(process, facts);
+        let script = script(process, facts);
         script.is_some_and(|script| is_proven_script(process, &script, facts))
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 pub mod filter;
 pub(crate) mod process_tree;
+pub(crate) mod select;
 pub(crate) mod services;
 pub(crate) mod sockets;
 pub(crate) mod sort;

@@ -6,33 +6,7 @@ use std::sync::mpsc::{
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::model::flow::FlowRecord;
-use crate::model::report::Ending;
-use crate::programs::Program;
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A flow's first packet was seen.
-    FlowOpened(FlowRecord),
-    /// A process is named for one end of a flow for the first time.
-    OwnerResolved(FlowRecord),
-    /// A closer match replaced the owner of one end of a flow.
-    OwnerUpgraded(FlowRecord),
-    /// A flow is over and its owners are settled. Flows that are open when the
-    /// monitor stops are in its last report only.
-    FlowClosed(FlowRecord),
-    /// A program is named for the first time since the monitor started.
-    ProgramFirstSeen(Arc<Program>),
-    /// No more packets will come: the input ended, failed, or was stopped. Owners that are
-    /// still looked for may be told after it.
-    InputEnded(Ending),
-    /// Something is not as it should be, but the monitor goes on.
-    Warning(String),
-    /// The reader was too slow: so many events were dropped before this one.
-    Missed(u64),
-}
+use crate::model::event::Event;
 
 /// The reading end of a monitor's events.
 ///
@@ -192,6 +166,7 @@ impl EventSender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::report::Ending;
 
     fn warning(text: &str) -> Event {
         Event::Warning(text.to_owned())

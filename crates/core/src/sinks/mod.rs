@@ -1,4 +1,4 @@
 //! Where flows go while a monitor runs: to whoever reads its events, and into files.
 
 pub(crate) mod events;
-pub mod record;
+pub(crate) mod record;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use flowner_core::attribution::Attributor;
-use flowner_core::{Ending, Error, Filter, Monitor, Programs, Report, capture};
+use flowner_core::{Ending, Error, Filter, Monitor, Programs, Report, capture, select};
 
 use super::{Wake, spawn};
 use crate::args::LiveArgs;
@@ -147,7 +147,7 @@ impl Seen {
                 Data::of_whole_report(Arc::clone(report), at, trouble(report))
             }
             Self::Report(report) => {
-                let selected = Arc::new(report.select(filter));
+                let selected = Arc::new(select(report, filter));
                 Data::of_report(selected, at, trouble(report))
             }
             Self::Sockets(all, notice) => {

@@ -14,14 +14,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::{Opened, Ownership, Process, Question, Reason, Source, Verdict, Waiter};
 use flowner_flows::{Flow, FlowId, Mark, Protocol};
 
-use super::confirm::{
-    MAX_AT_ONCE, MAX_DUE, Uncertain, can_be_confirmed, continue_as, socket_protocol, without,
-};
+use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed, socket_protocol};
+use super::uncertain::{Uncertain, continue_as, without};
 use super::{Effect, End, Ledger, Owners, credit, pack, query_of, waiters, wall_clock};
 use crate::engine::traffic_history::{PacketOf, Second};
+use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
-use crate::sinks::events::Event;
 
 /// How long an answer is good for a flow whose packets go on, at first and in the end.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -411,7 +410,7 @@ impl Ledger {
         for (owner, changed) in owners.iter_mut().zip(changed) {
             if changed {
                 let nobody = Ownership::unknown(Reason::Changed, wall_clock(now), Source::None);
-                *owner = Some(Box::new(nobody.into()));
+                *owner = Some(Box::new(Owner::nobody(nobody)));
             }
         }
         let mut ended = std::mem::take(&mut self.just_ended);

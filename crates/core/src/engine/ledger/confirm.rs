@@ -11,7 +11,6 @@
 mod claim;
 mod confirmation;
 mod unanswered;
-mod uncertain;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,29 +19,27 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::{
     self as attribution, Closed, Confirmed, Ownership, Process, Reason, Source,
 };
-use flowner_flows::{Counters, Ended, Flow, FlowId, Mark, Packet, Protocol};
+use flowner_flows::{Flow, FlowId, Packet, Protocol};
 
 use super::acceptors::{self, Acceptors};
 use super::again::Again;
 use super::closed::{ClosedSockets, Others};
+use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed};
+use super::uncertain::{Uncertain, continue_as};
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
 use crate::engine::traffic_history::{Chronicle, PacketOf};
+use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
-use crate::sinks::events::Event;
 pub(crate) use claim::Claim;
 use claim::claim;
 pub(super) use confirmation::Confirmation;
-pub(super) use uncertain::Uncertain;
 
 /// How long a flow must have been silent for its next datagram, or the next data of a connection,
 /// to be what anybody may have sent; and after how long a silence what was sent before it is confirmed.
 const SILENCE: Duration = Duration::from_millis(10);
-/// Flows that wait for their silence, and how many of them are looked at with one packet, and
-/// asked about: to look is a matter of what is known already.
-pub(super) const MAX_DUE: usize = 8_192;
+/// Flows of which so many are looked at with one packet: that is a matter of what is known already.
 const MAX_LOOKED_AT: usize = 256;
-pub(super) const MAX_AT_ONCE: usize = 32;
 /// How often a flow that is silent is looked at again, if a first time did not show whose it is:
 /// its socket is gone, and which others were closed may be told late, or there was no time.
 const MAX_LOOKS: u8 = 3;
@@ -503,7 +500,7 @@ impl Ledger {
             if changed {
                 let seen_at = wall_clock(now);
                 let nobody = Ownership::unknown(Reason::Changed, seen_at, Source::None);
-                *owner = Some(Box::new(nobody.into()));
+                *owner = Some(Box::new(Owner::nobody(nobody)));
             }
         }
         if let Some(flow) = self.table.flow_mut(id) {
@@ -543,46 +540,6 @@ fn is_too_late(flow: &Flow<Owners>, claim: &Claim, answers: [Confirmed; 2], at: 
         && ends.any(|(asked, answer)| {
             asked.is_some() && matches!(answer, Confirmed::Gone | Confirmed::Closed)
         })
-}
-
-/// Whether one look at its socket tells whose a flow is now. Of a connection the listener may be
-/// known.
-pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
-    let is_connection = protocol == Protocol::TCP && ownership.evidence.source != Source::Portable;
-    let has_socket = ownership.evidence.socket.is_some() || is_connection;
-    ownership.verdict.is_named() && has_socket
-}
-
-/// The protocol of the sockets of a flow, if it has any.
-pub(super) fn socket_protocol(flow: &Flow<Owners>) -> Option<attribution::Protocol> {
-    match flow.protocol() {
-        Protocol::TCP => Some(attribution::Protocol::Tcp),
-        Protocol::UDP => Some(attribution::Protocol::Udp),
-        _ => None,
-    }
-}
-
-/// Tells a flow that was cut off where its packets from that number on belong.
-pub(super) fn continue_as(ended: &mut [Ended<Owners>], from: u64, rest: FlowId) {
-    if let Some(part) = ended.last_mut() {
-        part.flow.data.next = Some(Box::new((from, rest)));
-    }
-}
-
-/// A mark before its newest packet, with the packet time of the one before.
-pub(super) fn without(mark: Mark, newest: PacketOf, before: Duration) -> Mark {
-    let minus = |counters: Counters, is_its: bool| {
-        if is_its {
-            counters.saturating_sub(newest.counters)
-        } else {
-            counters
-        }
-    };
-    Mark {
-        sent: minus(mark.sent, newest.is_local),
-        received: minus(mark.received, !newest.is_local),
-        last_seen: before,
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 use flowner_attribution::{Match, Opened, Ownership, Question, Reason, Verdict, Waiter};
 use flowner_flows::{Flow, FlowId, Protocol};
 
-use super::confirm::socket_protocol;
-use super::question::{opened_by, query_of};
+use super::question::{opened_by, query_of, socket_protocol};
 use super::{Effect, End, Ledger, Owners, pack, unpack, wall_clock};
 use crate::engine::traffic_history::PacketOf;
 use crate::model::principal::Party;

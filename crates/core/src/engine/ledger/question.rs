@@ -9,6 +9,12 @@ use flowner_attribution::{
 use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
 use super::{Asked, Effect, End, Owners, wall_clock};
+use crate::model::principal::Owner;
+
+/// Flows that wait for their silence, to be asked about again, and how many of them are asked
+/// about with one packet.
+pub(super) const MAX_DUE: usize = 8_192;
+pub(super) const MAX_AT_ONCE: usize = 32;
 
 /// Asks for the owners of a new flow, or says why there is nobody to ask.
 pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
@@ -32,7 +38,7 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effec
             for &end in ends {
                 if end == End::Local || reason != Reason::Forwarded {
                     let nobody = Ownership::unknown(reason, seen_at, Source::None);
-                    *flow.data.of(end) = Some(Box::new(nobody.into()));
+                    *flow.data.of(end) = Some(Box::new(Owner::nobody(nobody)));
                 }
             }
             return;
@@ -119,4 +125,21 @@ pub(super) fn unpack(waiter: Waiter) -> (FlowId, End) {
         End::Remote
     };
     (FlowId::from_u64(waiter.0 >> 1), end)
+}
+
+/// Whether one look at its socket tells whose a flow is now. Of a connection the listener may be
+/// known.
+pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
+    let is_connection = protocol == Protocol::TCP && ownership.evidence.source != Source::Portable;
+    let has_socket = ownership.evidence.socket.is_some() || is_connection;
+    ownership.verdict.is_named() && has_socket
+}
+
+/// The protocol of the sockets of a flow, if it has any.
+pub(super) fn socket_protocol(flow: &Flow<Owners>) -> Option<attribution::Protocol> {
+    match flow.protocol() {
+        Protocol::TCP => Some(attribution::Protocol::Tcp),
+        Protocol::UDP => Some(attribution::Protocol::Udp),
+        _ => None,
+    }
 }

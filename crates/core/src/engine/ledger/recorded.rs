@@ -3,16 +3,15 @@
 use flowner_flows::{EndReason, Flow};
 
 use super::{Ledger, Owners, credit};
-use crate::engine::comment::PacketEnd;
 use crate::model::flow::FlowRecord;
+use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
 use crate::model::principal::Owner;
-use crate::query::filter::Filter;
-use crate::sinks::record::{Belonging, Known};
+use crate::model::selection::Selection;
 
 impl Ledger {
-    /// What is known of the flow of a packet, and whether that passes a filter; `None` where
+    /// What is known of the flow of a packet, and whether it is wanted; `None` where
     /// it is not listed any more.
-    pub(crate) fn known(&self, of: Belonging, filter: &Filter) -> Option<Known> {
+    pub(crate) fn known(&self, of: PacketRef, wanted: &Selection) -> Option<ResolvedOwner> {
         let (flow, ended) = self.flow_with(of)?;
         let Owners { local, remote, .. } = &flow.data;
         let is_from_local = of.from_initiator == (flow.local() == flow.initiator());
@@ -22,16 +21,16 @@ impl Ledger {
             [remote, local]
         };
         let record = || FlowRecord::new(flow, self.table.now(), ended);
-        Some(Known {
+        Some(ResolvedOwner {
             owners: ends.map(|owner| owner.as_deref().cloned()),
             is_settled: !flow.data.is_waiting()
                 && (ended.is_some() || flow.data.is_confirmed(of.number)),
-            is_wanted: filter.is_everything() || filter.matches(&record()),
+            is_wanted: wanted.is_everything() || wanted.matches(&record()),
         })
     }
 
     /// The flow of a packet, and why it is over.
-    pub(super) fn flow_with(&self, of: Belonging) -> Option<(&Flow<Owners>, Option<EndReason>)> {
+    pub(super) fn flow_with(&self, of: PacketRef) -> Option<(&Flow<Owners>, Option<EndReason>)> {
         let (mut flow, mut ended) = self.listed(of.flow)?;
         // What came after a flow was cut off is in the next one.
         while let Some((from, next)) = flow.data.next.as_deref()
@@ -44,7 +43,7 @@ impl Ledger {
 
     /// Writes down who owned one end of a packet when it was recorded. Better answers replace
     /// worse ones.
-    pub(crate) fn recorded(&mut self, of: Belonging, end: PacketEnd, owner: Owner) {
+    pub(crate) fn recorded(&mut self, of: PacketRef, end: PacketEnd, owner: Owner) {
         let Some(flow) = self.table.flow_mut(of.flow) else {
             return;
         };

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::owner::{UnitObject, UserName};
 use super::value::{Sums, Text, Time};
 use crate::model::principal::Party;
+use crate::model::program::{Claim, Program};
 use crate::model::totals::{Group, ProcessParty, Service, Totals};
-use crate::programs::{Claim, Program};
 use crate::query::services::service_name;
 
 /// A group of flows: what they have in common, `flows`, `sent`, `received`;

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::value::{Text, Time};
 use crate::model::principal::Party;
-use crate::programs::Claim;
+use crate::model::program::Claim;
 
 /// The owner of a flow's end.
 #[derive(Debug, Clone, Serialize)]

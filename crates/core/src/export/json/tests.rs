@@ -10,8 +10,8 @@ use flowner_flows::Direction;
 
 use super::*;
 use crate::model::principal::Party;
+use crate::model::program::Program;
 use crate::model::totals::{Coverage, Group, ProcessParty, Service, Totals};
-use crate::programs::Program;
 use crate::samples::{address, counters, curl, flow, owner, user};
 
 /// The line, exactly; what is expected may be broken for reading.

@@ -49,11 +49,13 @@ mod value;
 
 pub use error::FilterError;
 pub use subject::Subject;
-pub use value::{Network, amount};
+pub use value::amount;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use crate::model::prefix::Network;
+use crate::model::selection::Selection;
 use expression::Expression;
 use term::Term;
 use value::Text;
@@ -105,6 +107,16 @@ impl Filter {
     /// Whether there are no terms, so that everything is chosen.
     pub const fn is_everything(&self) -> bool {
         self.expression.is_none()
+    }
+}
+
+impl From<&Filter> for Selection {
+    fn from(filter: &Filter) -> Self {
+        if filter.is_everything() {
+            return Self::default();
+        }
+        let (text, filter) = (filter.to_string(), filter.clone());
+        Self::new(text, move |flow| filter.matches(flow))
     }
 }
 

@@ -9,7 +9,8 @@ use flowner_flows::{Direction, Protocol, State};
 
 use super::error::{Problem, nearest};
 use super::lex::{Operator, Relation, Split, Word, quote};
-use super::value::{Endpoint, Network, Ports, Text, amount};
+use super::value::{Endpoint, Ports, Text, amount};
+use crate::model::prefix::Network;
 use crate::query::services;
 use crate::query::sockets::UNCONNECTED;
 

@@ -13,7 +13,7 @@ use flowner_flows::{Direction, Protocol, State};
 use super::{Filter, Subject};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Party;
-use crate::programs::Program;
+use crate::model::program::Program;
 use crate::samples::{address, flow, owner, user};
 
 /// Filters that choose the subject, then some that do not.

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_capture::pcapng::{Counters, Interface, Section, Writer};
 
-use super::{Output, RecordingConfig};
+use super::config::{Output, RecordingConfig};
 use crate::model::error::Error;
 use crate::system::private_file::{self, Existing};
 

@@ -4,10 +4,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowner_capture::RawPacket;
-use flowner_flows::FlowId;
 
-use super::Tally;
 use super::pending::{Bounds, Hold};
+use crate::model::packet_ref::PacketRef;
 
 const BOUNDS: Bounds = Bounds {
     min_age: Duration::from_millis(20),
@@ -19,6 +18,27 @@ const BOUNDS: Bounds = Bounds {
 const OVERHEAD: usize = 128;
 /// Packets that are taken at a time.
 const BATCH: usize = 256;
+
+/// What happened to the packets. Each that was captured is in exactly one of the first four,
+/// or still waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Packets that were written. Until the end these may still wait to be handed to the
+    /// operating system; if that fails, they become [`failed`](Self::failed).
+    pub written: u64,
+    /// Packets that do not match the filter.
+    pub left_out: u64,
+    /// Packets that were dropped because the output was too slow.
+    pub too_slow: u64,
+    /// Packets that were dropped because the output failed.
+    pub failed: u64,
+    /// Bytes of all files so far.
+    pub bytes: u64,
+    /// Packets that were written and name a process.
+    pub named: u64,
+    /// Files that were begun.
+    pub files: u64,
+}
 
 /// Takes packets without waiting, and gives them when their owners are known.
 #[derive(Debug)]
@@ -47,17 +67,7 @@ pub(super) struct Captured {
     pub(super) time: Duration,
     pub(super) wire_len: u32,
     pub(super) data: Box<[u8]>,
-    pub(super) flow: Option<Belonging>,
-}
-
-/// The flow of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Belonging {
-    pub(crate) flow: FlowId,
-    /// Whether the initiator of the flow sent the packet.
-    pub(crate) from_initiator: bool,
-    /// The number of the packet, in the order in which they were counted.
-    pub(crate) number: u64,
+    pub(super) flow: Option<PacketRef>,
 }
 
 /// What the writing thread is to do next.
@@ -87,7 +97,7 @@ impl Recorder {
     }
 
     /// Takes a packet. `now` is by a clock that never goes back.
-    pub(crate) fn push(&self, packet: &RawPacket<'_>, flow: Option<Belonging>, now: Duration) {
+    pub(crate) fn push(&self, packet: &RawPacket<'_>, flow: Option<PacketRef>, now: Duration) {
         let captured = Captured {
             time: packet.time,
             wire_len: packet.wire_len,
@@ -150,7 +160,7 @@ impl Recorder {
 
     /// The flows of the oldest packets, as far as those may go, and how many owners were
     /// written down until then.
-    pub(super) fn ripe(&self, now: Duration) -> (Vec<Option<Belonging>>, u64) {
+    pub(super) fn ripe(&self, now: Duration) -> (Vec<Option<PacketRef>>, u64) {
         let state = self.state();
         let ripe = state.hold.ripe(now).map(|packet| packet.flow);
         (ripe.take(BATCH).collect(), state.answers)

@@ -10,12 +10,11 @@ use flowner_capture::pcapng::Counters;
 use flowner_flows::FlowId;
 
 use super::files::{Files, Packet};
-use super::recorder::{Belonging, Captured, Turn};
-use super::{Recorder, Tally};
-use crate::engine::comment::{self, PacketEnd};
+use super::recorder::{Captured, Recorder, Tally, Turn};
+use crate::engine::comment;
 use crate::model::error::Error;
-use crate::model::principal::Owner;
-use crate::query::filter::Filter;
+use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
+use crate::model::selection::Selection;
 
 /// What was written is handed to the operating system at least so often.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -25,29 +24,19 @@ const MAX_COMMENTS: usize = 10_000;
 /// The books, as far as recording looks into them.
 pub(crate) trait Books: Send + 'static {
     /// Looks up flows: those that are not listed any more are `None`.
-    fn flows(&self, flows: &[Option<Belonging>], filter: &Filter) -> Vec<Option<Known>>;
+    fn flows(&self, flows: &[Option<PacketRef>], wanted: &Selection) -> Vec<Option<ResolvedOwner>>;
     /// What the kernel counted, where it was read.
     fn statistics(&self) -> Option<Statistics>;
     /// Ends the input.
     fn stop(&self);
 }
 
-/// What is known of a flow.
-#[derive(Debug, Clone)]
-pub(crate) struct Known {
-    /// Of the end that sent the packet, and of the other one.
-    pub(crate) owners: [Option<Owner>; 2],
-    /// Whether all that can be known is.
-    pub(crate) is_settled: bool,
-    /// Whether it passes the filter.
-    pub(crate) is_wanted: bool,
-}
-
 /// Writes packets until there are none any more.
 pub(crate) struct Job<B> {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) books: B,
-    pub(crate) filter: Filter,
+    /// The flows whose packets are written.
+    pub(crate) wanted: Selection,
     pub(crate) files: Files,
 }
 
@@ -109,7 +98,7 @@ impl<B: Books> Job<B> {
     /// Writes the packets that need not wait any more; whether there were any.
     fn look(&mut self, comments: &mut Comments) -> Result<bool, Error> {
         let (flows, answers) = self.recorder.ripe(now());
-        let known = self.books.flows(&flows, &self.filter);
+        let known = self.books.flows(&flows, &self.wanted);
         let is_settled: Vec<bool> = known
             .iter()
             .map(|known| known.as_ref().is_none_or(|known| known.is_settled))
@@ -125,7 +114,7 @@ impl<B: Books> Job<B> {
             }
             let is_wanted = match &known {
                 Some(known) => known.is_wanted,
-                None => self.filter.is_everything(),
+                None => self.wanted.is_everything(),
             };
             if !is_wanted {
                 tally.left_out += 1;
@@ -206,7 +195,7 @@ const NONE: Comment = Comment {
 };
 
 impl Comments {
-    fn of(&mut self, belonging: Belonging, known: Known) -> &Comment {
+    fn of(&mut self, belonging: PacketRef, known: ResolvedOwner) -> &Comment {
         let key = (belonging.flow, belonging.from_initiator);
         if self.of.len() >= MAX_COMMENTS && !self.of.contains_key(&key) {
             self.of.clear();
@@ -225,7 +214,7 @@ impl Comments {
 }
 
 impl Comment {
-    fn new(known: Known) -> Self {
+    fn new(known: ResolvedOwner) -> Self {
         let ends = [PacketEnd::Source, PacketEnd::Destination];
         let told = ends.into_iter().zip(&known.owners);
         let texts = told.filter_map(|(end, owner)| Some(comment::write(end, owner.as_ref()?)));

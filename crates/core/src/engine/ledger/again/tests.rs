@@ -8,8 +8,8 @@ use super::*;
 use crate::engine::ledger::Asked as Whose;
 use crate::model::config::Limits;
 use crate::model::flow::FlowRecord;
-use crate::query::filter::Filter;
-use crate::sinks::record::Belonging;
+use crate::model::packet_ref::PacketRef;
+use crate::model::selection::Selection;
 
 const HERE: &str = "10.0.0.1:40000";
 const THERE: &str = "10.9.9.9:53";
@@ -84,7 +84,7 @@ impl Books {
         }
     }
 
-    fn packet(&mut self, packet: &Packet) -> Belonging {
+    fn packet(&mut self, packet: &Packet) -> PacketRef {
         self.ledger.packet(packet, &mut self.effects)
     }
 
@@ -301,7 +301,7 @@ struct World {
     holders: Vec<(Duration, u32)>,
     looks: Vec<(Duration, u32)>,
     waiting: Vec<(Waiter, Question)>,
-    sent: Vec<(Belonging, u32)>,
+    sent: Vec<(PacketRef, u32)>,
 }
 
 impl World {
@@ -403,7 +403,7 @@ proptest! {
             waiting: Vec::new(),
             sent: Vec::new(),
         };
-        let everything = Filter::parse("").unwrap();
+        let everything = Selection::default();
         for step in &steps {
             world.step(step);
         }

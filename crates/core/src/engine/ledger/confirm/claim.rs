@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use flowner_attribution::{Ownership, SocketQuery};
 use flowner_flows::{Flow, FlowId, Mark};
 
-use super::{can_be_confirmed, socket_protocol};
+use crate::engine::ledger::question::{can_be_confirmed, socket_protocol};
 use crate::engine::ledger::{End, Owners, query_of, wall_clock};
 use crate::engine::traffic_history::PacketOf;
 

@@ -10,8 +10,8 @@ use super::*;
 use crate::engine::ledger::Asked;
 use crate::model::config::Limits;
 use crate::model::flow::FlowRecord;
-use crate::query::filter::Filter;
-use crate::sinks::record::Belonging;
+use crate::model::packet_ref::PacketRef;
+use crate::model::selection::Selection;
 
 const HERE: &str = "10.0.0.1:40000";
 const THERE: &str = "10.9.9.9:53";
@@ -89,7 +89,7 @@ impl Books {
         }
     }
 
-    fn packet(&mut self, packet: &Packet) -> Belonging {
+    fn packet(&mut self, packet: &Packet) -> PacketRef {
         self.ledger.packet(packet, &mut self.effects)
     }
 
@@ -499,7 +499,7 @@ struct World {
     socket: u64,
     has_budget: bool,
     /// Each packet, and who sent it.
-    sent: Vec<(Belonging, u32)>,
+    sent: Vec<(PacketRef, u32)>,
 }
 
 impl World {
@@ -663,7 +663,7 @@ proptest! {
             has_budget: true,
             sent: Vec::new(),
         };
-        let everything = Filter::parse("").unwrap();
+        let everything = Selection::default();
         for (place, step) in steps.iter().enumerate() {
             world.step(step, steps.get(place + 1));
         }

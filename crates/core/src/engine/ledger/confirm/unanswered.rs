@@ -3,10 +3,13 @@
 use flowner_attribution::{Ownership, Reason, Source};
 use flowner_flows::Ended;
 
-use super::{Confirmation, can_be_confirmed, continue_as};
+use super::Confirmation;
+use crate::engine::ledger::question::can_be_confirmed;
+use crate::engine::ledger::uncertain::continue_as;
 use crate::engine::ledger::{Effect, Ledger, Owners, credit, waiters, wall_clock};
+use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
-use crate::sinks::events::Event;
+use crate::model::principal::Owner;
 
 impl Ledger {
     /// Cuts a flow that is over where its owners were last confirmed, if it was asked since and
@@ -47,7 +50,7 @@ impl Ledger {
             if can_be_confirmed(&owner.ownership, protocol) {
                 let seen_at = wall_clock(now);
                 let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
-                **owner = nobody.into();
+                **owner = Owner::nobody(nobody);
             }
         }
         let [local, remote] = owners;

@@ -4,11 +4,12 @@ use flowner_attribution::{Match, Reason};
 use flowner_flows::{Direction, Protocol, State};
 use proptest::prelude::*;
 
+use crate::model::prefix::Network;
 use crate::query::filter::Filter;
 use crate::query::filter::expression::Expression;
 use crate::query::filter::lex::Relation;
 use crate::query::filter::term::{Measure, Term};
-use crate::query::filter::value::{Endpoint, Network, Ports, Text};
+use crate::query::filter::value::{Endpoint, Ports, Text};
 use crate::samples::flow;
 
 fn texts() -> impl Strategy<Value = Text> {

@@ -2,30 +2,24 @@
 
 use std::time::Duration;
 
-use flowner_flows::FlowId;
+use flowner_flows::{Counters, Ended, FlowId, Mark};
 
-use super::{continue_as, without};
-use crate::engine::ledger::{Effect, Ledger, Owners};
+use super::{Effect, Ledger, Owners};
 use crate::engine::traffic_history::{PacketOf, Second};
 
 /// What is known of a flow that belongs to nobody, as its owners have changed.
 #[derive(Debug, Clone)]
-pub(in crate::engine::ledger) struct Uncertain {
+pub(super) struct Uncertain {
     /// What was sent after that is of those who have its socket now.
-    pub(in crate::engine::ledger) until: Duration,
+    pub(super) until: Duration,
     /// Packet time of its newest packet.
-    pub(in crate::engine::ledger) last: Duration,
+    pub(super) last: Duration,
 }
 
 impl Ledger {
     /// Lets a flow whose owners have changed go on as another one with a packet that was counted
     /// for it, if that is surely of those who have its socket now.
-    pub(in crate::engine::ledger) fn resume(
-        &mut self,
-        id: FlowId,
-        newest: PacketOf,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn resume(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
@@ -55,5 +49,28 @@ impl Ledger {
         let seconds = [Second::of(newest)];
         self.chronicle.move_seconds(&seconds, old_credit, credit);
         self.chronicle.remember(rest, newest);
+    }
+}
+
+/// Tells a flow that was cut off where its packets from that number on belong.
+pub(super) fn continue_as(ended: &mut [Ended<Owners>], from: u64, rest: FlowId) {
+    if let Some(part) = ended.last_mut() {
+        part.flow.data.next = Some(Box::new((from, rest)));
+    }
+}
+
+/// A mark before its newest packet, with the packet time of the one before.
+pub(super) fn without(mark: Mark, newest: PacketOf, before: Duration) -> Mark {
+    let minus = |counters: Counters, is_its: bool| {
+        if is_its {
+            counters.saturating_sub(newest.counters)
+        } else {
+            counters
+        }
+    };
+    Mark {
+        sent: minus(mark.sent, newest.is_local),
+        received: minus(mark.received, !newest.is_local),
+        last_seen: before,
     }
 }

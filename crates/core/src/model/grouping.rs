@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What makes a process one of its [`Program`](super::Program), in words for whoever
+/// What makes a process one of its [`Program`](crate::Program), in words for whoever
 /// wonders.
 ///
 /// ```
@@ -88,7 +88,7 @@ impl Grouping {
 impl Grouping {
     /// Whether what is at its path on this host is what it is: not so in a container, and
     /// where the path leads to another file.
-    pub(super) const fn is_of_this_host(&self) -> bool {
+    pub(crate) const fn is_of_this_host(&self) -> bool {
         !matches!(
             self,
             Self::Elsewhere(_)

@@ -2,6 +2,7 @@ use flowner_attribution::{ExeFile, User};
 use flowner_icons::Locale;
 
 use super::*;
+use crate::model::program::Program;
 use crate::programs::facts::Told;
 
 fn catalog() -> Catalog {

@@ -1,0 +1,38 @@
+//! A flow of the ledger as a record.
+
+use std::time::Duration;
+
+use flowner_flows::{EndReason, Flow};
+
+use super::Owners;
+use crate::model::flow::FlowRecord;
+use crate::model::principal::Owner;
+
+impl FlowRecord {
+    /// The flow as it is now.
+    pub(super) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
+        let [local, remote] = [&flow.data.local, &flow.data.remote].map(Option::as_deref);
+        let ownership = |owner: Option<&Owner>| owner.map(|owner| owner.ownership.clone());
+        let party = |owner: Option<&Owner>| owner.map(|owner| owner.party.clone());
+        Self {
+            id: flow.id(),
+            protocol: flow.protocol(),
+            local: flow.local(),
+            remote: flow.remote(),
+            service_port: flow.responder().port(),
+            direction: flow.direction(),
+            state: flow.state(),
+            sent: flow.sent(),
+            received: flow.received(),
+            rate: flow.rate(now),
+            first_seen: flow.first_seen(),
+            last_seen: flow.last_seen(),
+            owner: ownership(local),
+            remote_owner: ownership(remote),
+            party: party(local).unwrap_or_default(),
+            remote_party: party(remote).unwrap_or_default(),
+            is_waiting: flow.data.is_waiting(),
+            ended,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Which flows are chosen, for floors that do not know the language of filters.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::flow::FlowRecord;
+
+/// Chooses flows; by default all. Two are equal if they have the same text.
+#[derive(Clone, Default)]
+pub(crate) struct Selection {
+    /// `None` where everything is chosen.
+    chosen: Option<Chosen>,
+}
+
+#[derive(Clone)]
+struct Chosen {
+    text: Arc<str>,
+    passes: Arc<dyn Fn(&FlowRecord) -> bool + Send + Sync>,
+}
+
+impl Selection {
+    /// Chooses the flows that pass. Whoever chooses differently has another text.
+    pub(crate) fn new(
+        text: String,
+        passes: impl Fn(&FlowRecord) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let chosen = Chosen {
+            text: text.into(),
+            passes: Arc::new(passes),
+        };
+        Self {
+            chosen: Some(chosen),
+        }
+    }
+
+    /// Whether it chooses this flow.
+    pub(crate) fn matches(&self, flow: &FlowRecord) -> bool {
+        let chosen = self.chosen.as_ref();
+        chosen.is_none_or(|chosen| (chosen.passes)(flow))
+    }
+
+    /// Whether it chooses every flow, as it has no condition.
+    pub(crate) const fn is_everything(&self) -> bool {
+        self.chosen.is_none()
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.chosen.as_ref().map(|chosen| &*chosen.text)
+    }
+}
+
+impl PartialEq for Selection {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Selection {}
+
+impl fmt::Debug for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Selection").field(&self.text()).finish()
+    }
+}

@@ -1,0 +1,226 @@
+//! What a process is by itself, by the first of these that applies: its sandbox, its
+//! desktop entry, the application that the desktop started it as, its bundle or package,
+//! the script that it interprets, its executable, its name. Pure.
+
+use std::path::Path;
+
+use flowner_attribution::{ExeState, Process, Unit, UnitKind};
+use flowner_icons::{Catalog, Entry, Started, Subject, runs_others, started};
+
+use super::arguments::{absolute, is_kept, words};
+use super::identity::{Identity, Part, cleaned_or, may_be_part, of_user, user_of};
+use super::installed::{bundle, is_of_snap, package, scope};
+use super::interpreted;
+use super::versions::{file_name, is_hash};
+use super::{Facts, claim, product};
+use crate::model::grouping::Grouping;
+use crate::model::program::Claim;
+
+/// What the kernel calls executables that are in no folder (`memfd_create(2)`): the rest of
+/// it tells nothing that would be the same the next time.
+const MEMORY: &str = "/memfd:";
+/// Digits of the id of a container that are shown, as its engine shows them.
+const CONTAINER_DIGITS: usize = 12;
+
+impl Identity {
+    /// What a process is. The facts are asked only about what its arguments name.
+    pub(super) fn of(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
+        let unit = process.unit.as_ref();
+        if let Some(container) = unit.filter(|unit| unit.kind == UnitKind::Container) {
+            // Its files are not this host's, nor are its programs those of the menus.
+            let identity = match process.exe_state {
+                ExeState::Memory => Self::of_file(process),
+                _ => Self::of_files(process, &Catalog::default(), facts),
+            };
+            return identity.within(container);
+        }
+        let path = text_of(process.path.as_deref());
+        let sandbox = unit.and_then(|unit| Self::of_sandbox(unit, user_of(process), catalog));
+        let is_sure = |identity: &Self| match &identity.grouping {
+            Grouping::Snap(name) => is_of_snap(name, path.as_deref()),
+            _ => true,
+        };
+        if let Some(identity) = sandbox.clone().filter(is_sure) {
+            return identity;
+        }
+        if !process.exe_state.is_at_path() {
+            // Nothing that is known of the file at this path is known of this one.
+            return Self::of_file(process);
+        }
+        if let Some(entry) = catalog.find(&subject(process)) {
+            let identity = Self::of_entry(entry, Grouping::Entry(entry.id.clone()));
+            return if is_by_arguments(process, entry)
+                && !claim::is_proven_entry(process, entry, facts)
+            {
+                identity.claimed(process)
+            } else {
+                identity
+            };
+        }
+        if let Some(identity) = sandbox {
+            return identity;
+        }
+        let identity = Self::of_files(process, catalog, facts);
+        let scope = unit.and_then(|unit| scope(unit, user_of(process), catalog));
+        match scope {
+            Some(entry)
+                if !entry.is_terminal
+                    && identity.may_be_of_scope(path.as_deref())
+                    && claim::may_be_in_scope(process, entry, &identity) =>
+            {
+                Self::of_entry(entry, Grouping::Scope(entry.id.clone()))
+            }
+            _ => identity,
+        }
+    }
+
+    fn of_entry(entry: &Entry, grouping: Grouping) -> Self {
+        let words: Vec<&str> = entry.command.iter().map(String::as_str).collect();
+        // An entry that starts a Flatpak or a Snap is that.
+        let id = match (&entry.flatpak, &entry.snap, started(&words)) {
+            (Some(id), _, _) => format!("flatpak:{id}"),
+            (_, Some(name), _) => format!("snap:{name}"),
+            (_, _, Some(Started::Flatpak(id))) => format!("flatpak:{id}"),
+            (_, _, Some(Started::Snap(name))) => format!("snap:{name}"),
+            _ => format!("app:{}", entry.id),
+        };
+        Self {
+            id: of_user(id, entry.user),
+            name: entry.name.clone(),
+            application: Some(entry.id.clone()),
+            application_user: entry.user,
+            claim: None,
+            grouping,
+            part: None,
+        }
+    }
+
+    /// By the file itself, where the path does not say which one it is.
+    fn of_file(process: &Process) -> Self {
+        let path = text_of(process.path.as_deref());
+        let Some(path) = path else {
+            let name = cleaned_or(&process.name);
+            return Self::new("name", &name, &name, Grouping::Name(process.name.clone()));
+        };
+        let (kind, grouping) = match process.exe_state {
+            ExeState::Memory => ("memory", Grouping::Memory(file_name(&path).to_owned())),
+            ExeState::Elsewhere => ("elsewhere", Grouping::Elsewhere(path.clone())),
+            _ => ("unverified", Grouping::Unverified(path.clone())),
+        };
+        let name = format!("{} ({kind})", cleaned_or(file_name(&path)));
+        let id = match process.exe_file {
+            Some(file) => format!("{}:{} {path}", file.device, file.inode),
+            // Nothing tells it from others that call themselves so.
+            None => format!("{} {path}", process.pid),
+        };
+        let is_named_by_itself = process.exe_state == ExeState::Memory;
+        Self {
+            claim: is_named_by_itself.then_some(Claim::Process),
+            ..Self::new(kind, &id, &name, grouping)
+        }
+    }
+
+    /// By what it executes or interprets.
+    fn of_files(process: &Process, catalog: &Catalog, facts: &dyn Facts) -> Self {
+        let path = text_of(process.path.as_deref());
+        let Some(path) = path.filter(|path| !path.starts_with(MEMORY)) else {
+            let name = cleaned_or(&process.name);
+            return Self::new("name", &name, &name, Grouping::Name(process.name.clone()));
+        };
+        if let Some(bundle) = bundle(&path) {
+            let name = file_name(bundle).trim_end_matches(".app");
+            return Self::new("bundle", bundle, name, Grouping::Bundle(bundle.to_owned()));
+        }
+        if let Some(package) = package(&path) {
+            let name = cleaned_or(file_name(&path));
+            let id = package.to_lowercase();
+            return Self::new("package", &id, &name, Grouping::Package(package));
+        }
+        if let Some(identity) = interpreted::identity(process, &path, catalog, facts) {
+            return identity;
+        }
+        let part = if product::is_helper(file_name(&path)) {
+            Part::Helper
+        } else {
+            Part::File(path.clone())
+        };
+        Self {
+            part: may_be_part(part),
+            ..Self::of_executable(&path)
+        }
+    }
+
+    /// Whether it may be a part of the application in whose control group it is: what lies
+    /// where commands do, such as `curl`, is a program of its own.
+    fn may_be_of_scope(&self, path: Option<&str>) -> bool {
+        match (&self.grouping, &self.part) {
+            (_, Some(Part::Helper | Part::Interpreter)) => true,
+            (Grouping::Script(script), _) => product::may_be_part(script),
+            (Grouping::Executable(_), _) => path.is_some_and(product::may_be_part),
+            _ => false,
+        }
+    }
+
+    /// In a container: it has files of its own, under the paths that others have, too.
+    fn within(mut self, container: &Unit) -> Self {
+        let id = &container.name;
+        self.id = format!("container:{id} {}", self.id);
+        let shown = id.get(..CONTAINER_DIGITS).filter(|_| is_hash(id));
+        self.name = format!("{} ({})", self.name, shown.unwrap_or(id));
+        self.grouping = Grouping::Container {
+            id: id.clone(),
+            inner: Box::new(self.grouping),
+        };
+        self
+    }
+}
+
+/// A process, as desktop entries are looked through for it.
+pub(super) fn subject(process: &Process) -> Subject<'_> {
+    Subject {
+        application_id: None,
+        executable: process.path.as_deref(),
+        arguments: process.arguments.as_deref().unwrap_or_default(),
+        name: &process.name,
+        user: user_of(process),
+        // Where others may make files, they may call them as any command.
+        only_by_path: process.exe_file.is_some_and(|file| !file.is_of_system()),
+    }
+}
+
+/// Whether it is the arguments by which a process has this entry.
+fn is_by_arguments(process: &Process, entry: &Entry) -> bool {
+    let path = text_of(process.path.as_deref());
+    let is_interpreter = path.is_some_and(|path| runs_others(file_name(&path)));
+    is_interpreter || entry.web_app.is_some()
+}
+
+/// What a process runs: a file, the script or the module that it interprets. `None` for what
+/// only runs others, and for helpers.
+pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
+    let path = text_of(process.path.as_deref())?;
+    if product::is_helper(file_name(&path)) {
+        return None;
+    }
+    if !runs_others(file_name(&path)) {
+        return Some(path);
+    }
+    let words = words(process, &path);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match started(&words)? {
+        Started::Script(script) if is_kept(script) => {
+            Some(absolute(script, &mut || facts.working_folder(process)))
+        }
+        Started::Module(module) => Some(module.to_owned()),
+        _ => None,
+    }
+}
+
+fn text_of(path: Option<&Path>) -> Option<String> {
+    path.map(|path| path.to_string_lossy().into_owned())
+        .filter(|path| !path.is_empty())
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

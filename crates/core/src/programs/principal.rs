@@ -1,0 +1,97 @@
+//! Whom an owner stands for.
+
+use std::sync::Arc;
+
+use flowner_attribution::{Ownership, Process, Source, Verdict};
+
+use crate::model::flow::FlowRecord;
+use crate::model::principal::{Owner, Party};
+use crate::model::program::Program;
+
+impl Party {
+    /// Whom an owner stands for, as far as its processes themselves tell.
+    /// [`Programs::party`](super::Programs::party) knows more.
+    pub fn of(owner: Option<&Ownership>) -> Self {
+        if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
+            return Self::recorded(&owner.verdict, Arc::new);
+        }
+        let program = |process: &Process| Arc::new(Program::of(process));
+        Self::with(owner.map(|owner| &owner.verdict), program, |_| None)
+    }
+
+    /// Whom a verdict stands for that a file tells: nothing of it is looked for on this host.
+    pub(super) fn recorded(verdict: &Verdict, shared: impl Fn(Program) -> Arc<Program>) -> Self {
+        let program = |process: &Process| shared(Program::recorded(process));
+        Self::with(Some(verdict), program, |_| None)
+    }
+}
+
+impl From<Ownership> for Owner {
+    fn from(ownership: Ownership) -> Self {
+        Self {
+            party: Party::of(Some(&ownership)),
+            ownership,
+        }
+    }
+}
+
+impl FlowRecord {
+    /// The same flow with these owners, who stand for what their processes themselves tell;
+    /// for records that are made, not counted.
+    #[must_use]
+    pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
+        Self {
+            party: Party::of(owner.as_ref()),
+            remote_party: Party::of(remote_owner.as_ref()),
+            owner,
+            remote_owner,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use flowner_attribution::{Evidence, User};
+
+    fn process(pid: u32, path: &str) -> Arc<Process> {
+        Arc::new(Process {
+            path: Some(path.into()),
+            ..Process::new(pid, "p")
+        })
+    }
+
+    #[track_caller]
+    fn check(verdict: Verdict, expected: &str) {
+        let evidence = Evidence {
+            matched: None,
+            observed_at: SystemTime::UNIX_EPOCH,
+            source: Source::None,
+            namespace: None,
+            socket: None,
+        };
+        let owner = Ownership { verdict, evidence };
+        assert_eq!(Party::of(Some(&owner)).to_string(), expected);
+    }
+
+    #[test]
+    fn parties() {
+        let (a, a2, b) = (
+            process(1, "/bin/a"),
+            process(2, "/bin/a"),
+            process(3, "/bin/b"),
+        );
+        check(Verdict::Process(Arc::clone(&a)), "a");
+        check(Verdict::Shared(vec![Arc::clone(&a), a2]), "a");
+        check(Verdict::Shared(vec![b, a]), "a, b");
+        let user = Some(User { id: 7, name: None });
+        check(Verdict::Partial { user, unit: None }, "user uid 7");
+        let unknown = Verdict::Unknown(flowner_attribution::Reason::Gone);
+        check(unknown, "unattributed");
+        assert_eq!(Party::of(None), Party::Unattributed);
+    }
+}

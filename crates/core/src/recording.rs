@@ -1,0 +1,51 @@
+//! Recording: what a monitor captures, in pcapng files that tell who owns each packet.
+//!
+//! # The comments
+//!
+//! A packet has a comment for each of its ends whose owner was looked for: one, or two where
+//! both ends are on this host. Wireshark shows them; `flowner read` reads them again.
+//!
+//! ```text
+//! flowner: program=curl pid=4242 user=ada uid=1000 started=2026-01-01T00:00:00.000000000Z
+//!          path=/usr/bin/curl verdict=process match=five-tuple end=source
+//! ```
+//!
+//! (In one line.) After `flowner:` come keys and values, each pair after a space. A value is in
+//! double quotes where it is empty or has a space, a character that [`text`](crate::text) masks,
+//! `"`, `\` or `=` in it;
+//! `\"`, `\\`, `\n`, `\r`, `\t` and `\u{HEX}` stand for single characters there. What is no
+//! UTF-8 has U+FFFD in its place. Keys are never renamed; readers skip those that they do not
+//! know.
+//!
+//! | key | value |
+//! |---|---|
+//! | `verdict` | `process`, `shared`, `partial` or `unknown` |
+//! | `end` | whose owner it is: that of the packet's `source` or `destination` |
+//! | `reason` | why nobody is known, where that is so: `not-found`, `gone`, `denied` … |
+//! | `match` | how closely the socket fits: `five-tuple`, `local-endpoint` … |
+//! | `namespace`, `namespace-name` | the network namespace of the socket, where it is another |
+//!
+//! Before these are the keys of the process, of each where several share the socket (at most
+//! eight; `more` counts the others, of which a reader knows nothing), beginning with its `program`, as a person calls it, and
+//! `pid`; then, as far as they are known, `process` (its name, where that is not the
+//! program's), `user`, `uid`, `started` (RFC 3339), `path`, `path-deleted` (`yes`), and one of
+//! `service`, `container`, `flatpak` and `snap`. Where only the user or such a unit is known,
+//! those keys stand alone.
+//!
+//! # What a file claims
+//!
+//! Anybody can write such comments. Owners that are read again have the source
+//! [`Recorded`](flowner_attribution::Source::Recorded), which all outputs show, and nothing that
+//! they name is looked up on this host. A comment is refused, and its packet kept, if it has not
+//! this form, contradicts itself (as `verdict=process` with two, or with `more`), has a pid of 0 or above
+//! 4,194,304, or more than 64 processes; a report counts those (`refused_claims`).
+//!
+//! # Files
+//!
+//! Packets are in the order in which they were captured. Each waits until its owners are
+//! settled, for half a second at most. A file ends with what the kernel and the device have
+//! dropped. Whole blocks are handed to the operating system, at least once a second, so that
+//! what was recorded can be read after a crash.
+
+pub use crate::monitor::recording::{Recorded, Recording};
+pub use crate::sinks::record::{Output, RecordingConfig, Rotation, Tally};
