@@ -5,15 +5,8 @@
 
 use crate::device::{self, Device};
 use crate::error::Error;
+use crate::message::message;
 use crate::platform;
-
-/// What libpcap says, without the name of a library before it.
-pub(crate) fn message(error: pcap::Error) -> String {
-    match error {
-        pcap::Error::PcapError(message) => message.trim().to_owned(),
-        other => other.to_string(),
-    }
-}
 
 /// A device that cannot be captured from.
 pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use crate::classify;
 use crate::error::Error;
+use crate::message::message;
 use crate::platform;
 
 /// A network device that can be captured from.
@@ -112,7 +112,7 @@ impl Device {
 /// [`Error::Devices`] where the operating system cannot be asked.
 pub fn devices() -> Result<Vec<Device>, Error> {
     let devices = pcap::Device::list().map_err(|error| Error::Devices {
-        message: classify::message(error),
+        message: message(error),
     })?;
     let devices = devices.into_iter().map(Device::from);
     Ok(devices.filter(Device::is_network).collect())

@@ -8,10 +8,10 @@ use std::ffi::{c_uint, c_void};
 
 use pcap::{BpfInstruction, BpfProgram, Capture, Linktype};
 
-use crate::classify;
 use crate::error::Error;
-use crate::file::FilePacket;
+use crate::file_packet::FilePacket;
 use crate::link_type::LinkType;
+use crate::message::message;
 use crate::platform::AF_INET6;
 
 unsafe extern "C" {
@@ -61,7 +61,7 @@ impl Filters {
             .and_then(|capture| capture.compile(&self.expression, optimize))
             .map_err(|error| Error::Filter {
                 expression: self.expression.clone(),
-                message: classify::message(error),
+                message: message(error),
             })?;
         self.programs.push((link_type, program));
         Ok(self.programs.len() - 1)

@@ -67,6 +67,7 @@ struct Readme;
 
 mod decode;
 mod file;
+mod file_packet;
 mod headers;
 mod link_type;
 mod packet_origin;
@@ -89,6 +90,10 @@ mod filter;
 #[cfg(feature = "pcap")]
 mod live;
 #[cfg(feature = "pcap")]
+mod live_options;
+#[cfg(feature = "pcap")]
+mod message;
+#[cfg(feature = "pcap")]
 mod offline;
 #[cfg(feature = "pcap")]
 mod origin;
@@ -96,6 +101,8 @@ mod origin;
 mod packet_senders;
 #[cfg(feature = "pcap")]
 mod platform;
+#[cfg(feature = "pcap")]
+mod raw_packet;
 #[cfg(feature = "pcap")]
 mod source;
 #[cfg(feature = "pcap")]
@@ -109,7 +116,8 @@ mod version;
 mod wait;
 
 pub use decode::{DecodeError, decode};
-pub use file::{FilePacket, FileReader, ReadError};
+pub use file::{FileReader, ReadError};
+pub use file_packet::FilePacket;
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
 pub use link_type::LinkType;
 pub use packet_origin::PacketOrigin;
@@ -123,11 +131,12 @@ pub use device::{Address, Device, LinkStatus, default_device, devices};
 #[cfg(feature = "pcap")]
 pub use error::Error;
 #[cfg(feature = "pcap")]
-pub use live::LiveOptions;
+pub use live_options::LiveOptions;
 #[cfg(feature = "pcap")]
 pub use packet_senders::PacketSenders;
 #[cfg(feature = "pcap")]
-pub use source::{Next, Progress, RawPacket, Source};
+pub use raw_packet::{Next, Progress, RawPacket};
+pub use source::Source;
 #[cfg(feature = "pcap")]
 pub use statistics::Statistics;
 #[cfg(feature = "pcap")]

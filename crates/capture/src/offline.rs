@@ -12,7 +12,7 @@ use crate::file::{FileReader, ReadError};
 use crate::filter::Filters;
 use crate::link_type::LinkType;
 use crate::pcapng::Interface;
-use crate::source::{Next, Progress, RawPacket};
+use crate::raw_packet::{Next, Progress, RawPacket};
 use crate::stopper::Stopper;
 
 /// A file that is read.

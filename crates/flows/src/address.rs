@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-
-use crate::key::{Class, normalize};
 
 /// The host's own addresses, and the broadcast addresses of its networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,6 +160,18 @@ fn begin_alike(one: IpAddr, other: IpAddr, bits: u8) -> bool {
     differ >= u32::from(bits)
 }
 
+/// One form for each address: v4-mapped IPv6 (RFC 4291, 2.5.5.2) is IPv4; flow
+/// label and scope, which are no part of a packet's address, are dropped.
+pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
+            SocketAddr::new(ip, address.port())
+        }
+    }
+}
+
 fn plain(address: IpAddr) -> IpAddr {
     normalize((address, 0).into()).ip()
 }
@@ -226,22 +236,8 @@ impl Direction {
         matches!(self, Self::Spoofed | Self::Overheard)
     }
 
-    /// The direction of a flow of a class, on a device.
-    pub(crate) fn of_class(
-        class: Class,
-        [initiator, responder]: [IpAddr; 2],
-        device: Option<NonZeroU32>,
-        local: Option<&LocalAddresses>,
-    ) -> Self {
-        match class {
-            Class::Genuine => Self::of([initiator, responder], device, local),
-            Class::Spoofed => Self::Spoofed,
-            Class::Overheard => Self::Overheard,
-        }
-    }
-
     /// The direction of a flow between two normalised addresses.
-    fn of(
+    pub(crate) fn of(
         [initiator, responder]: [IpAddr; 2],
         device: Option<NonZeroU32>,
         local: Option<&LocalAddresses>,

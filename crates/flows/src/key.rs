@@ -5,7 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::num::NonZeroU32;
 
-use crate::{LocalAddresses, Origin, Packet, Protocol};
+use crate::address::{Direction, LocalAddresses, normalize};
+use crate::packet::{Origin, Packet, Protocol};
 
 /// What belongs together: the canonical five-tuple, of which both directions of a flow have the
 /// same; the devices of link-local addresses; and whether the packets are what they claim to be.
@@ -60,6 +61,22 @@ impl Class {
             }
             Origin::Received if is_ours(packet.source) => Self::Spoofed,
             _ => Self::Genuine,
+        }
+    }
+}
+
+impl Direction {
+    /// The direction of a flow of a class, on a device.
+    pub(crate) fn of_class(
+        class: Class,
+        [initiator, responder]: [IpAddr; 2],
+        device: Option<NonZeroU32>,
+        local: Option<&LocalAddresses>,
+    ) -> Self {
+        match class {
+            Class::Genuine => Self::of([initiator, responder], device, local),
+            Class::Spoofed => Self::Spoofed,
+            Class::Overheard => Self::Overheard,
         }
     }
 }
@@ -238,18 +255,6 @@ const fn socket_address([upper, lower]: Address, has_device: bool, port: u16) ->
     };
     let v6 = Ipv6Addr::from_bits((upper as u128) << 64 | lower as u128);
     SocketAddr::V6(SocketAddrV6::new(v6, port, 0, scope))
-}
-
-/// One form for each address: v4-mapped IPv6 (RFC 4291, 2.5.5.2) is IPv4; flow
-/// label and scope, which are no part of a packet's address, are dropped.
-pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let ip = v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4);
-            SocketAddr::new(ip, address.port())
-        }
-    }
 }
 
 /// The [normalised](normalize) address of a packet that was captured on a device, which is the

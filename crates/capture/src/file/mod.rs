@@ -6,11 +6,9 @@ mod pcap;
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::time::Duration;
 
-use crate::link_type::LinkType;
-use crate::packet_origin::PacketOrigin;
-use crate::pcapng::{self, Comments, Interface};
+use crate::file_packet::{Corrupt, FilePacket};
+use crate::pcapng::{self, Interface};
 use buffer::Buffer;
 
 /// A capture file whose packets are read one after the other.
@@ -27,27 +25,6 @@ pub struct FileReader<R> {
 enum Format {
     Pcap(pcap::Reader),
     Pcapng(pcapng::Reader),
-}
-
-/// A packet of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilePacket<'a> {
-    /// The number of its interface: see [`FileReader::interface`].
-    pub interface: usize,
-    /// What its frame begins with; `None` where that cannot be decoded.
-    pub link_type: Option<LinkType>,
-    /// When it was captured, since the Unix epoch; zero where the file does not tell. Times
-    /// before the epoch are zero, times after the year 9999 its last second.
-    pub time: Duration,
-    /// Its bytes on the wire, as the file tells them.
-    pub wire_len: u32,
-    /// What was captured of it.
-    pub data: &'a [u8],
-    /// What somebody wrote about it.
-    pub comments: Comments<'a>,
-    /// Where the host that captured it says that it came from: by the header of a Linux cooked
-    /// capture, or by the flags of a packet in a pcapng file.
-    pub origin: PacketOrigin,
 }
 
 /// Why a file cannot be read, or not on.
@@ -70,10 +47,6 @@ pub enum ReadError {
     #[error(transparent)]
     Input(#[from] io::Error),
 }
-
-/// What is wrong with a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Corrupt(pub(crate) String);
 
 impl From<Corrupt> for ReadError {
     fn from(Corrupt(message): Corrupt) -> Self {
@@ -214,15 +187,3 @@ fn not_a_capture() -> ReadError {
 
 /// The first four bytes of a pcapng file, in either byte order.
 const PCAPNG: u32 = 0x0a0d_0d0a;
-
-/// The last second of the year 9999, beyond which dates cannot be written.
-const LAST_SECOND: u64 = 253_402_300_799;
-
-/// A time that can be written, whatever a file claims: from the epoch to the year 9999.
-pub(crate) fn clamp(seconds: i128, nanoseconds: u32) -> Duration {
-    match u64::try_from(seconds) {
-        Ok(seconds) if seconds <= LAST_SECOND => Duration::new(seconds, nanoseconds),
-        Err(_) if seconds < 0 => Duration::ZERO,
-        _ => Duration::new(LAST_SECOND, 0),
-    }
-}

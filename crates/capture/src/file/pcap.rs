@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::buffer::Buffer;
-use super::{Corrupt, FilePacket, ReadError, cut};
+use super::{ReadError, cut};
+use crate::file_packet::{Corrupt, FilePacket};
 use crate::link_type::LinkType;
 use crate::packet_origin::PacketOrigin;
 use crate::pcapng::{Comments, Interface};

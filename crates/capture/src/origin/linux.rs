@@ -21,7 +21,7 @@ use pcap::{Active, Capture, Direction, Linktype};
 use super::{Opened, Told, link_type_of, set_filter};
 use crate::error::Error;
 use crate::link_type::LinkType;
-use crate::live::{self, LiveOptions};
+use crate::live_options::{self, LiveOptions};
 use crate::packet_origin::PacketOrigin;
 use link::{LOOPBACK, Watched};
 
@@ -57,7 +57,7 @@ pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
     if options.device == ANY {
         return open_any(options);
     }
-    let mut capture = live::activate(options)?;
+    let mut capture = live_options::activate(options)?;
     let link_type = link_type_of(&capture, &options.device)?;
     if let Some(filter) = &options.filter {
         set_filter(&mut capture, filter)?;
@@ -93,7 +93,7 @@ fn open_any(options: &LiveOptions) -> Result<Opened, Error> {
         snap_length: options.snap_length.saturating_add(LONGER),
         ..options.clone()
     };
-    let mut capture = live::activate(&longer)?;
+    let mut capture = live_options::activate(&longer)?;
     // libpcap has it since 1.10.
     let by = match capture.set_datalink(COOKED_2) {
         Ok(()) => By::Cooked2,
@@ -129,7 +129,7 @@ fn split(
         ..options.clone()
     };
     let device = &options.device;
-    let mut is_sent = match live::activate(&options) {
+    let mut is_sent = match live_options::activate(&options) {
         Ok(capture) => capture,
         Err(error) => {
             tracing::warn!(device, %error, "it is not known which packets were sent here");

@@ -23,9 +23,9 @@ pub(crate) use current::cooked_for_fuzzing;
 pub use current::fuzzing;
 pub(crate) use current::{Teller, open};
 
-use crate::classify;
 use crate::error::Error;
 use crate::link_type::LinkType;
+use crate::message::message;
 use crate::packet_origin::PacketOrigin;
 
 /// A device that was opened.
@@ -62,6 +62,6 @@ fn set_filter(capture: &mut Capture<Active>, expression: &str) -> Result<(), Err
         .filter(expression, optimize)
         .map_err(|error| Error::Filter {
             expression: expression.to_owned(),
-            message: classify::message(error),
+            message: message(error),
         })
 }

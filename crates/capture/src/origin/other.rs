@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{Opened, Told, link_type_of, set_filter};
 use crate::error::Error;
-use crate::live::{self, LiveOptions};
+use crate::live_options::{self, LiveOptions};
 
 #[derive(Debug)]
 pub(crate) struct Teller;
 
 pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
-    let mut capture = live::activate(options)?;
+    let mut capture = live_options::activate(options)?;
     let link_type = link_type_of(&capture, &options.device)?;
     if let Some(filter) = &options.filter {
         set_filter(&mut capture, filter)?;

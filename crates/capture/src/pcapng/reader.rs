@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::options::{self, Comments, Options};
 use super::{BYTE_ORDER, Interface, OVERHEAD, block, padding};
-use crate::file::{Corrupt, FilePacket, clamp};
+use crate::file_packet::{Corrupt, FilePacket, clamp};
 use crate::link_type::LinkType;
 use crate::packet_origin::PacketOrigin;
 

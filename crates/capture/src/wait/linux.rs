@@ -12,7 +12,7 @@ use pcap::{Active, Capture};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::Ready;
-use crate::classify;
+use crate::message::message;
 use crate::origin::Teller;
 
 pub(crate) struct Waiter {
@@ -27,9 +27,7 @@ pub(crate) fn prepare(
     captures: Vec<Capture<Active>>,
 ) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String> {
     let captures = captures.into_iter().map(Capture::setnonblock);
-    let captures: Vec<_> = captures
-        .collect::<Result<_, _>>()
-        .map_err(classify::message)?;
+    let captures: Vec<_> = captures.collect::<Result<_, _>>().map_err(message)?;
     // Other descriptors of the same sockets.
     let sockets = captures
         .iter()

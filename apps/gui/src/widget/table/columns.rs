@@ -1,6 +1,6 @@
 //! How wide columns are, given how wide the table is.
 
-use super::draw::PADDING;
+use super::metrics::PADDING;
 use super::{Head, Width};
 
 /// The left edge and the width of each column, padding included; content begins and ends

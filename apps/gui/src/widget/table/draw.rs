@@ -9,6 +9,7 @@ use iced::advanced::widget::Operation;
 use iced::{Color, Font, Pixels, Point, Rectangle, Renderer, Size, alignment, border};
 
 use super::handle::Place;
+use super::metrics::{PADDING, SCROLL_BAR};
 use super::state::{Grabbed, State};
 use super::{Align, Head, Mark, Table};
 use crate::picture::Picture;
@@ -16,10 +17,6 @@ use crate::theme::measure::{HAIRLINE, ICON, ROW};
 use crate::theme::{FONT, STRONG, size, space};
 use crate::widget::fit::Fitter;
 
-/// The width of the scroll bar.
-pub(super) const SCROLL_BAR: f32 = 10.0;
-/// Room on both sides of a cell.
-pub(super) const PADDING: f32 = space::S;
 /// A mark before a row.
 const MARK: f32 = 3.0;
 const SWATCH: f32 = 8.0;

@@ -6,6 +6,7 @@ use iced::advanced::{Shell, mouse};
 use iced::{Event, Point, Rectangle, keyboard};
 
 use super::Table;
+use super::metrics::SCROLL_BAR;
 use super::state::{Click, Grabbed, State};
 use crate::theme::measure::ROW;
 
@@ -104,11 +105,9 @@ impl<Message> Table<'_, Message> {
         let below_head = at.y - self.head_height();
         if below_head < 0.0 {
             Place::Head(at.x)
-        } else if at.x > bounds.width - super::draw::SCROLL_BAR && state.handle().is_some() {
+        } else if at.x > bounds.width - SCROLL_BAR && state.handle().is_some() {
             Place::ScrollBar(below_head)
-        } else if at.y > bounds.height - super::draw::SCROLL_BAR
-            && state.lower_handle(bounds.width).is_some()
-        {
+        } else if at.y > bounds.height - SCROLL_BAR && state.lower_handle(bounds.width).is_some() {
             Place::LowerScrollBar(at.x)
         } else {
             Place::Body(Point::new(at.x, below_head))

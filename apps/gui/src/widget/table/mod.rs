@@ -7,6 +7,7 @@
 mod columns;
 mod draw;
 mod handle;
+mod metrics;
 mod state;
 
 use std::borrow::Cow;
@@ -440,7 +441,7 @@ impl<Message> Widget<Message, Theme, Renderer> for Table<'_, Message> {
         state.follow(rows, height, self.selected, |row| self.row_key(row));
         state.scroll_sideways(0.0, size.width);
         state.note(self.shown(state));
-        let beside = state.handle().map_or(0.0, |_| draw::SCROLL_BAR);
+        let beside = state.handle().map_or(0.0, |_| metrics::SCROLL_BAR);
         state.columns = columns::place(&self.heads, size.width - beside, self.inset);
         layout::Node::new(size)
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use super::draw::PADDING;
+use super::metrics::PADDING;
 use crate::theme::measure::ROW;
 
 /// How far from its old place a row is looked for when the rows have changed.

@@ -1,0 +1,9 @@
+//! The words of libpcap.
+
+/// What libpcap says, without the name of a library before it.
+pub(crate) fn message(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(message) => message.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
