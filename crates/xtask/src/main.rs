@@ -6,7 +6,9 @@
 mod accuracy;
 mod bench;
 mod command;
+mod floors;
 mod fuzz;
+mod imports;
 mod run;
 mod screenshots;
 mod setup;
@@ -15,6 +17,7 @@ mod start;
 mod targets;
 mod test;
 mod tidy;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -28,6 +31,7 @@ cargo xtask TASK
   test [--strict] [STEP]   set up, then format, clippy, layout, tests, documentation, or one STEP of
                            them; list what was skipped, which is an error with --strict
   tidy                     the layout rules alone
+  map [CRATE]              which folders of a crate import from which, and circles
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs
   bench [ARGUMENTS]        run the benchmarks (of cargo bench ARGUMENTS), with a table at the end
   screenshots              draw the pictures of the README
@@ -53,6 +57,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["run", rest @ ..] => return run::run(rest),
         ["test", rest @ ..] => test::run_steps(rest)?,
         ["tidy"] => tidy::check()?,
+        ["map", crates @ ..] => floors::print(crates)?,
         ["check-targets", rest @ ..] => targets::check(rest)?,
         ["bench", rest @ ..] => bench::run(rest)?,
         ["screenshots"] => screenshots::take()?,

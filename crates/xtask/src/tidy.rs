@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Failure, root};
+use crate::floors;
+use crate::workspace::{members, read_dir, relative};
 
 /// Lines a file may have before its tests.
 const MAX_LINES: usize = 600;
@@ -139,6 +141,10 @@ pub(crate) fn check() -> Result<(), Failure> {
     let mut violations: Vec<Violation> = sources.iter().flat_map(violations).collect();
     violations.extend(without_readme(&root())?);
     violations.extend(unlisted_skips(&root())?);
+    for member in members(&root())? {
+        let broken = floors::broken(&root(), &member)?.into_iter();
+        violations.extend(broken.map(|(place, rule)| Violation { place, rule }));
+    }
     if violations.is_empty() {
         println!("layout: {} files, nothing to mend", sources.len());
         return Ok(());
@@ -226,15 +232,6 @@ fn without_readme(root: &Path) -> Result<Vec<Violation>, Failure> {
         .collect())
 }
 
-/// The folders of the crates.
-fn members(root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut members = read_dir(&root.join("crates"))?;
-    members.extend(read_dir(&root.join("apps"))?);
-    members.push(root.join("benches"));
-    members.retain(|path| path.is_dir());
-    Ok(members)
-}
-
 /// The manifests of all crates and their sources, without tests, examples and
 /// benchmarks.
 fn sources(root: &Path) -> Result<Vec<Source>, Failure> {
@@ -293,12 +290,6 @@ fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
 
-/// The path from the root, the same on every platform.
-fn relative(root: &Path, path: &Path) -> String {
-    let path = path.strip_prefix(root).unwrap_or(path);
-    path.to_string_lossy().replace('\\', "/")
-}
-
 /// The lines up to an inline module of tests, which stands last.
 fn before_tests(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
@@ -314,16 +305,6 @@ fn name_of(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
-}
-
-/// The entries of a folder, in order.
-fn read_dir(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |error| Failure(format!("{}: {error}", path.display()));
-    let entries = fs::read_dir(path).map_err(failed)?;
-    let entries = entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths: Vec<PathBuf> = entries.collect::<Result<_, _>>().map_err(failed)?;
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]
