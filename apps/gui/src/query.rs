@@ -90,10 +90,7 @@ mod tests {
         check(&of_party(&program("firefox")), "program:firefox");
         check(&of_party(&program("a \"b\"")), "program:\"a \"\"b\"\"\"");
         check(&of_party(&program("a\u{202e}b")), r#"program:"a\u{202e}b""#);
-        let unit = Unit {
-            kind: UnitKind::Service,
-            name: "ssh.service".to_owned(),
-        };
+        let unit = Unit::new(UnitKind::Service, "ssh.service");
         check(
             &of_party(&Party::Unit(unit)),
             "verdict:partial unit:ssh.service",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::snapshot::{self, BestTable, SocketTable, TableOptions};
-use crate::{Error, Ownership, Snapshot, SocketQuery, Source};
+use crate::{Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source};
 
 /// Answers questions from a socket table, one at a time.
 ///
@@ -114,6 +114,12 @@ impl Attributor {
     /// As for [`SocketTable::snapshot`].
     pub fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
         self.table.snapshot_all_namespaces()
+    }
+
+    /// Which other network namespaces were not looked into by the last question or snapshot, as
+    /// there are too many: their sockets are missing.
+    pub fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
+        self.table.skipped_namespaces()
     }
 
     pub(crate) fn into_parts(self) -> Parts {

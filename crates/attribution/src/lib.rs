@@ -168,7 +168,7 @@ pub use executable::{ExeFile, ExeState, NamedFile};
 pub use interface_names::{device_index, device_name};
 pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
 pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
-pub use process::{NetworkNamespace, Process, ProcessId, Unit, UnitKind, User};
+pub use process::{NetworkNamespace, Process, ProcessId, SkippedNamespaces, Unit, UnitKind, User};
 pub use processes::Processes;
 pub use query::{ParseQueryError, Protocol, SocketQuery};
 pub use service::{Notice, Service};

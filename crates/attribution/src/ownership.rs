@@ -388,10 +388,7 @@ mod tests {
             let name = Some("ada".to_owned());
             Some(User { id: 7, name })
         };
-        let unit = || {
-            let (kind, name) = (UnitKind::Service, "sshd.service".to_owned());
-            Some(Unit { kind, name })
-        };
+        let unit = || Some(Unit::new(UnitKind::Service, "sshd.service"));
         let partial = |user, unit| Verdict::Partial { user, unit };
         check(Verdict::Process(process(7)), "nginx (7)");
         check(

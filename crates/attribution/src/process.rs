@@ -142,6 +142,37 @@ impl fmt::Display for NetworkNamespace {
     }
 }
 
+/// Network namespaces that are not looked into, as there are more than may be open at a time.
+///
+/// Any user may make as many as the kernel permits. Each user's have the same share of those that
+/// are open, and which of them are open changes with what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SkippedNamespaces {
+    /// How many are not looked into.
+    pub skipped: usize,
+    /// How many are.
+    pub open: usize,
+    /// Whether it would be more if this process might open more files (`RLIMIT_NOFILE`).
+    pub is_for_want_of_files: bool,
+}
+
+impl fmt::Display for SkippedNamespaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { skipped, open, .. } = self;
+        write!(
+            f,
+            "{skipped} of {} other network namespaces are not looked into: sockets in them are \
+             missing",
+            skipped + open
+        )?;
+        if self.is_for_want_of_files {
+            f.write_str("; allow more open files (`ulimit -n`)")?;
+        }
+        Ok(())
+    }
+}
+
 /// The service, container or sandbox that a process runs in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Unit {
@@ -149,6 +180,26 @@ pub struct Unit {
     pub kind: UnitKind,
     /// Its name, such as `sshd.service`, a container id or an application id.
     pub name: String,
+    /// The id of the user who has it, where it is below the service manager of a user
+    /// (`user@UID.service`, systemd.special(7)): that user names what is there at will. `None` for
+    /// units of the system.
+    pub user: Option<u32>,
+}
+
+impl Unit {
+    /// A unit of the system.
+    pub fn new(kind: UnitKind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+            user: None,
+        }
+    }
+
+    /// The same as a unit of a user, if one is given.
+    pub fn of_user(self, user: Option<u32>) -> Self {
+        Self { user, ..self }
+    }
 }
 
 /// Kinds of [`Unit`].
@@ -179,7 +230,12 @@ impl UnitKind {
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.name(), self.name)
+        let Self { kind, name, user } = self;
+        match (kind, user) {
+            (_, None) => write!(f, "{} {name}", kind.name()),
+            (UnitKind::Service, Some(user)) => write!(f, "user unit {name} (uid {user})"),
+            (_, Some(user)) => write!(f, "{} {name} (uid {user})", kind.name()),
+        }
     }
 }
 

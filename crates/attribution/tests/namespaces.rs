@@ -304,3 +304,86 @@ fn a_file_that_stands_for_no_namespace_is_no_failure() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(answer.unwrap().verdict, Verdict::Unknown(Reason::Forwarded));
 }
+
+/// Namespaces that a user without privileges makes, each with a process in it, until it is dropped.
+struct Flood(Vec<std::process::Child>);
+
+impl Flood {
+    fn start(count: usize) -> Option<Self> {
+        let start = |_| {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", "23451", "--regid", "23451", "--clear-groups"]);
+            command.args(["unshare", "-Urn", "sleep", "1000"]);
+            command.spawn().unwrap()
+        };
+        let mut flood = Self((0..count).map(start).collect());
+        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for child in &mut flood.0 {
+            let link = format!("/proc/{}/ns/net", child.id());
+            while std::fs::read_link(&link).is_ok_and(|it| it == own) {
+                if child.try_wait().unwrap().is_some() {
+                    eprintln!("SKIPPED: users may not make network namespaces here");
+                    return None;
+                }
+                assert!(Instant::now() < deadline, "the namespaces are not made");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Some(flood)
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _gone = child.kill();
+            child.wait().unwrap();
+        }
+    }
+}
+
+/// Any user may make namespaces: they take no descriptors that others need, and no place of
+/// what others made.
+#[test]
+fn many_namespaces_of_a_user_take_nothing_from_others() {
+    if is_run_inside("many_namespaces_of_a_user_take_nothing_from_others") {
+        return;
+    }
+    let files = rustix::process::Rlimit {
+        current: Some(256),
+        maximum: Some(256),
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, files).unwrap();
+    let Some(networks) = Networks::new(76) else {
+        return;
+    };
+    let Some(_flood) = Flood::start(90) else {
+        return;
+    };
+    let inside = Networks::address(76, 1);
+    let theirs = networks.helper(0, &[&format!("tcp {inside}:0")]);
+    let ours = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut table = LinuxTable::new().unwrap();
+    let _glance = table.glance().unwrap();
+    let skipped = table.skipped_namespaces().unwrap();
+    assert!(skipped.is_for_want_of_files, "{skipped}");
+    assert!(skipped.skipped >= 70, "{skipped}");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(open < 160, "{open}");
+    for _ in 0..3 {
+        for (local, pid) in [
+            (ours.local_addr().unwrap(), std::process::id()),
+            (theirs.addresses[0], theirs.pid()),
+        ] {
+            let query = SocketQuery::new(Protocol::Tcp, local, None);
+            let verdict = table.find(&query).unwrap().verdict;
+            let pids: Vec<_> = verdict.processes().iter().map(|it| it.pid).collect();
+            assert_eq!(pids, [pid], "{verdict:?}");
+        }
+    }
+    let snapshot = table.snapshot_all_namespaces().unwrap();
+    let mut sockets = snapshot.sockets().iter();
+    assert!(sockets.any(|socket| socket.local == theirs.addresses[0]));
+    assert!(table.skipped_namespaces().is_some());
+}

@@ -40,9 +40,13 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
                 .sockets_in(&attributor.snapshot_all_namespaces()?)
                 .is_empty()
         {
-            return tell_no_connection(&query, &ownership, args.json, out);
+            let told = tell_no_connection(&query, &ownership, args.json, out)?;
+            sockets::tell_skipped(&attributor, args.json, out)?;
+            return Ok(told);
         }
-        return tell_connection(&query, &ownership, args.json, out);
+        let told = tell_connection(&query, &ownership, args.json, out)?;
+        sockets::tell_skipped(&attributor, args.json, out)?;
+        return Ok(told);
     }
     let snapshot = attributor.snapshot_all_namespaces()?;
     let found: Vec<Socket> = target.sockets_in(&snapshot).into_iter().cloned().collect();
@@ -51,6 +55,7 @@ pub(crate) fn run(args: &WhoArgs, out: &mut Out) -> Outcome {
     } else {
         tell_sockets(&target, &text, &found, out)?;
     }
+    sockets::tell_skipped(&attributor, args.json, out)?;
     Ok(exit_code(
         found.iter().any(|socket| socket.owner.is_named()),
     ))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Error, SkippedNamespaces};
 
 /// Something about lookups at large. Each displays as a sentence for people.
 #[derive(Debug)]
@@ -15,6 +15,9 @@ pub enum Notice {
     /// The best table of this system could not be opened, and a lesser one is used, which names
     /// fewer owners.
     LesserTable(Error),
+    /// There are more network namespaces than can be looked into: who has sockets in the others is
+    /// not known. Reported once.
+    NamespacesSkipped(SkippedNamespaces),
     /// A lookup works again, after some failed.
     LookupsWork,
     /// The lookup, or the closure that takes answers, panicked: a defect. Lookups go on with a
@@ -37,6 +40,7 @@ impl fmt::Display for Notice {
                 f,
                 "fewer owners can be named, as the native socket table could not be opened: {error}"
             ),
+            Self::NamespacesSkipped(skipped) => skipped.fmt(f),
             Self::LookupsWork => f.write_str("owners are looked up again"),
             Self::Panicked {
                 message,

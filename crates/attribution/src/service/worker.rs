@@ -36,6 +36,7 @@ pub(super) struct Worker<F, N> {
     is_resting: bool,
     /// In which ways lookups have failed since they worked: the system's kinds of errors.
     failing: Vec<Option<io::ErrorKind>>,
+    has_noted_skipped: bool,
 }
 
 impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
@@ -57,6 +58,7 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
             on_notice,
             is_resting: false,
             failing: Vec::new(),
+            has_noted_skipped: false,
         }
     }
 
@@ -65,6 +67,7 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
             self.notice(Notice::LesserTable(error));
         }
         self.observe();
+        self.note_skipped();
         loop {
             match self.shared.next_step(self.is_resting) {
                 Step::Tell(events) => events.into_iter().for_each(|event| self.tell(event)),
@@ -135,6 +138,7 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
         let Some(facts) = facts else {
             return Facts::Failed(Reason::Failed);
         };
+        self.note_skipped();
         let is_all_well = failed.is_empty();
         for error in failed {
             self.note(Some(error));
@@ -190,6 +194,18 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
                 self.note(Some(error));
             }
             Err(panic) => self.give_up_table(&*panic),
+        }
+    }
+
+    /// Reports once that there is more than can be looked into.
+    fn note_skipped(&mut self) {
+        if self.has_noted_skipped {
+            return;
+        }
+        let skipped = self.with_table(|table| table.skipped_namespaces());
+        if let Some(skipped) = skipped.flatten() {
+            self.has_noted_skipped = true;
+            self.notice(Notice::NamespacesSkipped(skipped));
         }
     }
 

@@ -34,7 +34,9 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::matching::{self, Ends};
-use crate::{Error, Ownership, Protocol, Question, SocketId, SocketQuery, Source};
+use crate::{
+    Error, Ownership, Protocol, Question, SkippedNamespaces, SocketId, SocketQuery, Source,
+};
 
 /// What the [best](best_with) table of a system may do beyond the ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,6 +127,12 @@ pub trait SocketTable: Send {
     /// would keep for this table otherwise, such as networks of containers that have
     /// ended.
     fn rest(&mut self) {}
+
+    /// Which other network namespaces the last search did not look into, as there are too many.
+    /// By default, none.
+    fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
+        None
+    }
 
     /// Whether sockets carry their remote end, so that a connection can be told
     /// from its listener.

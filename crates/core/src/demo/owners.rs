@@ -201,8 +201,5 @@ fn user((id, name): (u32, &str)) -> User {
 }
 
 fn unit(kind: UnitKind, name: &str) -> Unit {
-    Unit {
-        kind,
-        name: name.to_owned(),
-    }
+    Unit::new(kind, name)
 }

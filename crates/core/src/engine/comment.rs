@@ -156,6 +156,9 @@ impl Line {
     fn unit(&mut self, unit: Option<&Unit>) {
         if let Some(unit) = unit {
             self.put(unit.kind.name(), &unit.name);
+            if let Some(user) = unit.user {
+                self.put("unit-uid", &user.to_string());
+            }
         }
     }
 }
@@ -277,8 +280,7 @@ impl Told {
     fn take_of_process(&mut self, key: &str, value: Cow<'_, str>) -> Option<()> {
         let kind = UNIT_KINDS.into_iter().find(|kind| kind.name() == key);
         if let Some(kind) = kind {
-            let name = value.into_owned();
-            let unit = Some(Unit { kind, name });
+            let unit = Some(Unit::new(kind, value));
             match self.processes.last_mut() {
                 Some(process) => process.unit = unit,
                 None => self.unit = unit,
@@ -286,6 +288,13 @@ impl Told {
             return Some(());
         }
         match key {
+            "unit-uid" => {
+                let unit = match self.processes.last_mut() {
+                    Some(process) => &mut process.unit,
+                    None => &mut self.unit,
+                };
+                unit.as_mut()?.user = Some(value.parse().ok()?);
+            }
             "process" => self.processes.last_mut()?.name = value.into_owned(),
             "started" => {
                 let started = humantime::parse_rfc3339(&value).ok()?;

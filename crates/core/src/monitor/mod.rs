@@ -530,7 +530,10 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service
     let on_notice = move |notice: Notice| {
         let warning = notice.to_string();
         // It stays so, also for those who see reports alone.
-        if matches!(notice, Notice::LesserTable(_)) {
+        if matches!(
+            notice,
+            Notice::LesserTable(_) | Notice::NamespacesSkipped(_)
+        ) {
             to_warn.status().warning = Some(warning.clone());
         }
         to_warn.tell(Event::Warning(warning));

@@ -164,9 +164,15 @@ impl Identity {
     /// In a container: it has files of its own, under the paths that others have, too.
     fn within(mut self, container: &Unit) -> Self {
         let id = &container.name;
-        self.id = format!("container:{id} {}", self.id);
+        // Of a user, it is another one than the system's of that id.
+        let of = of_user(id.clone(), container.user);
+        self.id = format!("container:{of} {}", self.id);
         let shown = id.get(..CONTAINER_DIGITS).filter(|_| is_hash(id));
-        self.name = format!("{} ({})", self.name, shown.unwrap_or(id));
+        let shown = shown.unwrap_or(id);
+        self.name = match container.user {
+            Some(user) => format!("{} ({shown} of uid {user})", self.name),
+            None => format!("{} ({shown})", self.name),
+        };
         self.grouping = Grouping::Container {
             id: id.clone(),
             inner: Box::new(self.grouping),

@@ -91,10 +91,7 @@ fn of_command(
             (identity, claim::is_proven(process))
         }
         Some(Started::Flatpak(id)) => {
-            let unit = Unit {
-                kind: UnitKind::Flatpak,
-                name: id.to_owned(),
-            };
+            let unit = Unit::new(UnitKind::Flatpak, id);
             let user = process.user.as_ref().map(|user| user.id);
             match Identity::of_sandbox(&unit, user, catalog) {
                 Some(identity) => (identity, claim::is_proven(process)),

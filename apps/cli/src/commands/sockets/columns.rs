@@ -136,10 +136,7 @@ mod tests {
             "PROTO LOCAL REMOTE STATE USER OWNER PATH",
         );
         check(Some(60), &plain, "PROTO LOCAL REMOTE STATE USER OWNER");
-        let unit = Some(Unit {
-            kind: UnitKind::Service,
-            name: "nginx.service".to_owned(),
-        });
+        let unit = Some(Unit::new(UnitKind::Service, "nginx.service"));
         let in_container = Socket {
             namespace: Some(Arc::new(NetworkNamespace { id: 1, name: None })),
             owner: Verdict::Process(Arc::new(Process { unit, ..process })),

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use flowner_core::attribution::{Attributor, Snapshot, Socket, Verdict};
-use flowner_core::wire::{HeadLine, SocketLine};
+use flowner_core::wire::{HeadLine, SocketLine, WarningLine};
 use flowner_core::{Filter, Programs, is_listening};
 
 use crate::args::SocketsArgs;
@@ -39,8 +39,27 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
     } else {
         out.table(&table(&sockets, out.width()))?;
     }
+    tell_skipped(&attributor, args.json, out)?;
     tell_hidden(&sockets, out)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which sockets are missing as there are too many network namespaces.
+pub(crate) fn tell_skipped(
+    attributor: &Attributor,
+    json: bool,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    if let Some(skipped) = attributor.skipped_namespaces() {
+        let skipped = skipped.to_string();
+        if json {
+            out.json(&WarningLine::new(&skipped))?;
+        } else {
+            out.flush()?;
+            say(format_args!("flowner: {skipped}"));
+        }
+    }
+    Ok(())
 }
 
 /// Writes sockets with what people call their owners.

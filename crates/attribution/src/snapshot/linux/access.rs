@@ -170,18 +170,20 @@ fn hiding(proc: &Proc, scratch: &mut Scratch) -> Option<String> {
 fn networks(proc: &Proc, scratch: &mut Scratch) -> Sight {
     let searched = Namespaces::new(proc, true).map(|mut namespaces| {
         namespaces.search(proc, scratch);
-        (namespaces.others().len(), namespaces.hides_some())
+        let others = namespaces.others().len();
+        (others, namespaces.hides_some(), namespaces.skipped())
     });
     let (extent, detail) = match searched {
-        Ok((0, false)) => (
+        Ok((0, false, _)) => (
             Extent::Full,
             "all processes are in this network namespace".to_owned(),
         ),
-        Ok((others, false)) => (
+        Ok((others, false, _)) => (
             Extent::Full,
             format!("{others} other network namespaces may be looked into"),
         ),
-        Ok((_, true)) => (
+        Ok((_, true, Some(skipped))) => (Extent::Limited, skipped.to_string()),
+        Ok((_, true, None)) => (
             Extent::Limited,
             "not all processes tell theirs: sockets of containers may be missing".to_owned(),
         ),

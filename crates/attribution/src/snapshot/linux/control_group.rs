@@ -33,8 +33,12 @@ pub(super) fn unit(text: &str) -> Option<Unit> {
 /// The unit that the path of a control group tells.
 ///
 /// Of units within each other, a container says most: what runs in it is not of this
-/// host's own services. Else the innermost counts. Paths may be relative to a
+/// host's own services, and the innermost of several counts. Of services, the outermost
+/// counts: what is below it, the service names at will. Paths may be relative to a
 /// namespace (`/../../x`, `cgroup_namespaces(7)`).
+///
+/// Whatever is below the service manager of a user is that user's, who may call it `sshd.service`
+/// or give it the id of a container.
 pub(super) fn unit_of(path: &str) -> Option<Unit> {
     ranked(path).map(|(unit, _)| unit)
 }
@@ -70,15 +74,21 @@ fn group(line: &str) -> Option<(Hierarchy, &str)> {
 
 fn ranked(path: &str) -> Option<(Unit, Rank)> {
     let mut best: Option<(Unit, Rank)> = None;
+    let (user, above) = manager_of_user(path).unzip();
     // From the inside.
     let mut rest = path;
     let mut child = None;
     while let Some((parents, folder)) = rest.rsplit_once('/') {
         let parent = parents.rsplit('/').next().unwrap_or_default();
         if let Some(found) = unit_of_folder(parent, folder, child)
-            && best.as_ref().is_none_or(|(_, rank)| found.1 > *rank)
+            && best.as_ref().is_none_or(|(_, rank)| {
+                found.1 > *rank || (found.1, *rank) == (Rank::Service, Rank::Service)
+            })
         {
-            best = Some(found);
+            let (unit, rank) = found;
+            // The service manager itself is the system's.
+            let is_below = above.is_some_and(|above| parents.len() > above);
+            best = Some((unit.of_user(user.filter(|_| is_below)), rank));
         }
         child = Some(folder);
         rest = parents;
@@ -86,11 +96,27 @@ fn ranked(path: &str) -> Option<(Unit, Rank)> {
     best
 }
 
+/// The user whose service manager a path leads through (`user.slice/user-UID.slice/
+/// user@UID.service`, systemd.special(7)), and where its slice ends. Only the system makes what is
+/// outside of it.
+fn manager_of_user(path: &str) -> Option<(u32, usize)> {
+    let mut rest = path.trim_start_matches('/');
+    while let Some(inside) = rest.strip_prefix("../") {
+        rest = inside;
+    }
+    let rest = rest.strip_prefix("user.slice/user-")?;
+    let (user, inside) = rest.split_once(".slice/user@")?;
+    let same = inside.strip_prefix(user)?;
+    let is_manager = same.starts_with(".service/");
+    let user = user.parse().ok().filter(|_| is_manager)?;
+    Some((user, path.len() - inside.len() - "/user@".len()))
+}
+
 /// What a folder stands for, given those around it.
 fn unit_of_folder(parent: &str, folder: &str, child: Option<&str>) -> Option<(Unit, Rank)> {
     let told = |rank, kind, name: Cow<'_, str>| {
         let name = name.into_owned();
-        (!name.is_empty()).then_some((Unit { kind, name }, rank))
+        (!name.is_empty()).then(|| (Unit::new(kind, name), rank))
     };
     if let Some(name) = container(parent, folder, child) {
         return told(Rank::Container, UnitKind::Container, name);

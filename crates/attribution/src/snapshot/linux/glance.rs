@@ -175,7 +175,7 @@ impl LinuxGlance {
             let others = namespaces::lock(&self.others).clone();
             let mut others = others.iter().map(|other| namespaces::lock(other));
             let mut has_it = others.by_ref().filter_map(|mut other| {
-                let is_there = other.addresses.contains(ip).unwrap_or(false);
+                let is_there = other.has_asked(ip).unwrap_or(false);
                 is_there.then_some(other)
             });
             let mut other = has_it.next()?;

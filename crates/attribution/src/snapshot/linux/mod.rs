@@ -33,6 +33,7 @@ mod mountinfo;
 mod namespaces;
 mod netlink;
 mod options;
+mod owner;
 mod proc;
 mod proc_net;
 mod process_reader;
@@ -75,8 +76,8 @@ use verdicts::{Judged, either, judge, told};
 use super::Glance;
 use crate::devices::{Devices, Reach};
 use crate::{
-    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, Snapshot, SocketQuery,
-    SocketTable, Source, Verdict,
+    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, SkippedNamespaces,
+    Snapshot, SocketQuery, SocketTable, Source, Verdict,
 };
 
 /// How long a search for networks is good for many questions.
@@ -408,6 +409,10 @@ impl SocketTable for LinuxTable {
         if let Some(namespaces) = &mut self.namespaces {
             namespaces.close();
         }
+    }
+
+    fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
+        self.namespaces.as_ref()?.skipped()
     }
 
     fn tells_remotes(&self) -> bool {

@@ -5,20 +5,27 @@
 //!
 //! An open socket keeps its namespace from going away, so they are closed as soon as
 //! nothing else is found to be there, and when no question comes for a while.
+//!
+//! Any user may make as many as the kernel permits. They take a part of the descriptors that this
+//! process may have, which is shared between the users who made them; the rest is counted.
 
 mod open;
+mod share;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use open::open;
+use share::{Candidate, Claim, choose};
 
 use super::addresses::Addresses;
 use super::netlink::Location;
@@ -28,13 +35,20 @@ use super::source::Sockets;
 use super::sys;
 use crate::devices::{Devices, Reach};
 use crate::snapshot::surroundings::{Place, Surroundings, Translations};
-use crate::{NetworkNamespace, SocketQuery};
+use crate::{NetworkNamespace, SkippedNamespaces, SocketQuery};
 
 /// How long it is taken for granted that no new namespace has an address that another one is
 /// known to have.
 const RECENT: Duration = Duration::from_secs(1);
 /// Namespaces that are kept open.
 const MAX: usize = 1_024;
+/// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices.
+const FILES: u64 = 3;
+/// Which part of the descriptors that this process may have is for namespaces. There may be two
+/// tables, and half is for processes, captures and whatever else a program has open.
+const PART_OF_FILES: u64 = 4;
+/// How long an open namespace that nobody asks about is kept while others wait to be opened.
+const IDLE: Duration = Duration::from_secs(10);
 /// What may be spent at once on the threads of processes, and which part of the time is given
 /// back.
 const PURSE: Duration = Duration::from_millis(250);
@@ -62,6 +76,12 @@ pub(super) struct Namespaces {
     is_cut: bool,
     /// Why the last search did not find all that may be entered.
     trouble: Option<Trouble>,
+    /// Those of single threads that were found and not opened, by process and id.
+    waiting: HashMap<NamespaceId, (u32, u32)>,
+    /// Who made them, as far as that was asked: only where not all are opened.
+    users: HashMap<NamespaceId, Option<u32>>,
+    /// Those that the last search found and did not open, as there are too many.
+    skipped: usize,
 }
 
 /// What failed in a search, and what the system said.
@@ -90,6 +110,21 @@ pub(super) struct Namespace {
     pub(super) addresses: Addresses,
     /// By which thread it was found, by process and id, if only threads are in it.
     thread: Option<(u32, u32)>,
+    /// Whether its address was asked about since the last search, here or by who shares it.
+    is_used: Arc<AtomicBool>,
+    /// When that was, or when it was opened.
+    used_at: Instant,
+}
+
+impl Namespace {
+    /// Whether it has an address that somebody asks about.
+    pub(super) fn has_asked(&mut self, ip: IpAddr) -> io::Result<bool> {
+        let has = self.addresses.contains(ip)?;
+        if has {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
+        Ok(has)
+    }
 }
 
 /// What other threads may ask in. They hold none of it for longer than a question, so
@@ -107,11 +142,40 @@ pub(super) enum Effort {
     Within(Duration),
 }
 
-/// One that was found, and a file that stands for it.
+/// One that was found, and the way to a file that stands for it. The files are opened one by
+/// one: there may be more than descriptors.
+#[derive(Debug)]
 struct Found {
-    file: Option<OwnedFd>,
+    way: Way,
     name: Option<String>,
-    thread: Option<(u32, u32)>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Process(u32),
+    /// By process and id.
+    Thread(u32, u32),
+    Named(PathBuf),
+}
+
+impl Way {
+    /// The file, if it still stands for that namespace.
+    fn open(&self, id: NamespaceId, proc: &Proc) -> io::Result<Option<OwnedFd>> {
+        let file = match self {
+            Self::Process(pid) => proc.open_network_namespace(*pid)?,
+            Self::Thread(pid, thread) => proc.open_namespace_of_thread(*pid, *thread)?,
+            Self::Named(path) => OwnedFd::from(fs::File::open(path)?),
+        };
+        let is_same = NamespaceId::of(&file).is_ok_and(|found| found == id);
+        Ok(is_same.then_some(file))
+    }
+
+    const fn thread(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Thread(pid, thread) => Some((*pid, *thread)),
+            Self::Process(_) | Self::Named(_) => None,
+        }
+    }
 }
 
 impl Namespaces {
@@ -132,6 +196,9 @@ impl Namespaces {
             purse: Purse::full(PURSE, SHARE, Instant::now()),
             is_cut: false,
             trouble: None,
+            waiting: HashMap::new(),
+            users: HashMap::new(),
+            skipped: 0,
         })
     }
 
@@ -233,7 +300,7 @@ impl Namespaces {
         let mut with = Vec::new();
         let mut failed = Vec::new();
         for (index, other) in self.others.iter_mut().enumerate() {
-            match other.addresses.contains(ip) {
+            match other.has_asked(ip) {
                 Ok(true) => with.push(index),
                 Ok(false) => {}
                 Err(error) => failed.push((other.id, error)),
@@ -279,6 +346,24 @@ impl Namespaces {
         self.hides_some
     }
 
+    /// What was found and is not looked into, as there is too much of it.
+    pub(super) fn skipped(&self) -> Option<SkippedNamespaces> {
+        let most = self.most();
+        (self.skipped > 0).then_some(SkippedNamespaces {
+            skipped: self.skipped,
+            open: self.others.len(),
+            is_for_want_of_files: most < MAX,
+        })
+    }
+
+    /// How many may be open.
+    fn most(&self) -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let copies = if self.shared.is_some() { 2 } else { 1 };
+        let most = limit.map_or(MAX as u64, |limit| limit / PART_OF_FILES / (FILES * copies));
+        usize::try_from(most).unwrap_or(MAX).clamp(1, MAX)
+    }
+
     /// All that are known.
     pub(super) fn others(&mut self) -> &mut [Namespace] {
         &mut self.others
@@ -314,17 +399,27 @@ impl Namespaces {
         let mut found = self.of_processes(proc, scratch);
         self.add_named(&mut found);
         self.add_known_threads(&mut found, proc);
-        if self.trouble.is_none() {
-            self.others.retain(|other| found.contains_key(&other.id));
-            self.retain_shared(|id| found.contains_key(&id));
-        }
+        self.users.retain(|id, _| found.contains_key(id));
+        let chosen = self.choose(&found, proc);
+        let is_kept = |id| match &chosen {
+            Some(chosen) => chosen.contains(&id),
+            None => found.contains_key(&id),
+        };
+        // What was not found may be there, where something could not be read.
+        let is_unsure = self.trouble.is_some();
+        let stays = |id| is_kept(id) || (is_unsure && !found.contains_key(&id));
+        self.others.retain(|other| stays(other.id));
+        self.retain_shared(stays);
+        self.skipped = found.keys().filter(|id| !is_kept(**id)).count();
+        self.hides_some |= self.skipped > 0;
+        found.retain(|id, _| chosen.as_ref().is_none_or(|chosen| chosen.contains(id)));
         for (id, found) in found {
             let known = self.others.iter_mut().find(|other| other.id == id);
             let Some(known) = known else {
-                self.add(id, found);
+                self.add(id, found, proc);
                 continue;
             };
-            known.thread = found.thread;
+            known.thread = found.way.thread();
             if known.public.name != found.name {
                 known.public = public(id, found.name);
             }
@@ -334,18 +429,49 @@ impl Namespaces {
         self.search_threads(proc, scratch, (since, Effort::Bounded));
     }
 
-    /// Adds those in which a single thread is known to be, if it still is.
-    fn add_known_threads(&self, found: &mut HashMap<NamespaceId, Found>, proc: &Proc) {
-        for other in &self.others {
-            let Some((pid, thread)) = other.thread else {
-                continue;
+    /// Which of those that were found are looked into; `None` if there is room for all.
+    fn choose(
+        &mut self,
+        found: &HashMap<NamespaceId, Found>,
+        proc: &Proc,
+    ) -> Option<HashSet<NamespaceId>> {
+        let (now, most) = (Instant::now(), self.most());
+        for other in &mut self.others {
+            if other.is_used.swap(false, Ordering::Relaxed) {
+                other.used_at = now;
+            }
+        }
+        if found.len() <= most {
+            return None;
+        }
+        let candidates = found.iter().map(|(id, found)| {
+            let user = *self.users.entry(*id).or_insert_with(|| {
+                let file = found.way.open(*id, proc).ok().flatten();
+                file.and_then(|file| sys::user_of_namespace(&file).ok())
+            });
+            let known = self.others.iter().find(|other| other.id == *id);
+            let claim = match known {
+                Some(known) if now.duration_since(known.used_at) < IDLE => Claim::InUse,
+                Some(_) => Claim::Idle,
+                None => Claim::Waiting,
             };
+            let id = *id;
+            Candidate { id, user, claim }
+        });
+        let candidates = candidates.collect();
+        Some(choose(candidates, most))
+    }
+
+    /// Adds those in which a single thread is known to be, if it still is.
+    fn add_known_threads(&mut self, found: &mut HashMap<NamespaceId, Found>, proc: &Proc) {
+        let known = self.others.iter();
+        let known = known.filter_map(|other| Some((other.id, other.thread?)));
+        for (id, (pid, thread)) in known.chain(self.waiting.drain()) {
             let now = proc.namespace_of_thread(pid, thread);
-            if now.is_ok_and(|now| now == other.id) {
-                found.entry(other.id).or_insert(Found {
-                    file: None,
+            if now.is_ok_and(|now| now == id) {
+                found.entry(id).or_insert(Found {
+                    way: Way::Thread(pid, thread),
                     name: None,
-                    thread: other.thread,
                 });
             }
         }
@@ -425,33 +551,42 @@ impl Namespaces {
                 continue;
             }
             last = Some(id);
-            let file = proc.open_namespace_of_thread(pid, thread);
-            let file = file
-                .ok()
-                .filter(|file| NamespaceId::of(file).is_ok_and(|f| f == id));
-            if file.is_some() {
-                self.add(
-                    id,
-                    Found {
-                        file,
-                        name: None,
-                        thread: Some((pid, thread)),
-                    },
-                );
+            if self.others.len() < self.most() {
+                let way = Way::Thread(pid, thread);
+                self.add(id, Found { way, name: None }, proc);
+            } else {
+                self.add_waiting(id, (pid, thread));
             }
         }
         true
     }
 
-    fn add(&mut self, id: NamespaceId, found: Found) {
-        let Some(file) = found.file else {
-            return;
-        };
-        if self.others.len() >= MAX {
-            tracing::warn!(MAX, "more network namespaces than are looked into");
-            self.hides_some = true;
+    /// Keeps for the next search what there is no room for in this one.
+    fn add_waiting(&mut self, id: NamespaceId, thread: (u32, u32)) {
+        // Known to the last search already, and left out by it.
+        if self.users.contains_key(&id) {
             return;
         }
+        if self.waiting.len() < MAX || self.waiting.contains_key(&id) {
+            self.skipped += usize::from(self.waiting.insert(id, thread).is_none());
+        }
+        self.hides_some = true;
+    }
+
+    fn add(&mut self, id: NamespaceId, found: Found, proc: &Proc) {
+        let file = match found.way.open(id, proc) {
+            Ok(Some(file)) => file,
+            // Of another process by now, perhaps, or of none.
+            Ok(None) => return,
+            Err(error) => {
+                let is_gone = is_gone(&error);
+                if !is_gone && matches!(found.way, Way::Process(_) | Way::Named(_)) {
+                    let what = "a network namespace was not opened";
+                    self.trouble = Some(Trouble::new(what, &error));
+                }
+                return;
+            }
+        };
         let copies = if self.shared.is_some() { 2 } else { 1 };
         let is_one = is_namespace(&file);
         let opened = match open(file, copies) {
@@ -469,12 +604,15 @@ impl Namespaces {
             }
         };
         let public = public(id, found.name);
+        let (is_used, used_at) = (Arc::<AtomicBool>::default(), Instant::now());
         let mut opened = opened.into_iter().map(|(sockets, addresses)| Namespace {
             id,
             public: Arc::clone(&public),
             sockets,
             addresses,
-            thread: found.thread,
+            thread: found.way.thread(),
+            is_used: Arc::clone(&is_used),
+            used_at,
         });
         self.others.extend(opened.next());
         if let Some(shared) = &self.shared {
@@ -492,25 +630,8 @@ impl Namespaces {
             match proc.network_namespace(pid) {
                 Ok(id) if id == self.own || found.contains_key(&id) => {}
                 Ok(id) => {
-                    let is_known = self.others.iter().any(|other| other.id == id);
-                    let file = if is_known {
-                        None
-                    } else {
-                        // Of another process by now, perhaps, or of none.
-                        match proc.open_network_namespace(pid) {
-                            Ok(file) if NamespaceId::of(&file).is_ok_and(|f| f == id) => Some(file),
-                            Ok(_) => continue,
-                            Err(error) => {
-                                if !is_gone(&error) {
-                                    let what = "a network namespace was not opened";
-                                    self.trouble = Some(Trouble::new(what, &error));
-                                }
-                                continue;
-                            }
-                        }
-                    };
-                    let (name, thread) = (None, None);
-                    found.insert(id, Found { file, name, thread });
+                    let (way, name) = (Way::Process(pid), None);
+                    found.insert(id, Found { way, name });
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.hides_some = true;
@@ -553,11 +674,9 @@ impl Namespaces {
             let name = entry.file_name().into_string().ok();
             match NamespaceId::of(&file) {
                 Ok(id) if id != self.own => {
-                    let file = Some(file);
-                    let known = found.entry(id).or_insert(Found {
-                        file,
+                    let known = found.entry(id).or_insert_with(|| Found {
+                        way: Way::Named(entry.path()),
                         name: None,
-                        thread: None,
                     });
                     known.name = name;
                 }

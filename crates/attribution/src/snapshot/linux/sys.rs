@@ -9,6 +9,7 @@ pub(super) use rustix::fs::{openat, statat};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub(super) use super::link::Link;
+use super::owner;
 
 /// The system that a thread asks: of a script in tests.
 #[derive(Debug)]
@@ -28,6 +29,13 @@ impl System {
 /// Where `ip netns` keeps namespaces that have a name (ip-netns(8)).
 pub(super) fn named_namespaces() -> &'static Path {
     Path::new("/run/netns")
+}
+
+/// The user who made the user namespace that the namespace of a file belongs to (ioctl_ns(2)): the
+/// one who made it, or root.
+pub(super) fn user_of_namespace(file: &OwnedFd) -> io::Result<u32> {
+    let users = owner::user_namespace(file)?;
+    owner::user(&users)
 }
 
 /// Has this thread enter the network namespace that a file stands for (setns(2)).

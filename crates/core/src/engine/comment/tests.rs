@@ -29,10 +29,7 @@ fn every_verdict() {
     );
     let odd = Process {
         user: Some(User { id: 7, name: None }),
-        unit: Some(Unit {
-            kind: UnitKind::Service,
-            name: "odd.service".to_owned(),
-        }),
+        unit: Some(Unit::new(UnitKind::Service, "odd.service").of_user(Some(7))),
         path: Some("/opt/My \"Apps\"/a=b\\c\n".into()),
         path_deleted: true,
         ..Process::new(1, "My App")
@@ -41,6 +38,7 @@ fn every_verdict() {
         owner(Verdict::Process(Arc::new(odd)), None),
         "flowner: program=\"a=b\\\\c\\n\" pid=1 process=\"My App\" uid=7 \
          path=\"/opt/My \\\"Apps\\\"/a=b\\\\c\\n\" path-deleted=yes service=odd.service \
+         unit-uid=7 \
          verdict=process end=source",
     );
     let two = [5, 6].map(|pid| Arc::new(Process::new(pid, "worker")));
@@ -55,10 +53,7 @@ fn every_verdict() {
     );
     let partial = Verdict::Partial {
         user: Some(user(1000, "ada")),
-        unit: Some(Unit {
-            kind: UnitKind::Container,
-            name: "0123".to_owned(),
-        }),
+        unit: Some(Unit::new(UnitKind::Container, "0123")),
     };
     check(
         owner(partial, Some(Match::FiveTuple)),
@@ -124,7 +119,7 @@ fn comments_of_others_are_left_alone() {
 }
 
 fn processes() -> impl Strategy<Value = Process> {
-    let unit = (0..UNIT_KINDS.len(), ".{0,9}");
+    let unit = (0..UNIT_KINDS.len(), ".{0,9}", option::of(any::<u32>()));
     let parts = (
         PIDS,
         ".{0,20}",
@@ -140,10 +135,7 @@ fn processes() -> impl Strategy<Value = Process> {
             path_deleted,
             user: user.map(|(id, name)| User { id, name }),
             started: started.map(|at| UNIX_EPOCH + Duration::new(at, 7)),
-            unit: unit.map(|(kind, name)| Unit {
-                kind: UNIT_KINDS[kind],
-                name,
-            }),
+            unit: unit.map(|(kind, name, user)| Unit::new(UNIT_KINDS[kind], name).of_user(user)),
             ..Process::new(pid, name)
         },
     )

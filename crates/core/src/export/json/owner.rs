@@ -187,6 +187,9 @@ impl std::fmt::Display for UserName<'_> {
 pub(super) struct UnitObject<'a> {
     kind: &'static str,
     name: &'a str,
+    /// The user who has it: one below the service manager of a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
 }
 
 impl<'a> UnitObject<'a> {
@@ -194,6 +197,7 @@ impl<'a> UnitObject<'a> {
         Self {
             kind: unit.kind.name(),
             name: &unit.name,
+            uid: unit.user,
         }
     }
 }

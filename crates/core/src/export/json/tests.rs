@@ -22,10 +22,7 @@ fn check(line: &impl Serialize, expected: &str) {
 }
 
 fn sshd() -> Unit {
-    Unit {
-        kind: UnitKind::Service,
-        name: "sshd.service".to_owned(),
-    }
+    Unit::new(UnitKind::Service, "sshd.service")
 }
 
 #[test]

@@ -288,10 +288,7 @@ fn memory_is_bounded() {
 fn a_sandbox_that_cannot_be_seen_into_is_its_program() {
     use flowner_attribution::UnitKind;
     let programs = Programs::without_facts();
-    let unit = |kind| Unit {
-        kind,
-        name: "org.x.Y".to_owned(),
-    };
+    let unit = |kind| Unit::new(kind, "org.x.Y");
     let party = |kind| {
         programs.party_of(Some(&Verdict::Partial {
             user: None,

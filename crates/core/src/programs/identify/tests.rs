@@ -30,14 +30,14 @@ fn catalog() -> Catalog {
 /// `command`: executable and arguments; `unit`: kind and name.
 fn process(command: &str, unit: &str) -> Process {
     let words: Vec<&str> = command.split(' ').collect();
-    let unit = unit.split_once(' ').map(|(kind, name)| Unit {
-        kind: match kind {
+    let unit = unit.split_once(' ').map(|(kind, name)| {
+        let kind = match kind {
             "flatpak" => UnitKind::Flatpak,
             "snap" => UnitKind::Snap,
             "container" => UnitKind::Container,
             _ => UnitKind::Service,
-        },
-        name: name.to_owned(),
+        };
+        Unit::new(kind, name)
     });
     Process {
         path: words[0].contains(['/', '\\']).then(|| words[0].into()),
@@ -283,10 +283,10 @@ fn a_file_that_a_user_called_as_a_program_is_not_that() {
 /// Every user can make a scope of any name.
 #[test]
 fn a_scope_names_no_file_of_a_user() {
-    let scope = Some(Unit {
-        kind: UnitKind::Service,
-        name: "app-gnome-org.x.Mail-123.scope".to_owned(),
-    });
+    let scope = Some(Unit::new(
+        UnitKind::Service,
+        "app-gnome-org.x.Mail-123.scope",
+    ));
     let of = |command, owner| Process {
         unit: scope.clone(),
         ..at(command, ExeState::Here, (1, 2, owner))

@@ -249,10 +249,7 @@ fn both_owners_of_a_loopback_flow_count() {
 #[test]
 fn partial_and_unknown_owners() {
     let with = |verdict| flow(0).with_owners(Some(owner(verdict, None)), None);
-    let unit = Unit {
-        kind: UnitKind::Service,
-        name: "sshd.service".to_owned(),
-    };
+    let unit = Unit::new(UnitKind::Service, "sshd.service");
     let partial = with(Verdict::Partial {
         user: Some(user(7, "Bo")),
         unit: Some(unit),

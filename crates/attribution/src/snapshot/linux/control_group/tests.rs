@@ -64,27 +64,27 @@ fn services() {
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/session.slice/xdg-desktop-portal.service",
-            "service xdg-desktop-portal.service",
+            "user unit xdg-desktop-portal.service (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-org.mozilla.firefox-1234.scope",
-            "service app-gnome-org.mozilla.firefox-1234.scope",
+            "user unit app-gnome-org.mozilla.firefox-1234.scope (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.kde.okular@9f2c1e.service",
-            "service app-org.kde.okular@9f2c1e.service",
+            "user unit app-org.kde.okular@9f2c1e.service (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-at\\x2dspi\\x2ddbus\\x2dbus@autostart.service",
-            "service app-at-spi-dbus-bus@autostart.service",
+            "user unit app-at-spi-dbus-bus@autostart.service (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-cosmic-com.system76.CosmicAppList-4376.scope",
-            "service app-cosmic-com.system76.CosmicAppList-4376.scope",
+            "user unit app-cosmic-com.system76.CosmicAppList-4376.scope (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.gnome.Terminal.slice/vte-spawn-f22f14d2-3d44-4304-9879-3fdd0df7b08e.scope",
-            "service vte-spawn-f22f14d2-3d44-4304-9879-3fdd0df7b08e.scope",
+            "user unit vte-spawn-f22f14d2-3d44-4304-9879-3fdd0df7b08e.scope (uid 1000)",
         ),
         // Relative to a namespace (cgroup_namespaces(7)).
         ("/../../system.slice/nginx.service", "service nginx.service"),
@@ -96,6 +96,61 @@ fn services() {
     ]);
 }
 
+/// What a user has below the own service manager is called as the user likes.
+#[test]
+fn units_of_users_are_no_units_of_the_system() {
+    check_paths(&[
+        (
+            "/user.slice/user-1000.slice/user@1000.service/app.slice/sshd.service",
+            "user unit sshd.service (uid 1000)",
+        ),
+        (
+            "/../../user.slice/user-1000.slice/user@1000.service/app.slice/sshd.service",
+            "user unit sshd.service (uid 1000)",
+        ),
+        // Whatever else it pretends to be.
+        (
+            "/user.slice/user-7.slice/user@7.service/user.slice/user-0.slice/user@0.service/a.service",
+            "user unit a.service (uid 7)",
+        ),
+        (
+            "/user.slice/user-7.slice/user@7.service/system.slice/docker-{C}.scope",
+            "container {C} (uid 7)",
+        ),
+        (
+            "/user.slice/user-7.slice/user@7.service/lxc/web",
+            "container web (uid 7)",
+        ),
+        (
+            "/user.slice/user-7.slice/user@7.service/session-3.scope",
+            "user unit session-3.scope (uid 7)",
+        ),
+        // A service manager in a container is the container's.
+        (
+            "/docker/{C}/user.slice/user-7.slice/user@7.service/docker/{D}",
+            "container {D}",
+        ),
+        // A service that has a part of the tree to itself names what is there.
+        (
+            "/system.slice/web.service/sshd.service",
+            "service web.service",
+        ),
+        (
+            "/system.slice/web.service/system.slice/sshd.service",
+            "service web.service",
+        ),
+        // No such user.
+        (
+            "/user.slice/user-7.slice/user@8.service/app.slice/a.service",
+            "service a.service",
+        ),
+    ]);
+    assert_ne!(
+        unit_of("/system.slice/sshd.service"),
+        unit_of("/user.slice/user-7.slice/user@7.service/sshd.service")
+    );
+}
+
 #[test]
 fn containers() {
     check_paths(&[
@@ -105,7 +160,7 @@ fn containers() {
         ("/system.slice/docker-{C}.scope", "container {C}"),
         (
             "/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{C}.scope",
-            "container {C}",
+            "container {C} (uid 1000)",
         ),
         ("/system.slice/docker-{C}.scope/init", "container {C}"),
         (
@@ -122,7 +177,7 @@ fn containers() {
         ("/machine.slice/libpod-{C}.scope/container", "container {C}"),
         (
             "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{C}.scope/container",
-            "container {C}",
+            "container {C} (uid 1000)",
         ),
         (
             "/machine.slice/machine-libpod_pod_{D}.slice/libpod-{C}.scope",
@@ -145,7 +200,7 @@ fn containers() {
         ("/libpod_parent/{D}/{C}", "container {C}"),
         (
             "/user.slice/user-1000.slice/user@1000.service/user.slice/podman-239302.scope",
-            "service podman-239302.scope",
+            "user unit podman-239302.scope (uid 1000)",
         ),
         // Kubernetes: containerd, CRI-O and Docker, both drivers.
         (
@@ -255,32 +310,32 @@ fn sandboxes() {
     check_paths(&[
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-flatpak-org.gnome.Recipes-273822986.scope",
-            "flatpak org.gnome.Recipes",
+            "flatpak org.gnome.Recipes (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-flatpak-com.github.iwalton3.jellyfin\\x2dmedia\\x2dplayer-4242.scope",
-            "flatpak com.github.iwalton3.jellyfin-media-player",
+            "flatpak com.github.iwalton3.jellyfin-media-player (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-flatpak-org.telegram.desktop@12345.service",
-            "flatpak org.telegram.desktop",
+            "flatpak org.telegram.desktop (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/flatpak-org.mozilla.firefox-4242.scope",
-            "flatpak org.mozilla.firefox",
+            "flatpak org.mozilla.firefox (uid 1000)",
         ),
         (
             "/user.slice/user-1000.slice/user@1000.service/session.slice/flatpak-session-helper.service",
-            "service flatpak-session-helper.service",
+            "user unit flatpak-session-helper.service (uid 1000)",
         ),
         ("/system.slice/snap.lxd.daemon.service", "snap lxd"),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/snap.hello-world.sh-4706fe54-7802-4808-aa7e-ae8b567239e0.scope",
-            "snap hello-world",
+            "snap hello-world (uid 1000)",
         ),
         (
             "/user.slice/user-0.slice/user@0.service/snap.test-snapd-policy-app-consumer.block-devices.f10f877c-1072-4caa-a0db-f095531d624f.scope",
-            "snap test-snapd-policy-app-consumer",
+            "snap test-snapd-policy-app-consumer (uid 0)",
         ),
         (
             "/system.slice/snap.test\\x2dsnapd\\x2dsh.hook.configure-4706fe54-7802-4808-aa7e-ae8b567239e0.scope",
@@ -367,7 +422,7 @@ proptest! {
         inside in "(/[a-z]{1,8}\\.(slice|service)){0,3}",
     ) {
         let path = format!("{outside}/{runtime}-{id}.scope{inside}");
-        let expected = Unit { kind: UnitKind::Container, name: id };
+        let expected = Unit::new(UnitKind::Container, id);
         prop_assert_eq!(unit_of(&path), Some(expected));
     }
 

@@ -12,6 +12,7 @@ use rustix::net::Protocol;
 use rustix::path::Arg;
 
 use super::link::{self, Received};
+use super::owner;
 use super::proc::NamespaceId;
 use super::scripted::kernel::Port;
 use super::scripted::world::{Host, PIDS_OF_ALL, USERS_OF_ALL};
@@ -61,6 +62,15 @@ pub(super) fn enter_network_namespace(file: &OwnedFd) -> io::Result<()> {
     let inode = NamespaceId::of(file)?.inode;
     SYSTEM.with_borrow_mut(|system| system.namespace = inode);
     Ok(())
+}
+
+pub(super) fn user_of_namespace(file: &OwnedFd) -> io::Result<u32> {
+    if let Some(host) = host() {
+        host.call()?;
+        return Ok(0);
+    }
+    let users = owner::user_namespace(file)?;
+    owner::user(&users)
 }
 
 pub(super) fn openat<P: Arg>(

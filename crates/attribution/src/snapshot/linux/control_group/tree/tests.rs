@@ -15,10 +15,7 @@ use crate::{Protocol, UnitKind};
 const C: &str = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c38428142970";
 
 fn the_container() -> Unit {
-    Unit {
-        kind: UnitKind::Container,
-        name: C.to_owned(),
-    }
+    Unit::new(UnitKind::Container, C)
 }
 
 /// A group of its own for a test, with another in it.
