@@ -33,7 +33,7 @@ fn without_permission_the_command_that_gives_it_is_said() {
     assert_eq!(output.status.code(), Some(2));
     let said = common::stderr(&output);
     assert!(
-        said.contains("setcap cap_net_raw") && said.contains("sudo"),
+        said.contains("chown root:flowner") && said.contains("setcap cap_net_raw"),
         "{said}"
     );
     // What needs no privilege works.

@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::io::Read;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
@@ -203,6 +204,35 @@ fn signals_end_it() {
 }
 
 #[cfg(debug_assertions)]
+/// The terminal is gone, and standard error with it: nobody can be told.
+#[test]
+fn it_ends_with_its_terminal() {
+    for attempt in 0..3 {
+        let pair = portable_pty::native_pty_system()
+            .openpty(portable_pty::PtySize::default())
+            .unwrap();
+        let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_flowner"));
+        command.args(["--no-config", "live", "--sockets"]);
+        command.env("TERM", "xterm-256color");
+        let mut view = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let mut seen = Vec::new();
+        // Until something was drawn, which hides the cursor.
+        let mut bytes = [0; 4_096];
+        while !String::from_utf8_lossy(&seen).contains("PROTO") {
+            let length = reader.read(&mut bytes).unwrap();
+            assert!(length > 0, "it ended");
+            seen.extend_from_slice(&bytes[..length]);
+        }
+        drop(reader);
+        drop(pair.master);
+        let code = view.wait().unwrap().exit_code();
+        // What it notices first: that the terminal is gone, or the signal that says so.
+        assert!(matches!(code, 0 | 129), "{attempt}: {code}");
+    }
+}
+
 #[test]
 fn a_panic_is_told_on_the_screen_that_was_there_before() {
     let Some(mut stage) = Stage::new(80, 24) else {

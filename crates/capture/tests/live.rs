@@ -267,7 +267,7 @@ fn without_privilege_the_command_that_helps_is_named() {
         let error = Source::live(&options("lo", NOTHING)).unwrap_err();
         assert!(matches!(error, Error::Permission { .. }), "{error:?}");
         let program = env::current_exe().unwrap().display().to_string();
-        let command = format!("`sudo setcap cap_net_raw,cap_net_admin=ep {program}`");
+        let command = format!("&& sudo setcap cap_net_raw,cap_net_admin=ep {program}`");
         assert!(error.to_string().contains(&command), "{error}");
         return;
     }

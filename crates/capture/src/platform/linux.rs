@@ -18,12 +18,18 @@ pub(crate) const PSEUDO_DEVICES: &[&str] = &["any"];
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 pub(crate) const AF_INET6: u8 = 10;
 
+/// Whose members may run a program that may capture: not everybody on the host.
+const GROUP: &str = "flowner";
+
 pub(crate) fn permission_remedy() -> String {
     let program = env::current_exe().unwrap_or_else(|_| "PROGRAM".into());
     let program = shell_word(&program.display().to_string());
+    // Another owner or mode takes capabilities away, so these come last; before them, nobody
+    // outside of the group may run the file any more.
     format!(
-        "run it with sudo; or let only a group run its file with `sudo chmod 750 {program}`, and \
-         allow that group to capture with `sudo setcap cap_net_raw,cap_net_admin=ep {program}`"
+        "run it with sudo; or allow only the members of a group to capture: `sudo groupadd \
+         --system --force {GROUP} && sudo chown root:{GROUP} {program} && sudo chmod 750 {program} \
+         && sudo setcap cap_net_raw,cap_net_admin=ep {program}`"
     )
 }
 
@@ -52,7 +58,12 @@ mod tests {
     #[test]
     fn the_remedy_is_a_command_that_can_be_pasted() {
         let program = env::current_exe().unwrap().display().to_string();
-        assert!(permission_remedy().contains(&format!("=ep {program}`")));
+        let remedy = permission_remedy();
+        assert!(remedy.contains(&format!("=ep {program}`")));
+        // Nobody else may run it before it has them.
+        let narrowed = remedy.find("chmod 750").unwrap();
+        assert!(remedy.find("chown root:").unwrap() < narrowed);
+        assert!(narrowed < remedy.find("setcap").unwrap());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The terminal: taken over, and given back as it was, whatever happens.
 
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::backend::CrosstermBackend;
@@ -24,7 +25,9 @@ static MOUSE: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<SixteenColours<Stdout>>>,
+    /// Not dropped: the library would show the cursor, which [`give_back`] does, and panic where
+    /// neither the terminal nor standard error takes a word any more.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<SixteenColours<Stdout>>>>,
 }
 
 impl Screen {
@@ -38,6 +41,7 @@ impl Screen {
         let terminal = terminal
             .inspect_err(|_| give_back())
             .map_err(|error| failure(&error))?;
+        let terminal = ManuallyDrop::new(terminal);
         Ok(Self { terminal })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use flowner_capture::pcapng::{Counters, Interface, Section, Writer};
 
 use super::config::{Output, RecordingConfig};
 use crate::model::error::Error;
-use crate::system::private_file::{self, Existing};
+use crate::system::private_file::{Directory, Existing};
 
 /// Bytes that are collected before they are handed to the operating system.
 const BUFFER: usize = 64 << 10;
@@ -28,6 +28,8 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) struct Files {
     config: RecordingConfig,
+    /// Where they are, from the start on.
+    directory: Option<Directory>,
     origin: Origin,
     current: Writer<Blocks>,
     /// When the current one was begun, since the Unix epoch.
@@ -46,9 +48,16 @@ impl Files {
         origin: Origin,
         now: Duration,
     ) -> Result<Self, Error> {
-        let (path, current) = begin_file(config, 1, now, &origin)?;
+        let directory = match &config.output {
+            Output::File(path) => {
+                Some(Directory::of(path).map_err(|error| uncreated(path, error))?)
+            }
+            Output::StandardOutput => None,
+        };
+        let (path, current) = begin_file(config, directory.as_ref(), 1, now, &origin)?;
         Ok(Self {
             config: config.clone(),
+            directory,
             origin,
             current,
             begun: now,
@@ -155,7 +164,13 @@ impl Files {
 
     fn rotate(&mut self, now: Duration, counters: &Counters) -> Result<(), Error> {
         self.finish(now, counters)?;
-        let (path, next) = begin_file(&self.config, self.count + 1, now, &self.origin)?;
+        let (path, next) = begin_file(
+            &self.config,
+            self.directory.as_ref(),
+            self.count + 1,
+            now,
+            &self.origin,
+        )?;
         self.complete += self.current.written();
         self.current = next;
         self.count += 1;
@@ -165,7 +180,10 @@ impl Files {
         while self.kept.len() > max
             && let Some(oldest) = self.kept.pop_front()
         {
-            if let Err(error) = fs::remove_file(&oldest) {
+            let name = oldest.file_name();
+            let removed = self.directory.as_ref().zip(name);
+            let removed = removed.map_or(Ok(()), |(directory, name)| directory.remove(name));
+            if let Err(error) = removed {
                 // It may have been moved away, which is no reason to stop.
                 tracing::warn!(path = %oldest.display(), %error, "an old file was not removed");
             }
@@ -211,11 +229,12 @@ fn unwritable(path: Option<&Path>, source: io::Error) -> Error {
 /// Begins a file of this number, and gives its path.
 fn begin_file(
     config: &RecordingConfig,
+    directory: Option<&Directory>,
     number: u64,
     now: Duration,
     origin: &Origin,
 ) -> Result<(Option<PathBuf>, Writer<Blocks>), Error> {
-    let Output::File(named) = &config.output else {
+    let (Output::File(named), Some(directory)) = (&config.output, directory) else {
         return Ok((
             None,
             begin(None, Sink::StandardOutput(io::stdout()), origin)?,
@@ -227,9 +246,9 @@ fn begin_file(
         Existing::Keep
     };
     let (path, file) = if config.rotation.is_on() {
-        create_numbered(named, number, now, existing)?
+        create_numbered(directory, named, number, now, existing)?
     } else {
-        (named.clone(), create(named, existing)?)
+        (named.clone(), create(directory, named, existing)?)
     };
     let writer = begin(Some(&path), Sink::File(file), origin)?;
     Ok((Some(path), writer))
@@ -249,17 +268,26 @@ fn begin(path: Option<&Path>, output: Sink, origin: &Origin) -> Result<Writer<Bl
     Ok(writer)
 }
 
-fn create(path: &Path, existing: Existing) -> Result<File, Error> {
-    private_file::create(path, existing).map_err(|source| match source.kind() {
+fn create(directory: &Directory, path: &Path, existing: Existing) -> Result<File, Error> {
+    let created = match path.file_name() {
+        Some(name) => directory.create(name, existing),
+        None => Err(io::ErrorKind::IsADirectory.into()),
+    };
+    created.map_err(|error| uncreated(path, error))
+}
+
+fn uncreated(path: &Path, source: io::Error) -> Error {
+    match source.kind() {
         io::ErrorKind::AlreadyExists => Error::Exists { path: path.into() },
         io::ErrorKind::NotFound => Error::NoFolder { path: path.into() },
         _ => unwritable(Some(path), source),
-    })
+    }
 }
 
 /// As [`create`], where the name is made up: what stands there already, which somebody who may
 /// write in the directory can have made to stop this, gets out of the way by another name.
 fn create_numbered(
+    directory: &Directory,
     named: &Path,
     number: u64,
     now: Duration,
@@ -267,11 +295,13 @@ fn create_numbered(
 ) -> Result<(PathBuf, File), Error> {
     const TRIES: usize = 16;
     let path = numbered(named, number, now, "");
-    let mut created = create(&path, existing).map(|file| (path.clone(), file));
+    let mut created = create(directory, &path, existing).map(|file| (path.clone(), file));
     for _ in 0..TRIES {
         let in_the_way = match &created {
             Err(Error::Exists { .. }) => true,
-            Err(Error::Unwritable { path, .. }) => fs::symlink_metadata(path).is_ok(),
+            Err(Error::Unwritable { path, .. }) => {
+                path.file_name().is_some_and(|name| directory.has(name))
+            }
             _ => false,
         };
         if !in_the_way {
@@ -281,7 +311,7 @@ fn create_numbered(
         let number_of_nobody = RandomState::new().build_hasher().finish();
         let suffix = format!("_{number_of_nobody:016x}");
         let path = numbered(named, number, now, &suffix);
-        created = create(&path, Existing::Keep).map(|file| (path, file));
+        created = create(directory, &path, Existing::Keep).map(|file| (path, file));
     }
     created
 }

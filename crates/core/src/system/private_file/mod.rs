@@ -4,6 +4,7 @@
 //! in a directory that others may write to, such as `/tmp`, somebody may have made one there
 //! before.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -30,8 +31,49 @@ pub enum Existing {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] where one is there that is to stay, and what the system says.
 pub fn create(path: &Path, existing: Existing) -> io::Result<File> {
-    without_capabilities(|| match existing {
-        Existing::Keep => platform::create_new(path),
-        Existing::Replace => platform::replace(path),
-    })
+    let Some(name) = path.file_name() else {
+        return Err(io::ErrorKind::IsADirectory.into());
+    };
+    Directory::of(path)?.create(name, existing)
+}
+
+/// A directory in which files are made, which stays the same one wherever its path leads by then:
+/// who may rename it cannot lead files elsewhere. On Windows, it is its path alone.
+#[derive(Debug)]
+pub struct Directory(platform::Directory);
+
+impl Directory {
+    /// Opens the directory of a file, with [no capability in effect](without_capabilities).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        without_capabilities(|| platform::Directory::open(parent)).map(Self)
+    }
+
+    /// As [`create`], by the name in this directory.
+    ///
+    /// # Errors
+    /// As for [`create`].
+    pub fn create(&self, name: &OsStr, existing: Existing) -> io::Result<File> {
+        without_capabilities(|| match existing {
+            Existing::Keep => self.0.create_new(name),
+            Existing::Replace => self.0.replace(name),
+        })
+    }
+
+    /// Whether something has this name, also a link that leads nowhere.
+    pub fn has(&self, name: &OsStr) -> bool {
+        without_capabilities(|| self.0.has(name))
+    }
+
+    /// Removes a file by its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        without_capabilities(|| self.0.remove(name))
+    }
 }

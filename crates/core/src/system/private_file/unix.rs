@@ -1,58 +1,110 @@
 //! Systems with modes and symbolic links (open(2)).
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat, unlinkat};
 
 const MODE: u32 = 0o600;
 /// How often another file may get there first.
 const TRIES: usize = 3;
 
-pub(super) fn create_new(path: &Path) -> io::Result<File> {
-    // Of a link that is there, `O_EXCL` says that something exists.
-    let mut options = options();
-    options.create_new(true).mode(MODE);
-    options.open(path)
-}
+#[derive(Debug)]
+pub(super) struct Directory(OwnedFd);
 
-pub(super) fn replace(path: &Path) -> io::Result<File> {
-    for _ in 0..TRIES {
-        let (kind, owner) = match fs::symlink_metadata(path) {
-            Ok(there) => (there.file_type(), there.uid()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match create_new(path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                done => return done,
-            },
-            Err(error) => return Err(error),
-        };
-        if !kind.is_file() && !kind.is_symlink() {
-            // To open a pipe takes until somebody reads it: that may be never.
-            if !may_write_to_special_of(owner) {
-                return Err(io::ErrorKind::PermissionDenied.into());
-            }
-            return open_special(path);
-        }
-        if let Err(error) = fs::remove_file(path) {
-            return match error.kind() {
-                io::ErrorKind::NotFound => continue,
-                // The directory does not let it; the file itself may.
-                io::ErrorKind::PermissionDenied if kind.is_file() => empty(path),
-                _ => Err(error),
-            };
-        }
+impl Directory {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let flags = SEARCHED | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
-    Err(io::ErrorKind::AlreadyExists.into())
+
+    pub(super) fn create_new(&self, name: &OsStr) -> io::Result<File> {
+        // Of a link that is there, `EXCL` says that something exists.
+        let flags = FLAGS | OFlags::CREATE | OFlags::EXCL;
+        let file = openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?;
+        Ok(file.into())
+    }
+
+    pub(super) fn replace(&self, name: &OsStr) -> io::Result<File> {
+        for _ in 0..TRIES {
+            let there = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW);
+            let there = match there.map_err(io::Error::from) {
+                Ok(there) => there,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match self.create_new(name) {
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                        done => return done,
+                    }
+                }
+                Err(error) => return Err(error),
+            };
+            let kind = FileType::from_raw_mode(there.st_mode);
+            if !kind.is_file() && !kind.is_symlink() {
+                // To open a pipe takes until somebody reads it: that may be never.
+                if !may_write_to_special_of(there.st_uid) {
+                    return Err(io::ErrorKind::PermissionDenied.into());
+                }
+                return self.open_special(name);
+            }
+            if let Err(error) = self.remove(name) {
+                return match error.kind() {
+                    io::ErrorKind::NotFound => continue,
+                    // The directory does not let it; the file itself may.
+                    io::ErrorKind::PermissionDenied if kind.is_file() => self.empty(name),
+                    _ => Err(error),
+                };
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    pub(super) fn has(&self, name: &OsStr) -> bool {
+        statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    fn open_to_write(&self, name: &OsStr) -> io::Result<File> {
+        Ok(openat(&self.0, name, FLAGS, Mode::empty())?.into())
+    }
+
+    /// A device or a pipe.
+    fn open_special(&self, name: &OsStr) -> io::Result<File> {
+        let file = self.open_to_write(name)?;
+        let is = file.metadata()?;
+        if is.is_file() || !may_write_to_special_of(is.uid()) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(file)
+    }
+
+    /// A file that stays where it is, with nothing in it.
+    fn empty(&self, name: &OsStr) -> io::Result<File> {
+        let file = self.open_to_write(name)?;
+        let is = file.metadata()?;
+        if !is.is_file() || is.nlink() != 1 || !is_by(is.uid()) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        file.set_len(0)?;
+        Ok(file)
+    }
 }
 
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlags::NOFOLLOW.bits();
-    options.write(true).custom_flags(flags.cast_signed());
-    options
-}
+const FLAGS: OFlags = OFlags::WRONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+/// A directory that its user may write in and not read is enough.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SEARCHED: OFlags = OFlags::PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const SEARCHED: OFlags = OFlags::RDONLY;
 
 fn is_by(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
@@ -63,34 +115,22 @@ fn may_write_to_special_of(owner: u32) -> bool {
     is_by(owner) || owner == 0
 }
 
-/// A device or a pipe.
-fn open_special(path: &Path) -> io::Result<File> {
-    let file = options().open(path)?;
-    let is = file.metadata()?;
-    if is.is_file() || !may_write_to_special_of(is.uid()) {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    Ok(file)
-}
-
-/// A file that stays where it is, with nothing in it.
-fn empty(path: &Path) -> io::Result<File> {
-    let file = options().open(path)?;
-    let is = file.metadata()?;
-    if !is.is_file() || is.nlink() != 1 || !is_by(is.uid()) {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    file.set_len(0)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
     use std::os::unix::fs::symlink;
 
+    use super::super::{Existing, create};
     use super::*;
+
+    fn create_new(path: &Path) -> io::Result<File> {
+        create(path, Existing::Keep)
+    }
+
+    fn replace(path: &Path) -> io::Result<File> {
+        create(path, Existing::Replace)
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::symlink_metadata(path).unwrap().mode() & 0o7777
@@ -166,5 +206,25 @@ mod tests {
             .write_all(b"x")
             .unwrap();
         assert!(!fs::symlink_metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn who_renames_a_directory_leads_no_file_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let [kept, moved, other] = ["kept", "moved", "other"].map(|name| folder.path().join(name));
+        fs::create_dir(&kept).unwrap();
+        fs::create_dir(&other).unwrap();
+        let name = OsStr::new("file");
+        let directory = super::super::Directory::of(&kept.join(name)).unwrap();
+        fs::rename(&kept, &moved).unwrap();
+        symlink(&other, &kept).unwrap();
+        for existing in [Existing::Keep, Existing::Replace] {
+            directory.create(name, existing).unwrap();
+            assert!(directory.has(name) && moved.join(name).exists());
+            assert!(!other.join(name).exists());
+        }
+        fs::write(other.join(name), "kept").unwrap();
+        directory.remove(name).unwrap();
+        assert!(!moved.join(name).exists() && other.join(name).exists());
     }
 }

@@ -1,3 +1,4 @@
+use std::fs;
 use std::num::NonZeroUsize;
 
 use flowner_capture::{FileReader, LinkType};
@@ -295,4 +296,42 @@ fn a_file_that_is_removed_is_an_error_and_one_that_is_moved_is_none() {
     let error = files.flush().unwrap_err();
     assert!(matches!(error, Error::Removed { .. }), "{error:?}");
     assert_eq!(files.lost(), Packets { all: 2, named: 0 });
+}
+
+/// Who may rename the directory leads no later file elsewhere.
+#[cfg(unix)]
+#[test]
+fn all_files_are_in_the_directory_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let [kept, moved, other] = ["kept", "moved", "other"].map(|name| folder.path().join(name));
+    fs::create_dir(&kept).unwrap();
+    fs::create_dir(&other).unwrap();
+    let config = RecordingConfig {
+        output: Output::File(kept.join("trace.pcapng")),
+        overwrite: false,
+        rotation: Rotation {
+            size: None,
+            time: Some(Duration::from_secs(1)),
+            files: NonZeroUsize::new(2),
+        },
+        filter: Filter::default(),
+    };
+    let mut files = Files::begin(&config, origin(), NEW_YEAR).unwrap();
+    fs::rename(&kept, &moved).unwrap();
+    std::os::unix::fs::symlink(&other, &kept).unwrap();
+    let mut now = NEW_YEAR;
+    for number in 0..5 {
+        now = NEW_YEAR + Duration::from_secs(number);
+        let packet = Packet {
+            time: now,
+            wire_len: 100,
+            data: &[0; 100],
+            comments: &[],
+            names: false,
+        };
+        files.packet(&packet, now, Counters::default).unwrap();
+    }
+    files.finish(now, &Counters::default()).unwrap();
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&moved).unwrap().count(), 2);
 }
