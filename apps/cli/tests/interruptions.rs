@@ -93,6 +93,55 @@ fn a_device_may_go_and_come_back() {
     assert_eq!(summary["complete"], true, "{summary}");
 }
 
+/// The kernel goes on handing over what passes it; so it is the addresses that it has by now.
+#[test]
+fn a_device_may_get_another_name_and_other_addresses() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    make(&namespace);
+    let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
+    command.args(["watch", "--json", "-i", DEVICE]);
+    let running = Running::spawn(&mut command);
+    running.line_with(|line| line.contains(r#""type":"start""#));
+    send(&namespace, 9001);
+    // An address that is new, and the only one.
+    ip(&namespace, &format!("addr add 10.77.0.9/24 dev {DEVICE}"));
+    ip(&namespace, &format!("addr del 10.77.0.1/24 dev {DEVICE}"));
+    ip(
+        &namespace,
+        &format!("addr replace 10.77.0.9/24 dev {DEVICE}"),
+    );
+    bring_up(&namespace);
+    send(&namespace, 9002);
+    ip(&namespace, &format!("link set {DEVICE} down"));
+    warned(&running, "is down");
+    ip(&namespace, &format!("link set {DEVICE} name flcut9"));
+    ip(&namespace, "link set flcut9 name flcut0");
+    bring_up(&namespace);
+    warned(&running, "is back");
+    send(&namespace, 9003);
+    running.interrupt();
+    let lines: Vec<Value> = running
+        .rest()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (port, local) in [
+        (9001, "10.77.0.1:"),
+        (9002, "10.77.0.9:"),
+        (9003, "10.77.0.9:"),
+    ] {
+        let remote = format!("10.77.0.2:{port}");
+        let flow = lines
+            .iter()
+            .find(|line| line["type"] == "flow" && line["remote"] == *remote)
+            .unwrap_or_else(|| panic!("{remote} in {lines:#?}"));
+        assert_eq!(flow["direction"], "outgoing", "{flow}");
+        assert!(flow["local"].as_str().unwrap().starts_with(local), "{flow}");
+    }
+}
+
 /// While a device is waited for, it can be given up.
 #[test]
 fn what_waits_for_a_device_ends_when_it_is_told_to() {

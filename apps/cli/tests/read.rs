@@ -39,6 +39,46 @@ fn read(path: &Path, more: &[&str]) -> Output {
     run(&[&["read", path.to_str().unwrap()], more].concat())
 }
 
+/// As while somebody records into it: what is whole is read, and the rest is told.
+#[test]
+fn a_file_that_grows_meanwhile_is_read_as_far_as_it_is_whole() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = pcap_header(101);
+    bytes.extend(packet(1, [1, 53], [2, 99]));
+    // The next one has begun.
+    let length = [0, 0, 1, 0];
+    bytes.extend([&[2, 0, 0, 0, 0, 0, 0, 0][..], &length, &length].concat());
+    let path = file(&folder, &bytes);
+    let mut writer = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
+    let mut child = common::flowner()
+        .args(["read", "--json"])
+        .arg(&path)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It grows until the end, and never has all of that packet.
+    let mut written = 0;
+    while child.try_wait().unwrap().is_none() {
+        if written < 60_000 {
+            writer.write_all(&[0]).unwrap();
+            written += 1;
+        }
+        std::thread::sleep(std::time::Duration::from_micros(100));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let lines = json_lines(&stdout(&output));
+    let of_type = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
+    assert_eq!((of_type("warning"), of_type("flow")), (1, 1), "{lines:#?}");
+    let summary = lines.last().unwrap();
+    assert_eq!(summary["complete"], true, "{summary}");
+    assert_eq!(summary["total"]["packets"], 1, "{summary}");
+}
+
 #[test]
 fn every_capture_file_gives_the_same_twice_and_never_fails_badly() {
     let Some(folder) = captures() else {

@@ -343,6 +343,47 @@ fn a_file_system_that_never_answers_is_not_waited_for() {
     assert!(status.success());
 }
 
+/// Arguments are what a process likes: by them, nobody learns what is in a directory of others.
+#[test]
+fn a_file_that_its_user_cannot_reach_is_not_told() {
+    const USER: u32 = 23_451;
+    let folder = tempfile::tempdir().unwrap();
+    let set = |path: &Path, mode: u32, user: u32| {
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        std::os::unix::fs::chown(path, Some(user), None)
+    };
+    if set(folder.path(), 0o755, USER).is_err() {
+        eprintln!("SKIPPED: no privilege to give a file to another user");
+        return;
+    }
+    set(folder.path(), 0o755, 0).unwrap();
+    let [open, own, closed] = ["open", "own", "closed"].map(|name| folder.path().join(name));
+    for (directory, mode, user) in [(&open, 0o755, 0), (&own, 0o700, USER), (&closed, 0o700, 0)] {
+        fs::create_dir(directory).unwrap();
+        fs::write(directory.join("script"), "").unwrap();
+        set(&directory.join("script"), 0o644, USER).unwrap();
+        set(directory, mode, user).unwrap();
+    }
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&closed, &link).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=23451", "--regid=23451", "--clear-groups"]);
+    command.args(["sleep", "1000"]);
+    let running = Running::start(&mut command, b"sleep");
+    let process = running.read();
+    assert_eq!(process.user.as_ref().unwrap().id, USER);
+    let told = |directory: &Path| {
+        Processes::new()
+            .named_file(&process, &directory.join("script"))
+            .map(|file| (file.owner, file.is_here))
+    };
+    assert_eq!(told(&open), Some((USER, true)));
+    assert_eq!(told(&own), Some((USER, true)));
+    assert_eq!(told(&closed), None);
+    assert_eq!(told(&link), None);
+    assert_eq!(told(&open.join("../closed")), None);
+}
+
 #[test]
 #[ignore = "is run by another test, in a mount namespace of its own"]
 fn before_a_dead_file_system() {

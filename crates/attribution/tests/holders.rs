@@ -150,7 +150,7 @@ fn sockets_that_are_registered_with_io_uring() {
         return;
     }
     let mut warm = warm_table();
-    for how in ["open", "closed"] {
+    for how in ["open", "closed", "passed"] {
         let actor = Actor::new(&format!("ring {how}"));
         check_named(&actor, &mut warm);
     }

@@ -102,7 +102,8 @@ impl Waiting {
             .accepts(found, before, contested, table_tells_remotes)
         {
             let mut found = found.clone();
-            if found.verdict == Verdict::Unknown(Reason::NotFound) && self.question.had_socket() {
+            let had_socket = self.question.had_socket(table_tells_remotes);
+            if found.verdict == Verdict::Unknown(Reason::NotFound) && had_socket {
                 found.verdict = Verdict::Unknown(Reason::Gone);
             }
             if let Answer::Listed(listed) = answer
@@ -116,7 +117,7 @@ impl Waiting {
             return found;
         }
         // Of a table that does not tell remote ends, what was refused may be its socket.
-        let is_gone = table_tells_remotes && self.question.had_socket();
+        let is_gone = table_tells_remotes && self.question.had_socket(true);
         let reason = if is_gone || contested.is_some() {
             Reason::Gone
         } else {

@@ -44,9 +44,11 @@ impl Question {
     }
 
     /// Whether there was a socket at this end, also if none is found: it sent what opens a
-    /// connection.
-    pub(super) fn had_socket(&self) -> bool {
-        self.query.protocol() == Protocol::Tcp && self.opened == Opened::ByUs
+    /// connection, or a datagram. A table that does not tell remote ends may find that of a
+    /// datagram late.
+    pub(super) fn had_socket(&self, table_tells_remotes: bool) -> bool {
+        self.opened == Opened::ByUs
+            && (self.query.protocol() == Protocol::Tcp || table_tells_remotes)
     }
 
     /// What to ask earlier looks for, if a socket that was there before this flow

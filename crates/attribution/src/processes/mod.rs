@@ -51,7 +51,10 @@ impl Processes {
     /// The regular file that an absolute path leads a process to, such as the script that its
     /// arguments name. `None` if there is none, the process is gone, may not be inspected, or
     /// the file system would keep this waiting: nothing of a network or of another program is
-    /// asked.
+    /// asked. Nor is a file told that the user of the process may not reach by the modes of the
+    /// directories on the way, whatever this process may.
+    ///
+    /// Whoever starts a process chooses its arguments.
     pub fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.reader.named_file(process, path)
     }

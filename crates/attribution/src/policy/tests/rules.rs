@@ -275,7 +275,8 @@ fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
         (Protocol::Tcp, Opened::ByUs, Reason::Gone),
         (Protocol::Tcp, Opened::ByPeer, Reason::NotFound),
         (Protocol::Tcp, Opened::Earlier, Reason::NotFound),
-        (Protocol::Udp, Opened::ByUs, Reason::NotFound),
+        (Protocol::Udp, Opened::ByUs, Reason::Gone),
+        (Protocol::Udp, Opened::ByPeer, Reason::NotFound),
     ] {
         // Nor is a listener on that port the one that opened it.
         let listener = [tcp("0.0.0.0:5000", "listener")];
@@ -292,6 +293,13 @@ fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
             for event in heard {
                 let verdict = event.ownership.verdict;
                 let case = (protocol, opened, sockets.len(), tells_remotes);
+                // A table that does not tell remote ends may have been too slow for it.
+                let is_unsure = protocol == Protocol::Udp && !tells_remotes;
+                let expected = if is_unsure {
+                    Reason::NotFound
+                } else {
+                    expected
+                };
                 assert_eq!(verdict, Verdict::Unknown(expected), "{case:?}");
             }
         }

@@ -11,7 +11,7 @@
 //! lists of mounts are compared as text.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -165,10 +165,12 @@ impl Locator {
     }
 }
 
-/// What is at a path that a process names, for the process itself; `None` where there is no
-/// regular file, or the file system would have to be asked.
+/// What is at a path that a process of a user names, for the process itself; `None` where there is
+/// no regular file, or the file system would have to be asked, or that user may not reach it: whoever
+/// chooses the path is to learn nothing by the rights of this process.
 pub(super) fn named_file(
     process: &OwnedFd,
+    user: u32,
     path: &Path,
     scratch: &mut Scratch,
 ) -> Option<NamedFile> {
@@ -192,8 +194,44 @@ pub(super) fn named_file(
             _ => return None,
         }
     };
+    if is_here && !may_reach(user, path, &theirs) {
+        return None;
+    }
     let ExeFile { owner, mode, .. } = theirs.file;
     (mode & TYPES == REGULAR).then(|| NamedFile::new(owner, mode, is_here))
+}
+
+/// Whether a user may search all directories on the way to a file, by their modes: those of the
+/// path, and those of where links in it lead. What only a group may search counts as closed.
+fn may_reach(user: u32, path: &Path, file: &Found) -> bool {
+    const SEARCHED_BY_OWNER: u32 = 0o100;
+    const SEARCHED_BY_OTHERS: u32 = 0o001;
+    let may_search = |directory: &Path| match look_up(CWD, directory, ResolveFlags::empty()) {
+        Lookup::Found(Found { file, .. }) if file.owner == user => {
+            file.mode & SEARCHED_BY_OWNER != 0
+        }
+        Lookup::Found(Found { file, .. }) => file.mode & SEARCHED_BY_OTHERS != 0,
+        Lookup::Nothing | Lookup::Unknown => false,
+    };
+    if user == 0 {
+        return true;
+    }
+    let resolve = ResolveFlags::CACHED;
+    let Ok(opened) = openat2(CWD, path, FLAGS, Mode::empty(), resolve) else {
+        return false;
+    };
+    let same = Found::of(&opened, Path::new(""), AtFlags::EMPTY_PATH);
+    if !same.is_ok_and(|same| same.file.is_same(&file.file)) {
+        return false;
+    }
+    // Where it is without links.
+    let link = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    let Ok(real) = readlinkat(CWD, link, Vec::new()) else {
+        return false;
+    };
+    let real = PathBuf::from(OsString::from_vec(real.into_bytes()));
+    let mut directories = path.ancestors().chain(real.ancestors());
+    directories.all(|at| at == path || at == real || may_search(at))
 }
 
 /// The path without the marker, if it ends with that.

@@ -44,7 +44,7 @@ impl ProcessReader {
 
     pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         let folder = self.folder(process)?;
-        named_file(&folder, path, &mut self.scratch)
+        named_file(&folder, process.user.as_ref()?.id, path, &mut self.scratch)
     }
 
     pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {

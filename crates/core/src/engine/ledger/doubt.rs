@@ -102,7 +102,10 @@ pub(super) fn take_back(
 ) {
     let is_guess = ownership.evidence.matched != Some(Match::FiveTuple);
     let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
-    if flow.data.is_in_doubt[end as usize] && is_guess && is_known {
+    // Of a datagram that nobody's socket sent, it is not known that there was one.
+    let is_gone = ownership.verdict == Verdict::Unknown(Reason::Gone);
+    let is_gone = is_gone && flow.protocol() == Protocol::UDP;
+    if flow.data.is_in_doubt[end as usize] && is_guess && (is_known || is_gone) {
         ownership.verdict = Verdict::Unknown(Reason::PacketSocket);
         ownership.evidence.matched = None;
         *party = Party::Unattributed;
