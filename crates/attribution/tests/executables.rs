@@ -353,7 +353,7 @@ fn a_file_that_its_user_cannot_reach_is_not_told() {
         std::os::unix::fs::chown(path, Some(user), None)
     };
     if set(folder.path(), 0o755, USER).is_err() {
-        eprintln!("SKIPPED: no privilege to give a file to another user");
+        flowner_testing::skipped!("no privilege to give a file to another user");
         return;
     }
     set(folder.path(), 0o755, 0).unwrap();

@@ -9,23 +9,22 @@
 //! Any user may make as many as the kernel permits. They take a part of the descriptors that this
 //! process may have, which is shared between the users who made them; the rest is counted.
 
+mod find;
 mod open;
 mod share;
+mod way;
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
+use find::{is_gone, is_namespace, public};
 use open::open;
 use share::{Candidate, Claim, choose};
+use way::Way;
 
 use super::addresses::Addresses;
 use super::netlink::Location;
@@ -44,8 +43,7 @@ const RECENT: Duration = Duration::from_secs(1);
 const MAX: usize = 1_024;
 /// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices.
 const FILES: u64 = 3;
-/// Which part of the descriptors that this process may have is for namespaces. There may be two
-/// tables, and half is for processes, captures and whatever else a program has open.
+/// Which part of those that this process may have is for namespaces: there may be two tables.
 const PART_OF_FILES: u64 = 4;
 /// How long an open namespace that nobody asks about is kept while others wait to be opened.
 const IDLE: Duration = Duration::from_secs(10);
@@ -142,40 +140,11 @@ pub(super) enum Effort {
     Within(Duration),
 }
 
-/// One that was found, and the way to a file that stands for it. The files are opened one by
-/// one: there may be more than descriptors.
+/// One that was found, and the way to a file for it: there may be more than descriptors.
 #[derive(Debug)]
 struct Found {
     way: Way,
     name: Option<String>,
-}
-
-#[derive(Debug)]
-enum Way {
-    Process(u32),
-    /// By process and id.
-    Thread(u32, u32),
-    Named(PathBuf),
-}
-
-impl Way {
-    /// The file, if it still stands for that namespace.
-    fn open(&self, id: NamespaceId, proc: &Proc) -> io::Result<Option<OwnedFd>> {
-        let file = match self {
-            Self::Process(pid) => proc.open_network_namespace(*pid)?,
-            Self::Thread(pid, thread) => proc.open_namespace_of_thread(*pid, *thread)?,
-            Self::Named(path) => OwnedFd::from(fs::File::open(path)?),
-        };
-        let is_same = NamespaceId::of(&file).is_ok_and(|found| found == id);
-        Ok(is_same.then_some(file))
-    }
-
-    const fn thread(&self) -> Option<(u32, u32)> {
-        match self {
-            Self::Thread(pid, thread) => Some((*pid, *thread)),
-            Self::Process(_) | Self::Named(_) => None,
-        }
-    }
 }
 
 impl Namespaces {
@@ -619,88 +588,6 @@ impl Namespaces {
             lock(shared).extend(opened.map(|copy| Arc::new(Mutex::new(copy))));
         }
     }
-
-    fn of_processes(&mut self, proc: &Proc, scratch: &mut Scratch) -> HashMap<NamespaceId, Found> {
-        let pids = proc.pids(scratch).unwrap_or_else(|error| {
-            self.trouble = Some(Trouble::new("the list of processes", &error));
-            Vec::new()
-        });
-        let mut found = HashMap::new();
-        for pid in pids {
-            match proc.network_namespace(pid) {
-                Ok(id) if id == self.own || found.contains_key(&id) => {}
-                Ok(id) => {
-                    let (way, name) = (Way::Process(pid), None);
-                    found.insert(id, Found { way, name });
-                }
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    self.hides_some = true;
-                }
-                Err(error) if is_gone(&error) => {}
-                Err(error) => self.trouble = Some(Trouble::new("a process's namespace", &error)),
-            }
-        }
-        found
-    }
-
-    /// Adds those that have a name, also if no process is in them.
-    fn add_named(&mut self, found: &mut HashMap<NamespaceId, Found>) {
-        let entries = match fs::read_dir(sys::named_namespaces()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.hides_some = true;
-                return;
-            }
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    self.trouble = Some(Trouble::new("the named network namespaces", &error));
-                }
-                return;
-            }
-        };
-        for entry in entries.flatten() {
-            let file = match fs::File::open(entry.path()) {
-                Ok(file) => OwnedFd::from(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    self.hides_some = true;
-                    if error.kind() != io::ErrorKind::PermissionDenied {
-                        let what = "a named network namespace was not opened";
-                        self.trouble = Some(Trouble::new(what, &error));
-                    }
-                    continue;
-                }
-            };
-            let name = entry.file_name().into_string().ok();
-            match NamespaceId::of(&file) {
-                Ok(id) if id != self.own => {
-                    let known = found.entry(id).or_insert_with(|| Found {
-                        way: Way::Named(entry.path()),
-                        name: None,
-                    });
-                    known.name = name;
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Whether a file stands for a namespace (`NSFS_MAGIC` in `include/uapi/linux/magic.h`).
-fn is_namespace(file: &OwnedFd) -> bool {
-    const MAGIC: u32 = 0x6e73_6673;
-    rustix::fs::fstatfs(file).is_ok_and(|of| u32::try_from(of.f_type) == Ok(MAGIC))
-}
-
-/// Whether a process was, or has gone, when its file was asked for.
-fn is_gone(error: &io::Error) -> bool {
-    let error = Errno::from_io_error(error);
-    matches!(error, Some(Errno::NOENT | Errno::SRCH))
-}
-
-fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
-    let id = id.inode;
-    Arc::new(NetworkNamespace { id, name })
 }
 
 /// What is guarded is whole between calls, also after a panic elsewhere.
