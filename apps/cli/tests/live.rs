@@ -116,14 +116,20 @@ fn keys_are_understood() {
         .wait("cursor", |screen| !screen.hide_cursor());
     stage.terminal.keys("prot:1");
     stage.terminal.wait_for("did you mean `proto`?");
-    stage.terminal.keys(&format!("\u{15}port:{port}\r"));
+    // Sockets of all network namespaces are listed: another may have the port in its own.
+    let pid = std::process::id();
+    let filter = format!("port:{port} pid:{pid}");
+    stage.terminal.keys(&format!("\u{15}{filter}\r"));
+    stage.terminal.wait("the list below the filter", |screen| {
+        let is_over = screen.hide_cursor() && screen.contents().contains(&format!("/{filter}"));
+        is_over && screen.contents().contains("1 socket ")
+    });
     let address = format!("127.0.0.1:{port}");
     let screen = stage.terminal.wait_for(&address);
     assert!(screen.contains("listen"), "{screen}");
     stage.terminal.keys("jd");
     let screen = stage.terminal.wait_for("Details");
-    let pid = std::process::id().to_string();
-    assert!(screen.contains(&pid), "{screen}");
+    assert!(screen.contains(&format!("process   {pid} ")), "{screen}");
     stage.terminal.keys("?");
     stage.terminal.wait_for("details, evidence");
     stage.terminal.keys("?p");

@@ -473,4 +473,46 @@ mod tests {
         }
         assert!(!tells_none(std::process::id()));
     }
+
+    /// The kernel reserves a descriptor before it waits for a connection, and counts it.
+    #[test]
+    fn a_connection_that_was_waited_for_is_a_change() {
+        const SERVER: &str = "import socket,sys; l = socket.create_server(('127.0.0.1', 0)); \
+             print(l.getsockname()[1], flush=True); s = l.accept(); print('accepted', flush=True); \
+             sys.stdin.read()";
+        let server = std::process::Command::new("python3")
+            .args(["-c", SERVER])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn();
+        let Ok(mut server) = server else {
+            flowner_testing::skipped!("python3 is missing");
+            return;
+        };
+        let pid = server.id();
+        let mut said = std::io::BufRead::lines(io::BufReader::new(server.stdout.take().unwrap()));
+        let port: u16 = said.next().unwrap().unwrap().parse().unwrap();
+        let proc = Proc::open(Path::new("/proc"), true).unwrap();
+        let mut scratch = Scratch::default();
+        let mut look = || {
+            let process = proc.process(pid).unwrap();
+            proc.sockets(&process, &mut scratch).unwrap()
+        };
+        // Until it waits. Where the kernel does not count descriptors, each look differs anyway.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let mut before = look();
+        while before.mark.is_same(before.mark) {
+            assert!(std::time::Instant::now() < end, "it waits for nobody");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            before = look();
+        }
+        let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "accepted");
+        assert!(!before.mark.is_same(proc.mark(pid).unwrap()));
+        let after = look();
+        assert_eq!(after.sockets.len(), before.sockets.len() + 1);
+        assert_eq!(after.mark.is_same(after.mark), proc.counts);
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
 }

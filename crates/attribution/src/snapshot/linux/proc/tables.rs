@@ -136,6 +136,12 @@ impl Proc {
             // All that were counted: there is no need to be told of the end.
             left > 0
         })?;
+        if counted.is_some() && left > 0 && listed.next.is_none() {
+            // The kernel counts one that is reserved and not yet there, as for as long as accept(2)
+            // or open(2) waits (`__sys_accept4_file` in `net/socket.c`): with as many counted, there
+            // is more afterwards.
+            listed.mark = mark.without_count();
+        }
         match denied {
             // They may be listed and not followed: the one is a question of files, the other of
             // `ptrace_may_access`, which a security module can refuse to root. (Of single ones,
