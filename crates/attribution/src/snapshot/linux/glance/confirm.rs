@@ -404,6 +404,7 @@ mod tests {
     use std::os::fd::{AsFd, OwnedFd};
     use std::os::unix::net::UnixStream;
     use std::process::{Child, Command, Stdio};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use rustix::net::{AddressFamily, SocketFlags, SocketType};
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -471,10 +472,19 @@ mod tests {
         assert_eq!(confirmed, expected, "{query}: {told:?}");
     }
 
+    /// Who starts a process while a socket of another test is there to be inherited would give it
+    /// that one, too.
+    static STARTING: Mutex<()> = Mutex::new(());
+
+    fn starting() -> MutexGuard<'static, ()> {
+        STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A process that has the socket for its output, and `sh`'s script to run.
     fn holder(socket: impl Into<OwnedFd>, script: &str) -> Child {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::piped());
+        let _alone = starting();
         command.stdout(Stdio::from(socket.into())).spawn().unwrap()
     }
 
@@ -564,11 +574,13 @@ mod tests {
         let (mut glance, told) = glance_at(query);
         check(&mut *glance, query, &told, Confirmed::Same);
         // As after fork(2): at the same descriptor.
+        let alone = starting();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "read line"]).stdin(Stdio::piped());
         let child = command.spawn().unwrap();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
+        drop(alone);
         // The pace of the policy: who inherited it is not looked for before.
         std::thread::sleep(HEIRS);
         check(&mut *glance, query, &told, Confirmed::Changed);
