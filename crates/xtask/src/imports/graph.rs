@@ -7,6 +7,7 @@ use std::slice::from_ref;
 
 use super::source::{self, Import, Source};
 use crate::command::Failure;
+use crate::workspace::read_dir;
 
 /// Names of modules, from the root of the crate.
 type ModulePath = Vec<String>;
@@ -41,12 +42,10 @@ impl Graph {
     /// The graph of the crate whose sources are in this folder.
     pub(crate) fn of(src: &Path) -> Result<Self, Failure> {
         let mut graph = Self::default();
-        for root in ["lib.rs", "main.rs"] {
-            if !src.join(root).is_file() {
-                continue;
-            }
+        for root in roots(src)? {
+            let folder = root.parent().unwrap_or(Path::new(""));
             let mut modules = Modules::default();
-            modules.load(src, Path::new(root), Path::new(""), &Vec::new())?;
+            modules.load(src, &root, folder, &Vec::new())?;
             modules.connect(&mut graph);
         }
         Ok(graph)
@@ -64,6 +63,23 @@ impl Graph {
         }
         counts
     }
+}
+
+/// The files in which a library or a program begins, from the folder of the sources.
+fn roots(src: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut roots: Vec<PathBuf> = vec!["lib.rs".into(), "main.rs".into()];
+    if src.join("bin").is_dir() {
+        for path in read_dir(&src.join("bin"))? {
+            let path = if path.is_dir() {
+                path.join("main.rs")
+            } else {
+                path
+            };
+            roots.extend(path.strip_prefix(src).ok().map(Path::to_owned));
+        }
+    }
+    roots.retain(|root| src.join(root).is_file());
+    Ok(roots)
 }
 
 /// The top module of a file: its folder, or the file that stands for one.

@@ -121,3 +121,19 @@ fn the_folder_of_a_file_is_its_top_module() {
     assert_eq!(folder("model/flow.rs"), "model");
     assert_eq!(folder("ledger.rs"), folder("ledger/view.rs"));
 }
+
+#[test]
+fn programs_beside_a_library_are_read() {
+    let files = [
+        ("lib.rs", "mod a;"),
+        ("a.rs", ""),
+        ("bin/one.rs", "fn main() {}"),
+        ("bin/two/main.rs", "mod b; mod c;"),
+        ("bin/two/b.rs", "use crate::c::C;"),
+        ("bin/two/c.rs", "pub struct C; fn f() { crate::b::g() }"),
+    ];
+    let expected = ["bin/two/b.rs > bin/two/c.rs", "bin/two/c.rs > bin/two/b.rs"];
+    let graph = check("programs", &files, &expected);
+    assert!(graph.files.contains("bin/one.rs"));
+    assert_eq!(circles(&graph).len(), 1);
+}

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
-use super::stage::Outcome;
-use super::truth::{Answer, Worth};
+use super::truth::{Answer, Outcome, Worth};
 
 /// Bytes of each message's payload.
 pub(crate) const MESSAGE: usize = 1_000;

@@ -4,6 +4,8 @@ mod actors;
 mod bytes;
 mod cases;
 mod observer;
+mod other_program;
+mod plan;
 mod soak;
 mod stage;
 mod table;
@@ -17,7 +19,8 @@ use std::process::ExitCode;
 use flowner_benches::load::Load;
 use flowner_benches::network;
 
-use cases::{Plan, Share};
+use cases::Share;
+use plan::Plan;
 use stage::Stage;
 use table::{Row, Score};
 

@@ -10,7 +10,7 @@ use flowner_core::attribution::{Attributor, Ownership, Verdict};
 use flowner_core::{Config, FlowRecord, Input, Limits, Live, Monitor, Report};
 
 use super::Result;
-use super::actors::stream::{OTHER_PROGRAM, OTHER_SUFFIX};
+use super::other_program::{OTHER_PROGRAM, OTHER_SUFFIX};
 
 /// How long owners that are still looked for are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(3);

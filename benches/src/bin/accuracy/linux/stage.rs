@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::Result;
 use super::bytes::{self, Seen, Sent};
-use super::cases::Plan;
+use super::plan::Plan;
 use super::told::Told;
-use super::truth::{Answer, HeldBy, Truth, Worth, judge};
+use super::truth::{Answer, HeldBy, Outcome, Truth, Worth, judge};
 use super::venue::{Place, Side, Venue};
 
 /// How long anything may take.
@@ -31,15 +31,6 @@ pub(crate) struct Stage {
     /// Messages that processes sent, where each message is judged.
     sent: Vec<Sent>,
     venue: Venue,
-}
-
-/// What came out for one end.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) is_server: bool,
-    pub(crate) worth: Worth,
-    /// Truth and answer, in words.
-    pub(crate) words: String,
 }
 
 impl Stage {

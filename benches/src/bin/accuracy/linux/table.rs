@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::cases::Need;
-use super::stage::Outcome;
-use super::truth::Worth;
+use super::truth::{Outcome, Worth};
 
 /// What the answers to one side of a case were worth.
 #[derive(Debug, Default)]

@@ -105,6 +105,15 @@ pub(crate) fn judge(held_by: &HeldBy, answer: &Answer, uid: u32) -> Worth {
     }
 }
 
+/// What came out for one end.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) is_server: bool,
+    pub(crate) worth: Worth,
+    /// Truth and answer, in words.
+    pub(crate) words: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Result;
-use super::actors::stream::OTHER_SUFFIX;
+use super::other_program::OTHER_SUFFIX;
 
 /// Where a case takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

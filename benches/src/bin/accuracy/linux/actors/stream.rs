@@ -17,12 +17,7 @@ use socket2::{SockAddr, Socket, Type};
 use super::{pass_on, plain, standard_input, take, tell};
 use crate::platform::Result;
 use crate::platform::bytes::MESSAGE;
-
-/// What is added to the pid of a process that has become the other program: its messages are
-/// not those of the program before.
-pub(crate) const OTHER_PROGRAM: u32 = 1_000_000_000;
-/// How the file of the other program ends.
-pub(crate) const OTHER_SUFFIX: &str = "-other";
+use crate::platform::other_program::{OTHER_PROGRAM, OTHER_SUFFIX};
 
 /// `KEY=VALUE` each.
 pub(super) struct Options<'a>(HashMap<&'a str, &'a str>);

@@ -7,6 +7,7 @@ mod places;
 use std::net::SocketAddr;
 
 use super::Result;
+use super::plan::Plan;
 use super::stage::Stage;
 use super::venue::{Place, SERVER};
 
@@ -50,13 +51,6 @@ pub(crate) enum Share {
     Few,
     /// Once, for cases that take a minute.
     Once,
-}
-
-/// How often, and by how many at once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) count: usize,
-    pub(crate) at_once: usize,
 }
 
 const fn case(

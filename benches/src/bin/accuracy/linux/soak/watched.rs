@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use crate::platform::Result;
-use crate::platform::actors::stream::{OTHER_PROGRAM, OTHER_SUFFIX};
+use crate::platform::other_program::{OTHER_PROGRAM, OTHER_SUFFIX};
 use crate::platform::truth::Answer;
 
 /// How long it may take to begin, and to end.
