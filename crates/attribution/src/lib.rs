@@ -138,21 +138,23 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
-pub mod access;
-mod attributor;
-mod devices;
-mod error;
-mod executable;
-mod interface_names;
-mod matching;
-mod ownership;
+mod answer;
+mod observers;
+mod permissions;
 pub mod policy;
-mod process;
-mod processes;
-mod query;
-mod service;
-pub mod snapshot;
-mod spotter;
+mod resolver;
+mod tables;
+
+/// What this process may see of the host, and what would let it see more.
+pub mod access {
+    pub use crate::permissions::*;
+}
+
+/// Where the facts come from: the contract of a socket table, and the tables that there are.
+pub mod snapshot {
+    pub use crate::answer::{Snapshot, Socket, SocketState};
+    pub use crate::tables::*;
+}
 
 #[doc = include_str!("../docs/promises.md")]
 pub mod promises {}
@@ -162,17 +164,13 @@ pub mod promises {}
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use attributor::Attributor;
-pub use error::Error;
-pub use executable::{ExeFile, ExeState, NamedFile};
-pub use interface_names::{device_index, device_name};
-pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
-pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
-pub use process::{NetworkNamespace, Process, ProcessId, SkippedNamespaces, Unit, UnitKind, User};
-pub use processes::Processes;
-pub use query::{ParseQueryError, Protocol, SocketQuery};
-pub use service::{Notice, Service};
-pub use snapshot::{
-    Closed, ClosedSocket, Confirmed, Glance, Glanced, Snapshot, Socket, SocketState, SocketTable,
+pub use answer::{
+    Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace, Ownership,
+    ParseQueryError, Process, ProcessId, Protocol, Reason, SkippedNamespaces, Snapshot, Socket,
+    SocketId, SocketQuery, SocketState, Source, Unit, UnitKind, User, Verdict,
 };
-pub use spotter::Spotter;
+pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
+pub use resolver::{Attributor, Notice, Service, Spotter};
+pub use tables::device_names::{device_index, device_name};
+pub use tables::processes::Processes;
+pub use tables::{Closed, ClosedSocket, Confirmed, Glance, Glanced, SocketTable};

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::{Ownership, Protocol, Reason, Snapshot, SocketQuery};
+use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery};
 
 /// What a look says to one question.
 #[expect(

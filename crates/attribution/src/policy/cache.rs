@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Opened, Question};
-use crate::{Match, Ownership, Protocol, Snapshot, SocketQuery};
+use crate::answer::{Match, Ownership, Protocol, Snapshot, SocketQuery};
 
 /// A question whose remote end is left out when the answer did not depend on it.
 type Key = SocketQuery;
@@ -178,7 +178,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Evidence, Process, Socket, Source, Verdict};
+    use crate::answer::{Evidence, Process, Socket, Source, Verdict};
 
     fn wall(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

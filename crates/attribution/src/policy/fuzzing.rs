@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::pending::{PendingSet, Waiting};
 use super::rivals::contests;
 use super::{Opened, PolicyConfig, Question, Waiter};
-use crate::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
+use crate::answer::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
 /// Bytes of one step.
 const STEP: usize = 4;

@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::devices::Devices;
-use crate::matching::{self, Ends, merge};
-use crate::query::unscoped;
-use crate::{
+use crate::answer::devices::Devices;
+use crate::answer::matching::{Ends, merge};
+use crate::answer::query::unscoped;
+use crate::answer::{
     Evidence, Match, Ownership, Process, Protocol, Snapshot, Socket, SocketId, SocketQuery, Source,
-    Verdict,
+    Verdict, matching,
 };
 
 /// The part of a socket's life that is proven: it existed from the end of the
@@ -221,7 +221,7 @@ fn keys(query: &SocketQuery) -> [Option<Key>; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Process, Reason};
+    use crate::answer::{Process, Reason};
 
     fn wall(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

@@ -59,6 +59,7 @@ mod rivals;
 mod statistics;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time_budget;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ pub use config::PolicyConfig;
 pub use question::{Opened, Question, Waiter};
 pub use statistics::PolicyStatistics;
 
-use crate::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
+use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
 use answer::{Answer, Listed};
 use cache::Cache;
 use history::History;

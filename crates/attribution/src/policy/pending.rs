@@ -9,7 +9,7 @@ use super::history::History;
 use super::question::Before;
 use super::rivals::{Number, Rivals};
 use super::{Opened, PolicyConfig, Question, Waiter};
-use crate::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
+use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]

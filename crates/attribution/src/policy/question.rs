@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::{Match, Ownership, ProcessId, Protocol, SocketQuery};
+use crate::answer::{Match, Ownership, ProcessId, Protocol, SocketQuery};
 
 /// Whom an answer is for: a number that the caller chooses and gets back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::{Opened, Question};
-use crate::{Match, Protocol, SocketQuery};
+use crate::answer::{Match, Protocol, SocketQuery};
 
 /// The order in which questions were asked.
 pub(super) type Number = u64;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::world::{Knows, World};
+use crate::answer::{Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
 use crate::policy::{
     Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
 };
-use crate::{Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
 
 /// How the table answers one request.
 #[derive(Debug, Clone, Copy)]

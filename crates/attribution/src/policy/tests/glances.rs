@@ -2,9 +2,8 @@
 
 use super::clock::ms;
 use super::rules::{Desk, check, config, query, said, socket, tcp, udp};
+use crate::answer::{Match, Protocol, Snapshot, Socket, SocketQuery, Source, User, Verdict};
 use crate::policy::{Lookup, Opened, PolicyConfig, Question, Waiter};
-use crate::snapshot::Snapshot;
-use crate::{Match, Protocol, Socket, SocketQuery, Source, User, Verdict};
 
 const HERE: &str = "10.0.0.2:5000";
 const SERVER: &str = "10.0.0.2:443";

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::clock::ms;
 use super::driver::{Driver, Kind, Manner};
 use super::world::{Knows, LAN, SERVER_PORT, World};
-use crate::SocketQuery;
+use crate::answer::SocketQuery;
 use crate::policy::{Opened, PolicyConfig};
 
 /// Something that happens on the host or on the wire.

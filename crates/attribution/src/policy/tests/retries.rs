@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::clock::{ms, wall};
 use super::rules::{Desk, config, query, udp};
+use crate::answer::{Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 use crate::policy::{Facts, Opened, PolicyConfig, Waiter};
-use crate::{Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 
 fn asked() -> SocketQuery {
     query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, ms, wall};
-use crate::policy::{
-    Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
-};
-use crate::{
+use crate::answer::{
     Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketState,
     Source, Verdict,
+};
+use crate::policy::{
+    Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
 };
 
 /// A policy whose looks take a millisecond and see what the test says.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Process, Protocol, Snapshot, Socket, SocketQuery, SocketState, Source, Verdict};
+use crate::answer::{
+    Process, Protocol, Snapshot, Socket, SocketQuery, SocketState, Source, Verdict,
+};
 
 /// What a socket table can know about the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,374 @@
+//! Through which devices a packet that was seen on one of them can reach sockets. Pure: what
+//! the system tells of its devices is put in.
+
+use std::collections::HashMap;
+
+use super::query::{Protocol, SocketQuery};
+
+/// The loopback device of every network namespace of Linux (`net/core/dev.c`,
+/// `LOOPBACK_IFINDEX`).
+const LOOPBACK: u32 = 1;
+
+/// What counts of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Link {
+    /// The device that this one is a port or a slave of (`IFLA_MASTER`).
+    pub(crate) master: Option<u32>,
+    /// The device below it, as of a VLAN, or the other end of a wire (`IFLA_LINK`).
+    pub(crate) lower: Option<u32>,
+    /// Whether that one is in another network namespace (`IFLA_LINK_NETNSID`).
+    pub(crate) is_lower_elsewhere: bool,
+    pub(crate) kind: LinkKind,
+}
+
+/// The kinds of devices that differ in what they lead to (`IFLA_INFO_KIND`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum LinkKind {
+    Bridge,
+    Veth,
+    Vrf,
+    #[default]
+    Other,
+}
+
+/// Whether sockets that are bound to no device get what comes through a VRF
+/// (`net.ipv4.tcp_l3mdev_accept` and its siblings in ip-sysctl.rst).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Accepts {
+    pub(crate) tcp: Option<bool>,
+    pub(crate) udp: Option<bool>,
+    pub(crate) raw: Option<bool>,
+}
+
+impl Accepts {
+    const fn of(self, protocol: Protocol) -> Option<bool> {
+        match protocol {
+            Protocol::Tcp => self.tcp,
+            Protocol::Udp | Protocol::UdpLite => self.udp,
+            Protocol::Raw => self.raw,
+        }
+    }
+}
+
+/// The devices of one network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Devices {
+    links: HashMap<u32, Link>,
+    accepts: Accepts,
+}
+
+/// The devices through which a packet can have come, in the terms of the kernel's lookup
+/// (`dif` and `sdif` of `inet_sk_bound_dev_eq` in `include/net/inet_sock.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    pub(crate) device: u32,
+    /// The slave of a VRF, which is the device then.
+    pub(crate) slave: Option<u32>,
+    /// Whether a socket that is bound to no device is reached.
+    pub(crate) reaches_unbound: bool,
+}
+
+/// How a packet can reach sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Through any device; these are known.
+    Any(Vec<u32>),
+    /// In this one way.
+    One(Arrival),
+    /// In one of these ways, at least two.
+    Several(Vec<Arrival>),
+}
+
+impl Arrival {
+    pub(crate) const fn on(device: u32) -> Self {
+        Self {
+            device,
+            slave: None,
+            reaches_unbound: true,
+        }
+    }
+
+    /// Whether it reaches a socket, which is bound to a device or to none.
+    pub(crate) fn reaches(&self, bound: Option<u32>) -> bool {
+        match bound {
+            None => self.reaches_unbound,
+            Some(bound) => bound == self.device || Some(bound) == self.slave,
+        }
+    }
+}
+
+impl Reach {
+    /// The ways, where they are known.
+    pub(crate) fn arrivals(&self) -> Option<&[Arrival]> {
+        match self {
+            Self::Any(_) => None,
+            Self::One(arrival) => Some(std::slice::from_ref(arrival)),
+            Self::Several(arrivals) => Some(arrivals),
+        }
+    }
+
+    /// Whether a packet can reach a socket that is bound to a device or to none.
+    pub(crate) fn reaches(&self, bound: Option<u32>) -> bool {
+        let arrivals = self.arrivals();
+        arrivals.is_none_or(|all| all.iter().any(|arrival| arrival.reaches(bound)))
+    }
+}
+
+impl Devices {
+    pub(crate) fn new(links: HashMap<u32, Link>, accepts: Accepts) -> Self {
+        Self { links, accepts }
+    }
+
+    pub(crate) fn link(&self, device: u32) -> Option<&Link> {
+        self.links.get(&device)
+    }
+
+    /// Through which of its devices what comes from one of ours gets into another namespace: the
+    /// other end of a wire, also of one that is a port of our bridge, or what is above ours.
+    ///
+    /// Their indexes are told, and not the namespaces of those: where two namespaces have the
+    /// same ones, both may be it.
+    pub(crate) fn leads_to(&self, device: u32, other: &Self) -> Vec<u32> {
+        let ports = self.links().filter(|(_, link)| link.master == Some(device));
+        let ours: Vec<u32> = ports.map(|(port, _)| port).chain([device]).collect();
+        let theirs = other.links().filter(|(theirs, link)| {
+            let is_above = |ours: &u32| link.is_lower_elsewhere && link.lower == Some(*ours);
+            let is_end = |ours: &u32| {
+                let link = self.link(*ours);
+                link.is_some_and(|ours| ours.is_lower_elsewhere && ours.lower == Some(*theirs))
+            };
+            let is_wire = link.kind == LinkKind::Veth;
+            ours.iter()
+                .any(|ours| is_above(ours) && (!is_wire || is_end(ours)))
+        });
+        theirs.map(|(theirs, _)| theirs).collect()
+    }
+
+    /// How a packet of the query can reach sockets here that came from a device of another
+    /// namespace, through these of ours; through any if there are none.
+    pub(crate) fn reach_through(&self, query: &SocketQuery, devices: &[u32]) -> Reach {
+        match devices {
+            [device] => self.reach(&query.without_device().on_device(*device)),
+            _ => self.any(),
+        }
+    }
+
+    /// Whether a device leads to another namespace, as a bridge or one end of a wire may.
+    pub(crate) fn leads_away(&self, device: u32) -> bool {
+        let link = self.link(device);
+        link.is_some_and(|link| matches!(link.kind, LinkKind::Bridge | LinkKind::Veth))
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = (u32, &Link)> {
+        self.links.iter().map(|(device, link)| (*device, link))
+    }
+
+    /// How a packet of the query can reach sockets here.
+    ///
+    /// What this host sends to an address of its own is seen on the loopback device, and
+    /// counts as that of the device that has the address (`rt_iif` in `net/ipv4/route.c`,
+    /// `ip6_rcv_core`): there, only what is between loopback addresses tells the device.
+    pub(crate) fn reach(&self, query: &SocketQuery) -> Reach {
+        let is_loopback = |end: std::net::SocketAddr| end.ip().is_loopback();
+        let is_within = is_loopback(query.local()) && query.remote().is_none_or(is_loopback);
+        match query.device_or_scope() {
+            Some(LOOPBACK) if !is_within => self.any(),
+            Some(device) => self.through(device, query.protocol()),
+            None => self.any(),
+        }
+    }
+
+    pub(crate) fn any(&self) -> Reach {
+        let mut known: Vec<u32> = self.links.keys().copied().collect();
+        known.sort_unstable();
+        Reach::Any(known)
+    }
+
+    fn through(&self, device: u32, protocol: Protocol) -> Reach {
+        let alone = |link: &Link| link.master.is_none() && link.kind != LinkKind::Vrf;
+        let has_upper = self.links.values().any(|upper| upper.is_above(device));
+        if !has_upper && self.link(device).is_none_or(alone) {
+            return Reach::One(Arrival::on(device));
+        }
+        let mut arrivals = Vec::new();
+        for device in self.with_uppers(device) {
+            self.add_arrivals(device, protocol, &mut arrivals);
+        }
+        match arrivals[..] {
+            [only] => Reach::One(only),
+            _ => Reach::Several(arrivals),
+        }
+    }
+
+    /// A device, and all that are above it: a packet that is seen on it may be theirs.
+    pub(crate) fn with_uppers(&self, device: u32) -> Vec<u32> {
+        let mut found = vec![device];
+        let mut next = 0;
+        while let Some(&lower) = found.get(next) {
+            next += 1;
+            let master = self.link(lower).and_then(|link| link.master);
+            let is_vrf = |master| self.link(master).is_some_and(|m| m.kind == LinkKind::Vrf);
+            let master = master.filter(|master| !is_vrf(*master));
+            let above = self.links().filter(|(_, upper)| upper.is_above(lower));
+            let mut above: Vec<u32> = above.map(|(device, _)| device).chain(master).collect();
+            above.sort_unstable();
+            above.retain(|device| !found.contains(device));
+            found.extend(above);
+        }
+        found
+    }
+
+    fn add_arrivals(&self, device: u32, protocol: Protocol, arrivals: &mut Vec<Arrival>) {
+        let kind = |device| self.link(device).map(|link| link.kind);
+        let master = self.link(device).and_then(|link| link.master);
+        let vrf = master.filter(|master| kind(*master) == Some(LinkKind::Vrf));
+        let (device, slave) = match vrf {
+            Some(vrf) => (vrf, Some(device)),
+            None if kind(device) == Some(LinkKind::Vrf) => (device, None),
+            None => {
+                arrivals.push(Arrival::on(device));
+                return;
+            }
+        };
+        // Where it is not known, either may be.
+        let either: &[bool] = match self.accepts.of(protocol) {
+            Some(true) => &[true],
+            Some(false) => &[false],
+            None => &[false, true],
+        };
+        arrivals.extend(either.iter().map(|reaches_unbound| Arrival {
+            device,
+            slave,
+            reaches_unbound: *reaches_unbound,
+        }));
+    }
+}
+
+impl Link {
+    /// Whether it is a VLAN or the like on that device. The other end of a wire is not above
+    /// this one.
+    fn is_above(&self, device: u32) -> bool {
+        let is_lower = self.lower == Some(device) && !self.is_lower_elsewhere;
+        is_lower && self.kind != LinkKind::Veth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BRIDGE: u32 = 10;
+    const PORT: u32 = 11;
+    const VLAN: u32 = 12;
+    const VRF: u32 = 13;
+    const SLAVE: u32 = 14;
+    const WIRE: (u32, u32) = (15, 16);
+
+    fn devices(accepts: Accepts) -> Devices {
+        let link = |master, lower, kind| Link {
+            master,
+            lower,
+            kind,
+            is_lower_elsewhere: false,
+        };
+        let links = [
+            (BRIDGE, link(None, None, LinkKind::Bridge)),
+            (PORT, link(Some(BRIDGE), None, LinkKind::Other)),
+            (VLAN, link(None, Some(BRIDGE), LinkKind::Other)),
+            (VRF, link(None, None, LinkKind::Vrf)),
+            (SLAVE, link(Some(VRF), None, LinkKind::Other)),
+            (WIRE.0, link(None, Some(WIRE.1), LinkKind::Veth)),
+            (WIRE.1, link(None, Some(WIRE.0), LinkKind::Veth)),
+        ];
+        Devices::new(links.into(), accepts)
+    }
+
+    fn query(local: &str) -> SocketQuery {
+        SocketQuery::new(Protocol::Tcp, local.parse().unwrap(), None)
+    }
+
+    #[test]
+    fn a_packet_of_a_port_is_also_that_of_what_is_above() {
+        let devices = devices(Accepts::default());
+        let reach = |device| devices.reach(&query("10.0.0.1:1").on_device(device));
+        let ways = |all: &[u32]| all.iter().copied().map(Arrival::on).collect::<Vec<_>>();
+        assert_eq!(reach(PORT), Reach::Several(ways(&[PORT, BRIDGE, VLAN])));
+        assert_eq!(reach(BRIDGE), Reach::Several(ways(&[BRIDGE, VLAN])));
+        for alone in [VLAN, WIRE.0, 99] {
+            assert_eq!(reach(alone), Reach::One(Arrival::on(alone)));
+        }
+    }
+
+    #[test]
+    fn a_vrf_keeps_its_packets_from_sockets_without_device() {
+        let arrival = |slave, reaches_unbound| Arrival {
+            device: VRF,
+            slave,
+            reaches_unbound,
+        };
+        for accepts in [false, true] {
+            let tcp = Some(accepts);
+            let devices = devices(Accepts {
+                tcp,
+                ..Accepts::default()
+            });
+            for (device, slave) in [(VRF, None), (SLAVE, Some(SLAVE))] {
+                let reach = devices.reach(&query("10.0.0.1:1").on_device(device));
+                assert_eq!(reach, Reach::One(arrival(slave, accepts)));
+                assert_eq!(reach.reaches(None), accepts);
+                assert!(reach.reaches(Some(VRF)) && !reach.reaches(Some(PORT)));
+                assert_eq!(reach.reaches(Some(SLAVE)), device == SLAVE);
+            }
+        }
+        let reach = devices(Accepts::default()).reach(&query("10.0.0.1:1").on_device(SLAVE));
+        let either = [false, true].map(|accepts| arrival(Some(SLAVE), accepts));
+        assert_eq!(reach, Reach::Several(either.to_vec()));
+    }
+
+    #[test]
+    fn the_loopback_device_tells_nothing_of_other_addresses() {
+        let devices = devices(Accepts::default());
+        let on_loopback = |local: &str| devices.reach(&query(local).on_device(LOOPBACK));
+        let within = Reach::One(Arrival::on(LOOPBACK));
+        assert_eq!(on_loopback("127.0.0.1:1"), within);
+        assert_eq!(on_loopback("[::1]:1"), within);
+        assert_eq!(on_loopback("10.0.0.1:1"), devices.any());
+        assert_eq!(devices.reach(&query("127.0.0.1:1")), devices.any());
+    }
+
+    #[test]
+    fn wires_and_what_is_above_lead_to_other_namespaces() {
+        let link = |master, lower, kind| Link {
+            master,
+            lower,
+            kind,
+            is_lower_elsewhere: true,
+        };
+        let ours = [
+            (1, Link::default()),
+            (4, link(None, Some(2), LinkKind::Veth)),
+            (5, link(Some(6), Some(2), LinkKind::Veth)),
+            (6, Link::default()),
+        ];
+        let ours = Devices::new(ours.into(), Accepts::default());
+        let other = |lower, kind| {
+            let links = [(1, Link::default()), (2, link(None, Some(lower), kind))];
+            Devices::new(links.into(), Accepts::default())
+        };
+        let wire = other(5, LinkKind::Veth);
+        let all = |other: &Devices| [1, 4, 5, 6].map(|device| ours.leads_to(device, other));
+        assert_eq!(all(&wire), [vec![], vec![], vec![2], vec![2]]);
+        let above = other(4, LinkKind::Other);
+        assert_eq!(all(&above), [vec![], vec![2], vec![], vec![]]);
+        assert_eq!(all(&other(9, LinkKind::Veth)), [const { vec![] }; 4]);
+    }
+
+    #[test]
+    fn a_scope_is_a_device() {
+        let devices = devices(Accepts::default());
+        let reach = devices.reach(&query("[fe80::1%15]:1"));
+        assert_eq!(reach, Reach::One(Arrival::on(15)));
+        let both = query("[fe80::1%15]:1").on_device(16);
+        assert_eq!(devices.reach(&both), Reach::One(Arrival::on(16)));
+    }
+}

@@ -1,0 +1,155 @@
+//! What can go wrong when sockets are looked up.
+
+use std::error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::ownership::Reason;
+
+/// Why the owners of sockets could not be read.
+///
+/// Where the system refused or failed, [`source`](error::Error::source) is its [`io::Error`].
+// Written by hand: a derive macro costs a fifth of the time that it takes to build this crate
+// and all that it depends on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// No socket table knows this operating system.
+    Unsupported {
+        /// The operating system, as Rust names it.
+        os: &'static str,
+    },
+    /// The operating system did not tell its sockets.
+    Sockets {
+        /// The question: which interface of the system, which sockets, in which network
+        /// namespace if it is another one.
+        asked: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file in which the operating system tells about sockets or processes could not be
+    /// read.
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread of the background service could not be started.
+    Thread(io::Error),
+}
+
+impl Error {
+    /// What a flow is told that waits for an answer when this happens.
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Unsupported { .. } => Reason::Unsupported,
+            Self::Sockets { .. } | Self::File { .. } | Self::Thread(_) => Reason::Failed,
+        }
+    }
+
+    /// What the system said, where it was asked.
+    pub const fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Unsupported { .. } => None,
+            Self::Sockets { source, .. } | Self::File { source, .. } | Self::Thread(source) => {
+                Some(source)
+            }
+        }
+    }
+}
+
+/// What failed, why, and what to do about it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported { os } => write!(
+                f,
+                "the owners of sockets cannot be read on this operating system ({os}); \
+                 Linux, Windows, macOS, FreeBSD, OpenBSD and NetBSD are supported"
+            ),
+            Self::Sockets { asked, source } => write!(f, "{asked}: {source}{}", advice(source)),
+            Self::File { path, source } => {
+                write!(f, "{}: {source}{}", path.display(), advice(source))
+            }
+            Self::Thread(source) => write!(
+                f,
+                "the thread that looks up owners could not be started: {source}{}",
+                thread_advice(source)
+            ),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        let source = self.io_error()?;
+        Some(source)
+    }
+}
+
+/// `EMFILE` and `ENFILE`, which have no [`io::ErrorKind`]; the same number on every Unix.
+#[cfg(unix)]
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+/// Other systems have no such limit.
+#[cfg(not(unix))]
+const TOO_MANY_FILES: [i32; 0] = [];
+
+/// What to do about an error of the system, as the rest of a sentence; empty where nothing is
+/// known to help.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run as administrator",
+        io::ErrorKind::OutOfMemory => "; give this process or this host more memory",
+        io::ErrorKind::NotFound => "; is it mounted?",
+        _ => match error.raw_os_error() {
+            Some(number) if TOO_MANY_FILES.contains(&number) => {
+                "; allow more open files (`ulimit -n`)"
+            }
+            _ => "",
+        },
+    }
+}
+
+/// As [`advice`], for threads: the system says "try again" where a limit is reached.
+fn thread_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            "; allow more processes (`ulimit -u`, or the limit of the control group)"
+        }
+        _ => advice(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn errors_say_what_was_asked_and_keep_what_the_system_said() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let sockets = Error::Sockets {
+            asked: "sock_diag for udp 10.0.0.1:53".to_owned(),
+            source: denied(),
+        };
+        let file = Error::File {
+            path: PathBuf::from("/proc/net/tcp"),
+            source: denied(),
+        };
+        for (error, what) in [(sockets, "udp 10.0.0.1:53"), (file, "/proc/net/tcp")] {
+            let text = error.to_string();
+            assert!(
+                text.contains(what) && text.contains("administrator"),
+                "{text}"
+            );
+            let source = error
+                .source()
+                .and_then(|source| source.downcast_ref::<io::Error>());
+            assert_eq!(source.unwrap().kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(error.reason(), Reason::Failed);
+        }
+    }
+}

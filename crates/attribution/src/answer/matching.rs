@@ -1,0 +1,746 @@
+//! Which of several sockets answers a question. Pure; see the crate's
+//! documentation for the rules.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::devices::{Arrival, Reach};
+use super::ownership::{Match, Reason, SocketId, Verdict};
+use super::process::{NetworkNamespace, Process};
+use super::query;
+use super::query::{Protocol, SocketQuery, unscoped};
+use super::snapshot::{Socket, SocketState};
+
+/// The answer of the most specific sockets that fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) matched: Match,
+    pub(crate) verdict: Verdict,
+    /// The one that all of them are in, if it is not our own.
+    pub(crate) namespace: Option<Arc<NetworkNamespace>>,
+    /// The only one that fits.
+    pub(crate) socket: Option<SocketId>,
+}
+
+impl Finding {
+    /// What the sockets say that fit best.
+    pub(crate) fn of(found: &Fitting<'_>) -> Self {
+        let fitting = &found.sockets;
+        let owners: Vec<&Verdict> = fitting.iter().map(|socket| &socket.owner).collect();
+        let mut namespaces = fitting.iter().map(|socket| &socket.namespace);
+        let namespace = namespaces.next().cloned().flatten();
+        let namespace = namespace.filter(|first| namespaces.all(|n| n.as_ref() == Some(first)));
+        let socket = match fitting[..] {
+            [only] => only.id,
+            _ => None,
+        };
+        Self {
+            matched: found.matched,
+            verdict: merge(&owners),
+            namespace,
+            socket,
+        }
+    }
+
+    /// What is said of two namespaces with the same address: all who hold a socket that fits.
+    pub(crate) fn or(self, other: &Self) -> Self {
+        Self {
+            // As the table says it: so that it takes the place of an answer that knew only the
+            // closer one.
+            matched: self.matched.max(other.matched),
+            verdict: merge(&[&self.verdict, &other.verdict]),
+            namespace: None,
+            socket: None,
+        }
+    }
+}
+
+/// The sockets that fit a question best, equally well; at least one.
+#[derive(Debug)]
+pub(crate) struct Fitting<'a> {
+    pub(crate) matched: Match,
+    pub(crate) sockets: Vec<&'a Socket>,
+}
+
+/// The answer of the sockets that fit `query` best, or `None` where none fits.
+pub(crate) fn best<'a>(
+    query: &SocketQuery,
+    reach: &Reach,
+    sockets: impl IntoIterator<Item = &'a Socket>,
+) -> Option<Finding> {
+    best_sockets(query, reach, sockets).map(|found| Finding::of(&found))
+}
+
+/// The sockets that fit `query` best, or `None` where none fits.
+pub(crate) fn best_sockets<'a>(
+    query: &SocketQuery,
+    reach: &Reach,
+    sockets: impl IntoIterator<Item = &'a Socket>,
+) -> Option<Fitting<'a>> {
+    let sockets = sockets.into_iter();
+    let is_idle = |socket: &&Socket| socket.state == Some(SocketState::Bound);
+    let (idle, used): (Vec<_>, Vec<_>) = sockets.partition(is_idle);
+    let ends = |socket: &&Socket| Ends::of(socket);
+    let best = fitting(query, reach, used, ends).or_else(|| {
+        // It has the port, but nobody's packets are its own.
+        let idle = query.remote().is_none().then_some(idle)?;
+        fitting(query, reach, idle, ends)
+    });
+    let (matched, sockets) = best?;
+    Some(Fitting { matched, sockets })
+}
+
+/// Whether a socket is where the question is about: what is bound to all addresses of
+/// another namespace, or to loopback ones, is not.
+pub(crate) fn is_reached(query: &SocketQuery, socket: &Socket) -> bool {
+    let local = query.local().ip();
+    socket.namespace.is_none() || (socket.local.ip() == local && !local.is_loopback())
+}
+
+/// What of a socket counts for a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) protocol: Protocol,
+    /// Normalised, as the other end.
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) v6_only: bool,
+    /// The one that it is bound to.
+    pub(crate) device: Option<u32>,
+}
+
+impl Ends {
+    pub(crate) fn of(socket: &Socket) -> Self {
+        // A socket of a link-local address is bound to the device that the scope names.
+        let scope = Some(query::scope(socket.local)).filter(|scope| *scope != 0);
+        Self {
+            protocol: socket.protocol,
+            local: socket.local,
+            remote: socket.remote,
+            v6_only: socket.v6_only,
+            device: socket.device.or(scope),
+        }
+    }
+}
+
+/// Those that fit `query` best, equally well; `None` where none fits.
+///
+/// A packet that can have come through several devices belongs to other sockets on each:
+/// those of all of them are told then.
+pub(crate) fn fitting<T>(
+    query: &SocketQuery,
+    reach: &Reach,
+    sockets: impl IntoIterator<Item = T>,
+    ends: impl Fn(&T) -> Ends,
+) -> Option<(Match, Vec<T>)> {
+    let mut reached: Vec<Reached<T>> = Vec::new();
+    for socket in sockets {
+        let ends = ends(&socket);
+        if let Some(fit) = fit(query, &ends)
+            && reach.reaches(ends.device)
+        {
+            reached.push(Reached {
+                fit,
+                device: ends.device,
+                socket,
+                is_best: false,
+            });
+        }
+    }
+    match reach.arrivals() {
+        Some(arrivals) => {
+            for arrival in arrivals {
+                mark_best(query, &mut reached, arrival);
+            }
+        }
+        None => mark_best_of_any(query, &mut reached),
+    }
+    let best = reached.into_iter().filter(|one| one.is_best);
+    let mut matched = None;
+    let fitting = best.map(|one| {
+        let told = matched.get_or_insert(one.fit.matched);
+        *told = if query.is_sender() {
+            // So that it takes the place of an answer that knew only the closest.
+            one.fit.matched.max(*told)
+        } else {
+            one.fit.matched.min(*told)
+        };
+        one.socket
+    });
+    let fitting: Vec<T> = fitting.collect();
+    Some((matched?, fitting))
+}
+
+/// A socket that fits, and that the packet can reach.
+struct Reached<T> {
+    fit: Fit,
+    device: Option<u32>,
+    socket: T,
+    is_best: bool,
+}
+
+/// Marks those that get the packet if it came in this way.
+fn mark_best<T>(query: &SocketQuery, reached: &mut [Reached<T>], arrival: &Arrival) {
+    let is_in_reach = |one: &Reached<T>| arrival.reaches(one.device);
+    let rank = |one: &Reached<T>| one.fit.rank(query, one.device.is_some());
+    // Each of them gets a copy of what is for a group.
+    let is_for_all = is_datagram(query) && is_group(query.local().ip());
+    let best = reached
+        .iter()
+        .filter(|one| is_in_reach(one))
+        .map(rank)
+        .max();
+    // Any of them may have sent it.
+    let may_be_any = query.is_sender();
+    for one in reached.iter_mut().filter(|one| is_in_reach(one)) {
+        one.is_best |= is_for_all || may_be_any || Some(rank(one)) == best;
+    }
+}
+
+/// As [`mark_best`], through whatever device.
+fn mark_best_of_any<T>(query: &SocketQuery, reached: &mut [Reached<T>]) {
+    let is_it = |one: &Reached<T>| one.fit.matched == Match::FiveTuple;
+    // A listener has no part in a connection that is there.
+    if query.protocol() == Protocol::Tcp && reached.iter().any(is_it) {
+        for one in reached.iter_mut().filter(|one| is_it(one)) {
+            one.is_best = true;
+        }
+        return;
+    }
+    let mut devices: Vec<u32> = reached.iter().filter_map(|one| one.device).collect();
+    devices.sort_unstable();
+    devices.dedup();
+    // One that no socket is bound to has the number of none.
+    for device in [0].into_iter().chain(devices) {
+        mark_best(query, reached, &Arrival::on(device));
+    }
+}
+
+/// How a socket fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fit {
+    matched: Match,
+    /// Whether it is for this remote end, or for whatever one. Without remote end, one that
+    /// is connected is asked for only if there is no other.
+    is_open_to_it: bool,
+    same_family: bool,
+}
+
+impl Fit {
+    /// Greater is better, as the kernel has it.
+    ///
+    /// Of sockets on the same address, one that is bound to the packet's device is preferred
+    /// to one that is not, and one of the flow's own address family to a dual-stack one: for
+    /// datagrams in that order, while for listeners each counts as much as the other
+    /// (`compute_score` in `net/ipv4/udp.c` and in `net/ipv4/inet_hashtables.c`).
+    fn rank(self, query: &SocketQuery, is_bound: bool) -> (bool, Match, u8) {
+        let (is_bound, same_family) = (u8::from(is_bound), u8::from(self.same_family));
+        let sends_to_group = query.remote().is_some_and(|remote| is_group(remote.ip()));
+        let score = match (query.protocol(), self.matched) {
+            // Raw sockets get a copy each. Who sends to a group may be any of them.
+            (Protocol::Raw, _) | (Protocol::Tcp, Match::FiveTuple) => 0,
+            (Protocol::Tcp, _) => is_bound + same_family,
+            _ if sends_to_group => 0,
+            _ => 2 * is_bound + same_family,
+        };
+        (self.is_open_to_it, self.matched, score)
+    }
+}
+
+/// How a socket can serve `query`, whatever the device.
+fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
+    if socket.protocol != query.protocol() || socket.local.port() != query.local().port() {
+        return None;
+    }
+    let address = match_address(query, socket)?;
+    let matched = match (socket.remote, query.remote()) {
+        // Connected or not, it may send to whomever it likes (udp(7)).
+        (Some(theirs), Some(ours))
+            if query.is_sender()
+                && (address != Match::LocalEndpoint
+                    || !is_peer(query.protocol(), theirs, ours)) =>
+        {
+            Match::WildcardAddress
+        }
+        (Some(theirs), Some(ours)) if is_peer(query.protocol(), theirs, ours) => Match::FiveTuple,
+        // A connected socket never serves another peer.
+        (Some(_), Some(_)) => return None,
+        (_, None) | (None, _) => address,
+    };
+    Some(Fit {
+        matched,
+        is_open_to_it: query.remote().is_some() || socket.remote.is_none(),
+        same_family: socket.local.is_ipv4() == query.local().is_ipv4(),
+    })
+}
+
+/// Whether a socket can serve `query`, through whatever device.
+pub(crate) fn is_fit(query: &SocketQuery, socket: &Ends) -> bool {
+    fit(query, socket).is_some()
+}
+
+/// Whether a connected socket exchanges packets with an end: raw sockets, and those that are
+/// connected to an address without a port, with all of its ports (`raw_v4_match` in
+/// `net/ipv4/raw.c`, `compute_score` in `net/ipv4/udp.c`).
+fn is_peer(protocol: Protocol, theirs: SocketAddr, ours: SocketAddr) -> bool {
+    let (theirs, ours) = (unscoped(theirs), unscoped(ours));
+    let has_ports = protocol != Protocol::Raw && theirs.port() != 0;
+    theirs.ip() == ours.ip() && (theirs.port() == ours.port() || !has_ports)
+}
+
+/// Whether a socket's local address covers the address of the question.
+fn match_address(query: &SocketQuery, socket: &Ends) -> Option<Match> {
+    let (bound, ours) = (socket.local.ip(), query.local().ip());
+    if bound == ours {
+        return Some(Match::LocalEndpoint);
+    }
+    let covers = match (bound, ours) {
+        (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
+        (IpAddr::V6(bound), IpAddr::V6(_)) => bound.is_unspecified(),
+        (IpAddr::V6(bound), IpAddr::V4(_)) => bound.is_unspecified() && !socket.v6_only,
+        (IpAddr::V4(_), IpAddr::V6(_)) => false,
+    };
+    // Who sends may choose any address of this host as the source (`IP_PKTINFO` of ip(7)).
+    let chooses = query.is_sender()
+        && match (bound, ours) {
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => true,
+            (IpAddr::V6(_), IpAddr::V4(_)) => !socket.v6_only,
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        };
+    // What a socket sends that is bound to a group's address has the device's own as its
+    // source (`__inet_bind` in `net/ipv4/af_inet.c`).
+    let to_group = query.remote().is_some_and(|remote| is_group(remote.ip()));
+    let sends = is_datagram(query) && to_group && is_group(bound);
+    let same_family = bound.is_ipv4() == ours.is_ipv4();
+    (covers || chooses || (sends && same_family)).then_some(Match::WildcardAddress)
+}
+
+fn is_datagram(query: &SocketQuery) -> bool {
+    matches!(query.protocol(), Protocol::Udp | Protocol::UdpLite)
+}
+
+/// Whether what goes to this address may arrive at several sockets.
+pub(crate) fn is_group(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_multicast(),
+    }
+}
+
+/// One verdict of several sockets that fit equally well.
+///
+/// Everyone who can be named is, but only when everyone can: a named process
+/// beside a hidden one would be a guess.
+pub(crate) fn merge(owners: &[&Verdict]) -> Verdict {
+    if let [only] = owners {
+        return (*only).clone();
+    }
+    let held = |owner: &&&Verdict| {
+        !matches!(
+            owner,
+            // A closed socket does not compete with an open one.
+            Verdict::Unknown(Reason::Gone | Reason::NotFound)
+        )
+    };
+    if let Some(hidden) = owners.iter().filter(held).find(|owner| !owner.is_named()) {
+        return (**hidden).clone();
+    }
+    let processes = owners.iter().flat_map(|owner| owner.processes());
+    match distinct(processes.cloned().collect()) {
+        empty if empty.is_empty() => owners
+            .first()
+            .map_or(Verdict::Unknown(Reason::NotFound), |owner| (*owner).clone()),
+        one if one.len() == 1 => Verdict::Process(Arc::clone(&one[0])),
+        several => Verdict::Shared(several),
+    }
+}
+
+/// Each process once, lowest pid first.
+pub(crate) fn distinct(mut processes: Vec<Arc<Process>>) -> Vec<Arc<Process>> {
+    processes.sort_by_key(|process| process.id());
+    processes.dedup_by_key(|process| process.id());
+    processes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::devices::Devices;
+
+    fn process(pid: u32) -> Verdict {
+        Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}"))))
+    }
+
+    fn socket(protocol: Protocol, local: &str, remote: Option<&str>, owner: Verdict) -> Socket {
+        Socket {
+            protocol,
+            local: local.parse().unwrap(),
+            remote: remote.map(|remote| remote.parse().unwrap()),
+            state: None,
+            v6_only: false,
+            device: None,
+            id: None,
+            namespace: None,
+            owner,
+        }
+    }
+
+    fn tcp(local: &str, remote: Option<&str>, pid: u32) -> Socket {
+        socket(Protocol::Tcp, local, remote, process(pid))
+    }
+
+    #[track_caller]
+    fn check(query: (&str, Option<&str>), sockets: &[Socket], expected: Option<(Match, &[u32])>) {
+        let query = SocketQuery::new(
+            Protocol::Tcp,
+            query.0.parse().unwrap(),
+            query.1.map(|remote| remote.parse().unwrap()),
+        );
+        let found = best(&query, &Reach::Any(Vec::new()), sockets);
+        let found = found.map(
+            |Finding {
+                 matched, verdict, ..
+             }| {
+                let pids: Vec<u32> = verdict.processes().iter().map(|p| p.pid).collect();
+                (matched, pids)
+            },
+        );
+        assert_eq!(
+            found,
+            expected.map(|(matched, pids)| (matched, pids.to_vec()))
+        );
+    }
+
+    const FLOW: (&str, Option<&str>) = ("10.0.0.2:4000", Some("1.1.1.1:443"));
+
+    #[test]
+    fn most_specific_wins() {
+        let sockets = [
+            tcp("[::]:4000", None, 1),
+            tcp("0.0.0.0:4000", None, 2),
+            tcp("10.0.0.2:4000", None, 3),
+            tcp("10.0.0.2:4000", Some("1.1.1.1:443"), 4),
+        ];
+        check(FLOW, &sockets, Some((Match::FiveTuple, &[4])));
+        check(FLOW, &sockets[..3], Some((Match::LocalEndpoint, &[3])));
+        check(FLOW, &sockets[..2], Some((Match::WildcardAddress, &[2])));
+        check(FLOW, &sockets[..1], Some((Match::WildcardAddress, &[1])));
+        check(FLOW, &[], None);
+    }
+
+    /// The kernel chooses who receives a datagram; who sends one chooses the socket.
+    #[test]
+    fn any_socket_on_the_port_may_have_sent_a_datagram() {
+        let udp = |local: &str, remote, device, pid| Socket {
+            device,
+            ..socket(Protocol::Udp, local, remote, process(pid))
+        };
+        let sockets = [
+            udp("[::]:4000", None, None, 1),
+            udp("0.0.0.0:4000", None, None, 2),
+            udp("0.0.0.0:4000", None, Some(2), 3),
+            udp("10.0.0.2:4000", None, None, 4),
+            // It may choose another source.
+            udp("10.0.0.3:4000", None, None, 5),
+            // Not through that device.
+            udp("10.0.0.2:4000", None, Some(3), 6),
+            udp("10.0.0.2:4000", Some("9.9.9.9:53"), None, 7),
+            udp("10.0.0.2:4000", Some("1.1.1.1:53"), None, 8),
+        ];
+        let received = SocketQuery::udp(
+            "10.0.0.2:4000".parse().unwrap(),
+            "1.1.1.1:53".parse().unwrap(),
+        );
+        let reach = Reach::One(Arrival::on(2));
+        let pids = |query: &SocketQuery, sockets: &[Socket]| {
+            let found = best(query, &reach, sockets).unwrap();
+            let processes = found.verdict.processes().iter();
+            (found.matched, processes.map(|p| p.pid).collect::<Vec<_>>())
+        };
+        let sent = received.as_sender();
+        let closest = Match::LocalEndpoint;
+        assert_eq!(pids(&received, &sockets[..7]), (closest, vec![4]));
+        let all = vec![1, 2, 3, 4, 5, 7];
+        assert_eq!(pids(&sent, &sockets[..7]), (closest, all));
+        assert_eq!(pids(&received, &sockets), (Match::FiveTuple, vec![8]));
+        let all = vec![1, 2, 3, 4, 5, 7, 8];
+        assert_eq!(pids(&sent, &sockets), (Match::FiveTuple, all));
+    }
+
+    #[test]
+    fn what_does_not_fit() {
+        let other_remote = [tcp("10.0.0.2:4000", Some("9.9.9.9:443"), 1)];
+        check(FLOW, &other_remote, None);
+        check(FLOW, &[tcp("10.0.0.3:4000", None, 1)], None);
+        check(FLOW, &[tcp("10.0.0.2:4001", None, 1)], None);
+        let udp = socket(Protocol::Udp, "10.0.0.2:4000", None, process(1));
+        check(FLOW, &[udp], None);
+        let v6_only = Socket {
+            v6_only: true,
+            ..tcp("[::]:4000", None, 1)
+        };
+        check(FLOW, &[v6_only], None);
+        // An IPv4 wildcard never serves IPv6.
+        let v6_flow = ("[fe80::1]:4000", Some("[fe80::2]:443"));
+        check(v6_flow, &[tcp("0.0.0.0:4000", None, 1)], None);
+        check(
+            v6_flow,
+            &[tcp("[::]:4000", None, 1)],
+            Some((Match::WildcardAddress, &[1])),
+        );
+    }
+
+    #[test]
+    fn a_question_without_remote_takes_any_socket_at_that_end() {
+        let sockets = [
+            tcp("10.0.0.2:4000", Some("1.1.1.1:443"), 9),
+            tcp("10.0.0.2:4000", Some("9.9.9.9:443"), 8),
+        ];
+        let question = ("10.0.0.2:4000", None);
+        check(question, &sockets, Some((Match::LocalEndpoint, &[8, 9])));
+    }
+
+    #[test]
+    fn several_that_fit_equally_are_all_named_once() {
+        let sockets = [
+            tcp("0.0.0.0:4000", None, 5),
+            tcp("0.0.0.0:4000", None, 3),
+            tcp("0.0.0.0:4000", None, 5),
+        ];
+        check(FLOW, &sockets, Some((Match::WildcardAddress, &[3, 5])));
+        let same = [sockets[0].clone(), sockets[2].clone()];
+        check(FLOW, &same, Some((Match::WildcardAddress, &[5])));
+    }
+
+    #[test]
+    fn a_hidden_owner_silences_the_named_one_beside_it() {
+        let hidden = Verdict::Unknown(Reason::Denied);
+        let gone = Verdict::Unknown(Reason::Gone);
+        assert_eq!(merge(&[&process(1), &hidden]), hidden);
+        assert_eq!(merge(&[&process(1), &gone]), process(1));
+        assert_eq!(merge(&[&gone, &gone]), gone);
+    }
+
+    #[test]
+    fn a_hidden_owner_of_the_very_socket_beats_a_named_listener() {
+        let sockets = [
+            tcp("0.0.0.0:4000", None, 1),
+            socket(
+                Protocol::Tcp,
+                "10.0.0.2:4000",
+                Some("1.1.1.1:443"),
+                Verdict::Unknown(Reason::Denied),
+            ),
+        ];
+        check(FLOW, &sockets, Some((Match::FiveTuple, &[])));
+    }
+
+    fn bound(socket: Socket, device: u32) -> Socket {
+        Socket {
+            device: Some(device),
+            ..socket
+        }
+    }
+
+    /// The pids that answer, of packets on a device, or on any for 0.
+    #[track_caller]
+    fn check_on(device: u32, protocol: Protocol, sockets: &[Socket], expected: &[u32]) {
+        let (local, remote) = (FLOW.0.parse().unwrap(), FLOW.1.unwrap().parse().unwrap());
+        let query = SocketQuery::new(protocol, local, Some(remote)).on_device(device);
+        let reach = Devices::default().reach(&query);
+        let found = best(&query, &reach, sockets);
+        let found = found.map(|found| found.verdict);
+        let processes = found.iter().flat_map(Verdict::processes);
+        let pids: Vec<u32> = processes.map(|process| process.pid).collect();
+        assert_eq!(pids, expected, "{protocol} on {device}");
+    }
+
+    #[test]
+    fn a_socket_of_another_device_is_no_answer() {
+        let udp = |local: &str, pid| socket(Protocol::Udp, local, None, process(pid));
+        let sockets = [
+            bound(udp("10.0.0.2:4000", 1), 3),
+            udp("0.0.0.0:4000", 2),
+            bound(udp("0.0.0.0:4000", 3), 4),
+        ];
+        check_on(3, Protocol::Udp, &sockets, &[1]);
+        check_on(4, Protocol::Udp, &sockets, &[3]);
+        check_on(5, Protocol::Udp, &sockets, &[2]);
+        // Each of them may be it.
+        check_on(0, Protocol::Udp, &sockets, &[1, 2, 3]);
+        check_on(5, Protocol::Udp, &sockets[..1], &[]);
+    }
+
+    #[test]
+    fn a_listener_of_the_device_is_no_better_than_one_of_the_family() {
+        let sockets = [
+            bound(tcp("[::]:4000", None, 1), 3),
+            tcp("0.0.0.0:4000", None, 2),
+            bound(tcp("0.0.0.0:4000", None, 3), 3),
+        ];
+        check_on(3, Protocol::Tcp, &sockets, &[3]);
+        check_on(3, Protocol::Tcp, &sockets[..2], &[1, 2]);
+        check_on(4, Protocol::Tcp, &sockets, &[2]);
+    }
+
+    #[test]
+    fn connections_of_two_devices_are_told_apart_or_shared() {
+        let connection = |pid, device| bound(tcp(FLOW.0, FLOW.1, pid), device);
+        let sockets = [
+            connection(1, 3),
+            connection(2, 4),
+            tcp("0.0.0.0:4000", None, 9),
+        ];
+        check_on(3, Protocol::Tcp, &sockets, &[1]);
+        check_on(4, Protocol::Tcp, &sockets, &[2]);
+        check_on(0, Protocol::Tcp, &sockets, &[1, 2]);
+        check_on(5, Protocol::Tcp, &sockets, &[9]);
+    }
+
+    #[test]
+    fn groups_have_several_members_and_senders() {
+        let udp = |local: &str, pid| socket(Protocol::Udp, local, None, process(pid));
+        let sockets = [
+            udp("0.0.0.0:5353", 1),
+            udp("224.0.0.251:5353", 2),
+            udp("224.0.0.9:5353", 3),
+            udp("10.0.0.2:5353", 4),
+        ];
+        let ask = |local: &str, remote: &str, sockets: &[Socket]| {
+            let query = SocketQuery::udp(local.parse().unwrap(), remote.parse().unwrap());
+            let reach = Devices::default().reach(&query.on_device(2));
+            let found = best(&query, &reach, sockets).map(|found| found.verdict);
+            let processes = found.iter().flat_map(Verdict::processes);
+            processes.map(|process| process.pid).collect::<Vec<_>>()
+        };
+        let group = "224.0.0.251:5353";
+        assert_eq!(ask(group, "10.0.0.7:5353", &sockets), [1, 2]);
+        assert_eq!(ask("10.0.0.2:5353", group, &sockets), [4]);
+        assert_eq!(ask("10.0.0.2:5353", group, &sockets[..3]), [1, 2, 3]);
+        assert_eq!(ask("10.0.0.2:5353", group, &sockets[1..2]), [2]);
+        // It gets nothing that is for this host alone.
+        assert_eq!(ask("10.0.0.2:5353", "10.0.0.7:1", &sockets[1..2]), [0; 0]);
+    }
+
+    #[test]
+    fn who_waits_answers_where_no_remote_end_is_given() {
+        let sockets = [
+            tcp("10.0.0.2:4000", FLOW.1, 1),
+            tcp("0.0.0.0:4000", None, 2),
+        ];
+        let question = ("10.0.0.2:4000", None);
+        check(question, &sockets, Some((Match::WildcardAddress, &[2])));
+        check(question, &sockets[..1], Some((Match::LocalEndpoint, &[1])));
+    }
+
+    mod kernel {
+        //! The kernel's own lookup of whoever gets a datagram or a connection, as a model.
+
+        use super::*;
+        use proptest::prelude::*;
+
+        /// `udp4_lib_lookup2`, `udp6_lib_lookup2` and their `compute_score`, for the first
+        /// address that has any: the packet's, then the wildcard.
+        fn receivers(query: &SocketQuery, device: u32, sockets: &[Socket]) -> Vec<usize> {
+            let (local, remote) = (query.local(), query.remote().unwrap());
+            let any: IpAddr = match local {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+            };
+            let on = |address: IpAddr| {
+                let scores = sockets.iter().map(|socket| {
+                    let bound = socket.local.ip();
+                    let is_v4 = local.is_ipv4();
+                    // An IPv6 socket of the wildcard is in the list of IPv4's wildcard, too.
+                    let is_there = bound == address
+                        || (is_v4 && address == any && bound.is_ipv6() && bound.is_unspecified());
+                    let refuses = is_v4 && bound.is_ipv6() && socket.v6_only;
+                    let fits = socket.device.is_none_or(|bound| bound == device);
+                    let is_peer = socket.remote.is_none_or(|theirs| theirs == remote);
+                    let is_port = socket.local.port() == local.port();
+                    (is_there && !refuses && fits && is_peer && is_port).then(|| {
+                        let family = u32::from(!is_v4 || bound.is_ipv4());
+                        let score = if is_v4 { 4 } else { 1 };
+                        let connected = 2 * u32::from(socket.remote.is_some());
+                        family + score * (connected + u32::from(socket.device.is_some()))
+                    })
+                });
+                let scores: Vec<Option<u32>> = scores.collect();
+                let best = scores.iter().flatten().max().copied();
+                let is_best = |score: &Option<u32>| score.is_some() && *score == best;
+                let places = scores.iter().enumerate();
+                places
+                    .filter(|(_, score)| is_best(score))
+                    .map(|(place, _)| place)
+                    .collect::<Vec<_>>()
+            };
+            let exact = on(local.ip());
+            if exact.is_empty() { on(any) } else { exact }
+        }
+
+        fn address() -> impl Strategy<Value = &'static str> {
+            proptest::sample::select(&["10.0.0.2", "10.0.0.3", "0.0.0.0", "::", "fd00::2"][..])
+        }
+
+        prop_compose! {
+            fn any_socket()(
+                local in address(),
+                is_connected in any::<bool>(),
+                remote in 1..3_u16,
+                v6_only in any::<bool>(),
+                device in proptest::option::of(2..5_u32),
+                pid in 0..9_u32,
+            ) -> Socket {
+                let ip: IpAddr = local.parse().unwrap();
+                let far: IpAddr = if ip.is_ipv4() { "1.1.1.1" } else { "fd00::9" }.parse().unwrap();
+                // A connected socket has an address of its own.
+                let remote = (is_connected && !ip.is_unspecified()).then(|| (far, remote).into());
+                Socket {
+                    remote,
+                    v6_only,
+                    device,
+                    ..socket(Protocol::Udp, "0.0.0.0:7", None, process(pid))
+                }
+                .at((ip, 7).into())
+            }
+        }
+
+        impl Socket {
+            fn at(mut self, local: SocketAddr) -> Self {
+                self.local = local;
+                self
+            }
+        }
+
+        proptest! {
+            #[test]
+            fn whoever_the_kernel_chooses_is_the_answer(
+                sockets in prop::collection::vec(any_socket(), 0..8),
+                is_v4 in any::<bool>(),
+                remote in 1..3_u16,
+                device in 2..6_u32,
+            ) {
+                let (local, far) = if is_v4 { ("10.0.0.2", "1.1.1.1") } else { ("fd00::2", "fd00::9") };
+                let ends = |ip: &str, port| SocketAddr::new(ip.parse().unwrap(), port);
+                let query = SocketQuery::udp(ends(local, 7), ends(far, remote));
+                let numbered = |query: &SocketQuery| {
+                    let reach = Devices::default().reach(query);
+                    let sockets = sockets.iter().enumerate();
+                    let found = fitting(query, &reach, sockets, |(_, socket)| Ends::of(socket));
+                    let found = found.map(|(_, found)| found).unwrap_or_default();
+                    found.into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+                };
+                let chosen = numbered(&query.on_device(device));
+                prop_assert_eq!(&chosen, &receivers(&query, device, &sockets));
+                // Without a device, whoever is chosen for one of them is named.
+                let of_any = numbered(&query);
+                prop_assert!(chosen.iter().all(|one| of_any.contains(one)));
+                let mut of_each: Vec<usize> =
+                    (2..6).flat_map(|device| receivers(&query, device, &sockets)).collect();
+                of_each.sort_unstable();
+                of_each.dedup();
+                prop_assert_eq!(of_any, of_each);
+            }
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The answer: who owns the socket, how that was found out, or why not.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::process::{NetworkNamespace, Process, Unit, User};
+
+/// An answer with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// Who owns the socket, or why that is not known.
+    pub verdict: Verdict,
+    /// How the answer was reached.
+    pub evidence: Evidence,
+}
+
+impl Ownership {
+    /// An answer that names nobody.
+    pub const fn unknown(reason: Reason, observed_at: SystemTime, source: Source) -> Self {
+        Self {
+            verdict: Verdict::Unknown(reason),
+            evidence: Evidence {
+                matched: None,
+                observed_at,
+                source,
+                namespace: None,
+                socket: None,
+            },
+        }
+    }
+
+    /// Whether this answer may take the place of `other`.
+    ///
+    /// More named beats less, then the closer match wins, then the one that names
+    /// everybody whom the other names and somebody more: a holder that was found later.
+    /// An equal answer never replaces the one that is there: what was seen nearer to
+    /// the first packet stays.
+    pub fn is_better_than(&self, other: &Self) -> bool {
+        self.rank() > other.rank()
+            || (self.rank() == other.rank()
+                && self.names_all_of(other)
+                && !other.names_all_of(self))
+    }
+
+    fn names_all_of(&self, other: &Self) -> bool {
+        let ours = self.verdict.processes();
+        let is_ours = |theirs: &Arc<Process>| ours.iter().any(|ours| ours.id() == theirs.id());
+        other.verdict.is_named() && other.verdict.processes().iter().all(is_ours)
+    }
+
+    fn rank(&self) -> (u8, Option<Match>) {
+        (self.verdict.rank(), self.evidence.matched)
+    }
+}
+
+/// Who owns a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// One process holds the socket.
+    Process(Arc<Process>),
+    /// Several processes hold the very same socket, or several sockets fit equally
+    /// well. All of them, lowest pid first; the order is no guess at the right one.
+    Shared(Vec<Arc<Process>>),
+    /// The process cannot be seen or is gone, but something about it was told.
+    Partial {
+        /// The user who opened the socket.
+        user: Option<User>,
+        /// The service, container or sandbox that opened it.
+        unit: Option<Unit>,
+    },
+    /// Nobody can be named, for this reason.
+    Unknown(Reason),
+}
+
+impl Verdict {
+    /// The processes that are named: one, several, or none.
+    pub fn processes(&self) -> &[Arc<Process>] {
+        match self {
+            Self::Process(process) => std::slice::from_ref(process),
+            Self::Shared(processes) => processes,
+            Self::Partial { .. } | Self::Unknown(_) => &[],
+        }
+    }
+
+    /// Whether at least one process is named.
+    pub const fn is_named(&self) -> bool {
+        matches!(self, Self::Process(_) | Self::Shared(_))
+    }
+
+    /// The kind of verdict in lower case, as JSON writes it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Process(_) => "process",
+            Self::Shared(_) => "shared",
+            Self::Partial { .. } => "partial",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Process(_) | Self::Shared(_) => 5,
+            Self::Partial { unit: Some(_), .. } => 4,
+            Self::Partial { unit: None, .. } => 3,
+            // A lookup that failed says nothing: any other answer takes its place.
+            Self::Unknown(Reason::Failed) => 0,
+            // Any explanation is better than "not found".
+            Self::Unknown(Reason::NotFound) => 1,
+            Self::Unknown(_) => 2,
+        }
+    }
+}
+
+/// In words, as far as one line tells it: `curl (4242)`, `nginx (7), nginx (8)`, `user ada,
+/// service sshd.service`, or why nobody can be named.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(process) => process.fmt(f),
+            Self::Shared(processes) => {
+                for (index, process) in processes.iter().enumerate() {
+                    let separator = if index > 0 { ", " } else { "" };
+                    write!(f, "{separator}{process}")?;
+                }
+                Ok(())
+            }
+            Self::Partial { user, unit } => match (user, unit) {
+                (Some(user), Some(unit)) => write!(f, "user {user}, {unit}"),
+                (Some(user), None) => write!(f, "user {user}"),
+                (None, Some(unit)) => unit.fmt(f),
+                (None, None) => f.write_str("a process that cannot be seen"),
+            },
+            Self::Unknown(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// Why nobody can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No socket fits.
+    NotFound,
+    /// The socket was there and closed before its owner could be read. That there was one is
+    /// known also where none is found: it sent what opens a connection.
+    Gone,
+    /// The socket belongs to another user's process, which may not be inspected.
+    Denied,
+    /// The kernel holds the socket itself (NFS, in-kernel VPNs).
+    Kernel,
+    /// The socket is in another network namespace.
+    OtherNamespace,
+    /// Neither end of the flow is on this host.
+    Forwarded,
+    /// This host translates the packets (NAT): behind its address and port stands another end,
+    /// such as a container, and no socket of its own.
+    Translated,
+    /// This host translates addresses, and whether it does so here may not be asked.
+    MayBeTranslated,
+    /// This platform, or this protocol, offers no way to know.
+    Unsupported,
+    /// The socket, or who holds it, changed about then: it was one of two owners, and which one
+    /// is not known.
+    Changed,
+    /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
+    /// for another host.
+    NotSentHere,
+    /// No socket is connected to both ends, and a program here has a packet socket, or a raw socket
+    /// that only sends, that may have sent it, with whatever addresses are in it.
+    PacketSocket,
+    /// The lookup failed, or was not made because too many others waited: whether there is
+    /// such a socket is not known. An [`Error`](crate::Error) says what failed.
+    Failed,
+}
+
+impl Reason {
+    /// Every reason, in the order in which reports list them.
+    pub const ALL: [Self; 13] = [
+        Self::NotFound,
+        Self::Gone,
+        Self::Denied,
+        Self::Kernel,
+        Self::OtherNamespace,
+        Self::Forwarded,
+        Self::Translated,
+        Self::MayBeTranslated,
+        Self::Unsupported,
+        Self::Changed,
+        Self::NotSentHere,
+        Self::PacketSocket,
+        Self::Failed,
+    ];
+
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Gone => "gone",
+            Self::Denied => "denied",
+            Self::Kernel => "kernel",
+            Self::OtherNamespace => "other-namespace",
+            Self::Forwarded => "forwarded",
+            Self::Translated => "translated",
+            Self::MayBeTranslated => "may-be-translated",
+            Self::Unsupported => "unsupported",
+            Self::Changed => "changed",
+            Self::NotSentHere => "not-sent-here",
+            Self::PacketSocket => "packet-socket",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// What the reader can do about it, where something can be done.
+    pub const fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Denied => Some(
+                "run as the owner of the process or as administrator (Linux: with \
+                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
+            ),
+            Self::MayBeTranslated => Some("run as administrator (Linux: with CAP_NET_ADMIN)"),
+            Self::OtherNamespace => Some("run as administrator, or inside that network namespace"),
+            Self::Failed => Some("a warning says what failed; the lookup is tried again"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such socket was found",
+            Self::Gone => "the socket closed before its owner could be read",
+            Self::Denied => "the owner may not be inspected",
+            Self::Kernel => "the kernel itself holds the socket",
+            Self::OtherNamespace => "the socket is in another network namespace",
+            Self::Forwarded => "neither end is on this host",
+            Self::Translated => "this host translates it: another end stands behind the address",
+            Self::MayBeTranslated => "this host translates addresses, perhaps this one",
+            Self::Unsupported => "this cannot be known here",
+            Self::Changed => "the owner changed about then",
+            Self::NotSentHere => "it was not sent here",
+            Self::PacketSocket => "a packet socket may have sent it",
+            Self::Failed => "the lookup failed",
+        })
+    }
+}
+
+/// How an answer was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Evidence {
+    /// How closely the socket fits the question; `None` where no socket fits.
+    pub matched: Option<Match>,
+    /// Wall-clock time from which the facts are: the reading of the socket list
+    /// began then, or this is when the socket was last seen.
+    pub observed_at: SystemTime,
+    /// Which socket table told.
+    pub source: Source,
+    /// The network namespace that the socket is in, if it is not the one that was
+    /// asked in.
+    ///
+    /// `None` stands for that one, or says that there is no single one: no socket fits, or
+    /// several fit in several namespaces. Where one socket fits, [`socket`](Self::socket) tells
+    /// which of these it is: with 0 as its namespace, it is in the one that was asked in.
+    /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) lists each socket with its own.
+    pub namespace: Option<Arc<NetworkNamespace>>,
+    /// The socket that the answer is about, where exactly one fits and the table can tell
+    /// sockets apart.
+    pub socket: Option<SocketId>,
+}
+
+/// Tells one socket from every other, also from the next one with the same ends.
+///
+/// Linux only: the kernel numbers sockets (`SO_COOKIE`, socket(7)). Since Linux 5.10 no two
+/// network namespaces give the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct SocketId {
+    /// The network namespace: the inode of `/proc/PID/ns/net`, or 0 for the one that was
+    /// asked in.
+    pub namespace: u64,
+    /// The kernel's number of the socket; never 0.
+    pub cookie: u64,
+}
+
+impl SocketId {
+    /// The namespace of a socket of which is known only that it is in another one than the one
+    /// that was asked in.
+    pub const ELSEWHERE: u64 = u64::MAX;
+
+    /// The socket with that number in a network namespace, 0 for the one that was asked in;
+    /// `None` for the number 0, which no socket has.
+    pub fn new(namespace: u64, cookie: u64) -> Option<Self> {
+        (cookie != 0).then_some(Self { namespace, cookie })
+    }
+
+    /// The same, without saying in which other namespace it is: no two namespaces give the same
+    /// number where that is [unknown](Self::ELSEWHERE).
+    #[must_use]
+    pub const fn of_any_other(self) -> Self {
+        match self.namespace {
+            0 => self,
+            _ => Self {
+                namespace: Self::ELSEWHERE,
+                ..self
+            },
+        }
+    }
+}
+
+/// How closely a socket fits a question; a later variant is a closer match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Match {
+    /// An earlier look saw a socket that fits, alive when the packet was captured.
+    History,
+    /// A socket bound to the port on all addresses.
+    WildcardAddress,
+    /// A socket bound to exactly this local address and port.
+    LocalEndpoint,
+    /// Protocol, both addresses and both ports are the same.
+    FiveTuple,
+}
+
+impl Match {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::WildcardAddress => "wildcard-address",
+            Self::LocalEndpoint => "local-endpoint",
+            Self::FiveTuple => "five-tuple",
+        }
+    }
+}
+
+/// Which socket table told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The portable table, on the `listeners` crate.
+    Portable,
+    /// The native table of Linux: `sock_diag` and `/proc`.
+    SockDiag,
+    /// A record of what some table told before, such as a capture file.
+    Recorded,
+    /// A script, in tests.
+    Scripted,
+    /// No table: what is said follows from the flow itself, or nothing can be known.
+    None,
+}
+
+impl Source {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::SockDiag => "sock-diag",
+            Self::Recorded => "recorded",
+            Self::Scripted => "scripted",
+            Self::None => "none",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::process::UnitKind;
+
+    fn answer(verdict: Verdict, matched: Option<Match>) -> Ownership {
+        Ownership {
+            verdict,
+            evidence: Evidence {
+                matched,
+                observed_at: SystemTime::UNIX_EPOCH,
+                source: Source::Scripted,
+                namespace: None,
+                socket: None,
+            },
+        }
+    }
+
+    #[test]
+    fn verdicts_are_told_in_one_line() {
+        let check = |verdict: Verdict, expected: &str| assert_eq!(verdict.to_string(), expected);
+        let process = |pid| Arc::new(Process::new(pid, "nginx"));
+        let user = || {
+            let name = Some("ada".to_owned());
+            Some(User { id: 7, name })
+        };
+        let unit = || Some(Unit::new(UnitKind::Service, "sshd.service"));
+        let partial = |user, unit| Verdict::Partial { user, unit };
+        check(Verdict::Process(process(7)), "nginx (7)");
+        check(
+            Verdict::Shared(vec![process(7), process(8)]),
+            "nginx (7), nginx (8)",
+        );
+        check(partial(user(), unit()), "user ada, service sshd.service");
+        check(partial(user(), None), "user ada");
+        check(partial(None, unit()), "service sshd.service");
+        check(partial(None, None), "a process that cannot be seen");
+        check(
+            Verdict::Unknown(Reason::NotFound),
+            "no such socket was found",
+        );
+    }
+
+    #[test]
+    fn only_better_answers_replace() {
+        let process = |pid| Verdict::Process(Arc::new(Process::new(pid, "p")));
+        let shared = |pids: &[u32]| {
+            let processes = pids.iter().map(|pid| Arc::new(Process::new(*pid, "p")));
+            Verdict::Shared(processes.collect())
+        };
+        let partial = Verdict::Partial {
+            user: None,
+            unit: None,
+        };
+        // From worst to best: each replaces all before it and none from itself on.
+        let ladder = [
+            answer(Verdict::Unknown(Reason::Failed), None),
+            answer(Verdict::Unknown(Reason::NotFound), None),
+            answer(Verdict::Unknown(Reason::Gone), None),
+            answer(partial, Some(Match::FiveTuple)),
+            answer(process(1), Some(Match::History)),
+            answer(process(2), Some(Match::WildcardAddress)),
+            answer(process(3), Some(Match::LocalEndpoint)),
+            answer(process(4), Some(Match::FiveTuple)),
+            answer(shared(&[3, 4]), Some(Match::FiveTuple)),
+            answer(shared(&[3, 4, 5]), Some(Match::FiveTuple)),
+        ];
+        for (i, a) in ladder.iter().enumerate() {
+            for (j, b) in ladder.iter().enumerate() {
+                assert_eq!(a.is_better_than(b), i > j, "{a:?} over {b:?}");
+            }
+        }
+        // Others are no more.
+        let others = answer(shared(&[6, 7]), Some(Match::FiveTuple));
+        for rung in &ladder[ladder.len() - 3..] {
+            assert!(!others.is_better_than(rung) && !rung.is_better_than(&others));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Who may own a socket: processes, users, and the units they run in.
+
+use std::ffi::OsString;
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::executable::{ExeFile, ExeState};
+
+/// A process as it was when it was looked at.
+///
+/// A process is identified by [`Process::id`], its pid *and* start time: a reused
+/// pid is another process. What the socket table cannot know is `None`, never
+/// invented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The process id.
+    pub pid: u32,
+    /// Wall-clock time at which it started. The portable table cannot tell.
+    pub started: Option<SystemTime>,
+    /// The process that started it.
+    pub parent: Option<u32>,
+    /// The name, in full where the platform allows it (Linux cuts the kernel's own
+    /// copy at 15 bytes, `TASK_COMM_LEN` in `include/linux/sched.h`).
+    pub name: String,
+    /// The executable, without the marker that Linux adds when it was deleted. It may lead
+    /// to another file here: see [`exe_state`](Self::exe_state).
+    pub path: Option<PathBuf>,
+    /// Whether the executable was deleted or replaced since the process started.
+    pub path_deleted: bool,
+    /// The file that is executed. Linux only.
+    pub exe_file: Option<ExeFile>,
+    /// Where that file is, compared with [`path`](Self::path).
+    pub exe_state: ExeState,
+    /// The arguments, the program's own name first.
+    pub arguments: Option<Vec<OsString>>,
+    /// The user it runs as.
+    pub user: Option<User>,
+    /// The service, container or sandbox it runs in.
+    pub unit: Option<Unit>,
+    /// Tells one program that the process executes from the next one (`execve(2)`), also where
+    /// both are run by the same interpreter. It means nothing else. Linux only, where the
+    /// memory map of the process may be read.
+    pub image: Option<u64>,
+}
+
+impl Process {
+    /// A process of which only pid and name are known.
+    pub fn new(pid: u32, name: impl Into<String>) -> Self {
+        Self {
+            pid,
+            started: None,
+            parent: None,
+            name: name.into(),
+            path: None,
+            path_deleted: false,
+            exe_file: None,
+            exe_state: ExeState::Unchecked,
+            arguments: None,
+            user: None,
+            unit: None,
+            image: None,
+        }
+    }
+
+    /// Whether this is the same process as another record of it, and executes the same
+    /// program.
+    pub fn is_same_program(&self, other: &Self) -> bool {
+        let images = self.image.zip(other.image);
+        self.id() == other.id()
+            && self.path == other.path
+            && images.is_none_or(|(image, other)| image == other)
+    }
+
+    /// What tells this process from every other one, also from a later one with
+    /// the same pid.
+    pub const fn id(&self) -> ProcessId {
+        ProcessId {
+            pid: self.pid,
+            started: self.started,
+        }
+    }
+}
+
+/// Name and pid, such as `curl (4242)`. A process chooses its name: control characters
+/// in it are escaped.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in self.name.chars() {
+            match char {
+                _ if char.is_control() => write!(f, "{}", char.escape_default())?,
+                _ => f.write_char(char)?,
+            }
+        }
+        write!(f, " ({})", self.pid)
+    }
+}
+
+/// Identity of a process: pid and start time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// The process id.
+    pub pid: u32,
+    /// Wall-clock start time, where the table knows it.
+    pub started: Option<SystemTime>,
+}
+
+/// A user of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct User {
+    /// The numeric id (on Windows, the relative id of the account's SID).
+    pub id: u32,
+    /// The name, where the id has one.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "uid {}", self.id),
+        }
+    }
+}
+
+/// A network of its own within this host, as containers have (`network_namespaces(7)`;
+/// Linux only).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NetworkNamespace {
+    /// The inode of `/proc/PID/ns/net` of its processes.
+    pub id: u64,
+    /// The name that `ip netns` knows it by, if it has one.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for NetworkNamespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "net:[{}]", self.id),
+        }
+    }
+}
+
+/// Network namespaces that are not looked into, as there are more than may be open at a time.
+///
+/// Any user may make as many as the kernel permits. Each user's have the same share of those that
+/// are open, and which of them are open changes with what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SkippedNamespaces {
+    /// How many are not looked into.
+    pub skipped: usize,
+    /// How many are.
+    pub open: usize,
+    /// Whether it would be more if this process might open more files (`RLIMIT_NOFILE`).
+    pub is_for_want_of_files: bool,
+}
+
+impl fmt::Display for SkippedNamespaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { skipped, open, .. } = self;
+        write!(
+            f,
+            "{skipped} of {} other network namespaces are not looked into: sockets in them are \
+             missing",
+            skipped + open
+        )?;
+        if self.is_for_want_of_files {
+            f.write_str("; allow more open files (`ulimit -n`)")?;
+        }
+        Ok(())
+    }
+}
+
+/// The service, container or sandbox that a process runs in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Unit {
+    /// What kind of unit it is.
+    pub kind: UnitKind,
+    /// Its name, such as `sshd.service`, a container id or an application id.
+    pub name: String,
+    /// The id of the user who has it, where it is below the service manager of a user
+    /// (`user@UID.service`, systemd.special(7)): that user names what is there at will. `None` for
+    /// units of the system.
+    pub user: Option<u32>,
+}
+
+impl Unit {
+    /// A unit of the system.
+    pub fn new(kind: UnitKind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+            user: None,
+        }
+    }
+
+    /// The same as a unit of a user, if one is given.
+    pub fn of_user(self, user: Option<u32>) -> Self {
+        Self { user, ..self }
+    }
+}
+
+/// Kinds of [`Unit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum UnitKind {
+    /// A unit of a service manager, such as a systemd service or scope.
+    Service,
+    /// A container.
+    Container,
+    /// A Flatpak application.
+    Flatpak,
+    /// A Snap application.
+    Snap,
+}
+
+impl UnitKind {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Container => "container",
+            Self::Flatpak => "flatpak",
+            Self::Snap => "snap",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, user } = self;
+        match (kind, user) {
+            (_, None) => write!(f, "{} {name}", kind.name()),
+            (UnitKind::Service, Some(user)) => write!(f, "user unit {name} (uid {user})"),
+            (_, Some(user)) => write!(f, "{} {name} (uid {user})", kind.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_write_over_a_terminal() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(Process::new(7, name).to_string(), expected);
+        };
+        check("curl", "curl (7)");
+        check(
+            "Isolated Web Co\u{1b}[2J\n",
+            r"Isolated Web Co\u{1b}[2J\n (7)",
+        );
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let first = Process::new(7, "a");
+        let second = Process {
+            started: Some(SystemTime::UNIX_EPOCH),
+            ..first.clone()
+        };
+        assert_ne!(first.id(), second.id());
+        assert!(!first.is_same_program(&second));
+    }
+
+    #[test]
+    fn another_image_is_another_program() {
+        let of = |image| Process {
+            image,
+            ..Process::new(7, "sh")
+        };
+        assert!(of(Some(1)).is_same_program(&of(Some(1))));
+        assert!(!of(Some(1)).is_same_program(&of(Some(2))));
+        assert!(of(Some(1)).is_same_program(&of(None)));
+    }
+}

@@ -1,0 +1,412 @@
+//! All sockets of a host at one time, and the search among them.
+
+use std::cmp::Ordering;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::devices::Devices;
+use super::matching;
+use super::matching::{Finding, Fitting};
+use super::ownership::{Evidence, Ownership, Reason, SocketId, Source, Verdict};
+use super::process::NetworkNamespace;
+use super::query::{Protocol, SocketQuery, normalize, scoped};
+use super::surroundings::{Place, Surroundings, Translations};
+
+/// One socket and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// The local end; an unspecified address stands for all of them.
+    pub local: SocketAddr,
+    /// The remote end; `None` where the socket has none *or* the table cannot
+    /// know it (the portable table never does).
+    pub remote: Option<SocketAddr>,
+    /// The state, where the table knows one.
+    pub state: Option<SocketState>,
+    /// Whether a socket bound to `[::]` refuses IPv4 (`IPV6_V6ONLY`, RFC 3493
+    /// 5.3); `false` where the table cannot know.
+    pub v6_only: bool,
+    /// The interface that it is bound to, by its index: with `SO_BINDTODEVICE` (socket(7)), or
+    /// by a link-local address. It exchanges packets through no other. `None` where it is bound
+    /// to none *or* the table cannot know.
+    pub device: Option<u32>,
+    /// What tells this socket from every other, also from the next one with the same ends;
+    /// `None` where the table cannot know.
+    pub id: Option<SocketId>,
+    /// The network namespace that it is in, if it is not the one that was asked in.
+    pub namespace: Option<Arc<NetworkNamespace>>,
+    /// Who holds it.
+    pub owner: Verdict,
+}
+
+/// States of a TCP socket (RFC 9293, 3.3.2), and one that the RFC has no word for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are those of RFC 9293")]
+pub enum SocketState {
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+    Closed,
+    /// It has an address, for which nobody else gets that port, and is neither connected nor
+    /// listening. Linux tells these since 6.8 (`TCP_BOUND_INACTIVE`).
+    Bound,
+}
+
+impl SocketState {
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::SynSent => "syn-sent",
+            Self::SynReceived => "syn-received",
+            Self::Established => "established",
+            Self::FinWait1 => "fin-wait-1",
+            Self::FinWait2 => "fin-wait-2",
+            Self::CloseWait => "close-wait",
+            Self::Closing => "closing",
+            Self::LastAck => "last-ack",
+            Self::TimeWait => "time-wait",
+            Self::Closed => "closed",
+            Self::Bound => "bound",
+        }
+    }
+}
+
+/// All sockets with their owners, read between two points in time.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    source: Source,
+    started_at: SystemTime,
+    finished_at: SystemTime,
+    /// Sorted by protocol and local port, then as [`order`] says.
+    sockets: Vec<Socket>,
+    /// `None` where the table knows nothing of it.
+    surroundings: Option<Arc<Surroundings>>,
+    translations: Arc<Translations>,
+}
+
+impl Snapshot {
+    /// Takes what a table read between two wall-clock times, in any order and
+    /// with addresses as the system gives them; normalises and sorts it.
+    pub fn new(
+        source: Source,
+        started_at: SystemTime,
+        finished_at: SystemTime,
+        mut sockets: Vec<Socket>,
+    ) -> Self {
+        for socket in &mut sockets {
+            let scoped = |end| scoped(normalize(end), socket.device);
+            (socket.local, socket.remote) = (scoped(socket.local), socket.remote.map(scoped));
+        }
+        Self::of_normalized(source, started_at, finished_at, sockets)
+    }
+
+    /// As [`new`](Self::new), of sockets whose addresses are normalised.
+    pub(crate) fn of_normalized(
+        source: Source,
+        started_at: SystemTime,
+        finished_at: SystemTime,
+        mut sockets: Vec<Socket>,
+    ) -> Self {
+        sort(&mut sockets);
+        Self {
+            source,
+            started_at,
+            finished_at,
+            sockets,
+            surroundings: None,
+            translations: Arc::default(),
+        }
+    }
+
+    /// The same, with what is known of the host.
+    pub(crate) fn within(self, surroundings: Option<Surroundings>) -> Self {
+        Self {
+            surroundings: surroundings.map(Arc::new),
+            ..self
+        }
+    }
+
+    /// The devices that the host has, as far as they are known.
+    pub(crate) fn devices(&self) -> Arc<Devices> {
+        let surroundings = self.surroundings.as_ref();
+        surroundings.map_or_else(Arc::default, |it| Arc::clone(&it.own.devices))
+    }
+
+    /// Every socket, by protocol, local port, local and remote address.
+    pub fn sockets(&self) -> &[Socket] {
+        &self.sockets
+    }
+
+    /// Wall-clock time before the first socket was read.
+    pub const fn started_at(&self) -> SystemTime {
+        self.started_at
+    }
+
+    /// Wall-clock time after the last socket was read.
+    pub const fn finished_at(&self) -> SystemTime {
+        self.finished_at
+    }
+
+    /// The table that read it.
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Answers one question from this snapshot, by the rules of the
+    /// [matching](crate#matching): as the table that read it did at that time, if the sockets
+    /// of all namespaces are in it. A question about an address that is not this host's own is
+    /// one about those namespaces that have it, where the table
+    /// [can tell](crate::SocketTable::tells_networks); of the table that cannot, only sockets
+    /// of other namespaces with exactly this address count, and none with a loopback address.
+    ///
+    /// What this host translated for somebody behind it when this was read has no owner here
+    /// ([`Reason::Translated`]), on Linux; where too much is tracked to list it, or that may not
+    /// be done, nobody is named by a port alone ([`Reason::MayBeTranslated`]).
+    pub fn find(&self, query: &SocketQuery) -> Ownership {
+        self.find_among(query, |_| true)
+    }
+
+    /// As [`find`](Self::find), of sockets that have a connection. Where the table does not know
+    /// remote ends, it may be another one.
+    pub(crate) fn find_connected(&self, query: &SocketQuery) -> Ownership {
+        let has_connection = |socket: &Socket| {
+            use SocketState as S;
+            let state = socket.state;
+            let is_one = |state| !matches!(state, S::Listen | S::Bound | S::Closed | S::TimeWait);
+            socket.remote.is_some() || state.is_some_and(is_one)
+        };
+        self.find_among(query, has_connection)
+    }
+
+    /// As [`find`](Self::find), of a connection that may have been accepted: who listens at that
+    /// end is named, too, as the table does not tell which of its connections it is.
+    pub(crate) fn find_accepted(&self, query: &SocketQuery) -> Ownership {
+        let any = self.find(query);
+        let is_listener = |socket: &Socket| socket.state == Some(SocketState::Listen);
+        let listening = self.find_among(query, is_listener);
+        if !any.verdict.is_named() || matches!(listening.verdict, Verdict::Unknown(_)) {
+            return any;
+        }
+        let verdict = matching::merge(&[&any.verdict, &listening.verdict]);
+        Ownership { verdict, ..any }
+    }
+
+    /// As [`find`](Self::find), of sockets that are connected to nobody.
+    pub(crate) fn find_waiting(&self, query: &SocketQuery) -> Ownership {
+        self.find_among(query, |socket| socket.remote.is_none())
+    }
+
+    fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
+        let (found, reason) = self.fitting(query, counts);
+        let found = found.iter().map(Finding::of);
+        let found = found.reduce(|one, other| one.or(&other));
+        let matched = found.as_ref().map(|found| found.matched);
+        let why_not = |matched| self.translations.why_not(query, matched);
+        match matched.and_then(why_not) {
+            Some(reason) => self.answer(reason, None),
+            None => self.answer(reason, found),
+        }
+    }
+
+    /// The sockets that [`find`](Self::find) answers with: all that fit the question best,
+    /// equally well. Of several namespaces that may be meant, the best of each.
+    pub fn sockets_of(&self, query: &SocketQuery) -> Vec<&Socket> {
+        let (found, _) = self.fitting(query, |_| true);
+        found.into_iter().flat_map(|found| found.sockets).collect()
+    }
+
+    /// The sockets that fit best, of each namespace that is meant, and why there are none.
+    fn fitting(
+        &self,
+        query: &SocketQuery,
+        counts: impl Fn(&Socket) -> bool,
+    ) -> (Vec<Fitting<'_>>, Reason) {
+        let sockets = || self.candidates(query).iter().filter(|one| counts(one));
+        let of_one = |found: Option<_>| (found.into_iter().collect(), Reason::NotFound);
+        let Some(around) = &self.surroundings else {
+            let reach = Devices::default().reach(query);
+            let sockets = sockets().filter(|socket| matching::is_reached(query, socket));
+            return of_one(matching::best_sockets(query, &reach, sockets));
+        };
+        let reach = around.own.devices.reach(query);
+        let own = || sockets().filter(|socket| socket.namespace.is_none());
+        if around.own.is_own(query) {
+            let found = matching::best_sockets(query, &reach, own());
+            let matched = found.as_ref().map(|found| found.matched);
+            let why_not = |matched| around.translations.why_not(query, matched);
+            return match matched.and_then(why_not) {
+                Some(reason) => (Vec::new(), reason),
+                None => of_one(found),
+            };
+        }
+        // Such as of a proxy that stands in for another host.
+        let is_held = |socket: &&Socket| socket.owner != Verdict::Unknown(Reason::Gone);
+        let is_connected = query.protocol() == Protocol::Tcp && query.remote().is_some();
+        let ours = own().filter(|socket| is_connected && socket.remote.is_some());
+        let ours = matching::best_sockets(query, &reach, ours.filter(is_held));
+        if ours.is_some() {
+            return of_one(ours);
+        }
+        let ip = query.local().ip();
+        // Or bound to an address that no device has (`IP_FREEBIND`).
+        let bound = own().filter(|socket| socket.local.ip() == ip);
+        let bound = matching::best_sockets(query, &reach, bound.filter(is_held));
+        let others = around.others.iter();
+        let others = others.filter(|(_, place)| place.has(ip));
+        let leads_to = |place: &Place| match query.device_or_scope() {
+            Some(device) => around.own.devices.leads_to(device, &place.devices),
+            None => Vec::new(),
+        };
+        let others: Vec<_> = others.map(|(id, it)| (id, it, leads_to(it))).collect();
+        let is_there = !others.is_empty();
+        // The namespaces that the packet's device leads to, or else all.
+        let is_any_led_to = others.iter().any(|(.., through)| !through.is_empty());
+        let others = others.into_iter();
+        let others = others.filter(|(.., through)| !through.is_empty() || !is_any_led_to);
+        let found = others.filter_map(|(id, place, through)| {
+            let is_in_it = |socket: &&Socket| {
+                let namespace = socket.namespace.as_ref();
+                namespace.is_some_and(|namespace| namespace.id == *id)
+            };
+            let reach = place.devices.reach_through(query, &through);
+            matching::best_sockets(query, &reach, sockets().filter(is_in_it))
+        });
+        let reason = if is_there {
+            Reason::NotFound
+        } else {
+            around.why_nobody(ip)
+        };
+        (bound.into_iter().chain(found).collect(), reason)
+    }
+
+    /// The answer, or why there is none.
+    fn answer(&self, reason: Reason, found: Option<Finding>) -> Ownership {
+        let (verdict, matched, namespace, socket) = match found {
+            Some(Finding {
+                matched,
+                verdict,
+                namespace,
+                socket,
+            }) => (verdict, Some(matched), namespace, socket),
+            None => (Verdict::Unknown(reason), None, None, None),
+        };
+        Ownership {
+            verdict,
+            evidence: Evidence {
+                matched,
+                observed_at: self.started_at,
+                source: self.source,
+                namespace,
+                socket,
+            },
+        }
+    }
+
+    /// The sockets with the protocol and local port of a query.
+    fn candidates(&self, query: &SocketQuery) -> &[Socket] {
+        let wanted = (query.protocol(), query.local().port());
+        let key = |socket: &Socket| (socket.protocol, socket.local.port());
+        let start = self.sockets.partition_point(|socket| key(socket) < wanted);
+        let rest = &self.sockets[start..];
+        &rest[..rest.partition_point(|socket| key(socket) == wanted)]
+    }
+}
+
+/// For the portable table.
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
+impl Snapshot {
+    /// The same, with what is known of packets that the host translates.
+    pub(crate) fn translating(self, translations: Translations) -> Self {
+        Self {
+            translations: Arc::new(translations),
+            ..self
+        }
+    }
+}
+
+/// Total, so that the same sockets are always listed in the same order.
+fn order(one: &Socket, other: &Socket) -> Ordering {
+    let rest = |socket: &Socket| {
+        let owner = socket.owner.processes().first();
+        let owner = owner.map(|process| process.id());
+        let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
+        let identity = (socket.device, socket.id);
+        (namespace, socket.remote, identity, socket.state, owner)
+    };
+    // The ports differ mostly; the rest is compared where it must be.
+    let port = |socket: &Socket| (socket.protocol, socket.local.port());
+    let by_port = port(one).cmp(&port(other));
+    let by_address = || one.local.ip().cmp(&other.local.ip());
+    by_port
+        .then_with(by_address)
+        .then_with(|| rest(one).cmp(&rest(other)))
+}
+
+/// As [`order`] says. Sockets are large: lists that come by protocol and port already are
+/// put in order where several have the same port.
+fn sort(sockets: &mut [Socket]) {
+    let port = |socket: &Socket| (socket.protocol, socket.local.port());
+    if !sockets.is_sorted_by_key(port) {
+        sockets.sort_unstable_by(order);
+        return;
+    }
+    for on_port in sockets.chunk_by_mut(|one, other| port(one) == port(other)) {
+        on_port.sort_unstable_by(order);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::answer::process::Process;
+
+    prop_compose! {
+        fn socket()(
+            protocol in proptest::sample::select(&Protocol::ALL[..]),
+            local in ends(),
+            remote in proptest::option::of(ends()),
+            pid in 0_u32..3,
+            inode in proptest::option::of(0_u64..2),
+        ) -> Socket {
+            let namespace = inode.map(|id| Arc::new(NetworkNamespace { id, name: None }));
+            let owner = Verdict::Process(Arc::new(Process::new(pid, "p")));
+            let state = Some(SocketState::Established);
+            Socket { protocol, local, remote, state, v6_only: false, device: None, id: None, namespace, owner }
+        }
+    }
+
+    /// Few, so that many are equal in part.
+    fn ends() -> impl Strategy<Value = SocketAddr> {
+        const ADDRESSES: [&str; 6] = ["0.0.0.0", "127.0.0.1", "255.0.0.2", "::", "::1", "fe80::1"];
+        let address = proptest::sample::select(&ADDRESSES[..]);
+        let port = proptest::sample::select(&[0, 1, 443, u16::MAX][..]);
+        (address, port).prop_map(|(address, port)| SocketAddr::new(address.parse().unwrap(), port))
+    }
+
+    proptest! {
+        #[test]
+        fn all_are_listed_in_order(sockets in proptest::collection::vec(socket(), 0..60)) {
+            let mut by_port = sockets.clone();
+            by_port.sort_by_key(|socket| (socket.protocol, socket.local.port()));
+            let mut expected = sockets.clone();
+            expected.sort_by(order);
+            let now = SystemTime::now();
+            for listed in [sockets, by_port] {
+                let snapshot = Snapshot::new(Source::Scripted, now, now, listed);
+                prop_assert_eq!(snapshot.sockets(), &expected[..]);
+            }
+        }
+    }
+}

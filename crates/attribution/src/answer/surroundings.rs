@@ -1,0 +1,237 @@
+//! What a list of sockets has to know of the host to answer as the table does: its addresses
+//! and devices. Pure.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::devices::{Devices, Reach};
+use super::ownership::{Match, Reason};
+use super::query::{Protocol, SocketQuery, unscoped};
+
+/// An address of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) ip: IpAddr,
+    pub(crate) prefix: u8,
+    /// The index of the device.
+    pub(crate) interface: u32,
+}
+
+impl Network {
+    /// Whether an address is in it.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                let differing = ours.to_bits() ^ theirs.to_bits();
+                differing.leading_zeros() >= self.prefix.into()
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                let differing = ours.to_bits() ^ theirs.to_bits();
+                differing.leading_zeros() >= self.prefix.into()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The addresses and devices of a network namespace.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// To which packets arrive here, those of all hosts of a network included.
+    pub(crate) ips: HashSet<IpAddr>,
+    pub(crate) networks: Vec<Network>,
+    /// All addresses of which are its own, though no device has them.
+    pub(crate) local_networks: Vec<Network>,
+    pub(crate) devices: Arc<Devices>,
+}
+
+impl Place {
+    /// Whether packets to this address arrive here, but for loopback and multicast ones.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        self.ips.contains(&ip) || self.local_networks.iter().any(|network| network.has(ip))
+    }
+
+    /// Whether a question is about this namespace, by its local address, if nothing but
+    /// addresses tells.
+    pub(crate) fn is_own(&self, query: &SocketQuery) -> bool {
+        let ip = query.local().ip();
+        let (is_broadcast, is_link_local) = match ip {
+            IpAddr::V4(v4) => (v4.is_broadcast(), false),
+            IpAddr::V6(v6) => (false, v6.is_unicast_link_local()),
+        };
+        if is_broadcast || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() {
+            return true;
+        }
+        if !self.has(ip) {
+            return false;
+        }
+        // What has that address on another link may be another host.
+        match (self.devices.reach(query), query.device_or_scope()) {
+            (Reach::One(_) | Reach::Several(_), Some(device)) if is_link_local => {
+                let devices = self.devices.with_uppers(device);
+                let mut networks = self.networks.iter();
+                networks.any(|known| known.ip == ip && devices.contains(&known.interface))
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether an address is next to a device that leads to another namespace, as a bridge or
+    /// one end of a wire may.
+    pub(crate) fn may_lead_to(&self, ip: IpAddr) -> bool {
+        let mut networks = self.networks.iter().filter(|network| network.has(ip));
+        networks.any(|network| self.devices.leads_away(network.interface))
+    }
+}
+
+/// What is known of the host around a list of its sockets.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) own: Place,
+    /// Of the namespaces whose sockets are listed, too, by their inodes.
+    pub(crate) others: Vec<(u64, Place)>,
+    /// Whether there may be more namespaces than these.
+    pub(crate) hides_some: bool,
+    /// Of our own namespace.
+    pub(crate) translations: Translations,
+}
+
+/// The ends that packets show here and behind whose local one another stands (NAT).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Translations {
+    /// By protocol, local and remote end.
+    hidden: HashSet<(Protocol, SocketAddr, SocketAddr)>,
+    /// Whether there may be more.
+    hides_some: bool,
+}
+
+impl Translations {
+    /// Where there may be any.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            hides_some: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn extend(
+        &mut self,
+        hidden: impl IntoIterator<Item = (Protocol, SocketAddr, SocketAddr)>,
+    ) {
+        self.hidden.extend(hidden);
+    }
+
+    /// Why a socket that fits so well has nothing to do with what a question is about, if that
+    /// is so or may be.
+    pub(crate) fn why_not(&self, query: &SocketQuery, matched: Match) -> Option<Reason> {
+        let (local, remote) = (query.local(), query.remote()?);
+        let ends = (query.protocol(), unscoped(local), unscoped(remote));
+        if self.hidden.contains(&ends) {
+            return Some(Reason::Translated);
+        }
+        let is_connection = query.protocol() == Protocol::Tcp && matched == Match::FiveTuple;
+        let is_within = local.ip().is_loopback() && remote.ip().is_loopback();
+        let same_family = local.is_ipv4() == remote.is_ipv4();
+        let has_ports = query.protocol() != Protocol::Raw;
+        let may_be = self.hides_some && has_ports && same_family;
+        (may_be && !is_connection && !is_within).then_some(Reason::MayBeTranslated)
+    }
+}
+
+impl Surroundings {
+    /// The same, with what is translated.
+    pub(crate) fn translating(self, translations: Translations) -> Self {
+        Self {
+            translations,
+            ..self
+        }
+    }
+
+    /// Why nobody can be named for a foreign address that no listed namespace has.
+    pub(crate) fn why_nobody(&self, ip: IpAddr) -> Reason {
+        if self.hides_some && self.own.may_lead_to(ip) {
+            Reason::OtherNamespace
+        } else {
+            Reason::Forwarded
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks() {
+        #[track_caller]
+        fn check(ip: &str, prefix: u8, other: &str, expected: bool) {
+            let network = Network {
+                ip: ip.parse().unwrap(),
+                prefix,
+                interface: 1,
+            };
+            assert_eq!(network.has(other.parse().unwrap()), expected);
+        }
+        check("172.17.0.1", 16, "172.17.255.2", true);
+        check("172.17.0.1", 16, "172.18.0.2", false);
+        check("10.0.0.1", 32, "10.0.0.1", true);
+        check("10.0.0.1", 32, "10.0.0.0", false);
+        check("0.0.0.0", 0, "8.8.8.8", true);
+        check("fd00::1", 64, "fd00::2:3", true);
+        check("fd00::1", 64, "fd01::1", false);
+        check("fd00::1", 0, "1.2.3.4", false);
+    }
+
+    #[test]
+    fn what_is_translated_is_of_no_socket_here() {
+        let (local, remote) = ("10.0.0.1:5000", "10.0.0.2:80");
+        let query = |protocol, remote: Option<&str>| {
+            let remote = remote.map(|remote| remote.parse().unwrap());
+            SocketQuery::new(protocol, local.parse().unwrap(), remote)
+        };
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        let (exact, by_port) = (Match::FiveTuple, Match::WildcardAddress);
+        let nothing = Translations::default();
+        assert_eq!(nothing.why_not(&query(udp, Some(remote)), by_port), None);
+        let mut some = Translations::default();
+        let ends = |protocol| (protocol, local.parse().unwrap(), remote.parse().unwrap());
+        some.extend([ends(tcp), ends(udp)]);
+        let translated = Some(Reason::Translated);
+        assert_eq!(some.why_not(&query(udp, Some(remote)), by_port), translated);
+        assert_eq!(some.why_not(&query(tcp, Some(remote)), exact), translated);
+        assert_eq!(some.why_not(&query(tcp, Some("10.0.0.2:81")), exact), None);
+        assert_eq!(some.why_not(&query(udp, None), by_port), None);
+        let unknown = Translations::unknown();
+        let may_be = Some(Reason::MayBeTranslated);
+        assert_eq!(unknown.why_not(&query(udp, Some(remote)), exact), may_be);
+        assert_eq!(unknown.why_not(&query(tcp, Some(remote)), exact), None);
+        assert_eq!(unknown.why_not(&query(tcp, Some(remote)), by_port), may_be);
+        assert_eq!(unknown.why_not(&query(tcp, None), by_port), None);
+    }
+
+    #[test]
+    fn a_link_local_address_is_that_of_a_device() {
+        let ip = "fe80::1".parse().unwrap();
+        let place = Place {
+            ips: [ip].into(),
+            networks: vec![Network {
+                ip,
+                prefix: 64,
+                interface: 2,
+            }],
+            local_networks: Vec::new(),
+            devices: Arc::default(),
+        };
+        let query = |local: &str| {
+            let local = local.parse().unwrap();
+            SocketQuery::new(crate::answer::query::Protocol::Udp, local, None)
+        };
+        assert!(place.is_own(&query("[fe80::1%2]:1")));
+        assert!(!place.is_own(&query("[fe80::1%3]:1")));
+        assert!(place.is_own(&query("[fe80::1]:1")));
+        assert!(place.is_own(&query("[fe80::1]:1").on_device(1)));
+        assert!(!place.is_own(&query("[fe80::2%2]:1")));
+        assert!(place.is_own(&query("[ff02::1]:1").on_device(3)));
+    }
+}

@@ -1,0 +1,3 @@
+//! What watches a Linux host.
+
+pub(crate) mod send_watcher;

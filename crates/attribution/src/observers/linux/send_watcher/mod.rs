@@ -1,0 +1,204 @@
+//! Looks at whoever sends the first packet of a flow, on the processor that it is sent on.
+//!
+//! A process that sends something and exits when the answer is there lives for about 100 µs
+//! after its first packet, and to wake a thread on another processor takes half of that, or
+//! milliseconds where that one is busy. A thread that is bound to the sender's own processor,
+//! with precedence there, looks before the sender goes on. So there is one for each
+//! processor, and the kernel gives each the packets that are sent there.
+//!
+//! What they see is kept until the capturing thread asks for it, which sees the same packet
+//! a moment later.
+
+mod headers;
+mod packets;
+mod watch_table;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::answer::{Protocol, SocketQuery};
+use crate::policy::time_budget::Purse;
+use crate::tables::linux::fast::LinuxGlance;
+pub(crate) use packets::Bell;
+use packets::Packets;
+use watch_table::Sightings;
+pub(crate) use watch_table::Told;
+
+/// What one may take of its processor: so much at once, and one of so many parts of the time.
+/// Past that, it looks away for a while.
+const PURSE: Duration = Duration::from_millis(20);
+const SHARE: u32 = 8;
+/// The same, for what turns out to be a datagram of a flow that is known: each of them wakes it.
+const IDLE_PURSE: Duration = Duration::from_millis(10);
+const IDLE_SHARE: u32 = 50;
+const REST: Duration = Duration::from_millis(50);
+/// How old a packet may be of which a look is waited for: that may begin, and that may end.
+const WAKING: Duration = Duration::from_micros(200);
+const PATIENCE: Duration = Duration::from_micros(500);
+/// Processors for which this is worth the threads.
+const MAX: usize = 64;
+
+/// One for each processor. They end with it.
+#[derive(Debug)]
+pub(crate) struct Lookouts {
+    seen: Arc<Seen>,
+    bell: Bell,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Lookouts {
+    /// Starts them, each with a glance of its own; `None` where packets may not be seen or
+    /// threads not be bound to processors.
+    pub(crate) fn post(realtime: bool, glance: impl Fn() -> Option<LinuxGlance>) -> Option<Self> {
+        let count = packets::processors().filter(|count| (2..=MAX).contains(count))?;
+        let opened = Packets::open_each(count);
+        let packets = opened.inspect_err(|error| {
+            tracing::debug!(%error, "nobody looks out for those who exit at once");
+        });
+        let mut lookouts = Self {
+            seen: Arc::default(),
+            bell: Bell::new().ok()?,
+            threads: Vec::with_capacity(count),
+        };
+        for (processor, packets) in packets.ok()?.into_iter().enumerate() {
+            let lookout = Lookout {
+                processor,
+                realtime,
+                packets,
+                bell: lookouts.bell.clone(),
+                glance: glance()?,
+                seen: Arc::clone(&lookouts.seen),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("flowner-look-{processor}"))
+                .spawn(move || lookout.run());
+            lookouts.threads.push(thread.ok()?);
+        }
+        Some(lookouts)
+    }
+
+    /// Takes note of an end that answers, which need not be looked at when it does.
+    pub(crate) fn note_server(&self, query: &SocketQuery) {
+        if query.protocol() == Protocol::Udp {
+            lock(&self.seen.sightings).add_server(query, Instant::now());
+        }
+    }
+
+    /// What was seen of a socket, by a look that began no earlier than the packet was seen.
+    /// It is told once. [`Told::Seen`] also if no look is to be waited for.
+    pub(crate) fn take(&self, query: &SocketQuery, seen_at: SystemTime) -> Told {
+        let told = lock(&self.seen.sightings).take(query, seen_at, Instant::now());
+        let patience = match told {
+            Told::Seen(_) => return told,
+            Told::NotYet if self.seen.resting.load(Ordering::Relaxed) > 0 => Duration::ZERO,
+            Told::NotYet => WAKING,
+            Told::Looking => PATIENCE,
+        };
+        let age = SystemTime::now().duration_since(seen_at);
+        if age.is_ok_and(|age| age < patience) {
+            told
+        } else {
+            Told::Seen(None)
+        }
+    }
+}
+
+/// Tries whether threads may take real-time priority, with one that ends at once.
+pub(crate) fn try_realtime() -> std::io::Result<()> {
+    let trial = std::thread::Builder::new().name("flowner-priority".to_owned());
+    let trial = trial.spawn(packets::take_realtime)?;
+    let taken = trial.join();
+    taken.unwrap_or_else(|_panicked| Err(std::io::ErrorKind::Other.into()))
+}
+
+/// What those who look out tell the capturing thread.
+#[derive(Debug, Default)]
+struct Seen {
+    sightings: Mutex<Sightings>,
+    /// How many look away, for a while or for good.
+    resting: AtomicUsize,
+}
+
+impl Drop for Lookouts {
+    fn drop(&mut self) {
+        self.bell.ring();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that looks out for first packets has panicked");
+            }
+        }
+    }
+}
+
+struct Lookout {
+    processor: usize,
+    realtime: bool,
+    packets: Packets,
+    bell: Bell,
+    glance: LinuxGlance,
+    seen: Arc<Seen>,
+}
+
+impl Lookout {
+    fn run(mut self) {
+        if let Err(error) = packets::bind_to(self.processor) {
+            // Elsewhere it would only be in the way.
+            self.seen.resting.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%error, "a thread could not be bound to its processor");
+            return;
+        }
+        if self.realtime {
+            packets::take_precedence();
+        } else {
+            crate::tables::linux::fast::take_precedence();
+        }
+        let now = Instant::now();
+        let mut purse = Purse::full(PURSE, SHARE, now);
+        let mut idle_purse = Purse::full(IDLE_PURSE, IDLE_SHARE, now);
+        let mut spent = packets::processor_time();
+        while self.packets.wait(&self.bell) {
+            let now = Instant::now();
+            if purse.has_any(now) && idle_purse.has_any(now) {
+                let packet = self.packets.receive();
+                let query = packet.and_then(|(packet, device)| {
+                    Some(headers::sender(packet)?.on_device(device).as_sender())
+                });
+                let is_new = query.is_some_and(|query| self.look(&query, now));
+                // All of it: to be woken costs more than to see that nothing is new.
+                let before = std::mem::replace(&mut spent, packets::processor_time());
+                let spent = spent.saturating_sub(before);
+                if is_new {
+                    purse.spend(spent);
+                } else {
+                    idle_purse.spend(spent);
+                }
+            } else {
+                self.seen.resting.fetch_add(1, Ordering::Relaxed);
+                let is_over = self.bell.rings_within(REST);
+                self.seen.resting.fetch_sub(1, Ordering::Relaxed);
+                if is_over {
+                    return;
+                }
+                // Those who sent what came meanwhile have gone on.
+                self.packets.drain();
+            }
+        }
+    }
+
+    /// Looks, unless that was done lately; whether it was not.
+    fn look(&mut self, query: &SocketQuery, now: Instant) -> bool {
+        let is_new = lock(&self.seen.sightings).begin(query, now, SystemTime::now());
+        if is_new {
+            let seen = self.glance.first(query);
+            lock(&self.seen.sightings).end(query, seen);
+        }
+        is_new
+    }
+}
+
+/// What is guarded is whole between calls, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

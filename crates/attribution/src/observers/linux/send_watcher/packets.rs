@@ -1,0 +1,356 @@
+//! First packets as they are sent, by processor (packet(7)); and threads bound to one.
+//!
+//! Only the start of each is copied, and only of those that this host sends: datagrams, and
+//! what opens a connection.
+#![allow(
+    unsafe_code,
+    reason = "no library offers the filter and the fan-out of packet sockets"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "what the kernel is told are sizes of a few bytes"
+)]
+
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::headers;
+
+/// The packets that are sent on one processor.
+#[derive(Debug)]
+pub(super) struct Packets {
+    socket: OwnedFd,
+    buffer: [u8; headers::LEN],
+}
+
+/// Ends what waits, from any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Arc<OwnedFd>);
+
+impl Packets {
+    /// Those of each processor, in their order.
+    pub(super) fn open_each(count: usize) -> io::Result<Vec<Self>> {
+        let mut all: Vec<Self> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let one = Self::open()?;
+            // The kernel takes the number of the processor for the place in the group, in
+            // the order of joining (`fanout_demux_cpu` in `net/packet/af_packet.c`).
+            let group = match all.first() {
+                None => libc::PACKET_FANOUT_FLAG_UNIQUEID << 16,
+                Some(first) => get(&first.socket, libc::PACKET_FANOUT)? & 0xFFFF,
+            };
+            let value = group | libc::PACKET_FANOUT_CPU << 16;
+            set(&one.socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &value)?;
+            all.push(one);
+        }
+        Ok(all)
+    }
+
+    fn open() -> io::Result<Self> {
+        /// A few hundred: what waits for longer is too old.
+        const WAITING: usize = 64 * 1024;
+        let socket = rustix::net::socket_with(
+            AddressFamily::PACKET,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            Some(eth::ALL),
+        )?;
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, WAITING)?;
+        let mut filter = FILTER;
+        let program = libc::sock_fprog {
+            len: FILTER.len() as libc::c_ushort,
+            filter: filter.as_mut_ptr(),
+        };
+        set(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+        let mut packets = Self {
+            socket,
+            buffer: [0; headers::LEN],
+        };
+        // Those that came before the filter.
+        packets.drain();
+        Ok(packets)
+    }
+
+    /// Waits for packets. False if the bell rings.
+    pub(super) fn wait(&self, bell: &Bell) -> bool {
+        bell.waits_for(&self.socket)
+    }
+
+    /// The start of the next packet, if one is there, and the device that sends it, 0 where
+    /// the kernel does not tell.
+    pub(super) fn receive(&mut self) -> Option<(&[u8], u32)> {
+        let mut from: libc::sockaddr_ll = zeroed();
+        let mut from_len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        let (buffer, room) = (self.buffer.as_mut_ptr().cast(), self.buffer.len());
+        let (descriptor, flags) = (self.socket.as_raw_fd(), libc::MSG_DONTWAIT);
+        let place = (&raw mut from).cast();
+        // SAFETY: there is room for `room` bytes of the packet and for `from_len` bytes of the
+        // address, where the kernel writes during the call only.
+        let length =
+            unsafe { libc::recvfrom(descriptor, buffer, room, flags, place, &raw mut from_len) };
+        let packet = self.buffer.get(..usize::try_from(length).ok()?)?;
+        // The filter passes nothing else.
+        let is_sent = from.sll_pkttype == libc::PACKET_OUTGOING;
+        let device = u32::try_from(from.sll_ifindex).unwrap_or_default();
+        is_sent.then_some((packet, device))
+    }
+
+    /// Throws away what waits now.
+    pub(super) fn drain(&mut self) {
+        /// More than may wait, so that this ends.
+        const MOST: usize = 1_024;
+        for _ in 0..MOST {
+            let flags = RecvFlags::DONTWAIT;
+            if rustix::net::recv(&self.socket, &mut self.buffer[..], flags).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Ok(Self(Arc::new(eventfd(0, flags)?)))
+    }
+
+    pub(crate) fn ring(&self) {
+        // Fails only when it was rung 2⁶⁴ times before, and rings already.
+        let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Waits until there is something to be read. False if it rings.
+    pub(crate) fn waits_for(&self, other: impl AsFd) -> bool {
+        let mut descriptors = [
+            PollFd::new(&other, PollFlags::IN),
+            PollFd::new(&self.0, PollFlags::IN),
+        ];
+        match poll(&mut descriptors, None) {
+            Ok(_) => !descriptors[1].revents().contains(PollFlags::IN),
+            Err(error) => error == rustix::io::Errno::INTR,
+        }
+    }
+
+    /// Waits for so long, or until it rings.
+    pub(super) fn rings_within(&self, time: Duration) -> bool {
+        let timeout = Timespec::try_from(time).unwrap_or_default();
+        let mut descriptors = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// How many processors there are, if this thread may run on each, and they are numbered
+/// without gaps.
+pub(super) fn processors() -> Option<usize> {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    let last: usize = online.trim().strip_prefix("0-")?.parse().ok()?;
+    let allowed = sched_getaffinity(None).ok()?;
+    let may_run = |processor| processor < CpuSet::MAX_CPU && allowed.is_set(processor);
+    (0..=last).all(may_run).then_some(last + 1)
+}
+
+/// What this thread has taken of processors since it was started.
+pub(super) fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Binds this thread to a processor.
+pub(super) fn bind_to(processor: usize) -> io::Result<()> {
+    let mut only = CpuSet::new();
+    only.set(processor);
+    Ok(sched_setaffinity(None, &only)?)
+}
+
+/// Has this thread run before others, as far as that is permitted: it works for microseconds.
+pub(super) fn take_precedence() {
+    if take_realtime().is_err() {
+        crate::tables::linux::fast::take_precedence();
+    }
+}
+
+/// Gives this thread the lowest real-time priority (`SCHED_FIFO`; sched(7)).
+pub(super) fn take_realtime() -> io::Result<()> {
+    let least = libc::sched_param { sched_priority: 1 };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the parameter is read during the call; 0 is the calling thread.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const least) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// An address that nothing was written to.
+const fn zeroed() -> libc::sockaddr_ll {
+    libc::sockaddr_ll {
+        sll_family: 0,
+        sll_protocol: 0,
+        sll_ifindex: 0,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    }
+}
+
+fn set<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    let value = std::ptr::from_ref(value).cast();
+    // SAFETY: `value` is of that many bytes, and what it points to lives as long as it; the
+    // kernel reads both during the call only.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value, length) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn get(socket: &OwnedFd, option: i32) -> io::Result<u32> {
+    let (level, descriptor) = (libc::SOL_PACKET, socket.as_raw_fd());
+    let mut value: u32 = 0;
+    let mut length = size_of::<u32>() as libc::socklen_t;
+    let (place, room) = (std::ptr::from_mut(&mut value).cast(), &raw mut length);
+    // SAFETY: there is room for as many bytes as `length` says, where the kernel writes
+    // during the call only.
+    let result = unsafe { libc::getsockopt(descriptor, level, option, place, room) };
+    if result == 0 {
+        Ok(value)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Passes what is sent, by IPv4 or IPv6: datagrams but for later fragments, and the first
+/// packet of a connection, which has SYN and not ACK. Headers of IPv6 beside the first are
+/// not gone through.
+const FILTER: [libc::sock_filter; 22] = {
+    // `linux/bpf_common.h`: how much is loaded, from a place that is given or from there on
+    // by the index; comparisons; the end.
+    const BYTE: u16 = 0x30;
+    const HALF: u16 = 0x28;
+    const INDEXED_BYTE: u16 = 0x50;
+    const INDEX_IP_LEN: u16 = 0xB1;
+    const EQUAL: u16 = 0x15;
+    const ANY_BIT: u16 = 0x45;
+    const AND: u16 = 0x54;
+    const RETURN: u16 = 0x06;
+    // `linux/filter.h`: beside the packet, its Ethernet protocol and which way it goes.
+    const PROTOCOL: u32 = 0xFFFF_F000;
+    const WAY: u32 = 0xFFFF_F004;
+    const OUTGOING: u32 = 4;
+    const SYN: u32 = 0x02;
+    const SYN_OR_ACK: u32 = 0x12;
+    const fn load(code: u16, k: u32) -> libc::sock_filter {
+        libc::sock_filter {
+            code,
+            jt: 0,
+            jf: 0,
+            k,
+        }
+    }
+    /// How many are left out where it is true, and where not.
+    const fn skip(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+        libc::sock_filter { code, jt, jf, k }
+    }
+    [
+        load(BYTE, WAY),
+        skip(EQUAL, OUTGOING, 0, 18),
+        load(HALF, PROTOCOL),
+        skip(EQUAL, 0x0800, 0, 9),
+        // IPv4: not the first fragment.
+        load(HALF, 6),
+        skip(ANY_BIT, 0x1FFF, 14, 0),
+        load(BYTE, 9),
+        skip(EQUAL, 17, 13, 0),
+        skip(EQUAL, 6, 0, 11),
+        load(INDEX_IP_LEN, 0),
+        load(INDEXED_BYTE, 13),
+        load(AND, SYN_OR_ACK),
+        skip(EQUAL, SYN, 8, 7),
+        skip(EQUAL, 0x86DD, 0, 6),
+        // IPv6.
+        load(BYTE, 6),
+        skip(EQUAL, 17, 5, 0),
+        skip(EQUAL, 6, 0, 3),
+        load(BYTE, 40 + 13),
+        load(AND, SYN_OR_ACK),
+        skip(EQUAL, SYN, 1, 0),
+        load(RETURN, 0),
+        load(RETURN, headers::LEN as u32),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::answer::{Protocol, SocketQuery};
+
+    /// Until a packet of that question comes, through any of them.
+    #[track_caller]
+    fn await_sender(all: &mut [Packets], protocol: Protocol, from: SocketAddr, to: SocketAddr) {
+        let expected = SocketQuery::new(protocol, from, Some(to));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            for packets in &mut *all {
+                let Some((packet, device)) = packets.receive() else {
+                    continue;
+                };
+                let sender = headers::sender(packet);
+                // Never what is sent back.
+                assert_ne!(sender, Some(SocketQuery::new(protocol, to, Some(from))));
+                if sender == Some(expected) {
+                    // All of them are of the loopback device.
+                    assert_eq!(device, 1);
+                    return;
+                }
+            }
+            std::thread::yield_now();
+        }
+        panic!("{expected:?} was not seen");
+    }
+
+    #[test]
+    fn first_packets_are_seen() {
+        let count = processors().unwrap_or(1);
+        let mut all = match Packets::open_each(count) {
+            Ok(all) => all,
+            Err(error) => {
+                flowner_testing::skipped!("packet sockets: {error}");
+                return;
+            }
+        };
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let to = listener.local_addr().unwrap();
+            let client = TcpStream::connect(to).unwrap();
+            await_sender(&mut all, Protocol::Tcp, client.local_addr().unwrap(), to);
+            let server = UdpSocket::bind(address).unwrap();
+            let to = server.local_addr().unwrap();
+            let client = UdpSocket::bind(address).unwrap();
+            client.send_to(b"", to).unwrap();
+            await_sender(&mut all, Protocol::Udp, client.local_addr().unwrap(), to);
+        }
+    }
+
+    #[test]
+    fn a_bell_ends_what_waits() {
+        let bell = Bell::new().unwrap();
+        assert!(!bell.rings_within(Duration::ZERO));
+        bell.clone().ring();
+        assert!(bell.rings_within(Duration::from_secs(10)));
+    }
+}

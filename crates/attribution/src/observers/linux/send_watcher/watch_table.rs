@@ -1,0 +1,287 @@
+//! What was seen of sockets whose first packets were sent. Pure.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::answer::query::unscoped;
+use crate::answer::{Ownership, Protocol, SocketQuery};
+
+/// Flows that are kept; past that, the one that began first is forgotten.
+const MAX: usize = 4_096;
+/// How long a flow is not looked at again. A connection has one first packet, which may go
+/// out through several devices; of datagrams, none is told from the others.
+const CONNECTION: Duration = Duration::from_millis(1);
+const DATAGRAMS: Duration = Duration::from_secs(10);
+
+/// Ends that answer datagrams, which are kept in mind.
+const MAX_SERVERS: usize = 32;
+
+/// Devices on which flows of the same ends are told apart. What is sent through a bridge is
+/// seen on it, then on its port.
+const MAX_DEVICES: usize = 4;
+
+#[derive(Debug, Default)]
+pub(super) struct Sightings {
+    /// By their ends, whatever the device: there are mostly no two of the same.
+    flows: HashMap<SocketQuery, Vec<Sighting>>,
+    /// In the order in which they came in.
+    order: VecDeque<SocketQuery>,
+    /// Ends that got a datagram first, the device if the end is on one only, and when one did
+    /// lately: what they send is an answer, mostly.
+    servers: VecDeque<(Server, Instant)>,
+}
+
+type Server = (SocketAddr, Option<u32>);
+
+#[derive(Debug)]
+struct Sighting {
+    device: Option<u32>,
+    began: Instant,
+    /// In wall-clock time.
+    began_at: SystemTime,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Looking,
+    /// `None` also when it was told.
+    Seen(Option<Ownership>),
+}
+
+/// What is known of a flow.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It was not looked at since, and may be.
+    NotYet,
+    Looking,
+    Seen(Option<Ownership>),
+}
+
+impl Sightings {
+    /// Whether a flow is to be looked at; it is not for a while, then.
+    pub(super) fn begin(
+        &mut self,
+        query: &SocketQuery,
+        now: Instant,
+        wall_clock: SystemTime,
+    ) -> bool {
+        let is_datagram = query.protocol() == Protocol::Udp;
+        if is_datagram && self.is_server(query, now) {
+            return false;
+        }
+        let good_for = match query.protocol() {
+            Protocol::Tcp => CONNECTION,
+            _ => DATAGRAMS,
+        };
+        let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
+        if self.known(query).is_some_and(is_fresh) {
+            return false;
+        }
+        let key = query.without_device();
+        if !self.flows.contains_key(&key) {
+            if self.order.len() >= MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.flows.remove(&oldest);
+            }
+            self.order.push_back(key);
+        }
+        let sightings = self.flows.entry(key).or_default();
+        let device = query.device_or_scope();
+        sightings.retain(|known| known.device != device);
+        sightings.truncate(MAX_DEVICES - 1);
+        // The last one first.
+        let sighting = Sighting {
+            device,
+            began: now,
+            began_at: wall_clock,
+            state: State::Looking,
+        };
+        sightings.insert(0, sighting);
+        true
+    }
+
+    /// What is known of a flow on its device; where the question has none, on the one on which
+    /// it was seen last.
+    fn known(&self, query: &SocketQuery) -> Option<&Sighting> {
+        let device = query.device_or_scope();
+        let mut sightings = self.flows.get(&query.without_device())?.iter();
+        sightings.find(|known| device.is_none() || known.device == device)
+    }
+
+    fn known_mut(&mut self, query: &SocketQuery) -> Option<&mut Sighting> {
+        let device = query.device_or_scope();
+        let mut sightings = self.flows.get_mut(&query.without_device())?.iter_mut();
+        sightings.find(|known| device.is_none() || known.device == device)
+    }
+
+    /// Takes note that somebody else sent the first datagram of a flow to this end.
+    pub(super) fn add_server(&mut self, query: &SocketQuery, now: Instant) {
+        let end = server(query);
+        self.servers.retain(|(server, _)| *server != end);
+        self.servers.truncate(MAX_SERVERS - 1);
+        self.servers.push_front((end, now));
+    }
+
+    fn is_server(&self, query: &SocketQuery, now: Instant) -> bool {
+        let end = server(query);
+        let mut servers = self.servers.iter();
+        let noted = servers.find(|(server, _)| *server == end);
+        noted.is_some_and(|(_, noted)| now.saturating_duration_since(*noted) < DATAGRAMS)
+    }
+
+    /// Keeps what was seen of a flow.
+    pub(super) fn end(&mut self, query: &SocketQuery, seen: Option<Ownership>) {
+        if let Some(flow) = self.known_mut(query) {
+            flow.state = State::Seen(seen);
+        }
+    }
+
+    /// What was seen by a look that began at that time or later, once.
+    pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime, now: Instant) -> Told {
+        let is_datagram = query.protocol() == Protocol::Udp;
+        let is_left_out = is_datagram && self.is_server(query, now);
+        match self.known_mut(query) {
+            Some(flow) if flow.began_at >= since => match &mut flow.state {
+                State::Looking => Told::Looking,
+                State::Seen(seen) => Told::Seen(seen.take()),
+            },
+            // Each packet after the first may be of a flow that is known.
+            Some(_) if query.protocol() != Protocol::Tcp => Told::Seen(None),
+            // What answers is not looked at, also if it asks for once.
+            _ if is_left_out => Told::Seen(None),
+            _ => Told::NotYet,
+        }
+    }
+}
+
+/// An end that answers; a link-local one does on one device.
+fn server(query: &SocketQuery) -> Server {
+    let local = unscoped(query.local());
+    let is_link_local = match local.ip() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    (local, query.device_or_scope().filter(|_| is_link_local))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::answer::{Reason, Source};
+
+    fn query(protocol: Protocol, port: u16) -> SocketQuery {
+        let ends = ([127, 0, 0, 1], port);
+        SocketQuery::new(protocol, ends.into(), Some(ends.into()))
+    }
+
+    #[test]
+    fn a_sighting_is_told_once_and_only_for_packets_before_it() {
+        let (mut sightings, now, query) = (
+            Sightings::default(),
+            Instant::now(),
+            query(Protocol::Tcp, 1),
+        );
+        let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let seen = Ownership::unknown(Reason::Kernel, second(10), Source::Scripted);
+        assert_eq!(sightings.take(&query, second(9), now), Told::NotYet);
+        assert!(sightings.begin(&query, now, second(10)));
+        assert_eq!(sightings.take(&query, second(9), now), Told::Looking);
+        sightings.end(&query, Some(seen.clone()));
+        assert_eq!(sightings.take(&query, second(11), now), Told::NotYet);
+        assert_eq!(
+            sightings.take(&query, second(10), now),
+            Told::Seen(Some(seen))
+        );
+        assert_eq!(sightings.take(&query, second(10), now), Told::Seen(None));
+    }
+
+    #[test]
+    fn a_flow_is_looked_at_again_after_a_while() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        for (protocol, good_for) in [(Protocol::Tcp, CONNECTION), (Protocol::Udp, DATAGRAMS)] {
+            let query = query(protocol, 1);
+            let mut begin = |now| sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
+            assert!(begin(now));
+            assert!(!begin(now + good_for / 2));
+            assert!(begin(now + good_for));
+        }
+    }
+
+    /// Who answers is looked at when the question comes.
+    #[test]
+    fn answers_are_not_looked_at() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
+        assert_eq!(sightings.take(&answer, UNIX_EPOCH, now), Told::NotYet);
+        sightings.add_server(&answer, now);
+        assert!(!sightings.begin(&answer, now, UNIX_EPOCH));
+        // So nobody is to wait for that.
+        let told = sightings.take(&answer, UNIX_EPOCH, now);
+        assert_eq!(told, Told::Seen(None));
+        assert!(sightings.begin(&connection, now, UNIX_EPOCH));
+        assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
+        assert!(sightings.begin(&answer, now + DATAGRAMS, UNIX_EPOCH));
+        for port in 1_000..2_000 {
+            sightings.add_server(&query(Protocol::Udp, port), now);
+        }
+        assert_eq!(sightings.servers.len(), MAX_SERVERS);
+    }
+
+    /// A capturing thread would wait for it with each packet otherwise.
+    #[test]
+    fn no_look_is_expected_for_a_known_flow_of_datagrams() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (query, began_at) = (query(Protocol::Udp, 1), UNIX_EPOCH);
+        assert!(sightings.begin(&query, now, began_at));
+        let later = began_at + Duration::from_secs(1);
+        assert_eq!(sightings.take(&query, later, now), Told::Seen(None));
+    }
+
+    /// Link-local addresses are the same on each link.
+    #[test]
+    fn flows_of_two_devices_are_told_apart() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let ends = ["[fe80::1]:1", "[fe80::2]:2"].map(|end| end.parse().unwrap());
+        let query = SocketQuery::udp(ends[0], ends[1]);
+        let seen = |pid: u64| {
+            let at = UNIX_EPOCH + Duration::from_secs(pid);
+            Some(Ownership::unknown(Reason::Kernel, at, Source::Scripted))
+        };
+        for device in [2, 3] {
+            let query = query.on_device(device);
+            assert!(sightings.begin(&query, now, UNIX_EPOCH));
+            sightings.end(&query, seen(device.into()));
+        }
+        let mut take = |query: &SocketQuery| sightings.take(query, UNIX_EPOCH, now);
+        assert_eq!(take(&query.on_device(2)), Told::Seen(seen(2)));
+        // A question without device is about the last one.
+        assert_eq!(take(&query), Told::Seen(seen(3)));
+        assert_eq!(take(&query.on_device(4)), Told::NotYet);
+        sightings.add_server(&query.on_device(5), now);
+        assert!(!sightings.begin(&query.on_device(5), now, UNIX_EPOCH));
+        for device in 6..20 {
+            assert!(sightings.begin(&query.on_device(device), now, UNIX_EPOCH));
+        }
+        assert_eq!(sightings.flows[&query].len(), MAX_DEVICES);
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_at_the_bound() {
+        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let ports = (0..).take(MAX + 1);
+        let begin = |sightings: &mut Sightings, port| {
+            sightings.begin(&query(Protocol::Udp, port), now, UNIX_EPOCH)
+        };
+        for port in ports {
+            assert!(begin(&mut sightings, port));
+        }
+        assert_eq!(sightings.flows.len(), MAX);
+        assert_eq!(sightings.order.len(), MAX);
+        assert!(begin(&mut sightings, 0));
+    }
+}

@@ -1,0 +1,202 @@
+//! What may be seen: each interface of the kernel is tried.
+
+use std::io;
+
+use rustix::thread::CapabilitySet;
+
+use crate::observers::linux::send_watcher;
+use crate::permissions::{Extent, Remedy, Sight, Subject};
+use crate::tables::linux::namespaces::Namespaces;
+use crate::tables::linux::netlink::diag::Diag;
+use crate::tables::linux::netlink::exchange::Location;
+use crate::tables::linux::options::LinuxOptions;
+use crate::tables::linux::procfs::proc::{Proc, Scratch};
+use crate::tables::linux::procfs::{mountinfo, proc};
+
+/// Both are asked for by the kernel: to open the folder of another user's descriptors,
+/// and to see what they stand for (`proc_fd_permission` and `proc_fd_link` in
+/// `fs/proc/fd.c`; `PTRACE_MODE_READ_FSCREDS` in ptrace(2)).
+const OF_OTHERS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace"];
+/// To enter another network namespace (setns(2)), after it was found.
+const OF_NETWORKS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace", "cap_sys_admin"];
+/// The same, as sets.
+const SEES_OTHERS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(CapabilitySet::SYS_PTRACE);
+const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN);
+
+/// Tries everything.
+pub(crate) fn sights() -> Vec<Sight> {
+    let options = LinuxOptions::default();
+    let proc = Proc::open(&options.proc, options.descriptor_counts);
+    let mut scratch = Scratch::default();
+    match proc {
+        Ok(proc) => vec![
+            sockets(),
+            processes(&proc, &mut scratch),
+            networks(&proc, &mut scratch),
+            priority(),
+        ],
+        Err(error) => vec![sockets(), no_proc(&error)],
+    }
+}
+
+fn priority() -> Sight {
+    let (extent, detail) = match send_watcher::try_realtime() {
+        Ok(()) => (
+            Extent::Full,
+            "the threads that look up who sends a first packet may run before all others \
+             (SCHED_FIFO), where that is asked for: flowner asks for it"
+                .to_owned(),
+        ),
+        Err(error) => (
+            Extent::Limited,
+            format!(
+                "the threads that look up who sends a first packet may not run before all others \
+                 (SCHED_FIFO needs cap_sys_nice: {error}): on a busy processor, more senders \
+                 have exited by then"
+            ),
+        ),
+    };
+    Sight {
+        subject: Subject::Priority,
+        extent,
+        detail,
+        remedy: None,
+    }
+}
+
+fn sockets() -> Sight {
+    let (extent, detail) = match Diag::open(Location::Own) {
+        Ok(_) => (
+            Extent::Full,
+            "sock_diag tells each of them, with its user".to_owned(),
+        ),
+        Err(error) => (
+            Extent::Limited,
+            format!(
+                "sock_diag does not answer ({error}): /proc/net is read in its place, which \
+                 is slower and tells no control groups; the kernel's module inet_diag may \
+                 be missing"
+            ),
+        ),
+    };
+    Sight {
+        subject: Subject::Sockets,
+        extent,
+        detail,
+        remedy: None,
+    }
+}
+
+fn no_proc(error: &io::Error) -> Sight {
+    Sight {
+        subject: Subject::Processes,
+        extent: Extent::Nothing,
+        detail: format!("/proc cannot be read: {error}"),
+        remedy: Some(Remedy::Command("mount -t proc proc /proc".to_owned())),
+    }
+}
+
+fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
+    let pids = proc.pids(scratch).unwrap_or_default();
+    if pids.is_empty() {
+        return no_proc(&io::ErrorKind::NotFound.into());
+    }
+    let is_denied = |pid: &&u32| {
+        let folder = proc.process(**pid);
+        let sockets = folder.and_then(|folder| proc.sockets(&folder, scratch));
+        sockets.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let denied = pids.iter().filter(is_denied).count();
+    let mode = hiding(proc, scratch);
+    let is_hiding = mode.is_some() && !has(CapabilitySet::SYS_PTRACE);
+    let (extent, detail) = match (denied, mode) {
+        (_, Some(mode)) if is_hiding => (
+            Extent::Limited,
+            format!(
+                "/proc is mounted with hidepid={mode}: of other users' processes, only the \
+                 user is told"
+            ),
+        ),
+        (0, _) if proc.has_counts() => {
+            (Extent::Full, format!("all {} may be looked at", pids.len()))
+        }
+        (0, _) => (
+            Extent::Limited,
+            format!(
+                "all {} may be looked at; before Linux 6.2, each look reads all their \
+                 descriptors",
+                pids.len()
+            ),
+        ),
+        (denied, _) => (
+            Extent::Limited,
+            format!(
+                "{denied} of {} may not be looked at: of their sockets, only the user is told",
+                pids.len()
+            ),
+        ),
+    };
+    let is_hidden = denied > 0 || is_hiding;
+    Sight {
+        subject: Subject::Processes,
+        extent,
+        detail,
+        remedy: (is_hidden && !has(SEES_OTHERS)).then_some(capabilities(OF_OTHERS)),
+    }
+}
+
+/// Whether this thread uses these: then it has what may be had here.
+fn has(wanted: CapabilitySet) -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
+}
+
+const fn capabilities(names: &'static [&'static str]) -> Remedy {
+    Remedy::Capabilities(names)
+}
+
+/// How processes are hidden by the mount of `/proc` (`proc(5)`), if they are.
+fn hiding(proc: &Proc, scratch: &mut Scratch) -> Option<String> {
+    let text = proc::read(proc.root(), c"self/mountinfo", usize::MAX, scratch).ok()?;
+    let text = String::from_utf8_lossy(text);
+    let mounts = mountinfo::mounts(&text);
+    // The last one covers those before.
+    let mount = mounts
+        .filter(|mount| mount.file_system == "proc" && mount.point == "/proc")
+        .last()?;
+    let mode = mount.option("hidepid")?;
+    (!matches!(mode, "0" | "off")).then(|| mode.to_owned())
+}
+
+fn networks(proc: &Proc, scratch: &mut Scratch) -> Sight {
+    let searched = Namespaces::new(proc, true).map(|mut namespaces| {
+        namespaces.search(proc, scratch);
+        let others = namespaces.others().len();
+        (others, namespaces.hides_some(), namespaces.skipped())
+    });
+    let (extent, detail) = match searched {
+        Ok((0, false, _)) => (
+            Extent::Full,
+            "all processes are in this network namespace".to_owned(),
+        ),
+        Ok((others, false, _)) => (
+            Extent::Full,
+            format!("{others} other network namespaces may be looked into"),
+        ),
+        Ok((_, true, Some(skipped))) => (Extent::Limited, skipped.to_string()),
+        Ok((_, true, None)) => (
+            Extent::Limited,
+            "not all processes tell theirs: sockets of containers may be missing".to_owned(),
+        ),
+        Err(error) => (
+            Extent::Limited,
+            format!("network namespaces are not told: {error}"),
+        ),
+    };
+    Sight {
+        subject: Subject::Networks,
+        extent,
+        detail,
+        remedy: (extent != Extent::Full && !has(SEES_NETWORKS))
+            .then_some(capabilities(OF_NETWORKS)),
+    }
+}

@@ -1,0 +1,38 @@
+//! Linux: each interface is tried.
+
+mod interfaces;
+
+use std::fs;
+
+use super::{Extent, Sight, Subject};
+use crate::tables::{TableOptions, open_best};
+
+pub(super) fn sights() -> Vec<Sight> {
+    let (extent, detail) = match open_best(&TableOptions::default()) {
+        Ok(best) => match best.lesser_because {
+            None => return interfaces::sights(),
+            Some(error) => (
+                Extent::Limited,
+                format!(
+                    "the native table does not open ({error}): the portable one is used in its \
+                     place, which names fewer owners, and later"
+                ),
+            ),
+        },
+        Err(error) => (Extent::Nothing, error.to_string()),
+    };
+    let sockets = Sight {
+        subject: Subject::Sockets,
+        extent,
+        detail,
+        remedy: None,
+    };
+    let rest = interfaces::sights().into_iter();
+    let rest = rest.filter(|sight| sight.subject != Subject::Sockets);
+    [sockets].into_iter().chain(rest).collect()
+}
+
+pub(super) fn system() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("Linux {}", release.trim()).trim_end().to_owned()
+}

@@ -1,0 +1,86 @@
+//! What this process may see of the host, and what would let it see more.
+//!
+//! A platform owes:
+//!
+//! | item | what |
+//! |---|---|
+//! | `sights` | each [`Subject`] that can be tried on this system, by trying it |
+//! | `system` | the name of the system and its version |
+
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod platform;
+
+/// One kind of thing that answers are made of, and how much of it may be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sight {
+    /// What it is.
+    pub subject: Subject,
+    /// How much of it may be seen.
+    pub extent: Extent,
+    /// What that means, in a sentence without an end mark.
+    pub detail: String,
+    /// What would let this process see all of it, if anything would.
+    pub remedy: Option<Remedy>,
+}
+
+/// What answers are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Subject {
+    /// Which sockets there are.
+    Sockets,
+    /// The processes that hold them.
+    Processes,
+    /// The sockets of containers.
+    Networks,
+    /// Whether threads may run before all others, so that those who send and exit are seen.
+    Priority,
+}
+
+impl Subject {
+    /// The name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Processes => "processes",
+            Self::Networks => "networks",
+            Self::Priority => "priority",
+        }
+    }
+}
+
+/// How much may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Extent {
+    /// Nothing.
+    Nothing,
+    /// A part, or all of it at a higher price.
+    Limited,
+    /// Everything.
+    Full,
+}
+
+/// What lets a process see more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Capabilities of Linux (`capabilities(7)`), in the spelling of `setcap`.
+    Capabilities(&'static [&'static str]),
+    /// A command, to be run as administrator.
+    Command(String),
+}
+
+/// Looks at what may be seen here, by trying it.
+///
+/// Linux tells of each [`Subject`], and with which [`Remedy`] more would be seen; others of
+/// [`Subject::Sockets`] alone, by a look at all of them, which may take a tenth of a second.
+pub fn access() -> Vec<Sight> {
+    platform::sights()
+}
+
+/// The operating system and its version, as far as it tells.
+pub fn system() -> String {
+    platform::system()
+}

@@ -1,0 +1,98 @@
+//! Time that may be spent.
+
+use std::time::{Duration, Instant};
+
+/// So much at once, and a share of what passes. What was spent beyond that is owed, all of it:
+/// a process with very many descriptors costs more in one lookup than there is, and somebody
+/// may have it looked up again and again.
+#[derive(Debug)]
+pub(crate) struct Purse {
+    size: Duration,
+    /// One of so many parts of the time that passes is given back.
+    share: u32,
+    left: Duration,
+    owed: Duration,
+    filled: Instant,
+}
+
+impl Purse {
+    pub(crate) const fn full(size: Duration, share: u32, now: Instant) -> Self {
+        Self {
+            size,
+            share,
+            left: size,
+            owed: Duration::ZERO,
+            filled: now,
+        }
+    }
+
+    pub(crate) fn has_any(&mut self, now: Instant) -> bool {
+        let given = now.saturating_duration_since(self.filled) / self.share;
+        self.left = self.size.min(self.left + given.saturating_sub(self.owed));
+        self.owed = self.owed.saturating_sub(given);
+        self.filled = now;
+        !self.left.is_zero()
+    }
+
+    pub(crate) fn spend(&mut self, time: Duration) {
+        let beyond = time.saturating_sub(self.left);
+        self.owed += beyond;
+        self.left = self.left.saturating_sub(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purse_is_filled_with_time() {
+        const SIZE: Duration = Duration::from_millis(50);
+        let start = Instant::now();
+        let mut purse = Purse::full(SIZE, 4, start);
+        purse.spend(SIZE + Duration::from_millis(1));
+        assert!(!purse.has_any(start));
+        assert!(!purse.has_any(start + Duration::from_millis(4)));
+        assert!(purse.has_any(start + Duration::from_millis(8)));
+        assert_eq!(purse.left, Duration::from_millis(1));
+        assert!(purse.has_any(start + Duration::from_secs(10)));
+        assert_eq!(purse.left, SIZE);
+    }
+
+    #[test]
+    fn no_more_is_spent_than_is_given_however_often_it_is_asked() {
+        const STEP: Duration = Duration::from_micros(100);
+        const STEPS: u32 = 100_000;
+        let start = Instant::now();
+        let mut purse = Purse::full(Duration::from_millis(20), 8, start);
+        let mut spent = Duration::ZERO;
+        for step in 0..STEPS {
+            if purse.has_any(start + STEP * step) {
+                purse.spend(STEP / 2);
+                spent += STEP / 2;
+            }
+        }
+        let given = Duration::from_millis(20) + STEP * STEPS / 8;
+        assert!(spent <= given + STEP, "{spent:?} of {given:?}");
+        assert!(spent + STEP >= given, "{spent:?} of {given:?}");
+    }
+
+    #[test]
+    fn debts_are_paid() {
+        const TIME: Duration = Duration::from_secs(100);
+        let start = Instant::now();
+        let mut purse = Purse::full(Duration::from_millis(20), 8, start);
+        let (mut now, mut spent) = (start, Duration::ZERO);
+        while now < start + TIME {
+            now += Duration::from_micros(500);
+            if purse.has_any(now) {
+                // Far more than there is.
+                purse.spend(Duration::from_millis(300));
+                spent += Duration::from_millis(300);
+                now += Duration::from_millis(300);
+            }
+        }
+        let share = spent.as_secs_f64() / now.duration_since(start).as_secs_f64();
+        assert!((0.11..0.13).contains(&share), "{share}");
+    }
+}

@@ -1,0 +1,151 @@
+//! The simplest way to ask: one question, one answer, no threads.
+
+use std::fmt;
+
+use crate::answer::{Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source};
+use crate::tables;
+use crate::tables::{BestTable, SocketTable, TableOptions};
+
+/// Answers questions from a socket table, one at a time.
+///
+/// It neither caches nor retries; [`Service`](crate::Service) does.
+pub struct Attributor {
+    table: Box<dyn SocketTable>,
+    /// How another table of the same kind is opened.
+    reopen: Option<Reopen>,
+    /// Why it is a lesser table than this system has.
+    lesser_because: Option<Error>,
+}
+
+/// What a service takes of an attributor.
+pub(crate) struct Parts {
+    pub(crate) table: Box<dyn SocketTable>,
+    pub(crate) reopen: Option<Reopen>,
+    pub(crate) lesser_because: Option<Error>,
+}
+
+/// Opens a socket table.
+pub(crate) type Reopen = Box<dyn Fn() -> Result<Box<dyn SocketTable>, Error> + Send>;
+
+impl Attributor {
+    /// Uses the best socket table that this operating system offers.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where none works.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_options(TableOptions::default())
+    }
+
+    /// As [`new`](Self::new), with options.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_options(options: TableOptions) -> Result<Self, Error> {
+        let opened = Self::from(tables::open_best(&options)?);
+        Ok(Self {
+            reopen: Some(Box::new(move || tables::best_with(&options))),
+            ..opened
+        })
+    }
+
+    /// Uses a given table.
+    pub fn with_table(table: impl SocketTable + 'static) -> Self {
+        Self {
+            table: Box::new(table),
+            reopen: None,
+            lesser_because: None,
+        }
+    }
+
+    /// Uses the table that a closure opens. A [`Service`](crate::Service) opens another one
+    /// when a table has panicked.
+    ///
+    /// # Errors
+    /// What the closure returns.
+    pub fn with_tables(
+        open: impl Fn() -> Result<Box<dyn SocketTable>, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            table: open()?,
+            reopen: Some(Box::new(open)),
+            lesser_because: None,
+        })
+    }
+
+    /// The table in use.
+    pub fn source(&self) -> Source {
+        self.table.source()
+    }
+
+    /// Why a lesser table is used than this system has, if so: the better one could not be opened.
+    pub const fn lesser_because(&self) -> Option<&Error> {
+        self.lesser_because.as_ref()
+    }
+
+    /// Whether questions about addresses that are not this host's own, such as those of
+    /// containers, make sense; see [`SocketTable::tells_networks`].
+    pub fn tells_networks(&self) -> bool {
+        self.table.tells_networks()
+    }
+
+    /// Asks who owns one socket. That nobody can be named is an answer too, with
+    /// the reason in it. A question about a connection that does not exist is answered with the
+    /// listener that would take it; [`Evidence::matched`](crate::Evidence::matched) tells the
+    /// two apart.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn lookup(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        self.table.find(query)
+    }
+
+    /// Reads all sockets of this network namespace with their owners.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.table.snapshot()
+    }
+
+    /// As [`snapshot`](Self::snapshot), with the sockets of other network namespaces, such as
+    /// those of containers, where they may be entered; each says
+    /// [which one it is in](crate::Socket::namespace). A port may be in use in several.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
+        self.table.snapshot_all_namespaces()
+    }
+
+    /// Which other network namespaces were not looked into by the last question or snapshot, as
+    /// there are too many: their sockets are missing.
+    pub fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
+        self.table.skipped_namespaces()
+    }
+
+    pub(crate) fn into_parts(self) -> Parts {
+        Parts {
+            table: self.table,
+            reopen: self.reopen,
+            lesser_because: self.lesser_because,
+        }
+    }
+}
+
+impl From<BestTable> for Attributor {
+    fn from(best: BestTable) -> Self {
+        Self {
+            table: best.table,
+            reopen: None,
+            lesser_because: best.lesser_because,
+        }
+    }
+}
+
+impl fmt::Debug for Attributor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attributor")
+            .field("source", &self.source())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,469 @@
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::answer::{Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict};
+use crate::policy::Opened;
+use crate::tables::fake::{FakeTable, Script};
+use crate::tables::unsupported::UnsupportedTable;
+use crate::tables::{BestTable, SocketTable};
+
+/// Longer than anything here takes, so that a failure is no hang.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A table whose looks wait until the test lets them go.
+struct Gate {
+    table: FakeTable,
+    entered: Sender<()>,
+    release: Receiver<()>,
+}
+
+impl SocketTable for Gate {
+    fn source(&self) -> Source {
+        self.table.source()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.entered.send(()).unwrap();
+        // The test is over when the other end is gone.
+        let _ = self.release.recv();
+        self.table.snapshot()
+    }
+}
+
+struct Setup {
+    service: Service,
+    script: Script,
+    events: Receiver<Event>,
+    entered: Receiver<()>,
+    release: Sender<()>,
+}
+
+/// A service whose looks wait for `release`.
+fn gated() -> Setup {
+    let (table, script) = FakeTable::new();
+    let (entered_sender, entered) = mpsc::channel();
+    let (release, release_receiver) = mpsc::channel();
+    let table = Gate {
+        table,
+        entered: entered_sender,
+        release: release_receiver,
+    };
+    let (service, events) = spawn(table);
+    Setup {
+        service,
+        script,
+        events,
+        entered,
+        release,
+    }
+}
+
+fn spawn(table: impl SocketTable + 'static) -> (Service, Receiver<Event>) {
+    let (sender, events) = mpsc::channel();
+    let on_event = move |event| sender.send(event).unwrap();
+    let attributor = Attributor::with_table(table);
+    let service = Service::spawn(attributor, PolicyConfig::default(), on_event);
+    (service.unwrap(), events)
+}
+
+fn question(port: u16) -> Question {
+    let local = format!("127.0.0.1:{port}").parse().unwrap();
+    Question {
+        query: SocketQuery::new(Protocol::Udp, local, None),
+        seen_at: SystemTime::now(),
+        opened: Opened::ByPeer,
+    }
+}
+
+fn socket(port: u16, pid: u32) -> Socket {
+    Socket {
+        protocol: Protocol::Udp,
+        local: format!("127.0.0.1:{port}").parse().unwrap(),
+        remote: None,
+        state: None,
+        v6_only: false,
+        device: None,
+        id: None,
+        namespace: None,
+        owner: Verdict::Process(Arc::new(Process::new(pid, "owner"))),
+    }
+}
+
+#[track_caller]
+fn check(event: &Event, waiter: u64, pid: u32) {
+    assert_eq!(event.waiter, Waiter(waiter));
+    assert!(event.last);
+    let pids: Vec<u32> = event
+        .ownership
+        .verdict
+        .processes()
+        .iter()
+        .map(|p| p.pid)
+        .collect();
+    assert_eq!(pids, [pid]);
+}
+
+#[test]
+fn answers_arrive_from_either_kind_of_table() {
+    for finds_exactly in [false, true] {
+        let (table, script) = FakeTable::new();
+        script.set_finds_exactly(finds_exactly);
+        script.set_sockets(vec![socket(53, 7)]);
+        let (service, events) = spawn(table);
+        assert_eq!(service.lookup(Waiter(1), question(53)), Lookup::Waiting);
+        check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+        assert_eq!(service.statistics().requests, 1);
+        assert_eq!(script.looks(), 1);
+    }
+}
+
+#[test]
+fn one_look_answers_all_who_asked_before_it() {
+    let Setup {
+        service,
+        script,
+        events,
+        entered,
+        release,
+    } = gated();
+    script.set_sockets((0..100).map(|port| socket(1_000 + port, 7)).collect());
+    service.lookup(Waiter(0), question(1_000));
+    entered.recv_timeout(DEADLINE).unwrap();
+    // That look is under way; all these wait for the next.
+    for port in 1..100 {
+        service.lookup(Waiter(port.into()), question(1_000 + port));
+    }
+    release.send(()).unwrap();
+    release.send(()).unwrap();
+    for _ in 0..100 {
+        assert!(events.recv_timeout(DEADLINE).unwrap().last);
+    }
+    assert_eq!(script.looks(), 2);
+}
+
+#[test]
+fn the_closure_may_call_the_service() {
+    let (table, script) = FakeTable::new();
+    script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
+    let handle: Arc<OnceLock<Arc<Service>>> = Arc::default();
+    let (sender, events) = mpsc::channel();
+    let inner = Arc::clone(&handle);
+    let on_event = move |event: Event| {
+        if event.waiter == Waiter(1) {
+            let service = inner.wait();
+            service.packet_seen(Waiter(1));
+            service.end(Waiter(1));
+            service.lookup(Waiter(2), question(54));
+        }
+        sender.send(event).unwrap();
+    };
+    let attributor = Attributor::with_table(table);
+    let service = Service::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    let service = Arc::new(service);
+    handle.set(Arc::clone(&service)).unwrap();
+    service.lookup(Waiter(1), question(53));
+    check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+    check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
+}
+
+#[test]
+fn finish_answers_everyone_once() {
+    let Setup {
+        service,
+        script,
+        events,
+        entered,
+        release,
+    } = gated();
+    script.set_sockets(vec![socket(53, 7)]);
+    service.lookup(Waiter(0), question(53));
+    entered.recv_timeout(DEADLINE).unwrap();
+    service.lookup(Waiter(1), question(53));
+    service.lookup(Waiter(2), question(54));
+    // From here on no look waits: on a busy host there may be more than two before the end.
+    drop(release);
+    service.finish();
+    // A miss may have been told before, if the second look was sooner than the end.
+    let mut last: Vec<Event> = events.try_iter().filter(|event| event.last).collect();
+    last.sort_by_key(|event| event.waiter);
+    assert_eq!(last.len(), 3);
+    check(&last[0], 0, 7);
+    check(&last[1], 1, 7);
+    let nobody = &last[2].ownership.verdict;
+    assert_eq!(*nobody, Verdict::Unknown(Reason::NotFound));
+}
+
+#[test]
+fn a_drop_while_somebody_waits_ends_the_thread() {
+    let Setup {
+        service,
+        events,
+        entered,
+        release,
+        ..
+    } = gated();
+    service.lookup(Waiter(0), question(53));
+    entered.recv_timeout(DEADLINE).unwrap();
+    drop(release);
+    drop(service);
+    // The look under way may have been told. The closure, and with it the sender,
+    // went with the thread.
+    assert!(events.try_iter().count() <= 1);
+    assert_eq!(events.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+#[test]
+fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
+    let (table, script) = FakeTable::new();
+    script.set_failure(Some("no memory"));
+    let (service, events) = spawn(table);
+    service.lookup(Waiter(1), question(53));
+    let event = events.recv_timeout(DEADLINE).unwrap();
+    assert!(!event.last);
+    let failed = Verdict::Unknown(Reason::Failed);
+    assert_eq!(event.ownership.verdict, failed);
+    script.set_failure(None);
+    script.set_sockets(vec![socket(53, 7)]);
+    // Without another packet.
+    check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+}
+
+/// A table that cannot look up one of the sockets.
+struct HalfBroken(FakeTable);
+
+impl SocketTable for HalfBroken {
+    fn source(&self) -> Source {
+        self.0.source()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.0.snapshot()
+    }
+
+    fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        if query.local().port() == 54 {
+            let source = std::io::ErrorKind::OutOfMemory.into();
+            let asked = query.to_string();
+            return Err(Error::Sockets { asked, source });
+        }
+        Ok(self.snapshot()?.find(query))
+    }
+
+    fn finds_exactly(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_lookup_that_fails_takes_no_other_answer_away() {
+    let (table, script) = FakeTable::new();
+    script.set_sockets(vec![socket(53, 7), socket(54, 8), socket(55, 9)]);
+    let (service, events) = spawn(HalfBroken(table));
+    for port in [53, 54, 55] {
+        service.lookup(Waiter(port.into()), question(port));
+    }
+    for _ in 0..3 {
+        let event = events.recv_timeout(DEADLINE).unwrap();
+        match event.waiter.0 {
+            53 => check(&event, 53, 7),
+            55 => check(&event, 55, 9),
+            _ => {
+                let failed = Verdict::Unknown(Reason::Failed);
+                assert_eq!(event.ownership.verdict, failed);
+                assert!(!event.last);
+            }
+        }
+    }
+}
+
+#[test]
+fn where_nothing_can_be_known_the_answer_is_final() {
+    let (service, events) = spawn(UnsupportedTable);
+    service.lookup(Waiter(1), question(53));
+    let event = events.recv_timeout(DEADLINE).unwrap();
+    assert!(event.last);
+    let unsupported = Verdict::Unknown(Reason::Unsupported);
+    assert_eq!(event.ownership.verdict, unsupported);
+}
+
+/// A table that panics as long as it is told to.
+struct Panics {
+    table: FakeTable,
+    panics: Arc<AtomicBool>,
+}
+
+impl SocketTable for Panics {
+    fn source(&self) -> Source {
+        self.table.source()
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        assert!(!self.panics.load(Ordering::Relaxed), "in disorder");
+        self.table.snapshot()
+    }
+
+    fn tells_remotes(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_table_that_panics_is_replaced_and_that_is_reported() {
+    let (sender, events) = mpsc::channel();
+    let (notice_sender, notices) = mpsc::channel();
+    let panics = Arc::new(AtomicBool::new(true));
+    let switch = Arc::clone(&panics);
+    let attributor = Attributor::with_tables(move || {
+        let (table, script) = FakeTable::new();
+        script.set_sockets(vec![socket(53, 7)]);
+        let panics = Arc::clone(&switch);
+        Ok(Box::new(Panics { table, panics }))
+    });
+    let service = Service::spawn_noticed(
+        attributor.unwrap(),
+        PolicyConfig::default(),
+        move |event| sender.send(event).unwrap(),
+        move |notice: Notice| notice_sender.send(notice).unwrap(),
+    );
+    let service = service.unwrap();
+    service.lookup(Waiter(1), question(53));
+    let event = events.recv_timeout(DEADLINE).unwrap();
+    let failed = Verdict::Unknown(Reason::Failed);
+    assert_eq!((event.ownership.verdict, event.last), (failed, false));
+    let notice = notices.recv_timeout(DEADLINE).unwrap();
+    let text = notice.to_string();
+    assert!(
+        text.contains("in disorder") && text.contains("anew"),
+        "{text}"
+    );
+    panics.store(false, Ordering::Relaxed);
+    // Without another packet, by another table.
+    check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
+    let notice = notices.recv_timeout(DEADLINE).unwrap();
+    assert!(matches!(notice, Notice::LookupsWork), "{notice}");
+}
+
+/// A table of another kind than the one before.
+struct Lesser(FakeTable);
+
+impl SocketTable for Lesser {
+    fn source(&self) -> Source {
+        Source::Portable
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.0.snapshot()
+    }
+}
+
+/// The policy was made for what the first one can tell.
+#[test]
+fn a_table_of_another_kind_takes_no_others_place() {
+    let opened = AtomicBool::new(false);
+    let (notice_sender, notices) = mpsc::channel();
+    let attributor = Attributor::with_tables(move || {
+        let (table, script) = FakeTable::new();
+        script.set_sockets(vec![socket(53, 7)]);
+        let panics = Arc::new(AtomicBool::new(true));
+        if opened.swap(true, Ordering::Relaxed) {
+            Ok(Box::new(Lesser(table)))
+        } else {
+            Ok(Box::new(Panics { table, panics }))
+        }
+    });
+    let service = Service::spawn_noticed(
+        attributor.unwrap(),
+        PolicyConfig::default(),
+        |event| assert!(!event.ownership.verdict.is_named(), "{event:?}"),
+        move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
+    );
+    let service = service.unwrap();
+    service.lookup(Waiter(1), question(53));
+    for text in ["in disorder", "lesser"] {
+        let notice = notices.recv_timeout(DEADLINE).unwrap();
+        assert!(notice.contains(text), "{notice}");
+    }
+    service.finish();
+}
+
+#[test]
+fn a_lesser_table_is_reported() {
+    let (table, _script) = FakeTable::new();
+    let error = Error::Sockets {
+        asked: "all sockets".to_owned(),
+        source: io::Error::other("no room"),
+    };
+    let best = BestTable::new(Box::new(table), Some(error));
+    let attributor = Attributor::from(best);
+    assert!(attributor.lesser_because().is_some());
+    let (sender, notices) = mpsc::channel();
+    let service = Service::spawn_noticed(
+        attributor,
+        PolicyConfig::default(),
+        drop,
+        move |notice: Notice| sender.send(notice.to_string()).unwrap(),
+    );
+    let notice = notices.recv_timeout(DEADLINE).unwrap();
+    assert!(
+        notice.contains("no room") && notice.contains("fewer"),
+        "{notice}"
+    );
+    service.unwrap().finish();
+}
+
+#[test]
+fn a_closure_that_panics_takes_the_next_answer() {
+    let (sender, events) = mpsc::channel();
+    let (notice_sender, notices) = mpsc::channel();
+    let (table, script) = FakeTable::new();
+    script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
+    let service = Service::spawn_noticed(
+        Attributor::with_table(table),
+        PolicyConfig::default(),
+        move |event: Event| {
+            assert_ne!(event.waiter, Waiter(1), "not this one");
+            sender.send(event).unwrap();
+        },
+        move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
+    );
+    let service = service.unwrap();
+    service.lookup(Waiter(1), question(53));
+    let text = notices.recv_timeout(DEADLINE).unwrap();
+    assert!(text.contains("not this one"), "{text}");
+    service.lookup(Waiter(2), question(54));
+    check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
+}
+
+#[test]
+fn failures_are_reported_once_and_when_they_end() {
+    let (table, script) = FakeTable::new();
+    script.set_failure(Some("no memory"));
+    let (sender, events) = mpsc::channel();
+    let (notice_sender, notices) = mpsc::channel();
+    let service = Service::spawn_noticed(
+        Attributor::with_table(table),
+        PolicyConfig::default(),
+        move |event| sender.send(event).unwrap(),
+        move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
+    );
+    let service = service.unwrap();
+    for port in [53, 54, 55] {
+        service.lookup(Waiter(port.into()), question(port));
+        events.recv_timeout(DEADLINE).unwrap();
+    }
+    script.set_sockets(vec![socket(53, 7), socket(54, 7), socket(55, 7)]);
+    script.set_failure(None);
+    for _ in [53, 54, 55] {
+        assert!(events.recv_timeout(DEADLINE).unwrap().last);
+    }
+    let told: Vec<String> = notices.try_iter().collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].contains("no memory") && told[1].contains("again"),
+        "{told:?}"
+    );
+}

@@ -1,0 +1,208 @@
+//! The service as the capturing thread asks it: with a look at each socket while it is
+//! there.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::background::Service;
+use crate::answer::{Ownership, SocketQuery};
+use crate::policy::{Lookup, Question, Waiter};
+use crate::tables::{Closed, Confirmed, Glance, Glanced};
+
+/// How long what was put off waits for a packet.
+const SOON: Duration = Duration::from_millis(1);
+/// Questions that are put off at a time; each of them is asked again with each packet.
+const MAX: usize = 64;
+
+/// Asks a [`Service`] from the thread that captures packets.
+///
+/// What ends within a millisecond is not there any more when another thread wakes up. So
+/// this one glances at the socket of each new flow, where the table of the service offers
+/// that, and tells the service what it saw.
+///
+/// ```no_run
+/// # use std::{sync::Arc, time::{Duration, SystemTime}};
+/// # use flowner_attribution::*;
+/// # enum Next { Opened(u64, Question), More(u64, bool), Closed(u64), Stopped }
+/// # fn next_within(patience: Option<Duration>) -> Option<Next> { None }
+/// # fn show(flow: u64, ownership: Ownership) {}
+/// # fn main() -> Result<(), Error> {
+/// let service = Service::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
+///     show(event.waiter.0, event.ownership);
+/// })?;
+/// let mut spotter = Spotter::new(Arc::new(service));
+/// spotter.prepare();
+/// loop {
+///     let next = next_within(spotter.patience());
+///     for (waiter, lookup) in spotter.settle() {
+///         lookup.told().into_iter().for_each(|owner| show(waiter.0, owner));
+///     }
+///     let told = match next {
+///         Some(Next::Opened(flow, question)) => spotter
+///             .opened(Waiter(flow), question)
+///             .and_then(Lookup::told)
+///             .map(|owner| (flow, owner)),
+///         Some(Next::More(flow, has_payload)) => spotter
+///             .packet_seen(Waiter(flow), has_payload)
+///             .map(|owner| (flow, owner)),
+///         Some(Next::Closed(flow)) => {
+///             spotter.ended(Waiter(flow));
+///             None
+///         }
+///         Some(Next::Stopped) => break,
+///         None => None,
+///     };
+///     told.into_iter().for_each(|(flow, owner)| show(flow, owner));
+/// }
+/// spotter.finish();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Spotter {
+    service: Arc<Service>,
+    glance: Option<Box<dyn Glance>>,
+    put_off: Vec<PutOff>,
+}
+
+/// A question that was not asked yet.
+#[derive(Debug, Clone, Copy)]
+struct PutOff {
+    waiter: Waiter,
+    question: Question,
+    /// The flow is over.
+    is_over: bool,
+}
+
+impl Spotter {
+    /// Takes the way to glance of that service, of which there is one: a second spotter of
+    /// the same service does without.
+    pub fn new(service: Arc<Service>) -> Self {
+        let glance = service.take_glance();
+        Self {
+            service,
+            glance,
+            put_off: Vec::new(),
+        }
+    }
+
+    /// To be called once, on the thread that captures; see [`Glance::prepare`].
+    pub fn prepare(&mut self) {
+        if let Some(glance) = &mut self.glance {
+            glance.prepare();
+        }
+    }
+
+    /// Asks for the owner of a new flow, right after its first packet was seen. `None` puts
+    /// that off, as somebody is looking already: [`settle`](Self::settle) asks.
+    pub fn opened(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
+        let mut seen = Glanced::Nothing;
+        if let Some(glance) = &mut self.glance {
+            seen = glance.glance(&question);
+        }
+        if seen == Glanced::Later && self.put_off.len() < MAX {
+            self.put_off.push(PutOff {
+                waiter,
+                question,
+                is_over: false,
+            });
+            return None;
+        }
+        Some(self.service.lookup_glanced(waiter, question, seen.told()))
+    }
+
+    /// Tells that another packet of a flow was seen whose owner is not settled: without one,
+    /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
+    /// the connection (it has payload, or ends it) and another look shows that.
+    pub fn packet_seen(&mut self, waiter: Waiter, may_tell: bool) -> Option<Ownership> {
+        let query = self.service.packet_seen(waiter).filter(|_| may_tell)?;
+        let seen = self.glance.as_mut()?.glance_closer(&query)?;
+        self.service.glanced(waiter, seen)
+    }
+
+    /// Whether a socket still is whose it was, as far as the table of the service can tell from
+    /// this thread; see [`Glance::confirm`].
+    pub fn confirm(
+        &mut self,
+        query: &SocketQuery,
+        known: &Ownership,
+        since: SystemTime,
+    ) -> Confirmed {
+        let glance = self.glance.as_mut();
+        glance.map_or(Confirmed::Unknown, |glance| {
+            glance.confirm(query, known, since)
+        })
+    }
+
+    /// Which sockets were closed since this was asked last; see [`Glance::closed`].
+    pub fn closed(&mut self) -> Closed {
+        let glance = self.glance.as_mut();
+        glance.map_or_else(Closed::default, |glance| glance.closed())
+    }
+
+    /// Tells that a flow is over; see [`Service::end`].
+    pub fn ended(&mut self, waiter: Waiter) {
+        let mut put_off = self.put_off.iter_mut();
+        match put_off.find(|put_off| put_off.waiter == waiter) {
+            Some(put_off) => put_off.is_over = true,
+            None => self.service.end(waiter),
+        }
+    }
+
+    /// Asks for what was put off and can be asked by now: to be called with each packet, and
+    /// when none came within [`patience`](Self::patience).
+    pub fn settle(&mut self) -> Vec<(Waiter, Lookup)> {
+        self.settle_some(false)
+    }
+
+    /// As [`settle`](Self::settle), all of it, when no packet comes any more.
+    pub fn settle_all(&mut self) -> Vec<(Waiter, Lookup)> {
+        self.settle_some(true)
+    }
+
+    fn settle_some(&mut self, all: bool) -> Vec<(Waiter, Lookup)> {
+        let Some(glance) = &mut self.glance else {
+            return Vec::new();
+        };
+        let (mut settled, service) = (Vec::new(), &self.service);
+        self.put_off.retain(|put_off| {
+            let seen = glance.glance(&put_off.question);
+            if seen == Glanced::Later && !all {
+                return true;
+            }
+            let PutOff {
+                waiter, question, ..
+            } = *put_off;
+            let lookup = service.lookup_glanced(waiter, question, seen.told());
+            if put_off.is_over {
+                service.end(waiter);
+            }
+            settled.push((waiter, lookup));
+            false
+        });
+        settled
+    }
+
+    /// Asks for what was put off, and, if nobody else has the service, answers everyone who
+    /// waits; see [`Service::finish`].
+    pub fn finish(mut self) {
+        self.settle_all();
+        if let Some(service) = Arc::into_inner(self.service) {
+            service.finish();
+        }
+    }
+
+    /// How long a packet may be waited for before what was put off is to be settled; `None`
+    /// if nothing was.
+    pub fn patience(&self) -> Option<Duration> {
+        (!self.put_off.is_empty()).then_some(SOON)
+    }
+
+    /// Whom this one asks.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+}

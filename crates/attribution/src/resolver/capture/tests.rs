@@ -1,0 +1,126 @@
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::SystemTime;
+
+use super::*;
+use crate::answer::{Error, Process, Protocol, Snapshot, SocketQuery, Source, Verdict};
+use crate::policy::{Event, Opened, PolicyConfig};
+use crate::resolver::attributor::Attributor;
+use crate::tables::SocketTable;
+
+/// Glances tell one after the other, then that somebody is looking; looks find nobody.
+#[derive(Debug)]
+struct Scripted(VecDeque<Glanced>);
+
+impl SocketTable for Scripted {
+    fn source(&self) -> Source {
+        Source::Scripted
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let now = SystemTime::now();
+        Ok(Snapshot::new(Source::Scripted, now, now, Vec::new()))
+    }
+
+    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+        Some(Box::new(Self(std::mem::take(&mut self.0))))
+    }
+}
+
+impl Glance for Scripted {
+    fn glance(&mut self, _question: &Question) -> Glanced {
+        self.0.pop_front().unwrap_or(Glanced::Later)
+    }
+
+    fn glance_closer(&mut self, _query: &SocketQuery) -> Option<Ownership> {
+        None
+    }
+}
+
+fn spotter(told: impl Into<VecDeque<Glanced>>) -> (Spotter, Receiver<Event>) {
+    let attributor = Attributor::with_table(Scripted(told.into()));
+    let (sender, events) = channel();
+    let on_event = move |event| _ = sender.send(event);
+    let service = Service::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    (Spotter::new(Arc::new(service)), events)
+}
+
+fn question(port: u16) -> Question {
+    let end = |port| ([127, 0, 0, 1], port).into();
+    Question {
+        query: SocketQuery::new(Protocol::Tcp, end(port), Some(end(1))),
+        seen_at: SystemTime::now(),
+        opened: Opened::ByUs,
+    }
+}
+
+fn seen() -> Ownership {
+    let process = Arc::new(Process::new(1, "one"));
+    Ownership {
+        verdict: Verdict::Process(process),
+        ..Ownership::unknown(
+            crate::answer::Reason::NotFound,
+            SystemTime::now(),
+            Source::Scripted,
+        )
+    }
+}
+
+#[test]
+fn what_is_put_off_is_asked_when_it_is_told() {
+    let told = [Glanced::Later, Glanced::Later, Glanced::Told(seen())];
+    let (mut spotter, events) = spotter(told);
+    assert_eq!(spotter.patience(), None);
+    assert_eq!(spotter.opened(Waiter(7), question(9)), None);
+    assert_eq!(spotter.patience(), Some(SOON));
+    assert_eq!(spotter.settle(), []);
+    assert_eq!(spotter.packet_seen(Waiter(7), true), None);
+    spotter.ended(Waiter(7));
+    let settled = spotter.settle();
+    let [(Waiter(7), Lookup::SoFar(owner))] = &settled[..] else {
+        panic!("{settled:?}");
+    };
+    assert_eq!(owner.verdict, seen().verdict);
+    assert_eq!(spotter.patience(), None);
+    // The flow was over before it was asked for.
+    let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!((event.waiter, event.last), (Waiter(7), true));
+    assert_eq!(event.ownership.verdict, seen().verdict);
+}
+
+#[test]
+fn all_is_asked_at_the_end() {
+    let (mut spotter, _events) = spotter([]);
+    assert_eq!(spotter.opened(Waiter(1), question(9)), None);
+    assert_eq!(spotter.settle_all(), [(Waiter(1), Lookup::Waiting)]);
+    assert_eq!(spotter.patience(), None);
+}
+
+#[test]
+fn who_waits_is_answered_at_the_end() {
+    let (mut spotter, events) = spotter([]);
+    assert_eq!(spotter.opened(Waiter(1), question(9)), None);
+    spotter.finish();
+    let answers: Vec<Event> = events.iter().collect();
+    let last = answers.last().map(|event| (event.waiter, event.last));
+    assert_eq!(last, Some((Waiter(1), true)));
+}
+
+#[test]
+fn only_so_many_are_put_off() {
+    let (mut spotter, _events) = spotter([]);
+    for (waiter, port) in (0..MAX as u64).zip(10..) {
+        assert_eq!(spotter.opened(Waiter(waiter), question(port)), None);
+    }
+    let more = spotter.opened(Waiter(MAX as u64), question(9));
+    assert_eq!(more, Some(Lookup::Waiting));
+}
+
+#[test]
+fn a_second_one_asks_without_a_glance() {
+    let (first, _events) = spotter([]);
+    let mut second = Spotter::new(Arc::clone(first.service()));
+    let lookup = second.opened(Waiter(1), question(9));
+    assert_eq!(lookup, Some(Lookup::Waiting));
+    assert_eq!(second.settle_all(), []);
+}

@@ -1,0 +1,39 @@
+//! Which table is the best on this system.
+//!
+//! A platform owes:
+//!
+//! | item | what |
+//! |---|---|
+//! | `open` | the best table of this system, and why it is a lesser one, if it is |
+
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod platform;
+
+use crate::answer::Error;
+use crate::tables::{BestTable, SocketTable, TableOptions};
+
+/// The best table that this operating system offers.
+///
+/// # Errors
+/// [`Error::Unsupported`] where none works.
+pub fn best() -> Result<Box<dyn SocketTable>, Error> {
+    best_with(&TableOptions::default())
+}
+
+/// As [`best`], with options, which mean something on Linux only.
+///
+/// # Errors
+/// As for [`best`].
+pub fn best_with(options: &TableOptions) -> Result<Box<dyn SocketTable>, Error> {
+    open_best(options).map(|best| best.table)
+}
+
+/// As [`best_with`], and says whether it is a lesser table than this system has. Only Linux has
+/// a better one than the portable table.
+///
+/// # Errors
+/// As for [`best`].
+pub fn open_best(options: &TableOptions) -> Result<BestTable, Error> {
+    platform::open(*options)
+}

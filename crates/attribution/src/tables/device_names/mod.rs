@@ -1,0 +1,28 @@
+//! Network interfaces by name, where sockets have their indexes.
+//!
+//! A platform owes:
+//!
+//! | item | what |
+//! |---|---|
+//! | `index` | the index of the interface with a name, if there is one |
+//! | `name` | the name of the interface with an index, if there is one |
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod platform;
+
+/// The index of the network interface with this name, in the network namespace of this
+/// process; `None` where there is none.
+///
+/// Linux only: elsewhere no socket has an interface.
+pub fn device_index(name: &str) -> Option<u32> {
+    platform::index(name)
+}
+
+/// The name of the network interface with this index, in the network namespace of this
+/// process; `None` where there is none.
+///
+/// Linux only: elsewhere no socket has an interface.
+pub fn device_name(index: u32) -> Option<String> {
+    platform::name(index)
+}

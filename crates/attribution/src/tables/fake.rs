@@ -1,0 +1,100 @@
+//! A scripted table: it tells what a test put there, and counts the looks.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::SocketTable;
+use crate::answer::{Error, Snapshot, Socket, Source};
+
+/// The table that the code under test is given.
+#[derive(Debug)]
+pub struct FakeTable {
+    script: Script,
+}
+
+/// What the table shows; a clone changes the same table.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sockets: Vec<Socket>,
+    failure: Option<String>,
+    finds_exactly: bool,
+    looks: usize,
+}
+
+impl FakeTable {
+    /// A table with no sockets, and the script that gives it some.
+    pub fn new() -> (Self, Script) {
+        let script = Script::default();
+        let table = Self {
+            script: script.clone(),
+        };
+        (table, script)
+    }
+}
+
+impl Script {
+    /// From now on the host has these sockets.
+    pub fn set_sockets(&self, sockets: Vec<Socket>) {
+        self.change(|state| state.sockets = sockets);
+    }
+
+    /// From now on every look fails with this message; `None` ends that.
+    pub fn set_failure(&self, message: Option<&str>) {
+        self.change(|state| state.failure = message.map(str::to_owned));
+    }
+
+    /// From now on single questions are said to be cheap, or not.
+    pub fn set_finds_exactly(&self, exactly: bool) {
+        self.change(|state| state.finds_exactly = exactly);
+    }
+
+    /// How often the table was looked at.
+    pub fn looks(&self) -> usize {
+        self.change(|state| state.looks)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SocketTable for FakeTable {
+    fn source(&self) -> Source {
+        Source::Scripted
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let started_at = SystemTime::now();
+        let looked = self.script.change(|state| {
+            state.looks += 1;
+            match &state.failure {
+                Some(message) => Err(message.clone()),
+                None => Ok(state.sockets.clone()),
+            }
+        });
+        let sockets = looked.map_err(|message| Error::Sockets {
+            asked: "the script".to_owned(),
+            source: io::Error::other(message),
+        })?;
+        Ok(Snapshot::new(
+            Source::Scripted,
+            started_at,
+            SystemTime::now(),
+            sockets,
+        ))
+    }
+
+    fn tells_remotes(&self) -> bool {
+        true
+    }
+
+    fn finds_exactly(&self) -> bool {
+        self.script.change(|state| state.finds_exactly)
+    }
+}

@@ -1,0 +1,153 @@
+//! What the `listeners` crate leaves out on Linux: it names one process for each socket, where
+//! several may hold it, and nothing of what this host translates.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::hash::NumberMap;
+use super::netlink::conntrack::Conntrack;
+use super::procfs::facts::{Facts, stat_of};
+use super::procfs::net;
+use super::procfs::proc::{Proc, Scratch};
+use crate::answer::surroundings::Translations;
+use crate::answer::{Protocol, SocketState};
+
+/// Protocol, local end as the kernel lists it, and the state of a connection.
+pub(crate) type Key = (Protocol, SocketAddr, Option<SocketState>);
+
+/// Who holds sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Holders {
+    /// For each socket with such a key, the ids of all processes that hold it, in order.
+    pub(crate) by_key: HashMap<Key, Vec<Vec<u32>>>,
+    /// What is known of each of them.
+    pub(crate) processes: HashMap<u32, Known>,
+}
+
+/// What `listeners` does not tell of a process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// Wall-clock start time.
+    pub(crate) started: Option<SystemTime>,
+    /// As [`Process::image`](crate::Process::image).
+    pub(crate) image: Option<u64>,
+}
+
+/// Reads that.
+#[derive(Debug)]
+pub(crate) struct Complement {
+    proc: Proc,
+    facts: Facts,
+    scratch: Scratch,
+    conntrack: Conntrack,
+}
+
+impl Complement {
+    pub(crate) fn open() -> io::Result<Self> {
+        let root = Path::new("/proc");
+        Ok(Self {
+            proc: Proc::open(root, false)?,
+            facts: Facts::new(),
+            scratch: Scratch::default(),
+            conntrack: Conntrack::new(root),
+        })
+    }
+
+    /// Who holds the sockets of this network namespace: all processes that may be inspected, in
+    /// their own tables of descriptors.
+    ///
+    /// # Errors
+    /// When something could not be read for another reason than permissions, such as that no
+    /// file may be opened any more: who else holds a socket is not known then.
+    pub(crate) fn holders(&mut self) -> io::Result<Holders> {
+        let mut holders = Holders::default();
+        let by_inode = self.by_inode(&mut holders.processes)?;
+        let mut sockets = Vec::new();
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            sockets.clear();
+            net::read(&self.proc, protocol, &mut self.scratch, &mut sockets)?;
+            for socket in &sockets {
+                let state = socket.state.filter(|_| protocol == Protocol::Tcp);
+                if let Some(pids) = by_inode.get(&socket.inode) {
+                    let key = (protocol, socket.local, state);
+                    let of_key = holders.by_key.entry(key).or_default();
+                    if !of_key.contains(pids) {
+                        of_key.push(pids.clone());
+                    }
+                }
+            }
+        }
+        Ok(holders)
+    }
+
+    /// What of the packets of this network namespace is translated.
+    pub(crate) fn translations(&mut self) -> Translations {
+        self.conntrack.translations()
+    }
+
+    fn by_inode(
+        &mut self,
+        processes: &mut HashMap<u32, Known>,
+    ) -> io::Result<NumberMap<u32, Vec<u32>>> {
+        let mut by_inode: NumberMap<u32, Vec<u32>> = NumberMap::default();
+        let mut pids = self.proc.pids(&mut self.scratch)?;
+        pids.sort_unstable();
+        for pid in pids {
+            let read = self.proc.process(pid).and_then(|folder| {
+                let listed = self.proc.sockets(&folder, &mut self.scratch)?;
+                Ok((folder, listed))
+            });
+            let (folder, listed) = match read {
+                Ok(read) => read,
+                Err(error) if is_hidden_or_gone(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            if !listed.sockets.is_empty() {
+                let stat = stat_of(&folder, &mut self.scratch);
+                let known = Known {
+                    started: stat.map(|stat| self.facts.wall_clock(stat.started)),
+                    image: Proc::image_in(&folder),
+                };
+                processes.insert(pid, known);
+            }
+            for descriptor in listed.sockets {
+                let holders = by_inode.entry(descriptor.inode).or_default();
+                if holders.last() != Some(&pid) {
+                    holders.push(pid);
+                }
+            }
+        }
+        Ok(by_inode)
+    }
+}
+
+/// Whether a process may not be inspected, or has ended (`ESRCH` of what is read of it).
+fn is_hidden_or_gone(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    let is_no_process = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::SRCH);
+    is_no_process || matches!(error.kind(), Kind::NotFound | Kind::PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_be_helped_is_passed_over() {
+        use rustix::io::Errno;
+        for (error, expected) in [
+            (Errno::ACCESS, true),
+            (Errno::PERM, true),
+            (Errno::NOENT, true),
+            (Errno::SRCH, true),
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::NOMEM, false),
+        ] {
+            assert_eq!(is_hidden_or_gone(&error.into()), expected, "{error}");
+        }
+    }
+}

@@ -1,0 +1,702 @@
+//! Whether a socket still is whose it was, in microseconds where nothing has changed.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::LinuxGlance;
+use crate::answer::query::{normalize, unscoped};
+use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
+use crate::policy::time_budget::Purse;
+use crate::tables::Confirmed;
+use crate::tables::linux::holders::{Kind, Wanted};
+use crate::tables::linux::namespaces::Namespace;
+use crate::tables::linux::netlink::conntrack::{Fit, Search, Translation};
+use crate::tables::linux::netlink::message::DiagSocket;
+use crate::tables::linux::{namespaces, sockets};
+
+/// What confirmations may take: so much at once, and one of so many parts of the time.
+const PURSE: Duration = Duration::from_millis(10);
+const SHARE: u32 = 16;
+/// Sockets of which is remembered when their holders were confirmed.
+const MAX_HELD: usize = 4_096;
+
+/// How long nobody is looked for who has inherited a datagram socket, after that was done: one
+/// that serves many flows is confirmed with each of them.
+const HEIRS: Duration = Duration::from_millis(10);
+
+/// Processes whose descriptors are read to find a connection that one of them accepted.
+const MAX_READ: usize = 2;
+
+/// What confirmations have of their own.
+#[derive(Debug)]
+pub(super) struct Confirmer {
+    purse: Purse,
+    /// When it was confirmed last who holds a socket: one that serves many flows is looked at
+    /// once for all of them.
+    held: HashMap<SocketId, Held>,
+    /// When a socket of datagrams was seen last to be the only one that sends from its port.
+    alone: HashMap<SocketId, SystemTime>,
+    /// The inodes of sockets of other namespaces, which are not open at all times.
+    inodes: HashMap<SocketId, u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    at: SystemTime,
+    /// When others were looked for who may have it, too.
+    heirs_at: SystemTime,
+}
+
+/// Where a socket is looked for.
+#[derive(Debug, Clone)]
+enum Where {
+    Here,
+    There(Arc<Mutex<Namespace>>),
+    /// In a namespace that is not open now.
+    Closed,
+}
+
+impl Confirmer {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            purse: Purse::full(PURSE, SHARE, now),
+            held: HashMap::new(),
+            alone: HashMap::new(),
+            inodes: HashMap::new(),
+        }
+    }
+
+    fn is_held_since(&self, socket: SocketId, since: SystemTime) -> bool {
+        self.held.get(&socket).is_some_and(|held| held.at >= since)
+    }
+
+    /// When others were looked for who may have a socket, too, if that was a moment ago.
+    fn heirs_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
+        let at = self.held.get(&socket)?.heirs_at;
+        now.duration_since(at)
+            .is_ok_and(|age| age < HEIRS)
+            .then_some(at)
+    }
+
+    fn hold(&mut self, socket: SocketId, held: Held) {
+        if self.held.len() >= MAX_HELD {
+            self.held.clear();
+        }
+        self.held.insert(socket, held);
+    }
+
+    fn is_alone_since(&self, socket: SocketId, since: SystemTime) -> bool {
+        self.alone.get(&socket).is_some_and(|alone| *alone >= since)
+    }
+
+    fn keep_alone(&mut self, socket: SocketId, at: SystemTime) {
+        if self.alone.len() >= MAX_HELD {
+            self.alone.clear();
+        }
+        self.alone.insert(socket, at);
+    }
+
+    fn keep(&mut self, socket: SocketId, inode: u32) {
+        if self.inodes.len() >= MAX_HELD {
+            self.inodes.clear();
+        }
+        self.inodes.insert(socket, inode);
+    }
+}
+
+impl LinuxGlance {
+    pub(super) fn confirm_within_budget(
+        &mut self,
+        query: &SocketQuery,
+        known: &Ownership,
+        since: SystemTime,
+    ) -> Confirmed {
+        let began = Instant::now();
+        // A listener is not the socket of the connection that it was named for.
+        let is_listener =
+            query.protocol() == Protocol::Tcp && known.evidence.matched != Some(Match::FiveTuple);
+        let socket = known.evidence.socket;
+        let Some(remote) = query.remote() else {
+            return Confirmed::Unknown;
+        };
+        if !self.confirmer.purse.has_any(began) {
+            return Confirmed::Unanswered;
+        }
+        let confirmed = match (self.translated(query, known), socket) {
+            (Some(answer), _) => Ok(answer),
+            (None, _) if is_listener => self.confirm_accepted(query, remote, known),
+            (None, Some(socket)) => match self.place_of(known) {
+                Where::Closed => Ok(self.confirm_held(socket, known)),
+                place => self.confirm_socket(query, remote, (socket, known), (since, &place)),
+            },
+            (None, None) => return Confirmed::Unknown,
+        };
+        self.confirmer.purse.spend(began.elapsed());
+        confirmed.unwrap_or_else(|error| {
+            tracing::debug!(%error, "a socket could not be confirmed");
+            Confirmed::Unanswered
+        })
+    }
+
+    /// What to answer where packets of this network namespace are, or may be, of somebody behind
+    /// an address of ours by now: conntrack forgets what was silent, and another gets its ends.
+    fn translated(&mut self, query: &SocketQuery, known: &Ownership) -> Option<Confirmed> {
+        if known.evidence.namespace.is_some() {
+            return None;
+        }
+        let fit = match known.evidence.matched {
+            Some(Match::FiveTuple) if query.protocol() == Protocol::Tcp => Fit::Connection,
+            _ => Fit::Port,
+        };
+        match self.conntrack.translation(query, fit, Search::Known) {
+            Translation::Behind | Translation::NotTold => Some(Confirmed::Changed),
+            Translation::NotNow => Some(Confirmed::Unanswered),
+            Translation::None | Translation::NotSeen => None,
+        }
+    }
+
+    /// Where the socket of an answer is.
+    fn place_of(&self, known: &Ownership) -> Where {
+        let Some(namespace) = &known.evidence.namespace else {
+            return Where::Here;
+        };
+        let others = namespaces::lock(&self.others).clone();
+        let mut others = others.into_iter();
+        let is_it =
+            |other: &Arc<Mutex<Namespace>>| namespaces::lock(other).public.id == namespace.id;
+        others.find(is_it).map_or(Where::Closed, Where::There)
+    }
+
+    /// As [`confirm_socket`](Self::confirm_socket), in a namespace that is not open now: whether
+    /// those who were named hold what was confirmed before.
+    fn confirm_held(&mut self, socket: SocketId, known: &Ownership) -> Confirmed {
+        let inode = self.confirmer.inodes.get(&socket).copied();
+        let is_held = inode.is_some_and(|inode| self.do_all_hold(known, inode));
+        if is_held {
+            Confirmed::Same
+        } else {
+            Confirmed::Gone
+        }
+    }
+
+    /// The socket with these ends; a device is that of a namespace.
+    fn exact_in(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        remote: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        let (protocol, local) = (query.protocol(), query.local());
+        match place {
+            Where::There(other) => {
+                let sockets = &mut namespaces::lock(other).sockets;
+                sockets.exact_on(0, protocol, local, remote)
+            }
+            Where::Here | Where::Closed => {
+                let device = query.device_or_scope().unwrap_or_default();
+                self.sockets.exact_on(device, protocol, local, remote)
+            }
+        }
+    }
+
+    /// What has the port of a question and waits for peers.
+    fn waiting_in(&mut self, place: &Where, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
+        let (protocol, port) = (query.protocol(), query.local().port());
+        match place {
+            Where::There(other) => namespaces::lock(other)
+                .sockets
+                .waiting(protocol, port, None),
+            Where::Here | Where::Closed => self.sockets.waiting(protocol, port, None),
+        }
+    }
+
+    fn confirm_socket(
+        &mut self,
+        query: &SocketQuery,
+        remote: SocketAddr,
+        (socket, known): (SocketId, &Ownership),
+        (since, place): (SystemTime, &Where),
+    ) -> io::Result<Confirmed> {
+        let now = SystemTime::now();
+        let protocol = query.protocol();
+        let found = self.exact_in(place, query, remote)?;
+        let is_it = |found: &DiagSocket| found.cookie == socket.cookie;
+        let found = match found {
+            Some(found) if is_it(&found) => found,
+            Some(other) if protocol == Protocol::Tcp => {
+                // The kernel tells a listener where there is no connection any more: what comes
+                // late is of nobody else for that.
+                let is_connection =
+                    other.remote.map(normalize).map(unscoped) == Some(unscoped(remote));
+                return Ok(if is_connection {
+                    Confirmed::Changed
+                } else {
+                    Confirmed::Closed
+                });
+            }
+            None if protocol == Protocol::Tcp => return Ok(Confirmed::Closed),
+            // Such as one that a server connects to a peer whom it has answered before.
+            Some(other) => {
+                let is_theirs = self.do_all_hold(known, other.inode);
+                return Ok(if is_theirs {
+                    Confirmed::Same
+                } else {
+                    Confirmed::Changed
+                });
+            }
+            // One that is bound to a device or to a group's address is not found so.
+            None => match self.waiting_in(place, query)?.into_iter().find(is_it) {
+                Some(found) => found,
+                None => return Ok(Confirmed::Gone),
+            },
+        };
+        if matches!(place, Where::There(_)) {
+            self.confirmer.keep(socket, found.inode);
+        }
+        if protocol == Protocol::Udp
+            && query.is_sender()
+            && !self.confirmer.is_alone_since(socket, since)
+        {
+            if self.is_alone(place, query, (&found, known))? {
+                self.confirmer.keep_alone(socket, now);
+            } else if !self.is_named_again(query, known) {
+                return Ok(Confirmed::Changed);
+            }
+        }
+        // Closed by its owner: the kernel alone sends what is left of it, and nothing tells who
+        // had it last.
+        if found.inode == 0 {
+            return Ok(Confirmed::Closed);
+        }
+        if self.confirmer.is_held_since(socket, since) {
+            return Ok(Confirmed::Same);
+        }
+        let is_theirs = self.do_all_hold(known, found.inode) || self.is_named_again(query, known);
+        if !is_theirs {
+            self.forget(&found, known);
+            return Ok(Confirmed::Changed);
+        }
+        let is_tcp = protocol == Protocol::Tcp;
+        let looked = self.confirmer.heirs_at(socket, now).filter(|_| !is_tcp);
+        if looked.is_none() && self.has_heirs(known, &found, is_tcp && !query.is_sender()) {
+            self.forget(&found, known);
+            return Ok(Confirmed::Changed);
+        }
+        let heirs_at = looked.unwrap_or(now);
+        self.confirmer.hold(socket, Held { at: now, heirs_at });
+        Ok(Confirmed::Same)
+    }
+
+    /// Forgets that those who were named have a connection: when it is closed before it is known
+    /// who has it by now, they are not who had it last.
+    fn forget(&self, found: &DiagSocket, known: &Ownership) {
+        self.holders.forget(found.cookie, known.verdict.processes());
+    }
+
+    /// Whether a process has it, too, that those who were named have started since, or passed
+    /// it on to.
+    fn has_heirs(&mut self, known: &Ownership, found: &DiagSocket, is_accepted: bool) -> bool {
+        // Of the newest processes only, as for a connection.
+        let mut wanted = Wanted {
+            first_is_enough: true,
+            ..found.wanted()
+        };
+        if is_accepted {
+            wanted.kind = Kind::Accepted;
+        }
+        let named = known.verdict.processes();
+        self.holders.has_heirs(named, &wanted, &mut self.scratch)
+    }
+
+    /// Whether nobody else can send datagrams from the same end: another process may have got a
+    /// socket with the port since its owner was named (`SO_REUSEADDR`, `SO_REUSEPORT`).
+    fn is_alone(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        (found, known): (&DiagSocket, &Ownership),
+    ) -> io::Result<bool> {
+        let mut rivals = self.waiting_in(place, query)?;
+        rivals.retain(|other| other.inode != 0 && other.cookie != found.cookie);
+        let mut rivals = rivals.iter();
+        Ok(rivals.all(|rival| self.do_all_hold(known, rival.inode)))
+    }
+
+    /// As [`confirm_socket`](Self::confirm_socket), of a connection for which the holders of a
+    /// listener were named: whether one of them has it.
+    fn confirm_accepted(
+        &mut self,
+        query: &SocketQuery,
+        remote: SocketAddr,
+        known: &Ownership,
+    ) -> io::Result<Confirmed> {
+        let found = match self.place_of(known) {
+            Where::Closed => return Ok(Confirmed::Unknown),
+            place => self.exact_in(&place, query, remote)?,
+        };
+        let is_it = |found: &DiagSocket| found.remote.map(normalize) == Some(remote);
+        let Some(found) = found.filter(is_it) else {
+            return Ok(Confirmed::Closed);
+        };
+        let named = known.verdict.processes();
+        // Nobody can have it before it is accepted; when it was closed, nothing tells who had it.
+        let inode = found.inode;
+        if inode == 0 {
+            return Ok(if found.is_unaccepted() {
+                Confirmed::Same
+            } else {
+                Confirmed::Closed
+            });
+        }
+        if self.holders.is_known_with_any(named, inode) {
+            if self.has_heirs(known, &found, true) {
+                self.forget(&found, known);
+                return Ok(Confirmed::Changed);
+            }
+            return Ok(Confirmed::Same);
+        }
+        // Among many who may have it, it is looked for as it was at first.
+        let found = self.look(query, true, sockets::accepted);
+        let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
+        let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
+        Ok(match holders {
+            [] if self.does_any_hold(named, inode) => Confirmed::Same,
+            // All of them were looked at.
+            [] if named.len() <= MAX_READ => Confirmed::Changed,
+            [] => Confirmed::Unknown,
+            _ if holders.iter().any(is_named) => Confirmed::Same,
+            _ => Confirmed::Changed,
+        })
+    }
+
+    /// Whether one of a few processes holds a socket: all descriptors of each are looked at.
+    fn does_any_hold(&mut self, named: &[Arc<Process>], inode: u32) -> bool {
+        let mut few = named.iter().take(MAX_READ);
+        few.any(|it| self.holders.still_holds(it, inode, &mut self.scratch))
+    }
+
+    /// Whether all who were named for a socket hold the one with this inode.
+    fn do_all_hold(&mut self, known: &Ownership, inode: u32) -> bool {
+        let mut named = known.verdict.processes().iter();
+        inode != 0 && named.all(|it| self.holders.still_holds(it, inode, &mut self.scratch))
+    }
+
+    /// Whether a new look at the socket names the same processes: they hold it where a
+    /// confirmation does not look.
+    fn is_named_again(&mut self, query: &SocketQuery, known: &Ownership) -> bool {
+        let Some(found) = self.first(query) else {
+            return false;
+        };
+        let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.is_same_program(b);
+        let (now, before) = (found.verdict.processes(), known.verdict.processes());
+        now.len() == before.len() && now.iter().zip(before).all(is_same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{IoSlice, Write};
+    use std::mem::MaybeUninit;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::unix::net::UnixStream;
+    use std::process::{Child, Command, Stdio};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType};
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+
+    use super::*;
+    use crate::policy::{Opened, Question};
+    use crate::tables::linux::LinuxOptions;
+    use crate::tables::linux::table::LinuxTable;
+    use crate::tables::{Glance, SocketTable};
+
+    /// A glance without help, and what it tells of a socket.
+    fn glance_at(query: SocketQuery) -> (Box<dyn Glance>, Ownership) {
+        let options = LinuxOptions {
+            lookouts: false,
+            ..LinuxOptions::default()
+        };
+        let mut table = LinuxTable::with_options(&options).unwrap();
+        let mut glance = table.glance().unwrap();
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        let told = told_in_time(&mut *glance, &question);
+        assert!(told.evidence.socket.is_some(), "{told:?}");
+        (glance, told)
+    }
+
+    /// A confirmation has a budget of time that passes on the clock: of it, a process on a machine
+    /// with much to do may get nothing for seconds, and answers nothing then.
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    fn nobody() -> SocketAddr {
+        "127.0.0.1:9".parse().unwrap()
+    }
+
+    fn udp() -> (UdpSocket, SocketQuery) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let query = SocketQuery::udp(socket.local_addr().unwrap(), nobody());
+        (socket, query)
+    }
+
+    /// What a glance tells as soon as the budget allows one.
+    #[track_caller]
+    fn told_in_time(glance: &mut dyn Glance, question: &Question) -> Ownership {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(told) = glance.glance(question).told() {
+                return told;
+            }
+            assert!(Instant::now() < deadline, "{question:?} is not told");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[track_caller]
+    fn check(glance: &mut dyn Glance, query: SocketQuery, told: &Ownership, expected: Confirmed) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut confirmed = glance.confirm(&query, told, SystemTime::now());
+        // On a busy machine the budget is spent soon; and what other tests start has our sockets,
+        // too, until it executes its program.
+        while confirmed != expected && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+            confirmed = glance.confirm(&query, told, SystemTime::now());
+        }
+        assert_eq!(confirmed, expected, "{query}: {told:?}");
+    }
+
+    /// Who starts a process while a socket of another test is there to be inherited would give it
+    /// that one, too.
+    static STARTING: Mutex<()> = Mutex::new(());
+
+    fn starting() -> MutexGuard<'static, ()> {
+        STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A process that has the socket for its output, and `sh`'s script to run.
+    fn holder(socket: impl Into<OwnedFd>, script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped());
+        let _alone = starting();
+        command.stdout(Stdio::from(socket.into())).spawn().unwrap()
+    }
+
+    fn end(mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Waits until a process executes a program of that name.
+    fn wait_for(pid: u32, name: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        let executes = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        while executes().trim_end() != name {
+            assert!(Instant::now() < deadline, "{name} was not executed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_socket_stays_whose_it_is() {
+        let (socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // Moved to another descriptor.
+        let moved = socket.try_clone().unwrap();
+        drop(socket);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // Another one of the same process in its place.
+        let local = query.local();
+        drop(moved);
+        check(&mut *glance, query, &told, Confirmed::Gone);
+        let _again = UdpSocket::bind(local).unwrap();
+        check(&mut *glance, query, &told, Confirmed::Same);
+    }
+
+    #[test]
+    fn another_socket_on_the_port_may_send_as_well() {
+        let reusing = || {
+            let kind = SocketType::DGRAM;
+            let (family, flags) = (AddressFamily::INET, SocketFlags::CLOEXEC);
+            let socket = rustix::net::socket_with(family, kind, flags, None).unwrap();
+            rustix::net::sockopt::set_socket_reuseport(&socket, true).unwrap();
+            socket
+        };
+        let socket = reusing();
+        rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let socket = UdpSocket::from(socket);
+        let local = socket.local_addr().unwrap();
+        let query = SocketQuery::udp(local, nobody()).as_sender();
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // A list of a moment ago knows no other.
+        for address in [[0, 0, 0, 0], [127, 0, 0, 1]] {
+            let other = reusing();
+            rustix::net::bind(&other, &SocketAddr::from((address, local.port()))).unwrap();
+            // It is of the same process.
+            check(&mut *glance, query, &told, Confirmed::Same);
+            let child = holder(other, "read line; exec cat");
+            check(&mut *glance, query, &told, Confirmed::Changed);
+            let question = Question {
+                query,
+                seen_at: SystemTime::now(),
+                opened: Opened::ByUs,
+            };
+            let found = glance.glance(&question).told();
+            let named = found.as_ref().map(|found| found.verdict.processes().len());
+            assert_ne!(named, Some(1), "{found:?}");
+            end(child);
+            check(&mut *glance, query, &told, Confirmed::Same);
+        }
+    }
+
+    #[test]
+    fn one_that_is_passed_on_is_somebody_elses() {
+        let (socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        let child = holder(socket.try_clone().unwrap(), "read line; exec cat");
+        check(&mut *glance, query, &told, Confirmed::Same);
+        drop(socket);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        end(child);
+    }
+
+    #[test]
+    fn one_that_a_new_process_inherits_is_shared() {
+        let (socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        // As after fork(2): at the same descriptor.
+        let alone = starting();
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "read line"]).stdin(Stdio::piped());
+        let child = command.spawn().unwrap();
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
+        drop(alone);
+        // The pace of the policy: who inherited it is not looked for before.
+        std::thread::sleep(HEIRS);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        let shared = told_in_time(&mut *glance, &question);
+        let pids: Vec<_> = shared.verdict.processes().iter().map(|it| it.pid).collect();
+        assert_eq!(pids.len(), 2, "{shared:?}");
+        assert!(pids.contains(&child.id()) && pids.contains(&std::process::id()));
+        check(&mut *glance, query, &shared, Confirmed::Same);
+        end(child);
+        check(&mut *glance, query, &shared, Confirmed::Changed);
+    }
+
+    #[test]
+    fn what_executes_something_else_is_another_program() {
+        let (socket, query) = udp();
+        let mut child = holder(socket, "read line; exec sleep 1000");
+        wait_for(child.id(), "sh");
+        let (mut glance, told) = glance_at(query);
+        assert_eq!(told.verdict.processes()[0].pid, child.id());
+        check(&mut *glance, query, &told, Confirmed::Same);
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        wait_for(child.id(), "sleep");
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        end(child);
+    }
+
+    #[test]
+    fn connections_change_hands_and_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        let child = holder(stream.try_clone().unwrap(), "read line; exec cat");
+        drop(stream);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        let (_, passed) = glance_at(query);
+        check(&mut *glance, query, &passed, Confirmed::Same);
+        end(child);
+        // Nobody has it, and nothing tells who had it last.
+        check(&mut *glance, query, &passed, Confirmed::Closed);
+    }
+
+    /// Who had it next is not found before it is closed: the descriptor is on its way.
+    #[test]
+    fn one_that_was_passed_on_and_closed_is_not_its_former_holders() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        let (mut glance, told) = glance_at(query);
+        let (here, there) = UnixStream::pair().unwrap();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut passed = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [stream.as_fd()];
+        assert!(passed.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let data = [IoSlice::new(b"x")];
+        rustix::net::sendmsg(&here, &data, &mut passed, SendFlags::empty()).unwrap();
+        drop(stream);
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        drop((here, there));
+        // It waits for the other end, which was not accepted.
+        let question = Question {
+            query,
+            seen_at: SystemTime::now(),
+            opened: Opened::Earlier,
+        };
+        let next = glance.glance(&question).told();
+        let named = next.as_ref().map(|next| next.verdict.processes());
+        assert!(named.is_none_or(<[_]>::is_empty), "{next:?}");
+    }
+
+    #[test]
+    fn who_listens_may_have_passed_on_what_was_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        let client = TcpStream::connect(here).unwrap();
+        let query = SocketQuery::tcp(here, client.local_addr().unwrap());
+        let (mut glance, told) = glance_at(query);
+        assert_eq!(told.evidence.matched, Some(Match::LocalEndpoint));
+        check(&mut *glance, query, &told, Confirmed::Same);
+        let (stream, _) = listener.accept().unwrap();
+        check(&mut *glance, query, &told, Confirmed::Same);
+        let child = holder(stream, "read line; exec cat");
+        check(&mut *glance, query, &told, Confirmed::Changed);
+        end(child);
+        check(&mut *glance, query, &told, Confirmed::Closed);
+    }
+
+    #[test]
+    fn one_that_is_not_found_by_its_ends_is_confirmed() {
+        let group = UdpSocket::bind("224.0.0.77:0").unwrap();
+        let query = SocketQuery::udp(group.local_addr().unwrap(), nobody());
+        let (mut glance, told) = glance_at(query);
+        check(&mut *glance, query, &told, Confirmed::Same);
+        drop(group);
+        check(&mut *glance, query, &told, Confirmed::Gone);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_the_budget() {
+        let (_socket, query) = udp();
+        let (mut glance, told) = glance_at(query);
+        let began = Instant::now();
+        let (mut unanswered, mut rounds) = (0_u32, 0_u32);
+        while unanswered == 0 {
+            let confirmed = glance.confirm(&query, &told, SystemTime::now());
+            unanswered += u32::from(confirmed == Confirmed::Unanswered);
+            rounds += 1;
+            assert!(began.elapsed() < Duration::from_secs(10), "{rounds} rounds");
+        }
+        assert!(began.elapsed() >= PURSE);
+    }
+}

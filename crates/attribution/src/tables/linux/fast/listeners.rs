@@ -1,0 +1,117 @@
+//! Who holds the listeners that were looked at a moment ago. Pure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::answer::{Process, SocketState};
+use crate::tables::linux::netlink::message::DiagSocket;
+
+/// How long it is good. A listener answers for a connection only until that was accepted,
+/// and hardly changes hands while connections come in: to look at each costs a busy
+/// server's host more than all else.
+const GOOD_FOR: Duration = Duration::from_millis(5);
+/// Listeners that are kept in mind.
+const MAX: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Listeners(VecDeque<Listener>);
+
+#[derive(Debug)]
+struct Listener {
+    /// The kernel's number of the socket.
+    cookie: u64,
+    looked: Instant,
+    holders: Vec<Arc<Process>>,
+}
+
+impl Listeners {
+    /// Who held it a moment ago, if the socket is a listener and that is known.
+    pub(crate) fn holders_of(&self, socket: &DiagSocket, now: Instant) -> Option<&[Arc<Process>]> {
+        let is_it = |one: &&Listener| {
+            let age = now.saturating_duration_since(one.looked);
+            one.cookie == socket.cookie && age < GOOD_FOR
+        };
+        let known = self.0.iter().filter(|_| is_listener(socket)).find(is_it)?;
+        Some(&known.holders)
+    }
+
+    /// Keeps who was found to hold a socket, if it is a listener.
+    pub(crate) fn keep(&mut self, socket: &DiagSocket, holders: &[Arc<Process>], now: Instant) {
+        if !is_listener(socket) || holders.is_empty() {
+            return;
+        }
+        self.0.retain(|one| one.cookie != socket.cookie);
+        self.0.truncate(MAX - 1);
+        self.0.push_front(Listener {
+            cookie: socket.cookie,
+            looked: now,
+            holders: holders.to_vec(),
+        });
+    }
+}
+
+/// Whether it waits for connections, and can be told from others: where the kernel has no
+/// numbers for sockets, all have 0.
+fn is_listener(socket: &DiagSocket) -> bool {
+    socket.state == Some(SocketState::Listen) && socket.cookie != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(state: SocketState, cookie: u64) -> DiagSocket {
+        DiagSocket {
+            local: ([127, 0, 0, 1], 80).into(),
+            remote: None,
+            state: Some(state),
+            inode: 1,
+            uid: 0,
+            cookie,
+            v6_only: false,
+            device: None,
+            control_group: None,
+            unaccepted: None,
+        }
+    }
+
+    #[test]
+    fn holders_are_good_for_a_moment() {
+        let (mut listeners, now) = (Listeners::default(), Instant::now());
+        let listener = socket(SocketState::Listen, 1);
+        let holders = [Arc::new(Process::new(1, "one"))];
+        assert_eq!(listeners.holders_of(&listener, now), None);
+        listeners.keep(&listener, &[], now);
+        assert_eq!(listeners.holders_of(&listener, now), None);
+        listeners.keep(&listener, &holders, now);
+        let before = now + GOOD_FOR / 2;
+        assert_eq!(listeners.holders_of(&listener, before), Some(&holders[..]));
+        assert_eq!(listeners.holders_of(&listener, now + GOOD_FOR), None);
+        let other = socket(SocketState::Listen, 2);
+        assert_eq!(listeners.holders_of(&other, now), None);
+    }
+
+    #[test]
+    fn what_is_no_listener_or_has_no_number_is_looked_at_each_time() {
+        let (mut listeners, now) = (Listeners::default(), Instant::now());
+        let holders = [Arc::new(Process::new(1, "one"))];
+        for (state, cookie) in [(SocketState::Established, 1), (SocketState::Listen, 0)] {
+            let socket = socket(state, cookie);
+            listeners.keep(&socket, &holders, now);
+            assert_eq!(listeners.holders_of(&socket, now), None);
+        }
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let (mut listeners, now) = (Listeners::default(), Instant::now());
+        let holders = [Arc::new(Process::new(1, "one"))];
+        for cookie in 1..100 {
+            listeners.keep(&socket(SocketState::Listen, cookie), &holders, now);
+        }
+        assert_eq!(listeners.0.len(), MAX);
+        let newest = socket(SocketState::Listen, 99);
+        assert!(listeners.holders_of(&newest, now).is_some());
+    }
+}

@@ -1,0 +1,175 @@
+//! The parsers of this folder for fuzzing: no part of the interface of this crate.
+//!
+//! Each function takes any bytes whatsoever, and panics if what must hold for them does
+//! not.
+
+use std::io;
+
+use rustix::net::netlink;
+
+use super::netlink::frame::Frame;
+use super::netlink::link::Link;
+use super::netlink::message::{Family, Message, Which};
+use super::netlink::{addresses, conntrack, frame, message};
+use super::procfs::{cgroup, mountinfo, net, stat};
+use crate::answer::Protocol;
+
+/// `RTM_GETADDR` and `struct ifaddrmsg` (rtnetlink(7)).
+const GET_ADDRESSES: u16 = 22;
+const ADDRESS_BODY_LEN: usize = 8;
+
+/// Messages of netlink: each has a header, and nothing is read behind one that is
+/// malformed.
+///
+/// # Panics
+/// If that does not hold.
+pub fn netlink(bytes: &[u8]) {
+    let mut frames = frame::frames(bytes);
+    let whole = frames.by_ref().take_while(Result::is_ok).count();
+    assert_eq!(frames.next(), None);
+    assert!(whole <= bytes.len() / frame::HEADER_LEN);
+    let count = frame::frames(bytes).count();
+    assert_eq!(addresses::messages(bytes).count(), count);
+    assert_eq!(message::messages(bytes).count(), count);
+    for found in message::messages(bytes) {
+        if let Ok(Message::Socket(socket)) = found {
+            let remote = socket.remote.unwrap_or(socket.local);
+            assert_eq!(Family::of(socket.local), Family::of(remote));
+            assert!(socket.remote.is_none_or(|remote| remote.port() != 0));
+        }
+    }
+}
+
+/// Answers of conntrack, and the list of what it knows: each line is read by itself.
+///
+/// # Panics
+/// If it is not.
+pub fn conntrack(bytes: &[u8]) {
+    let count = frame::frames(bytes).count();
+    assert_eq!(conntrack::answers(bytes).count(), count);
+    let mut all = conntrack::listed(bytes);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        for of_line in conntrack::listed(line) {
+            assert_eq!(all.next(), Some(of_line));
+        }
+    }
+    assert_eq!(all.next(), None);
+}
+
+/// A list of `/proc/net`: each line is read by itself.
+///
+/// # Panics
+/// If it is not.
+pub fn proc_net(bytes: &[u8]) {
+    let mut sockets = net::parse(bytes);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let mut of_line = net::parse(line);
+        if let Some(socket) = of_line.next() {
+            assert_eq!(sockets.next(), Some(socket));
+            assert!(socket.remote.is_none_or(|remote| remote.port() != 0));
+        }
+        assert_eq!(of_line.next(), None);
+    }
+    assert_eq!(sockets.next(), None);
+}
+
+/// `/proc/PID/stat`, `/proc/PID/status` and `/proc/loadavg`: what is told stands there.
+///
+/// # Panics
+/// If it does not.
+pub fn process(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(found) = stat::stat(bytes) {
+        assert!(text.contains(&format!("({}", found.name)));
+        assert!(text.contains(&found.parent.to_string()));
+        assert!(text.contains(&found.started.to_string()));
+    }
+    let numbers = [
+        stat::effective_uid(&text),
+        stat::thread_group(&text),
+        stat::newest_pid(&text),
+    ];
+    for number in numbers.into_iter().flatten() {
+        assert!(text.contains(&number.to_string()));
+    }
+}
+
+/// `/proc/PID/cgroup`, and the path of a group: a unit has a name, no longer than what
+/// it was read from, and the version of the hierarchy does not matter.
+///
+/// # Panics
+/// If that does not hold.
+pub fn control_group(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let units = [cgroup::unit(&text), cgroup::unit_of(&text)];
+    for unit in units.into_iter().flatten() {
+        assert!(!unit.name.is_empty());
+        assert!(unit.name.len() <= text.len());
+    }
+    for path in text.lines().filter(|path| !path.ends_with(" (deleted)")) {
+        let unit = cgroup::unit_of(path);
+        let of_text = |text: String| cgroup::unit(&text);
+        assert_eq!(of_text(format!("0::{path}")), unit);
+        assert_eq!(of_text(format!("0::/\n1:name=systemd:{path}")), unit);
+    }
+}
+
+/// `/proc/PID/mountinfo`: a line is a mount at most, and its options are found by name.
+///
+/// # Panics
+/// If that does not hold.
+pub fn mountinfo(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    for mount in mountinfo::mounts(&text) {
+        assert!(lines.any(|line| line.contains(mount.file_system)));
+        assert!(mount.root.len() + mount.point.len() < text.len());
+        for name in ["hidepid", "gid", "subset", "name"] {
+            if let Some(value) = mount.option(name) {
+                assert!(text.contains(&format!("{name}={value}")));
+            }
+        }
+    }
+}
+
+/// What the kernel of this host answers when it is asked for everything that is read
+/// here: to begin with. Protocols and families that it does not know are left out.
+///
+/// # Errors
+/// When the kernel refuses the connection, or an answer.
+pub fn answers() -> io::Result<Vec<Vec<u8>>> {
+    let mut answers = Vec::new();
+    let mut sequence = 0;
+    let mut next = || {
+        sequence += 1;
+        sequence
+    };
+    let mut diag = Link::open(Some(netlink::SOCK_DIAG), 0)?;
+    for protocol in Protocol::ALL {
+        for family in [Family::V4, Family::V6] {
+            let request = message::dump(protocol, family, Which::All, next());
+            ask(&mut diag, &request, &mut answers)?;
+        }
+    }
+    let mut route = Link::open(None, 0)?;
+    let mut request = frame::header(ADDRESS_BODY_LEN, GET_ADDRESSES, frame::DUMP, next()).to_vec();
+    request.extend([0; ADDRESS_BODY_LEN]);
+    ask(&mut route, &request, &mut answers)?;
+    Ok(answers)
+}
+
+fn ask(link: &mut Link, request: &[u8], answers: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    const BUFFER: usize = 64 * 1024;
+    link.send(request)?;
+    loop {
+        let mut buffer = vec![0; BUFFER];
+        let received = link.receive(&mut buffer, true)?;
+        buffer.truncate(received.length);
+        let goes_on = |frame| matches!(frame, Ok(Frame::Other(..)));
+        let is_last = !frame::frames(&buffer).all(goes_on);
+        answers.push(buffer);
+        if is_last {
+            return Ok(());
+        }
+    }
+}

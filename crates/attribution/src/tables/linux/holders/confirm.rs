@@ -1,0 +1,82 @@
+//! Whether a process that was named for a socket still holds it.
+
+use std::sync::Arc;
+
+use super::{Holders, Kind, Wanted};
+use crate::answer::Process;
+use crate::tables::linux::procfs::proc::{Part, Scratch};
+
+impl Holders {
+    /// Whether a process that was named still holds the socket with an inode, and executes what
+    /// it did: three looks at single files where it has not moved it to another descriptor.
+    pub(crate) fn still_holds(&self, process: &Process, inode: u32, scratch: &mut Scratch) -> bool {
+        let pid = process.pid;
+        let since = self.next_look();
+        if self.is_as_known(pid) && self.is_where_known(pid, inode, since) {
+            return self.is_still(process);
+        }
+        self.scan(pid, Part::End, scratch).is_ok()
+            && self.is_where_known(pid, inode, since)
+            && self.is_still(process)
+    }
+
+    /// Whether a socket is where it is known to be, with one of some processes.
+    pub(crate) fn is_known_with_any(&self, named: &[Arc<Process>], inode: u32) -> bool {
+        let holders = self.index().holders(inode);
+        let mut held = holders
+            .iter()
+            .filter(|holder| self.is_as_known(holder.pid) && self.is_seen(inode, holder, u64::MAX));
+        held.any(|holder| {
+            let mut named = named.iter().filter(|named| named.pid == holder.pid);
+            named.any(|named| self.is_still(named))
+        })
+    }
+
+    /// Whether another process than those that were named has the socket, too: one that was
+    /// started since has what its parent had, at the same descriptor; and for an accepted
+    /// connection, those who had others before are looked at, where they had them. (What is
+    /// passed on to anybody else is not looked for.)
+    pub(crate) fn has_heirs(
+        &self,
+        named: &[Arc<Process>],
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
+        self.look_for_heirs(wanted, scratch);
+        if wanted.kind == Kind::Accepted {
+            let winners = self.index().likely.winners(wanted.kind);
+            let mut others = winners.into_iter().filter(|(pid, _)| !is_named(*pid));
+            let holds =
+                |(pid, number): &(u32, u32)| self.proc.socket(*pid, *number) == Some(wanted.inode);
+            if let Some((pid, _)) = others.find(holds) {
+                drop(self.scan(pid, Part::End, scratch));
+            }
+        }
+        let holders = self.index().holders(wanted.inode);
+        let mut others = holders.iter().filter(|holder| !is_named(holder.pid));
+        others.any(|other| self.is_seen(wanted.inode, other, u64::MAX))
+    }
+
+    /// Whether it is the process that was looked at last under this id, and executes the same.
+    fn is_as_known(&self, pid: u32) -> bool {
+        let known = self.index().scanned(pid).map(|known| known.mark);
+        let now = self.proc.mark(pid).ok();
+        let is_same = known.zip(now).is_some_and(|(a, b)| a.is_same_process(b));
+        is_same && !self.executes_another(pid)
+    }
+
+    fn is_where_known(&self, pid: u32, inode: u32, since: u64) -> bool {
+        let holders = self.index().holders(inode);
+        let mut held = holders.iter().filter(|holder| holder.pid == pid);
+        held.any(|holder| self.is_seen(inode, holder, since))
+    }
+
+    /// Whether what was looked at last is what was named.
+    fn is_still(&self, named: &Process) -> bool {
+        let index = self.index();
+        let known = index.scanned(named.pid);
+        let known = known.and_then(|known| known.process.as_ref());
+        known.is_some_and(|known| known.is_same_program(named))
+    }
+}

@@ -1,0 +1,214 @@
+//! Where a process may hold sockets beside its own table of descriptors: tables of single
+//! threads, and files that are registered with `io_uring`.
+
+use std::cmp::{Ordering, Reverse};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use super::looks::{Miss, Others, is_gone};
+use super::{Holders, Wanted, kcmp, lock};
+use crate::tables::linux::procfs::io_uring;
+use crate::tables::linux::procfs::proc::{Part, Proc, Scratch, Table};
+
+/// Tables of one process that are read.
+const MOST_TABLES: usize = 64;
+/// Threads of one process that are compared.
+const MOST_THREADS: usize = 32_768;
+
+impl Holders {
+    /// Looks at every process for the places that an ordinary look passes over: of the wanted
+    /// user's first, the youngest first. True if that was everywhere.
+    pub(super) fn scan_elsewhere(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+        let mut pids = self.index().pids();
+        {
+            let index = self.index();
+            pids.sort_by_cached_key(|pid| {
+                let owner = index.scanned(*pid).map(|known| known.mark.owner);
+                (owner != Some(wanted.uid), Reverse(*pid))
+            });
+        }
+        let mut is_everywhere = true;
+        for pid in pids {
+            let began = Instant::now();
+            if !lock(&self.purse).has_any(began) {
+                return false;
+            }
+            is_everywhere &= self.scan_elsewhere_of(pid, scratch);
+            lock(&self.purse).spend(began.elapsed());
+        }
+        is_everywhere
+    }
+
+    /// The same for one process.
+    fn scan_elsewhere_of(&self, pid: u32, scratch: &mut Scratch) -> bool {
+        let (nameless, is_hidden) = {
+            let index = self.index();
+            let Some(known) = index.scanned(pid) else {
+                return true;
+            };
+            (known.nameless.clone(), known.is_hidden)
+        };
+        // It is known already that this one hides something.
+        if is_hidden {
+            return true;
+        }
+        let threads = match self.proc.threads(pid) {
+            Ok(threads) => threads,
+            Err(error) => return is_gone(&error),
+        };
+        if threads <= 1 && nameless.is_empty() {
+            return true;
+        }
+        let folder = match self.proc.process(pid) {
+            Ok(folder) => folder,
+            Err(error) => return is_gone(&error),
+        };
+        let mut found = match threads {
+            0 | 1 => Others::default(),
+            _ => thread_tables(pid, &folder, scratch),
+        };
+        let rings = nameless.into_iter();
+        let rings = rings.filter(|number| Proc::is_ring(&folder, 0, *number));
+        let ring = |descriptor| Table::Ring {
+            thread: 0,
+            descriptor,
+        };
+        found.tables.extend(rings.map(ring));
+        if found.tables.is_empty() {
+            return !found.is_cut;
+        }
+        let read = self.read_others(&folder, &found.tables, Part::Whole, scratch);
+        let is_all = !found.is_cut && !read.is_cut;
+        if read.sockets.is_empty() {
+            return is_all;
+        }
+        let looked = self.look(pid, Part::End, scratch);
+        let taken = looked.and_then(|look| self.take_in(look.with_others(read), scratch));
+        is_all && !matches!(taken, Err(Miss::Failed(_)))
+    }
+
+    /// Reads the sockets of tables, and of the rings that are found in those of threads.
+    /// Tables that are gone are left out.
+    pub(super) fn read_others(
+        &self,
+        folder: &OwnedFd,
+        tables: &[Table],
+        part: Part,
+        scratch: &mut Scratch,
+    ) -> Others {
+        let mut found = Others::default();
+        for table in tables {
+            let read = match *table {
+                Table::Process => continue,
+                Table::Thread(thread) => {
+                    self.read_thread(folder, (thread, part), &mut found, scratch)
+                }
+                Table::Ring { thread, descriptor } => {
+                    read_ring(folder, (thread, descriptor), &mut found, scratch)
+                }
+            };
+            match read {
+                Ok(()) if found.tables.contains(table) => {}
+                Ok(()) => found.tables.push(*table),
+                Err(error) => found.is_cut |= !is_gone(&error),
+            }
+        }
+        found
+    }
+
+    fn read_thread(
+        &self,
+        folder: &OwnedFd,
+        (thread, part): (u32, Part),
+        found: &mut Others,
+        scratch: &mut Scratch,
+    ) -> io::Result<()> {
+        let table = Table::Thread(thread);
+        let listed = self.proc.descriptors(folder, table, part, scratch)?;
+        found.is_cut |= !listed.is_whole();
+        let sockets = listed.sockets.into_iter().map(|socket| (table, socket));
+        found.sockets.extend(sockets);
+        found.tables.push(table);
+        for descriptor in listed.nameless {
+            if Proc::is_ring(folder, thread, descriptor) {
+                read_ring(folder, (thread, descriptor), found, scratch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the table of a thread is among others, as [`slice::binary_search`] tells it.
+fn place(known: &[u32], thread: u32) -> io::Result<Result<usize, usize>> {
+    let (mut start, mut end) = (0, known.len());
+    while start < end {
+        let middle = start.midpoint(end);
+        match kcmp::descriptor_tables(known[middle], thread)? {
+            Ordering::Equal => return Ok(Ok(middle)),
+            Ordering::Less => start = middle + 1,
+            Ordering::Greater => end = middle,
+        }
+    }
+    Ok(Err(start))
+}
+
+/// The tables of threads that are not the process's own, each by one thread that has it.
+pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, scratch: &mut Scratch) -> Others {
+    let mut found = Others::default();
+    let mut threads = Vec::new();
+    let listed = Proc::each_thread(folder, scratch, |thread| {
+        threads.push(thread);
+        threads.len() < MOST_THREADS
+    });
+    found.is_cut = threads.len() == MOST_THREADS || listed.is_err_and(|error| !is_gone(&error));
+    // One thread for each table, in the kernel's order of tables.
+    let mut known = vec![pid];
+    for thread in threads {
+        if thread == pid {
+            continue;
+        }
+        match place(&known, thread) {
+            Ok(Ok(_)) => continue,
+            Ok(Err(place)) => known.insert(place, thread),
+            // It, or another one, has exited meanwhile.
+            Err(error) if is_gone(&error) => {
+                found.is_cut = true;
+                continue;
+            }
+            // Not to be compared: it is read.
+            Err(_) => {}
+        }
+        if found.tables.len() == MOST_TABLES {
+            found.is_cut = true;
+            break;
+        }
+        found.tables.push(Table::Thread(thread));
+    }
+    found
+}
+
+fn read_ring(
+    folder: &OwnedFd,
+    (thread, descriptor): (u32, u32),
+    found: &mut Others,
+    scratch: &mut Scratch,
+) -> io::Result<()> {
+    // The kernel tells nothing of a ring while it is being used.
+    const ATTEMPTS: usize = 3;
+    let table = Table::Ring { thread, descriptor };
+    for attempt in 1..=ATTEMPTS {
+        if !Proc::is_ring(folder, thread, descriptor) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let info = Proc::info(folder, (thread, descriptor), scratch)?;
+        let registered = io_uring::registered(info);
+        if registered.is_all || attempt == ATTEMPTS {
+            let sockets = registered.sockets.into_iter();
+            found.sockets.extend(sockets.map(|socket| (table, socket)));
+            found.is_cut |= !registered.is_all;
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Sockets that are on their way from one process to another (unix(7), `SCM_RIGHTS`): no
+//! process has a descriptor of theirs, and the kernel does not say which they are.
+
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use super::{Holders, lock};
+use crate::tables::linux::procfs::proc::{Proc, Scratch, Table, read};
+
+impl Holders {
+    /// Whether some socket may be on its way.
+    pub(super) fn is_any_in_flight(&self, scratch: &mut Scratch) -> bool {
+        !self.tells_flights(scratch) || self.has_unaccepted(scratch) || self.is_any_sent(scratch)
+    }
+
+    /// Whether the kernel tells of a unix socket how many descriptors wait in it: since Linux
+    /// 5.6 (`unix_show_fdinfo` in `net/unix/af_unix.c`).
+    fn tells_flights(&self, scratch: &mut Scratch) -> bool {
+        let Ok((one, _other)) = UnixStream::pair() else {
+            return false;
+        };
+        let own = self.proc.process(std::process::id());
+        let number = one.as_raw_fd().unsigned_abs();
+        own.is_ok_and(|own| {
+            let info = Proc::info(&own, (0, number), scratch);
+            info.is_ok_and(|info| waiting(info).is_some())
+        })
+    }
+
+    /// Whether a connection of unix sockets was not accepted yet: what waits in it is not
+    /// told. Such a socket has no inode yet.
+    fn has_unaccepted(&self, scratch: &mut Scratch) -> bool {
+        let root = self.proc.root();
+        let text = read(root, c"thread-self/net/unix", usize::MAX, scratch);
+        text.map_or(true, has_unaccepted)
+    }
+
+    fn is_any_sent(&self, scratch: &mut Scratch) -> bool {
+        let pids = self.index().pids();
+        pids.into_iter().any(|pid| {
+            let began = Instant::now();
+            if !lock(&self.purse).has_any(began) {
+                return true;
+            }
+            let is_any = self.is_any_sent_to(pid, scratch);
+            lock(&self.purse).spend(began.elapsed());
+            is_any
+        })
+    }
+
+    fn is_any_sent_to(&self, pid: u32, scratch: &mut Scratch) -> bool {
+        let sockets: Vec<(u32, u32)> = {
+            let index = self.index();
+            let Some(known) = index.scanned(pid).filter(|known| known.holds_any()) else {
+                return false;
+            };
+            let place = |(table, number)| match table {
+                Table::Process => (0, number),
+                Table::Thread(thread) => (thread, number),
+                // What it is told of is the ring.
+                Table::Ring { thread, descriptor } => (thread, descriptor),
+            };
+            known.descriptors().map(place).collect()
+        };
+        let Ok(folder) = self.proc.process(pid) else {
+            return false;
+        };
+        sockets.into_iter().any(|place| {
+            let info = Proc::info(&folder, place, scratch);
+            info.is_ok_and(|info| waiting(info).is_some_and(|count| count > 0))
+        })
+    }
+}
+
+/// How many descriptors wait in a unix socket, from its `fdinfo`.
+fn waiting(info: &[u8]) -> Option<u32> {
+    let mut lines = info.split(|byte| *byte == b'\n');
+    let count = lines.find_map(|line| line.strip_prefix(b"scm_fds:"))?;
+    std::str::from_utf8(count).ok()?.trim().parse().ok()
+}
+
+/// Whether `/proc/net/unix` (proc(5)) has a socket without an inode.
+fn has_unaccepted(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').skip(1);
+    lines.any(|line| {
+        let mut fields = line.split(u8::is_ascii_whitespace);
+        let mut fields = fields.by_ref().filter(|field| !field.is_empty());
+        fields.nth(6) == Some(b"0")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_that_wait() {
+        let text = "pos:\t0\nflags:\t02000002\nmnt_id:\t10\nino:\t41308\nscm_fds: 3\n";
+        assert_eq!(waiting(text.as_bytes()), Some(3));
+        assert_eq!(waiting(b"pos:\t0\n"), None);
+        assert_eq!(waiting(b"scm_fds: \xff\n"), None);
+    }
+
+    #[test]
+    fn connections_that_wait() {
+        let first = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+        let held = "ffff8: 00000002 00000000 00010000 0001 01 27166 /run/x 0\n";
+        let waits = "ffff9: 00000002 00000000 00000000 0001 02     0 @x\n";
+        assert!(!has_unaccepted(format!("{first}{held}").as_bytes()));
+        assert!(has_unaccepted(format!("{first}{held}{waits}").as_bytes()));
+    }
+}

@@ -1,0 +1,164 @@
+//! Which processes may have a socket that was just opened.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::YOUTH;
+use crate::tables::linux::holders::Kind;
+
+/// New processes that are looked at again.
+const MAX_YOUNG: usize = 128;
+/// New ids that are looked at for one question.
+const MAX_NEW: u32 = 256;
+/// Processes that answered last, which are tried before all others.
+const MAX_WINNERS: usize = 16;
+
+/// All of them, the most likely first.
+#[derive(Debug, Default)]
+pub(crate) struct Likely {
+    newest: Option<u32>,
+    /// Newest first.
+    new_ids: VecDeque<u32>,
+    /// Those of them that are being looked at, perhaps by another thread.
+    taken: VecDeque<u32>,
+    young: VecDeque<(u32, Instant)>,
+    winners: VecDeque<Winner>,
+    descriptors: Vec<u32>,
+}
+
+/// Who answered, and through which descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Winner {
+    kind: Kind,
+    pid: u32,
+    descriptor: u32,
+}
+
+impl Likely {
+    /// Forgets a process that is gone.
+    pub(super) fn forget(&mut self, pid: u32) {
+        self.young.retain(|(young, _)| *young != pid);
+        self.winners.retain(|winner| winner.pid != pid);
+    }
+
+    /// Takes note of the newest id; those since the last call are new.
+    pub(crate) fn note_newest(&mut self, newest: u32) {
+        let last = self.newest.replace(newest);
+        let oldest = newest.saturating_sub(MAX_NEW);
+        // A smaller one than the last: ids have started again from the bottom.
+        let first = last.filter(|last| *last <= newest).unwrap_or(oldest);
+        for id in first.max(oldest).saturating_add(1)..=newest {
+            self.new_ids.push_front(id);
+        }
+        self.new_ids.truncate(MAX_NEW as usize);
+    }
+
+    /// Where new ids begin, if that is not known yet.
+    pub(crate) fn begin_after(&mut self, newest: u32) {
+        self.newest.get_or_insert(newest);
+    }
+
+    /// The newest ids of which it is not known yet what they have.
+    pub(crate) fn newest_ids(&self) -> Vec<u32> {
+        const MOST: usize = 16;
+        let ids = self.taken.iter().chain(&self.new_ids);
+        ids.take(MOST).copied().collect()
+    }
+
+    /// The ids that were not looked at, newest first.
+    pub(crate) fn new_ids(&self) -> Vec<u32> {
+        self.new_ids.iter().copied().collect()
+    }
+
+    /// It is known what this one has.
+    pub(crate) fn remove_new(&mut self, id: u32) {
+        self.new_ids.retain(|new| *new != id);
+        self.taken.retain(|taken| *taken != id);
+    }
+
+    /// The newest id that was not looked at; until that was done, it is not
+    /// [removed](Self::remove_new).
+    pub(crate) fn take_new(&mut self) -> Option<u32> {
+        let id = self.new_ids.pop_front()?;
+        self.taken.truncate(MAX_NEW as usize - 1);
+        self.taken.push_front(id);
+        Some(id)
+    }
+
+    /// Keeps a new process in mind.
+    pub(crate) fn add_young(&mut self, pid: u32, now: Instant) {
+        if self.young.len() == MAX_YOUNG {
+            self.young.pop_back();
+        }
+        self.young.push_front((pid, now));
+    }
+
+    /// The processes that are not old yet, youngest first.
+    pub(crate) fn young(&mut self, now: Instant) -> Vec<u32> {
+        let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > YOUTH;
+        while self.young.back().is_some_and(is_old) {
+            self.young.pop_back();
+        }
+        self.young.iter().map(|(pid, _)| *pid).collect()
+    }
+
+    /// Keeps in mind who answered, and through which descriptor.
+    pub(crate) fn add_winner(&mut self, kind: Kind, pid: u32, descriptor: u32) {
+        let winner = Winner {
+            kind,
+            pid,
+            descriptor,
+        };
+        if self.winners.front() == Some(&winner) {
+            return;
+        }
+        self.winners.retain(|other| *other != winner);
+        self.winners.truncate(MAX_WINNERS - 1);
+        self.winners.push_front(winner);
+    }
+
+    /// Who answered last, by pid and descriptor, each once: for sockets of this kind first.
+    pub(crate) fn winners(&self, kind: Kind) -> Vec<(u32, u32)> {
+        let is_same = |winner: &&Winner| winner.kind == kind;
+        let same = self.winners.iter().filter(is_same);
+        let others = self.winners.iter().filter(|winner| !is_same(winner));
+        let mut slots = Vec::with_capacity(self.winners.len());
+        for winner in same.chain(others) {
+            let slot = (winner.pid, winner.descriptor);
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+        slots
+    }
+
+    /// Who answered last, each once.
+    pub(crate) fn winning(&self) -> Vec<u32> {
+        let mut pids = Vec::new();
+        for winner in &self.winners {
+            if !pids.contains(&winner.pid) {
+                pids.push(winner.pid);
+            }
+        }
+        pids
+    }
+
+    /// The numbers of the descriptors through which sockets of new processes were found
+    /// last: programs that start have few files open, so that it is mostly the same one.
+    pub(crate) fn likely_descriptors(&self) -> Vec<u32> {
+        // What comes after standard input, output and error.
+        const FIRST: u32 = 3;
+        if self.descriptors.is_empty() {
+            return vec![FIRST];
+        }
+        self.descriptors.clone()
+    }
+
+    /// Keeps in mind through which descriptor a socket of a new process was found.
+    pub(crate) fn add_likely(&mut self, descriptor: u32) {
+        const MOST: usize = 2;
+        self.descriptors.retain(|likely| *likely != descriptor);
+        self.descriptors.truncate(MOST - 1);
+        self.descriptors.insert(0, descriptor);
+    }
+}

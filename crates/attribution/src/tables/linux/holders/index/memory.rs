@@ -1,0 +1,111 @@
+//! Sockets that are closed, and who had them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::answer::Process;
+use crate::answer::matching::distinct;
+use crate::tables::linux::hash::NumberMap;
+
+/// Sockets that were closed, whose holders are remembered.
+const MAX_LATELY: usize = 1_024;
+/// Connections whose owner is remembered after they were closed, and how long.
+const MAX_CLOSED: usize = 32_768;
+const MEMORY: Duration = Duration::from_secs(60);
+
+/// All that are remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    lately: VecDeque<Lately>,
+    closed: NumberMap<u64, Owners>,
+    closed_order: VecDeque<(u64, Instant)>,
+}
+
+/// A socket that a process held then, and does not hold any more.
+#[derive(Debug)]
+struct Lately {
+    inode: u32,
+    seen: Instant,
+    process: Arc<Process>,
+}
+
+/// Hardly a connection has more than one owner.
+#[derive(Debug)]
+enum Owners {
+    One(Arc<Process>),
+    More(Box<[Arc<Process>]>),
+}
+
+impl From<&[Arc<Process>]> for Owners {
+    fn from(owners: &[Arc<Process>]) -> Self {
+        match owners {
+            [owner] => Self::One(Arc::clone(owner)),
+            owners => Self::More(owners.into()),
+        }
+    }
+}
+
+impl Memory {
+    /// Forgets that a process held a socket until just now.
+    pub(super) fn disown(&mut self, pid: u32, inode: u32) {
+        self.lately
+            .retain(|lately| (lately.process.pid, lately.inode) != (pid, inode));
+    }
+
+    pub(super) fn add_lately(&mut self, inode: u32, process: Arc<Process>, seen: Instant) {
+        if self.lately.len() == MAX_LATELY {
+            self.lately.pop_front();
+        }
+        self.lately.push_back(Lately {
+            inode,
+            seen,
+            process,
+        });
+    }
+
+    /// Who was seen to hold a socket since then, and has closed it, by hand or by exit. Who was
+    /// seen before that may have passed it on before the packet that is asked about.
+    pub(crate) fn lately(&self, inode: u32, since: Instant) -> Vec<Arc<Process>> {
+        let is_of = |lately: &&Lately| lately.inode == inode && lately.seen >= since;
+        let holders = self.lately.iter().filter(is_of);
+        let holders = holders.map(|lately| Arc::clone(&lately.process));
+        distinct(holders.collect())
+    }
+
+    /// Remembers who had a connection, by the kernel's number of the socket, which
+    /// stays the same until the end of `TIME_WAIT`.
+    pub(crate) fn remember(&mut self, cookie: u64, owners: &[Arc<Process>], now: Instant) {
+        if cookie == 0 || owners.is_empty() || self.remembered(cookie) == owners {
+            return;
+        }
+        let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > MEMORY;
+        while self.closed_order.len() >= MAX_CLOSED
+            || self.closed_order.front().is_some_and(is_over)
+        {
+            if let Some((old, _)) = self.closed_order.pop_front() {
+                self.closed.remove(&old);
+            }
+        }
+        self.closed_order.push_back((cookie, now));
+        self.closed.insert(cookie, Owners::from(owners));
+    }
+
+    /// Forgets who had the connection with this number, if that is nobody but these: they are
+    /// known not to have it any more, or not alone.
+    pub(crate) fn forget(&mut self, cookie: u64, owners: &[Arc<Process>]) {
+        let is_one = |owner: &Arc<Process>| owners.iter().any(|one| one.id() == owner.id());
+        if self.remembered(cookie).iter().all(is_one) {
+            self.closed.remove(&cookie);
+        }
+    }
+
+    /// Who had the connection with this number.
+    pub(crate) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
+        match self.closed.get(&cookie) {
+            None => &[],
+            Some(Owners::One(owner)) => std::slice::from_ref(owner),
+            Some(Owners::More(owners)) => owners,
+        }
+    }
+}

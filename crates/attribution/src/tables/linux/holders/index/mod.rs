@@ -1,0 +1,571 @@
+//! Which process holds which socket, as far as it was looked at. Pure: what was read
+//! is put in, nothing is read here.
+
+mod likely;
+mod memory;
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use likely::Likely;
+use memory::Memory;
+
+use crate::answer::Process;
+use crate::tables::linux::hash::NumberMap;
+use crate::tables::linux::procfs::proc::{Descriptor, Mark, Table};
+
+/// How long a new process is looked at again for every question.
+pub(crate) const YOUTH: Duration = Duration::from_secs(2);
+/// Of a process with more sockets, what it closes is not remembered.
+const MAX_LATELY_OF_ONE: usize = 32;
+/// Sockets that nobody was found to hold.
+const MAX_ORPHANS: usize = 16_384;
+/// How long such a socket is not looked for again where something kept the search from being
+/// complete.
+const UNSURE_FOR: Duration = Duration::from_secs(1);
+
+/// How long it is taken for granted that a process executes the same program, if the file is the
+/// same: to compare more for each of many connections of a process costs much.
+const IMAGE_GOOD_FOR: Duration = Duration::from_millis(5);
+
+/// What the last look at a process found.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) mark: Mark,
+    /// When the look began.
+    pub(crate) began: Instant,
+    pub(crate) sockets: Vec<Descriptor>,
+    /// Files without a name.
+    pub(crate) nameless: Vec<u32>,
+    /// Where else this process has descriptors, and which sockets it has there.
+    pub(crate) tables: Vec<Table>,
+    pub(crate) elsewhere: Vec<(Table, Descriptor)>,
+    /// The file that it executes, by device and inode.
+    pub(crate) executable: Option<(u64, u64)>,
+    /// The name that the kernel keeps, and all that is known: read of processes that
+    /// hold sockets.
+    pub(crate) name: String,
+    /// When it was seen last that the process executes the same program.
+    pub(crate) image_checked: Instant,
+    pub(crate) process: Option<Arc<Process>>,
+    /// Whether its descriptors may not be read.
+    pub(crate) is_hidden: bool,
+    /// Whether some of its descriptors were not read.
+    pub(crate) is_cut: bool,
+}
+
+impl Scanned {
+    /// What a later look has to find for everything to be as it was; `None` where that does
+    /// not tell.
+    pub(crate) fn mark_of_all(&self) -> Option<Mark> {
+        self.tables.is_empty().then_some(self.mark)
+    }
+
+    pub(crate) const fn holds_any(&self) -> bool {
+        !self.sockets.is_empty() || !self.elsewhere.is_empty()
+    }
+
+    /// Every socket that it holds, those of its own table first.
+    fn all(&self) -> impl Iterator<Item = (Table, Descriptor)> + '_ {
+        let own = self.sockets.iter();
+        let own = own.map(|socket| (Table::Process, *socket));
+        own.chain(self.elsewhere.iter().copied())
+    }
+
+    /// Every descriptor that stands for a socket.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (Table, u32)> + '_ {
+        self.all().map(|(table, socket)| (table, socket.number))
+    }
+
+    fn holds(&self, inode: u32) -> bool {
+        self.all().any(|(_, socket)| socket.inode == inode)
+    }
+}
+
+/// The index. See [`Holders`](super::holders::Holders) for how it is filled.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    processes: NumberMap<u32, Numbered>,
+    by_inode: NumberMap<u32, Pids>,
+    pub(crate) likely: Likely,
+    pub(crate) memory: Memory,
+    /// The socket that was added last.
+    added: Option<Added>,
+    orphans: HashMap<u32, Orphan>,
+    /// Where to read on in tables that are read part by part.
+    cursors: NumberMap<u32, u32>,
+}
+
+/// A socket that nobody was found to hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Orphan {
+    pub(crate) since: Instant,
+    /// Whether it was looked for wherever that is permitted.
+    pub(crate) is_settled: bool,
+    /// Whether something could not be read that may be read.
+    pub(crate) is_failed: bool,
+    /// Whether it was looked for everywhere, so that nobody holds it.
+    pub(crate) is_sure: bool,
+}
+
+/// One who holds a socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// What stands for the socket there, and in which table.
+    pub(crate) descriptor: u32,
+    pub(crate) table: Table,
+    /// The number of the look that saw it.
+    pub(crate) look: u64,
+}
+
+/// A socket that was added to what a look had found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Added {
+    pid: u32,
+    inode: u32,
+    /// The number of the look that saw it.
+    look: u64,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    /// Of two looks at a process, the one that began later counts.
+    number: u64,
+    scanned: Scanned,
+}
+
+/// Hardly a socket has more than one holder.
+#[derive(Debug)]
+enum Pids {
+    /// With what is known of it, unless there were others.
+    One(u32, Option<Arc<Process>>),
+    More(Vec<u32>),
+}
+
+impl Index {
+    /// Writes down what a look found that began as the `number`th.
+    pub(crate) fn put(&mut self, pid: u32, number: u64, scanned: Scanned) {
+        let known = self.processes.get(&pid).map(|known| known.number);
+        if known.is_some_and(|known| known > number) {
+            return;
+        }
+        self.cursors.remove(&pid);
+        self.replace(pid, number, scanned);
+    }
+
+    /// The same for a look at a part of the descriptors of a process: the others are as they
+    /// were, but were not seen again.
+    pub(crate) fn put_part(&mut self, pid: u32, part: Range<u32>, mut scanned: Scanned) {
+        scanned.mark = scanned.mark.without_count();
+        scanned.is_cut = true;
+        let is_same = |known: &Scanned| {
+            let is_same_process = known.mark.is_same_process(scanned.mark);
+            is_same_process && known.executable == scanned.executable
+        };
+        let known = self.processes.get(&pid).map(|known| &known.scanned);
+        if !known.is_some_and(is_same) {
+            return self.replace(pid, 0, scanned);
+        }
+        self.remember_lately(pid, None);
+        let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
+            return;
+        };
+        let is_in = |descriptor: u32| part.contains(&descriptor);
+        let old: Vec<_> = known
+            .sockets
+            .extract_if(.., |socket| is_in(socket.number))
+            .collect();
+        known.nameless.retain(|descriptor| !is_in(*descriptor));
+        known.nameless.extend(scanned.nameless);
+        known.sockets.extend(&scanned.sockets);
+        let elsewhere = std::mem::replace(&mut known.elsewhere, scanned.elsewhere);
+        (known.mark, known.tables, known.is_cut) = (scanned.mark, scanned.tables, true);
+        if known.process.is_none() {
+            (known.process, known.name) = (scanned.process, scanned.name);
+        }
+        let process = known.process.clone();
+        let mut gone: Vec<u32> = old.iter().map(|socket| socket.inode).collect();
+        gone.extend(elsewhere.iter().map(|(_, socket)| socket.inode));
+        // One that has very many is gone through only once.
+        let fresh: HashSet<u32> = scanned.sockets.iter().map(|socket| socket.inode).collect();
+        gone.retain(|inode| !fresh.contains(inode) && !known.holds(*inode));
+        let mut added: Vec<u32> = fresh.into_iter().collect();
+        added.extend(known.elsewhere.iter().map(|(_, socket)| socket.inode));
+        for inode in gone {
+            self.remove_holder(inode, pid);
+        }
+        for inode in added {
+            self.orphans.remove(&inode);
+            self.add_holder(inode, pid, process.as_ref());
+        }
+    }
+
+    /// All parts of the descriptors of a process were read by looks from the `number`th on.
+    pub(crate) fn complete(&mut self, pid: u32, number: u64, mark: Mark) {
+        self.cursors.remove(&pid);
+        if let Some(known) = self.processes.get_mut(&pid)
+            && known.scanned.mark.is_same_process(mark)
+        {
+            known.number = known.number.max(number);
+            (known.scanned.mark, known.scanned.is_cut) = (mark, false);
+        }
+    }
+
+    fn replace(&mut self, pid: u32, number: u64, scanned: Scanned) {
+        self.remember_lately(pid, Some(&scanned));
+        self.forget(pid);
+        for (_, descriptor) in scanned.all() {
+            self.orphans.remove(&descriptor.inode);
+        }
+        for (_, descriptor) in scanned.all() {
+            self.add_holder(descriptor.inode, pid, scanned.process.as_ref());
+        }
+        self.processes.insert(pid, Numbered { number, scanned });
+    }
+
+    /// Where to read on in the descriptors of a process that has very many.
+    pub(crate) fn cursor(&self, pid: u32) -> u32 {
+        self.cursors.get(&pid).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_cursor(&mut self, pid: u32, cursor: u32) {
+        self.cursors.insert(pid, cursor);
+    }
+
+    /// Adds a socket, seen by a look at its descriptor only, to what the last look at a
+    /// process found, in place of what the same descriptor stood for then. False if the process is not known, or is another one.
+    pub(crate) fn add_socket(
+        &mut self,
+        pid: u32,
+        mark: Mark,
+        (socket, look): (Descriptor, u64),
+    ) -> bool {
+        let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
+            return false;
+        };
+        let Some(process) = known.process.clone() else {
+            return false;
+        };
+        if !known.mark.is_same_process(mark) {
+            return false;
+        }
+        let inode = socket.inode;
+        self.added = Some(Added { pid, inode, look });
+        // The other descriptors were not looked at.
+        known.mark = known.mark.without_count();
+        let began = known.began;
+        let mut sockets = known.sockets.iter_mut();
+        let place = sockets.find(|old| old.number == socket.number);
+        let Some(old) = place.map(|place| std::mem::replace(place, socket)) else {
+            known.sockets.push(socket);
+            self.add_holder(socket.inode, pid, Some(&process));
+            return true;
+        };
+        if !known.holds(old.inode) {
+            self.remove_holder(old.inode, pid);
+            let process = Arc::clone(&process);
+            self.memory.add_lately(old.inode, process, began);
+        }
+        self.add_holder(socket.inode, pid, Some(&process));
+        true
+    }
+
+    /// Forgets that a process held a socket, as if it never had.
+    pub(crate) fn disown(&mut self, pid: u32, inode: u32) {
+        if let Some(known) = self.processes.get_mut(&pid) {
+            let known = &mut known.scanned;
+            known.sockets.retain(|socket| socket.inode != inode);
+            known.elsewhere.retain(|(_, socket)| socket.inode != inode);
+        }
+        self.remove_holder(inode, pid);
+        self.memory.disown(pid, inode);
+    }
+
+    fn add_holder(&mut self, inode: u32, pid: u32, process: Option<&Arc<Process>>) {
+        self.by_inode
+            .entry(inode)
+            .and_modify(|pids| pids.add(pid))
+            .or_insert_with(|| Pids::One(pid, process.cloned()));
+    }
+
+    fn remove_holder(&mut self, inode: u32, pid: u32) {
+        let pids = self.by_inode.get_mut(&inode);
+        if pids.is_some_and(|pids| !pids.remove(pid)) {
+            self.by_inode.remove(&inode);
+        }
+    }
+
+    /// Forgets a process that is gone; what it held, not at once.
+    pub(crate) fn forget_gone(&mut self, pid: u32) {
+        self.likely.forget(pid);
+        self.remember_lately(pid, None);
+        self.cursors.remove(&pid);
+        self.forget(pid);
+    }
+
+    /// Forgets what a process held that could not be looked at: it may hold something else now.
+    pub(crate) fn forget_unread(&mut self, pid: u32) {
+        self.cursors.remove(&pid);
+        self.forget(pid);
+    }
+
+    /// Remembers for a moment what a process was seen to hold, but for what it still does.
+    fn remember_lately(&mut self, pid: u32, still: Option<&Scanned>) {
+        let Some(known) = self.processes.get(&pid).map(|known| &known.scanned) else {
+            return;
+        };
+        // A server with many has none that matter here.
+        let Some(process) = known.process.clone() else {
+            return;
+        };
+        if known.sockets.len() > MAX_LATELY_OF_ONE {
+            return;
+        }
+        let is_still = |inode| still.is_some_and(|still| still.holds(inode));
+        let inodes = known.all().map(|(_, socket)| socket.inode);
+        let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
+        let seen = known.began;
+        for inode in closed {
+            self.memory.add_lately(inode, Arc::clone(&process), seen);
+        }
+    }
+
+    fn forget(&mut self, pid: u32) {
+        let Some(known) = self.processes.remove(&pid) else {
+            return;
+        };
+        for (_, descriptor) in known.scanned.all() {
+            self.remove_holder(descriptor.inode, pid);
+        }
+    }
+
+    /// Forgets all processes but these, which must be sorted.
+    pub(crate) fn forget_all_but(&mut self, alive: &[u32]) {
+        let known = self.processes.keys().copied();
+        let gone: Vec<u32> = known
+            .filter(|pid| alive.binary_search(pid).is_err())
+            .collect();
+        for pid in gone {
+            self.forget_gone(pid);
+        }
+    }
+
+    /// Whether there are processes of which some descriptors were not read, or may not be.
+    pub(crate) fn has_gaps(&self) -> bool {
+        let mut all = self.processes.values();
+        all.any(|known| known.scanned.is_hidden || known.scanned.is_cut)
+    }
+
+    /// Where a process has descriptors beside its own table, as far as that is known.
+    pub(crate) fn tables(&self, pid: u32) -> Vec<Table> {
+        let known = self.scanned(pid);
+        known.map_or_else(Vec::new, |known| known.tables.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// All that are known.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.processes.keys().copied().collect()
+    }
+
+    pub(crate) fn scanned(&self, pid: u32) -> Option<&Scanned> {
+        self.processes.get(&pid).map(|known| &known.scanned)
+    }
+
+    /// Who holds a socket.
+    pub(crate) fn holders(&self, inode: u32) -> Vec<Holder> {
+        let pids = self.by_inode.get(&inode).map_or(&[][..], Pids::as_slice);
+        let holder = |pid: u32| {
+            let known = self.processes.get(&pid)?;
+            let mut sockets = known.scanned.all();
+            let (table, found) = sockets.find(|(_, socket)| socket.inode == inode)?;
+            let added = self
+                .added
+                .filter(|added| (added.pid, added.inode) == (pid, inode));
+            Some(Holder {
+                pid,
+                descriptor: found.number,
+                table,
+                look: added.map_or(known.number, |added| added.look.max(known.number)),
+            })
+        };
+        pids.iter().filter_map(|pid| holder(*pid)).collect()
+    }
+
+    /// The only holder of a socket; `Err` where there are none or several.
+    pub(crate) fn only_holder(&self, inode: u32) -> Result<Arc<Process>, Count> {
+        match self.by_inode.get(&inode) {
+            None => Err(Count::None),
+            Some(Pids::More(_)) => Err(Count::Several),
+            Some(Pids::One(_, Some(process))) => Ok(Arc::clone(process)),
+            Some(Pids::One(pid, None)) => {
+                let process = self.scanned(*pid).and_then(|known| known.process.as_ref());
+                process.cloned().ok_or(Count::None)
+            }
+        }
+    }
+
+    /// What is known of a process that was just looked at, if it is the same one and
+    /// executes the same as before.
+    pub(crate) fn process_as(
+        &self,
+        pid: u32,
+        now: &Scanned,
+        image: Option<u64>,
+    ) -> Option<Arc<Process>> {
+        let known = self.scanned(pid)?;
+        let is_same = known.mark.is_same_process(now.mark)
+            && known.executable == now.executable
+            && known.name == now.name;
+        let process = known.process.clone().filter(|_| is_same)?;
+        let images = process.image.zip(image);
+        images.is_none_or(|(a, b)| a == b).then_some(process)
+    }
+
+    /// By what the program of a process is known, if that was not compared a moment ago.
+    pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<u64> {
+        let known = &mut self.processes.get_mut(&pid)?.scanned;
+        let image = known.process.as_ref()?.image?;
+        let is_due = now.saturating_duration_since(known.image_checked) >= IMAGE_GOOD_FOR;
+        is_due.then(|| {
+            known.image_checked = now;
+            image
+        })
+    }
+
+    /// Whether a look at everything found nobody who holds this socket, so that it need not be
+    /// looked for again.
+    pub(crate) fn is_orphan(&self, inode: u32, now: Instant) -> bool {
+        let is_known =
+            |orphan: &Orphan| orphan.is_settled || now.duration_since(orphan.since) < UNSURE_FOR;
+        self.orphans.get(&inode).is_some_and(is_known)
+    }
+
+    /// Whether nobody holds this socket: it was looked for everywhere, and nothing was hidden.
+    pub(crate) fn is_nobodys(&self, inode: u32) -> bool {
+        self.orphans.get(&inode).is_some_and(|one| one.is_sure)
+    }
+
+    /// Whether something failed when this socket was looked for.
+    pub(crate) fn is_search_failed(&self, inode: u32) -> bool {
+        self.orphans.get(&inode).is_some_and(|one| one.is_failed)
+    }
+
+    pub(crate) fn add_orphan(&mut self, inode: u32, orphan: Orphan) {
+        if self.orphans.len() >= MAX_ORPHANS {
+            self.orphans.clear();
+        }
+        self.orphans.insert(inode, orphan);
+    }
+}
+
+/// How many hold a socket, if it is not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    None,
+    OneAtLeast,
+    Several,
+}
+
+impl Pids {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(pid, _) => std::slice::from_ref(pid),
+            Self::More(pids) => pids,
+        }
+    }
+
+    fn add(&mut self, pid: u32) {
+        match self {
+            // Through a second descriptor.
+            _ if self.as_slice().contains(&pid) => {}
+            Self::One(first, _) => *self = Self::More(vec![*first, pid]),
+            Self::More(pids) => pids.push(pid),
+        }
+    }
+
+    /// Whether anybody is left.
+    fn remove(&mut self, pid: u32) -> bool {
+        match self {
+            Self::One(only, _) => *only != pid,
+            Self::More(pids) => {
+                pids.retain(|other| *other != pid);
+                if let [only] = pids[..] {
+                    *self = Self::One(only, None);
+                }
+                !self.as_slice().is_empty()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::linux::options::LinuxOptions;
+    use crate::tables::linux::procfs::proc::Proc;
+
+    /// A look at this process that found these sockets, each as inode and descriptor.
+    fn scanned(mark: Mark, sockets: &[(u32, u32)]) -> Scanned {
+        let descriptor = |(inode, number): &(u32, u32)| Descriptor {
+            inode: *inode,
+            number: *number,
+        };
+        Scanned {
+            mark,
+            began: Instant::now(),
+            sockets: sockets.iter().map(descriptor).collect(),
+            nameless: Vec::new(),
+            tables: Vec::new(),
+            elsewhere: Vec::new(),
+            executable: None,
+            name: String::new(),
+            image_checked: Instant::now(),
+            process: Some(Arc::new(Process::new(1, "one"))),
+            is_hidden: false,
+            is_cut: false,
+        }
+    }
+
+    fn mark() -> Mark {
+        let options = LinuxOptions::default();
+        let proc = Proc::open(&options.proc, options.descriptor_counts).unwrap();
+        proc.mark(std::process::id()).unwrap()
+    }
+
+    #[test]
+    fn a_socket_takes_the_place_of_the_one_before() {
+        let (mut index, mark, now) = (Index::default(), mark(), Instant::now());
+        let added = |inode, number| (Descriptor { inode, number }, 9);
+        assert!(!index.add_socket(1, mark, added(50, 4)));
+        index.put(1, 1, scanned(mark, &[(10, 3), (20, 4), (20, 5)]));
+        assert!(index.add_socket(1, mark, added(30, 3)));
+        assert_eq!(index.holders(30)[0].descriptor, 3);
+        // Seen later than what is known of the others.
+        assert_eq!(
+            (index.holders(30)[0].look, index.holders(20)[0].look),
+            (9, 1)
+        );
+        assert!(index.holders(10).is_empty());
+        assert_eq!(index.memory.lately(10, now)[0].pid, 1);
+        // The other descriptor still stands for it.
+        assert!(index.add_socket(1, mark, added(40, 4)));
+        assert_eq!(index.holders(20)[0].descriptor, 5);
+        assert!(index.add_socket(1, mark, added(50, 6)));
+        assert_eq!(index.holders(50)[0].descriptor, 6);
+        // What was not looked at has to be.
+        assert!(!index.scanned(1).unwrap().mark.is_same(mark));
+        index.forget_gone(1);
+        assert!(
+            [20, 30, 40, 50]
+                .into_iter()
+                .all(|inode| index.holders(inode).is_empty())
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! A look at one process: its descriptors, and what else is known of it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rustix::io::Errno;
+
+use super::index::Scanned;
+use super::{Holders, elsewhere};
+use crate::tables::linux::procfs::facts;
+use crate::tables::linux::procfs::proc::{Descriptor, Listed, Mark, Part, Proc, Scratch, Table};
+
+/// The first half of a look at a process.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) pid: u32,
+    /// Looks are counted in the order in which they begin.
+    number: u64,
+    began: Instant,
+    pub(super) folder: OwnedFd,
+    mark: Mark,
+    /// `None` where they may not be read.
+    listed: Option<Listed>,
+    others: Others,
+}
+
+/// What was found in the other tables of a process.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    pub(super) tables: Vec<Table>,
+    pub(super) sockets: Vec<(Table, Descriptor)>,
+    /// Whether there may be more.
+    pub(super) is_cut: bool,
+}
+
+/// Why a process could not be looked at.
+#[derive(Debug)]
+pub(super) enum Miss {
+    Gone,
+    /// It is still there: this process may open no more files, or there is no memory.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Miss {
+    fn from(error: io::Error) -> Self {
+        if is_gone(&error) {
+            Self::Gone
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
+
+/// Whether an error says that a process or thread has ended.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    let is_no_process = error.raw_os_error() == Some(Errno::SRCH.raw_os_error());
+    is_no_process || error.kind() == io::ErrorKind::NotFound
+}
+
+impl Look {
+    pub(super) fn holds(&self, inode: u32) -> bool {
+        let mut others = self.others.sockets.iter();
+        self.descriptor_of(inode).is_some() || others.any(|(_, socket)| socket.inode == inode)
+    }
+
+    pub(super) fn descriptor_of(&self, inode: u32) -> Option<u32> {
+        let mut sockets = self.listed.iter().flat_map(|listed| &listed.sockets);
+        let found = sockets.find(|socket| socket.inode == inode)?;
+        Some(found.number)
+    }
+
+    /// Whether the descriptors of the process were read to the end, if they may be read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.listed.as_ref().is_none_or(Listed::is_whole)
+    }
+
+    /// With what was read of other tables.
+    pub(super) fn with_others(self, others: Others) -> Self {
+        Self { others, ..self }
+    }
+
+    /// The number of the look, and what it was told before all else.
+    pub(super) const fn stamp(&self) -> (u64, Mark) {
+        (self.number, self.mark)
+    }
+
+    /// Where to read on.
+    pub(super) fn next(&self) -> Option<u32> {
+        self.listed.as_ref()?.next
+    }
+}
+
+impl Holders {
+    pub(super) fn has_changed(&self, pid: u32) -> bool {
+        let known = self.index().scanned(pid).map(Scanned::mark_of_all);
+        known.flatten().is_none_or(|known| {
+            let now = self.proc.mark(pid);
+            now.map_or(true, |now| !known.is_same(now))
+        })
+    }
+
+    /// Whether a process held sockets when it was looked at last.
+    pub(super) fn is_holder(&self, pid: u32) -> bool {
+        self.index().scanned(pid).is_some_and(Scanned::holds_any)
+    }
+
+    pub(super) fn executes_another(&self, pid: u32) -> bool {
+        let executable = self.proc.executable(pid);
+        let mut index = self.index();
+        let known = index.scanned(pid).and_then(|known| known.executable);
+        if executable.is_some() && executable != known {
+            return true;
+        }
+        let Some(known) = index.image_to_check(pid, Instant::now()) else {
+            return false;
+        };
+        drop(index);
+        // The same interpreter may interpret something else.
+        self.proc.image(pid).is_some_and(|image| image != known)
+    }
+
+    /// Reads the descriptors of a process.
+    pub(super) fn scan(&self, pid: u32, part: Part, scratch: &mut Scratch) -> Result<(), Miss> {
+        let looked = self.look(pid, part, scratch);
+        let taken = looked.and_then(|look| self.take_in(look, scratch));
+        if let Err(Miss::Gone) = taken {
+            self.index().forget_gone(pid);
+        }
+        taken
+    }
+
+    /// The first half of a look at a process of which one descriptor says enough.
+    pub(super) fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
+        let (look, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
+        let mark = self.proc.mark(pid).ok()?.without_count();
+        Some(Look {
+            pid,
+            number: look,
+            began,
+            folder: self.proc.process(pid).ok()?,
+            mark,
+            listed: Some(Listed {
+                mark,
+                sockets: vec![Descriptor { inode, number }],
+                nameless: Vec::new(),
+                first: 0,
+                next: None,
+            }),
+            others: Others::default(),
+        })
+    }
+
+    /// The first half of a look: descriptors, which are gone before the process is.
+    pub(super) fn look(&self, pid: u32, part: Part, scratch: &mut Scratch) -> Result<Look, Miss> {
+        let (number, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
+        let folder = self.proc.process(pid)?;
+        let listed = self
+            .proc
+            .descriptors(&folder, Table::Process, part, scratch);
+        let (mark, listed) = match listed {
+            Ok(listed) => (listed.mark, Some(listed)),
+            // Another user's: its sockets stay without a process.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                (self.proc.mark(pid)?, None)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut others = self.index().tables(pid);
+        if others.is_empty() && self.is_headless(pid, &folder, listed.as_ref(), mark) {
+            let found = elsewhere::thread_tables(pid, &folder, scratch);
+            others = found.tables;
+        }
+        let others = if others.is_empty() {
+            Others::default()
+        } else {
+            let part = match part {
+                Part::Whole => Part::Whole,
+                Part::From(_) | Part::End => Part::End,
+            };
+            self.read_others(&folder, &others, part, scratch)
+        };
+        Ok(Look {
+            pid,
+            number,
+            began,
+            folder,
+            mark,
+            listed,
+            others,
+        })
+    }
+
+    /// Whether it seems that the first thread of a process has exited: no descriptor is left in
+    /// its table, whose folder is root's then (`task_dump_owner` in `fs/proc/base.c`).
+    fn is_headless(&self, pid: u32, folder: &OwnedFd, listed: Option<&Listed>, mark: Mark) -> bool {
+        let may_be = match listed {
+            Some(listed) => mark.has_none() && listed.sockets.is_empty(),
+            None => mark.owner == 0 && rustix::fs::fstat(folder).is_ok_and(|stat| stat.st_uid != 0),
+        };
+        may_be && self.proc.threads(pid).is_ok_and(|threads| threads > 1)
+    }
+
+    /// The second half: everything else, of a process that holds sockets.
+    pub(super) fn take_in(&self, look: Look, scratch: &mut Scratch) -> Result<(), Miss> {
+        let (pid, number) = (look.pid, look.number);
+        let (first, next) = match &look.listed {
+            Some(listed) => (listed.first, listed.next),
+            None => (0, None),
+        };
+        let scanned = self.complete(look, scratch)?;
+        let is_whole = (first, next) == (0, None);
+        let index = &mut *self.index();
+        if is_whole {
+            index.put(pid, number, scanned);
+        } else {
+            index.put_part(pid, first..next.unwrap_or(u32::MAX), scanned);
+        }
+        Ok(())
+    }
+
+    fn complete(&self, look: Look, scratch: &mut Scratch) -> Result<Scanned, Miss> {
+        let others = look.others;
+        let mut scanned = Scanned {
+            mark: look.mark,
+            began: look.began,
+            sockets: Vec::new(),
+            nameless: Vec::new(),
+            tables: others.tables,
+            elsewhere: others.sockets,
+            executable: self.proc.executable(look.pid),
+            name: String::new(),
+            image_checked: look.began,
+            process: None,
+            is_hidden: look.listed.is_none(),
+            is_cut: others.is_cut,
+        };
+        if let Some(listed) = look.listed {
+            scanned.sockets = listed.sockets;
+            scanned.nameless = listed.nameless;
+        } else if scanned.elsewhere.is_empty() {
+            scanned.executable = None;
+            return Ok(scanned);
+        } else {
+            // What may not be read is of a thread that has exited.
+            scanned.is_hidden = false;
+        }
+        if scanned.holds_any() {
+            let unread = || match self.proc.mark(look.pid) {
+                Ok(_) => Miss::Failed(Errno::MFILE.into()),
+                Err(error) => error.into(),
+            };
+            let stat = facts::stat_of(&look.folder, scratch).ok_or_else(unread)?;
+            scanned.name.clone_from(&stat.name);
+            // Of one whose first thread has exited, another one tells what it executes.
+            let thread = match (scanned.executable, scanned.tables.first()) {
+                (None, Some(Table::Thread(thread))) => Proc::thread(&look.folder, *thread).ok(),
+                _ => None,
+            };
+            if let Some(thread) = &thread {
+                scanned.executable = Proc::executable_in(thread);
+            }
+            let image = Proc::image_in(thread.as_ref().unwrap_or(&look.folder));
+            scanned.process = self.index().process_as(look.pid, &scanned, image);
+            if scanned.process.is_none() {
+                let owner = look.mark.owner;
+                let folder = thread.as_ref().unwrap_or(&look.folder);
+                let facts = self.facts.read(folder, look.pid, owner, stat, scratch);
+                let mut facts = facts.ok_or_else(unread)?;
+                // Read before all others: what is executed since then is found out.
+                facts.image = image;
+                scanned.process = Some(Arc::new(facts));
+            }
+        }
+        Ok(scanned)
+    }
+}

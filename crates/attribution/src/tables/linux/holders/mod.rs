@@ -1,0 +1,581 @@
+//! Which processes hold a socket: where to look, in which order, and how often.
+//!
+//! Descriptors are the expensive half of a question, so the likely processes come
+//! first: those that were started last, those that are known to hold it, and those
+//! that answered before. Then everything that changed, by the count of descriptors
+//! that the folder tells. The count is a hint, not proof (one opened, one closed), so
+//! at last everything is read.
+//!
+//! One thread may look while another does: what they find goes into one [`Index`],
+//! which is never locked while `/proc` is read.
+
+mod confirm;
+mod elsewhere;
+mod flight;
+pub(crate) mod index;
+mod kcmp;
+mod likely;
+mod looks;
+mod search;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::netlink::message::DiagSocket;
+use super::options::LinuxOptions;
+use super::procfs::facts::Facts;
+use super::procfs::proc::{Descriptor, Part, Proc, Scratch, Table};
+use crate::answer::matching::distinct;
+use crate::answer::{Process, User};
+use crate::policy::time_budget::Purse;
+use index::{Count, Holder, Index, Orphan, YOUTH};
+use search::Aim;
+pub(crate) use search::Gaps;
+
+/// How old the look at what changed may be when it is said who holds a socket: a
+/// descriptor that was passed to another process since may be missed.
+const FRESH: Duration = Duration::from_millis(100);
+/// Processes for which a second thread is worth its start.
+const MANY: usize = 64;
+/// What may be spent at once on places that take long, and which part of the time is given
+/// back.
+const PURSE: Duration = Duration::from_millis(250);
+const SHARE: u32 = 4;
+/// How often the processes that came, went or changed during a search are looked at once more.
+const ROUNDS: usize = 3;
+
+/// A socket whose holders are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) inode: u32,
+    /// Of whoever opened it.
+    pub(crate) uid: u32,
+    pub(crate) kind: Kind,
+    /// Whether the search may end with the first holder: a connection hardly has
+    /// another one when its first packet is seen.
+    pub(crate) first_is_enough: bool,
+}
+
+/// How a socket came to be: a process mostly has the next one of a kind in the place of the
+/// one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Of no peer.
+    Waiting,
+    /// Or accepted, which is not known.
+    Connection,
+    Accepted,
+}
+
+/// Finds the processes that hold a socket.
+#[derive(Debug)]
+pub(crate) struct Holders {
+    proc: Arc<Proc>,
+    facts: Facts,
+    sees_all_pids: bool,
+    index: Mutex<Index>,
+    looks: AtomicU64,
+    /// When the last look at what changed began, and at everything.
+    refreshed: Mutex<Option<Instant>>,
+    scanned_all: Mutex<Option<Everywhere>>,
+    purse: Mutex<Purse>,
+    /// The newest id when all processes were listed.
+    listed_until: Mutex<Option<u32>>,
+}
+
+/// A look at everything.
+#[derive(Debug, Clone, Copy)]
+struct Everywhere {
+    began: Instant,
+    /// Whether the places that are not looked at for every question were looked at, too.
+    is_deep: bool,
+    /// Whether all of that was read which may be read.
+    is_complete: bool,
+    /// Whether some could not be read, though it may be.
+    is_failed: bool,
+}
+
+/// Which processes are to be checked for changes, and which of them have.
+#[derive(Debug)]
+pub(crate) struct Checks {
+    began: Instant,
+    pids: Vec<u32>,
+    /// Whether there may be others.
+    is_unlisted: bool,
+    next: AtomicUsize,
+    changed: Mutex<Vec<u32>>,
+}
+
+impl Holders {
+    /// An empty index.
+    pub(crate) fn open(options: &LinuxOptions) -> io::Result<Self> {
+        let proc = Proc::open(&options.proc, options.descriptor_counts)?;
+        Ok(Self {
+            sees_all_pids: proc.lists_all() && proc.hides_nothing(),
+            proc: Arc::new(proc),
+            facts: Facts::new(),
+            index: Mutex::default(),
+            looks: AtomicU64::new(1),
+            refreshed: Mutex::default(),
+            scanned_all: Mutex::default(),
+            purse: Mutex::new(Purse::full(PURSE, SHARE, Instant::now())),
+            listed_until: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn proc(&self) -> &Arc<Proc> {
+        &self.proc
+    }
+
+    /// The processes that hold a socket as far as microseconds tell, lowest pid first; those
+    /// included that were seen to since the given time, and have closed it. Where it is not
+    /// found soon, `is_open` tells whether anybody still has it.
+    pub(crate) fn quick(
+        &self,
+        wanted: &Wanted,
+        seen_since: Instant,
+        scratch: &mut Scratch,
+        mut is_open: impl FnMut() -> bool,
+    ) -> Vec<Arc<Process>> {
+        let since = self.next_look();
+        if !wanted.first_is_enough {
+            self.look_for_heirs(wanted, scratch);
+        }
+        let known = self.known(wanted.inode, since, scratch);
+        if !known.is_empty() {
+            return known;
+        }
+        self.look_at_likely(wanted, scratch, &mut is_open);
+        let found = self.known(wanted.inode, since, scratch);
+        self.note_winners(wanted);
+        // While the socket is there, somebody has it from whoever held it lately.
+        if found.is_empty() && !is_open() {
+            return self.index().memory.lately(wanted.inode, seen_since);
+        }
+        found
+    }
+
+    /// All processes that hold a socket, lowest pid first. Looks that began after
+    /// `asked` are not repeated, so that many questions share them.
+    pub(crate) fn all(
+        &self,
+        wanted: &Wanted,
+        asked: Instant,
+        scratch: &mut Scratch,
+        mut is_open: impl FnMut() -> bool,
+    ) -> Vec<Arc<Process>> {
+        let inode = wanted.inode;
+        let since = self.next_look();
+        let mut found = self.quick(wanted, asked, scratch, &mut is_open);
+        if found.is_empty() && !is_open() {
+            return found;
+        }
+        let refreshed = *lock(&self.refreshed);
+        let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
+        let is_fresh = |at: Instant| at + FRESH >= asked;
+        let is_orphan = self.is_orphan(inode);
+        let is_to_be_found = found.is_empty() && !is_orphan;
+        if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
+            self.refresh(Some(wanted), scratch);
+            let again = self.known(inode, since, scratch);
+            if !again.is_empty() {
+                found = again;
+            }
+        } else if wanted.first_is_enough && self.look_for_heirs(wanted, scratch) {
+            // Who was started since then has what the one that started it had.
+            let again = self.known(inode, since, scratch);
+            if !again.is_empty() {
+                found = again;
+            }
+        }
+        if found.is_empty() && !is_orphan {
+            let search = self.look_everywhere(wanted, asked, scratch, &mut is_open);
+            found = self.known(inode, since, scratch);
+            if found.is_empty() {
+                self.give_up(wanted, search, scratch);
+            }
+        }
+        self.note_winners(wanted);
+        found
+    }
+
+    /// Looks at everything, then where descriptors hardly are.
+    fn look_everywhere(
+        &self,
+        wanted: &Wanted,
+        asked: Instant,
+        scratch: &mut Scratch,
+        mut is_open: impl FnMut() -> bool,
+    ) -> Everywhere {
+        let last = *lock(&self.scanned_all);
+        let last = last.filter(|last| last.began >= asked);
+        let mut last = last.unwrap_or_else(|| {
+            let began = Instant::now();
+            let mut gaps = self.scan_all(Some(wanted), scratch);
+            // Who has ended may have passed it to one that was looked at before.
+            let mut rounds = 1..ROUNDS;
+            while (gaps.vanished || self.is_any_unlisted(scratch))
+                && !self.is_held(wanted)
+                && is_open()
+                && rounds.next().is_some()
+            {
+                gaps.vanished = false;
+                let again = self.refresh(Some(wanted), scratch);
+                gaps.vanished |= again.vanished;
+                gaps.unread |= again.unread;
+                gaps.failed |= again.failed;
+            }
+            Everywhere {
+                began,
+                is_deep: false,
+                is_failed: gaps.failed,
+                is_complete: gaps.are_none() && !self.is_any_unlisted(scratch),
+            }
+        });
+        if !last.is_deep && !self.is_held(wanted) && is_open() {
+            last.is_complete &= self.scan_elsewhere(wanted, scratch);
+            last.is_deep = true;
+        }
+        *lock(&self.scanned_all) = Some(last);
+        last
+    }
+
+    /// Keeps in mind that nobody was found to hold a socket.
+    fn give_up(&self, wanted: &Wanted, search: Everywhere, scratch: &mut Scratch) {
+        let is_complete = search.is_deep && search.is_complete;
+        let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
+        // Only those of root may be the kernel's, for which alone it counts.
+        let is_sure = is_sure && wanted.uid == 0 && !self.is_any_in_flight(scratch);
+        let orphan = Orphan {
+            since: Instant::now(),
+            is_settled: is_complete,
+            is_failed: search.is_failed,
+            is_sure,
+        };
+        self.index().add_orphan(wanted.inode, orphan);
+    }
+
+    /// Whether a look at everything found nobody who holds this socket, and no look since.
+    pub(crate) fn is_orphan(&self, inode: u32) -> bool {
+        self.index().is_orphan(inode, Instant::now())
+    }
+
+    /// Whether nobody holds this socket, so that the kernel itself does: it was looked for
+    /// everywhere, and nothing was hidden from the search.
+    pub(crate) fn is_nobodys(&self, inode: u32) -> bool {
+        self.index().is_nobodys(inode)
+    }
+
+    /// Whether the search for who holds this socket failed.
+    pub(crate) fn is_search_failed(&self, inode: u32) -> bool {
+        self.index().is_search_failed(inode)
+    }
+
+    /// Whether no process is known yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index().count() == 0
+    }
+
+    /// Whether there are so many processes that a second thread is worth its start.
+    pub(crate) fn are_many(&self) -> bool {
+        self.index().count() >= MANY
+    }
+
+    /// Looks again at every process that changed; forgets those that are gone. For one wanted
+    /// socket within bounds, else at all of each.
+    pub(crate) fn refresh(&self, wanted: Option<&Wanted>, scratch: &mut Scratch) -> Gaps {
+        let checks = self.checks(self.is_anybody_new(), scratch);
+        self.check(&checks);
+        self.look_at_changed(checks, wanted, scratch)
+    }
+
+    /// What several threads can do of [`refresh`](Self::refresh): each calls
+    /// [`check`](Self::check), and one of them [`look_at_changed`](Self::look_at_changed)
+    /// after that.
+    pub(crate) fn checks(&self, is_anybody_new: bool, scratch: &mut Scratch) -> Checks {
+        let began = Instant::now();
+        let (pids, is_listed) = self.living(is_anybody_new, scratch);
+        Checks {
+            began,
+            pids,
+            is_unlisted: !is_listed,
+            next: AtomicUsize::new(0),
+            changed: Mutex::default(),
+        }
+    }
+
+    /// Finds out which processes changed, as long as there are some left.
+    pub(crate) fn check(&self, checks: &Checks) {
+        /// At a time.
+        const SOME: usize = 16;
+        loop {
+            let start = checks.next.fetch_add(SOME, Ordering::Relaxed);
+            let Some(pids) = checks.pids.get(start..) else {
+                return;
+            };
+            let pids = pids.iter().take(SOME).copied();
+            // One that holds sockets may execute something else with as many descriptors.
+            let has_changed = |pid: u32| {
+                self.has_changed(pid) || (self.is_holder(pid) && self.executes_another(pid))
+            };
+            let changed: Vec<u32> = pids.filter(|pid| has_changed(*pid)).collect();
+            lock(&checks.changed).extend(changed);
+        }
+    }
+
+    /// Looks again at the processes that were found to have changed.
+    pub(crate) fn look_at_changed(
+        &self,
+        checks: Checks,
+        wanted: Option<&Wanted>,
+        scratch: &mut Scratch,
+    ) -> Gaps {
+        let changed = checks.changed.into_inner();
+        let changed = changed.unwrap_or_else(PoisonError::into_inner);
+        let mut gaps = self.scan_each(changed, self.aim(wanted), scratch);
+        gaps.failed |= checks.is_unlisted;
+        *lock(&self.refreshed) = Some(checks.began);
+        gaps
+    }
+
+    /// Reads the descriptors of every process.
+    pub(crate) fn scan_all(&self, wanted: Option<&Wanted>, scratch: &mut Scratch) -> Gaps {
+        let began = Instant::now();
+        let (pids, is_listed) = self.living(self.is_anybody_new(), scratch);
+        let mut gaps = self.scan_each(pids, self.aim(wanted), scratch);
+        gaps.failed |= !is_listed;
+        *lock(&self.refreshed) = Some(began);
+        *lock(&self.scanned_all) = Some(Everywhere {
+            began,
+            is_deep: false,
+            is_complete: gaps.are_none(),
+            is_failed: gaps.failed,
+        });
+        gaps
+    }
+
+    /// The first look at everything is not bounded: nothing is known yet.
+    fn aim<'a>(&self, wanted: Option<&'a Wanted>) -> Aim<'a> {
+        match wanted {
+            Some(wanted) if lock(&self.refreshed).is_some() => Aim::One(wanted),
+            _ => Aim::All,
+        }
+    }
+
+    /// The processes known to hold a socket: those that did in a look since the given
+    /// one, also if they have exited by now, and those that still do.
+    pub(crate) fn known(&self, inode: u32, since: u64, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+        let mut processes = Vec::new();
+        let young_since = self.young_since();
+        let holders = self.index().holders(inode);
+        for holder in holders {
+            let pid = holder.pid;
+            let is_seen = |holder: &Holder| self.is_seen(inode, holder, since);
+            // Moved to another descriptor, perhaps; or it executes something else.
+            if !is_seen(&holder) || (holder.look < since && self.executes_another(pid)) {
+                let scanned = self.scan(pid, Part::End, scratch);
+                drop(scanned.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
+            }
+            let still = self.index().holders(inode);
+            let still = still.into_iter().find(|holder| holder.pid == pid);
+            // Of one that was looked at in part, it may be what was known before.
+            let Some(holder) = still.filter(is_seen) else {
+                continue;
+            };
+            let index = self.index();
+            let process = index.scanned(pid).and_then(|known| known.process.clone());
+            drop(index);
+            let young = process.as_ref().filter(|one| one.started > young_since);
+            let parent = young.and_then(|process| process.parent);
+            processes.extend(process);
+            if let Some(parent) = parent.filter(|_| holder.table == Table::Process) {
+                let number = holder.descriptor;
+                let socket = Descriptor { inode, number };
+                processes.extend(self.bequeather(parent, socket, scratch));
+            }
+        }
+        distinct(processes)
+    }
+
+    /// Whether a holder was seen by a look since the given one, or is by another look at its
+    /// descriptor only.
+    fn is_seen(&self, inode: u32, holder: &Holder, since: u64) -> bool {
+        let number = holder.descriptor;
+        let socket = Descriptor { inode, number };
+        holder.look >= since || self.proc.holds(holder.pid, holder.table, socket)
+    }
+
+    /// Keeps in mind where a socket was found.
+    fn note_winners(&self, wanted: &Wanted) {
+        let index = &mut *self.index();
+        for Holder {
+            pid, descriptor, ..
+        } in index.holders(wanted.inode)
+        {
+            index.likely.add_winner(wanted.kind, pid, descriptor);
+        }
+    }
+
+    /// The process that started a holder, if the holder has the socket from there: until it
+    /// executes its program, a new process has all that its parent has.
+    fn bequeather(
+        &self,
+        parent: u32,
+        socket: Descriptor,
+        scratch: &mut Scratch,
+    ) -> Option<Arc<Process>> {
+        if self.proc.socket(parent, socket.number) != Some(socket.inode) {
+            return None;
+        }
+        if !self.add_socket(parent, socket) && self.scan(parent, Part::End, scratch).is_err() {
+            return None;
+        }
+        let index = self.index();
+        let mut holders = index.holders(socket.inode).into_iter();
+        let is_held = holders.any(|holder| holder.pid == parent);
+        let known = index.scanned(parent).filter(|_| is_held);
+        known.and_then(|known| known.process.clone())
+    }
+
+    /// Whether a process was gone when it was read: its parent is not told any more
+    /// (`do_task_stat` in `fs/proc/array.c`), as of one that was started from outside.
+    pub(crate) fn is_gone(&self, process: &Process) -> bool {
+        process.parent == Some(0) && self.proc.mark(process.pid).is_err()
+    }
+
+    /// Forgets that a process that is gone ever held a socket: another one does.
+    pub(crate) fn disown(&self, process: &Process, inode: u32) {
+        self.index().disown(process.pid, inode);
+    }
+
+    /// The number of the look that comes next.
+    pub(crate) fn next_look(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    /// The start time of the oldest process that may just have been started.
+    pub(crate) fn young_since(&self) -> Option<SystemTime> {
+        self.facts.now().checked_sub(YOUTH)
+    }
+
+    /// The only process that is known to hold a socket, without another look; it is
+    /// [remembered](Index::remember). One that was started since the given time may
+    /// [have it from another](Self::bequeather).
+    pub(crate) fn only_known(
+        &self,
+        found: &DiagSocket,
+        asked: Instant,
+        young_since: Option<SystemTime>,
+    ) -> Result<Arc<Process>, Count> {
+        let index = &mut *self.index();
+        let process = index.only_holder(found.inode)?;
+        if process.started > young_since {
+            return Err(Count::OneAtLeast);
+        }
+        index
+            .memory
+            .remember(found.cookie, std::slice::from_ref(&process), asked);
+        Ok(process)
+    }
+
+    /// Remembers who had a connection; see [`Index::remember`].
+    pub(crate) fn remember(&self, cookie: u64, owners: &[Arc<Process>]) {
+        self.index().memory.remember(cookie, owners, Instant::now());
+    }
+
+    /// Forgets who had a connection; see [`Index::forget`].
+    pub(crate) fn forget(&self, cookie: u64, owners: &[Arc<Process>]) {
+        self.index().memory.forget(cookie, owners);
+    }
+
+    /// Who had a connection that is closed by now.
+    pub(crate) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
+        self.index().memory.remembered(cookie).to_vec()
+    }
+
+    /// The name of a user.
+    pub(crate) fn user(&self, uid: u32) -> Option<User> {
+        self.facts.user(uid)
+    }
+
+    /// Adds a socket to what is known of a process, which need not be looked at for that
+    /// again: a server may have very many. False if it is not known, or not as it was.
+    fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
+        let look = self.looks.fetch_add(1, Ordering::Relaxed);
+        let Ok(mark) = self.proc.mark(pid) else {
+            return false;
+        };
+        let is_as_it_was = !self.executes_another(pid);
+        let added = (socket, look);
+        is_as_it_was && self.index().add_socket(pid, mark, added)
+    }
+
+    /// All processes, and whether they could be listed; the others are forgotten. Where it is
+    /// known that none was started since they were listed, they are not listed again.
+    fn living(&self, is_anybody_new: bool, scratch: &mut Scratch) -> (Vec<u32>, bool) {
+        if !is_anybody_new {
+            return (self.index().pids(), true);
+        }
+        let newest = self.proc.newest_id();
+        let listed = self.proc.pids(scratch);
+        let listed = listed.or_else(|_| {
+            let _room = self.proc.make_room();
+            self.proc.pids(scratch)
+        });
+        let mut pids = match listed {
+            Ok(pids) => pids,
+            Err(error) => {
+                tracing::warn!(%error, "processes are not listed");
+                return (self.index().pids(), false);
+            }
+        };
+        if let Some(newest) = newest {
+            self.index().likely.begin_after(newest);
+        }
+        *lock(&self.listed_until) = newest;
+        pids.sort_unstable();
+        self.index().forget_all_but(&pids);
+        (pids, true)
+    }
+
+    /// Whether a process may have been started since all were listed.
+    pub(crate) fn is_anybody_new(&self) -> bool {
+        let newest = self.proc.newest_id();
+        newest.is_none() || *lock(&self.listed_until) != newest
+    }
+
+    /// Whether there is a process that was started since all were listed.
+    fn is_any_unlisted(&self, scratch: &mut Scratch) -> bool {
+        if !self.is_anybody_new() {
+            return false;
+        }
+        let listed = self.proc.pids(scratch);
+        let index = self.index();
+        listed.map_or(true, |pids| {
+            pids.iter().any(|pid| index.scanned(*pid).is_none())
+        })
+    }
+
+    /// To be called by a thread that was started for a moment: it is nobody new.
+    pub(crate) fn ignore_this_thread(&self) {
+        let id = rustix::thread::gettid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs();
+        let mut listed_until = lock(&self.listed_until);
+        if *listed_until == Some(id.saturating_sub(1)) {
+            *listed_until = Some(id);
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
+    }
+}
+
+/// What is guarded is whole between calls, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,238 @@
+//! Looks at many processes, within bounds: those with few descriptors first, those with very
+//! many a part at a time, by turns between users and processes.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::looks::Miss;
+use super::{Holders, MANY, Wanted, lock};
+use crate::tables::linux::procfs::proc::{Mark, Part, Scratch};
+
+/// How long processes that are not the wanted user's are looked at for one question.
+const AT_MOST: Duration = Duration::from_secs(1);
+
+/// What a search is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Aim<'a> {
+    /// A list of all: everything is read, whatever it takes.
+    All,
+    /// One socket: what takes long is done within a budget.
+    One(&'a Wanted),
+}
+
+/// What kept a search from being complete.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Gaps {
+    /// A process ended before it was looked at: what it had may be another's by now.
+    pub(super) vanished: bool,
+    /// Something was not read for want of time.
+    pub(super) unread: bool,
+    /// Something could not be read: there is no memory, or no more files may be opened.
+    pub(super) failed: bool,
+}
+
+impl Gaps {
+    pub(super) const fn are_none(self) -> bool {
+        !self.vanished && !self.unread && !self.failed
+    }
+}
+
+/// What is left over when processes were looked at once.
+#[derive(Debug, Default)]
+struct Left {
+    gaps: Gaps,
+    failed: Vec<u32>,
+    /// Those with very many descriptors.
+    large: Vec<u32>,
+}
+
+/// The way through the descriptors of a process that has very many: from some place to the end,
+/// and on from the start.
+#[derive(Debug)]
+struct Sweep {
+    pid: u32,
+    start: u32,
+    at: u32,
+    is_past_end: bool,
+    /// Of the first look.
+    first: Option<(u64, Mark)>,
+}
+
+impl Holders {
+    /// Reads the descriptors of processes: of the wanted user's first, the youngest first.
+    pub(super) fn scan_each(
+        &self,
+        mut pids: Vec<u32>,
+        aim: Aim<'_>,
+        scratch: &mut Scratch,
+    ) -> Gaps {
+        let uid = match aim {
+            Aim::All => 0,
+            Aim::One(wanted) => wanted.uid,
+        };
+        {
+            let index = self.index();
+            pids.sort_by_cached_key(|pid| {
+                let owner = index.scanned(*pid).map(|known| known.mark.owner);
+                (owner.is_some_and(|owner| owner != uid), Reverse(*pid))
+            });
+        }
+        let left = Mutex::new(Left::default());
+        let (next, began) = (AtomicUsize::new(0), Instant::now());
+        let scan = |scratch: &mut Scratch| {
+            while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if matches!(aim, Aim::One(_)) && began.elapsed() > AT_MOST {
+                    lock(&left).gaps.unread = true;
+                    return;
+                }
+                self.scan_one(*pid, aim, &left, scratch);
+            }
+        };
+        if pids.len() < MANY {
+            scan(scratch);
+        } else {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = threads.min(pids.len() / (MANY / 2)).min(8);
+            std::thread::scope(|scope| {
+                for _ in 1..threads {
+                    let helping = || {
+                        self.ignore_this_thread();
+                        scan(&mut Scratch::default());
+                    };
+                    // Where no thread may be started, this one does all.
+                    let started = std::thread::Builder::new().spawn_scoped(scope, helping);
+                    drop(started.inspect_err(|error| tracing::debug!(%error, "no thread")));
+                }
+                scan(scratch);
+            });
+        }
+        let left = left.into_inner();
+        let left = left.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut gaps = self.scan_failed(left.failed, left.gaps, scratch);
+        if let Aim::One(wanted) = aim {
+            gaps.unread |= !self.sweep(left.large, wanted, scratch);
+        }
+        gaps
+    }
+
+    fn scan_one(&self, pid: u32, aim: Aim<'_>, left: &Mutex<Left>, scratch: &mut Scratch) {
+        let part = match aim {
+            Aim::All => Part::Whole,
+            Aim::One(_) => Part::End,
+        };
+        let mut is_large = false;
+        let looked = self.look(pid, part, scratch);
+        let taken = looked.and_then(|look| {
+            is_large = !look.is_whole();
+            self.take_in(look, scratch)
+        });
+        match taken {
+            Ok(()) if is_large => lock(left).large.push(pid),
+            Ok(()) => {}
+            Err(Miss::Gone) => {
+                lock(left).gaps.vanished = true;
+                self.index().forget_gone(pid);
+            }
+            Err(Miss::Failed(_)) => lock(left).failed.push(pid),
+        }
+    }
+
+    /// Looks once more at those where that failed: alone, and with the descriptors that are
+    /// kept for this.
+    fn scan_failed(&self, failed: Vec<u32>, mut gaps: Gaps, scratch: &mut Scratch) -> Gaps {
+        if failed.is_empty() {
+            return gaps;
+        }
+        let _room = self.proc.make_room();
+        let (mut missed, mut last) = (0, None);
+        for pid in failed {
+            match self.scan(pid, Part::End, scratch) {
+                Ok(()) => {}
+                Err(Miss::Gone) => gaps.vanished = true,
+                Err(Miss::Failed(error)) => {
+                    self.index().forget_unread(pid);
+                    (missed, last) = (missed + 1, Some(error));
+                }
+            }
+        }
+        if let Some(error) = last {
+            gaps.failed = true;
+            // One that nothing is known of is found again only in a new list.
+            *lock(&self.listed_until) = None;
+            tracing::warn!(missed, %error, "not all processes can be looked at");
+        }
+        gaps
+    }
+
+    /// Reads the descriptors of processes with very many, by turns, as long as there is time.
+    /// True if all were read.
+    fn sweep(&self, large: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+        let mut users = self.by_user(large, wanted.uid);
+        while let Some((user, mut sweeps)) = users.pop_front() {
+            let Some(mut sweep) = sweeps.pop_front() else {
+                continue;
+            };
+            let began = Instant::now();
+            let is_enough = wanted.first_is_enough && self.is_held(wanted);
+            if is_enough || !lock(&self.purse).has_any(began) {
+                return false;
+            }
+            let is_more = self.sweep_on(&mut sweep, scratch);
+            lock(&self.purse).spend(began.elapsed());
+            if is_more {
+                sweeps.push_back(sweep);
+            }
+            users.push_back((user, sweeps));
+        }
+        true
+    }
+
+    /// What is to be read of each user's processes, of this user's first.
+    fn by_user(&self, pids: Vec<u32>, first: u32) -> VecDeque<(u32, VecDeque<Sweep>)> {
+        let mut users: VecDeque<(u32, VecDeque<Sweep>)> = VecDeque::new();
+        let index = self.index();
+        for pid in pids {
+            let owner = index.scanned(pid).map_or(0, |known| known.mark.owner);
+            let start = index.cursor(pid);
+            let sweep = Sweep {
+                pid,
+                start,
+                at: start,
+                is_past_end: false,
+                first: None,
+            };
+            match users.iter_mut().find(|(user, _)| *user == owner) {
+                Some((_, sweeps)) => sweeps.push_back(sweep),
+                None if owner == first => users.push_front((owner, [sweep].into())),
+                None => users.push_back((owner, [sweep].into())),
+            }
+        }
+        users
+    }
+
+    /// Reads a part. False if none is left.
+    fn sweep_on(&self, sweep: &mut Sweep, scratch: &mut Scratch) -> bool {
+        let pid = sweep.pid;
+        let looked = self.look(pid, Part::From(sweep.at), scratch);
+        let Ok(look) = looked else {
+            return false;
+        };
+        let &mut (number, mark) = sweep.first.get_or_insert(look.stamp());
+        let next = look.next();
+        if self.take_in(look, scratch).is_err() {
+            return false;
+        }
+        sweep.at = next.unwrap_or_default();
+        sweep.is_past_end |= next.is_none();
+        let index = &mut *self.index();
+        if sweep.is_past_end && sweep.at >= sweep.start {
+            index.complete(pid, number, mark);
+            return false;
+        }
+        index.set_cursor(pid, sweep.at);
+        true
+    }
+}

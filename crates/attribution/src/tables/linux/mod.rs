@@ -1,0 +1,35 @@
+//! Linux: `sock_diag` for sockets, `/proc` for their holders.
+//!
+//! The kernel is asked for one socket by its five-tuple, and tells inode and user at
+//! once; the inode leads to the processes that hold it. See `sockets` and `holders` for
+//! each half.
+
+#[cfg(feature = "portable")]
+mod complement;
+pub(crate) mod fast;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod hash;
+mod holders;
+pub(crate) mod namespaces;
+pub(crate) mod netlink;
+pub(crate) mod options;
+mod owner;
+pub(crate) mod procfs;
+#[cfg(test)]
+mod scripted;
+mod sockets;
+mod source;
+#[cfg_attr(test, path = "scripted/sys.rs")]
+mod sys;
+mod table;
+mod verdicts;
+
+#[cfg(all(test, feature = "portable"))]
+pub(crate) use complement::Known as KnownProcess;
+#[cfg(feature = "portable")]
+pub(crate) use complement::{Complement, Holders as SocketHolders, Key as SocketKey};
+pub use options::LinuxOptions;
+pub(crate) use procfs::process_reader::ProcessReader;
+pub use table::LinuxTable;

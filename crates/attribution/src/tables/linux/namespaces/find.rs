@@ -1,0 +1,102 @@
+//! Where network namespaces are found: by processes, and by names.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::{Found, Namespaces, Trouble, Way};
+use crate::answer::NetworkNamespace;
+use crate::tables::linux::procfs::proc::{NamespaceId, Proc, Scratch};
+use crate::tables::linux::sys;
+
+impl Namespaces {
+    pub(super) fn of_processes(
+        &mut self,
+        proc: &Proc,
+        scratch: &mut Scratch,
+    ) -> HashMap<NamespaceId, Found> {
+        let pids = proc.pids(scratch).unwrap_or_else(|error| {
+            self.trouble = Some(Trouble::new("the list of processes", &error));
+            Vec::new()
+        });
+        let mut found = HashMap::new();
+        for pid in pids {
+            match proc.network_namespace(pid) {
+                Ok(id) if id == self.own || found.contains_key(&id) => {}
+                Ok(id) => {
+                    let (way, name) = (Way::Process(pid), None);
+                    found.insert(id, Found { way, name });
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.hides_some = true;
+                }
+                Err(error) if is_gone(&error) => {}
+                Err(error) => self.trouble = Some(Trouble::new("a process's namespace", &error)),
+            }
+        }
+        found
+    }
+
+    /// Adds those that have a name, also if no process is in them.
+    pub(super) fn add_named(&mut self, found: &mut HashMap<NamespaceId, Found>) {
+        let entries = match fs::read_dir(sys::named_namespaces()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.hides_some = true;
+                return;
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.trouble = Some(Trouble::new("the named network namespaces", &error));
+                }
+                return;
+            }
+        };
+        for entry in entries.flatten() {
+            let file = match fs::File::open(entry.path()) {
+                Ok(file) => OwnedFd::from(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    self.hides_some = true;
+                    if error.kind() != io::ErrorKind::PermissionDenied {
+                        let what = "a named network namespace was not opened";
+                        self.trouble = Some(Trouble::new(what, &error));
+                    }
+                    continue;
+                }
+            };
+            let name = entry.file_name().into_string().ok();
+            match NamespaceId::of(&file) {
+                Ok(id) if id != self.own => {
+                    let known = found.entry(id).or_insert_with(|| Found {
+                        way: Way::Named(entry.path()),
+                        name: None,
+                    });
+                    known.name = name;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether a file stands for a namespace (`NSFS_MAGIC` in `include/uapi/linux/magic.h`).
+pub(super) fn is_namespace(file: &OwnedFd) -> bool {
+    const MAGIC: u32 = 0x6e73_6673;
+    rustix::fs::fstatfs(file).is_ok_and(|of| u32::try_from(of.f_type) == Ok(MAGIC))
+}
+
+/// Whether a process was, or has gone, when its file was asked for.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    let error = Errno::from_io_error(error);
+    matches!(error, Some(Errno::NOENT | Errno::SRCH))
+}
+
+pub(super) fn public(id: NamespaceId, name: Option<String>) -> Arc<NetworkNamespace> {
+    let id = id.inode;
+    Arc::new(NetworkNamespace { id, name })
+}

@@ -1,0 +1,619 @@
+//! The other network namespaces of this host: those of containers, and named ones.
+//!
+//! A netlink socket asks in the namespace in which it was opened, whoever uses it. So
+//! a thread that enters a namespace is needed only to open one, and ends then.
+//!
+//! An open socket keeps its namespace from going away, so they are closed as soon as
+//! nothing else is found to be there, and when no question comes for a while.
+//!
+//! Any user may make as many as the kernel permits. They take a part of the descriptors that this
+//! process may have, which is shared between the users who made them; the rest is counted.
+
+mod find;
+mod open;
+mod share;
+mod way;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use find::{is_gone, is_namespace, public};
+use open::open;
+use share::{Candidate, Claim, choose};
+use way::Way;
+
+use super::netlink::addresses::Addresses;
+use super::netlink::exchange::Location;
+use super::procfs::proc::{NamespaceId, Proc, Scratch};
+use super::source::Sockets;
+use super::sys;
+use crate::answer::devices::{Devices, Reach};
+use crate::answer::surroundings::{Place, Surroundings, Translations};
+use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
+use crate::policy::time_budget::Purse;
+
+/// How long it is taken for granted that no new namespace has an address that another one is
+/// known to have.
+const RECENT: Duration = Duration::from_secs(1);
+/// Namespaces that are kept open.
+const MAX: usize = 1_024;
+/// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices.
+const FILES: u64 = 3;
+/// Which part of those that this process may have is for namespaces: there may be two tables.
+const PART_OF_FILES: u64 = 4;
+/// How long an open namespace that nobody asks about is kept while others wait to be opened.
+const IDLE: Duration = Duration::from_secs(10);
+/// What may be spent at once on the threads of processes, and which part of the time is given
+/// back.
+const PURSE: Duration = Duration::from_millis(250);
+const SHARE: u32 = 8;
+/// How long it is taken for granted that none of so many threads of a process has entered
+/// another namespace, where nothing makes that likely.
+const STAYS: Duration = Duration::from_secs(5);
+
+/// All of them but the one in which questions are asked.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    own: NamespaceId,
+    /// `None` where the kernel does not tell them.
+    own_addresses: Option<Addresses>,
+    others: Vec<Namespace>,
+    searched: Option<Instant>,
+    may_enter: bool,
+    shared: Option<Shared>,
+    /// Whether there are some that may not be entered, or may be.
+    hides_some: bool,
+    /// How many threads processes had when all were looked at, and when that was.
+    threads: HashMap<u32, (u64, Instant)>,
+    purse: Purse,
+    /// Whether there was no time for some threads.
+    is_cut: bool,
+    /// Why the last search did not find all that may be entered.
+    trouble: Option<Trouble>,
+    /// Those of single threads that were found and not opened, by process and id.
+    waiting: HashMap<NamespaceId, (u32, u32)>,
+    /// Who made them, as far as that was asked: only where not all are opened.
+    users: HashMap<NamespaceId, Option<u32>>,
+    /// Those that the last search found and did not open, as there are too many.
+    skipped: usize,
+}
+
+/// What failed in a search, and what the system said.
+#[derive(Debug)]
+struct Trouble {
+    kind: io::ErrorKind,
+    message: String,
+}
+
+impl Trouble {
+    fn new(what: &str, error: &io::Error) -> Self {
+        tracing::debug!(%error, "{what}");
+        Self {
+            kind: error.kind(),
+            message: format!("{what}: {error}"),
+        }
+    }
+}
+
+/// One of them, open.
+#[derive(Debug)]
+pub(crate) struct Namespace {
+    pub(crate) id: NamespaceId,
+    pub(crate) public: Arc<NetworkNamespace>,
+    pub(crate) sockets: Sockets,
+    pub(crate) addresses: Addresses,
+    /// By which thread it was found, by process and id, if only threads are in it.
+    thread: Option<(u32, u32)>,
+    /// Whether its address was asked about since the last search, here or by who shares it.
+    is_used: Arc<AtomicBool>,
+    /// When that was, or when it was opened.
+    used_at: Instant,
+}
+
+impl Namespace {
+    /// Whether it has an address that somebody asks about.
+    pub(crate) fn has_asked(&mut self, ip: IpAddr) -> io::Result<bool> {
+        let has = self.addresses.contains(ip)?;
+        if has {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
+        Ok(has)
+    }
+}
+
+/// What other threads may ask in. They hold none of it for longer than a question, so
+/// that all is closed when the table closes it; the table itself asks elsewhere, so that
+/// only those wait for each other.
+pub(crate) type Shared = Arc<Mutex<Vec<Arc<Mutex<Namespace>>>>>;
+
+/// How much a search for namespaces may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// No more than there is time for, on behalf of many questions.
+    Bounded,
+    /// What it takes to be sure, but no longer than that, where somebody waits for a single
+    /// answer.
+    Within(Duration),
+}
+
+/// One that was found, and the way to a file for it: there may be more than descriptors.
+#[derive(Debug)]
+struct Found {
+    way: Way,
+    name: Option<String>,
+}
+
+impl Namespaces {
+    /// None of them yet, and never if they may not be entered.
+    pub(crate) fn new(proc: &Proc, may_enter: bool) -> io::Result<Self> {
+        let own_addresses = Addresses::open(Location::Own).inspect_err(|error| {
+            tracing::warn!(%error, "it is not known which addresses are this host's");
+        });
+        Ok(Self {
+            own: proc.own_network_namespace()?,
+            own_addresses: own_addresses.ok(),
+            others: Vec::new(),
+            searched: None,
+            may_enter,
+            shared: None,
+            hides_some: !may_enter,
+            threads: HashMap::new(),
+            purse: Purse::full(PURSE, SHARE, Instant::now()),
+            is_cut: false,
+            trouble: None,
+            waiting: HashMap::new(),
+            users: HashMap::new(),
+            skipped: 0,
+        })
+    }
+
+    /// Whether it is known which addresses are our own.
+    pub(crate) const fn tells_own(&self) -> bool {
+        self.own_addresses.is_some()
+    }
+
+    /// Whether a question is about our own namespace, by its local address.
+    ///
+    /// # Errors
+    /// When our own addresses changed and could not be read again.
+    pub(crate) fn is_own(&mut self, query: &SocketQuery) -> io::Result<bool> {
+        match &mut self.own_addresses {
+            // What every host has is ours, whatever our addresses are.
+            Some(_) if Place::default().is_own(query) => Ok(true),
+            Some(addresses) => Ok(addresses.place()?.is_own(query)),
+            None => Ok(true),
+        }
+    }
+
+    /// How a packet of the question can reach sockets of our own namespace, as its devices
+    /// were when it was asked whether an address [is our own](Self::is_own).
+    pub(crate) fn reach(&self, query: &SocketQuery) -> Reach {
+        match &self.own_addresses {
+            Some(addresses) => addresses.known().devices.reach(query),
+            None => Devices::default().reach(query),
+        }
+    }
+
+    /// What there is to know of our own namespace and of the others that are open, if they
+    /// are listed; `None` where the kernel does not tell of our own.
+    ///
+    /// # Errors
+    /// When our own addresses changed and could not be read again.
+    pub(crate) fn surroundings(&mut self, with_others: bool) -> io::Result<Option<Surroundings>> {
+        let Some(own) = &mut self.own_addresses else {
+            return Ok(None);
+        };
+        let own = own.place()?.clone();
+        let others = self.others.iter().filter(|_| with_others);
+        let others = others.map(|other| (other.public.id, other.addresses.known().clone()));
+        Ok(Some(Surroundings {
+            own,
+            others: others.collect(),
+            hides_some: self.hides_some || !with_others,
+            translations: Translations::default(),
+        }))
+    }
+
+    /// Those that have the local address of a question, which is not our own: of several, the
+    /// ones that the packet's device leads to, if it does to any, with their devices through
+    /// which it came. Where none is known that has it, or the device leads to none that is
+    /// known, looks for new ones, if that was not done since a given time, and with as much
+    /// effort as is given.
+    pub(crate) fn with_address_of(
+        &mut self,
+        query: &SocketQuery,
+        (since, effort): (Instant, Effort),
+        proc: &Proc,
+        scratch: &mut Scratch,
+    ) -> Vec<(Vec<u32>, &mut Namespace)> {
+        let ip = query.local().ip();
+        let device = query.device_or_scope();
+        let own = self.own_addresses.as_ref();
+        let own = own.map(|own| Arc::clone(&own.known().devices));
+        let through = |other: &Namespace| match (&own, device) {
+            (Some(own), Some(device)) => own.leads_to(device, &other.addresses.known().devices),
+            _ => Vec::new(),
+        };
+        let leads_away = own.as_ref().zip(device);
+        let leads_away = leads_away.is_some_and(|(own, device)| own.leads_away(device));
+        let known = self.with_known_address(ip);
+        let is_led_to = known.iter().any(|other| !through(other).is_empty());
+        let is_there = !known.is_empty() && (is_led_to || !leads_away);
+        // One that was let go of, or was not entered, may have it, too.
+        let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
+        // So may one that is new: two with the same address are told apart by nothing here.
+        let now = Instant::now();
+        let is_recent = self.is_searched_since(now.checked_sub(RECENT).unwrap_or(now));
+        let is_enough = is_there && is_whole && is_recent;
+        if !is_enough && !self.is_searched_since(since) {
+            self.search(proc, scratch);
+            if self.with_known_address(ip).is_empty() {
+                self.search_threads(proc, scratch, (since, effort));
+            }
+        }
+        let all = self.with_known_address(ip).into_iter();
+        let all: Vec<_> = all.map(|other| (through(other), other)).collect();
+        let is_led_to = all.iter().any(|(through, _)| !through.is_empty());
+        let all = all.into_iter();
+        all.filter(|(through, _)| !through.is_empty() || !is_led_to)
+            .collect()
+    }
+
+    /// Those that are known and have an address. One that does not tell its addresses any more
+    /// is let go of, and opened again by the next search.
+    fn with_known_address(&mut self, ip: IpAddr) -> Vec<&mut Namespace> {
+        let mut with = Vec::new();
+        let mut failed = Vec::new();
+        for (index, other) in self.others.iter_mut().enumerate() {
+            match other.has_asked(ip) {
+                Ok(true) => with.push(index),
+                Ok(false) => {}
+                Err(error) => failed.push((other.id, error)),
+            }
+        }
+        for (id, error) in failed {
+            self.forget(id);
+            with.clear();
+            self.trouble = Some(Trouble::new("addresses of a network namespace", &error));
+        }
+        let others = self.others.iter_mut().enumerate();
+        let others = others.filter(|(index, _)| with.contains(index));
+        others.map(|(_, other)| other).collect()
+    }
+
+    /// Lets go of one that does not answer as it should, until the next search.
+    pub(crate) fn forget(&mut self, id: NamespaceId) {
+        self.others.retain(|other| other.id != id);
+        self.searched = None;
+    }
+
+    /// Why there may be one with an address that was not found, although it may be entered.
+    pub(crate) fn trouble(&self) -> Option<io::Error> {
+        let trouble = self.trouble.as_ref();
+        trouble.map(|Trouble { kind, message }| io::Error::new(*kind, message.clone()))
+    }
+
+    /// Whether one that was there at that time would be known.
+    pub(crate) fn is_searched_since(&self, time: Instant) -> bool {
+        let is_since = self.searched.is_some_and(|searched| searched >= time);
+        !self.may_enter || (is_since && !self.is_cut)
+    }
+
+    /// Whether an address that no namespace is known to have may be that of one which
+    /// may not be entered: it is next to a virtual interface of ours.
+    pub(crate) fn may_be_hidden(&mut self, ip: IpAddr) -> bool {
+        let addresses = self.own_addresses.as_mut().filter(|_| self.hides_some);
+        addresses.is_some_and(|addresses| addresses.known().may_lead_to(ip))
+    }
+
+    /// Whether there are, or may be, some that may not be entered.
+    pub(crate) const fn hides_some(&self) -> bool {
+        self.hides_some
+    }
+
+    /// What was found and is not looked into, as there is too much of it.
+    pub(crate) fn skipped(&self) -> Option<SkippedNamespaces> {
+        let most = self.most();
+        (self.skipped > 0).then_some(SkippedNamespaces {
+            skipped: self.skipped,
+            open: self.others.len(),
+            is_for_want_of_files: most < MAX,
+        })
+    }
+
+    /// How many may be open.
+    fn most(&self) -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let copies = if self.shared.is_some() { 2 } else { 1 };
+        let most = limit.map_or(MAX as u64, |limit| limit / PART_OF_FILES / (FILES * copies));
+        usize::try_from(most).unwrap_or(MAX).clamp(1, MAX)
+    }
+
+    /// All that are known.
+    pub(crate) fn others(&mut self) -> &mut [Namespace] {
+        &mut self.others
+    }
+
+    /// From now on, opens each of them a second time for another thread.
+    pub(crate) fn share(&mut self) -> Shared {
+        self.close();
+        Arc::clone(self.shared.get_or_insert_default())
+    }
+
+    /// Lets go of all of them, until they are needed again.
+    pub(crate) fn close(&mut self) {
+        self.others.clear();
+        self.retain_shared(|_| false);
+        self.searched = None;
+    }
+
+    fn retain_shared(&self, is_kept: impl Fn(NamespaceId) -> bool) {
+        if let Some(shared) = &self.shared {
+            lock(shared).retain(|namespace| is_kept(lock(namespace).id));
+        }
+    }
+
+    /// Finds all of them: opens new ones, closes those that are gone but for us.
+    pub(crate) fn search(&mut self, proc: &Proc, scratch: &mut Scratch) {
+        if !self.may_enter {
+            return;
+        }
+        self.searched = Some(Instant::now());
+        self.hides_some = false;
+        self.trouble = None;
+        let mut found = self.of_processes(proc, scratch);
+        self.add_named(&mut found);
+        self.add_known_threads(&mut found, proc);
+        self.users.retain(|id, _| found.contains_key(id));
+        let chosen = self.choose(&found, proc);
+        let is_kept = |id| match &chosen {
+            Some(chosen) => chosen.contains(&id),
+            None => found.contains_key(&id),
+        };
+        // What was not found may be there, where something could not be read.
+        let is_unsure = self.trouble.is_some();
+        let stays = |id| is_kept(id) || (is_unsure && !found.contains_key(&id));
+        self.others.retain(|other| stays(other.id));
+        self.retain_shared(stays);
+        self.skipped = found.keys().filter(|id| !is_kept(**id)).count();
+        self.hides_some |= self.skipped > 0;
+        found.retain(|id, _| chosen.as_ref().is_none_or(|chosen| chosen.contains(id)));
+        for (id, found) in found {
+            let known = self.others.iter_mut().find(|other| other.id == id);
+            let Some(known) = known else {
+                self.add(id, found, proc);
+                continue;
+            };
+            known.thread = found.way.thread();
+            if known.public.name != found.name {
+                known.public = public(id, found.name);
+            }
+        }
+        let now = Instant::now();
+        let since = now.checked_sub(STAYS).unwrap_or(now);
+        self.search_threads(proc, scratch, (since, Effort::Bounded));
+    }
+
+    /// Which of those that were found are looked into; `None` if there is room for all.
+    fn choose(
+        &mut self,
+        found: &HashMap<NamespaceId, Found>,
+        proc: &Proc,
+    ) -> Option<HashSet<NamespaceId>> {
+        let (now, most) = (Instant::now(), self.most());
+        for other in &mut self.others {
+            if other.is_used.swap(false, Ordering::Relaxed) {
+                other.used_at = now;
+            }
+        }
+        if found.len() <= most {
+            return None;
+        }
+        let candidates = found.iter().map(|(id, found)| {
+            let user = *self.users.entry(*id).or_insert_with(|| {
+                let file = found.way.open(*id, proc).ok().flatten();
+                file.and_then(|file| sys::user_of_namespace(&file).ok())
+            });
+            let known = self.others.iter().find(|other| other.id == *id);
+            let claim = match known {
+                Some(known) if now.duration_since(known.used_at) < IDLE => Claim::InUse,
+                Some(_) => Claim::Idle,
+                None => Claim::Waiting,
+            };
+            let id = *id;
+            Candidate { id, user, claim }
+        });
+        let candidates = candidates.collect();
+        Some(choose(candidates, most))
+    }
+
+    /// Adds those in which a single thread is known to be, if it still is.
+    fn add_known_threads(&mut self, found: &mut HashMap<NamespaceId, Found>, proc: &Proc) {
+        let known = self.others.iter();
+        let known = known.filter_map(|other| Some((other.id, other.thread?)));
+        for (id, (pid, thread)) in known.chain(self.waiting.drain()) {
+            let now = proc.namespace_of_thread(pid, thread);
+            if now.is_ok_and(|now| now == id) {
+                found.entry(id).or_insert(Found {
+                    way: Way::Thread(pid, thread),
+                    name: None,
+                });
+            }
+        }
+    }
+
+    /// Finds those that single threads have entered (setns(2)), as long as there is time: of
+    /// processes that have other threads than when they were looked at, or were not since then.
+    fn search_threads(
+        &mut self,
+        proc: &Proc,
+        scratch: &mut Scratch,
+        (since, effort): (Instant, Effort),
+    ) {
+        self.is_cut = false;
+        let deadline = match effort {
+            Effort::Bounded => None,
+            Effort::Within(time) => Instant::now().checked_add(time),
+        };
+        let pids = match proc.pids(scratch) {
+            Ok(pids) => pids,
+            Err(error) => {
+                self.trouble = Some(Trouble::new("the list of processes", &error));
+                return;
+            }
+        };
+        let alive: HashSet<u32> = pids.iter().copied().collect();
+        self.threads.retain(|pid, _| alive.contains(pid));
+        for pid in pids {
+            let now = Instant::now();
+            let threads = proc.threads(pid).unwrap_or_default();
+            let is_known = |known: &(u64, Instant)| known.0 == threads && known.1 >= since;
+            if threads <= 1 || self.threads.get(&pid).is_some_and(is_known) {
+                continue;
+            }
+            let is_time = match deadline {
+                Some(deadline) => now < deadline,
+                None => self.purse.has_any(now),
+            };
+            if !is_time || !self.search_threads_of(pid, deadline, proc, scratch) {
+                self.is_cut = true;
+                return;
+            }
+            self.threads.insert(pid, (threads, now));
+            self.purse.spend(now.elapsed());
+        }
+    }
+
+    /// Whether all of its threads were looked at in time.
+    fn search_threads_of(
+        &mut self,
+        pid: u32,
+        deadline: Option<Instant>,
+        proc: &Proc,
+        scratch: &mut Scratch,
+    ) -> bool {
+        let mut threads = Vec::new();
+        let listed = proc.process(pid).and_then(|folder| {
+            Proc::each_thread(&folder, scratch, |thread| {
+                threads.push(thread);
+                true
+            })
+        });
+        if let Err(error) = listed {
+            tracing::trace!(%error, pid, "threads are not listed");
+        }
+        let mut last = None;
+        for thread in threads.into_iter().filter(|thread| *thread != pid) {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
+            let id = proc.namespace_of_thread(pid, thread);
+            let Ok(id) = id else {
+                continue;
+            };
+            let is_known = |id| self.others.iter().any(|other| other.id == id);
+            if id == self.own || last == Some(id) || is_known(id) {
+                continue;
+            }
+            last = Some(id);
+            if self.others.len() < self.most() {
+                let way = Way::Thread(pid, thread);
+                self.add(id, Found { way, name: None }, proc);
+            } else {
+                self.add_waiting(id, (pid, thread));
+            }
+        }
+        true
+    }
+
+    /// Keeps for the next search what there is no room for in this one.
+    fn add_waiting(&mut self, id: NamespaceId, thread: (u32, u32)) {
+        // Known to the last search already, and left out by it.
+        if self.users.contains_key(&id) {
+            return;
+        }
+        if self.waiting.len() < MAX || self.waiting.contains_key(&id) {
+            self.skipped += usize::from(self.waiting.insert(id, thread).is_none());
+        }
+        self.hides_some = true;
+    }
+
+    fn add(&mut self, id: NamespaceId, found: Found, proc: &Proc) {
+        let file = match found.way.open(id, proc) {
+            Ok(Some(file)) => file,
+            // Of another process by now, perhaps, or of none.
+            Ok(None) => return,
+            Err(error) => {
+                let is_gone = is_gone(&error);
+                if !is_gone && matches!(found.way, Way::Process(_) | Way::Named(_)) {
+                    let what = "a network namespace was not opened";
+                    self.trouble = Some(Trouble::new(what, &error));
+                }
+                return;
+            }
+        };
+        let copies = if self.shared.is_some() { 2 } else { 1 };
+        let is_one = is_namespace(&file);
+        let opened = match open(file, copies) {
+            Ok(opened) => opened,
+            // As `ip netns` leaves behind, or makes before the namespace is there.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput && !is_one => return,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::debug!(%error, id = id.inode, "a network namespace is not entered");
+                self.hides_some = true;
+                return;
+            }
+            Err(error) => {
+                self.trouble = Some(Trouble::new("a network namespace was not entered", &error));
+                return;
+            }
+        };
+        let public = public(id, found.name);
+        let (is_used, used_at) = (Arc::<AtomicBool>::default(), Instant::now());
+        let mut opened = opened.into_iter().map(|(sockets, addresses)| Namespace {
+            id,
+            public: Arc::clone(&public),
+            sockets,
+            addresses,
+            thread: found.way.thread(),
+            is_used: Arc::clone(&is_used),
+            used_at,
+        });
+        self.others.extend(opened.next());
+        if let Some(shared) = &self.shared {
+            lock(shared).extend(opened.map(|copy| Arc::new(Mutex::new(copy))));
+        }
+    }
+}
+
+/// What is guarded is whole between calls, also after a panic elsewhere.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::linux::LinuxOptions;
+    use crate::tables::linux::holders::Holders;
+
+    #[test]
+    fn a_search_of_threads_ends_in_time() {
+        let holders = Holders::open(&LinuxOptions::default()).unwrap();
+        let (proc, mut scratch) = (holders.proc(), Scratch::default());
+        let mut namespaces = Namespaces::new(proc, true).unwrap();
+        let since = Instant::now();
+        namespaces.searched = Some(since);
+        // This process has another thread, at least: that of the test.
+        for (time, is_cut) in [(Duration::ZERO, true), (Duration::from_secs(60), false)] {
+            let effort = Effort::Within(time);
+            namespaces.search_threads(proc, &mut scratch, (since, effort));
+            assert_eq!(namespaces.is_cut, is_cut);
+        }
+        assert!(namespaces.is_searched_since(since));
+    }
+}

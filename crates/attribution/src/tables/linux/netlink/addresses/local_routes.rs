@@ -1,0 +1,162 @@
+//! The routes that make addresses a network namespace's own, though no device has them: `ip route
+//! add local 203.0.113.0/24 dev lo` (`AnyIP`).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::answer::surroundings::{Network, Place};
+use crate::tables::linux::netlink::exchange::{Answer, Location, Netlink, Part};
+use crate::tables::linux::netlink::frame::{DUMP, Malformed, attributes, u32_at};
+
+/// `RTM_NEWROUTE`, `RTM_DELROUTE`, `RTM_GETROUTE`.
+const NEW: u16 = 24;
+const REMOVED: u16 = 25;
+const GET: u16 = 26;
+/// `struct rtmsg`: the places of the family, of the length of the destination, of the table and
+/// of the type.
+const BODY_LEN: usize = 12;
+const FAMILY: usize = 0;
+const LENGTH: usize = 1;
+const TABLE: usize = 4;
+const TYPE: usize = 7;
+/// `AF_INET` and `AF_INET6`.
+const FAMILIES: [u8; 2] = [2, 10];
+/// `RT_TABLE_LOCAL`, which the kernel looks into first, and `RTN_LOCAL`.
+const LOCAL_TABLE: u8 = 255;
+const LOCAL: u8 = 2;
+/// `RTA_DST`, `RTA_OIF`.
+const DESTINATION: u16 = 1;
+const DEVICE: u16 = 4;
+
+/// Whether news are of what is read here: of routes, only those that make addresses own ones.
+/// A router has many others, and they change all the time.
+pub(super) fn counts(kind: u16, body: &[u8]) -> bool {
+    !matches!(kind, NEW | REMOVED) || body.get(TYPE).is_none_or(|kind| *kind == LOCAL)
+}
+
+/// Adds what the local table makes own addresses.
+///
+/// Before Linux 4.20 the kernel lists the routes of all tables or none: none are read then.
+pub(super) fn add(netlink: &mut Netlink, location: Location, known: &mut Place) -> io::Result<()> {
+    if !netlink.is_strict() {
+        return Ok(());
+    }
+    for family in FAMILIES {
+        let mut found = Vec::new();
+        let asked = netlink.ask(
+            Answer::Dump,
+            |sequence| request(family, sequence),
+            |part| {
+                match part {
+                    Part::Begin => found.clear(),
+                    Part::Message(NEW, body) => found.extend(network(body)?),
+                    Part::Message(..) => {}
+                }
+                Ok(())
+            },
+        );
+        match asked {
+            // A kernel without this family, or without that table.
+            Err(error) if is_absent(&error) => {}
+            asked => asked?,
+        }
+        for network in found {
+            if is_single(&network) {
+                known.ips.insert(network.ip);
+            } else if network.prefix > 0 || location == Location::Own {
+                // Another one that takes all that reaches it does not have all addresses.
+                known.local_networks.push(network);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let absent = [Errno::NOENT, Errno::OPNOTSUPP, Errno::AFNOSUPPORT];
+    Errno::from_io_error(error).is_some_and(|error| absent.contains(&error))
+}
+
+const fn is_single(network: &Network) -> bool {
+    match network.ip {
+        IpAddr::V4(_) => network.prefix == 32,
+        IpAddr::V6(_) => network.prefix == 128,
+    }
+}
+
+fn request(family: u8, sequence: u32) -> Vec<u8> {
+    let mut body = [0; BODY_LEN];
+    body[FAMILY] = family;
+    body[TABLE] = LOCAL_TABLE;
+    body[TYPE] = LOCAL;
+    super::request(GET, DUMP, sequence, &body)
+}
+
+/// The addresses that a route makes own ones; `None` for a route of another kind.
+pub(super) fn network(body: &[u8]) -> Result<Option<Network>, Malformed> {
+    let byte = |at: usize| body.get(at).copied().ok_or(Malformed);
+    let (mut ip, mut interface) = (None, 0);
+    for attribute in attributes(body.get(BODY_LEN..).ok_or(Malformed)?) {
+        match attribute? {
+            (DESTINATION, value) => ip = super::ip(value),
+            (DEVICE, value) => interface = u32_at(value, 0)?,
+            _ => {}
+        }
+    }
+    let any: Option<IpAddr> = match byte(FAMILY)? {
+        2 => Some(Ipv4Addr::UNSPECIFIED.into()),
+        10 => Some(Ipv6Addr::UNSPECIFIED.into()),
+        _ => None,
+    };
+    let prefix = byte(LENGTH)?;
+    // One for all addresses tells none.
+    let ip = ip.or_else(|| any.filter(|_| prefix == 0));
+    let is_local = byte(TABLE)? == LOCAL_TABLE && byte(TYPE)? == LOCAL;
+    Ok(ip.filter(|_| is_local).map(|ip| Network {
+        ip,
+        prefix,
+        interface,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+        bytes.extend(value);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_kernel_writes_is_read(
+            ip: [u8; 4],
+            prefix in 1..=32_u8,
+            interface: u32,
+            (table, kind) in any::<(u8, u8)>(),
+        ) {
+            for (table, kind) in [(LOCAL_TABLE, LOCAL), (table, kind)] {
+                let mut body = vec![2, prefix, 0, 0, table, 2, 254, kind, 0, 0, 0, 0];
+                prop_assert_eq!(counts(NEW, &body), kind == LOCAL);
+                prop_assert!(counts(20, &body));
+                body.extend(attribute(DESTINATION, &ip));
+                body.extend(attribute(DEVICE, &interface.to_ne_bytes()));
+                let is_local = (table, kind) == (LOCAL_TABLE, LOCAL);
+                let expected = Network { ip: ip.into(), prefix, interface };
+                prop_assert_eq!(network(&body), Ok(is_local.then_some(expected)));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(body in any::<Vec<u8>>(), kind: u16) {
+            network(&body).ok();
+            counts(kind, &body);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Which sockets were closed, as the kernel tells it.
+//!
+//! It sends a message for each that is destroyed to whoever has joined the groups for that
+//! (`sock_diag_broadcast_destroy` in `net/core/sock_diag.c`, since Linux 4.4): no privilege is
+//! needed for those of this network namespace, and `CAP_NET_BROADCAST` for those of the
+//! others that devices lead to. The message says which socket it was, by
+//! cookie, and not when; so a thread takes it at once.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use rustix::io::Errno;
+use rustix::net::netlink;
+
+use super::link::Link;
+use super::message;
+use super::message::{DiagSocket, Message};
+use crate::answer::{Protocol, SocketId};
+use crate::observers::linux::send_watcher::Bell;
+use crate::tables::linux::source;
+use crate::tables::{Closed, ClosedSocket};
+
+/// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
+const GROUPS: u32 = 1 << 1 | 1 << 3;
+/// Sockets that are kept for who asks.
+const MAX: usize = 4_096;
+
+/// Watches sockets being closed. The thread ends with it.
+#[derive(Debug)]
+pub(crate) struct Closings {
+    shared: Arc<Shared>,
+    bell: Bell,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Whether there is anything to be taken: to ask that costs nothing.
+    has_any: AtomicBool,
+    closed: Mutex<Closed>,
+}
+
+impl Closings {
+    /// Joins the groups, and starts the thread.
+    pub(crate) fn watch() -> io::Result<Self> {
+        let (shared, bell) = (Arc::<Shared>::default(), Bell::new()?);
+        let watcher = Watcher::new(Arc::clone(&shared), bell.clone())?;
+        let thread = std::thread::Builder::new()
+            .name("flowner-closed".to_owned())
+            .spawn(move || watcher.run())?;
+        Ok(Self {
+            shared,
+            bell,
+            thread: Some(thread),
+        })
+    }
+
+    /// What was closed since this was asked last.
+    pub(crate) fn take(&self) -> Closed {
+        self.shared.take()
+    }
+}
+
+impl Drop for Closings {
+    fn drop(&mut self) {
+        self.bell.ring();
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the thread that watches sockets being closed has panicked");
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Closed> {
+        // What is guarded is whole between calls, also after a panic elsewhere.
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Closed {
+        if !self.has_any.swap(false, Ordering::Acquire) {
+            return Closed::default();
+        }
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn add(&self, sockets: impl Iterator<Item = ClosedSocket>) {
+        let mut closed = self.lock();
+        for socket in sockets {
+            if closed.sockets.len() >= MAX {
+                closed.sockets.clear();
+                closed.is_incomplete = true;
+            }
+            closed.sockets.push(socket);
+        }
+        drop(closed);
+        self.has_any.store(true, Ordering::Release);
+    }
+
+    fn lose(&self) {
+        self.lock().is_incomplete = true;
+        self.has_any.store(true, Ordering::Release);
+    }
+}
+
+struct Watcher {
+    link: Link,
+    buffer: Vec<u8>,
+    shared: Arc<Shared>,
+    bell: Bell,
+}
+
+impl Watcher {
+    fn new(shared: Arc<Shared>, bell: Bell) -> io::Result<Self> {
+        /// More than the message about one socket has.
+        const BUFFER: usize = 32 * 1024;
+        let link = Link::open(Some(netlink::SOCK_DIAG), GROUPS)?;
+        if source::are_cookies_counted_once()
+            && let Err(error) = link.listen_to_all()
+        {
+            tracing::debug!(%error, "sockets of containers are closed unseen");
+        }
+        Ok(Self {
+            link,
+            buffer: vec![0; BUFFER],
+            shared,
+            bell,
+        })
+    }
+
+    fn run(mut self) {
+        // The sooner it takes what is told, the closer is the time that it notes.
+        crate::tables::linux::fast::take_precedence();
+        while self.bell.waits_for(&self.link) {
+            if let Err(error) = self.take() {
+                tracing::warn!(%error, "sockets are closed unseen from now on");
+                return self.shared.lose();
+            }
+        }
+    }
+
+    /// Takes what the kernel told, and notes when it told more than there was room for.
+    fn take(&mut self) -> io::Result<()> {
+        match self.link.receive(&mut self.buffer, false) {
+            // Another process may send anything.
+            Ok(received) if !received.is_from_kernel => {}
+            Ok(received) => match self.buffer.get(..received.length) {
+                Some(bytes) => {
+                    let namespace = if received.is_from_elsewhere {
+                        SocketId::ELSEWHERE
+                    } else {
+                        0
+                    };
+                    self.shared.add(closed(bytes, namespace, SystemTime::now()));
+                }
+                None => self.shared.lose(),
+            },
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
+                tracing::debug!("more sockets were closed than could be told");
+                self.shared.lose();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// The sockets that messages tell, as closed at a time; what is not understood tells none.
+fn closed(bytes: &[u8], namespace: u64, at: SystemTime) -> impl Iterator<Item = ClosedSocket> {
+    let messages = message::messages(bytes).map_while(Result::ok);
+    messages.filter_map(move |message| match message {
+        Message::Socket(socket) => closed_socket(&socket, namespace, at),
+        _ => None,
+    })
+}
+
+fn closed_socket(socket: &DiagSocket, namespace: u64, at: SystemTime) -> Option<ClosedSocket> {
+    let closed = ClosedSocket::new(SocketId::new(namespace, socket.cookie)?, at);
+    // Devices have numbers of their own elsewhere.
+    let device = socket.device.filter(|_| namespace == 0);
+    let socket = DiagSocket { device, ..*socket };
+    Some(closed.between(socket.ends(Protocol::Udp)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::answer::SocketQuery;
+
+    /// What the kernel calls a socket of ours.
+    fn cookie(socket: &UdpSocket) -> SocketId {
+        let cookie = rustix::net::sockopt::socket_cookie(socket).unwrap();
+        SocketId::new(0, cookie).unwrap()
+    }
+
+    #[test]
+    fn a_socket_that_is_closed_is_told() {
+        let closings = Closings::watch().unwrap();
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(socket) = UdpSocket::bind(address) else {
+                continue;
+            };
+            let (id, before) = (cookie(&socket), SystemTime::now());
+            let local = socket.local_addr().unwrap();
+            drop(socket);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let told = loop {
+                let closed = closings.take().sockets;
+                if let Some(found) = closed.into_iter().find(|closed| closed.id == id) {
+                    break found;
+                }
+                assert!(Instant::now() < deadline, "{address} was not told");
+                std::thread::sleep(Duration::from_millis(1));
+            };
+            assert!(before <= told.at && told.at <= SystemTime::now());
+            // The message tells the ends, though the socket has them no more.
+            assert_eq!(told.port(), Some(local.port()));
+            let query = SocketQuery::udp(local, "192.0.2.1:53".parse().unwrap());
+            assert!(told.may_have_served(&query), "{told:?}");
+            let mut other = local;
+            other.set_port(local.port().wrapping_add(1));
+            let query = SocketQuery::udp(other, "192.0.2.1:53".parse().unwrap());
+            assert!(!told.may_have_served(&query), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_told_as_incomplete() {
+        // Nobody takes what the kernel sends, and there is hardly room for it.
+        let mut watcher = Watcher::new(Arc::default(), Bell::new().unwrap()).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&watcher.link, 1).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !watcher.shared.take().is_incomplete {
+            for _ in 0..100 {
+                drop(UdpSocket::bind("127.0.0.1:0").unwrap());
+            }
+            watcher.take().unwrap();
+            assert!(Instant::now() < deadline, "nothing was lost");
+        }
+        // Nor does whoever does not ask get more than there is room for.
+        let id = SocketId::new(0, 7).unwrap();
+        let one = ClosedSocket::new(id, SystemTime::now());
+        watcher.shared.add(std::iter::repeat_n(one, MAX + 1));
+        let closed = watcher.shared.take();
+        assert!(closed.is_incomplete && closed.sockets.len() <= MAX);
+        assert_eq!(watcher.shared.take(), Closed::default());
+    }
+}

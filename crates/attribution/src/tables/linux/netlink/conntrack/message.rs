@@ -1,0 +1,449 @@
+//! What conntrack is asked and answers (`nfnetlink_conntrack.h`), and its list in `/proc`.
+//! Pure: any bytes whatsoever are read as connections or as malformed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::answer::Protocol;
+use crate::tables::linux::netlink::frame;
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::tables::linux::netlink::frame::Frame;
+use crate::tables::linux::netlink::frame::{Malformed, array_at, attributes};
+
+/// `NFNL_SUBSYS_CTNETLINK` with `IPCTNL_MSG_CT_GET`, and with `IPCTNL_MSG_CT_NEW`.
+const GET: u16 = 1 << 8 | 1;
+pub(super) const NEW: u16 = 1 << 8;
+/// `struct nfgenmsg`.
+const BODY_LEN: usize = 4;
+/// `CTA_TUPLE_ORIG`, `CTA_TUPLE_REPLY`.
+const ORIGINAL: u16 = 1;
+const REPLY: u16 = 2;
+/// `CTA_TUPLE_IP`: addresses of IPv4, of IPv6.
+const IP: u16 = 1;
+const FROM_V4: u16 = 1;
+const TO_V4: u16 = 2;
+const FROM_V6: u16 = 3;
+const TO_V6: u16 = 4;
+/// `CTA_TUPLE_PROTO`: the protocol and its ports.
+const TRANSPORT: u16 = 2;
+const NUMBER: u16 = 1;
+const FROM_PORT: u16 = 2;
+const TO_PORT: u16 = 3;
+/// `CTA_ZONE`, of both directions, and `CTA_TUPLE_ZONE`, of one.
+const ZONE: u16 = 18;
+const TUPLE_ZONE: u16 = 3;
+/// `NLA_F_NESTED`, and all flags.
+const NESTED: u16 = 1 << 15;
+const FLAGS: u16 = 3 << 14;
+
+/// The packets of one direction, as they come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tuple {
+    pub(crate) protocol: Protocol,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+}
+
+/// Both directions: where nothing is translated, one is the other the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub(crate) original: Tuple,
+    pub(crate) reply: Tuple,
+}
+
+impl Connection {
+    /// Whether packets of these ends are of it.
+    pub(super) fn has(&self, tuple: &Tuple) -> bool {
+        self.original == *tuple || self.reply == *tuple
+    }
+
+    /// The ends, local and remote as packets show them, behind whose local one another stands.
+    pub(super) fn hidden(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+        let connection = *self;
+        let ways = [self.original, self.reply].map(|seen| (seen.to, seen.from));
+        let is_hidden = move |(local, remote): &(_, _)| !connection.keeps(*local, *remote);
+        ways.into_iter().filter(is_hidden)
+    }
+
+    /// Whether the end that has this local address is the one that gets what the remote one
+    /// sends to it. (What is sent the other way is known by the ends that it has before it is
+    /// translated: they are those of the sender's own socket.)
+    pub(super) fn keeps(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let directions = [(self.original, self.reply), (self.reply, self.original)];
+        // Of packets from an end to itself, either direction is.
+        directions.into_iter().all(|(seen, other)| {
+            let is_received = (seen.from, seen.to) == (remote, local);
+            !is_received || other.from == local
+        })
+    }
+}
+
+/// A message of an answer.
+#[cfg(any(test, feature = "fuzzing"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Connection(Connection),
+    /// A number, negative as the kernel writes it.
+    Error(i32),
+    /// Of a protocol that has no ports, or not asked for.
+    Other,
+}
+
+const fn number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+        Protocol::UdpLite => 136,
+        Protocol::Raw => 255,
+    }
+}
+
+const fn protocol(number: u8) -> Option<Protocol> {
+    match number {
+        6 => Some(Protocol::Tcp),
+        17 => Some(Protocol::Udp),
+        136 => Some(Protocol::UdpLite),
+        _ => None,
+    }
+}
+
+/// Asks for the connection that has this tuple in either direction, in a zone of conntrack.
+pub(super) fn request(tuple: &Tuple, zone: u16, sequence: u32) -> Vec<u8> {
+    let family = if tuple.from.is_ipv4() { 2 } else { 10 };
+    // Version 0, resource 0.
+    let mut body = vec![family, 0, 0, 0];
+    body.extend(nested(ORIGINAL, &encoded(tuple)));
+    if zone != 0 {
+        body.extend(attribute(ZONE, &zone.to_be_bytes()));
+    }
+    let mut bytes = frame::header(body.len(), GET, 0, sequence).to_vec();
+    bytes.extend(body);
+    bytes
+}
+
+/// Asks for all connections of all zones.
+pub(super) fn request_all(sequence: u32) -> Vec<u8> {
+    let mut bytes = frame::header(BODY_LEN, GET, frame::DUMP, sequence).to_vec();
+    bytes.extend([0; BODY_LEN]);
+    bytes
+}
+
+fn encoded(tuple: &Tuple) -> Vec<u8> {
+    let address = |v4, v6, ip: IpAddr| match ip {
+        IpAddr::V4(ip) => attribute(v4, &ip.octets()),
+        IpAddr::V6(ip) => attribute(v6, &ip.octets()),
+    };
+    let from = address(FROM_V4, FROM_V6, tuple.from.ip());
+    let to = address(TO_V4, TO_V6, tuple.to.ip());
+    let transport = [
+        attribute(NUMBER, &[number(tuple.protocol)]),
+        attribute(FROM_PORT, &tuple.from.port().to_be_bytes()),
+        attribute(TO_PORT, &tuple.to.port().to_be_bytes()),
+    ];
+    let ip = nested(IP, &[from, to].concat());
+    [ip, nested(TRANSPORT, &transport.concat())].concat()
+}
+
+fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
+    attribute(kind | NESTED, value)
+}
+
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
+    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// The messages in what was received at once.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn answers(bytes: &[u8]) -> impl Iterator<Item = Result<Answered, Malformed>> {
+    frame::frames(bytes).map(|frame| {
+        Ok(match frame? {
+            Frame::Error(number) => Answered::Error(number),
+            Frame::Other(NEW, body) => {
+                connection(body)?.map_or(Answered::Other, Answered::Connection)
+            }
+            _ => Answered::Other,
+        })
+    })
+}
+
+/// `None` for a protocol without ports.
+pub(super) fn connection(body: &[u8]) -> Result<Option<Connection>, Malformed> {
+    let (mut original, mut reply) = (None, None);
+    for attribute in attributes(body.get(BODY_LEN..).ok_or(Malformed)?) {
+        let (kind, value) = attribute?;
+        match kind & !FLAGS {
+            ORIGINAL => original = tuple(value)?,
+            REPLY => reply = tuple(value)?,
+            _ => {}
+        }
+    }
+    let both = original.zip(reply);
+    Ok(both.map(|(original, reply)| Connection { original, reply }))
+}
+
+/// Calls back with each zone in which a connection is, but for the one that all are in where
+/// no rule says otherwise: of both directions, or of one.
+pub(super) fn zones(body: &[u8], mut take: impl FnMut(u16)) -> Result<(), Malformed> {
+    let mut tell = |value: &[u8]| {
+        let zone = u16::from_be_bytes(array_at(value, 0)?);
+        if zone != 0 {
+            take(zone);
+        }
+        Ok(())
+    };
+    for attribute in attributes(body.get(BODY_LEN..).ok_or(Malformed)?) {
+        let (kind, value) = attribute?;
+        match kind & !FLAGS {
+            ZONE => tell(value)?,
+            ORIGINAL | REPLY => {
+                for attribute in attributes(value) {
+                    let (kind, value) = attribute?;
+                    if kind & !FLAGS == TUPLE_ZONE {
+                        tell(value)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `None` for a protocol without ports.
+fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
+    let (mut from, mut to) = (None, None);
+    let (mut known, mut ports) = (None, (0, 0));
+    for attribute in attributes(value) {
+        let (kind, value) = attribute?;
+        // A zone has no attributes in it.
+        if kind & !FLAGS == TUPLE_ZONE {
+            continue;
+        }
+        for attribute in attributes(value) {
+            let (inner, value) = attribute?;
+            let v4 = || array_at::<4>(value, 0).map(IpAddr::from);
+            let v6 = || array_at::<16>(value, 0).map(IpAddr::from);
+            let port = || array_at(value, 0).map(u16::from_be_bytes);
+            match (kind & !FLAGS, inner & !FLAGS) {
+                (IP, FROM_V4) => from = Some(v4()?),
+                (IP, TO_V4) => to = Some(v4()?),
+                (IP, FROM_V6) => from = Some(v6()?),
+                (IP, TO_V6) => to = Some(v6()?),
+                (TRANSPORT, NUMBER) => known = protocol(*value.first().ok_or(Malformed)?),
+                (TRANSPORT, FROM_PORT) => ports.0 = port()?,
+                (TRANSPORT, TO_PORT) => ports.1 = port()?,
+                _ => {}
+            }
+        }
+    }
+    let (from, to) = from.zip(to).ok_or(Malformed)?;
+    Ok(known.map(|protocol| Tuple {
+        protocol,
+        from: SocketAddr::new(from, ports.0),
+        to: SocketAddr::new(to, ports.1),
+    }))
+}
+
+/// The connections of the list in `/proc`; lines that tell none are passed over.
+pub(crate) fn listed(text: &[u8]) -> impl Iterator<Item = Connection> {
+    text.split(|byte| *byte == b'\n').filter_map(line)
+}
+
+/// `ipv4 2 udp 17 29 src=10.0.0.2 dst=… sport=… dport=… src=… dst=… sport=… dport=… use=1`
+fn line(line: &[u8]) -> Option<Connection> {
+    let text = std::str::from_utf8(line).ok()?;
+    let protocol = protocol(text.split_ascii_whitespace().nth(3)?.parse().ok()?)?;
+    let values = |key: &'static str| {
+        let words = text.split_ascii_whitespace();
+        words.filter_map(move |word| word.strip_prefix(key)?.strip_prefix('='))
+    };
+    let (mut from, mut to) = (values("src"), values("dst"));
+    let (mut from_port, mut to_port) = (values("sport"), values("dport"));
+    let mut tuple = || {
+        let ip = |text: &str| -> Option<IpAddr> {
+            let v4 = text.parse().map(|ip: Ipv4Addr| ip.into());
+            v4.or_else(|_| text.parse().map(|ip: Ipv6Addr| ip.into()))
+                .ok()
+        };
+        Some(Tuple {
+            protocol,
+            from: SocketAddr::new(ip(from.next()?)?, from_port.next()?.parse().ok()?),
+            to: SocketAddr::new(ip(to.next()?)?, to_port.next()?.parse().ok()?),
+        })
+    };
+    let (original, reply) = (tuple()?, tuple()?);
+    Some(Connection { original, reply })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn udp(from: &str, to: &str) -> Tuple {
+        let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+        Tuple {
+            protocol: Protocol::Udp,
+            from,
+            to,
+        }
+    }
+
+    fn keeps(connection: &Connection, local: &str, remote: &str) -> bool {
+        connection.keeps(local.parse().unwrap(), remote.parse().unwrap())
+    }
+
+    #[test]
+    fn what_stands_behind_an_address_is_translated() {
+        let (host, far) = ("10.97.0.1:5000", "10.97.0.2:9000");
+        let local = Connection {
+            original: udp(host, far),
+            reply: udp(far, host),
+        };
+        assert!(keeps(&local, host, far));
+        let itself = Connection {
+            original: udp(host, host),
+            reply: udp(host, host),
+        };
+        assert!(keeps(&itself, host, host));
+        // A container behind the host.
+        let masqueraded = Connection {
+            original: udp("10.98.0.2:5000", far),
+            reply: udp(far, host),
+        };
+        assert!(!keeps(&masqueraded, host, far));
+        // A port of the host that leads to a container, or to another port of the host.
+        for behind in ["10.98.0.2:80", "10.97.0.1:81"] {
+            let forwarded = Connection {
+                original: udp(far, host),
+                reply: udp(behind, far),
+            };
+            assert!(!keeps(&forwarded, host, far));
+        }
+        // The other end is translated, ours is what it is.
+        let sent = Connection {
+            original: udp(host, "192.0.2.1:9"),
+            reply: udp(far, host),
+        };
+        assert!(keeps(&sent, host, far));
+    }
+
+    #[test]
+    fn the_ends_that_hide_another_are_listed() {
+        let (host, far, inner) = ("10.97.0.1:5000", "10.97.0.2:9000", "10.98.0.2:5000");
+        let connection = |original, reply| Connection { original, reply };
+        let hidden = |connection: Connection| connection.hidden().collect::<Vec<_>>();
+        let end = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(hidden(connection(udp(host, far), udp(far, host))), []);
+        let expected = [(end(host), end(far))];
+        // As packets show it on the way to the far end.
+        let masqueraded = connection(udp(inner, far), udp(far, host));
+        assert_eq!(hidden(masqueraded), expected);
+        let forwarded = connection(udp(far, host), udp(inner, far));
+        assert_eq!(hidden(forwarded), expected);
+        // Of a socket of this host, whose packets get another port on their way.
+        let other = "10.97.0.1:25177";
+        let moved = connection(udp(host, far), udp(far, other));
+        assert_eq!(hidden(moved), [(end(other), end(far))]);
+        assert!(moved.keeps(end(host), end(far)));
+        // Of one to which this host redirects what is for another port.
+        let redirected = connection(udp(far, other), udp(host, far));
+        assert!(redirected.keeps(end(host), end(far)));
+    }
+
+    #[test]
+    fn zones_are_read() {
+        let zones_of = |attributes: &[Vec<u8>]| {
+            let mut body = vec![2, 0, 0, 0];
+            body.extend(attributes.concat());
+            let mut found = Vec::new();
+            zones(&body, |zone| found.push(zone)).unwrap();
+            found
+        };
+        let zone = |kind, zone: u16| attribute(kind, &zone.to_be_bytes());
+        assert_eq!(zones_of(&[]), []);
+        assert_eq!(zones_of(&[zone(ZONE, 5)]), [5]);
+        let of_one = [nested(ORIGINAL, &zone(TUPLE_ZONE, 7)), nested(REPLY, &[])];
+        assert_eq!(zones_of(&of_one), [7]);
+        // Beside what a tuple has.
+        let expected = udp("10.98.0.2:1", "10.97.0.2:2");
+        let in_zone = [encoded(&expected), zone(TUPLE_ZONE, 7)].concat();
+        assert_eq!(tuple(&in_zone), Ok(Some(expected)));
+    }
+
+    /// As `conntrack -L` and the kernel's list show it.
+    #[test]
+    fn lists_are_read() {
+        let text = b"ipv4     2 tcp      6 431999 ESTABLISHED src=10.98.0.2 dst=10.97.0.2 \
+            sport=55116 dport=9000 src=10.97.0.2 dst=10.97.0.1 sport=9000 dport=55116 [ASSURED] \
+            mark=0 zone=0 use=2\nipv4     2 icmp     1 29 src=10.0.0.1 dst=10.0.0.2 type=8 \
+            code=0 id=1 src=10.0.0.2 dst=10.0.0.1 type=0 code=0 id=1 mark=0 use=1\n";
+        let expected = Connection {
+            original: Tuple {
+                protocol: Protocol::Tcp,
+                ..udp("10.98.0.2:55116", "10.97.0.2:9000")
+            },
+            reply: Tuple {
+                protocol: Protocol::Tcp,
+                ..udp("10.97.0.2:9000", "10.97.0.1:55116")
+            },
+        };
+        assert_eq!(listed(text).collect::<Vec<_>>(), [expected]);
+    }
+
+    prop_compose! {
+        fn any_tuple(is_v4: bool)(
+            ips in any::<([u8; 16], [u8; 16])>(),
+            ports: (u16, u16),
+            place in 0..3_usize,
+        ) -> Tuple {
+            let ip = |bytes: [u8; 16]| {
+                let v4 = [bytes[0], bytes[1], bytes[2], bytes[3]];
+                if is_v4 { IpAddr::from(v4) } else { IpAddr::from(bytes) }
+            };
+            Tuple {
+                protocol: [Protocol::Tcp, Protocol::Udp, Protocol::UdpLite][place],
+                from: SocketAddr::new(ip(ips.0), ports.0),
+                to: SocketAddr::new(ip(ips.1), ports.1),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            (original, reply) in any::<bool>().prop_flat_map(|v4| (any_tuple(v4), any_tuple(v4))),
+        ) {
+            let connection = Connection { original, reply };
+            let mut body = vec![2, 0, 0, 0];
+            body.extend(nested(ORIGINAL, &encoded(&original)));
+            // Such as its status.
+            body.extend(attribute(3, &[0; 4]));
+            body.extend(nested(REPLY, &encoded(&reply)));
+            let mut bytes = frame::header(body.len(), NEW, 0, 1).to_vec();
+            bytes.extend(body);
+            let read: Vec<_> = answers(&bytes).collect();
+            prop_assert_eq!(read, [Ok(Answered::Connection(connection))]);
+            prop_assert!(connection.has(&original) && connection.has(&reply));
+            // A request is a message of the same form.
+            let mut asked = request(&original, 0, 1);
+            asked[4..6].copy_from_slice(&NEW.to_ne_bytes());
+            prop_assert_eq!(answers(&asked).collect::<Vec<_>>(), [Ok(Answered::Other)]);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in any::<Vec<u8>>(), text in "[a-z0-9 =.:\n]{0,200}") {
+            answers(&bytes).for_each(drop);
+            let _ = zones(&bytes, |_| {});
+            let mut framed = frame::header(bytes.len(), NEW, 0, 1).to_vec();
+            framed.extend(&bytes);
+            answers(&framed).for_each(drop);
+            listed(&bytes).for_each(drop);
+            listed(text.as_bytes()).for_each(drop);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Netlink: bytes, messages, the bare socket, questions and their answers.
+
+pub(crate) mod addresses;
+pub(crate) mod closings;
+pub(crate) mod conntrack;
+pub(crate) mod diag;
+pub(crate) mod exchange;
+pub(crate) mod frame;
+pub(crate) mod interfaces;
+pub(crate) mod link;
+pub(crate) mod message;

@@ -1,0 +1,236 @@
+//! Control groups: which one a process or a socket is in, and what it stands for.
+//! Pure, but for [`ControlGroups`]: any text gives a unit or nothing.
+
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::borrow::Cow;
+
+pub(crate) use tree::ControlGroups;
+
+use crate::answer::{Unit, UnitKind};
+
+/// The unit of a process, from `/proc/PID/cgroup` (cgroups(7)).
+///
+/// A process is in one group of each hierarchy. The one of version 2 and systemd's own
+/// of version 1 know services; on hosts with both, and without systemd, containers may
+/// be known to others only.
+pub(crate) fn unit(text: &str) -> Option<Unit> {
+    let mut best: Option<(Unit, Rank)> = None;
+    for (hierarchy, path) in text.lines().filter_map(group) {
+        let found = ranked(path)
+            .filter(|(unit, _)| hierarchy != Hierarchy::Other || unit.kind == UnitKind::Container);
+        if let Some(found) = found
+            && best.as_ref().is_none_or(|(_, rank)| found.1 > *rank)
+        {
+            best = Some(found);
+        }
+    }
+    best.map(|(unit, _)| unit)
+}
+
+/// The unit that the path of a control group tells.
+///
+/// Of units within each other, a container says most: what runs in it is not of this
+/// host's own services, and the innermost of several counts. Of services, the outermost
+/// counts: what is below it, the service names at will. Paths may be relative to a
+/// namespace (`/../../x`, `cgroup_namespaces(7)`).
+///
+/// Whatever is below the service manager of a user is that user's, who may call it `sshd.service`
+/// or give it the id of a container.
+pub(crate) fn unit_of(path: &str) -> Option<Unit> {
+    ranked(path).map(|(unit, _)| unit)
+}
+
+/// How much a unit tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A session, or the service manager of a user: that somebody started it.
+    Session,
+    Service,
+    Sandbox,
+    Container,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hierarchy {
+    /// Version 2, or systemd's own of version 1.
+    Main,
+    Other,
+}
+
+/// A line: `0::/path`, `1:name=systemd:/path`, `4:cpu,cpuacct:/path`.
+fn group(line: &str) -> Option<(Hierarchy, &str)> {
+    let (number, rest) = line.split_once(':')?;
+    let (controllers, path) = rest.split_once(':')?;
+    let hierarchy = match (number, controllers) {
+        ("0", "") | (_, "name=systemd") => Hierarchy::Main,
+        _ => Hierarchy::Other,
+    };
+    // The group was removed, the process is about to end.
+    Some((hierarchy, path.strip_suffix(" (deleted)").unwrap_or(path)))
+}
+
+fn ranked(path: &str) -> Option<(Unit, Rank)> {
+    let mut best: Option<(Unit, Rank)> = None;
+    let (user, above) = manager_of_user(path).unzip();
+    // From the inside.
+    let mut rest = path;
+    let mut child = None;
+    while let Some((parents, folder)) = rest.rsplit_once('/') {
+        let parent = parents.rsplit('/').next().unwrap_or_default();
+        if let Some(found) = unit_of_folder(parent, folder, child)
+            && best.as_ref().is_none_or(|(_, rank)| {
+                found.1 > *rank || (found.1, *rank) == (Rank::Service, Rank::Service)
+            })
+        {
+            let (unit, rank) = found;
+            // The service manager itself is the system's.
+            let is_below = above.is_some_and(|above| parents.len() > above);
+            best = Some((unit.of_user(user.filter(|_| is_below)), rank));
+        }
+        child = Some(folder);
+        rest = parents;
+    }
+    best
+}
+
+/// The user whose service manager a path leads through (`user.slice/user-UID.slice/
+/// user@UID.service`, systemd.special(7)), and where its slice ends. Only the system makes what is
+/// outside of it.
+fn manager_of_user(path: &str) -> Option<(u32, usize)> {
+    let mut rest = path.trim_start_matches('/');
+    while let Some(inside) = rest.strip_prefix("../") {
+        rest = inside;
+    }
+    let rest = rest.strip_prefix("user.slice/user-")?;
+    let (user, inside) = rest.split_once(".slice/user@")?;
+    let same = inside.strip_prefix(user)?;
+    let is_manager = same.starts_with(".service/");
+    let user = user.parse().ok().filter(|_| is_manager)?;
+    Some((user, path.len() - inside.len() - "/user@".len()))
+}
+
+/// What a folder stands for, given those around it.
+fn unit_of_folder(parent: &str, folder: &str, child: Option<&str>) -> Option<(Unit, Rank)> {
+    let told = |rank, kind, name: Cow<'_, str>| {
+        let name = name.into_owned();
+        (!name.is_empty()).then(|| (Unit::new(kind, name), rank))
+    };
+    if let Some(name) = container(parent, folder, child) {
+        return told(Rank::Container, UnitKind::Container, name);
+    }
+    if let Some(name) = snap(folder) {
+        return told(Rank::Sandbox, UnitKind::Snap, name);
+    }
+    let (name, kind) = folder.rsplit_once('.')?;
+    let is_scope = match kind {
+        "scope" => true,
+        "service" => false,
+        _ => return None,
+    };
+    if let Some(name) = flatpak(name, is_scope) {
+        return told(Rank::Sandbox, UnitKind::Flatpak, name);
+    }
+    match name {
+        // The first process says nothing about a program.
+        "init" if is_scope => None,
+        _ if is_scope && name.starts_with("session-") || name.starts_with("user@") => {
+            told(Rank::Session, UnitKind::Service, folder.into())
+        }
+        // Applications are known by their id (systemd.io/DESKTOP_ENVIRONMENTS), others
+        // as `systemctl` knows them.
+        _ if name.starts_with("app-") => told(Rank::Service, UnitKind::Service, unescaped(folder)),
+        _ => told(Rank::Service, UnitKind::Service, folder.into()),
+    }
+}
+
+/// The id or name of a container.
+fn container<'a>(parent: &str, folder: &'a str, child: Option<&str>) -> Option<Cow<'a, str>> {
+    // What watches over a container, or a pod of them, is not in it.
+    let is_inside = !matches!(child, Some("supervisor" | "conmon"));
+    if let Some(id) = container_id(folder).filter(|_| is_inside) {
+        return Some(id.into());
+    }
+    if let Some(name) = folder.strip_prefix("lxc.payload.") {
+        return Some(name.into());
+    }
+    if matches!(parent, "lxc" | "lxc.payload") && folder != ".." {
+        return Some(folder.into());
+    }
+    // systemd-nspawn(1). Virtual machines are named in the same way: libvirt's by
+    // their hypervisor.
+    let machine = folder.strip_prefix("machine-");
+    let machine = machine.and_then(|name| name.strip_suffix(".scope"));
+    if let Some(name) = machine.filter(|name| is_inside && !name.starts_with("qemu\\x2d")) {
+        return Some(unescaped(name));
+    }
+    // It is itself in the group of its service, and what it runs is below.
+    let service = folder.strip_prefix("systemd-nspawn@");
+    let service = service.and_then(|name| name.strip_suffix(".service"));
+    service
+        .filter(|_| is_inside && child.is_some())
+        .map(unescaped)
+}
+
+/// The id in `ID`, `docker-ID.scope`, `libpod-ID.scope`, `libpod-payload-ID`,
+/// `cri-containerd-ID.scope`, `crio-ID`, or `PARENT.slice:cri-containerd:ID`.
+fn container_id(folder: &str) -> Option<&str> {
+    const LENGTH: usize = 64;
+    let name = folder.strip_suffix(".scope").unwrap_or(folder);
+    let (before, id) = name.split_at_checked(name.len().checked_sub(LENGTH)?)?;
+    let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    // `libpod-conmon-ID.scope` and `crio-conmon-ID.scope` hold what watches over it.
+    let is_before = before.is_empty() || before.ends_with(['-', ':']);
+    let is_id = is_before && !before.ends_with("conmon-") && id.bytes().all(is_hex);
+    is_id.then_some(id)
+}
+
+/// The name in `snap.NAME.APP.service`, `snap.NAME.APP-UUID.scope`,
+/// `snap.NAME.hook.HOOK-UUID.scope`, and `snap.NAME` of version 1.
+fn snap(folder: &str) -> Option<Cow<'_, str>> {
+    let rest = folder.strip_prefix("snap.")?;
+    let (name, of_it) = rest.split_once('.').unwrap_or((rest, ""));
+    // `snap.GROUP.slice` is a group of snaps with a common quota.
+    (of_it != "slice").then(|| unescaped(name))
+}
+
+/// The id in `app-flatpak-ID-INSTANCE.scope`, `app-flatpak-ID@INSTANCE.service`, and
+/// `flatpak-ID-PID.scope` of versions before 1.8; without their last parts here.
+fn flatpak(name: &str, is_scope: bool) -> Option<Cow<'_, str>> {
+    let old = || name.strip_prefix("flatpak-").filter(|_| is_scope);
+    let id = name.strip_prefix("app-flatpak-").or_else(old)?;
+    let end = id.find('@').or_else(|| id.rfind('-'));
+    Some(unescaped(end.map_or(id, |end| &id[..end])))
+}
+
+/// Turns `\x2d` and the like back into what they stand for (systemd-escape(1)).
+fn unescaped(name: &str) -> Cow<'_, str> {
+    if !name.contains("\\x") {
+        return name.into();
+    }
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once("\\x") {
+        bytes.extend(before.as_bytes());
+        if let Some((byte, behind)) = hex(after) {
+            bytes.push(byte);
+            rest = behind;
+        } else {
+            bytes.extend(b"\\x");
+            rest = after;
+        }
+    }
+    bytes.extend(rest.as_bytes());
+    // Escaped byte by byte, so any may come out.
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The byte of two digits at the start, and what follows.
+fn hex(text: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = text.split_at_checked(2)?;
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let byte = u8::from_str_radix(digits, 16).ok()?;
+    is_hex.then_some((byte, rest))
+}

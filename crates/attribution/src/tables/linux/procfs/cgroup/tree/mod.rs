@@ -1,0 +1,148 @@
+//! The control groups of version 2, by the ids that `sock_diag` tells.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, RawDir, fstat, fstatfs, openat};
+
+use crate::answer::Unit;
+use crate::tables::linux::procfs::mountinfo::{Mount, mounts};
+use crate::tables::linux::procfs::proc;
+use crate::tables::linux::procfs::proc::{Proc, Scratch};
+
+/// `CGROUP2_SUPER_MAGIC` (`include/uapi/linux/magic.h`).
+const MAGIC: FsWord = 0x6367_7270;
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+/// Groups that are known, and looked at in one walk.
+const MAX_GROUPS: usize = 16 * 1024;
+/// Groups within each other: more than service managers and containers make.
+const MAX_DEPTH: usize = 32;
+/// Bytes of a mount table that are read.
+const MAX_MOUNTS: usize = 4 * 1024 * 1024;
+/// Between walks: one takes some 10 µs a group, and an id may never be found, such as
+/// that of a removed group, or of one outside of our container.
+const REST: Duration = Duration::from_secs(1);
+
+/// The paths of control groups, found in their file system.
+///
+/// The id of a group is the inode number of its folder, of 64 bits and never used
+/// again (`cgroup_id` in `include/linux/cgroup.h`; on kernels of 32 bits the inode
+/// number is only half of it, and no group is found).
+#[derive(Debug)]
+pub(crate) struct ControlGroups {
+    folder: OwnedFd,
+    /// The path of that folder.
+    root: Arc<str>,
+    /// Removed groups too: sockets may outlive them.
+    known: HashMap<u64, Arc<str>>,
+    walked: Option<Instant>,
+}
+
+impl ControlGroups {
+    /// Where the file system of version 2 is mounted; `None` where it is not.
+    pub(crate) fn open(proc: &Proc, scratch: &mut Scratch) -> Option<Self> {
+        let text = proc::read(proc.root(), c"self/mountinfo", MAX_MOUNTS, scratch).ok()?;
+        let text = String::from_utf8_lossy(text);
+        let of_groups = mounts(&text).filter(|mount| mount.file_system == "cgroup2");
+        let mut mounts: Vec<Mount<'_>> = of_groups.collect();
+        // Those that show most of it first.
+        mounts.sort_by_key(|mount| mount.root.len());
+        mounts.iter().find_map(Self::open_at)
+    }
+
+    fn open_at(mount: &Mount<'_>) -> Option<Self> {
+        let folder = openat(CWD, &*mount.point, FOLDER, Mode::empty()).ok()?;
+        // Something else may be mounted over it.
+        let is_of_groups = fstatfs(&folder).ok()?.f_type == MAGIC;
+        is_of_groups.then(|| Self {
+            folder,
+            root: mount.root.as_ref().into(),
+            known: HashMap::new(),
+            walked: None,
+        })
+    }
+
+    /// The path of a group, as `/proc/PID/cgroup` has it. May look through all groups,
+    /// but at most once a second.
+    pub(crate) fn path(&mut self, id: u64, now: Instant) -> Option<Arc<str>> {
+        if !self.known.contains_key(&id) && self.may_walk(now) {
+            self.walked = Some(now);
+            self.walk();
+        }
+        self.known.get(&id).cloned()
+    }
+
+    /// The unit that a group stands for.
+    pub(crate) fn unit(&mut self, id: u64, now: Instant) -> Option<Unit> {
+        super::unit_of(&self.path(id, now)?)
+    }
+
+    fn may_walk(&self, now: Instant) -> bool {
+        self.walked
+            .is_none_or(|walked| now.saturating_duration_since(walked) >= REST)
+    }
+
+    fn walk(&mut self) {
+        let mut found = HashMap::new();
+        if let Ok(stat) = fstat(&self.folder) {
+            found.insert(stat.st_ino, Arc::clone(&self.root));
+        }
+        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+        let mut waiting = vec![(Arc::clone(&self.root), 0)];
+        while let Some((path, depth)) = waiting.pop() {
+            let Some(folder) = self.open_group(&path) else {
+                continue;
+            };
+            for_each_folder(&folder, &mut buffer, |id, name| {
+                if found.len() >= MAX_GROUPS {
+                    return;
+                }
+                let known = self.known.get(&id).cloned();
+                let parent = path.trim_end_matches('/');
+                let path = known.unwrap_or_else(|| format!("{parent}/{name}").into());
+                found.insert(id, Arc::clone(&path));
+                if depth < MAX_DEPTH {
+                    waiting.push((path, depth + 1));
+                }
+            });
+        }
+        tracing::trace!(groups = found.len(), "looked through the control groups");
+        if self.known.len() + found.len() > MAX_GROUPS {
+            self.known.clear();
+        }
+        self.known.extend(found);
+    }
+
+    fn open_group(&self, path: &str) -> Option<OwnedFd> {
+        let below = path.strip_prefix(&*self.root)?.trim_start_matches('/');
+        let name = if below.is_empty() { "." } else { below };
+        openat(&self.folder, name, FOLDER, Mode::empty()).ok()
+    }
+}
+
+/// Calls for every folder in a folder, with its inode number.
+fn for_each_folder(
+    folder: &OwnedFd,
+    buffer: &mut [MaybeUninit<u8>],
+    mut take: impl FnMut(u64, &str),
+) {
+    let mut entries = RawDir::new(folder, buffer);
+    while let Some(Ok(entry)) = entries.next() {
+        let name: Option<&str> = CStr::to_str(entry.file_name()).ok();
+        if let Some(name) = name.filter(|name| !matches!(*name, "." | ".."))
+            && entry.file_type() == FileType::Directory
+        {
+            take(entry.ino(), name);
+        }
+    }
+}

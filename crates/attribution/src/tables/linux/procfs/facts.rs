@@ -1,0 +1,256 @@
+//! What is known of a process, read once from `/proc/PID`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ffi::{CStr, OsStr, OsString};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::executable::{Executable, Locator, executable};
+use super::proc::Scratch;
+use super::stat::{CUT_LENGTH, Stat};
+use super::{cgroup, proc, stat};
+use crate::answer::{ExeState, Process, User};
+
+/// Bytes of arguments that are kept of a process.
+const MAX_ARGUMENTS: usize = 16 * 1024;
+/// Bytes of any other file that are read.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// Reads facts of processes.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    boot: SystemTime,
+    ticks_per_second: u64,
+    users: Mutex<Users>,
+    locator: Locator,
+    /// The id that users have here who have none.
+    unmapped: Option<u32>,
+}
+
+/// The process that a process or thread belongs to.
+pub(crate) fn leader(process: &OwnedFd, scratch: &mut Scratch) -> Option<u32> {
+    stat::thread_group(&text(process, c"status", scratch)?)
+}
+
+/// What `/proc/PID/stat` tells of the process whose folder this is.
+pub(crate) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<Stat> {
+    stat::stat(proc::read_record(process, c"stat", MAX_TEXT, scratch).ok()?)
+}
+
+impl Facts {
+    pub(crate) fn new() -> Self {
+        Self {
+            boot: boot_time(),
+            ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
+            users: Mutex::default(),
+            locator: Locator::new(),
+            unmapped: unmapped_user(),
+        }
+    }
+
+    /// The facts of the process whose folder and `stat` these are, as far as they can
+    /// be read, but for its image; `None` if it is gone.
+    ///
+    /// The folder ends with the process, so all are of the same one, also if its pid
+    /// is given to another meanwhile. If it executes something else meanwhile, they
+    /// are read again.
+    pub(crate) fn read(
+        &self,
+        process: &OwnedFd,
+        pid: u32,
+        owner: u32,
+        mut stat: Stat,
+        scratch: &mut Scratch,
+    ) -> Option<Process> {
+        const ATTEMPTS: usize = 3;
+        let mut executed = executable(process);
+        for _ in 1..ATTEMPTS {
+            let facts = self.read_once(process, pid, owner, stat, executed.clone(), scratch);
+            let after = executable(process);
+            // Of one that has just exited, the executable cannot be read any more.
+            if after == executed || after.is_none() {
+                return Some(facts);
+            }
+            executed = after;
+            stat = stat_of(process, scratch)?;
+        }
+        Some(self.read_once(process, pid, owner, stat, executed, scratch))
+    }
+
+    fn read_once(
+        &self,
+        process: &OwnedFd,
+        pid: u32,
+        owner: u32,
+        stat: Stat,
+        executable: Option<Executable>,
+        scratch: &mut Scratch,
+    ) -> Process {
+        let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, scratch);
+        let arguments = arguments.ok().map(split_arguments);
+        // Also where the folder of descriptors is root's, because the process may not be
+        // dumped, this one is its own user's (`task_dump_owner` in `fs/proc/base.c`).
+        let uid = match owner {
+            0 => rustix::fs::fstat(process).map(|stat| stat.st_uid).ok(),
+            uid => Some(uid),
+        };
+        let group = text(process, c"cgroup", scratch);
+        let unit = group.as_deref().and_then(cgroup::unit);
+        let uid = match (uid, group) {
+            // Of one that has exited it is root's too, and nothing can be read there.
+            (Some(0), None) => {
+                text(process, c"status", scratch).and_then(|text| stat::effective_uid(&text))
+            }
+            (uid, _) => uid,
+        };
+        let located = executable.map(|it| self.locator.locate(process, it, scratch));
+        let state = located.as_ref().map(|located| located.state);
+        let is_deleted = located.as_ref().is_some_and(|located| located.is_deleted);
+        let file = located.as_ref().and_then(|located| located.file);
+        let path = located.map(|located| located.path);
+        Process {
+            pid,
+            started: Some(self.wall_clock(stat.started)),
+            parent: Some(stat.parent),
+            name: full_name(stat, path.as_deref(), arguments.as_deref()),
+            path,
+            path_deleted: is_deleted,
+            exe_file: file,
+            exe_state: state.unwrap_or(ExeState::Unchecked),
+            arguments,
+            user: uid.and_then(|uid| self.user(uid)),
+            unit,
+            image: None,
+        }
+    }
+
+    /// A user with the name that `/etc/passwd` gives; `None` for all who have no id in the user
+    /// namespace of this process.
+    pub(crate) fn user(&self, uid: u32) -> Option<User> {
+        if self.unmapped == Some(uid) {
+            return None;
+        }
+        let name = self.users().names.get(&uid).cloned();
+        let name = name.or_else(|| {
+            let (changed, names) = read_users(self.users().changed)?;
+            let mut users = self.users();
+            *users = Users { names, changed };
+            users.names.get(&uid).cloned()
+        });
+        Some(User { id: uid, name })
+    }
+
+    fn users(&self) -> std::sync::MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time now, as start times are told.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.boot + since_boot()
+    }
+
+    /// When something happened, from clock ticks since boot.
+    pub(crate) fn wall_clock(&self, ticks: u64) -> SystemTime {
+        let seconds = ticks / self.ticks_per_second;
+        let rest = ticks % self.ticks_per_second * 1_000_000_000 / self.ticks_per_second;
+        self.boot + Duration::from_secs(seconds) + Duration::from_nanos(rest)
+    }
+}
+
+/// The id that stands for all users without one in the user namespace of this process
+/// (`/proc/sys/kernel/overflowuid` in `user_namespaces(7)`). `None` where all have one.
+fn unmapped_user() -> Option<u32> {
+    const DEFAULT: u32 = 65_534;
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u32>().ok();
+    if map.lines().filter_map(count).any(|count| count == u32::MAX) {
+        return None;
+    }
+    let text = std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok();
+    let id = text.and_then(|text| text.trim().parse().ok());
+    Some(id.unwrap_or(DEFAULT))
+}
+
+/// When this host was started, as precisely as start times are told: so that it is the
+/// same whenever it is asked for, if the clock was not set.
+fn boot_time() -> SystemTime {
+    const PRECISION: u128 = 10_000_000;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let boot = now.saturating_sub(since_boot()).as_nanos();
+    let rounded = (boot + PRECISION / 2) / PRECISION * PRECISION;
+    UNIX_EPOCH + Duration::from_nanos(u64::try_from(rounded).unwrap_or_default())
+}
+
+fn since_boot() -> Duration {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(since_boot).unwrap_or_default()
+}
+
+/// Names in it may be of any bytes; those that are not UTF-8 are replaced.
+fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut Scratch) -> Option<Cow<'a, str>> {
+    let bytes = proc::read_record(process, name, MAX_TEXT, scratch).ok()?;
+    Some(String::from_utf8_lossy(bytes))
+}
+
+/// The kernel cuts names at 15 bytes, also inside of a character; where the file or the first
+/// argument goes on from there, that is the name.
+fn full_name(stat: Stat, path: Option<&Path>, arguments: Option<&[OsString]>) -> String {
+    let cut = &stat.raw_name;
+    if cut.len() < CUT_LENGTH {
+        return stat.name;
+    }
+    let first = arguments.and_then(|arguments| arguments.first());
+    let first = first.map(Path::new);
+    let longer = [path, first]
+        .into_iter()
+        .flatten()
+        .filter_map(|path| Some(path.file_name()?.as_bytes()))
+        .find(|name| name.starts_with(cut));
+    longer.map_or(stat.name, |name| String::from_utf8_lossy(name).into_owned())
+}
+
+/// Arguments end with a zero each.
+fn split_arguments(bytes: &[u8]) -> Vec<OsString> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let arguments = bytes.split(|byte| *byte == 0);
+    arguments
+        .map(|argument| OsString::from_vec(argument.to_vec()))
+        .collect()
+}
+
+/// Names of users, from `/etc/passwd` (passwd(5)), read again when it changed.
+#[derive(Debug, Default)]
+struct Users {
+    names: HashMap<u32, String>,
+    changed: Option<SystemTime>,
+}
+
+/// The names, unless they are those of that time.
+fn read_users(known: Option<SystemTime>) -> Option<(Option<SystemTime>, HashMap<u32, String>)> {
+    const PATH: &str = "/etc/passwd";
+    let changed = fs::metadata(PATH).and_then(|file| file.modified()).ok();
+    if changed.is_none() || changed == known {
+        return None;
+    }
+    Some((changed, names(&fs::read(PATH).ok()?)))
+}
+
+fn names(passwd: &[u8]) -> HashMap<u32, String> {
+    let text = OsStr::from_bytes(passwd).to_string_lossy();
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        Some((fields.nth(1)?.parse().ok()?, name))
+    };
+    text.lines().filter_map(user).collect()
+}

@@ -1,0 +1,11 @@
+//! What `/proc` tells: sockets, processes, their descriptors and cgroups.
+
+pub(crate) mod cgroup;
+pub(crate) mod executable;
+pub(crate) mod facts;
+pub(crate) mod io_uring;
+pub(crate) mod mountinfo;
+pub(crate) mod net;
+pub(crate) mod proc;
+pub(crate) mod process_reader;
+pub(crate) mod stat;

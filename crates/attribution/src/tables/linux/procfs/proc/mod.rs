@@ -1,0 +1,518 @@
+//! The process file system, read with buffers that are used again.
+
+mod tables;
+
+use std::ffi::CStr;
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::thread::CapabilitySet;
+
+use super::stat;
+use crate::tables::linux::sys::{openat, statat};
+pub(crate) use tables::{Listed, Part, Table};
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+
+/// More than an auxiliary vector has (`AT_VECTOR_SIZE` in `include/linux/mm_types.h`).
+const MAX_VECTOR: usize = 1_024;
+
+/// Buffers of one thread.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    entries: Vec<MaybeUninit<u8>>,
+    text: Vec<u8>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            entries: vec![MaybeUninit::uninit(); 32 * 1024],
+            text: vec![0; 4 * 1024],
+        }
+    }
+}
+
+/// The folder where the process file system is mounted.
+#[derive(Debug)]
+pub(crate) struct Proc {
+    root: OwnedFd,
+    /// `loadavg`, kept open: it can be read again from its start.
+    load: Option<OwnedFd>,
+    /// Whether sizes of descriptor folders are taken for what they are.
+    counts: bool,
+    /// Let go of when no more files may be opened.
+    spare: Mutex<Option<Vec<OwnedFd>>>,
+}
+
+/// Descriptors that a look at a process needs at a time.
+const SPARE: usize = 3;
+
+/// See [`Proc::make_room`].
+#[derive(Debug)]
+pub(crate) struct Room<'a>(&'a Proc);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.keep_spare();
+    }
+}
+
+/// Changes when a process opens or closes something, or is another one.
+///
+/// Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
+/// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    folder: u64,
+    /// `None` where it is not told.
+    descriptors: Option<i64>,
+    /// The user whose process it is; 0 also for a process that may not be dumped
+    /// (`task_dump_owner` in `fs/proc/base.c`).
+    pub(crate) owner: u32,
+}
+
+impl Mark {
+    /// Whether two looks with these marks found the same, as far as marks tell.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        self.descriptors.is_some() && self == other
+    }
+
+    /// Whether no descriptor is open, if that is told.
+    pub(crate) fn has_none(self) -> bool {
+        self.descriptors.is_none_or(|count| count == 0)
+    }
+
+    /// As of a look that did not read all descriptors.
+    pub(crate) const fn without_count(self) -> Self {
+        Self {
+            descriptors: None,
+            ..self
+        }
+    }
+
+    /// Whether both are of the same process, its pid not used again in between: the
+    /// folder has another inode then.
+    pub(crate) fn is_same_process(self, other: Self) -> bool {
+        self.folder == other.folder && self.owner == other.owner
+    }
+}
+
+/// A namespace, by the file that stands for it (namespaces(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NamespaceId {
+    device: u64,
+    pub(crate) inode: u64,
+}
+
+impl NamespaceId {
+    pub(crate) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
+    }
+
+    const fn from_stat(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
+}
+
+/// A socket and the descriptor that stands for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    pub(crate) inode: u32,
+    pub(crate) number: u32,
+}
+
+impl Proc {
+    pub(crate) fn open(root: &Path, counts: bool) -> io::Result<Self> {
+        let root = rustix::fs::open(root, FOLDER, Mode::empty())?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let load = openat(&root, "loadavg", flags, Mode::empty()).ok();
+        let mut proc = Self {
+            root,
+            load,
+            counts: false,
+            spare: Mutex::default(),
+        };
+        proc.keep_spare();
+        // This process has some open.
+        let own = proc.stat(format_args!("self/fd"));
+        proc.counts = counts && own.is_ok_and(|own| own.st_size > 0);
+        Ok(proc)
+    }
+
+    /// Whether processes of every container are listed, in as far as permissions allow:
+    /// in the first namespace of process ids (`PROC_PID_INIT_INO` in
+    /// `include/linux/proc_ns.h`).
+    pub(crate) fn lists_all(&self) -> bool {
+        const FIRST: u64 = 0xEFFF_FFFC;
+        let namespace = self.stat(format_args!("self/ns/pid"));
+        namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+    }
+
+    /// Whether this process may see all that is listed, as far as privileges go: root in the
+    /// first user namespace (`PROC_USER_INIT_INO`) who may look into any process. Where `/proc`
+    /// is mounted with `hidepid`, others are not even listed without that.
+    pub(crate) fn hides_nothing(&self) -> bool {
+        const FIRST: u64 = 0xEFFF_FFFD;
+        let namespace = self.stat(format_args!("self/ns/user"));
+        let may_look = rustix::thread::capabilities(None)
+            .is_ok_and(|all| all.effective.contains(CapabilitySet::SYS_PTRACE));
+        may_look && namespace.is_ok_and(|namespace| namespace.st_ino == FIRST)
+    }
+
+    /// Lets go of the descriptors that are kept for when no more may be opened, until what this
+    /// returns is dropped.
+    pub(crate) fn make_room(&self) -> Room<'_> {
+        let kept = lock(&self.spare).take();
+        drop(kept);
+        Room(self)
+    }
+
+    /// Opens what is kept for when no more may be opened.
+    fn keep_spare(&self) {
+        let open = || openat(&self.root, c".", OFlags::PATH | FOLDER, Mode::empty());
+        let spare: rustix::io::Result<Vec<OwnedFd>> = (0..SPARE).map(|_| open()).collect();
+        *lock(&self.spare) = spare.ok();
+    }
+
+    /// The newest id of a process or thread.
+    pub(crate) fn newest_id(&self) -> Option<u32> {
+        let mut buffer = [0; 128];
+        let length = rustix::io::pread(self.load.as_ref()?, &mut buffer, 0).ok()?;
+        stat::newest_pid(std::str::from_utf8(buffer.get(..length)?).ok()?)
+    }
+
+    /// All processes, in no order.
+    pub(crate) fn pids(&self, scratch: &mut Scratch) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        // A folder is read from its start only once.
+        let folder = openat(&self.root, c".", FOLDER, Mode::empty())?;
+        for_each_number(&folder, &mut scratch.entries, |pid, _| {
+            pids.push(pid);
+            true
+        })?;
+        Ok(pids)
+    }
+
+    /// Opens the folder of a process. It stands for that process also when its pid is
+    /// reused: then nothing can be read through it any more (`proc_pid(5)`).
+    pub(crate) fn process(&self, pid: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(
+            &self.root,
+            Name::new(format_args!("{pid}")).as_c_str(),
+            flags,
+            Mode::empty(),
+        )?)
+    }
+
+    pub(crate) fn root(&self) -> &OwnedFd {
+        &self.root
+    }
+
+    /// Whether folders of descriptors tell how many there are.
+    pub(crate) const fn has_counts(&self) -> bool {
+        self.counts
+    }
+
+    /// What tells whether a process is worth another look.
+    pub(crate) fn mark(&self, pid: u32) -> io::Result<Mark> {
+        Ok(self.mark_of(&self.stat(format_args!("{pid}/fd"))?))
+    }
+
+    /// The socket that a descriptor of a process stands for.
+    pub(crate) fn socket(&self, pid: u32, descriptor: u32) -> Option<u32> {
+        socket_inode(&self.stat(format_args!("{pid}/fd/{descriptor}")).ok()?)
+    }
+
+    /// The file that a process executes: device and inode.
+    pub(crate) fn executable(&self, pid: u32) -> Option<(u64, u64)> {
+        let stat = self.stat(format_args!("{pid}/exe")).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
+    /// The same, given with its folder.
+    pub(crate) fn executable_in(folder: &OwnedFd) -> Option<(u64, u64)> {
+        let stat = statat(folder, c"exe", AtFlags::empty()).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
+
+    /// What tells one program that a process executes from the next one: the kernel chooses where
+    /// its stack and its code are, and tells it in the auxiliary vector (`create_elf_tables` in
+    /// `fs/binfmt_elf.c`). `None` where it may not be read.
+    pub(crate) fn image(&self, pid: u32) -> Option<u64> {
+        let name = Name::new(format_args!("{pid}/auxv"));
+        image(openat(&self.root, name.as_c_str(), READ, Mode::empty()))
+    }
+
+    /// The same, given with its folder.
+    pub(crate) fn image_in(folder: &OwnedFd) -> Option<u64> {
+        image(openat(folder, c"auxv", READ, Mode::empty()))
+    }
+
+    /// The network namespace of this thread.
+    pub(crate) fn own_network_namespace(&self) -> io::Result<NamespaceId> {
+        let stat = self.stat(format_args!("thread-self/ns/net"))?;
+        Ok(NamespaceId::from_stat(&stat))
+    }
+
+    /// The network namespace of a process.
+    pub(crate) fn network_namespace(&self, pid: u32) -> io::Result<NamespaceId> {
+        let stat = self.stat(format_args!("{pid}/ns/net"))?;
+        Ok(NamespaceId::from_stat(&stat))
+    }
+
+    /// The network namespace of a thread of a process.
+    pub(crate) fn namespace_of_thread(&self, pid: u32, thread: u32) -> io::Result<NamespaceId> {
+        let stat = self.stat(format_args!("{pid}/task/{thread}/ns/net"))?;
+        Ok(NamespaceId::from_stat(&stat))
+    }
+
+    /// Opens the network namespace of a thread of a process, to enter it.
+    pub(crate) fn open_namespace_of_thread(&self, pid: u32, thread: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let name = Name::new(format_args!("{pid}/task/{thread}/ns/net"));
+        Ok(openat(&self.root, name.as_c_str(), flags, Mode::empty())?)
+    }
+
+    /// Opens the network namespace of a process, to enter it.
+    pub(crate) fn open_network_namespace(&self, pid: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let name = Name::new(format_args!("{pid}/ns/net"));
+        Ok(openat(&self.root, name.as_c_str(), flags, Mode::empty())?)
+    }
+
+    fn stat(&self, name: fmt::Arguments<'_>) -> rustix::io::Result<Stat> {
+        statat(&self.root, Name::new(name).as_c_str(), AtFlags::empty())
+    }
+
+    fn mark_of(&self, stat: &Stat) -> Mark {
+        Mark {
+            folder: stat.st_ino,
+            descriptors: self.counts.then_some(stat.st_size),
+            owner: stat.st_uid,
+        }
+    }
+}
+
+fn image(vector: rustix::io::Result<OwnedFd>) -> Option<u64> {
+    let mut bytes = [0; MAX_VECTOR];
+    let length = rustix::io::read(vector.ok()?, &mut bytes).ok()?;
+    // A process that has exited has no memory any more.
+    (length > 0).then(|| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes[..length]);
+        hasher.finish()
+    })
+}
+
+/// What is guarded is whole between calls, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a small file into the buffer of the scratch, at most `max` bytes.
+pub(crate) fn read<'a>(
+    folder: impl AsFd,
+    name: &CStr,
+    max: usize,
+    scratch: &'a mut Scratch,
+) -> io::Result<&'a [u8]> {
+    read_until(folder, name, max, scratch, |read, _| read == 0)
+}
+
+/// As [`read`], a file that the kernel writes as a whole for each time that it is read
+/// (`single_open` in `fs/seq_file.c`), such as all of `/proc/PID` with one record: it is
+/// at its end when there is room left.
+pub(crate) fn read_record<'a>(
+    folder: impl AsFd,
+    name: &CStr,
+    max: usize,
+    scratch: &'a mut Scratch,
+) -> io::Result<&'a [u8]> {
+    read_until(folder, name, max, scratch, |read, room| read < room)
+}
+
+fn read_until<'a>(
+    folder: impl AsFd,
+    name: &CStr,
+    max: usize,
+    scratch: &'a mut Scratch,
+    is_end: impl Fn(usize, usize) -> bool,
+) -> io::Result<&'a [u8]> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(folder, name, flags, Mode::empty())?;
+    let mut length = 0;
+    while length < max {
+        if length == scratch.text.len() {
+            scratch.text.resize(2 * length, 0);
+        }
+        let room = &mut scratch.text[length..];
+        let (read, room) = (rustix::io::read(&file, &mut *room)?, room.len());
+        length += read;
+        if is_end(read, room) {
+            break;
+        }
+    }
+    Ok(&scratch.text[..length.min(max)])
+}
+
+/// Calls for every entry whose name is a number. What was read at once is taken as a
+/// whole; more is read as long as that says true.
+fn for_each_number(
+    folder: &OwnedFd,
+    buffer: &mut [MaybeUninit<u8>],
+    mut take: impl FnMut(u32, &CStr) -> bool,
+) -> io::Result<()> {
+    let mut entries = RawDir::new(folder, buffer);
+    let mut is_more = true;
+    while is_more || !entries.is_buffer_empty() {
+        let entry = match entries.next() {
+            None => return Ok(()),
+            Some(entry) => entry?,
+        };
+        let name = entry.file_name();
+        if let Some(number) = name.to_str().ok().and_then(|name| name.parse().ok()) {
+            is_more = take(number, name);
+        }
+    }
+    Ok(())
+}
+
+fn socket_inode(stat: &Stat) -> Option<u32> {
+    let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+    is_socket.then(|| u32::try_from(stat.st_ino).ok()).flatten()
+}
+
+/// A path of numbers and short words, without an allocation.
+struct Name {
+    bytes: [u8; 48],
+    length: usize,
+}
+
+impl Name {
+    fn new(text: fmt::Arguments<'_>) -> Self {
+        let mut name = Self {
+            bytes: [0; 48],
+            length: 0,
+        };
+        let written = name.write_fmt(text);
+        debug_assert!(written.is_ok(), "three numbers and some words fit");
+        name
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+impl Write for Name {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        // The last byte stays zero.
+        if end >= self.bytes.len() {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.length..end].copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Whether no descriptor of a process is told, although there are some.
+    fn tells_none(pid: u32) -> bool {
+        let folder = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(folder) => folder,
+            Err(error) => return error.kind() == io::ErrorKind::PermissionDenied,
+        };
+        let links: Vec<PathBuf> = folder.flatten().map(|entry| entry.path()).collect();
+        let is_denied = |link: &PathBuf| {
+            let followed = std::fs::read_link(link);
+            followed.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        };
+        !links.is_empty() && links.iter().all(is_denied)
+    }
+
+    /// As the first process is on hosts where a security module protects it from root.
+    #[test]
+    fn who_may_be_listed_and_not_looked_at_is_hidden() {
+        let proc = Proc::open(Path::new("/proc"), true).unwrap();
+        let mut scratch = Scratch::default();
+        let all = proc.pids(&mut scratch).unwrap();
+        assert!(all.contains(&std::process::id()));
+        for pid in all {
+            let before = tells_none(pid);
+            let Ok(folder) = proc.process(pid) else {
+                continue;
+            };
+            let sockets = proc.sockets(&folder, &mut scratch).map(|_| ());
+            // Unless it has changed, or gone, meanwhile.
+            if before && tells_none(pid) && Path::new(&format!("/proc/{pid}")).exists() {
+                let kind = sockets.map_err(|error| error.kind());
+                assert_eq!(kind, Err(io::ErrorKind::PermissionDenied), "{pid}");
+            }
+        }
+        assert!(!tells_none(std::process::id()));
+    }
+
+    /// The kernel reserves a descriptor before it waits for a connection, and counts it.
+    #[test]
+    fn a_connection_that_was_waited_for_is_a_change() {
+        const SERVER: &str = "import socket,sys; l = socket.create_server(('127.0.0.1', 0)); \
+             print(l.getsockname()[1], flush=True); s = l.accept(); print('accepted', flush=True); \
+             sys.stdin.read()";
+        let server = std::process::Command::new("python3")
+            .args(["-c", SERVER])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn();
+        let Ok(mut server) = server else {
+            flowner_testing::skipped!("python3 is missing");
+            return;
+        };
+        let pid = server.id();
+        let mut said = std::io::BufRead::lines(io::BufReader::new(server.stdout.take().unwrap()));
+        let port: u16 = said.next().unwrap().unwrap().parse().unwrap();
+        let proc = Proc::open(Path::new("/proc"), true).unwrap();
+        let mut scratch = Scratch::default();
+        let mut look = || {
+            let process = proc.process(pid).unwrap();
+            proc.sockets(&process, &mut scratch).unwrap()
+        };
+        // Until it waits. Where the kernel does not count descriptors, each look differs anyway.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let mut before = look();
+        while before.mark.is_same(before.mark) {
+            assert!(std::time::Instant::now() < end, "it waits for nobody");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            before = look();
+        }
+        let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "accepted");
+        assert!(!before.mark.is_same(proc.mark(pid).unwrap()));
+        let after = look();
+        assert_eq!(after.sockets.len(), before.sockets.len() + 1);
+        assert_eq!(after.mark.is_same(after.mark), proc.counts);
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+}

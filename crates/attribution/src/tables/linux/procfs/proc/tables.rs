@@ -1,0 +1,222 @@
+//! The tables of descriptors that a process has: one mostly, in parts where it is large.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
+use rustix::io::Errno;
+
+use super::{Descriptor, FOLDER, Mark, Name, Proc, Scratch, for_each_number, read, socket_inode};
+use crate::tables::linux::sys::{openat, statat};
+
+/// A table of descriptors, of those that a process may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Table {
+    /// The one of the first thread, which nearly all threads share.
+    Process,
+    /// The one that a thread has for itself (unshare(2), `CLONE_FILES`), or that is left when
+    /// the first thread has exited: by the id of a thread.
+    Thread(u32),
+    /// Files that are registered with `io_uring`, by the ring's descriptor in the table of this
+    /// thread, or of the process (0).
+    Ring { thread: u32, descriptor: u32 },
+}
+
+/// Which part of a table is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    /// A slice that begins with this descriptor.
+    From(u32),
+    /// All of a table with not many descriptors, of another one a slice: the descriptors with
+    /// the highest numbers, which are mostly the newest.
+    End,
+}
+
+/// Descriptors that are read at a time of a table with many: as many as the kernel lists at
+/// once.
+const SLICE: u32 = 1_300;
+/// A table with more has many.
+const MANY: u32 = 2 * SLICE;
+
+/// What was read of a table of descriptors.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) mark: Mark,
+    pub(crate) sockets: Vec<Descriptor>,
+    /// Descriptors of files without a name, one of which may be an `io_uring`.
+    pub(crate) nameless: Vec<u32>,
+    /// Where it was begun, and where to read on; `None` at the end of the table.
+    pub(crate) first: u32,
+    pub(crate) next: Option<u32>,
+}
+
+impl Listed {
+    /// Whether all of the table was read.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.first == 0 && self.next.is_none()
+    }
+}
+
+impl Part {
+    /// The first descriptor, and how many are read at most.
+    fn range(self, mark: Mark) -> (u32, u32) {
+        let count = mark
+            .descriptors
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        match (self, count) {
+            (Self::Whole, _) | (Self::End, Some(..=MANY)) => (0, u32::MAX),
+            (Self::From(first), _) => (first, SLICE),
+            (Self::End, Some(count)) => (count - SLICE, SLICE),
+            (Self::End, None) => (0, MANY),
+        }
+    }
+}
+
+impl Proc {
+    /// Reads which descriptors of a process are sockets.
+    pub(crate) fn sockets(&self, process: &OwnedFd, scratch: &mut Scratch) -> io::Result<Listed> {
+        self.descriptors(process, Table::Process, Part::Whole, scratch)
+    }
+
+    /// Reads which descriptors of a part of a table are sockets. Of a ring there are none.
+    pub(crate) fn descriptors(
+        &self,
+        process: &OwnedFd,
+        table: Table,
+        part: Part,
+        scratch: &mut Scratch,
+    ) -> io::Result<Listed> {
+        let name = match table {
+            Table::Thread(thread) => Name::new(format_args!("task/{thread}/fd")),
+            Table::Process | Table::Ring { .. } => Name::new(format_args!("fd")),
+        };
+        let folder = openat(process, name.as_c_str(), FOLDER, Mode::empty())?;
+        // Before the entries: what opens while they are read changes the next mark.
+        let mark = self.mark_of(&rustix::fs::fstat(&folder)?);
+        let (first, most) = part.range(mark);
+        if first > 0 {
+            // Behind "." and ".." (`proc_readfd_common` in `fs/proc/fd.c`).
+            rustix::fs::seek(&folder, SeekFrom::Start(u64::from(first) + 2))?;
+        }
+        let mut listed = Listed {
+            mark,
+            sockets: Vec::new(),
+            nameless: Vec::new(),
+            first,
+            next: None,
+        };
+        let counted = mark.descriptors.filter(|_| first == 0);
+        let mut left = counted.unwrap_or(i64::MAX);
+        let mut room = most;
+        let (mut is_told, mut denied) = (false, None);
+        for_each_number(&folder, &mut scratch.entries, |number, name| {
+            left -= 1;
+            if room == 0 {
+                listed.next.get_or_insert(number);
+                return false;
+            }
+            room -= 1;
+            match statat(&folder, name, AtFlags::empty()) {
+                Ok(stat) => {
+                    is_told = true;
+                    if let Some(inode) = socket_inode(&stat) {
+                        listed.sockets.push(Descriptor { inode, number });
+                    } else if FileType::from_raw_mode(stat.st_mode) == FileType::Unknown {
+                        listed.nameless.push(number);
+                    }
+                }
+                Err(error @ (Errno::ACCESS | Errno::PERM | Errno::NOMEM)) => denied = Some(error),
+                Err(_) => {}
+            }
+            // All that were counted: there is no need to be told of the end.
+            left > 0
+        })?;
+        if counted.is_some() && left > 0 && listed.next.is_none() {
+            // The kernel counts one that is reserved and not yet there, as for as long as accept(2)
+            // or open(2) waits (`__sys_accept4_file` in `net/socket.c`): with as many counted, there
+            // is more afterwards.
+            listed.mark = mark.without_count();
+        }
+        match denied {
+            // They may be listed and not followed: the one is a question of files, the other of
+            // `ptrace_may_access`, which a security module can refuse to root. (Of single ones,
+            // it is a file system that does.)
+            Some(error) if !is_told || error == Errno::NOMEM => Err(error.into()),
+            _ => Ok(listed),
+        }
+    }
+
+    /// How many threads a process has: each is a folder in `task`, which is linked from there
+    /// (`proc_task_getattr` in `fs/proc/base.c`).
+    pub(crate) fn threads(&self, pid: u32) -> io::Result<u64> {
+        let stat = self.stat(format_args!("{pid}/task"))?;
+        #[allow(
+            clippy::useless_conversion,
+            reason = "it has fewer bits on other processors"
+        )]
+        Ok(u64::from(stat.st_nlink).saturating_sub(2))
+    }
+
+    /// The threads of a process, oldest first, as long as `take` says true.
+    pub(crate) fn each_thread(
+        process: &OwnedFd,
+        scratch: &mut Scratch,
+        mut take: impl FnMut(u32) -> bool,
+    ) -> io::Result<()> {
+        let folder = openat(process, c"task", FOLDER, Mode::empty())?;
+        let mut is_wanted = true;
+        for_each_number(&folder, &mut scratch.entries, |thread, _| {
+            is_wanted = is_wanted && take(thread);
+            is_wanted
+        })
+    }
+
+    /// Opens the folder of a thread, which tells what the one of the process tells.
+    pub(crate) fn thread(process: &OwnedFd, thread: u32) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let name = Name::new(format_args!("task/{thread}"));
+        Ok(openat(process, name.as_c_str(), flags, Mode::empty())?)
+    }
+
+    /// Whether a descriptor of a table stands for a socket. Of a ring, that is not told this
+    /// way.
+    pub(crate) fn holds(&self, pid: u32, table: Table, socket: Descriptor) -> bool {
+        let number = socket.number;
+        let inode = match table {
+            Table::Process => self.socket(pid, number),
+            Table::Thread(thread) => {
+                let stat = self.stat(format_args!("{pid}/task/{thread}/fd/{number}"));
+                stat.ok().as_ref().and_then(socket_inode)
+            }
+            Table::Ring { .. } => None,
+        };
+        inode == Some(socket.inode)
+    }
+
+    /// Whether a descriptor, given with its folder, is an `io_uring`.
+    pub(crate) fn is_ring(process: &OwnedFd, thread: u32, descriptor: u32) -> bool {
+        let name = in_table(thread, "fd", descriptor);
+        let link = rustix::fs::readlinkat(process, name.as_c_str(), Vec::new());
+        link.is_ok_and(|link| link.as_bytes() == b"anon_inode:[io_uring]")
+    }
+
+    /// What `fdinfo` tells of a descriptor (`proc_pid_fdinfo(5)`).
+    pub(crate) fn info<'a>(
+        process: &OwnedFd,
+        (thread, descriptor): (u32, u32),
+        scratch: &'a mut Scratch,
+    ) -> io::Result<&'a [u8]> {
+        const MOST: usize = 1 << 24;
+        let name = in_table(thread, "fdinfo", descriptor);
+        read(process, name.as_c_str(), MOST, scratch)
+    }
+}
+
+/// A file about a descriptor, in the folder of its process.
+fn in_table(thread: u32, folder: &str, descriptor: u32) -> Name {
+    match thread {
+        0 => Name::new(format_args!("{folder}/{descriptor}")),
+        _ => Name::new(format_args!("task/{thread}/{folder}/{descriptor}")),
+    }
+}

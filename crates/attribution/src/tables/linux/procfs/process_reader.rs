@@ -1,0 +1,79 @@
+//! One process at a time, by its pid.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{fstat, readlinkat};
+
+use super::executable::named_file;
+use super::facts::{Facts, stat_of};
+use super::proc::{Proc, Scratch};
+use super::{proc, stat};
+use crate::answer::{NamedFile, Process};
+
+/// Reads processes, whatever they hold.
+#[derive(Debug)]
+pub(crate) struct ProcessReader {
+    proc: Proc,
+    facts: Facts,
+    scratch: Scratch,
+}
+
+impl ProcessReader {
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self {
+            proc: Proc::open(Path::new("/proc"), false)?,
+            facts: Facts::new(),
+            scratch: Scratch::default(),
+        })
+    }
+
+    pub(crate) fn read(&mut self, pid: u32) -> Option<Process> {
+        let folder = self.proc.process(pid).ok()?;
+        let stat = stat_of(&folder, &mut self.scratch)?;
+        let owner = fstat(&folder).ok()?.st_uid;
+        let image = Proc::image_in(&folder);
+        let scratch = &mut self.scratch;
+        let facts = self.facts.read(&folder, pid, owner, stat, scratch)?;
+        Some(Process { image, ..facts })
+    }
+
+    pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
+        let folder = self.folder(process)?;
+        named_file(&folder, process.user.as_ref()?.id, path, &mut self.scratch)
+    }
+
+    pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {
+        const MAX: usize = 64 * 1024;
+        let folder = self.folder(process)?;
+        let text = proc::read_record(&folder, c"stat", MAX, &mut self.scratch).ok()?;
+        let page = u64::try_from(rustix::param::page_size()).ok()?;
+        stat::executed_length(stat::environment_end(text)?, page)
+    }
+
+    /// The directory of this very process: pids are used again.
+    fn folder(&mut self, process: &Process) -> Option<OwnedFd> {
+        let folder = self.proc.process(process.pid).ok()?;
+        let stat = stat_of(&folder, &mut self.scratch)?;
+        let started = self.facts.wall_clock(stat.started);
+        is_about(process.started?, started).then_some(folder)
+    }
+
+    pub(crate) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
+        let folder = self.folder(process)?;
+        let path = readlinkat(&folder, c"cwd", Vec::new()).ok()?;
+        Some(OsString::from_vec(path.into_bytes()).into())
+    }
+}
+
+/// Whether both are the start of the same process: times since boot are exact, but when
+/// that was moves with the clock.
+fn is_about(one: SystemTime, other: SystemTime) -> bool {
+    const TOLERANCE: Duration = Duration::from_millis(100);
+    let between = one.duration_since(other);
+    between.unwrap_or_else(|earlier| earlier.duration()) <= TOLERANCE
+}

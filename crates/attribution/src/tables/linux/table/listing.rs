@@ -1,0 +1,309 @@
+//! A list of all sockets with their owners.
+//!
+//! Where there are many processes, two threads share what the kernel is asked for: one
+//! begins with the sockets, the other with what changed of the processes.
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{LinuxTable, Looker};
+use crate::answer::{Protocol, Reason, Socket, Verdict};
+use crate::tables::linux::holders::index::Count;
+use crate::tables::linux::holders::{Checks, Holders};
+use crate::tables::linux::netlink::message::{DiagSocket, Which};
+use crate::tables::linux::procfs::proc::Scratch;
+use crate::tables::linux::sockets;
+use crate::tables::linux::source::Sockets;
+use crate::tables::linux::verdicts::{closed, infer_unaccepted, verdict};
+
+/// How long a search for networks is good for the next list.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// Other namespaces whose sockets are listed that are only bound.
+const MAX_WITH_BOUND: u16 = 16;
+
+/// What is kept from one list for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// What the second thread asks; `None` where it could not be opened yet.
+    second: Option<Sockets>,
+    /// What each of both listed.
+    lists: [List; 2],
+    /// The order of all, which is sorted in place of what is large.
+    places: Vec<Place>,
+}
+
+/// What is listed at a time; what takes longest first.
+const PARTS: [(Protocol, Which); 6] = [
+    (Protocol::Tcp, Which::Connections),
+    (Protocol::Tcp, Which::Bound),
+    (Protocol::Tcp, Which::Listeners),
+    (Protocol::Udp, Which::All),
+    (Protocol::UdpLite, Which::All),
+    (Protocol::Raw, Which::All),
+];
+
+/// Sockets as the kernel tells them.
+#[derive(Debug, Default)]
+struct List {
+    sockets: Vec<DiagSocket>,
+    /// Where those of each protocol end.
+    ends: Vec<(Protocol, usize)>,
+}
+
+impl List {
+    fn clear(&mut self) {
+        self.sockets.clear();
+        self.ends.clear();
+    }
+
+    /// Adds the sockets of a part.
+    fn add(&mut self, part: (Protocol, Which), sockets: &mut Sockets) -> io::Result<()> {
+        let (protocol, which) = part;
+        let listed = sockets.list(protocol, which, &mut self.sockets);
+        if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
+            listed?;
+        } else if let Err(error) = listed {
+            tracing::debug!(%error, %protocol, "not listed by this kernel");
+        }
+        self.ends.push((protocol, self.sockets.len()));
+        Ok(())
+    }
+
+    fn add_all(&mut self, sockets: &mut Sockets) -> io::Result<()> {
+        PARTS.iter().try_for_each(|part| self.add(*part, sockets))
+    }
+
+    /// The same but for sockets that are only bound: the kernel walks a table of all namespaces
+    /// for those of each.
+    fn add_all_used(&mut self, sockets: &mut Sockets) -> io::Result<()> {
+        let mut parts = PARTS.iter().filter(|(_, which)| *which != Which::Bound);
+        parts.try_for_each(|part| self.add(*part, sockets))
+    }
+
+    /// Moves in what another one has.
+    fn append(&mut self, other: &mut Self) {
+        let start = self.sockets.len();
+        self.sockets.append(&mut other.sockets);
+        let ends = other.ends.drain(..);
+        let ends = ends.map(|(protocol, end)| (protocol, start + end));
+        self.ends.extend(ends);
+    }
+
+    /// Adds the places of the sockets from one on, which are in a namespace.
+    fn add_places(&self, start: usize, namespace: u16, places: &mut Vec<Place>) {
+        let mut index = start;
+        for (protocol, end) in self.ends.iter().filter(|(_, end)| *end > start) {
+            let sockets = &self.sockets[index..*end];
+            places.extend(sockets.iter().zip(index..).map(|(socket, index)| Place {
+                protocol: *protocol,
+                port: socket.local.port(),
+                namespace,
+                index,
+            }));
+            index = *end;
+        }
+    }
+}
+
+/// Where a socket comes in a list of all: ordered by what snapshots are sorted by first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    protocol: Protocol,
+    port: u16,
+    /// A number for each; 0 for our own.
+    namespace: u16,
+    /// Among those that were listed.
+    index: usize,
+}
+
+/// What two threads do, each part by one of them.
+struct Work<'a> {
+    holders: &'a Holders,
+    /// Made by the thread that begins with them.
+    checks: OnceLock<Checks>,
+    next_part: AtomicUsize,
+}
+
+impl Work<'_> {
+    /// Lists the parts that nobody has listed yet.
+    fn list(&self, sockets: &mut Sockets, list: &mut List) -> io::Result<()> {
+        loop {
+            let next = self.next_part.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = PARTS.get(next) else {
+                return Ok(());
+            };
+            list.add(*part, sockets)?;
+        }
+    }
+
+    fn check(&self) {
+        if let Some(checks) = self.checks.get() {
+            self.holders.check(checks);
+        }
+    }
+}
+
+impl LinuxTable {
+    /// The sockets of our own namespace. Where that takes its time, or may, the other
+    /// namespaces are looked for meanwhile, and all processes that changed are looked at.
+    fn list_own(&mut self, with_others: bool) -> io::Result<()> {
+        let (sockets, holders, scratch) = (&mut self.sockets, &self.holders, &mut self.scratch);
+        let namespaces = &mut self.namespaces;
+        let mut search = |scratch: &mut Scratch| {
+            // One that is entered by a process that was there before may be a moment late.
+            let now = Instant::now();
+            let recent = now.checked_sub(RECENT).unwrap_or(now);
+            let old = namespaces.as_mut();
+            let old = old.filter(|n| with_others && !n.is_searched_since(recent));
+            if let Some(namespaces) = old {
+                namespaces.search(holders.proc(), scratch);
+            }
+        };
+        let Listing { second, lists, .. } = &mut self.listing;
+        lists.iter_mut().for_each(List::clear);
+        let [first_list, second_list] = lists;
+        let is_first = holders.is_empty();
+        if !is_first && !holders.are_many() {
+            search(scratch);
+            return first_list.add_all(sockets);
+        }
+        if second.is_none() {
+            *second = sockets.another();
+        }
+        let work = Work {
+            holders,
+            checks: OnceLock::new(),
+            next_part: AtomicUsize::new(0),
+        };
+        let is_anybody_new = holders.is_anybody_new();
+        let listed = std::thread::scope(|scope| {
+            let listing = std::thread::Builder::new().spawn_scoped(scope, || {
+                holders.ignore_this_thread();
+                let listed = work.list(sockets, first_list);
+                work.check();
+                listed
+            });
+            if !is_first {
+                let checks = || holders.checks(is_anybody_new, scratch);
+                work.checks.get_or_init(checks);
+                work.check();
+            }
+            search(scratch);
+            let second = second.as_mut();
+            let listed = second.map_or(Ok(()), |second| work.list(second, second_list));
+            let Ok(listing) = listing else {
+                return listed.map(|()| false);
+            };
+            let others = listing.join();
+            let others = others.unwrap_or_else(|_panicked| Err(io::ErrorKind::Other.into()));
+            listed.and(others).map(|()| true)
+        });
+        let listed = match listed {
+            // There was no thread to be had: this one lists what nobody has listed.
+            Ok(false) => work.list(sockets, first_list),
+            listed => listed.map(drop),
+        };
+        if let Some(checks) = work.checks.into_inner() {
+            holders.look_at_changed(checks, None, scratch);
+        }
+        listed
+    }
+
+    pub(crate) fn all_sockets(&mut self, with_others: bool) -> io::Result<Vec<Socket>> {
+        let first_look = self.holders.next_look();
+        self.list_own(with_others)?;
+        let [list, second_list] = &mut self.listing.lists;
+        list.append(second_list);
+        let places = &mut self.listing.places;
+        places.clear();
+        list.add_places(0, 0, places);
+        let mut namespaces = vec![(None, &mut self.sockets)];
+        if let Some(all) = self.namespaces.as_mut().filter(|_| with_others) {
+            for (other, number) in all.others().iter_mut().zip(1..) {
+                let (namespace, start) = (&other.public, list.sockets.len());
+                let listed = if number <= MAX_WITH_BOUND {
+                    list.add_all(&mut other.sockets)
+                } else {
+                    list.add_all_used(&mut other.sockets)
+                };
+                if let Err(error) = listed {
+                    tracing::debug!(%error, %namespace, "sockets are not listed");
+                }
+                list.add_places(start, number, places);
+                namespaces.push((Some(namespace), &mut other.sockets));
+            }
+        }
+        places.sort_unstable();
+        // Sockets that nobody holds as it seems were opened while they were listed.
+        let asked = Instant::now();
+        // After the lists: who holds none of them then has to be looked at only once.
+        if self.holders.is_empty() {
+            self.holders.scan_all(None, &mut self.scratch);
+        } else if !self.holders.are_many() {
+            self.holders.refresh(None, &mut self.scratch);
+        }
+        let since = (first_look, self.holders.young_since());
+        let mut all = Vec::with_capacity(places.len());
+        let mut unaccepted = Vec::with_capacity(places.len());
+        for place in places {
+            let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
+            let mut looker = Looker {
+                sockets,
+                holders: &self.holders,
+                groups: self.groups.as_mut(),
+                scratch: &mut self.scratch,
+                asked,
+            };
+            let found = &list.sockets[place.index];
+            let owner = looker.listed_owner(place.protocol, found, since);
+            all.push(found.with_owner(place.protocol, *namespace, owner));
+            unaccepted.push(found.unaccepted);
+        }
+        infer_unaccepted(&mut all, &unaccepted);
+        Ok(all)
+    }
+}
+
+impl Looker<'_> {
+    /// The owner of a socket of a list, after everything that changed was looked at: who
+    /// was by a look since the given one still has what it had, and who was started since
+    /// the given time may have it from another.
+    fn listed_owner(
+        &mut self,
+        protocol: Protocol,
+        found: &DiagSocket,
+        (since, young_since): (u64, Option<SystemTime>),
+    ) -> Verdict {
+        if found.inode == 0 {
+            return closed(self.holders, found);
+        }
+        let known = self.holders.only_known(found, self.asked, young_since);
+        let processes = match known {
+            Ok(process) => return Verdict::Process(process),
+            // What it held is known from this list, but not whether its parent does.
+            Err(Count::OneAtLeast) => self.holders.known(found.inode, 0, self.scratch),
+            Err(Count::Several) => self.holders.known(found.inode, since, self.scratch),
+            Err(Count::None) if self.holders.is_orphan(found.inode) => Vec::new(),
+            Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
+                return Verdict::Unknown(Reason::Gone);
+            }
+            Err(Count::None) => {
+                let wanted = found.wanted();
+                let holders = self.holders;
+                let processes = holders.all(&wanted, self.asked, self.scratch, || true);
+                // That nobody has one which was closed meanwhile says nothing.
+                if processes.is_empty() && !sockets::is_open(self.sockets, protocol, found) {
+                    return Verdict::Unknown(Reason::Gone);
+                }
+                processes
+            }
+        };
+        let processes = self.without_gone(protocol, found, processes);
+        self.holders.remember(found.cookie, &processes);
+        let verdict = verdict(self.holders, processes, found, true);
+        self.with_unit(verdict, found)
+    }
+}

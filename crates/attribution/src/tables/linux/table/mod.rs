@@ -1,0 +1,390 @@
+//! The native table: from a question to sockets, their holders and an answer.
+
+mod listing;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::fast::LinuxGlance;
+use super::holders::Holders;
+use super::namespaces::{Effort, Namespaces};
+use super::netlink::conntrack::{Conntrack, Search, Translation};
+use super::netlink::message::DiagSocket;
+use super::options::LinuxOptions;
+use super::procfs::cgroup::ControlGroups;
+use super::procfs::proc::Scratch;
+use super::sockets::{self, Candidates};
+use super::source::Sockets;
+use super::verdicts::{Judged, either, judge, told};
+use listing::Listing;
+
+use crate::answer::devices::{Devices, Reach};
+use crate::answer::{
+    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, SkippedNamespaces,
+    Snapshot, SocketQuery, Source, Verdict,
+};
+use crate::tables::{Glance, SocketTable};
+
+/// How long a search for networks is good for many questions.
+const SEARCHED: Duration = Duration::from_millis(100);
+/// How long threads are searched for networks that only they are in, for one question that
+/// somebody waits for. Past that, nobody can be said not to have the address.
+const SEARCH: Duration = Duration::from_secs(3);
+
+/// The native table of Linux.
+#[derive(Debug)]
+pub struct LinuxTable {
+    sockets: Sockets,
+    listing: Listing,
+    /// `None` where not even our own is told.
+    namespaces: Option<Namespaces>,
+    holders: Arc<Holders>,
+    /// `None` where they are not mounted.
+    groups: Option<ControlGroups>,
+    scratch: Scratch,
+    options: LinuxOptions,
+    conntrack: Conntrack,
+}
+
+impl LinuxTable {
+    /// The table, where `sock_diag` answers and `/proc` is there.
+    ///
+    /// # Errors
+    /// [`Error::File`] elsewhere.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_options(&LinuxOptions::default())
+    }
+
+    /// The table, with only some of the kernel's interfaces.
+    ///
+    /// # Errors
+    /// [`Error::File`] where even those are not there.
+    pub fn with_options(options: &LinuxOptions) -> Result<Self, Error> {
+        let unread = |path: &str, source| Error::File {
+            path: options.proc.join(path),
+            source,
+        };
+        let holders = Holders::open(options).map_err(|error| unread("", error))?;
+        let sockets = Sockets::open(holders.proc(), options.sock_diag);
+        let mut scratch = Scratch::default();
+        Ok(Self {
+            sockets: sockets.map_err(|error| unread("net", error))?,
+            listing: Listing::default(),
+            namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
+            groups: ControlGroups::open(holders.proc(), &mut scratch),
+            holders: Arc::new(holders),
+            scratch,
+            options: options.clone(),
+            conntrack: Conntrack::new(&options.proc),
+        })
+    }
+
+    /// Answers a question; looks that began after `asked` are not repeated for it, nor
+    /// is one for new networks that is younger than `patience` then.
+    fn answer(
+        &mut self,
+        query: &SocketQuery,
+        asked: Instant,
+        patience: Duration,
+    ) -> Result<Ownership, Error> {
+        let is_own = match &mut self.namespaces {
+            Some(namespaces) => namespaces.is_own(query),
+            None => Ok(true),
+        };
+        if is_own.map_err(|error| failed(&"the addresses of this host", None, error))? {
+            let answer = self.answer_here(query, asked);
+            answer.map_err(|error| failed(&query, None, error))
+        } else {
+            self.answer_elsewhere(query, asked, patience)
+        }
+    }
+
+    /// All sockets, those of other namespaces included or not.
+    fn list(&mut self, with_others: bool) -> Result<Snapshot, Error> {
+        let started_at = SystemTime::now();
+        let sockets = self
+            .all_sockets(with_others)
+            .map_err(|error| failed(&"all sockets", None, error))?;
+        let finished_at = SystemTime::now();
+        let namespaces = self.namespaces.as_mut();
+        let surroundings = namespaces.map_or(Ok(None), |all| all.surroundings(with_others));
+        let surroundings =
+            surroundings.map_err(|error| failed(&"the addresses of this host", None, error))?;
+        let source = Source::SockDiag;
+        let translations = self.conntrack.translations();
+        let surroundings = surroundings.map(|known| known.translating(translations));
+        let snapshot = Snapshot::of_normalized(source, started_at, finished_at, sockets);
+        Ok(snapshot.within(surroundings))
+    }
+
+    fn looker(&mut self, asked: Instant) -> Looker<'_> {
+        Looker {
+            sockets: &mut self.sockets,
+            holders: &self.holders,
+            groups: self.groups.as_mut(),
+            scratch: &mut self.scratch,
+            asked,
+        }
+    }
+
+    fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
+        let observed_at = SystemTime::now();
+        let reach = self.reach(query);
+        let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
+        if let Some(fit) = candidates.fit(query.protocol()) {
+            // What it has not seen is of a socket here, as it sees what it translates.
+            let reason = match self.conntrack.translation(query, fit, Search::Whole) {
+                Translation::None | Translation::NotSeen => None,
+                Translation::Behind => Some(Reason::Translated),
+                Translation::NotTold | Translation::NotNow => Some(Reason::MayBeTranslated),
+            };
+            if let Some(reason) = reason {
+                return Ok(Ownership::unknown(reason, observed_at, Source::SockDiag));
+            }
+        }
+        let judged = self.looker(asked).judge(query.protocol(), candidates);
+        Ok(told(judged, observed_at, None))
+    }
+
+    fn reach(&self, query: &SocketQuery) -> Reach {
+        match &self.namespaces {
+            Some(namespaces) => namespaces.reach(query),
+            None => Devices::default().reach(query),
+        }
+    }
+
+    /// Answers a question about an address that is not our own.
+    fn answer_elsewhere(
+        &mut self,
+        query: &SocketQuery,
+        asked: Instant,
+        patience: Duration,
+    ) -> Result<Ownership, Error> {
+        let observed_at = SystemTime::now();
+        // Such as of a proxy that stands in for another host.
+        let reach = self.reach(query);
+        let ours = sockets::standing_in(&mut self.sockets, query, &reach);
+        let ours = ours.map_err(|error| failed(&query, None, error))?;
+        let is_connection = matches!(ours, Candidates::Open(Match::FiveTuple, _));
+        let mut best = None;
+        if ours != Candidates::None {
+            let judged = self.looker(asked).judge(query.protocol(), ours);
+            let found = told(judged, observed_at, None);
+            if query.protocol() == Protocol::Tcp && is_connection {
+                return Ok(found);
+            }
+            best = Some(found);
+        }
+        let nowhere = |reason| Ownership::unknown(reason, observed_at, Source::SockDiag);
+        let Some(namespaces) = self.namespaces.as_mut() else {
+            return Ok(best.unwrap_or_else(|| nowhere(Reason::NotFound)));
+        };
+        let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
+        let since = asked.checked_sub(patience).unwrap_or(asked);
+        // A search that is cut short leaves open whether anybody has the address.
+        let effort = if patience.is_zero() {
+            Effort::Within(SEARCH)
+        } else {
+            Effort::Bounded
+        };
+        let places = namespaces.with_address_of(query, (since, effort), proc, scratch);
+        let mut broken = None;
+        for (through, place) in places {
+            let devices = &place.addresses.known().devices;
+            let reach = devices.reach_through(query, &through);
+            let candidates = match sockets::thorough(&mut place.sockets, query, &reach) {
+                Ok(candidates) => candidates,
+                Err(error) => {
+                    broken = Some((place.id, failed(&query, Some(&place.public), error)));
+                    break;
+                }
+            };
+            let mut looker = Looker {
+                sockets: &mut place.sockets,
+                holders: &self.holders,
+                groups: self.groups.as_mut(),
+                scratch: &mut *scratch,
+                asked,
+            };
+            let judged = looker.judge(query.protocol(), candidates);
+            let found = told(judged, observed_at, Some(&place.public));
+            best = Some(match best {
+                Some(best) => either(best, found),
+                None => found,
+            });
+        }
+        // Whom the others name may not be the only one.
+        if let Some((id, error)) = broken {
+            namespaces.forget(id);
+            return Err(error);
+        }
+        if let Some(best) = best {
+            return Ok(best);
+        }
+        if let Some(error) = namespaces.trouble() {
+            return Err(failed(&"the network namespaces of this host", None, error));
+        }
+        Ok(nowhere(if namespaces.may_be_hidden(ip) {
+            Reason::OtherNamespace
+        } else if namespaces.is_searched_since(asked) {
+            Reason::Forwarded
+        } else {
+            Reason::NotFound
+        }))
+    }
+}
+
+/// Looks for all who hold the sockets that were found in `sockets`.
+struct Looker<'a> {
+    sockets: &'a mut Sockets,
+    holders: &'a Holders,
+    groups: Option<&'a mut ControlGroups>,
+    scratch: &'a mut Scratch,
+    /// Looks that began later are not repeated.
+    asked: Instant,
+}
+
+impl Looker<'_> {
+    fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> Judged {
+        let mut hidden = None;
+        let judged = judge(self.holders, candidates, |socket| {
+            let is_open = || sockets::is_open(self.sockets, protocol, socket);
+            let wanted = socket.wanted();
+            let found = self.holders.all(&wanted, self.asked, self.scratch, is_open);
+            let found = self.without_gone(protocol, socket, found);
+            if found.is_empty() {
+                hidden = Some(*socket);
+            }
+            // One that was closed meanwhile was not looked for in time.
+            let is_all = !found.is_empty() || sockets::is_open(self.sockets, protocol, socket);
+            (found, is_all)
+        });
+        match hidden {
+            Some(hidden) => Judged {
+                verdict: self.with_unit(judged.verdict, &hidden),
+                matched: judged.matched,
+                socket: judged.socket,
+            },
+            None => judged,
+        }
+    }
+
+    /// Who holds a socket, given who was found to. One that is gone while the socket is
+    /// still there had it from another, most likely when it was being started.
+    fn without_gone(
+        &mut self,
+        protocol: Protocol,
+        socket: &DiagSocket,
+        found: Vec<Arc<Process>>,
+    ) -> Vec<Arc<Process>> {
+        let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
+        let gone: Vec<_> = found.iter().filter(|one| is_gone(one)).collect();
+        if gone.is_empty() || !sockets::is_open(self.sockets, protocol, socket) {
+            return found;
+        }
+        for process in gone {
+            self.holders.disown(process, socket.inode);
+        }
+        let asked = Instant::now();
+        let is_open = || sockets::is_open(self.sockets, protocol, socket);
+        let wanted = socket.wanted();
+        let mut again = self.holders.all(&wanted, asked, self.scratch, is_open);
+        again.retain(|process| !self.holders.is_gone(process));
+        again
+    }
+
+    /// Tells the unit of a process that cannot be seen, by the control group in which the
+    /// socket was opened.
+    fn with_unit(&mut self, verdict: Verdict, socket: &DiagSocket) -> Verdict {
+        match (verdict, &mut self.groups, socket.control_group) {
+            (Verdict::Partial { user, unit: None }, Some(groups), Some(group)) => {
+                let unit = groups.unit(group, self.asked);
+                Verdict::Partial { user, unit }
+            }
+            (verdict, ..) => verdict,
+        }
+    }
+}
+
+impl SocketTable for LinuxTable {
+    fn source(&self) -> Source {
+        Source::SockDiag
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.list(false)
+    }
+
+    fn snapshot_all_namespaces(&mut self) -> Result<Snapshot, Error> {
+        self.list(true)
+    }
+
+    fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
+        self.answer(query, Instant::now(), Duration::ZERO)
+    }
+
+    fn find_each(&mut self, queries: &[SocketQuery]) -> Vec<Result<Ownership, Error>> {
+        let asked = Instant::now();
+        let answers = queries.iter();
+        let answers = answers.map(|query| self.answer(query, asked, SEARCHED));
+        answers.collect()
+    }
+
+    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+        // All that was there before the first packet is known then.
+        self.holders.refresh(None, &mut self.scratch);
+        let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
+        let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
+        let others = self.namespaces.as_mut().map(|namespaces| {
+            let shared = namespaces.share();
+            namespaces.search(self.holders.proc(), &mut self.scratch);
+            shared
+        });
+        Some(Box::new(LinuxGlance::new(
+            sockets.ok()?,
+            others.unwrap_or_default(),
+            Arc::clone(&self.holders),
+            self.conntrack.another(),
+            self.options.lookouts,
+            self.options.realtime,
+        )))
+    }
+
+    fn rest(&mut self) {
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.close();
+        }
+    }
+
+    fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
+        self.namespaces.as_ref()?.skipped()
+    }
+
+    fn tells_remotes(&self) -> bool {
+        true
+    }
+
+    fn tells_networks(&self) -> bool {
+        self.namespaces.as_ref().is_some_and(Namespaces::tells_own)
+    }
+
+    fn finds_exactly(&self) -> bool {
+        true
+    }
+}
+
+/// What was asked of the kernel, in which namespace if not in our own, and what it said.
+fn failed(
+    what: &dyn std::fmt::Display,
+    namespace: Option<&NetworkNamespace>,
+    source: io::Error,
+) -> Error {
+    let asked = match namespace {
+        Some(namespace) => format!("asking the kernel for {what} in {namespace}"),
+        None => format!("asking the kernel for {what}"),
+    };
+    Error::Sockets { asked, source }
+}

@@ -1,0 +1,213 @@
+//! From sockets and their holders to answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::holders::Holders;
+use super::netlink::message::DiagSocket;
+use super::sockets::Candidates;
+use crate::answer::devices::{Arrival, Reach};
+use crate::answer::matching::distinct;
+use crate::answer::{
+    Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketQuery,
+    SocketState, Source, Verdict, matching,
+};
+
+/// Who it is, and by which sockets.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) matched: Option<Match>,
+    /// The only one that fits.
+    pub(crate) socket: Option<DiagSocket>,
+}
+
+impl Judged {
+    fn nobody(reason: Reason) -> Self {
+        Self {
+            verdict: Verdict::Unknown(reason),
+            matched: None,
+            socket: None,
+        }
+    }
+}
+
+/// The answer, of a namespace if not of our own: where no socket fits, it is of none.
+pub(crate) fn told(
+    judged: Judged,
+    observed_at: SystemTime,
+    namespace: Option<&Arc<NetworkNamespace>>,
+) -> Ownership {
+    let Judged {
+        verdict,
+        matched,
+        socket,
+    } = judged;
+    let namespace = namespace.filter(|_| matched.is_some());
+    Ownership {
+        verdict,
+        evidence: Evidence {
+            matched,
+            observed_at,
+            source: Source::SockDiag,
+            namespace: namespace.map(Arc::clone),
+            socket: socket.and_then(|socket| socket.id(namespace)),
+        },
+    }
+}
+
+/// The answer of two namespaces with the same address, where nothing tells which of them it
+/// is about: all who hold a socket that fits, however closely.
+pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
+    match (one.evidence.matched, other.evidence.matched) {
+        (_, None) => one,
+        (None, _) => other,
+        (ours, theirs) => Ownership {
+            verdict: matching::merge(&[&one.verdict, &other.verdict]),
+            evidence: Evidence {
+                // So that it takes the place of an answer that knew only the closer one.
+                matched: ours.max(theirs),
+                namespace: None,
+                socket: None,
+                ..one.evidence
+            },
+        },
+    }
+}
+
+/// The answer of the sockets that fit, given who holds each, and whether that was
+/// looked for everywhere.
+pub(crate) fn judge(
+    holders: &Holders,
+    candidates: Candidates,
+    mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
+) -> Judged {
+    match candidates {
+        Candidates::None => Judged::nobody(Reason::NotFound),
+        // Who listens now may not be who accepted it.
+        Candidates::Closed(socket) => Judged {
+            verdict: closed(holders, &socket),
+            matched: Some(Match::FiveTuple),
+            socket: Some(socket),
+        },
+        Candidates::Open(matched, sockets) => {
+            let mut owners = Vec::with_capacity(1);
+            for socket in &sockets {
+                let (found, is_all) = look(socket);
+                holders.remember(socket.cookie, &found);
+                owners.push(verdict(holders, found, socket, is_all));
+            }
+            let owners: Vec<&Verdict> = owners.iter().collect();
+            Judged {
+                verdict: matching::merge(&owners),
+                matched: Some(matched),
+                socket: match sockets[..] {
+                    [only] => Some(only),
+                    _ => None,
+                },
+            }
+        }
+    }
+}
+
+/// Who had a connection that its owner has closed.
+pub(crate) fn closed(holders: &Holders, socket: &DiagSocket) -> Verdict {
+    let remembered = holders.remembered(socket.cookie);
+    match named(remembered) {
+        Some(named) => named,
+        None => Verdict::Unknown(Reason::Gone),
+    }
+}
+
+pub(crate) fn verdict(
+    holders: &Holders,
+    processes: Vec<Arc<Process>>,
+    socket: &DiagSocket,
+    is_all: bool,
+) -> Verdict {
+    if let Some(named) = named(processes) {
+        return named;
+    }
+    // Who holds it may be among those that could not be looked at.
+    if holders.is_search_failed(socket.inode) {
+        return Verdict::Unknown(Reason::Failed);
+    }
+    // Those of the kernel itself are root's.
+    if is_all && socket.uid == 0 && holders.is_nobodys(socket.inode) {
+        return Verdict::Unknown(Reason::Kernel);
+    }
+    let user = holders.user(socket.uid);
+    // Its control group may tell the unit.
+    if user.is_none() && socket.control_group.is_none() {
+        return Verdict::Unknown(Reason::Denied);
+    }
+    Verdict::Partial { user, unit: None }
+}
+
+fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
+    let mut processes = distinct(processes);
+    match processes.len() {
+        0 => None,
+        1 => Some(Verdict::Process(processes.swap_remove(0))),
+        _ => Some(Verdict::Shared(processes)),
+    }
+}
+
+/// Connections that wait to be accepted are their listener's. Of each listener is known how many
+/// wait for it, where the kernel tells.
+pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>]) {
+    let may_wait = |socket: &Socket| {
+        let is_early = matches!(
+            socket.state,
+            Some(SocketState::SynReceived | SocketState::Established | SocketState::CloseWait)
+        );
+        is_early && socket.owner == Verdict::Unknown(Reason::Gone)
+    };
+    if !sockets.iter().any(may_wait) {
+        return;
+    }
+    let place = |socket: &Socket| {
+        let namespace = socket.namespace.as_ref().map(|namespace| namespace.id);
+        (namespace, socket.local.port())
+    };
+    let mut listeners: HashMap<_, Vec<(Socket, bool)>> = HashMap::new();
+    for (socket, unaccepted) in sockets.iter().zip(unaccepted) {
+        if socket.state == Some(SocketState::Listen) {
+            let on_port = listeners.entry(place(socket)).or_default();
+            // Of the same one, it is asked there.
+            let socket = Socket {
+                namespace: None,
+                ..socket.clone()
+            };
+            on_port.push((socket, *unaccepted != Some(0)));
+        }
+    }
+    for waiting in sockets.iter_mut().filter(|socket| may_wait(socket)) {
+        let query = SocketQuery::new(waiting.protocol, waiting.local, None);
+        // It is bound to the device through which it came if its listener is.
+        let device = waiting.device;
+        let reach = device.map_or_else(|| Reach::Any(Vec::new()), |it| Reach::One(Arrival::on(it)));
+        let fits = |one: &&(Socket, bool)| {
+            matching::best(&query, &reach, std::slice::from_ref(&one.0)).is_some()
+        };
+        let on_port = listeners.get(&place(waiting)).into_iter().flatten();
+        let fitting: Vec<_> = on_port.filter(fits).collect();
+        // It is not in the queue yet, and was begun a moment ago.
+        if waiting.state == Some(SocketState::SynReceived) {
+            let listeners: Vec<_> = fitting.into_iter().map(|(one, _)| one.clone()).collect();
+            if let Some(finding) = matching::best(&query, &reach, &listeners) {
+                waiting.owner = finding.verdict;
+            }
+            continue;
+        }
+        let is_queued = fitting.iter().any(|(_, has_queue)| *has_queue);
+        let of_those = fitting
+            .iter()
+            .filter(|(_, has_queue)| *has_queue || !is_queued);
+        let owners: Vec<_> = of_those.map(|(listener, _)| &listener.owner).collect();
+        if !owners.is_empty() {
+            waiting.owner = matching::merge(&owners);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Linux: `listeners` names one process for each socket, whoever else holds it, and does not tell
+//! when it was started. That is looked for here, right after its list was read.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::to_process;
+use crate::answer::matching::merge;
+use crate::answer::surroundings::Translations;
+use crate::answer::{Process, Protocol, Socket, Verdict};
+use crate::tables::linux::{Complement, SocketHolders, SocketKey};
+
+/// What else is to be read on this system.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// `None` until it is needed first.
+    complement: Option<Complement>,
+}
+
+impl Rest {
+    pub(super) const TELLS_TRANSLATIONS: bool = true;
+
+    /// Makes a list complete: each socket with all who hold it, as far as that is known. What
+    /// has changed hands while it was read is left out.
+    pub(super) fn complete(&mut self, listed: Vec<Socket>) -> io::Result<Vec<Socket>> {
+        let holders = self.opened()?.holders()?;
+        Ok(completed(listed, &holders, process))
+    }
+
+    pub(super) fn translations(&mut self) -> io::Result<Translations> {
+        Ok(self.opened()?.translations())
+    }
+
+    fn opened(&mut self) -> io::Result<&mut Complement> {
+        if self.complement.is_none() {
+            self.complement = Some(Complement::open()?);
+        }
+        self.complement
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+/// What is known of a process that holds a socket beside the one that `listeners` names.
+fn process(pid: u32) -> Option<Process> {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(&name);
+    let path = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    Some(to_process(&listeners::Process {
+        pid,
+        name: name.trim_end_matches('\n').to_owned(),
+        path: path.to_string_lossy().into_owned(),
+    }))
+}
+
+/// The sockets of a list that were held by whom it names a moment later too, each with all
+/// processes that held it then.
+fn completed(
+    listed: Vec<Socket>,
+    holders: &SocketHolders,
+    read: impl Fn(u32) -> Option<Process>,
+) -> Vec<Socket> {
+    let named = listed.iter().flat_map(|socket| socket.owner.processes());
+    let named: HashMap<u32, Arc<Process>> = named
+        .map(|process| (process.pid, Arc::clone(process)))
+        .collect();
+    let mut known: HashMap<u32, Option<Arc<Process>>> = HashMap::new();
+    let mut owner_of = |pids: &[u32]| -> Option<Verdict> {
+        let of_one = |pid: &u32| {
+            let process = known.entry(*pid).or_insert_with(|| {
+                let process = named.get(pid).map(|named| Process::clone(named));
+                let process = process.or_else(|| read(*pid))?;
+                let known = holders.processes.get(pid).copied().unwrap_or_default();
+                Some(Arc::new(Process {
+                    started: known.started,
+                    image: known.image,
+                    ..process
+                }))
+            });
+            process.clone().map(Verdict::Process)
+        };
+        let owners: Option<Vec<Verdict>> = pids.iter().map(of_one).collect();
+        Some(merge(&owners?.iter().collect::<Vec<_>>()))
+    };
+    let mut sockets = Vec::with_capacity(listed.len());
+    for socket in listed {
+        let named = socket.owner.processes().first().map(|process| process.pid);
+        let held = holders.by_key.get(&key(&socket)).into_iter().flatten();
+        for pids in held.filter(|pids| named.is_some_and(|pid| pids.contains(&pid))) {
+            sockets.extend(owner_of(pids).map(|owner| Socket {
+                owner,
+                ..socket.clone()
+            }));
+        }
+    }
+    sockets
+}
+
+fn key(socket: &Socket) -> SocketKey {
+    let state = socket.state.filter(|_| socket.protocol == Protocol::Tcp);
+    (socket.protocol, socket.local, state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::answer::SocketState;
+    use crate::tables::linux::KnownProcess;
+
+    fn socket(pid: u32, port: u16, state: Option<SocketState>) -> Socket {
+        Socket {
+            protocol: state.map_or(Protocol::Udp, |_| Protocol::Tcp),
+            local: ([127, 0, 0, 1], port).into(),
+            remote: None,
+            state,
+            v6_only: false,
+            device: None,
+            id: None,
+            namespace: None,
+            owner: Verdict::Process(Arc::new(Process::new(pid, "listed"))),
+        }
+    }
+
+    #[test]
+    fn all_holders_are_named_or_nobody() {
+        let state = Some(SocketState::Listen);
+        let all = [
+            socket(1, 10, None),
+            socket(2, 20, state),
+            socket(3, 30, None),
+            socket(4, 40, None),
+            socket(5, 50, None),
+        ];
+        let held = |place: usize, pids: &[&[u32]]| {
+            let pids = pids.iter().map(|pids| pids.to_vec()).collect();
+            (key(&all[place]), pids)
+        };
+        let holders = [
+            held(0, &[&[1]]),
+            held(1, &[&[2, 7], &[8]]),
+            // Nobody has the third any more, somebody else has the fourth, and of who has the
+            // fifth beside nothing is known.
+            held(3, &[&[9]]),
+            held(4, &[&[5, 6]]),
+        ];
+        let read = |pid| (pid != 6).then(|| Process::new(pid, "read"));
+        let started = SystemTime::UNIX_EPOCH;
+        let known = KnownProcess {
+            started: Some(started),
+            image: Some(1),
+        };
+        let holders = SocketHolders {
+            by_key: holders.into(),
+            processes: [(7, known)].into(),
+        };
+        let sockets = completed(all.to_vec(), &holders, read);
+        let starts = sockets.iter().flat_map(|socket| socket.owner.processes());
+        let starts: Vec<_> = starts.map(|process| process.started).collect();
+        assert_eq!(starts, [None, None, Some(started)]);
+        let names = sockets.iter().map(|socket| {
+            let processes = socket.owner.processes().iter();
+            let named = processes.map(|process| (process.pid, process.name.as_str()));
+            (socket.local.port(), named.collect::<Vec<_>>())
+        });
+        let expected = [
+            (10, vec![(1, "listed")]),
+            (20, vec![(2, "listed"), (7, "read")]),
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+    }
+}

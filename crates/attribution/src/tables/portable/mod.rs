@@ -1,0 +1,221 @@
+//! The portable table, on the `listeners` crate: Linux, Windows, macOS, FreeBSD,
+//! OpenBSD and NetBSD, without privileges.
+//!
+//! What `listeners` cannot tell is absent here, not invented: no socket has a
+//! remote address, no process a start time, a user or arguments, and the sockets
+//! of processes that may not be inspected do not appear. So no answer from this
+//! table is ever [`Match::FiveTuple`](crate::Match::FiveTuple), and
+//! [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
+//!
+//! On Linux, `listeners` names one of several processes that hold a socket. Who else does, and
+//! when each was started, is read from `/proc` right after its list, and so is what conntrack
+//! translates.
+//!
+//! A platform owes:
+//!
+//! | item | what |
+//! |---|---|
+//! | `Rest` | what is read beside the list of `listeners`: `complete`, `translations`, and `TELLS_TRANSLATIONS` |
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod platform;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use listeners::Listener;
+use platform::Rest;
+
+use super::SocketTable;
+use crate::answer::{Error, Process, Protocol, Snapshot, Socket, SocketState, Source, Verdict};
+
+/// Length at which Linux cuts the name of a process: `TASK_COMM_LEN` less the
+/// terminating zero.
+const CUT_NAME_LENGTH: usize = 15;
+
+/// The table on the `listeners` crate. Every look reads all sockets.
+#[derive(Debug)]
+pub struct PortableTable {
+    rest: Rest,
+}
+
+impl PortableTable {
+    /// The table, where `listeners` supports this system.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] elsewhere.
+    pub fn new() -> Result<Self, Error> {
+        if listeners::IS_OS_SUPPORTED {
+            Ok(Self {
+                rest: Rest::default(),
+            })
+        } else {
+            Err(Error::Unsupported {
+                os: std::env::consts::OS,
+            })
+        }
+    }
+}
+
+impl SocketTable for PortableTable {
+    fn source(&self) -> Source {
+        Source::Portable
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let started_at = SystemTime::now();
+        // Their error can neither be sent to another thread nor told apart.
+        let listed = listeners::get_all().map_err(|error| Error::Sockets {
+            asked: "the list of all sockets".to_owned(),
+            source: io::Error::other(error.to_string()),
+        })?;
+        let failed = |asked: &str, source: io::Error| Error::Sockets {
+            asked: asked.to_owned(),
+            source,
+        };
+        let sockets = self.rest.complete(to_sockets(listed));
+        let sockets = sockets.map_err(|error| failed("who holds the sockets", error))?;
+        let translations = self.rest.translations();
+        let translations = translations.map_err(|error| failed("what is translated", error))?;
+        let finished_at = SystemTime::now();
+        let snapshot = Snapshot::new(Source::Portable, started_at, finished_at, sockets);
+        Ok(snapshot.translating(translations))
+    }
+
+    fn tells_translations(&self) -> bool {
+        Rest::TELLS_TRANSLATIONS
+    }
+}
+
+fn to_sockets(listed: impl IntoIterator<Item = Listener>) -> Vec<Socket> {
+    let mut processes = HashMap::new();
+    listed
+        .into_iter()
+        .map(|listener| to_socket(&listener, &mut processes))
+        .collect()
+}
+
+fn to_socket(listener: &Listener, processes: &mut HashMap<u32, Arc<Process>>) -> Socket {
+    let process = match processes.entry(listener.process.pid) {
+        Entry::Occupied(known) => Arc::clone(known.get()),
+        Entry::Vacant(vacant) => Arc::clone(vacant.insert(Arc::new(to_process(&listener.process)))),
+    };
+    Socket {
+        protocol: match listener.protocol {
+            listeners::Protocol::TCP => Protocol::Tcp,
+            listeners::Protocol::UDP => Protocol::Udp,
+        },
+        local: listener.socket,
+        remote: None,
+        state: to_state(listener.state),
+        v6_only: false,
+        device: None,
+        id: None,
+        namespace: None,
+        owner: Verdict::Process(process),
+    }
+}
+
+fn to_process(theirs: &listeners::Process) -> Process {
+    let (path, path_deleted) = split_deleted(&theirs.path);
+    let path = (!path.as_os_str().is_empty()).then(|| path.to_owned());
+    let file_name = path
+        .as_deref()
+        .and_then(|path| path.file_name()?.to_str())
+        .unwrap_or_default();
+    let was_cut = theirs.name.len() == CUT_NAME_LENGTH && file_name.starts_with(&theirs.name);
+    let name = if was_cut { file_name } else { &theirs.name };
+    let known = Process::new(theirs.pid, name);
+    Process {
+        path,
+        path_deleted,
+        ..known
+    }
+}
+
+/// Splits the marker that Linux appends to the target of `/proc/PID/exe` when the
+/// file was unlinked (proc(5)) from the path.
+fn split_deleted(path: &str) -> (&Path, bool) {
+    match path.strip_suffix(" (deleted)") {
+        Some(rest) => (Path::new(rest), true),
+        None => (Path::new(path), false),
+    }
+}
+
+const fn to_state(state: listeners::SocketState) -> Option<SocketState> {
+    use listeners::SocketState as Theirs;
+    Some(match state {
+        Theirs::Established => SocketState::Established,
+        Theirs::SynSent => SocketState::SynSent,
+        Theirs::SynReceived => SocketState::SynReceived,
+        Theirs::FinWait1 => SocketState::FinWait1,
+        Theirs::FinWait2 => SocketState::FinWait2,
+        Theirs::TimeWait => SocketState::TimeWait,
+        Theirs::Closed => SocketState::Closed,
+        Theirs::CloseWait => SocketState::CloseWait,
+        Theirs::LastAck => SocketState::LastAck,
+        Theirs::Listen => SocketState::Listen,
+        Theirs::Closing => SocketState::Closing,
+        Theirs::Unknown => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, path: &str, expected: (&str, Option<&str>, bool)) {
+        let process = to_process(&listeners::Process {
+            pid: 7,
+            name: name.to_owned(),
+            path: path.to_owned(),
+        });
+        let path = process.path.as_ref().and_then(|path| path.to_str());
+        assert_eq!(
+            (process.name.as_str(), path, process.path_deleted),
+            expected
+        );
+        assert_eq!((process.started, process.user), (None, None));
+    }
+
+    #[test]
+    fn the_deleted_marker_is_split_off() {
+        assert_eq!(split_deleted("/bin/a"), (Path::new("/bin/a"), false));
+        assert_eq!(
+            split_deleted("/bin/a (deleted)"),
+            (Path::new("/bin/a"), true)
+        );
+        assert_eq!(split_deleted(""), (Path::new(""), false));
+    }
+
+    #[test]
+    fn names_and_paths() {
+        check(
+            "curl",
+            "/usr/bin/curl",
+            ("curl", Some("/usr/bin/curl"), false),
+        );
+        check("curl", "", ("curl", None, false));
+        check("a", "/tmp/a (deleted)", ("a", Some("/tmp/a"), true));
+        // Cut by the kernel at 15 bytes.
+        let path = "/usr/lib/systemd/systemd-resolved";
+        check(
+            "systemd-resolve",
+            path,
+            ("systemd-resolved", Some(path), false),
+        );
+        // Renamed by the process itself: the name says more than the file.
+        let path = "/usr/bin/nginx";
+        check(
+            "nginx: worker p",
+            path,
+            ("nginx: worker p", Some(path), false),
+        );
+    }
+}

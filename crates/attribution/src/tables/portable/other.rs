@@ -1,0 +1,31 @@
+//! Other systems: `listeners` is all there is.
+//!
+//! On macOS and OpenBSD it lists a socket once for each process that has it. On FreeBSD and
+//! NetBSD it names one of them, and Windows tells the one that bound the socket, and nobody to
+//! whom a handle was passed on. What such a host translates is not known.
+
+use std::io;
+
+use crate::answer::Socket;
+use crate::answer::surroundings::Translations;
+
+/// There is nothing else to be read on this system.
+#[derive(Debug, Default)]
+pub(super) struct Rest;
+
+#[allow(
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "on Linux there is more to be read, which may fail"
+)]
+impl Rest {
+    pub(super) const TELLS_TRANSLATIONS: bool = false;
+
+    pub(super) fn complete(&mut self, listed: Vec<Socket>) -> io::Result<Vec<Socket>> {
+        Ok(listed)
+    }
+
+    pub(super) fn translations(&mut self) -> io::Result<Translations> {
+        Ok(Translations::default())
+    }
+}

@@ -1,0 +1,38 @@
+//! Linux: `/proc`.
+
+use std::path::{Path, PathBuf};
+
+use crate::answer::{NamedFile, Process};
+use crate::tables::linux::ProcessReader;
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// `None` where `/proc` is not mounted.
+    reader: Option<ProcessReader>,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        let reader = ProcessReader::open();
+        let reader = reader.inspect_err(|error| tracing::debug!(%error, "no process is read"));
+        Self {
+            reader: reader.ok(),
+        }
+    }
+
+    pub(super) fn read(&mut self, pid: u32) -> Option<Process> {
+        self.reader.as_mut()?.read(pid)
+    }
+
+    pub(super) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
+        self.reader.as_mut()?.working_folder(process)
+    }
+
+    pub(super) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
+        self.reader.as_mut()?.named_file(process, path)
+    }
+
+    pub(super) fn executed_length(&mut self, process: &Process) -> Option<u64> {
+        self.reader.as_mut()?.executed_length(process)
+    }
+}

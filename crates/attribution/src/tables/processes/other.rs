@@ -1,0 +1,38 @@
+//! Systems where processes are not read one by one.
+
+use std::path::{Path, PathBuf};
+
+use crate::answer::{NamedFile, Process};
+
+#[derive(Debug)]
+pub(super) struct Reader {}
+
+impl Reader {
+    pub(super) const fn new() -> Self {
+        Self {}
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn read(&mut self, _pid: u32) -> Option<Process> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn working_folder(&mut self, _process: &Process) -> Option<PathBuf> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn named_file(
+        &mut self,
+        _process: &Process,
+        _path: &Path,
+    ) -> Option<NamedFile> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn executed_length(&mut self, _process: &Process) -> Option<u64> {
+        None
+    }
+}

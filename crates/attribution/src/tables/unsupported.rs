@@ -1,0 +1,54 @@
+//! The table for systems that no other table knows. It compiles everywhere, so
+//! that a port of the rest needs nothing from here.
+
+use super::SocketTable;
+use crate::answer::{Error, Ownership, Reason, Snapshot, SocketQuery, Source};
+
+/// A table that knows nothing: every snapshot fails, every answer is
+/// [`Reason::Unsupported`].
+#[derive(Debug, Default, Clone, Copy)]
+pub struct UnsupportedTable;
+
+impl SocketTable for UnsupportedTable {
+    fn source(&self) -> Source {
+        Source::None
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        Err(Error::Unsupported {
+            os: std::env::consts::OS,
+        })
+    }
+
+    fn find(&mut self, _query: &SocketQuery) -> Result<Ownership, Error> {
+        Ok(Ownership::unknown(
+            Reason::Unsupported,
+            std::time::SystemTime::now(),
+            Source::None,
+        ))
+    }
+
+    fn finds_exactly(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Verdict;
+
+    #[test]
+    fn it_says_so() {
+        let mut table = UnsupportedTable;
+        assert!(matches!(table.snapshot(), Err(Error::Unsupported { .. })));
+        let query = SocketQuery::tcp(
+            "127.0.0.1:1".parse().unwrap(),
+            "127.0.0.1:2".parse().unwrap(),
+        );
+        assert_eq!(
+            table.find(&query).unwrap().verdict,
+            Verdict::Unknown(Reason::Unsupported)
+        );
+    }
+}
