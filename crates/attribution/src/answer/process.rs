@@ -197,6 +197,7 @@ impl Unit {
     }
 
     /// The same as a unit of a user, if one is given.
+    #[must_use]
     pub fn of_user(self, user: Option<u32>) -> Self {
         Self { user, ..self }
     }

@@ -1,4 +1,4 @@
-//! Whose a namespace is (ioctl_ns(2)).
+//! Whose a namespace is (`ioctl_ns(2)`).
 #![allow(
     unsafe_code,
     reason = "what namespaces tell has no safe interface in the library"

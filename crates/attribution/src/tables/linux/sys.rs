@@ -31,7 +31,7 @@ pub(crate) fn named_namespaces() -> &'static Path {
     Path::new("/run/netns")
 }
 
-/// The user who made the user namespace that the namespace of a file belongs to (ioctl_ns(2)): the
+/// The user who made the user namespace that the namespace of a file belongs to (`ioctl_ns(2)`): the
 /// one who made it, or root.
 pub(crate) fn user_of_namespace(file: &OwnedFd) -> io::Result<u32> {
     let users = owner::user_namespace(file)?;
