@@ -7,9 +7,8 @@ use std::sync::Arc;
 use super::devices::{Arrival, Reach};
 use super::ownership::{Match, Reason, SocketId, Verdict};
 use super::process::{NetworkNamespace, Process};
-use super::query;
-use super::query::{Protocol, SocketQuery, unscoped};
-use super::snapshot::{Socket, SocketState};
+use super::query::{self, Protocol, SocketQuery, unscoped};
+use super::socket::{Socket, SocketState};
 
 /// The answer of the most specific sockets that fit.
 #[derive(Debug, Clone, PartialEq, Eq)]

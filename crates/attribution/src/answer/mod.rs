@@ -8,6 +8,7 @@ mod ownership;
 mod process;
 pub(crate) mod query;
 mod snapshot;
+mod socket;
 pub(crate) mod surroundings;
 
 pub use error::Error;
@@ -15,4 +16,5 @@ pub use executable::{ExeFile, ExeState, NamedFile};
 pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
 pub use process::{NetworkNamespace, Process, ProcessId, SkippedNamespaces, Unit, UnitKind, User};
 pub use query::{ParseQueryError, Protocol, SocketQuery};
-pub use snapshot::{Snapshot, Socket, SocketState};
+pub use snapshot::Snapshot;
+pub use socket::{Socket, SocketState};

@@ -59,6 +59,7 @@ mod rivals;
 mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(target_os = "linux")]
 pub(crate) mod time_budget;
 
 use std::collections::VecDeque;

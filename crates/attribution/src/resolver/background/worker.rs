@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::notice::Notice;
-use super::{Shared, Step};
+use super::shared::{Shared, Step};
 use crate::answer::{Error, Reason, Source};
 use crate::policy::{Event, Facts, Request};
 use crate::resolver::attributor::{Parts, Reopen};

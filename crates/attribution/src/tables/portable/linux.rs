@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::to_process;
+use super::process::to_process;
 use crate::answer::matching::merge;
 use crate::answer::surroundings::Translations;
 use crate::answer::{Process, Protocol, Socket, Verdict};

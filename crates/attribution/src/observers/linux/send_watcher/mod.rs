@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::answer::{Protocol, SocketQuery};
+use crate::answer::{Ownership, Protocol, SocketQuery};
+use crate::observers::linux::sched;
+use crate::observers::linux::wake_fd::Bell;
 use crate::policy::time_budget::Purse;
-use crate::tables::linux::fast::LinuxGlance;
-pub(crate) use packets::Bell;
 use packets::Packets;
 use watch_table::Sightings;
 pub(crate) use watch_table::Told;
@@ -49,10 +49,13 @@ pub(crate) struct Lookouts {
 }
 
 impl Lookouts {
-    /// Starts them, each with a glance of its own; `None` where packets may not be seen or
-    /// threads not be bound to processors.
-    pub(crate) fn post(realtime: bool, glance: impl Fn() -> Option<LinuxGlance>) -> Option<Self> {
-        let count = packets::processors().filter(|count| (2..=MAX).contains(count))?;
+    /// Starts them, each with a `lookup` of its own, which says who sent a packet; `None` where
+    /// packets may not be seen or threads not be bound to processors.
+    pub(crate) fn post<L>(realtime: bool, lookup: impl Fn() -> Option<L>) -> Option<Self>
+    where
+        L: FnMut(&SocketQuery) -> Option<Ownership> + Send + 'static,
+    {
+        let count = sched::processors().filter(|count| (2..=MAX).contains(count))?;
         let opened = Packets::open_each(count);
         let packets = opened.inspect_err(|error| {
             tracing::debug!(%error, "nobody looks out for those who exit at once");
@@ -68,7 +71,7 @@ impl Lookouts {
                 realtime,
                 packets,
                 bell: lookouts.bell.clone(),
-                glance: glance()?,
+                lookup: lookup()?,
                 seen: Arc::clone(&lookouts.seen),
             };
             let thread = std::thread::Builder::new()
@@ -108,7 +111,7 @@ impl Lookouts {
 /// Tries whether threads may take real-time priority, with one that ends at once.
 pub(crate) fn try_realtime() -> std::io::Result<()> {
     let trial = std::thread::Builder::new().name("flowner-priority".to_owned());
-    let trial = trial.spawn(packets::take_realtime)?;
+    let trial = trial.spawn(sched::take_realtime)?;
     let taken = trial.join();
     taken.unwrap_or_else(|_panicked| Err(std::io::ErrorKind::Other.into()))
 }
@@ -132,32 +135,32 @@ impl Drop for Lookouts {
     }
 }
 
-struct Lookout {
+struct Lookout<L> {
     processor: usize,
     realtime: bool,
     packets: Packets,
     bell: Bell,
-    glance: LinuxGlance,
+    lookup: L,
     seen: Arc<Seen>,
 }
 
-impl Lookout {
+impl<L: FnMut(&SocketQuery) -> Option<Ownership>> Lookout<L> {
     fn run(mut self) {
-        if let Err(error) = packets::bind_to(self.processor) {
+        if let Err(error) = sched::bind_to(self.processor) {
             // Elsewhere it would only be in the way.
             self.seen.resting.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "a thread could not be bound to its processor");
             return;
         }
         if self.realtime {
-            packets::take_precedence();
+            sched::take_highest_precedence();
         } else {
-            crate::tables::linux::fast::take_precedence();
+            sched::take_precedence();
         }
         let now = Instant::now();
         let mut purse = Purse::full(PURSE, SHARE, now);
         let mut idle_purse = Purse::full(IDLE_PURSE, IDLE_SHARE, now);
-        let mut spent = packets::processor_time();
+        let mut spent = sched::processor_time();
         while self.packets.wait(&self.bell) {
             let now = Instant::now();
             if purse.has_any(now) && idle_purse.has_any(now) {
@@ -167,7 +170,7 @@ impl Lookout {
                 });
                 let is_new = query.is_some_and(|query| self.look(&query, now));
                 // All of it: to be woken costs more than to see that nothing is new.
-                let before = std::mem::replace(&mut spent, packets::processor_time());
+                let before = std::mem::replace(&mut spent, sched::processor_time());
                 let spent = spent.saturating_sub(before);
                 if is_new {
                     purse.spend(spent);
@@ -191,7 +194,7 @@ impl Lookout {
     fn look(&mut self, query: &SocketQuery, now: Instant) -> bool {
         let is_new = lock(&self.seen.sightings).begin(query, now, SystemTime::now());
         if is_new {
-            let seen = self.glance.first(query);
+            let seen = (self.lookup)(query);
             lock(&self.seen.sightings).end(query, seen);
         }
         is_new

@@ -1,4 +1,4 @@
-//! First packets as they are sent, by processor (packet(7)); and threads bound to one.
+//! First packets as they are sent, by processor (packet(7)).
 //!
 //! Only the start of each is copied, and only of those that this host sends: datagrams, and
 //! what opens a connection.
@@ -13,16 +13,12 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
-use std::time::Duration;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::headers;
+use crate::observers::linux::wake_fd::Bell;
 
 /// The packets that are sent on one processor.
 #[derive(Debug)]
@@ -30,10 +26,6 @@ pub(super) struct Packets {
     socket: OwnedFd,
     buffer: [u8; headers::LEN],
 }
-
-/// Ends what waits, from any thread.
-#[derive(Debug, Clone)]
-pub(crate) struct Bell(Arc<OwnedFd>);
 
 impl Packets {
     /// Those of each processor, in their order.
@@ -113,80 +105,6 @@ impl Packets {
                 return;
             }
         }
-    }
-}
-
-impl Bell {
-    pub(crate) fn new() -> io::Result<Self> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        Ok(Self(Arc::new(eventfd(0, flags)?)))
-    }
-
-    pub(crate) fn ring(&self) {
-        // Fails only when it was rung 2⁶⁴ times before, and rings already.
-        let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
-    }
-
-    /// Waits until there is something to be read. False if it rings.
-    pub(crate) fn waits_for(&self, other: impl AsFd) -> bool {
-        let mut descriptors = [
-            PollFd::new(&other, PollFlags::IN),
-            PollFd::new(&self.0, PollFlags::IN),
-        ];
-        match poll(&mut descriptors, None) {
-            Ok(_) => !descriptors[1].revents().contains(PollFlags::IN),
-            Err(error) => error == rustix::io::Errno::INTR,
-        }
-    }
-
-    /// Waits for so long, or until it rings.
-    pub(super) fn rings_within(&self, time: Duration) -> bool {
-        let timeout = Timespec::try_from(time).unwrap_or_default();
-        let mut descriptors = [PollFd::new(&self.0, PollFlags::IN)];
-        poll(&mut descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0)
-    }
-}
-
-/// How many processors there are, if this thread may run on each, and they are numbered
-/// without gaps.
-pub(super) fn processors() -> Option<usize> {
-    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
-    let last: usize = online.trim().strip_prefix("0-")?.parse().ok()?;
-    let allowed = sched_getaffinity(None).ok()?;
-    let may_run = |processor| processor < CpuSet::MAX_CPU && allowed.is_set(processor);
-    (0..=last).all(may_run).then_some(last + 1)
-}
-
-/// What this thread has taken of processors since it was started.
-pub(super) fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
-/// Binds this thread to a processor.
-pub(super) fn bind_to(processor: usize) -> io::Result<()> {
-    let mut only = CpuSet::new();
-    only.set(processor);
-    Ok(sched_setaffinity(None, &only)?)
-}
-
-/// Has this thread run before others, as far as that is permitted: it works for microseconds.
-pub(super) fn take_precedence() {
-    if take_realtime().is_err() {
-        crate::tables::linux::fast::take_precedence();
-    }
-}
-
-/// Gives this thread the lowest real-time priority (`SCHED_FIFO`; sched(7)).
-pub(super) fn take_realtime() -> io::Result<()> {
-    let least = libc::sched_param { sched_priority: 1 };
-    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: the parameter is read during the call; 0 is the calling thread.
-    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const least) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
     }
 }
 
@@ -294,10 +212,11 @@ const FILTER: [libc::sock_filter; 22] = {
 #[cfg(test)]
 mod tests {
     use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::answer::{Protocol, SocketQuery};
+    use crate::observers::linux::sched::processors;
 
     /// Until a packet of that question comes, through any of them.
     #[track_caller]
@@ -344,13 +263,5 @@ mod tests {
             client.send_to(b"", to).unwrap();
             await_sender(&mut all, Protocol::Udp, client.local_addr().unwrap(), to);
         }
-    }
-
-    #[test]
-    fn a_bell_ends_what_waits() {
-        let bell = Bell::new().unwrap();
-        assert!(!bell.rings_within(Duration::ZERO));
-        bell.clone().ring();
-        assert!(bell.rings_within(Duration::from_secs(10)));
     }
 }

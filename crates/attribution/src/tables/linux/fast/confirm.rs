@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::LinuxGlance;
+use super::worker::OwnerLookup;
 use crate::answer::query::{normalize, unscoped};
 use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
 use crate::policy::time_budget::Purse;
@@ -105,10 +105,28 @@ impl Confirmer {
         }
         self.inodes.insert(socket, inode);
     }
+
+    /// See [`Glance::confirm`](crate::Glance::confirm).
+    pub(super) fn confirm(
+        &mut self,
+        lookup: &mut OwnerLookup,
+        query: &SocketQuery,
+        known: &Ownership,
+        since: SystemTime,
+    ) -> Confirmed {
+        let confirmer = self;
+        Confirmation { confirmer, lookup }.confirm_within_budget(query, known, since)
+    }
 }
 
-impl LinuxGlance {
-    pub(super) fn confirm_within_budget(
+/// One confirmation.
+struct Confirmation<'a> {
+    confirmer: &'a mut Confirmer,
+    lookup: &'a mut OwnerLookup,
+}
+
+impl Confirmation<'_> {
+    fn confirm_within_budget(
         &mut self,
         query: &SocketQuery,
         known: &Ownership,
@@ -151,7 +169,7 @@ impl LinuxGlance {
             Some(Match::FiveTuple) if query.protocol() == Protocol::Tcp => Fit::Connection,
             _ => Fit::Port,
         };
-        match self.conntrack.translation(query, fit, Search::Known) {
+        match self.lookup.conntrack.translation(query, fit, Search::Known) {
             Translation::Behind | Translation::NotTold => Some(Confirmed::Changed),
             Translation::NotNow => Some(Confirmed::Unanswered),
             Translation::None | Translation::NotSeen => None,
@@ -163,7 +181,7 @@ impl LinuxGlance {
         let Some(namespace) = &known.evidence.namespace else {
             return Where::Here;
         };
-        let others = namespaces::lock(&self.others).clone();
+        let others = namespaces::lock(&self.lookup.others).clone();
         let mut others = others.into_iter();
         let is_it =
             |other: &Arc<Mutex<Namespace>>| namespaces::lock(other).public.id == namespace.id;
@@ -197,7 +215,9 @@ impl LinuxGlance {
             }
             Where::Here | Where::Closed => {
                 let device = query.device_or_scope().unwrap_or_default();
-                self.sockets.exact_on(device, protocol, local, remote)
+                self.lookup
+                    .sockets
+                    .exact_on(device, protocol, local, remote)
             }
         }
     }
@@ -209,7 +229,7 @@ impl LinuxGlance {
             Where::There(other) => namespaces::lock(other)
                 .sockets
                 .waiting(protocol, port, None),
-            Where::Here | Where::Closed => self.sockets.waiting(protocol, port, None),
+            Where::Here | Where::Closed => self.lookup.sockets.waiting(protocol, port, None),
         }
     }
 
@@ -293,7 +313,9 @@ impl LinuxGlance {
     /// Forgets that those who were named have a connection: when it is closed before it is known
     /// who has it by now, they are not who had it last.
     fn forget(&self, found: &DiagSocket, known: &Ownership) {
-        self.holders.forget(found.cookie, known.verdict.processes());
+        self.lookup
+            .holders
+            .forget(found.cookie, known.verdict.processes());
     }
 
     /// Whether a process has it, too, that those who were named have started since, or passed
@@ -308,7 +330,9 @@ impl LinuxGlance {
             wanted.kind = Kind::Accepted;
         }
         let named = known.verdict.processes();
-        self.holders.has_heirs(named, &wanted, &mut self.scratch)
+        self.lookup
+            .holders
+            .has_heirs(named, &wanted, &mut self.lookup.scratch)
     }
 
     /// Whether nobody else can send datagrams from the same end: another process may have got a
@@ -351,7 +375,7 @@ impl LinuxGlance {
                 Confirmed::Closed
             });
         }
-        if self.holders.is_known_with_any(named, inode) {
+        if self.lookup.holders.is_known_with_any(named, inode) {
             if self.has_heirs(known, &found, true) {
                 self.forget(&found, known);
                 return Ok(Confirmed::Changed);
@@ -359,7 +383,7 @@ impl LinuxGlance {
             return Ok(Confirmed::Same);
         }
         // Among many who may have it, it is looked for as it was at first.
-        let found = self.look(query, true, sockets::accepted);
+        let found = self.lookup.look(query, true, sockets::accepted);
         let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
         let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
         Ok(match holders {
@@ -375,19 +399,28 @@ impl LinuxGlance {
     /// Whether one of a few processes holds a socket: all descriptors of each are looked at.
     fn does_any_hold(&mut self, named: &[Arc<Process>], inode: u32) -> bool {
         let mut few = named.iter().take(MAX_READ);
-        few.any(|it| self.holders.still_holds(it, inode, &mut self.scratch))
+        few.any(|it| {
+            self.lookup
+                .holders
+                .still_holds(it, inode, &mut self.lookup.scratch)
+        })
     }
 
     /// Whether all who were named for a socket hold the one with this inode.
     fn do_all_hold(&mut self, known: &Ownership, inode: u32) -> bool {
         let mut named = known.verdict.processes().iter();
-        inode != 0 && named.all(|it| self.holders.still_holds(it, inode, &mut self.scratch))
+        inode != 0
+            && named.all(|it| {
+                self.lookup
+                    .holders
+                    .still_holds(it, inode, &mut self.lookup.scratch)
+            })
     }
 
     /// Whether a new look at the socket names the same processes: they hold it where a
     /// confirmation does not look.
     fn is_named_again(&mut self, query: &SocketQuery, known: &Ownership) -> bool {
-        let Some(found) = self.first(query) else {
+        let Some(found) = self.lookup.first(query) else {
             return false;
         };
         let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.is_same_program(b);

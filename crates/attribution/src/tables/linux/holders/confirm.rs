@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Holders, Kind, Wanted};
+use super::Holders;
+use super::wanted::{Kind, Wanted};
 use crate::answer::Process;
 use crate::tables::linux::procfs::proc::{Part, Scratch};
 

@@ -6,15 +6,25 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use super::looks::{Miss, Others, is_gone};
-use super::{Holders, Wanted, kcmp, lock};
+use super::miss::{Miss, is_gone};
+use super::wanted::Wanted;
+use super::{Holders, kcmp, lock};
 use crate::tables::linux::procfs::io_uring;
-use crate::tables::linux::procfs::proc::{Part, Proc, Scratch, Table};
+use crate::tables::linux::procfs::proc::{Descriptor, Part, Proc, Scratch, Table};
 
 /// Tables of one process that are read.
 const MOST_TABLES: usize = 64;
 /// Threads of one process that are compared.
 const MOST_THREADS: usize = 32_768;
+
+/// What was found in the other tables of a process.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    pub(super) tables: Vec<Table>,
+    pub(super) sockets: Vec<(Table, Descriptor)>,
+    /// Whether there may be more.
+    pub(super) is_cut: bool,
+}
 
 impl Holders {
     /// Looks at every process for the places that an ordinary look passes over: of the wanted

@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use super::index::Scanned;
-use super::looks::{Look, Miss};
-use super::{Holders, Kind, Wanted, lock};
+use super::looks::Look;
+use super::miss::Miss;
+use super::wanted::{Kind, Wanted};
+use super::{Holders, lock};
 use crate::tables::linux::procfs::facts;
 use crate::tables::linux::procfs::proc::{Descriptor, Part, Scratch, Table};
 

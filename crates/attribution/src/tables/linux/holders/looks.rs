@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
+use super::Holders;
+use super::elsewhere::{self, Others};
 use super::index::Scanned;
-use super::{Holders, elsewhere};
+use super::miss::Miss;
 use crate::tables::linux::procfs::facts;
 use crate::tables::linux::procfs::proc::{Descriptor, Listed, Mark, Part, Proc, Scratch, Table};
 
@@ -25,39 +27,6 @@ pub(super) struct Look {
     /// `None` where they may not be read.
     listed: Option<Listed>,
     others: Others,
-}
-
-/// What was found in the other tables of a process.
-#[derive(Debug, Default)]
-pub(super) struct Others {
-    pub(super) tables: Vec<Table>,
-    pub(super) sockets: Vec<(Table, Descriptor)>,
-    /// Whether there may be more.
-    pub(super) is_cut: bool,
-}
-
-/// Why a process could not be looked at.
-#[derive(Debug)]
-pub(super) enum Miss {
-    Gone,
-    /// It is still there: this process may open no more files, or there is no memory.
-    Failed(io::Error),
-}
-
-impl From<io::Error> for Miss {
-    fn from(error: io::Error) -> Self {
-        if is_gone(&error) {
-            Self::Gone
-        } else {
-            Self::Failed(error)
-        }
-    }
-}
-
-/// Whether an error says that a process or thread has ended.
-pub(super) fn is_gone(error: &io::Error) -> bool {
-    let is_no_process = error.raw_os_error() == Some(Errno::SRCH.raw_os_error());
-    is_no_process || error.kind() == io::ErrorKind::NotFound
 }
 
 impl Look {

@@ -9,6 +9,7 @@
 //! One thread may look while another does: what they find goes into one [`Index`],
 //! which is never locked while `/proc` is read.
 
+mod aim;
 mod confirm;
 mod elsewhere;
 mod flight;
@@ -16,7 +17,9 @@ pub(crate) mod index;
 mod kcmp;
 mod likely;
 mod looks;
+mod miss;
 mod search;
+mod wanted;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,9 +33,10 @@ use super::procfs::proc::{Descriptor, Part, Proc, Scratch, Table};
 use crate::answer::matching::distinct;
 use crate::answer::{Process, User};
 use crate::policy::time_budget::Purse;
+use aim::Aim;
+pub(crate) use aim::Gaps;
 use index::{Count, Holder, Index, Orphan, YOUTH};
-use search::Aim;
-pub(crate) use search::Gaps;
+pub(crate) use wanted::{Kind, Wanted};
 
 /// How old the look at what changed may be when it is said who holds a socket: a
 /// descriptor that was passed to another process since may be missed.
@@ -45,29 +49,6 @@ const PURSE: Duration = Duration::from_millis(250);
 const SHARE: u32 = 4;
 /// How often the processes that came, went or changed during a search are looked at once more.
 const ROUNDS: usize = 3;
-
-/// A socket whose holders are looked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
-    pub(crate) inode: u32,
-    /// Of whoever opened it.
-    pub(crate) uid: u32,
-    pub(crate) kind: Kind,
-    /// Whether the search may end with the first holder: a connection hardly has
-    /// another one when its first packet is seen.
-    pub(crate) first_is_enough: bool,
-}
-
-/// How a socket came to be: a process mostly has the next one of a kind in the place of the
-/// one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Of no peer.
-    Waiting,
-    /// Or accepted, which is not known.
-    Connection,
-    Accepted,
-}
 
 /// Finds the processes that hold a socket.
 #[derive(Debug)]

@@ -7,38 +7,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::looks::Miss;
-use super::{Holders, MANY, Wanted, lock};
+use super::aim::{Aim, Gaps};
+use super::miss::Miss;
+use super::wanted::Wanted;
+use super::{Holders, MANY, lock};
 use crate::tables::linux::procfs::proc::{Mark, Part, Scratch};
 
 /// How long processes that are not the wanted user's are looked at for one question.
 const AT_MOST: Duration = Duration::from_secs(1);
-
-/// What a search is for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Aim<'a> {
-    /// A list of all: everything is read, whatever it takes.
-    All,
-    /// One socket: what takes long is done within a budget.
-    One(&'a Wanted),
-}
-
-/// What kept a search from being complete.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Gaps {
-    /// A process ended before it was looked at: what it had may be another's by now.
-    pub(super) vanished: bool,
-    /// Something was not read for want of time.
-    pub(super) unread: bool,
-    /// Something could not be read: there is no memory, or no more files may be opened.
-    pub(super) failed: bool,
-}
-
-impl Gaps {
-    pub(super) const fn are_none(self) -> bool {
-        !self.vanished && !self.unread && !self.failed
-    }
-}
 
 /// What is left over when processes were looked at once.
 #[derive(Debug, Default)]

@@ -10,7 +10,8 @@ use rustix::io::Errno;
 
 use super::{Found, Namespaces, Trouble, Way};
 use crate::answer::NetworkNamespace;
-use crate::tables::linux::procfs::proc::{NamespaceId, Proc, Scratch};
+use crate::tables::linux::procfs::namespace_id::NamespaceId;
+use crate::tables::linux::procfs::proc::{Proc, Scratch};
 use crate::tables::linux::sys;
 
 impl Namespaces {

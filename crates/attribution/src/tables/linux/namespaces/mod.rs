@@ -28,7 +28,8 @@ use way::Way;
 
 use super::netlink::addresses::Addresses;
 use super::netlink::exchange::Location;
-use super::procfs::proc::{NamespaceId, Proc, Scratch};
+use super::procfs::namespace_id::NamespaceId;
+use super::procfs::proc::{Proc, Scratch};
 use super::source::Sockets;
 use super::sys;
 use crate::answer::devices::{Devices, Reach};

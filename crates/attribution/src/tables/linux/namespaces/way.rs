@@ -5,7 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use crate::tables::linux::procfs::proc::{NamespaceId, Proc};
+use crate::tables::linux::procfs::namespace_id::NamespaceId;
+use crate::tables::linux::procfs::proc::Proc;
 
 /// Where the file is.
 #[derive(Debug)]

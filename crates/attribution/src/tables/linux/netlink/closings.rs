@@ -16,10 +16,10 @@ use rustix::io::Errno;
 use rustix::net::netlink;
 
 use super::link::Link;
-use super::message;
-use super::message::{DiagSocket, Message};
+use super::message::{self, DiagSocket, Message};
 use crate::answer::{Protocol, SocketId};
-use crate::observers::linux::send_watcher::Bell;
+use crate::observers::linux::sched;
+use crate::observers::linux::wake_fd::Bell;
 use crate::tables::linux::source;
 use crate::tables::{Closed, ClosedSocket};
 
@@ -136,7 +136,7 @@ impl Watcher {
 
     fn run(mut self) {
         // The sooner it takes what is told, the closer is the time that it notes.
-        crate::tables::linux::fast::take_precedence();
+        sched::take_precedence();
         while self.bell.waits_for(&self.link) {
             if let Err(error) = self.take() {
                 tracing::warn!(%error, "sockets are closed unseen from now on");

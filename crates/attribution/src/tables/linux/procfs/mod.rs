@@ -5,6 +5,7 @@ pub(crate) mod executable;
 pub(crate) mod facts;
 pub(crate) mod io_uring;
 pub(crate) mod mountinfo;
+pub(crate) mod namespace_id;
 pub(crate) mod net;
 pub(crate) mod proc;
 pub(crate) mod process_reader;

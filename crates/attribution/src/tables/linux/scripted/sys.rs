@@ -14,7 +14,7 @@ use rustix::path::Arg;
 use super::netlink::link;
 use super::netlink::link::Received;
 use super::owner;
-use super::procfs::proc::NamespaceId;
+use super::procfs::namespace_id::NamespaceId;
 use super::scripted::kernel::Port;
 use super::scripted::world::{Host, PIDS_OF_ALL, USERS_OF_ALL};
 

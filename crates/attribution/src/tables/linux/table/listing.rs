@@ -5,17 +5,16 @@
 
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::lists::{List, Listing, Work};
 use super::{LinuxTable, Looker};
 use crate::answer::{Protocol, Reason, Socket, Verdict};
 use crate::tables::linux::holders::index::Count;
-use crate::tables::linux::holders::{Checks, Holders};
-use crate::tables::linux::netlink::message::{DiagSocket, Which};
+use crate::tables::linux::netlink::message::DiagSocket;
 use crate::tables::linux::procfs::proc::Scratch;
 use crate::tables::linux::sockets;
-use crate::tables::linux::source::Sockets;
 use crate::tables::linux::verdicts::{closed, infer_unaccepted, verdict};
 
 /// How long a search for networks is good for the next list.
@@ -23,128 +22,6 @@ const RECENT: Duration = Duration::from_secs(1);
 
 /// Other namespaces whose sockets are listed that are only bound.
 const MAX_WITH_BOUND: u16 = 16;
-
-/// What is kept from one list for the next one.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    /// What the second thread asks; `None` where it could not be opened yet.
-    second: Option<Sockets>,
-    /// What each of both listed.
-    lists: [List; 2],
-    /// The order of all, which is sorted in place of what is large.
-    places: Vec<Place>,
-}
-
-/// What is listed at a time; what takes longest first.
-const PARTS: [(Protocol, Which); 6] = [
-    (Protocol::Tcp, Which::Connections),
-    (Protocol::Tcp, Which::Bound),
-    (Protocol::Tcp, Which::Listeners),
-    (Protocol::Udp, Which::All),
-    (Protocol::UdpLite, Which::All),
-    (Protocol::Raw, Which::All),
-];
-
-/// Sockets as the kernel tells them.
-#[derive(Debug, Default)]
-struct List {
-    sockets: Vec<DiagSocket>,
-    /// Where those of each protocol end.
-    ends: Vec<(Protocol, usize)>,
-}
-
-impl List {
-    fn clear(&mut self) {
-        self.sockets.clear();
-        self.ends.clear();
-    }
-
-    /// Adds the sockets of a part.
-    fn add(&mut self, part: (Protocol, Which), sockets: &mut Sockets) -> io::Result<()> {
-        let (protocol, which) = part;
-        let listed = sockets.list(protocol, which, &mut self.sockets);
-        if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
-            listed?;
-        } else if let Err(error) = listed {
-            tracing::debug!(%error, %protocol, "not listed by this kernel");
-        }
-        self.ends.push((protocol, self.sockets.len()));
-        Ok(())
-    }
-
-    fn add_all(&mut self, sockets: &mut Sockets) -> io::Result<()> {
-        PARTS.iter().try_for_each(|part| self.add(*part, sockets))
-    }
-
-    /// The same but for sockets that are only bound: the kernel walks a table of all namespaces
-    /// for those of each.
-    fn add_all_used(&mut self, sockets: &mut Sockets) -> io::Result<()> {
-        let mut parts = PARTS.iter().filter(|(_, which)| *which != Which::Bound);
-        parts.try_for_each(|part| self.add(*part, sockets))
-    }
-
-    /// Moves in what another one has.
-    fn append(&mut self, other: &mut Self) {
-        let start = self.sockets.len();
-        self.sockets.append(&mut other.sockets);
-        let ends = other.ends.drain(..);
-        let ends = ends.map(|(protocol, end)| (protocol, start + end));
-        self.ends.extend(ends);
-    }
-
-    /// Adds the places of the sockets from one on, which are in a namespace.
-    fn add_places(&self, start: usize, namespace: u16, places: &mut Vec<Place>) {
-        let mut index = start;
-        for (protocol, end) in self.ends.iter().filter(|(_, end)| *end > start) {
-            let sockets = &self.sockets[index..*end];
-            places.extend(sockets.iter().zip(index..).map(|(socket, index)| Place {
-                protocol: *protocol,
-                port: socket.local.port(),
-                namespace,
-                index,
-            }));
-            index = *end;
-        }
-    }
-}
-
-/// Where a socket comes in a list of all: ordered by what snapshots are sorted by first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    protocol: Protocol,
-    port: u16,
-    /// A number for each; 0 for our own.
-    namespace: u16,
-    /// Among those that were listed.
-    index: usize,
-}
-
-/// What two threads do, each part by one of them.
-struct Work<'a> {
-    holders: &'a Holders,
-    /// Made by the thread that begins with them.
-    checks: OnceLock<Checks>,
-    next_part: AtomicUsize,
-}
-
-impl Work<'_> {
-    /// Lists the parts that nobody has listed yet.
-    fn list(&self, sockets: &mut Sockets, list: &mut List) -> io::Result<()> {
-        loop {
-            let next = self.next_part.fetch_add(1, Ordering::Relaxed);
-            let Some(part) = PARTS.get(next) else {
-                return Ok(());
-            };
-            list.add(*part, sockets)?;
-        }
-    }
-
-    fn check(&self) {
-        if let Some(checks) = self.checks.get() {
-            self.holders.check(checks);
-        }
-    }
-}
 
 impl LinuxTable {
     /// The sockets of our own namespace. Where that takes its time, or may, the other

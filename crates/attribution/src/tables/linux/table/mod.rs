@@ -1,6 +1,7 @@
 //! The native table: from a question to sockets, their holders and an answer.
 
 mod listing;
+mod lists;
 #[cfg(test)]
 mod tests;
 
@@ -8,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::fast::LinuxGlance;
+use super::fast::{LinuxGlance, OwnerLookup};
 use super::holders::Holders;
 use super::namespaces::{Effort, Namespaces};
 use super::netlink::conntrack::{Conntrack, Search, Translation};
@@ -19,7 +20,7 @@ use super::procfs::proc::Scratch;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts::{Judged, either, judge, told};
-use listing::Listing;
+use lists::Listing;
 
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::{
@@ -343,14 +344,14 @@ impl SocketTable for LinuxTable {
             namespaces.search(self.holders.proc(), &mut self.scratch);
             shared
         });
-        Some(Box::new(LinuxGlance::new(
+        let lookup = OwnerLookup::new(
             sockets.ok()?,
             others.unwrap_or_default(),
             Arc::clone(&self.holders),
             self.conntrack.another(),
-            self.options.lookouts,
-            self.options.realtime,
-        )))
+        );
+        let (may_look_out, realtime) = (self.options.lookouts, self.options.realtime);
+        Some(Box::new(LinuxGlance::new(lookup, may_look_out, realtime)))
     }
 
     fn rest(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::YOUTH;
-use crate::tables::linux::holders::Kind;
+use crate::tables::linux::holders::wanted::Kind;
 
 /// New processes that are looked at again.
 const MAX_YOUNG: usize = 128;

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::thread::CapabilitySet;
 
+use super::namespace_id::NamespaceId;
 use super::stat;
 use crate::tables::linux::sys::{openat, statat};
 pub(crate) use tables::{Listed, Part, Table};
@@ -105,26 +106,6 @@ impl Mark {
     /// folder has another inode then.
     pub(crate) fn is_same_process(self, other: Self) -> bool {
         self.folder == other.folder && self.owner == other.owner
-    }
-}
-
-/// A namespace, by the file that stands for it (namespaces(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct NamespaceId {
-    device: u64,
-    pub(crate) inode: u64,
-}
-
-impl NamespaceId {
-    pub(crate) fn of(file: impl AsFd) -> io::Result<Self> {
-        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
-    }
-
-    const fn from_stat(stat: &Stat) -> Self {
-        Self {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-        }
     }
 }
 

@@ -1,0 +1,63 @@
+//! On which CPU a thread runs, and before which others (sched(7)).
+#![allow(unsafe_code, reason = "no library offers the real-time priorities")]
+
+use std::io;
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
+
+/// The nice value of a thread whose lookups count: it works for microseconds, and what it
+/// waits for the processor decides whether a process is still there.
+const PRECEDENCE: i32 = -20;
+
+/// Has this thread run before others, if that is permitted.
+pub(crate) fn take_precedence() {
+    // Of this thread only (setpriority(2), "C library/kernel differences").
+    if let Err(error) = rustix::process::setpriority_process(None, PRECEDENCE) {
+        tracing::debug!(%error, "no precedence over other threads");
+    }
+}
+
+/// How many processors there are, if this thread may run on each, and they are numbered
+/// without gaps.
+pub(crate) fn processors() -> Option<usize> {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    let last: usize = online.trim().strip_prefix("0-")?.parse().ok()?;
+    let allowed = sched_getaffinity(None).ok()?;
+    let may_run = |processor| processor < CpuSet::MAX_CPU && allowed.is_set(processor);
+    (0..=last).all(may_run).then_some(last + 1)
+}
+
+/// What this thread has taken of processors since it was started.
+pub(crate) fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Binds this thread to a processor.
+pub(crate) fn bind_to(processor: usize) -> io::Result<()> {
+    let mut only = CpuSet::new();
+    only.set(processor);
+    Ok(sched_setaffinity(None, &only)?)
+}
+
+/// Has this thread run before others, as far as that is permitted: it works for microseconds.
+pub(crate) fn take_highest_precedence() {
+    if take_realtime().is_err() {
+        take_precedence();
+    }
+}
+
+/// Gives this thread the lowest real-time priority (`SCHED_FIFO`; sched(7)).
+pub(crate) fn take_realtime() -> io::Result<()> {
+    let least = libc::sched_param { sched_priority: 1 };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the parameter is read during the call; 0 is the calling thread.
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const least) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

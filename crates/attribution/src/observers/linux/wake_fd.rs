@@ -1,0 +1,56 @@
+//! What ends the waiting of a thread (eventfd(2)).
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+/// Ends what waits, from any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Arc<OwnedFd>);
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Ok(Self(Arc::new(eventfd(0, flags)?)))
+    }
+
+    pub(crate) fn ring(&self) {
+        // Fails only when it was rung 2⁶⁴ times before, and rings already.
+        let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Waits until there is something to be read. False if it rings.
+    pub(crate) fn waits_for(&self, other: impl AsFd) -> bool {
+        let mut descriptors = [
+            PollFd::new(&other, PollFlags::IN),
+            PollFd::new(&self.0, PollFlags::IN),
+        ];
+        match poll(&mut descriptors, None) {
+            Ok(_) => !descriptors[1].revents().contains(PollFlags::IN),
+            Err(error) => error == rustix::io::Errno::INTR,
+        }
+    }
+
+    /// Waits for so long, or until it rings.
+    pub(crate) fn rings_within(&self, time: Duration) -> bool {
+        let timeout = Timespec::try_from(time).unwrap_or_default();
+        let mut descriptors = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_ends_what_waits() {
+        let bell = Bell::new().unwrap();
+        assert!(!bell.rings_within(Duration::ZERO));
+        bell.clone().ring();
+        assert!(bell.rings_within(Duration::from_secs(10)));
+    }
+}

@@ -1,0 +1,150 @@
+//! What the callers of a service and its thread share, and what wakes the thread.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::policy::{Event, Policy, Request};
+
+/// How long no question comes before the table is told to rest.
+const REST_AFTER: Duration = Duration::from_secs(5);
+/// How long news are gathered after some were told: to wake a thread for each takes
+/// more time than to find what it tells. Nobody sees so short a time pass.
+const GATHER: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) policy: Policy,
+    pub(super) stop: Stop,
+    /// Until when the thread sleeps although there may be news.
+    pub(super) gathers_until: Option<Instant>,
+    /// When those who wait at the end are given up.
+    pub(super) finish_by: Option<Instant>,
+    pub(super) sleep: Sleep,
+}
+
+/// Whether the thread sees by itself what has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// It looks at everything before it sleeps.
+    Awake,
+    Until(Instant),
+    /// Until it is woken.
+    Long,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    No,
+    WhenIdle,
+    Now,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is consistent between calls of the policy, also after a panic
+        // elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether the thread is to be woken: once for all that changes until it is awake, and
+    /// not for what it is going to see when its sleep ends.
+    pub(super) fn wake_if_due(&mut self) -> bool {
+        let due = self.policy.poll_timeout();
+        let is_due = match self.sleep {
+            Sleep::Awake => return false,
+            Sleep::Until(end) => due.is_some_and(|due| due < end),
+            Sleep::Long => due.is_some(),
+        };
+        let is_news = self.policy.has_events() && self.gathers_until.is_none();
+        if is_due || is_news {
+            self.sleep = Sleep::Awake;
+        }
+        is_due || is_news
+    }
+
+    /// The news, unless they are gathered yet.
+    pub(super) fn take_events(&mut self, now: Instant) -> Vec<Event> {
+        let gathers = self.gathers_until.is_some_and(|until| now < until);
+        if gathers && self.stop == Stop::No {
+            return Vec::new();
+        }
+        let events: Vec<Event> = std::iter::from_fn(|| self.policy.poll_event()).collect();
+        self.gathers_until = (!events.is_empty()).then(|| now + GATHER);
+        events
+    }
+}
+
+/// What the worker does next, decided under the lock and done without it.
+pub(super) enum Step {
+    Tell(Vec<Event>),
+    Ask(Request),
+    Rest,
+    Stop,
+}
+
+impl Shared {
+    /// Waits until there is something to do; to rest, only if that was not done yet.
+    pub(super) fn next_step(&self, is_resting: bool) -> Step {
+        let mut state = self.lock();
+        let idle_since = Instant::now();
+        loop {
+            if state.stop == Stop::Now {
+                return Step::Stop;
+            }
+            let now = Instant::now();
+            let events = state.take_events(now);
+            if !events.is_empty() {
+                return Step::Tell(events);
+            }
+            if state.finish_by.is_some_and(|by| by <= now) {
+                state.policy.give_up();
+                state.stop = Stop::Now;
+                let rest = state.take_events(now);
+                return Step::Tell(rest);
+            }
+            if let Some(request) = state.policy.poll_request(now) {
+                return Step::Ask(request);
+            }
+            if state.stop == Stop::WhenIdle && state.policy.is_idle() {
+                return Step::Stop;
+            }
+            let due = state.policy.poll_timeout();
+            let rest = (!is_resting).then(|| idle_since + REST_AFTER);
+            if rest.is_some_and(|rest| rest <= now) {
+                return Step::Rest;
+            }
+            let until = [due, rest, state.gathers_until].into_iter().flatten().min();
+            state = self.sleep(state, until, now);
+        }
+    }
+
+    pub(super) fn sleep<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        until: Option<Instant>,
+        now: Instant,
+    ) -> MutexGuard<'a, State> {
+        state.sleep = until.map_or(Sleep::Long, Sleep::Until);
+        let mut state = match until {
+            None => self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let timeout = until.saturating_duration_since(now);
+                let waited = self.changed.wait_timeout(state, timeout);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.sleep = Sleep::Awake;
+        state
+    }
+}

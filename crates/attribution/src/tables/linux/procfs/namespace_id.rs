@@ -1,0 +1,26 @@
+//! Which namespace a file stands for.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::Stat;
+
+/// A namespace, by the file that stands for it (namespaces(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NamespaceId {
+    device: u64,
+    pub(crate) inode: u64,
+}
+
+impl NamespaceId {
+    pub(crate) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
+    }
+
+    pub(crate) const fn from_stat(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
+}

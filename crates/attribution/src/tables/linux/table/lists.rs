@@ -1,0 +1,132 @@
+//! What is listed by two threads, and kept from one list for the next one.
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::answer::Protocol;
+use crate::tables::linux::holders::{Checks, Holders};
+use crate::tables::linux::netlink::message::{DiagSocket, Which};
+use crate::tables::linux::source::Sockets;
+
+/// What is kept from one list for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// What the second thread asks; `None` where it could not be opened yet.
+    pub(super) second: Option<Sockets>,
+    /// What each of both listed.
+    pub(super) lists: [List; 2],
+    /// The order of all, which is sorted in place of what is large.
+    pub(super) places: Vec<Place>,
+}
+
+/// What is listed at a time; what takes longest first.
+const PARTS: [(Protocol, Which); 6] = [
+    (Protocol::Tcp, Which::Connections),
+    (Protocol::Tcp, Which::Bound),
+    (Protocol::Tcp, Which::Listeners),
+    (Protocol::Udp, Which::All),
+    (Protocol::UdpLite, Which::All),
+    (Protocol::Raw, Which::All),
+];
+
+/// Sockets as the kernel tells them.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    pub(super) sockets: Vec<DiagSocket>,
+    /// Where those of each protocol end.
+    pub(super) ends: Vec<(Protocol, usize)>,
+}
+
+impl List {
+    pub(super) fn clear(&mut self) {
+        self.sockets.clear();
+        self.ends.clear();
+    }
+
+    /// Adds the sockets of a part.
+    pub(super) fn add(&mut self, part: (Protocol, Which), sockets: &mut Sockets) -> io::Result<()> {
+        let (protocol, which) = part;
+        let listed = sockets.list(protocol, which, &mut self.sockets);
+        if matches!(protocol, Protocol::Tcp | Protocol::Udp) {
+            listed?;
+        } else if let Err(error) = listed {
+            tracing::debug!(%error, %protocol, "not listed by this kernel");
+        }
+        self.ends.push((protocol, self.sockets.len()));
+        Ok(())
+    }
+
+    pub(super) fn add_all(&mut self, sockets: &mut Sockets) -> io::Result<()> {
+        PARTS.iter().try_for_each(|part| self.add(*part, sockets))
+    }
+
+    /// The same but for sockets that are only bound: the kernel walks a table of all namespaces
+    /// for those of each.
+    pub(super) fn add_all_used(&mut self, sockets: &mut Sockets) -> io::Result<()> {
+        let mut parts = PARTS.iter().filter(|(_, which)| *which != Which::Bound);
+        parts.try_for_each(|part| self.add(*part, sockets))
+    }
+
+    /// Moves in what another one has.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        let start = self.sockets.len();
+        self.sockets.append(&mut other.sockets);
+        let ends = other.ends.drain(..);
+        let ends = ends.map(|(protocol, end)| (protocol, start + end));
+        self.ends.extend(ends);
+    }
+
+    /// Adds the places of the sockets from one on, which are in a namespace.
+    pub(super) fn add_places(&self, start: usize, namespace: u16, places: &mut Vec<Place>) {
+        let mut index = start;
+        for (protocol, end) in self.ends.iter().filter(|(_, end)| *end > start) {
+            let sockets = &self.sockets[index..*end];
+            places.extend(sockets.iter().zip(index..).map(|(socket, index)| Place {
+                protocol: *protocol,
+                port: socket.local.port(),
+                namespace,
+                index,
+            }));
+            index = *end;
+        }
+    }
+}
+
+/// Where a socket comes in a list of all: ordered by what snapshots are sorted by first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) protocol: Protocol,
+    pub(super) port: u16,
+    /// A number for each; 0 for our own.
+    pub(super) namespace: u16,
+    /// Among those that were listed.
+    pub(super) index: usize,
+}
+
+/// What two threads do, each part by one of them.
+pub(super) struct Work<'a> {
+    pub(super) holders: &'a Holders,
+    /// Made by the thread that begins with them.
+    pub(super) checks: OnceLock<Checks>,
+    pub(super) next_part: AtomicUsize,
+}
+
+impl Work<'_> {
+    /// Lists the parts that nobody has listed yet.
+    pub(super) fn list(&self, sockets: &mut Sockets, list: &mut List) -> io::Result<()> {
+        loop {
+            let next = self.next_part.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = PARTS.get(next) else {
+                return Ok(());
+            };
+            list.add(*part, sockets)?;
+        }
+    }
+
+    pub(super) fn check(&self) {
+        if let Some(checks) = self.checks.get() {
+            self.holders.check(checks);
+        }
+    }
+}
