@@ -7,7 +7,6 @@ mod lists;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 pub use config::{TableConfig, Timeouts};
@@ -17,7 +16,7 @@ use lists::{Class, Lists, Slot};
 
 use crate::chunked::View;
 use crate::clock::Clock;
-use crate::{Flow, FlowId, FlowKey, LocalAddresses, Mark, Packet};
+use crate::{Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
 
 /// More than this many flows are not held, whatever the configuration says.
 const MAX_CAPACITY: usize = 1 << 30;
@@ -115,7 +114,7 @@ pub struct TableStatistics {
 pub struct FlowTable<T = ()> {
     lists: Lists<T>,
     by_key: Index,
-    by_id: HashMap<FlowId, Slot>,
+    by_id: FlowIdMap<Slot>,
     /// The flow of the newest packet, which is asked for most.
     newest: Option<(FlowId, Slot)>,
     fragments: Fragments,
@@ -151,7 +150,7 @@ impl<T: Clone + Default> FlowTable<T> {
         Self {
             lists: Lists::new(),
             by_key: Index::default(),
-            by_id: HashMap::new(),
+            by_id: FlowIdMap::default(),
             newest: None,
             fragments: Fragments::new(config.fragments),
             config,

@@ -1,5 +1,6 @@
 mod model;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
