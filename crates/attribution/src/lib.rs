@@ -139,6 +139,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod hash;
 mod observers;
 mod permissions;
 pub mod policy;

@@ -71,7 +71,10 @@ impl Fuzzing {
                 self.set.note(&question);
             }
             4 => self.remove(waiter),
-            5 => self.set.packet_seen(waiter, self.now, &self.config),
+            5 => {
+                let (now, config) = (self.now, &self.config);
+                self.set.packet_seen(waiter, now, config, |_| false);
+            }
             6 => self.now += Duration::from_millis(u64::from(a) * u64::from(b)),
             7 => self.take_due(),
             8 => self.land(a),

@@ -268,13 +268,15 @@ impl Policy {
     /// no retry. Returns a question that is worth another glance: a connection of
     /// which only the listener was seen may have been accepted.
     pub fn packet_seen(&mut self, waiter: Waiter, now: Instant) -> Option<SocketQuery> {
-        self.pending.packet_seen(waiter, now, &self.config);
-        let (pending, waiting) = self.pending.of_waiter(waiter)?;
-        let best = waiting.best.as_ref()?;
-        let may_gain = waiting.glances > 0
-            && waiting.glances < self.config.max_glances
-            && self.may_match_closer(best, &pending.query);
-        may_gain.then_some(pending.query)
+        let config = &self.config;
+        self.pending.packet_seen(waiter, now, config, |waiting| {
+            waiting.glances > 0
+                && waiting.glances < config.max_glances
+                && waiting
+                    .best
+                    .as_ref()
+                    .is_some_and(|best| may_match_closer(best, &waiting.question.query, config))
+        })
     }
 
     /// Takes what a glance at the socket of one who waits told: the answer, if it is
@@ -294,11 +296,11 @@ impl Policy {
         let best = waiting.best.as_ref();
         let improves = !matches!(glance.verdict, Verdict::Unknown(_))
             && best.is_none_or(|best| glance.is_better_than(best));
-        self.pending.count_glance(waiter);
+        let better = improves.then(|| glance.clone());
+        self.pending.glanced(waiter, better);
         if !improves {
             return None;
         }
-        self.pending.improve(waiter, glance.clone());
         if glance.verdict.is_named() {
             let confirm_at = config::later(now, self.config.confirm_after);
             self.pending.put_off(waiter, confirm_at);
@@ -502,7 +504,7 @@ impl Policy {
         let may_improve = pending.attempts < self.config.attempts_to_improve;
         let is_settled = |answer: &Ownership| {
             answer.verdict.is_named()
-                && !(may_improve && self.may_match_closer(answer, &pending.query))
+                && !(may_improve && may_match_closer(answer, &pending.query, &self.config))
         };
         let is_final = waiting.ended
             || (contested.is_some() && !matches!(answer, Answer::Failed(_)))
@@ -531,18 +533,6 @@ impl Policy {
                 last: false,
             });
         }
-    }
-
-    /// Whether a table that knows remote ends may still find the connection's own
-    /// socket, as when a listener's connection was not accepted yet.
-    fn may_match_closer(&self, answer: &Ownership, query: &SocketQuery) -> bool {
-        let is_connection = query.protocol() == Protocol::Tcp && query.remote().is_some();
-        is_connection
-            && self.config.table_tells_remotes
-            && matches!(
-                answer.evidence.matched,
-                Some(Match::LocalEndpoint | Match::WildcardAddress)
-            )
     }
 
     /// Whether answers for this protocol hold for a local end, whatever the remote.
@@ -596,4 +586,16 @@ impl Policy {
             last: true,
         });
     }
+}
+
+/// Whether a table that knows remote ends may still find the connection's own socket, as when a
+/// listener's connection was not accepted yet.
+fn may_match_closer(answer: &Ownership, query: &SocketQuery, config: &PolicyConfig) -> bool {
+    let is_connection = query.protocol() == Protocol::Tcp && query.remote().is_some();
+    is_connection
+        && config.table_tells_remotes
+        && matches!(
+            answer.evidence.matched,
+            Some(Match::LocalEndpoint | Match::WildcardAddress)
+        )
 }

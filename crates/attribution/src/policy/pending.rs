@@ -1,6 +1,6 @@
 //! The questions that wait, and when each is due.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::answer::{Answer, Listed};
@@ -10,6 +10,7 @@ use super::question::Before;
 use super::rivals::{Number, Rivals};
 use super::{Opened, PolicyConfig, Question, Waiter};
 use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
+use crate::hash::NumberMap;
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]
@@ -252,9 +253,8 @@ fn key(query: &SocketQuery) -> Key {
 #[derive(Debug, Default)]
 pub(super) struct PendingSet {
     questions: BTreeMap<Key, Pending>,
-    waiters: HashMap<Waiter, SocketQuery>,
-    due: BTreeSet<(Instant, SocketQuery)>,
-    resting: BTreeSet<(Instant, SocketQuery)>,
+    waiters: NumberMap<Waiter, SocketQuery>,
+    turns: Turns,
     rivals: Rivals,
 }
 
@@ -275,36 +275,42 @@ impl PendingSet {
         Some((pending, waiting))
     }
 
-    fn of_waiter_mut(&mut self, waiter: Waiter) -> Option<(&Turn, &mut Waiting)> {
+    fn of_waiter_mut(&mut self, waiter: Waiter) -> Option<&mut Waiting> {
         let pending = self.questions.get_mut(&key(self.waiters.get(&waiter)?))?;
-        let mut waiting = pending.waiting.iter_mut();
-        Some((&pending.turn, waiting.find(|w| w.waiter == waiter)?))
+        pending.waiting.iter_mut().find(|w| w.waiter == waiter)
     }
 
     /// Writes down a better answer.
     pub(super) fn improve(&mut self, waiter: Waiter, best: Ownership) {
-        if let Some((_, waiting)) = self.of_waiter_mut(waiter) {
+        if let Some(waiting) = self.of_waiter_mut(waiter) {
             waiting.best = Some(best);
+        }
+    }
+
+    /// Counts a glance, and writes down what it told, if that is better.
+    pub(super) fn glanced(&mut self, waiter: Waiter, better: Option<Ownership>) {
+        if let Some(waiting) = self.of_waiter_mut(waiter) {
+            waiting.glances += 1;
+            waiting.best = better.or_else(|| waiting.best.take());
         }
     }
 
     /// Marks the flow as over. True if there is an answer and none under way; one
     /// that names nobody and is from a glance only does not count.
     pub(super) fn end(&mut self, waiter: Waiter) -> bool {
-        let attempts = self
-            .of_waiter(waiter)
-            .map_or(0, |(pending, _)| pending.attempts);
-        self.of_waiter_mut(waiter).is_some_and(|(turn, waiting)| {
+        let Some(query) = self.waiters.get(&waiter) else {
+            return false;
+        };
+        let Some(pending) = self.questions.get_mut(&key(query)) else {
+            return false;
+        };
+        let mut waiting = pending.waiting.iter_mut();
+        waiting.find(|w| w.waiter == waiter).is_some_and(|waiting| {
             waiting.ended = true;
             let best = waiting.best.as_ref();
-            best.is_some_and(|best| attempts > 0 || best.verdict.is_named()) && *turn != Turn::Asked
+            best.is_some_and(|best| pending.attempts > 0 || best.verdict.is_named())
+                && pending.turn != Turn::Asked
         })
-    }
-
-    pub(super) fn count_glance(&mut self, waiter: Waiter) {
-        if let Some((_, waiting)) = self.of_waiter_mut(waiter) {
-            waiting.glances += 1;
-        }
     }
 
     /// Puts off the first attempt for a question to which everyone has an answer.
@@ -335,28 +341,21 @@ impl PendingSet {
         let query = waiting.question.query;
         waiting.number = self.rivals.add(&waiting.question);
         self.waiters.insert(waiting.waiter, query);
-        match self.questions.get_mut(&key(&query)) {
-            Some(pending) => pending.waiting.push(waiting),
-            None => {
-                self.questions.insert(
-                    key(&query),
-                    Pending {
-                        query,
-                        waiting: vec![waiting],
-                        attempts: 0,
-                        turn: Turn::Due(due),
-                        last_attempt: now,
-                        packets_since: false,
-                    },
-                );
-            }
-        }
-        let due = match self.questions[&key(&query)].turn {
+        let pending = self.questions.entry(key(&query)).or_insert(Pending {
+            query,
+            waiting: Vec::new(),
+            attempts: 0,
+            turn: Turn::Due(due),
+            last_attempt: now,
+            packets_since: false,
+        });
+        pending.waiting.push(waiting);
+        let due = match pending.turn {
             Turn::Asked => return,
             Turn::Due(earlier) => due.min(earlier),
             Turn::Resting(_) => due,
         };
-        self.turn(&query, Turn::Due(due));
+        self.turns.turn(pending, Turn::Due(due));
     }
 
     pub(super) fn remove_waiter(&mut self, waiter: Waiter) -> Option<Waiting> {
@@ -366,25 +365,33 @@ impl PendingSet {
         let waiting = pending.waiting.swap_remove(place);
         self.rivals.remove(&waiting.question);
         if pending.waiting.is_empty() {
-            self.turn(&query, Turn::Asked);
+            self.turns.turn(pending, Turn::Asked);
             self.questions.remove(&key(&query));
         }
         Some(waiting)
     }
 
-    pub(super) fn packet_seen(&mut self, waiter: Waiter, now: Instant, config: &PolicyConfig) {
-        let Some(&query) = self.waiters.get(&waiter) else {
-            return;
-        };
-        let Some(pending) = self.questions.get_mut(&key(&query)) else {
-            return;
-        };
+    /// Takes note that a packet of a flow arrived. Returns the question if `is_worth_it` says so
+    /// of whoever waits.
+    pub(super) fn packet_seen(
+        &mut self,
+        waiter: Waiter,
+        now: Instant,
+        config: &PolicyConfig,
+        is_worth_it: impl FnOnce(&Waiting) -> bool,
+    ) -> Option<SocketQuery> {
+        let query = self.waiters.get(&waiter)?;
+        let pending = self.questions.get_mut(&key(query))?;
         pending.packets_since = true;
         if let Turn::Resting(since) = pending.turn
             && let Some(wait) = config.wait_after(pending.attempts)
         {
-            self.turn(&query, Turn::Due(now.max(later(since, wait))));
+            self.turns
+                .turn(pending, Turn::Due(now.max(later(since, wait))));
         }
+        let mut waiting = pending.waiting.iter();
+        let waiting = waiting.find(|w| w.waiter == waiter)?;
+        is_worth_it(waiting).then_some(pending.query)
     }
 
     /// Marks the questions that are due as asked. One whose flow was silent since
@@ -392,14 +399,14 @@ impl PendingSet {
     pub(super) fn take_due(&mut self, now: Instant, config: &PolicyConfig) -> Vec<SocketQuery> {
         let mut taken = Vec::new();
         while taken.len() < config.max_batch.max(1) {
-            let Some(&(due, query)) = self.due.first() else {
+            let Some(&(due, query)) = self.turns.due.first() else {
                 break;
             };
             if due > now {
                 break;
             }
             let Some(pending) = self.questions.get_mut(&key(&query)) else {
-                self.due.pop_first();
+                self.turns.due.pop_first();
                 continue;
             };
             if pending.is_silent(config) {
@@ -416,7 +423,7 @@ impl PendingSet {
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.due.first().map(|(due, _)| *due)
+        self.turns.due.first().map(|(due, _)| *due)
     }
 
     /// Puts an answered question that somebody still waits for on the list again:
@@ -493,7 +500,7 @@ impl PendingSet {
 
     /// Those who wait for the question that rests longest.
     pub(super) fn longest_resting(&self) -> Vec<Waiter> {
-        let oldest = self.resting.first();
+        let oldest = self.turns.resting.first();
         let pending = oldest.and_then(|(_, query)| self.questions.get(&key(query)));
         pending.map_or_else(Vec::new, |pending| {
             pending
@@ -513,27 +520,41 @@ impl PendingSet {
             .check(waiting().map(|waiting| &waiting.question));
         assert!(self.questions.values().all(|p| !p.waiting.is_empty()));
         let listed = |pending: &&Pending| match pending.turn {
-            Turn::Due(at) => self.due.contains(&(at, pending.query)),
-            Turn::Resting(since) => self.resting.contains(&(since, pending.query)),
+            Turn::Due(at) => self.turns.due.contains(&(at, pending.query)),
+            Turn::Resting(since) => self.turns.resting.contains(&(since, pending.query)),
             Turn::Asked => false,
         };
         let listed = self.questions.values().filter(listed).count();
-        assert_eq!(listed, self.due.len() + self.resting.len());
+        assert_eq!(listed, self.turns.due.len() + self.turns.resting.len());
     }
 
     /// Moves a question between the lists.
     fn turn(&mut self, query: &SocketQuery, turn: Turn) {
-        let Some(pending) = self.questions.get_mut(&key(query)) else {
-            return;
-        };
+        if let Some(pending) = self.questions.get_mut(&key(query)) {
+            self.turns.turn(pending, turn);
+        }
+    }
+}
+
+/// The questions that are due, or rest, by when.
+#[derive(Debug, Default)]
+struct Turns {
+    due: BTreeSet<(Instant, SocketQuery)>,
+    resting: BTreeSet<(Instant, SocketQuery)>,
+}
+
+impl Turns {
+    /// Moves a question between them.
+    fn turn(&mut self, pending: &mut Pending, turn: Turn) {
+        let query = pending.query;
         match pending.turn {
-            Turn::Due(at) => self.due.remove(&(at, *query)),
-            Turn::Resting(since) => self.resting.remove(&(since, *query)),
+            Turn::Due(at) => self.due.remove(&(at, query)),
+            Turn::Resting(since) => self.resting.remove(&(since, query)),
             Turn::Asked => false,
         };
         match turn {
-            Turn::Due(at) => self.due.insert((at, *query)),
-            Turn::Resting(since) => self.resting.insert((since, *query)),
+            Turn::Due(at) => self.due.insert((at, query)),
+            Turn::Resting(since) => self.resting.insert((since, query)),
             Turn::Asked => false,
         };
         pending.turn = turn;

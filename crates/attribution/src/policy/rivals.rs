@@ -16,7 +16,8 @@ pub(super) type Number = u64;
 /// The ports and local ends of all questions that wait.
 #[derive(Debug, Default)]
 pub(super) struct Rivals {
-    ends: HashMap<(Protocol, SocketAddr), End>,
+    /// By a query without remote end and device.
+    ends: HashMap<SocketQuery, End>,
     ports: HashMap<(Protocol, u16), Port>,
     asked: Number,
 }
@@ -210,8 +211,8 @@ impl Rivals {
     }
 }
 
-fn end(query: &SocketQuery) -> (Protocol, SocketAddr) {
-    (query.protocol(), query.local())
+fn end(query: &SocketQuery) -> SocketQuery {
+    query.without_remote().on_device(0)
 }
 
 fn port(query: &SocketQuery) -> (Protocol, u16) {

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::hash::NumberMap;
 use super::netlink::conntrack::Conntrack;
 use super::procfs::facts::{Facts, stat_of};
 use super::procfs::net;
 use super::procfs::proc::{Proc, Scratch};
 use crate::answer::surroundings::Translations;
 use crate::answer::{Protocol, SocketState};
+use crate::hash::NumberMap;
 
 /// Protocol, local end as the kernel lists it, and the state of a connection.
 pub(crate) type Key = (Protocol, SocketAddr, Option<SocketState>);

@@ -10,7 +10,6 @@ pub(crate) mod fast;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod hash;
 mod holders;
 pub(crate) mod namespaces;
 pub(crate) mod netlink;

@@ -1,5 +1,6 @@
 //! What was seen of sockets whose first packets were sent. Pure.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
@@ -76,20 +77,17 @@ impl Sightings {
             _ => DATAGRAMS,
         };
         let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
-        if self.known(query).is_some_and(is_fresh) {
+        let (key, device) = (query.without_device(), query.device_or_scope());
+        let sightings = match self.flows.entry(key) {
+            Entry::Occupied(flow) => flow.into_mut(),
+            Entry::Vacant(room) => {
+                self.order.push_back(key);
+                room.insert(Vec::new())
+            }
+        };
+        if on_device(sightings, device).is_some_and(|known| is_fresh(known)) {
             return false;
         }
-        let key = query.without_device();
-        if !self.flows.contains_key(&key) {
-            if self.order.len() >= MAX
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.flows.remove(&oldest);
-            }
-            self.order.push_back(key);
-        }
-        let sightings = self.flows.entry(key).or_default();
-        let device = query.device_or_scope();
         sightings.retain(|known| known.device != device);
         sightings.truncate(MAX_DEVICES - 1);
         // The last one first.
@@ -100,21 +98,17 @@ impl Sightings {
             state: State::Looking,
         };
         sightings.insert(0, sighting);
+        if self.order.len() > MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.flows.remove(&oldest);
+        }
         true
     }
 
-    /// What is known of a flow on its device; where the question has none, on the one on which
-    /// it was seen last.
-    fn known(&self, query: &SocketQuery) -> Option<&Sighting> {
-        let device = query.device_or_scope();
-        let mut sightings = self.flows.get(&query.without_device())?.iter();
-        sightings.find(|known| device.is_none() || known.device == device)
-    }
-
     fn known_mut(&mut self, query: &SocketQuery) -> Option<&mut Sighting> {
-        let device = query.device_or_scope();
-        let mut sightings = self.flows.get_mut(&query.without_device())?.iter_mut();
-        sightings.find(|known| device.is_none() || known.device == device)
+        let sightings = self.flows.get_mut(&query.without_device())?;
+        on_device(sightings, query.device_or_scope())
     }
 
     /// Takes note that somebody else sent the first datagram of a flow to this end.
@@ -155,6 +149,13 @@ impl Sightings {
             _ => Told::NotYet,
         }
     }
+}
+
+/// What is known of a flow on its device; where the question has none, on the one on which it was
+/// seen last.
+fn on_device(sightings: &mut [Sighting], device: Option<u32>) -> Option<&mut Sighting> {
+    let mut sightings = sightings.iter_mut();
+    sightings.find(|known| device.is_none() || known.device == device)
 }
 
 /// An end that answers; a link-local one does on one device.

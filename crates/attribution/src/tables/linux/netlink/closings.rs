@@ -84,7 +84,8 @@ impl Shared {
     }
 
     fn take(&self) -> Closed {
-        if !self.has_any.swap(false, Ordering::Acquire) {
+        // To write costs more than to read, and this is asked with each packet.
+        if !self.has_any.load(Ordering::Relaxed) || !self.has_any.swap(false, Ordering::Acquire) {
             return Closed::default();
         }
         std::mem::take(&mut *self.lock())

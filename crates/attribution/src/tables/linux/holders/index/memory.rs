@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::answer::Process;
 use crate::answer::matching::distinct;
-use crate::tables::linux::hash::NumberMap;
+use crate::hash::NumberMap;
 
 /// Sockets that were closed, whose holders are remembered.
 const MAX_LATELY: usize = 1_024;

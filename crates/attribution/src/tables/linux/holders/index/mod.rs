@@ -13,7 +13,7 @@ use likely::Likely;
 use memory::Memory;
 
 use crate::answer::Process;
-use crate::tables::linux::hash::NumberMap;
+use crate::hash::NumberMap;
 use crate::tables::linux::procfs::proc::{Descriptor, Mark, Table};
 
 /// How long a new process is looked at again for every question.

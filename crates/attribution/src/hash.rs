@@ -1,7 +1,9 @@
-//! A hash for numbers that the kernel gives out: of inodes, processes and sockets.
+//! A hash for numbers that the kernel or the caller gives out: of inodes, processes, sockets and
+//! flows.
 //!
 //! Nobody outside chooses them, so they need not be protected from who would choose
-//! them badly, and a list of all sockets looks up tens of thousands.
+//! them badly. A list of all sockets looks up tens of thousands, and each packet of a flow whose
+//! owner is not settled looks up who waits for it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
