@@ -86,6 +86,15 @@ impl Owners {
         self.waiting != [false; 2]
     }
 
+    /// Who was named for an end, or why nobody was.
+    fn told(&self, end: End) -> Option<&Ownership> {
+        let owner = match end {
+            End::Local => self.local.as_deref(),
+            End::Remote => self.remote.as_deref(),
+        };
+        owner.map(|owner| &owner.ownership)
+    }
+
     fn of(&mut self, end: End) -> &mut Option<Box<Owner>> {
         match end {
             End::Local => &mut self.local,
@@ -285,13 +294,12 @@ impl Ledger {
         let is_elsewhere =
             end == End::Remote && ownership.verdict == Verdict::Unknown(Reason::Forwarded);
         let protocol = flow.protocol();
-        let old = flow.data.of(end).as_ref().map(|old| old.ownership.clone());
-        let is_later = |old: &Ownership| is_later_socket(&ownership, old, protocol);
-        let is_later = old.as_ref().is_some_and(is_later);
+        let old = flow.data.told(end);
+        let is_later = old.is_some_and(|old| is_later_socket(&ownership, old, protocol));
         let is_another_socket = is_later
             || old.is_some_and(|old| {
-                is_another_socket(&ownership, &old, protocol)
-                    || flow.data.contradicts(&ownership, &old)
+                is_another_socket(&ownership, old, protocol)
+                    || flow.data.contradicts(&ownership, old)
             });
         if is_later && ended.is_none() {
             Owners::find_again(flow, &ownership);
@@ -301,34 +309,30 @@ impl Ledger {
             let until = now;
             flow.data.uncertain = Some(Box::new(Uncertain { until, last }));
         }
-        let owner = flow.data.of(end);
+        let old = flow.data.told(end);
         // Whose it was when its owner changed is not found out any more.
-        let is_final = owner
-            .as_ref()
-            .is_some_and(|old| old.ownership.verdict == Verdict::Unknown(Reason::Changed));
+        let is_final = old.is_some_and(|old| old.verdict == Verdict::Unknown(Reason::Changed));
         let improved = !is_elsewhere
             && !is_another_socket
             && !is_final
-            && owner
-                .as_ref()
-                .is_none_or(|old| ownership.is_better_than(&old.ownership));
-        let is_named = |owner: &Owner| owner.ownership.verdict.is_named();
-        let was_named = owner.as_deref().is_some_and(is_named);
-        if let Some(old) = owner.as_deref().filter(|_| improved && was_named) {
-            let old = old.ownership.clone();
+            && old.is_none_or(|old| ownership.is_better_than(old));
+        let was_named = old.is_some_and(|old| old.verdict.is_named());
+        if let Some(old) = old.filter(|_| improved && was_named) {
             self.confirming
-                .learn_of_answer(flow, end, (&old, &ownership), now);
+                .learn_of_answer(flow, end, (old, &ownership), now);
         }
-        let owner = flow.data.of(end);
         let mut is_to_be_confirmed = false;
         if improved {
+            if ended.is_none() {
+                let found = (&ownership, !was_named);
+                is_to_be_confirmed =
+                    Owners::found(flow, self.confirming.packets, found, &self.chronicle);
+            }
             let new = Owner { ownership, party };
-            let found = ended.is_none().then(|| new.ownership.clone());
-            *owner = Some(Box::new(new));
-            is_to_be_confirmed = found.is_some_and(|found| {
-                let found = (&found, !was_named);
-                Owners::found(flow, self.confirming.packets, found, &self.chronicle)
-            });
+            match flow.data.of(end) {
+                Some(owner) => **owner = new,
+                none => *none = Some(Box::new(new)),
+            }
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
             if credit != before {
@@ -340,8 +344,10 @@ impl Ledger {
         }
         let is_over = ended.is_some() && !flow.data.is_waiting();
         let is_news = is_over && !std::mem::replace(&mut flow.data.is_told, is_over);
-        let record = FlowRecord::new(flow, now, ended);
-        self.tell_of_answer(record, end, improved, was_named, effects);
+        if self.is_watched {
+            let record = FlowRecord::new(flow, now, ended);
+            self.tell_of_answer(record, end, improved, was_named, effects);
+        }
         if is_to_be_confirmed {
             self.confirm_later(id);
             self.ask_when_silent(id);
@@ -498,9 +504,6 @@ impl Ledger {
         was_named: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.is_watched {
-            return;
-        }
         let (owner, party) = match end {
             End::Local => (&record.owner, &record.party),
             End::Remote => (&record.remote_owner, &record.remote_party),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_flows::{Counters, FlowId, Packet};
+use flowner_flows::{Counters, FlowId, FlowIdMap, Packet};
 
 use crate::model::history::History;
 use crate::model::history::tier::Slot;
@@ -26,8 +26,10 @@ const MAX_SECONDS: usize = 128;
 pub(crate) struct Chronicle {
     history: History,
     places: HashMap<Party, u16>,
-    unsettled: HashMap<FlowId, Vec<Second>>,
+    unsettled: FlowIdMap<Vec<Second>>,
     newest: Newest,
+    /// The latest second of which a packet was counted.
+    latest: Option<u64>,
 }
 
 /// The second of the newest packet: one packet after the other is counted here, and in each
@@ -36,6 +38,8 @@ pub(crate) struct Chronicle {
 struct Newest {
     second: Option<u64>,
     slot: Slot,
+    /// Whether nothing of that second was written down before.
+    is_whole: bool,
 }
 
 /// What was written at one point in time.
@@ -53,6 +57,38 @@ impl Newest {
         for tier in &mut history.tiers {
             if let Some(slot) = tier.at(second) {
                 slot.take_in(&self.slot);
+            }
+        }
+    }
+}
+
+impl Newest {
+    fn end(&mut self, history: &mut History) {
+        self.write_down(history);
+        self.second = None;
+        self.slot.clear();
+    }
+
+    /// Moves what was counted in some seconds to somebody else.
+    fn move_all(&mut self, history: &mut History, seconds: &[Second], from: Credit, to: Credit) {
+        // Most owners are found in the second of the packets.
+        if let [moved] = seconds
+            && self.is_whole
+            && self.second == Some(moved.at)
+        {
+            for (share, change) in moved.changes(from, to) {
+                share.change(&mut self.slot, change);
+            }
+            return;
+        }
+        self.end(history);
+        for moved in seconds {
+            for (share, change) in moved.changes(from, to) {
+                let slots = history
+                    .tiers
+                    .iter_mut()
+                    .filter_map(|tier| tier.at(moved.at));
+                slots.for_each(|slot| share.change(slot, change));
             }
         }
     }
@@ -97,11 +133,38 @@ impl Second {
         *self.by(packet) += packet.counters;
     }
 
+    /// What changes where it is credited to somebody else.
+    fn changes(self, from: Credit, to: Credit) -> [(Share, Change); 4] {
+        let (by_local, by_remote) = (self.by_local, self.by_remote);
+        [
+            (from.by_local, Change::Less(by_local)),
+            (to.by_local, Change::More(by_local)),
+            (from.by_remote, Change::Less(by_remote)),
+            (to.by_remote, Change::More(by_remote)),
+        ]
+    }
+
     const fn by(&mut self, packet: PacketOf) -> &mut Counters {
         if packet.is_local {
             &mut self.by_local
         } else {
             &mut self.by_remote
+        }
+    }
+}
+
+/// A change of sums.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    More(Counters),
+    Less(Counters),
+}
+
+impl Change {
+    fn apply(self, sum: &mut Counters) {
+        match self {
+            Self::More(counters) => *sum += counters,
+            Self::Less(counters) => *sum = less(*sum, counters),
         }
     }
 }
@@ -135,8 +198,9 @@ impl Chronicle {
         Self {
             history: History::new(),
             places: HashMap::new(),
-            unsettled: HashMap::new(),
+            unsettled: FlowIdMap::default(),
             newest: Newest::default(),
+            latest: None,
         }
     }
 
@@ -204,14 +268,13 @@ impl Chronicle {
         if is_other_time {
             // What is remembered was dropped with the time that it was of.
             self.unsettled.clear();
+            self.latest = None;
         }
     }
 
     /// Writes down what was counted in the second of the newest packet.
     fn end_second(&mut self) {
-        self.newest.write_down(&mut self.history);
-        self.newest.second = None;
-        self.newest.slot.clear();
+        self.newest.end(&mut self.history);
     }
 
     /// Counts a packet of one end of a flow; `is_settled`: the owners stay as they are.
@@ -221,13 +284,15 @@ impl Chronicle {
             self.end_second();
             self.move_on(second);
             self.newest.second = Some(second);
+            self.newest.is_whole = self.latest < Some(second);
+            self.latest = self.latest.max(Some(second));
         }
         let share = if packet.is_local {
             credit.by_local
         } else {
             credit.by_remote
         };
-        share.change(&mut self.newest.slot, |sum| *sum += packet.counters);
+        share.change(&mut self.newest.slot, Change::More(packet.counters));
         if !is_settled {
             self.remember(id, packet);
         }
@@ -253,26 +318,14 @@ impl Chronicle {
 
     /// Moves what is remembered of a flow to somebody else.
     pub(crate) fn move_credit(&mut self, id: FlowId, from: Credit, to: Credit) {
-        let Some(seconds) = self.unsettled.remove(&id) else {
-            return;
-        };
-        self.move_seconds(&seconds, from, to);
-        self.unsettled.insert(id, seconds);
+        if let Some(seconds) = self.unsettled.get(&id) {
+            self.newest.move_all(&mut self.history, seconds, from, to);
+        }
     }
 
     /// Moves what was counted in some seconds to somebody else.
     pub(crate) fn move_seconds(&mut self, seconds: &[Second], from: Credit, to: Credit) {
-        self.end_second();
-        for moved in seconds {
-            let ends = [
-                (from.by_local, to.by_local, moved.by_local),
-                (from.by_remote, to.by_remote, moved.by_remote),
-            ];
-            for (from, to, counters) in ends {
-                self.each_tier(moved.at, from, |sum| *sum = less(*sum, counters));
-                self.each_tier(moved.at, to, |sum| *sum += counters);
-            }
-        }
+        self.newest.move_all(&mut self.history, seconds, from, to);
     }
 
     /// What is remembered of a flow.
@@ -297,27 +350,19 @@ impl Chronicle {
     pub(crate) fn settle(&mut self, id: FlowId) {
         self.unsettled.remove(&id);
     }
-
-    fn each_tier(&mut self, second: u64, share: Share, change: impl Fn(&mut Counters)) {
-        for tier in &mut self.history.tiers {
-            if let Some(slot) = tier.at(second) {
-                share.change(slot, &change);
-            }
-        }
-    }
 }
 
 impl Share {
     /// Changes each sum that the packet is part of.
-    fn change(self, slot: &mut Slot, change: impl Fn(&mut Counters)) {
+    fn change(self, slot: &mut Slot, change: Change) {
         match self {
-            Self::SentBy(sender) => change(&mut slot.of(sender).sent),
-            Self::ReceivedBy(receiver) => change(&mut slot.of(receiver).received),
+            Self::SentBy(sender) => change.apply(&mut slot.of(sender).sent),
+            Self::ReceivedBy(receiver) => change.apply(&mut slot.of(receiver).received),
             Self::Within { sender, receiver } => {
-                change(&mut slot.of(sender).sent);
+                change.apply(&mut slot.of(sender).sent);
                 let traffic = slot.of(receiver);
-                change(&mut traffic.received);
-                change(&mut traffic.received_here);
+                change.apply(&mut traffic.received);
+                change.apply(&mut traffic.received_here);
             }
         }
     }
@@ -357,9 +402,9 @@ mod tests {
     /// somebody else's then.
     type Step = (u64, i64, bool, bool);
 
-    /// What a chronicle tells in each of its steps; `is_told`: whether somebody asks after each
-    /// packet.
-    fn series(steps: &[Step], is_told: bool) -> Vec<crate::Series> {
+    /// What a chronicle tells in the end; `is_told`: whether somebody asks after each packet;
+    /// `is_written`: whether each second is written down before anything of it is moved.
+    fn series(steps: &[Step], is_told: bool, is_written: bool) -> Vec<crate::Series> {
         let mut chronicle = Chronicle::new();
         let ada = Party::User(User { id: 1, name: None });
         let nobody = chronicle.credit(Credited::Local, Party::Unattributed, Party::Unattributed);
@@ -386,6 +431,9 @@ mod tests {
                     counters,
                 },
             );
+            if is_written {
+                chronicle.end_second();
+            }
             if is_found {
                 chronicle.move_credit(id, *credit, somebody);
                 *credit = somebody;
@@ -410,7 +458,9 @@ mod tests {
                 0..100,
             ),
         ) {
-            prop_assert_eq!(series(&steps, false), series(&steps, true));
+            let plain = series(&steps, false, false);
+            prop_assert_eq!(&plain, &series(&steps, true, false));
+            prop_assert_eq!(&plain, &series(&steps, false, true));
         }
     }
 }

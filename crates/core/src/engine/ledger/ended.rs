@@ -1,9 +1,7 @@
 //! Flows that are over but still listed.
 
-use std::collections::HashMap;
-
 use flowner_flows::chunked::{Chunked, View};
-use flowner_flows::{EndReason, Flow, FlowId};
+use flowner_flows::{EndReason, Flow, FlowId, FlowIdMap};
 
 use super::Owners;
 
@@ -14,7 +12,7 @@ pub(super) type EndedFlow = (Flow<Owners>, EndReason);
 pub(super) struct EndedFlows {
     /// Oldest first; `None` for those that are not listed any more.
     flows: Chunked<Option<EndedFlow>>,
-    places: HashMap<FlowId, usize>,
+    places: FlowIdMap<usize>,
     /// The place of the oldest one.
     oldest: usize,
     max: usize,
@@ -25,7 +23,7 @@ impl EndedFlows {
     pub(super) fn new(max: usize) -> Self {
         Self {
             flows: Chunked::new(),
-            places: HashMap::new(),
+            places: FlowIdMap::default(),
             oldest: 0,
             max,
         }
