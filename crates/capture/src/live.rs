@@ -113,7 +113,7 @@ impl Live {
 
     /// Reads one packet of a capture, if it has one.
     fn read(&mut self, number: usize) -> Result<(), pcap::Error> {
-        let asked = now();
+        let asked = self.asked();
         let time = self.taps[number].read()?;
         self.merge.read(number, time, asked);
         Ok(())
@@ -122,13 +122,23 @@ impl Live {
     /// Waits until there may be packets; whether anything happened.
     fn wait(&mut self, patience: Duration) -> bool {
         // Before: what is not there then may come while it is waited.
-        let asked = now();
+        let asked = self.asked();
         let has_happened = self.waiter.wait(patience, &self.teller, &mut self.ready);
         if self.ready.notices {
             self.teller.catch_up();
         }
         self.merge.polled(&self.ready.captures, asked);
         has_happened
+    }
+
+    /// The time at which a capture is asked for packets, by which those of several are put in
+    /// order; one alone is in order.
+    fn asked(&self) -> Duration {
+        if self.taps.len() > 1 {
+            now()
+        } else {
+            Duration::ZERO
+        }
     }
 
     fn packet(&mut self, number: usize) -> RawPacket<'_> {
