@@ -87,7 +87,7 @@ pub trait SocketTable: Send {
     fn snapshot(&mut self) -> Result<Snapshot, Error>;
 
     /// As [`snapshot`](Self::snapshot), with the sockets of all other network namespaces that
-    /// may be entered: each says [which one it is in](Socket::namespace). By default, there
+    /// may be entered: each says [which one it is in](crate::Socket::namespace). By default, there
     /// are none.
     ///
     /// # Errors
