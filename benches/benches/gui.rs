@@ -32,24 +32,16 @@ fn flow(number: u64) -> FlowRecord {
     let small = |modulus: u64| u16::try_from(number % modulus).unwrap_or(0);
     let [_, _, _, _, _, a, b, c] = number.to_be_bytes();
     let program = small(200);
-    let process = Process {
-        path: Some(format!("/usr/lib/program{program}/program{program}").into()),
-        user: Some(User {
-            id: 1000,
-            name: Some("ada".to_owned()),
-        }),
-        ..Process::new(1_000 + u32::from(program), format!("program{program}"))
+    let process = {
+        let mut process = Process::new(1_000 + u32::from(program), format!("program{program}"));
+        process.path = Some(format!("/usr/lib/program{program}/program{program}").into());
+        process.user = Some(User::new(1000, Some("ada".to_owned())));
+        process
     };
-    let owner = Ownership {
-        verdict: Verdict::Process(Arc::new(process)),
-        evidence: Evidence {
-            matched: Some(Match::FiveTuple),
-            observed_at: UNIX_EPOCH + NOW,
-            source: Source::Scripted,
-            namespace: None,
-            socket: None,
-        },
-    };
+    let owner = Ownership::new(
+        Verdict::Process(Arc::new(process)),
+        Evidence::new(Some(Match::FiveTuple), UNIX_EPOCH + NOW, Source::Scripted),
+    );
     let counters = |bytes| Counters {
         packets: bytes / 700 + 1,
         bytes,

@@ -12,11 +12,12 @@ fn programs(criterion: &mut Criterion) {
     let programs = Programs::of_this_host();
     // The one that started it, which is read from the system.
     let parent = std::process::id();
-    let process = |pid: u32, path: &str, arguments: &[&str]| Process {
-        parent: Some(parent),
-        path: Some(path.into()),
-        arguments: Some(arguments.iter().map(Into::into).collect()),
-        ..Process::new(pid, "program")
+    let process = |pid: u32, path: &str, arguments: &[&str]| {
+        let mut process = Process::new(pid, "program");
+        process.parent = Some(parent);
+        process.path = Some(path.into());
+        process.arguments = Some(arguments.iter().map(Into::into).collect());
+        process
     };
     let known = process(1, "/usr/bin/curl", &["curl"]);
     group.bench_function("known", |bencher| {

@@ -6,5 +6,5 @@
 use std::time::Instant;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    flowner_attribution::policy::fuzzing::requests(data, Instant::now());
+    flowner_attribution::capture::policy::fuzzing::requests(data, Instant::now());
 });

@@ -95,7 +95,7 @@ mod tests {
             &of_party(&Party::Unit(unit)),
             "verdict:partial unit:ssh.service",
         );
-        let user = User { id: 7, name: None };
+        let user = User::new(7, None);
         check(&of_party(&Party::User(user)), "verdict:partial user:7");
         check(&of_party(&Party::Unattributed), "verdict:unknown");
         check(&of_host("2001:db8::1".parse().unwrap()), "host:2001:db8::1");

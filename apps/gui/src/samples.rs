@@ -45,16 +45,14 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         ended: None,
     };
     let process = Process::new(1_000 + u32::from(id), format!("program-{id}"));
-    let owner = Ownership {
-        verdict: Verdict::Process(Arc::new(process)),
-        evidence: Evidence {
-            matched: Some(Match::FiveTuple),
-            observed_at: SystemTime::UNIX_EPOCH + NOW,
-            source: Source::SockDiag,
-            namespace: None,
-            socket: None,
-        },
-    };
+    let owner = Ownership::new(
+        Verdict::Process(Arc::new(process)),
+        Evidence::new(
+            Some(Match::FiveTuple),
+            SystemTime::UNIX_EPOCH + NOW,
+            Source::SockDiag,
+        ),
+    );
     record.with_owners(Some(owner), None)
 }
 

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::SystemTime;
 
+use flowner_attribution::capture::Spotter;
 use flowner_attribution::{
-    Attributor, Event, Lookup, Opened, Ownership, PolicyConfig, Protocol, Question, Service,
-    SocketQuery, Spotter, Waiter,
+    Attributor, Event, Lookup, Opened, Ownership, PolicyConfig, Protocol, Question, Resolver,
+    SocketQuery, Token,
 };
 
 /// What a decoder tells of a packet of TCP or UDP.
@@ -36,9 +37,9 @@ struct Owners {
     spotter: Spotter,
     news: Receiver<Event>,
     is_local: fn(IpAddr) -> bool,
-    ends: HashMap<SocketQuery, Waiter>,
+    ends: HashMap<SocketQuery, Token>,
     /// By the number of the end that waits for it, and whether that may still change.
-    known: HashMap<Waiter, (Option<Ownership>, bool)>,
+    known: HashMap<Token, (Option<Ownership>, bool)>,
 }
 
 impl Owners {
@@ -47,7 +48,7 @@ impl Owners {
         // Called on the thread of the service, so it only passes on. A reader that is gone
         // has no use for what comes.
         let tell = move |event| drop(sender.send(event));
-        let service = Service::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
+        let service = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
         let mut spotter = Spotter::new(Arc::new(service));
         spotter.prepare();
         Ok(Self {
@@ -72,7 +73,7 @@ impl Owners {
         }
         while let Ok(event) = self.news.try_recv() {
             let answer = (Some(event.ownership), !event.last);
-            self.known.insert(event.waiter, answer);
+            self.known.insert(event.key, answer);
         }
     }
 
@@ -90,20 +91,16 @@ impl Owners {
             }
             return;
         }
-        let waiter = Waiter(self.ends.len() as u64);
+        let waiter = Token(self.ends.len() as u64);
         self.ends.insert(query, waiter);
-        let question = Question {
-            query,
-            seen_at: packet.captured_at,
-            opened: opened(packet, is_sent),
-        };
+        let question = Question::new(query, packet.captured_at, opened(packet, is_sent));
         self.known.insert(waiter, (None, true));
         if let Some(lookup) = self.spotter.opened(waiter, question) {
             self.asked(waiter, lookup);
         }
     }
 
-    fn asked(&mut self, waiter: Waiter, lookup: Lookup) {
+    fn asked(&mut self, waiter: Token, lookup: Lookup) {
         let answer = match lookup {
             Lookup::Known(ownership) => (Some(ownership), false),
             Lookup::SoFar(ownership) => (Some(ownership), true),
@@ -119,7 +116,7 @@ impl Owners {
         self.spotter.finish();
         let mut known = self.known;
         for event in self.news {
-            known.insert(event.waiter, (Some(event.ownership), false));
+            known.insert(event.key, (Some(event.ownership), false));
         }
         let owner = move |(query, waiter)| (query, known.remove(&waiter).and_then(|known| known.0));
         self.ends.into_iter().map(owner).collect()

@@ -5,29 +5,29 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use flowner_attribution::{
-    Attributor, Lookup, Opened, PolicyConfig, Question, Service, SocketQuery, Waiter,
+    Attributor, Lookup, Opened, PolicyConfig, Question, Resolver, SocketQuery, Token,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (sender, answers) = mpsc::channel();
-    let service = Service::spawn(Attributor::new()?, PolicyConfig::default(), move |event| {
+    let service = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), move |event| {
         let _ = sender.send(event);
     })?;
     // A flow of our own: in a real program, its first packet was just captured.
     let socket = UdpSocket::bind("127.0.0.1:0")?;
-    let question = Question {
-        query: SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?),
-        seen_at: SystemTime::now(),
-        opened: Opened::ByUs,
-    };
-    match service.lookup(Waiter(1), question) {
+    let question = Question::new(
+        SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?),
+        SystemTime::now(),
+        Opened::ByUs,
+    );
+    match service.lookup(Token(1), question) {
         Lookup::Known(ownership) | Lookup::SoFar(ownership) => {
             println!("known: {:?}", ownership.verdict);
         }
         Lookup::Refused => println!("too many questions wait"),
         Lookup::Waiting => {
             let event = answers.recv_timeout(Duration::from_secs(10))?;
-            println!("flow {}: {:?}", event.waiter.0, event.ownership);
+            println!("flow {}: {:?}", event.key.0, event.ownership);
         }
     }
     service.finish();

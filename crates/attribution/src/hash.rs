@@ -1,14 +1,12 @@
-//! A hash for numbers that the kernel or the caller gives out: of inodes, processes, sockets and
-//! flows.
-//!
-//! Nobody outside chooses them, so they need not be protected from who would choose
-//! them badly. A list of all sockets looks up tens of thousands, and each packet of a flow whose
-//! owner is not settled looks up who waits for it.
+//! Hashes that are faster than the one of the standard library: for numbers that the kernel gives
+//! out, and for what callers know their lookups by.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
-/// A map from such numbers.
+/// A map from numbers of inodes, processes and sockets. Nobody outside chooses them, so they need
+/// not be protected from who would choose them badly. A list of all sockets looks up tens of
+/// thousands.
 pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
 /// Multiplies, so that neighbours are far apart in the bits that the map looks at, the
@@ -38,9 +36,102 @@ impl Hasher for NumberHasher {
     }
 }
 
+/// A map from the keys of callers. Those may come from the network, such as ports, so each map has
+/// a seed of its own. Each packet of a flow whose owner is not settled looks up who waits for it.
+pub(crate) type KeyMap<K, V> = HashMap<K, V, Seeded>;
+
+/// The seed of a map.
+#[derive(Debug, Clone)]
+pub(crate) struct Seeded(u64);
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = SeededHasher;
+
+    fn build_hasher(&self) -> SeededHasher {
+        SeededHasher {
+            state: self.0,
+            // A factor of 0 would tell nothing apart.
+            factor: self.0.rotate_left(32) | 1,
+        }
+    }
+}
+
+/// Multiplies by a number that is not known outside, and folds the product, so that each bit of it
+/// depends on all of the key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SeededHasher {
+    state: u64,
+    factor: u64,
+}
+
+impl Hasher for SeededHasher {
+    fn finish(&self) -> u64 {
+        self.state
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut number = [0; 8];
+            number[..part.len()].copy_from_slice(part);
+            self.write_u64(u64::from_le_bytes(number));
+        }
+        self.write_usize(bytes.len());
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(number.into());
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+    fn write_u64(&mut self, number: u64) {
+        let product = u128::from(self.state ^ number) * u128::from(self.factor);
+        let low = product as u64;
+        let high = (product >> 64) as u64;
+        // A product of 0 must not stay one.
+        self.state = (low ^ high).wrapping_add(self.factor);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_told_apart_in_each_map_by_another_seed() {
+        let keys = || (0..10_000_u32).map(|number| (number % 100, number / 100, number % 3 == 0));
+        let map: KeyMap<_, _> = keys().zip(0..).collect();
+        assert!(
+            keys()
+                .zip(0..)
+                .all(|(key, number)| map.get(&key) == Some(&number))
+        );
+        let seed = Seeded::default();
+        let ends = |key| {
+            let hash = seed.hash_one(key);
+            (hash >> 57, hash & 0xFFF)
+        };
+        let distinct: std::collections::HashSet<_> = keys().map(ends).collect();
+        assert!(distinct.len() > 9_000, "{}", distinct.len());
+        assert_ne!(seed.hash_one(1), Seeded::default().hash_one(1));
+    }
 
     #[test]
     fn neighbours_are_told_apart() {

@@ -3,26 +3,79 @@
 //! honest: every answer says how it was matched and when it was observed, and when
 //! nobody can be named, why.
 //!
-//! ```
-//! use flowner_attribution::{Attributor, Protocol, SocketQuery};
+//! # Four questions
 //!
-//! // A socket of our own, to have something to ask for.
-//! let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
-//! let query = SocketQuery::new(Protocol::Udp, socket.local_addr()?, None);
+//! Who uses a port? [`Attributor::port_owners`] gives every process that listens there or is bound
+//! to it, on any address:
+//!
+//! ```
+//! use flowner_attribution::{Attributor, Protocol};
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let port = listener.local_addr()?.port();
 //!
 //! let mut attributor = Attributor::new()?;
-//! let ownership = attributor.lookup(&query)?;
-//! assert_eq!(ownership.verdict.processes()[0].pid, std::process::id());
+//! println!("{}", attributor.port_owners(Protocol::Tcp, port)?); // nginx (7), nginx (8)
+//! # let owners = attributor.port_owners(Protocol::Tcp, port)?;
+//! # assert_eq!(owners.processes()[0].pid, std::process::id());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Three ways to ask
+//! Who takes connections here? [`Attributor::listeners`]:
 //!
-//! * [`Attributor`]: one question at a time, or [all sockets](Attributor::snapshot).
-//! * [`Service`]: a background thread with cache, history and retries, for programs
-//!   that watch flows come and go; those that capture packets ask it through a [`Spotter`].
-//! * [`policy::Policy`]: the state machine inside the service, for programs that
-//!   bring their own clock and threads; see [below](#your-own-clock-and-threads).
+//! ```
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut attributor = flowner_attribution::Attributor::new()?;
+//! for socket in attributor.listeners()? {
+//!     println!("{} {} {}", socket.protocol, socket.local, socket.owner);
+//! }
+//! # let all = attributor.listeners()?;
+//! # assert!(all.iter().any(|socket| listener.local_addr().ok() == Some(socket.local)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Who has this connection? [`Attributor::connection_owner`], with this host's end first:
+//!
+//! ```
+//! use flowner_attribution::{Reason, Verdict};
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let server = listener.local_addr()?;
+//! # let connection = std::net::TcpStream::connect(server)?;
+//! # let mut attributor = flowner_attribution::Attributor::new()?;
+//! # let (local, remote) = (connection.local_addr()?, server);
+//! let owner = attributor.connection_owner(local, remote)?;
+//! match owner.verdict {
+//!     Verdict::Process(process) => println!("{} runs {:?}", process.pid, process.path),
+//!     Verdict::Unknown(Reason::NotFound) => println!("there is no such connection"),
+//!     // Several processes have it, only the user is known, or nobody can be named.
+//!     other => println!("{other}"),
+//! }
+//! # let owner = attributor.connection_owner(local, remote)?;
+//! # assert_eq!(owner.verdict.processes()[0].pid, std::process::id());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What does this process have open? [`Attributor::sockets_of`]:
+//!
+//! ```
+//! # let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+//! # let mut attributor = flowner_attribution::Attributor::new()?;
+//! # let pid = std::process::id();
+//! for socket in attributor.sockets_of(pid)? {
+//!     println!("{} {} {:?}", socket.protocol, socket.local, socket.state);
+//! }
+//! # let all = attributor.sockets_of(pid)?;
+//! # assert!(all.iter().any(|it| socket.local_addr().ok() == Some(it.local)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Whoever asks often
+//!
+//! * [`Attributor::snapshot`] reads all sockets once; [`Snapshot`] then answers any number of
+//!   questions.
+//! * [`Resolver`] is a background thread with cache, history and retries, for programs that watch
+//!   flows come and go, and for those that must not wait, such as a user interface. A caller
+//!   gives each lookup a [`Key`] of its own, which comes back with the answer.
+//! * [`capture`] has what programs need that capture packets themselves.
 //!
 //! # Who waits for what
 //!
@@ -30,66 +83,26 @@
 //! connection and milliseconds for all sockets on Linux, up to a tenth of a second through
 //! the portable table. It moves between threads, and is used by one at a time.
 //!
-//! [`Service`] can be shared between threads. None of its methods asks the system or waits
-//! for an answer, so a capturing thread may call them for each packet; only
-//! [`finish`](Service::finish) and dropping it wait, for the look under way. Answers are
-//! handed to a closure on the thread of the service, one after the other: while it runs,
-//! no others are looked for, so it passes them on.
+//! [`Resolver`] can be shared between threads. None of its methods asks the system or waits
+//! for an answer, so a capturing thread may call them for each packet, and a user interface for
+//! each frame; only [`finish`](Resolver::finish) and dropping it wait, for the lookup under way.
+//! Answers are handed to a closure on the thread of the resolver, one after the other: while it
+//! runs, no others are looked up, so it passes them on.
 //!
-//! [`Spotter`] is the service as the thread that captures asks it; it glances at sockets
-//! on that thread, which takes microseconds. A flow within this host has two owners: each
-//! end is asked for under a number ([`Waiter`]) of its own. The example `capture_loop` shows
-//! all that is called, and when.
+//! In asynchronous code, ask an [`Attributor`] on a thread for blocking calls (such as
+//! `spawn_blocking` of tokio gives), or let the closure of a [`Resolver`] send to a bounded channel
+//! of the runtime (`try_send`) or wake the task that waits. The example `async` does the latter with
+//! the standard library alone.
 //!
-//! # Your own clock and threads
+//! # What is not supported
 //!
-//! ```
-//! use std::sync::Arc;
-//! use std::time::{Instant, SystemTime};
-//!
-//! use flowner_attribution::policy::{Facts, Policy, Request};
-//! use flowner_attribution::{
-//!     Lookup, Opened, PolicyConfig, Question, SocketQuery, SocketTable, Waiter, snapshot,
-//! };
-//!
-//! /// Asks the table, on whatever thread.
-//! fn ask(table: &mut dyn SocketTable, request: &Request) -> Facts {
-//!     if table.finds_exactly() {
-//!         let answers = table.find_each(&request.queries).into_iter();
-//!         let answers = answers.map(|answer| answer.map_err(|error| error.reason()));
-//!         Facts::Answers(answers.collect())
-//!     } else {
-//!         match table.snapshot() {
-//!             Ok(all) => Facts::Snapshot(Arc::new(all)),
-//!             Err(error) => Facts::Failed(error.reason()),
-//!         }
-//!     }
-//! }
-//!
-//! let mut table = snapshot::best()?;
-//! let mut policy = Policy::new(PolicyConfig {
-//!     table_tells_remotes: table.tells_remotes(),
-//!     ..PolicyConfig::default()
-//! });
-//!
-//! let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
-//! let question = Question {
-//!     query: SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?),
-//!     seen_at: SystemTime::now(),
-//!     opened: Opened::ByUs,
-//! };
-//! assert_eq!(policy.lookup(Waiter(1), question, Instant::now()), Lookup::Waiting);
-//!
-//! // A loop does this whenever `policy.poll_timeout()` has come, or something was told.
-//! while let Some(request) = policy.poll_request(Instant::now()) {
-//!     let facts = ask(&mut *table, &request);
-//!     policy.handle_answer(request.id, facts, Instant::now());
-//! }
-//! while let Some(event) = policy.poll_event() {
-//!     println!("{}: {}", event.waiter.0, event.ownership.verdict);
-//! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! * Sockets of other families than IP: Unix sockets, netlink, vsock, Bluetooth. Packet sockets are
+//!   known as far as [`Reason::PacketSocket`] says.
+//! * SCTP and DCCP.
+//! * Counting bytes or watching packets: see [`capture`] for programs that do.
+//! * The past: nothing says who held a socket that was closed before the first lookup.
+//! * Other hosts, and what runs in virtual machines.
+//! * Android, iOS, illumos and others: [`Error::Unsupported`].
 //!
 //! # Matching
 //!
@@ -117,8 +130,8 @@
 //! # When a socket changes hands
 //!
 //! A five-tuple outlives its socket, and a socket the process that opened it. On Linux an answer
-//! says which socket it is about ([`Evidence::socket`]), [`Spotter::confirm`] asks whether that
-//! one still is whose it was, and [`Spotter::closed`] which sockets of UDP were closed. What was
+//! says which socket it is about ([`Evidence::socket`]), [`Spotter::confirm`](capture::Spotter::confirm) asks whether that
+//! one still is whose it was, and [`Spotter::closed`](capture::Spotter::closed) which sockets of UDP were closed. What was
 //! sent between the last confirmation and the change may be of either owner: it belongs to
 //! nobody ([`Reason::Changed`]). Not seen are: who gets a socket *beside* those who hold it and
 //! keep it, until the next lookup; an owner that executes the same program file again; a change
@@ -132,8 +145,9 @@
 //!
 //! None is on by default. `portable` adds the table on the `listeners` crate on Linux, where
 //! it stands in for the native one on hosts that refuse that; other systems always have it.
-//! `test-util` adds `snapshot::fake`, a socket table that tells what a
-//! test puts there. `fuzzing` is for the fuzz targets of this repository, and no part of the
+//! `serde` makes answers, sockets and questions data that can be written and read; names are those
+//! that `name` gives. `test-util` adds `snapshot::fake`, a socket table that tells what a test puts
+//! there. `fuzzing` is for the fuzz targets of this repository, and no part of the
 //! interface.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
@@ -142,7 +156,7 @@ mod answer;
 mod hash;
 mod observers;
 mod permissions;
-pub mod policy;
+mod policy;
 mod resolver;
 mod tables;
 
@@ -157,6 +171,73 @@ pub mod snapshot {
     pub use crate::tables::*;
 }
 
+/// For programs that capture packets: the resolver on the capturing thread, fast lookups, and the
+/// policy without thread and clock.
+///
+/// [`Spotter`](capture::Spotter) is the [`Resolver`] as the thread that captures asks it: it glances
+/// at sockets on that thread, which takes microseconds. A flow within this host has two owners: each
+/// end is asked for under a [`Key`] of its own. The example `capture_loop` shows all that is
+/// called, and when.
+///
+/// # Your own clock and threads
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::{Instant, SystemTime};
+///
+/// use flowner_attribution::capture::policy::{Facts, Policy, Request};
+/// use flowner_attribution::{
+///     Lookup, Opened, PolicyConfig, Question, SocketQuery, SocketTable, Token, snapshot,
+/// };
+///
+/// /// Asks the table, on whatever thread.
+/// fn ask(table: &mut dyn SocketTable, request: &Request) -> Facts {
+///     if table.finds_exactly() {
+///         let answers = table.find_each(&request.queries).into_iter();
+///         let answers = answers.map(|answer| answer.map_err(|error| error.reason()));
+///         Facts::Answers(answers.collect())
+///     } else {
+///         match table.snapshot() {
+///             Ok(all) => Facts::Snapshot(Arc::new(all)),
+///             Err(error) => Facts::Failed(error.reason()),
+///         }
+///     }
+/// }
+///
+/// let mut table = snapshot::best()?;
+/// let mut config = PolicyConfig::default();
+/// config.table_tells_remotes = table.tells_remotes();
+/// let mut policy = Policy::new(config);
+///
+/// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+/// let query = SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?);
+/// let question = Question::new(query, SystemTime::now(), Opened::ByUs);
+/// assert_eq!(policy.lookup(Token(1), question, Instant::now()), Lookup::Waiting);
+///
+/// // A loop does this whenever `policy.poll_timeout()` has come, or something was told.
+/// while let Some(request) = policy.poll_request(Instant::now()) {
+///     let facts = ask(&mut *table, &request);
+///     policy.handle_answer(request.id, facts, Instant::now());
+/// }
+/// while let Some(event) = policy.poll_event() {
+///     println!("{}: {}", event.key.0, event.ownership.verdict);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod capture {
+    pub use crate::resolver::Spotter;
+    pub use crate::tables::glance::{Closed, ClosedSocket, Confirmed, Glance, Glanced};
+
+    /// When to ask, what to keep, when to try again: a state machine without threads,
+    /// clock or system calls. [`Policy`](policy::Policy) says how it is driven.
+    pub mod policy {
+        #[cfg(any(test, feature = "fuzzing"))]
+        #[doc(hidden)]
+        pub use crate::policy::fuzzing;
+        pub use crate::policy::{Facts, Policy, Request, RequestId};
+    }
+}
+
 #[doc = include_str!("../docs/promises.md")]
 pub mod promises {}
 
@@ -167,11 +248,12 @@ struct Readme;
 
 pub use answer::{
     Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace, Ownership,
-    ParseQueryError, Process, ProcessId, Protocol, Reason, SkippedNamespaces, Snapshot, Socket,
-    SocketId, SocketQuery, SocketState, Source, Unit, UnitKind, User, Verdict,
+    ParseNameError, ParseQueryError, ParseUserIdError, PortOwners, Process, ProcessId, Protocol,
+    Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketQuery, SocketState, Source, Unit,
+    UnitKind, User, UserId, Verdict,
 };
-pub use policy::{Event, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Waiter};
-pub use resolver::{Attributor, Notice, Service, Spotter};
+pub use policy::{Event, Key, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Token};
+pub use resolver::{Attributor, Notice, Resolver};
+pub use tables::SocketTable;
 pub use tables::device_names::{device_index, device_name};
 pub use tables::processes::Processes;
-pub use tables::{Closed, ClosedSocket, Confirmed, Glance, Glanced, SocketTable};

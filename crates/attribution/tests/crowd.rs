@@ -45,9 +45,10 @@ fn two_threads_list_each_socket_once() {
     let v6 = TcpListener::bind("[::1]:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     for sock_diag in [true, false] {
-        let options = LinuxOptions {
-            sock_diag,
-            ..LinuxOptions::default()
+        let options = {
+            let mut options = LinuxOptions::default();
+            options.sock_diag = sock_diag;
+            options
         };
         let mut table = LinuxTable::with_options(&options).unwrap();
         table.snapshot().unwrap();
@@ -110,11 +111,7 @@ fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> 
     for _ in 0..500 {
         let client = TcpStream::connect(address).unwrap();
         let query = SocketQuery::tcp(client.local_addr().unwrap(), address);
-        let glanced = glance.glance(&Question {
-            query,
-            seen_at: SystemTime::now(),
-            opened: Opened::ByUs,
-        });
+        let glanced = glance.glance(&Question::new(query, SystemTime::now(), Opened::ByUs));
         let found = table.find(&query).unwrap();
         let verdicts = glanced
             .told()

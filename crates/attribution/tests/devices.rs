@@ -12,10 +12,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::SystemTime;
 
+use flowner_attribution::capture::Glance;
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
-    Glance, Match, Opened, Ownership, Protocol, Question, Reason, Snapshot, SocketQuery,
-    SocketTable, Verdict,
+    Match, Opened, Ownership, Protocol, Question, Reason, Snapshot, SocketQuery, SocketTable,
+    Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -111,11 +112,7 @@ impl Asked {
             (evidence.matched, evidence.namespace, evidence.socket)
         };
         assert_eq!(evidence(&listed), evidence(&answer), "{query} on {device}");
-        let question = Question {
-            query,
-            seen_at: SystemTime::now(),
-            opened: Opened::Earlier,
-        };
+        let question = Question::new(query, SystemTime::now(), Opened::Earlier);
         if let Some(fast) = self.glance.glance(&question).told() {
             let found = pids(&fast.verdict);
             assert!(
@@ -194,11 +191,11 @@ fn sockets_that_are_bound_to_a_device_are_found() {
             local.set_port(helper.addresses[0].port());
             query = SocketQuery::new(protocol, local, query.remote());
         }
-        let fast = asked.glance.glance(&Question {
-            query: query.on_device(w0),
-            seen_at: SystemTime::now(),
-            opened: Opened::Earlier,
-        });
+        let fast = asked.glance.glance(&Question::new(
+            query.on_device(w0),
+            SystemTime::now(),
+            Opened::Earlier,
+        ));
         let fast = fast.told().map(|fast| pids(&fast.verdict));
         assert_eq!(fast, Some(vec![helper.pid()]), "{socket}");
         asked.check(&query, "w0", &[helper.pid()]);

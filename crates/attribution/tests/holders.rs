@@ -232,11 +232,7 @@ fn descriptors_in_flight_are_not_the_kernels() {
 }
 
 fn question(query: SocketQuery) -> Question {
-    Question {
-        query,
-        seen_at: SystemTime::now(),
-        opened: Opened::ByUs,
-    }
+    Question::new(query, SystemTime::now(), Opened::ByUs)
 }
 
 /// Two processes, of which the first may give its socket to the other.

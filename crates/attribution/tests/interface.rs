@@ -1,8 +1,9 @@
 //! What whoever depends on this library counts on without a look at its documentation.
 
-use flowner_attribution::policy::Policy;
+use flowner_attribution::capture::policy::Policy;
+use flowner_attribution::capture::{Glance, Spotter};
 use flowner_attribution::{
-    Attributor, Error, Event, Glance, Ownership, Process, Service, Snapshot, SocketTable, Spotter,
+    Attributor, Error, Event, Ownership, Process, Resolver, Snapshot, SocketTable,
 };
 
 const fn is_shared<T: Send + Sync + 'static>() {}
@@ -12,7 +13,7 @@ const fn is_an_error<T: std::error::Error + Send + Sync + 'static>() {}
 /// Compiles or does not.
 #[test]
 fn threads_share_what_they_are_told_to_share() {
-    is_shared::<Service>();
+    is_shared::<Resolver>();
     is_shared::<Snapshot>();
     is_shared::<Ownership>();
     is_shared::<Process>();

@@ -151,9 +151,10 @@ fn each_network_has_its_own_ports() {
     }
     // Nor is anything of ours taken for theirs where theirs may not be looked at.
     let query = SocketQuery::new(Protocol::Tcp, with_port(inside, port), None);
-    let mut blind = LinuxTable::with_options(&LinuxOptions {
-        other_namespaces: false,
-        ..LinuxOptions::default()
+    let mut blind = LinuxTable::with_options(&{
+        let mut options = LinuxOptions::default();
+        options.other_namespaces = false;
+        options
     });
     let answer = blind.as_mut().unwrap().find(&query).unwrap();
     assert_eq!(answer.verdict, nowhere);
@@ -232,9 +233,10 @@ fn what_may_be_a_container_is_told_apart() {
         &[&["link", "add", &here, "type", "veth"], &peer[..]].concat()
     ));
     assert!(ip(&["addr", "add", "198.51.100.1/24", "dev", &here]));
-    let mut blind = LinuxTable::with_options(&LinuxOptions {
-        other_namespaces: false,
-        ..LinuxOptions::default()
+    let mut blind = LinuxTable::with_options(&{
+        let mut options = LinuxOptions::default();
+        options.other_namespaces = false;
+        options
     })
     .unwrap();
     let mut verdict = |local: &str| {

@@ -11,11 +11,11 @@ mod helper;
 use std::process::Command;
 use std::time::SystemTime;
 
+use flowner_attribution::capture::{Confirmed, Glance};
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{
-    Confirmed, Glance, Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable,
-    Verdict,
+    Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable, Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -87,11 +87,7 @@ impl Asked {
         let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
         let query = SocketQuery::new(protocol, local, Some(remote));
         let answer = self.table.find(&query).unwrap();
-        let question = Question {
-            query,
-            seen_at: SystemTime::now(),
-            opened: Opened::Earlier,
-        };
+        let question = Question::new(query, SystemTime::now(), Opened::Earlier);
         if let Some(fast) = self.glance.glance(&question).told() {
             assert_eq!(fast.verdict, answer.verdict, "{query}");
         }

@@ -188,9 +188,10 @@ fn the_service_of_a_hidden_process_is_told() {
 #[test]
 #[ignore = "is run by the others, as another user"]
 fn nobody_asks() {
-    let mut table = LinuxTable::with_options(&LinuxOptions {
-        proc: std::env::var_os(PROC).unwrap().into(),
-        ..LinuxOptions::default()
+    let mut table = LinuxTable::with_options(&{
+        let mut options = LinuxOptions::default();
+        options.proc = std::env::var_os(PROC).unwrap().into();
+        options
     })
     .unwrap();
     let theirs = std::env::var(THEIRS).unwrap().parse().unwrap();
@@ -206,10 +207,7 @@ fn nobody_asks() {
         if !expected.is_empty() {
             assert_eq!(unit.as_ref().unwrap().name, expected);
         }
-        let root = User {
-            id: 0,
-            name: Some("root".to_owned()),
-        };
+        let root = User::new(0, Some("root".to_owned()));
         assert_eq!(user.as_ref(), Some(&root));
     }
     for answer in [snapshot.find(&ours), table.find(&ours).unwrap()] {

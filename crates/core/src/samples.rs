@@ -18,31 +18,23 @@ pub(crate) fn address(text: &str) -> SocketAddr {
 }
 
 pub(crate) fn user(id: u32, name: &str) -> User {
-    User {
-        id,
-        name: Some(name.to_owned()),
-    }
+    User::new(id, Some(name.to_owned()))
 }
 
 /// `/usr/bin/curl`, run by ada.
 pub(crate) fn curl() -> Arc<Process> {
-    Arc::new(Process {
-        started: Some(UNIX_EPOCH + NEW_YEAR - Duration::from_secs(1)),
-        path: Some("/usr/bin/curl".into()),
-        user: Some(user(1000, "ada")),
-        ..Process::new(4242, "curl")
+    Arc::new({
+        let mut process = Process::new(4242, "curl");
+        process.started = Some(UNIX_EPOCH + NEW_YEAR - Duration::from_secs(1));
+        process.path = Some("/usr/bin/curl".into());
+        process.user = Some(user(1000, "ada"));
+        process
     })
 }
 
 pub(crate) fn owner(verdict: Verdict, matched: Option<Match>) -> Ownership {
-    let evidence = Evidence {
-        matched,
-        observed_at: UNIX_EPOCH + NEW_YEAR,
-        source: Source::Scripted,
-        namespace: None,
-        socket: None,
-    };
-    Ownership { verdict, evidence }
+    let evidence = Evidence::new(matched, UNIX_EPOCH + NEW_YEAR, Source::Scripted);
+    Ownership::new(verdict, evidence)
 }
 
 pub(crate) fn counters(packets: u64, bytes: u64) -> Counters {

@@ -40,6 +40,7 @@ const HOUSES: [House; 2] = [
     House {
         path: "crates/attribution",
         floors: &[
+            &["hash"],
             &["answer"],
             &["policy"],
             &["observers"],

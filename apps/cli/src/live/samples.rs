@@ -19,31 +19,27 @@ pub(super) fn now() -> SystemTime {
 }
 
 pub(super) fn process(pid: u32, name: &str) -> Arc<Process> {
-    Arc::new(Process {
-        started: Some(now() - Duration::from_secs(50)),
-        parent: Some(1),
-        path: Some(format!("/usr/bin/{name}").into()),
-        arguments: Some(vec![name.into(), "--flag".into()]),
-        user: Some(User {
-            id: 1000,
-            name: Some("ada".to_owned()),
-        }),
-        ..Process::new(pid, name)
+    Arc::new({
+        let mut process = Process::new(pid, name);
+        process.started = Some(now() - Duration::from_secs(50));
+        process.parent = Some(1);
+        process.path = Some(format!("/usr/bin/{name}").into());
+        process.arguments = Some(vec![name.into(), "--flag".into()]);
+        process.user = Some(User::new(1000, Some("ada".to_owned())));
+        process
     })
 }
 
 pub(super) fn owner(verdict: Verdict) -> Ownership {
     let is_known = !matches!(verdict, Verdict::Unknown(_));
-    Ownership {
+    Ownership::new(
         verdict,
-        evidence: Evidence {
-            matched: is_known.then_some(Match::FiveTuple),
-            observed_at: now() - Duration::from_secs(2),
-            source: Source::SockDiag,
-            namespace: None,
-            socket: None,
-        },
-    }
+        Evidence::new(
+            is_known.then_some(Match::FiveTuple),
+            now() - Duration::from_secs(2),
+            Source::SockDiag,
+        ),
+    )
 }
 
 fn counters(bytes: u64) -> Counters {
@@ -109,23 +105,19 @@ pub(super) fn data(flows: Vec<FlowRecord>) -> Data {
 
 /// A server with a client, and somebody else's.
 pub(super) fn sockets() -> Data {
-    let socket = |local: &str, remote: Option<&str>, state, owner| Socket {
-        protocol: flowner_core::attribution::Protocol::Tcp,
-        local: local.parse().unwrap(),
-        remote: remote.map(|remote| remote.parse().unwrap()),
-        state: Some(state),
-        v6_only: false,
-        device: None,
-        id: None,
-        namespace: None,
-        owner,
+    let socket = |local: &str, remote: Option<&str>, state, owner| {
+        let mut socket = Socket::new(
+            flowner_core::attribution::Protocol::Tcp,
+            local.parse().unwrap(),
+            owner,
+        );
+        socket.remote = remote.map(|remote| remote.parse().unwrap());
+        socket.state = Some(state);
+        socket
     };
     let nginx = || Verdict::Process(process(80, "nginx"));
     let root = Verdict::Partial {
-        user: Some(User {
-            id: 0,
-            name: Some("root".to_owned()),
-        }),
+        user: Some(User::new(0, Some("root".to_owned()))),
         unit: None,
     };
     let list = vec![

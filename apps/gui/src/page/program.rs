@@ -463,9 +463,10 @@ mod tests {
         let processes: Vec<_> = parents
             .iter()
             .map(|(pid, parent)| {
-                Arc::new(Process {
-                    parent: Some(*parent),
-                    ..Process::new(*pid, "p")
+                Arc::new({
+                    let mut process = Process::new(*pid, "p");
+                    process.parent = Some(*parent);
+                    process
                 })
             })
             .collect();

@@ -360,7 +360,10 @@ mod tests {
         assert_eq!(all(&wire), [vec![], vec![], vec![2], vec![2]]);
         let above = other(4, LinkKind::Other);
         assert_eq!(all(&above), [vec![], vec![2], vec![], vec![]]);
-        assert_eq!(all(&other(9, LinkKind::Veth)), [const { vec![] }; 4]);
+        assert_eq!(
+            all(&other(9, LinkKind::Veth)),
+            [const { Vec::<u32>::new() }; 4]
+        );
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The file that a process executes, and where that is.
 
+use super::text::displayed;
+
 /// The file that a process executes, as the kernel tells it (`/proc/PID/exe`, `proc_pid_exe(5)`):
 /// the file itself, whatever is at its path by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ExeFile {
     /// The device that it is on, as `st_dev` of stat(2).
@@ -66,6 +69,17 @@ pub enum ExeState {
 }
 
 impl ExeState {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Unchecked,
+        Self::Here,
+        Self::Replaced,
+        Self::Deleted,
+        Self::Elsewhere,
+        Self::Memory,
+        Self::Unverified,
+    ];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -101,8 +115,11 @@ impl ExeState {
     }
 }
 
+displayed!(ExeState, "state of an executable");
+
 /// A file that the arguments of a process name, such as a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct NamedFile {
     /// The id of the user who owns it.

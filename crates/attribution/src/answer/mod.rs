@@ -3,18 +3,27 @@
 pub(crate) mod devices;
 mod error;
 mod executable;
+#[cfg(feature = "serde")]
+mod lossy;
 pub(crate) mod matching;
 mod ownership;
+mod port_owners;
 mod process;
 pub(crate) mod query;
 mod snapshot;
 mod socket;
 pub(crate) mod surroundings;
+pub(crate) mod text;
 
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
 pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
-pub use process::{NetworkNamespace, Process, ProcessId, SkippedNamespaces, Unit, UnitKind, User};
+pub use port_owners::PortOwners;
+pub use process::{
+    NetworkNamespace, ParseUserIdError, Process, ProcessId, SkippedNamespaces, Unit, UnitKind,
+    User, UserId,
+};
 pub use query::{ParseQueryError, Protocol, SocketQuery};
 pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketState};
+pub use text::ParseNameError;

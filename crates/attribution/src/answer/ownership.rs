@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::process::{NetworkNamespace, Process, Unit, User};
+use super::text::{displayed, named};
 
 /// An answer with its evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Ownership {
     /// Who owns the socket, or why that is not known.
     pub verdict: Verdict,
@@ -15,7 +18,19 @@ pub struct Ownership {
     pub evidence: Evidence,
 }
 
+/// The verdict: `curl (4242)`.
+impl fmt::Display for Ownership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.verdict.fmt(f)
+    }
+}
+
 impl Ownership {
+    /// An answer.
+    pub const fn new(verdict: Verdict, evidence: Evidence) -> Self {
+        Self { verdict, evidence }
+    }
+
     /// An answer that names nobody.
     pub const fn unknown(reason: Reason, observed_at: SystemTime, source: Source) -> Self {
         Self {
@@ -55,7 +70,9 @@ impl Ownership {
 }
 
 /// Who owns a socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Verdict {
     /// One process holds the socket.
     Process(Arc<Process>),
@@ -246,8 +263,12 @@ impl fmt::Display for Reason {
     }
 }
 
+named!(Reason, "reason");
+
 /// How an answer was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Evidence {
     /// How closely the socket fits the question; `None` where no socket fits.
     pub matched: Option<Match>,
@@ -269,11 +290,26 @@ pub struct Evidence {
     pub socket: Option<SocketId>,
 }
 
+impl Evidence {
+    /// What a table told at a wall-clock time, of no certain socket in the namespace that was
+    /// asked in.
+    pub const fn new(matched: Option<Match>, observed_at: SystemTime, source: Source) -> Self {
+        Self {
+            matched,
+            observed_at,
+            source,
+            namespace: None,
+            socket: None,
+        }
+    }
+}
+
 /// Tells one socket from every other, also from the next one with the same ends.
 ///
 /// Linux only: the kernel numbers sockets (`SO_COOKIE`, socket(7)). Since Linux 5.10 no two
 /// network namespaces give the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SocketId {
     /// The network namespace: the inode of `/proc/PID/ns/net`, or 0 for the one that was
@@ -322,6 +358,14 @@ pub enum Match {
 }
 
 impl Match {
+    /// Every way to match, from the least close to the closest.
+    pub const ALL: [Self; 4] = [
+        Self::History,
+        Self::WildcardAddress,
+        Self::LocalEndpoint,
+        Self::FiveTuple,
+    ];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -332,6 +376,8 @@ impl Match {
         }
     }
 }
+
+displayed!(Match, "match");
 
 /// Which socket table told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -350,6 +396,15 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every source.
+    pub const ALL: [Self; 5] = [
+        Self::Portable,
+        Self::SockDiag,
+        Self::Recorded,
+        Self::Scripted,
+        Self::None,
+    ];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -361,6 +416,8 @@ impl Source {
         }
     }
 }
+
+displayed!(Source, "source");
 
 #[cfg(test)]
 mod tests {
@@ -386,7 +443,7 @@ mod tests {
         let process = |pid| Arc::new(Process::new(pid, "nginx"));
         let user = || {
             let name = Some("ada".to_owned());
-            Some(User { id: 7, name })
+            Some(User::new(7, name))
         };
         let unit = || Some(Unit::new(UnitKind::Service, "sshd.service"));
         let partial = |user, unit| Verdict::Partial { user, unit };

@@ -3,16 +3,23 @@
 use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::executable::{ExeFile, ExeState};
+#[cfg(feature = "serde")]
+use super::lossy;
+use super::text::displayed;
 
 /// A process as it was when it was looked at.
 ///
 /// A process is identified by [`Process::id`], its pid *and* start time: a reused
 /// pid is another process. What the socket table cannot know is `None`, never
-/// invented.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// invented. [`new`](Self::new) makes one of which nothing else is known; the rest are public
+/// fields.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Process {
     /// The process id.
     pub pid: u32,
@@ -25,6 +32,7 @@ pub struct Process {
     pub name: String,
     /// The executable, without the marker that Linux adds when it was deleted. It may lead
     /// to another file here: see [`exe_state`](Self::exe_state).
+    #[cfg_attr(feature = "serde", serde(with = "lossy::path"))]
     pub path: Option<PathBuf>,
     /// Whether the executable was deleted or replaced since the process started.
     pub path_deleted: bool,
@@ -33,6 +41,7 @@ pub struct Process {
     /// Where that file is, compared with [`path`](Self::path).
     pub exe_state: ExeState,
     /// The arguments, the program's own name first.
+    #[cfg_attr(feature = "serde", serde(with = "lossy::arguments"))]
     pub arguments: Option<Vec<OsString>>,
     /// The user it runs as.
     pub user: Option<User>,
@@ -98,6 +107,8 @@ impl fmt::Display for Process {
 
 /// Identity of a process: pid and start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct ProcessId {
     /// The process id.
     pub pid: u32,
@@ -105,20 +116,149 @@ pub struct ProcessId {
     pub started: Option<SystemTime>,
 }
 
+impl ProcessId {
+    /// A process by its pid and wall-clock start time.
+    pub const fn new(pid: u32, started: Option<SystemTime>) -> Self {
+        Self { pid, started }
+    }
+}
+
 /// A user of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct User {
-    /// The numeric id (on Windows, the relative id of the account's SID).
-    pub id: u32,
+    /// The number by which the system knows the user.
+    pub id: UserId,
     /// The name, where the id has one.
     pub name: Option<String>,
 }
 
+impl User {
+    /// A user by id, with the name if it is known.
+    pub fn new(id: impl Into<UserId>, name: Option<String>) -> Self {
+        let id = id.into();
+        Self { id, name }
+    }
+
+    /// The numeric id, where the system has such.
+    pub const fn uid(&self) -> Option<u32> {
+        self.id.uid()
+    }
+}
+
+/// The name, or else the id.
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
             Some(name) => f.write_str(name),
-            None => write!(f, "uid {}", self.id),
+            None => match &self.id {
+                UserId::Uid(uid) => write!(f, "uid {uid}"),
+                UserId::Sid(sid) => f.write_str(sid),
+            },
+        }
+    }
+}
+
+/// The number by which a system knows a user.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum UserId {
+    /// The user id of Unix.
+    Uid(u32),
+    /// The security identifier of Windows in its text form (MS-DTYP, 2.4.2.1), such as
+    /// `S-1-5-18`.
+    Sid(String),
+}
+
+impl UserId {
+    /// The user id of Unix, if it is one.
+    pub const fn uid(&self) -> Option<u32> {
+        match self {
+            Self::Uid(uid) => Some(*uid),
+            Self::Sid(_) => None,
+        }
+    }
+}
+
+impl From<u32> for UserId {
+    fn from(uid: u32) -> Self {
+        Self::Uid(uid)
+    }
+}
+
+/// As a number of Unix.
+impl PartialEq<u32> for UserId {
+    fn eq(&self, uid: &u32) -> bool {
+        self.uid() == Some(*uid)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => uid.fmt(f),
+            Self::Sid(sid) => f.pad(sid),
+        }
+    }
+}
+
+/// Text that is no [`UserId`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseUserIdError(String);
+
+impl fmt::Display for ParseUserIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.0;
+        write!(
+            f,
+            "`{text}` is not a valid user id; expected a number or `S-1-...`"
+        )
+    }
+}
+
+impl std::error::Error for ParseUserIdError {}
+
+/// As it is displayed.
+impl FromStr for UserId {
+    type Err = ParseUserIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseUserIdError> {
+        let is_sid = |text: &str| {
+            let rest = text.strip_prefix("S-1-");
+            rest.is_some_and(|rest| rest.split('-').all(|part| part.parse::<u64>().is_ok()))
+        };
+        match text.parse() {
+            Ok(uid) => Ok(Self::Uid(uid)),
+            Err(_) if is_sid(text) => Ok(Self::Sid(text.to_owned())),
+            Err(_) => Err(ParseUserIdError(text.to_owned())),
+        }
+    }
+}
+
+/// A number, or the text of a SID.
+#[cfg(feature = "serde")]
+impl serde::Serialize for UserId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Uid(uid) => to.serialize_u32(*uid),
+            Self::Sid(sid) => to.serialize_str(sid),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for UserId {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Uid(u32),
+            Text(String),
+        }
+        match Form::deserialize(from)? {
+            Form::Uid(uid) => Ok(Self::Uid(uid)),
+            Form::Text(text) => text.parse().map_err(serde::de::Error::custom),
         }
     }
 }
@@ -126,11 +266,20 @@ impl fmt::Display for User {
 /// A network of its own within this host, as containers have (`network_namespaces(7)`;
 /// Linux only).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct NetworkNamespace {
     /// The inode of `/proc/PID/ns/net` of its processes.
     pub id: u64,
     /// The name that `ip netns` knows it by, if it has one.
     pub name: Option<String>,
+}
+
+impl NetworkNamespace {
+    /// A network namespace by its inode, with its name if it has one.
+    pub const fn new(id: u64, name: Option<String>) -> Self {
+        Self { id, name }
+    }
 }
 
 impl fmt::Display for NetworkNamespace {
@@ -175,6 +324,8 @@ impl fmt::Display for SkippedNamespaces {
 
 /// The service, container or sandbox that a process runs in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Unit {
     /// What kind of unit it is.
     pub kind: UnitKind,
@@ -218,6 +369,9 @@ pub enum UnitKind {
 }
 
 impl UnitKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Service, Self::Container, Self::Flatpak, Self::Snap];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -228,6 +382,8 @@ impl UnitKind {
         }
     }
 }
+
+displayed!(UnitKind, "kind of unit");
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use super::text::displayed;
+
 /// A transport protocol whose sockets have owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -36,11 +38,7 @@ impl Protocol {
     }
 }
 
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+displayed!(Protocol, "protocol");
 
 /// One question: the local end of a socket and, where known, its remote end.
 ///
@@ -251,12 +249,15 @@ impl fmt::Display for SocketQuery {
         if let Some(remote) = self.remote {
             write!(f, " -> {remote}")?;
         }
-        match self.device {
-            Some(device) => write!(f, " on device {device}"),
-            None => Ok(()),
+        if let Some(device) = self.device {
+            write!(f, " on device {device}")?;
         }
+        f.write_str(if self.is_sender { AS_SENDER } else { "" })
     }
 }
+
+/// What is said of a question [about a sender](SocketQuery::as_sender).
+const AS_SENDER: &str = " as sender";
 
 /// Text that is no [`SocketQuery`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,7 +268,7 @@ impl fmt::Display for ParseQueryError {
         let text = &self.0;
         write!(
             f,
-            "`{text}` is not a socket; expected `tcp LOCAL [-> REMOTE] [on device INDEX]`"
+            "`{text}` is not a socket; expected `tcp LOCAL [-> REMOTE] [on device INDEX] [as sender]`"
         )
     }
 }
@@ -279,21 +280,45 @@ impl FromStr for SocketQuery {
     type Err = ParseQueryError;
 
     fn from_str(text: &str) -> Result<Self, ParseQueryError> {
-        let error = || ParseQueryError(text.to_owned());
+        let whole = text;
+        let error = || ParseQueryError(whole.to_owned());
+        let (text, is_sender) = match text.strip_suffix(AS_SENDER) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
         let (ends, device) = match text.split_once(" on device ") {
             Some((ends, device)) => (ends, device.parse().map_err(|_| error())?),
             None => (text, 0),
         };
         let (protocol, ends) = ends.split_once(' ').ok_or_else(error)?;
-        let mut all = Protocol::ALL.into_iter();
-        let protocol = all.find(|known| known.name() == protocol);
+        let protocol = protocol.parse().map_err(|_| error())?;
         let end = |text: &str| text.parse::<SocketAddr>().map_err(|_| error());
         let (local, remote) = match ends.split_once(" -> ") {
             Some((local, remote)) => (local, Some(end(remote)?)),
             None => (ends, None),
         };
-        let query = Self::new(protocol.ok_or_else(error)?, end(local)?, remote);
-        Ok(query.on_device(device))
+        let query = Self::new(protocol, end(local)?, remote);
+        let query = query.on_device(device);
+        let query = if is_sender { query.as_sender() } else { query };
+        (query.is_sender == is_sender)
+            .then_some(query)
+            .ok_or_else(error)
+    }
+}
+
+/// As it is displayed.
+#[cfg(feature = "serde")]
+impl serde::Serialize for SocketQuery {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for SocketQuery {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::devices::Devices;
 use super::matching::{self, Finding, Fitting};
 use super::ownership::{Evidence, Ownership, Reason, Source, Verdict};
+use super::port_owners::PortOwners;
 use super::query::{Protocol, SocketQuery, normalize, scoped};
 use super::socket::{Socket, SocketState};
 use super::surroundings::{Place, Surroundings, Translations};
@@ -75,6 +76,33 @@ impl Snapshot {
     /// Every socket, by protocol, local port, local and remote address.
     pub fn sockets(&self) -> &[Socket] {
         &self.sockets
+    }
+
+    /// Every socket, in the same order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Socket> {
+        self.sockets.iter()
+    }
+
+    /// Who uses a port, on any address: each process that listens there, is bound to it, or takes
+    /// datagrams there. TCP connections do not count: those of a server have the port of its
+    /// listener. Of the sockets of other network namespaces, those that are in this snapshot
+    /// count, too. For [`Protocol::Raw`] the port is the number of the protocol.
+    pub fn port_owners(&self, protocol: Protocol, port: u16) -> PortOwners {
+        let on_port = self.on_port(protocol, port).iter();
+        PortOwners::of(on_port.filter(|socket| socket.occupies_port()).cloned())
+    }
+
+    /// The sockets that take what comes from anybody; see [`Socket::is_listener`].
+    pub fn listeners(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().filter(|socket| socket.is_listener())
+    }
+
+    /// The sockets that a process holds, alone or with others.
+    pub fn held_by(&self, pid: u32) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().filter(move |socket| {
+            let mut processes = socket.owner.processes().iter();
+            processes.any(|process| process.pid == pid)
+        })
     }
 
     /// Wall-clock time before the first socket was read.
@@ -244,11 +272,34 @@ impl Snapshot {
 
     /// The sockets with the protocol and local port of a query.
     fn candidates(&self, query: &SocketQuery) -> &[Socket] {
-        let wanted = (query.protocol(), query.local().port());
+        self.on_port(query.protocol(), query.local().port())
+    }
+
+    fn on_port(&self, protocol: Protocol, port: u16) -> &[Socket] {
+        let wanted = (protocol, port);
         let key = |socket: &Socket| (socket.protocol, socket.local.port());
         let start = self.sockets.partition_point(|socket| key(socket) < wanted);
         let rest = &self.sockets[start..];
         &rest[..rest.partition_point(|socket| key(socket) == wanted)]
+    }
+}
+
+/// Every socket, as [`Snapshot::sockets`] lists them.
+impl<'a> IntoIterator for &'a Snapshot {
+    type Item = &'a Socket;
+    type IntoIter = std::slice::Iter<'a, Socket>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Snapshot {
+    type Item = Socket;
+    type IntoIter = std::vec::IntoIter<Socket>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.sockets.into_iter()
     }
 }
 
@@ -297,13 +348,12 @@ fn sort(sockets: &mut [Socket]) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use std::net::SocketAddr;
 
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::answer::NetworkNamespace;
-    use crate::answer::process::Process;
+    use crate::answer::process::{NetworkNamespace, Process};
 
     prop_compose! {
         fn socket()(
@@ -313,10 +363,10 @@ mod tests {
             pid in 0_u32..3,
             inode in proptest::option::of(0_u64..2),
         ) -> Socket {
-            let namespace = inode.map(|id| Arc::new(NetworkNamespace { id, name: None }));
+            let namespace = inode.map(|id| Arc::new(NetworkNamespace::new(id, None)));
             let owner = Verdict::Process(Arc::new(Process::new(pid, "p")));
             let state = Some(SocketState::Established);
-            Socket { protocol, local, remote, state, v6_only: false, device: None, id: None, namespace, owner }
+            Socket { remote, state, namespace, ..Socket::new(protocol, local, owner) }
         }
     }
 

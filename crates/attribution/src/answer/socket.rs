@@ -1,14 +1,21 @@
-//! One socket, as a table tells it.
+//! A socket, as a table lists it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::ownership::{SocketId, Verdict};
 use super::process::NetworkNamespace;
+use super::query;
 use super::query::Protocol;
+use super::text::displayed;
 
 /// One socket and who holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// What a table cannot know is `None`. [`new`](Self::new) makes one of which nothing else is
+/// known; the rest are public fields.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Socket {
     /// The transport protocol.
     pub protocol: Protocol,
@@ -29,14 +36,72 @@ pub struct Socket {
     /// What tells this socket from every other, also from the next one with the same ends;
     /// `None` where the table cannot know.
     pub id: Option<SocketId>,
+    /// The user who opened it, by its number. The native Linux table only, and not for a
+    /// connection that its owner has closed.
+    pub uid: Option<u32>,
+    /// The inode of the file that stands for it, as `/proc/PID/fd` shows it. The native Linux
+    /// table only. A connection that was closed, or is not accepted yet, has none.
+    pub inode: Option<u64>,
     /// The network namespace that it is in, if it is not the one that was asked in.
     pub namespace: Option<Arc<NetworkNamespace>>,
     /// Who holds it.
     pub owner: Verdict,
 }
 
+impl Socket {
+    /// A socket of which nothing else is known: no remote end, no state, no device.
+    pub const fn new(protocol: Protocol, local: SocketAddr, owner: Verdict) -> Self {
+        Self {
+            protocol,
+            local,
+            remote: None,
+            state: None,
+            v6_only: false,
+            device: None,
+            id: None,
+            uid: None,
+            inode: None,
+            namespace: None,
+            owner,
+        }
+    }
+
+    /// The scope of a link-local address or of a group that reaches no further (RFC 4007, 6): the
+    /// index of an interface. `None` for all other addresses.
+    pub fn scope(&self) -> Option<u32> {
+        Some(query::scope(self.local)).filter(|scope| *scope != 0)
+    }
+
+    /// The kernel's number of the socket (`SO_COOKIE` of socket(7)), the same from its first
+    /// packet to its end. The native Linux table only.
+    pub fn cookie(&self) -> Option<u64> {
+        self.id.map(|id| id.cookie)
+    }
+
+    /// Whether it takes what comes from anybody: a TCP listener, or a datagram socket that is
+    /// connected to nobody. Where the table does not know remote ends, every datagram socket
+    /// counts.
+    pub fn is_listener(&self) -> bool {
+        match self.protocol {
+            Protocol::Tcp => self.state == Some(SocketState::Listen),
+            Protocol::Udp | Protocol::UdpLite | Protocol::Raw => self.remote.is_none(),
+        }
+    }
+
+    /// Whether it has its port for itself: it listens, is bound, or takes datagrams. A TCP
+    /// connection of a server has the port of its listener.
+    pub(crate) fn occupies_port(&self) -> bool {
+        use SocketState as S;
+        match self.protocol {
+            Protocol::Tcp => matches!(self.state, Some(S::Listen | S::Bound | S::Closed)),
+            Protocol::Udp | Protocol::UdpLite | Protocol::Raw => true,
+        }
+    }
+}
+
 /// States of a TCP socket (RFC 9293, 3.3.2), and one that the RFC has no word for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "the names are those of RFC 9293")]
 pub enum SocketState {
     Listen,
@@ -56,6 +121,22 @@ pub enum SocketState {
 }
 
 impl SocketState {
+    /// Every state.
+    pub const ALL: [Self; 12] = [
+        Self::Listen,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Established,
+        Self::FinWait1,
+        Self::FinWait2,
+        Self::CloseWait,
+        Self::Closing,
+        Self::LastAck,
+        Self::TimeWait,
+        Self::Closed,
+        Self::Bound,
+    ];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,3 +155,5 @@ impl SocketState {
         }
     }
 }
+
+displayed!(SocketState, "state of a socket");

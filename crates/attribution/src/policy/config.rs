@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 /// What the policy is allowed to spend, and when it tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PolicyConfig {
     /// Waits before the second, third, ... attempt of a question that was not
     /// answered. An attempt is made only if packets arrived since the one before;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::pending::{PendingSet, Waiting};
 use super::rivals::contests;
-use super::{Opened, PolicyConfig, Question, Waiter};
+use super::{Opened, PolicyConfig, Question, Token};
 use crate::answer::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
 /// Bytes of one step.
@@ -44,7 +44,7 @@ pub fn requests(bytes: &[u8], start: Instant) {
 /// One who waits, in the list.
 #[derive(Debug)]
 struct Entry {
-    waiter: Waiter,
+    waiter: Token,
     question: Question,
     contested: Option<Match>,
     has_answer: bool,
@@ -54,7 +54,7 @@ struct Fuzzing {
     config: PolicyConfig,
     tells_remotes: bool,
     now: Instant,
-    set: PendingSet,
+    set: PendingSet<Token>,
     model: Vec<Entry>,
     /// Those that were taken and have not landed.
     asked: HashSet<SocketQuery>,
@@ -62,7 +62,7 @@ struct Fuzzing {
 
 impl Fuzzing {
     fn step(&mut self, [kind, a, b, c]: [u8; STEP]) {
-        let waiter = Waiter(u64::from(c % 16));
+        let waiter = Token(u64::from(c % 16));
         match kind % 10 {
             0..=2 => self.lookup(waiter, question(a, b)),
             3 => {
@@ -82,7 +82,7 @@ impl Fuzzing {
         }
     }
 
-    fn lookup(&mut self, waiter: Waiter, question: Question) {
+    fn lookup(&mut self, waiter: Token, question: Question) {
         self.remove(waiter);
         self.contest(&question);
         self.set.note(&question);
@@ -121,7 +121,7 @@ impl Fuzzing {
         }
     }
 
-    fn remove(&mut self, waiter: Waiter) {
+    fn remove(&mut self, waiter: Token) {
         let place = self.model.iter().position(|it| it.waiter == waiter);
         let removed = self.set.remove_waiter(waiter);
         assert_eq!(removed.map(|it| it.waiter), place.map(|_| waiter));
@@ -161,7 +161,7 @@ impl Fuzzing {
         self.set.landed(&query, self.now, &self.config);
     }
 
-    fn answer(&mut self, waiter: Waiter, kind: u8) {
+    fn answer(&mut self, waiter: Token, kind: u8) {
         let reason = [Reason::NotFound, Reason::Failed][usize::from(kind) % 2];
         let best = Ownership::unknown(reason, SystemTime::UNIX_EPOCH, Source::None);
         self.set.improve(waiter, best);

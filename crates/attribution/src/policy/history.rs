@@ -240,6 +240,8 @@ mod tests {
             v6_only: false,
             device: None,
             id: None,
+            uid: None,
+            inode: None,
             namespace: None,
             owner,
         }

@@ -1,51 +1,5 @@
-//! When to ask, what to keep, when to try again: a state machine without threads,
-//! clock or system calls.
-//!
-//! The driver ([`Service`](crate::Service), or a test) brings the time and does
-//! the asking:
-//!
-//! 1. [`lookup`](Policy::lookup) whenever a flow opens,
-//!    [`packet_seen`](Policy::packet_seen) while its owner is not settled,
-//!    [`end`](Policy::end) when it is over;
-//! 2. [`poll_request`](Policy::poll_request): what to ask the socket table now;
-//!    its result goes to [`handle_answer`](Policy::handle_answer);
-//! 3. [`poll_event`](Policy::poll_event) until it is empty: the answers;
-//! 4. [`poll_timeout`](Policy::poll_timeout): when to come back if nothing happens.
-//!
-//! Two clocks are at work. `Instant`s order what the policy does. Wall-clock times
-//! relate packets to what earlier looks saw, and are used for nothing else; when
-//! that clock was set back, what earlier looks saw is forgotten.
-//!
-//! # Right or silent
-//!
-//! A look answers a question only if it began after the question was asked, so a
-//! port that changed hands never keeps its old owner. The other way round, a look
-//! may find the *next* owner of a port, because the socket closed before it. The
-//! policy notices by the packets of that next owner, and then rather names nobody:
-//!
-//! * a new flow with the same ends: the older question is answered
-//!   [`Gone`](crate::Reason::Gone);
-//! * a new flow from the same local end to another remote end: a socket that may
-//!   serve both is named for the older UDP flow only if the looks before and after
-//!   it say the same, and for neither connection;
-//! * a connection that this end opened is answered neither with a listener nor with
-//!   the processes that had a socket at its local end before.
-//!
-//! What it cannot notice is a next owner that has not sent anything when the look
-//! finds it, and an owner that has its port back after somebody else had it, both
-//! between two looks. For connections, a table that tells remote ends leaves no
-//! such doubt.
-//!
-//! Where the table tells neither remote ends nor sockets apart, one look proves less. It names
-//! an owner only if
-//!
-//! * looks before and after the packet show the same one, or it ended so soon after the packet
-//!   ([`sender_within`](PolicyConfig::sender_within), and for who receives
-//!   [`receiver_within`](PolicyConfig::receiver_within) or, where it is known to be older than
-//!   the packet, [`old_receiver_within`](PolicyConfig::old_receiver_within)) that nobody else
-//!   will have had the port;
-//! * of a connection that this end opened, or that nobody saw open, also only while it is not
-//!   over: its socket is in the list then, and it has some connection. A listener has none.
+//! When to ask, what to keep, when to try again: a state machine without threads, clock or
+//! system calls. See [`Policy`].
 
 mod answer;
 mod cache;
@@ -67,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use config::PolicyConfig;
-pub use question::{Opened, Question, Waiter};
+pub use question::{Key, Opened, Question, Token};
 pub use statistics::PolicyStatistics;
 
 use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
@@ -101,6 +55,7 @@ impl Lookup {
 
 /// What to ask the socket table now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Request {
     /// To be given back with the answer.
     pub id: RequestId,
@@ -114,6 +69,7 @@ pub struct RequestId(u64);
 
 /// What the socket table said.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Facts {
     /// All sockets: serves every question that waits.
     Snapshot(Arc<Snapshot>),
@@ -126,9 +82,10 @@ pub enum Facts {
 
 /// News for one waiter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Whom it is for.
-    pub waiter: Waiter,
+#[non_exhaustive]
+pub struct Event<K = Token> {
+    /// Whom it is for: what was given with the question.
+    pub key: K,
     /// The answer, better than any that this waiter got before unless it is the
     /// last one; or [`Gone`](crate::Reason::Gone) after
     /// [`NotFound`](crate::Reason::NotFound), where a socket was found that may be another's.
@@ -137,14 +94,60 @@ pub struct Event {
     pub last: bool,
 }
 
-/// The state machine. See the [module](self) for how it is driven.
+/// When to ask, what to keep, when to try again.
+///
+/// The driver ([`Resolver`](crate::Resolver), or a test) brings the time and does
+/// the asking:
+///
+/// 1. [`lookup`](Policy::lookup) whenever a flow opens,
+///    [`packet_seen`](Policy::packet_seen) while its owner is not settled,
+///    [`end`](Policy::end) when it is over;
+/// 2. [`poll_request`](Policy::poll_request): what to ask the socket table now;
+///    its result goes to [`handle_answer`](Policy::handle_answer);
+/// 3. [`poll_event`](Policy::poll_event) until it is empty: the answers;
+/// 4. [`poll_timeout`](Policy::poll_timeout): when to come back if nothing happens.
+///
+/// Two clocks are at work. `Instant`s order what the policy does. Wall-clock times
+/// relate packets to what earlier looks saw, and are used for nothing else; when
+/// that clock was set back, what earlier looks saw is forgotten.
+///
+/// # Right or silent
+///
+/// A look answers a question only if it began after the question was asked, so a
+/// port that changed hands never keeps its old owner. The other way round, a look
+/// may find the *next* owner of a port, because the socket closed before it. The
+/// policy notices by the packets of that next owner, and then rather names nobody:
+///
+/// * a new flow with the same ends: the older question is answered
+///   [`Gone`](crate::Reason::Gone);
+/// * a new flow from the same local end to another remote end: a socket that may
+///   serve both is named for the older UDP flow only if the looks before and after
+///   it say the same, and for neither connection;
+/// * a connection that this end opened is answered neither with a listener nor with
+///   the processes that had a socket at its local end before.
+///
+/// What it cannot notice is a next owner that has not sent anything when the look
+/// finds it, and an owner that has its port back after somebody else had it, both
+/// between two looks. For connections, a table that tells remote ends leaves no
+/// such doubt.
+///
+/// Where the table tells neither remote ends nor sockets apart, one look proves less. It names
+/// an owner only if
+///
+/// * looks before and after the packet show the same one, or it ended so soon after the packet
+///   ([`sender_within`](PolicyConfig::sender_within), and for who receives
+///   [`receiver_within`](PolicyConfig::receiver_within) or, where it is known to be older than
+///   the packet, [`old_receiver_within`](PolicyConfig::old_receiver_within)) that nobody else
+///   will have had the port;
+/// * of a connection that this end opened, or that nobody saw open, also only while it is not
+///   over: its socket is in the list then, and it has some connection. A listener has none.
 #[derive(Debug)]
-pub struct Policy {
+pub struct Policy<K = Token> {
     config: PolicyConfig,
-    pending: PendingSet,
+    pending: PendingSet<K>,
     cache: Cache,
     history: History,
-    events: VecDeque<Event>,
+    events: VecDeque<Event<K>>,
     last_look: Option<Arc<Snapshot>>,
     in_flight: Option<InFlight>,
     rest_until: Option<Instant>,
@@ -160,7 +163,7 @@ struct InFlight {
     left: Instant,
 }
 
-impl Policy {
+impl<K: Key> Policy<K> {
     /// A policy that knows nothing yet.
     pub fn new(config: PolicyConfig) -> Self {
         Self {
@@ -187,28 +190,22 @@ impl Policy {
     /// Older evidence never answers, however likely: the port may have changed
     /// hands. A question under a number that still waits takes the place of the
     /// one before, of which nothing more is heard.
-    pub fn lookup(&mut self, waiter: Waiter, question: Question, now: Instant) -> Lookup {
+    pub fn lookup(&mut self, waiter: K, question: Question, now: Instant) -> Lookup {
         self.lookup_due(waiter, question, now, now)
     }
 
     /// As [`lookup`](Self::lookup), about a flow whose owner was named before: whether it still
     /// is. Any look answers it; one is made for it alone only when the last one lies so far back
     /// that all of these take a small part of a core.
-    pub fn lookup_again(&mut self, waiter: Waiter, question: Question, now: Instant) -> Lookup {
+    pub fn lookup_again(&mut self, waiter: K, question: Question, now: Instant) -> Lookup {
         let due = self.long_rest_until.map_or(now, |until| until.max(now));
         self.lookup_due(waiter, question, now, due)
     }
 
-    fn lookup_due(
-        &mut self,
-        waiter: Waiter,
-        question: Question,
-        now: Instant,
-        due: Instant,
-    ) -> Lookup {
+    fn lookup_due(&mut self, waiter: K, question: Question, now: Instant, due: Instant) -> Lookup {
         self.statistics.questions += 1;
         if self.pending.remove_waiter(waiter).is_some() {
-            self.events.retain(|event| event.waiter != waiter);
+            self.events.retain(|event| event.key != waiter);
         }
         self.end_replaced(&question);
         self.pending.note(&question);
@@ -249,7 +246,7 @@ impl Policy {
     /// flow's first packet was seen. It stands until a look confirms or betters it.
     pub fn lookup_glanced(
         &mut self,
-        waiter: Waiter,
+        waiter: K,
         question: Question,
         glance: Option<Ownership>,
         now: Instant,
@@ -267,7 +264,7 @@ impl Policy {
     /// Tells that a packet of an unsettled flow arrived, without which there is
     /// no retry. Returns a question that is worth another glance: a connection of
     /// which only the listener was seen may have been accepted.
-    pub fn packet_seen(&mut self, waiter: Waiter, now: Instant) -> Option<SocketQuery> {
+    pub fn packet_seen(&mut self, waiter: K, now: Instant) -> Option<SocketQuery> {
         let config = &self.config;
         self.pending.packet_seen(waiter, now, config, |waiting| {
             waiting.glances > 0
@@ -282,12 +279,7 @@ impl Policy {
     /// Takes what a glance at the socket of one who waits told: the answer, if it is
     /// better than any before. A look confirms it later, unless the flow is over by
     /// then.
-    pub fn glanced(
-        &mut self,
-        waiter: Waiter,
-        glance: Ownership,
-        now: Instant,
-    ) -> Option<Ownership> {
+    pub fn glanced(&mut self, waiter: K, glance: Ownership, now: Instant) -> Option<Ownership> {
         let (_, waiting) = self.pending.of_waiter(waiter)?;
         let tells_remotes = self.config.table_tells_remotes;
         let contested = self.pending.contested(waiting, tells_remotes);
@@ -310,7 +302,7 @@ impl Policy {
 
     /// Tells that the flow is over: what is known then is final. The last event
     /// follows at once, or with the first answer where there was none yet.
-    pub fn end(&mut self, waiter: Waiter) {
+    pub fn end(&mut self, waiter: K) {
         if self.pending.end(waiter) {
             self.finish(waiter);
         }
@@ -392,7 +384,7 @@ impl Policy {
     }
 
     /// The next answer for somebody.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<Event<K>> {
         self.events.pop_front()
     }
 
@@ -481,7 +473,7 @@ impl Policy {
         self.pending.retry(query, now, &self.config);
     }
 
-    fn answer(&mut self, waiter: Waiter, answer: &Answer, now: Instant) {
+    fn answer(&mut self, waiter: K, answer: &Answer, now: Instant) {
         let Some((pending, waiting)) = self.pending.of_waiter(waiter) else {
             return;
         };
@@ -528,7 +520,7 @@ impl Policy {
             self.finish(waiter);
         } else if improves {
             self.events.push_back(Event {
-                waiter,
+                key: waiter,
                 ownership: offered,
                 last: false,
             });
@@ -552,7 +544,7 @@ impl Policy {
     fn end_replaced(&mut self, question: &Question) {
         let same_ends = self.pending.same_ends(&question.query);
         let replaced = same_ends.filter(|older| question.replaces(&older.question));
-        let replaced: Vec<Waiter> = replaced.map(|older| older.waiter).collect();
+        let replaced: Vec<K> = replaced.map(|older| older.waiter).collect();
         for waiter in replaced {
             self.finish_with(waiter, Reason::Gone);
         }
@@ -568,12 +560,12 @@ impl Policy {
         !resting.is_empty()
     }
 
-    fn finish(&mut self, waiter: Waiter) {
+    fn finish(&mut self, waiter: K) {
         self.finish_with(waiter, Reason::NotFound);
     }
 
     /// Sends the last event: the best answer there was, or `otherwise`.
-    fn finish_with(&mut self, waiter: Waiter, otherwise: Reason) {
+    fn finish_with(&mut self, waiter: K, otherwise: Reason) {
         let Some(waiting) = self.pending.remove_waiter(waiter) else {
             return;
         };
@@ -581,7 +573,7 @@ impl Policy {
             Ownership::unknown(otherwise, waiting.question.seen_at, Source::None)
         });
         self.events.push_back(Event {
-            waiter,
+            key: waiter,
             ownership,
             last: true,
         });

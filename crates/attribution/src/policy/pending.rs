@@ -8,15 +8,15 @@ use super::config::later;
 use super::history::History;
 use super::question::Before;
 use super::rivals::{Number, Rivals};
-use super::{Opened, PolicyConfig, Question, Waiter};
+use super::{Key, Opened, PolicyConfig, Question};
 use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
-use crate::hash::NumberMap;
+use crate::hash::KeyMap;
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct Pending<K> {
     pub(super) query: SocketQuery,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiting<K>>,
     /// Looks that were made for it.
     pub(super) attempts: usize,
     turn: Turn,
@@ -26,8 +26,8 @@ pub(super) struct Pending {
 
 /// One who waits.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) waiter: Waiter,
+pub(super) struct Waiting<K> {
+    pub(super) waiter: K,
     pub(super) question: Question,
     /// Number of the newest request when it asked: an answer to that one or an
     /// earlier one is too old for it.
@@ -49,7 +49,7 @@ pub(super) struct Waiting {
     pub(super) ended: bool,
 }
 
-impl Waiting {
+impl<K> Waiting<K> {
     /// Whether the next look should not wait for a packet: there is no answer, or
     /// nothing but the look is waited for.
     fn is_impatient(&self) -> bool {
@@ -223,9 +223,9 @@ enum Turn {
     Asked,
 }
 
-impl Pending {
+impl<K: Key> Pending<K> {
     /// Those who asked before that request left.
-    pub(super) fn served_by(&self, request: u64) -> Vec<Waiter> {
+    pub(super) fn served_by(&self, request: u64) -> Vec<K> {
         let served = self.waiting.iter().filter(|w| w.asked_after < request);
         served.map(|waiting| waiting.waiter).collect()
     }
@@ -243,52 +243,65 @@ impl Pending {
     }
 }
 
-type Key = (Protocol, u16, SocketQuery);
+type Place = (Protocol, u16, SocketQuery);
 
-fn key(query: &SocketQuery) -> Key {
+fn key(query: &SocketQuery) -> Place {
     (query.protocol(), query.local().port(), *query)
 }
 
 /// All questions that wait.
-#[derive(Debug, Default)]
-pub(super) struct PendingSet {
-    questions: BTreeMap<Key, Pending>,
-    waiters: NumberMap<Waiter, SocketQuery>,
+#[derive(Debug)]
+pub(super) struct PendingSet<K> {
+    questions: BTreeMap<Place, Pending<K>>,
+    waiters: KeyMap<K, SocketQuery>,
     turns: Turns,
     rivals: Rivals,
 }
 
-impl PendingSet {
+impl<K> Default for PendingSet<K> {
+    fn default() -> Self {
+        Self {
+            questions: BTreeMap::new(),
+            waiters: KeyMap::default(),
+            turns: Turns::default(),
+            rivals: Rivals::default(),
+        }
+    }
+}
+
+impl<K: Key> PendingSet<K> {
     pub(super) fn waiters(&self) -> usize {
         self.waiters.len()
     }
 
-    pub(super) fn all_waiters(&self) -> Vec<Waiter> {
-        let mut all: Vec<Waiter> = self.waiters.keys().copied().collect();
-        all.sort_unstable();
-        all
+    /// Those who have waited longest first.
+    pub(super) fn all_waiters(&self) -> Vec<K> {
+        let waiting = self.questions.values().flat_map(|pending| &pending.waiting);
+        let mut all: Vec<(Number, K)> = waiting.map(|it| (it.number, it.waiter)).collect();
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, waiter)| waiter).collect()
     }
 
-    pub(super) fn of_waiter(&self, waiter: Waiter) -> Option<(&Pending, &Waiting)> {
+    pub(super) fn of_waiter(&self, waiter: K) -> Option<(&Pending<K>, &Waiting<K>)> {
         let pending = self.questions.get(&key(self.waiters.get(&waiter)?))?;
         let waiting = pending.waiting.iter().find(|w| w.waiter == waiter)?;
         Some((pending, waiting))
     }
 
-    fn of_waiter_mut(&mut self, waiter: Waiter) -> Option<&mut Waiting> {
+    fn of_waiter_mut(&mut self, waiter: K) -> Option<&mut Waiting<K>> {
         let pending = self.questions.get_mut(&key(self.waiters.get(&waiter)?))?;
         pending.waiting.iter_mut().find(|w| w.waiter == waiter)
     }
 
     /// Writes down a better answer.
-    pub(super) fn improve(&mut self, waiter: Waiter, best: Ownership) {
+    pub(super) fn improve(&mut self, waiter: K, best: Ownership) {
         if let Some(waiting) = self.of_waiter_mut(waiter) {
             waiting.best = Some(best);
         }
     }
 
     /// Counts a glance, and writes down what it told, if that is better.
-    pub(super) fn glanced(&mut self, waiter: Waiter, better: Option<Ownership>) {
+    pub(super) fn glanced(&mut self, waiter: K, better: Option<Ownership>) {
         if let Some(waiting) = self.of_waiter_mut(waiter) {
             waiting.glances += 1;
             waiting.best = better.or_else(|| waiting.best.take());
@@ -297,7 +310,7 @@ impl PendingSet {
 
     /// Marks the flow as over. True if there is an answer and none under way; one
     /// that names nobody and is from a glance only does not count.
-    pub(super) fn end(&mut self, waiter: Waiter) -> bool {
+    pub(super) fn end(&mut self, waiter: K) -> bool {
         let Some(query) = self.waiters.get(&waiter) else {
             return false;
         };
@@ -314,14 +327,14 @@ impl PendingSet {
     }
 
     /// Puts off the first attempt for a question to which everyone has an answer.
-    pub(super) fn put_off(&mut self, waiter: Waiter, until: Instant) {
+    pub(super) fn put_off(&mut self, waiter: K, until: Instant) {
         let Some(&query) = self.waiters.get(&waiter) else {
             return;
         };
         let Some(pending) = self.questions.get(&key(&query)) else {
             return;
         };
-        let is_named = |waiting: &Waiting| {
+        let is_named = |waiting: &Waiting<K>| {
             let best = waiting.best.as_ref();
             best.is_some_and(|best| best.verdict.is_named())
         };
@@ -331,13 +344,13 @@ impl PendingSet {
         }
     }
 
-    pub(super) fn of_query(&mut self, query: &SocketQuery) -> Option<&mut Pending> {
+    pub(super) fn of_query(&mut self, query: &SocketQuery) -> Option<&mut Pending<K>> {
         self.questions.get_mut(&key(query))
     }
 
     /// Adds one who waits; the question is due then, or sooner if it was, unless it is under
     /// way.
-    pub(super) fn add(&mut self, mut waiting: Waiting, now: Instant, due: Instant) {
+    pub(super) fn add(&mut self, mut waiting: Waiting<K>, now: Instant, due: Instant) {
         let query = waiting.question.query;
         waiting.number = self.rivals.add(&waiting.question);
         self.waiters.insert(waiting.waiter, query);
@@ -358,7 +371,7 @@ impl PendingSet {
         self.turns.turn(pending, Turn::Due(due));
     }
 
-    pub(super) fn remove_waiter(&mut self, waiter: Waiter) -> Option<Waiting> {
+    pub(super) fn remove_waiter(&mut self, waiter: K) -> Option<Waiting<K>> {
         let query = self.waiters.remove(&waiter)?;
         let pending = self.questions.get_mut(&key(&query))?;
         let place = pending.waiting.iter().position(|w| w.waiter == waiter)?;
@@ -375,10 +388,10 @@ impl PendingSet {
     /// of whoever waits.
     pub(super) fn packet_seen(
         &mut self,
-        waiter: Waiter,
+        waiter: K,
         now: Instant,
         config: &PolicyConfig,
-        is_worth_it: impl FnOnce(&Waiting) -> bool,
+        is_worth_it: impl FnOnce(&Waiting<K>) -> bool,
     ) -> Option<SocketQuery> {
         let query = self.waiters.get(&waiter)?;
         let pending = self.questions.get_mut(&key(query))?;
@@ -452,7 +465,7 @@ impl PendingSet {
 
     /// The questions that the answer to a request serves.
     pub(super) fn served_by(&self, request: u64) -> Vec<SocketQuery> {
-        let is_served = |pending: &&Pending| {
+        let is_served = |pending: &&Pending<K>| {
             let mut waiting = pending.waiting.iter();
             waiting.any(|waiting| waiting.asked_after < request)
         };
@@ -466,7 +479,7 @@ impl PendingSet {
     }
 
     /// Those who wait for the same ends, whichever of them sent first.
-    pub(super) fn same_ends(&self, query: &SocketQuery) -> impl Iterator<Item = &Waiting> {
+    pub(super) fn same_ends(&self, query: &SocketQuery) -> impl Iterator<Item = &Waiting<K>> {
         let same = [*query, query.in_other_role()];
         let same = same.map(|query| self.questions.get(&key(&query)));
         // Of other protocols, both are the same.
@@ -488,7 +501,11 @@ impl PendingSet {
     }
 
     /// Up to which match another flow puts this question in doubt.
-    pub(super) fn contested(&self, waiting: &Waiting, table_tells_remotes: bool) -> Option<Match> {
+    pub(super) fn contested(
+        &self,
+        waiting: &Waiting<K>,
+        table_tells_remotes: bool,
+    ) -> Option<Match> {
         let Waiting {
             question, number, ..
         } = waiting;
@@ -499,7 +516,7 @@ impl PendingSet {
     }
 
     /// Those who wait for the question that rests longest.
-    pub(super) fn longest_resting(&self) -> Vec<Waiter> {
+    pub(super) fn longest_resting(&self) -> Vec<K> {
         let oldest = self.turns.resting.first();
         let pending = oldest.and_then(|(_, query)| self.questions.get(&key(query)));
         pending.map_or_else(Vec::new, |pending| {
@@ -519,7 +536,7 @@ impl PendingSet {
         self.rivals
             .check(waiting().map(|waiting| &waiting.question));
         assert!(self.questions.values().all(|p| !p.waiting.is_empty()));
-        let listed = |pending: &&Pending| match pending.turn {
+        let listed = |pending: &&Pending<K>| match pending.turn {
             Turn::Due(at) => self.turns.due.contains(&(at, pending.query)),
             Turn::Resting(since) => self.turns.resting.contains(&(since, pending.query)),
             Turn::Asked => false,
@@ -545,7 +562,7 @@ struct Turns {
 
 impl Turns {
     /// Moves a question between them.
-    fn turn(&mut self, pending: &mut Pending, turn: Turn) {
+    fn turn<K>(&mut self, pending: &mut Pending<K>, turn: Turn) {
         let query = pending.query;
         match pending.turn {
             Turn::Due(at) => self.due.remove(&(at, query)),

@@ -1,15 +1,24 @@
 //! What is asked, and which answers hold for it.
 
+use std::fmt;
+use std::hash::Hash;
 use std::time::SystemTime;
 
 use crate::answer::{Match, Ownership, ProcessId, Protocol, SocketQuery};
 
-/// Whom an answer is for: a number that the caller chooses and gets back.
+/// What the caller knows a lookup by, and gets back with each answer: any type of its own, such
+/// as the number of a flow, a `(port, protocol)`, or [`Token`].
+pub trait Key: Copy + Eq + Hash + fmt::Debug + Send + 'static {}
+
+impl<T: Copy + Eq + Hash + fmt::Debug + Send + 'static> Key for T {}
+
+/// A [`Key`] that is a number, for callers that have no key of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Waiter(pub u64);
+pub struct Token(pub u64);
 
 /// A question about one end of one flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Question {
     /// The socket.
     pub query: SocketQuery,
@@ -32,6 +41,16 @@ pub enum Opened {
 }
 
 impl Question {
+    /// A question about a flow that began in this way, with the wall-clock time of its first
+    /// packet.
+    pub const fn new(query: SocketQuery, seen_at: SystemTime, opened: Opened) -> Self {
+        Self {
+            query,
+            seen_at,
+            opened,
+        }
+    }
+
     /// Whether `older`, which still waits, asked for a socket that this flow shows
     /// to be gone: the same ends, but a new flow.
     pub(super) fn replaces(&self, older: &Self) -> bool {

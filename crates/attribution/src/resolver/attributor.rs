@@ -1,14 +1,19 @@
 //! The simplest way to ask: one question, one answer, no threads.
 
 use std::fmt;
+use std::net::SocketAddr;
 
-use crate::answer::{Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source};
+use crate::answer::{
+    Error, Evidence, Match, Ownership, PortOwners, Protocol, Reason, SkippedNamespaces, Snapshot,
+    Socket, SocketQuery, Source,
+};
 use crate::tables;
+use crate::tables::processes;
 use crate::tables::{BestTable, SocketTable, TableOptions};
 
 /// Answers questions from a socket table, one at a time.
 ///
-/// It neither caches nor retries; [`Service`](crate::Service) does.
+/// It neither caches nor retries; [`Resolver`](crate::Resolver) does.
 pub struct Attributor {
     table: Box<dyn SocketTable>,
     /// How another table of the same kind is opened.
@@ -57,7 +62,7 @@ impl Attributor {
         }
     }
 
-    /// Uses the table that a closure opens. A [`Service`](crate::Service) opens another one
+    /// Uses the table that a closure opens. A [`Resolver`](crate::Resolver) opens another one
     /// when a table has panicked.
     ///
     /// # Errors
@@ -86,6 +91,93 @@ impl Attributor {
     /// containers, make sense; see [`SocketTable::tells_networks`].
     pub fn tells_networks(&self) -> bool {
         self.table.tells_networks()
+    }
+
+    /// Who uses a port, on any address: every process that listens there, is bound to it, or takes
+    /// datagrams there. Who only has a TCP connection from or to that port does not count.
+    ///
+    /// ```
+    /// use flowner_attribution::{Attributor, Protocol};
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    ///
+    /// let owners = Attributor::new()?.port_owners(Protocol::Tcp, port)?;
+    /// for process in &owners {
+    ///     println!("{port} is used by {process}");
+    /// }
+    /// // What may not be inspected is not left out: `sudo` would name it.
+    /// for socket in owners.unnamed() {
+    ///     println!("{port} is used by somebody else: {}", socket.owner);
+    /// }
+    /// # assert_eq!(owners.processes()[0].pid, std::process::id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn port_owners(&mut self, protocol: Protocol, port: u16) -> Result<PortOwners, Error> {
+        Ok(self.snapshot()?.port_owners(protocol, port))
+    }
+
+    /// The sockets that take what comes from anybody, with their owners: TCP listeners, and
+    /// datagram sockets that are connected to nobody. (The portable table does not know which
+    /// are connected: there, all datagram sockets are listed.)
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn listeners(&mut self) -> Result<Vec<Socket>, Error> {
+        let all = self.snapshot()?.into_iter();
+        Ok(all.filter(Socket::is_listener).collect())
+    }
+
+    /// The owner of one TCP connection, of which `local` is this host's end.
+    ///
+    /// Nobody is named for a connection that does not exist, also where somebody listens at
+    /// that end ([`Reason::NotFound`]). The portable table does not know remote ends: whoever has
+    /// *some* connection at that local end is named, as
+    /// [`LocalEndpoint`](crate::Match::LocalEndpoint).
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`].
+    pub fn connection_owner(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Result<Ownership, Error> {
+        let query = SocketQuery::tcp(local, remote);
+        if !self.table.tells_remotes() {
+            return Ok(self.snapshot()?.find_connected(&query));
+        }
+        let found = self.lookup(&query)?;
+        let is_it = matches!(found.evidence.matched, None | Some(Match::FiveTuple));
+        Ok(if is_it {
+            found
+        } else {
+            let Evidence {
+                observed_at,
+                source,
+                ..
+            } = found.evidence;
+            Ownership::unknown(Reason::NotFound, observed_at, source)
+        })
+    }
+
+    /// All sockets that a process holds, alone or with others, also those in other network
+    /// namespaces that may be entered.
+    ///
+    /// A process that is not there holds none.
+    ///
+    /// # Errors
+    /// As for [`SocketTable::snapshot`]; on Linux, [`Error::File`] where it may not be known what
+    /// the process holds, as it is another user's.
+    pub fn sockets_of(&mut self, pid: u32) -> Result<Vec<Socket>, Error> {
+        let all = self.snapshot_all_namespaces()?;
+        let held: Vec<Socket> = all.held_by(pid).cloned().collect();
+        if held.is_empty() && all.source() != Source::Scripted {
+            processes::holds_can_be_read(pid)?;
+        }
+        Ok(held)
     }
 
     /// Asks who owns one socket. That nobody can be named is an answer too, with

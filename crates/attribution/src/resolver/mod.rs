@@ -5,5 +5,5 @@ mod background;
 mod capture;
 
 pub use attributor::Attributor;
-pub use background::{Notice, Service};
+pub use background::{Notice, Resolver};
 pub use capture::Spotter;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flowner_attribution::capture::{Glance, Glanced};
 use flowner_attribution::{
-    Error, Evidence, Glance, Glanced, Match, Ownership, Process, Protocol, Question, Reason,
-    Snapshot, SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
+    Error, Evidence, Match, Ownership, Process, Protocol, Question, Reason, Snapshot, SocketQuery,
+    SocketTable, Source, Unit, UnitKind, User, Verdict,
 };
 
 use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who, talks};
@@ -50,16 +51,14 @@ impl DemoTable {
         };
         let verdict = verdict(held, now);
         let is_unknown = matches!(verdict, Verdict::Unknown(Reason::Gone | Reason::NotFound));
-        Ownership {
-            evidence: Evidence {
-                matched: (!is_unknown).then(|| matched(held, query)),
-                observed_at: now,
-                source: Source::Scripted,
-                namespace: None,
-                socket: None,
-            },
+        Ownership::new(
             verdict,
-        }
+            Evidence::new(
+                (!is_unknown).then(|| matched(held, query)),
+                now,
+                Source::Scripted,
+            ),
+        )
     }
 }
 
@@ -182,22 +181,20 @@ fn process(who: &Who, pid: u32, now: SystemTime) -> Process {
     let yesterday = Duration::from_secs((now.as_secs() / DAY).saturating_sub(1) * DAY);
     let started = UNIX_EPOCH + yesterday + Duration::from_millis(u64::from(pid) * 5_003);
     let arguments = who.arguments.iter().map(Into::into);
-    Process {
-        started: Some(started),
-        parent: Some(who.parent),
-        path: Some(who.path.into()),
-        arguments: (!who.arguments.is_empty()).then(|| arguments.collect()),
-        user: Some(user(who.user)),
-        unit: who.service.map(|name| unit(UnitKind::Service, name)),
-        ..Process::new(pid, who.name)
+    {
+        let mut process = Process::new(pid, who.name);
+        process.started = Some(started);
+        process.parent = Some(who.parent);
+        process.path = Some(who.path.into());
+        process.arguments = (!who.arguments.is_empty()).then(|| arguments.collect());
+        process.user = Some(user(who.user));
+        process.unit = who.service.map(|name| unit(UnitKind::Service, name));
+        process
     }
 }
 
 fn user((id, name): (u32, &str)) -> User {
-    User {
-        id,
-        name: Some(name.to_owned()),
-    }
+    User::new(id, Some(name.to_owned()))
 }
 
 fn unit(kind: UnitKind, name: &str) -> Unit {

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use flowner_attribution::{
     Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Source, Unit, UnitKind, User,
-    Verdict,
+    UserId, Verdict,
 };
 
 use crate::model::packet_ref::PacketEnd;
@@ -244,7 +244,7 @@ impl Told {
             "match" => self.matched = Some(MATCHES.into_iter().find(|one| one.name() == value)?),
             "namespace" => {
                 let id = value.parse().ok()?;
-                self.namespace = Some(NetworkNamespace { id, name: None });
+                self.namespace = Some(NetworkNamespace::new(id, None));
             }
             "namespace-name" => self.namespace.as_mut()?.name = Some(value.into_owned()),
             "program" => self.program = Some(value.into_owned()),
@@ -266,11 +266,14 @@ impl Told {
             }
             "user" => {
                 let name = Some(value.into_owned());
-                *self.user() = Some(User { id: 0, name });
+                *self.user() = Some(User::new(0, name));
             }
             "uid" => {
-                let id = value.parse().ok()?;
-                self.user().get_or_insert(User { id, name: None }).id = id;
+                let id: UserId = value.parse().ok()?;
+                match self.user() {
+                    Some(user) => user.id = id,
+                    none => *none = Some(User::new(id, None)),
+                }
             }
             _ => return self.take_of_process(key, value),
         }
@@ -330,14 +333,12 @@ impl Told {
             ("unknown", 0) => Verdict::Unknown(self.reason?),
             _ => return None,
         };
-        let evidence = Evidence {
-            matched: self.matched,
-            observed_at,
-            source: Source::Recorded,
-            namespace: self.namespace.map(Arc::new),
-            socket: None,
+        let evidence = {
+            let mut evidence = Evidence::new(self.matched, observed_at, Source::Recorded);
+            evidence.namespace = self.namespace.map(Arc::new);
+            evidence
         };
-        Some((self.end?, Ownership { verdict, evidence }))
+        Some((self.end?, Ownership::new(verdict, evidence)))
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{Ownership, Question, Reason};
-use flowner_attribution::{Source, Verdict, Waiter};
+use flowner_attribution::{Source, Token, Verdict};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
     Protocol, TableConfig, TcpFlags, Update,
@@ -107,15 +107,15 @@ impl Owners {
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Ask who owns one end of a new flow.
-    Ask(Waiter, Question),
+    Ask(Token, Question),
     /// Ask whether the owner of one end of a flow is the same still.
-    AskAgain(Waiter, Question),
+    AskAgain(Token, Question),
     /// Tell that a packet of a flow arrived whose owner is not settled; and whether it
     /// carries data or ends the flow, so that somebody may have the connection by now: the
     /// kernel greets and acknowledges by itself.
-    PacketSeen(Waiter, bool),
+    PacketSeen(Token, bool),
     /// Tell that the flow is over.
-    End(Waiter),
+    End(Token),
     /// Find out whether the owners of a flow are the same still.
     Confirm(Box<Claim>),
     /// Tell whoever listens.
@@ -149,7 +149,7 @@ pub(crate) struct Ledger {
     just_ended: Vec<Ended<Owners>>,
     confirming: Confirming,
     /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
-    to_end: Vec<Waiter>,
+    to_end: Vec<Token>,
 }
 
 impl Ledger {
@@ -254,7 +254,7 @@ impl Ledger {
     /// all bytes of the flow move with them.
     pub(crate) fn answer(
         &mut self,
-        waiter: Waiter,
+        waiter: Token,
         owner: impl Into<Owner>,
         last: bool,
         effects: &mut Vec<Effect>,
@@ -358,7 +358,7 @@ impl Ledger {
     }
 
     /// Writes down that nobody will be asked for one end of a flow.
-    pub(crate) fn refused(&mut self, waiter: Waiter, effects: &mut Vec<Effect>) {
+    pub(crate) fn refused(&mut self, waiter: Token, effects: &mut Vec<Effect>) {
         let nobody = Ownership::unknown(Reason::Failed, wall_clock(self.table.now()), Source::None);
         self.answer(waiter, Owner::nobody(nobody), true, effects);
     }
@@ -576,7 +576,7 @@ fn credit(flow: &Flow<Owners>, chronicle: &mut Chronicle) -> Credit {
     chronicle.credit(credited, party(local), party(remote))
 }
 
-fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Waiter> + use<> {
+fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Token> + use<> {
     let (id, waiting) = (flow.id(), flow.data.waiting);
     [End::Local, End::Remote]
         .into_iter()

@@ -406,7 +406,7 @@ mod tests {
     /// `is_written`: whether each second is written down before anything of it is moved.
     fn series(steps: &[Step], is_told: bool, is_written: bool) -> Vec<crate::Series> {
         let mut chronicle = Chronicle::new();
-        let ada = Party::User(User { id: 1, name: None });
+        let ada = Party::User(User::new(1, None));
         let nobody = chronicle.credit(Credited::Local, Party::Unattributed, Party::Unattributed);
         let somebody = chronicle.credit(Credited::Both, ada, Party::Unattributed);
         let mut credits = [nobody; 3];

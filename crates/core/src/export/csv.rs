@@ -302,7 +302,10 @@ fn totals(totals: &Totals) -> [String; 11] {
 
 /// The nine fields of an owner; all empty where nobody was asked.
 fn owner(owner: Option<&Ownership>, party: &Party) -> [String; 9] {
-    let Some(Ownership { verdict, evidence }) = owner else {
+    let Some(Ownership {
+        verdict, evidence, ..
+    }) = owner
+    else {
         return std::array::from_fn(|_| String::new());
     };
     let processes = verdict.processes();
@@ -488,10 +491,7 @@ mod tests {
             key: Some(key),
             totals,
         };
-        let user = User {
-            id: 0,
-            name: Some("root".to_owned()),
-        };
+        let user = User::new(0, Some("root".to_owned()));
         let all = [group(Party::User(user)), group(Party::Unattributed)];
         let last = |text: String| -> Vec<String> {
             let last = |line: &str| line.rsplit(',').next().unwrap_or_default().to_owned();

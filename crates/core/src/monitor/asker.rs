@@ -1,6 +1,7 @@
 //! Who asks for owners: the thread that captures, or nobody.
 
-use flowner_attribution::{Confirmed, Lookup, Ownership, Question, Spotter, Waiter};
+use flowner_attribution::capture::{Confirmed, Spotter};
+use flowner_attribution::{Lookup, Ownership, Question, Token};
 
 use crate::engine::ledger::Claim;
 
@@ -17,7 +18,7 @@ impl<'a> Asker<'a> {
         spotter.map_or(Self::Nobody, Self::Spotter)
     }
 
-    pub(super) fn opened(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
+    pub(super) fn opened(&mut self, waiter: Token, question: Question) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
             Self::Spotter(spotter) => spotter.opened(waiter, question),
@@ -25,14 +26,14 @@ impl<'a> Asker<'a> {
     }
 
     /// Asks whether an owner that was named is the same still.
-    pub(super) fn opened_before(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
+    pub(super) fn opened_before(&mut self, waiter: Token, question: Question) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
             Self::Spotter(spotter) => Some(spotter.service().lookup_again(waiter, question)),
         }
     }
 
-    pub(super) fn packet_seen(&mut self, waiter: Waiter, tells: bool) -> Option<Ownership> {
+    pub(super) fn packet_seen(&mut self, waiter: Token, tells: bool) -> Option<Ownership> {
         match self {
             Self::Nobody => None,
             Self::Spotter(spotter) => spotter.packet_seen(waiter, tells),
@@ -50,14 +51,14 @@ impl<'a> Asker<'a> {
         })
     }
 
-    pub(super) fn ended(&mut self, waiter: Waiter) {
+    pub(super) fn ended(&mut self, waiter: Token) {
         match self {
             Self::Nobody => {}
             Self::Spotter(spotter) => spotter.ended(waiter),
         }
     }
 
-    pub(super) fn settle(&mut self) -> Vec<(Waiter, Lookup)> {
+    pub(super) fn settle(&mut self) -> Vec<(Token, Lookup)> {
         match self {
             Self::Nobody => Vec::new(),
             Self::Spotter(spotter) => spotter.settle(),

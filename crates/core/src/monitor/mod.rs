@@ -29,10 +29,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use flowner_attribution::capture::Spotter;
 use flowner_attribution::snapshot::TableOptions;
 use flowner_attribution::{
-    self as attribution, Attributor, Lookup, Notice, Ownership, PolicyConfig, Service, Spotter,
-    Waiter,
+    self as attribution, Attributor, Lookup, Notice, Ownership, PolicyConfig, Resolver, Token,
 };
 use flowner_capture::Statistics;
 
@@ -63,7 +63,7 @@ const INSTALLED: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Monitor {
     shared: Arc<Shared>,
-    service: Option<Arc<Service>>,
+    service: Option<Arc<Resolver>>,
     stopper: input::Stopper,
     input: InputInfo,
     /// Of a host that is made up, and has a time of its own.
@@ -438,9 +438,10 @@ impl Shared {
     fn answer(&self, event: attribution::Event) {
         let mut effects = Vec::new();
         let attribution::Event {
-            waiter,
+            key: waiter,
             ownership,
             last,
+            ..
         } = event;
         self.write_down(waiter, ownership, last, &mut effects);
         self.carry_out(&mut effects, &mut Asker::Nobody);
@@ -486,7 +487,7 @@ impl Shared {
         }
     }
 
-    fn looked_up(&self, waiter: Waiter, lookup: Lookup, effects: &mut Vec<Effect>) {
+    fn looked_up(&self, waiter: Token, lookup: Lookup, effects: &mut Vec<Effect>) {
         let (ownership, last) = match lookup {
             Lookup::Known(ownership) => (ownership, true),
             Lookup::SoFar(ownership) => (ownership, false),
@@ -498,7 +499,7 @@ impl Shared {
 
     fn write_down(
         &self,
-        waiter: Waiter,
+        waiter: Token,
         ownership: Ownership,
         last: bool,
         effects: &mut Vec<Effect>,
@@ -525,7 +526,7 @@ fn attributor(config: &Config) -> Result<Attributor, attribution::Error> {
     Attributor::with_options(options)
 }
 
-fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service, Error> {
+fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolver, Error> {
     let to_warn = Arc::clone(shared);
     let on_notice = move |notice: Notice| {
         let warning = notice.to_string();
@@ -549,7 +550,7 @@ fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Service
         shared.answer(event);
     };
     let config = PolicyConfig::default();
-    Ok(Service::spawn_noticed(
+    Ok(Resolver::spawn_noticed(
         attributor, config, on_event, on_notice,
     )?)
 }

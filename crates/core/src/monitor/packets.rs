@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_attribution::{Question, Spotter};
+use flowner_attribution::Question;
+use flowner_attribution::capture::Spotter;
 use flowner_capture::{Progress, RawPacket, decode};
 use flowner_flows::Packet;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use flowner_attribution::{
-    ExeFile, ExeState, Ownership, Process, ProcessId, Source, Unit, Verdict,
+    ExeFile, ExeState, Ownership, Process, ProcessId, Source, Unit, User, Verdict,
 };
 use flowner_icons::{Catalog, Locale, Places};
 
@@ -259,7 +259,7 @@ impl Known {
         let known = self.processes.get(&id)?;
         let is_same = known.path == process.path
             && known.file == (process.exe_state, process.exe_file)
-            && known.user == process.user.as_ref().map(|user| user.id)
+            && known.user == process.user.as_ref().and_then(User::uid)
             && (known.arguments.is_none() || known.arguments == process.arguments);
         is_same.then(|| Arc::clone(&known.membership))
     }
@@ -269,7 +269,7 @@ impl Known {
         let remembered = Remembered {
             path: process.path.clone(),
             file: (process.exe_state, process.exe_file),
-            user: process.user.as_ref().map(|user| user.id),
+            user: process.user.as_ref().and_then(User::uid),
             arguments: process
                 .arguments
                 .clone()

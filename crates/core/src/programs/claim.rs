@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flowner_attribution::Process;
+use flowner_attribution::{Process, User};
 use flowner_icons::Entry;
 
 use super::Facts;
@@ -24,7 +24,7 @@ pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Fact
     if is_written_over(process) || contradicts(process, facts) {
         return false;
     }
-    let Some(user) = process.user.as_ref().map(|user| user.id) else {
+    let Some(user) = process.user.as_ref().and_then(User::uid) else {
         return false;
     };
     let file = facts.named_file(process, Path::new(script));

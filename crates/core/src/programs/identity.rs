@@ -1,6 +1,6 @@
 //! What a process turned out to be: an id, a name, and why. Pure.
 
-use flowner_attribution::{Process, Unit, UnitKind};
+use flowner_attribution::{Process, Unit, UnitKind, User};
 use flowner_icons::Catalog;
 
 use super::product;
@@ -113,7 +113,7 @@ impl Identity {
 
 /// The id of the user whose process it is.
 pub(super) fn user_of(process: &Process) -> Option<u32> {
-    process.user.as_ref().map(|user| user.id)
+    process.user.as_ref().and_then(User::uid)
 }
 
 /// The id of what an entry of one user tells.

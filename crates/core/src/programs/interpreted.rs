@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use flowner_attribution::{Process, Unit, UnitKind};
+use flowner_attribution::{Process, Unit, UnitKind, User};
 use flowner_icons::{Catalog, Started, runs_others, started};
 
 use super::arguments::{MAX_ARGUMENTS, absolute, is_kept, words};
@@ -92,7 +92,7 @@ fn of_command(
         }
         Some(Started::Flatpak(id)) => {
             let unit = Unit::new(UnitKind::Flatpak, id);
-            let user = process.user.as_ref().map(|user| user.id);
+            let user = process.user.as_ref().and_then(User::uid);
             match Identity::of_sandbox(&unit, user, catalog) {
                 Some(identity) => (identity, claim::is_proven(process)),
                 None => (Identity::of_executable(path), true),
@@ -271,7 +271,6 @@ fn script_name(script: &str) -> String {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use flowner_attribution::User;
 
     use super::super::facts::Told;
     use super::*;
@@ -281,11 +280,12 @@ mod tests {
     fn check(command: &str, id: &str, name: &str) {
         let mut words = command.split('|');
         let path = words.next().unwrap();
-        let process = Process {
-            path: Some(path.into()),
-            arguments: Some(words.map(Into::into).collect()),
-            user: Some(User { id: 0, name: None }),
-            ..Process::new(7, file_name(path))
+        let process = {
+            let mut process = Process::new(7, file_name(path));
+            process.path = Some(path.into());
+            process.arguments = Some(words.map(Into::into).collect());
+            process.user = Some(User::new(0, None));
+            process
         };
         let facts = Told::working_in("/srv/shop");
         let found = Identity::of(&process, &Catalog::default(), &facts);

@@ -59,22 +59,17 @@ mod tests {
     use flowner_attribution::{Evidence, User};
 
     fn process(pid: u32, path: &str) -> Arc<Process> {
-        Arc::new(Process {
-            path: Some(path.into()),
-            ..Process::new(pid, "p")
+        Arc::new({
+            let mut process = Process::new(pid, "p");
+            process.path = Some(path.into());
+            process
         })
     }
 
     #[track_caller]
     fn check(verdict: Verdict, expected: &str) {
-        let evidence = Evidence {
-            matched: None,
-            observed_at: SystemTime::UNIX_EPOCH,
-            source: Source::None,
-            namespace: None,
-            socket: None,
-        };
-        let owner = Ownership { verdict, evidence };
+        let evidence = Evidence::new(None, SystemTime::UNIX_EPOCH, Source::None);
+        let owner = Ownership::new(verdict, evidence);
         assert_eq!(Party::of(Some(&owner)).to_string(), expected);
     }
 
@@ -88,7 +83,7 @@ mod tests {
         check(Verdict::Process(Arc::clone(&a)), "a");
         check(Verdict::Shared(vec![Arc::clone(&a), a2]), "a");
         check(Verdict::Shared(vec![b, a]), "a, b");
-        let user = Some(User { id: 7, name: None });
+        let user = Some(User::new(7, None));
         check(Verdict::Partial { user, unit: None }, "user uid 7");
         let unknown = Verdict::Unknown(flowner_attribution::Reason::Gone);
         check(unknown, "unattributed");

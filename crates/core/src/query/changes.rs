@@ -131,16 +131,14 @@ mod tests {
             0 => Verdict::Unknown(Reason::Gone),
             pid => Verdict::Process(Arc::new(Process::new(pid, "p"))),
         };
-        Socket {
-            protocol: Protocol::Tcp,
-            local: SocketAddr::from(([127, 0, 0, 1], port)),
-            remote: None,
-            state: Some(state),
-            v6_only: false,
-            device: None,
-            id: None,
-            namespace: None,
-            owner,
+        {
+            let mut socket = Socket::new(
+                Protocol::Tcp,
+                SocketAddr::from(([127, 0, 0, 1], port)),
+                owner,
+            );
+            socket.state = Some(state);
+            socket
         }
     }
 

@@ -99,24 +99,19 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, parent: u32) -> Process {
-        Process {
-            parent: Some(parent),
-            ..Process::new(pid, format!("p{pid}"))
+        {
+            let mut process = Process::new(pid, format!("p{pid}"));
+            process.parent = Some(parent);
+            process
         }
     }
 
     fn socket(port: u16, owner: Verdict) -> Socket {
-        Socket {
-            protocol: Protocol::Tcp,
-            local: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
-            remote: None,
-            state: None,
-            v6_only: false,
-            device: None,
-            id: None,
-            namespace: None,
+        Socket::new(
+            Protocol::Tcp,
+            std::net::SocketAddr::from(([127, 0, 0, 1], port)),
             owner,
-        }
+        )
     }
 
     #[track_caller]

@@ -93,16 +93,15 @@ mod tests {
         remote: Option<&str>,
         expected: (bool, Option<&str>),
     ) {
-        let socket = Socket {
-            protocol,
-            local: "10.0.0.1:80".parse().unwrap(),
-            remote: remote.map(|remote| remote.parse().unwrap()),
-            state,
-            v6_only: false,
-            device: None,
-            id: None,
-            namespace: None,
-            owner: Verdict::Unknown(Reason::Gone),
+        let socket = {
+            let mut socket = Socket::new(
+                protocol,
+                "10.0.0.1:80".parse().unwrap(),
+                Verdict::Unknown(Reason::Gone),
+            );
+            socket.remote = remote.map(|remote| remote.parse().unwrap());
+            socket.state = state;
+            socket
         };
         assert_eq!(
             (is_listening(&socket), socket_state_name(&socket)),
@@ -113,55 +112,56 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn both_ends_have_the_name_of_the_device() {
-        let here = Socket {
-            protocol: Protocol::Udp,
-            local: "[fe80::1%1]:53".parse().unwrap(),
-            remote: Some("[fe80::2%1]:5353".parse().unwrap()),
-            state: None,
-            v6_only: false,
-            device: Some(1),
-            id: None,
-            namespace: None,
-            owner: Verdict::Unknown(Reason::Gone),
+        let here = {
+            let mut socket = Socket::new(
+                Protocol::Udp,
+                "[fe80::1%1]:53".parse().unwrap(),
+                Verdict::Unknown(Reason::Gone),
+            );
+            socket.remote = Some("[fe80::2%1]:5353".parse().unwrap());
+            socket.device = Some(1);
+            socket
         };
         let ends = |socket: &Socket| (local_end(socket), remote_end(socket).unwrap());
         let shown = |one: &str, other: &str| (one.to_owned(), other.to_owned());
         assert_eq!(ends(&here), shown("[fe80::1%lo]:53", "[fe80::2%lo]:5353"));
-        let network = flowner_attribution::NetworkNamespace { id: 1, name: None };
-        let elsewhere = Socket {
-            namespace: Some(std::sync::Arc::new(network)),
-            ..here.clone()
+        let network = flowner_attribution::NetworkNamespace::new(1, None);
+        let elsewhere = {
+            let mut socket = here.clone();
+            socket.namespace = Some(std::sync::Arc::new(network));
+            socket
         };
         assert_eq!(
             ends(&elsewhere),
             shown("[fe80::1%1]:53", "[fe80::2%1]:5353")
         );
-        let raw = Socket {
-            protocol: Protocol::Raw,
-            remote: Some("10.0.0.2:0".parse().unwrap()),
-            ..here.clone()
+        let raw = {
+            let mut socket = here.clone();
+            socket.protocol = Protocol::Raw;
+            socket.remote = Some("10.0.0.2:0".parse().unwrap());
+            socket
         };
         assert_eq!(remote_end(&raw).unwrap(), "10.0.0.2");
-        let v4 = Socket {
-            local: "0.0.0.0:68".parse().unwrap(),
-            remote: Some("10.0.0.2:67".parse().unwrap()),
-            ..here
+        let v4 = {
+            let mut socket = here;
+            socket.local = "0.0.0.0:68".parse().unwrap();
+            socket.remote = Some("10.0.0.2:67".parse().unwrap());
+            socket
         };
         assert_eq!(ends(&v4), shown("0.0.0.0%lo:68", "10.0.0.2:67"));
     }
 
     #[test]
     fn what_is_left_of_connections_is_over() {
-        let mut socket = Socket {
-            protocol: Protocol::Tcp,
-            local: "10.0.0.1:80".parse().unwrap(),
-            remote: Some("10.0.0.2:9".parse().unwrap()),
-            state: Some(SocketState::TimeWait),
-            v6_only: false,
-            device: None,
-            id: None,
-            namespace: None,
-            owner: Verdict::Unknown(Reason::Gone),
+        let mut socket = {
+            let mut socket = Socket::new(
+                Protocol::Tcp,
+                "10.0.0.1:80".parse().unwrap(),
+                Verdict::Unknown(Reason::Gone),
+            );
+            socket.remote = Some("10.0.0.2:9".parse().unwrap());
+            socket.state = Some(SocketState::TimeWait);
+            socket
         };
         assert!(is_over(&socket));
         socket.state = Some(SocketState::CloseWait);

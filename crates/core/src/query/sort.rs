@@ -274,9 +274,10 @@ mod tests {
     /// Three flows that differ in everything that is unequal here: 0 and 2 have
     /// owners, 1 has none.
     fn flows() -> Vec<FlowRecord> {
-        let process = |pid, name: &str| Process {
-            user: Some(user(pid, name)),
-            ..Process::new(pid, name)
+        let process = |pid, name: &str| {
+            let mut process = Process::new(pid, name);
+            process.user = Some(user(pid, name));
+            process
         };
         let verdict = |pid, name| Verdict::Process(Arc::new(process(pid, name)));
         let mut flows = vec![flow(0), flow(1), flow(2)];

@@ -114,21 +114,16 @@ mod tests {
 
     #[test]
     fn what_nobody_has_is_not_shown_and_what_has_no_room_neither() {
-        let process = Process {
-            path: Some("/usr/sbin/nginx".into()),
-            ..Process::new(7, "nginx")
+        let process = {
+            let mut process = Process::new(7, "nginx");
+            process.path = Some("/usr/sbin/nginx".into());
+            process
         };
-        let plain = Socket {
-            protocol: Protocol::Tcp,
-            local: "10.0.0.1:80".parse().unwrap(),
-            remote: None,
-            state: None,
-            v6_only: false,
-            device: None,
-            id: None,
-            namespace: None,
-            owner: Verdict::Process(Arc::new(process.clone())),
-        };
+        let plain = Socket::new(
+            Protocol::Tcp,
+            "10.0.0.1:80".parse().unwrap(),
+            Verdict::Process(Arc::new(process.clone())),
+        );
         check(None, &plain, "PROTO LOCAL REMOTE STATE USER OWNER PATH");
         check(
             Some(200),
@@ -137,10 +132,15 @@ mod tests {
         );
         check(Some(60), &plain, "PROTO LOCAL REMOTE STATE USER OWNER");
         let unit = Some(Unit::new(UnitKind::Service, "nginx.service"));
-        let in_container = Socket {
-            namespace: Some(Arc::new(NetworkNamespace { id: 1, name: None })),
-            owner: Verdict::Process(Arc::new(Process { unit, ..process })),
-            ..plain
+        let in_container = {
+            let mut socket = plain;
+            socket.namespace = Some(Arc::new(NetworkNamespace::new(1, None)));
+            socket.owner = Verdict::Process(Arc::new({
+                let mut made = process;
+                made.unit = unit;
+                made
+            }));
+            socket
         };
         let all = "PROTO LOCAL REMOTE STATE USER OWNER UNIT NETWORK PATH";
         check(None, &in_container, all);

@@ -213,16 +213,12 @@ impl Data {
 
 /// The owner of a socket in the words of flows. It was listed, so nothing was matched.
 fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership {
-    Ownership {
-        verdict: socket.owner.clone(),
-        evidence: Evidence {
-            matched: None,
-            observed_at: at,
-            source,
-            namespace: socket.namespace.clone(),
-            socket: socket.id,
-        },
-    }
+    Ownership::new(socket.owner.clone(), {
+        let mut evidence = Evidence::new(None, at, source);
+        evidence.namespace.clone_from(&socket.namespace);
+        evidence.socket = socket.id;
+        evidence
+    })
 }
 
 /// Owners of a row that are told by name; more would not be read anyway.

@@ -49,21 +49,24 @@ pub(crate) fn run(table: &str, device: &str) -> Result<()> {
 
 fn attributor(table: &str) -> Result<Attributor> {
     // As the apps have it.
-    let options = LinuxOptions {
-        realtime: true,
-        ..LinuxOptions::default()
+    let options = {
+        let mut options = LinuxOptions::default();
+        options.realtime = true;
+        options
     };
     let options = match table {
         "portable" => return Ok(Attributor::with_table(PortableTable::new()?)),
         "native" => options,
-        "no-sock-diag" => LinuxOptions {
-            sock_diag: false,
-            ..options
-        },
-        "no-counts" => LinuxOptions {
-            descriptor_counts: false,
-            ..options
-        },
+        "no-sock-diag" => {
+            let mut made = options;
+            made.sock_diag = false;
+            made
+        }
+        "no-counts" => {
+            let mut made = options;
+            made.descriptor_counts = false;
+            made
+        }
         other => return Err(format!("no such table: {other}").into()),
     };
     Ok(Attributor::with_table(LinuxTable::with_options(&options)?))

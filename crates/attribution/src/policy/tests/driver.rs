@@ -8,9 +8,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::world::{Knows, World};
 use crate::answer::{Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
-use crate::policy::{
-    Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
-};
+use crate::policy::{Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Token};
 
 /// How the table answers one request.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +61,7 @@ pub(super) struct Driver {
     pub(super) glances: bool,
     requests: usize,
     under_way: Option<UnderWay>,
-    flows: HashMap<Waiter, Flow>,
+    flows: HashMap<Token, Flow>,
     /// Questions that somebody asked, or whose flow had a packet, since they were
     /// last asked.
     has_reason: HashSet<SocketQuery>,
@@ -96,7 +94,7 @@ impl Driver {
     }
 
     pub(super) fn open(&mut self, query: SocketQuery, opened: Opened, truth: &Arc<Process>) {
-        let waiter = Waiter(self.flows.len() as u64);
+        let waiter = Token(self.flows.len() as u64);
         let question = Question {
             query,
             seen_at: self.clock.wall(),
@@ -115,7 +113,7 @@ impl Driver {
         self.ask(waiter, question, &truth);
     }
 
-    fn ask(&mut self, waiter: Waiter, question: Question, truth: &Arc<Process>) {
+    fn ask(&mut self, waiter: Token, question: Question, truth: &Arc<Process>) {
         let flow = Flow {
             question,
             truth: Arc::clone(truth),
@@ -128,7 +126,7 @@ impl Driver {
         let lookup = self.policy.lookup_glanced(waiter, question, glance, now);
         match lookup {
             Lookup::Known(ownership) => self.hear(Event {
-                waiter,
+                key: waiter,
                 ownership,
                 last: true,
             }),
@@ -138,7 +136,7 @@ impl Driver {
             Lookup::SoFar(ownership) => {
                 self.has_reason.insert(question.query);
                 self.hear(Event {
-                    waiter,
+                    key: waiter,
                     ownership,
                     last: false,
                 });
@@ -168,7 +166,7 @@ impl Driver {
         let better = glance.and_then(|glance| self.policy.glanced(waiter, glance, now));
         if let Some(ownership) = better {
             self.hear(Event {
-                waiter,
+                key: waiter,
                 ownership,
                 last: false,
             });
@@ -190,9 +188,9 @@ impl Driver {
         }
     }
 
-    fn waiter(&self, number: usize) -> Option<Waiter> {
+    fn waiter(&self, number: usize) -> Option<Token> {
         let waiter = number.checked_rem(self.flows.len())?;
-        Some(Waiter(waiter as u64))
+        Some(Token(waiter as u64))
     }
 
     /// Lets time pass, and everything happen that is due in it.
@@ -301,7 +299,7 @@ impl Driver {
     }
 
     fn hear(&mut self, event: Event) {
-        let flow = self.flows.get_mut(&event.waiter).unwrap();
+        let flow = self.flows.get_mut(&event.key).unwrap();
         let Event {
             ownership, last, ..
         } = event;

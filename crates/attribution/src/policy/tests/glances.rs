@@ -3,7 +3,7 @@
 use super::clock::ms;
 use super::rules::{Desk, check, config, query, said, socket, tcp, udp};
 use crate::answer::{Match, Protocol, Snapshot, Socket, SocketQuery, Source, User, Verdict};
-use crate::policy::{Lookup, Opened, PolicyConfig, Question, Waiter};
+use crate::policy::{Lookup, Opened, PolicyConfig, Question, Token};
 
 const HERE: &str = "10.0.0.2:5000";
 const SERVER: &str = "10.0.0.2:443";
@@ -22,7 +22,7 @@ fn ask(desk: &mut Desk, opened: Opened, query: SocketQuery, sockets: &[Socket]) 
     };
     let (glance, now) = (look.find(&query), desk.clock.now());
     desk.policy
-        .lookup_glanced(Waiter(1), question, Some(glance), now)
+        .lookup_glanced(Token(1), question, Some(glance), now)
 }
 
 fn connection(process: &str) -> Socket {
@@ -66,7 +66,7 @@ fn a_flow_that_is_over_needs_no_confirmation() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
     ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
-    desk.policy.end(Waiter(1));
+    desk.policy.end(Token(1));
     check(&desk.events(), &[(1, "a", FIVE, true)]);
     assert!(desk.policy.is_idle());
 }
@@ -74,7 +74,7 @@ fn a_flow_that_is_over_needs_no_confirmation() {
 #[test]
 fn a_glance_that_names_nobody_puts_nothing_off() {
     let mut desk = Desk::new(config(true));
-    let root = User { id: 0, name: None };
+    let root = User::new(0, None);
     let hidden = Socket {
         owner: Verdict::Partial {
             user: Some(root),
@@ -86,7 +86,7 @@ fn a_glance_that_names_nobody_puts_nothing_off() {
     let lookup = ask(&mut desk, Opened::ByUs, question, &[hidden]);
     check_so_far(&lookup, ("", FIVE));
     // Not even if the flow ends before the look.
-    desk.policy.end(Waiter(1));
+    desk.policy.end(Token(1));
     check(&desk.events(), &[]);
     check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
 }
@@ -108,10 +108,10 @@ fn a_listener_is_glanced_at_again_until_it_has_accepted() {
     check_so_far(&lookup, ("parent", LOCAL));
     let glance = |desk: &mut Desk, socket: &Socket| {
         let now = desk.clock.now();
-        let again = desk.policy.packet_seen(Waiter(1), now)?;
+        let again = desk.policy.packet_seen(Token(1), now)?;
         let wall = desk.clock.wall();
         let look = Snapshot::new(Source::Scripted, wall, wall, vec![socket.clone()]);
-        Some(desk.policy.glanced(Waiter(1), look.find(&again), now))
+        Some(desk.policy.glanced(Token(1), look.find(&again), now))
     };
     assert_eq!(glance(&mut desk, &listener), Some(None));
     let accepted = socket(Protocol::Tcp, SERVER, Some(THERE), "child");
@@ -143,10 +143,10 @@ fn a_flow_that_ends_during_an_older_look_gets_its_last_answer() {
         seen_at: desk.clock.wall(),
         opened: Opened::Earlier,
     };
-    desk.policy.lookup(Waiter(2), earlier, now);
+    desk.policy.lookup(Token(2), earlier, now);
     let request = desk.request().unwrap();
     ask(&mut desk, Opened::Earlier, question, &[connection("a")]);
-    desk.policy.end(Waiter(1));
+    desk.policy.end(Token(1));
     desk.land(&request, &[]);
     desk.events();
     let heard = desk.look(&[]);

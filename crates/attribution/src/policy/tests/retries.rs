@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::clock::{ms, wall};
 use super::rules::{Desk, config, query, udp};
 use crate::answer::{Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
-use crate::policy::{Facts, Opened, PolicyConfig, Waiter};
+use crate::policy::{Facts, Opened, PolicyConfig, Token};
 
 fn asked() -> SocketQuery {
     query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")
@@ -51,7 +51,7 @@ fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
     desk.pass(Duration::from_secs(86_400));
     assert_eq!(desk.request(), None);
     assert!(desk.policy.is_idle());
-    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    desk.policy.packet_seen(Token(1), desk.clock.now());
     let heard = desk.look(&[udp("10.0.0.2:5000", "owner")]);
     assert!(heard[0].last && heard[0].ownership.verdict.is_named());
 }
@@ -85,7 +85,7 @@ fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
                 .handle_answer(request.id, missed(), desk.clock.now());
         }
         desk.pass(ms(1));
-        desk.policy.packet_seen(Waiter(1), desk.clock.now());
+        desk.policy.packet_seen(Token(1), desk.clock.now());
     }
     times
         .windows(2)
@@ -130,7 +130,7 @@ fn a_silent_flow_is_not_asked_for_again() {
     assert!(desk.policy.is_idle());
     assert_eq!(desk.policy.poll_timeout(), None);
     // The first packet after the silence makes it due at once.
-    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    desk.policy.packet_seen(Token(1), desk.clock.now());
     assert_eq!(desk.policy.poll_timeout(), Some(desk.clock.now()));
     let heard = desk.look(&[udp("10.0.0.2:5000", "late")]);
     assert!(heard[0].last && heard[0].ownership.verdict.is_named());
@@ -166,7 +166,7 @@ fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
     desk.land(&request, &[]);
     assert_eq!(desk.events().len(), 2);
     let heard = desk.look(&[udp("10.0.0.2:9000", "server")]);
-    assert!(heard.iter().any(|event| event.waiter == Waiter(3)));
+    assert!(heard.iter().any(|event| event.key == Token(3)));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn waits_beyond_any_clock_are_no_panic() {
     let request = desk.request().unwrap();
     desk.pass(Duration::from_secs(86_400));
     desk.land(&request, &[]);
-    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    desk.policy.packet_seen(Token(1), desk.clock.now());
     assert!(desk.policy.poll_timeout().is_some());
 }
 
@@ -206,7 +206,7 @@ fn waits_beyond_any_clock_are_no_panic() {
 fn an_end_before_the_answer_waits_for_it() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Opened::ByUs, asked());
-    desk.policy.end(Waiter(1));
+    desk.policy.end(Token(1));
     assert!(desk.events().is_empty());
     let heard = desk.look(&[]);
     assert!(heard.len() == 1 && heard[0].last);
@@ -218,10 +218,10 @@ fn an_end_after_a_miss_is_final_at_once() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Opened::ByUs, asked());
     desk.look(&[]);
-    desk.policy.end(Waiter(1));
+    desk.policy.end(Token(1));
     let heard = desk.events();
     assert!(heard.len() == 1 && heard[0].last);
-    desk.policy.end(Waiter(1));
-    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    desk.policy.end(Token(1));
+    desk.policy.packet_seen(Token(1), desk.clock.now());
     assert!(desk.events().is_empty());
 }

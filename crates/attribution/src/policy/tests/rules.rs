@@ -8,9 +8,7 @@ use crate::answer::{
     Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketState,
     Source, Verdict,
 };
-use crate::policy::{
-    Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Waiter,
-};
+use crate::policy::{Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Token};
 
 /// A policy whose looks take a millisecond and see what the test says.
 pub(super) struct Desk {
@@ -56,7 +54,7 @@ impl Desk {
             opened,
         };
         self.policy
-            .lookup(Waiter(waiter), question, self.clock.now())
+            .lookup(Token(waiter), question, self.clock.now())
     }
 
     pub(super) fn request(&mut self) -> Option<Request> {
@@ -102,6 +100,8 @@ pub(super) fn socket(
         v6_only: false,
         device: None,
         id: None,
+        uid: None,
+        inode: None,
         namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, process))),
     }
@@ -138,7 +138,7 @@ pub(super) fn check(events: &[Event], expected: &[(u64, &str, Option<Match>, boo
         .iter()
         .map(|event| {
             let (who, matched) = said(&event.ownership);
-            (event.waiter.0, who, matched, event.last)
+            (event.key.0, who, matched, event.last)
         })
         .collect();
     let expected: Vec<_> = expected
@@ -207,7 +207,7 @@ fn a_listener_is_improved_to_the_connection() {
     );
     let heard = desk.look(std::slice::from_ref(&listener));
     check(&heard, &[(1, "parent", ANY, false)]);
-    desk.policy.packet_seen(Waiter(1), desk.clock.now());
+    desk.policy.packet_seen(Token(1), desk.clock.now());
     desk.pass(ms(20));
     check(
         &desk.look(&[listener, accepted]),
@@ -246,7 +246,7 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         let begun = desk.clock.elapsed + ms(1);
         let heard = desk.look(&listener);
         assert!(heard[0].ownership.verdict.is_named());
-        desk.policy.end(Waiter(1));
+        desk.policy.end(Token(1));
         desk.events();
 
         let query = query(Protocol::Tcp, HERE, peer);
@@ -255,12 +255,12 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         // Nor where the listener is gone by then.
         for sockets in [&listener[..], &listener[..], &[]] {
             desk.pass(ms(1_000));
-            desk.policy.packet_seen(Waiter(2), desk.clock.now());
+            desk.policy.packet_seen(Token(2), desk.clock.now());
             if let Some(request) = desk.request() {
                 desk.land(&request, sockets);
             }
         }
-        desk.policy.end(Waiter(2));
+        desk.policy.end(Token(2));
         let heard = desk.events();
         assert!(!heard.is_empty());
         for event in heard {
@@ -287,7 +287,7 @@ fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
             let mut desk = Desk::new(config(tells_remotes));
             desk.ask(1, opened, query(protocol, HERE, THERE));
             let heard = desk.look(sockets);
-            desk.policy.end(Waiter(1));
+            desk.policy.end(Token(1));
             let heard: Vec<_> = heard.into_iter().chain(desk.events()).collect();
             assert!(!heard.is_empty());
             for event in heard {
@@ -480,7 +480,7 @@ fn a_socket_that_is_found_late_is_told_once() {
     check(&desk.look(&[]), &[(1, "not-found", None, false)]);
     for heard in [&[(1, "gone", None, false)][..], &[]] {
         desk.pass(ms(200));
-        desk.policy.packet_seen(Waiter(1), desk.clock.now());
+        desk.policy.packet_seen(Token(1), desk.clock.now());
         check(&desk.look(&[udp(HERE, "b")]), heard);
     }
     // What comes from now on is proven by the next look.
@@ -488,7 +488,7 @@ fn a_socket_that_is_found_late_is_told_once() {
     desk.ask(2, Opened::Earlier, query(Protocol::Udp, HERE, THERE));
     desk.pass(ms(100));
     let heard = desk.look(&[udp(HERE, "b")]);
-    let heard: Vec<Event> = heard.into_iter().filter(|it| it.waiter.0 == 2).collect();
+    let heard: Vec<Event> = heard.into_iter().filter(|it| it.key.0 == 2).collect();
     check(&heard, &[(2, "b", LOCAL, true)]);
 }
 
@@ -544,7 +544,7 @@ fn without_identities_a_connection_that_is_over_names_nobody() {
             desk.ask(1, opened, query(Protocol::Tcp, HERE, THERE));
             desk.pass(ms(wait));
             if is_over {
-                desk.policy.end(Waiter(1));
+                desk.policy.end(Token(1));
             }
             let connection = Socket {
                 state: Some(SocketState::Established),
@@ -589,7 +589,7 @@ fn whether_an_owner_is_the_same_still_waits_longer() {
     let began = desk.clock.elapsed;
     let asked = desk
         .policy
-        .lookup_again(Waiter(1), question, desk.clock.now());
+        .lookup_again(Token(1), question, desk.clock.now());
     assert_eq!((asked, desk.request()), (Lookup::Waiting, None));
     let due = desk.clock.at(desk.policy.poll_timeout().unwrap());
     // The look took a millisecond, and ended four before.
@@ -597,7 +597,7 @@ fn whether_an_owner_is_the_same_still_waits_longer() {
     // A look that is made for somebody else answers it as well.
     desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
     let heard = desk.look(&[udp(SERVER, "server"), udp(HERE, "b")]);
-    let mut answered: Vec<u64> = heard.iter().map(|event| event.waiter.0).collect();
+    let mut answered: Vec<u64> = heard.iter().map(|event| event.key.0).collect();
     answered.sort_unstable();
     assert_eq!(answered, [1, 2]);
 }
@@ -623,7 +623,7 @@ fn history_answers_inside_the_proven_life_only() {
     desk.ask_late(2, Opened::ByPeer, asked, after);
     desk.ask_late(3, Opened::ByPeer, asked, ms(1));
     let heard = desk.look(&[]);
-    let heard: Vec<Event> = heard.into_iter().filter(|e| e.waiter.0 < 100).collect();
+    let heard: Vec<Event> = heard.into_iter().filter(|e| e.key.0 < 100).collect();
     check(
         &heard,
         &[
@@ -649,7 +649,7 @@ fn a_late_question_is_answered_by_a_look_newer_than_its_flow() {
     assert_eq!(said(&known), ("server".to_owned(), LOCAL));
     // After the look, and before the flow that proves the socket.
     for (waiter, seen) in [(3, desk.clock.elapsed), (4, Duration::ZERO)] {
-        desk.policy.end(Waiter(waiter));
+        desk.policy.end(Token(waiter));
         let other = query(Protocol::Udp, SERVER, "192.0.2.9:1");
         let lookup = desk.ask_late(waiter, Opened::ByPeer, other, seen);
         let is_known = waiter == 4;

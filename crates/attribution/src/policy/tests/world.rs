@@ -207,6 +207,8 @@ impl World {
             v6_only: false,
             device: None,
             id: None,
+            uid: None,
+            inode: None,
             namespace: None,
             owner: Verdict::Process(Arc::clone(&open.owner)),
         });

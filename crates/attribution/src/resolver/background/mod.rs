@@ -17,20 +17,20 @@ use worker::Worker;
 
 use super::attributor::Attributor;
 use crate::answer::{Error, Ownership, SocketQuery};
-use crate::policy::{Event, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Waiter};
-use crate::tables::Glance;
+use crate::policy::{Event, Key, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Token};
+use crate::tables::glance::Glance;
 
 /// Looks owners up in the background.
 ///
 /// Questions are answered on a thread of its own, which sleeps while nothing is
 /// due. News are handed to the closure given to [`spawn`](Self::spawn), on that
-/// thread and without any lock held, so the closure may call the service.
+/// thread and without any lock held, so the closure may call the resolver.
 ///
-/// Dropping the service ends the thread after the look under way;
+/// Dropping the resolver ends the thread after the look under way;
 /// [`finish`](Self::finish) first answers everyone who waits.
 #[derive(Debug)]
-pub struct Service {
-    shared: Arc<Shared>,
+pub struct Resolver<K: Key = Token> {
+    shared: Arc<Shared<K>>,
     thread: Option<JoinHandle<()>>,
     glance: Mutex<Option<Box<dyn Glance>>>,
 }
@@ -38,7 +38,7 @@ pub struct Service {
 /// How long it may take at the end to answer those who wait.
 const FINISH: Duration = Duration::from_secs(3);
 
-impl Service {
+impl<K: Key> Resolver<K> {
     /// Starts the thread that asks `attributor`'s table.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Service {
     pub fn spawn(
         attributor: Attributor,
         config: PolicyConfig,
-        on_event: impl FnMut(Event) + Send + 'static,
+        on_event: impl FnMut(Event<K>) + Send + 'static,
     ) -> Result<Self, Error> {
         Self::spawn_noticed(attributor, config, on_event, drop)
     }
@@ -60,7 +60,7 @@ impl Service {
     pub fn spawn_noticed(
         attributor: Attributor,
         config: PolicyConfig,
-        on_event: impl FnMut(Event) + Send + 'static,
+        on_event: impl FnMut(Event<K>) + Send + 'static,
         on_notice: impl FnMut(Notice) + Send + 'static,
     ) -> Result<Self, Error> {
         let mut parts = attributor.into_parts();
@@ -101,47 +101,42 @@ impl Service {
         glance.take()
     }
 
-    /// Asks for `waiter`; see [`Policy::lookup`].
-    pub fn lookup(&self, waiter: Waiter, question: Question) -> Lookup {
+    /// Asks for `key`; see [`Policy::lookup`].
+    pub fn lookup(&self, key: K, question: Question) -> Lookup {
         let now = Instant::now();
-        self.change(|policy| policy.lookup(waiter, question, now))
+        self.change(|policy| policy.lookup(key, question, now))
     }
 
     /// Asks whether the owner of a flow that was named is the same still; see
     /// [`Policy::lookup_again`].
-    pub fn lookup_again(&self, waiter: Waiter, question: Question) -> Lookup {
+    pub fn lookup_again(&self, key: K, question: Question) -> Lookup {
         let now = Instant::now();
-        self.change(|policy| policy.lookup_again(waiter, question, now))
+        self.change(|policy| policy.lookup_again(key, question, now))
     }
 
     /// As [`lookup`](Self::lookup), with what a [glance](Self::take_glance) told; see
     /// [`Policy::lookup_glanced`].
-    pub fn lookup_glanced(
-        &self,
-        waiter: Waiter,
-        question: Question,
-        glance: Option<Ownership>,
-    ) -> Lookup {
+    pub fn lookup_glanced(&self, key: K, question: Question, glance: Option<Ownership>) -> Lookup {
         let now = Instant::now();
-        self.change(|policy| policy.lookup_glanced(waiter, question, glance, now))
+        self.change(|policy| policy.lookup_glanced(key, question, glance, now))
     }
 
     /// Tells that a packet of an unsettled flow arrived. Returns a question that is
     /// worth another glance; see [`Policy::packet_seen`].
-    pub fn packet_seen(&self, waiter: Waiter) -> Option<SocketQuery> {
+    pub fn packet_seen(&self, key: K) -> Option<SocketQuery> {
         let now = Instant::now();
-        self.change(|policy| policy.packet_seen(waiter, now))
+        self.change(|policy| policy.packet_seen(key, now))
     }
 
     /// Takes what that glance told; see [`Policy::glanced`].
-    pub fn glanced(&self, waiter: Waiter, glance: Ownership) -> Option<Ownership> {
+    pub fn glanced(&self, key: K, glance: Ownership) -> Option<Ownership> {
         let now = Instant::now();
-        self.change(|policy| policy.glanced(waiter, glance, now))
+        self.change(|policy| policy.glanced(key, glance, now))
     }
 
     /// Tells that a flow is over; see [`Policy::end`].
-    pub fn end(&self, waiter: Waiter) {
-        self.change(|policy| policy.end(waiter));
+    pub fn end(&self, key: K) {
+        self.change(|policy| policy.end(key));
     }
 
     /// Counters and fill levels.
@@ -160,7 +155,7 @@ impl Service {
         self.stop(Stop::WhenIdle);
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Policy) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Policy<K>) -> T) -> T {
         let mut state = self.shared.lock();
         let result = change(&mut state.policy);
         let is_woken = state.wake_if_due();
@@ -184,7 +179,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl<K: Key> Drop for Resolver<K> {
     fn drop(&mut self) {
         self.stop(Stop::Now);
     }

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::policy::{Event, Policy, Request};
+use crate::policy::{Event, Key, Policy, Request};
 
 /// How long no question comes before the table is told to rest.
 const REST_AFTER: Duration = Duration::from_secs(5);
@@ -12,14 +12,14 @@ const REST_AFTER: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) state: Mutex<State>,
+pub(super) struct Shared<K> {
+    pub(super) state: Mutex<State<K>>,
     pub(super) changed: Condvar,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) policy: Policy,
+pub(super) struct State<K> {
+    pub(super) policy: Policy<K>,
     pub(super) stop: Stop,
     /// Until when the thread sleeps although there may be news.
     pub(super) gathers_until: Option<Instant>,
@@ -45,15 +45,15 @@ pub(super) enum Stop {
     Now,
 }
 
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+impl<K: Key> Shared<K> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<K>> {
         // The state is consistent between calls of the policy, also after a panic
         // elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl<K: Key> State<K> {
     /// Whether the thread is to be woken: once for all that changes until it is awake, and
     /// not for what it is going to see when its sleep ends.
     pub(super) fn wake_if_due(&mut self) -> bool {
@@ -71,28 +71,28 @@ impl State {
     }
 
     /// The news, unless they are gathered yet.
-    pub(super) fn take_events(&mut self, now: Instant) -> Vec<Event> {
+    pub(super) fn take_events(&mut self, now: Instant) -> Vec<Event<K>> {
         let gathers = self.gathers_until.is_some_and(|until| now < until);
         if gathers && self.stop == Stop::No {
             return Vec::new();
         }
-        let events: Vec<Event> = std::iter::from_fn(|| self.policy.poll_event()).collect();
+        let events: Vec<Event<K>> = std::iter::from_fn(|| self.policy.poll_event()).collect();
         self.gathers_until = (!events.is_empty()).then(|| now + GATHER);
         events
     }
 }
 
 /// What the worker does next, decided under the lock and done without it.
-pub(super) enum Step {
-    Tell(Vec<Event>),
+pub(super) enum Step<K> {
+    Tell(Vec<Event<K>>),
     Ask(Request),
     Rest,
     Stop,
 }
 
-impl Shared {
+impl<K: Key> Shared<K> {
     /// Waits until there is something to do; to rest, only if that was not done yet.
-    pub(super) fn next_step(&self, is_resting: bool) -> Step {
+    pub(super) fn next_step(&self, is_resting: bool) -> Step<K> {
         let mut state = self.lock();
         let idle_since = Instant::now();
         loop {
@@ -128,10 +128,10 @@ impl Shared {
 
     pub(super) fn sleep<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State<K>>,
         until: Option<Instant>,
         now: Instant,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, State<K>> {
         state.sleep = until.map_or(Sleep::Long, Sleep::Until);
         let mut state = match until {
             None => self

@@ -35,7 +35,7 @@ impl SocketTable for Gate {
 }
 
 struct Setup {
-    service: Service,
+    service: Resolver,
     script: Script,
     events: Receiver<Event>,
     entered: Receiver<()>,
@@ -62,11 +62,11 @@ fn gated() -> Setup {
     }
 }
 
-fn spawn(table: impl SocketTable + 'static) -> (Service, Receiver<Event>) {
+fn spawn(table: impl SocketTable + 'static) -> (Resolver, Receiver<Event>) {
     let (sender, events) = mpsc::channel();
     let on_event = move |event| sender.send(event).unwrap();
     let attributor = Attributor::with_table(table);
-    let service = Service::spawn(attributor, PolicyConfig::default(), on_event);
+    let service = Resolver::spawn(attributor, PolicyConfig::default(), on_event);
     (service.unwrap(), events)
 }
 
@@ -88,6 +88,8 @@ fn socket(port: u16, pid: u32) -> Socket {
         v6_only: false,
         device: None,
         id: None,
+        uid: None,
+        inode: None,
         namespace: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, "owner"))),
     }
@@ -95,7 +97,7 @@ fn socket(port: u16, pid: u32) -> Socket {
 
 #[track_caller]
 fn check(event: &Event, waiter: u64, pid: u32) {
-    assert_eq!(event.waiter, Waiter(waiter));
+    assert_eq!(event.key, Token(waiter));
     assert!(event.last);
     let pids: Vec<u32> = event
         .ownership
@@ -114,7 +116,7 @@ fn answers_arrive_from_either_kind_of_table() {
         script.set_finds_exactly(finds_exactly);
         script.set_sockets(vec![socket(53, 7)]);
         let (service, events) = spawn(table);
-        assert_eq!(service.lookup(Waiter(1), question(53)), Lookup::Waiting);
+        assert_eq!(service.lookup(Token(1), question(53)), Lookup::Waiting);
         check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
         assert_eq!(service.statistics().requests, 1);
         assert_eq!(script.looks(), 1);
@@ -131,11 +133,11 @@ fn one_look_answers_all_who_asked_before_it() {
         release,
     } = gated();
     script.set_sockets((0..100).map(|port| socket(1_000 + port, 7)).collect());
-    service.lookup(Waiter(0), question(1_000));
+    service.lookup(Token(0), question(1_000));
     entered.recv_timeout(DEADLINE).unwrap();
     // That look is under way; all these wait for the next.
     for port in 1..100 {
-        service.lookup(Waiter(port.into()), question(1_000 + port));
+        service.lookup(Token(port.into()), question(1_000 + port));
     }
     release.send(()).unwrap();
     release.send(()).unwrap();
@@ -149,23 +151,23 @@ fn one_look_answers_all_who_asked_before_it() {
 fn the_closure_may_call_the_service() {
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
-    let handle: Arc<OnceLock<Arc<Service>>> = Arc::default();
+    let handle: Arc<OnceLock<Arc<Resolver>>> = Arc::default();
     let (sender, events) = mpsc::channel();
     let inner = Arc::clone(&handle);
     let on_event = move |event: Event| {
-        if event.waiter == Waiter(1) {
+        if event.key == Token(1) {
             let service = inner.wait();
-            service.packet_seen(Waiter(1));
-            service.end(Waiter(1));
-            service.lookup(Waiter(2), question(54));
+            service.packet_seen(Token(1));
+            service.end(Token(1));
+            service.lookup(Token(2), question(54));
         }
         sender.send(event).unwrap();
     };
     let attributor = Attributor::with_table(table);
-    let service = Service::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    let service = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
     let service = Arc::new(service);
     handle.set(Arc::clone(&service)).unwrap();
-    service.lookup(Waiter(1), question(53));
+    service.lookup(Token(1), question(53));
     check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
     check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
 }
@@ -180,16 +182,16 @@ fn finish_answers_everyone_once() {
         release,
     } = gated();
     script.set_sockets(vec![socket(53, 7)]);
-    service.lookup(Waiter(0), question(53));
+    service.lookup(Token(0), question(53));
     entered.recv_timeout(DEADLINE).unwrap();
-    service.lookup(Waiter(1), question(53));
-    service.lookup(Waiter(2), question(54));
+    service.lookup(Token(1), question(53));
+    service.lookup(Token(2), question(54));
     // From here on no look waits: on a busy host there may be more than two before the end.
     drop(release);
     service.finish();
     // A miss may have been told before, if the second look was sooner than the end.
     let mut last: Vec<Event> = events.try_iter().filter(|event| event.last).collect();
-    last.sort_by_key(|event| event.waiter);
+    last.sort_by_key(|event| event.key);
     assert_eq!(last.len(), 3);
     check(&last[0], 0, 7);
     check(&last[1], 1, 7);
@@ -206,7 +208,7 @@ fn a_drop_while_somebody_waits_ends_the_thread() {
         release,
         ..
     } = gated();
-    service.lookup(Waiter(0), question(53));
+    service.lookup(Token(0), question(53));
     entered.recv_timeout(DEADLINE).unwrap();
     drop(release);
     drop(service);
@@ -221,7 +223,7 @@ fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
     let (table, script) = FakeTable::new();
     script.set_failure(Some("no memory"));
     let (service, events) = spawn(table);
-    service.lookup(Waiter(1), question(53));
+    service.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     assert!(!event.last);
     let failed = Verdict::Unknown(Reason::Failed);
@@ -264,11 +266,11 @@ fn a_lookup_that_fails_takes_no_other_answer_away() {
     script.set_sockets(vec![socket(53, 7), socket(54, 8), socket(55, 9)]);
     let (service, events) = spawn(HalfBroken(table));
     for port in [53, 54, 55] {
-        service.lookup(Waiter(port.into()), question(port));
+        service.lookup(Token(port.into()), question(port));
     }
     for _ in 0..3 {
         let event = events.recv_timeout(DEADLINE).unwrap();
-        match event.waiter.0 {
+        match event.key.0 {
             53 => check(&event, 53, 7),
             55 => check(&event, 55, 9),
             _ => {
@@ -283,7 +285,7 @@ fn a_lookup_that_fails_takes_no_other_answer_away() {
 #[test]
 fn where_nothing_can_be_known_the_answer_is_final() {
     let (service, events) = spawn(UnsupportedTable);
-    service.lookup(Waiter(1), question(53));
+    service.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     assert!(event.last);
     let unsupported = Verdict::Unknown(Reason::Unsupported);
@@ -323,14 +325,14 @@ fn a_table_that_panics_is_replaced_and_that_is_reported() {
         let panics = Arc::clone(&switch);
         Ok(Box::new(Panics { table, panics }))
     });
-    let service = Service::spawn_noticed(
+    let service = Resolver::spawn_noticed(
         attributor.unwrap(),
         PolicyConfig::default(),
         move |event| sender.send(event).unwrap(),
         move |notice: Notice| notice_sender.send(notice).unwrap(),
     );
     let service = service.unwrap();
-    service.lookup(Waiter(1), question(53));
+    service.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     let failed = Verdict::Unknown(Reason::Failed);
     assert_eq!((event.ownership.verdict, event.last), (failed, false));
@@ -375,14 +377,14 @@ fn a_table_of_another_kind_takes_no_others_place() {
             Ok(Box::new(Panics { table, panics }))
         }
     });
-    let service = Service::spawn_noticed(
+    let service = Resolver::spawn_noticed(
         attributor.unwrap(),
         PolicyConfig::default(),
         |event| assert!(!event.ownership.verdict.is_named(), "{event:?}"),
         move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
     );
     let service = service.unwrap();
-    service.lookup(Waiter(1), question(53));
+    service.lookup(Token(1), question(53));
     for text in ["in disorder", "lesser"] {
         let notice = notices.recv_timeout(DEADLINE).unwrap();
         assert!(notice.contains(text), "{notice}");
@@ -401,7 +403,7 @@ fn a_lesser_table_is_reported() {
     let attributor = Attributor::from(best);
     assert!(attributor.lesser_because().is_some());
     let (sender, notices) = mpsc::channel();
-    let service = Service::spawn_noticed(
+    let service = Resolver::<Token>::spawn_noticed(
         attributor,
         PolicyConfig::default(),
         drop,
@@ -421,20 +423,20 @@ fn a_closure_that_panics_takes_the_next_answer() {
     let (notice_sender, notices) = mpsc::channel();
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
-    let service = Service::spawn_noticed(
+    let service = Resolver::spawn_noticed(
         Attributor::with_table(table),
         PolicyConfig::default(),
         move |event: Event| {
-            assert_ne!(event.waiter, Waiter(1), "not this one");
+            assert_ne!(event.key, Token(1), "not this one");
             sender.send(event).unwrap();
         },
         move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
     );
     let service = service.unwrap();
-    service.lookup(Waiter(1), question(53));
+    service.lookup(Token(1), question(53));
     let text = notices.recv_timeout(DEADLINE).unwrap();
     assert!(text.contains("not this one"), "{text}");
-    service.lookup(Waiter(2), question(54));
+    service.lookup(Token(2), question(54));
     check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
 }
 
@@ -444,7 +446,7 @@ fn failures_are_reported_once_and_when_they_end() {
     script.set_failure(Some("no memory"));
     let (sender, events) = mpsc::channel();
     let (notice_sender, notices) = mpsc::channel();
-    let service = Service::spawn_noticed(
+    let service = Resolver::spawn_noticed(
         Attributor::with_table(table),
         PolicyConfig::default(),
         move |event| sender.send(event).unwrap(),
@@ -452,7 +454,7 @@ fn failures_are_reported_once_and_when_they_end() {
     );
     let service = service.unwrap();
     for port in [53, 54, 55] {
-        service.lookup(Waiter(port.into()), question(port));
+        service.lookup(Token(port.into()), question(port));
         events.recv_timeout(DEADLINE).unwrap();
     }
     script.set_sockets(vec![socket(53, 7), socket(54, 7), socket(55, 7)]);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::notice::Notice;
 use super::shared::{Shared, Step};
 use crate::answer::{Error, Reason, Source};
-use crate::policy::{Event, Facts, Request};
+use crate::policy::{Event, Facts, Key, Request};
 use crate::resolver::attributor::{Parts, Reopen};
 use crate::tables::SocketTable;
 
@@ -20,8 +20,8 @@ use crate::tables::SocketTable;
 const FIRST_REOPEN: Duration = Duration::from_secs(1);
 const LAST_REOPEN: Duration = Duration::from_secs(60);
 
-pub(super) struct Worker<F, N> {
-    shared: Arc<Shared>,
+pub(super) struct Worker<K, F, N> {
+    shared: Arc<Shared<K>>,
     /// `None` after a panic, until another one is opened.
     table: Option<Box<dyn SocketTable>>,
     /// The only kind of table that the policy was made for.
@@ -40,8 +40,8 @@ pub(super) struct Worker<F, N> {
     has_noted_skipped: bool,
 }
 
-impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
-    pub(super) fn new(shared: Arc<Shared>, parts: Parts, on_event: F, on_notice: N) -> Self {
+impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
+    pub(super) fn new(shared: Arc<Shared<K>>, parts: Parts, on_event: F, on_notice: N) -> Self {
         let Parts {
             table,
             reopen,
@@ -88,7 +88,7 @@ impl<F: FnMut(Event), N: FnMut(Notice)> Worker<F, N> {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: Event<K>) {
         let told = catch_unwind(AssertUnwindSafe(|| (self.on_event)(event)));
         if let Err(panic) = told {
             let message = message_of(&*panic);

@@ -7,17 +7,17 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::background::Service;
+use super::background::Resolver;
 use crate::answer::{Ownership, SocketQuery};
-use crate::policy::{Lookup, Question, Waiter};
-use crate::tables::{Closed, Confirmed, Glance, Glanced};
+use crate::policy::{Key, Lookup, Question, Token};
+use crate::tables::glance::{Closed, Confirmed, Glance, Glanced};
 
 /// How long what was put off waits for a packet.
 const SOON: Duration = Duration::from_millis(1);
 /// Questions that are put off at a time; each of them is asked again with each packet.
 const MAX: usize = 64;
 
-/// Asks a [`Service`] from the thread that captures packets.
+/// Asks a [`Resolver`] from the thread that captures packets.
 ///
 /// What ends within a millisecond is not there any more when another thread wakes up. So
 /// this one glances at the socket of each new flow, where the table of the service offers
@@ -25,13 +25,13 @@ const MAX: usize = 64;
 ///
 /// ```no_run
 /// # use std::{sync::Arc, time::{Duration, SystemTime}};
-/// # use flowner_attribution::*;
+/// # use flowner_attribution::{*, capture::Spotter};
 /// # enum Next { Opened(u64, Question), More(u64, bool), Closed(u64), Stopped }
 /// # fn next_within(patience: Option<Duration>) -> Option<Next> { None }
 /// # fn show(flow: u64, ownership: Ownership) {}
 /// # fn main() -> Result<(), Error> {
-/// let service = Service::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
-///     show(event.waiter.0, event.ownership);
+/// let service = Resolver::<Token>::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
+///     show(event.key.0, event.ownership);
 /// })?;
 /// let mut spotter = Spotter::new(Arc::new(service));
 /// spotter.prepare();
@@ -42,14 +42,14 @@ const MAX: usize = 64;
 ///     }
 ///     let told = match next {
 ///         Some(Next::Opened(flow, question)) => spotter
-///             .opened(Waiter(flow), question)
+///             .opened(Token(flow), question)
 ///             .and_then(Lookup::told)
 ///             .map(|owner| (flow, owner)),
 ///         Some(Next::More(flow, has_payload)) => spotter
-///             .packet_seen(Waiter(flow), has_payload)
+///             .packet_seen(Token(flow), has_payload)
 ///             .map(|owner| (flow, owner)),
 ///         Some(Next::Closed(flow)) => {
-///             spotter.ended(Waiter(flow));
+///             spotter.ended(Token(flow));
 ///             None
 ///         }
 ///         Some(Next::Stopped) => break,
@@ -62,25 +62,25 @@ const MAX: usize = 64;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Spotter {
-    service: Arc<Service>,
+pub struct Spotter<K: Key = Token> {
+    service: Arc<Resolver<K>>,
     glance: Option<Box<dyn Glance>>,
-    put_off: Vec<PutOff>,
+    put_off: Vec<PutOff<K>>,
 }
 
 /// A question that was not asked yet.
 #[derive(Debug, Clone, Copy)]
-struct PutOff {
-    waiter: Waiter,
+struct PutOff<K> {
+    waiter: K,
     question: Question,
     /// The flow is over.
     is_over: bool,
 }
 
-impl Spotter {
+impl<K: Key> Spotter<K> {
     /// Takes the way to glance of that service, of which there is one: a second spotter of
     /// the same service does without.
-    pub fn new(service: Arc<Service>) -> Self {
+    pub fn new(service: Arc<Resolver<K>>) -> Self {
         let glance = service.take_glance();
         Self {
             service,
@@ -98,7 +98,7 @@ impl Spotter {
 
     /// Asks for the owner of a new flow, right after its first packet was seen. `None` puts
     /// that off, as somebody is looking already: [`settle`](Self::settle) asks.
-    pub fn opened(&mut self, waiter: Waiter, question: Question) -> Option<Lookup> {
+    pub fn opened(&mut self, waiter: K, question: Question) -> Option<Lookup> {
         let mut seen = Glanced::Nothing;
         if let Some(glance) = &mut self.glance {
             seen = glance.glance(&question);
@@ -117,7 +117,7 @@ impl Spotter {
     /// Tells that another packet of a flow was seen whose owner is not settled: without one,
     /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
     /// the connection (it has payload, or ends it) and another look shows that.
-    pub fn packet_seen(&mut self, waiter: Waiter, may_tell: bool) -> Option<Ownership> {
+    pub fn packet_seen(&mut self, waiter: K, may_tell: bool) -> Option<Ownership> {
         let query = self.service.packet_seen(waiter).filter(|_| may_tell)?;
         let seen = self.glance.as_mut()?.glance_closer(&query)?;
         self.service.glanced(waiter, seen)
@@ -143,8 +143,8 @@ impl Spotter {
         glance.map_or_else(Closed::default, |glance| glance.closed())
     }
 
-    /// Tells that a flow is over; see [`Service::end`].
-    pub fn ended(&mut self, waiter: Waiter) {
+    /// Tells that a flow is over; see [`Resolver::end`].
+    pub fn ended(&mut self, waiter: K) {
         let mut put_off = self.put_off.iter_mut();
         match put_off.find(|put_off| put_off.waiter == waiter) {
             Some(put_off) => put_off.is_over = true,
@@ -154,16 +154,16 @@ impl Spotter {
 
     /// Asks for what was put off and can be asked by now: to be called with each packet, and
     /// when none came within [`patience`](Self::patience).
-    pub fn settle(&mut self) -> Vec<(Waiter, Lookup)> {
+    pub fn settle(&mut self) -> Vec<(K, Lookup)> {
         self.settle_some(false)
     }
 
     /// As [`settle`](Self::settle), all of it, when no packet comes any more.
-    pub fn settle_all(&mut self) -> Vec<(Waiter, Lookup)> {
+    pub fn settle_all(&mut self) -> Vec<(K, Lookup)> {
         self.settle_some(true)
     }
 
-    fn settle_some(&mut self, all: bool) -> Vec<(Waiter, Lookup)> {
+    fn settle_some(&mut self, all: bool) -> Vec<(K, Lookup)> {
         let Some(glance) = &mut self.glance else {
             return Vec::new();
         };
@@ -187,7 +187,7 @@ impl Spotter {
     }
 
     /// Asks for what was put off, and, if nobody else has the service, answers everyone who
-    /// waits; see [`Service::finish`].
+    /// waits; see [`Resolver::finish`].
     pub fn finish(mut self) {
         self.settle_all();
         if let Some(service) = Arc::into_inner(self.service) {
@@ -202,7 +202,7 @@ impl Spotter {
     }
 
     /// Whom this one asks.
-    pub fn service(&self) -> &Arc<Service> {
+    pub fn service(&self) -> &Arc<Resolver<K>> {
         &self.service
     }
 }

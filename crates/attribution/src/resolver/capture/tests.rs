@@ -41,7 +41,7 @@ fn spotter(told: impl Into<VecDeque<Glanced>>) -> (Spotter, Receiver<Event>) {
     let attributor = Attributor::with_table(Scripted(told.into()));
     let (sender, events) = channel();
     let on_event = move |event| _ = sender.send(event);
-    let service = Service::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    let service = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
     (Spotter::new(Arc::new(service)), events)
 }
 
@@ -71,48 +71,48 @@ fn what_is_put_off_is_asked_when_it_is_told() {
     let told = [Glanced::Later, Glanced::Later, Glanced::Told(seen())];
     let (mut spotter, events) = spotter(told);
     assert_eq!(spotter.patience(), None);
-    assert_eq!(spotter.opened(Waiter(7), question(9)), None);
+    assert_eq!(spotter.opened(Token(7), question(9)), None);
     assert_eq!(spotter.patience(), Some(SOON));
     assert_eq!(spotter.settle(), []);
-    assert_eq!(spotter.packet_seen(Waiter(7), true), None);
-    spotter.ended(Waiter(7));
+    assert_eq!(spotter.packet_seen(Token(7), true), None);
+    spotter.ended(Token(7));
     let settled = spotter.settle();
-    let [(Waiter(7), Lookup::SoFar(owner))] = &settled[..] else {
+    let [(Token(7), Lookup::SoFar(owner))] = &settled[..] else {
         panic!("{settled:?}");
     };
     assert_eq!(owner.verdict, seen().verdict);
     assert_eq!(spotter.patience(), None);
     // The flow was over before it was asked for.
     let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert_eq!((event.waiter, event.last), (Waiter(7), true));
+    assert_eq!((event.key, event.last), (Token(7), true));
     assert_eq!(event.ownership.verdict, seen().verdict);
 }
 
 #[test]
 fn all_is_asked_at_the_end() {
     let (mut spotter, _events) = spotter([]);
-    assert_eq!(spotter.opened(Waiter(1), question(9)), None);
-    assert_eq!(spotter.settle_all(), [(Waiter(1), Lookup::Waiting)]);
+    assert_eq!(spotter.opened(Token(1), question(9)), None);
+    assert_eq!(spotter.settle_all(), [(Token(1), Lookup::Waiting)]);
     assert_eq!(spotter.patience(), None);
 }
 
 #[test]
 fn who_waits_is_answered_at_the_end() {
     let (mut spotter, events) = spotter([]);
-    assert_eq!(spotter.opened(Waiter(1), question(9)), None);
+    assert_eq!(spotter.opened(Token(1), question(9)), None);
     spotter.finish();
     let answers: Vec<Event> = events.iter().collect();
-    let last = answers.last().map(|event| (event.waiter, event.last));
-    assert_eq!(last, Some((Waiter(1), true)));
+    let last = answers.last().map(|event| (event.key, event.last));
+    assert_eq!(last, Some((Token(1), true)));
 }
 
 #[test]
 fn only_so_many_are_put_off() {
     let (mut spotter, _events) = spotter([]);
     for (waiter, port) in (0..MAX as u64).zip(10..) {
-        assert_eq!(spotter.opened(Waiter(waiter), question(port)), None);
+        assert_eq!(spotter.opened(Token(waiter), question(port)), None);
     }
-    let more = spotter.opened(Waiter(MAX as u64), question(9));
+    let more = spotter.opened(Token(MAX as u64), question(9));
     assert_eq!(more, Some(Lookup::Waiting));
 }
 
@@ -120,7 +120,7 @@ fn only_so_many_are_put_off() {
 fn a_second_one_asks_without_a_glance() {
     let (first, _events) = spotter([]);
     let mut second = Spotter::new(Arc::clone(first.service()));
-    let lookup = second.opened(Waiter(1), question(9));
+    let lookup = second.opened(Token(1), question(9));
     assert_eq!(lookup, Some(Lookup::Waiting));
     assert_eq!(second.settle_all(), []);
 }

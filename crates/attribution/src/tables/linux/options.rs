@@ -9,6 +9,7 @@ use std::path::PathBuf;
     clippy::struct_excessive_bools,
     reason = "each is one interface of the kernel, there or not"
 )]
+#[non_exhaustive]
 pub struct LinuxOptions {
     /// Where the process file system is mounted. Mounted with `hidepid`, or empty,
     /// other users' processes or all of them stay unnamed.

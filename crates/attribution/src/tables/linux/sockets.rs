@@ -88,6 +88,7 @@ impl DiagSocket {
         owner: Verdict,
     ) -> Socket {
         let ends = self.ends(protocol);
+        let is_held = self.inode != 0;
         Socket {
             protocol,
             local: ends.local,
@@ -96,6 +97,8 @@ impl DiagSocket {
             v6_only: self.v6_only,
             device: self.device,
             id: self.id(namespace),
+            uid: (is_held || self.is_unaccepted()).then_some(self.uid),
+            inode: is_held.then_some(self.inode.into()),
             namespace: namespace.map(Arc::clone),
             owner,
         }

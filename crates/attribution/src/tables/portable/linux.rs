@@ -119,6 +119,8 @@ mod tests {
             v6_only: false,
             device: None,
             id: None,
+            uid: None,
+            inode: None,
             namespace: None,
             owner: Verdict::Process(Arc::new(Process::new(pid, "listed"))),
         }

@@ -113,6 +113,8 @@ fn to_socket(listener: &Listener, processes: &mut HashMap<u32, Arc<Process>>) ->
         v6_only: false,
         device: None,
         id: None,
+        uid: None,
+        inode: None,
         namespace: None,
         owner: Verdict::Process(process),
     }

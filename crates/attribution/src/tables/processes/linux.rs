@@ -1,14 +1,27 @@
 //! Linux: `/proc`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::answer::{NamedFile, Process};
+use crate::answer::{Error, NamedFile, Process};
 use crate::tables::linux::ProcessReader;
 
 #[derive(Debug)]
 pub(super) struct Reader {
     /// `None` where `/proc` is not mounted.
     reader: Option<ProcessReader>,
+}
+
+/// Whether the tables of descriptors of a process may be read; an error if not. A process that
+/// is not there, or has ended, holds nothing.
+pub(crate) fn holds_can_be_read(pid: u32) -> Result<(), Error> {
+    let path = PathBuf::from(format!("/proc/{pid}/fd"));
+    match std::fs::read_dir(&path) {
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Error::File { path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Reader {
@@ -22,6 +35,11 @@ impl Reader {
 
     pub(super) fn read(&mut self, pid: u32) -> Option<Process> {
         self.reader.as_mut()?.read(pid)
+    }
+
+    pub(super) fn is_running(&mut self, process: &Process) -> Option<bool> {
+        let reader = self.reader.as_mut()?;
+        Some(reader.is_running(process))
     }
 
     pub(super) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {

@@ -4,13 +4,16 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | `Reader` | `new`, `read`, `working_folder`, `named_file` and `executed_length`, each of one process |
+//! | `Reader` | `new`, `read`, `is_running`, `working_folder`, `named_file` and `executed_length`, each of one process |
+//! | `holds_can_be_read` | whether it can be known what a process holds |
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use platform::holds_can_be_read;
 
 use crate::answer::{NamedFile, Process};
 
@@ -43,6 +46,24 @@ impl Processes {
     /// there is none.
     pub fn read(&mut self, pid: u32) -> Option<Process> {
         self.reader.read(pid)
+    }
+
+    /// Whether that very process still runs: a later one with its pid is another. `None` where
+    /// that cannot be known: on other systems than Linux, and where
+    /// [`started`](Process::started) is not known. To be asked right before something is done to
+    /// a pid.
+    ///
+    /// ```
+    /// use flowner_attribution::Processes;
+    ///
+    /// let mut processes = Processes::new();
+    /// if let Some(own) = processes.read(std::process::id()) {
+    ///     assert_eq!(processes.is_running(&own), Some(true));
+    /// }
+    /// ```
+    pub fn is_running(&mut self, process: &Process) -> Option<bool> {
+        process.started?;
+        self.reader.is_running(process)
     }
 
     /// The folder that a process works in, to which its relative paths belong. `None` if
@@ -105,5 +126,8 @@ mod tests {
             ..own
         };
         assert_eq!(processes.working_folder(&another), None);
+        assert_eq!(processes.is_running(&another), Some(false));
+        let unknown = Process::new(another.pid, "p");
+        assert_eq!(processes.is_running(&unknown), None);
     }
 }

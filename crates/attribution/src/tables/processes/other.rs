@@ -2,10 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::answer::{NamedFile, Process};
+use crate::answer::{Error, NamedFile, Process};
 
 #[derive(Debug)]
 pub(super) struct Reader {}
+
+/// Nothing says so here.
+#[expect(clippy::unnecessary_wraps, reason = "other platforms need it")]
+pub(crate) const fn holds_can_be_read(_pid: u32) -> Result<(), Error> {
+    Ok(())
+}
 
 impl Reader {
     pub(super) const fn new() -> Self {
@@ -14,6 +20,11 @@ impl Reader {
 
     #[expect(clippy::unused_self, reason = "other platforms need it")]
     pub(super) const fn read(&mut self, _pid: u32) -> Option<Process> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn is_running(&mut self, _process: &Process) -> Option<bool> {
         None
     }
 

@@ -12,9 +12,10 @@ fn check(owner: Ownership, expected: &str) {
     assert_eq!(written, expected);
     let (end, read) = read(&written, owner.evidence.observed_at).unwrap();
     assert_eq!(end, PacketEnd::Source);
-    let recorded = Evidence {
-        source: Source::Recorded,
-        ..owner.evidence
+    let recorded = {
+        let mut made = owner.evidence;
+        made.source = Source::Recorded;
+        made
     };
     assert_eq!((read.verdict, read.evidence), (owner.verdict, recorded));
 }
@@ -27,12 +28,13 @@ fn every_verdict() {
          started=2025-12-31T23:59:59.000000000Z path=/usr/bin/curl verdict=process \
          match=five-tuple end=source",
     );
-    let odd = Process {
-        user: Some(User { id: 7, name: None }),
-        unit: Some(Unit::new(UnitKind::Service, "odd.service").of_user(Some(7))),
-        path: Some("/opt/My \"Apps\"/a=b\\c\n".into()),
-        path_deleted: true,
-        ..Process::new(1, "My App")
+    let odd = {
+        let mut process = Process::new(1, "My App");
+        process.user = Some(User::new(7, None));
+        process.unit = Some(Unit::new(UnitKind::Service, "odd.service").of_user(Some(7)));
+        process.path = Some("/opt/My \"Apps\"/a=b\\c\n".into());
+        process.path_deleted = true;
+        process
     };
     check(
         owner(Verdict::Process(Arc::new(odd)), None),
@@ -129,16 +131,16 @@ fn processes() -> impl Strategy<Value = Process> {
         option::of(0..NEW_YEAR.as_secs()),
         option::of(unit),
     );
-    parts.prop_map(
-        |(pid, name, path, path_deleted, user, started, unit)| Process {
-            path: path.map(PathBuf::from),
-            path_deleted,
-            user: user.map(|(id, name)| User { id, name }),
-            started: started.map(|at| UNIX_EPOCH + Duration::new(at, 7)),
-            unit: unit.map(|(kind, name, user)| Unit::new(UNIT_KINDS[kind], name).of_user(user)),
-            ..Process::new(pid, name)
-        },
-    )
+    parts.prop_map(|(pid, name, path, path_deleted, user, started, unit)| {
+        let mut process = Process::new(pid, name);
+        process.path = path.map(PathBuf::from);
+        process.path_deleted = path_deleted;
+        process.user = user.map(|(id, name)| User::new(id, name));
+        process.started = started.map(|at| UNIX_EPOCH + Duration::new(at, 7));
+        process.unit =
+            unit.map(|(kind, name, user)| Unit::new(UNIT_KINDS[kind], name).of_user(user));
+        process
+    })
 }
 
 fn verdicts() -> impl Strategy<Value = Verdict> {
@@ -161,7 +163,7 @@ proptest! {
         let mut ownership = owner(verdict, matched.map(|matched| MATCHES[matched]));
         ownership.evidence.source = Source::Recorded;
         ownership.evidence.namespace =
-            namespace.map(|(id, name)| Arc::new(NetworkNamespace { id, name }));
+            namespace.map(|(id, name)| Arc::new(NetworkNamespace::new(id, name)));
         let written = write(PacketEnd::Destination, &ownership.clone().into());
         prop_assert!(!written.contains(['\n', '\0']), "one line: {written}");
         let read = read(&written, ownership.evidence.observed_at);

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Opened, Ownership, Process, Question, Reason, Source, Verdict, Waiter};
+use flowner_attribution::{Opened, Ownership, Process, Question, Reason, Source, Token, Verdict};
 use flowner_flows::{Flow, FlowId, Mark, Protocol};
 
 use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed, socket_protocol};
@@ -288,11 +288,8 @@ impl Ledger {
             if is_asked {
                 ends[end as usize] = true;
                 flow.data.waiting[end as usize] = true;
-                let question = Question {
-                    query: query_of(flow, protocol, end),
-                    seen_at,
-                    opened: Opened::Earlier,
-                };
+                let question =
+                    Question::new(query_of(flow, protocol, end), seen_at, Opened::Earlier);
                 effects.push(Effect::AskAgain(pack(id, end), question));
             }
         }
@@ -310,7 +307,7 @@ impl Ledger {
     /// Takes an answer that may be for such a question; whether it is.
     pub(super) fn answered_again(
         &mut self,
-        waiter: Waiter,
+        waiter: Token,
         (id, end): (FlowId, End),
         ownership: &Ownership,
         last: bool,

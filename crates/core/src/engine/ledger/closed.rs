@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Closed, ClosedSocket, SocketId, SocketQuery};
+use flowner_attribution::capture::{Closed, ClosedSocket};
+use flowner_attribution::{SocketId, SocketQuery};
 
 /// Sockets that are remembered as closed.
 const MAX: usize = 4_096;

@@ -16,9 +16,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{
-    self as attribution, Closed, Confirmed, Ownership, Process, Reason, Source,
-};
+use flowner_attribution::capture::{Closed, Confirmed};
+use flowner_attribution::{self as attribution, Ownership, Process, Reason, Source};
 use flowner_flows::{Flow, FlowId, Packet, Protocol};
 
 use super::acceptors::{self, Acceptors};

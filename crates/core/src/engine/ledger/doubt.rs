@@ -1,7 +1,7 @@
 //! Flows whose first packet may be a frame that somebody here made up, with the addresses and
 //! ports of another's socket in it; and segments of connections that may not be there.
 
-use flowner_attribution::{Match, Opened, Ownership, Question, Reason, Verdict, Waiter};
+use flowner_attribution::{Match, Opened, Ownership, Question, Reason, Token, Verdict};
 use flowner_flows::{Flow, FlowId, Protocol};
 
 use super::question::{opened_by, query_of, socket_protocol};
@@ -12,7 +12,7 @@ use crate::model::principal::Party;
 impl Ledger {
     /// Writes down that the end of a new flow, which its first packet claims to be from, may not
     /// have sent it.
-    pub(crate) fn doubt(&mut self, waiter: Waiter) {
+    pub(crate) fn doubt(&mut self, waiter: Token) {
         let (id, end) = unpack(waiter);
         if let Some(flow) = self.table.flow_mut(id) {
             flow.data.is_in_doubt[end as usize] = true;
@@ -44,11 +44,11 @@ impl Ledger {
             && !flow.data.waiting[end as usize]
         {
             flow.data.waiting[end as usize] = true;
-            let question = Question {
-                query: query_of(flow, protocol, end),
-                seen_at: wall_clock(packet.time),
-                opened: Opened::Earlier,
-            };
+            let question = Question::new(
+                query_of(flow, protocol, end),
+                wall_clock(packet.time),
+                Opened::Earlier,
+            );
             effects.push(Effect::Ask(pack(id, end), question));
         }
     }

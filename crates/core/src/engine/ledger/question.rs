@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
-    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Verdict, Waiter,
+    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Token, Verdict,
 };
 use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
@@ -46,11 +46,7 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effec
     };
     for &end in ends {
         flow.data.waiting[end as usize] = true;
-        let question = Question {
-            query: query_of(flow, protocol, end),
-            seen_at,
-            opened: opened_by(flow, end),
-        };
+        let question = Question::new(query_of(flow, protocol, end), seen_at, opened_by(flow, end));
         effects.push(Effect::Ask(pack(flow.id(), end), question));
     }
 }
@@ -113,12 +109,12 @@ pub(super) fn is_nowhere(direction: Direction, ownership: &Ownership) -> bool {
 }
 
 /// By what an answer is known to be about an end of a flow.
-pub(super) fn pack(id: FlowId, end: End) -> Waiter {
-    Waiter(id.as_u64() << 1 | end as u64)
+pub(super) fn pack(id: FlowId, end: End) -> Token {
+    Token(id.as_u64() << 1 | end as u64)
 }
 
 /// Undoes [`pack`].
-pub(super) fn unpack(waiter: Waiter) -> (FlowId, End) {
+pub(super) fn unpack(waiter: Token) -> (FlowId, End) {
     let end = if waiter.0 & 1 == 0 {
         End::Local
     } else {

@@ -1,9 +1,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flowner_attribution::{
-    Closed, ClosedSocket, Confirmed, Evidence, Match, Opened, Process, SocketId, Verdict,
-};
+use flowner_attribution::capture::{Closed, ClosedSocket, Confirmed};
+use flowner_attribution::{Evidence, Match, Opened, Process, SocketId, Verdict};
 use flowner_flows::{Origin, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 
@@ -45,16 +44,10 @@ fn packet(source: &str, destination: &str, wire_len: u32) -> Packet {
 }
 
 fn process(pid: u32, matched: Match) -> Ownership {
-    Ownership {
-        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
-        evidence: Evidence {
-            matched: Some(matched),
-            observed_at: UNIX_EPOCH,
-            source: Source::Scripted,
-            namespace: None,
-            socket: None,
-        },
-    }
+    Ownership::new(
+        Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        Evidence::new(Some(matched), UNIX_EPOCH, Source::Scripted),
+    )
 }
 
 /// Answers all claims with the same.
@@ -99,7 +92,7 @@ fn check_programs(ledger: &mut Ledger, expected: &[(&str, u64)]) {
     assert_eq!(found, expected);
 }
 
-fn questions(effects: &[Effect]) -> Vec<(Waiter, Question)> {
+fn questions(effects: &[Effect]) -> Vec<(Token, Question)> {
     let questions = effects.iter().filter_map(|effect| match effect {
         Effect::Ask(waiter, question) => Some((*waiter, *question)),
         _ => None,
@@ -145,7 +138,10 @@ fn a_late_answer_moves_all_bytes() {
     check_programs(&mut ledger, &[("unattributed", 150)]);
 
     let (waiter, question) = questions(&effects)[0];
-    assert_eq!(question.query.to_string(), format!("udp {HERE} -> {THERE}"));
+    assert_eq!(
+        question.query.to_string(),
+        format!("udp {HERE} -> {THERE} as sender")
+    );
     assert_eq!(question.opened, Opened::ByUs);
     ledger.answer(
         waiter,

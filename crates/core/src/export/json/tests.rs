@@ -89,10 +89,7 @@ fn check_owner(verdict: Verdict, matched: Option<Match>, expected: &str) {
 #[test]
 fn an_owner_in_another_network() {
     let mut ownership = owner(Verdict::Unknown(Reason::Gone), None);
-    ownership.evidence.namespace = Some(Arc::new(NetworkNamespace {
-        id: 4_026_532_000,
-        name: None,
-    }));
+    ownership.evidence.namespace = Some(Arc::new(NetworkNamespace::new(4_026_532_000, None)));
     check(
         &FlowOwner::new(&ownership),
         r#"{"verdict":"unknown","match":null,"source":"scripted","namespace":"net:[4026532000]","processes":[],
@@ -109,7 +106,7 @@ fn owners() {
     );
     check_owner(
         Verdict::Partial {
-            user: Some(User { id: 7, name: None }),
+            user: Some(User::new(7, None)),
             unit: Some(sshd()),
         },
         Some(Match::LocalEndpoint),
@@ -124,14 +121,15 @@ fn owners() {
         None,
         r#"{"verdict":"partial","match":null,"source":"scripted","processes":[]}"#,
     );
-    let known = Process {
-        parent: Some(1),
-        path: Some("/bin/b".into()),
-        path_deleted: true,
-        arguments: Some(vec!["b".into(), "-v \"x\"".into()]),
-        unit: Some(sshd()),
-        started: Some(UNIX_EPOCH - Duration::from_secs(1)),
-        ..Process::new(2, "b\n")
+    let known = {
+        let mut process = Process::new(2, "b\n");
+        process.parent = Some(1);
+        process.path = Some("/bin/b".into());
+        process.path_deleted = true;
+        process.arguments = Some(vec!["b".into(), "-v \"x\"".into()]);
+        process.unit = Some(sshd());
+        process.started = Some(UNIX_EPOCH - Duration::from_secs(1));
+        process
     };
     check_owner(
         Verdict::Shared(vec![Arc::new(Process::new(1, "a")), Arc::new(known)]),
@@ -146,10 +144,11 @@ fn owners() {
 
 #[test]
 fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
-    let elsewhere = Process {
-        path: Some("/bin/b".into()),
-        exe_state: ExeState::Elsewhere,
-        ..Process::new(2, "b")
+    let elsewhere = {
+        let mut process = Process::new(2, "b");
+        process.path = Some("/bin/b".into());
+        process.exe_state = ExeState::Elsewhere;
+        process
     };
     check_owner(
         Verdict::Process(Arc::new(elsewhere)),
@@ -173,10 +172,11 @@ fn what_is_not_unicode_is_replaced() {
     use std::os::unix::ffi::OsStringExt;
 
     let bytes = || OsString::from_vec(b"/a\xff".to_vec());
-    let process = Process {
-        path: Some(PathBuf::from(bytes())),
-        arguments: Some(vec![bytes()]),
-        ..Process::new(1, "a")
+    let process = {
+        let mut process = Process::new(1, "a");
+        process.path = Some(PathBuf::from(bytes()));
+        process.arguments = Some(vec![bytes()]);
+        process
     };
     check_owner(
         Verdict::Process(Arc::new(process)),
@@ -189,28 +189,23 @@ fn what_is_not_unicode_is_replaced() {
 
 #[test]
 fn a_socket() {
-    let listener = Socket {
-        protocol: attribution::Protocol::Udp,
-        local: address("[::]:53"),
-        remote: None,
-        state: None,
-        v6_only: false,
-        device: None,
-        id: None,
-        namespace: None,
-        owner: Verdict::Unknown(Reason::Denied),
-    };
+    let listener = Socket::new(
+        attribution::Protocol::Udp,
+        address("[::]:53"),
+        Verdict::Unknown(Reason::Denied),
+    );
     check(
         &SocketLine::new(&listener),
         r#"{"type":"socket","protocol":"udp","local":"[::]:53","remote":null,"state":"unconnected",
         "owner":{"verdict":"unknown","processes":[],"reason":"denied"}}"#,
     );
-    let connected = Socket {
-        protocol: attribution::Protocol::Tcp,
-        remote: Some(address("[::1]:9")),
-        state: Some(SocketState::CloseWait),
-        owner: Verdict::Process(Arc::new(Process::new(1, "a"))),
-        ..listener
+    let connected = {
+        let mut socket = listener;
+        socket.protocol = attribution::Protocol::Tcp;
+        socket.remote = Some(address("[::1]:9"));
+        socket.state = Some(SocketState::CloseWait);
+        socket.owner = Verdict::Process(Arc::new(Process::new(1, "a")));
+        socket
     };
     check(
         &SocketLine::new(&connected),
@@ -257,9 +252,10 @@ fn check_group<K>(line: impl Fn(&Group<K>) -> GroupLine, key: Option<K>, expecte
 fn programs() {
     let check = |key, expected: &str| check_group(GroupLine::program, key, expected);
     let program = |path: &str| {
-        Arc::new(Program::of(&Process {
-            path: Some(path.into()),
-            ..Process::new(1, "p")
+        Arc::new(Program::of(&{
+            let mut process = Process::new(1, "p");
+            process.path = Some(path.into());
+            process
         }))
     };
     check(
@@ -308,10 +304,7 @@ fn processes() {
         r#""type":"process","pid":4242,"name":"curl","user":"ada",
         "started":"2025-12-31T23:59:59.000000Z""#,
     );
-    let id = ProcessId {
-        pid: 1,
-        started: None,
-    };
+    let id = ProcessId::new(1, None);
     check(
         Some(ProcessParty::Process {
             id,
@@ -328,7 +321,7 @@ fn processes() {
         {"program":"curl","path":"/usr/bin/curl","program_id":"exe:/usr/bin/curl"}]"#,
     );
     check(
-        Some(ProcessParty::Other(Party::User(User { id: 7, name: None }))),
+        Some(ProcessParty::Other(Party::User(User::new(7, None)))),
         r#""type":"process","pid":null,"name":null,"user":"7","started":null"#,
     );
     check(

@@ -24,13 +24,14 @@ impl Facts for Script {
 
 fn process(pid: u32, parent: u32, command: &str) -> Process {
     let words: Vec<&str> = command.split(' ').collect();
-    Process {
-        started: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(pid.into())),
-        parent: Some(parent),
-        path: Some(words[0].into()),
-        arguments: Some(words.iter().map(Into::into).collect()),
-        user: Some(User { id: 0, name: None }),
-        ..Process::new(pid, file_name(words[0]))
+    {
+        let mut process = Process::new(pid, file_name(words[0]));
+        process.started = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(pid.into()));
+        process.parent = Some(parent);
+        process.path = Some(words[0].into());
+        process.arguments = Some(words.iter().map(Into::into).collect());
+        process.user = Some(User::new(0, None));
+        process
     }
 }
 
@@ -171,10 +172,11 @@ fn what_is_elsewhere_is_no_part_and_has_none() {
         assert_eq!(programs.program(&part).id, expected);
     };
     check(whole.clone(), part.clone(), "exe:/opt/a/bin/a");
-    let elsewhere = |process: &Process| Process {
-        exe_state: ExeState::Elsewhere,
-        exe_file: Some(ExeFile::new(1, 2, 0, 0o100_755)),
-        ..process.clone()
+    let elsewhere = |process: &Process| {
+        let mut made = process.clone();
+        made.exe_state = ExeState::Elsewhere;
+        made.exe_file = Some(ExeFile::new(1, 2, 0, 0o100_755));
+        made
     };
     check(elsewhere(&whole), part.clone(), "exe:/opt/a/lib/h");
     check(whole, elsewhere(&part), "elsewhere:1:2 /opt/a/lib/h");
@@ -183,10 +185,11 @@ fn what_is_elsewhere_is_no_part_and_has_none() {
 #[test]
 fn another_file_under_the_same_path_is_another_program() {
     let programs = Programs::without_facts();
-    let at = |state, inode| Process {
-        exe_state: state,
-        exe_file: Some(ExeFile::new(1, inode, 0, 0o100_755)),
-        ..process(100, 1, "/usr/bin/curl")
+    let at = |state, inode| {
+        let mut made = process(100, 1, "/usr/bin/curl");
+        made.exe_state = state;
+        made.exe_file = Some(ExeFile::new(1, inode, 0, 0o100_755));
+        made
     };
     let id = |state, inode| programs.program(&at(state, inode)).id.clone();
     assert_eq!(id(ExeState::Here, 1), "exe:/usr/bin/curl");
@@ -205,16 +208,10 @@ fn what_a_file_claims_is_looked_for_nowhere() {
     let programs = Programs::new(Catalog::new(entry.into_iter().collect()), Box::new(()));
     let firefox = Arc::new(process(100, 1, "/usr/lib/firefox/firefox"));
     let party = |source| {
-        programs.party(Some(&Ownership {
-            verdict: Verdict::Process(Arc::clone(&firefox)),
-            evidence: Evidence {
-                matched: None,
-                observed_at: SystemTime::UNIX_EPOCH,
-                source,
-                namespace: None,
-                socket: None,
-            },
-        }))
+        programs.party(Some(&Ownership::new(
+            Verdict::Process(Arc::clone(&firefox)),
+            Evidence::new(None, SystemTime::UNIX_EPOCH, source),
+        )))
     };
     let id = |party: Party| party.programs()[0].id.clone();
     assert_eq!(id(party(Source::SockDiag)), "app:firefox");
@@ -264,9 +261,10 @@ fn a_process_that_executes_something_else_is_that() {
     let told = process(100, 1, "/usr/bin/curl: idle");
     assert_eq!(
         programs
-            .program(&Process {
-                path: command.path,
-                ..told
+            .program(&{
+                let mut process = told;
+                process.path = command.path;
+                process
             })
             .id,
         "exe:/usr/bin/curl"
@@ -295,9 +293,10 @@ fn a_sandbox_that_cannot_be_seen_into_is_its_program() {
             unit: Some(unit(kind)),
         }))
     };
-    let seen = Process {
-        unit: Some(unit(UnitKind::Flatpak)),
-        ..process(100, 1, "/app/y")
+    let seen = {
+        let mut made = process(100, 1, "/app/y");
+        made.unit = Some(unit(UnitKind::Flatpak));
+        made
     };
     assert_eq!(
         party(UnitKind::Flatpak),

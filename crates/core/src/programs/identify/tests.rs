@@ -39,12 +39,13 @@ fn process(command: &str, unit: &str) -> Process {
         };
         Unit::new(kind, name)
     });
-    Process {
-        path: words[0].contains(['/', '\\']).then(|| words[0].into()),
-        user: Some(User { id: 0, name: None }),
-        arguments: Some(words.iter().map(Into::into).collect()),
-        unit,
-        ..Process::new(7, file_name(words[0]))
+    {
+        let mut process = Process::new(7, file_name(words[0]));
+        process.path = words[0].contains(['/', '\\']).then(|| words[0].into());
+        process.user = Some(User::new(0, None));
+        process.arguments = Some(words.iter().map(Into::into).collect());
+        process.unit = unit;
+        process
     }
 }
 
@@ -204,10 +205,11 @@ fn without_a_path_there_is_the_name() {
 
 fn at(command: &str, state: ExeState, file: (u64, u64, u32)) -> Process {
     let (device, inode, owner) = file;
-    Process {
-        exe_state: state,
-        exe_file: Some(ExeFile::new(device, inode, owner, 0o100_755)),
-        ..process(command, "")
+    {
+        let mut made = process(command, "");
+        made.exe_state = state;
+        made.exe_file = Some(ExeFile::new(device, inode, owner, 0o100_755));
+        made
     }
 }
 
@@ -273,9 +275,10 @@ fn a_file_that_a_user_called_as_a_program_is_not_that() {
         "firefox",
     );
     check_of(&found("/opt/firefox/firefox", 0), "app:firefox", "Firefox");
-    let writable = Process {
-        exe_file: Some(ExeFile::new(1, 2, 0, 0o100_777)),
-        ..found("/tmp/firefox", 0)
+    let writable = {
+        let mut process = found("/tmp/firefox", 0);
+        process.exe_file = Some(ExeFile::new(1, 2, 0, 0o100_777));
+        process
     };
     check_of(&writable, "exe:/tmp/firefox", "firefox");
 }
@@ -287,9 +290,10 @@ fn a_scope_names_no_file_of_a_user() {
         UnitKind::Service,
         "app-gnome-org.x.Mail-123.scope",
     ));
-    let of = |command, owner| Process {
-        unit: scope.clone(),
-        ..at(command, ExeState::Here, (1, 2, owner))
+    let of = |command, owner| {
+        let mut process = at(command, ExeState::Here, (1, 2, owner));
+        process.unit = scope.clone();
+        process
     };
     check_of(&of("/usr/lib/mail/backend", 0), "app:org.x.Mail", "Mail");
     check_of(
@@ -306,12 +310,10 @@ fn a_scope_names_no_file_of_a_user() {
 
 #[test]
 fn arguments_are_claims() {
-    let of = |command: &str, user: u32| Process {
-        user: Some(User {
-            id: user,
-            name: None,
-        }),
-        ..at(command, ExeState::Here, (1, 2, 0))
+    let of = |command: &str, user: u32| {
+        let mut process = at(command, ExeState::Here, (1, 2, 0));
+        process.user = Some(User::new(user, None));
+        process
     };
     let upgrade = "/usr/bin/python3 /usr/bin/unattended-upgrade";
     check_of(
@@ -352,9 +354,10 @@ fn arguments_are_claims() {
         "python3",
     );
     // Who is called as a script that was executed itself has executed something else.
-    let renamed = Process {
-        name: "unattended-upgr".to_owned(),
-        ..of(upgrade, 0)
+    let renamed = {
+        let mut process = of(upgrade, 0);
+        process.name = "unattended-upgr".to_owned();
+        process
     };
     let found = Identity::of(&renamed, &catalog(), &Told::working_in("/"));
     assert_eq!(found.claim, Some(Claim::Process));
@@ -385,13 +388,11 @@ fn the_entry_of_one_user_names_no_other_users_program() {
     };
     let catalog = Catalog::new(vec![entry]);
     let found = |user| {
-        let user = Some(User {
-            id: user,
-            name: None,
-        });
-        let process = Process {
-            user,
-            ..at("/usr/bin/curl", ExeState::Here, (1, 2, 0))
+        let user = Some(User::new(user, None));
+        let process = {
+            let mut process = at("/usr/bin/curl", ExeState::Here, (1, 2, 0));
+            process.user = user;
+            process
         };
         let identity = Identity::of(&process, &catalog, &());
         (identity.id, identity.name, identity.application_user)

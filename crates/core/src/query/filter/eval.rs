@@ -121,14 +121,14 @@ fn is_program(text: &Text, subject: &impl Subject) -> bool {
 fn is_user(text: &Text, user: &User) -> bool {
     let name = user.name.as_deref();
     name.is_some_and(|name| text.is(name) || text.is(&mask(name)))
-        || text.as_str().parse() == Ok(user.id)
+        || text.as_str().parse().as_ref() == Ok(&user.id)
 }
 
 fn is_anywhere(text: &Text, subject: &impl Subject) -> bool {
     is_program(text, subject)
         || users(subject).any(|user| {
             let name = user.name.as_deref();
-            name.is_some_and(|name| is_in(text, name)) || text.as_str().parse() == Ok(user.id)
+            name.is_some_and(|name| is_in(text, name)) || text.as_str().parse().as_ref() == Ok(&user.id)
         })
         // Writing an address out takes longest, so only where the text may be in it.
         || (text.is_part_of_address() && ends(subject).any(|end| is_in_end(text, end)))

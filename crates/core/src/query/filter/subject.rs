@@ -66,7 +66,9 @@ impl Subject for FlowRecord {
 
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2] {
         [&self.owner, &self.remote_owner].map(|owner| {
-            let Ownership { verdict, evidence } = owner.as_ref()?;
+            let Ownership {
+                verdict, evidence, ..
+            } = owner.as_ref()?;
             Some((verdict, evidence.matched))
         })
     }

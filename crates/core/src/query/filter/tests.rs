@@ -279,16 +279,14 @@ fn partial_and_unknown_owners() {
 
 #[test]
 fn sockets() {
-    let listener = Socket {
-        protocol: attribution::Protocol::Tcp,
-        local: address("[::]:22"),
-        remote: None,
-        state: Some(SocketState::Listen),
-        v6_only: false,
-        device: None,
-        id: None,
-        namespace: None,
-        owner: Verdict::Process(Arc::new(Process::new(1, "sshd"))),
+    let listener = {
+        let mut socket = Socket::new(
+            attribution::Protocol::Tcp,
+            address("[::]:22"),
+            Verdict::Process(Arc::new(Process::new(1, "sshd"))),
+        );
+        socket.state = Some(SocketState::Listen);
+        socket
     };
     check(
         &listener,
@@ -310,11 +308,12 @@ fn sockets() {
             "service:dns",
         ],
     );
-    let connected = Socket {
-        local: address("10.0.0.2:41641"),
-        remote: Some(address("10.0.0.3:443")),
-        state: Some(SocketState::TimeWait),
-        ..listener
+    let connected = {
+        let mut socket = listener;
+        socket.local = address("10.0.0.2:41641");
+        socket.remote = Some(address("10.0.0.3:443"));
+        socket.state = Some(SocketState::TimeWait);
+        socket
     };
     check(
         &connected,
@@ -481,13 +480,11 @@ fn filters_are_joined() {
 /// Who sees a name can type what is shown of it.
 #[test]
 fn names_are_found_as_they_are_and_as_they_are_shown() {
-    let process = Process {
-        path: Some("/opt/\u{202e}x".into()),
-        user: Some(User {
-            id: 7,
-            name: Some("a\u{200b}b".to_owned()),
-        }),
-        ..Process::new(7, "s\u{1b}[mh")
+    let process = {
+        let mut process = Process::new(7, "s\u{1b}[mh");
+        process.path = Some("/opt/\u{202e}x".into());
+        process.user = Some(User::new(7, Some("a\u{200b}b".to_owned())));
+        process
     };
     let mut flow = flow(0);
     flow.owner.as_mut().unwrap().verdict = Verdict::Process(Arc::new(process));

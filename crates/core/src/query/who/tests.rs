@@ -72,18 +72,20 @@ fn devices_have_names_and_numbers() {
 #[test]
 fn a_scope_leaves_out_other_devices() {
     for (device, expected) in [(2, true), (3, false)] {
-        let socket = Socket {
-            device: Some(device),
-            ..socket(Protocol::Tcp, &format!("[fe80::1%{device}]:80"), None)
+        let socket = {
+            let mut made = socket(Protocol::Tcp, &format!("[fe80::1%{device}]:80"), None);
+            made.device = Some(device);
+            made
         };
         for (target, remote) in [
             ("[fe80::1%2]:80", None),
             ("fe80::1%2", None),
             ("tcp [fe80::1%2]:80 [fe80::9%2]:1", Some("[fe80::9]:1")),
         ] {
-            let socket = Socket {
-                remote: remote.map(|remote| remote.parse().unwrap()),
-                ..socket.clone()
+            let socket = {
+                let mut made = socket.clone();
+                made.remote = remote.map(|remote| remote.parse().unwrap());
+                made
             };
             let target: WhoTarget = target.parse().unwrap();
             assert_eq!(has(&target, &socket), expected, "{target:?} {device}");
@@ -149,16 +151,14 @@ fn errors_say_what_is_wrong() {
 }
 
 fn socket(protocol: Protocol, local: &str, remote: Option<&str>) -> Socket {
-    Socket {
-        protocol,
-        local: local.parse().unwrap(),
-        remote: remote.map(|remote| remote.parse().unwrap()),
-        state: None,
-        v6_only: false,
-        device: None,
-        id: None,
-        namespace: None,
-        owner: Verdict::Unknown(Reason::Gone),
+    {
+        let mut socket = Socket::new(
+            protocol,
+            local.parse().unwrap(),
+            Verdict::Unknown(Reason::Gone),
+        );
+        socket.remote = remote.map(|remote| remote.parse().unwrap());
+        socket
     }
 }
 
@@ -200,9 +200,10 @@ fn sockets_are_matched() {
     check_matches("udp 10.0.0.1:80 10.0.0.2:9", "10.0.0.1:80", None, false);
     check_matches("10.0.0.2", "10.0.0.1:80", Some("10.0.0.2:8"), true);
     check_matches("10.0.0.3", "10.0.0.1:80", Some("10.0.0.2:8"), false);
-    let v6_only = Socket {
-        v6_only: true,
-        ..socket(Protocol::Tcp, "[::]:80", None)
+    let v6_only = {
+        let mut made = socket(Protocol::Tcp, "[::]:80", None);
+        made.v6_only = true;
+        made
     };
     let target: WhoTarget = "10.0.0.1:80".parse().unwrap();
     assert!(!has(&target, &v6_only));
@@ -210,9 +211,10 @@ fn sockets_are_matched() {
 
 #[test]
 fn who_waits_for_a_port_waits_for_a_listener() {
-    let with = |state| Socket {
-        state,
-        ..socket(Protocol::Tcp, "10.0.0.1:80", None)
+    let with = |state| {
+        let mut made = socket(Protocol::Tcp, "10.0.0.1:80", None);
+        made.state = state;
+        made
     };
     let awaits = |target: &WhoTarget, socket| target.is_awaited_in(&snapshot(&[socket]));
     let port: WhoTarget = "80".parse().unwrap();
@@ -231,9 +233,10 @@ fn other_networks_have_addresses_of_their_own() {
         ("127.0.0.1:80", "0.0.0.0:80", false),
         ("10.0.0.2:80", "10.0.0.2:80", true),
     ] {
-        let elsewhere = Socket {
-            namespace: Some(std::sync::Arc::new(NetworkNamespace { id: 1, name: None })),
-            ..socket(Protocol::Tcp, local, None)
+        let elsewhere = {
+            let mut made = socket(Protocol::Tcp, local, None);
+            made.namespace = Some(std::sync::Arc::new(NetworkNamespace::new(1, None)));
+            made
         };
         let target: WhoTarget = target.parse().unwrap();
         assert_eq!(has(&target, &elsewhere), expected, "{target:?} {local}");
@@ -266,10 +269,11 @@ fn any_socket() -> impl Strategy<Value = Socket> {
     let remote = proptest::option::of(end());
     let id = proptest::option::of(0_u64..2);
     (protocol, end(), remote, proptest::option::of(1_u32..3), id).prop_map(
-        |(protocol, local, remote, device, id)| Socket {
-            device,
-            namespace: id.map(|id| std::sync::Arc::new(NetworkNamespace { id, name: None })),
-            ..socket(protocol, local, remote)
+        |(protocol, local, remote, device, id)| {
+            let mut made = socket(protocol, local, remote);
+            made.device = device;
+            made.namespace = id.map(|id| std::sync::Arc::new(NetworkNamespace::new(id, None)));
+            made
         },
     )
 }

@@ -10,7 +10,7 @@ use super::worker::OwnerLookup;
 use crate::answer::query::{normalize, unscoped};
 use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
 use crate::policy::time_budget::Purse;
-use crate::tables::Confirmed;
+use crate::tables::glance::Confirmed;
 use crate::tables::linux::holders::{Kind, Wanted};
 use crate::tables::linux::namespaces::Namespace;
 use crate::tables::linux::netlink::conntrack::{Fit, Search, Translation};
@@ -444,9 +444,10 @@ mod tests {
 
     use super::*;
     use crate::policy::{Opened, Question};
+    use crate::tables::SocketTable;
+    use crate::tables::glance::Glance;
     use crate::tables::linux::LinuxOptions;
     use crate::tables::linux::table::LinuxTable;
-    use crate::tables::{Glance, SocketTable};
 
     /// A glance without help, and what it tells of a socket.
     fn glance_at(query: SocketQuery) -> (Box<dyn Glance>, Ownership) {

@@ -12,7 +12,7 @@ use crate::answer::{Ownership, SocketQuery};
 use crate::observers::linux::sched;
 use crate::observers::linux::send_watcher::{Lookouts, Told};
 use crate::policy::{Opened, Question};
-use crate::tables::{Closed, Confirmed, Glance, Glanced};
+use crate::tables::glance::{Closed, Confirmed, Glance, Glanced};
 use confirm::Confirmer;
 pub(crate) use worker::OwnerLookup;
 

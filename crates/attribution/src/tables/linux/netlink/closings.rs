@@ -20,8 +20,8 @@ use super::message::{self, DiagSocket, Message};
 use crate::answer::{Protocol, SocketId};
 use crate::observers::linux::sched;
 use crate::observers::linux::wake_fd::Bell;
+use crate::tables::glance::{Closed, ClosedSocket};
 use crate::tables::linux::source;
-use crate::tables::{Closed, ClosedSocket};
 
 /// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
 const GROUPS: u32 = 1 << 1 | 1 << 3;

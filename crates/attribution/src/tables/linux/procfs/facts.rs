@@ -142,7 +142,7 @@ impl Facts {
             *users = Users { names, changed };
             users.names.get(&uid).cloned()
         });
-        Some(User { id: uid, name })
+        Some(User::new(uid, name))
     }
 
     fn users(&self) -> std::sync::MutexGuard<'_, Users> {

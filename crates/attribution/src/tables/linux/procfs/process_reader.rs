@@ -42,9 +42,18 @@ impl ProcessReader {
         Some(Process { image, ..facts })
     }
 
+    pub(crate) fn is_running(&mut self, process: &Process) -> bool {
+        self.folder(process).is_some()
+    }
+
     pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         let folder = self.folder(process)?;
-        named_file(&folder, process.user.as_ref()?.id, path, &mut self.scratch)
+        named_file(
+            &folder,
+            process.user.as_ref()?.uid()?,
+            path,
+            &mut self.scratch,
+        )
     }
 
     pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {

@@ -96,7 +96,7 @@ fn steps() -> impl Strategy<Value = Step> {
 struct Trial {
     host: Arc<Host>,
     table: LinuxTable,
-    glance: Option<Box<dyn crate::tables::Glance>>,
+    glance: Option<Box<dyn crate::tables::glance::Glance>>,
     queries: Vec<SocketQuery>,
 }
 
@@ -169,7 +169,7 @@ impl Trial {
                     opened: *opened,
                 };
                 let glance = self.glance.as_mut().map(|glance| glance.glance(&question));
-                if let Some(told) = glance.and_then(crate::tables::Glanced::told) {
+                if let Some(told) = glance.and_then(crate::tables::glance::Glanced::told) {
                     self.check(&query, &Ok(told));
                 }
             }

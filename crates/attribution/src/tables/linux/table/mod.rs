@@ -27,7 +27,8 @@ use crate::answer::{
     Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, SkippedNamespaces,
     Snapshot, SocketQuery, Source, Verdict,
 };
-use crate::tables::{Glance, SocketTable};
+use crate::tables::SocketTable;
+use crate::tables::glance::Glance;
 
 /// How long a search for networks is good for many questions.
 const SEARCHED: Duration = Duration::from_millis(100);

@@ -48,16 +48,14 @@ fn segment(time: Duration, is_local: bool, flags: TcpFlags) -> Packet {
 }
 
 fn named(pid: u32, observed: Duration) -> Ownership {
-    Ownership {
-        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
-        evidence: Evidence {
-            matched: Some(Match::LocalEndpoint),
-            observed_at: wall_clock(observed),
-            source: Source::Portable,
-            namespace: None,
-            socket: None,
-        },
-    }
+    Ownership::new(
+        Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        Evidence::new(
+            Some(Match::LocalEndpoint),
+            wall_clock(observed),
+            Source::Portable,
+        ),
+    )
 }
 
 fn nobody(reason: Reason, observed: Duration) -> Ownership {
@@ -89,7 +87,7 @@ impl Books {
     }
 
     /// What was asked since, and whether about a flow whose owner was named.
-    fn asked(&mut self) -> Vec<(Waiter, Question, bool)> {
+    fn asked(&mut self) -> Vec<(Token, Question, bool)> {
         let mut asked = Vec::new();
         for effect in self.effects.drain(..) {
             match effect {
@@ -102,14 +100,14 @@ impl Books {
     }
 
     #[track_caller]
-    fn only(&mut self, is_again: bool) -> Waiter {
+    fn only(&mut self, is_again: bool) -> Token {
         let asked = self.asked();
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert_eq!(asked[0].2, is_again);
         asked[0].0
     }
 
-    fn answer(&mut self, waiter: Waiter, ownership: Ownership, last: bool) {
+    fn answer(&mut self, waiter: Token, ownership: Ownership, last: bool) {
         self.ledger
             .answer(waiter, ownership, last, &mut self.effects);
     }
@@ -209,7 +207,7 @@ fn a_lookup_that_fails_changes_nothing() {
     books.check(&[("p1 (1)", 4)]);
 }
 
-fn unpack_flow(waiter: Waiter) -> FlowId {
+fn unpack_flow(waiter: Token) -> FlowId {
     crate::engine::ledger::unpack(waiter).0
 }
 
@@ -300,7 +298,7 @@ struct World {
     /// Since when, and who; 0 for nobody.
     holders: Vec<(Duration, u32)>,
     looks: Vec<(Duration, u32)>,
-    waiting: Vec<(Waiter, Question)>,
+    waiting: Vec<(Token, Question)>,
     sent: Vec<(PacketRef, u32)>,
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use flowner_attribution::{ClosedSocket, Evidence, Match, Process, SocketId, Verdict, Waiter};
+use flowner_attribution::capture::ClosedSocket;
+use flowner_attribution::{Evidence, Match, Process, SocketId, Token, Verdict};
 use flowner_flows::{Origin, TcpFlags};
 use proptest::prelude::*;
 
@@ -53,16 +54,18 @@ fn packet(time: Duration, is_local: bool) -> Packet {
 
 /// A process that holds a socket, seen then.
 fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
-    Ownership {
-        verdict: Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
-        evidence: Evidence {
-            matched: Some(Match::LocalEndpoint),
-            observed_at: wall_clock(observed),
-            source: Source::Scripted,
-            namespace: None,
-            socket: SocketId::new(0, socket),
+    Ownership::new(
+        Verdict::Process(Arc::new(Process::new(pid, format!("p{pid}")))),
+        {
+            let mut evidence = Evidence::new(
+                Some(Match::LocalEndpoint),
+                wall_clock(observed),
+                Source::Scripted,
+            );
+            evidence.socket = SocketId::new(0, socket);
+            evidence
         },
-    }
+    )
 }
 
 fn closed(socket: u64, at: Duration) -> Closed {
@@ -93,7 +96,7 @@ impl Books {
         self.ledger.packet(packet, &mut self.effects)
     }
 
-    fn asked(&mut self) -> Option<Waiter> {
+    fn asked(&mut self) -> Option<Token> {
         let asked = |effect: &Effect| match effect {
             Effect::Ask(waiter, _) => Some(*waiter),
             _ => None,
@@ -114,7 +117,7 @@ impl Books {
         claims
     }
 
-    fn answer(&mut self, waiter: Waiter, ownership: Ownership) {
+    fn answer(&mut self, waiter: Token, ownership: Ownership) {
         self.ledger
             .answer(waiter, ownership, true, &mut self.effects);
     }

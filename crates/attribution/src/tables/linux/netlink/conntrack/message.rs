@@ -365,7 +365,7 @@ mod tests {
             found
         };
         let zone = |kind, zone: u16| attribute(kind, &zone.to_be_bytes());
-        assert_eq!(zones_of(&[]), []);
+        assert!(zones_of(&[]).is_empty());
         assert_eq!(zones_of(&[zone(ZONE, 5)]), [5]);
         let of_one = [nested(ORIGINAL, &zone(TUPLE_ZONE, 7)), nested(REPLY, &[])];
         assert_eq!(zones_of(&of_one), [7]);

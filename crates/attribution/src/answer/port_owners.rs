@@ -1,0 +1,98 @@
+//! Who uses a port.
+
+use std::fmt;
+use std::slice;
+use std::sync::Arc;
+
+use super::ownership::{Reason, Verdict};
+use super::process::Process;
+use super::socket::Socket;
+
+/// Who uses a port of this host; see [`Attributor::port_owners`](crate::Attributor::port_owners).
+///
+/// A loop over it gives each process once. Where a process may not be inspected, its socket is
+/// [unnamed](Self::unnamed): an answer without processes does not say that the port is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortOwners {
+    processes: Vec<Arc<Process>>,
+    sockets: Vec<Socket>,
+}
+
+impl PortOwners {
+    pub(crate) fn of(sockets: impl IntoIterator<Item = Socket>) -> Self {
+        // Such a one closed while the list was read.
+        let is_open = |socket: &Socket| socket.owner != Verdict::Unknown(Reason::Gone);
+        let sockets: Vec<Socket> = sockets.into_iter().filter(is_open).collect();
+        let processes = sockets.iter().flat_map(|socket| socket.owner.processes());
+        let mut processes: Vec<_> = processes.map(Arc::clone).collect();
+        processes.sort_by_key(|process| process.id());
+        processes.dedup_by_key(|process| process.id());
+        Self { processes, sockets }
+    }
+
+    /// The processes that hold the port, lowest pid first.
+    pub fn processes(&self) -> &[Arc<Process>] {
+        &self.processes
+    }
+
+    /// The sockets that have the port, also those whose owner is not known.
+    pub fn sockets(&self) -> &[Socket] {
+        &self.sockets
+    }
+
+    /// The sockets that have the port and for which no process can be named:
+    /// [`owner`](Socket::owner) says why, and often names the user.
+    pub fn unnamed(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets
+            .iter()
+            .filter(|socket| !socket.owner.is_named())
+    }
+
+    /// Whether no socket has the port, as far as the table can see: the portable one does not see
+    /// those of processes that may not be inspected.
+    pub fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
+    /// Each process once.
+    pub fn iter(&self) -> slice::Iter<'_, Arc<Process>> {
+        self.processes.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a PortOwners {
+    type Item = &'a Arc<Process>;
+    type IntoIter = slice::Iter<'a, Arc<Process>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for PortOwners {
+    type Item = Arc<Process>;
+    type IntoIter = std::vec::IntoIter<Arc<Process>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.processes.into_iter()
+    }
+}
+
+/// The processes, then what is said of each socket without one: `nginx (7), user ada`.
+impl fmt::Display for PortOwners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("no visible process uses it");
+        }
+        let mut separator = "";
+        for process in self {
+            write!(f, "{separator}{process}")?;
+            separator = ", ";
+        }
+        for socket in self.unnamed() {
+            write!(f, "{separator}{}", socket.owner)?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
