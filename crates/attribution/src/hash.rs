@@ -7,10 +7,18 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 /// A map from numbers of inodes, processes and sockets. Nobody outside chooses them, so they need
 /// not be protected from who would choose them badly. A list of all sockets looks up tens of
 /// thousands.
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "only its table reads lists")
+)]
 pub(crate) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
 /// Multiplies, so that neighbours are far apart in the bits that the map looks at, the
 /// highest and the lowest.
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "only its table reads lists")
+)]
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct NumberHasher(u64);
 

@@ -18,7 +18,7 @@ pub trait Glance: Send + fmt::Debug {
 
     /// Who owns the socket as far as can be told at once, by no look before the packet was
     /// seen; but who holds a listener may be known from 10 ms before. What is told may be
-    /// incomplete, and is to be confirmed by [`SocketTable::find`].
+    /// incomplete, and is to be confirmed by [`SocketTable::find`](crate::SocketTable::find).
     fn glance(&mut self, question: &Question) -> Glanced;
 
     /// As [`glance`](Self::glance), for a connection of which only the listener was

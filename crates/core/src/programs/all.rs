@@ -44,10 +44,8 @@ pub struct Membership {
 /// use flowner_core::attribution::Process;
 ///
 /// let programs = Programs::of_this_host();
-/// let process = Process {
-///     path: Some("/opt/app-1.2.3/bin/app".into()),
-///     ..Process::new(4242, "app")
-/// };
+/// let mut process = Process::new(4242, "app");
+/// process.path = Some("/opt/app-1.2.3/bin/app".into());
 /// let membership = programs.membership(&process);
 /// println!("{}", membership.program);
 /// for reason in &membership.reasons {

@@ -23,7 +23,7 @@ pub struct LinuxOptions {
     /// Whether the sockets of other network namespaces are looked for too, where
     /// privileges allow.
     pub other_namespaces: bool,
-    /// Whether a [glance](crate::Glance) has a thread on each processor that sees what is sent
+    /// Whether a [glance](crate::capture::Glance) has a thread on each processor that sees what is sent
     /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for their priority): it names
     /// processes that exit at once.
     pub lookouts: bool,
