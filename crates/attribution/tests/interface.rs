@@ -3,7 +3,8 @@
 use flowner_attribution::capture::policy::Policy;
 use flowner_attribution::capture::{Glance, Spotter};
 use flowner_attribution::{
-    Attributor, Error, Event, Ownership, Process, Resolver, Snapshot, SocketTable,
+    Attributor, Error, Event, Ownership, PortOwners, Process, Processes, Protocol, Resolver,
+    Snapshot, Socket, SocketQuery, SocketTable,
 };
 
 const fn is_shared<T: Send + Sync + 'static>() {}
@@ -14,11 +15,16 @@ const fn is_an_error<T: std::error::Error + Send + Sync + 'static>() {}
 #[test]
 fn threads_share_what_they_are_told_to_share() {
     is_shared::<Resolver>();
+    is_shared::<Resolver<(u16, Protocol)>>();
+    is_shared::<PortOwners>();
+    is_shared::<Socket>();
+    is_shared::<SocketQuery>();
     is_shared::<Snapshot>();
     is_shared::<Ownership>();
     is_shared::<Process>();
     is_shared::<Event>();
     is_moved::<Attributor>();
+    is_moved::<Processes>();
     is_moved::<Spotter>();
     is_moved::<Policy>();
     is_moved::<dyn SocketTable>();

@@ -68,6 +68,16 @@ fn answers_sockets_and_questions() {
 }
 
 #[test]
+fn who_uses_a_port() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut attributor = flowner_attribution::Attributor::new().unwrap();
+    let owners = attributor.port_owners(Protocol::Tcp, port).unwrap();
+    assert!(!owners.is_empty());
+    check(&owners);
+}
+
+#[test]
 fn enums_are_their_names_and_users_their_numbers() {
     assert_eq!(check(&Protocol::UdpLite), r#""udplite""#);
     assert_eq!(check(&SocketState::FinWait1), r#""fin-wait-1""#);

@@ -12,7 +12,8 @@ use super::socket::Socket;
 ///
 /// A loop over it gives each process once. Where a process may not be inspected, its socket is
 /// [unnamed](Self::unnamed): an answer without processes does not say that the port is free.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortOwners {
     processes: Vec<Arc<Process>>,
     sockets: Vec<Socket>,

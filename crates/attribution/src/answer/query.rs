@@ -398,7 +398,9 @@ mod tests {
                 _ => local,
             };
             let query = SocketQuery::new(Protocol::ALL[place], local, remote).on_device(device);
-            proptest::prop_assert_eq!(query.to_string().parse(), Ok(query));
+            for query in [query, query.as_sender()] {
+                proptest::prop_assert_eq!(query.to_string().parse(), Ok(query));
+            }
         }
 
         /// Ends of both families, with and without a remote one, are told apart.

@@ -11,6 +11,8 @@
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
+use crate::answer::text::displayed;
+
 /// One kind of thing that answers are made of, and how much of it may be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,6 +42,14 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 4] = [
+        Self::Sockets,
+        Self::Processes,
+        Self::Networks,
+        Self::Priority,
+    ];
+
     /// The name in lower case.
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,6 +60,8 @@ impl Subject {
         }
     }
 }
+
+displayed!(Subject, "subject");
 
 /// How much may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,4 +95,16 @@ pub fn access() -> Vec<Sight> {
 /// The operating system and its version, as far as it tells.
 pub fn system() -> String {
     platform::system()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_is_read_by_its_name() {
+        for subject in Subject::ALL {
+            assert_eq!(subject.name().parse(), Ok(subject));
+        }
+    }
 }

@@ -11,6 +11,11 @@
 //! when each was started, is read from `/proc` right after its list, and so is what conntrack
 //! translates.
 //!
+//! For one port, too, all sockets are read. `listeners::get_process_by_port` takes half of the time,
+//! but answers with the first socket that has the port, whatever its address and state (0.6.1):
+//! of two servers on 127.0.0.1 and 127.0.0.2 it never finds the second one, and where what it
+//! finds first is a connection that was closed, nobody. There is no way to tell when it is right.
+//!
 //! A platform owes:
 //!
 //! | item | what |
