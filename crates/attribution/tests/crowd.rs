@@ -45,11 +45,8 @@ fn two_threads_list_each_socket_once() {
     let v6 = TcpListener::bind("[::1]:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     for sock_diag in [true, false] {
-        let options = {
-            let mut options = LinuxOptions::default();
-            options.sock_diag = sock_diag;
-            options
-        };
+        let mut options = LinuxOptions::default();
+        options.sock_diag = sock_diag;
         let mut table = LinuxTable::with_options(&options).unwrap();
         table.snapshot().unwrap();
         // Opened since.

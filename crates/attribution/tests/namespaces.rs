@@ -13,7 +13,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_attribution::{Match, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict};
+use flowner_attribution::{
+    Attributor, Match, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
+};
 use helper::Helper;
 use helper::netns::is_run_inside;
 
@@ -151,11 +153,9 @@ fn each_network_has_its_own_ports() {
     }
     // Nor is anything of ours taken for theirs where theirs may not be looked at.
     let query = SocketQuery::new(Protocol::Tcp, with_port(inside, port), None);
-    let mut blind = LinuxTable::with_options(&{
-        let mut options = LinuxOptions::default();
-        options.other_namespaces = false;
-        options
-    });
+    let mut options = LinuxOptions::default();
+    options.other_namespaces = false;
+    let mut blind = LinuxTable::with_options(&options);
     let answer = blind.as_mut().unwrap().find(&query).unwrap();
     assert_eq!(answer.verdict, nowhere);
 }
@@ -167,6 +167,14 @@ fn sockets_of_other_networks_are_listed() {
     };
     let inside = Networks::address(72, 1);
     let helper = networks.helper(0, &[&format!("tcp {inside}:0"), &format!("udp {inside}:0")]);
+    // They are the sockets of their process, too.
+    let mut attributor = Attributor::new().unwrap();
+    let held = attributor.sockets_of(helper.pid()).unwrap();
+    let mut held: Vec<_> = held.iter().map(|socket| socket.local).collect();
+    held.sort();
+    let mut expected = helper.addresses.clone();
+    expected.sort();
+    assert_eq!(held, expected);
     let mut table = LinuxTable::new().unwrap();
     let snapshot = table.snapshot_all_namespaces().unwrap();
     for (protocol, local) in [Protocol::Tcp, Protocol::Udp].iter().zip(&helper.addresses) {
@@ -233,12 +241,9 @@ fn what_may_be_a_container_is_told_apart() {
         &[&["link", "add", &here, "type", "veth"], &peer[..]].concat()
     ));
     assert!(ip(&["addr", "add", "198.51.100.1/24", "dev", &here]));
-    let mut blind = LinuxTable::with_options(&{
-        let mut options = LinuxOptions::default();
-        options.other_namespaces = false;
-        options
-    })
-    .unwrap();
+    let mut options = LinuxOptions::default();
+    options.other_namespaces = false;
+    let mut blind = LinuxTable::with_options(&options).unwrap();
     let mut verdict = |local: &str| {
         let query = SocketQuery::new(Protocol::Udp, local.parse().unwrap(), None);
         blind.find(&query).unwrap().verdict

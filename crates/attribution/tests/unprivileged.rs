@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_attribution::{Protocol, Reason, SocketQuery, SocketTable, User, Verdict};
+use flowner_attribution::{Attributor, Protocol, Reason, SocketQuery, SocketTable, User, Verdict};
 use helper::Helper;
 
 const PROC: &str = "FLOWNER_TEST_PROC";
@@ -188,12 +188,9 @@ fn the_service_of_a_hidden_process_is_told() {
 #[test]
 #[ignore = "is run by the others, as another user"]
 fn nobody_asks() {
-    let mut table = LinuxTable::with_options(&{
-        let mut options = LinuxOptions::default();
-        options.proc = std::env::var_os(PROC).unwrap().into();
-        options
-    })
-    .unwrap();
+    let mut options = LinuxOptions::default();
+    options.proc = std::env::var_os(PROC).unwrap().into();
+    let mut table = LinuxTable::with_options(&options).unwrap();
     let theirs = std::env::var(THEIRS).unwrap().parse().unwrap();
     let theirs = SocketQuery::new(Protocol::Udp, theirs, None);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -214,4 +211,24 @@ fn nobody_asks() {
         let pids: Vec<u32> = answer.verdict.processes().iter().map(|p| p.pid).collect();
         assert_eq!(pids, [std::process::id()], "{answer:?}");
     }
+    // Nobody is named, and nothing is said to be free, or to have no sockets.
+    let mut attributor = Attributor::with_table(table);
+    let owners = attributor.port_owners(Protocol::Udp, theirs.local().port());
+    let owners = owners.unwrap();
+    assert!(owners.processes().is_empty(), "{owners:?}");
+    assert_eq!(owners.unnamed().count(), 1, "{owners:?}");
+    assert!(owners.to_string().starts_with("user root"), "{owners}");
+    let error = attributor.sockets_of(1).unwrap_err();
+    let source = error.io_error().unwrap();
+    assert_eq!(
+        source.kind(),
+        std::io::ErrorKind::PermissionDenied,
+        "{error}"
+    );
+    assert!(
+        !attributor
+            .sockets_of(std::process::id())
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -97,3 +97,37 @@ impl fmt::Display for PortOwners {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::process::User;
+    use crate::answer::query::Protocol;
+
+    #[test]
+    fn each_process_is_named_once_and_no_socket_is_left_out() {
+        let process = |pid| Arc::new(Process::new(pid, "nginx"));
+        let of = |owner| Socket::new(Protocol::Tcp, ([127, 0, 0, 1], 80).into(), owner);
+        let user = Some(User::new(33, Some("ada".to_owned())));
+        let owners = PortOwners::of([
+            of(Verdict::Shared(vec![process(7), process(9)])),
+            of(Verdict::Partial { user, unit: None }),
+            of(Verdict::Process(process(8))),
+            of(Verdict::Process(process(7))),
+            of(Verdict::Unknown(Reason::Gone)),
+        ]);
+        let pids: Vec<u32> = owners.iter().map(|process| process.pid).collect();
+        assert_eq!(pids, [7, 8, 9]);
+        assert_eq!(owners.sockets().len(), 4);
+        assert_eq!(owners.unnamed().count(), 1);
+        let expected = "nginx (7), nginx (8), nginx (9), user ada";
+        assert_eq!(owners.to_string(), expected);
+    }
+
+    #[test]
+    fn nobody() {
+        let owners = PortOwners::of([]);
+        assert!(owners.is_empty());
+        assert_eq!(owners.to_string(), "no visible process uses it");
+    }
+}

@@ -49,26 +49,15 @@ pub(crate) fn run(table: &str, device: &str) -> Result<()> {
 
 fn attributor(table: &str) -> Result<Attributor> {
     // As the apps have it.
-    let options = {
-        let mut options = LinuxOptions::default();
-        options.realtime = true;
-        options
-    };
-    let options = match table {
+    let mut options = LinuxOptions::default();
+    options.realtime = true;
+    match table {
         "portable" => return Ok(Attributor::with_table(PortableTable::new()?)),
-        "native" => options,
-        "no-sock-diag" => {
-            let mut made = options;
-            made.sock_diag = false;
-            made
-        }
-        "no-counts" => {
-            let mut made = options;
-            made.descriptor_counts = false;
-            made
-        }
+        "native" => {}
+        "no-sock-diag" => options.sock_diag = false,
+        "no-counts" => options.descriptor_counts = false,
         other => return Err(format!("no such table: {other}").into()),
-    };
+    }
     Ok(Attributor::with_table(LinuxTable::with_options(&options)?))
 }
 
