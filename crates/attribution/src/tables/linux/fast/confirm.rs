@@ -296,6 +296,9 @@ impl Confirmation<'_> {
         }
         let is_theirs = self.do_all_hold(known, found.inode) || self.is_named_again(query, known);
         if !is_theirs {
+            if !self.is_open(place, query, remote, found.cookie)? {
+                return Ok(closed(protocol));
+            }
             self.forget(&found, known);
             return Ok(Confirmed::Changed);
         }
@@ -308,6 +311,26 @@ impl Confirmation<'_> {
         let heirs_at = looked.unwrap_or(now);
         self.confirmer.hold(socket, Held { at: now, heirs_at });
         Ok(Confirmed::Same)
+    }
+
+    /// Whether somebody holds a socket that was there a moment ago. Its owner may close it after
+    /// the kernel has shown it and before the descriptors of the owner are read: then nobody else
+    /// took it over.
+    fn is_open(
+        &mut self,
+        place: &Where,
+        query: &SocketQuery,
+        remote: SocketAddr,
+        cookie: u64,
+    ) -> io::Result<bool> {
+        let is_it = |found: &DiagSocket| found.cookie == cookie && found.inode != 0;
+        if self
+            .exact_in(place, query, remote)?
+            .is_some_and(|found| is_it(&found))
+        {
+            return Ok(true);
+        }
+        Ok(query.protocol() == Protocol::Udp && self.waiting_in(place, query)?.iter().any(is_it))
     }
 
     /// Forgets that those who were named have a connection: when it is closed before it is known
@@ -357,10 +380,11 @@ impl Confirmation<'_> {
         remote: SocketAddr,
         known: &Ownership,
     ) -> io::Result<Confirmed> {
-        let found = match self.place_of(known) {
+        let place = match self.place_of(known) {
             Where::Closed => return Ok(Confirmed::Unknown),
-            place => self.exact_in(&place, query, remote)?,
+            place => place,
         };
+        let found = self.exact_in(&place, query, remote)?;
         let is_it = |found: &DiagSocket| found.remote.map(normalize) == Some(remote);
         let Some(found) = found.filter(is_it) else {
             return Ok(Confirmed::Closed);
@@ -383,13 +407,20 @@ impl Confirmation<'_> {
             return Ok(Confirmed::Same);
         }
         // Among many who may have it, it is looked for as it was at first.
+        let cookie = found.cookie;
         let found = self.lookup.look(query, true, sockets::accepted);
         let holders = found.as_ref().map_or(&[][..], |it| it.verdict.processes());
         let is_named = |it: &Arc<Process>| named.iter().any(|named| named.id() == it.id());
         Ok(match holders {
             [] if self.does_any_hold(named, inode) => Confirmed::Same,
             // All of them were looked at.
-            [] if named.len() <= MAX_READ => Confirmed::Changed,
+            [] if named.len() <= MAX_READ => {
+                if self.is_open(&place, query, remote, cookie)? {
+                    Confirmed::Changed
+                } else {
+                    Confirmed::Closed
+                }
+            }
             [] => Confirmed::Unknown,
             _ if holders.iter().any(is_named) => Confirmed::Same,
             _ => Confirmed::Changed,
@@ -426,6 +457,14 @@ impl Confirmation<'_> {
         let is_same = |(a, b): (&Arc<Process>, &Arc<Process>)| a.is_same_program(b);
         let (now, before) = (found.verdict.processes(), known.verdict.processes());
         now.len() == before.len() && now.iter().zip(before).all(is_same)
+    }
+}
+
+/// What becomes of a socket that nobody holds: what is left of a connection is the kernel's.
+const fn closed(protocol: Protocol) -> Confirmed {
+    match protocol {
+        Protocol::Tcp => Confirmed::Closed,
+        Protocol::Udp | Protocol::UdpLite | Protocol::Raw => Confirmed::Gone,
     }
 }
 
@@ -662,6 +701,64 @@ mod tests {
         end(child);
         // Nobody has it, and nothing tells who had it last.
         check(&mut *glance, query, &passed, Confirmed::Closed);
+    }
+
+    #[test]
+    fn one_that_is_closed_meanwhile_did_not_change_hands() {
+        // No process that another test starts inherits what is open here.
+        let _alone = starting();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (to_close, closing) = std::sync::mpsc::sync_channel::<(TcpStream, Duration)>(0);
+        let closer = std::thread::spawn(move || {
+            for (stream, wait) in closing {
+                let began = Instant::now();
+                while began.elapsed() < wait {
+                    std::hint::spin_loop();
+                }
+                drop(stream);
+            }
+        });
+        let (mut glance, deadline) = (None, Instant::now() + DEADLINE);
+        let (mut same, mut closed, mut round) = (0, 0, 0_u32);
+        while (round < 3_000 || same < 50 || closed < 50) && Instant::now() < deadline {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+            // The end that connects, or the one that is accepted once its listener was named.
+            let is_client = round % 2 == 0;
+            let ends = if is_client {
+                (here, there)
+            } else {
+                (there, here)
+            };
+            let query = SocketQuery::tcp(ends.0, ends.1);
+            let glance = glance.get_or_insert_with(|| glance_at(query).0);
+            let question = Question {
+                query,
+                seen_at: SystemTime::now(),
+                opened: Opened::Earlier,
+            };
+            let told = told_in_time(&mut **glance, &question);
+            let (server, _) = listener.accept().unwrap();
+            let (stream, _peer) = if is_client {
+                (client, server)
+            } else {
+                (server, client)
+            };
+            round += 1;
+            let wait = Duration::from_micros(u64::from(round / 2 % 100));
+            to_close.send((stream, wait)).unwrap();
+            for _ in 0..3 {
+                match glance.confirm(&query, &told, SystemTime::now()) {
+                    Confirmed::Same => same += 1,
+                    Confirmed::Closed => closed += 1,
+                    Confirmed::Unanswered => std::thread::sleep(Duration::from_millis(1)),
+                    other => panic!("{other:?} in round {round}"),
+                }
+            }
+        }
+        drop(to_close);
+        closer.join().unwrap();
+        assert!(same >= 50 && closed >= 50, "{same} {closed} of {round}");
     }
 
     /// Who had it next is not found before it is closed: the descriptor is on its way.
