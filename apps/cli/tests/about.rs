@@ -85,6 +85,26 @@ fn shells_can_complete() {
     }
 }
 
+/// In help, and where a shell completes; the key is followed by `>` only where it is quoted.
+#[test]
+fn every_key_of_filters_is_listed() {
+    let help = stdout(&run(&["--help"]));
+    let scripts = ["bash", "fish", "zsh"].map(|shell| stdout(&run(&["completions", shell])));
+    let keys = flowner_core::Filter::keys();
+    assert!(!keys.is_empty());
+    for key in keys {
+        assert!(help.contains(key.examples[0]), "{}: {help}", key.name);
+        for script in &scripts {
+            // zsh has a meaning for a colon that stands alone.
+            let is_offered = [":", "\\:"].map(|colon| format!("{}{colon}", key.name));
+            let is_offered = is_offered.iter().any(|text| script.contains(text));
+            assert_eq!(is_offered, !key.is_compared(), "{}", key.name);
+        }
+    }
+    let output = run(&["sockets", "prto:tcp"]);
+    assert!(stderr(&output).contains("did you mean `proto`"));
+}
+
 #[test]
 fn there_is_a_manual_page_for_each_command() {
     let page = stdout(&run(&["man"]));

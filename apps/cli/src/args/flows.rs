@@ -6,11 +6,13 @@ use clap::{Args, ValueEnum};
 use flowner_core::Sort;
 use flowner_core::filter::Network;
 
+use super::filter::FilterText;
+
 /// Options that capturing and reading share.
 #[derive(Debug, Args)]
 pub(crate) struct FlowArgs {
     /// Show only flows that match, such as 'program:curl port:443 !state:closed'
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Option<String>,
     /// Count this address or network as this host's own (repeatable); none for nobody's
     #[arg(long, value_name = "ADDRESS[/PREFIX]")]

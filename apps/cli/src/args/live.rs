@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::CaptureArgs;
+use super::filter::FilterText;
 use crate::live::{Column, Tab};
 
 /// What stands below the help of `live`; without a command, the program's own does.
@@ -22,7 +23,7 @@ pub(crate) struct LiveArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
     /// Show only what matches, such as 'program:curl port:443'
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Option<String>,
     /// Count this address as this host's own (repeatable)
     #[arg(long, value_name = "ADDRESS")]

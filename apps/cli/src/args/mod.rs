@@ -2,6 +2,7 @@
 
 mod about;
 mod capture;
+mod filter;
 mod flows;
 mod live;
 mod read;
@@ -22,13 +23,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-/// Which program owns each network flow on this host?
-///
-/// Without a command, on a terminal: the live view.
-#[derive(Debug, Parser)]
-#[command(name = "flowner", version = crate::version::short(), long_version = crate::version::long())]
-#[command(infer_long_args = true)]
-#[command(after_help = "Examples:
+/// What stands below the program's help; `--help` adds the keys of filters.
+const HELP: &str = "Examples:
   flowner                                  the live view: who uses the network now
   flowner watch --duration 10s --json      flows with their owners, for programs
   flowner sockets --listening              who takes connections here
@@ -37,7 +33,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 Filters are the same everywhere: program:curl port:8000-9000 host:10.0.0.0/8 proto:tcp
 state:established user:ada !dir:loopback bytes>1M
 
-Exit codes: 0 done, 1 nothing found (who), 2 error.")]
+Exit codes: 0 done, 1 nothing found (who), 2 error.";
+
+/// Which program owns each network flow on this host?
+///
+/// Without a command, on a terminal: the live view.
+#[derive(Debug, Parser)]
+#[command(name = "flowner", version = crate::version::short(), long_version = crate::version::long())]
+#[command(infer_long_args = true)]
+#[command(after_help = HELP, after_long_help = filter::help_with_keys(HELP))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -8,6 +8,7 @@ use clap::Args;
 use flowner_core::filter::amount;
 
 use super::CaptureArgs;
+use super::filter::FilterText;
 use super::live::duration;
 
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(crate) struct RecordArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
     /// Record only packets of flows that match, such as 'user:ada !port:22'
-    #[arg(long, value_name = "FILTER")]
+    #[arg(long, value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Option<String>,
     /// Record only packets of this program
     #[arg(long, value_name = "PROGRAM")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::filter::FilterText;
 use super::live::{duration, interval};
 
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ Sockets that live for less than --interval may be missed by --watch; `flowner wa
 sees every packet.")]
 pub(crate) struct SocketsArgs {
     /// Show only sockets that match, such as 'port:53 program:dnsmasq'
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Vec<String>,
     /// Show only sockets that take what comes: listening ones, and UDP without a remote
     /// end

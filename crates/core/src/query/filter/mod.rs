@@ -4,25 +4,9 @@
 //! alternatives, `!` (or `not`) negates the next term, parentheses group, and
 //! quotes hold blanks together (`""` within them is one quote).
 //!
-//! | term | holds where |
-//! |---|---|
-//! | `firefox` | program, process, user, address or port contain the text |
-//! | `program:firefox` | an owner's program, process name or path contains it |
-//! | `pid:4242` | a process with this pid is an owner |
-//! | `user:ada`, `user:1000` | an owner runs as this user, by name or number |
-//! | `unit:sshd` | an owner's service, container or sandbox contains it |
-//! | `host:10.0.0.1`, `host:10.0.0.0/8` | one of the two ends has this address |
-//! | `local:` / `remote:10.0.0.0/8:443`, `remote::443` | this end has this address and port |
-//! | `port:443`, `port:8000-9000` | one of the two ends has this port |
-//! | `proto:tcp` | the protocol above IP |
-//! | `service:https` | the [name](crate::service_name) of the service's port |
-//! | `state:established` | the state of flow or socket |
-//! | `dir:outgoing` (`out`) | the direction of the flow |
-//! | `verdict:unknown` | what an owner's verdict is |
-//! | `reason:gone` | why no owner is known |
-//! | `match:five-tuple` | how the owner was found |
-//! | `bytes>1M`, `packets>=5`, `rate<10k` | wire bytes, packets, wire bytes a second |
+#![doc = include_str!("keys.md")]
 //!
+//! The names of services are those that [`service_name`](crate::service_name) gives.
 //! Text is compared in any case. What a subject does not have fulfils no term: a
 //! socket has no direction, so `dir:out` never holds for it and `!dir:out` does.
 //!
@@ -41,6 +25,7 @@
 mod error;
 mod eval;
 mod expression;
+mod keys;
 mod lex;
 mod parse;
 mod subject;
@@ -48,6 +33,7 @@ mod term;
 mod value;
 
 pub use error::FilterError;
+pub use keys::Key;
 pub use subject::Subject;
 pub use value::amount;
 
@@ -85,6 +71,11 @@ impl Filter {
         Self {
             expression: Some(Expression::Term(Term::Program(Text::new(text)))),
         }
+    }
+
+    /// Every key of the language, in the order in which help lists them.
+    pub fn keys() -> &'static [Key] {
+        &keys::KEYS
     }
 
     /// Chooses what both do.

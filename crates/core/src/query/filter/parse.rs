@@ -7,13 +7,16 @@
 //! ```
 
 use std::iter::Peekable;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::vec::IntoIter;
 
 use super::error::Problem;
 use super::expression::Expression;
-use super::lex::{Kind, Token, lex};
+use super::keys::{self, Takes};
+use super::lex::{Kind, Operator, Split, Token, Word, lex};
 use super::term::Term;
+use super::value::{Text, amount};
 
 /// Groups within groups. Whoever writes more by hand has lost count, and the
 /// parser's own stack is bounded.
@@ -88,7 +91,7 @@ impl Parser<'_> {
             return Err(self.missing(after, end..end));
         };
         match token.kind {
-            Kind::Word(word) => Ok(Expression::Term(Term::parse(word, token.span)?)),
+            Kind::Word(word) => Ok(Expression::Term(term(word, token.span)?)),
             Kind::Open => self.group(token.span),
             _ => Err(self.missing(after, token.span)),
         }
@@ -133,4 +136,57 @@ impl Parser<'_> {
             .next_if(|token| token.kind == *kind)
             .map(|token| token.span)
     }
+}
+
+/// The term that is written as `word` at `span`.
+fn term(word: Word, span: Range<usize>) -> Result<Term, Problem> {
+    let Word { text, split } = word;
+    // Nothing contains the text of a network, so it is meant as one.
+    if text.contains('/')
+        && let Ok(network) = text.parse()
+    {
+        return Ok(Term::Host(network));
+    }
+    match split {
+        Some(split) if is_key(&split.key) && !is_address(&text) => keyed(&split),
+        _ if text.is_empty() => Err(Problem::new(span, "there is no text to search for")),
+        _ => Ok(Term::Anywhere(Text::new(&text))),
+    }
+}
+
+fn keyed(split: &Split) -> Result<Term, Problem> {
+    let key =
+        keys::find(&split.key).map_err(|message| Problem::new(split.key_span.clone(), message))?;
+    let (name, example) = (key.name, key.example());
+    let whole = split.key_span.start..split.value_span.end;
+    if split.value.is_empty() {
+        let message = format!("{name} needs a value, as in {example}");
+        return Err(Problem::new(whole, message));
+    }
+    let value = &*split.value;
+    let term = match (key.takes, split.operator) {
+        (Takes::Value(term_of), Operator::Is) => term_of(value),
+        (Takes::Amount(measure), Operator::Compare(relation)) => {
+            amount(value).map(|amount| Term::Amount(measure, relation, amount))
+        }
+        (Takes::Amount(_), Operator::Is) | (Takes::Value(_), Operator::Compare(_)) => {
+            let place = split.key_span.end..split.value_span.start;
+            let message = format!("{name} is written as in {example}");
+            return Err(Problem::new(place, message));
+        }
+    };
+    term.map_err(|message| Problem::new(split.value_span.clone(), message))
+}
+
+/// Whether `text` looks like a key, known or not.
+fn is_key(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+}
+
+/// Addresses such as `fe80::1` look as if they had a key.
+fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok()
 }
