@@ -45,11 +45,11 @@ struct Owners {
 impl Owners {
     fn start(is_local: fn(IpAddr) -> bool) -> Result<Self, flowner_attribution::Error> {
         let (sender, news) = channel();
-        // Called on the thread of the service, so it only passes on. A reader that is gone
+        // Called on the thread of the resolver, so it only passes on. A reader that is gone
         // has no use for what comes.
         let tell = move |event| drop(sender.send(event));
-        let service = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
-        let mut spotter = Spotter::new(Arc::new(service));
+        let resolver = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
+        let mut spotter = Spotter::new(Arc::new(resolver));
         spotter.prepare();
         Ok(Self {
             spotter,

@@ -36,7 +36,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The thread of the background service could not be started.
+    /// The thread of the background resolver could not be started.
     Thread(io::Error),
 }
 

@@ -22,7 +22,7 @@ pub struct Attributor {
     lesser_because: Option<Error>,
 }
 
-/// What a service takes of an attributor.
+/// What a resolver takes of an attributor.
 pub(crate) struct Parts {
     pub(crate) table: Box<dyn SocketTable>,
     pub(crate) reopen: Option<Reopen>,

@@ -29,7 +29,7 @@ impl<'a> Asker<'a> {
     pub(super) fn opened_before(&mut self, waiter: Token, question: Question) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::Spotter(spotter) => Some(spotter.service().lookup_again(waiter, question)),
+            Self::Spotter(spotter) => Some(spotter.resolver().lookup_again(waiter, question)),
         }
     }
 

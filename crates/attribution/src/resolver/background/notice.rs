@@ -1,4 +1,4 @@
-//! What the thread of a service has to report beside answers.
+//! What the thread of a resolver has to report beside answers.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the callers of a service and its thread share, and what wakes the thread.
+//! What the callers of a resolver and its thread share, and what wakes the thread.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -35,14 +35,14 @@ impl SocketTable for Gate {
 }
 
 struct Setup {
-    service: Resolver,
+    resolver: Resolver,
     script: Script,
     events: Receiver<Event>,
     entered: Receiver<()>,
     release: Sender<()>,
 }
 
-/// A service whose looks wait for `release`.
+/// A resolver whose looks wait for `release`.
 fn gated() -> Setup {
     let (table, script) = FakeTable::new();
     let (entered_sender, entered) = mpsc::channel();
@@ -52,9 +52,9 @@ fn gated() -> Setup {
         entered: entered_sender,
         release: release_receiver,
     };
-    let (service, events) = spawn(table);
+    let (resolver, events) = spawn(table);
     Setup {
-        service,
+        resolver,
         script,
         events,
         entered,
@@ -66,8 +66,8 @@ fn spawn(table: impl SocketTable + 'static) -> (Resolver, Receiver<Event>) {
     let (sender, events) = mpsc::channel();
     let on_event = move |event| sender.send(event).unwrap();
     let attributor = Attributor::with_table(table);
-    let service = Resolver::spawn(attributor, PolicyConfig::default(), on_event);
-    (service.unwrap(), events)
+    let resolver = Resolver::spawn(attributor, PolicyConfig::default(), on_event);
+    (resolver.unwrap(), events)
 }
 
 fn question(port: u16) -> Question {
@@ -115,10 +115,10 @@ fn answers_arrive_from_either_kind_of_table() {
         let (table, script) = FakeTable::new();
         script.set_finds_exactly(finds_exactly);
         script.set_sockets(vec![socket(53, 7)]);
-        let (service, events) = spawn(table);
-        assert_eq!(service.lookup(Token(1), question(53)), Lookup::Waiting);
+        let (resolver, events) = spawn(table);
+        assert_eq!(resolver.lookup(Token(1), question(53)), Lookup::Waiting);
         check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
-        assert_eq!(service.statistics().requests, 1);
+        assert_eq!(resolver.statistics().requests, 1);
         assert_eq!(script.looks(), 1);
     }
 }
@@ -126,18 +126,18 @@ fn answers_arrive_from_either_kind_of_table() {
 #[test]
 fn one_look_answers_all_who_asked_before_it() {
     let Setup {
-        service,
+        resolver,
         script,
         events,
         entered,
         release,
     } = gated();
     script.set_sockets((0..100).map(|port| socket(1_000 + port, 7)).collect());
-    service.lookup(Token(0), question(1_000));
+    resolver.lookup(Token(0), question(1_000));
     entered.recv_timeout(DEADLINE).unwrap();
     // That look is under way; all these wait for the next.
     for port in 1..100 {
-        service.lookup(Token(port.into()), question(1_000 + port));
+        resolver.lookup(Token(port.into()), question(1_000 + port));
     }
     release.send(()).unwrap();
     release.send(()).unwrap();
@@ -156,18 +156,18 @@ fn the_closure_may_call_the_service() {
     let inner = Arc::clone(&handle);
     let on_event = move |event: Event| {
         if event.key == Token(1) {
-            let service = inner.wait();
-            service.packet_seen(Token(1));
-            service.end(Token(1));
-            service.lookup(Token(2), question(54));
+            let resolver = inner.wait();
+            resolver.packet_seen(Token(1));
+            resolver.end(Token(1));
+            resolver.lookup(Token(2), question(54));
         }
         sender.send(event).unwrap();
     };
     let attributor = Attributor::with_table(table);
-    let service = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
-    let service = Arc::new(service);
-    handle.set(Arc::clone(&service)).unwrap();
-    service.lookup(Token(1), question(53));
+    let resolver = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    let resolver = Arc::new(resolver);
+    handle.set(Arc::clone(&resolver)).unwrap();
+    resolver.lookup(Token(1), question(53));
     check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
     check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
 }
@@ -175,20 +175,20 @@ fn the_closure_may_call_the_service() {
 #[test]
 fn finish_answers_everyone_once() {
     let Setup {
-        service,
+        resolver,
         script,
         events,
         entered,
         release,
     } = gated();
     script.set_sockets(vec![socket(53, 7)]);
-    service.lookup(Token(0), question(53));
+    resolver.lookup(Token(0), question(53));
     entered.recv_timeout(DEADLINE).unwrap();
-    service.lookup(Token(1), question(53));
-    service.lookup(Token(2), question(54));
+    resolver.lookup(Token(1), question(53));
+    resolver.lookup(Token(2), question(54));
     // From here on no look waits: on a busy host there may be more than two before the end.
     drop(release);
-    service.finish();
+    resolver.finish();
     // A miss may have been told before, if the second look was sooner than the end.
     let mut last: Vec<Event> = events.try_iter().filter(|event| event.last).collect();
     last.sort_by_key(|event| event.key);
@@ -202,16 +202,16 @@ fn finish_answers_everyone_once() {
 #[test]
 fn a_drop_while_somebody_waits_ends_the_thread() {
     let Setup {
-        service,
+        resolver,
         events,
         entered,
         release,
         ..
     } = gated();
-    service.lookup(Token(0), question(53));
+    resolver.lookup(Token(0), question(53));
     entered.recv_timeout(DEADLINE).unwrap();
     drop(release);
-    drop(service);
+    drop(resolver);
     // The look under way may have been told. The closure, and with it the sender,
     // went with the thread.
     assert!(events.try_iter().count() <= 1);
@@ -222,8 +222,8 @@ fn a_drop_while_somebody_waits_ends_the_thread() {
 fn a_table_that_fails_is_told_by_its_reason_and_asked_again() {
     let (table, script) = FakeTable::new();
     script.set_failure(Some("no memory"));
-    let (service, events) = spawn(table);
-    service.lookup(Token(1), question(53));
+    let (resolver, events) = spawn(table);
+    resolver.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     assert!(!event.last);
     let failed = Verdict::Unknown(Reason::Failed);
@@ -264,9 +264,9 @@ impl SocketTable for HalfBroken {
 fn a_lookup_that_fails_takes_no_other_answer_away() {
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8), socket(55, 9)]);
-    let (service, events) = spawn(HalfBroken(table));
+    let (resolver, events) = spawn(HalfBroken(table));
     for port in [53, 54, 55] {
-        service.lookup(Token(port.into()), question(port));
+        resolver.lookup(Token(port.into()), question(port));
     }
     for _ in 0..3 {
         let event = events.recv_timeout(DEADLINE).unwrap();
@@ -284,8 +284,8 @@ fn a_lookup_that_fails_takes_no_other_answer_away() {
 
 #[test]
 fn where_nothing_can_be_known_the_answer_is_final() {
-    let (service, events) = spawn(UnsupportedTable);
-    service.lookup(Token(1), question(53));
+    let (resolver, events) = spawn(UnsupportedTable);
+    resolver.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     assert!(event.last);
     let unsupported = Verdict::Unknown(Reason::Unsupported);
@@ -325,14 +325,14 @@ fn a_table_that_panics_is_replaced_and_that_is_reported() {
         let panics = Arc::clone(&switch);
         Ok(Box::new(Panics { table, panics }))
     });
-    let service = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_noticed(
         attributor.unwrap(),
         PolicyConfig::default(),
         move |event| sender.send(event).unwrap(),
         move |notice: Notice| notice_sender.send(notice).unwrap(),
     );
-    let service = service.unwrap();
-    service.lookup(Token(1), question(53));
+    let resolver = resolver.unwrap();
+    resolver.lookup(Token(1), question(53));
     let event = events.recv_timeout(DEADLINE).unwrap();
     let failed = Verdict::Unknown(Reason::Failed);
     assert_eq!((event.ownership.verdict, event.last), (failed, false));
@@ -377,19 +377,19 @@ fn a_table_of_another_kind_takes_no_others_place() {
             Ok(Box::new(Panics { table, panics }))
         }
     });
-    let service = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_noticed(
         attributor.unwrap(),
         PolicyConfig::default(),
         |event| assert!(!event.ownership.verdict.is_named(), "{event:?}"),
         move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
     );
-    let service = service.unwrap();
-    service.lookup(Token(1), question(53));
+    let resolver = resolver.unwrap();
+    resolver.lookup(Token(1), question(53));
     for text in ["in disorder", "lesser"] {
         let notice = notices.recv_timeout(DEADLINE).unwrap();
         assert!(notice.contains(text), "{notice}");
     }
-    service.finish();
+    resolver.finish();
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn a_lesser_table_is_reported() {
     let attributor = Attributor::from(best);
     assert!(attributor.lesser_because().is_some());
     let (sender, notices) = mpsc::channel();
-    let service = Resolver::<Token>::spawn_noticed(
+    let resolver = Resolver::<Token>::spawn_noticed(
         attributor,
         PolicyConfig::default(),
         drop,
@@ -414,7 +414,7 @@ fn a_lesser_table_is_reported() {
         notice.contains("no room") && notice.contains("fewer"),
         "{notice}"
     );
-    service.unwrap().finish();
+    resolver.unwrap().finish();
 }
 
 #[test]
@@ -423,7 +423,7 @@ fn a_closure_that_panics_takes_the_next_answer() {
     let (notice_sender, notices) = mpsc::channel();
     let (table, script) = FakeTable::new();
     script.set_sockets(vec![socket(53, 7), socket(54, 8)]);
-    let service = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_noticed(
         Attributor::with_table(table),
         PolicyConfig::default(),
         move |event: Event| {
@@ -432,11 +432,11 @@ fn a_closure_that_panics_takes_the_next_answer() {
         },
         move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
     );
-    let service = service.unwrap();
-    service.lookup(Token(1), question(53));
+    let resolver = resolver.unwrap();
+    resolver.lookup(Token(1), question(53));
     let text = notices.recv_timeout(DEADLINE).unwrap();
     assert!(text.contains("not this one"), "{text}");
-    service.lookup(Token(2), question(54));
+    resolver.lookup(Token(2), question(54));
     check(&events.recv_timeout(DEADLINE).unwrap(), 2, 8);
 }
 
@@ -446,15 +446,15 @@ fn failures_are_reported_once_and_when_they_end() {
     script.set_failure(Some("no memory"));
     let (sender, events) = mpsc::channel();
     let (notice_sender, notices) = mpsc::channel();
-    let service = Resolver::spawn_noticed(
+    let resolver = Resolver::spawn_noticed(
         Attributor::with_table(table),
         PolicyConfig::default(),
         move |event| sender.send(event).unwrap(),
         move |notice: Notice| notice_sender.send(notice.to_string()).unwrap(),
     );
-    let service = service.unwrap();
+    let resolver = resolver.unwrap();
     for port in [53, 54, 55] {
-        service.lookup(Token(port.into()), question(port));
+        resolver.lookup(Token(port.into()), question(port));
         events.recv_timeout(DEADLINE).unwrap();
     }
     script.set_sockets(vec![socket(53, 7), socket(54, 7), socket(55, 7)]);

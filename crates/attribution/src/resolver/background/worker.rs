@@ -1,4 +1,4 @@
-//! What the thread of a service does: it asks, tells answers, and survives what fails.
+//! What the thread of a resolver does: it asks, tells answers, and survives what fails.
 //!
 //! A panic in the table or in a closure is caught. What was under way has failed then, and the
 //! table, which may be in disorder, is dropped: another one is opened after a while.

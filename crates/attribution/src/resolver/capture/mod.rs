@@ -1,4 +1,4 @@
-//! The service as the capturing thread asks it: with a look at each socket while it is
+//! The resolver as the capturing thread asks it: with a look at each socket while it is
 //! there.
 
 #[cfg(test)]
@@ -20,8 +20,8 @@ const MAX: usize = 64;
 /// Asks a [`Resolver`] from the thread that captures packets.
 ///
 /// What ends within a millisecond is not there any more when another thread wakes up. So
-/// this one glances at the socket of each new flow, where the table of the service offers
-/// that, and tells the service what it saw.
+/// this one glances at the socket of each new flow, where the table of the resolver offers
+/// that, and tells the resolver what it saw.
 ///
 /// ```no_run
 /// # use std::{sync::Arc, time::{Duration, SystemTime}};
@@ -30,10 +30,10 @@ const MAX: usize = 64;
 /// # fn next_within(patience: Option<Duration>) -> Option<Next> { None }
 /// # fn show(flow: u64, ownership: Ownership) {}
 /// # fn main() -> Result<(), Error> {
-/// let service = Resolver::<Token>::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
+/// let resolver = Resolver::<Token>::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
 ///     show(event.key.0, event.ownership);
 /// })?;
-/// let mut spotter = Spotter::new(Arc::new(service));
+/// let mut spotter = Spotter::new(Arc::new(resolver));
 /// spotter.prepare();
 /// loop {
 ///     let next = next_within(spotter.patience());
@@ -63,7 +63,7 @@ const MAX: usize = 64;
 /// ```
 #[derive(Debug)]
 pub struct Spotter<K: Key = Token> {
-    service: Arc<Resolver<K>>,
+    resolver: Arc<Resolver<K>>,
     glance: Option<Box<dyn Glance>>,
     put_off: Vec<PutOff<K>>,
 }
@@ -78,12 +78,12 @@ struct PutOff<K> {
 }
 
 impl<K: Key> Spotter<K> {
-    /// Takes the way to glance of that service, of which there is one: a second spotter of
-    /// the same service does without.
-    pub fn new(service: Arc<Resolver<K>>) -> Self {
-        let glance = service.take_glance();
+    /// Takes the way to glance of that resolver, of which there is one: a second spotter of
+    /// the same resolver does without.
+    pub fn new(resolver: Arc<Resolver<K>>) -> Self {
+        let glance = resolver.take_glance();
         Self {
-            service,
+            resolver,
             glance,
             put_off: Vec::new(),
         }
@@ -111,19 +111,19 @@ impl<K: Key> Spotter<K> {
             });
             return None;
         }
-        Some(self.service.lookup_glanced(waiter, question, seen.told()))
+        Some(self.resolver.lookup_glanced(waiter, question, seen.told()))
     }
 
     /// Tells that another packet of a flow was seen whose owner is not settled: without one,
     /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
     /// the connection (it has payload, or ends it) and another look shows that.
     pub fn packet_seen(&mut self, waiter: K, may_tell: bool) -> Option<Ownership> {
-        let query = self.service.packet_seen(waiter).filter(|_| may_tell)?;
+        let query = self.resolver.packet_seen(waiter).filter(|_| may_tell)?;
         let seen = self.glance.as_mut()?.glance_closer(&query)?;
-        self.service.glanced(waiter, seen)
+        self.resolver.glanced(waiter, seen)
     }
 
-    /// Whether a socket still is whose it was, as far as the table of the service can tell from
+    /// Whether a socket still is whose it was, as far as the table of the resolver can tell from
     /// this thread; see [`Glance::confirm`].
     pub fn confirm(
         &mut self,
@@ -148,7 +148,7 @@ impl<K: Key> Spotter<K> {
         let mut put_off = self.put_off.iter_mut();
         match put_off.find(|put_off| put_off.waiter == waiter) {
             Some(put_off) => put_off.is_over = true,
-            None => self.service.end(waiter),
+            None => self.resolver.end(waiter),
         }
     }
 
@@ -167,7 +167,7 @@ impl<K: Key> Spotter<K> {
         let Some(glance) = &mut self.glance else {
             return Vec::new();
         };
-        let (mut settled, service) = (Vec::new(), &self.service);
+        let (mut settled, resolver) = (Vec::new(), &self.resolver);
         self.put_off.retain(|put_off| {
             let seen = glance.glance(&put_off.question);
             if seen == Glanced::Later && !all {
@@ -176,9 +176,9 @@ impl<K: Key> Spotter<K> {
             let PutOff {
                 waiter, question, ..
             } = *put_off;
-            let lookup = service.lookup_glanced(waiter, question, seen.told());
+            let lookup = resolver.lookup_glanced(waiter, question, seen.told());
             if put_off.is_over {
-                service.end(waiter);
+                resolver.end(waiter);
             }
             settled.push((waiter, lookup));
             false
@@ -186,12 +186,12 @@ impl<K: Key> Spotter<K> {
         settled
     }
 
-    /// Asks for what was put off, and, if nobody else has the service, answers everyone who
+    /// Asks for what was put off, and, if nobody else has the resolver, answers everyone who
     /// waits; see [`Resolver::finish`].
     pub fn finish(mut self) {
         self.settle_all();
-        if let Some(service) = Arc::into_inner(self.service) {
-            service.finish();
+        if let Some(resolver) = Arc::into_inner(self.resolver) {
+            resolver.finish();
         }
     }
 
@@ -202,7 +202,7 @@ impl<K: Key> Spotter<K> {
     }
 
     /// Whom this one asks.
-    pub fn service(&self) -> &Arc<Resolver<K>> {
-        &self.service
+    pub fn resolver(&self) -> &Arc<Resolver<K>> {
+        &self.resolver
     }
 }

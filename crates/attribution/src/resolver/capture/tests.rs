@@ -41,8 +41,8 @@ fn spotter(told: impl Into<VecDeque<Glanced>>) -> (Spotter, Receiver<Event>) {
     let attributor = Attributor::with_table(Scripted(told.into()));
     let (sender, events) = channel();
     let on_event = move |event| _ = sender.send(event);
-    let service = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
-    (Spotter::new(Arc::new(service)), events)
+    let resolver = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
+    (Spotter::new(Arc::new(resolver)), events)
 }
 
 fn question(port: u16) -> Question {
@@ -119,7 +119,7 @@ fn only_so_many_are_put_off() {
 #[test]
 fn a_second_one_asks_without_a_glance() {
     let (first, _events) = spotter([]);
-    let mut second = Spotter::new(Arc::clone(first.service()));
+    let mut second = Spotter::new(Arc::clone(first.resolver()));
     let lookup = second.opened(Token(1), question(9));
     assert_eq!(lookup, Some(Lookup::Waiting));
     assert_eq!(second.settle_all(), []);

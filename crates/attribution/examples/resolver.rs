@@ -10,7 +10,7 @@ use flowner_attribution::{
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (sender, answers) = mpsc::channel();
-    let service = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), move |event| {
+    let resolver = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), move |event| {
         let _ = sender.send(event);
     })?;
     // A flow of our own: in a real program, its first packet was just captured.
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         SystemTime::now(),
         Opened::ByUs,
     );
-    match service.lookup(Token(1), question) {
+    match resolver.lookup(Token(1), question) {
         Lookup::Known(ownership) | Lookup::SoFar(ownership) => {
             println!("known: {:?}", ownership.verdict);
         }
@@ -30,6 +30,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("flow {}: {:?}", event.key.0, event.ownership);
         }
     }
-    service.finish();
+    resolver.finish();
     Ok(())
 }
