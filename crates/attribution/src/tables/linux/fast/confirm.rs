@@ -708,9 +708,9 @@ mod tests {
         // No process that another test starts inherits what is open here.
         let _alone = starting();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (to_close, closing) = std::sync::mpsc::sync_channel::<(TcpStream, Duration)>(0);
+        let (to_drop, streams) = std::sync::mpsc::sync_channel::<(TcpStream, Duration)>(0);
         let closer = std::thread::spawn(move || {
-            for (stream, wait) in closing {
+            for (stream, wait) in streams {
                 let began = Instant::now();
                 while began.elapsed() < wait {
                     std::hint::spin_loop();
@@ -719,8 +719,8 @@ mod tests {
             }
         });
         let (mut glance, deadline) = (None, Instant::now() + DEADLINE);
-        let (mut same, mut closed, mut round) = (0, 0, 0_u32);
-        while (round < 3_000 || same < 50 || closed < 50) && Instant::now() < deadline {
+        let (mut same, mut over, mut round) = (0, 0, 0_u32);
+        while (round < 3_000 || same < 50 || over < 50) && Instant::now() < deadline {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
             // The end that connects, or the one that is accepted once its listener was named.
@@ -746,24 +746,25 @@ mod tests {
             };
             round += 1;
             let wait = Duration::from_micros(u64::from(round / 2 % 100));
-            to_close.send((stream, wait)).unwrap();
+            to_drop.send((stream, wait)).unwrap();
             for _ in 0..3 {
                 match glance.confirm(&query, &told, SystemTime::now()) {
                     Confirmed::Same => same += 1,
-                    Confirmed::Closed => closed += 1,
+                    Confirmed::Closed => over += 1,
                     Confirmed::Unanswered => std::thread::sleep(Duration::from_millis(1)),
                     other => panic!("{other:?} in round {round}"),
                 }
             }
         }
-        drop(to_close);
+        drop(to_drop);
         closer.join().unwrap();
-        assert!(same >= 50 && closed >= 50, "{same} {closed} of {round}");
+        assert!(same >= 50 && over >= 50, "{same} {over} of {round}");
     }
 
     /// Who had it next is not found before it is closed: the descriptor is on its way.
     #[test]
     fn one_that_was_passed_on_and_closed_is_not_its_former_holders() {
+        let _alone = starting();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
