@@ -96,6 +96,11 @@ impl Attributor {
     /// Who uses a port, on any address: every process that listens there, is bound to it, or takes
     /// datagrams there. Who only has a TCP connection from or to that port does not count.
     ///
+    /// Sockets of this network namespace count. A port that this host forwards to a container has
+    /// none here, unless a proxy listens for it. Before a pid is sent a signal,
+    /// [`Processes::is_running`](crate::Processes::is_running) says whether it still is the same
+    /// process.
+    ///
     /// ```
     /// use flowner_attribution::{Attributor, Protocol};
     ///
