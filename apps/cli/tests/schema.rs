@@ -45,6 +45,24 @@ fn the_schema_can_fail() {
     assert_eq!(lines.errors(&right), [""; 0]);
 }
 
+/// What has a name in JSON is described there, whatever is added.
+#[test]
+fn the_page_about_json_names_every_value() {
+    use flowner_core::attribution::{Match, Reason};
+    use flowner_core::flows::{Direction, State};
+
+    let page = include_str!("../JSON.md");
+    let reasons = Reason::ALL.into_iter().map(Reason::name);
+    let matches = Match::ALL.into_iter().map(Match::name);
+    let states = State::ALL.into_iter().map(State::name);
+    let directions = Direction::ALL.into_iter().map(Direction::name);
+    let names = reasons.chain(matches).chain(states).chain(directions);
+    let missing: Vec<_> = names
+        .filter(|name| !page.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Commands that have `--json`, each of which has a test here.
 const COMMANDS: [&str; 6] = ["devices", "doctor", "read", "sockets", "watch", "who"];
 

@@ -173,10 +173,7 @@ impl Column {
             Self::State => state(flow),
             Self::Age => Cell::text(format::span(around.now.saturating_sub(flow.first_seen))),
             Self::Idle => Cell::text(format::span(around.now.saturating_sub(flow.last_seen))),
-            Self::Duration => {
-                let lasted = flow.last_seen.saturating_sub(flow.first_seen);
-                Cell::text(format::span(lasted))
-            }
+            Self::Duration => Cell::text(format::span(flow.duration())),
             Self::Packets => Cell::text(format::count(flow.total().packets)),
             Self::Sent => Cell::quantity(unit.amount(flow.sent)),
             Self::Received => Cell::quantity(unit.amount(flow.received)),

@@ -143,22 +143,7 @@ pub fn coverage(coverage: Coverage) -> &'static str {
         Coverage::Named => "Named",
         Coverage::Partial => "User or unit only",
         Coverage::NotAsked => "Not looked for",
-        Coverage::Unknown(reason) => match reason {
-            Reason::NotFound => "No such socket",
-            Reason::Gone => "Gone too soon",
-            Reason::Denied => "May not be seen",
-            Reason::Kernel => "The kernel itself",
-            Reason::OtherNamespace => "Other network namespace",
-            Reason::Forwarded => "Forwarded",
-            Reason::Translated => "Translated (NAT)",
-            Reason::MayBeTranslated => "Perhaps translated (NAT)",
-            Reason::Unsupported => "No sockets",
-            Reason::Changed => "Owner changed",
-            Reason::NotSentHere => "Not sent here",
-            Reason::PacketSocket => "Perhaps a packet socket",
-            Reason::Failed => "Lookup failed",
-            _ => "Unknown",
-        },
+        Coverage::Unknown(reason) => reason.title(),
     }
 }
 

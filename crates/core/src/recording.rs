@@ -21,8 +21,8 @@
 //! |---|---|
 //! | `verdict` | `process`, `shared`, `partial` or `unknown` |
 //! | `end` | whose owner it is: that of the packet's `source` or `destination` |
-//! | `reason` | why nobody is known, where that is so: `not-found`, `gone`, `denied` … |
-//! | `match` | how closely the socket fits: `five-tuple`, `local-endpoint` … |
+//! | `reason` | why nobody is known, where that is so: `not-found`, `gone`, `denied` …; a reader takes one that it does not know for `other` |
+//! | `match` | how closely the socket fits: `five-tuple`, `local-endpoint` …; a reader leaves out one that it does not know |
 //! | `namespace`, `namespace-name` | the network namespace of the socket, where it is another |
 //!
 //! Before these are the keys of the process, of each where several share the socket (at most

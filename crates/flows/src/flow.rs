@@ -257,7 +257,11 @@ impl<T> Flow<T> {
                 Direction::Multicast | Direction::Broadcast | Direction::Spoofed => {
                     is_ours(initiator)
                 }
-                _ => true,
+                Direction::Outgoing
+                | Direction::Loopback
+                | Direction::Forwarded
+                | Direction::Overheard
+                | Direction::Unknown => true,
             },
             direction,
             state: match (packet.protocol, tcp) {

@@ -60,7 +60,11 @@ impl Class {
                 Self::Overheard
             }
             Origin::Received if is_ours(packet.source) => Self::Spoofed,
-            _ => Self::Genuine,
+            Origin::Sent
+            | Origin::Received
+            | Origin::OtherHost
+            | Origin::Loopback
+            | Origin::Unknown => Self::Genuine,
         }
     }
 }

@@ -6,11 +6,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Failure, root};
+use crate::complete::incomplete;
 use crate::floors;
 use crate::workspace::{members, read_dir, relative};
 
 /// Lines a file may have before its tests.
-const MAX_LINES: usize = 600;
+const MAX_LINES: usize = 500;
+
+/// Files that had more when the limit was set, with the lines that each may have. A number
+/// here may only become less; a file that keeps the limit leaves the list.
+const LONG: [(&str, usize); 12] = [
+    ("crates/attribution/src/policy/mod.rs", 600),
+    ("crates/attribution/src/policy/pending.rs", 580),
+    (
+        "crates/attribution/src/tables/linux/holders/index/mod.rs",
+        510,
+    ),
+    ("crates/attribution/src/tables/linux/holders/mod.rs", 570),
+    ("crates/attribution/src/tables/linux/namespaces/mod.rs", 600),
+    ("crates/core/src/engine/ledger.rs", 590),
+    ("crates/core/src/engine/ledger/confirm.rs", 550),
+    ("crates/core/src/monitor/mod.rs", 580),
+    ("crates/icons/src/catalog.rs", 540),
+    ("apps/gui/src/app.rs", 600),
+    ("apps/gui/src/page/inspect.rs", 560),
+    ("apps/gui/src/widget/table/mod.rs", 510),
+];
 
 /// A source file, cut where its tests begin, or a manifest.
 struct Source {
@@ -139,6 +160,7 @@ fn is_without_clock(path: &str) -> bool {
 pub(crate) fn check() -> Result<(), Failure> {
     let sources = sources(&root())?;
     let mut violations: Vec<Violation> = sources.iter().flat_map(violations).collect();
+    violations.extend(no_longer_long(&sources));
     violations.extend(without_readme(&root())?);
     violations.extend(unlisted_skips(&root())?);
     for member in members(&root())? {
@@ -173,13 +195,33 @@ fn violations(source: &Source) -> Vec<Violation> {
             }
         }
     }
-    if source.lines.len() > MAX_LINES {
+    found.extend(incomplete(&source.lines).into_iter().map(|list| Violation {
+        place: format!("{}:{}", source.path, list.line),
+        rule: "`ALL` lists every variant of its enum, each once",
+    }));
+    let listed = LONG.iter().find(|(path, _)| *path == source.path);
+    let limit = listed.map_or(MAX_LINES, |(_, limit)| *limit);
+    if source.lines.len() > limit {
         found.push(Violation {
-            place: format!("{}:{}", source.path, MAX_LINES + 1),
-            rule: "more than 600 lines before the tests: is it about one thing?",
+            place: format!("{}:{}", source.path, limit + 1),
+            rule: "more than 500 lines before the tests, or than `LONG` allows it: is it about one \
+                   thing?",
         });
     }
     found
+}
+
+/// Files that are listed as [`LONG`] and keep the limit, or are not there.
+fn no_longer_long(sources: &[Source]) -> impl Iterator<Item = Violation> {
+    let is_long = |path: &str| {
+        let mut sources = sources.iter();
+        sources.any(|source| source.path == path && source.lines.len() > MAX_LINES)
+    };
+    let short = LONG.iter().filter(move |(path, _)| !is_long(path));
+    short.map(|(path, _)| Violation {
+        place: (*path).to_owned(),
+        rule: "not long any more: take it out of `LONG` in crates/xtask/src/tidy.rs",
+    })
 }
 
 fn is_broken_by(absence: &Absence, path: &str, line: &str) -> bool {

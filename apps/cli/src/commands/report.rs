@@ -243,7 +243,7 @@ fn style(flow: &FlowRecord) -> Style {
 
 fn flow_cells(flow: &FlowRecord, with_owner: bool) -> Vec<String> {
     let total = flow.total();
-    let lasted = flow.last_seen.saturating_sub(flow.first_seen);
+    let lasted = flow.duration();
     let mut cells = vec![
         flow.protocol.to_string(),
         format::endpoint(flow.protocol, flow.local),

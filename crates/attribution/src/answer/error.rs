@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::ownership::Reason;
+use super::reason::Reason;
 
 /// Why the owners of sockets could not be read.
 ///

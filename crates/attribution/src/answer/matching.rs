@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::devices::{Arrival, Reach};
-use super::ownership::{Match, Reason, SocketId, Verdict};
+use super::ownership::{Match, SocketId, Verdict};
 use super::process::{NetworkNamespace, Process};
 use super::query::{self, Protocol, SocketQuery, unscoped};
+use super::reason::Reason;
 use super::socket::{Socket, SocketState};
 
 /// The answer of the most specific sockets that fit.
@@ -334,13 +335,9 @@ pub(crate) fn merge(owners: &[&Verdict]) -> Verdict {
     if let [only] = owners {
         return (*only).clone();
     }
-    let held = |owner: &&&Verdict| {
-        !matches!(
-            owner,
-            // A closed socket does not compete with an open one.
-            Verdict::Unknown(Reason::Gone | Reason::NotFound)
-        )
-    };
+    // A closed socket does not compete with an open one.
+    let is_closed = |owner: &Verdict| owner.reason().is_some_and(Reason::is_of_no_open_socket);
+    let held = |owner: &&&Verdict| !is_closed(owner);
     if let Some(hidden) = owners.iter().filter(held).find(|owner| !owner.is_named()) {
         return (**hidden).clone();
     }

@@ -10,6 +10,7 @@ mod ownership;
 mod port_owners;
 mod process;
 pub(crate) mod query;
+mod reason;
 mod snapshot;
 mod socket;
 pub(crate) mod surroundings;
@@ -17,13 +18,14 @@ pub(crate) mod text;
 
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
-pub use ownership::{Evidence, Match, Ownership, Reason, SocketId, Source, Verdict};
+pub use ownership::{Evidence, Match, Ownership, SocketId, Source, Verdict};
 pub use port_owners::PortOwners;
 pub use process::{
     NetworkNamespace, ParseUserIdError, Process, ProcessId, SkippedNamespaces, Unit, UnitKind,
     User, UserId,
 };
 pub use query::{ParseQueryError, Protocol, SocketQuery};
+pub use reason::Reason;
 pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketState};
 pub use text::ParseNameError;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::process::{NetworkNamespace, Process, Unit, User};
-use super::text::{displayed, named};
+use super::reason::Reason;
+use super::text::displayed;
 
 /// An answer with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +101,14 @@ impl Verdict {
         }
     }
 
+    /// Why nobody is named; `None` where at least a user or a unit is.
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Process(_) | Self::Shared(_) | Self::Partial { .. } => None,
+            Self::Unknown(reason) => Some(*reason),
+        }
+    }
+
     /// Whether at least one process is named.
     pub const fn is_named(&self) -> bool {
         matches!(self, Self::Process(_) | Self::Shared(_))
@@ -117,14 +126,11 @@ impl Verdict {
 
     const fn rank(&self) -> u8 {
         match self {
+            // Above all that `Reason::rank` gives.
             Self::Process(_) | Self::Shared(_) => 5,
             Self::Partial { unit: Some(_), .. } => 4,
             Self::Partial { unit: None, .. } => 3,
-            // A lookup that failed says nothing: any other answer takes its place.
-            Self::Unknown(Reason::Failed) => 0,
-            // Any explanation is better than "not found".
-            Self::Unknown(Reason::NotFound) => 1,
-            Self::Unknown(_) => 2,
+            Self::Unknown(reason) => reason.rank(),
         }
     }
 }
@@ -152,118 +158,6 @@ impl fmt::Display for Verdict {
         }
     }
 }
-
-/// Why nobody can be named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Reason {
-    /// No socket fits.
-    NotFound,
-    /// The socket was there and closed before its owner could be read. That there was one is
-    /// known also where none is found: it sent what opens a connection.
-    Gone,
-    /// The socket belongs to another user's process, which may not be inspected.
-    Denied,
-    /// The kernel holds the socket itself (NFS, in-kernel VPNs).
-    Kernel,
-    /// The socket is in another network namespace.
-    OtherNamespace,
-    /// Neither end of the flow is on this host.
-    Forwarded,
-    /// This host translates the packets (NAT): behind its address and port stands another end,
-    /// such as a container, and no socket of its own.
-    Translated,
-    /// This host translates addresses, and whether it does so here may not be asked.
-    MayBeTranslated,
-    /// This platform, or this protocol, offers no way to know.
-    Unsupported,
-    /// The socket, or who holds it, changed about then: it was one of two owners, and which one
-    /// is not known.
-    Changed,
-    /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
-    /// for another host.
-    NotSentHere,
-    /// No socket is connected to both ends, and a program here has a packet socket, or a raw socket
-    /// that only sends, that may have sent it, with whatever addresses are in it.
-    PacketSocket,
-    /// The lookup failed, or was not made because too many others waited: whether there is
-    /// such a socket is not known. An [`Error`](crate::Error) says what failed.
-    Failed,
-}
-
-impl Reason {
-    /// Every reason, in the order in which reports list them.
-    pub const ALL: [Self; 13] = [
-        Self::NotFound,
-        Self::Gone,
-        Self::Denied,
-        Self::Kernel,
-        Self::OtherNamespace,
-        Self::Forwarded,
-        Self::Translated,
-        Self::MayBeTranslated,
-        Self::Unsupported,
-        Self::Changed,
-        Self::NotSentHere,
-        Self::PacketSocket,
-        Self::Failed,
-    ];
-
-    /// The name in lower case, as JSON writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Gone => "gone",
-            Self::Denied => "denied",
-            Self::Kernel => "kernel",
-            Self::OtherNamespace => "other-namespace",
-            Self::Forwarded => "forwarded",
-            Self::Translated => "translated",
-            Self::MayBeTranslated => "may-be-translated",
-            Self::Unsupported => "unsupported",
-            Self::Changed => "changed",
-            Self::NotSentHere => "not-sent-here",
-            Self::PacketSocket => "packet-socket",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// What the reader can do about it, where something can be done.
-    pub const fn advice(self) -> Option<&'static str> {
-        match self {
-            Self::Denied => Some(
-                "run as the owner of the process or as administrator (Linux: with \
-                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
-            ),
-            Self::MayBeTranslated => Some("run as administrator (Linux: with CAP_NET_ADMIN)"),
-            Self::OtherNamespace => Some("run as administrator, or inside that network namespace"),
-            Self::Failed => Some("a warning says what failed; the lookup is tried again"),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "no such socket was found",
-            Self::Gone => "the socket closed before its owner could be read",
-            Self::Denied => "the owner may not be inspected",
-            Self::Kernel => "the kernel itself holds the socket",
-            Self::OtherNamespace => "the socket is in another network namespace",
-            Self::Forwarded => "neither end is on this host",
-            Self::Translated => "this host translates it: another end stands behind the address",
-            Self::MayBeTranslated => "this host translates addresses, perhaps this one",
-            Self::Unsupported => "this cannot be known here",
-            Self::Changed => "the owner changed about then",
-            Self::NotSentHere => "it was not sent here",
-            Self::PacketSocket => "a packet socket may have sent it",
-            Self::Failed => "the lookup failed",
-        })
-    }
-}
-
-named!(Reason, "reason");
 
 /// How an answer was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -4,8 +4,9 @@ use std::fmt;
 use std::slice;
 use std::sync::Arc;
 
-use super::ownership::{Reason, Verdict};
+use super::ownership::Verdict;
 use super::process::Process;
+use super::reason::Reason;
 use super::socket::Socket;
 
 /// Who uses a port of this host; see [`Attributor::port_owners`](crate::Attributor::port_owners).

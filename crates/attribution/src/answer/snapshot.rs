@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use super::devices::Devices;
 use super::matching::{self, Finding, Fitting};
-use super::ownership::{Evidence, Ownership, Reason, Source, Verdict};
+use super::ownership::{Evidence, Ownership, Source, Verdict};
 use super::port_owners::PortOwners;
 use super::query::{Protocol, SocketQuery, normalize, scoped};
+use super::reason::Reason;
 use super::socket::{Socket, SocketState};
 use super::surroundings::{Place, Surroundings, Translations};
 

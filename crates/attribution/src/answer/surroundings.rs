@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::devices::{Devices, Reach};
-use super::ownership::{Match, Reason};
+use super::ownership::Match;
 use super::query::{Protocol, SocketQuery, unscoped};
+use super::reason::Reason;
 
 /// An address of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

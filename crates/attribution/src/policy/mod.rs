@@ -480,10 +480,7 @@ impl<K: Key> Policy<K> {
         let tells_remotes = self.config.table_tells_remotes;
         let contested = self.pending.contested(waiting, tells_remotes);
         let mut offered = waiting.judge(answer, contested, &self.history, &self.config);
-        let is_miss = matches!(
-            offered.verdict,
-            Verdict::Unknown(Reason::NotFound | Reason::Gone | Reason::Failed)
-        );
+        let is_miss = offered.verdict.reason().is_some_and(Reason::may_pass);
         if offered.verdict.is_named() {
             let Question { query, seen_at, .. } = &waiting.question;
             let for_endpoint = self.is_bound_to_endpoint(query.protocol());
@@ -504,8 +501,7 @@ impl<K: Key> Policy<K> {
             || match offered.verdict {
                 Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
                 Verdict::Partial { .. } => !may_improve,
-                Verdict::Unknown(Reason::NotFound | Reason::Gone | Reason::Failed) => false,
-                Verdict::Unknown(_) => true,
+                Verdict::Unknown(reason) => !reason.may_pass(),
             };
         let best = waiting.best.as_ref();
         // That somebody has the port by now, where nobody had: who asked may begin anew.

@@ -50,7 +50,7 @@ impl DemoTable {
             return Ownership::unknown(Reason::NotFound, now, Source::Scripted);
         };
         let verdict = verdict(held, now);
-        let is_unknown = matches!(verdict, Verdict::Unknown(Reason::Gone | Reason::NotFound));
+        let is_unknown = verdict.reason().is_some_and(Reason::is_of_no_open_socket);
         Ownership::new(
             verdict,
             Evidence::new(

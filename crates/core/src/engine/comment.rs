@@ -37,7 +37,7 @@ pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {
     let mut line = Line(PREFIX.to_owned());
     let program = match party {
         Party::Program(program) => Some(program.name.as_str()),
-        _ => None,
+        Party::Several(_) | Party::Unit(_) | Party::User(_) | Party::Unattributed => None,
     };
     match &ownership.verdict {
         Verdict::Process(process) => line.process(program, process),
@@ -234,14 +234,14 @@ impl Told {
     fn take(&mut self, key: &str, value: Cow<'_, str>) -> Option<()> {
         match key {
             "end" => {
-                let ends = [PacketEnd::Source, PacketEnd::Destination];
-                self.end = Some(ends.into_iter().find(|end| end.name() == value)?);
+                self.end = Some(PacketEnd::ALL.into_iter().find(|end| end.name() == value)?);
             }
             "verdict" => self.verdict = Some(value.into_owned()),
             "reason" => {
-                self.reason = Some(Reason::ALL.into_iter().find(|one| one.name() == value)?);
+                // A later version may have more reasons than this one. Nobody is known either way.
+                self.reason = Some(value.parse().unwrap_or(Reason::Other));
             }
-            "match" => self.matched = Some(MATCHES.into_iter().find(|one| one.name() == value)?),
+            "match" => self.matched = value.parse().ok(),
             "namespace" => {
                 let id = value.parse().ok()?;
                 self.namespace = Some(NetworkNamespace::new(id, None));
@@ -281,7 +281,7 @@ impl Told {
     }
 
     fn take_of_process(&mut self, key: &str, value: Cow<'_, str>) -> Option<()> {
-        let kind = UNIT_KINDS.into_iter().find(|kind| kind.name() == key);
+        let kind = UnitKind::ALL.into_iter().find(|kind| kind.name() == key);
         if let Some(kind) = kind {
             let unit = Some(Unit::new(kind, value));
             match self.processes.last_mut() {
@@ -341,20 +341,6 @@ impl Told {
         Some((self.end?, Ownership::new(verdict, evidence)))
     }
 }
-
-const MATCHES: [Match; 4] = [
-    Match::History,
-    Match::WildcardAddress,
-    Match::LocalEndpoint,
-    Match::FiveTuple,
-];
-
-const UNIT_KINDS: [UnitKind; 4] = [
-    UnitKind::Service,
-    UnitKind::Container,
-    UnitKind::Flatpak,
-    UnitKind::Snap,
-];
 
 #[cfg(test)]
 #[path = "comment/tests.rs"]

@@ -556,10 +556,7 @@ fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bo
 /// Whether a socket for datagrams was found where there was none before: what came until then
 /// was another one's, or nobody's.
 fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
-    let was_nobody = matches!(
-        old.verdict,
-        Verdict::Unknown(Reason::NotFound | Reason::Gone)
-    );
+    let was_nobody = (old.verdict.reason()).is_some_and(Reason::is_of_no_open_socket);
     // That of a network namespace may have been found late, and so may any by a table that does
     // not ask the system for one socket.
     let is_of_now = new.evidence.socket.is_some() && new.evidence.namespace.is_none();

@@ -57,4 +57,9 @@ impl FlowRecord {
     pub fn total(&self) -> Counters {
         self.sent + self.received
     }
+
+    /// Packet time from the first packet to the newest one.
+    pub const fn duration(&self) -> Duration {
+        self.last_seen.saturating_sub(self.first_seen)
+    }
 }

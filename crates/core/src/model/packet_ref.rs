@@ -22,6 +22,8 @@ pub(crate) enum PacketEnd {
 }
 
 impl PacketEnd {
+    pub(crate) const ALL: [Self; 2] = [Self::Source, Self::Destination];
+
     /// As comments name it.
     pub(crate) const fn name(self) -> &'static str {
         match self {

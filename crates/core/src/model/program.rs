@@ -116,6 +116,9 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// Everyone who may say so.
+    pub const ALL: [Self; 2] = [Self::Process, Self::File];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {

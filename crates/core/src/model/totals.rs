@@ -203,7 +203,13 @@ impl FlowRecord {
             direction: match self.direction {
                 Direction::Outgoing => Direction::Incoming,
                 Direction::Incoming => Direction::Outgoing,
-                other => other,
+                other @ (Direction::Loopback
+                | Direction::Forwarded
+                | Direction::Multicast
+                | Direction::Broadcast
+                | Direction::Spoofed
+                | Direction::Overheard
+                | Direction::Unknown) => other,
             },
             sent: self.received,
             received: self.sent,

@@ -159,7 +159,7 @@ macro_rules! each_key {
             Direction => |flow: &FlowRecord| Some(flow.direction.name()),
             FirstSeen => |flow: &FlowRecord| Some(flow.first_seen),
             LastSeen => |flow: &FlowRecord| Some(flow.last_seen),
-            Duration => |flow: &FlowRecord| Some(flow.last_seen.saturating_sub(flow.first_seen)),
+            Duration => |flow: &FlowRecord| Some(flow.duration()),
         )
     };
     (@ $sort_key:expr, $key:ident, $call:expr, $($name:ident => $value:expr,)+) => {

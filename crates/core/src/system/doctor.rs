@@ -44,6 +44,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status, the worst one first.
+    pub const ALL: [Self; 3] = [Self::Failed, Self::Limited, Self::Good];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {

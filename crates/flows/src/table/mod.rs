@@ -73,6 +73,16 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every way to end.
+    pub const ALL: [Self; 6] = [
+        Self::Closed,
+        Self::Expired,
+        Self::Evicted,
+        Self::Replaced,
+        Self::Drained,
+        Self::OwnerChanged,
+    ];
+
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -210,7 +220,13 @@ impl<T: Clone + Default> FlowTable<T> {
                 }
                 let reason = match class {
                     Class::TcpOver => EndReason::Closed,
-                    _ => EndReason::Expired,
+                    Class::TcpClosing
+                    | Class::TcpOpening
+                    | Class::TcpEstablished
+                    | Class::UdpOneWay
+                    | Class::Udp
+                    | Class::Icmp
+                    | Class::Other => EndReason::Expired,
                 };
                 self.end(slot, reason, ended);
             }

@@ -43,7 +43,9 @@ impl Data {
                     child.numbers.add(&item.numbers);
                     child.items.push(item);
                 }
-                _ => root.items.push(item),
+                Verdict::Shared(_) | Verdict::Partial { .. } | Verdict::Unknown(_) => {
+                    root.items.push(item);
+                }
             }
             if let Some(host) = socket.remote.map(|remote| remote.ip()) {
                 hosts.add(

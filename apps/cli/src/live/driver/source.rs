@@ -198,7 +198,7 @@ fn trouble(report: &Report) -> Option<Notice> {
             long: format!("capturing ended: {message}"),
             short: "capturing ended; q quits".to_owned(),
         }),
-        _ => None,
+        Ending::Complete | Ending::Stopped => None,
     }
 }
 

@@ -50,7 +50,21 @@ pub(super) fn of_node(node: &Node, column: Column) -> Key {
         Column::Owners => text(&node.owners),
         Column::Path => node.path().map_or(Key::None, |path| text(&path)),
         Column::Trend => Key::Number(node.trend.iter().sum(), 0),
-        column => number(&node.numbers, column),
+        Column::Count
+        | Column::Up
+        | Column::Down
+        | Column::Sent
+        | Column::Received
+        | Column::Listening
+        | Column::Connected => number(&node.numbers, column),
+        // Only flows and sockets are sorted by these.
+        Column::Pid
+        | Column::User
+        | Column::Protocol
+        | Column::Local
+        | Column::Remote
+        | Column::Service
+        | Column::State => Key::None,
     }
 }
 
@@ -110,7 +124,15 @@ fn of_item(data: &Data, item: &Item, column: Column) -> Key {
         Column::Remote => ends(fact, item).1.map_or(Key::None, Key::Address),
         Column::Service => service(fact).map_or(Key::None, Key::Name),
         Column::State => state(fact).map_or(Key::None, Key::Name),
-        column => number(&item.numbers, column),
+        Column::Count
+        | Column::Up
+        | Column::Down
+        | Column::Sent
+        | Column::Received
+        | Column::Listening
+        | Column::Connected => number(&item.numbers, column),
+        // `order_items` sorts by the program; the others become another column before.
+        Column::Name | Column::Owners | Column::Program | Column::Path | Column::Trend => Key::None,
     }
 }
 
@@ -135,7 +157,18 @@ fn number(numbers: &Numbers, column: Column) -> Key {
         Column::Received => Key::Number(numbers.received, total),
         Column::Listening => Key::Number(numbers.listening, numbers.count),
         Column::Connected => Key::Number(numbers.connected, numbers.count),
-        _ => Key::None,
+        Column::Name
+        | Column::Owners
+        | Column::Program
+        | Column::Pid
+        | Column::User
+        | Column::Path
+        | Column::Protocol
+        | Column::Local
+        | Column::Remote
+        | Column::Service
+        | Column::State
+        | Column::Trend => Key::None,
     }
 }
 

@@ -51,7 +51,20 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
             }
             _ => String::new(),
         },
-        column => number(&node.numbers, column),
+        Column::Count
+        | Column::Up
+        | Column::Down
+        | Column::Sent
+        | Column::Received
+        | Column::Listening
+        | Column::Connected => number(&node.numbers, column),
+        // Only flows and sockets have these.
+        Column::Pid
+        | Column::Protocol
+        | Column::Local
+        | Column::Remote
+        | Column::Service
+        | Column::State => String::new(),
     }
 }
 
@@ -78,9 +91,13 @@ pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
         Column::Remote => far.map_or_else(String::new, |far| address(fact, far)),
         Column::Service => service(fact).unwrap_or_default().to_owned(),
         Column::State => state(fact).unwrap_or_default().to_owned(),
-        // One flow is one flow.
-        Column::Count | Column::Listening | Column::Connected => String::new(),
-        column => number(&item.numbers, column),
+        Column::Up | Column::Down | Column::Sent | Column::Received => {
+            number(&item.numbers, column)
+        }
+        // One flow is one flow, and only what is above flows and sockets has the others.
+        Column::Count | Column::Listening | Column::Connected | Column::Path | Column::Trend => {
+            String::new()
+        }
     }
 }
 
@@ -114,7 +131,18 @@ fn number(numbers: &Numbers, column: Column) -> String {
         Column::Received => amount(numbers.received),
         Column::Listening => count(numbers.listening),
         Column::Connected => count(numbers.connected),
-        _ => String::new(),
+        Column::Name
+        | Column::Owners
+        | Column::Program
+        | Column::Pid
+        | Column::User
+        | Column::Path
+        | Column::Protocol
+        | Column::Local
+        | Column::Remote
+        | Column::Service
+        | Column::State
+        | Column::Trend => String::new(),
     }
 }
 

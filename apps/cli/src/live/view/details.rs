@@ -298,7 +298,7 @@ fn traffic(data: &Data, item: &Item) -> String {
     let (sent, received) = (format::bytes(numbers.sent), format::bytes(numbers.received));
     let when = match data.fact(item) {
         Some(Fact::Flow(flow)) => {
-            let lasted = flow.last_seen.saturating_sub(flow.first_seen);
+            let lasted = flow.duration();
             let last = SystemTime::UNIX_EPOCH.checked_add(flow.last_seen);
             let last = last.map_or_else(String::new, |last| {
                 format!("; last packet {} ago", ago(data.at, last))

@@ -107,7 +107,6 @@ fn comments_of_others_are_left_alone() {
         "flowner: pid=1 verdict=process end=source",
         "flowner: verdict=process end=source",
         "flowner: verdict=shared end=source",
-        "flowner: verdict=unknown reason=whatever end=source",
         "flowner: verdict=unknown reason=gone end=nowhere",
         "flowner: program=\"a verdict=unknown reason=gone end=source",
         "flowner: path=/a verdict=unknown reason=gone end=source",
@@ -116,12 +115,20 @@ fn comments_of_others_are_left_alone() {
         assert_eq!(read(comment, UNIX_EPOCH), None, "{comment}");
     }
     // What later versions add is no obstacle.
+    let comment = "flowner: verdict=unknown reason=whatever end=source";
+    let (end, read_again) = read(comment, UNIX_EPOCH).unwrap();
+    assert_eq!(end, PacketEnd::Source);
+    assert_eq!(read_again.verdict, Verdict::Unknown(Reason::Other));
+    let comment = "flowner: program=a pid=1 verdict=process match=by-magic end=source";
+    let (_, read_again) = read(comment, UNIX_EPOCH).unwrap();
+    assert!(read_again.verdict.is_named());
+    assert_eq!(read_again.evidence.matched, None);
     let comment = "flowner: verdict=unknown reason=gone colour=\"dark red\" end=source";
     assert!(read(comment, UNIX_EPOCH).is_some());
 }
 
 fn processes() -> impl Strategy<Value = Process> {
-    let unit = (0..UNIT_KINDS.len(), ".{0,9}", option::of(any::<u32>()));
+    let unit = (0..UnitKind::ALL.len(), ".{0,9}", option::of(any::<u32>()));
     let parts = (
         PIDS,
         ".{0,20}",
@@ -138,7 +145,7 @@ fn processes() -> impl Strategy<Value = Process> {
         process.user = user.map(|(id, name)| User::new(id, name));
         process.started = started.map(|at| UNIX_EPOCH + Duration::new(at, 7));
         process.unit =
-            unit.map(|(kind, name, user)| Unit::new(UNIT_KINDS[kind], name).of_user(user));
+            unit.map(|(kind, name, user)| Unit::new(UnitKind::ALL[kind], name).of_user(user));
         process
     })
 }
@@ -157,10 +164,10 @@ proptest! {
     #[test]
     fn what_is_written_is_read(
         verdict in verdicts(),
-        matched in option::of(0..MATCHES.len()),
+        matched in option::of(0..Match::ALL.len()),
         namespace in option::of((any::<u64>(), option::of(".{0,9}"))),
     ) {
-        let mut ownership = owner(verdict, matched.map(|matched| MATCHES[matched]));
+        let mut ownership = owner(verdict, matched.map(|matched| Match::ALL[matched]));
         ownership.evidence.source = Source::Recorded;
         ownership.evidence.namespace =
             namespace.map(|(id, name)| Arc::new(NetworkNamespace::new(id, name)));

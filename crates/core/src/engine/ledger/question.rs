@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
-    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Token, Verdict,
+    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Token,
 };
 use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
@@ -21,7 +21,14 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effec
     let ends: &[End] = match flow.direction() {
         Direction::Loopback => &[End::Local, End::Remote],
         Direction::Forwarded if asked == Asked::All => &[End::Local, End::Remote],
-        _ => &[End::Local],
+        Direction::Outgoing
+        | Direction::Incoming
+        | Direction::Forwarded
+        | Direction::Multicast
+        | Direction::Broadcast
+        | Direction::Spoofed
+        | Direction::Overheard
+        | Direction::Unknown => &[End::Local],
     };
     let seen_at = wall_clock(flow.first_seen());
     let protocol = match (flow.protocol(), flow.direction()) {
@@ -102,10 +109,7 @@ pub(super) fn is_nowhere(direction: Direction, ownership: &Ownership) -> bool {
     direction == Direction::Forwarded
         && ownership.evidence.namespace.is_none()
         && ownership.evidence.matched.is_none()
-        && matches!(
-            ownership.verdict,
-            Verdict::Unknown(Reason::NotFound | Reason::Gone)
-        )
+        && (ownership.verdict.reason()).is_some_and(Reason::is_of_no_open_socket)
 }
 
 /// By what an answer is known to be about an end of a flow.

@@ -86,7 +86,7 @@ fn users(subject: &impl Subject) -> impl Iterator<Item = &User> {
     let of_processes = processes(subject).filter_map(|process| process.user.as_ref());
     of_processes.chain(verdicts(subject).filter_map(|verdict| match verdict {
         Verdict::Partial { user, .. } => user.as_ref(),
-        _ => None,
+        Verdict::Process(_) | Verdict::Shared(_) | Verdict::Unknown(_) => None,
     }))
 }
 
@@ -94,7 +94,7 @@ fn units(subject: &impl Subject) -> impl Iterator<Item = &Unit> {
     let of_processes = processes(subject).filter_map(|process| process.unit.as_ref());
     of_processes.chain(verdicts(subject).filter_map(|verdict| match verdict {
         Verdict::Partial { unit, .. } => unit.as_ref(),
-        _ => None,
+        Verdict::Process(_) | Verdict::Shared(_) | Verdict::Unknown(_) => None,
     }))
 }
 

@@ -1,0 +1,247 @@
+//! Why nobody can be named: every reason, its words, and what follows from it.
+
+use std::fmt;
+
+use super::text::named;
+
+/// Why nobody can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No socket fits.
+    NotFound,
+    /// The socket was there and closed before its owner could be read. That there was one is
+    /// known also where none is found: it sent what opens a connection.
+    Gone,
+    /// The socket belongs to another user's process, which may not be inspected.
+    Denied,
+    /// The kernel holds the socket itself (NFS, in-kernel VPNs).
+    Kernel,
+    /// The socket is in another network namespace.
+    OtherNamespace,
+    /// Neither end of the flow is on this host.
+    Forwarded,
+    /// This host translates the packets (NAT): behind its address and port stands another end,
+    /// such as a container, and no socket of its own.
+    Translated,
+    /// This host translates addresses, and whether it does so here may not be asked.
+    MayBeTranslated,
+    /// This platform, or this protocol, offers no way to know.
+    Unsupported,
+    /// The socket, or who holds it, changed about then: it was one of two owners, and which one
+    /// is not known.
+    Changed,
+    /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
+    /// for another host.
+    NotSentHere,
+    /// No socket is connected to both ends, and a program here has a packet socket, or a raw socket
+    /// that only sends, that may have sent it, with whatever addresses are in it.
+    PacketSocket,
+    /// The lookup failed, or was not made because too many others waited: whether there is
+    /// such a socket is not known. An [`Error`](crate::Error) says what failed.
+    Failed,
+    /// A reason that this version does not know: a recording of a later version names it.
+    Other,
+}
+
+impl Reason {
+    /// Every reason, in the order in which reports list them.
+    pub const ALL: [Self; 14] = [
+        Self::NotFound,
+        Self::Gone,
+        Self::Denied,
+        Self::Kernel,
+        Self::OtherNamespace,
+        Self::Forwarded,
+        Self::Translated,
+        Self::MayBeTranslated,
+        Self::Unsupported,
+        Self::Changed,
+        Self::NotSentHere,
+        Self::PacketSocket,
+        Self::Failed,
+        Self::Other,
+    ];
+
+    /// The name in lower case, as JSON writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::Gone => "gone",
+            Self::Denied => "denied",
+            Self::Kernel => "kernel",
+            Self::OtherNamespace => "other-namespace",
+            Self::Forwarded => "forwarded",
+            Self::Translated => "translated",
+            Self::MayBeTranslated => "may-be-translated",
+            Self::Unsupported => "unsupported",
+            Self::Changed => "changed",
+            Self::NotSentHere => "not-sent-here",
+            Self::PacketSocket => "packet-socket",
+            Self::Failed => "failed",
+            Self::Other => "other",
+        }
+    }
+
+    /// What the reader can do about it, where something can be done.
+    pub const fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Denied => Some(
+                "run as the owner of the process or as administrator (Linux: with \
+                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
+            ),
+            Self::MayBeTranslated => Some("run as administrator (Linux: with CAP_NET_ADMIN)"),
+            Self::OtherNamespace => Some("run as administrator, or inside that network namespace"),
+            Self::Failed => Some("a warning says what failed; the lookup is tried again"),
+            Self::NotFound
+            | Self::Gone
+            | Self::Kernel
+            | Self::Forwarded
+            | Self::Translated
+            | Self::Unsupported
+            | Self::Changed
+            | Self::NotSentHere
+            | Self::PacketSocket
+            | Self::Other => None,
+        }
+    }
+
+    /// A few words with a capital letter, for tables and charts.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::NotFound => "No such socket",
+            Self::Gone => "Gone too soon",
+            Self::Denied => "May not be seen",
+            Self::Kernel => "The kernel itself",
+            Self::OtherNamespace => "Other network namespace",
+            Self::Forwarded => "Forwarded",
+            Self::Translated => "Translated (NAT)",
+            Self::MayBeTranslated => "Perhaps translated (NAT)",
+            Self::Unsupported => "No sockets",
+            Self::Changed => "Owner changed",
+            Self::NotSentHere => "Not sent here",
+            Self::PacketSocket => "Perhaps a packet socket",
+            Self::Failed => "Lookup failed",
+            Self::Other => "Unknown",
+        }
+    }
+
+    /// Whether a later lookup may find an owner although nothing is done about it: the policy
+    /// then looks again before it gives up, and asks its history.
+    pub const fn may_pass(self) -> bool {
+        match self {
+            // The socket may be listed in a moment; or another one at the same end; or the
+            // system answers.
+            Self::NotFound | Self::Gone | Self::Failed => true,
+            Self::Denied
+            | Self::Kernel
+            | Self::OtherNamespace
+            | Self::Forwarded
+            | Self::Translated
+            | Self::MayBeTranslated
+            | Self::Unsupported
+            | Self::Changed
+            | Self::NotSentHere
+            | Self::PacketSocket
+            | Self::Other => false,
+        }
+    }
+
+    /// Whether it says that no socket is open there: one that opens later is another, and one
+    /// that is open beside it does not compete with it.
+    pub const fn is_of_no_open_socket(self) -> bool {
+        match self {
+            Self::NotFound | Self::Gone => true,
+            Self::Denied
+            | Self::Kernel
+            | Self::OtherNamespace
+            | Self::Forwarded
+            | Self::Translated
+            | Self::MayBeTranslated
+            | Self::Unsupported
+            | Self::Changed
+            | Self::NotSentHere
+            | Self::PacketSocket
+            | Self::Failed
+            | Self::Other => false,
+        }
+    }
+
+    /// How much an answer with this reason is worth beside others that name nobody: a higher
+    /// rank takes the place of a lower one.
+    pub(super) const fn rank(self) -> u8 {
+        match self {
+            // A lookup that failed says nothing: any other answer takes its place.
+            Self::Failed => 0,
+            // Any explanation is better than "not found".
+            Self::NotFound => 1,
+            Self::Gone
+            | Self::Denied
+            | Self::Kernel
+            | Self::OtherNamespace
+            | Self::Forwarded
+            | Self::Translated
+            | Self::MayBeTranslated
+            | Self::Unsupported
+            | Self::Changed
+            | Self::NotSentHere
+            | Self::PacketSocket
+            | Self::Other => 2,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such socket was found",
+            Self::Gone => "the socket closed before its owner could be read",
+            Self::Denied => "the owner may not be inspected",
+            Self::Kernel => "the kernel itself holds the socket",
+            Self::OtherNamespace => "the socket is in another network namespace",
+            Self::Forwarded => "neither end is on this host",
+            Self::Translated => "this host translates it: another end stands behind the address",
+            Self::MayBeTranslated => "this host translates addresses, perhaps this one",
+            Self::Unsupported => "this cannot be known here",
+            Self::Changed => "the owner changed about then",
+            Self::NotSentHere => "it was not sent here",
+            Self::PacketSocket => "a packet socket may have sent it",
+            Self::Failed => "the lookup failed",
+            Self::Other => "for a reason that this version does not know",
+        })
+    }
+}
+
+named!(Reason, "reason");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_words_of_its_own() {
+        let words: [fn(Reason) -> String; 3] = [
+            |reason| reason.name().to_owned(),
+            |reason| reason.title().to_owned(),
+            |reason| reason.to_string(),
+        ];
+        for words in words {
+            let mut all = Reason::ALL.map(words);
+            assert!(all.iter().all(|text| !text.is_empty()));
+            all.sort_unstable();
+            for pair in all.windows(2) {
+                assert_ne!(pair[0], pair[1]);
+            }
+        }
+    }
+
+    /// What may pass must not outrank what explains: an explanation stays.
+    #[test]
+    fn a_failure_gives_way_to_every_other_reason() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.rank() == 0, reason == Reason::Failed, "{reason:?}");
+            assert!(reason.may_pass() || reason.rank() == 2, "{reason:?}");
+            assert!(reason.may_pass() || !reason.is_of_no_open_socket());
+        }
+    }
+}
