@@ -7,23 +7,23 @@ use clap_complete::Shell;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowner doctor                           what works here, and what would show the rest
+  flowner doctor                           what Flowner can see here, and how to allow the rest
   sudo flowner doctor
   flowner doctor --json
 
-Exit codes: 0 all works, at least in part, 2 something does not.")]
+Exit codes: 0 everything works, at least in part, 2 something does not work.")]
 pub(crate) struct DoctorArgs {
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowner devices                          * marks what is captured from by itself
+  flowner devices                          * marks the default device
   flowner devices --json")]
 pub(crate) struct DevicesArgs {
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) struct DevicesArgs {
   flowner completions fish > ~/.config/fish/completions/flowner.fish
   flowner completions powershell >> $PROFILE")]
 pub(crate) struct CompletionsArgs {
-    /// For which shell
+    /// The shell to complete commands in
     #[arg(value_name = "SHELL")]
     pub(crate) shell: Shell,
 }
@@ -46,17 +46,17 @@ pub(crate) struct CompletionsArgs {
   flowner man watch | man -l -
   flowner man --dir /usr/local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// The page of one command [default: of the program]
+    /// Print the page of this command [default: of the program]
     #[arg(value_name = "COMMAND", conflicts_with = "dir")]
     pub(crate) command: Option<String>,
-    /// Write all pages into this folder
-    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    /// Write all pages into this directory
+    #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Whatever can be typed as a flag can be a key of the file, which is TOML:
+    after_help = "Every flag can also be a key of the configuration file, which is TOML:
 
   interface = \"eth0\"        # for every command that has --interface
 
@@ -66,16 +66,16 @@ pub(crate) struct ManArgs {
   [live]
   sort = \"-received\"
 
-What is typed wins. The file is the one of --config, else of FLOWNER_CONFIG, else
-flowner/config.toml in ~/.config ($XDG_CONFIG_HOME; on Windows, %APPDATA%).
---no-config reads none.
+Flags on the command line take priority over the file. --config names the file, else
+FLOWNER_CONFIG, else it is flowner/config.toml in ~/.config ($XDG_CONFIG_HOME; on
+Windows, %APPDATA%). With --no-config, Flowner reads no file.
 
 Examples:
-  flowner config                           which file is used, and what it sets
+  flowner config                           which file is in use, and what it sets
   flowner config --path"
 )]
 pub(crate) struct ConfigArgs {
-    /// Write only where the file is, or would be
+    /// Print only the path of the file, whether it exists or not
     #[arg(long)]
     pub(crate) path: bool,
 }

@@ -5,13 +5,13 @@ use clap::Args;
 /// Options of everything that captures.
 #[derive(Debug, Args)]
 pub(crate) struct CaptureArgs {
-    /// Device to capture from [default: the one with the default route]
+    /// Device to capture from [default: the device with the default route]
     #[arg(short, long, value_name = "DEVICE")]
     pub(crate) interface: Option<String>,
     /// Capture filter in libpcap's language, such as 'tcp port 443'
     #[arg(short = 'f', long, value_name = "BPF")]
     pub(crate) bpf: Option<String>,
-    /// Take frames for other hosts too
+    /// Also capture frames for other hosts
     #[arg(long)]
     pub(crate) promiscuous: bool,
 }

@@ -35,14 +35,12 @@ impl TypedValueParser for FilterText {
 
 /// `help`, and below it every key of the filter language.
 pub(super) fn help_with_keys(help: &str) -> String {
-    let mut text = format!("{help}\n\nKeys of filters, with an example each:\n");
+    let mut text = format!("{help}\n\nFilter keys, with an example of each:\n");
     for key in Filter::keys() {
         let example = key.examples.first().unwrap_or(&key.name);
         // Writing into text does not fail.
         let _ = writeln!(text, "  {example:<22} {}", key.selects);
     }
-    text.push_str(
-        "A word without a key is searched for everywhere; !, or and parentheses combine terms.",
-    );
+    text.push_str("A word without a key matches any field. !, or and parentheses combine terms.");
     text
 }

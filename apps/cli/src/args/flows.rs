@@ -14,16 +14,16 @@ pub(crate) struct FlowArgs {
     /// Show only flows that match, such as 'program:curl port:443 !state:closed'
     #[arg(long, value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Option<String>,
-    /// Count this address or network as this host's own (repeatable); none for nobody's
+    /// Count this address or prefix as this host's own (repeatable); none: do not infer it
     #[arg(long, value_name = "ADDRESS[/PREFIX]")]
     pub(crate) local: Vec<Local>,
-    /// Order of the flows, such as bytes, -rate or program
+    /// Sort flows by this key, such as bytes, -rate or program
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) sort: Option<Sort>,
-    /// Show at most so many lines
+    /// Show at most this many lines
     #[arg(short = 'n', long, visible_alias = "top", value_name = "LINES")]
     pub(crate) limit: Option<usize>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -12,37 +12,37 @@ use crate::live::{Column, Tab};
 
 /// What stands below the help of `live`; without a command, the program's own does.
 pub(crate) const LIVE_EXAMPLES: &str = "Examples:
-  flowner                                  who uses the network now; ? shows the keys
+  flowner                                  the programs that use the network; ? shows the keys
   flowner --sort -received --filter '!dir:loopback'
   flowner live -i lo --tab flows --mouse
-  flowner --sockets                        without capturing: who has which connections";
+  flowner --sockets                        without capturing: sockets with their owners";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live view")]
 pub(crate) struct LiveArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
-    /// Show only what matches, such as 'program:curl port:443'
+    /// Show only rows that match, such as 'program:curl port:443'
     #[arg(long, value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Option<String>,
     /// Count this address as this host's own (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) local: Vec<IpAddr>,
-    /// What to begin with
+    /// Start with this tab
     #[arg(long, value_enum)]
     pub(crate) tab: Option<Tab>,
-    /// Order of the rows: name, flows, up, down, sent or received; `-` before it for
-    /// the greatest first
+    /// Sort rows by name, flows, up, down, sent or received; `-` before the key puts the
+    /// greatest first
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) sort: Option<LiveSort>,
-    /// Time between two looks
+    /// Refresh interval
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
     /// Show sockets instead of capturing
     #[arg(long)]
     pub(crate) sockets: bool,
-    /// Click rows, heads and tabs, and scroll with the wheel; most terminals then select text
-    /// with Shift
+    /// Click rows, column heads and tabs, and scroll with the wheel; most terminals then
+    /// select text with Shift
     #[arg(long)]
     pub(crate) mouse: bool,
 }

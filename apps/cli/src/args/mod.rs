@@ -25,19 +25,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// What stands below the program's help; `--help` adds the keys of filters.
 const HELP: &str = "Examples:
-  flowner                                  the live view: who uses the network now
-  flowner watch --duration 10s --json      flows with their owners, for programs
-  flowner sockets --listening              who takes connections here
-  flowner who 443                          who holds port 443?
+  flowner                                  live view of the programs that use the network
+  flowner watch --duration 10s --json      flows with their owners, one JSON object a line
+  flowner sockets --listening              the listening sockets, with their owners
+  flowner who 443                          which process uses port 443?
 
-Filters are the same everywhere: program:curl port:8000-9000 host:10.0.0.0/8 proto:tcp
+All commands share one filter language: program:curl port:8000-9000 host:10.0.0.0/8 proto:tcp
 state:established user:ada !dir:loopback bytes>1M
 
-Exit codes: 0 done, 1 nothing found (who), 2 error.";
+Exit codes: 0 success, 1 nothing found (who), 2 error.";
 
 /// Which program owns each network flow on this host?
 ///
-/// Without a command, on a terminal: the live view.
+/// Without a command, on a terminal, Flowner shows the live view.
 #[derive(Debug, Parser)]
 #[command(name = "flowner", version = crate::version::short(), long_version = crate::version::long())]
 #[command(infer_long_args = true)]
@@ -53,9 +53,9 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct CommonArgs {
-    /// When to use colours; auto: on terminals, unless `NO_COLOR` is set
+    /// When to use colours; auto means on terminals, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
     /// Read this configuration file [default: see `flowner config --help`]
@@ -64,7 +64,7 @@ pub(crate) struct CommonArgs {
     /// Read no configuration file
     #[arg(long, global = true, conflicts_with = "config")]
     pub(crate) no_config: bool,
-    /// Give up no privileges that root gave, and filter no system calls, for debugging
+    /// Keep the privileges that root gave, and filter no system calls, for debugging
     #[arg(long, global = true)]
     pub(crate) no_sandbox: bool,
 }
@@ -79,28 +79,28 @@ pub(crate) enum Colour {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The live view: programs, their flows and rates, full screen
+    /// Show programs, their flows and rates in a full-screen live view
     #[command(after_help = live::LIVE_EXAMPLES)]
     Live(LiveArgs),
-    /// Capture live: each flow with its owner, then a summary
+    /// Capture packets, and list each flow with its owner, then a summary
     Watch(WatchArgs),
-    /// Read a capture file: its flows, hosts, services
+    /// Read a capture file, and list its flows, programs, hosts or services
     Read(ReadArgs),
-    /// Capture into a pcapng file that tells the owner of each packet
+    /// Capture packets into a pcapng file, with the owner of each packet
     Record(RecordArgs),
     /// List every socket with its owner; needs no capture privilege
     Sockets(SocketsArgs),
-    /// Tell who owns a port, an endpoint or a connection
+    /// Find the process that owns a port, an address or a connection
     Who(WhoArgs),
-    /// List the devices that can be captured from
+    /// List the devices that Flowner can capture from
     Devices(DevicesArgs),
-    /// Tell what this program may see here, and what would let it see more
+    /// Check what Flowner can see on this host, and how to allow the rest
     Doctor(DoctorArgs),
-    /// Tell which configuration file is used, and what it sets
+    /// Show which configuration file is in use, and what it sets
     Config(ConfigArgs),
-    /// Write what a shell needs to complete commands
+    /// Print the completion script of a shell
     Completions(CompletionsArgs),
-    /// Write the manual
+    /// Print the man page
     Man(ManArgs),
 }
 

@@ -16,22 +16,22 @@ use super::{By, FlowArgs};
   flowner read capture.pcap --csv > flows.csv
   tcpdump -w - | flowner read - --json
 
-Owners are in files of `flowner record`. Whose packets they are, and so which way flows go, is
-taken from the file, else guessed, which is told; --local says it.")]
+Files of `flowner record` have owners. The file says which host captured the packets, which
+decides the direction of flows. Else Flowner infers the host, and says so; --local sets it.")]
 pub(crate) struct ReadArgs {
     /// A pcap or pcapng file; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// What to list
+    /// List flows, or their sums by program, process, host, service or protocol
     #[arg(long, value_enum, default_value_t = By::Flow)]
     pub(crate) by: By,
-    /// Leave out packets before this: 2026-01-01T00:00:00Z, or +10s after the first one
+    /// Skip packets before this time: 2026-01-01T00:00:00Z, or +10s after the first packet
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<Moment>,
-    /// Leave out packets after this
+    /// Skip packets after this time
     #[arg(long, value_name = "TIME")]
     pub(crate) to: Option<Moment>,
-    /// Comma-separated values, with the names of the columns first
+    /// Print comma-separated values, with the names of the columns first
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
     /// Capture filter in libpcap's language, such as 'tcp port 443'

@@ -18,8 +18,8 @@ use super::live::duration;
   flowner record -w trace.pcapng --rotate-size 100M --files 10
   flowner record -i any -w - | wireshark -k -i -
 
-The owners stand in the comment of each packet: in Wireshark, and in `flowner read`. With
---rotate-size or --rotate-time each file has a number and a time in its name.")]
+The comment of each packet has its owners, for Wireshark and for `flowner read`. With
+--rotate-size or --rotate-time, each file has a number and a time in its name.")]
 pub(crate) struct RecordArgs {
     /// File to write; - for standard output
     #[arg(short, long, value_name = "FILE")]
@@ -35,20 +35,20 @@ pub(crate) struct RecordArgs {
     /// Stop after this time, such as 10s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Record at most so many bytes of each frame
+    /// Record at most this many bytes of each frame
     #[arg(short, long, value_name = "BYTES", default_value_t = 262_144)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=262_144))]
     pub(crate) snap_length: u32,
-    /// Begin another file before one is larger, such as 100M
+    /// Start another file before one is larger than this, such as 100M
     #[arg(long, value_name = "BYTES", value_parser = positive)]
     pub(crate) rotate_size: Option<u64>,
-    /// Begin another file after this time, such as 1h
+    /// Start another file after this time, such as 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) rotate_time: Option<Duration>,
-    /// Keep so many files, and remove older ones
+    /// Keep this many files, and remove older ones
     #[arg(long, value_name = "COUNT")]
     pub(crate) files: Option<NonZeroUsize>,
-    /// Write over a file that exists
+    /// Overwrite an existing file
     #[arg(long)]
     pub(crate) force: bool,
 }

@@ -11,31 +11,30 @@ use super::live::{duration, interval};
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "Examples:
   flowner sockets                          every socket with its owner
-  flowner sockets --listening              who takes connections here
+  flowner sockets --listening              the listening sockets
   flowner sockets 'program:firefox !port:443'
-  flowner sockets --tree user:ada          by process, below those that started them
-  flowner sockets --watch --json           what opens and closes, as it does
+  flowner sockets --tree user:ada          by process, below their parents
+  flowner sockets --watch --json           sockets as they open and close
 
-Sockets that live for less than --interval may be missed by --watch; `flowner watch`
-sees every packet.")]
+--watch may miss sockets that live for less than --interval. `flowner watch` sees every
+packet.")]
 pub(crate) struct SocketsArgs {
     /// Show only sockets that match, such as 'port:53 program:dnsmasq'
     #[arg(value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Vec<String>,
-    /// Show only sockets that take what comes: listening ones, and UDP without a remote
-    /// end
+    /// Show only listening sockets, and UDP sockets without a remote end
     #[arg(short, long)]
     pub(crate) listening: bool,
-    /// Tell what opens, changes and closes, until interrupted
+    /// List sockets that open, change and close, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
-    /// Time between looks with --watch
+    /// Refresh interval of --watch
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
-    /// By process, each below the one that started it
+    /// Group sockets by process, each process below its parent
     #[arg(short, long, conflicts_with_all = ["watch", "json"])]
     pub(crate) tree: bool,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -45,22 +44,22 @@ const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, 10.0.0.9, pid:4242,
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowner who 443                          who holds port 443?
+  flowner who 443                          which process uses port 443?
   flowner who tcp 10.0.0.2:45784 93.184.216.34:443
-  flowner who pid:4242                     what does this process hold?
+  flowner who pid:4242                     the sockets of this process
   flowner who --wait --timeout 30s 5432 && psql
 
 Exit codes: 0 found, 1 not found, 2 error.")]
 pub(crate) struct WhoArgs {
     #[arg(help = WHO_HELP, value_name = "TARGET", required = true)]
     pub(crate) target: Vec<String>,
-    /// Wait until somebody listens there, or what is meant exists
+    /// Wait until a process listens on the target, or the target exists
     #[arg(short, long)]
     pub(crate) wait: bool,
-    /// Wait for so long at most
+    /// Wait at most this long
     #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
 }

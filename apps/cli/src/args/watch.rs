@@ -19,7 +19,7 @@ pub(crate) struct WatchArgs {
     /// Stop after this time, such as 10s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// What the final summary is by
+    /// Group the summary by program, process, host, service, protocol or flow
     #[arg(long, value_enum, default_value_t = By::Program)]
     pub(crate) by: By,
     #[command(flatten)]

@@ -354,7 +354,7 @@ mod tests {
             "DEVICE" => "eth0",
             "FILE" => "x.pcapng",
             "FILTER" => "program:curl",
-            "FOLDER" => "/tmp",
+            "DIRECTORY" => "/tmp",
             "KEY" if flag.get_long() == Some("sort") => "-sent",
             "PROGRAM" => "curl",
             "TIME" if ["from", "to"].map(Some).contains(&flag.get_long()) => "+5s",
