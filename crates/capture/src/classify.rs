@@ -6,7 +6,7 @@
 use crate::device::{self, Device};
 use crate::error::Error;
 use crate::message::message;
-use crate::platform;
+use crate::system;
 
 /// A device that cannot be captured from.
 pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
@@ -20,7 +20,7 @@ pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
         },
         _ if is_about_permission(&message) => Error::Permission {
             device: device.to_owned(),
-            remedy: platform::permission_remedy(),
+            remedy: system::permission_remedy(),
         },
         known => up_or_down(device, known, message),
     }

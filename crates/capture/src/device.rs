@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::error::Error;
 use crate::message::message;
-use crate::platform;
+use crate::system;
 
 /// A network device that can be captured from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Device {
     /// The bytes that it has carried since it came up, both ways, whoever captures;
     /// `None` where the system does not tell (only Linux is asked).
     pub fn carried(&self) -> Option<u64> {
-        platform::traffic(&self.name)
+        system::traffic(&self.name)
     }
 
     /// The index by which this host's kernel knows it, as [`RawPacket::device`] tells it; `None`
@@ -79,16 +79,16 @@ impl Device {
     ///
     /// [`RawPacket::device`]: crate::RawPacket::device
     pub fn index(&self) -> Option<u32> {
-        platform::index(&self.name)
+        system::index(&self.name)
     }
 
     /// Whether it stands for others.
     fn is_pseudo(&self) -> bool {
-        self.is_named_as(platform::PSEUDO_DEVICES)
+        self.is_named_as(system::PSEUDO_DEVICES)
     }
 
     fn is_network(&self) -> bool {
-        !self.is_named_as(platform::NO_NETWORKS)
+        !self.is_named_as(system::NO_NETWORKS)
     }
 
     fn is_named_as(&self, prefixes: &[&str]) -> bool {
@@ -124,7 +124,7 @@ pub fn devices() -> Result<Vec<Device>, Error> {
 /// has carried the most bytes (Linux) or that libpcap lists first; else the loopback
 /// device. Devices that stand for all others, as `any` of Linux, are never chosen.
 pub fn default_device(devices: &[Device]) -> Option<&Device> {
-    choose(devices, &default_route_addresses(), platform::traffic)
+    choose(devices, &default_route_addresses(), system::traffic)
 }
 
 fn choose<'a>(
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_known_by_its_name() {
-        for prefix in platform::NO_NETWORKS {
+        for prefix in system::NO_NETWORKS {
             let name = format!("{prefix}0");
             assert!(!device(&name, None, IfFlags::UP).is_network(), "{name}");
         }

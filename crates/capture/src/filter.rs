@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::file_packet::FilePacket;
 use crate::link_type::LinkType;
 use crate::message::message;
-use crate::platform::AF_INET6;
+use crate::system::AF_INET6;
 
 unsafe extern "C" {
     /// `pcap/bpf.h`: how much of a packet passes, 0 where it does not.

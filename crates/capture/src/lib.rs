@@ -100,8 +100,6 @@ mod origin;
 #[cfg(feature = "pcap")]
 mod packet_senders;
 #[cfg(feature = "pcap")]
-mod platform;
-#[cfg(feature = "pcap")]
 mod raw_packet;
 #[cfg(feature = "pcap")]
 mod source;
@@ -109,6 +107,8 @@ mod source;
 mod statistics;
 #[cfg(feature = "pcap")]
 mod stopper;
+#[cfg(feature = "pcap")]
+mod system;
 mod up;
 #[cfg(feature = "pcap")]
 mod version;

@@ -161,6 +161,9 @@ pub(crate) fn check() -> Result<(), Failure> {
     let sources = sources(&root())?;
     let mut violations: Vec<Violation> = sources.iter().flat_map(violations).collect();
     violations.extend(no_longer_long(&sources));
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md"))
+        .map_err(|error| Failure(format!("ARCHITECTURE.md: {error}")))?;
+    violations.extend(unlisted_platforms(&sources, &architecture));
     violations.extend(without_readme(&root())?);
     violations.extend(unlisted_skips(&root())?);
     for member in members(&root())? {
@@ -207,6 +210,26 @@ fn violations(source: &Source) -> Vec<Violation> {
             rule: "more than 500 lines before the tests, or than `LONG` allows it: is it about one \
                    thing?",
         });
+    }
+    found
+}
+
+/// Folders with a file for each platform that the page about the architecture does not list: who
+/// adds a platform would forget them.
+fn unlisted_platforms(sources: &[Source], page: &str) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for source in sources {
+        let Some(folder) = source.path.strip_suffix("mod.rs") else {
+            continue;
+        };
+        let folder = folder.strip_prefix("crates/").unwrap_or(folder);
+        let has_platforms = source.lines.iter().any(|line| line == "mod platform;");
+        if has_platforms && !page.contains(&format!("`{folder}`")) {
+            found.push(Violation {
+                place: source.path.clone(),
+                rule: "ARCHITECTURE.md lists the folders that a platform owes; this one is missing",
+            });
+        }
     }
     found
 }
@@ -403,6 +426,17 @@ mod tests {
         for word in ["todo!()", "unimplemented!()", "// FIXME", "a // XXX"] {
             check_line("crates/core/src/a.rs", word, &[1]);
         }
+    }
+
+    #[test]
+    fn folders_of_platforms_are_listed() {
+        let source = Source {
+            path: "crates/x/src/y/mod.rs".to_owned(),
+            lines: vec!["mod platform;".to_owned()],
+        };
+        let sources = [source];
+        assert_eq!(unlisted_platforms(&sources, "see `x/src/y/`"), []);
+        assert_eq!(unlisted_platforms(&sources, "see `x/src/z/`").len(), 1);
     }
 
     #[test]

@@ -7,14 +7,14 @@
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod current;
+mod platform;
 
 use std::io;
 use std::net::IpAddr;
 
-use current::Notices;
+use platform::Notices;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
-pub use current::fuzzing;
+pub use platform::fuzzing;
 
 /// Tells when an address of this host was added or removed, by a device or a route, so that [`devices`](crate::devices())
 /// are to be listed again.

@@ -13,15 +13,15 @@
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod current;
+mod platform;
 
 use pcap::{Active, Capture};
 
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
-pub(crate) use current::cooked_for_fuzzing;
+pub(crate) use platform::cooked_for_fuzzing;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
-pub use current::fuzzing;
-pub(crate) use current::{Teller, open};
+pub use platform::fuzzing;
+pub(crate) use platform::{Teller, open};
 
 use crate::error::Error;
 use crate::link_type::LinkType;

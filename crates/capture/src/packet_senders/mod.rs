@@ -6,13 +6,13 @@
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod current;
+mod platform;
 
 use std::io;
 
-use current::Senders;
+use platform::Senders;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
-pub use current::fuzzing;
+pub use platform::fuzzing;
 
 /// Tells whether this host has packet sockets that send, or raw sockets that only send.
 ///

@@ -5,10 +5,10 @@
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
-mod current;
+mod platform;
 
 /// Whether the device of this name is up; `None` where that is not known. On Linux; elsewhere
 /// a capture fails when its device goes down.
 pub fn is_up(device: &str) -> Option<bool> {
-    current::is_up(device)
+    platform::is_up(device)
 }

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "libpcap.rs")]
-mod current;
+mod platform;
 
-pub(crate) use current::{Bell, Waiter, prepare};
+pub(crate) use platform::{Bell, Waiter, prepare};
 
 /// What may be read without waiting.
 #[derive(Debug)]

@@ -41,6 +41,9 @@ pub(super) enum Measure {
 }
 
 impl Measure {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 3] = [Self::Bytes, Self::Packets, Self::Rate];
+
     const fn key(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",

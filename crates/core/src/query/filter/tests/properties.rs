@@ -43,11 +43,7 @@ fn endpoints() -> impl Strategy<Value = Endpoint> {
 }
 
 fn terms() -> impl Strategy<Value = Term> {
-    let measures = prop_oneof![
-        Just(Measure::Bytes),
-        Just(Measure::Packets),
-        Just(Measure::Rate)
-    ];
+    let measures = proptest::sample::select(Measure::ALL.to_vec());
     let relations = prop_oneof![
         Just(Relation::Less),
         Just(Relation::LessOrEqual),

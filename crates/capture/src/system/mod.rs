@@ -19,8 +19,8 @@
     not(any(target_os = "linux", target_os = "macos", windows)),
     path = "bsd.rs"
 )]
-mod current;
+mod platform;
 
-pub(crate) use current::{
+pub(crate) use platform::{
     AF_INET6, NO_NETWORKS, PSEUDO_DEVICES, index, permission_remedy, traffic,
 };
