@@ -8,11 +8,14 @@
 
 mod helper;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
 use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{Attributor, Match, Ownership, Protocol, Reason, SocketQuery, Verdict};
 use helper::Helper;
+
+/// Whether the remote ends of sockets are known here.
+const TELLS_REMOTES: bool = cfg!(target_os = "linux");
 
 fn attributor() -> Attributor {
     Attributor::with_table(PortableTable::new().unwrap())
@@ -47,7 +50,7 @@ fn sockets_on_one_address() {
     for ((protocol, _), local) in sockets.iter().zip(&helper.addresses) {
         let ownership = ask(*protocol, *local, None);
         check(&ownership, helper.pid(), Match::LocalEndpoint);
-        // Nothing is known of remote ends, so any is possible, and none is proven.
+        // It is connected to nobody, so any remote end is possible.
         let remote = "192.0.2.1:9".parse().unwrap();
         let ownership = ask(*protocol, *local, Some(remote));
         check(&ownership, helper.pid(), Match::LocalEndpoint);
@@ -84,11 +87,40 @@ fn both_ends_of_a_connection() {
         let client = TcpStream::connect(helper.addresses[0]).unwrap();
         helper.tell("accept");
         let (local, remote) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+        let matched = if TELLS_REMOTES {
+            Match::FiveTuple
+        } else {
+            Match::LocalEndpoint
+        };
         let ours = ask(Protocol::Tcp, local, Some(remote));
-        check(&ours, std::process::id(), Match::LocalEndpoint);
+        check(&ours, std::process::id(), matched);
         let theirs = ask(Protocol::Tcp, remote, Some(local));
-        check(&theirs, helper.pid(), Match::LocalEndpoint);
+        check(&theirs, helper.pid(), matched);
+        if TELLS_REMOTES {
+            let other = "192.0.2.1:9".parse().unwrap();
+            let nobody = ask(Protocol::Tcp, local, Some(other));
+            assert!(!nobody.verdict.is_named(), "{nobody:?}");
+        }
     }
+}
+
+/// What others send to its port is another socket's, or nobody's.
+#[test]
+fn a_datagram_socket_with_a_peer_serves_nobody_else() {
+    if !TELLS_REMOTES {
+        return;
+    }
+    let (peer, other) = (
+        "127.0.0.1:9".parse().unwrap(),
+        "127.0.0.1:10".parse().unwrap(),
+    );
+    let connected = UdpSocket::bind("127.0.0.1:0").unwrap();
+    connected.connect::<SocketAddr>(peer).unwrap();
+    let local = connected.local_addr().unwrap();
+    let ours = ask(Protocol::Udp, local, Some(peer));
+    check(&ours, std::process::id(), Match::FiveTuple);
+    let nobody = ask(Protocol::Udp, local, Some(other));
+    assert!(!nobody.verdict.is_named(), "{nobody:?}");
 }
 
 #[test]
@@ -132,7 +164,7 @@ fn all_sockets_at_once() {
     }
     // What the table cannot know is not there.
     for socket in snapshot.sockets() {
-        assert_eq!(socket.remote, None);
+        assert!(TELLS_REMOTES || socket.remote.is_none());
         for process in socket.owner.processes() {
             assert_eq!(process.user, None);
             // Linux is asked beside.

@@ -1,5 +1,5 @@
 //! What the `listeners` crate leaves out on Linux: it names one process for each socket, where
-//! several may hold it, and nothing of what this host translates.
+//! several may hold it, and neither to whom a socket is connected nor what this host translates.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,11 +18,20 @@ use crate::hash::NumberMap;
 /// Protocol, local end as the kernel lists it, and the state of a connection.
 pub(crate) type Key = (Protocol, SocketAddr, Option<SocketState>);
 
+/// One socket, as far as `listeners` does not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The ids of all processes that hold it, in order.
+    pub(crate) pids: Vec<u32>,
+    /// The end that it is connected to.
+    pub(crate) remote: Option<SocketAddr>,
+}
+
 /// Who holds sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Holders {
-    /// For each socket with such a key, the ids of all processes that hold it, in order.
-    pub(crate) by_key: HashMap<Key, Vec<Vec<u32>>>,
+    /// The sockets with such a key.
+    pub(crate) by_key: HashMap<Key, Vec<Held>>,
     /// What is known of each of them.
     pub(crate) processes: HashMap<u32, Known>,
 }
@@ -73,9 +82,13 @@ impl Complement {
                 let state = socket.state.filter(|_| protocol == Protocol::Tcp);
                 if let Some(pids) = by_inode.get(&socket.inode) {
                     let key = (protocol, socket.local, state);
+                    let held = Held {
+                        pids: pids.clone(),
+                        remote: socket.remote,
+                    };
                     let of_key = holders.by_key.entry(key).or_default();
-                    if !of_key.contains(pids) {
-                        of_key.push(pids.clone());
+                    if !of_key.contains(&held) {
+                        of_key.push(held);
                     }
                 }
             }

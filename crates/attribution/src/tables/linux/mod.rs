@@ -26,6 +26,8 @@ mod table;
 mod verdicts;
 
 #[cfg(all(test, feature = "portable"))]
+pub(crate) use complement::Held;
+#[cfg(all(test, feature = "portable"))]
 pub(crate) use complement::Known as KnownProcess;
 #[cfg(feature = "portable")]
 pub(crate) use complement::{Complement, Holders as SocketHolders, Key as SocketKey};

@@ -1,7 +1,8 @@
-//! Linux: `listeners` names one process for each socket, whoever else holds it, and does not tell
-//! when it was started. That is looked for here, right after its list was read.
+//! Linux: `listeners` names one process for each socket, whoever else holds it, and tells neither
+//! to whom the socket is connected nor when the process was started. That is looked for here,
+//! right after its list was read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ fn process(pid: u32) -> Option<Process> {
 }
 
 /// The sockets of a list that were held by whom it names a moment later too, each with all
-/// processes that held it then.
+/// processes that held it then, and with the end that it was connected to.
 fn completed(
     listed: Vec<Socket>,
     holders: &SocketHolders,
@@ -84,14 +85,21 @@ fn completed(
         Some(merge(&owners?.iter().collect::<Vec<_>>()))
     };
     let mut sockets = Vec::with_capacity(listed.len());
+    // Several connections of one process differ in their remote ends, which the list lacks.
+    let mut taken: HashSet<(SocketKey, usize)> = HashSet::new();
     for socket in listed {
         let named = socket.owner.processes().first().map(|process| process.pid);
-        let held = holders.by_key.get(&key(&socket)).into_iter().flatten();
-        for pids in held.filter(|pids| named.is_some_and(|pid| pids.contains(&pid))) {
-            sockets.extend(owner_of(pids).map(|owner| Socket {
-                owner,
-                ..socket.clone()
-            }));
+        let key = key(&socket);
+        let held = holders.by_key.get(&key).into_iter().flatten().enumerate();
+        for (place, held) in held {
+            let is_named = named.is_some_and(|pid| held.pids.contains(&pid));
+            if is_named && taken.insert((key, place)) {
+                sockets.extend(owner_of(&held.pids).map(|owner| Socket {
+                    owner,
+                    remote: held.remote,
+                    ..socket.clone()
+                }));
+            }
         }
     }
     sockets
@@ -104,11 +112,12 @@ fn key(socket: &Socket) -> SocketKey {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::SystemTime;
 
     use super::*;
     use crate::answer::SocketState;
-    use crate::tables::linux::KnownProcess;
+    use crate::tables::linux::{Held, KnownProcess};
 
     fn socket(pid: u32, port: u16, state: Option<SocketState>) -> Socket {
         Socket {
@@ -137,8 +146,11 @@ mod tests {
             socket(5, 50, None),
         ];
         let held = |place: usize, pids: &[&[u32]]| {
-            let pids = pids.iter().map(|pids| pids.to_vec()).collect();
-            (key(&all[place]), pids)
+            let held = pids.iter().map(|pids| Held {
+                pids: pids.to_vec(),
+                remote: None,
+            });
+            (key(&all[place]), held.collect())
         };
         let holders = [
             held(0, &[&[1]]),
@@ -172,5 +184,26 @@ mod tests {
             (20, vec![(2, "listed"), (7, "read")]),
         ];
         assert_eq!(names.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn connections_of_one_end_have_their_remote_ends_once_each() {
+        let state = Some(SocketState::Established);
+        let (mut one, two) = (socket(1, 10, state), socket(1, 10, state));
+        let remotes = [80, 81].map(|port| SocketAddr::from(([10, 0, 0, 9], port)));
+        let held = remotes.map(|remote| Held {
+            pids: vec![1],
+            remote: Some(remote),
+        });
+        let holders = SocketHolders {
+            by_key: [(key(&one), held.to_vec())].into(),
+            processes: HashMap::new(),
+        };
+        let expected = remotes.map(|remote| {
+            one.remote = Some(remote);
+            one.clone()
+        });
+        let listed = vec![two.clone(), two];
+        assert_eq!(completed(listed, &holders, |_| None), expected);
     }
 }

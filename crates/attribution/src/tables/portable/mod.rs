@@ -4,12 +4,12 @@
 //! What `listeners` cannot tell is absent here, not invented: no socket has a
 //! remote address, no process a start time, a user or arguments, and the sockets
 //! of processes that may not be inspected do not appear. So no answer from this
-//! table is ever [`Match::FiveTuple`](crate::Match::FiveTuple), and
+//! table is ever [`Match::FiveTuple`](crate::Match::FiveTuple) but on Linux, and
 //! [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
 //!
-//! On Linux, `listeners` names one of several processes that hold a socket. Who else does, and
-//! when each was started, is read from `/proc` right after its list, and so is what conntrack
-//! translates.
+//! On Linux, `listeners` names one of several processes that hold a socket. `Rest` reads from
+//! `/proc` who else does, to whom the socket is connected and when each process was started, right
+//! after that list, and from conntrack what this host translates.
 //!
 //! For one port, too, all sockets are read. `listeners::get_process_by_port` takes half of the time,
 //! but answers with the first socket that has the port, whatever its address and state (0.6.1):
