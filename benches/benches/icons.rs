@@ -21,7 +21,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use flowner_icons::{Catalog, Finder, Locale, Places, Subject};
+use flowner_icons::{Catalog, Finder, Locale, Places, ProgramQuery};
 
 const ENTRIES: usize = 2_000;
 /// Translations and actions make up most of a real entry.
@@ -76,13 +76,13 @@ fn entries(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn subject<'a>(executable: &'a str, arguments: &'a [OsString]) -> Subject<'a> {
-    Subject {
+fn subject<'a>(executable: &'a str, arguments: &'a [OsString]) -> ProgramQuery<'a> {
+    ProgramQuery {
         application_id: None,
         executable: Some(Path::new(executable)),
         arguments,
         name: "program",
-        ..Subject::default()
+        ..ProgramQuery::default()
     }
 }
 

@@ -21,12 +21,12 @@ pub struct Pictures {
 #[derive(Debug)]
 struct Made {
     icon: Icon,
-    picture: Picture,
+    picture: IconImage,
 }
 
 /// A picture that can be drawn.
 #[derive(Debug, Clone)]
-pub enum Picture {
+pub enum IconImage {
     Vector(svg::Handle),
     Pixels(image::Handle),
 }
@@ -60,24 +60,24 @@ impl Pictures {
     }
 
     /// The picture of whoever is credited.
-    pub fn of(&self, party: &Party) -> Picture {
+    pub fn of(&self, party: &Party) -> IconImage {
         let request = match party {
-            Party::Unattributed => return Picture::Vector(self.unknown.clone()),
+            Party::Unattributed => return IconImage::Vector(self.unknown.clone()),
             Party::Program(program) => program.icon_request(),
             Party::Several(programs) => match programs.first() {
                 Some(program) => program.icon_request(),
-                None => return Picture::Vector(self.unknown.clone()),
+                None => return IconImage::Vector(self.unknown.clone()),
             },
             Party::Unit(unit) => nameless(party, &unit.name),
             Party::User(user) => nameless(party, &user.to_string()),
         };
         match &self.icons {
             Some(icons) => self.made(&request, icons.icon(&request)),
-            None => Picture::Vector(self.unknown.clone()),
+            None => IconImage::Vector(self.unknown.clone()),
         }
     }
 
-    fn made(&self, request: &Request, icon: Icon) -> Picture {
+    fn made(&self, request: &Request, icon: Icon) -> IconImage {
         let mut made = self.made.borrow_mut();
         if let Some(known) = made.get(&request.key)
             && is_same(&known.icon.data, &icon.data)
@@ -85,12 +85,12 @@ impl Pictures {
             return known.picture.clone();
         }
         let picture = match &icon.data {
-            Data::Svg(document) => Picture::Vector(svg::Handle::from_memory(document.to_vec())),
+            Data::Svg(document) => IconImage::Vector(svg::Handle::from_memory(document.to_vec())),
             Data::Rgba {
                 width,
                 height,
                 pixels,
-            } => Picture::Pixels(image::Handle::from_rgba(*width, *height, pixels.to_vec())),
+            } => IconImage::Pixels(image::Handle::from_rgba(*width, *height, pixels.to_vec())),
         };
         if made.len() >= MAX_MADE {
             made.clear();

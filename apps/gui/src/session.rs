@@ -127,7 +127,7 @@ impl Session {
             return Condition::Starting;
         };
         match picture.report.ending {
-            Ending::Failed(_) => Condition::Failed,
+            Ending::InputFailed(_) => Condition::Failed,
             Ending::Complete => Condition::Finished,
             Ending::Stopped => Condition::Stopped,
             Ending::Running if self.is_paused => Condition::Paused,

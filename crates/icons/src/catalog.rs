@@ -17,7 +17,7 @@ use crate::{Entry, Locale, Places};
 
 /// A program that is looked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Subject<'a> {
+pub struct ProgramQuery<'a> {
     /// The id that a sandbox or a desktop gives it, such as `org.mozilla.firefox`.
     pub application_id: Option<&'a str>,
     /// The file that it executes.
@@ -33,7 +33,7 @@ pub struct Subject<'a> {
     pub only_by_path: bool,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> ProgramQuery<'a> {
     /// An application of which only its id is known.
     pub const fn of_application(id: &'a str) -> Self {
         Self {
@@ -133,7 +133,7 @@ impl Catalog {
 
     /// The entry of a program: by its application id, by what it executes, or which script;
     /// by the class of its windows. Entries of a user are found for that user's programs alone.
-    pub fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
+    pub fn find(&self, subject: &ProgramQuery<'_>) -> Option<&Entry> {
         self.index(subject.user).find(subject)
     }
 
@@ -170,12 +170,12 @@ mod tests {
         let first = words.next().unwrap();
         let is_path = first.starts_with('/');
         let arguments: Vec<OsString> = [first].into_iter().chain(words).map(Into::into).collect();
-        let found = catalog.find(&Subject {
+        let found = catalog.find(&ProgramQuery {
             application_id: (!is_path).then_some(first),
             executable: is_path.then_some(Path::new(first)),
             arguments: &arguments,
             name: file_name(first),
-            ..Subject::default()
+            ..ProgramQuery::default()
         });
         assert_eq!(found.map(|entry| entry.id.as_str()), expected, "{program}");
     }
@@ -379,10 +379,10 @@ mod tests {
 
     #[track_caller]
     fn check_of(catalog: &Catalog, user: u32, path: &str, expected: Option<&str>) {
-        let found = catalog.find(&Subject {
+        let found = catalog.find(&ProgramQuery {
             executable: Some(Path::new(path)),
             user: Some(user),
-            ..Subject::default()
+            ..ProgramQuery::default()
         });
         assert_eq!(found.map(|entry| entry.name.as_str()), expected, "{path}");
     }
@@ -468,11 +468,11 @@ mod tests {
             own,
         ]);
         let find = |path: &str| {
-            let found = catalog.find(&Subject {
+            let found = catalog.find(&ProgramQuery {
                 executable: Some(Path::new(path)),
                 user: Some(7),
                 only_by_path: true,
-                ..Subject::default()
+                ..ProgramQuery::default()
             });
             found.map(|entry| entry.id.as_str())
         };
@@ -480,9 +480,9 @@ mod tests {
         assert_eq!(find("/opt/x/x"), Some("x"));
         assert_eq!(find("/home/m/own"), Some("own"));
         // Nor is what only a process is called.
-        let named = Subject {
+        let named = ProgramQuery {
             name: "firefox",
-            ..Subject::default()
+            ..ProgramQuery::default()
         };
         assert_eq!(catalog.find(&named), None);
     }
@@ -521,10 +521,10 @@ mod tests {
         let find = |arguments: &str| {
             let program = format!("{} {arguments}", chrome.to_str().unwrap());
             let arguments: Vec<OsString> = program.split(' ').map(Into::into).collect();
-            let found = catalog.find(&Subject {
+            let found = catalog.find(&ProgramQuery {
                 executable: Some(&chrome),
                 arguments: &arguments,
-                ..Subject::default()
+                ..ProgramQuery::default()
             });
             found.map(|entry| entry.id.as_str())
         };

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::command::{Started, file_name, runs_others, started};
-use crate::{Catalog, Entry, Icon, Locale, Places, Subject, Themes, system};
+use crate::{Catalog, Entry, Icon, Locale, Places, ProgramQuery, Themes, system};
 
 /// Files that are tried for one icon.
 const MAX_FILES: usize = 8;
@@ -14,10 +14,10 @@ const MAX_FILES: usize = 8;
 /// the feature `picon`).
 ///
 /// ```no_run
-/// use flowner_icons::{Finder, Locale, Places, Subject};
+/// use flowner_icons::{Finder, Locale, Places, ProgramQuery};
 ///
 /// let mut finder = Finder::new(Places::of_this_user(), Locale::current());
-/// let icon = finder.icon(&Subject::of_application("org.mozilla.firefox"), 48, 1);
+/// let icon = finder.icon(&ProgramQuery::of_application("org.mozilla.firefox"), 48, 1);
 /// println!("{:?}", icon.and_then(|icon| icon.path));
 /// ```
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Finder {
 
     /// The picture of a program, to be drawn with `size` pixels on a screen of this scale;
     /// `None` where it has none that can be read.
-    pub fn icon(&mut self, subject: &Subject<'_>, size: u32, scale: u32) -> Option<Icon> {
+    pub fn icon(&mut self, subject: &ProgramQuery<'_>, size: u32, scale: u32) -> Option<Icon> {
         let pixels = size.saturating_mul(scale.max(1));
         let themes = &mut self.themes;
         let of_entry = self.catalog.find(subject).and_then(|entry| {

@@ -11,15 +11,15 @@
 //! ```no_run
 //! use std::ffi::OsString;
 //! use std::path::Path;
-//! use flowner_icons::{Finder, Locale, Places, Subject};
+//! use flowner_icons::{Finder, Locale, Places, ProgramQuery};
 //!
 //! let mut finder = Finder::new(Places::of_this_user(), Locale::current());
 //! let arguments = [OsString::from("/usr/bin/python3"), "/usr/bin/terminator".into()];
-//! let subject = Subject {
+//! let subject = ProgramQuery {
 //!     executable: Some(Path::new("/usr/bin/python3.11")),
 //!     arguments: &arguments,
 //!     name: "terminator",
-//!     ..Subject::default()
+//!     ..ProgramQuery::default()
 //! };
 //! if let Some(entry) = finder.catalog().find(&subject) {
 //!     println!("{}", entry.name);
@@ -60,7 +60,7 @@ mod system;
 mod themes;
 mod tile;
 
-pub use catalog::{Catalog, Subject};
+pub use catalog::{Catalog, ProgramQuery};
 pub use command::{Started, runs_others, started};
 pub use entry::{Entry, MAX_ENTRY};
 pub use finder::Finder;

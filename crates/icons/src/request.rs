@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::{Icon, Subject, tile};
+use crate::{Icon, ProgramQuery, tile};
 
 /// A program whose picture is wanted, kept until it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -15,20 +15,20 @@ pub struct Request {
     /// Whether only the letter is wanted: no entry of this host is the program's, as with what
     /// a file of another host tells.
     pub is_unknown_here: bool,
-    /// As in [`Subject`].
+    /// As in [`ProgramQuery`].
     pub user: Option<u32>,
-    /// As in [`Subject`].
+    /// As in [`ProgramQuery`].
     pub application_id: Option<String>,
-    /// As in [`Subject`].
+    /// As in [`ProgramQuery`].
     pub executable: Option<PathBuf>,
-    /// As in [`Subject`].
+    /// As in [`ProgramQuery`].
     pub arguments: Vec<OsString>,
 }
 
 impl Request {
     /// The same, to be looked for.
-    pub fn subject(&self) -> Subject<'_> {
-        Subject {
+    pub fn subject(&self) -> ProgramQuery<'_> {
+        ProgramQuery {
             application_id: self.application_id.as_deref(),
             executable: self.executable.as_deref(),
             arguments: &self.arguments,

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use flowner_icons::{Finder, Icon, Locale, Places, Subject};
+use flowner_icons::{Finder, Icon, Locale, Places, ProgramQuery};
 
 const TABLE: &str = include_str!("data/debian.txt");
 /// The release that the table is of.
@@ -69,12 +69,12 @@ fn programs_of_debian_have_their_entries_and_icons() {
     let mut finder = Finder::new(Places::in_root(&root), Locale::default());
     let mut wrong = Vec::new();
     for row in &rows {
-        let subject = Subject {
+        let subject = ProgramQuery {
             application_id: None,
             executable: Some(Path::new(&row.command[0])),
             arguments: &row.command,
             name: "",
-            ..Subject::default()
+            ..ProgramQuery::default()
         };
         let entry = finder.catalog().find(&subject);
         let entry = entry.map(|entry| entry.id.clone());

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::{PICTURE, Tree};
 use flowner_icons::{
-    Finder, Icon, IconOptions, Icons, Locale, PictureError, Places, Request, Subject,
+    Finder, Icon, IconOptions, Icons, Locale, PictureError, Places, ProgramQuery, Request,
 };
 
 /// Far more than any of it takes, and far less than what would be taken in would.
@@ -34,12 +34,12 @@ fn check_good(tree: &Tree) {
 
 fn icon_of(finder: &mut Finder, program: &str) -> Option<Icon> {
     let path = format!("/usr/bin/{program}");
-    let subject = Subject {
+    let subject = ProgramQuery {
         application_id: None,
         executable: Some(Path::new(&path)),
         arguments: &[],
         name: program,
-        ..Subject::default()
+        ..ProgramQuery::default()
     };
     finder.icon(&subject, 48, 1)
 }

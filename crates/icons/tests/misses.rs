@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{PICTURE, Tree};
-use flowner_icons::{Finder, IconOptions, Icons, Locale, Places, Request, Subject};
+use flowner_icons::{Finder, IconOptions, Icons, Locale, Places, ProgramQuery, Request};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
@@ -84,12 +84,12 @@ fn a_miss_reads_no_folder() {
         let path = format!("/usr/bin/nobody{number}");
         let arguments = [path.as_str(), "/usr/share/nobody/main.py"].map(OsString::from);
         for executable in [path.as_str(), "/usr/bin/python3", "/usr/bin/good"] {
-            let subject = Subject {
+            let subject = ProgramQuery {
                 application_id: Some("org.example.Nobody"),
                 executable: Some(Path::new(executable)),
                 arguments: &arguments,
                 name: "nobody",
-                ..Subject::default()
+                ..ProgramQuery::default()
             };
             let found = finder.catalog().find(&subject);
             assert_eq!(found.is_some(), executable == "/usr/bin/good");

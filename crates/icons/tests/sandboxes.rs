@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::{PICTURE, Tree};
-use flowner_icons::{Finder, Locale, Places, Subject};
+use flowner_icons::{Finder, Locale, Places, ProgramQuery};
 
 const EXPORTS: &str = "var/lib/flatpak/exports/share";
 const SNAPS: &str = "var/lib/snapd/desktop";
@@ -67,12 +67,12 @@ fn check(finder: &mut Finder, tree: &Tree, program: &str, expected: Option<(&str
     let arguments: Vec<OsString> = program.split(' ').map(Into::into).collect();
     let executable = Path::new(&arguments[0]);
     let is_path = executable.is_absolute();
-    let subject = Subject {
+    let subject = ProgramQuery {
         application_id: (!is_path).then_some(program),
         executable: is_path.then_some(executable),
         arguments: &arguments,
         name: "",
-        ..Subject::default()
+        ..ProgramQuery::default()
     };
     let entry = finder
         .catalog()

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use flowner_icons::{Data, Finder, Locale, Places, Subject};
+use flowner_icons::{Data, Finder, Locale, Places, ProgramQuery};
 
 #[cfg(windows)]
 const PROGRAM: &str = r"C:\Windows\explorer.exe";
@@ -14,12 +14,12 @@ const PROGRAM: &str = "/System/Library/CoreServices/Finder.app/Contents/MacOS/Fi
 
 #[test]
 fn a_program_of_the_system_has_its_icon() {
-    let subject = Subject {
+    let subject = ProgramQuery {
         application_id: None,
         executable: Some(Path::new(PROGRAM)),
         arguments: &[],
         name: "",
-        ..Subject::default()
+        ..ProgramQuery::default()
     };
     let mut finder = Finder::new(Places::new([]), Locale::default());
     let icon = finder.icon(&subject, 32, 1).expect("it has an icon");

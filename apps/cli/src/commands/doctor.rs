@@ -40,7 +40,7 @@ pub(crate) fn run(args: &DoctorArgs, chosen: &Chosen, out: &mut Out) -> Outcome 
     }
     Ok(match checkup.status() {
         Status::Good | Status::Limited => ExitCode::SUCCESS,
-        Status::Failed => ExitCode::from(ERROR),
+        Status::Unusable => ExitCode::from(ERROR),
     })
 }
 
@@ -54,12 +54,12 @@ fn table(checks: &[Check]) -> Table {
     for check in checks {
         let style = match check.status {
             Status::Good => Style::new(),
-            Status::Limited | Status::Failed => UNKNOWN,
+            Status::Limited | Status::Unusable => UNKNOWN,
         };
         let works = match check.status {
             Status::Good => "yes",
             Status::Limited => "in part",
-            Status::Failed => "no",
+            Status::Unusable => "no",
         };
         let detail = printable(&check.detail);
         table.row(style, [check.name.to_owned(), works.to_owned(), detail]);

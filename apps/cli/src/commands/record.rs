@@ -39,7 +39,7 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
     }
     tell_losses(&report, &tally);
     match &report.ending {
-        Ending::Failed(message) => {
+        Ending::InputFailed(message) => {
             say(format_args!(
                 "flowner: the recording ended early: {message}"
             ));

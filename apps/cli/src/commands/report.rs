@@ -89,7 +89,7 @@ fn first<'a, T>(all: &'a [T], args: &FlowArgs) -> &'a [T] {
 
 fn exit_code(ending: &Ending) -> ExitCode {
     match ending {
-        Ending::Failed(message) => {
+        Ending::InputFailed(message) => {
             say(format_args!("flowner: the report is partial: {message}"));
             ExitCode::from(ERROR)
         }

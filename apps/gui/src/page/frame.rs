@@ -224,7 +224,7 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
         return (colors.muted, "Nothing is captured".to_owned());
     };
     match (&picture.report.ending, session.condition()) {
-        (Ending::Failed(message), _) => (
+        (Ending::InputFailed(message), _) => (
             colors.bad,
             format!(
                 "{}. What was counted until then is shown.",

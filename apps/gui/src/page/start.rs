@@ -407,8 +407,8 @@ impl State {
                 colors.good,
                 "Everything can be captured and attributed here.".to_owned(),
             ),
-            Status::Limited | Status::Failed => {
-                let color = if worst.status == Status::Failed {
+            Status::Limited | Status::Unusable => {
+                let color = if worst.status == Status::Unusable {
                     colors.bad
                 } else {
                     colors.warn

@@ -9,7 +9,7 @@ use iced::widget::{
 use iced::{Center, Color, Element, Fill, Length, Theme};
 
 use crate::format::Quantity;
-use crate::picture::{Glyph, Picture};
+use crate::picture::{Glyph, IconImage};
 use crate::shown;
 use crate::theme::{Colors, STRONG, measure, size, space, style};
 use crate::widget::reach::reached;
@@ -77,10 +77,10 @@ pub fn glyph<'a>(glyph: Glyph, color: Color) -> Element<'a, Never> {
 }
 
 /// The picture of a program, this large.
-pub fn portrait<'a, Message: 'a>(picture: Picture, side: f32) -> Element<'a, Message> {
+pub fn portrait<'a, Message: 'a>(picture: IconImage, side: f32) -> Element<'a, Message> {
     match picture {
-        Picture::Vector(handle) => svg(handle).width(side).height(side).into(),
-        Picture::Pixels(handle) => image(handle).width(side).height(side).into(),
+        IconImage::Vector(handle) => svg(handle).width(side).height(side).into(),
+        IconImage::Pixels(handle) => image(handle).width(side).height(side).into(),
     }
 }
 

@@ -415,7 +415,7 @@ impl<'a> SummaryLine<'a> {
             unlisted: Unlisted::default(),
             complete: matches!(report.ending, Ending::Complete | Ending::Stopped),
             message: match &report.ending {
-                Ending::Failed(message) => Some(message),
+                Ending::InputFailed(message) => Some(message),
                 Ending::Running | Ending::Complete | Ending::Stopped => None,
             },
             refused_claims: (report.refused_claims > 0).then_some(report.refused_claims),

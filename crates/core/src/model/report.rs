@@ -104,7 +104,7 @@ pub enum Ending {
     /// It was told to stop.
     Stopped,
     /// It failed; what was counted until then is in the report.
-    Failed(String),
+    InputFailed(String),
 }
 
 /// What a report is made of, all of it as it was at one point in time.

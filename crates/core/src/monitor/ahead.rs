@@ -60,7 +60,7 @@ fn read_on(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Endin
             .spawn_scoped(scope, move || read_parts(feed, intake, &to_fill, &full));
         match reading {
             Ok(_) => count_parts(counter, &to_count, &empty),
-            Err(error) => Ending::Failed(format!("no thread can be started: {error}")),
+            Err(error) => Ending::InputFailed(format!("no thread can be started: {error}")),
         }
     })
 }
@@ -96,7 +96,7 @@ fn read_part(feed: &mut Feed, intake: &mut Intake, mut batch: Batch, packets: us
             warning = Some(error.to_string());
             Some(Ending::Complete)
         }
-        Err(error) => Some(Ending::Failed(error.to_string())),
+        Err(error) => Some(Ending::InputFailed(error.to_string())),
     });
     Part {
         batch,
@@ -126,7 +126,7 @@ fn count_parts(
         }
         let _ = empty.send(batch);
     }
-    Ending::Failed("the reading thread failed; this is a defect of flowner".to_owned())
+    Ending::InputFailed("the reading thread failed; this is a defect of flowner".to_owned())
 }
 
 #[cfg(test)]
@@ -292,7 +292,7 @@ mod tests {
         // Within the first packets, and far behind them.
         for len in [1_000, file.len() - 5] {
             let cut = check(&file[..len], Reading::default());
-            assert!(matches!(cut.ending, Ending::Failed(_)));
+            assert!(matches!(cut.ending, Ending::InputFailed(_)));
             assert!(packets(&cut) > 0);
         }
     }

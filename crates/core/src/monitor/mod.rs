@@ -383,7 +383,7 @@ impl Monitor {
         };
         if thread.join().is_err() {
             let message = "the capturing thread failed; this is a defect of flowner";
-            self.shared.status().ending = Ending::Failed(message.to_owned());
+            self.shared.status().ending = Ending::InputFailed(message.to_owned());
         }
     }
 }

@@ -84,10 +84,10 @@ impl Pump {
     fn wait_for_device(&mut self, error: &flowner_capture::Error) -> Option<Ending> {
         let is_passing = may_come_back(error);
         let Feed::Device(_) = &self.feed else {
-            return Some(Ending::Failed(error.to_string()));
+            return Some(Ending::InputFailed(error.to_string()));
         };
         if !is_passing {
-            return Some(Ending::Failed(error.to_string()));
+            return Some(Ending::InputFailed(error.to_string()));
         }
         self.interrupted(Some(format!("{error}; capturing goes on when it is back")));
         let ending = loop {
@@ -102,7 +102,7 @@ impl Pump {
                     self.counter.carry_out();
                 }
                 Waited::Stopped => break Some(Ending::Stopped),
-                Waited::Failed(message) => break Some(Ending::Failed(message)),
+                Waited::Failed(message) => break Some(Ending::InputFailed(message)),
             }
         };
         if ending.is_none() {

@@ -60,7 +60,7 @@ pub struct Programs {
     catalog: RwLock<Arc<Catalog>>,
     source: Option<(Places, Locale)>,
     facts: Box<dyn Facts>,
-    known: Mutex<Known>,
+    known: Mutex<Resolved>,
 }
 
 /// Users write entries, and links in place of them: they are read with no rights but theirs.
@@ -134,7 +134,7 @@ impl Programs {
         Arc::clone(&catalog.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Resolved> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -227,7 +227,7 @@ fn starts_anything(process: &Process) -> bool {
 
 /// What was resolved.
 #[derive(Debug, Default)]
-struct Known {
+struct Resolved {
     programs: HashMap<String, Arc<Program>>,
     /// Those of this while, and of the one before it.
     processes: HashMap<ProcessId, Remembered>,
@@ -247,7 +247,7 @@ struct Remembered {
     membership: Arc<Membership>,
 }
 
-impl Known {
+impl Resolved {
     fn membership(&mut self, process: &Process) -> Option<Arc<Membership>> {
         let id = process.id();
         if let Some(known) = self.before.remove(&id) {

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use flowner_attribution::{ExeState, Process, Unit, UnitKind};
-use flowner_icons::{Catalog, Entry, Started, Subject, runs_others, started};
+use flowner_icons::{Catalog, Entry, ProgramQuery, Started, runs_others, started};
 
 use super::arguments::{absolute, is_kept, words};
 use super::identity::{Identity, Part, cleaned_or, may_be_part, of_user, user_of};
@@ -182,8 +182,8 @@ impl Identity {
 }
 
 /// A process, as desktop entries are looked through for it.
-pub(super) fn subject(process: &Process) -> Subject<'_> {
-    Subject {
+pub(super) fn subject(process: &Process) -> ProgramQuery<'_> {
+    ProgramQuery {
         application_id: None,
         executable: process.path.as_deref(),
         arguments: process.arguments.as_deref().unwrap_or_default(),

@@ -36,7 +36,7 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
     /// Not at all.
-    Failed,
+    Unusable,
     /// In part.
     Limited,
     /// As it should.
@@ -45,12 +45,12 @@ pub enum Status {
 
 impl Status {
     /// Every status, the worst one first.
-    pub const ALL: [Self; 3] = [Self::Failed, Self::Limited, Self::Good];
+    pub const ALL: [Self; 3] = [Self::Unusable, Self::Limited, Self::Good];
 
     /// The name in lower case, as JSON writes it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Failed => "failed",
+            Self::Unusable => "failed",
             Self::Limited => "limited",
             Self::Good => "good",
         }
@@ -97,7 +97,7 @@ fn of_sight(sight: Sight) -> Check {
     Check {
         name: sight.subject.name(),
         status: match sight.extent {
-            Extent::Nothing => Status::Failed,
+            Extent::Nothing => Status::Unusable,
             Extent::Limited => Status::Limited,
             Extent::Full => Status::Good,
         },
@@ -120,7 +120,7 @@ fn library() -> Check {
 fn capture() -> Check {
     let failed = |detail: String, remedy| Check {
         name: "capture",
-        status: Status::Failed,
+        status: Status::Unusable,
         detail,
         remedy,
     };

@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Subject;
+use super::ProgramQuery;
 use super::index::Index;
 use super::names::{is_usual, product, served, unwrapped};
 use crate::Entry;
 use crate::command::{Started, file_name, runs_others, started, web_app};
 
 impl Index {
-    pub(super) fn find(&self, subject: &Subject<'_>) -> Option<&Entry> {
+    pub(super) fn find(&self, subject: &ProgramQuery<'_>) -> Option<&Entry> {
         let by_id = subject.application_id.and_then(|id| self.of_id(id));
         let place = by_id.or_else(|| self.of_executable(subject))?;
         self.entries.get(place).map(Arc::as_ref)
@@ -29,7 +29,7 @@ impl Index {
             .copied()
     }
 
-    fn of_executable(&self, subject: &Subject<'_>) -> Option<usize> {
+    fn of_executable(&self, subject: &ProgramQuery<'_>) -> Option<usize> {
         let path = subject.executable?;
         let file = path.file_name().and_then(OsStr::to_str)?;
         if !runs_others(file) {

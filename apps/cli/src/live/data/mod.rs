@@ -19,7 +19,7 @@ use crate::format::{printable, printable_path};
 #[derive(Debug)]
 pub(crate) struct Data {
     /// What the rows are about.
-    pub(crate) facts: Facts,
+    pub(crate) facts: Observed,
     /// Wall-clock time at which it was true.
     pub(crate) at: SystemTime,
     /// What went wrong, or what is missing, in a line.
@@ -34,7 +34,7 @@ pub(crate) struct Data {
 
 /// What was looked at.
 #[derive(Debug)]
-pub(crate) enum Facts {
+pub(crate) enum Observed {
     /// Flows that are captured.
     Flows(Arc<Report>),
     /// Sockets, where nothing may be captured.
@@ -74,7 +74,7 @@ impl RowId {
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) id: RowId,
-    pub(crate) subject: Subject,
+    pub(crate) subject: RowSubject,
     pub(crate) label: String,
     /// The programs, where the row is not one itself.
     pub(crate) owners: String,
@@ -87,7 +87,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    fn new(id: RowId, subject: Subject, label: String) -> Self {
+    fn new(id: RowId, subject: RowSubject, label: String) -> Self {
         Self {
             id,
             subject,
@@ -102,7 +102,7 @@ impl Node {
 
     /// The executable of a program, where it is known.
     pub(crate) fn path(&self) -> Option<String> {
-        let Subject::Program(party) = &self.subject else {
+        let RowSubject::Program(party) = &self.subject else {
             return None;
         };
         let path = party.programs().first()?.path.as_ref()?;
@@ -117,7 +117,7 @@ impl Node {
 
 /// What a [`Node`] stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Subject {
+pub(crate) enum RowSubject {
     Program(Party),
     Process(ProcessParty),
     Host(IpAddr),
@@ -173,14 +173,14 @@ pub(crate) enum Fact<'a> {
 impl Data {
     /// Whether bytes are counted.
     pub(crate) const fn has_bytes(&self) -> bool {
-        matches!(self.facts, Facts::Flows(_))
+        matches!(self.facts, Observed::Flows(_))
     }
 
     /// What an item is about.
     pub(crate) fn fact(&self, item: &Item) -> Option<Fact<'_>> {
         match &self.facts {
-            Facts::Flows(report) => report.flows.get(item.index).map(Fact::Flow),
-            Facts::Sockets(sockets) => sockets
+            Observed::Flows(report) => report.flows.get(item.index).map(Fact::Flow),
+            Observed::Sockets(sockets) => sockets
                 .list
                 .get(item.index)
                 .map(|socket| Fact::Socket(socket, sockets.source)),
@@ -190,14 +190,14 @@ impl Data {
     /// Whom that owner stands for.
     pub(crate) fn party(&self, item: &Item) -> Option<&Party> {
         match &self.facts {
-            Facts::Flows(report) => report.flows.get(item.index).map(|flow| {
+            Observed::Flows(report) => report.flows.get(item.index).map(|flow| {
                 if item.is_remote_end {
                     &flow.remote_party
                 } else {
                     &flow.party
                 }
             }),
-            Facts::Sockets(sockets) => sockets.parties.get(item.index),
+            Observed::Sockets(sockets) => sockets.parties.get(item.index),
         }
     }
 

@@ -10,7 +10,7 @@ use flowner_core::{
     FlowRecord, Group, Party, ProcessParty, Report, Service, Share, Totals, service_name,
 };
 
-use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Subject, names};
+use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, names};
 use crate::format::printable;
 use crate::live::columns::TREND;
 
@@ -34,7 +34,7 @@ impl Data {
             }
         }
         for node in &mut data.programs {
-            if let Subject::Program(party) = &node.subject {
+            if let RowSubject::Program(party) = &node.subject {
                 node.trend = trends.remove(party).unwrap_or_default();
             }
         }
@@ -44,9 +44,10 @@ impl Data {
     /// What a report shows.
     pub(crate) fn of_report(report: Arc<Report>, at: SystemTime, notice: Option<Notice>) -> Self {
         let mut programs = Programs::new(&report);
-        let mut hosts = Groups::new(report.hosts(), Subject::Host, ToString::to_string);
-        let mut services =
-            Groups::new(report.services(), Subject::Service, |it| service_label(*it));
+        let mut hosts = Groups::new(report.hosts(), RowSubject::Host, ToString::to_string);
+        let mut services = Groups::new(report.services(), RowSubject::Service, |it| {
+            service_label(*it)
+        });
         let mut items = Vec::with_capacity(report.flows.len());
         let mut total = Numbers::default();
         for (index, flow) in report.flows.iter().enumerate() {
@@ -76,7 +77,7 @@ impl Data {
             items,
             hosts: hosts.finish(),
             services: services.finish(),
-            facts: Facts::Flows(report),
+            facts: Observed::Flows(report),
         }
     }
 }
@@ -104,7 +105,7 @@ impl Programs {
                 Some(party) => this.place(&party),
                 None => this.push(Node::new(
                     RowId::of("other programs"),
-                    Subject::Others,
+                    RowSubject::Others,
                     "others".to_owned(),
                 )),
             };
@@ -129,7 +130,7 @@ impl Programs {
         }
         let id = RowId::of(("program", party));
         let label = printable(&party.to_string());
-        let place = self.push(Node::new(id, Subject::Program(party.clone()), label));
+        let place = self.push(Node::new(id, RowSubject::Program(party.clone()), label));
         self.places.insert(party.clone(), place);
         place
     }
@@ -154,7 +155,7 @@ impl Programs {
 
     fn place_of_process(&mut self, share: &Share<'_>, id: ProcessId) -> (usize, usize) {
         if let Some((program, place)) = self.processes.get(&id)
-            && matches!(&self.nodes[*program].subject, Subject::Program(it) if it == share.party)
+            && matches!(&self.nodes[*program].subject, RowSubject::Program(it) if it == share.party)
         {
             return (*program, *place);
         }
@@ -169,7 +170,7 @@ impl Programs {
         let nodes = &mut self.nodes[program].nodes;
         nodes.push(Node {
             numbers,
-            ..Node::new(row, Subject::Process(party), label)
+            ..Node::new(row, RowSubject::Process(party), label)
         });
         let place = (program, nodes.len() - 1);
         self.processes.insert(id, place);
@@ -187,13 +188,13 @@ struct Groups<K> {
 impl<K: Hash + Eq + Copy> Groups<K> {
     fn new(
         groups: Vec<Group<K>>,
-        subject: impl Fn(K) -> Subject,
+        subject: impl Fn(K) -> RowSubject,
         label: impl Fn(&K) -> String,
     ) -> Self {
         let mut places = HashMap::new();
         let mut nodes = Vec::with_capacity(groups.len());
         for group in groups {
-            let subject = group.key.map_or(Subject::Others, &subject);
+            let subject = group.key.map_or(RowSubject::Others, &subject);
             let label = group.key.as_ref().map_or("others".to_owned(), &label);
             if let Some(key) = group.key {
                 places.insert(key, nodes.len());

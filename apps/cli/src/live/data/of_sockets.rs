@@ -9,7 +9,7 @@ use flowner_core::filter::Subject as _;
 use flowner_core::{Party, ProcessParty, Service, is_listening, is_over};
 
 use super::of_report::service_label;
-use super::{Data, Facts, Item, Node, Notice, Numbers, RowId, Sockets, Subject, names};
+use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Sockets, names};
 use crate::format::printable;
 
 impl Data {
@@ -33,7 +33,7 @@ impl Data {
                 is_remote_end: false,
                 numbers: numbers(socket),
             };
-            let root = programs.root(Subject::Program(party.clone()), || party.to_string());
+            let root = programs.root(RowSubject::Program(party.clone()), || party.to_string());
             root.numbers.add(&item.numbers);
             match &socket.owner {
                 Verdict::Process(process) => {
@@ -49,7 +49,7 @@ impl Data {
             }
             if let Some(host) = socket.remote.map(|remote| remote.ip()) {
                 hosts.add(
-                    Subject::Host(host),
+                    RowSubject::Host(host),
                     || IpAddr::to_string(&host),
                     item,
                     party,
@@ -57,7 +57,7 @@ impl Data {
             }
             let service = service(socket, &served);
             services.add(
-                Subject::Service(service),
+                RowSubject::Service(service),
                 || service_label(service),
                 item,
                 party,
@@ -73,7 +73,7 @@ impl Data {
             items,
             hosts: hosts.finish(),
             services: services.finish(),
-            facts: Facts::Sockets(sockets),
+            facts: Observed::Sockets(sockets),
         }
     }
 }
@@ -127,7 +127,7 @@ fn child(root: &mut Node, (id, party): (ProcessId, ProcessParty)) -> &mut Node {
     };
     let place = root.nodes.len();
     root.nodes
-        .push(Node::new(row, Subject::Process(party), label));
+        .push(Node::new(row, RowSubject::Process(party), label));
     &mut root.nodes[place]
 }
 
@@ -136,17 +136,17 @@ fn child(root: &mut Node, (id, party): (ProcessId, ProcessParty)) -> &mut Node {
 struct Forest {
     roots: Vec<Node>,
     owners: Vec<Vec<Party>>,
-    places: HashMap<Subject, usize>,
+    places: HashMap<RowSubject, usize>,
 }
 
 impl Forest {
-    fn place(&mut self, subject: Subject, label: impl Fn() -> String) -> usize {
+    fn place(&mut self, subject: RowSubject, label: impl Fn() -> String) -> usize {
         if let Some(place) = self.places.get(&subject) {
             return *place;
         }
         let place = self.roots.len();
         let id = match &subject {
-            Subject::Program(party) => RowId::of(("program", party)),
+            RowSubject::Program(party) => RowId::of(("program", party)),
             other => RowId::of(other),
         };
         self.places.insert(subject.clone(), place);
@@ -155,12 +155,12 @@ impl Forest {
         place
     }
 
-    fn root(&mut self, subject: Subject, label: impl Fn() -> String) -> &mut Node {
+    fn root(&mut self, subject: RowSubject, label: impl Fn() -> String) -> &mut Node {
         let place = self.place(subject, label);
         &mut self.roots[place]
     }
 
-    fn add(&mut self, subject: Subject, label: impl Fn() -> String, item: Item, owner: &Party) {
+    fn add(&mut self, subject: RowSubject, label: impl Fn() -> String, item: Item, owner: &Party) {
         let place = self.place(subject, label);
         self.roots[place].numbers.add(&item.numbers);
         self.roots[place].items.push(item);

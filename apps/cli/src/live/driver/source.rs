@@ -194,7 +194,7 @@ fn trouble(report: &Report) -> Option<Notice> {
             long: why.clone(),
             short: "the device is down; capturing waits".to_owned(),
         }),
-        Ending::Failed(message) => Some(Notice {
+        Ending::InputFailed(message) => Some(Notice {
             long: format!("capturing ended: {message}"),
             short: "capturing ended; q quits".to_owned(),
         }),

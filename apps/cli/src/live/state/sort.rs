@@ -39,7 +39,7 @@ pub(super) fn order<T>(all: &[T], is_descending: bool, key: impl Fn(&T) -> Key) 
 }
 
 pub(super) fn of_node(node: &Node, column: Column) -> Key {
-    use crate::live::data::Subject as Row;
+    use crate::live::data::RowSubject as Row;
 
     match column {
         Column::Name | Column::Program => match &node.subject {

@@ -9,7 +9,7 @@ use flowner_core::text::mask;
 
 use crate::format;
 use crate::live::columns::Column;
-use crate::live::data::{Data, Fact, Item, Node, Numbers, Subject};
+use crate::live::data::{Data, Fact, Item, Node, Numbers, RowSubject};
 use crate::live::state::{ends, service, state};
 
 /// Wire bytes, with a unit that is two characters wide always, so that units and digits
@@ -46,7 +46,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
         Column::Trend => trend(&node.trend),
         Column::Path => node.path().unwrap_or_default(),
         Column::User => match &node.subject {
-            Subject::Process(flowner_core::ProcessParty::Process { user, .. }) => {
+            RowSubject::Process(flowner_core::ProcessParty::Process { user, .. }) => {
                 user.as_deref().map(format::printable).unwrap_or_default()
             }
             _ => String::new(),

@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget};
 use super::theme::Theme;
 use super::{cells, line, put};
 use crate::format::{self, printable, printable_path};
-use crate::live::data::{Data, Fact, Facts, Item, Node, Subject};
+use crate::live::data::{Data, Fact, Item, Node, Observed, RowSubject};
 use crate::live::state::{State, ends, service, state as state_of};
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme) {
@@ -103,11 +103,11 @@ fn lines(state: &State) -> Fields {
 fn of_node(data: &Data, node: &Node) -> Fields {
     let mut fields = Vec::new();
     match &node.subject {
-        Subject::Program(party) => of_party(party, node, &mut fields),
-        Subject::Process(party) => of_process_party(data, party, node, &mut fields),
-        Subject::Host(address) => fields.push(("host", address.to_string())),
-        Subject::Service(_) => fields.push(("service", node.label.clone())),
-        Subject::Others => {
+        RowSubject::Program(party) => of_party(party, node, &mut fields),
+        RowSubject::Process(party) => of_process_party(data, party, node, &mut fields),
+        RowSubject::Host(address) => fields.push(("host", address.to_string())),
+        RowSubject::Service(_) => fields.push(("service", node.label.clone())),
+        RowSubject::Others => {
             fields.push(("", "what found no place in a list that was full".to_owned()));
         }
     }
@@ -280,7 +280,7 @@ fn evidence(data: &Data, owner: &Ownership) -> Option<String> {
     let evidence = &owner.evidence;
     let source = evidence.source.name();
     let how = match evidence.matched {
-        None if matches!(data.facts, Facts::Sockets(_)) => {
+        None if matches!(data.facts, Observed::Sockets(_)) => {
             return Some(format!("listed by {source} just now"));
         }
         None => return None,

@@ -9,7 +9,7 @@ use super::theme::Theme;
 use super::{cells, line, put, put_right};
 use crate::format;
 use crate::live::columns::Tab;
-use crate::live::data::{Data, Facts, Notice};
+use crate::live::data::{Data, Notice, Observed};
 use crate::live::state::{Areas, NOTICE_MARGIN, State};
 
 pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
@@ -42,8 +42,8 @@ fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
     let x = put(buffer, area, x + 1, &state.input, theme.strong());
     if let Some(data) = &state.data {
         match &data.facts {
-            Facts::Flows(report) => flows(buffer, areas, x + 2, data, report, theme),
-            Facts::Sockets(_) => {
+            Observed::Flows(report) => flows(buffer, areas, x + 2, data, report, theme),
+            Observed::Sockets(_) => {
                 let total = &data.total;
                 let text = format!(
                     "{} · {} listening · {} connected",
@@ -58,7 +58,7 @@ fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
         put(buffer, area, x + 2, "looking…", theme.faint());
     }
     let status = match state.data.as_ref().map(|data| &data.facts) {
-        Some(Facts::Flows(report)) if report.ending != Ending::Running => Some(" ended "),
+        Some(Observed::Flows(report)) if report.ending != Ending::Running => Some(" ended "),
         _ if state.is_paused => Some(" paused "),
         _ => None,
     };

@@ -9,7 +9,7 @@ use super::cells;
 use super::theme::Theme;
 use super::{line, put};
 use crate::live::columns::{Column, Spec, places};
-use crate::live::data::{Data, Fact, Facts, Item, Subject};
+use crate::live::data::{Data, Fact, Item, Observed, RowSubject};
 use crate::live::state::{Areas, Line, State};
 
 pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
@@ -54,8 +54,8 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: The
 fn nothing(state: &State, data: &Data) -> &'static str {
     match (&data.facts, state.filter.is_empty()) {
         (_, false) => "nothing passes the filter; Esc shows everything",
-        (Facts::Flows(_), true) => "no traffic yet",
-        (Facts::Sockets(_), true) => "no sockets",
+        (Observed::Flows(_), true) => "no traffic yet",
+        (Observed::Sockets(_), true) => "no sockets",
     }
 }
 
@@ -140,8 +140,8 @@ impl Table<'_> {
     fn style(&self, row: &Line) -> Style {
         if let Some(node) = self.state.node(row) {
             return match &node.subject {
-                Subject::Program(Party::Unattributed) => self.theme.unknown(),
-                Subject::Process(_) if self.is_over(&node.items) => self.theme.faint(),
+                RowSubject::Program(Party::Unattributed) => self.theme.unknown(),
+                RowSubject::Process(_) if self.is_over(&node.items) => self.theme.faint(),
                 _ => Style::new(),
             };
         }

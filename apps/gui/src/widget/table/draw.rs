@@ -12,7 +12,7 @@ use super::handle::Place;
 use super::metrics::{PADDING, SCROLL_BAR};
 use super::state::{Grabbed, State};
 use super::{Align, Head, Mark, Table};
-use crate::picture::Picture;
+use crate::picture::IconImage;
 use crate::theme::measure::{HAIRLINE, ICON, ROW};
 use crate::theme::{FONT, STRONG, size, space};
 use crate::widget::fit::Fitter;
@@ -306,12 +306,12 @@ fn square(area: Rectangle, side: f32) -> Rectangle {
     Rectangle::new(place, Size::new(side, side))
 }
 
-fn draw_picture(renderer: &mut Renderer, picture: &Picture, place: Rectangle, opacity: f32) {
+fn draw_picture(renderer: &mut Renderer, picture: &IconImage, place: Rectangle, opacity: f32) {
     match picture {
-        Picture::Vector(handle) => {
+        IconImage::Vector(handle) => {
             renderer.draw_svg(Svg::new(handle.clone()).opacity(opacity), place, place);
         }
-        Picture::Pixels(handle) => {
+        IconImage::Pixels(handle) => {
             let image = Image::new(handle.clone()).opacity(opacity);
             renderer.draw_image(image, place, place);
         }

@@ -20,7 +20,7 @@ use iced::advanced::{Clipboard, Shell, mouse, renderer};
 use iced::{Color, Element, Event, Length, Rectangle, Renderer, Size, Theme};
 
 use crate::format::Quantity;
-use crate::picture::Picture;
+use crate::picture::IconImage;
 use crate::shown;
 use crate::theme::{Colors, measure, space};
 use state::State;
@@ -139,7 +139,7 @@ pub struct Cell {
     unit: Option<&'static str>,
     tone: Tone,
     is_strong: bool,
-    picture: Option<Picture>,
+    picture: Option<IconImage>,
     swatch: Option<Color>,
     bar: Option<Bar>,
 }
@@ -217,7 +217,7 @@ impl Cell {
 
     /// The same, with a picture before it.
     #[must_use]
-    pub fn pictured(self, picture: Option<Picture>) -> Self {
+    pub fn pictured(self, picture: Option<IconImage>) -> Self {
         Self { picture, ..self }
     }
 

@@ -63,7 +63,7 @@ enum Key<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         program_claimed_by: Option<&'static str>,
         #[serde(flatten)]
-        known: Known<'a>,
+        known: OtherOwners<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         user: Option<Text<UserName<'a>>>,
     },
@@ -73,7 +73,7 @@ enum Key<'a> {
         user: Option<Cow<'a, str>>,
         started: Option<Time>,
         #[serde(flatten)]
-        known: Known<'a>,
+        known: OtherOwners<'a>,
     },
     Host {
         host: Option<IpAddr>,
@@ -91,7 +91,7 @@ enum Key<'a> {
 /// What is known of owners that are not one program or process.
 #[derive(Debug, Clone, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Known<'a> {
+struct OtherOwners<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     programs: Vec<ProgramObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,8 +134,8 @@ impl GroupLine<'_> {
             _ => None,
         };
         let known = match program {
-            Some(_) => Known::default(),
-            None => Known::of(party),
+            Some(_) => OtherOwners::default(),
+            None => OtherOwners::of(party),
         };
         let user = user(party).map(|user| Text(UserName(user)));
         let key = Key::Program {
@@ -157,7 +157,7 @@ impl GroupLine<'_> {
                 name: Some(name),
                 user: user.as_deref().map(Cow::Borrowed),
                 started: id.started.map(Time::at),
-                known: Known::default(),
+                known: OtherOwners::default(),
             },
             other => {
                 let party = match other {
@@ -169,7 +169,7 @@ impl GroupLine<'_> {
                     name: None,
                     user: user(party).map(|user| UserName(user).to_string().into()),
                     started: None,
-                    known: Known::of(party),
+                    known: OtherOwners::of(party),
                 }
             }
         };
@@ -242,7 +242,7 @@ impl<'a> GroupLine<'a> {
     }
 }
 
-impl<'a> Known<'a> {
+impl<'a> OtherOwners<'a> {
     const fn names_somebody(&self) -> bool {
         !self.programs.is_empty() || self.unit.is_some()
     }

@@ -20,7 +20,7 @@ pub(super) struct FlowOwner<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<Text<&'a NetworkNamespace>>,
     #[serde(flatten)]
-    known: Known<'a>,
+    known: VerdictFields<'a>,
     #[serde(flatten)]
     program: OwnProgram<'a>,
 }
@@ -32,7 +32,7 @@ impl<'a> FlowOwner<'a> {
             r#match: ownership.evidence.matched.map(Match::name),
             source: ownership.evidence.source.name(),
             namespace: ownership.evidence.namespace.as_deref().map(Text),
-            known: Known::new(&ownership.verdict),
+            known: VerdictFields::new(&ownership.verdict),
             program: OwnProgram::default(),
         }
     }
@@ -50,7 +50,7 @@ impl<'a> FlowOwner<'a> {
 pub(super) struct SocketOwner<'a> {
     verdict: &'static str,
     #[serde(flatten)]
-    known: Known<'a>,
+    known: VerdictFields<'a>,
     #[serde(flatten)]
     program: OwnProgram<'a>,
 }
@@ -59,7 +59,7 @@ impl<'a> SocketOwner<'a> {
     pub(super) fn new(verdict: &'a Verdict) -> Self {
         Self {
             verdict: verdict.name(),
-            known: Known::new(verdict),
+            known: VerdictFields::new(verdict),
             program: OwnProgram::default(),
         }
     }
@@ -99,7 +99,7 @@ impl<'a> OwnProgram<'a> {
 /// What a verdict tells.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Known<'a> {
+struct VerdictFields<'a> {
     #[serde(serialize_with = "processes")]
     #[cfg_attr(test, schemars(with = "Vec<ProcessObject<'_>>"))]
     processes: &'a [Arc<Process>],
@@ -111,7 +111,7 @@ struct Known<'a> {
     unit: Option<UnitObject<'a>>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> VerdictFields<'a> {
     fn new(verdict: &'a Verdict) -> Self {
         let (reason, user, unit) = match verdict {
             Verdict::Process(_) | Verdict::Shared(_) => (None, None, None),

@@ -33,7 +33,7 @@ impl User {
             uid,
             gid: getgid(),
             groups: getgroups()?,
-            home: Known::of(uid.as_raw()).map(|it| it.home),
+            home: PasswdEntry::of(uid.as_raw()).map(|it| it.home),
         }))
     }
 
@@ -44,7 +44,7 @@ impl User {
         let variables = ["SUDO_UID", "PKEXEC_UID"];
         let uid = variables.into_iter().find_map(number)?;
         let uid = Some(uid).filter(|it| !matches!(*it, 0 | u32::MAX))?;
-        let known = Known::of(uid);
+        let known = PasswdEntry::of(uid);
         let gid = number("SUDO_GID").or(known.as_ref().map(|it| it.gid));
         // Who has no group is in the one that nobody has, and not in root's.
         let gid = Gid::from_raw(gid.filter(|gid| *gid != u32::MAX).unwrap_or(65_534));
@@ -68,7 +68,7 @@ impl User {
         };
         let is_roots = match std::env::var_os("HOME") {
             None => true,
-            Some(home) => Known::of(0).is_some_and(|root| root.home == OsStr::new(&home)),
+            Some(home) => PasswdEntry::of(0).is_some_and(|root| root.home == OsStr::new(&home)),
         };
         if is_roots {
             // SAFETY: There is one thread yet, as `Privileges::set_aside` demands.
@@ -82,13 +82,13 @@ fn number(variable: &str) -> Option<u32> {
 }
 
 /// What the databases of users tell (getpwuid(3), which knows those of LDAP and systemd, too).
-struct Known {
+struct PasswdEntry {
     name: OsString,
     gid: u32,
     home: PathBuf,
 }
 
-impl Known {
+impl PasswdEntry {
     fn of(uid: u32) -> Option<Self> {
         let mut buffer = vec![0; 16_384];
         // SAFETY: A structure of numbers and pointers, for which zeros are values.
