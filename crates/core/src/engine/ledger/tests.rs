@@ -1,3 +1,5 @@
+pub(super) mod two_ends;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

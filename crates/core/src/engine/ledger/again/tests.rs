@@ -1,43 +1,16 @@
 //! Flows of a table that tells no sockets apart.
 
 use flowner_attribution::{Evidence, Match};
-use flowner_flows::{LocalAddresses, Origin, Packet, TcpFlags};
+use flowner_flows::{Packet, TcpFlags};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::ledger::Asked as Whose;
-use crate::model::config::Limits;
+use crate::engine::ledger::tests::two_ends::{ledger, ms, packet};
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::PacketRef;
 use crate::model::selection::Selection;
 
-const HERE: &str = "10.0.0.1:40000";
-const THERE: &str = "10.9.9.9:53";
 const CHANGED: &str = "the owner changed about then";
-
-const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-fn packet(time: Duration, is_local: bool) -> Packet {
-    let (from, to) = if is_local {
-        (HERE, THERE)
-    } else {
-        (THERE, HERE)
-    };
-    Packet {
-        time,
-        source: from.parse().unwrap(),
-        destination: to.parse().unwrap(),
-        protocol: Protocol::UDP,
-        wire_len: 100,
-        payload_len: 60,
-        tcp: None,
-        fragment: None,
-        origin: Origin::Unknown,
-        device: None,
-    }
-}
 
 fn segment(time: Duration, is_local: bool, flags: TcpFlags) -> Packet {
     Packet {
@@ -69,15 +42,8 @@ struct Books {
 
 impl Books {
     fn new() -> Self {
-        let limits = Limits {
-            flows: 100,
-            ended_flows: 10_000,
-            groups: 100,
-            events: 0,
-        };
-        let local: LocalAddresses = ["10.0.0.1".parse().unwrap()].into_iter().collect();
         Self {
-            ledger: Ledger::new(&limits, Some(local), Whose::Own, true),
+            ledger: ledger(),
             effects: Vec::new(),
         }
     }

@@ -4,53 +4,14 @@ use std::sync::Arc;
 
 use flowner_attribution::capture::ClosedSocket;
 use flowner_attribution::{Evidence, Match, Process, SocketId, Token, Verdict};
-use flowner_flows::{Origin, TcpFlags};
+use flowner_flows::TcpFlags;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::ledger::Asked;
-use crate::model::config::Limits;
+use crate::engine::ledger::tests::two_ends::{HERE, ledger, ms, packet};
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::PacketRef;
 use crate::model::selection::Selection;
-
-const HERE: &str = "10.0.0.1:40000";
-const THERE: &str = "10.9.9.9:53";
-
-const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-fn ledger() -> Ledger {
-    let limits = Limits {
-        flows: 100,
-        ended_flows: 10_000,
-        groups: 100,
-        events: 0,
-    };
-    let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
-    Ledger::new(&limits, Some(local), Asked::Own, true)
-}
-
-fn packet(time: Duration, is_local: bool) -> Packet {
-    let (source, destination) = if is_local {
-        (HERE, THERE)
-    } else {
-        (THERE, HERE)
-    };
-    Packet {
-        time,
-        source: source.parse().unwrap(),
-        destination: destination.parse().unwrap(),
-        protocol: Protocol::UDP,
-        wire_len: 100,
-        payload_len: 60,
-        tcp: None,
-        fragment: None,
-        origin: Origin::Unknown,
-        device: None,
-    }
-}
 
 /// A process that holds a socket, seen then.
 fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
