@@ -153,9 +153,9 @@ impl Feed {
 fn run(config: &Config, wish: Wish, orders: &Receiver<Order>, mut news: mpsc::Sender<News>) {
     // Files are opened with the rights of the user alone.
     let started = if config.input.is_live() {
-        privileges::raised(|| Monitor::start(config))
+        privileges::raised(|| Monitor::builder(config).start())
     } else {
-        Monitor::start(config)
+        Monitor::builder(config).start()
     };
     let monitor = match started {
         Ok(monitor) => monitor,

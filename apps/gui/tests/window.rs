@@ -141,7 +141,10 @@ fn obstacle() -> Option<String> {
         input: Input::Device("lo".to_owned()),
         ..Config::default()
     };
-    Monitor::start(&config).err().map(|error| error.to_string())
+    Monitor::builder(&config)
+        .start()
+        .err()
+        .map(|error| error.to_string())
 }
 
 /// What the talker does.

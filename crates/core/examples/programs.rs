@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowner_core::{Config, Monitor};
 
 fn main() -> Result<(), flowner_core::Error> {
-    let monitor = Monitor::start(&Config::default())?;
+    let monitor = Monitor::builder(&Config::default()).start()?;
     println!("watching {} for ten seconds", monitor.input().name);
     monitor.wait_ended(Duration::from_secs(10));
     let report = monitor.stop();

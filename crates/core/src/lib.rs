@@ -18,7 +18,7 @@
 //!     input: Input::File(capture_file()),
 //!     ..Config::default()
 //! };
-//! let report = Monitor::start(&config)?.wait();
+//! let report = Monitor::builder(&config).start()?.wait();
 //! for program in report.programs() {
 //!     println!("{:?}: {} bytes", program.key, program.totals.total().bytes);
 //! }
@@ -71,8 +71,9 @@ pub use model::program::{Claim, Program};
 pub use model::report::{Ending, InputInfo, Report, Whose};
 pub use model::text;
 pub use model::totals::{Coverage, Group, ProcessParty, Service, Share, Totals};
+pub use monitor::builder::{Builder, OpenMonitor};
 pub use monitor::config::Config;
-pub use monitor::{Monitor, OpenMonitor, StopHandle};
+pub use monitor::{Monitor, StopHandle};
 pub use programs::{Facts, Membership, Programs};
 pub use query::changes::{SocketChange, socket_changes};
 pub use query::filter::{self, Filter, FilterError};
@@ -84,7 +85,8 @@ pub use query::sockets::{
 };
 pub use query::sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
 pub use query::who;
-pub use sinks::events::{Events, NoEvent};
+pub use sinks::Sink;
+pub use sinks::events::{EventQueue, Events, NoEvent};
 pub use system::{doctor, private_file, privileges};
 
 pub use flowner_attribution as attribution;

@@ -47,5 +47,5 @@
 //! dropped. Whole blocks are handed to the operating system, at least once a second, so that
 //! what was recorded can be read after a crash.
 
-pub use crate::monitor::recording::{Recorded, Recording};
+pub use crate::monitor::recording::{Recorded, Recording, RecordingBuilder};
 pub use crate::sinks::record::{Output, RecordingConfig, Rotation, Tally};

@@ -48,7 +48,7 @@ fn read(file: &tempfile::NamedTempFile, filter: &Filter) -> std::sync::Arc<Repor
         },
         ..Config::default()
     };
-    Monitor::start(&config).unwrap().wait()
+    Monitor::builder(&config).start().unwrap().wait()
 }
 
 /// Three hosts, one after the other, with 100 flows each.

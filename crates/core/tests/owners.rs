@@ -76,7 +76,7 @@ fn inner() {
         input: Input::Device(device.to_owned()),
         ..Config::default()
     };
-    let monitor = Monitor::start(&config).unwrap();
+    let monitor = Monitor::builder(&config).start().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/owners/actors.py");
     let mut script_command = Command::new("python3");
     script_command.arg(script).args(&words);

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     // Which may wait for what comes from standard input: until then, any signal ends it. No more
     // than what the input begins with is read before the rest is given up.
     let config = config::of_read(args, &filter);
-    let open = sandbox.with_rights_of_root(|| Monitor::open(&config));
+    let open = sandbox.with_rights_of_root(|| Monitor::builder(&config).open());
     sandbox.keep(&Needs::nothing())?;
     let monitor = open?.start()?;
     let stop = monitor.stop_handle();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use flowner_core::recording::{Output, Recorded, Recording, RecordingConfig, Rotation, Tally};
-use flowner_core::{Ending, Error, Filter, Report};
+use flowner_core::{Ending, Error, Filter, Monitor, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::RecordArgs;
@@ -25,7 +25,8 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
         return Err(Failure::Message(message.to_owned()));
     }
     let interrupt = Interrupt::catch()?;
-    let recording = Recording::start(&config::of_record(args), &recording).map_err(failure)?;
+    let recording = Monitor::builder(&config::of_record(args)).recording(&recording);
+    let recording = recording.start().map_err(failure)?;
     let stop = recording.stop_handle();
     interrupt.then(move || stop.stop());
     follow(&recording, args.duration);

@@ -23,7 +23,9 @@ const MAX_WRITTEN: usize = 100_000;
 pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
     let interrupt = Interrupt::catch()?;
-    let (monitor, events) = Monitor::start_watched(&config::of_watch(args, &filter))?;
+    let config = config::of_watch(args, &filter);
+    let (queue, events) = Events::queue(config.limits.events);
+    let monitor = Monitor::builder(&config).events(queue).start()?;
     let stop = monitor.stop_handle();
     interrupt.then(move || stop.stop());
     let stop = monitor.stop_handle();

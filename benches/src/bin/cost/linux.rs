@@ -84,9 +84,9 @@ fn monitor(table: Table) -> Result<Monitor> {
     };
     if table == Table::Portable {
         let attributor = Attributor::with_table(PortableTable::new()?);
-        return Ok(Monitor::start_with(&config, attributor)?.0);
+        return Ok(Monitor::builder(&config).attributor(attributor).start()?);
     }
-    Ok(Monitor::start(&config)?)
+    Ok(Monitor::builder(&config).start()?)
 }
 
 /// What a monitor took and saw.

@@ -113,7 +113,7 @@ mod tests {
             input: Input::Demo(Demo::Recorded),
             ..Config::default()
         };
-        let report = Monitor::start(&config).unwrap().wait();
+        let report = Monitor::builder(&config).start().unwrap().wait();
         assert_eq!(report.ending, Ending::Complete);
         let bytes = |report: &Report| -> Vec<_> {
             let programs = report.programs().into_iter();
@@ -131,7 +131,7 @@ mod tests {
         let owners = report.flows.iter().filter_map(|flow| flow.owner.as_ref());
         let failed = owners.filter(|owner| owner.verdict == Verdict::Unknown(Reason::Failed));
         assert_eq!(failed.count(), 0);
-        let again = Monitor::start(&config).unwrap().wait();
+        let again = Monitor::builder(&config).start().unwrap().wait();
         assert_eq!(programs, bytes(&again));
     }
 

@@ -202,7 +202,7 @@ mod tests {
                 warning: None,
             }),
             ended: Condvar::new(),
-            events: None,
+            queues: crate::sinks::attached::Queues::default(),
             progress: super::super::Progress::default(),
             programs: Programs::without_facts(),
             recorder: None,

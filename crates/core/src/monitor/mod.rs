@@ -11,15 +11,18 @@ mod addresses;
 mod ahead;
 mod asker;
 mod budget;
+pub(crate) mod builder;
 pub(crate) mod config;
 mod device;
 mod drops;
 mod injection;
 mod input;
 mod jumps;
+mod launch;
 mod packets;
 mod pump;
 pub(crate) mod recording;
+mod reports;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -27,37 +30,22 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::capture::Spotter;
-use flowner_attribution::snapshot::TableOptions;
-use flowner_attribution::{
-    self as attribution, Attributor, Lookup, Notice, Ownership, PolicyConfig, Resolver, Token,
-};
+use flowner_attribution::{self as attribution, Lookup, Ownership, Resolver, Token};
 use flowner_capture::Statistics;
 
-use self::addresses::OwnAddresses;
 use self::asker::Asker;
+use self::builder::Builder;
 use self::config::Config;
-use self::drops::Drops;
-use self::injection::Injection;
-use self::input::Opened;
-use self::jumps::Jumps;
-use self::packets::{Counter, Intake};
-use self::pump::Pump;
-use crate::demo;
-use crate::engine::ledger::{Asked, Effect, Ledger};
-use crate::model::error::Error;
+use self::reports::Reports;
+use crate::engine::ledger::{Effect, Ledger};
 use crate::model::event::Event;
 use crate::model::principal::Owner;
 use crate::model::report::{Ending, InputInfo, Parts, Report, Whose};
-use crate::model::selection::Selection;
 use crate::programs::Programs;
-use crate::sinks::events::{self, EventSender, Events};
+use crate::sinks::attached::Queues;
 use crate::sinks::record::Recorder;
-
-/// How often, at most, it is looked whether programs were installed.
-const INSTALLED: Duration = Duration::from_secs(60);
 
 /// Captures, counts and looks up owners until it is stopped or its input ends.
 #[derive(Debug)]
@@ -65,10 +53,11 @@ pub struct Monitor {
     shared: Arc<Shared>,
     service: Option<Arc<Resolver>>,
     stopper: input::Stopper,
-    input: InputInfo,
-    /// Of a host that is made up, and has a time of its own.
-    clock: Option<demo::Clock>,
+    reports: Reports,
     thread: Option<JoinHandle<()>>,
+    /// Gives sinks their reports, if there are sinks.
+    ticker: Option<JoinHandle<()>>,
+    sinks: Vec<JoinHandle<()>>,
 }
 
 /// What the threads share. No lock is held while the system is asked or while
@@ -79,7 +68,7 @@ struct Shared {
     status: Mutex<Status>,
     /// The input has ended, or is interrupted, or goes on.
     ended: Condvar,
-    events: Option<EventSender>,
+    queues: Queues,
     progress: Progress,
     programs: Programs,
     /// Where packets are recorded, if they are.
@@ -124,183 +113,21 @@ impl StopHandle {
     }
 }
 
-/// A monitor whose input is open, and that has no threads yet.
-pub struct OpenMonitor {
-    config: Config,
-    opened: Opened,
-}
-
-impl std::fmt::Debug for OpenMonitor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut open = f.debug_struct("OpenMonitor");
-        open.field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-impl OpenMonitor {
-    /// Starts.
-    ///
-    /// # Errors
-    /// When owners are wanted and cannot be looked up on this system, or it has no more threads.
-    pub fn start(self) -> Result<Monitor, Error> {
-        let Self { config, opened } = self;
-        Monitor::launch(&config, opened, None, None, || attributor(&config))
-    }
-}
-
 impl Monitor {
-    /// Opens the input and starts.
-    ///
-    /// # Errors
-    /// When the input cannot be opened, or owners are wanted and cannot be looked
-    /// up on this system.
-    pub fn start(config: &Config) -> Result<Self, Error> {
-        Self::open(config)?.start()
-    }
-
-    /// Opens the input, and starts no thread: a program can give up privileges before it
-    /// [starts](OpenMonitor::start), and so before it reads a packet.
-    ///
-    /// # Errors
-    /// When the input cannot be opened.
-    pub fn open(config: &Config) -> Result<OpenMonitor, Error> {
-        Ok(OpenMonitor {
-            config: config.clone(),
-            opened: Opened::new(config)?,
-        })
-    }
-
-    /// As [`start`](Self::start), with the events as they happen.
-    ///
-    /// # Errors
-    /// As for [`start`](Self::start).
-    pub fn start_watched(config: &Config) -> Result<(Self, Events), Error> {
-        let (sender, events) = events::queue(config.limits.events);
-        let opened = Opened::new(config)?;
-        let monitor = Self::launch(config, opened, Some(sender), None, || attributor(config))?;
-        Ok((monitor, events))
-    }
-
-    /// As [`start_watched`](Self::start_watched), with owners from a given table
-    /// instead of the best one of this system.
-    ///
-    /// # Errors
-    /// As for [`start`](Self::start).
-    pub fn start_with(config: &Config, attributor: Attributor) -> Result<(Self, Events), Error> {
-        let (sender, events) = events::queue(config.limits.events);
-        let opened = Opened::new(config)?;
-        let monitor = Self::launch(config, opened, Some(sender), None, || Ok(attributor))?;
-        Ok((monitor, events))
-    }
-
-    fn launch(
-        config: &Config,
-        opened: Opened,
-        events: Option<EventSender>,
-        recorder: Option<Arc<Recorder>>,
-        attributor: impl FnOnce() -> Result<Attributor, attribution::Error>,
-    ) -> Result<Self, Error> {
-        let attributor = match opened.attributor {
-            _ if !config.owners => None,
-            Some(attributor) => Some(attributor),
-            None if opened.info.is_live => Some(attributor()?),
-            None => None,
-        };
-        let asked = match &attributor {
-            None => Asked::Nobody,
-            Some(attributor) if attributor.tells_networks() => Asked::All,
-            Some(_) => Asked::Own,
-        };
-        let ledger = Ledger::new(
-            &config.limits,
-            opened.local.clone(),
-            asked,
-            events.is_some(),
-        );
-        let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
-        let shared = Arc::new(Shared {
-            ledger: Mutex::new(ledger),
-            status: Mutex::new(Status {
-                ending: Ending::Running,
-                capture: None,
-                whose: opened.whose.clone(),
-                interruption: None,
-                warning: None,
-            }),
-            ended: Condvar::new(),
-            events,
-            progress: Progress::default(),
-            programs: match attributor {
-                Some(_) if opened.clock.is_none() => Programs::of_this_host(),
-                Some(_) | None => Programs::without_facts(),
-            },
-            recorder,
-        });
-        let service = match attributor {
-            Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
-            None => None,
-        };
-        let is_device = opened.info.is_live && opened.clock.is_none();
-        let now = Instant::now();
-        let own = opened.local.filter(|_| is_device);
-        let stopper = opened.feed.stopper();
-        let input = opened.info.clone();
-        let counter = Counter {
-            shared: Arc::clone(&shared),
-            spotter: service.clone().map(Spotter::new),
-            guesses: config.reading.guess_local
-                && opened.whose == Whose::Unknown
-                && shared.recorder.is_none(),
-            effects: Vec::new(),
-            next_due: None,
-        };
-        let pump = Pump {
-            feed: opened.feed,
-            intake: Intake::new(&config.reading),
-            counter,
-            config: config.clone(),
-            is_device,
-            own: own.map(|local| OwnAddresses::new(local, now)),
-            injection: if is_device { Injection::new(now) } else { None },
-            refreshed: now,
-            started: now,
-            jumps: Jumps::default(),
-            drops: Drops::default(),
-        };
-        let thread = std::thread::Builder::new()
-            .name("flowner-capture".to_owned())
-            .spawn(move || pump.run())
-            .map_err(Error::Thread)?;
-        Ok(Self {
-            shared,
-            service,
-            stopper,
-            input,
-            clock: opened.clock,
-            thread: Some(thread),
-        })
+    /// Begins a monitor; [`Builder::start`] starts it.
+    pub fn builder(config: &Config) -> Builder {
+        Builder::new(config)
     }
 
     /// What is known now. This only reads: no flow ends because of it, and no event is sent. The
     /// thread that captures does not wait for it, however many flows there are.
     pub fn report(&self) -> Arc<Report> {
-        let is_running = || self.shared.status().ending == Ending::Running;
-        let at = (self.input.is_live && is_running())
-            .then(|| self.clock.as_ref().map_or_else(now, demo::Clock::now));
-        let parts = self.shared.parts(at);
-        let status = self.shared.status();
-        Arc::new(Report::new(
-            parts,
-            self.input.clone(),
-            status.ending.clone(),
-            status.capture,
-            self.service.as_ref().map(|service| service.statistics()),
-        ))
+        self.reports.now()
     }
 
     /// Where the packets come from.
     pub const fn input(&self) -> &InputInfo {
-        &self.input
+        &self.reports.input
     }
 
     /// Which processes are one program, and why.
@@ -348,7 +175,7 @@ impl Monitor {
     }
 
     /// Stops, settles the owners that are still looked for, and gives the final
-    /// report. Flows that are open stay so in it.
+    /// report, after all sinks have taken it. Flows that are open stay so in it.
     pub fn stop(self) -> Arc<Report> {
         self.stopper.stop();
         self.wait()
@@ -365,15 +192,13 @@ impl Monitor {
             }
             statistics
         });
-        let parts = self.shared.parts(None);
-        let status = self.shared.status();
-        Arc::new(Report::new(
-            parts,
-            self.input.clone(),
-            status.ending.clone(),
-            status.capture,
-            owners,
-        ))
+        let report = self.reports.last(owners);
+        self.shared.queues.close(&report);
+        for sink in self.sinks.drain(..) {
+            // It catches the panics of the sink.
+            let _ended = sink.join();
+        }
+        report
     }
 
     /// Waits for the capturing thread.
@@ -384,6 +209,14 @@ impl Monitor {
         if thread.join().is_err() {
             let message = "the capturing thread failed; this is a defect of flowner";
             self.shared.status().ending = Ending::InputFailed(message.to_owned());
+            self.shared.ended.notify_all();
+        }
+        if self
+            .ticker
+            .take()
+            .is_some_and(|ticker| ticker.join().is_err())
+        {
+            tracing::error!("the thread that makes reports for sinks failed");
         }
     }
 }
@@ -429,9 +262,7 @@ impl Shared {
     }
 
     fn tell(&self, event: Event) {
-        if let Some(events) = &self.events {
-            events.send(event);
-        }
+        self.queues.tell(event);
     }
 
     /// Takes one answer of the service.
@@ -517,42 +348,6 @@ impl Shared {
         let party = self.programs.party(Some(&ownership));
         Owner { ownership, party }
     }
-}
-
-/// The best table of this system, as it is configured.
-fn attributor(config: &Config) -> Result<Attributor, attribution::Error> {
-    let mut options = TableOptions::default();
-    options.realtime = config.realtime;
-    Attributor::with_options(options)
-}
-
-fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolver, Error> {
-    let to_warn = Arc::clone(shared);
-    let on_notice = move |notice: Notice| {
-        let warning = notice.to_string();
-        // It stays so, also for those who see reports alone.
-        if matches!(
-            notice,
-            Notice::LesserTable(_) | Notice::NamespacesSkipped(_)
-        ) {
-            to_warn.status().warning = Some(warning.clone());
-        }
-        to_warn.tell(Event::Warning(warning));
-    };
-    let shared = Arc::clone(shared);
-    let mut looked = Instant::now();
-    let on_event = move |event| {
-        // Here nobody waits who captures.
-        if looked.elapsed() >= INSTALLED {
-            looked = Instant::now();
-            shared.programs.refresh();
-        }
-        shared.answer(event);
-    };
-    let config = PolicyConfig::default();
-    Ok(Resolver::spawn_noticed(
-        attributor, config, on_event, on_notice,
-    )?)
 }
 
 fn now() -> Duration {

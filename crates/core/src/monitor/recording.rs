@@ -7,9 +7,10 @@ use std::time::Duration;
 use flowner_capture::pcapng::{Interface, Section};
 use flowner_capture::{Device, Statistics};
 
+use super::builder::Builder;
 use super::config::Config;
 use super::input::{Opened, Stopper};
-use super::{Monitor, Shared, StopHandle, attributor};
+use super::{Monitor, Shared, StopHandle};
 use crate::model::error::Error;
 use crate::model::packet_ref::{PacketRef, ResolvedOwner};
 use crate::model::report::{InputInfo, Report};
@@ -17,7 +18,38 @@ use crate::model::selection::Selection;
 use crate::sinks::record::{self, Books, Files, Job, Origin, Recorder, RecordingConfig, Tally};
 use crate::system::privileges::without_capabilities;
 
-/// A monitor whose packets are recorded.
+impl Builder {
+    /// Writes the packets into files, too. Packets are held until their owners are known, so
+    /// this loses none for being slow, as a [`Sink`](crate::Sink) would lose events: what cannot be held is
+    /// [counted](crate::recording::Tally).
+    pub fn recording(self, recording: &RecordingConfig) -> RecordingBuilder {
+        RecordingBuilder {
+            builder: self,
+            recording: recording.clone(),
+        }
+    }
+}
+
+/// A [`Recording`] that was not started yet; [`Builder::recording`] makes it.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is started"]
+pub struct RecordingBuilder {
+    builder: Builder,
+    recording: RecordingConfig,
+}
+
+impl RecordingBuilder {
+    /// Opens the input and the output, and starts.
+    ///
+    /// # Errors
+    /// Those of [`Builder::start`], and [`Error::Exists`], [`Error::NoFolder`] and
+    /// [`Error::Unwritable`].
+    pub fn start(self) -> Result<Recording, Error> {
+        Recording::start(self.builder, &self.recording)
+    }
+}
+
+/// A monitor whose packets are recorded; [`Builder::recording`](crate::Builder::recording) begins it.
 #[derive(Debug)]
 pub struct Recording {
     monitor: Monitor,
@@ -26,13 +58,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Opens the input and the output, and starts.
-    ///
-    /// # Errors
-    /// Those of [`Monitor::start`], and [`Error::Exists`], [`Error::NoFolder`] and
-    /// [`Error::Unwritable`].
-    pub fn start(config: &Config, recording: &RecordingConfig) -> Result<Self, Error> {
-        let (monitor, (recorder, thread)) = Monitor::start_recorded(config, recording)?;
+    fn start(builder: Builder, recording: &RecordingConfig) -> Result<Self, Error> {
+        let (monitor, (recorder, thread)) = Monitor::start_recorded(builder, recording)?;
         Ok(Self {
             monitor,
             recorder,
@@ -109,19 +136,19 @@ pub struct Recorded {
 type Writing = (Arc<Recorder>, JoinHandle<Result<(), Error>>);
 
 impl Monitor {
-    /// As [`start`](Self::start), with a thread that writes what is captured.
+    /// Starts, with a thread that writes what is captured.
     fn start_recorded(
-        config: &Config,
+        builder: Builder,
         recording: &RecordingConfig,
     ) -> Result<(Self, Writing), Error> {
-        let opened = Opened::new(config)?;
-        let origin = opened.origin(config);
+        let opened = Opened::new(&builder.config)?;
+        let origin = opened.origin(&builder.config);
         let begin = || Files::begin(recording, origin, record::wall_clock());
         // What looks at processes of others would let its user reach what they hide.
         let files = without_capabilities(begin)?;
         let recorder = Arc::new(Recorder::new());
         let for_capture = Some(Arc::clone(&recorder));
-        let monitor = Self::launch(config, opened, None, for_capture, || attributor(config))?;
+        let monitor = Self::launch(builder, opened, for_capture)?;
         let job = Job {
             recorder: Arc::clone(&recorder),
             books: Handle {

@@ -3,12 +3,15 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use flowner_attribution::Attributor;
 use flowner_attribution::snapshot::BestTable;
 use flowner_attribution::snapshot::fake::FakeTable;
 
 use super::*;
-use crate::model::config::Input;
-use crate::sinks::events::NoEvent;
+use crate::engine::ledger::Asked;
+use crate::model::config::{Demo, Input, Limits};
+use crate::sinks::Sink;
+use crate::sinks::events::{Events, NoEvent};
 
 /// Longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -38,8 +41,10 @@ fn lookups_that_fail_are_warned_of_and_packets_go_on_being_counted() {
     };
     let (table, script) = FakeTable::new();
     script.set_failure(Some("no memory"));
-    let started = Monitor::start_with(&config, Attributor::with_table(table));
-    let (monitor, events) = match started {
+    let (queue, events) = Events::queue(config.limits.events);
+    let builder = Monitor::builder(&config).events(queue);
+    let started = builder.attributor(Attributor::with_table(table)).start();
+    let monitor = match started {
         Ok(started) => started,
         Err(error) => {
             flowner_testing::skipped!("capturing on the loopback device: {error}");
@@ -86,7 +91,7 @@ fn shared() -> Shared {
             warning: None,
         }),
         ended: Condvar::new(),
-        events: None,
+        queues: Queues::default(),
         progress: Progress::default(),
         programs: Programs::without_facts(),
         recorder: None,
@@ -152,7 +157,9 @@ fn a_lesser_table_is_warned_of_and_reports_say_so() {
         source: std::io::Error::other("no room"),
     };
     let best = BestTable::new(Box::new(table), Some(error));
-    let (monitor, events) = match Monitor::start_with(&config, Attributor::from(best)) {
+    let (queue, events) = Events::queue(config.limits.events);
+    let builder = Monitor::builder(&config).events(queue);
+    let monitor = match builder.attributor(Attributor::from(best)).start() {
         Ok(started) => started,
         Err(error) => {
             flowner_testing::skipped!("capturing on the loopback device: {error}");
@@ -163,4 +170,182 @@ fn a_lesser_table_is_warned_of_and_reports_say_so() {
     let report = monitor.stop();
     let warning = report.warning.as_deref().unwrap_or_default();
     assert!(warning.contains("no room"), "{warning}");
+}
+
+/// What a sink took.
+#[derive(Debug, Default)]
+struct Taken {
+    events: Vec<Event>,
+    reports: Vec<Arc<Report>>,
+}
+
+/// Keeps what it takes; the first event or report waits until it may go on.
+struct Keeper {
+    taken: Arc<Mutex<Taken>>,
+    held: Option<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Keeper {
+    fn new() -> (Self, Arc<Mutex<Taken>>) {
+        let taken = Arc::new(Mutex::new(Taken::default()));
+        let keeper = Self {
+            taken: Arc::clone(&taken),
+            held: None,
+        };
+        (keeper, taken)
+    }
+
+    fn wait(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.recv_timeout(DEADLINE).unwrap();
+        }
+    }
+}
+
+impl Sink for Keeper {
+    fn name(&self) -> &'static str {
+        "keeper"
+    }
+
+    fn event(&mut self, event: Event) {
+        self.wait();
+        self.taken.lock().unwrap().events.push(event);
+    }
+
+    fn report(&mut self, report: Arc<Report>) {
+        self.wait();
+        self.taken.lock().unwrap().reports.push(report);
+    }
+}
+
+/// Panics at the first thing that it takes.
+struct Failing;
+
+impl Sink for Failing {
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+
+    fn event(&mut self, _: Event) {
+        panic!("as the test wants it");
+    }
+}
+
+fn recorded_demo(events: usize) -> Config {
+    Config {
+        input: Input::Demo(Demo::Recorded),
+        limits: Limits {
+            events,
+            ..Limits::default()
+        },
+        ..Config::default()
+    }
+}
+
+fn live_demo() -> Config {
+    Config {
+        input: Input::Demo(Demo::Live),
+        ..Config::default()
+    }
+}
+
+fn all(events: &Events) -> Vec<Event> {
+    std::iter::from_fn(|| events.next()).collect()
+}
+
+#[test]
+fn a_sink_takes_all_events_in_order_and_the_last_report_at_the_end() {
+    let config = recorded_demo(1_000_000);
+    let (queue, events) = Events::queue(config.limits.events);
+    let (keeper, taken) = Keeper::new();
+    let builder = Monitor::builder(&config).events(queue).sink(keeper);
+    let report = builder.start().unwrap().wait();
+    let taken = taken.lock().unwrap();
+    let expected = all(&events);
+    assert!(expected.len() > 100, "{} events", expected.len());
+    // Two threads tell events, each in the order of its own.
+    let opened = |events: &[Event]| -> Vec<Event> {
+        let is_opened = |event: &&Event| matches!(event, Event::FlowOpened(_));
+        events.iter().filter(is_opened).cloned().collect()
+    };
+    assert_eq!(opened(&taken.events), opened(&expected));
+    assert_eq!(taken.events.len(), expected.len());
+    let last = taken.reports.last().unwrap();
+    assert!(Arc::ptr_eq(last, &report), "one report for all");
+    assert_eq!(last.ending, Ending::Complete);
+}
+
+#[test]
+fn a_slow_sink_learns_how_much_it_missed_and_nobody_waits_for_it() {
+    let alone = Monitor::builder(&recorded_demo(8)).start().unwrap().wait();
+    let (queue, events) = Events::queue(1_000_000);
+    let (mut keeper, taken) = Keeper::new();
+    let (go_on, held) = std::sync::mpsc::channel();
+    keeper.held = Some(held);
+    let builder = Monitor::builder(&recorded_demo(8))
+        .events(queue)
+        .sink(keeper);
+    let monitor = builder.start().unwrap();
+    // While the sink waits, the input is read to its end.
+    assert!(monitor.wait_ended(DEADLINE));
+    go_on.send(()).unwrap();
+    let report = monitor.wait();
+    assert_eq!(report.total(), alone.total());
+    assert_eq!(report.flows.len(), alone.flows.len());
+    let taken = taken.lock().unwrap();
+    let (mut missed, mut came) = (0, 0);
+    for event in &taken.events {
+        match event {
+            Event::Missed(count) => missed += count,
+            _ => came += 1,
+        }
+    }
+    assert!(missed > 0, "{came} came");
+    assert_eq!(missed + came, u64::try_from(all(&events).len()).unwrap());
+    assert!(Arc::ptr_eq(taken.reports.last().unwrap(), &report));
+}
+
+#[test]
+fn a_sink_that_panics_ends_neither_the_monitor_nor_other_sinks() {
+    let (queue, events) = Events::queue(100_000);
+    let (keeper, taken) = Keeper::new();
+    let builder = Monitor::builder(&live_demo()).events(queue).sink(Failing);
+    let monitor = builder.sink(keeper).start().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match events.next_within(Duration::from_millis(20)) {
+            Ok(Event::Warning(warning)) if warning.contains("`failing`") => break,
+            Ok(_) | Err(NoEvent::Yet) => {}
+            Err(NoEvent::Ended) => panic!("it ended without a warning"),
+        }
+        assert!(Instant::now() < deadline, "no warning");
+    }
+    let report = monitor.stop();
+    assert_eq!(report.ending, Ending::Stopped);
+    assert!(report.warning.as_deref().unwrap().contains("`failing`"));
+    let taken = taken.lock().unwrap();
+    assert!(Arc::ptr_eq(taken.reports.last().unwrap(), &report));
+}
+
+#[test]
+fn sinks_share_one_report_each_tick() {
+    let ((one, took), (other, other_took)) = (Keeper::new(), Keeper::new());
+    let builder = Monitor::builder(&live_demo()).tick(Duration::from_millis(10));
+    let monitor = builder.sink(one).sink(other).start().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    while took.lock().unwrap().reports.len() < 3 || other_took.lock().unwrap().reports.len() < 3 {
+        assert!(Instant::now() < deadline, "no reports");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    monitor.stop();
+    let (took, other_took) = (took.lock().unwrap(), other_took.lock().unwrap());
+    let of_other = |report: &&Arc<Report>| {
+        let mut reports = other_took.reports.iter();
+        reports.any(|other| Arc::ptr_eq(other, report))
+    };
+    // A sink that is late takes the newest one alone.
+    assert!(took.reports.iter().filter(of_other).count() >= 2);
+    let (last, before) = took.reports.split_last().unwrap();
+    assert_eq!(last.ending, Ending::Stopped);
+    assert!(before.iter().all(|report| report.ending == Ending::Running));
 }

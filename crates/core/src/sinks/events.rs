@@ -3,10 +3,11 @@
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::event::Event;
+use crate::model::report::Report;
 
 /// The reading end of a monitor's events.
 ///
@@ -15,9 +16,11 @@ use crate::model::event::Event;
 /// [`Event::InputEnded`], or would wait for ever.
 ///
 /// ```no_run
-/// use flowner_core::{Config, Event, Monitor};
+/// use flowner_core::{Config, Event, Events, Monitor};
 ///
-/// let (monitor, events) = Monitor::start_watched(&Config::default())?;
+/// let config = Config::default();
+/// let (queue, events) = Events::queue(config.limits.events);
+/// let monitor = Monitor::builder(&config).events(queue).start()?;
 /// let stop = monitor.stop_handle(); // for another thread
 /// while let Some(event) = events.next() {
 ///     match event {
@@ -37,16 +40,32 @@ use crate::model::event::Event;
 /// [`Monitor::wait`]: crate::Monitor::wait
 #[derive(Debug)]
 pub struct Events {
-    receiver: Receiver<Event>,
+    receiver: Receiver<Item>,
     tail: Arc<Mutex<Tail>>,
 }
 
-/// What found no place in the queue.
+/// An event, or a call to look at what waits beside the queue: a report, or the end.
+type Item = Option<Event>;
+
+/// What a sink gets next.
+#[derive(Debug)]
+pub(crate) enum News {
+    Event(Event),
+    Report(Arc<Report>),
+}
+
+/// What found no place in the queue, and what needs none.
 #[derive(Debug, Default)]
 struct Tail {
     missed: u64,
     /// That the input has ended is told to the slowest reader, too: it waits for that.
     ended: Option<Event>,
+    /// The newest report that the reader has not taken.
+    report: Option<Arc<Report>>,
+    /// The queue was full when a report came, so that no call to look is in it.
+    owes_look: bool,
+    /// Nothing more comes.
+    is_closed: bool,
 }
 
 impl Tail {
@@ -67,16 +86,31 @@ impl Tail {
 }
 
 impl Events {
+    /// A queue of at most `max` events, and the end that reads it: the queue is for
+    /// [`Builder::events`](crate::Builder::events).
+    pub fn queue(max: usize) -> (EventQueue, Self) {
+        let (sender, receiver) = sync_channel(max);
+        let tail = Arc::new(Mutex::new(Tail::default()));
+        let queue = EventQueue {
+            sender,
+            tail: Arc::clone(&tail),
+        };
+        (queue, Self { receiver, tail })
+    }
+
     /// Waits for the next event; `None` when the monitor has ended (not only its input) and
     /// all events were read.
     pub fn next(&self) -> Option<Event> {
-        match self.at_once() {
-            // Whoever ends the input from now on finds a place in the queue.
-            Err(NoEvent::Yet) => match self.receiver.recv() {
-                Ok(event) => Some(event),
-                Err(_) => self.rest(true),
-            },
-            event => event.ok(),
+        loop {
+            match self.at_once() {
+                // Whoever ends the input from now on finds a place in the queue.
+                Err(NoEvent::Yet) => match self.receiver.recv() {
+                    Ok(None) => {}
+                    Ok(event) => return event,
+                    Err(_) => return self.rest(true),
+                },
+                event => return event.ok(),
+            }
         }
     }
 
@@ -87,7 +121,7 @@ impl Events {
     pub fn next_within(&self, timeout: Duration) -> Result<Event, NoEvent> {
         match self.at_once() {
             Err(NoEvent::Yet) => match self.receiver.recv_timeout(timeout) {
-                Ok(event) => Ok(event),
+                Ok(event) => event.ok_or(NoEvent::Yet),
                 Err(RecvTimeoutError::Timeout) => Err(NoEvent::Yet),
                 Err(RecvTimeoutError::Disconnected) => self.rest(true).ok_or(NoEvent::Ended),
             },
@@ -97,16 +131,63 @@ impl Events {
 
     fn at_once(&self) -> Result<Event, NoEvent> {
         match self.receiver.try_recv() {
-            Ok(event) => Ok(event),
+            Ok(event) => event.ok_or(NoEvent::Yet),
             Err(TryRecvError::Empty) => self.rest(false).ok_or(NoEvent::Yet),
             Err(TryRecvError::Disconnected) => self.rest(true).ok_or(NoEvent::Ended),
         }
     }
 
     fn rest(&self, is_over: bool) -> Option<Event> {
-        let tail = self.tail.lock();
-        tail.unwrap_or_else(PoisonError::into_inner).next(is_over)
+        lock(&self.tail).next(is_over)
     }
+
+    /// Waits for what a sink gets next: events in their order, and after those that came before
+    /// it, the newest report. `None` at the end.
+    pub(crate) fn news(&self) -> Option<News> {
+        loop {
+            let (item, is_over) = match self.receiver.try_recv() {
+                Ok(item) => (item, false),
+                Err(TryRecvError::Empty) => {
+                    let is_closed = lock(&self.tail).is_closed;
+                    if let Some(news) = self.beside(is_closed) {
+                        return Some(news);
+                    }
+                    if is_closed {
+                        return None;
+                    }
+                    match self.receiver.recv() {
+                        Ok(item) => (item, false),
+                        Err(_) => (None, true),
+                    }
+                }
+                Err(TryRecvError::Disconnected) => (None, true),
+            };
+            if let Some(event) = item {
+                return Some(News::Event(event));
+            }
+            if is_over {
+                return self.beside(true);
+            }
+            let mut tail = lock(&self.tail);
+            // The last report comes after what was missed.
+            if !tail.is_closed
+                && let Some(report) = tail.report.take()
+            {
+                return Some(News::Report(report));
+            }
+        }
+    }
+
+    /// What waits beside an empty queue.
+    fn beside(&self, is_over: bool) -> Option<News> {
+        let mut tail = lock(&self.tail);
+        let event = tail.next(is_over).map(News::Event);
+        event.or_else(|| tail.report.take().map(News::Report))
+    }
+}
+
+fn lock(tail: &Mutex<Tail>) -> MutexGuard<'_, Tail> {
+    tail.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why there is no event.
@@ -120,46 +201,54 @@ pub enum NoEvent {
     Ended,
 }
 
-/// The writing end, bounded.
+/// The writing end of [`Events`], bounded, for [`Builder::events`](crate::Builder::events).
 #[derive(Debug)]
-pub(crate) struct EventSender {
-    sender: SyncSender<Event>,
+pub struct EventQueue {
+    sender: SyncSender<Item>,
     tail: Arc<Mutex<Tail>>,
 }
 
-/// A queue of at most `max` events.
-pub(crate) fn queue(max: usize) -> (EventSender, Events) {
-    let (sender, receiver) = sync_channel(max);
-    let tail = Arc::new(Mutex::new(Tail::default()));
-    let sender = EventSender {
-        sender,
-        tail: Arc::clone(&tail),
-    };
-    (sender, Events { receiver, tail })
-}
-
-impl EventSender {
+impl EventQueue {
     /// Hands an event over without waiting; a reader that is gone misses nothing.
     pub(crate) fn send(&self, event: Event) {
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = lock(&self.tail);
+        if tail.owes_look {
+            tail.owes_look = !self.try_send(None);
+        }
         if tail.missed > 0 {
-            if self.try_send(Event::Missed(tail.missed)).is_some() {
+            if !self.try_send(Some(Event::Missed(tail.missed))) {
                 tail.put(event);
                 return;
             }
             tail.missed = 0;
         }
-        if let Some(event) = self.try_send(event) {
-            tail.put(event);
+        match self.sender.try_send(Some(event)) {
+            Err(TrySendError::Full(Some(event))) => tail.put(event),
+            Ok(()) | Err(TrySendError::Full(None) | TrySendError::Disconnected(_)) => {}
         }
     }
 
-    /// The event, if the queue is full.
-    fn try_send(&self, event: Event) -> Option<Event> {
-        match self.sender.try_send(event) {
-            Err(TrySendError::Full(event)) => Some(event),
-            Ok(()) | Err(TrySendError::Disconnected(_)) => None,
+    /// Puts a report beside the queue, in the place of one that was not taken yet.
+    pub(crate) fn report(&self, report: Arc<Report>) {
+        let mut tail = lock(&self.tail);
+        tail.report = Some(report);
+        tail.owes_look = !self.try_send(None);
+    }
+
+    /// Ends the queue with the last report; waits for a place in it, as long as it is read.
+    pub(crate) fn close(&self, last: Arc<Report>) {
+        {
+            let mut tail = lock(&self.tail);
+            tail.report = Some(last);
+            tail.is_closed = true;
         }
+        // A reader that is gone waits for nothing.
+        let _gone = self.sender.send(None);
+    }
+
+    /// Whether there was a place for it, or nobody is there who reads.
+    fn try_send(&self, item: Item) -> bool {
+        !matches!(self.sender.try_send(item), Err(TrySendError::Full(_)))
     }
 }
 
@@ -174,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_is_told_what_it_missed() {
-        let (sender, events) = queue(2);
+        let (sender, events) = Events::queue(2);
         for text in ["a", "b", "c", "d"] {
             sender.send(warning(text));
         }
@@ -189,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_end_is_told_though_the_queue_is_full() {
-        let (sender, events) = queue(1);
+        let (sender, events) = Events::queue(1);
         sender.send(warning("a"));
         sender.send(warning("b"));
         sender.send(Event::InputEnded(Ending::Stopped));

@@ -1,4 +1,8 @@
-//! Where flows go while a monitor runs: to whoever reads its events, and into files.
+//! Where flows go while a monitor runs: to whoever reads its events, to sinks, and into files.
 
+pub(crate) mod attached;
 pub(crate) mod events;
 pub(crate) mod record;
+mod sink;
+
+pub use self::sink::Sink;

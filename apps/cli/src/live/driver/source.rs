@@ -45,7 +45,7 @@ impl Source {
         if args.sockets {
             return Self::sockets(None);
         }
-        match Monitor::start(&config::of_live(args)) {
+        match Monitor::builder(&config::of_live(args)).start() {
             Ok(monitor) => Ok(Self::Flows(monitor)),
             Err(Error::Capture(capture::Error::Permission { .. })) => {
                 Self::sockets(Some(no_permission()))

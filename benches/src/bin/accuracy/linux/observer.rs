@@ -30,7 +30,8 @@ pub(crate) fn run(table: &str, device: &str) -> Result<()> {
         },
         ..Config::default()
     };
-    let (monitor, _events) = Monitor::start_with(&config, attributor(table)?)?;
+    let attributor = attributor(table)?;
+    let monitor = Monitor::builder(&config).attributor(attributor).start()?;
     println!("ready");
     io::stdin().lock().read_line(&mut String::new())?;
     let deadline = Instant::now() + PATIENCE;

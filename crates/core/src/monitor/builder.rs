@@ -1,0 +1,120 @@
+//! How a monitor is put together.
+
+use std::time::Duration;
+
+use flowner_attribution::Attributor;
+
+use super::Monitor;
+use super::config::Config;
+use super::input::Opened;
+use crate::model::error::Error;
+use crate::sinks::Sink;
+use crate::sinks::events::EventQueue;
+
+/// How often sinks get a report, unless [`Builder::tick`] says otherwise.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The shortest tick: a thread makes reports, which others also need the processor for.
+const MIN_TICK: Duration = Duration::from_millis(10);
+
+/// What a [`Monitor`] is made of; [`Monitor::builder`] begins one.
+#[must_use = "it does nothing until it is started"]
+pub struct Builder {
+    pub(super) config: Config,
+    pub(super) attributor: Option<Attributor>,
+    pub(super) events: Vec<EventQueue>,
+    pub(super) sinks: Vec<Box<dyn Sink>>,
+    pub(super) tick: Duration,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sinks: Vec<_> = self.sinks.iter().map(|sink| sink.name()).collect();
+        let mut builder = f.debug_struct("Builder");
+        builder.field("config", &self.config).field("sinks", &sinks);
+        builder.finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            attributor: None,
+            events: Vec::new(),
+            sinks: Vec::new(),
+            tick: TICK,
+        }
+    }
+
+    /// Looks up owners with this, instead of the best table of this system.
+    pub fn attributor(mut self, attributor: Attributor) -> Self {
+        self.attributor = Some(attributor);
+        self
+    }
+
+    /// Gives events and reports to a sink, on a thread of its own; there may be several.
+    pub fn sink(mut self, sink: impl Sink) -> Self {
+        self.sinks.push(Box::new(sink));
+        self
+    }
+
+    /// Gives events to a [queue](crate::Events::queue) that the caller reads; there may be
+    /// several.
+    pub fn events(mut self, queue: EventQueue) -> Self {
+        self.events.push(queue);
+        self
+    }
+
+    /// How often sinks get a report: once a second, where nothing else is said, and at most every
+    /// 10 ms.
+    pub fn tick(mut self, tick: Duration) -> Self {
+        self.tick = tick.max(MIN_TICK);
+        self
+    }
+
+    /// Opens the input, and starts no thread: a program can give up privileges before it
+    /// [starts](OpenMonitor::start), and so before it reads a packet.
+    ///
+    /// # Errors
+    /// When the input cannot be opened.
+    pub fn open(self) -> Result<OpenMonitor, Error> {
+        let opened = Opened::new(&self.config)?;
+        Ok(OpenMonitor {
+            builder: self,
+            opened,
+        })
+    }
+
+    /// Opens the input and starts.
+    ///
+    /// # Errors
+    /// When the input cannot be opened, owners are wanted and cannot be looked up on this system,
+    /// or it has no more threads.
+    pub fn start(self) -> Result<Monitor, Error> {
+        self.open()?.start()
+    }
+}
+
+/// A monitor whose input is open, and that has no threads yet.
+pub struct OpenMonitor {
+    builder: Builder,
+    opened: Opened,
+}
+
+impl std::fmt::Debug for OpenMonitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut open = f.debug_struct("OpenMonitor");
+        open.field("builder", &self.builder).finish_non_exhaustive()
+    }
+}
+
+impl OpenMonitor {
+    /// Starts.
+    ///
+    /// # Errors
+    /// When owners are wanted and cannot be looked up on this system, or it has no more threads.
+    pub fn start(self) -> Result<Monitor, Error> {
+        Monitor::launch(self.builder, self.opened, None)
+    }
+}

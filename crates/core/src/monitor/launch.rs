@@ -1,0 +1,203 @@
+//! How the threads of a monitor start.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use flowner_attribution::capture::Spotter;
+use flowner_attribution::snapshot::TableOptions;
+use flowner_attribution::{self as attribution, Attributor, Notice, PolicyConfig, Resolver};
+
+use super::addresses::OwnAddresses;
+use super::builder::Builder;
+use super::config::Config;
+use super::drops::Drops;
+use super::injection::Injection;
+use super::input::Opened;
+use super::jumps::Jumps;
+use super::packets::{Counter, Intake};
+use super::pump::Pump;
+use super::reports::Reports;
+use super::{Monitor, Progress, Shared, Status};
+use crate::engine::ledger::{Asked, Ledger};
+use crate::model::error::Error;
+use crate::model::event::Event;
+use crate::model::report::{Ending, Whose};
+use crate::model::selection::Selection;
+use crate::programs::Programs;
+use crate::sinks::Sink;
+use crate::sinks::attached::{self, Queues};
+use crate::sinks::events::{EventQueue, Events};
+use crate::sinks::record::Recorder;
+
+/// How often, at most, it is looked whether programs were installed.
+const INSTALLED: Duration = Duration::from_secs(60);
+
+impl Monitor {
+    /// Starts the threads of an input that is open.
+    pub(super) fn launch(
+        builder: Builder,
+        opened: Opened,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Result<Self, Error> {
+        let config = &builder.config;
+        let attributor = match (opened.attributor, builder.attributor) {
+            _ if !config.owners => None,
+            (Some(attributor), _) => Some(attributor),
+            (None, _) if !opened.info.is_live => None,
+            (None, Some(attributor)) => Some(attributor),
+            (None, None) => Some(best_attributor(config)?),
+        };
+        let (queues, readers) = queues(builder.events, builder.sinks, config.limits.events);
+        let asked = match &attributor {
+            None => Asked::Nobody,
+            Some(attributor) if attributor.tells_networks() => Asked::All,
+            Some(_) => Asked::Own,
+        };
+        let ledger = Ledger::new(
+            &config.limits,
+            opened.local.clone(),
+            asked,
+            !queues.is_empty(),
+        );
+        let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
+        let shared = Arc::new(Shared {
+            ledger: Mutex::new(ledger),
+            status: Mutex::new(Status {
+                ending: Ending::Running,
+                capture: None,
+                whose: opened.whose.clone(),
+                interruption: None,
+                warning: None,
+            }),
+            ended: Condvar::new(),
+            queues,
+            progress: Progress::default(),
+            programs: match attributor {
+                Some(_) if opened.clock.is_none() => Programs::of_this_host(),
+                Some(_) | None => Programs::without_facts(),
+            },
+            recorder,
+        });
+        let service = match attributor {
+            Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
+            None => None,
+        };
+        let sinks = spawn_sinks(&shared, readers)?;
+        let is_device = opened.info.is_live && opened.clock.is_none();
+        let now = Instant::now();
+        let own = opened.local.filter(|_| is_device);
+        let stopper = opened.feed.stopper();
+        let counter = Counter {
+            shared: Arc::clone(&shared),
+            spotter: service.clone().map(Spotter::new),
+            guesses: config.reading.guess_local
+                && opened.whose == Whose::Unknown
+                && shared.recorder.is_none(),
+            effects: Vec::new(),
+            next_due: None,
+        };
+        let pump = Pump {
+            feed: opened.feed,
+            intake: Intake::new(&config.reading),
+            counter,
+            config: config.clone(),
+            is_device,
+            own: own.map(|local| OwnAddresses::new(local, now)),
+            injection: if is_device { Injection::new(now) } else { None },
+            refreshed: now,
+            started: now,
+            jumps: Jumps::default(),
+            drops: Drops::default(),
+        };
+        let reports = Reports {
+            shared: Arc::clone(&shared),
+            input: opened.info,
+            clock: opened.clock,
+            service: service.as_ref().map(Arc::downgrade),
+        };
+        let thread = std::thread::Builder::new()
+            .name("flowner-capture".to_owned())
+            .spawn(move || pump.run())
+            .map_err(Error::Thread)?;
+        let mut monitor = Self {
+            shared,
+            service,
+            stopper,
+            reports: reports.clone(),
+            thread: Some(thread),
+            ticker: None,
+            sinks,
+        };
+        // From here on, whatever fails stops the thread that captures.
+        if !monitor.sinks.is_empty() {
+            monitor.ticker = Some(reports.spawn_ticker(builder.tick)?);
+        }
+        Ok(monitor)
+    }
+}
+
+/// The best table of this system, as it is configured.
+fn best_attributor(config: &Config) -> Result<Attributor, attribution::Error> {
+    let mut options = TableOptions::default();
+    options.realtime = config.realtime;
+    Attributor::with_options(options)
+}
+
+fn spawn_service(shared: &Arc<Shared>, attributor: Attributor) -> Result<Resolver, Error> {
+    let to_warn = Arc::clone(shared);
+    let on_notice = move |notice: Notice| {
+        let warning = notice.to_string();
+        // It stays so, also for those who see reports alone.
+        if matches!(
+            notice,
+            Notice::LesserTable(_) | Notice::NamespacesSkipped(_)
+        ) {
+            to_warn.status().warning = Some(warning.clone());
+        }
+        to_warn.tell(Event::Warning(warning));
+    };
+    let shared = Arc::clone(shared);
+    let mut looked = Instant::now();
+    let on_event = move |event| {
+        // Here nobody waits who captures.
+        if looked.elapsed() >= INSTALLED {
+            looked = Instant::now();
+            shared.programs.refresh();
+        }
+        shared.answer(event);
+    };
+    let config = PolicyConfig::default();
+    Ok(Resolver::spawn_noticed(
+        attributor, config, on_event, on_notice,
+    )?)
+}
+
+/// Sinks, each with the end of its queue that it reads.
+type Readers = Vec<(Box<dyn Sink>, Events)>;
+
+/// The queues of readers and sinks, those of sinks of at most `max` events.
+fn queues(events: Vec<EventQueue>, sinks: Vec<Box<dyn Sink>>, max: usize) -> (Queues, Readers) {
+    let with_queue = |sink| {
+        // With no place at all, not even a report could be told of.
+        let (queue, news) = Events::queue(max.max(1));
+        (queue, (sink, news))
+    };
+    let (sinks, readers) = sinks.into_iter().map(with_queue).unzip();
+    (Queues { events, sinks }, readers)
+}
+
+fn spawn_sinks(shared: &Arc<Shared>, readers: Readers) -> Result<Vec<JoinHandle<()>>, Error> {
+    let spawn = |(sink, news)| {
+        // What is shared has the queue; a sink that kept it would never see its end.
+        let shared = Arc::downgrade(shared);
+        let failed = move |warning: String| {
+            if let Some(shared) = shared.upgrade() {
+                shared.status().warning = Some(warning.clone());
+                shared.tell(Event::Warning(warning));
+            }
+        };
+        attached::spawn(sink, news, failed).map_err(Error::Thread)
+    };
+    readers.into_iter().map(spawn).collect()
+}

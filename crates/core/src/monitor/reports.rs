@@ -1,0 +1,74 @@
+//! What is known now, for whoever asks and, once a tick, for all sinks.
+
+use std::sync::{Arc, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use flowner_attribution::{PolicyStatistics, Resolver};
+
+use super::{Shared, Status, now};
+use crate::demo;
+use crate::model::error::Error;
+use crate::model::report::{Ending, InputInfo, Report};
+
+/// Makes reports.
+#[derive(Debug, Clone)]
+pub(super) struct Reports {
+    pub(super) shared: Arc<Shared>,
+    pub(super) input: InputInfo,
+    /// Of a host that is made up, and has a time of its own.
+    pub(super) clock: Option<demo::Clock>,
+    /// The monitor ends it, so nobody else keeps it.
+    pub(super) service: Option<Weak<Resolver>>,
+}
+
+impl Reports {
+    /// What is known now.
+    pub(super) fn now(&self) -> Arc<Report> {
+        let is_running = || self.shared.status().ending == Ending::Running;
+        let at = (self.input.is_live && is_running())
+            .then(|| self.clock.as_ref().map_or_else(now, demo::Clock::now));
+        let service = self.service.as_ref().and_then(Weak::upgrade);
+        self.make(at, service.map(|service| service.statistics()))
+    }
+
+    /// What is known at the end.
+    pub(super) fn last(&self, owners: Option<PolicyStatistics>) -> Arc<Report> {
+        self.make(None, owners)
+    }
+
+    fn make(&self, at: Option<Duration>, owners: Option<PolicyStatistics>) -> Arc<Report> {
+        let parts = self.shared.parts(at);
+        let status = self.shared.status();
+        Arc::new(Report::new(
+            parts,
+            self.input.clone(),
+            status.ending.clone(),
+            status.capture,
+            owners,
+        ))
+    }
+
+    /// Starts the thread that gives all sinks one report each `tick`, until the input ends.
+    pub(super) fn spawn_ticker(self, tick: Duration) -> Result<JoinHandle<()>, Error> {
+        let run = move || {
+            while !self.has_ended_within(tick) {
+                let report = self.now();
+                // The last report is the monitor's to give, when owners are settled.
+                if report.ending == Ending::Running {
+                    self.shared.queues.report(&report);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("flowner-reports".to_owned());
+        thread.spawn(run).map_err(Error::Thread)
+    }
+
+    fn has_ended_within(&self, tick: Duration) -> bool {
+        let is_running = |status: &mut Status| status.ending == Ending::Running;
+        let ended = &self.shared.ended;
+        let waited = ended.wait_timeout_while(self.shared.status(), tick, is_running);
+        let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        status.ending != Ending::Running
+    }
+}

@@ -1,0 +1,84 @@
+//! What takes the events and reports of a monitor.
+
+use std::sync::Arc;
+
+use crate::model::event::Event;
+use crate::model::report::Report;
+
+/// Takes the events and reports of a monitor, on a thread of its own.
+///
+/// [`Builder::sink`](crate::Builder::sink) attaches it. A sink may be as slow as it likes: events
+/// wait for it in a queue of its own, which holds as many as
+/// [`Limits::events`](crate::Limits::events). Past that they are dropped, and
+/// [`Event::Missed`] says how many, in their place. Neither capture nor another sink waits for it.
+///
+/// A sink that panics gets nothing more. The monitor goes on, with an [`Event::Warning`] for the
+/// others, and the warning in its reports.
+///
+/// [`Monitor::stop`](crate::Monitor::stop) and [`Monitor::wait`](crate::Monitor::wait) return after
+/// every sink has taken what was in its queue, and the last report. A monitor that is dropped
+/// gives no last report, and waits for no sink.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use flowner_core::{Config, Demo, Ending, Event, Input, Monitor, Report, Sink};
+///
+/// /// Counts the flows that ended, for a page of metrics.
+/// #[derive(Default)]
+/// struct Ended {
+///     flows: Arc<AtomicU64>,
+///     missed: u64,
+/// }
+///
+/// impl Sink for Ended {
+///     fn name(&self) -> &str {
+///         "ended flows"
+///     }
+///
+///     fn event(&mut self, event: Event) {
+///         match event {
+///             Event::FlowClosed(_) => {
+///                 self.flows.fetch_add(1, Ordering::Relaxed);
+///             }
+///             Event::Missed(count) => self.missed += count,
+///             _ => {}
+///         }
+///     }
+///
+///     fn report(&mut self, report: Arc<Report>) {
+///         if report.ending != Ending::Running {
+///             println!("{} flows are listed; {} events missed", report.flows.len(), self.missed);
+///         }
+///     }
+/// }
+///
+/// let flows = Arc::new(AtomicU64::new(0));
+/// let sink = Ended {
+///     flows: Arc::clone(&flows),
+///     ..Ended::default()
+/// };
+/// let config = Config {
+///     input: Input::Demo(Demo::Recorded),
+///     ..Config::default()
+/// };
+/// Monitor::builder(&config).sink(sink).start()?.wait();
+/// assert!(flows.load(Ordering::Relaxed) > 0);
+/// # Ok::<(), flowner_core::Error>(())
+/// ```
+pub trait Sink: Send + 'static {
+    /// What warnings call it.
+    fn name(&self) -> &str;
+
+    /// Takes what happened, in order.
+    fn event(&mut self, event: Event);
+
+    /// Takes the report that all sinks share, once a [tick](crate::Builder::tick); it comes after
+    /// the events that were sent before it. Of several that waited the newest alone comes. The
+    /// last one is the only one whose [`ending`](Report::ending) is not
+    /// [`Running`](crate::Ending::Running).
+    fn report(&mut self, report: Arc<Report>) {
+        drop(report);
+    }
+}
