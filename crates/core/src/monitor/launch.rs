@@ -41,12 +41,12 @@ impl Monitor {
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Self, Error> {
         let config = &builder.config;
-        let attributor = match (opened.attributor, builder.attributor) {
+        let is_live = opened.info.is_live;
+        let given = builder.attributor.filter(|_| is_live);
+        let attributor = match opened.attributor.or(given) {
             _ if !config.owners => None,
-            (Some(attributor), _) => Some(attributor),
-            (None, _) if !opened.info.is_live => None,
-            (None, Some(attributor)) => Some(attributor),
-            (None, None) => Some(best_attributor(config)?),
+            None if is_live => Some(best_attributor(config)?),
+            attributor => attributor,
         };
         let (queues, readers) = queues(builder.events, builder.sinks, config.limits.events);
         let asked = match &attributor {
@@ -84,7 +84,7 @@ impl Monitor {
             None => None,
         };
         let sinks = spawn_sinks(&shared, readers)?;
-        let is_device = opened.info.is_live && opened.clock.is_none();
+        let is_device = is_live && opened.clock.is_none();
         let now = Instant::now();
         let own = opened.local.filter(|_| is_device);
         let stopper = opened.feed.stopper();

@@ -49,6 +49,10 @@ type Item = Option<Event>;
 
 /// What a sink gets next.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is handed over once, and events are most of it"
+)]
 pub(crate) enum News {
     Event(Event),
     Report(Arc<Report>),
