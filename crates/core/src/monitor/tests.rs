@@ -277,7 +277,8 @@ fn a_sink_takes_all_events_in_order_and_the_last_report_at_the_end() {
 
 #[test]
 fn a_slow_sink_learns_how_much_it_missed_and_nobody_waits_for_it() {
-    let alone = Monitor::builder(&recorded_demo(8)).start().unwrap().wait();
+    let config = recorded_demo(8);
+    let alone = Monitor::builder(&config).start().unwrap().wait();
     let (queue, events) = Events::queue(1_000_000);
     let (mut keeper, taken) = Keeper::new();
     let (go_on, held) = std::sync::mpsc::channel();
@@ -291,7 +292,6 @@ fn a_slow_sink_learns_how_much_it_missed_and_nobody_waits_for_it() {
     go_on.send(()).unwrap();
     let report = monitor.wait();
     assert_eq!(report.total(), alone.total());
-    assert_eq!(report.flows.len(), alone.flows.len());
     let taken = taken.lock().unwrap();
     let (mut missed, mut came) = (0, 0);
     for event in &taken.events {
