@@ -13,7 +13,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use flowner_core::attribution::{Evidence, Match, Ownership, Process, Source, User, Verdict};
 use flowner_core::flows::{Counters, Direction, FlowId, Protocol, Rate, State};
-use flowner_core::{Demo, Ending, Filter, FlowRecord, InputInfo, Party, Report, Sort};
+use flowner_core::{Demo, EndState, Filter, FlowRecord, InputInfo, Principal, Report, Sort};
 use flowner_gui::feed::{News, Picture, Wish};
 use flowner_gui::launch::Launch;
 use flowner_gui::page::Page;
@@ -66,8 +66,8 @@ fn flow(number: u64) -> FlowRecord {
         last_seen: NOW + Duration::from_millis(mixed % 60_000),
         owner: None,
         remote_owner: None,
-        party: Party::default(),
-        remote_party: Party::default(),
+        principal: Principal::default(),
+        remote_party: Principal::default(),
         is_waiting: false,
         ended: None,
     };
@@ -83,7 +83,7 @@ fn report(flows: u64) -> Arc<Report> {
     Arc::new(Report::of(
         (0..flows).map(flow).collect(),
         input,
-        Ending::Running,
+        EndState::Running,
     ))
 }
 

@@ -355,8 +355,8 @@ impl App {
             overview::Action::None => {}
             overview::Action::Refresh => self.refresh(),
             overview::Action::Inspect(query) => return self.inspect(query),
-            overview::Action::OpenProgram(party) => {
-                self.program.open(party);
+            overview::Action::OpenProgram(principal) => {
+                self.program.open(principal);
                 return self.go(Page::Program);
             }
             overview::Action::Copy(text) => return self.copy(&text),
@@ -368,8 +368,8 @@ impl App {
         match action {
             inspect::Action::None => {}
             inspect::Action::Wish => self.wish(),
-            inspect::Action::OpenProgram(party) => {
-                self.program.open(party);
+            inspect::Action::OpenProgram(principal) => {
+                self.program.open(principal);
                 return self.go(Page::Program);
             }
             inspect::Action::ShowColumns(columns) => {
@@ -419,14 +419,14 @@ impl App {
         let Some(session) = &mut self.session else {
             return;
         };
-        let party = self
+        let principal = self
             .program
-            .party()
+            .principal()
             .filter(|_| self.page == Page::Program)
             .cloned();
         session.change_wish(|wish| {
             self.inspect.wish(wish);
-            wish.party = party;
+            wish.principal = principal;
         });
     }
 

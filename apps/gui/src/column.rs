@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flowner_core::attribution::{Ownership, Verdict};
 use flowner_core::flows::Protocol;
-use flowner_core::{FlowRecord, Party, Service, SortKey, service_name};
+use flowner_core::{FlowRecord, Principal, Service, SortKey, service_name};
 use serde::{Deserialize, Serialize};
 
 use crate::format::{self, Unit};
@@ -197,24 +197,26 @@ pub fn owner(flow: &FlowRecord) -> Option<&Ownership> {
 }
 
 /// Whom a flow is listed under.
-pub fn party(flow: &FlowRecord) -> &Party {
-    if flow.party == Party::Unattributed {
+pub fn principal(flow: &FlowRecord) -> &Principal {
+    if flow.principal == Principal::Unattributed {
         &flow.remote_party
     } else {
-        &flow.party
+        &flow.principal
     }
 }
 
 fn program(flow: &FlowRecord, around: Surroundings<'_>) -> Cell {
-    let party = party(flow);
-    let picture = Some(around.pictures.of(party));
-    match (party, owner(flow).map(|owner| &owner.verdict)) {
-        (Party::Unattributed, Some(Verdict::Unknown(reason))) => {
+    let principal = principal(flow);
+    let picture = Some(around.pictures.of(principal));
+    match (principal, owner(flow).map(|owner| &owner.verdict)) {
+        (Principal::Unattributed, Some(Verdict::Unknown(reason))) => {
             Cell::text(reason.name().replace('-', " ")).toned(Tone::Muted)
         }
-        (Party::Unattributed, _) if flow.is_waiting => Cell::text("looking …").toned(Tone::Muted),
-        (Party::Unattributed, _) => Cell::text("–").toned(Tone::Muted),
-        _ => Cell::text(party.to_string()),
+        (Principal::Unattributed, _) if flow.is_waiting => {
+            Cell::text("looking …").toned(Tone::Muted)
+        }
+        (Principal::Unattributed, _) => Cell::text("–").toned(Tone::Muted),
+        _ => Cell::text(principal.to_string()),
     }
     .pictured(picture)
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use flowner_core::attribution::Process;
 use flowner_core::flows::FlowId;
 use flowner_core::{
-    Config, Coverage, Ending, Filter, FlowRecord, Group, Monitor, Party, ProcessParty, Report,
-    Service, Sort, SortKey, choose_flows, privileges,
+    Config, Coverage, EndState, Filter, FlowRecord, Group, Monitor, Principal, ProcessPrincipal,
+    Report, Service, Sort, SortKey, choose_flows, privileges,
 };
 use iced::futures::channel::mpsc;
 
@@ -29,7 +29,7 @@ pub struct Wish {
     /// The flow that is selected, wherever it goes.
     pub selected: Option<FlowId>,
     /// Whose page is open.
-    pub party: Option<Party>,
+    pub principal: Option<Principal>,
 }
 
 impl Default for Wish {
@@ -41,7 +41,7 @@ impl Default for Wish {
                 descending: true,
             },
             selected: None,
-            party: None,
+            principal: None,
         }
     }
 }
@@ -54,7 +54,7 @@ pub struct Picture {
     pub listed: Vec<u32>,
     /// What those were chosen by.
     pub wish: Wish,
-    pub programs: Vec<Group<Party>>,
+    pub programs: Vec<Group<Principal>>,
     pub hosts: Vec<Group<IpAddr>>,
     pub services: Vec<Group<Service>>,
     pub coverage: Vec<Group<Coverage>>,
@@ -65,7 +65,7 @@ pub struct Picture {
     /// Every process that owns a flow, by pid.
     processes: HashMap<u32, Arc<Process>>,
     /// Whose page is open.
-    pub party: Option<Profile>,
+    pub principal: Option<Profile>,
     /// For files: how much of it was read, in bytes.
     pub progress: Option<(u64, u64)>,
 }
@@ -73,10 +73,10 @@ pub struct Picture {
 /// All that is shown of one program.
 #[derive(Debug)]
 pub struct Profile {
-    pub party: Party,
+    pub principal: Principal,
     /// The report of its flows alone.
     pub report: Report,
-    pub processes: Vec<Group<ProcessParty>>,
+    pub processes: Vec<Group<ProcessPrincipal>>,
     pub hosts: Vec<Group<IpAddr>>,
     pub services: Vec<Group<Service>>,
 }
@@ -258,7 +258,7 @@ impl Worker {
         self.report = monitor.report();
         self.progress = monitor.progress();
         self.due = Instant::now() + TICK;
-        if self.report.ending != Ending::Running {
+        if self.report.ending != EndState::Running {
             // Takes in the answers that are still on their way.
             self.report = self
                 .monitor
@@ -308,7 +308,10 @@ impl Picture {
             hosts: report.hosts(),
             services: report.services(),
             coverage: report.coverage(),
-            party: wish.party.as_ref().map(|party| Profile::new(report, party)),
+            principal: wish
+                .principal
+                .as_ref()
+                .map(|principal| Profile::new(report, principal)),
             wish: wish.clone(),
             report: Arc::clone(report),
             progress,
@@ -355,10 +358,10 @@ fn processes(flows: &[FlowRecord]) -> HashMap<u32, Arc<Process>> {
 }
 
 impl Profile {
-    fn new(report: &Report, party: &Party) -> Self {
-        let report = report.of_party(party);
+    fn new(report: &Report, principal: &Principal) -> Self {
+        let report = report.of_party(principal);
         Self {
-            party: party.clone(),
+            principal: principal.clone(),
             processes: report.processes(),
             hosts: report.hosts(),
             services: report.services(),

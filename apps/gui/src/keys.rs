@@ -73,7 +73,11 @@ pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
             shortcut("Space", "Pause, or go on", Intent::Pause),
             shortcut("x", "Stop capturing", Intent::Stop),
             shortcut("Ctrl O", "Open a capture file", Intent::OpenFile),
-            shortcut("w", "Whose capture a file is", Intent::Viewpoint),
+            shortcut(
+                "w",
+                "LocalAddressSource capture a file is",
+                Intent::Viewpoint,
+            ),
             shortcut("Tab", "The next button or field", Intent::NextControl),
             shortcut("?", "This help", Intent::Help),
             shortcut("Esc", "Close, or clear", Intent::Leave),

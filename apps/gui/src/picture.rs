@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flowner_core::Party;
+use flowner_core::Principal;
 use flowner_core::icons::{Data, Icon, IconOptions, Icons, Request};
 use iced::futures::channel::mpsc;
 use iced::widget::{image, svg};
@@ -60,16 +60,16 @@ impl Pictures {
     }
 
     /// The picture of whoever is credited.
-    pub fn of(&self, party: &Party) -> IconImage {
-        let request = match party {
-            Party::Unattributed => return IconImage::Vector(self.unknown.clone()),
-            Party::Program(program) => program.icon_request(),
-            Party::Several(programs) => match programs.first() {
+    pub fn of(&self, principal: &Principal) -> IconImage {
+        let request = match principal {
+            Principal::Unattributed => return IconImage::Vector(self.unknown.clone()),
+            Principal::Program(program) => program.icon_request(),
+            Principal::Several(programs) => match programs.first() {
                 Some(program) => program.icon_request(),
                 None => return IconImage::Vector(self.unknown.clone()),
             },
-            Party::Unit(unit) => nameless(party, &unit.name),
-            Party::User(user) => nameless(party, &user.to_string()),
+            Principal::Unit(unit) => nameless(principal, &unit.name),
+            Principal::User(user) => nameless(principal, &user.to_string()),
         };
         match &self.icons {
             Some(icons) => self.made(&request, icons.icon(&request)),
@@ -109,9 +109,9 @@ impl Pictures {
 
 /// What has no executable: a unit, a user. It has a letter: a program that is called the same is
 /// another thing, and a file may claim both.
-fn nameless(party: &Party, name: &str) -> Request {
+fn nameless(principal: &Principal, name: &str) -> Request {
     Request {
-        key: party.to_string(),
+        key: principal.to_string(),
         name: name.to_owned(),
         is_unknown_here: true,
         ..Request::default()

@@ -4,29 +4,29 @@ use std::net::IpAddr;
 
 use flowner_core::attribution::{Reason, UnitKind};
 use flowner_core::text::mask;
-use flowner_core::{Coverage, Party, Service};
+use flowner_core::{Coverage, Principal, Service};
 
-/// The flows of a party.
-pub fn of_party(party: &Party) -> String {
-    match party {
-        Party::Program(program) => term("program", &program.name),
-        Party::Several(programs) => {
+/// The flows of a principal.
+pub fn of_party(principal: &Principal) -> String {
+    match principal {
+        Principal::Program(program) => term("program", &program.name),
+        Principal::Several(programs) => {
             let terms = programs
                 .iter()
                 .map(|program| term("program", &program.name));
             terms.collect::<Vec<_>>().join(" ")
         }
-        Party::Unit(unit) => match unit.kind {
+        Principal::Unit(unit) => match unit.kind {
             UnitKind::Service | UnitKind::Container | UnitKind::Flatpak | UnitKind::Snap => {
                 format!("verdict:partial {}", term("unit", &unit.name))
             }
             _ => term("unit", &unit.name),
         },
-        Party::User(user) => {
+        Principal::User(user) => {
             let name = user.name.clone().unwrap_or_else(|| user.id.to_string());
             format!("verdict:partial {}", term("user", &name))
         }
-        Party::Unattributed => "verdict:unknown".to_owned(),
+        Principal::Unattributed => "verdict:unknown".to_owned(),
     }
 }
 
@@ -86,18 +86,19 @@ mod tests {
 
     #[test]
     fn what_a_click_asks_for_can_be_typed() {
-        let program = |name: &str| Party::Program(Arc::new(Program::of(&Process::new(1, name))));
+        let program =
+            |name: &str| Principal::Program(Arc::new(Program::of(&Process::new(1, name))));
         check(&of_party(&program("firefox")), "program:firefox");
         check(&of_party(&program("a \"b\"")), "program:\"a \"\"b\"\"\"");
         check(&of_party(&program("a\u{202e}b")), r#"program:"a\u{202e}b""#);
         let unit = Unit::new(UnitKind::Service, "ssh.service");
         check(
-            &of_party(&Party::Unit(unit)),
+            &of_party(&Principal::Unit(unit)),
             "verdict:partial unit:ssh.service",
         );
         let user = User::new(7, None);
-        check(&of_party(&Party::User(user)), "verdict:partial user:7");
-        check(&of_party(&Party::Unattributed), "verdict:unknown");
+        check(&of_party(&Principal::User(user)), "verdict:partial user:7");
+        check(&of_party(&Principal::Unattributed), "verdict:unknown");
         check(&of_host("2001:db8::1".parse().unwrap()), "host:2001:db8::1");
         let service = |protocol, port| Service { protocol, port };
         check(

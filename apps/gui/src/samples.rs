@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use flowner_core::attribution::{Evidence, Match, Ownership, Process, Source, Verdict};
 use flowner_core::flows::{Counters, Direction, FlowId, Protocol, Rate, State};
-use flowner_core::{Ending, FlowRecord, InputInfo, Party, Report};
+use flowner_core::{EndState, FlowRecord, InputInfo, Principal, Report};
 
 use crate::feed::{Picture, Wish};
 
@@ -39,8 +39,8 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         last_seen: NOW,
         owner: None,
         remote_owner: None,
-        party: Party::Unattributed,
-        remote_party: Party::Unattributed,
+        principal: Principal::Unattributed,
+        remote_party: Principal::Unattributed,
         is_waiting: false,
         ended: None,
     };
@@ -63,6 +63,6 @@ pub(crate) fn picture(flows: Vec<FlowRecord>, wish: &Wish) -> Arc<Picture> {
         link_type: "ethernet",
         is_live: true,
     };
-    let report = Report::of(flows, input, Ending::Running);
+    let report = Report::of(flows, input, EndState::Running);
     Arc::new(Picture::new(&Arc::new(report), wish, None))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowner_core::text::{mask, mask_os};
-use flowner_core::{Config, Demo, Ending, Input, Limits};
+use flowner_core::{Config, Demo, EndState, Input, Limits};
 use iced::futures::channel::mpsc;
 
 use crate::feed::{Feed, News, Picture, Wish};
@@ -127,13 +127,13 @@ impl Session {
             return Condition::Starting;
         };
         match picture.report.ending {
-            Ending::InputFailed(_) => Condition::Failed,
-            Ending::Complete => Condition::Finished,
-            Ending::Stopped => Condition::Stopped,
-            Ending::Running if self.is_paused => Condition::Paused,
-            Ending::Running if picture.report.interruption.is_some() => Condition::Waiting,
-            Ending::Running if picture.report.input.is_live => Condition::Live,
-            Ending::Running => Condition::Reading,
+            EndState::InputFailed(_) => Condition::Failed,
+            EndState::Complete => Condition::Finished,
+            EndState::Stopped => Condition::Stopped,
+            EndState::Running if self.is_paused => Condition::Paused,
+            EndState::Running if picture.report.interruption.is_some() => Condition::Waiting,
+            EndState::Running if picture.report.input.is_live => Condition::Live,
+            EndState::Running => Condition::Reading,
         }
     }
 

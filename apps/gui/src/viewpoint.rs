@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use flowner_core::filter::Network;
-use flowner_core::{Config, Reading, Whose};
+use flowner_core::{Config, LocalAddressSource, Reading};
 
 /// Whose addresses count as the host's own. Directions and remote ends depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,16 +79,16 @@ impl fmt::Display for Viewpoint {
 }
 
 /// In words, from which host this is seen.
-pub fn tell(viewpoint: &Viewpoint, whose: &Whose) -> String {
+pub fn tell(viewpoint: &Viewpoint, whose: &LocalAddressSource) -> String {
     let list = |addresses: &[std::net::IpAddr]| {
         let words: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         words.join(" and ")
     };
     match (viewpoint, whose) {
-        (_, Whose::Told(addresses)) => {
+        (_, LocalAddressSource::Told(addresses)) => {
             format!("seen from {}, as the file tells", list(addresses))
         }
-        (_, Whose::Guessed(addresses)) => {
+        (_, LocalAddressSource::Guessed(addresses)) => {
             format!("seen from {}, which is a guess", list(addresses))
         }
         (Viewpoint::Of(_), _) => format!("seen from {viewpoint}"),
@@ -126,13 +126,16 @@ mod tests {
     #[test]
     fn a_guess_is_called_one() {
         let address = vec![[10, 0, 0, 1].into()];
-        let words = tell(&Viewpoint::Guessed, &Whose::Guessed(address.clone()));
+        let words = tell(
+            &Viewpoint::Guessed,
+            &LocalAddressSource::Guessed(address.clone()),
+        );
         assert_eq!(words, "seen from 10.0.0.1, which is a guess");
-        let words = tell(&Viewpoint::Guessed, &Whose::Told(address));
+        let words = tell(&Viewpoint::Guessed, &LocalAddressSource::Told(address));
         assert_eq!(words, "seen from 10.0.0.1, as the file tells");
-        let words = tell(&"10.0.0.0/8".parse().unwrap(), &Whose::Given);
+        let words = tell(&"10.0.0.0/8".parse().unwrap(), &LocalAddressSource::Given);
         assert_eq!(words, "seen from 10.0.0.0/8");
-        let words = tell(&Viewpoint::Nobody, &Whose::Unknown);
+        let words = tell(&Viewpoint::Nobody, &LocalAddressSource::Unknown);
         assert_eq!(words, "seen from no host in particular");
     }
 }

@@ -391,7 +391,7 @@ fn whose_capture_a_file_is_can_be_said() {
     // Remote ends are those of the host that stands out.
     stage.expect("203.0.113.3");
     stage.click("Change …");
-    stage.expect("Whose capture is it?");
+    stage.expect("LocalAddressSource capture is it?");
     stage.type_text("nowhere");
     stage.click("Read again");
     stage.expect("`nowhere` is no address; expected one like 10.0.0.1, fe80::1 or 10.0.0.0/8");
@@ -402,9 +402,9 @@ fn whose_capture_a_file_is_can_be_said() {
     stage.expect_no("203.0.113.3");
     // By its key, and left again.
     stage.type_text("w");
-    stage.expect("Whose capture is it?");
+    stage.expect("LocalAddressSource capture is it?");
     stage.click("Cancel");
-    stage.expect_no("Whose capture is it?");
+    stage.expect_no("LocalAddressSource capture is it?");
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::thread::Thread;
 use std::time::SystemTime;
 
 use flowner_attribution::{
-    Attributor, Error, Lookup, Opened, Ownership, PolicyConfig, Protocol, Question, Resolver,
-    SocketQuery,
+    Attributor, Error, Initiator, Lookup, LookupRequest, Ownership, PolicyConfig, Protocol,
+    Resolver, SocketQuery,
 };
 
 /// What this program knows a lookup by.
@@ -55,7 +55,7 @@ impl Owners {
     }
 
     /// The owner of a socket, as soon as anything is known of it.
-    fn owner(&self, question: Question) -> Answer<'_> {
+    fn owner(&self, question: LookupRequest) -> Answer<'_> {
         let query = question.query;
         let key = (query.protocol(), query.local().port());
         let lock = |slots: &Slots, slot| {
@@ -64,7 +64,9 @@ impl Owners {
         };
         // Before the question: the answer may come at once.
         lock(&self.slots, Slot::default());
-        if let Lookup::Known(answer) | Lookup::SoFar(answer) = self.resolver.lookup(key, question) {
+        if let Lookup::Ready(answer) | Lookup::Provisional(answer) =
+            self.resolver.lookup(key, question)
+        {
             let answer = Some(answer);
             lock(
                 &self.slots,
@@ -134,7 +136,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A flow of our own: in a real program, its first packet was just captured.
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let query = SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?);
-    let question = Question::new(query, SystemTime::now(), Opened::ByUs);
+    let question = LookupRequest::new(query, SystemTime::now(), Initiator::Local);
     let owner = block_on(owners.owner(question));
     println!("{query}: {owner}");
     Ok(())

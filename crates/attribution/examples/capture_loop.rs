@@ -2,7 +2,7 @@
 //! from the first packet on, though they may be gone a moment later.
 //!
 //! Here the packets are told by the program that sends them, so that it runs without a
-//! privilege; with one, the glances see more (see the README).
+//! privilege; with one, the fast lookups see more (see the README).
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::SystemTime;
 
-use flowner_attribution::capture::Spotter;
+use flowner_attribution::capture::CaptureResolver;
 use flowner_attribution::{
-    Attributor, Event, Lookup, Opened, Ownership, PolicyConfig, Protocol, Question, Resolver,
-    SocketQuery, Token,
+    Attributor, Event, Initiator, Lookup, LookupRequest, Ownership, PolicyConfig, Protocol,
+    Resolver, SocketQuery, Token,
 };
 
 /// What a decoder tells of a packet of TCP or UDP.
@@ -34,7 +34,7 @@ type Known = (SocketQuery, Option<Ownership>);
 
 /// The owners of the ends of flows that are on this host. Belongs to the thread that captures.
 struct Owners {
-    spotter: Spotter,
+    spotter: CaptureResolver,
     news: Receiver<Event>,
     is_local: fn(IpAddr) -> bool,
     ends: HashMap<SocketQuery, Token>,
@@ -49,7 +49,7 @@ impl Owners {
         // has no use for what comes.
         let tell = move |event| drop(sender.send(event));
         let resolver = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
-        let mut spotter = Spotter::new(Arc::new(resolver));
+        let mut spotter = CaptureResolver::new(Arc::new(resolver));
         spotter.prepare();
         Ok(Self {
             spotter,
@@ -61,7 +61,7 @@ impl Owners {
     }
 
     /// To be called for each packet as soon as it is captured, and without one after
-    /// [`Spotter::patience`]. It does not wait.
+    /// [`CaptureResolver::patience`]. It does not wait.
     fn packet(&mut self, packet: Option<&Packet>) {
         for (waiter, lookup) in self.spotter.settle() {
             self.asked(waiter, lookup);
@@ -93,7 +93,7 @@ impl Owners {
         }
         let waiter = Token(self.ends.len() as u64);
         self.ends.insert(query, waiter);
-        let question = Question::new(query, packet.captured_at, opened(packet, is_sent));
+        let question = LookupRequest::new(query, packet.captured_at, opened(packet, is_sent));
         self.known.insert(waiter, (None, true));
         if let Some(lookup) = self.spotter.opened(waiter, question) {
             self.asked(waiter, lookup);
@@ -102,15 +102,15 @@ impl Owners {
 
     fn asked(&mut self, waiter: Token, lookup: Lookup) {
         let answer = match lookup {
-            Lookup::Known(ownership) => (Some(ownership), false),
-            Lookup::SoFar(ownership) => (Some(ownership), true),
-            Lookup::Waiting => (None, true),
-            Lookup::Refused => (None, false),
+            Lookup::Ready(ownership) => (Some(ownership), false),
+            Lookup::Provisional(ownership) => (Some(ownership), true),
+            Lookup::Pending => (None, true),
+            Lookup::QueueFull => (None, false),
         };
         self.known.insert(waiter, answer);
     }
 
-    /// What is known when the capture ends. A program that runs on calls [`Spotter::ended`]
+    /// What is known when the capture ends. A program that runs on calls [`CaptureResolver::ended`]
     /// for each flow that is over, and forgets its ends.
     fn finish(self) -> Vec<Known> {
         self.spotter.finish();
@@ -124,16 +124,16 @@ impl Owners {
 }
 
 /// How a flow began, by the first packet that is seen of it, for the end that sent it or not.
-fn opened(packet: &Packet, is_sent: bool) -> Opened {
+fn opened(packet: &Packet, is_sent: bool) -> Initiator {
     let is_by_sender = match (packet.protocol, packet.syn, packet.ack) {
-        (Protocol::Tcp, false, _) => return Opened::Earlier,
+        (Protocol::Tcp, false, _) => return Initiator::Unknown,
         (Protocol::Tcp, true, is_answer) => !is_answer,
         _ => true,
     };
     if is_by_sender == is_sent {
-        Opened::ByUs
+        Initiator::Local
     } else {
-        Opened::ByPeer
+        Initiator::Remote
     }
 }
 

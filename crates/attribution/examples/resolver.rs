@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use flowner_attribution::{
-    Attributor, Lookup, Opened, PolicyConfig, Question, Resolver, SocketQuery, Token,
+    Attributor, Initiator, Lookup, LookupRequest, PolicyConfig, Resolver, SocketQuery, Token,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,17 +15,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     // A flow of our own: in a real program, its first packet was just captured.
     let socket = UdpSocket::bind("127.0.0.1:0")?;
-    let question = Question::new(
+    let question = LookupRequest::new(
         SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?),
         SystemTime::now(),
-        Opened::ByUs,
+        Initiator::Local,
     );
     match resolver.lookup(Token(1), question) {
-        Lookup::Known(ownership) | Lookup::SoFar(ownership) => {
+        Lookup::Ready(ownership) | Lookup::Provisional(ownership) => {
             println!("known: {:?}", ownership.verdict);
         }
-        Lookup::Refused => println!("too many questions wait"),
-        Lookup::Waiting => {
+        Lookup::QueueFull => println!("too many questions wait"),
+        Lookup::Pending => {
             let event = answers.recv_timeout(Duration::from_secs(10))?;
             println!("flow {}: {:?}", event.key.0, event.ownership);
         }

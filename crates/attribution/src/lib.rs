@@ -130,8 +130,8 @@
 //! # When a socket changes hands
 //!
 //! A five-tuple outlives its socket, and a socket the process that opened it. On Linux an answer
-//! says which socket it is about ([`Evidence::socket`]), [`Spotter::confirm`](capture::Spotter::confirm) asks whether that
-//! one still is whose it was, and [`Spotter::closed`](capture::Spotter::closed) which sockets of UDP were closed. What was
+//! says which socket it is about ([`Evidence::socket`]), [`CaptureResolver::confirm`](capture::CaptureResolver::confirm) asks whether that
+//! one still is whose it was, and [`CaptureResolver::closed`](capture::CaptureResolver::closed) which sockets of UDP were closed. What was
 //! sent between the last confirmation and the change may be of either owner: it belongs to
 //! nobody ([`Reason::Changed`]). Not seen are: who gets a socket *beside* those who hold it and
 //! keep it, until the next lookup; an owner that executes the same program file again; a change
@@ -174,7 +174,7 @@ pub mod snapshot {
 /// For programs that capture packets: the resolver on the capturing thread, fast lookups, and the
 /// policy without thread and clock.
 ///
-/// [`Spotter`](capture::Spotter) is the [`Resolver`] as the thread that captures asks it: it glances
+/// [`CaptureResolver`](capture::CaptureResolver) is the [`Resolver`] as the thread that captures asks it: it fast lookups
 /// at sockets on that thread, which takes microseconds. A flow within this host has two owners: each
 /// end is asked for under a [`Key`] of its own. The example `capture_loop` shows all that is
 /// called, and when.
@@ -187,7 +187,7 @@ pub mod snapshot {
 ///
 /// use flowner_attribution::capture::policy::{Facts, Policy, Request};
 /// use flowner_attribution::{
-///     Lookup, Opened, PolicyConfig, Question, SocketQuery, SocketTable, Token, snapshot,
+///     Lookup, Initiator, PolicyConfig, LookupRequest, SocketQuery, SocketTable, Token, snapshot,
 /// };
 ///
 /// /// Asks the table, on whatever thread.
@@ -211,8 +211,8 @@ pub mod snapshot {
 ///
 /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
 /// let query = SocketQuery::udp(socket.local_addr()?, "127.0.0.1:9".parse()?);
-/// let question = Question::new(query, SystemTime::now(), Opened::ByUs);
-/// assert_eq!(policy.lookup(Token(1), question, Instant::now()), Lookup::Waiting);
+/// let question = LookupRequest::new(query, SystemTime::now(), Initiator::Local);
+/// assert_eq!(policy.lookup(Token(1), question, Instant::now()), Lookup::Pending);
 ///
 /// // A loop does this whenever `policy.poll_timeout()` has come, or something was told.
 /// while let Some(request) = policy.poll_request(Instant::now()) {
@@ -225,8 +225,8 @@ pub mod snapshot {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub mod capture {
-    pub use crate::resolver::Spotter;
-    pub use crate::tables::glance::{Closed, ClosedSocket, Confirmed, Glance, Glanced};
+    pub use crate::resolver::CaptureResolver;
+    pub use crate::tables::fast_lookup::{Closed, ClosedSocket, Confirmed, FastLookup, FastResult};
 
     /// When to ask, what to keep, when to try again: a state machine without threads,
     /// clock or system calls. [`Policy`](policy::Policy) says how it is driven.
@@ -252,7 +252,9 @@ pub use answer::{
     Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketQuery, SocketState, Source, Unit,
     UnitKind, User, UserId, Verdict,
 };
-pub use policy::{Event, Key, Lookup, Opened, PolicyConfig, PolicyStatistics, Question, Token};
+pub use policy::{
+    Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,
+};
 pub use resolver::{Attributor, Notice, Resolver};
 pub use tables::SocketTable;
 pub use tables::device_names::{device_index, device_name};

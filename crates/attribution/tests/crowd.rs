@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
 use flowner_attribution::{
-    Opened, Process, Protocol, Question, Socket, SocketQuery, SocketTable, Verdict,
+    Initiator, LookupRequest, Process, Protocol, Socket, SocketQuery, SocketTable, Verdict,
 };
 
 /// As many processes as make a list worth a second thread, until this is dropped.
@@ -100,18 +100,22 @@ fn who_starts_others_is_not_taken_for_them() {
     });
 }
 
-/// Whom the table and a glance name for each of many connections, if anybody.
+/// Whom the table and a fast lookup name for each of many connections, if anybody.
 fn named_with_each(address: SocketAddr, listener: &TcpListener) -> Vec<Verdict> {
     let mut table = LinuxTable::new().unwrap();
-    let mut glance = table.glance().unwrap();
+    let mut fast_lookup = table.fast_lookup().unwrap();
     let mut named = Vec::new();
     for _ in 0..500 {
         let client = TcpStream::connect(address).unwrap();
         let query = SocketQuery::tcp(client.local_addr().unwrap(), address);
-        let glanced = glance.glance(&Question::new(query, SystemTime::now(), Opened::ByUs));
+        let fast_result = fast_lookup.lookup(&LookupRequest::new(
+            query,
+            SystemTime::now(),
+            Initiator::Local,
+        ));
         let found = table.find(&query).unwrap();
-        let verdicts = glanced
-            .told()
+        let verdicts = fast_result
+            .ownership()
             .into_iter()
             .chain([found])
             .map(|told| told.verdict);

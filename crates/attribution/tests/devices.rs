@@ -12,11 +12,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::SystemTime;
 
-use flowner_attribution::capture::Glance;
+use flowner_attribution::capture::FastLookup;
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
-    Match, Opened, Ownership, Protocol, Question, Reason, Snapshot, SocketQuery, SocketTable,
-    Verdict,
+    Initiator, LookupRequest, Match, Ownership, Protocol, Reason, Snapshot, SocketQuery,
+    SocketTable, Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -56,14 +56,14 @@ fn query(protocol: Protocol, local: &str, remote: &str) -> SocketQuery {
 /// The table, and its fast lookups.
 struct Asked {
     table: LinuxTable,
-    glance: Box<dyn Glance>,
+    fast_lookup: Box<dyn FastLookup>,
 }
 
 impl Asked {
     fn new() -> Self {
         let mut table = LinuxTable::new().unwrap();
-        let glance = table.glance().unwrap();
-        Self { table, glance }
+        let fast_lookup = table.fast_lookup().unwrap();
+        Self { table, fast_lookup }
     }
 
     /// What the table, its list and the fast lookup say of packets on a device: the pids, or
@@ -112,8 +112,8 @@ impl Asked {
             (evidence.matched, evidence.namespace, evidence.socket)
         };
         assert_eq!(evidence(&listed), evidence(&answer), "{query} on {device}");
-        let question = Question::new(query, SystemTime::now(), Opened::Earlier);
-        if let Some(fast) = self.glance.glance(&question).told() {
+        let question = LookupRequest::new(query, SystemTime::now(), Initiator::Unknown);
+        if let Some(fast) = self.fast_lookup.lookup(&question).ownership() {
             let found = pids(&fast.verdict);
             assert!(
                 found.iter().all(|pid| expected.contains(pid)),
@@ -191,12 +191,12 @@ fn sockets_that_are_bound_to_a_device_are_found() {
             local.set_port(helper.addresses[0].port());
             query = SocketQuery::new(protocol, local, query.remote());
         }
-        let fast = asked.glance.glance(&Question::new(
+        let fast = asked.fast_lookup.lookup(&LookupRequest::new(
             query.on_device(w0),
             SystemTime::now(),
-            Opened::Earlier,
+            Initiator::Unknown,
         ));
-        let fast = fast.told().map(|fast| pids(&fast.verdict));
+        let fast = fast.ownership().map(|fast| pids(&fast.verdict));
         assert_eq!(fast, Some(vec![helper.pid()]), "{socket}");
         asked.check(&query, "w0", &[helper.pid()]);
         asked.check(&query, "w1", &[]);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use act::Actor;
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
-    Opened, Ownership, Protocol, Question, Reason, Socket, SocketQuery, SocketState, SocketTable,
-    Verdict,
+    Initiator, LookupRequest, Ownership, Protocol, Reason, Socket, SocketQuery, SocketState,
+    SocketTable, Verdict,
 };
 
 fn table() -> LinuxTable {
@@ -106,9 +106,11 @@ fn a_process_whose_first_thread_has_exited() {
 #[test]
 fn a_glance_finds_a_new_thread_with_descriptors_of_its_own() {
     let mut table = warm_table();
-    let mut glance = table.glance().unwrap();
+    let mut fast_lookup = table.fast_lookup().unwrap();
     let actor = Actor::new("thread-table 1");
-    let found = glance.glance(&question(udp(actor.address))).told();
+    let found = fast_lookup
+        .lookup(&question(udp(actor.address)))
+        .ownership();
     let found = found.map_or(Vec::new(), |found| pids(&found.verdict));
     assert!(found.is_empty() || found == [actor.pid], "{found:?}");
     check_named(&actor, &mut table);
@@ -231,8 +233,8 @@ fn descriptors_in_flight_are_not_the_kernels() {
     thread.join().unwrap();
 }
 
-fn question(query: SocketQuery) -> Question {
-    Question::new(query, SystemTime::now(), Opened::ByUs)
+fn question(query: SocketQuery) -> LookupRequest {
+    LookupRequest::new(query, SystemTime::now(), Initiator::Local)
 }
 
 /// Two processes, of which the first may give its socket to the other.
@@ -247,16 +249,16 @@ fn giver_and_taker(what: &str) -> (Actor, Actor) {
 fn who_has_passed_a_socket_on_is_not_named() {
     let (mut giver, taker) = giver_and_taker("pass");
     let mut table = warm_table();
-    let mut glance = table.glance().unwrap();
+    let mut fast_lookup = table.fast_lookup().unwrap();
     let query = udp(giver.address);
     assert_eq!(pids(&table.find(&query).unwrap().verdict), [giver.pid]);
     giver.tell("give");
     giver.tell("close");
-    let glanced = glance.glance(&question(query)).told();
-    let glanced = glanced.map_or(Vec::new(), |told: Ownership| pids(&told.verdict));
-    assert!(!glanced.contains(&giver.pid), "{glanced:?}");
+    let fast_result = fast_lookup.lookup(&question(query)).ownership();
+    let fast_result = fast_result.map_or(Vec::new(), |told: Ownership| pids(&told.verdict));
+    assert!(!fast_result.contains(&giver.pid), "{fast_result:?}");
     assert_eq!(pids(&table.find(&query).unwrap().verdict), [taker.pid]);
-    let again = glance.glance(&question(query)).told();
+    let again = fast_lookup.lookup(&question(query)).ownership();
     let again = again.map_or(Vec::new(), |told| pids(&told.verdict));
     assert_eq!(again, [taker.pid]);
 }
@@ -367,24 +369,24 @@ fn wait_until_gone(pid: u32) {
 #[test]
 fn who_hoards_descriptors_does_not_cost_the_others_their_names() {
     let mut table = warm_table();
-    let mut glance = table.glance().unwrap();
+    let mut fast_lookup = table.fast_lookup().unwrap();
     let hoards: Vec<_> = (0..3).map(|_| Actor::new("hoard 4000")).collect();
     let (mut longest, mut named) = (Duration::ZERO, 0);
     for _ in 0..30 {
         let actor = Actor::new("udp");
         let query = udp(actor.address);
         let began = Instant::now();
-        let glanced = glance.glance(&question(query)).told();
+        let fast_result = fast_lookup.lookup(&question(query)).ownership();
         longest = longest.max(began.elapsed());
-        let glanced = glanced.map_or(Vec::new(), |told| pids(&told.verdict));
+        let fast_result = fast_result.map_or(Vec::new(), |told| pids(&told.verdict));
         let found = pids(&table.find(&query).unwrap().verdict);
         assert_eq!(found, [actor.pid]);
         // On a host with much to do, there may be no time for it.
-        let is_right = glanced.is_empty() || glanced == [actor.pid];
-        assert!(is_right, "{glanced:?}");
-        named += usize::from(!glanced.is_empty());
+        let is_right = fast_result.is_empty() || fast_result == [actor.pid];
+        assert!(is_right, "{fast_result:?}");
+        named += usize::from(!fast_result.is_empty());
     }
-    eprintln!("{named} of 30 are named by a glance, of which the longest took {longest:?}");
+    eprintln!("{named} of 30 are named by a fast lookup, of which the longest took {longest:?}");
     for hoard in &hoards {
         // There may be no time for it at first.
         let deadline = Instant::now() + Duration::from_secs(30);

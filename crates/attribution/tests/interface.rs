@@ -1,7 +1,7 @@
 //! What whoever depends on this library counts on without a look at its documentation.
 
 use flowner_attribution::capture::policy::Policy;
-use flowner_attribution::capture::{Glance, Spotter};
+use flowner_attribution::capture::{CaptureResolver, FastLookup};
 use flowner_attribution::{
     Attributor, Error, Event, Ownership, PortOwners, Process, Processes, Protocol, Resolver,
     Snapshot, Socket, SocketQuery, SocketTable,
@@ -25,9 +25,9 @@ fn threads_share_what_they_are_told_to_share() {
     is_shared::<Event>();
     is_moved::<Attributor>();
     is_moved::<Processes>();
-    is_moved::<Spotter>();
+    is_moved::<CaptureResolver>();
     is_moved::<Policy>();
     is_moved::<dyn SocketTable>();
-    is_moved::<dyn Glance>();
+    is_moved::<dyn FastLookup>();
     is_an_error::<Error>();
 }

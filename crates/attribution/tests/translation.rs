@@ -11,11 +11,11 @@ mod helper;
 use std::process::Command;
 use std::time::SystemTime;
 
-use flowner_attribution::capture::{Confirmed, Glance};
+use flowner_attribution::capture::{Confirmed, FastLookup};
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{
-    Opened, Ownership, Protocol, Question, Reason, SocketQuery, SocketTable, Verdict,
+    Initiator, LookupRequest, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
 };
 use helper::Helper;
 use helper::netns::{ip, is_run_inside};
@@ -79,7 +79,7 @@ impl Drop for Behind {
 struct Asked {
     table: LinuxTable,
     portable: PortableTable,
-    glance: Box<dyn Glance>,
+    fast_lookup: Box<dyn FastLookup>,
 }
 
 impl Asked {
@@ -87,8 +87,8 @@ impl Asked {
         let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
         let query = SocketQuery::new(protocol, local, Some(remote));
         let answer = self.table.find(&query).unwrap();
-        let question = Question::new(query, SystemTime::now(), Opened::Earlier);
-        if let Some(fast) = self.glance.glance(&question).told() {
+        let question = LookupRequest::new(query, SystemTime::now(), Initiator::Unknown);
+        if let Some(fast) = self.fast_lookup.lookup(&question).ownership() {
             assert_eq!(fast.verdict, answer.verdict, "{query}");
         }
         let listed = self.table.snapshot().unwrap().find(&query);
@@ -103,17 +103,17 @@ impl Asked {
 
     fn confirm(&mut self, known: &Ownership, local: &str, remote: &str) -> Confirmed {
         let query = SocketQuery::udp(local.parse().unwrap(), remote.parse().unwrap());
-        self.glance.confirm(&query, known, SystemTime::now())
+        self.fast_lookup.confirm(&query, known, SystemTime::now())
     }
 }
 
 fn asked() -> Asked {
     let mut table = LinuxTable::new().unwrap();
-    let glance = table.glance().unwrap();
+    let fast_lookup = table.fast_lookup().unwrap();
     Asked {
         table,
         portable: PortableTable::new().unwrap(),
-        glance,
+        fast_lookup,
     }
 }
 

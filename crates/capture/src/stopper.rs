@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::wait::Bell;
+use crate::wait::Waker;
 
 /// Stops a [`Source`](crate::Source), from any thread, however often it is called.
 #[derive(Clone)]
@@ -13,11 +13,11 @@ pub struct Stopper(Arc<Stop>);
 struct Stop {
     is_requested: AtomicBool,
     /// Wakes the thread that waits for a device.
-    bell: Option<Bell>,
+    bell: Option<Waker>,
 }
 
 impl Stopper {
-    pub(crate) fn new(bell: Option<Bell>) -> Self {
+    pub(crate) fn new(bell: Option<Waker>) -> Self {
         Self(Arc::new(Stop {
             is_requested: AtomicBool::new(false),
             bell,

@@ -12,7 +12,7 @@ fn main() -> Result<(), flowner_core::Error> {
     let report = monitor.stop();
     for group in report.programs() {
         let name = match &group.key {
-            Some(party) => party.to_string(),
+            Some(principal) => principal.to_string(),
             None => "(others)".to_owned(),
         };
         let total = group.totals.total();

@@ -48,4 +48,4 @@
 //! what was recorded can be read after a crash.
 
 pub use crate::monitor::recording::{Recorded, Recording, RecordingBuilder};
-pub use crate::sinks::record::{Output, RecordingConfig, Rotation, Tally};
+pub use crate::sinks::record::{Output, RecordingConfig, RecordingStats, Rotation};

@@ -8,7 +8,7 @@ use flowner_attribution::{Evidence, Match, Ownership, Process, Source, User, Ver
 use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
@@ -49,8 +49,8 @@ pub(crate) fn counters(packets: u64, bytes: u64) -> Counters {
 pub(crate) fn flow(id: u64) -> FlowRecord {
     let owner = owner(Verdict::Process(curl()), Some(Match::FiveTuple));
     FlowRecord {
-        party: Party::of(Some(&owner)),
-        remote_party: Party::Unattributed,
+        principal: Principal::of(Some(&owner)),
+        remote_party: Principal::Unattributed,
         id: FlowId::from_u64(id),
         protocol: Protocol::TCP,
         local: address("10.0.0.2:45784"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use flowner_core::Moment;
+use flowner_core::TimeBound;
 
 use super::{By, FlowArgs};
 
@@ -27,10 +27,10 @@ pub(crate) struct ReadArgs {
     pub(crate) by: By,
     /// Skip packets before this time: 2026-01-01T00:00:00Z, or +10s after the first packet
     #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<Moment>,
+    pub(crate) from: Option<TimeBound>,
     /// Skip packets after this time
     #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<Moment>,
+    pub(crate) to: Option<TimeBound>,
     /// Print comma-separated values, with the names of the columns first
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowner_core::privileges::Needs;
 use flowner_core::wire::{HeadLine, WarningLine};
-use flowner_core::{Monitor, Whose};
+use flowner_core::{LocalAddressSource, Monitor};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ReadArgs;
@@ -51,8 +51,8 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
 }
 
 /// Directions and remote ends depend on it, so a guess is told.
-fn tell_whose(whose: &Whose) {
-    if let Whose::Guessed(addresses) = whose {
+fn tell_whose(whose: &LocalAddressSource) {
+    if let LocalAddressSource::Guessed(addresses) = whose {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         say(format_args!(
             "flowner: taking {} for the host that captured, as an end of most flows; --local says \

@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use flowner_core::recording::{Output, Recorded, Recording, RecordingConfig, Rotation, Tally};
-use flowner_core::{Ending, Error, Filter, Monitor, Report};
+use flowner_core::recording::{
+    Output, Recorded, Recording, RecordingConfig, RecordingStats, Rotation,
+};
+use flowner_core::{EndState, Error, Filter, Monitor, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::RecordArgs;
@@ -40,13 +42,13 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
     }
     tell_losses(&report, &tally);
     match &report.ending {
-        Ending::InputFailed(message) => {
+        EndState::InputFailed(message) => {
             say(format_args!(
                 "flowner: the recording ended early: {message}"
             ));
             Ok(ExitCode::from(ERROR))
         }
-        Ending::Running | Ending::Complete | Ending::Stopped => Ok(ExitCode::SUCCESS),
+        EndState::Running | EndState::Complete | EndState::Stopped => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -98,7 +100,7 @@ fn failure(error: Error) -> Failure {
 }
 
 /// The output has failed: says so, and what is missing, unless who read it had enough.
-fn tell_failure(failure: &Failure, report: &Report, tally: &Tally) -> ExitCode {
+fn tell_failure(failure: &Failure, report: &Report, tally: &RecordingStats) -> ExitCode {
     let code = failure.report();
     if !matches!(failure, Failure::ClosedPipe) {
         tell_losses(report, tally);
@@ -163,7 +165,7 @@ fn status_line(recording: &Recording) -> ProgressBar {
 }
 
 /// `1200 packets, 96 % named, 1.1 MB, 3 dropped`
-fn status(tally: &Tally) -> String {
+fn status(tally: &RecordingStats) -> String {
     let named = (tally.named * 100).checked_div(tally.written).unwrap_or(0);
     let mut parts = vec![
         format::count(tally.written, "packet"),
@@ -180,7 +182,7 @@ fn status(tally: &Tally) -> String {
 }
 
 /// What is not in the file, though it should be, is told wherever this runs.
-fn tell_losses(report: &Report, tally: &Tally) {
+fn tell_losses(report: &Report, tally: &RecordingStats) {
     let kernel = report.capture.map_or(0, |capture| {
         capture.dropped_by_kernel + capture.dropped_by_interface
     });

@@ -9,7 +9,7 @@ use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
-    Coverage, Ending, Filter, FlowRecord, Group, ProcessParty, Report, select, service_name,
+    Coverage, EndState, Filter, FlowRecord, Group, ProcessPrincipal, Report, select, service_name,
 };
 
 use super::left_out::LeftOut;
@@ -87,13 +87,13 @@ fn first<'a, T>(all: &'a [T], args: &FlowArgs) -> &'a [T] {
     &all[..args.limit.unwrap_or(usize::MAX).min(all.len())]
 }
 
-fn exit_code(ending: &Ending) -> ExitCode {
+fn exit_code(ending: &EndState) -> ExitCode {
     match ending {
-        Ending::InputFailed(message) => {
+        EndState::InputFailed(message) => {
             say(format_args!("flowner: the report is partial: {message}"));
             ExitCode::from(ERROR)
         }
-        Ending::Running | Ending::Complete | Ending::Stopped => ExitCode::SUCCESS,
+        EndState::Running | EndState::Complete | EndState::Stopped => ExitCode::SUCCESS,
     }
 }
 
@@ -165,13 +165,13 @@ fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Resul
     out.table(&table)
 }
 
-fn process_label(process: &ProcessParty) -> String {
+fn process_label(process: &ProcessPrincipal) -> String {
     match process {
-        ProcessParty::Process { id, name, user } => match user {
+        ProcessPrincipal::Process { id, name, user } => match user {
             Some(user) => format!("{name}[{}] {user}", id.pid),
             None => format!("{name}[{}]", id.pid),
         },
-        ProcessParty::Other(party) => party.to_string(),
+        ProcessPrincipal::Other(principal) => principal.to_string(),
     }
 }
 

@@ -133,8 +133,8 @@ fn tell_connection(
     out: &mut Out,
 ) -> Outcome {
     if json {
-        let party = Programs::of_this_host().party(Some(ownership));
-        out.json(&OwnershipLine::new(query, ownership).with_party(&party))?;
+        let principal = Programs::of_this_host().principal(Some(ownership));
+        out.json(&OwnershipLine::new(query, ownership).with_party(&principal))?;
     } else if let Some(matched) = ownership.evidence.matched {
         let owner = format::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;

@@ -7,7 +7,7 @@ use flowner_core::attribution::{
     Evidence, Match, Ownership, Process, Reason, Socket, SocketState, Source, User, Verdict,
 };
 use flowner_core::flows::{Counters, Direction, FlowId, Protocol, Rate, State};
-use flowner_core::{Ending, FlowRecord, InputInfo, Party, Report};
+use flowner_core::{EndState, FlowRecord, InputInfo, Principal, Report};
 
 use super::data::{Data, Notice, Sockets};
 
@@ -69,8 +69,8 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
         last_seen: NOW.saturating_sub(Duration::from_secs(1)),
         owner: None,
         remote_owner: None,
-        party: Party::Unattributed,
-        remote_party: Party::Unattributed,
+        principal: Principal::Unattributed,
+        remote_party: Principal::Unattributed,
         is_waiting: false,
         ended: None,
     };
@@ -99,7 +99,7 @@ pub(super) fn data(flows: Vec<FlowRecord>) -> Data {
         link_type: "ethernet",
         is_live: true,
     };
-    let report = Report::of(flows, input, Ending::Running);
+    let report = Report::of(flows, input, EndState::Running);
     Data::of_report(Arc::new(report), now(), None)
 }
 
@@ -130,11 +130,11 @@ pub(super) fn sockets() -> Data {
             nginx(),
         ),
     ];
-    let parties = list
+    let principals = list
         .iter()
-        .map(|it| Party::of(Some(&owner(it.owner.clone()))));
+        .map(|it| Principal::of(Some(&owner(it.owner.clone()))));
     let sockets = Sockets {
-        parties: parties.collect(),
+        principals: principals.collect(),
         list,
         source: Source::SockDiag,
     };

@@ -1,6 +1,6 @@
 //! What is around every page: the bar at the top and the line at the bottom.
 
-use flowner_core::Ending;
+use flowner_core::EndState;
 use iced::widget::text::Wrapping;
 use iced::widget::{Space, button, column, container, progress_bar, responsive, row};
 use iced::{Center, Color, Element, Fill};
@@ -180,7 +180,7 @@ fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
     let (color, words) = status(app, colors);
     let progress = app.picture().and_then(|picture| {
         let (read, of) = picture.progress?;
-        (picture.report.ending == Ending::Running).then(|| {
+        (picture.report.ending == EndState::Running).then(|| {
             let bar = progress_bar(0.0..=1.0, format::share(read, of)).girth(6);
             container(bar).width(160)
         })
@@ -224,14 +224,14 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
         return (colors.muted, "Nothing is captured".to_owned());
     };
     match (&picture.report.ending, session.condition()) {
-        (Ending::InputFailed(message), _) => (
+        (EndState::InputFailed(message), _) => (
             colors.bad,
             format!(
                 "{}. What was counted until then is shown.",
                 crate::words::capitalized(message)
             ),
         ),
-        (Ending::Running, _) if picture.report.interruption.is_some() => {
+        (EndState::Running, _) if picture.report.interruption.is_some() => {
             let why = picture.report.interruption.as_deref().unwrap_or_default();
             (colors.warn, crate::words::capitalized(why))
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowner_core::flows::FlowId;
-use flowner_core::{Filter, FilterError, FlowRecord, Party, Sort};
+use flowner_core::{Filter, FilterError, FlowRecord, Principal, Sort};
 use iced::widget::{Space, button, column, container, row, text_input};
 use iced::{Center, Element, Fill, Font};
 
@@ -76,7 +76,7 @@ pub enum Message {
     Reordered(usize, usize),
     Selected(Option<FlowId>),
     Activated(Option<FlowId>),
-    ProgramWanted(Party),
+    ProgramWanted(Principal),
     DetailToggled,
     ColumnsWanted,
     ColumnToggled(Column),
@@ -96,7 +96,7 @@ pub enum Action {
     None,
     /// Something else is to be listed.
     Wish,
-    OpenProgram(Party),
+    OpenProgram(Principal),
     ShowColumns(Vec<Column>),
     Export(Format, PathBuf),
     AskForPath(Format),
@@ -165,7 +165,7 @@ impl State {
                 self.select_flow(flow, picture);
                 return self.open();
             }
-            Message::ProgramWanted(party) => return Action::OpenProgram(party),
+            Message::ProgramWanted(principal) => return Action::OpenProgram(principal),
             Message::DetailToggled => self.has_detail = !self.has_detail,
             Message::ColumnsWanted => self.sheet = Sheet::Columns,
             Message::ColumnToggled(column) => return toggled(columns, column),
@@ -258,8 +258,8 @@ impl State {
     }
 
     fn open(&self) -> Action {
-        let party = self.flow.as_deref().map(column::party).cloned();
-        party.map_or(Action::None, Action::OpenProgram)
+        let principal = self.flow.as_deref().map(column::principal).cloned();
+        principal.map_or(Action::None, Action::OpenProgram)
     }
 
     fn sort_by(&mut self, column: Column) {

@@ -9,7 +9,7 @@ mod tests;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use flowner_core::{Coverage, Party, Service};
+use flowner_core::{Coverage, Principal, Service};
 use iced::widget::{Row as Line, Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
@@ -116,7 +116,7 @@ pub struct State {
     range: Option<Range>,
     layers: Layers,
     /// Who has which colour; kept while they are among the first, so that colours stay.
-    painted: [Option<Party>; SERIES],
+    painted: [Option<Principal>; SERIES],
     rows: Vec<Row>,
     /// Counts up with every picture.
     version: u64,
@@ -128,20 +128,20 @@ pub struct State {
 /// What a row of the programs stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ranked {
-    Party(Party),
+    Principal(Principal),
     /// All that found no place in a list that was full.
     Others,
 }
 
 impl Ranked {
     fn of(row: &Row) -> Self {
-        row.party.clone().map_or(Self::Others, Self::Party)
+        row.principal.clone().map_or(Self::Others, Self::Principal)
     }
 
     fn is(&self, row: &Row) -> bool {
         match self {
-            Self::Party(party) => row.party.as_ref() == Some(party),
-            Self::Others => row.party.is_none(),
+            Self::Principal(principal) => row.principal.as_ref() == Some(principal),
+            Self::Others => row.principal.is_none(),
         }
     }
 }
@@ -170,7 +170,7 @@ pub enum Message {
     ListChosen(List),
     RangeSelected(Option<Range>),
     /// In a column.
-    ProgramChosen(Option<Party>, usize),
+    ProgramChosen(Option<Principal>, usize),
     HostChosen(Option<IpAddr>),
     ServiceChosen(Option<Service>),
     CoverageChosen(Option<Coverage>),
@@ -184,7 +184,7 @@ pub enum Action {
     /// What is shown must be computed again.
     Refresh,
     Inspect(String),
-    OpenProgram(Party),
+    OpenProgram(Principal),
     Copy(String),
 }
 
@@ -195,7 +195,7 @@ impl State {
             Message::OrderChosen(order) => self.order = order,
             Message::ListChosen(list) => self.list = list,
             Message::RangeSelected(range) => self.range = range,
-            Message::ProgramChosen(party, column) => return choose_program(party, column),
+            Message::ProgramChosen(principal, column) => return choose_program(principal, column),
             Message::HostChosen(host) => {
                 return host.map_or(Action::None, |host| Action::Inspect(query::of_host(host)));
             }
@@ -225,7 +225,7 @@ impl State {
             Intent::Last => last,
             Intent::Open => {
                 let row = selected.and_then(|row| self.rows.get(row));
-                return open(row.and_then(|row| row.party.clone()));
+                return open(row.and_then(|row| row.principal.clone()));
             }
             Intent::Leave => {
                 self.selected = None;
@@ -266,10 +266,10 @@ impl State {
         if self.selected_row().is_none() {
             self.selected = None;
         }
-        let first: Vec<&Party> = series
+        let first: Vec<&Principal> = series
             .lines
             .iter()
-            .filter_map(|line| line.party.as_ref())
+            .filter_map(|line| line.principal.as_ref())
             .take(SERIES)
             .collect();
         if !report.input.is_live {
@@ -280,7 +280,7 @@ impl State {
         let painted = &self.painted;
         self.layers.replace(
             &series,
-            |party| color_of(painted, party, colors),
+            |principal| color_of(painted, principal, colors),
             colors.rest,
         );
     }
@@ -428,9 +428,9 @@ impl State {
         let cell = move |place: usize, column: usize| {
             let row = &self.rows[place];
             let color = row
-                .party
+                .principal
                 .as_ref()
-                .and_then(|party| color_of(painted, party, colors));
+                .and_then(|principal| color_of(painted, principal, colors));
             program_cell(
                 row,
                 column,
@@ -442,11 +442,11 @@ impl State {
         };
         Table::new(colors, PROGRAM_HEADS.to_vec(), self.rows.len(), cell)
             .version(self.version)
-            .key(|row| key_of(&self.rows[row].party))
+            .key(|row| key_of(&self.rows[row].principal))
             .selected(self.selected_row())
             .on_select(|row, column| {
-                let party = self.rows.get(row).and_then(|row| row.party.clone());
-                Message::ProgramChosen(party, column)
+                let principal = self.rows.get(row).and_then(|row| row.principal.clone());
+                Message::ProgramChosen(principal, column)
             })
             .on_copy(Message::Copied)
             .into()
@@ -472,17 +472,17 @@ impl State {
     }
 }
 
-fn choose_program(party: Option<Party>, column: usize) -> Action {
+fn choose_program(principal: Option<Principal>, column: usize) -> Action {
     if column + 1 == PROGRAM_HEADS.len() {
-        return open(party);
+        return open(principal);
     }
-    party.map_or(Action::None, |party| {
-        Action::Inspect(query::of_party(&party))
+    principal.map_or(Action::None, |principal| {
+        Action::Inspect(query::of_party(&principal))
     })
 }
 
-fn open(party: Option<Party>) -> Action {
-    party.map_or(Action::None, Action::OpenProgram)
+fn open(principal: Option<Principal>) -> Action {
+    principal.map_or(Action::None, Action::OpenProgram)
 }
 
 /// What stands above a list.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use flowner_core::attribution::Process;
 use flowner_core::flows::FlowId;
-use flowner_core::{FlowRecord, Group, Party, Series, Service};
+use flowner_core::{FlowRecord, Group, Principal, Series, Service};
 use iced::widget::{Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
@@ -43,7 +43,7 @@ const PAST: Duration = Duration::from_secs(900);
 /// What the page knows.
 #[derive(Debug, Default)]
 pub struct State {
-    party: Option<Party>,
+    principal: Option<Principal>,
     layers: Layers,
     selected: Option<End>,
 }
@@ -70,15 +70,15 @@ pub enum Action {
 
 impl State {
     /// Shows somebody.
-    pub fn open(&mut self, party: Party) {
-        self.party = Some(party);
+    pub fn open(&mut self, principal: Principal) {
+        self.principal = Some(principal);
         self.selected = None;
         self.layers = Layers::default();
     }
 
     /// Who is shown.
-    pub const fn party(&self) -> Option<&Party> {
-        self.party.as_ref()
+    pub const fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
     }
 
     pub fn update(&mut self, message: Message) -> Action {
@@ -87,7 +87,7 @@ impl State {
                 self.selected = flow;
                 None
             }
-            Message::InspectWanted => self.party.as_ref().map(query::of_party),
+            Message::InspectWanted => self.principal.as_ref().map(query::of_party),
             Message::HostChosen(host) => host.map(query::of_host),
             Message::ServiceChosen(service) => service.map(query::of_service),
             Message::Copied(text) => return Action::Copy(text),
@@ -97,7 +97,7 @@ impl State {
 
     /// What a key does here.
     pub fn intend(&mut self, intent: Intent, picture: Option<&Picture>) -> Action {
-        let profile = picture.and_then(|picture| picture.party.as_ref());
+        let profile = picture.and_then(|picture| picture.principal.as_ref());
         let flows = profile.map_or(&[][..], |profile| &profile.report.flows);
         let selected = self.selected.and_then(|end| row_of(flows, end));
         let last = flows.len().saturating_sub(1);
@@ -118,7 +118,7 @@ impl State {
 
     /// Takes in what is new.
     pub fn refresh(&mut self, picture: &Picture, colors: Colors) {
-        let Some(party) = &self.party else {
+        let Some(principal) = &self.principal else {
             return;
         };
         let report = &picture.report;
@@ -135,7 +135,7 @@ impl State {
         let own = all
             .lines
             .into_iter()
-            .filter(|line| line.party.as_ref() == Some(party));
+            .filter(|line| line.principal.as_ref() == Some(principal));
         let series = Series {
             lines: own.collect(),
             ..all
@@ -146,7 +146,7 @@ impl State {
 
     pub fn view<'a>(&'a self, context: Context<'a>, picture: &'a Picture) -> Element<'a, Message> {
         let colors = context.colors;
-        let Some(party) = &self.party else {
+        let Some(principal) = &self.principal else {
             return parts::nothing(
                 "No program chosen",
                 "Choose one in the overview (›), or open the owner of a flow in Inspect.",
@@ -155,9 +155,9 @@ impl State {
             );
         };
         let profile = picture
-            .party
+            .principal
             .as_ref()
-            .filter(|profile| profile.party == *party);
+            .filter(|profile| profile.principal == *principal);
         let Some(profile) = profile else {
             return parts::nothing(
                 "A moment …",
@@ -168,14 +168,14 @@ impl State {
         };
         responsive(move |room| {
             let is_narrow = room.width < NARROW;
-            self.view_profile(party, profile, context, picture, is_narrow)
+            self.view_profile(principal, profile, context, picture, is_narrow)
         })
         .into()
     }
 
     fn view_profile<'a>(
         &'a self,
-        party: &'a Party,
+        principal: &'a Principal,
         profile: &'a Profile,
         context: Context<'a>,
         picture: &'a Picture,
@@ -195,7 +195,7 @@ impl State {
         ]
         .spacing(space::M);
         column![
-            view_head(party, profile, &processes, context, picture, is_narrow),
+            view_head(principal, profile, &processes, context, picture, is_narrow),
             parts::rule(colors),
             column![
                 container(chart.spacing(space::XS)).height(iced::FillPortion(5)),
@@ -260,7 +260,7 @@ const fn end_of(flow: &FlowRecord) -> End {
 }
 
 fn view_head<'a>(
-    party: &'a Party,
+    principal: &'a Principal,
     profile: &'a Profile,
     processes: &[Arc<Process>],
     context: Context<'a>,
@@ -268,7 +268,7 @@ fn view_head<'a>(
     is_narrow: bool,
 ) -> Element<'a, Message> {
     let (colors, unit) = (context.colors, context.settings.unit);
-    let path = party
+    let path = principal
         .programs()
         .first()
         .and_then(|program| program.path.as_ref());
@@ -285,7 +285,7 @@ fn view_head<'a>(
     let totals = picture
         .programs
         .iter()
-        .find(|group| group.key.as_ref() == Some(party));
+        .find(|group| group.key.as_ref() == Some(principal));
     let totals = totals.map(|group| group.totals).unwrap_or_default();
     let since = profile
         .report
@@ -296,7 +296,7 @@ fn view_head<'a>(
     let since = since.map_or_else(String::new, format::clock);
     let about = format!("{path}   {}", users.join(", "));
     let names = column![
-        parts::title(party.to_string(), colors),
+        parts::title(principal.to_string(), colors),
         parts::small(about, colors.muted).wrapping(iced::widget::text::Wrapping::None),
     ]
     .spacing(3)
@@ -311,7 +311,7 @@ fn view_head<'a>(
         parts::figure("First seen", &plain(since, ""), 92, colors),
     ]
     .spacing(space::M);
-    let portrait = parts::portrait(context.pictures.of(party), 36.0);
+    let portrait = parts::portrait(context.pictures.of(principal), 36.0);
     let inspect = parts::press("Inspect", false, Some(Message::InspectWanted), colors);
     let head: Element<'a, Message> = if is_narrow {
         let name = row![portrait, names, inspect].spacing(space::M);
@@ -332,7 +332,7 @@ fn view_head<'a>(
 fn processes(profile: &Profile) -> Vec<Arc<Process>> {
     let mut found = BTreeMap::new();
     let shares = profile.report.flows.iter().flat_map(FlowRecord::shares);
-    for share in shares.filter(|share| *share.party == profile.party) {
+    for share in shares.filter(|share| *share.principal == profile.principal) {
         for process in share
             .owner
             .map_or(&[][..], |owner| owner.verdict.processes())
@@ -434,20 +434,20 @@ mod tests {
 
     #[test]
     fn the_selection_stays_with_its_flow() {
-        let party = crate::samples::flow(1, 1).party;
+        let principal = crate::samples::flow(1, 1).principal;
         let wish = crate::feed::Wish {
-            party: Some(party.clone()),
+            principal: Some(principal.clone()),
             ..crate::feed::Wish::default()
         };
         let flows = |ids: &[u8]| {
             let flows = ids.iter().map(|id| FlowRecord {
-                party: party.clone(),
+                principal: principal.clone(),
                 ..crate::samples::flow(*id, 1)
             });
             crate::samples::picture(flows.collect(), &wish)
         };
         let mut state = State::default();
-        state.open(party.clone());
+        state.open(principal.clone());
         let selected = |state: &State| state.selected.map(|(flow, _)| flow.as_u64());
         state.intend(Intent::Down, Some(&flows(&[1, 2, 3])));
         assert_eq!(selected(&state), Some(3));

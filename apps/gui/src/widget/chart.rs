@@ -6,7 +6,7 @@ mod scale;
 
 use std::time::Duration;
 
-use flowner_core::{Party, Series, Traffic};
+use flowner_core::{Principal, Series, Traffic};
 use iced::widget::canvas::{self, Canvas, Frame, Geometry};
 use iced::{Color, Element, Event, Fill, Rectangle, Renderer, Theme, keyboard, mouse};
 
@@ -38,19 +38,19 @@ impl Layers {
     pub fn replace(
         &mut self,
         series: &Series,
-        color: impl Fn(&Party) -> Option<Color>,
+        color: impl Fn(&Principal) -> Option<Color>,
         rest: Color,
     ) {
         let mut layers: Vec<Layer> = Vec::new();
         let mut others: Option<Layer> = None;
         for line in &series.lines {
             let painted = line
-                .party
+                .principal
                 .as_ref()
-                .and_then(|party| Some((party, color(party)?)));
-            if let Some((party, color)) = painted {
+                .and_then(|principal| Some((principal, color(principal)?)));
+            if let Some((principal, color)) = painted {
                 layers.push(Layer {
-                    name: party.to_string(),
+                    name: principal.to_string(),
                     color,
                     traffic: line.traffic.clone(),
                 });

@@ -4,7 +4,7 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | `sights` | each [`Subject`] that can be tried on this system, by trying it |
+//! | `sights` | each [`Resource`] that can be tried on this system, by trying it |
 //! | `system` | the name of the system and its version |
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
@@ -16,21 +16,21 @@ use crate::answer::text::displayed;
 /// One kind of thing that answers are made of, and how much of it may be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Sight {
+pub struct Visibility {
     /// What it is.
-    pub subject: Subject,
+    pub subject: Resource,
     /// How much of it may be seen.
-    pub extent: Extent,
+    pub extent: Level,
     /// What that means, in a sentence without an end mark.
     pub detail: String,
     /// What would let this process see all of it, if anything would.
-    pub remedy: Option<Remedy>,
+    pub remedy: Option<Fix>,
 }
 
 /// What answers are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Subject {
+pub enum Resource {
     /// Which sockets there are.
     Sockets,
     /// The processes that hold them.
@@ -41,7 +41,7 @@ pub enum Subject {
     Priority,
 }
 
-impl Subject {
+impl Resource {
     /// Every subject.
     pub const ALL: [Self; 4] = [
         Self::Sockets,
@@ -61,11 +61,11 @@ impl Subject {
     }
 }
 
-displayed!(Subject, "subject");
+displayed!(Resource, "subject");
 
 /// How much may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Extent {
+pub enum Level {
     /// Nothing.
     Nothing,
     /// A part, or all of it at a higher price.
@@ -77,7 +77,7 @@ pub enum Extent {
 /// What lets a process see more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Remedy {
+pub enum Fix {
     /// Capabilities of Linux (`capabilities(7)`), in the spelling of `setcap`.
     Capabilities(&'static [&'static str]),
     /// A command, to be run as administrator.
@@ -86,9 +86,9 @@ pub enum Remedy {
 
 /// Looks at what may be seen here, by trying it.
 ///
-/// Linux tells of each [`Subject`], and with which [`Remedy`] more would be seen; others of
-/// [`Subject::Sockets`] alone, by a look at all of them, which may take a tenth of a second.
-pub fn access() -> Vec<Sight> {
+/// Linux tells of each [`Resource`], and with which [`Fix`] more would be seen; others of
+/// [`Resource::Sockets`] alone, by a look at all of them, which may take a tenth of a second.
+pub fn access() -> Vec<Visibility> {
     platform::sights()
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn every_subject_is_read_by_its_name() {
-        for subject in Subject::ALL {
+        for subject in Resource::ALL {
             assert_eq!(subject.name().parse(), Ok(subject));
         }
     }

@@ -1,9 +1,9 @@
 //! Where there is the portable table only, or none.
 
-use super::{Extent, Sight, Subject};
+use super::{Level, Resource, Visibility};
 use crate::resolver::Attributor;
 
-pub(super) fn sights() -> Vec<Sight> {
+pub(super) fn sights() -> Vec<Visibility> {
     let (extent, detail) = match Attributor::new().and_then(|mut table| table.snapshot()) {
         Ok(snapshot) => {
             let count = snapshot.sockets().len();
@@ -11,12 +11,12 @@ pub(super) fn sights() -> Vec<Sight> {
                 "{count} are listed with their processes; those of other users may stay \
                  hidden from who is not administrator"
             );
-            (Extent::Limited, detail)
+            (Level::Limited, detail)
         }
-        Err(error) => (Extent::Nothing, error.to_string()),
+        Err(error) => (Level::Nothing, error.to_string()),
     };
-    vec![Sight {
-        subject: Subject::Sockets,
+    vec![Visibility {
+        subject: Resource::Sockets,
         extent,
         detail,
         remedy: None,

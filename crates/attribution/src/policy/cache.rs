@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Opened, Question};
+use super::{Initiator, LookupRequest};
 use crate::answer::{Match, Ownership, Protocol, Snapshot, SocketQuery};
 
 /// A question whose remote end is left out when the answer did not depend on it.
@@ -53,14 +53,14 @@ impl Cache {
 
     /// The answer for the very five-tuple or for whatever uses its local end, if
     /// the flow's first packet falls into the time for which it is proven.
-    pub(super) fn find(&self, question: &Question, now: Instant) -> Option<&Ownership> {
+    pub(super) fn find(&self, question: &LookupRequest, now: Instant) -> Option<&Ownership> {
         let query = &question.query;
         let needs_its_connection = question.needs_its_connection();
         let is_own = |ownership: &Ownership| {
             !needs_its_connection || ownership.evidence.matched == Some(Match::FiveTuple)
         };
         // A connection that this end opens shares its socket with no other.
-        let is_alone = query.protocol() == Protocol::Tcp && question.opened == Opened::ByUs;
+        let is_alone = query.protocol() == Protocol::Tcp && question.initiator == Initiator::Local;
         let shared = (self.serves_all_remotes && !is_alone).then(|| endpoint(query));
         [Some(*query), shared]
             .iter()
@@ -211,10 +211,10 @@ mod tests {
     }
 
     fn finds(cache: &Cache, query: SocketQuery, seen_at: u64, now: Instant) -> bool {
-        let question = Question {
+        let question = LookupRequest {
             query,
             seen_at: wall(seen_at),
-            opened: Opened::ByUs,
+            initiator: Initiator::Local,
         };
         cache.find(&question, now).is_some()
     }

@@ -15,11 +15,11 @@ pub struct PolicyConfig {
     /// where only the user is known, a five-tuple where only the port matched) is
     /// taken as final.
     pub attempts_to_improve: usize,
-    /// How long an answer from a glance waits for the look that confirms it, so that
+    /// How long an answer from a fast lookup waits for the look that confirms it, so that
     /// one look serves many.
     pub confirm_after: Duration,
-    /// Glances at a connection of which only the listener was seen.
-    pub max_glances: usize,
+    /// Fast lookups at a connection of which only the listener was seen.
+    pub max_fast_lookups: usize,
     /// Questions that may wait at a time. At the bound, the one that rests longest
     /// gives way; where none rests, new ones are refused.
     pub max_waiting: usize,
@@ -63,7 +63,7 @@ impl Default for PolicyConfig {
                 .to_vec(),
             attempts_to_improve: 5,
             confirm_after: Duration::from_millis(100),
-            max_glances: 8,
+            max_fast_lookups: 8,
             max_waiting: 65_536,
             max_batch: 1_024,
             max_cached: 4_096,

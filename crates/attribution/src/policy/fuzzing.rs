@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::pending::{PendingSet, Waiting};
 use super::rivals::contests;
-use super::{Opened, PolicyConfig, Question, Token};
+use super::{Initiator, LookupRequest, PolicyConfig, Token};
 use crate::answer::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
 /// Bytes of one step.
@@ -45,7 +45,7 @@ pub fn requests(bytes: &[u8], start: Instant) {
 #[derive(Debug)]
 struct Entry {
     waiter: Token,
-    question: Question,
+    question: LookupRequest,
     contested: Option<Match>,
     has_answer: bool,
 }
@@ -82,7 +82,7 @@ impl Fuzzing {
         }
     }
 
-    fn lookup(&mut self, waiter: Token, question: Question) {
+    fn lookup(&mut self, waiter: Token, question: LookupRequest) {
         self.remove(waiter);
         self.contest(&question);
         self.set.note(&question);
@@ -101,7 +101,7 @@ impl Fuzzing {
             contested_at_start: at_start,
             number: 0,
             best: None,
-            glances: 0,
+            fast_lookups: 0,
             ended: false,
         };
         self.set.add(waiting, self.now, self.now);
@@ -114,7 +114,7 @@ impl Fuzzing {
     }
 
     /// What a new question means for those that wait.
-    fn contest(&mut self, new: &Question) {
+    fn contest(&mut self, new: &LookupRequest) {
         for older in &mut self.model {
             let doubt = contests(new, &older.question, self.tells_remotes);
             older.contested = older.contested.max(doubt);
@@ -204,20 +204,20 @@ impl Fuzzing {
 }
 
 /// One of few questions, so that they meet.
-fn question(a: u8, b: u8) -> Question {
+fn question(a: u8, b: u8) -> LookupRequest {
     let local = SocketAddr::from(([10, 0, 0, a & 1], 1 + u16::from(a >> 1 & 1)));
     let remote = SocketAddr::from(([192, 0, 2, 1], 1 + u16::from(a >> 2 & 3)));
     let protocol = [Protocol::Tcp, Protocol::Udp][usize::from(b & 1)];
-    let opened = [Opened::ByUs, Opened::ByPeer, Opened::Earlier];
+    let initiator = [Initiator::Local, Initiator::Remote, Initiator::Unknown];
     let query = SocketQuery::new(protocol, local, Some(remote));
-    Question {
+    LookupRequest {
         query: if b & 2 == 0 {
             query
         } else {
             query.in_other_role()
         },
         seen_at: SystemTime::UNIX_EPOCH,
-        opened: opened[usize::from(b >> 2) % 3],
+        initiator: initiator[usize::from(b >> 2) % 3],
     }
 }
 

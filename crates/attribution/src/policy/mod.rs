@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use config::PolicyConfig;
-pub use question::{Key, Opened, Question, Token};
+pub use question::{Initiator, Key, LookupRequest, Token};
 pub use statistics::PolicyStatistics;
 
 use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
@@ -34,21 +34,21 @@ use pending::{PendingSet, Waiting};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// An answer that is known already; no event follows.
-    Known(Ownership),
-    /// What a glance told. Events follow, with better answers if there are any.
-    SoFar(Ownership),
+    Ready(Ownership),
+    /// What a fast lookup told. Events follow, with better answers if there are any.
+    Provisional(Ownership),
     /// Events follow.
-    Waiting,
+    Pending,
     /// Too many questions wait; no event follows.
-    Refused,
+    QueueFull,
 }
 
 impl Lookup {
     /// The owner, as far as it was told at once.
-    pub fn told(self) -> Option<Ownership> {
+    pub fn ownership(self) -> Option<Ownership> {
         match self {
-            Self::Known(ownership) | Self::SoFar(ownership) => Some(ownership),
-            Self::Waiting | Self::Refused => None,
+            Self::Ready(ownership) | Self::Provisional(ownership) => Some(ownership),
+            Self::Pending | Self::QueueFull => None,
         }
     }
 }
@@ -123,7 +123,7 @@ pub struct Event<K = Token> {
 /// * a new flow from the same local end to another remote end: a socket that may
 ///   serve both is named for the older UDP flow only if the looks before and after
 ///   it say the same, and for neither connection;
-/// * a connection that this end opened is answered neither with a listener nor with
+/// * a connection that this end initiator is answered neither with a listener nor with
 ///   the processes that had a socket at its local end before.
 ///
 /// What it cannot notice is a next owner that has not sent anything when the look
@@ -139,7 +139,7 @@ pub struct Event<K = Token> {
 ///   [`receiver_within`](PolicyConfig::receiver_within) or, where it is known to be older than
 ///   the packet, [`old_receiver_within`](PolicyConfig::old_receiver_within)) that nobody else
 ///   will have had the port;
-/// * of a connection that this end opened, or that nobody saw open, also only while it is not
+/// * of a connection that this end initiator, or that nobody saw open, also only while it is not
 ///   over: its socket is in the list then, and it has some connection. A listener has none.
 #[derive(Debug)]
 pub struct Policy<K = Token> {
@@ -190,19 +190,25 @@ impl<K: Key> Policy<K> {
     /// Older evidence never answers, however likely: the port may have changed
     /// hands. A question under a number that still waits takes the place of the
     /// one before, of which nothing more is heard.
-    pub fn lookup(&mut self, waiter: K, question: Question, now: Instant) -> Lookup {
+    pub fn lookup(&mut self, waiter: K, question: LookupRequest, now: Instant) -> Lookup {
         self.lookup_due(waiter, question, now, now)
     }
 
     /// As [`lookup`](Self::lookup), about a flow whose owner was named before: whether it still
     /// is. Any look answers it; one is made for it alone only when the last one lies so far back
     /// that all of these take a small part of a core.
-    pub fn lookup_again(&mut self, waiter: K, question: Question, now: Instant) -> Lookup {
+    pub fn lookup_again(&mut self, waiter: K, question: LookupRequest, now: Instant) -> Lookup {
         let due = self.long_rest_until.map_or(now, |until| until.max(now));
         self.lookup_due(waiter, question, now, due)
     }
 
-    fn lookup_due(&mut self, waiter: K, question: Question, now: Instant, due: Instant) -> Lookup {
+    fn lookup_due(
+        &mut self,
+        waiter: K,
+        question: LookupRequest,
+        now: Instant,
+        due: Instant,
+    ) -> Lookup {
         self.statistics.questions += 1;
         if self.pending.remove_waiter(waiter).is_some() {
             self.events.retain(|event| event.key != waiter);
@@ -211,11 +217,11 @@ impl<K: Key> Policy<K> {
         self.pending.note(&question);
         if let Some(known) = self.cache.find(&question, now) {
             self.statistics.from_cache += 1;
-            return Lookup::Known(known.clone());
+            return Lookup::Ready(known.clone());
         }
         if self.pending.waiters() >= self.config.max_waiting && !self.make_room() {
             self.statistics.overflow += 1;
-            return Lookup::Refused;
+            return Lookup::QueueFull;
         }
         let waiting = Waiting {
             waiter,
@@ -228,11 +234,11 @@ impl<K: Key> Policy<K> {
                 .contested_at_start(&question, self.config.table_tells_remotes),
             number: 0,
             best: None,
-            glances: 0,
+            fast_lookups: 0,
             ended: false,
         };
         self.pending.add(waiting, now, due);
-        Lookup::Waiting
+        Lookup::Pending
     }
 
     /// Takes a snapshot that no request asked for. Where the table does not know remote ends,
@@ -242,33 +248,33 @@ impl<K: Key> Policy<K> {
         self.last_look = Some(snapshot);
     }
 
-    /// As [`lookup`](Self::lookup), with what a glance at the socket told after the
+    /// As [`lookup`](Self::lookup), with what a fast lookup of the socket told after the
     /// flow's first packet was seen. It stands until a look confirms or betters it.
-    pub fn lookup_glanced(
+    pub fn lookup_with_fast_result(
         &mut self,
         waiter: K,
-        question: Question,
-        glance: Option<Ownership>,
+        question: LookupRequest,
+        fast_lookup: Option<Ownership>,
         now: Instant,
     ) -> Lookup {
         let lookup = self.lookup(waiter, question, now);
-        match (lookup, glance) {
-            (Lookup::Waiting, Some(glance)) => {
-                let told = self.glanced(waiter, glance, now);
-                told.map_or(Lookup::Waiting, Lookup::SoFar)
+        match (lookup, fast_lookup) {
+            (Lookup::Pending, Some(fast_lookup)) => {
+                let told = self.fast_result(waiter, fast_lookup, now);
+                told.map_or(Lookup::Pending, Lookup::Provisional)
             }
             (lookup, _) => lookup,
         }
     }
 
     /// Tells that a packet of an unsettled flow arrived, without which there is
-    /// no retry. Returns a question that is worth another glance: a connection of
+    /// no retry. Returns a question that is worth another fast lookup: a connection of
     /// which only the listener was seen may have been accepted.
     pub fn packet_seen(&mut self, waiter: K, now: Instant) -> Option<SocketQuery> {
         let config = &self.config;
         self.pending.packet_seen(waiter, now, config, |waiting| {
-            waiting.glances > 0
-                && waiting.glances < config.max_glances
+            waiting.fast_lookups > 0
+                && waiting.fast_lookups < config.max_fast_lookups
                 && waiting
                     .best
                     .as_ref()
@@ -276,28 +282,33 @@ impl<K: Key> Policy<K> {
         })
     }
 
-    /// Takes what a glance at the socket of one who waits told: the answer, if it is
+    /// Takes what a fast lookup of the socket of one who waits told: the answer, if it is
     /// better than any before. A look confirms it later, unless the flow is over by
     /// then.
-    pub fn glanced(&mut self, waiter: K, glance: Ownership, now: Instant) -> Option<Ownership> {
+    pub fn fast_result(
+        &mut self,
+        waiter: K,
+        fast_lookup: Ownership,
+        now: Instant,
+    ) -> Option<Ownership> {
         let (_, waiting) = self.pending.of_waiter(waiter)?;
         let tells_remotes = self.config.table_tells_remotes;
         let contested = self.pending.contested(waiting, tells_remotes);
-        let glance = Answer::Found(glance);
-        let glance = waiting.judge(&glance, contested, &self.history, &self.config);
+        let fast_lookup = Answer::Found(fast_lookup);
+        let fast_lookup = waiting.judge(&fast_lookup, contested, &self.history, &self.config);
         let best = waiting.best.as_ref();
-        let improves = !matches!(glance.verdict, Verdict::Unknown(_))
-            && best.is_none_or(|best| glance.is_better_than(best));
-        let better = improves.then(|| glance.clone());
-        self.pending.glanced(waiter, better);
+        let improves = !matches!(fast_lookup.verdict, Verdict::Unknown(_))
+            && best.is_none_or(|best| fast_lookup.is_better_than(best));
+        let better = improves.then(|| fast_lookup.clone());
+        self.pending.fast_result(waiter, better);
         if !improves {
             return None;
         }
-        if glance.verdict.is_named() {
+        if fast_lookup.verdict.is_named() {
             let confirm_at = config::later(now, self.config.confirm_after);
             self.pending.put_off(waiter, confirm_at);
         }
-        Some(glance)
+        Some(fast_lookup)
     }
 
     /// Tells that the flow is over: what is known then is final. The last event
@@ -482,7 +493,7 @@ impl<K: Key> Policy<K> {
         let mut offered = waiting.judge(answer, contested, &self.history, &self.config);
         let is_miss = offered.verdict.reason().is_some_and(Reason::may_pass);
         if offered.verdict.is_named() {
-            let Question { query, seen_at, .. } = &waiting.question;
+            let LookupRequest { query, seen_at, .. } = &waiting.question;
             let for_endpoint = self.is_bound_to_endpoint(query.protocol());
             self.cache
                 .learn(query, &offered, *seen_at, for_endpoint, now);
@@ -537,7 +548,7 @@ impl<K: Key> Policy<K> {
 
     /// Ends the questions that a new flow with the same ends shows to be about a socket that
     /// is gone.
-    fn end_replaced(&mut self, question: &Question) {
+    fn end_replaced(&mut self, question: &LookupRequest) {
         let same_ends = self.pending.same_ends(&question.query);
         let replaced = same_ends.filter(|older| question.replaces(&older.question));
         let replaced: Vec<K> = replaced.map(|older| older.waiter).collect();

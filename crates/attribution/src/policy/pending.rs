@@ -8,7 +8,7 @@ use super::config::later;
 use super::history::History;
 use super::question::Before;
 use super::rivals::{Number, Rivals};
-use super::{Key, Opened, PolicyConfig, Question};
+use super::{Initiator, Key, LookupRequest, PolicyConfig};
 use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
 use crate::hash::KeyMap;
 
@@ -28,7 +28,7 @@ pub(super) struct Pending<K> {
 #[derive(Debug)]
 pub(super) struct Waiting<K> {
     pub(super) waiter: K,
-    pub(super) question: Question,
+    pub(super) question: LookupRequest,
     /// Number of the newest request when it asked: an answer to that one or an
     /// earlier one is too old for it.
     pub(super) asked_after: u64,
@@ -43,8 +43,8 @@ pub(super) struct Waiting<K> {
     pub(super) number: Number,
     /// The best answer so far.
     pub(super) best: Option<Ownership>,
-    /// How often a glance was made for it.
-    pub(super) glances: usize,
+    /// How often a fast lookup was made for it.
+    pub(super) fast_lookups: usize,
     /// The flow is over; the next answer is the last.
     pub(super) ended: bool,
 }
@@ -80,7 +80,7 @@ impl<K> Waiting<K> {
             Answer::Listed(Listed {
                 accepted: Some(accepted),
                 ..
-            }) if self.question.opened == Opened::ByPeer => accepted,
+            }) if self.question.initiator == Initiator::Remote => accepted,
             Answer::Found(found) | Answer::Listed(Listed { any: found, .. }) => found,
             Answer::Failed(reason) => {
                 return Ownership::unknown(*reason, self.question.seen_at, Source::None);
@@ -136,22 +136,22 @@ impl<K> Waiting<K> {
         history: &History,
         config: &PolicyConfig,
     ) -> bool {
-        let Question {
+        let LookupRequest {
             query,
             seen_at,
-            opened,
+            initiator,
         } = &self.question;
         let late = listed.finished_at.duration_since(*seen_at);
         let late = late.unwrap_or_default();
-        let is_soon = match opened {
-            Opened::ByUs | Opened::Earlier => late <= config.sender_within,
-            Opened::ByPeer if started_well_before(found, *seen_at) => {
+        let is_soon = match initiator {
+            Initiator::Local | Initiator::Unknown => late <= config.sender_within,
+            Initiator::Remote if started_well_before(found, *seen_at) => {
                 late <= config.old_receiver_within
             }
-            Opened::ByPeer => late <= config.receiver_within,
+            Initiator::Remote => late <= config.receiver_within,
         };
         let is_connection = query.protocol() == Protocol::Tcp;
-        if is_connection && *opened == Opened::ByPeer {
+        if is_connection && *initiator == Initiator::Remote {
             // It came from the listener.
             return is_soon || history.had(query, *seen_at, &found.verdict);
         }
@@ -161,7 +161,7 @@ impl<K> Waiting<K> {
         }
         let is_same = |before: &Ownership| names_the_same(&before.verdict, &found.verdict);
         let is_contradicted =
-            *opened == Opened::ByPeer && !self.before.as_ref().is_none_or(is_same);
+            *initiator == Initiator::Remote && !self.before.as_ref().is_none_or(is_same);
         (is_soon && !is_contradicted) || history.find(query, *seen_at).as_ref().is_some_and(is_same)
     }
 
@@ -231,7 +231,7 @@ impl<K: Key> Pending<K> {
     }
 
     /// Whether there is nothing to gain by asking again: everyone has some answer,
-    /// not only by a glance, and no packet came since. A lookup that failed was no answer:
+    /// not only by a fast lookup, and no packet came since. A lookup that failed was no answer:
     /// it is repeated without a packet, for as long as the waits between attempts grow.
     fn is_silent(&self, config: &PolicyConfig) -> bool {
         let has_failed = self.attempts <= config.retry_after.len()
@@ -300,16 +300,16 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
-    /// Counts a glance, and writes down what it told, if that is better.
-    pub(super) fn glanced(&mut self, waiter: K, better: Option<Ownership>) {
+    /// Counts a fast lookup, and writes down what it told, if that is better.
+    pub(super) fn fast_result(&mut self, waiter: K, better: Option<Ownership>) {
         if let Some(waiting) = self.of_waiter_mut(waiter) {
-            waiting.glances += 1;
+            waiting.fast_lookups += 1;
             waiting.best = better.or_else(|| waiting.best.take());
         }
     }
 
     /// Marks the flow as over. True if there is an answer and none under way; one
-    /// that names nobody and is from a glance only does not count.
+    /// that names nobody and is from a fast lookup only does not count.
     pub(super) fn end(&mut self, waiter: K) -> bool {
         let Some(query) = self.waiters.get(&waiter) else {
             return false;
@@ -474,7 +474,7 @@ impl<K: Key> PendingSet<K> {
     }
 
     /// Takes note of a flow that may not wait itself.
-    pub(super) fn note(&mut self, question: &Question) {
+    pub(super) fn note(&mut self, question: &LookupRequest) {
         self.rivals.note(question);
     }
 
@@ -491,7 +491,7 @@ impl<K: Key> PendingSet<K> {
     /// Up to which match questions that wait put a new one in doubt.
     pub(super) fn contested_at_start(
         &self,
-        question: &Question,
+        question: &LookupRequest,
         table_tells_remotes: bool,
     ) -> Option<Match> {
         let same_ends = self.same_ends(&question.query);

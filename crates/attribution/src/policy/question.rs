@@ -19,44 +19,44 @@ pub struct Token(pub u64);
 /// A question about one end of one flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Question {
+pub struct LookupRequest {
     /// The socket.
     pub query: SocketQuery,
     /// Wall-clock time of the flow's first packet.
     pub seen_at: SystemTime,
     /// How the flow began.
-    pub opened: Opened,
+    pub initiator: Initiator,
 }
 
 /// How a flow began, which tells whether older answers can hold for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Opened {
+pub enum Initiator {
     /// This end sent the first packet of a new flow: perhaps from a new socket.
-    ByUs,
+    Local,
     /// The other end did. A TCP connection gets a new socket; a datagram is served
     /// by the socket that was there.
-    ByPeer,
+    Remote,
     /// The flow is older than the capture.
-    Earlier,
+    Unknown,
 }
 
-impl Question {
+impl LookupRequest {
     /// A question about a flow that began in this way, with the wall-clock time of its first
     /// packet.
-    pub const fn new(query: SocketQuery, seen_at: SystemTime, opened: Opened) -> Self {
+    pub const fn new(query: SocketQuery, seen_at: SystemTime, initiator: Initiator) -> Self {
         Self {
             query,
             seen_at,
-            opened,
+            initiator,
         }
     }
 
     /// Whether `older`, which still waits, asked for a socket that this flow shows
     /// to be gone: the same ends, but a new flow.
     pub(super) fn replaces(&self, older: &Self) -> bool {
-        let may_be_new_socket = match (self.opened, self.query.protocol()) {
-            (Opened::ByUs, _) | (Opened::ByPeer, Protocol::Tcp) => true,
-            (Opened::ByPeer | Opened::Earlier, _) => false,
+        let may_be_new_socket = match (self.initiator, self.query.protocol()) {
+            (Initiator::Local, _) | (Initiator::Remote, Protocol::Tcp) => true,
+            (Initiator::Remote | Initiator::Unknown, _) => false,
         };
         // Both ends of a flow from a socket to itself ask at the same time.
         self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
@@ -66,7 +66,7 @@ impl Question {
     /// connection, or a datagram. A table that does not tell remote ends may find that of a
     /// datagram late.
     pub(super) fn had_socket(&self, table_tells_remotes: bool) -> bool {
-        self.opened == Opened::ByUs
+        self.initiator == Initiator::Local
             && (self.query.protocol() == Protocol::Tcp || table_tells_remotes)
     }
 
@@ -74,11 +74,11 @@ impl Question {
     /// can be its own.
     pub(super) fn socket_before(&self) -> Option<SocketQuery> {
         let query = &self.query;
-        match (query.protocol(), self.opened) {
+        match (query.protocol(), self.initiator) {
             // A new connection has a new socket.
-            (Protocol::Tcp, Opened::ByUs) => None,
+            (Protocol::Tcp, Initiator::Local) => None,
             // Its own is new too, but it belongs to the listener that was there.
-            (Protocol::Tcp, Opened::ByPeer) => Some(query.without_remote()),
+            (Protocol::Tcp, Initiator::Remote) => Some(query.without_remote()),
             _ => Some(*query),
         }
     }
@@ -92,7 +92,7 @@ impl Question {
     /// be it.
     pub(super) fn needs_its_connection(&self) -> bool {
         self.query.protocol() == Protocol::Tcp
-            && self.opened == Opened::Earlier
+            && self.initiator == Initiator::Unknown
             && self.query.remote().is_some()
     }
 
@@ -111,9 +111,9 @@ impl Question {
             return true;
         };
         let contested = contested.is_some_and(|up_to| matched <= up_to);
-        match (self.query.protocol(), self.opened) {
-            (Protocol::Tcp, Opened::ByUs) => {
-                // A listener is not the socket of a connection that this end opened,
+        match (self.query.protocol(), self.initiator) {
+            (Protocol::Tcp, Initiator::Local) => {
+                // A listener is not the socket of a connection that this end initiator,
                 // and neither is a connection that was there already.
                 let is_told_apart = table_tells_remotes && self.query.remote().is_some();
                 matched == Match::LocalEndpoint

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::{Opened, Question};
+use super::{Initiator, LookupRequest};
 use crate::answer::{Match, Protocol, SocketQuery};
 
 /// The order in which questions were asked.
@@ -26,11 +26,11 @@ pub(super) struct Rivals {
 #[derive(Debug, Default)]
 struct End {
     waiting: usize,
-    /// Of those, the ones about flows that this end opened.
+    /// Of those, the ones about flows that this end initiator.
     by_us: usize,
     /// And about flows that are older than the capture.
     earlier: usize,
-    opened: Newest<SocketQuery>,
+    initiator: Newest<SocketQuery>,
     opened_or_earlier: Newest<SocketQuery>,
 }
 
@@ -38,7 +38,7 @@ struct End {
 #[derive(Debug, Default)]
 struct Port {
     waiting: usize,
-    opened: Newest<SocketAddr>,
+    initiator: Newest<SocketAddr>,
 }
 
 /// The newest flow of each of two kinds: whatever one compares them with, one of the two
@@ -76,33 +76,33 @@ impl<K: Copy + Eq> Newest<K> {
 impl Rivals {
     /// Takes note of a flow for those that wait: of its question, which may be answered at
     /// once. Its number.
-    pub(super) fn note(&mut self, question: &Question) -> Number {
+    pub(super) fn note(&mut self, question: &LookupRequest) -> Number {
         self.asked += 1;
         let (query, number) = (question.query, self.asked);
         if let Some(end) = self.ends.get_mut(&end(&query)) {
-            if question.opened == Opened::ByUs {
-                end.opened.add(query, number);
+            if question.initiator == Initiator::Local {
+                end.initiator.add(query, number);
             }
-            if question.opened != Opened::ByPeer {
+            if question.initiator != Initiator::Remote {
                 end.opened_or_earlier.add(query, number);
             }
         }
         if let Some(port) = self.ports.get_mut(&port(&query))
-            && question.opened == Opened::ByUs
+            && question.initiator == Initiator::Local
         {
-            port.opened.add(query.local(), number);
+            port.initiator.add(query.local(), number);
         }
         number
     }
 
     /// Takes a question that waits from now on; its number.
-    pub(super) fn add(&mut self, question: &Question) -> Number {
+    pub(super) fn add(&mut self, question: &LookupRequest) -> Number {
         let end = self.ends.entry(end(&question.query)).or_default();
         end.waiting += 1;
-        match question.opened {
-            Opened::ByUs => end.by_us += 1,
-            Opened::Earlier => end.earlier += 1,
-            Opened::ByPeer => {}
+        match question.initiator {
+            Initiator::Local => end.by_us += 1,
+            Initiator::Unknown => end.earlier += 1,
+            Initiator::Remote => {}
         }
         let port = self.ports.entry(port(&question.query)).or_default();
         port.waiting += 1;
@@ -110,14 +110,14 @@ impl Rivals {
     }
 
     /// Forgets a question that does not wait any more.
-    pub(super) fn remove(&mut self, question: &Question) {
+    pub(super) fn remove(&mut self, question: &LookupRequest) {
         let query = &question.query;
         if let Some(entry) = self.ends.get_mut(&end(query)) {
             entry.waiting -= 1;
-            match question.opened {
-                Opened::ByUs => entry.by_us -= 1,
-                Opened::Earlier => entry.earlier -= 1,
-                Opened::ByPeer => {}
+            match question.initiator {
+                Initiator::Local => entry.by_us -= 1,
+                Initiator::Unknown => entry.earlier -= 1,
+                Initiator::Remote => {}
             }
             if entry.waiting == 0 {
                 self.ends.remove(&end(query));
@@ -139,28 +139,28 @@ impl Rivals {
     /// talks to many remote ends, but it also closes, and the next one gets its port.
     pub(super) fn contested_by_later(
         &self,
-        question: &Question,
+        question: &LookupRequest,
         number: Number,
         table_tells_remotes: bool,
     ) -> Option<Match> {
         let query = question.query;
         let entry = self.ends.get(&end(&query))?;
         if query.protocol() == Protocol::Tcp {
-            let rivals = match question.opened {
+            let rivals = match question.initiator {
                 _ if table_tells_remotes => return None,
-                Opened::ByUs => &entry.opened_or_earlier,
-                Opened::Earlier => &entry.opened,
-                Opened::ByPeer => return None,
+                Initiator::Local => &entry.opened_or_earlier,
+                Initiator::Unknown => &entry.initiator,
+                Initiator::Remote => return None,
             };
             return rivals
                 .has_other(query, number)
                 .then_some(Match::LocalEndpoint);
         }
-        if entry.opened.has_other(query, number) {
+        if entry.initiator.has_other(query, number) {
             return Some(Match::LocalEndpoint);
         }
         let port = self.ports.get(&port(&query))?;
-        let is_contested = port.opened.has_other(query.local(), number);
+        let is_contested = port.initiator.has_other(query.local(), number);
         is_contested.then_some(Match::WildcardAddress)
     }
 
@@ -169,8 +169,8 @@ impl Rivals {
     /// newest one is.
     pub(super) fn contested_by_earlier<'a>(
         &self,
-        question: &Question,
-        same_ends: impl Iterator<Item = &'a Question>,
+        question: &LookupRequest,
+        same_ends: impl Iterator<Item = &'a LookupRequest>,
         table_tells_remotes: bool,
     ) -> Option<Match> {
         let query = question.query;
@@ -180,20 +180,20 @@ impl Rivals {
         let entry = self.ends.get(&end(&query))?;
         let (mut same_by_us, mut same_earlier) = (0, 0);
         for same in same_ends {
-            same_by_us += usize::from(same.opened == Opened::ByUs);
-            same_earlier += usize::from(same.opened == Opened::Earlier);
+            same_by_us += usize::from(same.initiator == Initiator::Local);
+            same_earlier += usize::from(same.initiator == Initiator::Unknown);
         }
-        let rivals = match question.opened {
-            Opened::ByUs => entry.by_us + entry.earlier - same_by_us - same_earlier,
-            Opened::Earlier => entry.by_us - same_by_us,
-            Opened::ByPeer => 0,
+        let rivals = match question.initiator {
+            Initiator::Local => entry.by_us + entry.earlier - same_by_us - same_earlier,
+            Initiator::Unknown => entry.by_us - same_by_us,
+            Initiator::Remote => 0,
         };
         (rivals > 0).then_some(Match::LocalEndpoint)
     }
 
     /// Panics if it counts other questions than these.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub(super) fn check<'a>(&self, questions: impl Iterator<Item = &'a Question>) {
+    pub(super) fn check<'a>(&self, questions: impl Iterator<Item = &'a LookupRequest>) {
         let mut expected = Self::default();
         for question in questions {
             expected.add(question);
@@ -222,13 +222,13 @@ fn port(query: &SocketQuery) -> (Protocol, u16) {
 /// The rule, one question at a time: up to which match a new one puts an older one in doubt.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) fn contests(
-    new: &Question,
-    older: &Question,
+    new: &LookupRequest,
+    older: &LookupRequest,
     table_tells_remotes: bool,
 ) -> Option<Match> {
-    let by_us = |question: &Question| question.opened == Opened::ByUs;
-    let accepted = |question: &Question| question.opened == Opened::ByPeer;
-    let ends = |question: &Question| (question.query.protocol(), question.query.local());
+    let by_us = |question: &LookupRequest| question.initiator == Initiator::Local;
+    let accepted = |question: &LookupRequest| question.initiator == Initiator::Remote;
+    let ends = |question: &LookupRequest| (question.query.protocol(), question.query.local());
     if new.query == older.query || port(&new.query) != port(&older.query) {
         return None;
     }
@@ -255,11 +255,11 @@ mod tests {
     use super::*;
 
     /// Questions, whether another one leaves after them, and whether they are answered at once.
-    fn questions() -> impl Strategy<Value = Vec<(Question, bool, bool)>> {
-        let opened = prop_oneof![
-            Just(Opened::ByUs),
-            Just(Opened::ByPeer),
-            Just(Opened::Earlier)
+    fn questions() -> impl Strategy<Value = Vec<(LookupRequest, bool, bool)>> {
+        let initiator = prop_oneof![
+            Just(Initiator::Local),
+            Just(Initiator::Remote),
+            Just(Initiator::Unknown)
         ];
         let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
         let question = (
@@ -267,19 +267,21 @@ mod tests {
             1..3_u8,
             1..3_u16,
             1..4_u16,
-            opened,
+            initiator,
             any::<(bool, bool)>(),
         )
-            .prop_map(|(protocol, ip, port, remote, opened, (leaves, is_known))| {
-                let local = ([10, 0, 0, ip], port).into();
-                let remote = ([192, 0, 2, 1], remote).into();
-                let question = Question {
-                    query: SocketQuery::new(protocol, local, Some(remote)),
-                    seen_at: SystemTime::UNIX_EPOCH,
-                    opened,
-                };
-                (question, leaves, is_known)
-            });
+            .prop_map(
+                |(protocol, ip, port, remote, initiator, (leaves, is_known))| {
+                    let local = ([10, 0, 0, ip], port).into();
+                    let remote = ([192, 0, 2, 1], remote).into();
+                    let question = LookupRequest {
+                        query: SocketQuery::new(protocol, local, Some(remote)),
+                        seen_at: SystemTime::UNIX_EPOCH,
+                        initiator,
+                    };
+                    (question, leaves, is_known)
+                },
+            );
         proptest::collection::vec(question, 1..40)
     }
 
@@ -288,10 +290,10 @@ mod tests {
         #[test]
         fn nothing_else_than_one_by_one(questions in questions(), tells in any::<bool>()) {
             let mut rivals = Rivals::default();
-            let mut waiting: Vec<(Question, Number, Option<Match>)> = Vec::new();
+            let mut waiting: Vec<(LookupRequest, Number, Option<Match>)> = Vec::new();
             for (question, leaves, is_known) in questions {
                 let same = waiting.iter().map(|(older, ..)| older);
-                let same: Vec<Question> =
+                let same: Vec<LookupRequest> =
                     same.filter(|older| older.query == question.query).copied().collect();
                 let earlier = rivals.contested_by_earlier(&question, same.iter(), tells);
                 let one_by_one = waiting.iter();

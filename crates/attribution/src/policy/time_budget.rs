@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// a process with very many descriptors costs more in one lookup than there is, and somebody
 /// may have it looked up again and again.
 #[derive(Debug)]
-pub(crate) struct Purse {
+pub(crate) struct TimeBudget {
     size: Duration,
     /// One of so many parts of the time that passes is given back.
     share: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Purse {
     filled: Instant,
 }
 
-impl Purse {
+impl TimeBudget {
     pub(crate) const fn full(size: Duration, share: u32, now: Instant) -> Self {
         Self {
             size,
@@ -49,7 +49,7 @@ mod tests {
     fn a_purse_is_filled_with_time() {
         const SIZE: Duration = Duration::from_millis(50);
         let start = Instant::now();
-        let mut purse = Purse::full(SIZE, 4, start);
+        let mut purse = TimeBudget::full(SIZE, 4, start);
         purse.spend(SIZE + Duration::from_millis(1));
         assert!(!purse.has_any(start));
         assert!(!purse.has_any(start + Duration::from_millis(4)));
@@ -64,7 +64,7 @@ mod tests {
         const STEP: Duration = Duration::from_micros(100);
         const STEPS: u32 = 100_000;
         let start = Instant::now();
-        let mut purse = Purse::full(Duration::from_millis(20), 8, start);
+        let mut purse = TimeBudget::full(Duration::from_millis(20), 8, start);
         let mut spent = Duration::ZERO;
         for step in 0..STEPS {
             if purse.has_any(start + STEP * step) {
@@ -81,7 +81,7 @@ mod tests {
     fn debts_are_paid() {
         const TIME: Duration = Duration::from_secs(100);
         let start = Instant::now();
-        let mut purse = Purse::full(Duration::from_millis(20), 8, start);
+        let mut purse = TimeBudget::full(Duration::from_millis(20), 8, start);
         let (mut now, mut spent) = (start, Duration::ZERO);
         while now < start + TIME {
             now += Duration::from_micros(500);

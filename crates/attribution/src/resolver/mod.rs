@@ -6,4 +6,4 @@ mod capture;
 
 pub use attributor::Attributor;
 pub use background::{Notice, Resolver};
-pub use capture::Spotter;
+pub use capture::CaptureResolver;

@@ -17,7 +17,7 @@ mod best;
 pub(crate) mod device_names;
 #[cfg(any(test, feature = "test-util"))]
 pub mod fake;
-pub(crate) mod glance;
+pub(crate) mod fast_lookup;
 #[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(any(feature = "portable", not(target_os = "linux")))]
@@ -30,7 +30,7 @@ pub use best::{best, best_with, open_best};
 use std::fmt;
 
 use crate::answer::{Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source};
-use glance::Glance;
+use fast_lookup::FastLookup;
 
 /// What the [best](best_with) table of a system may do beyond the ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,8 +112,8 @@ pub trait SocketTable: Send {
     }
 
     /// A faster and less thorough way to ask, for another thread; `None` where there
-    /// is none. May look at everything once, so that glances need not.
-    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+    /// is none. May look at everything once, so that fast lookups need not.
+    fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         None
     }
 

@@ -11,15 +11,15 @@ use crate::origin::Teller;
 pub(crate) struct Waiter;
 
 #[derive(Clone)]
-pub(crate) struct Bell(Arc<BreakLoop>);
+pub(crate) struct Waker(Arc<BreakLoop>);
 
 /// There is one, as `origin` has it.
 pub(crate) fn prepare(
     captures: Vec<Capture<Active>>,
-) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String> {
+) -> Result<(Vec<Capture<Active>>, Waiter, Waker), String> {
     let mut captures: Vec<_> = captures.into_iter().map(immediate).collect();
     let first = captures.first_mut().ok_or("nothing is captured from")?;
-    let bell = Bell(Arc::new(first.breakloop_handle()));
+    let bell = Waker(Arc::new(first.breakloop_handle()));
     Ok((captures, Waiter, bell))
 }
 
@@ -47,7 +47,7 @@ impl Waiter {
     }
 }
 
-impl Bell {
+impl Waker {
     /// Ends the wait with Npcap. With libpcap it prevents the next one, and one in another
     /// thread goes on (`pcap_breakloop(3PCAP)`).
     pub(crate) fn ring(&self) {

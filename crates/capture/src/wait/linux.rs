@@ -17,15 +17,15 @@ use crate::origin::Teller;
 
 pub(crate) struct Waiter {
     captures: Vec<OwnedFd>,
-    bell: Bell,
+    bell: Waker,
 }
 
 #[derive(Clone)]
-pub(crate) struct Bell(Arc<OwnedFd>);
+pub(crate) struct Waker(Arc<OwnedFd>);
 
 pub(crate) fn prepare(
     captures: Vec<Capture<Active>>,
-) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String> {
+) -> Result<(Vec<Capture<Active>>, Waiter, Waker), String> {
     let captures = captures.into_iter().map(Capture::setnonblock);
     let captures: Vec<_> = captures.collect::<Result<_, _>>().map_err(message)?;
     // Other descriptors of the same sockets.
@@ -37,7 +37,7 @@ pub(crate) fn prepare(
         .map_err(|error| error.to_string())?;
     let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
     let bell = eventfd(0, flags).map_err(|error| error.to_string())?;
-    let bell = Bell(Arc::new(bell));
+    let bell = Waker(Arc::new(bell));
     let waiter = Waiter {
         captures: sockets,
         bell: bell.clone(),
@@ -79,7 +79,7 @@ impl Waiter {
     }
 }
 
-impl Bell {
+impl Waker {
     pub(crate) fn ring(&self) {
         // Fails only when it was rung 2⁶⁴ times before, and rings already.
         let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());

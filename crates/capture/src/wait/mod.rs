@@ -9,7 +9,7 @@
 //!   after a `TimeoutExpired`, waits for what is left of that time, where it can no longer than
 //!   `patience`, and says what may be read. Whether something has happened, so that the captures
 //!   or the stopper are to be looked at again;
-//! * `Bell::ring(&self)`: ends a wait, from any thread.
+//! * `Waker::ring(&self)`: ends a wait, from any thread.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 #[cfg_attr(not(target_os = "linux"), path = "libpcap.rs")]
 mod platform;
 
-pub(crate) use platform::{Bell, Waiter, prepare};
+pub(crate) use platform::{Waiter, Waker, prepare};
 
 /// What may be read without waiting.
 #[derive(Debug)]

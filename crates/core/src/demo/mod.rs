@@ -37,7 +37,7 @@ mod tests {
     use flowner_capture::{LinkType, decode};
 
     use crate::engine::convert;
-    use crate::{Config, Demo, Ending, Input, Monitor, Report};
+    use crate::{Config, Demo, EndState, Input, Monitor, Report};
 
     fn frames(seconds: u64) -> Vec<Frame> {
         let until = Duration::from_secs(seconds);
@@ -114,7 +114,7 @@ mod tests {
             ..Config::default()
         };
         let report = Monitor::builder(&config).start().unwrap().wait();
-        assert_eq!(report.ending, Ending::Complete);
+        assert_eq!(report.ending, EndState::Complete);
         let bytes = |report: &Report| -> Vec<_> {
             let programs = report.programs().into_iter();
             programs

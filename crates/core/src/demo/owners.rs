@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::capture::{Glance, Glanced};
+use flowner_attribution::capture::{FastLookup, FastResult};
 use flowner_attribution::{
-    Error, Evidence, Match, Ownership, Process, Protocol, Question, Reason, Snapshot, SocketQuery,
-    SocketTable, Source, Unit, UnitKind, User, Verdict,
+    Error, Evidence, LookupRequest, Match, Ownership, Process, Protocol, Reason, Snapshot,
+    SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
 };
 
 use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who, talks};
@@ -77,7 +77,7 @@ impl SocketTable for DemoTable {
         Ok(self.answer(query))
     }
 
-    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+    fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         Some(Box::new(self.clone()))
     }
 
@@ -90,12 +90,12 @@ impl SocketTable for DemoTable {
     }
 }
 
-impl Glance for DemoTable {
-    fn glance(&mut self, question: &Question) -> Glanced {
-        Glanced::Told(self.answer(&question.query))
+impl FastLookup for DemoTable {
+    fn lookup(&mut self, question: &LookupRequest) -> FastResult {
+        FastResult::Found(self.answer(&question.query))
     }
 
-    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
+    fn lookup_accepted(&mut self, query: &SocketQuery) -> Option<Ownership> {
         Some(self.answer(query))
     }
 }

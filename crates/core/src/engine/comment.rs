@@ -17,7 +17,7 @@ use flowner_attribution::{
 };
 
 use crate::model::packet_ref::PacketEnd;
-use crate::model::principal::{Owner, Party};
+use crate::model::principal::{Owner, Principal};
 use crate::model::text::is_hidden;
 
 /// Processes that one comment names at most.
@@ -33,11 +33,17 @@ const PREFIX: &str = "flowner:";
 
 /// The comment that tells who has one end of a packet.
 pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {
-    let Owner { ownership, party } = owner;
+    let Owner {
+        ownership,
+        principal,
+    } = owner;
     let mut line = Line(PREFIX.to_owned());
-    let program = match party {
-        Party::Program(program) => Some(program.name.as_str()),
-        Party::Several(_) | Party::Unit(_) | Party::User(_) | Party::Unattributed => None,
+    let program = match principal {
+        Principal::Program(program) => Some(program.name.as_str()),
+        Principal::Several(_)
+        | Principal::Unit(_)
+        | Principal::User(_)
+        | Principal::Unattributed => None,
     };
     match &ownership.verdict {
         Verdict::Process(process) => line.process(program, process),

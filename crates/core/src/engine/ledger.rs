@@ -19,19 +19,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::{Ownership, Question, Reason};
+use flowner_attribution::{LookupRequest, Ownership, Reason};
 use flowner_attribution::{Source, Token, Verdict};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
     Protocol, TableConfig, TcpFlags, Update,
 };
 
-use crate::engine::traffic_history::{Chronicle, Credit, PacketOf};
+use crate::engine::traffic_history::{Credit, PacketOf, TrafficHistory};
 use crate::model::config::Limits;
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::PacketRef;
-use crate::model::principal::{Owner, Party};
+use crate::model::principal::{Owner, Principal};
 use crate::model::program::Program;
 use crate::model::retired::Retired;
 use crate::model::selection::Selection;
@@ -107,9 +107,9 @@ impl Owners {
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Ask who owns one end of a new flow.
-    Ask(Token, Question),
+    Ask(Token, LookupRequest),
     /// Ask whether the owner of one end of a flow is the same still.
-    AskAgain(Token, Question),
+    AskAgain(Token, LookupRequest),
     /// Tell that a packet of a flow arrived whose owner is not settled; and whether it
     /// carries data or ends the flow, so that somebody may have the connection by now: the
     /// kernel greets and acknowledges by itself.
@@ -124,7 +124,7 @@ pub(crate) enum Effect {
 
 /// Whose owners are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum OwnerScope {
     Nobody,
     /// Those of ends on this host.
     Own,
@@ -138,10 +138,10 @@ pub(crate) struct Ledger {
     table: FlowTable<Owners>,
     ended: EndedFlows,
     retired: Retired,
-    chronicle: Chronicle,
+    chronicle: TrafficHistory,
     undecodable: BTreeMap<&'static str, Counters>,
     known_programs: HashSet<Arc<Program>>,
-    asked: Asked,
+    asked: OwnerScope,
     is_watched: bool,
     saw_foreign: bool,
     span: Option<(Duration, Duration)>,
@@ -157,7 +157,7 @@ impl Ledger {
     pub(crate) fn new(
         limits: &Limits,
         local: Option<LocalAddresses>,
-        asked: Asked,
+        asked: OwnerScope,
         is_watched: bool,
     ) -> Self {
         let table = FlowTable::new(TableConfig {
@@ -169,7 +169,7 @@ impl Ledger {
             table,
             ended: EndedFlows::new(limits.ended_flows),
             retired: Retired::new(Selection::default(), limits.groups),
-            chronicle: Chronicle::new(),
+            chronicle: TrafficHistory::new(),
             undecodable: BTreeMap::new(),
             known_programs: HashSet::new(),
             asked,
@@ -263,7 +263,7 @@ impl Ledger {
         let (id, end) = unpack(waiter);
         let Owner {
             mut ownership,
-            mut party,
+            mut principal,
         } = owner.into();
         if self.answered_again(waiter, (id, end), &ownership, last, effects) {
             return;
@@ -280,13 +280,13 @@ impl Ledger {
             return;
         }
         flow.data.waiting[end as usize] = !last;
-        doubt::take_back(flow, end, &mut ownership, &mut party);
+        doubt::take_back(flow, end, &mut ownership, &mut principal);
         if ended.is_some() || flow.state().is_over() {
             self.confirming
-                .take_back(flow, end, &mut ownership, &mut party, now);
+                .take_back(flow, end, &mut ownership, &mut principal, now);
         }
         if ended.is_none() {
-            doubt::take_back_stray(flow, end, &mut ownership, &mut party);
+            doubt::take_back_stray(flow, end, &mut ownership, &mut principal);
         }
         if is_nowhere(flow.direction(), &ownership) {
             ownership.verdict = Verdict::Unknown(Reason::Forwarded);
@@ -328,7 +328,10 @@ impl Ledger {
                 is_to_be_confirmed =
                     Owners::found(flow, self.confirming.packets, found, &self.chronicle);
             }
-            let new = Owner { ownership, party };
+            let new = Owner {
+                ownership,
+                principal,
+            };
             match flow.data.of(end) {
                 Some(owner) => **owner = new,
                 none => *none = Some(Box::new(new)),
@@ -396,10 +399,10 @@ impl Ledger {
         };
         let is_of_others = matches!(flow.direction(), Direction::Forwarded | Direction::Spoofed);
         self.saw_foreign |= is_of_others;
-        if self.asked != Asked::Nobody {
+        if self.asked != OwnerScope::Nobody {
             ask(flow, self.asked, effects);
         }
-        if self.asked == Asked::Own && flow.data.is_waiting() {
+        if self.asked == OwnerScope::Own && flow.data.is_waiting() {
             flow.data.again = Some(Again::opened(flow, self.confirming.packets));
         }
         flow.data.credit = credit(flow, &mut self.chronicle);
@@ -504,12 +507,12 @@ impl Ledger {
         was_named: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let (owner, party) = match end {
-            End::Local => (&record.owner, &record.party),
+        let (owner, principal) = match end {
+            End::Local => (&record.owner, &record.principal),
             End::Remote => (&record.remote_owner, &record.remote_party),
         };
         let is_named = owner.as_ref().is_some_and(|owner| owner.verdict.is_named());
-        for program in party.programs() {
+        for program in principal.programs() {
             if self.known_programs.len() < MAX_KNOWN_PROGRAMS
                 && self.known_programs.insert(Arc::clone(program))
             {
@@ -564,13 +567,14 @@ fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool
 }
 
 /// To whom the packets of a flow are credited.
-fn credit(flow: &Flow<Owners>, chronicle: &mut Chronicle) -> Credit {
+fn credit(flow: &Flow<Owners>, chronicle: &mut TrafficHistory) -> Credit {
     let Owners { local, remote, .. } = &flow.data;
     let ownership = |owner| Option::map(owner, |owner: &Owner| &owner.ownership);
     let (local, remote) = (local.as_deref(), remote.as_deref());
     let credited = Credited::of(flow.direction(), ownership(local), ownership(remote));
-    let party = |owner: Option<&Owner>| owner.map_or(Party::Unattributed, |it| it.party.clone());
-    chronicle.credit(credited, party(local), party(remote))
+    let principal =
+        |owner: Option<&Owner>| owner.map_or(Principal::Unattributed, |it| it.principal.clone());
+    chronicle.credit(credited, principal(local), principal(remote))
 }
 
 fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Token> + use<> {

@@ -18,12 +18,12 @@ const MAX_LENGTH: usize = 8_192;
 
 /// What was read of comments. Those of one flow are all alike, so that it is little.
 #[derive(Debug, Default)]
-pub(crate) struct Recall {
+pub(crate) struct RecordedOwners {
     known: HashMap<String, Option<(PacketEnd, Owner)>>,
     refused: u64,
 }
 
-impl Recall {
+impl RecordedOwners {
     /// Comments since this was asked last that claim an owner who cannot be.
     pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)

@@ -8,7 +8,7 @@ use flowner_flows::{Counters, FlowId, FlowIdMap, Packet};
 
 use crate::model::history::History;
 use crate::model::history::tier::Slot;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::totals::{Credited, less};
 
 /// Parties that have a series of their own; the rest share one.
@@ -23,9 +23,9 @@ const MAX_SECONDS: usize = 128;
 
 /// Writes a history.
 #[derive(Debug)]
-pub(crate) struct Chronicle {
+pub(crate) struct TrafficHistory {
     history: History,
-    places: HashMap<Party, u16>,
+    places: HashMap<Principal, u16>,
     unsettled: FlowIdMap<Vec<Second>>,
     newest: Newest,
     /// The latest second of which a packet was counted.
@@ -176,7 +176,7 @@ pub(crate) struct Credit {
     by_remote: Share,
 }
 
-/// The parties at the ends of a packet's way, as far as they are on this host.
+/// The principals at the ends of a packet's way, as far as they are on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Share {
     /// Another host received it.
@@ -193,7 +193,7 @@ impl Default for Share {
     }
 }
 
-impl Chronicle {
+impl TrafficHistory {
     pub(crate) fn new() -> Self {
         Self {
             history: History::new(),
@@ -212,8 +212,13 @@ impl Chronicle {
         }
     }
 
-    /// To whom the packets of a flow are credited, whose ends are these parties'.
-    pub(crate) fn credit(&mut self, credited: Credited, local: Party, remote: Party) -> Credit {
+    /// To whom the packets of a flow are credited, whose ends are these principals'.
+    pub(crate) fn credit(
+        &mut self,
+        credited: Credited,
+        local: Principal,
+        remote: Principal,
+    ) -> Credit {
         match credited {
             Credited::Local => {
                 let local = self.place(local);
@@ -240,17 +245,17 @@ impl Chronicle {
         }
     }
 
-    fn place(&mut self, party: Party) -> u16 {
-        if let Some(place) = self.places.get(&party) {
+    fn place(&mut self, principal: Principal) -> u16 {
+        if let Some(place) = self.places.get(&principal) {
             return *place;
         }
-        let place = self.history.parties.len();
+        let place = self.history.principals.len();
         if place >= MAX_PARTIES {
             return REST;
         }
-        Arc::make_mut(&mut self.history.parties).push(party.clone());
+        Arc::make_mut(&mut self.history.principals).push(principal.clone());
         let place = u16::try_from(place).unwrap_or(REST);
-        self.places.insert(party, place);
+        self.places.insert(principal, place);
         place
     }
 
@@ -405,10 +410,14 @@ mod tests {
     /// What a chronicle tells in the end; `is_told`: whether somebody asks after each packet;
     /// `is_written`: whether each second is written down before anything of it is moved.
     fn series(steps: &[Step], is_told: bool, is_written: bool) -> Vec<crate::Series> {
-        let mut chronicle = Chronicle::new();
-        let ada = Party::User(User::new(1, None));
-        let nobody = chronicle.credit(Credited::Local, Party::Unattributed, Party::Unattributed);
-        let somebody = chronicle.credit(Credited::Both, ada, Party::Unattributed);
+        let mut chronicle = TrafficHistory::new();
+        let ada = Principal::User(User::new(1, None));
+        let nobody = chronicle.credit(
+            Credited::Local,
+            Principal::Unattributed,
+            Principal::Unattributed,
+        );
+        let somebody = chronicle.credit(Credited::Both, ada, Principal::Unattributed);
         let mut credits = [nobody; 3];
         let mut second = 1_000_u64;
         for &(flow, step, is_local, is_found) in steps {

@@ -22,9 +22,9 @@ use flowner_attribution::{Match, Ownership, Process, Source, User, Verdict};
 use flowner_flows::Protocol;
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::text::{self, is_hidden};
-use crate::model::totals::{Group, ProcessParty, Service, Totals};
+use crate::model::totals::{Group, ProcessPrincipal, Service, Totals};
 use crate::query::services::service_name;
 
 /// The columns of a flow.
@@ -133,7 +133,7 @@ impl<W: Write> Writer<W> {
                 time(flow.last_seen),
             ];
             let owners = [flow.owner.as_ref(), flow.remote_owner.as_ref()];
-            fields.extend(owner(owners[0], &flow.party));
+            fields.extend(owner(owners[0], &flow.principal));
             fields.extend(owner(owners[1], &flow.remote_party));
             let source = |owner: &Ownership| owner.evidence.source.name().to_owned();
             fields.extend(owners.map(|owner| owner.map(source).unwrap_or_default()));
@@ -147,9 +147,14 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of the output.
-    pub fn programs(&mut self, all: &[Group<Party>], claimed: bool) -> io::Result<()> {
-        let source = |party: &Party| claimed && *party != Party::Unattributed;
-        self.owners(["program"], all, |party| [party.to_string()], source)
+    pub fn programs(&mut self, all: &[Group<Principal>], claimed: bool) -> io::Result<()> {
+        let source = |principal: &Principal| claimed && *principal != Principal::Unattributed;
+        self.owners(
+            ["program"],
+            all,
+            |principal| [principal.to_string()],
+            source,
+        )
     }
 
     /// Writes processes: `process`, `pid`, `user`, the totals, and `source`, as for
@@ -157,17 +162,19 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of the output.
-    pub fn processes(&mut self, all: &[Group<ProcessParty>], claimed: bool) -> io::Result<()> {
-        let nobody = ProcessParty::Other(Party::Unattributed);
-        let key = |party: &ProcessParty| match party {
-            ProcessParty::Process { id, name, user } => [
+    pub fn processes(&mut self, all: &[Group<ProcessPrincipal>], claimed: bool) -> io::Result<()> {
+        let nobody = ProcessPrincipal::Other(Principal::Unattributed);
+        let key = |principal: &ProcessPrincipal| match principal {
+            ProcessPrincipal::Process { id, name, user } => [
                 name.clone(),
                 id.pid.to_string(),
                 user.clone().unwrap_or_default(),
             ],
-            ProcessParty::Other(party) => [party.to_string(), String::new(), String::new()],
+            ProcessPrincipal::Other(principal) => {
+                [principal.to_string(), String::new(), String::new()]
+            }
         };
-        let source = |party: &ProcessParty| claimed && *party != nobody;
+        let source = |principal: &ProcessPrincipal| claimed && *principal != nobody;
         self.owners(["process", "pid", "user"], all, key, source)
     }
 
@@ -301,7 +308,7 @@ fn totals(totals: &Totals) -> [String; 11] {
 }
 
 /// The nine fields of an owner; all empty where nobody was asked.
-fn owner(owner: Option<&Ownership>, party: &Party) -> [String; 9] {
+fn owner(owner: Option<&Ownership>, principal: &Principal) -> [String; 9] {
     let Some(Ownership {
         verdict, evidence, ..
     }) = owner
@@ -322,9 +329,9 @@ fn owner(owner: Option<&Ownership>, party: &Party) -> [String; 9] {
         Verdict::Partial { user, unit } => ("", user.as_ref().map(name_of), unit.as_ref()),
         Verdict::Process(_) | Verdict::Shared(_) => ("", None, None),
     };
-    let program = match party {
-        Party::Unattributed => String::new(),
-        party => party.to_string(),
+    let program = match principal {
+        Principal::Unattributed => String::new(),
+        principal => principal.to_string(),
     };
     [
         program,
@@ -492,7 +499,7 @@ mod tests {
             totals,
         };
         let user = User::new(0, Some("root".to_owned()));
-        let all = [group(Party::User(user)), group(Party::Unattributed)];
+        let all = [group(Principal::User(user)), group(Principal::Unattributed)];
         let last = |text: String| -> Vec<String> {
             let last = |line: &str| line.rsplit(',').next().unwrap_or_default().to_owned();
             text.lines().map(last).collect()

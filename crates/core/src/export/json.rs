@@ -35,8 +35,8 @@ use serde::Serialize;
 use self::owner::{FlowOwner, SocketOwner};
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
-use crate::model::report::{Ending, InputInfo, Report, Whose};
+use crate::model::principal::Principal;
+use crate::model::report::{EndState, InputInfo, LocalAddressSource, Report};
 use crate::model::totals::Totals;
 use crate::query::changes::SocketChange;
 use crate::query::sockets::{device_of, socket_state_name};
@@ -100,11 +100,11 @@ impl<'a> HeadLine<'a> {
 
     /// The same, telling whose packets are read.
     #[must_use]
-    pub fn with_local(self, whose: &'a Whose) -> Self {
+    pub fn with_local(self, whose: &'a LocalAddressSource) -> Self {
         let (local, from) = match whose {
-            Whose::Unknown | Whose::Given => (None, None),
-            Whose::Told(addresses) => (Some(&addresses[..]), Some("file")),
-            Whose::Guessed(addresses) => (Some(&addresses[..]), Some("guess")),
+            LocalAddressSource::Unknown | LocalAddressSource::Given => (None, None),
+            LocalAddressSource::Told(addresses) => (Some(&addresses[..]), Some("file")),
+            LocalAddressSource::Guessed(addresses) => (Some(&addresses[..]), Some("guess")),
         };
         Self {
             local,
@@ -177,14 +177,14 @@ impl<'a> FlowLine<'a> {
             received: flow.received.into(),
             first_seen: Time::since_epoch(flow.first_seen),
             last_seen: Time::since_epoch(flow.last_seen),
-            owner: owner(flow.owner.as_ref(), &flow.party),
+            owner: owner(flow.owner.as_ref(), &flow.principal),
             remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_party),
         }
     }
 }
 
-fn owner<'a>(ownership: Option<&'a Ownership>, party: &'a Party) -> Option<FlowOwner<'a>> {
-    ownership.map(|ownership| FlowOwner::new(ownership).with(party))
+fn owner<'a>(ownership: Option<&'a Ownership>, principal: &'a Principal) -> Option<FlowOwner<'a>> {
+    ownership.map(|ownership| FlowOwner::new(ownership).with(principal))
 }
 
 /// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `device` (its name, where
@@ -242,8 +242,8 @@ impl<'a> SocketLine<'a> {
     /// With whom its owner stands for, as [`Programs::party_of`](crate::Programs::party_of)
     /// tells.
     #[must_use]
-    pub fn with_party(mut self, party: &'a Party) -> Self {
-        self.owner = self.owner.with(party);
+    pub fn with_party(mut self, principal: &'a Principal) -> Self {
+        self.owner = self.owner.with(principal);
         self
     }
 }
@@ -276,11 +276,11 @@ impl<'a> OwnershipLine<'a> {
         }
     }
 
-    /// With whom the owner stands for, as [`Programs::party`](crate::Programs::party)
+    /// With whom the owner stands for, as [`Programs::principal`](crate::Programs::principal)
     /// tells.
     #[must_use]
-    pub fn with_party(mut self, party: &'a Party) -> Self {
-        self.owner = self.owner.with(party);
+    pub fn with_party(mut self, principal: &'a Principal) -> Self {
+        self.owner = self.owner.with(principal);
         self
     }
 }
@@ -413,10 +413,10 @@ impl<'a> SummaryLine<'a> {
                 .capture
                 .map(|it| it.dropped_by_kernel.saturating_add(it.dropped_by_interface)),
             unlisted: Unlisted::default(),
-            complete: matches!(report.ending, Ending::Complete | Ending::Stopped),
+            complete: matches!(report.ending, EndState::Complete | EndState::Stopped),
             message: match &report.ending {
-                Ending::InputFailed(message) => Some(message),
-                Ending::Running | Ending::Complete | Ending::Stopped => None,
+                EndState::InputFailed(message) => Some(message),
+                EndState::Running | EndState::Complete | EndState::Stopped => None,
             },
             refused_claims: (report.refused_claims > 0).then_some(report.refused_claims),
             not_looked_up: Some(report.not_looked_up()).filter(|ends| *ends > 0),

@@ -18,22 +18,22 @@ pub struct Reading {
     /// [`Report::whose`]: crate::Report::whose
     pub guess_local: bool,
     /// Packets before this are left out.
-    pub from: Option<Moment>,
+    pub from: Option<TimeBound>,
     /// Packets after this are left out.
-    pub to: Option<Moment>,
+    pub to: Option<TimeBound>,
 }
 
 /// A point in the time of packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Moment {
+pub enum TimeBound {
     /// So long after the Unix epoch.
     At(Duration),
     /// So long after the first packet of the file.
     AfterFirst(Duration),
 }
 
-impl Moment {
+impl TimeBound {
     /// In the time of packets, whose first one was captured then.
     pub(crate) fn since_epoch(self, first: Duration) -> Duration {
         match self {
@@ -43,7 +43,7 @@ impl Moment {
     }
 }
 
-impl FromStr for Moment {
+impl FromStr for TimeBound {
     type Err = String;
 
     /// RFC 3339, such as `2026-01-01T00:00:00Z`, the parts at its end and the `Z` optional;
@@ -156,18 +156,19 @@ mod tests {
 
     #[test]
     fn moments() {
-        let check = |text: &str, expected: Moment| assert_eq!(text.parse(), Ok(expected), "{text}");
+        let check =
+            |text: &str, expected: TimeBound| assert_eq!(text.parse(), Ok(expected), "{text}");
         let new_year = Duration::from_secs(1_767_225_600);
-        check("2026-01-01T00:00:00Z", Moment::At(new_year));
-        check("2026-01-01 00:00:00", Moment::At(new_year));
+        check("2026-01-01T00:00:00Z", TimeBound::At(new_year));
+        check("2026-01-01 00:00:00", TimeBound::At(new_year));
         check(
             "2026-01-01T00:00:00.5Z",
-            Moment::At(new_year + Duration::from_millis(500)),
+            TimeBound::At(new_year + Duration::from_millis(500)),
         );
-        check("+10s", Moment::AfterFirst(Duration::from_secs(10)));
-        check("+1m 30s", Moment::AfterFirst(Duration::from_secs(90)));
+        check("+10s", TimeBound::AfterFirst(Duration::from_secs(10)));
+        check("+1m 30s", TimeBound::AfterFirst(Duration::from_secs(90)));
         for wrong in ["", "+", "10s", "yesterday", "1969-01-01T00:00:00Z", "-1s"] {
-            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+            assert!(wrong.parse::<TimeBound>().is_err(), "{wrong}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::flow::FlowRecord;
 use super::program::Program;
-use super::report::Ending;
+use super::report::EndState;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Event {
     ProgramFirstSeen(Arc<Program>),
     /// No more packets will come: the input ended, failed, or was stopped. Owners that are
     /// still looked for may be told after it.
-    InputEnded(Ending),
+    InputEnded(EndState),
     /// Something is not as it should be, but the monitor goes on.
     Warning(String),
     /// The reader was too slow: so many events were dropped before this one.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowner_attribution::Ownership;
 use flowner_flows::{Counters, Direction, EndReason, FlowId, Protocol, Rate, State};
 
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 
 /// A flow and its owners at one point in time.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,9 +43,9 @@ pub struct FlowRecord {
     /// a container.
     pub remote_owner: Option<Ownership>,
     /// Whom `owner` stands for: programs, as people speak of them.
-    pub party: Party,
+    pub principal: Principal,
     /// Whom `remote_owner` stands for.
-    pub remote_party: Party,
+    pub remote_party: Principal,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.

@@ -1,9 +1,9 @@
 //! How much was whose, and when: bounded series over time, in packet time. Pure.
 //!
-//! Every byte of every flow is credited here to the same parties as in the breakdown by
+//! Every byte of every flow is credited here to the same principals as in the breakdown by
 //! program, at the second in which its packet was captured. When an owner becomes known
 //! later, what was counted for the flow until then moves to it, where it was captured. So
-//! at each point in time the sum over parties of what is [counted](Traffic::counted) is what
+//! at each point in time the sum over principals of what is [counted](Traffic::counted) is what
 //! was captured then.
 
 pub(crate) mod tier;
@@ -15,27 +15,27 @@ use flowner_flows::Counters;
 
 use tier::{TIERS, Tier};
 
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::totals::less;
 
-/// What one party sent and received in some time.
+/// What one principal sent and received in some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// What it sent.
     pub sent: Counters,
     /// What was sent to it.
     pub received: Counters,
-    /// The part of it that parties of this host sent, which is among what those sent, too.
+    /// The part of it that principals of this host sent, which is among what those sent, too.
     pub received_here: Counters,
 }
 
 impl Traffic {
-    /// What the party sent and received.
+    /// What the principal sent and received.
     pub fn total(&self) -> Counters {
         self.sent + self.received
     }
 
-    /// The party's part of what was captured, in which each byte counts once.
+    /// The principal's part of what was captured, in which each byte counts once.
     pub fn counted(&self) -> Counters {
         self.sent + less(self.received, self.received_here)
     }
@@ -47,11 +47,11 @@ impl Traffic {
     }
 }
 
-/// The series of all parties. A clone shares what both have in common.
+/// The series of all principals. A clone shares what both have in common.
 #[derive(Debug, Clone)]
 pub struct History {
     pub(crate) tiers: [Tier; TIERS.len()],
-    pub(crate) parties: Arc<Vec<Party>>,
+    pub(crate) principals: Arc<Vec<Principal>>,
 }
 
 /// A part of a [`History`], in steps of one length.
@@ -67,11 +67,11 @@ pub struct Series {
     pub lines: Vec<Line>,
 }
 
-/// What was one party's.
+/// What was one principal's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// `None` for all those that found no place in a history that was full.
-    pub party: Option<Party>,
+    pub principal: Option<Principal>,
     /// By step.
     pub traffic: Vec<Traffic>,
     /// All of it.
@@ -82,7 +82,7 @@ impl History {
     pub(crate) fn new() -> Self {
         Self {
             tiers: TIERS.map(|(step, slots)| Tier::new(step, slots)),
-            parties: Arc::default(),
+            principals: Arc::default(),
         }
     }
 
@@ -98,12 +98,12 @@ impl History {
         let mut lines: Vec<Option<Line>> = Vec::new();
         for (place, slot) in slots.iter().enumerate() {
             for (index, traffic) in slot.shares() {
-                let index = index.min(self.parties.len());
+                let index = index.min(self.principals.len());
                 if lines.len() <= index {
                     lines.resize(index + 1, None);
                 }
                 let line = lines[index].get_or_insert_with(|| Line {
-                    party: self.parties.get(index).cloned(),
+                    principal: self.principals.get(index).cloned(),
                     traffic: vec![Traffic::default(); slots.len()],
                     total: Traffic::default(),
                 });
@@ -115,7 +115,9 @@ impl History {
         lines.retain(|line| line.total.total().packets > 0);
         lines.sort_by(|a, b| {
             let size = |line: &Line| line.total.total().bytes;
-            size(b).cmp(&size(a)).then_with(|| a.party.cmp(&b.party))
+            size(b)
+                .cmp(&size(a))
+                .then_with(|| a.principal.cmp(&b.principal))
         });
         Series {
             start: tier.start_of(from),

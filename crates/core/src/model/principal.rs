@@ -9,7 +9,7 @@ use super::program::Program;
 
 /// To whom bytes are credited in a breakdown by program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Party {
+pub enum Principal {
     /// One program.
     Program(Arc<Program>),
     /// Programs that hold the same sockets; sorted.
@@ -23,7 +23,7 @@ pub enum Party {
     Unattributed,
 }
 
-impl Party {
+impl Principal {
     /// Whom a verdict stands for, given the program of each process, and of a unit if it
     /// is of one program.
     pub(crate) fn with(
@@ -64,7 +64,7 @@ impl Party {
     }
 }
 
-impl fmt::Display for Party {
+impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program(program) => program.fmt(f),
@@ -86,7 +86,7 @@ impl fmt::Display for Party {
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     pub(crate) ownership: Ownership,
-    pub(crate) party: Party,
+    pub(crate) principal: Principal,
 }
 
 impl Owner {
@@ -94,7 +94,7 @@ impl Owner {
     pub(crate) const fn nobody(ownership: Ownership) -> Self {
         Self {
             ownership,
-            party: Party::Unattributed,
+            principal: Principal::Unattributed,
         }
     }
 }

@@ -10,11 +10,11 @@ use flowner_flows::{Counters, Protocol, TableStatistics};
 
 use crate::model::flow::FlowRecord;
 use crate::model::history::History;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::retired::RetiredView;
 use crate::model::selection::Selection;
 use crate::model::totals::{
-    Breakdown, Coverage, Group, KeptView, Key, ProcessParty, Service, Totals,
+    Breakdown, Coverage, Group, KeptView, Key, ProcessPrincipal, Service, Totals,
 };
 
 /// An immutable picture of a monitor's books.
@@ -23,9 +23,9 @@ pub struct Report {
     /// Where the packets come from.
     pub input: InputInfo,
     /// How the input ended, or that it has not.
-    pub ending: Ending,
+    pub ending: EndState,
     /// Whose packets they are.
-    pub whose: Whose,
+    pub whose: LocalAddressSource,
     /// Why nothing is captured at this time, though the input has not ended: its device is down
     /// or gone, and it is captured from again when it is back.
     pub interruption: Option<String>,
@@ -61,8 +61,8 @@ pub struct Report {
 /// under the monitor's lock.
 #[derive(Debug, Default)]
 struct Sums {
-    programs: OnceLock<Breakdown<Party>>,
-    processes: OnceLock<Breakdown<ProcessParty>>,
+    programs: OnceLock<Breakdown<Principal>>,
+    processes: OnceLock<Breakdown<ProcessPrincipal>>,
     hosts: OnceLock<Breakdown<IpAddr>>,
     services: OnceLock<Breakdown<Service>>,
     protocols: OnceLock<Breakdown<Protocol>>,
@@ -82,7 +82,7 @@ pub struct InputInfo {
 
 /// Whose packets are read: which addresses are the host's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Whose {
+pub enum LocalAddressSource {
     /// Nobody's that is known.
     #[default]
     Unknown,
@@ -96,7 +96,7 @@ pub enum Whose {
 
 /// How a monitor's input ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum EndState {
     /// It has not.
     Running,
     /// The file was read to its end.
@@ -109,7 +109,7 @@ pub enum Ending {
 
 /// What a report is made of, all of it as it was at one point in time.
 pub(crate) struct Parts {
-    pub(crate) whose: Whose,
+    pub(crate) whose: LocalAddressSource,
     pub(crate) interruption: Option<String>,
     pub(crate) warning: Option<String>,
     pub(crate) span: Option<(Duration, Duration)>,
@@ -126,7 +126,7 @@ impl Report {
     pub(crate) fn new(
         parts: Parts,
         input: InputInfo,
-        ending: Ending,
+        ending: EndState,
         capture: Option<Statistics>,
         owners: Option<PolicyStatistics>,
     ) -> Self {
@@ -152,11 +152,11 @@ impl Report {
     }
 
     /// A report of flows that were counted elsewhere, such as those of an example.
-    pub fn of(flows: Vec<FlowRecord>, input: InputInfo, ending: Ending) -> Self {
+    pub fn of(flows: Vec<FlowRecord>, input: InputInfo, ending: EndState) -> Self {
         let first = flows.iter().map(|flow| flow.first_seen).min();
         let last = flows.iter().map(|flow| flow.last_seen).max();
         let parts = Parts {
-            whose: Whose::Unknown,
+            whose: LocalAddressSource::Unknown,
             interruption: None,
             warning: None,
             span: first.zip(last),
@@ -242,15 +242,15 @@ impl Report {
         self.chosen(is_everything, retired, |flow| selection.matches(flow))
     }
 
-    /// The same report with the flows of this party only, as the party has them: `local` is
-    /// its own end, `sent` what it sent. A flow of which both ends are the party's is there
-    /// twice, once from each end, so that the flows add up to what the party sent and
+    /// The same report with the flows of this principal only, as the principal has them: `local` is
+    /// its own end, `sent` what it sent. A flow of which both ends are the principal's is there
+    /// twice, once from each end, so that the flows add up to what the principal sent and
     /// received. Flows that are not listed any more are left out, and counted as
     /// [`unsearched`](Self::unsearched).
     #[must_use]
-    pub fn of_party(&self, party: &Party) -> Self {
+    pub fn of_party(&self, principal: &Principal) -> Self {
         let own = |flow: &FlowRecord| -> Vec<FlowRecord> {
-            let shares = flow.shares().filter(|share| share.party == party);
+            let shares = flow.shares().filter(|share| share.principal == principal);
             let from_end = |is_remote_end| {
                 if is_remote_end {
                     flow.clone().from_remote_end()
@@ -262,7 +262,7 @@ impl Report {
         };
         Self {
             flows: self.flows.iter().flat_map(own).collect(),
-            ..self.chosen(false, self.retired.of_party(party), |_| false)
+            ..self.chosen(false, self.retired.of_party(principal), |_| false)
         }
     }
 
@@ -306,12 +306,12 @@ impl Report {
     }
 
     /// By program, most bytes first, as all breakdowns.
-    pub fn programs(&self) -> Vec<Group<Party>> {
+    pub fn programs(&self) -> Vec<Group<Principal>> {
         self.groups(&self.sums.programs, &self.retired.all.programs)
     }
 
     /// By process.
-    pub fn processes(&self) -> Vec<Group<ProcessParty>> {
+    pub fn processes(&self) -> Vec<Group<ProcessPrincipal>> {
         self.groups(&self.sums.processes, &self.retired.all.processes)
     }
 

@@ -2,7 +2,7 @@
 //! chosen. Pure.
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::selection::Selection;
 use crate::model::totals::{Breakdowns, BreakdownsView, Totals};
 
@@ -85,9 +85,9 @@ impl RetiredView {
         }
     }
 
-    /// None, and what those of one party add up to.
-    pub(crate) fn of_party(&self, party: &Party) -> (Self, Totals) {
-        let totals = self.all.programs.totals(party).unwrap_or_default();
+    /// None, and what those of one principal add up to.
+    pub(crate) fn of_party(&self, principal: &Principal) -> (Self, Totals) {
+        let totals = self.all.programs.totals(principal).unwrap_or_default();
         (Self::default(), totals)
     }
 }
@@ -121,7 +121,7 @@ mod tests {
         // Of another filter nobody knows.
         let (none, unsearched) = select(&retired, &Filter::parse("port:443").unwrap());
         assert_eq!((none.all.total.flows, unsearched.flows), (0, 3));
-        let (none, unsearched) = retired.of_party(&flow(1).party);
+        let (none, unsearched) = retired.of_party(&flow(1).principal);
         assert_eq!((none.all.total.flows, unsearched.flows), (0, 3));
     }
 }

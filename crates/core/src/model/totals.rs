@@ -18,7 +18,7 @@ use flowner_attribution::{Ownership, Process, ProcessId, Reason, Verdict};
 use flowner_flows::{Counters, Direction, Protocol, Rate};
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 pub(crate) use kept::{Breakdowns, BreakdownsView, KeptView};
 
 /// What some group of flows adds up to.
@@ -155,7 +155,7 @@ pub struct Share<'a> {
     /// Who it is, as far as that is known.
     pub owner: Option<&'a Ownership>,
     /// Whom it stands for.
-    pub party: &'a Party,
+    pub principal: &'a Principal,
     /// What it sent and received.
     pub totals: Totals,
     /// Whether the flow's remote end is the owner's.
@@ -167,14 +167,14 @@ impl FlowRecord {
     /// ends are on this host. What is [counted](Totals::counted) of them is the whole flow.
     pub fn shares(&self) -> impl Iterator<Item = Share<'_>> {
         let share = |is_remote_end, totals| {
-            let (owner, party) = if is_remote_end {
+            let (owner, principal) = if is_remote_end {
                 (&self.remote_owner, &self.remote_party)
             } else {
-                (&self.owner, &self.party)
+                (&self.owner, &self.principal)
             };
             Share {
                 owner: owner.as_ref(),
-                party,
+                principal,
                 totals,
                 is_remote_end,
             }
@@ -216,8 +216,8 @@ impl FlowRecord {
             rate: reversed(self.rate),
             owner: self.remote_owner,
             remote_owner: self.owner,
-            party: self.remote_party,
-            remote_party: self.party,
+            principal: self.remote_party,
+            remote_party: self.principal,
             ..self
         }
     }
@@ -235,7 +235,7 @@ pub struct Group<K> {
 
 /// A process as a breakdown lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ProcessParty {
+pub enum ProcessPrincipal {
     /// One process.
     Process {
         /// Pid and start time.
@@ -246,15 +246,15 @@ pub enum ProcessParty {
         user: Option<String>,
     },
     /// Several processes, or none that is known.
-    Other(Party),
+    Other(Principal),
 }
 
-impl ProcessParty {
+impl ProcessPrincipal {
     /// Whom an owner stands for, whose programs are these.
-    pub fn of(owner: Option<&Ownership>, party: &Party) -> Self {
+    pub fn of(owner: Option<&Ownership>, principal: &Principal) -> Self {
         match owner.map(|owner| &owner.verdict) {
             Some(Verdict::Process(process)) => Self::one(process),
-            _ => Self::Other(party.clone()),
+            _ => Self::Other(principal.clone()),
         }
     }
 
@@ -361,18 +361,18 @@ fn by_size<K: Key>(groups: impl Iterator<Item = (K, Totals)>, rest: Totals) -> V
     groups
 }
 
-impl Key for Party {
+impl Key for Principal {
     fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
         for share in flow.shares() {
-            add(share.party.clone(), &share.totals);
+            add(share.principal.clone(), &share.totals);
         }
     }
 }
 
-impl Key for ProcessParty {
+impl Key for ProcessPrincipal {
     fn credit(flow: &FlowRecord, mut add: impl FnMut(Self, &Totals)) {
         for share in flow.shares() {
-            add(Self::of(share.owner, share.party), &share.totals);
+            add(Self::of(share.owner, share.principal), &share.totals);
         }
     }
 }

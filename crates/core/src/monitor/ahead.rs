@@ -6,8 +6,8 @@ use std::thread;
 use flowner_capture::{Next, Progress};
 
 use super::input::Feed;
-use super::packets::{Batch, Counter, Intake};
-use crate::model::report::Ending;
+use super::packets::{Batch, Counter, PacketInput};
+use crate::model::report::EndState;
 
 /// Packets that are handed over at a time: enough that waking each other costs little, and few
 /// enough that all that is under way stays in the caches of the processor.
@@ -22,7 +22,7 @@ struct Part {
     batch: Batch,
     progress: Option<Progress>,
     /// How the input ended, if it has.
-    ending: Option<Ending>,
+    ending: Option<EndState>,
     /// What is not as it should be with that.
     warning: Option<String>,
 }
@@ -31,7 +31,7 @@ struct Part {
 ///
 /// The first packets are counted by whoever read them: there may be no more, and all that
 /// follow may depend on whose they are.
-pub(super) fn read(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Ending {
+pub(super) fn read(feed: &mut Feed, intake: &mut PacketInput, counter: &mut Counter) -> EndState {
     let mut batch = Batch::default();
     let enough = counter.at_least(PACKETS);
     let mut ending = None;
@@ -50,7 +50,7 @@ pub(super) fn read(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) 
     }
 }
 
-fn read_on(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Ending {
+fn read_on(feed: &mut Feed, intake: &mut PacketInput, counter: &mut Counter) -> EndState {
     // No more are ever sent than there are, so that only receiving waits.
     let (full, to_count) = sync_channel(BATCHES);
     let (empty, to_fill) = sync_channel(BATCHES);
@@ -60,7 +60,7 @@ fn read_on(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Endin
             .spawn_scoped(scope, move || read_parts(feed, intake, &to_fill, &full));
         match reading {
             Ok(_) => count_parts(counter, &to_count, &empty),
-            Err(error) => Ending::InputFailed(format!("no thread can be started: {error}")),
+            Err(error) => EndState::InputFailed(format!("no thread can be started: {error}")),
         }
     })
 }
@@ -68,7 +68,7 @@ fn read_on(feed: &mut Feed, intake: &mut Intake, counter: &mut Counter) -> Endin
 /// Reads into batches that are empty, until the input ends or nobody counts any more.
 fn read_parts(
     feed: &mut Feed,
-    intake: &mut Intake,
+    intake: &mut PacketInput,
     to_fill: &Receiver<Batch>,
     full: &SyncSender<Part>,
 ) {
@@ -81,7 +81,7 @@ fn read_parts(
     }
 }
 
-fn read_part(feed: &mut Feed, intake: &mut Intake, mut batch: Batch, packets: usize) -> Part {
+fn read_part(feed: &mut Feed, intake: &mut PacketInput, mut batch: Batch, packets: usize) -> Part {
     let mut warning = None;
     // Those that are left out count too, so that progress is told while there are only such.
     let ending = (0..packets).find_map(|_| match feed.next() {
@@ -90,13 +90,13 @@ fn read_part(feed: &mut Feed, intake: &mut Intake, mut batch: Batch, packets: us
             None
         }
         Ok(Next::Idle) => None,
-        Ok(Next::Stopped) => Some(Ending::Stopped),
-        Ok(Next::End) => Some(Ending::Complete),
+        Ok(Next::Stopped) => Some(EndState::Stopped),
+        Ok(Next::End) => Some(EndState::Complete),
         Err(error) if matches!(error, flowner_capture::Error::Growing { .. }) => {
             warning = Some(error.to_string());
-            Some(Ending::Complete)
+            Some(EndState::Complete)
         }
-        Err(error) => Some(Ending::InputFailed(error.to_string())),
+        Err(error) => Some(EndState::InputFailed(error.to_string())),
     });
     Part {
         batch,
@@ -110,7 +110,7 @@ fn count_parts(
     counter: &mut Counter,
     to_count: &Receiver<Part>,
     empty: &SyncSender<Batch>,
-) -> Ending {
+) -> EndState {
     for _ in 0..BATCHES {
         // Where nobody reads, nothing is to be counted either.
         let _ = empty.send(Batch::default());
@@ -126,7 +126,7 @@ fn count_parts(
         }
         let _ = empty.send(batch);
     }
-    Ending::InputFailed("the reading thread failed; this is a defect of flowner".to_owned())
+    EndState::InputFailed("the reading thread failed; this is a defect of flowner".to_owned())
 }
 
 #[cfg(test)]
@@ -140,21 +140,21 @@ mod tests {
 
     use super::super::config::Config;
     use super::super::input::Opened;
-    use super::super::pump::Pump;
+    use super::super::pump::CaptureThread;
     use super::super::{Shared, Status};
     use super::*;
     use crate::demo::{self, Traffic};
-    use crate::engine::ledger::{Asked, Ledger};
-    use crate::model::config::{Input, Moment, Reading};
+    use crate::engine::ledger::{Ledger, OwnerScope};
+    use crate::model::config::{Input, Reading, TimeBound};
     use crate::model::flow::FlowRecord;
-    use crate::model::report::Whose;
+    use crate::model::report::LocalAddressSource;
     use crate::programs::Programs;
 
     /// What is known when a file was read.
     #[derive(Debug, PartialEq)]
     struct Books {
-        ending: Ending,
-        whose: Whose,
+        ending: EndState,
+        whose: LocalAddressSource,
         flows: Vec<FlowRecord>,
         undecodable: Vec<(&'static str, flowner_flows::Counters)>,
     }
@@ -184,20 +184,20 @@ mod tests {
         writer.into_inner()
     }
 
-    fn pump(path: &Path, reading: Reading) -> Pump {
+    fn pump(path: &Path, reading: Reading) -> CaptureThread {
         let config = Config {
             input: Input::File(path.into()),
             reading,
             ..Config::default()
         };
         let opened = Opened::new(&config).unwrap();
-        let ledger = Ledger::new(&config.limits, None, Asked::Nobody, false);
+        let ledger = Ledger::new(&config.limits, None, OwnerScope::Nobody, false);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(Status {
-                ending: Ending::Running,
+                ending: EndState::Running,
                 capture: None,
-                whose: Whose::Unknown,
+                whose: LocalAddressSource::Unknown,
                 interruption: None,
                 warning: None,
             }),
@@ -207,9 +207,9 @@ mod tests {
             programs: Programs::without_facts(),
             recorder: None,
         });
-        Pump {
+        CaptureThread {
             feed: opened.feed,
-            intake: Intake::new(&config.reading),
+            intake: PacketInput::new(&config.reading),
             counter: Counter {
                 shared,
                 spotter: None,
@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    fn books(pump: &Pump, ending: Ending) -> Books {
+    fn books(pump: &CaptureThread, ending: EndState) -> Books {
         let shared = &pump.counter.shared;
         let view = shared.ledger().view(None);
         Books {
@@ -258,7 +258,7 @@ mod tests {
     fn nothing_differs_from_reading_packet_by_packet() {
         let file = file();
         let all = check(&file, Reading::default());
-        assert_eq!(all.ending, Ending::Complete);
+        assert_eq!(all.ending, EndState::Complete);
         let packets = |books: &Books| {
             let flows = books.flows.iter().map(|flow| flow.total().packets);
             let others = books
@@ -279,12 +279,12 @@ mod tests {
                 ..Reading::default()
             },
         );
-        assert!(matches!(guessed.whose, Whose::Guessed(_)));
+        assert!(matches!(guessed.whose, LocalAddressSource::Guessed(_)));
         let some = check(
             &file,
             Reading {
-                from: Some(Moment::AfterFirst(demo::PAST / 2)),
-                to: Some(Moment::AfterFirst(demo::PAST * 3 / 4)),
+                from: Some(TimeBound::AfterFirst(demo::PAST / 2)),
+                to: Some(TimeBound::AfterFirst(demo::PAST * 3 / 4)),
                 ..Reading::default()
             },
         );
@@ -292,7 +292,7 @@ mod tests {
         // Within the first packets, and far behind them.
         for len in [1_000, file.len() - 5] {
             let cut = check(&file[..len], Reading::default());
-            assert!(matches!(cut.ending, Ending::InputFailed(_)));
+            assert!(matches!(cut.ending, EndState::InputFailed(_)));
             assert!(packets(&cut) > 0);
         }
     }
@@ -304,12 +304,12 @@ mod tests {
         let mut pump = pump(file.path(), Reading::default());
         let stopper = pump.feed.stopper();
         stopper.stop();
-        let Pump {
+        let CaptureThread {
             feed,
             intake,
             counter,
             ..
         } = &mut pump;
-        assert_eq!(read_on(feed, intake, counter), Ending::Stopped);
+        assert_eq!(read_on(feed, intake, counter), EndState::Stopped);
     }
 }

@@ -1,7 +1,7 @@
 //! Who asks for owners: the thread that captures, or nobody.
 
-use flowner_attribution::capture::{Confirmed, Spotter};
-use flowner_attribution::{Lookup, Ownership, Question, Token};
+use flowner_attribution::capture::{CaptureResolver, Confirmed};
+use flowner_attribution::{Lookup, LookupRequest, Ownership, Token};
 
 use crate::engine::ledger::Claim;
 
@@ -10,39 +10,45 @@ pub(super) enum Asker<'a> {
     /// Nothing: no owners are looked up, or an answer is written down.
     Nobody,
     /// The thread that captures.
-    Spotter(&'a mut Spotter),
+    CaptureResolver(&'a mut CaptureResolver),
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn of_spotter(spotter: Option<&'a mut Spotter>) -> Self {
-        spotter.map_or(Self::Nobody, Self::Spotter)
+    pub(super) fn of_spotter(spotter: Option<&'a mut CaptureResolver>) -> Self {
+        spotter.map_or(Self::Nobody, Self::CaptureResolver)
     }
 
-    pub(super) fn opened(&mut self, waiter: Token, question: Question) -> Option<Lookup> {
+    pub(super) fn opened(&mut self, waiter: Token, question: LookupRequest) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::Spotter(spotter) => spotter.opened(waiter, question),
+            Self::CaptureResolver(spotter) => spotter.opened(waiter, question),
         }
     }
 
     /// Asks whether an owner that was named is the same still.
-    pub(super) fn opened_before(&mut self, waiter: Token, question: Question) -> Option<Lookup> {
+    pub(super) fn opened_before(
+        &mut self,
+        waiter: Token,
+        question: LookupRequest,
+    ) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::Spotter(spotter) => Some(spotter.resolver().lookup_again(waiter, question)),
+            Self::CaptureResolver(spotter) => {
+                Some(spotter.resolver().lookup_again(waiter, question))
+            }
         }
     }
 
     pub(super) fn packet_seen(&mut self, waiter: Token, tells: bool) -> Option<Ownership> {
         match self {
             Self::Nobody => None,
-            Self::Spotter(spotter) => spotter.packet_seen(waiter, tells),
+            Self::CaptureResolver(spotter) => spotter.packet_seen(waiter, tells),
         }
     }
 
     /// Whether the owners that a claim names are the same still, by end.
     pub(super) fn confirm(&mut self, claim: &Claim) -> [Confirmed; 2] {
-        let Self::Spotter(spotter) = self else {
+        let Self::CaptureResolver(spotter) = self else {
             return [Confirmed::Unknown; 2];
         };
         claim.ends.each_ref().map(|end| match end {
@@ -54,14 +60,14 @@ impl<'a> Asker<'a> {
     pub(super) fn ended(&mut self, waiter: Token) {
         match self {
             Self::Nobody => {}
-            Self::Spotter(spotter) => spotter.ended(waiter),
+            Self::CaptureResolver(spotter) => spotter.ended(waiter),
         }
     }
 
     pub(super) fn settle(&mut self) -> Vec<(Token, Lookup)> {
         match self {
             Self::Nobody => Vec::new(),
-            Self::Spotter(spotter) => spotter.settle(),
+            Self::CaptureResolver(spotter) => spotter.settle(),
         }
     }
 }

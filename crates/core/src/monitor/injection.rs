@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use flowner_attribution::{Opened, Protocol, Question};
+use flowner_attribution::{Initiator, LookupRequest, Protocol};
 use flowner_capture::PacketSenders;
 use flowner_flows::{Origin, Packet};
 
@@ -35,10 +35,10 @@ impl Injection {
 
     /// Whether the first packet of a flow may be from such a socket, so that only a socket with
     /// both ends of the flow is evidence of who sent it.
-    pub(super) fn may_have_sent(&mut self, packet: &Packet, question: &Question) -> bool {
+    pub(super) fn may_have_sent(&mut self, packet: &Packet, question: &LookupRequest) -> bool {
         let is_sent = matches!(packet.origin, Origin::Sent | Origin::Loopback);
         let is_datagram = question.query.protocol() == Protocol::Udp;
-        if !(is_sent && is_datagram && question.opened == Opened::ByUs) {
+        if !(is_sent && is_datagram && question.initiator == Initiator::Local) {
             return false;
         }
         let now = Instant::now();

@@ -18,7 +18,7 @@ use super::stop::Stop;
 use crate::demo::{self, DemoTable, Frame, Traffic};
 use crate::model::config::{Demo, Input};
 use crate::model::error::Error;
-use crate::model::report::{InputInfo, Whose};
+use crate::model::report::{InputInfo, LocalAddressSource};
 
 /// An input that is open, and what is known of it.
 pub(super) struct Opened {
@@ -26,7 +26,7 @@ pub(super) struct Opened {
     pub(super) info: InputInfo,
     /// The host's addresses, where they are known.
     pub(super) local: Option<LocalAddresses>,
-    pub(super) whose: Whose,
+    pub(super) whose: LocalAddressSource,
     /// What the frames begin with; of a file, the first ones.
     pub(super) link_type: LinkType,
     /// The devices of this host, where packets are from one.
@@ -70,10 +70,19 @@ impl Opened {
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
         let (local, whose) = match &devices {
-            Some(devices) => (Some(addresses::of_this_host(devices, config)), Whose::Given),
-            None if given => (Some(addresses::of_devices(&[], config)), Whose::Given),
-            None if told.is_empty() => (None, Whose::Unknown),
-            None => (Some(told.iter().copied().collect()), Whose::Told(told)),
+            Some(devices) => (
+                Some(addresses::of_this_host(devices, config)),
+                LocalAddressSource::Given,
+            ),
+            None if given => (
+                Some(addresses::of_devices(&[], config)),
+                LocalAddressSource::Given,
+            ),
+            None if told.is_empty() => (None, LocalAddressSource::Unknown),
+            None => (
+                Some(told.iter().copied().collect()),
+                LocalAddressSource::Told(told),
+            ),
         };
         Ok(Self {
             link_type: feed.link_type(),
@@ -99,7 +108,7 @@ impl Opened {
             },
             feed: Feed::Demo(player),
             local: Some(demo::addresses().collect()),
-            whose: Whose::Given,
+            whose: LocalAddressSource::Given,
             link_type: LinkType::Ethernet,
             devices: Vec::new(),
             attributor: Some(attributor),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use flowner_attribution::capture::Spotter;
+use flowner_attribution::capture::CaptureResolver;
 use flowner_attribution::snapshot::TableOptions;
 use flowner_attribution::{self as attribution, Attributor, Notice, PolicyConfig, Resolver};
 
@@ -15,14 +15,14 @@ use super::drops::Drops;
 use super::injection::Injection;
 use super::input::Opened;
 use super::jumps::Jumps;
-use super::packets::{Counter, Intake};
-use super::pump::Pump;
+use super::packets::{Counter, PacketInput};
+use super::pump::CaptureThread;
 use super::reports::Reports;
 use super::{Monitor, Progress, Shared, Status};
-use crate::engine::ledger::{Asked, Ledger};
+use crate::engine::ledger::{Ledger, OwnerScope};
 use crate::model::error::Error;
 use crate::model::event::Event;
-use crate::model::report::{Ending, Whose};
+use crate::model::report::{EndState, LocalAddressSource};
 use crate::model::selection::Selection;
 use crate::programs::Programs;
 use crate::sinks::Sink;
@@ -50,9 +50,9 @@ impl Monitor {
         };
         let (queues, readers) = queues(builder.events, builder.sinks, config.limits.events);
         let asked = match &attributor {
-            None => Asked::Nobody,
-            Some(attributor) if attributor.tells_networks() => Asked::All,
-            Some(_) => Asked::Own,
+            None => OwnerScope::Nobody,
+            Some(attributor) if attributor.tells_networks() => OwnerScope::All,
+            Some(_) => OwnerScope::Own,
         };
         let ledger = Ledger::new(
             &config.limits,
@@ -64,7 +64,7 @@ impl Monitor {
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(Status {
-                ending: Ending::Running,
+                ending: EndState::Running,
                 capture: None,
                 whose: opened.whose.clone(),
                 interruption: None,
@@ -90,16 +90,16 @@ impl Monitor {
         let stopper = opened.feed.stopper();
         let counter = Counter {
             shared: Arc::clone(&shared),
-            spotter: service.clone().map(Spotter::new),
+            spotter: service.clone().map(CaptureResolver::new),
             guesses: config.reading.guess_local
-                && opened.whose == Whose::Unknown
+                && opened.whose == LocalAddressSource::Unknown
                 && shared.recorder.is_none(),
             effects: Vec::new(),
             next_due: None,
         };
-        let pump = Pump {
+        let pump = CaptureThread {
             feed: opened.feed,
-            intake: Intake::new(&config.reading),
+            intake: PacketInput::new(&config.reading),
             counter,
             config: config.clone(),
             is_device,

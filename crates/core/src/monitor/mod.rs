@@ -3,7 +3,7 @@
 //!
 //! Two threads write the books: the capturing one, for every packet, and the one
 //! that looks up owners, for every answer. (Of a file, a third one reads on meanwhile.)
-//! Nobody waits for a tick: the thread that saw the first packet of a flow glances at its
+//! Nobody waits for a tick: the thread that saw the first packet of a flow looks up its
 //! socket before it reads the next one, and what that does not settle is looked up in the
 //! background.
 
@@ -42,7 +42,7 @@ use self::reports::Reports;
 use crate::engine::ledger::{Effect, Ledger};
 use crate::model::event::Event;
 use crate::model::principal::Owner;
-use crate::model::report::{Ending, InputInfo, Parts, Report, Whose};
+use crate::model::report::{EndState, InputInfo, LocalAddressSource, Parts, Report};
 use crate::programs::Programs;
 use crate::sinks::attached::Queues;
 use crate::sinks::record::Recorder;
@@ -77,9 +77,9 @@ struct Shared {
 
 #[derive(Debug)]
 struct Status {
-    ending: Ending,
+    ending: EndState,
     capture: Option<Statistics>,
-    whose: Whose,
+    whose: LocalAddressSource,
     /// Why nothing is captured at this time, while the input goes on.
     interruption: Option<String>,
     /// What was not as it should be, last.
@@ -144,27 +144,28 @@ impl Monitor {
 
     /// Waits until the input has ended, at most for `timeout`; whether it has.
     pub fn wait_ended(&self, timeout: Duration) -> bool {
-        let running = |status: &mut Status| status.ending == Ending::Running;
+        let running = |status: &mut Status| status.ending == EndState::Running;
         let waited = self
             .shared
             .ended
             .wait_timeout_while(self.shared.status(), timeout, running);
         let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        status.ending != Ending::Running
+        status.ending != EndState::Running
     }
 
     /// As [`wait_ended`](Self::wait_ended), but waits no longer than until the
     /// [interruption](Report::interruption) is another one than this, which is then replaced.
     pub fn wait_interrupted(&self, known: &mut Option<String>, timeout: Duration) -> bool {
-        let unchanged =
-            |status: &mut Status| status.ending == Ending::Running && status.interruption == *known;
+        let unchanged = |status: &mut Status| {
+            status.ending == EndState::Running && status.interruption == *known
+        };
         let waited = self
             .shared
             .ended
             .wait_timeout_while(self.shared.status(), timeout, unchanged);
         let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
         known.clone_from(&status.interruption);
-        status.ending != Ending::Running
+        status.ending != EndState::Running
     }
 
     /// What stops this monitor from another thread.
@@ -208,7 +209,7 @@ impl Monitor {
         };
         if thread.join().is_err() {
             let message = "the capturing thread failed; this is a defect of flowner";
-            self.shared.status().ending = Ending::InputFailed(message.to_owned());
+            self.shared.status().ending = EndState::InputFailed(message.to_owned());
             self.shared.ended.notify_all();
         }
         if self
@@ -320,10 +321,10 @@ impl Shared {
 
     fn looked_up(&self, waiter: Token, lookup: Lookup, effects: &mut Vec<Effect>) {
         let (ownership, last) = match lookup {
-            Lookup::Known(ownership) => (ownership, true),
-            Lookup::SoFar(ownership) => (ownership, false),
-            Lookup::Waiting => return,
-            Lookup::Refused => return self.ledger().refused(waiter, effects),
+            Lookup::Ready(ownership) => (ownership, true),
+            Lookup::Provisional(ownership) => (ownership, false),
+            Lookup::Pending => return,
+            Lookup::QueueFull => return self.ledger().refused(waiter, effects),
         };
         self.write_down(waiter, ownership, last, effects);
     }
@@ -345,8 +346,11 @@ impl Shared {
     /// An owner and whom it stands for, which may ask the system: not to be called while
     /// the books are held.
     fn owner(&self, ownership: Ownership) -> Owner {
-        let party = self.programs.party(Some(&ownership));
-        Owner { ownership, party }
+        let principal = self.programs.principal(Some(&ownership));
+        Owner {
+            ownership,
+            principal,
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_attribution::Question;
-use flowner_attribution::capture::Spotter;
+use flowner_attribution::LookupRequest;
+use flowner_attribution::capture::CaptureResolver;
 use flowner_capture::{Progress, RawPacket, decode};
 use flowner_flows::Packet;
 
@@ -13,12 +13,12 @@ use super::{Shared, now};
 use crate::engine::convert;
 use crate::engine::ledger::Effect;
 use crate::engine::local_addresses::infer_local_addresses;
-use crate::engine::recorded_owners::Recall;
-use crate::model::config::{Moment, Reading};
+use crate::engine::recorded_owners::RecordedOwners;
+use crate::model::config::{Reading, TimeBound};
 use crate::model::event::Event;
 use crate::model::packet_ref::{PacketEnd, PacketRef};
 use crate::model::principal::Owner;
-use crate::model::report::Whose;
+use crate::model::report::LocalAddressSource;
 
 /// The first packets of a file, by which it is guessed whose it is.
 const SAMPLE: usize = 10_000;
@@ -81,16 +81,16 @@ impl Seen {
 
 /// What is taken of an input.
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(super) struct PacketInput {
     range: Range,
-    recall: Recall,
+    recall: RecordedOwners,
 }
 
-impl Intake {
+impl PacketInput {
     pub(super) fn new(reading: &Reading) -> Self {
         Self {
             range: Range::new(reading),
-            recall: Recall::default(),
+            recall: RecordedOwners::default(),
         }
     }
 
@@ -114,8 +114,8 @@ impl Intake {
 /// The packets that are counted, by their time.
 #[derive(Debug)]
 struct Range {
-    from: Option<Moment>,
-    to: Option<Moment>,
+    from: Option<TimeBound>,
+    to: Option<TimeBound>,
     first: Option<Duration>,
 }
 
@@ -130,7 +130,7 @@ impl Range {
 
     fn contains(&mut self, time: Duration) -> bool {
         let first = *self.first.get_or_insert(time);
-        let time_of = |moment: Moment| moment.since_epoch(first);
+        let time_of = |moment: TimeBound| moment.since_epoch(first);
         self.from.map(time_of).is_none_or(|from| from <= time)
             && self.to.map(time_of).is_none_or(|to| time <= to)
     }
@@ -140,7 +140,7 @@ impl Range {
 pub(super) struct Counter {
     pub(super) shared: Arc<Shared>,
     /// Asks for the owners of new flows before their sockets are gone.
-    pub(super) spotter: Option<Spotter>,
+    pub(super) spotter: Option<CaptureResolver>,
     /// Whether it is yet to be guessed whose the packets are.
     pub(super) guesses: bool,
     pub(super) effects: Vec<Effect>,
@@ -163,7 +163,7 @@ impl Counter {
     /// the last one belongs.
     pub(super) fn count(&mut self, batch: &mut Batch) -> Option<PacketRef> {
         self.guess(&batch.seen);
-        let closed = self.spotter.as_mut().map(Spotter::closed);
+        let closed = self.spotter.as_mut().map(CaptureResolver::closed);
         let mut ledger = self.shared.ledger();
         if let Some(closed) = closed {
             ledger.sockets_closed(&closed);
@@ -200,7 +200,7 @@ impl Counter {
 
     /// Has flows confirmed that were silent for a moment.
     pub(super) fn confirm_due(&mut self, now: Duration) {
-        let closed = self.spotter.as_mut().map(Spotter::closed);
+        let closed = self.spotter.as_mut().map(CaptureResolver::closed);
         let mut ledger = self.shared.ledger();
         if let Some(closed) = closed {
             ledger.sockets_closed(&closed);
@@ -211,7 +211,7 @@ impl Counter {
 
     /// Marks the flows whose owners are about to be asked for, and of which it is in doubt that a
     /// socket sent them.
-    pub(super) fn doubt(&mut self, mut is_in_doubt: impl FnMut(&Question) -> bool) {
+    pub(super) fn doubt(&mut self, mut is_in_doubt: impl FnMut(&LookupRequest) -> bool) {
         for effect in &self.effects {
             if let Effect::Ask(waiter, question) = effect
                 && is_in_doubt(question)
@@ -234,7 +234,7 @@ impl Counter {
         if !addresses.is_empty() {
             let local = addresses.iter().copied().collect();
             self.shared.ledger().set_local_addresses(local);
-            self.shared.status().whose = Whose::Guessed(addresses);
+            self.shared.status().whose = LocalAddressSource::Guessed(addresses);
         }
     }
 
@@ -251,7 +251,7 @@ impl Counter {
 
     /// Asks for all that was put off.
     pub(super) fn settle(&mut self) {
-        let settled = self.spotter.as_mut().map(Spotter::settle_all);
+        let settled = self.spotter.as_mut().map(CaptureResolver::settle_all);
         for (waiter, lookup) in settled.into_iter().flatten() {
             self.shared.looked_up(waiter, lookup, &mut self.effects);
         }
@@ -265,7 +265,7 @@ impl Counter {
         let due = self
             .next_due
             .map(|due| LEAST.max(due.saturating_sub(now())));
-        let put_off = self.spotter.as_ref().and_then(Spotter::patience);
+        let put_off = self.spotter.as_ref().and_then(CaptureResolver::patience);
         [due, put_off].into_iter().flatten().min()
     }
 

@@ -13,9 +13,9 @@ use super::injection::Injection;
 use super::input::Feed;
 use super::jumps::Jumps;
 use super::now;
-use super::packets::{Batch, Counter, Intake};
+use super::packets::{Batch, Counter, PacketInput};
 use crate::model::event::Event;
-use crate::model::report::Ending;
+use crate::model::report::EndState;
 use crate::sinks::record;
 
 /// How often, at most, the kernel's counters are read again while packets arrive,
@@ -23,9 +23,9 @@ use crate::sinks::record;
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// The capturing thread.
-pub(super) struct Pump {
+pub(super) struct CaptureThread {
     pub(super) feed: Feed,
-    pub(super) intake: Intake,
+    pub(super) intake: PacketInput,
     pub(super) counter: Counter,
     pub(super) config: Config,
     pub(super) is_device: bool,
@@ -38,7 +38,7 @@ pub(super) struct Pump {
     pub(super) drops: Drops,
 }
 
-impl Pump {
+impl CaptureThread {
     pub(super) fn run(mut self) {
         if let Some(spotter) = &mut self.counter.spotter {
             spotter.prepare();
@@ -59,7 +59,7 @@ impl Pump {
     }
 
     /// Counts packets one by one, as they come.
-    pub(super) fn capture(&mut self) -> Ending {
+    pub(super) fn capture(&mut self) -> EndState {
         let mut batch = Batch::default();
         let ending = loop {
             match self.step(&mut batch) {
@@ -81,13 +81,13 @@ impl Pump {
 
     /// Waits until a device that failed so can be captured from again; how the input ended, if
     /// it does not come to that.
-    fn wait_for_device(&mut self, error: &flowner_capture::Error) -> Option<Ending> {
+    fn wait_for_device(&mut self, error: &flowner_capture::Error) -> Option<EndState> {
         let is_passing = may_come_back(error);
         let Feed::Device(_) = &self.feed else {
-            return Some(Ending::InputFailed(error.to_string()));
+            return Some(EndState::InputFailed(error.to_string()));
         };
         if !is_passing {
-            return Some(Ending::InputFailed(error.to_string()));
+            return Some(EndState::InputFailed(error.to_string()));
         }
         self.interrupted(Some(format!("{error}; capturing goes on when it is back")));
         let ending = loop {
@@ -101,8 +101,8 @@ impl Pump {
                     self.counter.advance(now());
                     self.counter.carry_out();
                 }
-                Waited::Stopped => break Some(Ending::Stopped),
-                Waited::Failed(message) => break Some(Ending::InputFailed(message)),
+                Waited::Stopped => break Some(EndState::Stopped),
+                Waited::Failed(message) => break Some(EndState::InputFailed(message)),
             }
         };
         if ending.is_none() {
@@ -160,7 +160,7 @@ impl Pump {
     }
 
     /// Takes one packet, or whatever else comes.
-    fn step(&mut self, batch: &mut Batch) -> Result<Option<Ending>, flowner_capture::Error> {
+    fn step(&mut self, batch: &mut Batch) -> Result<Option<EndState>, flowner_capture::Error> {
         let patience = self.counter.patience();
         match self.feed.next_within(patience.unwrap_or(Duration::MAX))? {
             Next::Packet(packet) => {
@@ -198,8 +198,8 @@ impl Pump {
                 self.counter.advance(now());
                 self.refresh_counters();
             }
-            Next::Stopped => return Ok(Some(Ending::Stopped)),
-            Next::End => return Ok(Some(Ending::Complete)),
+            Next::Stopped => return Ok(Some(EndState::Stopped)),
+            Next::End => return Ok(Some(EndState::Complete)),
         }
         self.counter.carry_out();
         Ok(None)

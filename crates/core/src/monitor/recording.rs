@@ -15,13 +15,15 @@ use crate::model::error::Error;
 use crate::model::packet_ref::{PacketRef, ResolvedOwner};
 use crate::model::report::{InputInfo, Report};
 use crate::model::selection::Selection;
-use crate::sinks::record::{self, Books, Files, Job, Origin, Recorder, RecordingConfig, Tally};
+use crate::sinks::record::{
+    self, Books, Files, Job, Origin, Recorder, RecordingConfig, RecordingStats,
+};
 use crate::system::privileges::without_capabilities;
 
 impl Builder {
     /// Writes the packets into files, too. Packets are held until their owners are known, so
     /// this loses none for being slow, as a [`Sink`](crate::Sink) would lose events: what cannot be held is
-    /// [counted](crate::recording::Tally).
+    /// [counted](crate::recording::RecordingStats).
     pub fn recording(self, recording: &RecordingConfig) -> RecordingBuilder {
         RecordingBuilder {
             builder: self,
@@ -73,7 +75,7 @@ impl Recording {
     }
 
     /// What happened so far.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> RecordingStats {
         self.recorder.tally()
     }
 
@@ -126,7 +128,7 @@ pub struct Recorded {
     /// What was captured.
     pub report: Arc<Report>,
     /// What happened to the packets.
-    pub tally: Tally,
+    pub tally: RecordingStats,
     /// [`Error::Unwritable`] or [`Error::Removed`], or what a next file met, where that has ended
     /// the recording. What was written before can be read, up to the last whole packet.
     pub output: Result<(), Error>,

@@ -9,7 +9,7 @@ use flowner_attribution::{PolicyStatistics, Resolver};
 use super::{Shared, Status, now};
 use crate::demo;
 use crate::model::error::Error;
-use crate::model::report::{Ending, InputInfo, Report};
+use crate::model::report::{EndState, InputInfo, Report};
 
 /// Makes reports.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(super) struct Reports {
 impl Reports {
     /// What is known now.
     pub(super) fn now(&self) -> Arc<Report> {
-        let is_running = || self.shared.status().ending == Ending::Running;
+        let is_running = || self.shared.status().ending == EndState::Running;
         let at = (self.input.is_live && is_running())
             .then(|| self.clock.as_ref().map_or_else(now, demo::Clock::now));
         let service = self.service.as_ref().and_then(Weak::upgrade);
@@ -55,7 +55,7 @@ impl Reports {
             while !self.has_ended_within(tick) {
                 let report = self.now();
                 // The last report is the monitor's to give, when owners are settled.
-                if report.ending == Ending::Running {
+                if report.ending == EndState::Running {
                     self.shared.queues.report(&report);
                 }
             }
@@ -65,10 +65,10 @@ impl Reports {
     }
 
     fn has_ended_within(&self, tick: Duration) -> bool {
-        let is_running = |status: &mut Status| status.ending == Ending::Running;
+        let is_running = |status: &mut Status| status.ending == EndState::Running;
         let ended = &self.shared.ended;
         let waited = ended.wait_timeout_while(self.shared.status(), tick, is_running);
         let (status, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        status.ending != Ending::Running
+        status.ending != EndState::Running
     }
 }

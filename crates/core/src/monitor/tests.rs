@@ -8,7 +8,7 @@ use flowner_attribution::snapshot::BestTable;
 use flowner_attribution::snapshot::fake::FakeTable;
 
 use super::*;
-use crate::engine::ledger::Asked;
+use crate::engine::ledger::OwnerScope;
 use crate::model::config::{Demo, Input, Limits};
 use crate::sinks::Sink;
 use crate::sinks::events::{Events, NoEvent};
@@ -80,13 +80,13 @@ fn packet(flow: u16) -> flowner_flows::Packet {
 fn shared() -> Shared {
     let config = Config::default();
     let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
-    let ledger = Ledger::new(&config.limits, Some(local), Asked::All, true);
+    let ledger = Ledger::new(&config.limits, Some(local), OwnerScope::All, true);
     Shared {
         ledger: Mutex::new(ledger),
         status: Mutex::new(Status {
-            ending: Ending::Running,
+            ending: EndState::Running,
             capture: None,
-            whose: Whose::Given,
+            whose: LocalAddressSource::Given,
             interruption: None,
             warning: None,
         }),
@@ -272,7 +272,7 @@ fn a_sink_takes_all_events_in_order_and_the_last_report_at_the_end() {
     assert_eq!(taken.events.len(), expected.len());
     let last = taken.reports.last().unwrap();
     assert!(Arc::ptr_eq(last, &report), "one report for all");
-    assert_eq!(last.ending, Ending::Complete);
+    assert_eq!(last.ending, EndState::Complete);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_sink_that_panics_ends_neither_the_monitor_nor_other_sinks() {
         assert!(Instant::now() < deadline, "no warning");
     }
     let report = monitor.stop();
-    assert_eq!(report.ending, Ending::Stopped);
+    assert_eq!(report.ending, EndState::Stopped);
     assert!(report.warning.as_deref().unwrap().contains("`failing`"));
     let taken = taken.lock().unwrap();
     assert!(Arc::ptr_eq(taken.reports.last().unwrap(), &report));
@@ -346,6 +346,10 @@ fn sinks_share_one_report_each_tick() {
     // A sink that is late takes the newest one alone.
     assert!(took.reports.iter().filter(of_other).count() >= 2);
     let (last, before) = took.reports.split_last().unwrap();
-    assert_eq!(last.ending, Ending::Stopped);
-    assert!(before.iter().all(|report| report.ending == Ending::Running));
+    assert_eq!(last.ending, EndState::Stopped);
+    assert!(
+        before
+            .iter()
+            .all(|report| report.ending == EndState::Running)
+    );
 }

@@ -15,7 +15,7 @@ use super::identity::{Identity, Part};
 use super::versions::file_name;
 use super::{Facts, identify, interpreted, product};
 use crate::model::grouping::Grouping;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::system::privileges::with_rights_of_user;
 
@@ -105,17 +105,17 @@ impl Programs {
     }
 
     /// Whom an owner stands for.
-    pub fn party(&self, owner: Option<&Ownership>) -> Party {
+    pub fn principal(&self, owner: Option<&Ownership>) -> Principal {
         if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
-            return Party::recorded(&owner.verdict, |program| self.known().shared(program));
+            return Principal::recorded(&owner.verdict, |program| self.known().shared(program));
         }
         self.party_of(owner.map(|owner| &owner.verdict))
     }
 
     /// Whom a verdict stands for, such as that of a listed socket.
-    pub fn party_of(&self, verdict: Option<&Verdict>) -> Party {
+    pub fn party_of(&self, verdict: Option<&Verdict>) -> Principal {
         let program = |process: &Process| self.program(process);
-        Party::with(verdict, program, |unit| self.program_of_unit(unit))
+        Principal::with(verdict, program, |unit| self.program_of_unit(unit))
     }
 
     /// Reads the desktop entries again, if their folders changed. Programs that are known

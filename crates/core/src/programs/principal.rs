@@ -5,12 +5,12 @@ use std::sync::Arc;
 use flowner_attribution::{Ownership, Process, Source, Verdict};
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::{Owner, Party};
+use crate::model::principal::{Owner, Principal};
 use crate::model::program::Program;
 
-impl Party {
+impl Principal {
     /// Whom an owner stands for, as far as its processes themselves tell.
-    /// [`Programs::party`](super::Programs::party) knows more.
+    /// [`Programs::principal`](super::Programs::principal) knows more.
     pub fn of(owner: Option<&Ownership>) -> Self {
         if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
             return Self::recorded(&owner.verdict, Arc::new);
@@ -29,7 +29,7 @@ impl Party {
 impl From<Ownership> for Owner {
     fn from(ownership: Ownership) -> Self {
         Self {
-            party: Party::of(Some(&ownership)),
+            principal: Principal::of(Some(&ownership)),
             ownership,
         }
     }
@@ -41,8 +41,8 @@ impl FlowRecord {
     #[must_use]
     pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
         Self {
-            party: Party::of(owner.as_ref()),
-            remote_party: Party::of(remote_owner.as_ref()),
+            principal: Principal::of(owner.as_ref()),
+            remote_party: Principal::of(remote_owner.as_ref()),
             owner,
             remote_owner,
             ..self
@@ -70,11 +70,11 @@ mod tests {
     fn check(verdict: Verdict, expected: &str) {
         let evidence = Evidence::new(None, SystemTime::UNIX_EPOCH, Source::None);
         let owner = Ownership::new(verdict, evidence);
-        assert_eq!(Party::of(Some(&owner)).to_string(), expected);
+        assert_eq!(Principal::of(Some(&owner)).to_string(), expected);
     }
 
     #[test]
-    fn parties() {
+    fn principals() {
         let (a, a2, b) = (
             process(1, "/bin/a"),
             process(2, "/bin/a"),
@@ -87,6 +87,6 @@ mod tests {
         check(Verdict::Partial { user, unit: None }, "user uid 7");
         let unknown = Verdict::Unknown(flowner_attribution::Reason::Gone);
         check(unknown, "unattributed");
-        assert_eq!(Party::of(None), Party::Unattributed);
+        assert_eq!(Principal::of(None), Principal::Unattributed);
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use flowner_attribution::Verdict;
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::query::filter::Filter;
 
 /// What flows are sorted by.
@@ -211,9 +211,9 @@ fn by<K: Ord>(flows: &mut [FlowRecord], sort: Sort, key: impl Fn(&FlowRecord) ->
 }
 
 fn program(flow: &FlowRecord) -> Option<String> {
-    match &flow.party {
-        Party::Unattributed => None,
-        party => Some(party.to_string().to_lowercase()),
+    match &flow.principal {
+        Principal::Unattributed => None,
+        principal => Some(principal.to_string().to_lowercase()),
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
         flows[1].owner = Some(owner(Verdict::Unknown(Reason::Gone), None));
         flows[2].owner = Some(owner(verdict(10, "Alpha"), None));
         for flow in &mut flows {
-            flow.party = Party::of(flow.owner.as_ref());
+            flow.principal = Principal::of(flow.owner.as_ref());
         }
         flows[1].sent = counters(1, 1_000);
         flows[1].local = address("10.0.0.2:9");

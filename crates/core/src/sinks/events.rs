@@ -24,13 +24,13 @@ use crate::model::report::Report;
 /// let stop = monitor.stop_handle(); // for another thread
 /// while let Some(event) = events.next() {
 ///     match event {
-///         Event::FlowClosed(flow) => println!("{} -> {}: {}", flow.local, flow.remote, flow.party),
+///         Event::FlowClosed(flow) => println!("{} -> {}: {}", flow.local, flow.remote, flow.principal),
 ///         Event::InputEnded(_) => break,
 ///         _ => {}
 ///     }
 /// }
 /// for flow in &monitor.wait().flows {
-///     println!("{} -> {}: {}", flow.local, flow.remote, flow.party);
+///     println!("{} -> {}: {}", flow.local, flow.remote, flow.principal);
 /// }
 /// # drop(stop);
 /// # Ok::<(), flowner_core::Error>(())
@@ -259,7 +259,7 @@ impl EventQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::Ending;
+    use crate::model::report::EndState;
 
     fn warning(text: &str) -> Event {
         Event::Warning(text.to_owned())
@@ -285,12 +285,12 @@ mod tests {
         let (sender, events) = Events::queue(1);
         sender.send(warning("a"));
         sender.send(warning("b"));
-        sender.send(Event::InputEnded(Ending::Stopped));
+        sender.send(Event::InputEnded(EndState::Stopped));
         // Whoever waits for it holds the monitor, and so the sender.
         assert_eq!(events.next(), Some(warning("a")));
         assert_eq!(events.next(), Some(Event::Missed(1)));
         let ended = events.next_within(Duration::ZERO);
-        assert_eq!(ended, Ok(Event::InputEnded(Ending::Stopped)));
+        assert_eq!(ended, Ok(Event::InputEnded(EndState::Stopped)));
         assert_eq!(events.next_within(Duration::ZERO), Err(NoEvent::Yet));
         // What comes late, and is missed, is told at the very end.
         sender.send(warning("c"));

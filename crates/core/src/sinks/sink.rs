@@ -23,7 +23,7 @@ use crate::model::report::Report;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
-/// use flowner_core::{Config, Demo, Ending, Event, Input, Monitor, Report, Sink};
+/// use flowner_core::{Config, Demo, EndState, Event, Input, Monitor, Report, Sink};
 ///
 /// /// Counts the flows that ended, for a page of metrics.
 /// #[derive(Default)]
@@ -48,7 +48,7 @@ use crate::model::report::Report;
 ///     }
 ///
 ///     fn report(&mut self, report: Arc<Report>) {
-///         if report.ending != Ending::Running {
+///         if report.ending != EndState::Running {
 ///             println!("{} flows are listed; {} events missed", report.flows.len(), self.missed);
 ///         }
 ///     }
@@ -77,7 +77,7 @@ pub trait Sink: Send + 'static {
     /// Takes the report that all sinks share, once a [tick](crate::Builder::tick); it comes after
     /// the events that were sent before it. Of several that waited the newest alone comes. The
     /// last one is the only one whose [`ending`](Report::ending) is not
-    /// [`Running`](crate::Ending::Running).
+    /// [`Running`](crate::EndState::Running).
     fn report(&mut self, report: Arc<Report>) {
         drop(report);
     }

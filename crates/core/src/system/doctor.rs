@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flowner_attribution::access::{self, Extent, Remedy, Sight};
+use flowner_attribution::access::{self, Fix, Level, Visibility};
 use flowner_capture::{LiveOptions, Source, shell_word};
 
 use crate::system::privileges;
@@ -29,7 +29,7 @@ pub struct Check {
     pub status: Status,
     /// What that means, in a sentence without an end mark.
     pub detail: String,
-    remedy: Option<Remedy>,
+    remedy: Option<Fix>,
 }
 
 /// How well something works.
@@ -93,13 +93,13 @@ fn sandbox() -> Check {
     }
 }
 
-fn of_sight(sight: Sight) -> Check {
+fn of_sight(sight: Visibility) -> Check {
     Check {
         name: sight.subject.name(),
         status: match sight.extent {
-            Extent::Nothing => Status::Unusable,
-            Extent::Limited => Status::Limited,
-            Extent::Full => Status::Good,
+            Level::Nothing => Status::Unusable,
+            Level::Limited => Status::Limited,
+            Level::Full => Status::Good,
         },
         detail: sight.detail,
         remedy: sight.remedy,
@@ -162,9 +162,9 @@ fn capture() -> Check {
 
 /// Capabilities are known to Linux only; elsewhere, the capture crate's message says
 /// what is to be done.
-fn capture_remedy() -> Option<Remedy> {
+fn capture_remedy() -> Option<Fix> {
     const OF_CAPTURE: &[&str] = &["cap_net_raw", "cap_net_admin"];
-    (std::env::consts::OS == "linux").then_some(Remedy::Capabilities(OF_CAPTURE))
+    (std::env::consts::OS == "linux").then_some(Fix::Capabilities(OF_CAPTURE))
 }
 
 /// Whose members may run the program: not everybody on the host.
@@ -174,7 +174,7 @@ const GROUP: &str = "flowner";
 fn commands(checks: &[Check], program: &Path) -> Vec<String> {
     let mut commands = Vec::new();
     for check in checks {
-        if let Some(Remedy::Command(command)) = &check.remedy {
+        if let Some(Fix::Command(command)) = &check.remedy {
             commands.push(format!("sudo {command}"));
         }
     }
@@ -198,7 +198,7 @@ fn commands(checks: &[Check], program: &Path) -> Vec<String> {
 fn wanted(checks: &[Check]) -> Vec<&'static str> {
     let mut wanted: Vec<&str> = Vec::new();
     for check in checks {
-        if let Some(Remedy::Capabilities(names)) = &check.remedy {
+        if let Some(Fix::Capabilities(names)) = &check.remedy {
             wanted.extend(*names);
         }
     }
@@ -234,7 +234,7 @@ fn grants(capabilities: &[&str]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn check(remedy: Option<Remedy>) -> Check {
+    fn check(remedy: Option<Fix>) -> Check {
         Check {
             name: "x",
             status: Status::Limited,
@@ -248,12 +248,9 @@ mod tests {
         let program = Path::new("/opt/my app/flowner");
         assert_eq!(commands(&[check(None)], program), [""; 0]);
         let checks = [
-            check(Some(Remedy::Capabilities(&["cap_sys_ptrace"]))),
-            check(Some(Remedy::Command("mount x".to_owned()))),
-            check(Some(Remedy::Capabilities(&[
-                "cap_net_raw",
-                "cap_sys_admin",
-            ]))),
+            check(Some(Fix::Capabilities(&["cap_sys_ptrace"]))),
+            check(Some(Fix::Command("mount x".to_owned()))),
+            check(Some(Fix::Capabilities(&["cap_net_raw", "cap_sys_admin"]))),
         ];
         let expected = [
             "sudo mount x",

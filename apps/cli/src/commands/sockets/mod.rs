@@ -66,8 +66,8 @@ pub(crate) fn tell_skipped(
 pub(crate) fn write_json(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let programs = Programs::of_this_host();
     for socket in sockets {
-        let party = programs.party_of(Some(&socket.owner));
-        out.json(&SocketLine::new(socket).with_party(&party))?;
+        let principal = programs.party_of(Some(&socket.owner));
+        out.json(&SocketLine::new(socket).with_party(&principal))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use flowner_core::attribution::{Evidence, Ownership, Socket, Source};
-use flowner_core::{FlowRecord, Party, ProcessParty, Report, Service};
+use flowner_core::{FlowRecord, Principal, ProcessPrincipal, Report, Service};
 
 use crate::format::{printable, printable_path};
 
@@ -46,7 +46,7 @@ pub(crate) enum Observed {
 pub(crate) struct Sockets {
     pub(crate) list: Vec<Socket>,
     /// Whom the owner of each stands for.
-    pub(crate) parties: Vec<Party>,
+    pub(crate) principals: Vec<Principal>,
     pub(crate) source: Source,
 }
 
@@ -102,10 +102,10 @@ impl Node {
 
     /// The executable of a program, where it is known.
     pub(crate) fn path(&self) -> Option<String> {
-        let RowSubject::Program(party) = &self.subject else {
+        let RowSubject::Program(principal) = &self.subject else {
             return None;
         };
-        let path = party.programs().first()?.path.as_ref()?;
+        let path = principal.programs().first()?.path.as_ref()?;
         Some(printable_path(path))
     }
 
@@ -118,8 +118,8 @@ impl Node {
 /// What a [`Node`] stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum RowSubject {
-    Program(Party),
-    Process(ProcessParty),
+    Program(Principal),
+    Process(ProcessPrincipal),
     Host(IpAddr),
     Service(Service),
     /// What found no place in a list that was full.
@@ -188,16 +188,16 @@ impl Data {
     }
 
     /// Whom that owner stands for.
-    pub(crate) fn party(&self, item: &Item) -> Option<&Party> {
+    pub(crate) fn principal(&self, item: &Item) -> Option<&Principal> {
         match &self.facts {
             Observed::Flows(report) => report.flows.get(item.index).map(|flow| {
                 if item.is_remote_end {
                     &flow.remote_party
                 } else {
-                    &flow.party
+                    &flow.principal
                 }
             }),
-            Observed::Sockets(sockets) => sockets.parties.get(item.index),
+            Observed::Sockets(sockets) => sockets.principals.get(item.index),
         }
     }
 
@@ -224,16 +224,18 @@ fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership
 /// Owners of a row that are told by name; more would not be read anyway.
 const MAX_OWNERS: usize = 16;
 
-/// Adds a party to those of a row.
-fn add_owner(owners: &mut Vec<Party>, party: &Party) {
-    if owners.len() < MAX_OWNERS && !owners.contains(party) {
-        owners.push(party.clone());
+/// Adds a principal to those of a row.
+fn add_owner(owners: &mut Vec<Principal>, principal: &Principal) {
+    if owners.len() < MAX_OWNERS && !owners.contains(principal) {
+        owners.push(principal.clone());
     }
 }
 
 /// Those who are known, by name; `…` where there may be more.
-fn names(owners: &[Party]) -> String {
-    let known = owners.iter().filter(|party| **party != Party::Unattributed);
+fn names(owners: &[Principal]) -> String {
+    let known = owners
+        .iter()
+        .filter(|principal| **principal != Principal::Unattributed);
     let names: Vec<String> = known.map(ToString::to_string).collect();
     let more = if owners.len() < MAX_OWNERS {
         ""

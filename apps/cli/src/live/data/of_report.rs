@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_core::attribution::{ProcessId, Verdict};
 use flowner_core::{
-    FlowRecord, Group, Party, ProcessParty, Report, Service, Share, Totals, service_name,
+    FlowRecord, Group, Principal, ProcessPrincipal, Report, Service, Share, Totals, service_name,
 };
 
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, names};
@@ -26,16 +26,16 @@ impl Data {
         let from = now.saturating_sub(Duration::from_secs(TREND.into()));
         let lately = report.history.series(from, now, TREND.into());
         let mut data = Self::of_report(report, at, notice);
-        let mut trends: HashMap<Party, Vec<u64>> = HashMap::new();
+        let mut trends: HashMap<Principal, Vec<u64>> = HashMap::new();
         for line in lately.lines {
-            if let Some(party) = line.party {
+            if let Some(principal) = line.principal {
                 let bytes = line.traffic.iter().map(|it| it.total().bytes);
-                trends.insert(party, bytes.collect());
+                trends.insert(principal, bytes.collect());
             }
         }
         for node in &mut data.programs {
-            if let RowSubject::Program(party) = &node.subject {
-                node.trend = trends.remove(party).unwrap_or_default();
+            if let RowSubject::Program(principal) = &node.subject {
+                node.trend = trends.remove(principal).unwrap_or_default();
             }
         }
         data
@@ -85,10 +85,10 @@ impl Data {
 /// Programs, their processes, and the flows of these.
 struct Programs {
     nodes: Vec<Node>,
-    places: HashMap<Party, usize>,
+    places: HashMap<Principal, usize>,
     /// Where a process is, so that the program of each flow need not be made anew.
     processes: HashMap<ProcessId, (usize, usize)>,
-    totals: HashMap<ProcessParty, Totals>,
+    totals: HashMap<ProcessPrincipal, Totals>,
 }
 
 impl Programs {
@@ -102,7 +102,7 @@ impl Programs {
         for group in report.programs() {
             let numbers = of_totals(&group.totals);
             let place = match group.key {
-                Some(party) => this.place(&party),
+                Some(principal) => this.place(&principal),
                 None => this.push(Node::new(
                     RowId::of("other programs"),
                     RowSubject::Others,
@@ -124,14 +124,14 @@ impl Programs {
         self.nodes.len() - 1
     }
 
-    fn place(&mut self, party: &Party) -> usize {
-        if let Some(place) = self.places.get(party) {
+    fn place(&mut self, principal: &Principal) -> usize {
+        if let Some(place) = self.places.get(principal) {
             return *place;
         }
-        let id = RowId::of(("program", party));
-        let label = printable(&party.to_string());
-        let place = self.push(Node::new(id, RowSubject::Program(party.clone()), label));
-        self.places.insert(party.clone(), place);
+        let id = RowId::of(("program", principal));
+        let label = printable(&principal.to_string());
+        let place = self.push(Node::new(id, RowSubject::Program(principal.clone()), label));
+        self.places.insert(principal.clone(), place);
         place
     }
 
@@ -147,7 +147,7 @@ impl Programs {
                 let (program, place) = self.place_of_process(&share, process.id());
                 self.nodes[program].nodes[place].items.push(item);
             } else {
-                let program = self.place(share.party);
+                let program = self.place(share.principal);
                 self.nodes[program].items.push(item);
             }
         }
@@ -155,22 +155,26 @@ impl Programs {
 
     fn place_of_process(&mut self, share: &Share<'_>, id: ProcessId) -> (usize, usize) {
         if let Some((program, place)) = self.processes.get(&id)
-            && matches!(&self.nodes[*program].subject, RowSubject::Program(it) if it == share.party)
+            && matches!(&self.nodes[*program].subject, RowSubject::Program(it) if it == share.principal)
         {
             return (*program, *place);
         }
-        let program = self.place(share.party);
-        let party = ProcessParty::of(share.owner, share.party);
-        let label = match &party {
-            ProcessParty::Process { id, name, .. } => format!("{} {}", id.pid, printable(name)),
-            ProcessParty::Other(other) => printable(&other.to_string()),
+        let program = self.place(share.principal);
+        let principal = ProcessPrincipal::of(share.owner, share.principal);
+        let label = match &principal {
+            ProcessPrincipal::Process { id, name, .. } => format!("{} {}", id.pid, printable(name)),
+            ProcessPrincipal::Other(other) => printable(&other.to_string()),
         };
-        let row = RowId::of(("process", &party));
-        let numbers = self.totals.get(&party).map(of_totals).unwrap_or_default();
+        let row = RowId::of(("process", &principal));
+        let numbers = self
+            .totals
+            .get(&principal)
+            .map(of_totals)
+            .unwrap_or_default();
         let nodes = &mut self.nodes[program].nodes;
         nodes.push(Node {
             numbers,
-            ..Node::new(row, RowSubject::Process(party), label)
+            ..Node::new(row, RowSubject::Process(principal), label)
         });
         let place = (program, nodes.len() - 1);
         self.processes.insert(id, place);
@@ -181,7 +185,7 @@ impl Programs {
 /// Groups of flows that have one thing in common.
 struct Groups<K> {
     nodes: Vec<Node>,
-    owners: Vec<Vec<Party>>,
+    owners: Vec<Vec<Principal>>,
     places: HashMap<K, usize>,
 }
 
@@ -216,7 +220,7 @@ impl<K: Hash + Eq + Copy> Groups<K> {
             return;
         };
         self.nodes[*place].items.push(item);
-        super::add_owner(&mut self.owners[*place], &flow.party);
+        super::add_owner(&mut self.owners[*place], &flow.principal);
     }
 
     fn finish(mut self) -> Vec<Node> {

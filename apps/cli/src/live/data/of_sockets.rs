@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use flowner_core::attribution::{ProcessId, Socket, Verdict};
 use flowner_core::filter::Subject as _;
-use flowner_core::{Party, ProcessParty, Service, is_listening, is_over};
+use flowner_core::{Principal, ProcessPrincipal, Service, is_listening, is_over};
 
 use super::of_report::service_label;
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Sockets, names};
@@ -21,10 +21,10 @@ impl Data {
         let (mut programs, mut hosts, mut services) =
             (Forest::default(), Forest::default(), Forest::default());
         let mut seen: HashMap<RowId, u64> = HashMap::new();
-        let each = sockets.list.iter().zip(&sockets.parties).enumerate();
-        for (index, (socket, party)) in each {
+        let each = sockets.list.iter().zip(&sockets.principals).enumerate();
+        for (index, (socket, principal)) in each {
             // Several sockets may be alike in all that is known of them.
-            let alike = RowId::of((socket.protocol, socket.local, socket.remote, party));
+            let alike = RowId::of((socket.protocol, socket.local, socket.remote, principal));
             let number = seen.entry(alike).or_default();
             *number += 1;
             let item = Item {
@@ -33,12 +33,14 @@ impl Data {
                 is_remote_end: false,
                 numbers: numbers(socket),
             };
-            let root = programs.root(RowSubject::Program(party.clone()), || party.to_string());
+            let root = programs.root(RowSubject::Program(principal.clone()), || {
+                principal.to_string()
+            });
             root.numbers.add(&item.numbers);
             match &socket.owner {
                 Verdict::Process(process) => {
                     let owner = super::owner_of_socket(socket, sockets.source, at);
-                    let process = (process.id(), ProcessParty::of(Some(&owner), party));
+                    let process = (process.id(), ProcessPrincipal::of(Some(&owner), principal));
                     let child = child(root, process);
                     child.numbers.add(&item.numbers);
                     child.items.push(item);
@@ -52,7 +54,7 @@ impl Data {
                     RowSubject::Host(host),
                     || IpAddr::to_string(&host),
                     item,
-                    party,
+                    principal,
                 );
             }
             let service = service(socket, &served);
@@ -60,7 +62,7 @@ impl Data {
                 RowSubject::Service(service),
                 || service_label(service),
                 item,
-                party,
+                principal,
             );
             total.add(&item.numbers);
             items.push(item);
@@ -116,18 +118,18 @@ fn service(socket: &Socket, served: &HashSet<Service>) -> Service {
 }
 
 /// The process below a program.
-fn child(root: &mut Node, (id, party): (ProcessId, ProcessParty)) -> &mut Node {
-    let row = RowId::of(("process", &party));
+fn child(root: &mut Node, (id, principal): (ProcessId, ProcessPrincipal)) -> &mut Node {
+    let row = RowId::of(("process", &principal));
     if let Some(place) = root.nodes.iter().position(|node| node.id == row) {
         return &mut root.nodes[place];
     }
-    let label = match &party {
-        ProcessParty::Process { name, .. } => format!("{} {}", id.pid, printable(name)),
-        ProcessParty::Other(other) => printable(&other.to_string()),
+    let label = match &principal {
+        ProcessPrincipal::Process { name, .. } => format!("{} {}", id.pid, printable(name)),
+        ProcessPrincipal::Other(other) => printable(&other.to_string()),
     };
     let place = root.nodes.len();
     root.nodes
-        .push(Node::new(row, RowSubject::Process(party), label));
+        .push(Node::new(row, RowSubject::Process(principal), label));
     &mut root.nodes[place]
 }
 
@@ -135,7 +137,7 @@ fn child(root: &mut Node, (id, party): (ProcessId, ProcessParty)) -> &mut Node {
 #[derive(Default)]
 struct Forest {
     roots: Vec<Node>,
-    owners: Vec<Vec<Party>>,
+    owners: Vec<Vec<Principal>>,
     places: HashMap<RowSubject, usize>,
 }
 
@@ -146,7 +148,7 @@ impl Forest {
         }
         let place = self.roots.len();
         let id = match &subject {
-            RowSubject::Program(party) => RowId::of(("program", party)),
+            RowSubject::Program(principal) => RowId::of(("program", principal)),
             other => RowId::of(other),
         };
         self.places.insert(subject.clone(), place);
@@ -160,7 +162,13 @@ impl Forest {
         &mut self.roots[place]
     }
 
-    fn add(&mut self, subject: RowSubject, label: impl Fn() -> String, item: Item, owner: &Party) {
+    fn add(
+        &mut self,
+        subject: RowSubject,
+        label: impl Fn() -> String,
+        item: Item,
+        owner: &Principal,
+    ) {
         let place = self.place(subject, label);
         self.roots[place].numbers.add(&item.numbers);
         self.roots[place].items.push(item);

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use flowner_core::attribution::Attributor;
-use flowner_core::{Ending, Error, Filter, Monitor, Programs, Report, capture, select};
+use flowner_core::{EndState, Error, Filter, Monitor, Programs, Report, capture, select};
 
 use super::{Wake, spawn};
 use crate::args::LiveArgs;
@@ -127,9 +127,9 @@ impl Source {
             } => {
                 let snapshot = attributor.snapshot_all_namespaces()?;
                 let list = snapshot.sockets().to_vec();
-                let parties = list.iter().map(|it| programs.party_of(Some(&it.owner)));
+                let principals = list.iter().map(|it| programs.party_of(Some(&it.owner)));
                 let sockets = Sockets {
-                    parties: parties.collect(),
+                    principals: principals.collect(),
                     list,
                     source: snapshot.source(),
                 };
@@ -151,14 +151,14 @@ impl Seen {
                 Data::of_report(selected, at, trouble(report))
             }
             Self::Sockets(all, notice) => {
-                let each = all.list.iter().zip(&all.parties);
+                let each = all.list.iter().zip(&all.principals);
                 let passing = each.filter(|(socket, _)| filter.matches(*socket));
-                let (list, parties) = passing
-                    .map(|(socket, party)| (socket.clone(), party.clone()))
+                let (list, principals) = passing
+                    .map(|(socket, principal)| (socket.clone(), principal.clone()))
                     .unzip();
                 let sockets = Sockets {
                     list,
-                    parties,
+                    principals,
                     source: all.source,
                 };
                 Data::of_sockets(sockets, at, notice.clone())
@@ -190,15 +190,15 @@ fn next(questions: &Receiver<Question>, is_paused: bool, due: Instant) -> Next {
 /// That nothing is captured, for now or any more.
 fn trouble(report: &Report) -> Option<Notice> {
     match &report.ending {
-        Ending::Running => report.interruption.as_ref().map(|why| Notice {
+        EndState::Running => report.interruption.as_ref().map(|why| Notice {
             long: why.clone(),
             short: "the device is down; capturing waits".to_owned(),
         }),
-        Ending::InputFailed(message) => Some(Notice {
+        EndState::InputFailed(message) => Some(Notice {
             long: format!("capturing ended: {message}"),
             short: "capturing ended; q quits".to_owned(),
         }),
-        Ending::Complete | Ending::Stopped => None,
+        EndState::Complete | EndState::Stopped => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use flowner_core::filter::Subject;
-use flowner_core::{Party, service_name, socket_state_name};
+use flowner_core::{Principal, service_name, socket_state_name};
 
 use crate::live::columns::Column;
 use crate::live::data::{Data, Fact, Item, Node, Numbers};
@@ -44,7 +44,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> Key {
     match column {
         Column::Name | Column::Program => match &node.subject {
             Row::Host(address) => Key::Ip(*address),
-            Row::Program(Party::Unattributed) | Row::Others => Key::None,
+            Row::Program(Principal::Unattributed) | Row::Others => Key::None,
             _ => Key::Text(node.label.to_lowercase()),
         },
         Column::Owners => text(&node.owners),
@@ -77,7 +77,10 @@ pub(super) fn order_items(
 ) -> Vec<usize> {
     if column == Column::Program {
         let ranks = ranks(data, items);
-        let rank = |item: &Item| data.party(item).and_then(|party| ranks.get(party));
+        let rank = |item: &Item| {
+            data.principal(item)
+                .and_then(|principal| ranks.get(principal))
+        };
         return order(items, is_descending, |item| {
             rank(item).map_or(Key::None, |rank| Key::Number(*rank, 0))
         });
@@ -87,19 +90,21 @@ pub(super) fn order_items(
 
 /// Programs, numbered by their names: a few have all of the flows. Who is not known has no
 /// name.
-fn ranks<'a>(data: &'a Data, items: &[Item]) -> HashMap<&'a Party, u64> {
+fn ranks<'a>(data: &'a Data, items: &[Item]) -> HashMap<&'a Principal, u64> {
     let mut ranks = HashMap::new();
-    for party in items.iter().filter_map(|item| data.party(item)) {
-        if *party != Party::Unattributed {
-            ranks.insert(party, 0);
+    for principal in items.iter().filter_map(|item| data.principal(item)) {
+        if *principal != Principal::Unattributed {
+            ranks.insert(principal, 0);
         }
     }
-    let names = ranks.keys().map(|party| party.to_string().to_lowercase());
+    let names = ranks
+        .keys()
+        .map(|principal| principal.to_string().to_lowercase());
     let mut names: Vec<String> = names.collect();
     names.sort_unstable();
     names.dedup();
-    for (party, rank) in &mut ranks {
-        let name = party.to_string().to_lowercase();
+    for (principal, rank) in &mut ranks {
+        let name = principal.to_string().to_lowercase();
         let place = names.partition_point(|other| *other < name);
         *rank = place as u64;
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use flowner_core::Party;
+use flowner_core::Principal;
 use flowner_core::attribution::Verdict;
 use flowner_core::flows::Direction;
 use flowner_core::text::mask;
@@ -46,7 +46,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
         Column::Trend => trend(&node.trend),
         Column::Path => node.path().unwrap_or_default(),
         Column::User => match &node.subject {
-            RowSubject::Process(flowner_core::ProcessParty::Process { user, .. }) => {
+            RowSubject::Process(flowner_core::ProcessPrincipal::Process { user, .. }) => {
                 user.as_deref().map(format::printable).unwrap_or_default()
             }
             _ => String::new(),
@@ -188,19 +188,19 @@ pub(super) fn address(fact: Fact<'_>, address: SocketAddr) -> String {
 
 /// The program, or why there is none.
 pub(super) fn owner(data: &Data, item: &Item) -> String {
-    match data.party(item) {
-        None | Some(Party::Unattributed) => match data.owner(item).map(|owner| owner.verdict) {
+    match data.principal(item) {
+        None | Some(Principal::Unattributed) => match data.owner(item).map(|owner| owner.verdict) {
             Some(Verdict::Unknown(reason)) => format!("? {}", reason.name()),
             Some(_) => "? hidden".to_owned(),
             None => "?".to_owned(),
         },
-        Some(party) => format::printable(&party.to_string()),
+        Some(principal) => format::printable(&principal.to_string()),
     }
 }
 
 /// Whether a row has no owner that is known.
 pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
-    matches!(data.party(item), None | Some(Party::Unattributed))
+    matches!(data.principal(item), None | Some(Principal::Unattributed))
 }
 
 /// The text in `width` columns: padded, or cut with an ellipsis.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use flowner_core::attribution::{Match, Ownership, Process, Source, Verdict};
 use flowner_core::text::mask_os;
-use flowner_core::{Party, ProcessParty};
+use flowner_core::{Principal, ProcessPrincipal};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -103,8 +103,8 @@ fn lines(state: &State) -> Fields {
 fn of_node(data: &Data, node: &Node) -> Fields {
     let mut fields = Vec::new();
     match &node.subject {
-        RowSubject::Program(party) => of_party(party, node, &mut fields),
-        RowSubject::Process(party) => of_process_party(data, party, node, &mut fields),
+        RowSubject::Program(principal) => of_party(principal, node, &mut fields),
+        RowSubject::Process(principal) => of_process_party(data, principal, node, &mut fields),
         RowSubject::Host(address) => fields.push(("host", address.to_string())),
         RowSubject::Service(_) => fields.push(("service", node.label.clone())),
         RowSubject::Others => {
@@ -137,9 +137,9 @@ fn of_node(data: &Data, node: &Node) -> Fields {
     fields
 }
 
-fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
-    fields.push(("program", party.to_string()));
-    for program in party.programs() {
+fn of_party(principal: &Principal, node: &Node, fields: &mut Fields) {
+    fields.push(("program", principal.to_string()));
+    for program in principal.programs() {
         if let Some(path) = &program.path {
             fields.push(("path", printable_path(path)));
         }
@@ -148,17 +148,17 @@ fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
             format!("one of its processes {}", program.grouping),
         ));
     }
-    match party {
-        Party::Unattributed => fields.push((
+    match principal {
+        Principal::Unattributed => fields.push((
             "because",
             "open it: each row below tells why nobody is known".to_owned(),
         )),
-        Party::User(_) | Party::Unit(_) => fields.push((
+        Principal::User(_) | Principal::Unit(_) => fields.push((
             "because",
             "the process may not be looked at; `flowner doctor` says what would change that"
                 .to_owned(),
         )),
-        Party::Program(_) | Party::Several(_) => {}
+        Principal::Program(_) | Principal::Several(_) => {}
     }
     if !node.nodes.is_empty() {
         let processes = node.nodes.iter().map(|node| node.label.clone());
@@ -168,13 +168,13 @@ fn of_party(party: &Party, node: &Node, fields: &mut Fields) {
     }
 }
 
-fn of_process_party(data: &Data, party: &ProcessParty, node: &Node, fields: &mut Fields) {
+fn of_process_party(data: &Data, principal: &ProcessPrincipal, node: &Node, fields: &mut Fields) {
     let owner = node.items.first().and_then(|item| data.owner(item));
     let process = owner.as_ref().and_then(|owner| {
         let mut processes = owner.verdict.processes().iter();
-        processes.find(|process| match party {
-            ProcessParty::Process { id, .. } => process.id() == *id,
-            ProcessParty::Other(_) => false,
+        processes.find(|process| match principal {
+            ProcessPrincipal::Process { id, .. } => process.id() == *id,
+            ProcessPrincipal::Other(_) => false,
         })
     });
     match process {

@@ -1,7 +1,7 @@
 //! The first lines: what is looked at, how much there is, and which tab is in front.
 
 use flowner_core::text::mask;
-use flowner_core::{Coverage, Ending, Report};
+use flowner_core::{Coverage, EndState, Report};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -58,7 +58,7 @@ fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
         put(buffer, area, x + 2, "looking…", theme.faint());
     }
     let status = match state.data.as_ref().map(|data| &data.facts) {
-        Some(Observed::Flows(report)) if report.ending != Ending::Running => Some(" ended "),
+        Some(Observed::Flows(report)) if report.ending != EndState::Running => Some(" ended "),
         _ if state.is_paused => Some(" paused "),
         _ => None,
     };

@@ -1,6 +1,6 @@
 //! The rows.
 
-use flowner_core::Party;
+use flowner_core::Principal;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -140,7 +140,7 @@ impl Table<'_> {
     fn style(&self, row: &Line) -> Style {
         if let Some(node) = self.state.node(row) {
             return match &node.subject {
-                RowSubject::Program(Party::Unattributed) => self.theme.unknown(),
+                RowSubject::Program(Principal::Unattributed) => self.theme.unknown(),
                 RowSubject::Process(_) if self.is_over(&node.items) => self.theme.faint(),
                 _ => Style::new(),
             };

@@ -22,23 +22,23 @@ pub(super) fn view<'a>(
     picture: &'a Picture,
 ) -> Element<'a, Message> {
     let colors = context.colors;
-    let party = column::party(flow);
-    let icon = parts::portrait(context.pictures.of(party), 28.0);
+    let principal = column::principal(flow);
+    let icon = parts::portrait(context.pictures.of(principal), 28.0);
     let head = row![
         icon,
         column![
-            parts::title(party.to_string(), colors),
+            parts::title(principal.to_string(), colors),
             parts::small(column::service(flow), colors.muted)
         ]
         .width(Fill),
     ]
     .spacing(space::S)
     .align_y(Center);
-    let to_program = (!party.programs().is_empty()).then(|| {
+    let to_program = (!principal.programs().is_empty()).then(|| {
         parts::press(
             "Open program",
             false,
-            Some(Message::ProgramWanted(party.clone())),
+            Some(Message::ProgramWanted(principal.clone())),
             colors,
         )
     });
@@ -51,7 +51,7 @@ pub(super) fn view<'a>(
     };
     pane = pane.push(owner(name, flow.owner.as_ref(), flow, picture, colors));
     // Why many processes are one program: one of them is so for this reason.
-    pane = pane.extend(party.programs().iter().map(|program| {
+    pane = pane.extend(principal.programs().iter().map(|program| {
         let why = format!("{program}: it {}", program.grouping);
         parts::fact("Counted as", why, colors)
     }));

@@ -68,7 +68,7 @@ impl Page {
 
     fn opened(&mut self) -> Option<String> {
         match self.key(Intent::Open) {
-            Action::OpenProgram(party) => Some(party.to_string()),
+            Action::OpenProgram(principal) => Some(principal.to_string()),
             _ => None,
         }
     }
@@ -101,7 +101,9 @@ fn a_click_is_for_the_flow_that_was_there() {
     let clicked = Message::Activated(Some(id(1)));
     page.refresh(&[(1, 300), (2, 900)], &Wish::default());
     let action = page.with(|state, context| state.update(clicked, context));
-    assert!(matches!(action, Action::OpenProgram(party) if party.to_string() == "program-1"));
+    assert!(
+        matches!(action, Action::OpenProgram(principal) if principal.to_string() == "program-1")
+    );
     // It is gone: what was selected stays so.
     page.refresh(&[(1, 300)], &page.wish());
     page.with(|state, context| state.update(Message::Selected(Some(id(2))), context));

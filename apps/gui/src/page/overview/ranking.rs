@@ -1,6 +1,6 @@
 //! Programs in their order, in their colours.
 
-use flowner_core::{Group, Party, Totals};
+use flowner_core::{Group, Principal, Totals};
 use iced::Color;
 
 use super::{Order, STEPS};
@@ -15,7 +15,7 @@ use crate::widget::table::{Bar, Cell, Head, Width};
 /// A program in the list.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) party: Option<Party>,
+    pub(super) principal: Option<Principal>,
     pub(super) totals: Totals,
     /// What it is ranked by: received and sent.
     pub(super) ranked: (u64, u64),
@@ -40,14 +40,14 @@ pub(super) fn program_cell(
 ) -> Cell {
     match column {
         0 => {
-            let party = row.party.clone().unwrap_or(Party::Unattributed);
-            let name = match &row.party {
-                Some(Party::Unattributed) => "nobody known".to_owned(),
-                Some(party) => party.to_string(),
+            let principal = row.principal.clone().unwrap_or(Principal::Unattributed);
+            let name = match &row.principal {
+                Some(Principal::Unattributed) => "nobody known".to_owned(),
+                Some(principal) => principal.to_string(),
                 None => "all others".to_owned(),
             };
-            let cell = Cell::text(name).pictured(Some(context.pictures.of(&party)));
-            if row.party == Some(Party::Unattributed) {
+            let cell = Cell::text(name).pictured(Some(context.pictures.of(&principal)));
+            if row.principal == Some(Principal::Unattributed) {
                 cell.muted()
             } else {
                 cell.strong()
@@ -80,7 +80,7 @@ pub(super) fn rows(picture: &Picture, unit: Unit, order: Order) -> Vec<Row> {
 pub(super) fn rows_of(picture: &Picture, unit: Unit, (from, to): Range) -> Vec<Row> {
     let series = picture.report.history.series(from, to, STEPS);
     ranked(picture, |group| {
-        let line = series.lines.iter().find(|line| line.party == group.key);
+        let line = series.lines.iter().find(|line| line.principal == group.key);
         line.map_or((0, 0), |line| {
             (
                 unit.measure(line.total.received),
@@ -90,9 +90,9 @@ pub(super) fn rows_of(picture: &Picture, unit: Unit, (from, to): Range) -> Vec<R
     })
 }
 
-fn ranked(picture: &Picture, measure: impl Fn(&Group<Party>) -> (u64, u64)) -> Vec<Row> {
+fn ranked(picture: &Picture, measure: impl Fn(&Group<Principal>) -> (u64, u64)) -> Vec<Row> {
     let rows = picture.programs.iter().map(|group| Row {
-        party: group.key.clone(),
+        principal: group.key.clone(),
         totals: group.totals,
         ranked: measure(group),
     });
@@ -103,33 +103,36 @@ fn ranked(picture: &Picture, measure: impl Fn(&Group<Party>) -> (u64, u64)) -> V
 }
 
 /// Gives colours to those who are first. Who has one keeps it.
-pub(super) fn paint(painted: &mut [Option<Party>; SERIES], first: &[&Party]) {
-    let is_first = |party: &Party| first.contains(&party);
+pub(super) fn paint(painted: &mut [Option<Principal>; SERIES], first: &[&Principal]) {
+    let is_first = |principal: &Principal| first.contains(&principal);
     for place in painted.iter_mut() {
-        if place.as_ref().is_some_and(|party| !is_first(party)) {
+        if place.as_ref().is_some_and(|principal| !is_first(principal)) {
             *place = None;
         }
     }
-    for party in first {
-        let is_painted = painted.iter().flatten().any(|painted| painted == *party);
+    for principal in first {
+        let is_painted = painted
+            .iter()
+            .flatten()
+            .any(|painted| painted == *principal);
         // Nobody gets the colour of those that have none.
-        if is_painted || **party == Party::Unattributed {
+        if is_painted || **principal == Principal::Unattributed {
             continue;
         }
         if let Some(free) = painted.iter_mut().find(|place| place.is_none()) {
-            *free = Some((*party).clone());
+            *free = Some((*principal).clone());
         }
     }
 }
 
 pub(super) fn color_of(
-    painted: &[Option<Party>; SERIES],
-    party: &Party,
+    painted: &[Option<Principal>; SERIES],
+    principal: &Principal,
     colors: Colors,
 ) -> Option<Color> {
     let place = painted
         .iter()
-        .position(|painted| painted.as_ref() == Some(party))?;
+        .position(|painted| painted.as_ref() == Some(principal))?;
     colors.series.get(place).copied()
 }
 
@@ -141,29 +144,30 @@ mod tests {
     use flowner_core::Program;
     use flowner_core::attribution::Process;
 
-    fn program(name: &str) -> Party {
-        Party::Program(Arc::new(Program::of(&Process::new(1, name))))
+    fn program(name: &str) -> Principal {
+        Principal::Program(Arc::new(Program::of(&Process::new(1, name))))
     }
 
     #[test]
     fn who_is_among_the_first_keeps_its_colour() {
-        let parties: Vec<Party> = (0..9).map(|number| program(&number.to_string())).collect();
+        let principals: Vec<Principal> =
+            (0..9).map(|number| program(&number.to_string())).collect();
         let mut painted = [const { None }; SERIES];
         paint(
             &mut painted,
-            &parties.iter().take(SERIES).collect::<Vec<_>>(),
+            &principals.iter().take(SERIES).collect::<Vec<_>>(),
         );
         let before = painted.clone();
         // The third goes, somebody else comes, and the order changes.
-        let mut first: Vec<&Party> = parties.iter().take(SERIES).rev().collect();
-        first.retain(|party| **party != parties[2]);
-        first.insert(0, &parties[8]);
+        let mut first: Vec<&Principal> = principals.iter().take(SERIES).rev().collect();
+        first.retain(|principal| **principal != principals[2]);
+        first.insert(0, &principals[8]);
         paint(&mut painted, &first);
-        assert_eq!(painted[2], Some(parties[8].clone()));
+        assert_eq!(painted[2], Some(principals[8].clone()));
         for place in [0, 1, 3, 4, 5, 6] {
             assert_eq!(painted[place], before[place]);
         }
-        paint(&mut painted, &[&Party::Unattributed]);
+        paint(&mut painted, &[&Principal::Unattributed]);
         assert!(painted.iter().all(Option::is_none));
     }
 }

@@ -18,14 +18,14 @@ fn highlighted(state: &State) -> Option<Ranked> {
 
 fn name(state: &State) -> Option<String> {
     match highlighted(state)? {
-        Ranked::Party(party) => Some(party.to_string()),
+        Ranked::Principal(principal) => Some(principal.to_string()),
         Ranked::Others => None,
     }
 }
 
-fn opened(action: Action) -> Option<Party> {
+fn opened(action: Action) -> Option<Principal> {
     match action {
-        Action::OpenProgram(party) => Some(party),
+        Action::OpenProgram(principal) => Some(principal),
         _ => None,
     }
 }
@@ -39,8 +39,8 @@ fn the_selection_stays_with_its_program() {
     assert_eq!(name(&state).as_deref(), Some("program-2"));
     refresh(&mut state, &[(1, 300), (2, 900), (3, 400)]);
     assert_eq!(state.selected_row(), Some(0));
-    let party = opened(state.intend(Intent::Open)).unwrap();
-    assert_eq!(party.to_string(), "program-2");
+    let principal = opened(state.intend(Intent::Open)).unwrap();
+    assert_eq!(principal.to_string(), "program-2");
     // Gone: nothing else takes its place, and Enter opens nothing.
     refresh(&mut state, &[(1, 300), (3, 400)]);
     assert_eq!(highlighted(&state), None);
@@ -92,7 +92,7 @@ proptest! {
                     state.intend(intent);
                 }
                 Step::Open => {
-                    let opened = opened(state.intend(Intent::Open)).map(Ranked::Party);
+                    let opened = opened(state.intend(Intent::Open)).map(Ranked::Principal);
                     prop_assert_eq!(opened, before);
                 }
             }

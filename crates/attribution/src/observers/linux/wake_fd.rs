@@ -9,9 +9,9 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 /// Ends what waits, from any thread.
 #[derive(Debug, Clone)]
-pub(crate) struct Bell(Arc<OwnedFd>);
+pub(crate) struct WakeFd(Arc<OwnedFd>);
 
-impl Bell {
+impl WakeFd {
     pub(crate) fn new() -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         Ok(Self(Arc::new(eventfd(0, flags)?)))
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_bell_ends_what_waits() {
-        let bell = Bell::new().unwrap();
+        let bell = WakeFd::new().unwrap();
         assert!(!bell.rings_within(Duration::ZERO));
         bell.clone().ring();
         assert!(bell.rings_within(Duration::from_secs(10)));

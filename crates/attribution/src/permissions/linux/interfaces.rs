@@ -5,12 +5,12 @@ use std::io;
 use rustix::thread::CapabilitySet;
 
 use crate::observers::linux::send_watcher;
-use crate::permissions::{Extent, Remedy, Sight, Subject};
+use crate::permissions::{Fix, Level, Resource, Visibility};
 use crate::tables::linux::namespaces::Namespaces;
 use crate::tables::linux::netlink::diag::Diag;
 use crate::tables::linux::netlink::exchange::Location;
 use crate::tables::linux::options::LinuxOptions;
-use crate::tables::linux::procfs::proc::{Proc, Scratch};
+use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::procfs::{mountinfo, proc};
 
 /// Both are asked for by the kernel: to open the folder of another user's descriptors,
@@ -24,10 +24,10 @@ const SEES_OTHERS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(Capabili
 const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN);
 
 /// Tries everything.
-pub(crate) fn sights() -> Vec<Sight> {
+pub(crate) fn sights() -> Vec<Visibility> {
     let options = LinuxOptions::default();
     let proc = Proc::open(&options.proc, options.descriptor_counts);
-    let mut scratch = Scratch::default();
+    let mut scratch = ReadBuffers::default();
     match proc {
         Ok(proc) => vec![
             sockets(),
@@ -39,16 +39,16 @@ pub(crate) fn sights() -> Vec<Sight> {
     }
 }
 
-fn priority() -> Sight {
+fn priority() -> Visibility {
     let (extent, detail) = match send_watcher::try_realtime() {
         Ok(()) => (
-            Extent::Full,
+            Level::Full,
             "the threads that look up who sends a first packet may run before all others \
              (SCHED_FIFO), where that is asked for: flowner asks for it"
                 .to_owned(),
         ),
         Err(error) => (
-            Extent::Limited,
+            Level::Limited,
             format!(
                 "the threads that look up who sends a first packet may not run before all others \
                  (SCHED_FIFO needs cap_sys_nice: {error}): on a busy processor, more senders \
@@ -56,22 +56,22 @@ fn priority() -> Sight {
             ),
         ),
     };
-    Sight {
-        subject: Subject::Priority,
+    Visibility {
+        subject: Resource::Priority,
         extent,
         detail,
         remedy: None,
     }
 }
 
-fn sockets() -> Sight {
+fn sockets() -> Visibility {
     let (extent, detail) = match Diag::open(Location::Own) {
         Ok(_) => (
-            Extent::Full,
+            Level::Full,
             "sock_diag tells each of them, with its user".to_owned(),
         ),
         Err(error) => (
-            Extent::Limited,
+            Level::Limited,
             format!(
                 "sock_diag does not answer ({error}): /proc/net is read in its place, which \
                  is slower and tells no control groups; the kernel's module inet_diag may \
@@ -79,24 +79,24 @@ fn sockets() -> Sight {
             ),
         ),
     };
-    Sight {
-        subject: Subject::Sockets,
+    Visibility {
+        subject: Resource::Sockets,
         extent,
         detail,
         remedy: None,
     }
 }
 
-fn no_proc(error: &io::Error) -> Sight {
-    Sight {
-        subject: Subject::Processes,
-        extent: Extent::Nothing,
+fn no_proc(error: &io::Error) -> Visibility {
+    Visibility {
+        subject: Resource::Processes,
+        extent: Level::Nothing,
         detail: format!("/proc cannot be read: {error}"),
-        remedy: Some(Remedy::Command("mount -t proc proc /proc".to_owned())),
+        remedy: Some(Fix::Command("mount -t proc proc /proc".to_owned())),
     }
 }
 
-fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
+fn processes(proc: &Proc, scratch: &mut ReadBuffers) -> Visibility {
     let pids = proc.pids(scratch).unwrap_or_default();
     if pids.is_empty() {
         return no_proc(&io::ErrorKind::NotFound.into());
@@ -111,17 +111,17 @@ fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
     let is_hiding = mode.is_some() && !has(CapabilitySet::SYS_PTRACE);
     let (extent, detail) = match (denied, mode) {
         (_, Some(mode)) if is_hiding => (
-            Extent::Limited,
+            Level::Limited,
             format!(
                 "/proc is mounted with hidepid={mode}: of other users' processes, only the \
                  user is told"
             ),
         ),
         (0, _) if proc.has_counts() => {
-            (Extent::Full, format!("all {} may be looked at", pids.len()))
+            (Level::Full, format!("all {} may be looked at", pids.len()))
         }
         (0, _) => (
-            Extent::Limited,
+            Level::Limited,
             format!(
                 "all {} may be looked at; before Linux 6.2, each look reads all their \
                  descriptors",
@@ -129,7 +129,7 @@ fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
             ),
         ),
         (denied, _) => (
-            Extent::Limited,
+            Level::Limited,
             format!(
                 "{denied} of {} may not be looked at: of their sockets, only the user is told",
                 pids.len()
@@ -137,8 +137,8 @@ fn processes(proc: &Proc, scratch: &mut Scratch) -> Sight {
         ),
     };
     let is_hidden = denied > 0 || is_hiding;
-    Sight {
-        subject: Subject::Processes,
+    Visibility {
+        subject: Resource::Processes,
         extent,
         detail,
         remedy: (is_hidden && !has(SEES_OTHERS)).then_some(capabilities(OF_OTHERS)),
@@ -150,12 +150,12 @@ fn has(wanted: CapabilitySet) -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
 }
 
-const fn capabilities(names: &'static [&'static str]) -> Remedy {
-    Remedy::Capabilities(names)
+const fn capabilities(names: &'static [&'static str]) -> Fix {
+    Fix::Capabilities(names)
 }
 
 /// How processes are hidden by the mount of `/proc` (`proc(5)`), if they are.
-fn hiding(proc: &Proc, scratch: &mut Scratch) -> Option<String> {
+fn hiding(proc: &Proc, scratch: &mut ReadBuffers) -> Option<String> {
     let text = proc::read(proc.root(), c"self/mountinfo", usize::MAX, scratch).ok()?;
     let text = String::from_utf8_lossy(text);
     let mounts = mountinfo::mounts(&text);
@@ -167,7 +167,7 @@ fn hiding(proc: &Proc, scratch: &mut Scratch) -> Option<String> {
     (!matches!(mode, "0" | "off")).then(|| mode.to_owned())
 }
 
-fn networks(proc: &Proc, scratch: &mut Scratch) -> Sight {
+fn networks(proc: &Proc, scratch: &mut ReadBuffers) -> Visibility {
     let searched = Namespaces::new(proc, true).map(|mut namespaces| {
         namespaces.search(proc, scratch);
         let others = namespaces.others().len();
@@ -175,28 +175,27 @@ fn networks(proc: &Proc, scratch: &mut Scratch) -> Sight {
     });
     let (extent, detail) = match searched {
         Ok((0, false, _)) => (
-            Extent::Full,
+            Level::Full,
             "all processes are in this network namespace".to_owned(),
         ),
         Ok((others, false, _)) => (
-            Extent::Full,
+            Level::Full,
             format!("{others} other network namespaces may be looked into"),
         ),
-        Ok((_, true, Some(skipped))) => (Extent::Limited, skipped.to_string()),
+        Ok((_, true, Some(skipped))) => (Level::Limited, skipped.to_string()),
         Ok((_, true, None)) => (
-            Extent::Limited,
+            Level::Limited,
             "not all processes tell theirs: sockets of containers may be missing".to_owned(),
         ),
         Err(error) => (
-            Extent::Limited,
+            Level::Limited,
             format!("network namespaces are not told: {error}"),
         ),
     };
-    Sight {
-        subject: Subject::Networks,
+    Visibility {
+        subject: Resource::Networks,
         extent,
         detail,
-        remedy: (extent != Extent::Full && !has(SEES_NETWORKS))
-            .then_some(capabilities(OF_NETWORKS)),
+        remedy: (extent != Level::Full && !has(SEES_NETWORKS)).then_some(capabilities(OF_NETWORKS)),
     }
 }

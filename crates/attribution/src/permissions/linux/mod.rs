@@ -4,31 +4,31 @@ mod interfaces;
 
 use std::fs;
 
-use super::{Extent, Sight, Subject};
+use super::{Level, Resource, Visibility};
 use crate::tables::{TableOptions, open_best};
 
-pub(super) fn sights() -> Vec<Sight> {
+pub(super) fn sights() -> Vec<Visibility> {
     let (extent, detail) = match open_best(&TableOptions::default()) {
         Ok(best) => match best.lesser_because {
             None => return interfaces::sights(),
             Some(error) => (
-                Extent::Limited,
+                Level::Limited,
                 format!(
                     "the native table does not open ({error}): the portable one is used in its \
                      place, which names fewer owners, and later"
                 ),
             ),
         },
-        Err(error) => (Extent::Nothing, error.to_string()),
+        Err(error) => (Level::Nothing, error.to_string()),
     };
-    let sockets = Sight {
-        subject: Subject::Sockets,
+    let sockets = Visibility {
+        subject: Resource::Sockets,
         extent,
         detail,
         remedy: None,
     };
     let rest = interfaces::sights().into_iter();
-    let rest = rest.filter(|sight| sight.subject != Subject::Sockets);
+    let rest = rest.filter(|sight| sight.subject != Resource::Sockets);
     [sockets].into_iter().chain(rest).collect()
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::world::{Knows, World};
 use crate::answer::{Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
-use crate::policy::{Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Token};
+use crate::policy::{
+    Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
+};
 
 /// How the table answers one request.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +46,7 @@ struct UnderWay {
 /// One flow and what its waiter heard.
 #[derive(Debug)]
 struct Flow {
-    question: Question,
+    question: LookupRequest,
     truth: Arc<Process>,
     best: Option<Ownership>,
     is_over: bool,
@@ -57,8 +59,8 @@ pub(super) struct Driver {
     pub(super) policy: Policy,
     config: PolicyConfig,
     manners: Vec<Manner>,
-    /// Whether the table can be glanced at.
-    pub(super) glances: bool,
+    /// Whether the table can be looked up fast.
+    pub(super) fast_lookups: bool,
     requests: usize,
     under_way: Option<UnderWay>,
     flows: HashMap<Token, Flow>,
@@ -85,7 +87,7 @@ impl Driver {
             policy,
             config,
             manners,
-            glances: false,
+            fast_lookups: false,
             requests: 0,
             under_way: None,
             flows: HashMap::new(),
@@ -93,12 +95,12 @@ impl Driver {
         }
     }
 
-    pub(super) fn open(&mut self, query: SocketQuery, opened: Opened, truth: &Arc<Process>) {
+    pub(super) fn open(&mut self, query: SocketQuery, initiator: Initiator, truth: &Arc<Process>) {
         let waiter = Token(self.flows.len() as u64);
-        let question = Question {
+        let question = LookupRequest {
             query,
             seen_at: self.clock.wall(),
-            opened,
+            initiator,
         };
         self.ask(waiter, question, truth);
     }
@@ -113,7 +115,7 @@ impl Driver {
         self.ask(waiter, question, &truth);
     }
 
-    fn ask(&mut self, waiter: Token, question: Question, truth: &Arc<Process>) {
+    fn ask(&mut self, waiter: Token, question: LookupRequest, truth: &Arc<Process>) {
         let flow = Flow {
             question,
             truth: Arc::clone(truth),
@@ -121,19 +123,21 @@ impl Driver {
             is_over: false,
         };
         self.flows.insert(waiter, flow);
-        let glance = self.glance(&question.query);
+        let fast_lookup = self.fast_lookup(&question.query);
         let now = self.clock.now();
-        let lookup = self.policy.lookup_glanced(waiter, question, glance, now);
+        let lookup = self
+            .policy
+            .lookup_with_fast_result(waiter, question, fast_lookup, now);
         match lookup {
-            Lookup::Known(ownership) => self.hear(Event {
+            Lookup::Ready(ownership) => self.hear(Event {
                 key: waiter,
                 ownership,
                 last: true,
             }),
-            Lookup::Waiting => {
+            Lookup::Pending => {
                 self.has_reason.insert(question.query);
             }
-            Lookup::SoFar(ownership) => {
+            Lookup::Provisional(ownership) => {
                 self.has_reason.insert(question.query);
                 self.hear(Event {
                     key: waiter,
@@ -141,7 +145,7 @@ impl Driver {
                     last: false,
                 });
             }
-            Lookup::Refused => {
+            Lookup::QueueFull => {
                 self.flows.get_mut(&waiter).unwrap().is_over = true;
                 assert!(self.policy.statistics().waiting >= self.config.max_waiting);
             }
@@ -149,10 +153,11 @@ impl Driver {
         self.settle();
     }
 
-    /// What a table that can be glanced at tells at once.
-    fn glance(&self, query: &SocketQuery) -> Option<Ownership> {
+    /// What a table that can be looked up fast tells at once.
+    fn fast_lookup(&self, query: &SocketQuery) -> Option<Ownership> {
         let now = self.clock.wall();
-        self.glances.then(|| self.world.look(now, now).find(query))
+        self.fast_lookups
+            .then(|| self.world.look(now, now).find(query))
     }
 
     pub(super) fn packet(&mut self, number: usize) {
@@ -161,9 +166,10 @@ impl Driver {
         };
         self.has_reason.insert(self.flows[&waiter].question.query);
         let now = self.clock.now();
-        let glance = self.policy.packet_seen(waiter, now);
-        let glance = glance.and_then(|query| self.glance(&query));
-        let better = glance.and_then(|glance| self.policy.glanced(waiter, glance, now));
+        let fast_lookup = self.policy.packet_seen(waiter, now);
+        let fast_lookup = fast_lookup.and_then(|query| self.fast_lookup(&query));
+        let better =
+            fast_lookup.and_then(|fast_lookup| self.policy.fast_result(waiter, fast_lookup, now));
         if let Some(ownership) = better {
             self.hear(Event {
                 key: waiter,

@@ -2,7 +2,7 @@
 
 mod clock;
 mod driver;
-mod glances;
+mod fast_lookups;
 mod properties;
 mod retries;
 mod rules;

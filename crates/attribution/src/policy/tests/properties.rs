@@ -9,7 +9,7 @@ use super::clock::ms;
 use super::driver::{Driver, Kind, Manner};
 use super::world::{Knows, LAN, SERVER_PORT, World};
 use crate::answer::SocketQuery;
-use crate::policy::{Opened, PolicyConfig};
+use crate::policy::{Initiator, PolicyConfig};
 
 /// Something that happens on the host or on the wire.
 #[derive(Debug, Clone)]
@@ -107,7 +107,7 @@ fn play(driver: &mut Driver, step: &Step) {
             let (local, remote) = (client(LAN, port), peer(remote));
             let owner = driver.world.process(process.into());
             if driver.world.connect(local, remote, &owner) {
-                driver.open(SocketQuery::tcp(local, remote), Opened::ByUs, &owner);
+                driver.open(SocketQuery::tcp(local, remote), Initiator::Local, &owner);
             }
         }
         Step::Loopback(process, port) => {
@@ -116,8 +116,8 @@ fn play(driver: &mut Driver, step: &Step) {
             if driver.world.connect(local, remote, &owner) {
                 driver.world.arrive(remote, local);
                 let server = driver.world.server();
-                driver.open(SocketQuery::tcp(local, remote), Opened::ByUs, &owner);
-                driver.open(SocketQuery::tcp(remote, local), Opened::ByPeer, &server);
+                driver.open(SocketQuery::tcp(local, remote), Initiator::Local, &owner);
+                driver.open(SocketQuery::tcp(remote, local), Initiator::Remote, &server);
             }
         }
         Step::Accept => driver.world.accept(),
@@ -125,7 +125,7 @@ fn play(driver: &mut Driver, step: &Step) {
             driver.world.arrive(server(LAN), peer(remote));
             let owner = driver.world.server();
             let query = SocketQuery::tcp(server(LAN), peer(remote));
-            driver.open(query, Opened::ByPeer, &owner);
+            driver.open(query, Initiator::Remote, &owner);
         }
         Step::Send(process, port, remote, all) => {
             // The last of the remote ends is on this host.
@@ -137,13 +137,13 @@ fn play(driver: &mut Driver, step: &Step) {
             let bind = if all { client("0.0.0.0", port) } else { local };
             let owner = driver.world.process(process.into());
             if driver.world.send(bind, local, &owner) {
-                driver.open(SocketQuery::udp(local, remote), Opened::ByUs, &owner);
+                driver.open(SocketQuery::udp(local, remote), Initiator::Local, &owner);
             }
         }
         Step::Serve(remote) => {
             let query = SocketQuery::udp(server(LAN), peer(remote));
             let owner = driver.world.server();
-            driver.open(query, Opened::ByPeer, &owner);
+            driver.open(query, Initiator::Remote, &owner);
         }
         Step::Close(number) => driver.world.close(number.into()),
         Step::Exit(number) => driver.world.exit(number.into()),
@@ -163,10 +163,10 @@ proptest! {
         knows in knows(),
         manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::SomeFailed, Kind::Failed]),
         script in script(step()),
-        glances in any::<bool>(),
+        fast_lookups in any::<bool>(),
     ) {
         let mut driver = Driver::new(World::new(knows, 4), PolicyConfig::default(), manners);
-        driver.glances = glances;
+        driver.fast_lookups = fast_lookups;
         for (step, pause) in &script {
             play(&mut driver, step);
             driver.pass(*pause);
@@ -189,8 +189,8 @@ proptest! {
         retry in prop::collection::vec(prop_oneof![0..300_u64, Just(u64::MAX)], 0..4),
         attempts_to_improve in 0..4_usize,
         rest_factor in prop_oneof![0..8_u32, Just(u32::MAX)],
-        max_glances in 0..4_usize,
-        glances in any::<bool>(),
+        max_fast_lookups in 0..4_usize,
+        fast_lookups in any::<bool>(),
     ) {
         let config = PolicyConfig {
             retry_after: retry.into_iter().map(ms).collect(),
@@ -202,11 +202,11 @@ proptest! {
             max_history: max,
             history_age: ms(300),
             rest_factor,
-            max_glances,
+            max_fast_lookups,
             ..PolicyConfig::default()
         };
         let mut driver = Driver::new(World::new(knows, 4), config, manners);
-        driver.glances = glances;
+        driver.fast_lookups = fast_lookups;
         for (step, pause) in &script {
             play(&mut driver, step);
             driver.pass(*pause);
@@ -233,7 +233,7 @@ fn quiet_hosts_are_named_completely() {
                 ..PolicyConfig::default()
             };
             let mut driver = Driver::new(World::new(knows, 4), config, vec![manner]);
-            driver.glances = kind == Kind::Answers;
+            driver.fast_lookups = kind == Kind::Answers;
             for number in 0..40 {
                 for step in [
                     Step::Connect(number, number, number),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::clock::{ms, wall};
 use super::rules::{Desk, config, query, udp};
 use crate::answer::{Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
-use crate::policy::{Facts, Opened, PolicyConfig, Token};
+use crate::policy::{Facts, Initiator, PolicyConfig, Token};
 
 fn asked() -> SocketQuery {
     query(Protocol::Udp, "10.0.0.2:5000", "192.0.2.1:443")
@@ -31,7 +31,7 @@ fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
     let config = config(true);
     let waits = config.retry_after.clone();
     let mut desk = Desk::new(config);
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     let mut failures = Vec::new();
     for _ in 0..=waits.len() {
         let due = desk.policy.poll_timeout().unwrap();
@@ -61,7 +61,7 @@ fn the_first_lookup_that_works_is_the_answer() {
     // Who it is, or that there is no such socket.
     for (sockets, is_named) in [(vec![udp("10.0.0.2:5000", "owner")], true), (vec![], false)] {
         let mut desk = Desk::new(config(true));
-        desk.ask(1, Opened::ByUs, asked());
+        desk.ask(1, Initiator::Local, asked());
         fail(&mut desk).unwrap();
         desk.events();
         desk.pass(ms(20));
@@ -75,7 +75,7 @@ fn the_first_lookup_that_works_is_the_answer() {
 /// has a packet every millisecond.
 fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
     let mut desk = Desk::new(config);
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     let mut times = Vec::new();
     for _ in 0..100_000 {
         if let Some(request) = desk.request() {
@@ -123,7 +123,7 @@ fn without_a_schedule_there_is_one_attempt() {
 #[test]
 fn a_silent_flow_is_not_asked_for_again() {
     let mut desk = Desk::new(config(true));
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     desk.look(&[]);
     desk.pass(ms(1_000));
     assert_eq!(desk.request(), None);
@@ -139,9 +139,9 @@ fn a_silent_flow_is_not_asked_for_again() {
 #[test]
 fn another_waiter_of_a_silent_question_is_answered() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByPeer, asked());
+    desk.ask(1, Initiator::Remote, asked());
     desk.look(&[]);
-    desk.ask(2, Opened::ByPeer, asked());
+    desk.ask(2, Initiator::Remote, asked());
     let heard = desk.look(&[udp("10.0.0.2:5000", "server")]);
     assert_eq!(heard.len(), 2);
 }
@@ -157,12 +157,12 @@ fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
         asked(),
         query(Protocol::Udp, "10.0.0.2:9000", "192.0.2.1:443"),
     );
-    desk.ask(1, Opened::ByPeer, first);
-    desk.ask(2, Opened::ByPeer, second);
+    desk.ask(1, Initiator::Remote, first);
+    desk.ask(2, Initiator::Remote, second);
     // The look is for the first question, and serves the second one as well.
     let request = desk.request().unwrap();
     assert_eq!(request.queries, [first]);
-    desk.ask(3, Opened::ByPeer, second);
+    desk.ask(3, Initiator::Remote, second);
     desk.land(&request, &[]);
     assert_eq!(desk.events().len(), 2);
     let heard = desk.look(&[udp("10.0.0.2:9000", "server")]);
@@ -172,13 +172,13 @@ fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
 #[test]
 fn a_slow_table_rests_in_proportion() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     let request = desk.request().unwrap();
     desk.pass(ms(100));
     desk.policy
         .handle_answer(request.id, missed(), desk.clock.now());
     let other = query(Protocol::Udp, "10.0.0.2:5001", "192.0.2.1:443");
-    desk.ask(2, Opened::ByUs, other);
+    desk.ask(2, Initiator::Local, other);
     let next = desk.policy.poll_timeout().unwrap();
     assert_eq!(desk.clock.at(next), ms(500));
     assert_eq!(desk.request(), None);
@@ -194,7 +194,7 @@ fn waits_beyond_any_clock_are_no_panic() {
         ..PolicyConfig::default()
     };
     let mut desk = Desk::new(config);
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     let request = desk.request().unwrap();
     desk.pass(Duration::from_secs(86_400));
     desk.land(&request, &[]);
@@ -205,7 +205,7 @@ fn waits_beyond_any_clock_are_no_panic() {
 #[test]
 fn an_end_before_the_answer_waits_for_it() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     desk.policy.end(Token(1));
     assert!(desk.events().is_empty());
     let heard = desk.look(&[]);
@@ -216,7 +216,7 @@ fn an_end_before_the_answer_waits_for_it() {
 #[test]
 fn an_end_after_a_miss_is_final_at_once() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, asked());
+    desk.ask(1, Initiator::Local, asked());
     desk.look(&[]);
     desk.policy.end(Token(1));
     let heard = desk.events();

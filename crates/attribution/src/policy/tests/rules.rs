@@ -8,7 +8,9 @@ use crate::answer::{
     Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketState,
     Source, Verdict,
 };
-use crate::policy::{Event, Facts, Lookup, Opened, Policy, PolicyConfig, Question, Request, Token};
+use crate::policy::{
+    Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
+};
 
 /// A policy whose looks take a millisecond and see what the test says.
 pub(super) struct Desk {
@@ -36,22 +38,22 @@ impl Desk {
     }
 
     /// Asks for a flow whose first packet is from now.
-    pub(super) fn ask(&mut self, waiter: u64, opened: Opened, query: SocketQuery) -> Lookup {
-        self.ask_late(waiter, opened, query, self.clock.elapsed)
+    pub(super) fn ask(&mut self, waiter: u64, initiator: Initiator, query: SocketQuery) -> Lookup {
+        self.ask_late(waiter, initiator, query, self.clock.elapsed)
     }
 
     /// Asks for a flow whose first packet is from then.
     pub(super) fn ask_late(
         &mut self,
         waiter: u64,
-        opened: Opened,
+        initiator: Initiator,
         query: SocketQuery,
         seen: Duration,
     ) -> Lookup {
-        let question = Question {
+        let question = LookupRequest {
             query,
             seen_at: wall(seen),
-            opened,
+            initiator,
         };
         self.policy
             .lookup(Token(waiter), question, self.clock.now())
@@ -162,9 +164,9 @@ const ELSEWHERE: &str = "192.0.2.2:443";
 fn one_look_serves_all_who_wait() {
     let mut desk = Desk::new(config(false));
     let other = query(Protocol::Udp, "10.0.0.2:6000", THERE);
-    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
-    desk.ask(2, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
-    desk.ask(3, Opened::ByUs, other);
+    desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(2, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(3, Initiator::Local, other);
     let request = desk.request().unwrap();
     assert_eq!(request.queries.len(), 2);
     assert_eq!(desk.request(), None);
@@ -184,9 +186,9 @@ fn one_look_serves_all_who_wait() {
 #[test]
 fn who_asks_during_a_look_waits_for_the_next() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     let request = desk.request().unwrap();
-    desk.ask(2, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(2, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     desk.land(&request, &[udp(SERVER, "old")]);
     check(&desk.events(), &[(1, "old", LOCAL, true)]);
     check(
@@ -202,7 +204,7 @@ fn a_listener_is_improved_to_the_connection() {
     let accepted = socket(Protocol::Tcp, "10.0.0.2:443", Some(THERE), "child");
     desk.ask(
         1,
-        Opened::ByPeer,
+        Initiator::Remote,
         query(Protocol::Tcp, "10.0.0.2:443", THERE),
     );
     let heard = desk.look(std::slice::from_ref(&listener));
@@ -223,7 +225,7 @@ fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
         (true, HERE),
     ] {
         let mut desk = Desk::new(config(tells_remotes));
-        desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+        desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
         let heard = desk.look(&[tcp(listener, "listener")]);
         // Of a table that does not tell remote ends, its socket may be there, too.
         let expected = if tells_remotes { "gone" } else { "not-found" };
@@ -242,7 +244,7 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         let listener = [tcp(listener, "listener")];
         let mut desk = Desk::new(config(true));
         // Looks and answers from before know the listener, too.
-        desk.ask(1, Opened::ByPeer, query(Protocol::Tcp, HERE, THERE));
+        desk.ask(1, Initiator::Remote, query(Protocol::Tcp, HERE, THERE));
         let begun = desk.clock.elapsed + ms(1);
         let heard = desk.look(&listener);
         assert!(heard[0].ownership.verdict.is_named());
@@ -250,8 +252,8 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
         desk.events();
 
         let query = query(Protocol::Tcp, HERE, peer);
-        let lookup = desk.ask_late(2, Opened::Earlier, query, begun);
-        assert_eq!(lookup, Lookup::Waiting);
+        let lookup = desk.ask_late(2, Initiator::Unknown, query, begun);
+        assert_eq!(lookup, Lookup::Pending);
         // Nor where the listener is gone by then.
         for sockets in [&listener[..], &listener[..], &[]] {
             desk.pass(ms(1_000));
@@ -271,28 +273,28 @@ fn a_segment_of_no_connection_is_not_the_listeners() {
 
 #[test]
 fn a_socket_that_opened_a_connection_is_gone_where_none_is_found() {
-    for (protocol, opened, expected) in [
-        (Protocol::Tcp, Opened::ByUs, Reason::Gone),
-        (Protocol::Tcp, Opened::ByPeer, Reason::NotFound),
-        (Protocol::Tcp, Opened::Earlier, Reason::NotFound),
-        (Protocol::Udp, Opened::ByUs, Reason::Gone),
-        (Protocol::Udp, Opened::ByPeer, Reason::NotFound),
+    for (protocol, initiator, expected) in [
+        (Protocol::Tcp, Initiator::Local, Reason::Gone),
+        (Protocol::Tcp, Initiator::Remote, Reason::NotFound),
+        (Protocol::Tcp, Initiator::Unknown, Reason::NotFound),
+        (Protocol::Udp, Initiator::Local, Reason::Gone),
+        (Protocol::Udp, Initiator::Remote, Reason::NotFound),
     ] {
-        // Nor is a listener on that port the one that opened it.
+        // Nor is a listener on that port the one that initiator it.
         let listener = [tcp("0.0.0.0:5000", "listener")];
         for (sockets, tells_remotes) in [(&[][..], true), (&[][..], false), (&listener[..], true)] {
-            if !sockets.is_empty() && opened == Opened::ByPeer {
+            if !sockets.is_empty() && initiator == Initiator::Remote {
                 continue;
             }
             let mut desk = Desk::new(config(tells_remotes));
-            desk.ask(1, opened, query(protocol, HERE, THERE));
+            desk.ask(1, initiator, query(protocol, HERE, THERE));
             let heard = desk.look(sockets);
             desk.policy.end(Token(1));
             let heard: Vec<_> = heard.into_iter().chain(desk.events()).collect();
             assert!(!heard.is_empty());
             for event in heard {
                 let verdict = event.ownership.verdict;
-                let case = (protocol, opened, sockets.len(), tells_remotes);
+                let case = (protocol, initiator, sockets.len(), tells_remotes);
                 // A table that does not tell remote ends may have been too slow for it.
                 let is_unsure = protocol == Protocol::Udp && !tells_remotes;
                 let expected = if is_unsure {
@@ -313,7 +315,7 @@ fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
         tcp("0.0.0.0:5000", "listener"),
         socket(Protocol::Tcp, HERE, Some(THERE), "child"),
     ];
-    desk.ask(1, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(1, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
     check(&desk.look(&sockets), &[(1, "child", FIVE, true)]);
     // A table that tells no remote ends knows at least who listens.
     let mut desk = Desk::new(config(false));
@@ -325,10 +327,10 @@ fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
         state: Some(SocketState::Established),
         ..tcp(HERE, "child")
     };
-    desk.ask(1, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(1, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
     let heard = desk.look(std::slice::from_ref(&listener));
     check(&heard, &[(1, "not-found", None, false)]);
-    desk.ask(2, Opened::Earlier, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(2, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
     let heard = desk.look(&[listener, child]);
     check(
         &heard,
@@ -339,9 +341,9 @@ fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
 #[test]
 fn a_new_flow_with_the_same_ends_ends_the_older_question() {
     let mut desk = Desk::new(config(true));
-    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     desk.pass(ms(1));
-    desk.ask(2, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     check(&desk.events(), &[(1, "gone", None, true)]);
     let theirs = socket(Protocol::Tcp, HERE, Some(THERE), "second");
     check(&desk.look(&[theirs]), &[(2, "second", FIVE, true)]);
@@ -353,7 +355,11 @@ fn a_peer_that_connects_again_ends_its_older_question_only() {
     let server = "10.0.0.2:443";
     for (waiter, peer) in [(1, "192.0.2.1:9"), (2, "192.0.2.2:9"), (3, "192.0.2.2:9")] {
         desk.pass(ms(1));
-        desk.ask(waiter, Opened::ByPeer, query(Protocol::Tcp, server, peer));
+        desk.ask(
+            waiter,
+            Initiator::Remote,
+            query(Protocol::Tcp, server, peer),
+        );
     }
     check(&desk.events(), &[(2, "gone", None, true)]);
 }
@@ -361,8 +367,8 @@ fn a_peer_that_connects_again_ends_its_older_question_only() {
 #[test]
 fn both_ends_of_a_flow_to_itself_are_one_question() {
     let mut desk = Desk::new(config(true));
-    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, HERE));
-    desk.ask(2, Opened::ByPeer, query(Protocol::Tcp, HERE, HERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, HERE));
+    desk.ask(2, Initiator::Remote, query(Protocol::Tcp, HERE, HERE));
     let own = socket(Protocol::Tcp, HERE, Some(HERE), "self");
     check(
         &desk.look(&[own]),
@@ -373,15 +379,19 @@ fn both_ends_of_a_flow_to_itself_are_one_question() {
 #[test]
 fn a_shared_local_end_names_nobody_for_connections() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     desk.pass(ms(1));
-    desk.ask(2, Opened::ByUs, query(Protocol::Tcp, HERE, ELSEWHERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
     check(
         &desk.look(&[tcp(HERE, "one of them")]),
         &[(1, "gone", None, true), (2, "gone", None, true)],
     );
     // That socket was there before the third connection.
-    desk.ask(3, Opened::ByUs, query(Protocol::Tcp, HERE, "192.0.2.3:443"));
+    desk.ask(
+        3,
+        Initiator::Local,
+        query(Protocol::Tcp, HERE, "192.0.2.3:443"),
+    );
     let heard = desk.look(&[tcp(HERE, "one of them")]);
     check(&heard, &[(3, "not-found", None, false)]);
 }
@@ -399,7 +409,7 @@ fn without_remote_ends_a_connection_is_known_only_against_what_was_there_before(
             desk.policy.observe_snapshot(Arc::new(nothing));
         }
         desk.pass(ms(1));
-        desk.ask(1, Opened::ByUs, query);
+        desk.ask(1, Initiator::Local, query);
         let events = desk.look(&sockets);
         let is_named = |event: &Event| event.ownership.verdict.is_named();
         assert_eq!(events.iter().any(is_named), is_known);
@@ -409,8 +419,8 @@ fn without_remote_ends_a_connection_is_known_only_against_what_was_there_before(
 #[test]
 fn a_table_that_tells_remote_ends_tells_connections_apart() {
     let mut desk = Desk::new(config(true));
-    desk.ask(1, Opened::ByUs, query(Protocol::Tcp, HERE, THERE));
-    desk.ask(2, Opened::ByUs, query(Protocol::Tcp, HERE, ELSEWHERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
     let one = socket(Protocol::Tcp, HERE, Some(THERE), "one");
     let two = socket(Protocol::Tcp, HERE, Some(ELSEWHERE), "two");
     check(
@@ -422,16 +432,24 @@ fn a_table_that_tells_remote_ends_tells_connections_apart() {
 #[test]
 fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     desk.pass(ms(1));
-    desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, ELSEWHERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, ELSEWHERE));
     check(
         &desk.look(&[udp(HERE, "b")]),
         &[(1, "gone", None, true), (2, "b", LOCAL, true)],
     );
     // From now on that socket is known, and serves as many flows as it likes.
-    desk.ask(3, Opened::ByUs, query(Protocol::Udp, HERE, "192.0.2.3:443"));
-    desk.ask(4, Opened::ByUs, query(Protocol::Udp, HERE, "192.0.2.4:443"));
+    desk.ask(
+        3,
+        Initiator::Local,
+        query(Protocol::Udp, HERE, "192.0.2.3:443"),
+    );
+    desk.ask(
+        4,
+        Initiator::Local,
+        query(Protocol::Udp, HERE, "192.0.2.4:443"),
+    );
     check(
         &desk.look(&[udp(HERE, "b")]),
         &[(3, "b", LOCAL, true), (4, "b", LOCAL, true)],
@@ -443,16 +461,16 @@ fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
 fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
     let udp_flow = query(Protocol::Udp, HERE, THERE);
     // Who had the port before the packet, how long after it the look begins, and who has it then.
-    for (before, opened, wait, now, expected) in [
-        (None, Opened::ByUs, 5, "b", "b"),
-        (None, Opened::ByUs, 50, "b", "gone"),
-        (None, Opened::Earlier, 50, "b", "gone"),
-        (None, Opened::ByPeer, 50, "b", "b"),
-        (None, Opened::ByPeer, 500, "b", "gone"),
-        (Some("a"), Opened::ByUs, 50, "a", "a"),
-        (Some("a"), Opened::ByPeer, 5_000, "a", "a"),
-        (Some("a"), Opened::Earlier, 50, "b", "gone"),
-        (Some("a"), Opened::ByPeer, 5, "b", "gone"),
+    for (before, initiator, wait, now, expected) in [
+        (None, Initiator::Local, 5, "b", "b"),
+        (None, Initiator::Local, 50, "b", "gone"),
+        (None, Initiator::Unknown, 50, "b", "gone"),
+        (None, Initiator::Remote, 50, "b", "b"),
+        (None, Initiator::Remote, 500, "b", "gone"),
+        (Some("a"), Initiator::Local, 50, "a", "a"),
+        (Some("a"), Initiator::Remote, 5_000, "a", "a"),
+        (Some("a"), Initiator::Unknown, 50, "b", "gone"),
+        (Some("a"), Initiator::Remote, 5, "b", "gone"),
     ] {
         let mut desk = Desk::new(config(false));
         let now_there = [udp(HERE, now)];
@@ -461,13 +479,13 @@ fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
         let look = Snapshot::new(Source::Scripted, at, at, before_there);
         desk.policy.observe_snapshot(Arc::new(look));
         desk.pass(ms(1));
-        desk.ask(1, opened, udp_flow);
+        desk.ask(1, initiator, udp_flow);
         desk.pass(ms(wait));
         let heard = desk.look(&now_there);
         let (who, _) = said(&heard[0].ownership);
         assert_eq!(
             who, expected,
-            "{before:?}, {opened:?} after {wait} ms: {now}"
+            "{before:?}, {initiator:?} after {wait} ms: {now}"
         );
     }
 }
@@ -476,7 +494,7 @@ fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
 #[test]
 fn a_socket_that_is_found_late_is_told_once() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     check(&desk.look(&[]), &[(1, "not-found", None, false)]);
     for heard in [&[(1, "gone", None, false)][..], &[]] {
         desk.pass(ms(200));
@@ -485,7 +503,7 @@ fn a_socket_that_is_found_late_is_told_once() {
     }
     // What comes from now on is proven by the next look.
     desk.pass(ms(200));
-    desk.ask(2, Opened::Earlier, query(Protocol::Udp, HERE, THERE));
+    desk.ask(2, Initiator::Unknown, query(Protocol::Udp, HERE, THERE));
     desk.pass(ms(100));
     let heard = desk.look(&[udp(HERE, "b")]);
     let heard: Vec<Event> = heard.into_iter().filter(|it| it.key.0 == 2).collect();
@@ -504,7 +522,7 @@ fn who_was_there_well_before_a_packet_may_be_found_later() {
     ] {
         let mut desk = Desk::new(config(false));
         desk.pass(ms(1_000));
-        desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+        desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
         desk.pass(ms(wait));
         let process = Process {
             started: Some(wall(started)),
@@ -522,17 +540,17 @@ fn who_was_there_well_before_a_packet_may_be_found_later() {
 /// Its socket is in no list any more, but another one's may be that has its port.
 #[test]
 fn without_identities_a_connection_that_is_over_names_nobody() {
-    for (opened, before, wait, expected) in [
-        (Opened::ByUs, None, 5, ["b", "gone"]),
-        (Opened::ByUs, None, 300, ["gone", "gone"]),
-        (Opened::Earlier, None, 5, ["b", "gone"]),
-        (Opened::Earlier, None, 300, ["gone", "gone"]),
-        (Opened::Earlier, Some("b"), 300, ["b", "gone"]),
-        (Opened::Earlier, Some("a"), 300, ["gone", "gone"]),
-        (Opened::ByPeer, None, 5, ["b", "b"]),
-        (Opened::ByPeer, None, 300, ["gone", "gone"]),
-        (Opened::ByPeer, Some("b"), 300, ["b", "b"]),
-        (Opened::ByPeer, Some("a"), 300, ["gone", "gone"]),
+    for (initiator, before, wait, expected) in [
+        (Initiator::Local, None, 5, ["b", "gone"]),
+        (Initiator::Local, None, 300, ["gone", "gone"]),
+        (Initiator::Unknown, None, 5, ["b", "gone"]),
+        (Initiator::Unknown, None, 300, ["gone", "gone"]),
+        (Initiator::Unknown, Some("b"), 300, ["b", "gone"]),
+        (Initiator::Unknown, Some("a"), 300, ["gone", "gone"]),
+        (Initiator::Remote, None, 5, ["b", "b"]),
+        (Initiator::Remote, None, 300, ["gone", "gone"]),
+        (Initiator::Remote, Some("b"), 300, ["b", "b"]),
+        (Initiator::Remote, Some("a"), 300, ["gone", "gone"]),
     ] {
         for (is_over, expected) in [false, true].into_iter().zip(expected) {
             let mut desk = Desk::new(config(false));
@@ -541,7 +559,7 @@ fn without_identities_a_connection_that_is_over_names_nobody() {
             let look = Snapshot::new(Source::Scripted, at, at, there);
             desk.policy.observe_snapshot(Arc::new(look));
             desk.pass(ms(1));
-            desk.ask(1, opened, query(Protocol::Tcp, HERE, THERE));
+            desk.ask(1, initiator, query(Protocol::Tcp, HERE, THERE));
             desk.pass(ms(wait));
             if is_over {
                 desk.policy.end(Token(1));
@@ -552,7 +570,7 @@ fn without_identities_a_connection_that_is_over_names_nobody() {
             };
             let heard = desk.look(&[connection]);
             let (who, _) = said(&heard[0].ownership);
-            let case = format!("{opened:?} {before:?} {wait} ms, over: {is_over}");
+            let case = format!("{initiator:?} {before:?} {wait} ms, over: {is_over}");
             assert_eq!(who, expected, "{case}");
         }
     }
@@ -570,7 +588,7 @@ fn without_identities_who_listens_is_named_beside_who_has_connections() {
         state: Some(SocketState::Established),
         ..tcp(HERE, "b")
     };
-    desk.ask(1, Opened::ByPeer, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(1, Initiator::Remote, query(Protocol::Tcp, HERE, THERE));
     let heard = desk.look(&[listener, connection]);
     check(&heard, &[(1, "a+b", LOCAL, true)]);
 }
@@ -578,24 +596,24 @@ fn without_identities_who_listens_is_named_beside_who_has_connections() {
 #[test]
 fn whether_an_owner_is_the_same_still_waits_longer() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     desk.look(&[udp(SERVER, "server")]);
     let rests = config(false).again_rest_factor;
-    let question = Question {
+    let question = LookupRequest {
         query: query(Protocol::Udp, SERVER, THERE),
         seen_at: desk.clock.wall(),
-        opened: Opened::Earlier,
+        initiator: Initiator::Unknown,
     };
     let began = desk.clock.elapsed;
     let asked = desk
         .policy
         .lookup_again(Token(1), question, desk.clock.now());
-    assert_eq!((asked, desk.request()), (Lookup::Waiting, None));
+    assert_eq!((asked, desk.request()), (Lookup::Pending, None));
     let due = desk.clock.at(desk.policy.poll_timeout().unwrap());
     // The look took a millisecond, and ended four before.
     assert_eq!(due + ms(4), began + ms(1) * rests);
     // A look that is made for somebody else answers it as well.
-    desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let heard = desk.look(&[udp(SERVER, "server"), udp(HERE, "b")]);
     let mut answered: Vec<u64> = heard.iter().map(|event| event.key.0).collect();
     answered.sort_unstable();
@@ -606,7 +624,11 @@ fn whether_an_owner_is_the_same_still_waits_longer() {
 fn history_answers_inside_the_proven_life_only() {
     let mut desk = Desk::new(config(false));
     let wake = |desk: &mut Desk, waiter| {
-        desk.ask(waiter, Opened::ByUs, query(Protocol::Udp, HERE, ELSEWHERE));
+        desk.ask(
+            waiter,
+            Initiator::Local,
+            query(Protocol::Udp, HERE, ELSEWHERE),
+        );
     };
     let server = [udp(SERVER, "server")];
     wake(&mut desk, 100);
@@ -619,9 +641,9 @@ fn history_answers_inside_the_proven_life_only() {
     let after = desk.clock.elapsed;
     desk.pass(ms(10));
     let asked = query(Protocol::Udp, SERVER, THERE);
-    desk.ask_late(1, Opened::ByPeer, asked, inside);
-    desk.ask_late(2, Opened::ByPeer, asked, after);
-    desk.ask_late(3, Opened::ByPeer, asked, ms(1));
+    desk.ask_late(1, Initiator::Remote, asked, inside);
+    desk.ask_late(2, Initiator::Remote, asked, after);
+    desk.ask_late(3, Initiator::Remote, asked, ms(1));
     let heard = desk.look(&[]);
     let heard: Vec<Event> = heard.into_iter().filter(|e| e.key.0 < 100).collect();
     check(
@@ -638,12 +660,12 @@ fn history_answers_inside_the_proven_life_only() {
 fn a_late_question_is_answered_by_a_look_newer_than_its_flow() {
     let mut desk = Desk::new(config(false));
     let seen = desk.clock.elapsed;
-    desk.ask(1, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+    desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
     desk.pass(ms(10));
     desk.look(&[udp(SERVER, "server")]);
     let late = query(Protocol::Udp, SERVER, ELSEWHERE);
-    let lookup = desk.ask_late(2, Opened::ByPeer, late, seen + ms(5));
-    let Lookup::Known(known) = lookup else {
+    let lookup = desk.ask_late(2, Initiator::Remote, late, seen + ms(5));
+    let Lookup::Ready(known) = lookup else {
         panic!("{lookup:?}");
     };
     assert_eq!(said(&known), ("server".to_owned(), LOCAL));
@@ -651,9 +673,9 @@ fn a_late_question_is_answered_by_a_look_newer_than_its_flow() {
     for (waiter, seen) in [(3, desk.clock.elapsed), (4, Duration::ZERO)] {
         desk.policy.end(Token(waiter));
         let other = query(Protocol::Udp, SERVER, "192.0.2.9:1");
-        let lookup = desk.ask_late(waiter, Opened::ByPeer, other, seen);
+        let lookup = desk.ask_late(waiter, Initiator::Remote, other, seen);
         let is_known = waiter == 4;
-        assert_eq!(matches!(lookup, Lookup::Known(_)), is_known, "{waiter}");
+        assert_eq!(matches!(lookup, Lookup::Ready(_)), is_known, "{waiter}");
     }
 }
 
@@ -663,14 +685,14 @@ fn at_the_bound_the_longest_resting_gives_way() {
         max_waiting: 2,
         ..config(false)
     });
-    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     desk.ask(
         2,
-        Opened::ByUs,
+        Initiator::Local,
         query(Protocol::Udp, "10.0.0.2:5001", THERE),
     );
     let third = query(Protocol::Udp, "10.0.0.2:5002", THERE);
-    assert_eq!(desk.ask(3, Opened::ByUs, third), Lookup::Refused);
+    assert_eq!(desk.ask(3, Initiator::Local, third), Lookup::QueueFull);
     // Both are missed, and silent after that; the first one rests longer.
     check(
         &desk.look(&[]),
@@ -678,7 +700,7 @@ fn at_the_bound_the_longest_resting_gives_way() {
     );
     desk.pass(ms(20));
     assert_eq!(desk.request(), None);
-    assert_eq!(desk.ask(3, Opened::ByUs, third), Lookup::Waiting);
+    assert_eq!(desk.ask(3, Initiator::Local, third), Lookup::Pending);
     check(&desk.events(), &[(1, "not-found", None, true)]);
     assert_eq!(desk.policy.statistics().overflow, 2);
     assert_eq!(desk.policy.statistics().waiting, 2);
@@ -688,20 +710,20 @@ fn at_the_bound_the_longest_resting_gives_way() {
 #[test]
 fn what_a_question_costs_does_not_grow_with_those_on_its_port() {
     const COUNT: u16 = 30_000;
-    let ask_all = |local: fn(u16) -> u16, opened| {
+    let ask_all = |local: fn(u16) -> u16, initiator| {
         let mut desk = Desk::new(config(true));
         let began = Instant::now();
         for number in 0..COUNT {
             let here = format!("10.0.0.2:{}", local(number));
             let there = format!("192.0.2.1:{}", number + 1);
             let query = query(Protocol::Udp, &here, &there);
-            assert_eq!(desk.ask(number.into(), opened, query), Lookup::Waiting);
+            assert_eq!(desk.ask(number.into(), initiator, query), Lookup::Pending);
         }
         began.elapsed()
     };
-    for opened in [Opened::ByUs, Opened::Earlier, Opened::ByPeer] {
-        let many_ports = ask_all(|number| number + 1, opened);
-        let one_port = ask_all(|_| 53, opened);
+    for initiator in [Initiator::Local, Initiator::Unknown, Initiator::Remote] {
+        let many_ports = ask_all(|number| number + 1, initiator);
+        let one_port = ask_all(|_| 53, initiator);
         // It was hundreds of times as much.
         assert!(one_port < 20 * many_ports, "{one_port:?}, {many_ports:?}");
     }
@@ -710,7 +732,7 @@ fn what_a_question_costs_does_not_grow_with_those_on_its_port() {
 #[test]
 fn a_failure_is_told_with_its_reason() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let id = desk.request().unwrap().id;
     let failed = Facts::Failed(Reason::Unsupported);
     desk.policy.handle_answer(id, failed, desk.clock.now());
@@ -721,11 +743,15 @@ fn a_failure_is_told_with_its_reason() {
 #[test]
 fn a_number_that_waits_is_taken_over() {
     let mut desk = Desk::new(config(false));
-    desk.ask(1, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let request = desk.request().unwrap();
     desk.land(&request, &[]);
     // The miss was not even read when the number was used again.
-    desk.ask(1, Opened::ByUs, query(Protocol::Udp, "10.0.0.2:7", THERE));
+    desk.ask(
+        1,
+        Initiator::Local,
+        query(Protocol::Udp, "10.0.0.2:7", THERE),
+    );
     check(&desk.events(), &[]);
     let heard = desk.look(&[udp("10.0.0.2:7", "b")]);
     check(&heard, &[(1, "b", LOCAL, true)]);
@@ -736,18 +762,22 @@ fn a_clock_that_was_set_back_makes_all_looks_forgotten() {
     let mut desk = Desk::new(config(false));
     for waiter in 0..2 {
         desk.pass(ms(10));
-        desk.ask(waiter, Opened::ByPeer, query(Protocol::Udp, SERVER, THERE));
+        desk.ask(
+            waiter,
+            Initiator::Remote,
+            query(Protocol::Udp, SERVER, THERE),
+        );
         desk.look(&[udp(SERVER, "server")]);
     }
     let inside = ms(20);
-    desk.ask(2, Opened::ByUs, query(Protocol::Udp, HERE, THERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let id = desk.request().unwrap().id;
     let look = Snapshot::new(Source::Scripted, wall(ms(1)), wall(ms(2)), Vec::new());
     let facts = Facts::Snapshot(Arc::new(look));
     desk.policy.handle_answer(id, facts, desk.clock.now());
     let asked = query(Protocol::Udp, SERVER, ELSEWHERE);
-    let lookup = desk.ask_late(3, Opened::ByPeer, asked, inside);
-    assert_eq!(lookup, Lookup::Waiting);
+    let lookup = desk.ask_late(3, Initiator::Remote, asked, inside);
+    assert_eq!(lookup, Lookup::Pending);
     assert_eq!(desk.policy.statistics().remembered, 0);
     assert_eq!(desk.policy.statistics().cached, 0);
 }

@@ -17,8 +17,10 @@ use worker::Worker;
 
 use super::attributor::Attributor;
 use crate::answer::{Error, Ownership, SocketQuery};
-use crate::policy::{Event, Key, Lookup, Policy, PolicyConfig, PolicyStatistics, Question, Token};
-use crate::tables::glance::Glance;
+use crate::policy::{
+    Event, Key, Lookup, LookupRequest, Policy, PolicyConfig, PolicyStatistics, Token,
+};
+use crate::tables::fast_lookup::FastLookup;
 
 /// Looks owners up in the background.
 ///
@@ -32,7 +34,7 @@ use crate::tables::glance::Glance;
 pub struct Resolver<K: Key = Token> {
     shared: Arc<Shared<K>>,
     thread: Option<JoinHandle<()>>,
-    glance: Mutex<Option<Box<dyn Glance>>>,
+    fast_lookup: Mutex<Option<Box<dyn FastLookup>>>,
 }
 
 /// How long it may take at the end to answer those who wait.
@@ -70,7 +72,7 @@ impl<K: Key> Resolver<K> {
             table_tells_networks: table.tells_networks() || table.tells_translations(),
             ..config
         };
-        let glance = table.glance();
+        let fast_lookup = table.fast_lookup();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 policy: Policy::new(config),
@@ -89,49 +91,57 @@ impl<K: Key> Resolver<K> {
         Ok(Self {
             shared,
             thread: Some(thread),
-            glance: Mutex::new(glance),
+            fast_lookup: Mutex::new(fast_lookup),
         })
     }
 
     /// A way for another thread to ask the table at once, to be used before
-    /// [`lookup_glanced`](Self::lookup_glanced). There is one at most: `None` for who
+    /// [`lookup_with_fast_result`](Self::lookup_with_fast_result). There is one at most: `None` for who
     /// comes second, and where the table offers none.
-    pub fn take_glance(&self) -> Option<Box<dyn Glance>> {
-        let mut glance = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
-        glance.take()
+    pub fn take_fast_lookup(&self) -> Option<Box<dyn FastLookup>> {
+        let mut fast_lookup = self
+            .fast_lookup
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        fast_lookup.take()
     }
 
     /// Asks for `key`; see [`Policy::lookup`].
-    pub fn lookup(&self, key: K, question: Question) -> Lookup {
+    pub fn lookup(&self, key: K, question: LookupRequest) -> Lookup {
         let now = Instant::now();
         self.change(|policy| policy.lookup(key, question, now))
     }
 
     /// Asks whether the owner of a flow that was named is the same still; see
     /// [`Policy::lookup_again`].
-    pub fn lookup_again(&self, key: K, question: Question) -> Lookup {
+    pub fn lookup_again(&self, key: K, question: LookupRequest) -> Lookup {
         let now = Instant::now();
         self.change(|policy| policy.lookup_again(key, question, now))
     }
 
-    /// As [`lookup`](Self::lookup), with what a [glance](Self::take_glance) told; see
-    /// [`Policy::lookup_glanced`].
-    pub fn lookup_glanced(&self, key: K, question: Question, glance: Option<Ownership>) -> Lookup {
+    /// As [`lookup`](Self::lookup), with what a [fast lookup](Self::take_fast_lookup) told; see
+    /// [`Policy::lookup_with_fast_result`].
+    pub fn lookup_with_fast_result(
+        &self,
+        key: K,
+        question: LookupRequest,
+        fast_lookup: Option<Ownership>,
+    ) -> Lookup {
         let now = Instant::now();
-        self.change(|policy| policy.lookup_glanced(key, question, glance, now))
+        self.change(|policy| policy.lookup_with_fast_result(key, question, fast_lookup, now))
     }
 
     /// Tells that a packet of an unsettled flow arrived. Returns a question that is
-    /// worth another glance; see [`Policy::packet_seen`].
+    /// worth another fast lookup; see [`Policy::packet_seen`].
     pub fn packet_seen(&self, key: K) -> Option<SocketQuery> {
         let now = Instant::now();
         self.change(|policy| policy.packet_seen(key, now))
     }
 
-    /// Takes what that glance told; see [`Policy::glanced`].
-    pub fn glanced(&self, key: K, glance: Ownership) -> Option<Ownership> {
+    /// Takes what that fast lookup told; see [`Policy::fast_result`].
+    pub fn fast_result(&self, key: K, fast_lookup: Ownership) -> Option<Ownership> {
         let now = Instant::now();
-        self.change(|policy| policy.glanced(key, glance, now))
+        self.change(|policy| policy.fast_result(key, fast_lookup, now))
     }
 
     /// Tells that a flow is over; see [`Policy::end`].

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::answer::{Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict};
-use crate::policy::Opened;
+use crate::policy::Initiator;
 use crate::tables::fake::{FakeTable, Script};
 use crate::tables::unsupported::UnsupportedTable;
 use crate::tables::{BestTable, SocketTable};
@@ -70,12 +70,12 @@ fn spawn(table: impl SocketTable + 'static) -> (Resolver, Receiver<Event>) {
     (resolver.unwrap(), events)
 }
 
-fn question(port: u16) -> Question {
+fn question(port: u16) -> LookupRequest {
     let local = format!("127.0.0.1:{port}").parse().unwrap();
-    Question {
+    LookupRequest {
         query: SocketQuery::new(Protocol::Udp, local, None),
         seen_at: SystemTime::now(),
-        opened: Opened::ByPeer,
+        initiator: Initiator::Remote,
     }
 }
 
@@ -116,7 +116,7 @@ fn answers_arrive_from_either_kind_of_table() {
         script.set_finds_exactly(finds_exactly);
         script.set_sockets(vec![socket(53, 7)]);
         let (resolver, events) = spawn(table);
-        assert_eq!(resolver.lookup(Token(1), question(53)), Lookup::Waiting);
+        assert_eq!(resolver.lookup(Token(1), question(53)), Lookup::Pending);
         check(&events.recv_timeout(DEADLINE).unwrap(), 1, 7);
         assert_eq!(resolver.statistics().requests, 1);
         assert_eq!(script.looks(), 1);

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use super::background::Resolver;
 use crate::answer::{Ownership, SocketQuery};
-use crate::policy::{Key, Lookup, Question, Token};
-use crate::tables::glance::{Closed, Confirmed, Glance, Glanced};
+use crate::policy::{Key, Lookup, LookupRequest, Token};
+use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 
 /// How long what was put off waits for a packet.
 const SOON: Duration = Duration::from_millis(1);
@@ -20,30 +20,30 @@ const MAX: usize = 64;
 /// Asks a [`Resolver`] from the thread that captures packets.
 ///
 /// What ends within a millisecond is not there any more when another thread wakes up. So
-/// this one glances at the socket of each new flow, where the table of the resolver offers
+/// this one looks up the socket of each new flow, where the table of the resolver offers
 /// that, and tells the resolver what it saw.
 ///
 /// ```no_run
 /// # use std::{sync::Arc, time::{Duration, SystemTime}};
-/// # use flowner_attribution::{*, capture::Spotter};
-/// # enum Next { Opened(u64, Question), More(u64, bool), Closed(u64), Stopped }
+/// # use flowner_attribution::{*, capture::CaptureResolver};
+/// # enum Next { Opened(u64, LookupRequest), More(u64, bool), Closed(u64), Stopped }
 /// # fn next_within(patience: Option<Duration>) -> Option<Next> { None }
 /// # fn show(flow: u64, ownership: Ownership) {}
 /// # fn main() -> Result<(), Error> {
 /// let resolver = Resolver::<Token>::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
 ///     show(event.key.0, event.ownership);
 /// })?;
-/// let mut spotter = Spotter::new(Arc::new(resolver));
+/// let mut spotter = CaptureResolver::new(Arc::new(resolver));
 /// spotter.prepare();
 /// loop {
 ///     let next = next_within(spotter.patience());
 ///     for (waiter, lookup) in spotter.settle() {
-///         lookup.told().into_iter().for_each(|owner| show(waiter.0, owner));
+///         lookup.ownership().into_iter().for_each(|owner| show(waiter.0, owner));
 ///     }
 ///     let told = match next {
 ///         Some(Next::Opened(flow, question)) => spotter
 ///             .opened(Token(flow), question)
-///             .and_then(Lookup::told)
+///             .and_then(Lookup::ownership)
 ///             .map(|owner| (flow, owner)),
 ///         Some(Next::More(flow, has_payload)) => spotter
 ///             .packet_seen(Token(flow), has_payload)
@@ -62,9 +62,9 @@ const MAX: usize = 64;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Spotter<K: Key = Token> {
+pub struct CaptureResolver<K: Key = Token> {
     resolver: Arc<Resolver<K>>,
-    glance: Option<Box<dyn Glance>>,
+    fast_lookup: Option<Box<dyn FastLookup>>,
     put_off: Vec<PutOff<K>>,
 }
 
@@ -72,38 +72,38 @@ pub struct Spotter<K: Key = Token> {
 #[derive(Debug, Clone, Copy)]
 struct PutOff<K> {
     waiter: K,
-    question: Question,
+    question: LookupRequest,
     /// The flow is over.
     is_over: bool,
 }
 
-impl<K: Key> Spotter<K> {
-    /// Takes the way to glance of that resolver, of which there is one: a second spotter of
+impl<K: Key> CaptureResolver<K> {
+    /// Takes the way to fast lookup of that resolver, of which there is one: a second spotter of
     /// the same resolver does without.
     pub fn new(resolver: Arc<Resolver<K>>) -> Self {
-        let glance = resolver.take_glance();
+        let fast_lookup = resolver.take_fast_lookup();
         Self {
             resolver,
-            glance,
+            fast_lookup,
             put_off: Vec::new(),
         }
     }
 
-    /// To be called once, on the thread that captures; see [`Glance::prepare`].
+    /// To be called once, on the thread that captures; see [`FastLookup::prepare`].
     pub fn prepare(&mut self) {
-        if let Some(glance) = &mut self.glance {
-            glance.prepare();
+        if let Some(fast_lookup) = &mut self.fast_lookup {
+            fast_lookup.prepare();
         }
     }
 
     /// Asks for the owner of a new flow, right after its first packet was seen. `None` puts
     /// that off, as somebody is looking already: [`settle`](Self::settle) asks.
-    pub fn opened(&mut self, waiter: K, question: Question) -> Option<Lookup> {
-        let mut seen = Glanced::Nothing;
-        if let Some(glance) = &mut self.glance {
-            seen = glance.glance(&question);
+    pub fn opened(&mut self, waiter: K, question: LookupRequest) -> Option<Lookup> {
+        let mut seen = FastResult::NotFound;
+        if let Some(fast_lookup) = &mut self.fast_lookup {
+            seen = fast_lookup.lookup(&question);
         }
-        if seen == Glanced::Later && self.put_off.len() < MAX {
+        if seen == FastResult::Pending && self.put_off.len() < MAX {
             self.put_off.push(PutOff {
                 waiter,
                 question,
@@ -111,7 +111,10 @@ impl<K: Key> Spotter<K> {
             });
             return None;
         }
-        Some(self.resolver.lookup_glanced(waiter, question, seen.told()))
+        Some(
+            self.resolver
+                .lookup_with_fast_result(waiter, question, seen.ownership()),
+        )
     }
 
     /// Tells that another packet of a flow was seen whose owner is not settled: without one,
@@ -119,28 +122,28 @@ impl<K: Key> Spotter<K> {
     /// the connection (it has payload, or ends it) and another look shows that.
     pub fn packet_seen(&mut self, waiter: K, may_tell: bool) -> Option<Ownership> {
         let query = self.resolver.packet_seen(waiter).filter(|_| may_tell)?;
-        let seen = self.glance.as_mut()?.glance_closer(&query)?;
-        self.resolver.glanced(waiter, seen)
+        let seen = self.fast_lookup.as_mut()?.lookup_accepted(&query)?;
+        self.resolver.fast_result(waiter, seen)
     }
 
     /// Whether a socket still is whose it was, as far as the table of the resolver can tell from
-    /// this thread; see [`Glance::confirm`].
+    /// this thread; see [`FastLookup::confirm`].
     pub fn confirm(
         &mut self,
         query: &SocketQuery,
         known: &Ownership,
         since: SystemTime,
     ) -> Confirmed {
-        let glance = self.glance.as_mut();
-        glance.map_or(Confirmed::Unknown, |glance| {
-            glance.confirm(query, known, since)
+        let fast_lookup = self.fast_lookup.as_mut();
+        fast_lookup.map_or(Confirmed::Unknown, |fast_lookup| {
+            fast_lookup.confirm(query, known, since)
         })
     }
 
-    /// Which sockets were closed since this was asked last; see [`Glance::closed`].
+    /// Which sockets were closed since this was asked last; see [`FastLookup::closed`].
     pub fn closed(&mut self) -> Closed {
-        let glance = self.glance.as_mut();
-        glance.map_or_else(Closed::default, |glance| glance.closed())
+        let fast_lookup = self.fast_lookup.as_mut();
+        fast_lookup.map_or_else(Closed::default, |fast_lookup| fast_lookup.closed())
     }
 
     /// Tells that a flow is over; see [`Resolver::end`].
@@ -164,19 +167,19 @@ impl<K: Key> Spotter<K> {
     }
 
     fn settle_some(&mut self, all: bool) -> Vec<(K, Lookup)> {
-        let Some(glance) = &mut self.glance else {
+        let Some(fast_lookup) = &mut self.fast_lookup else {
             return Vec::new();
         };
         let (mut settled, resolver) = (Vec::new(), &self.resolver);
         self.put_off.retain(|put_off| {
-            let seen = glance.glance(&put_off.question);
-            if seen == Glanced::Later && !all {
+            let seen = fast_lookup.lookup(&put_off.question);
+            if seen == FastResult::Pending && !all {
                 return true;
             }
             let PutOff {
                 waiter, question, ..
             } = *put_off;
-            let lookup = resolver.lookup_glanced(waiter, question, seen.told());
+            let lookup = resolver.lookup_with_fast_result(waiter, question, seen.ownership());
             if put_off.is_over {
                 resolver.end(waiter);
             }

@@ -4,13 +4,13 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::answer::{Error, Process, Protocol, Snapshot, SocketQuery, Source, Verdict};
-use crate::policy::{Event, Opened, PolicyConfig};
+use crate::policy::{Event, Initiator, PolicyConfig};
 use crate::resolver::attributor::Attributor;
 use crate::tables::SocketTable;
 
-/// Glances tell one after the other, then that somebody is looking; looks find nobody.
+/// Fast lookups tell one after the other, then that somebody is looking; looks find nobody.
 #[derive(Debug)]
-struct Scripted(VecDeque<Glanced>);
+struct Scripted(VecDeque<FastResult>);
 
 impl SocketTable for Scripted {
     fn source(&self) -> Source {
@@ -22,35 +22,35 @@ impl SocketTable for Scripted {
         Ok(Snapshot::new(Source::Scripted, now, now, Vec::new()))
     }
 
-    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+    fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         Some(Box::new(Self(std::mem::take(&mut self.0))))
     }
 }
 
-impl Glance for Scripted {
-    fn glance(&mut self, _question: &Question) -> Glanced {
-        self.0.pop_front().unwrap_or(Glanced::Later)
+impl FastLookup for Scripted {
+    fn lookup(&mut self, _question: &LookupRequest) -> FastResult {
+        self.0.pop_front().unwrap_or(FastResult::Pending)
     }
 
-    fn glance_closer(&mut self, _query: &SocketQuery) -> Option<Ownership> {
+    fn lookup_accepted(&mut self, _query: &SocketQuery) -> Option<Ownership> {
         None
     }
 }
 
-fn spotter(told: impl Into<VecDeque<Glanced>>) -> (Spotter, Receiver<Event>) {
+fn spotter(told: impl Into<VecDeque<FastResult>>) -> (CaptureResolver, Receiver<Event>) {
     let attributor = Attributor::with_table(Scripted(told.into()));
     let (sender, events) = channel();
     let on_event = move |event| _ = sender.send(event);
     let resolver = Resolver::spawn(attributor, PolicyConfig::default(), on_event).unwrap();
-    (Spotter::new(Arc::new(resolver)), events)
+    (CaptureResolver::new(Arc::new(resolver)), events)
 }
 
-fn question(port: u16) -> Question {
+fn question(port: u16) -> LookupRequest {
     let end = |port| ([127, 0, 0, 1], port).into();
-    Question {
+    LookupRequest {
         query: SocketQuery::new(Protocol::Tcp, end(port), Some(end(1))),
         seen_at: SystemTime::now(),
-        opened: Opened::ByUs,
+        initiator: Initiator::Local,
     }
 }
 
@@ -68,7 +68,11 @@ fn seen() -> Ownership {
 
 #[test]
 fn what_is_put_off_is_asked_when_it_is_told() {
-    let told = [Glanced::Later, Glanced::Later, Glanced::Told(seen())];
+    let told = [
+        FastResult::Pending,
+        FastResult::Pending,
+        FastResult::Found(seen()),
+    ];
     let (mut spotter, events) = spotter(told);
     assert_eq!(spotter.patience(), None);
     assert_eq!(spotter.opened(Token(7), question(9)), None);
@@ -77,7 +81,7 @@ fn what_is_put_off_is_asked_when_it_is_told() {
     assert_eq!(spotter.packet_seen(Token(7), true), None);
     spotter.ended(Token(7));
     let settled = spotter.settle();
-    let [(Token(7), Lookup::SoFar(owner))] = &settled[..] else {
+    let [(Token(7), Lookup::Provisional(owner))] = &settled[..] else {
         panic!("{settled:?}");
     };
     assert_eq!(owner.verdict, seen().verdict);
@@ -92,7 +96,7 @@ fn what_is_put_off_is_asked_when_it_is_told() {
 fn all_is_asked_at_the_end() {
     let (mut spotter, _events) = spotter([]);
     assert_eq!(spotter.opened(Token(1), question(9)), None);
-    assert_eq!(spotter.settle_all(), [(Token(1), Lookup::Waiting)]);
+    assert_eq!(spotter.settle_all(), [(Token(1), Lookup::Pending)]);
     assert_eq!(spotter.patience(), None);
 }
 
@@ -113,14 +117,14 @@ fn only_so_many_are_put_off() {
         assert_eq!(spotter.opened(Token(waiter), question(port)), None);
     }
     let more = spotter.opened(Token(MAX as u64), question(9));
-    assert_eq!(more, Some(Lookup::Waiting));
+    assert_eq!(more, Some(Lookup::Pending));
 }
 
 #[test]
 fn a_second_one_asks_without_a_glance() {
     let (first, _events) = spotter([]);
-    let mut second = Spotter::new(Arc::clone(first.resolver()));
+    let mut second = CaptureResolver::new(Arc::clone(first.resolver()));
     let lookup = second.opened(Token(1), question(9));
-    assert_eq!(lookup, Some(Lookup::Waiting));
+    assert_eq!(lookup, Some(Lookup::Pending));
     assert_eq!(second.settle_all(), []);
 }

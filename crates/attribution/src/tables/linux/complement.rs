@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use super::netlink::conntrack::Conntrack;
 use super::procfs::facts::{Facts, stat_of};
 use super::procfs::net;
-use super::procfs::proc::{Proc, Scratch};
+use super::procfs::proc::{Proc, ReadBuffers};
 use crate::answer::surroundings::Translations;
 use crate::answer::{Protocol, SocketState};
 use crate::hash::NumberMap;
@@ -50,7 +50,7 @@ pub(crate) struct Known {
 pub(crate) struct Complement {
     proc: Proc,
     facts: Facts,
-    scratch: Scratch,
+    scratch: ReadBuffers,
     conntrack: Conntrack,
 }
 
@@ -60,7 +60,7 @@ impl Complement {
         Ok(Self {
             proc: Proc::open(root, false)?,
             facts: Facts::new(),
-            scratch: Scratch::default(),
+            scratch: ReadBuffers::default(),
             conntrack: Conntrack::new(root),
         })
     }

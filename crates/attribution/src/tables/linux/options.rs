@@ -23,10 +23,10 @@ pub struct LinuxOptions {
     /// Whether the sockets of other network namespaces are looked for too, where
     /// privileges allow.
     pub other_namespaces: bool,
-    /// Whether a [glance](crate::capture::Glance) has a thread on each processor that sees what is sent
+    /// Whether a [fast lookup](crate::capture::FastLookup) has a thread on each processor that sees what is sent
     /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for their priority): it names
     /// processes that exit at once.
-    pub lookouts: bool,
+    pub send_watchers: bool,
     /// Whether those threads run before all others of their processor that have no real-time
     /// priority (`SCHED_FIFO`, priority 1; sched(7)), where `CAP_SYS_NICE` allows: more of
     /// those who exit at once are named. They bound the time that they take, but what they
@@ -42,7 +42,7 @@ impl Default for LinuxOptions {
             sock_diag: true,
             descriptor_counts: true,
             other_namespaces: true,
-            lookouts: true,
+            send_watchers: true,
             realtime: false,
         }
     }

@@ -12,7 +12,7 @@ use super::netlink::diag::Diag;
 use super::netlink::exchange::Location;
 use super::netlink::message::{DiagSocket, Which};
 use super::procfs::net;
-use super::procfs::proc::{Proc, Scratch};
+use super::procfs::proc::{Proc, ReadBuffers};
 use crate::answer::query::normalize;
 use crate::answer::{Protocol, SocketState};
 
@@ -42,7 +42,7 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug)]
 struct Files {
     proc: Arc<Proc>,
-    scratch: Scratch,
+    scratch: ReadBuffers,
 }
 
 impl Sockets {
@@ -60,7 +60,7 @@ impl Sockets {
         };
         let mut files = Files {
             proc: Arc::clone(proc),
-            scratch: Scratch::default(),
+            scratch: ReadBuffers::default(),
         };
         if diag.is_none() {
             files.list(Protocol::Tcp, Which::All, &mut Vec::new())?;
@@ -91,7 +91,7 @@ impl Sockets {
         };
         let files = self.files.as_ref().map(|files| Files {
             proc: Arc::clone(&files.proc),
-            scratch: Scratch::default(),
+            scratch: ReadBuffers::default(),
         });
         Some(Self {
             diag,

@@ -67,7 +67,7 @@ fn every_verdict() {
 fn a_name_of_the_program_stands_before_that_of_the_process() {
     let ownership = owner(Verdict::Process(curl()), None);
     let mut owner = Owner::from(ownership.clone());
-    if let Party::Program(program) = &mut owner.party {
+    if let Principal::Program(program) = &mut owner.principal {
         Arc::make_mut(program).name = "Web Browser".to_owned();
     }
     let written = write(PacketEnd::Destination, &owner);

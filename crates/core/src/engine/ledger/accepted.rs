@@ -9,8 +9,8 @@ use flowner_flows::{Flow, Mark, Packet};
 use super::acceptors::{accepting_end, address_of};
 use super::confirm::Confirming;
 use super::{End, Ledger, Owners, credit};
-use crate::engine::traffic_history::Chronicle;
-use crate::model::principal::Party;
+use crate::engine::traffic_history::TrafficHistory;
+use crate::model::principal::Principal;
 
 /// With how many answers to one connection it is asked whether it was passed on.
 const MAX_ANSWERS: u8 = 4;
@@ -98,7 +98,7 @@ impl Confirming {
         flow: &Flow<Owners>,
         end: End,
         ownership: &mut Ownership,
-        party: &mut Party,
+        principal: &mut Principal,
         now: Duration,
     ) {
         let named = ownership.verdict.processes();
@@ -110,7 +110,7 @@ impl Confirming {
         if named.iter().all(|process| is_passer(process)) {
             let seen_at = ownership.evidence.observed_at;
             *ownership = Ownership::unknown(Reason::Changed, seen_at, Source::None);
-            *party = Party::Unattributed;
+            *principal = Principal::Unattributed;
         }
     }
 }
@@ -120,7 +120,7 @@ impl Confirming {
 pub(super) fn take_back(
     flow: &mut Flow<Owners>,
     confirming: &mut Confirming,
-    chronicle: &mut Chronicle,
+    chronicle: &mut TrafficHistory,
     now: Duration,
 ) {
     if let Some(confirmation) = flow.data.confirmation.as_deref() {
@@ -132,7 +132,7 @@ pub(super) fn take_back(
     let Some(mut owner) = flow.data.of(end).take() else {
         return;
     };
-    confirming.take_back(flow, end, &mut owner.ownership, &mut owner.party, now);
+    confirming.take_back(flow, end, &mut owner.ownership, &mut owner.principal, now);
     let is_taken = matches!(owner.ownership.verdict, Verdict::Unknown(_));
     *flow.data.of(end) = Some(owner);
     if is_taken {

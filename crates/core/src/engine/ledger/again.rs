@@ -11,7 +11,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Opened, Ownership, Process, Question, Reason, Source, Token, Verdict};
+use flowner_attribution::{
+    Initiator, LookupRequest, Ownership, Process, Reason, Source, Token, Verdict,
+};
 use flowner_flows::{Flow, FlowId, Mark, Protocol};
 
 use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed, socket_protocol};
@@ -289,7 +291,7 @@ impl Ledger {
                 ends[end as usize] = true;
                 flow.data.waiting[end as usize] = true;
                 let question =
-                    Question::new(query_of(flow, protocol, end), seen_at, Opened::Earlier);
+                    LookupRequest::new(query_of(flow, protocol, end), seen_at, Initiator::Unknown);
                 effects.push(Effect::AskAgain(pack(id, end), question));
             }
         }

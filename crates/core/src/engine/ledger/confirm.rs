@@ -26,7 +26,7 @@ use super::closed::{ClosedSockets, Others};
 use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed};
 use super::uncertain::{Uncertain, continue_as};
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
-use crate::engine::traffic_history::{Chronicle, PacketOf};
+use crate::engine::traffic_history::{PacketOf, TrafficHistory};
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
@@ -168,7 +168,7 @@ impl Owners {
         flow: &mut Flow<Self>,
         number: u64,
         (ownership, is_first): (&Ownership, bool),
-        chronicle: &Chronicle,
+        chronicle: &TrafficHistory,
     ) -> bool {
         if Again::found(flow, number, ownership) {
             return true;

@@ -1,13 +1,13 @@
 //! Flows whose first packet may be a frame that somebody here made up, with the addresses and
 //! ports of another's socket in it; and segments of connections that may not be there.
 
-use flowner_attribution::{Match, Opened, Ownership, Question, Reason, Token, Verdict};
+use flowner_attribution::{Initiator, LookupRequest, Match, Ownership, Reason, Token, Verdict};
 use flowner_flows::{Flow, FlowId, Protocol};
 
 use super::question::{opened_by, query_of, socket_protocol};
 use super::{Effect, End, Ledger, Owners, pack, unpack, wall_clock};
 use crate::engine::traffic_history::PacketOf;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 
 impl Ledger {
     /// Writes down that the end of a new flow, which its first packet claims to be from, may not
@@ -44,10 +44,10 @@ impl Ledger {
             && !flow.data.waiting[end as usize]
         {
             flow.data.waiting[end as usize] = true;
-            let question = Question::new(
+            let question = LookupRequest::new(
                 query_of(flow, protocol, end),
                 wall_clock(packet.time),
-                Opened::Earlier,
+                Initiator::Unknown,
             );
             effects.push(Effect::Ask(pack(id, end), question));
         }
@@ -61,7 +61,7 @@ pub(super) fn take_back_stray(
     flow: &mut Flow<Owners>,
     end: End,
     ownership: &mut Ownership,
-    party: &mut Party,
+    principal: &mut Principal,
 ) {
     let is_by_port = matches!(
         ownership.evidence.matched,
@@ -71,12 +71,12 @@ pub(super) fn take_back_stray(
     if flow.protocol() == Protocol::TCP
         && is_by_port
         && is_known
-        && opened_by(flow, end) == Opened::Earlier
+        && opened_by(flow, end) == Initiator::Unknown
         && !has_answered(flow, end)
     {
         ownership.verdict = Verdict::Unknown(Reason::NotFound);
         ownership.evidence.matched = None;
-        *party = Party::Unattributed;
+        *principal = Principal::Unattributed;
         flow.data.asks_when_sent[end as usize] = true;
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn take_back(
     flow: &Flow<Owners>,
     end: End,
     ownership: &mut Ownership,
-    party: &mut Party,
+    principal: &mut Principal,
 ) {
     let is_guess = ownership.evidence.matched != Some(Match::FiveTuple);
     let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
@@ -108,6 +108,6 @@ pub(super) fn take_back(
     if flow.data.is_in_doubt[end as usize] && is_guess && (is_known || is_gone) {
         ownership.verdict = Verdict::Unknown(Reason::PacketSocket);
         ownership.evidence.matched = None;
-        *party = Party::Unattributed;
+        *principal = Principal::Unattributed;
     }
 }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
-    self as attribution, Opened, Ownership, Question, Reason, SocketQuery, Source, Token,
+    self as attribution, Initiator, LookupRequest, Ownership, Reason, SocketQuery, Source, Token,
 };
 use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
-use super::{Asked, Effect, End, Owners, wall_clock};
+use super::{Effect, End, OwnerScope, Owners, wall_clock};
 use crate::model::principal::Owner;
 
 /// Flows that wait for their silence, to be asked about again, and how many of them are asked
@@ -17,10 +17,10 @@ pub(super) const MAX_DUE: usize = 8_192;
 pub(super) const MAX_AT_ONCE: usize = 32;
 
 /// Asks for the owners of a new flow, or says why there is nobody to ask.
-pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effect>) {
+pub(super) fn ask(flow: &mut Flow<Owners>, asked: OwnerScope, effects: &mut Vec<Effect>) {
     let ends: &[End] = match flow.direction() {
         Direction::Loopback => &[End::Local, End::Remote],
-        Direction::Forwarded if asked == Asked::All => &[End::Local, End::Remote],
+        Direction::Forwarded if asked == OwnerScope::All => &[End::Local, End::Remote],
         Direction::Outgoing
         | Direction::Incoming
         | Direction::Forwarded
@@ -33,7 +33,7 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effec
     let seen_at = wall_clock(flow.first_seen());
     let protocol = match (flow.protocol(), flow.direction()) {
         (_, Direction::Spoofed | Direction::Overheard) => Err(Reason::NotSentHere),
-        (_, Direction::Forwarded) if asked != Asked::All => Err(Reason::Forwarded),
+        (_, Direction::Forwarded) if asked != OwnerScope::All => Err(Reason::Forwarded),
         (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
         (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),
         (_, Direction::Forwarded) => Err(Reason::Forwarded),
@@ -53,7 +53,8 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: Asked, effects: &mut Vec<Effec
     };
     for &end in ends {
         flow.data.waiting[end as usize] = true;
-        let question = Question::new(query_of(flow, protocol, end), seen_at, opened_by(flow, end));
+        let question =
+            LookupRequest::new(query_of(flow, protocol, end), seen_at, opened_by(flow, end));
         effects.push(Effect::Ask(pack(flow.id(), end), question));
     }
 }
@@ -89,18 +90,18 @@ fn scope(address: SocketAddr) -> Option<u32> {
     }
 }
 
-pub(super) fn opened_by(flow: &Flow<Owners>, end: End) -> Opened {
+pub(super) fn opened_by(flow: &Flow<Owners>, end: End) -> Initiator {
     let address = match end {
         End::Local => flow.local(),
         End::Remote => flow.remote(),
     };
     let is_mid_stream = flow.protocol() == Protocol::TCP && !flow.initiator_certain();
     if is_mid_stream || flow.is_continued() {
-        Opened::Earlier
+        Initiator::Unknown
     } else if flow.initiator() == address {
-        Opened::ByUs
+        Initiator::Local
     } else {
-        Opened::ByPeer
+        Initiator::Remote
     }
 }
 

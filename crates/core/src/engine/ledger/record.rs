@@ -13,7 +13,7 @@ impl FlowRecord {
     pub(super) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
         let [local, remote] = [&flow.data.local, &flow.data.remote].map(Option::as_deref);
         let ownership = |owner: Option<&Owner>| owner.map(|owner| owner.ownership.clone());
-        let party = |owner: Option<&Owner>| owner.map(|owner| owner.party.clone());
+        let principal = |owner: Option<&Owner>| owner.map(|owner| owner.principal.clone());
         Self {
             id: flow.id(),
             protocol: flow.protocol(),
@@ -29,8 +29,8 @@ impl FlowRecord {
             last_seen: flow.last_seen(),
             owner: ownership(local),
             remote_owner: ownership(remote),
-            party: party(local).unwrap_or_default(),
-            remote_party: party(remote).unwrap_or_default(),
+            principal: principal(local).unwrap_or_default(),
+            remote_party: principal(remote).unwrap_or_default(),
             is_waiting: flow.data.is_waiting(),
             ended,
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use flowner_attribution::capture::{Closed, ClosedSocket, Confirmed};
-use flowner_attribution::{Evidence, Match, Opened, Process, SocketId, Verdict};
+use flowner_attribution::{Evidence, Initiator, Match, Process, SocketId, Verdict};
 use flowner_flows::{Origin, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 
@@ -16,10 +16,10 @@ const HERE: &str = "10.0.0.1:40000";
 const THERE: &str = "10.9.9.9:443";
 
 fn ledger(flows: usize, ended_flows: usize, groups: usize) -> Ledger {
-    ledger_asking(Asked::Own, flows, ended_flows, groups)
+    ledger_asking(OwnerScope::Own, flows, ended_flows, groups)
 }
 
-fn ledger_asking(asked: Asked, flows: usize, ended_flows: usize, groups: usize) -> Ledger {
+fn ledger_asking(asked: OwnerScope, flows: usize, ended_flows: usize, groups: usize) -> Ledger {
     let limits = Limits {
         flows,
         ended_flows,
@@ -68,7 +68,7 @@ fn confirm(ledger: &mut Ledger, effects: &mut Vec<Effect>, answers: [Confirmed; 
     }
 }
 
-fn programs(ledger: &mut Ledger) -> Vec<Group<Party>> {
+fn programs(ledger: &mut Ledger) -> Vec<Group<Principal>> {
     let view = ledger.view(None);
     view.retired.all.programs.and(&view.flows()).groups()
 }
@@ -94,7 +94,7 @@ fn check_programs(ledger: &mut Ledger, expected: &[(&str, u64)]) {
     assert_eq!(found, expected);
 }
 
-fn questions(effects: &[Effect]) -> Vec<(Token, Question)> {
+fn questions(effects: &[Effect]) -> Vec<(Token, LookupRequest)> {
     let questions = effects.iter().filter_map(|effect| match effect {
         Effect::Ask(waiter, question) => Some((*waiter, *question)),
         _ => None,
@@ -104,7 +104,7 @@ fn questions(effects: &[Effect]) -> Vec<(Token, Question)> {
 
 #[test]
 fn nobody_is_asked_who_sent_what_arrived() {
-    let mut ledger = ledger_asking(Asked::All, 10, 10, 10);
+    let mut ledger = ledger_asking(OwnerScope::All, 10, 10, 10);
     for (origin, direction) in [
         (Origin::Received, Direction::Spoofed),
         (Origin::OtherHost, Direction::Overheard),
@@ -144,7 +144,7 @@ fn a_late_answer_moves_all_bytes() {
         question.query.to_string(),
         format!("udp {HERE} -> {THERE} as sender")
     );
-    assert_eq!(question.opened, Opened::ByUs);
+    assert_eq!(question.initiator, Initiator::Local);
     ledger.answer(
         waiter,
         process(7, Match::WildcardAddress),
@@ -191,8 +191,8 @@ fn both_ends_of_a_loopback_flow_are_asked_for_and_credited() {
         panic!("two questions, not {questions:?}");
     };
     assert_eq!(
-        (first.opened, second.opened),
-        (Opened::ByUs, Opened::ByPeer)
+        (first.initiator, second.initiator),
+        (Initiator::Local, Initiator::Remote)
     );
     assert_eq!(
         second.query.to_string(),
@@ -252,7 +252,7 @@ fn both_ends_of_a_flow_may_be_in_containers() {
             &[("p2", 40), ("unattributed", 100)],
         ),
     ] {
-        let mut ledger = ledger_asking(Asked::All, 10, 10, 10);
+        let mut ledger = ledger_asking(OwnerScope::All, 10, 10, 10);
         let mut effects = Vec::new();
         ledger.packet(&packet(one, other, 100), &mut effects);
         ledger.packet(&packet(other, one, 40), &mut effects);
@@ -527,8 +527,8 @@ proptest! {
             let mut lines: Vec<_> = series
                 .lines
                 .into_iter()
-                .map(|Line { party, total, .. }| {
-                    (party, total.sent, total.received, total.received_here)
+                .map(|Line { principal, total, .. }| {
+                    (principal, total.sent, total.received, total.received_here)
                 })
                 .collect();
             lines.sort_by(|a, b| a.0.cmp(&b.0));

@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::owner::{UnitObject, UserName};
 use super::value::{Sums, Text, Time};
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::program::{Claim, Program};
-use crate::model::totals::{Group, ProcessParty, Service, Totals};
+use crate::model::totals::{Group, ProcessPrincipal, Service, Totals};
 use crate::query::services::service_name;
 
 /// A group of flows: what they have in common, `flows`, `sent`, `received`;
@@ -127,17 +127,17 @@ fn path(program: &Program) -> Option<Cow<'_, str>> {
 /// these are functions for any group.
 impl GroupLine<'_> {
     /// By program.
-    pub fn program(group: &Group<Party>) -> GroupLine<'_> {
-        let party = group.key.as_ref();
-        let program = match party {
-            Some(Party::Program(program)) => Some(&**program),
+    pub fn program(group: &Group<Principal>) -> GroupLine<'_> {
+        let principal = group.key.as_ref();
+        let program = match principal {
+            Some(Principal::Program(program)) => Some(&**program),
             _ => None,
         };
         let known = match program {
             Some(_) => OtherOwners::default(),
-            None => OtherOwners::of(party),
+            None => OtherOwners::of(principal),
         };
-        let user = user(party).map(|user| Text(UserName(user)));
+        let user = user(principal).map(|user| Text(UserName(user)));
         let key = Key::Program {
             program: program.map(|program| &*program.name),
             program_id: program.map(|program| &*program.id),
@@ -150,9 +150,9 @@ impl GroupLine<'_> {
     }
 
     /// By process.
-    pub fn process(group: &Group<ProcessParty>) -> GroupLine<'_> {
+    pub fn process(group: &Group<ProcessPrincipal>) -> GroupLine<'_> {
         let key = match group.key.as_ref() {
-            Some(ProcessParty::Process { id, name, user }) => Key::Process {
+            Some(ProcessPrincipal::Process { id, name, user }) => Key::Process {
                 pid: Some(id.pid),
                 name: Some(name),
                 user: user.as_deref().map(Cow::Borrowed),
@@ -160,16 +160,16 @@ impl GroupLine<'_> {
                 known: OtherOwners::default(),
             },
             other => {
-                let party = match other {
-                    Some(ProcessParty::Other(party)) => Some(party),
+                let principal = match other {
+                    Some(ProcessPrincipal::Other(principal)) => Some(principal),
                     _ => None,
                 };
                 Key::Process {
                     pid: None,
                     name: None,
-                    user: user(party).map(|user| UserName(user).to_string().into()),
+                    user: user(principal).map(|user| UserName(user).to_string().into()),
                     started: None,
-                    known: OtherOwners::of(party),
+                    known: OtherOwners::of(principal),
                 }
             }
         };
@@ -247,24 +247,24 @@ impl<'a> OtherOwners<'a> {
         !self.programs.is_empty() || self.unit.is_some()
     }
 
-    fn of(party: Option<&'a Party>) -> Self {
+    fn of(principal: Option<&'a Principal>) -> Self {
         Self {
-            programs: party
-                .map_or(&[][..], Party::programs)
+            programs: principal
+                .map_or(&[][..], Principal::programs)
                 .iter()
                 .map(|program| ProgramObject::new(program))
                 .collect(),
-            unit: match party {
-                Some(Party::Unit(unit)) => Some(UnitObject::new(unit)),
+            unit: match principal {
+                Some(Principal::Unit(unit)) => Some(UnitObject::new(unit)),
                 _ => None,
             },
         }
     }
 }
 
-fn user(party: Option<&Party>) -> Option<&User> {
-    match party {
-        Some(Party::User(user)) => Some(user),
+fn user(principal: Option<&Principal>) -> Option<&User> {
+    match principal {
+        Some(Principal::User(user)) => Some(user),
         _ => None,
     }
 }

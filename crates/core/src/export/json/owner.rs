@@ -7,7 +7,7 @@ use flowner_attribution::{Match, NetworkNamespace, Ownership, Process, Unit, Use
 use serde::{Serialize, Serializer};
 
 use super::value::{Text, Time};
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::program::Claim;
 
 /// The owner of a flow's end.
@@ -38,8 +38,8 @@ impl<'a> FlowOwner<'a> {
     }
 
     /// With whom it stands for.
-    pub(super) fn with(mut self, party: &'a Party) -> Self {
-        self.program = OwnProgram::of(party);
+    pub(super) fn with(mut self, principal: &'a Principal) -> Self {
+        self.program = OwnProgram::of(principal);
         self
     }
 }
@@ -65,8 +65,8 @@ impl<'a> SocketOwner<'a> {
     }
 
     /// With whom it stands for.
-    pub(super) fn with(mut self, party: &'a Party) -> Self {
-        self.program = OwnProgram::of(party);
+    pub(super) fn with(mut self, principal: &'a Principal) -> Self {
+        self.program = OwnProgram::of(principal);
         self
     }
 }
@@ -84,9 +84,9 @@ struct OwnProgram<'a> {
 }
 
 impl<'a> OwnProgram<'a> {
-    fn of(party: &'a Party) -> Self {
-        match party {
-            Party::Program(program) => Self {
+    fn of(principal: &'a Principal) -> Self {
+        match principal {
+            Principal::Program(program) => Self {
                 program: Some(&program.name),
                 program_id: Some(&program.id),
                 program_claimed_by: program.claim.map(Claim::name),

@@ -9,9 +9,9 @@ use flowner_attribution::{
 use flowner_flows::Direction;
 
 use super::*;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::program::Program;
-use crate::model::totals::{Coverage, Group, ProcessParty, Service, Totals};
+use crate::model::totals::{Coverage, Group, ProcessPrincipal, Service, Totals};
 use crate::samples::{address, counters, curl, flow, owner, user};
 
 /// The line, exactly; what is expected may be broken for reading.
@@ -158,9 +158,9 @@ fn what_is_not_at_its_path_and_what_is_claimed_is_told() {
         "path_state":"elsewhere"}]}"#,
     );
     let program = Arc::new(Program::recorded(&Process::new(7, "x")));
-    let party = Party::Program(program);
+    let principal = Principal::Program(program);
     let ownership = crate::samples::owner(Verdict::Unknown(Reason::Gone), None);
-    let owner = serde_json::to_value(FlowOwner::new(&ownership).with(&party)).unwrap();
+    let owner = serde_json::to_value(FlowOwner::new(&ownership).with(&principal)).unwrap();
     assert_eq!(owner["program_id"], "recorded:name:x");
     assert_eq!(owner["program_claimed_by"], "file");
 }
@@ -259,12 +259,12 @@ fn programs() {
         }))
     };
     check(
-        Some(Party::Program(program("/usr/bin/curl"))),
+        Some(Principal::Program(program("/usr/bin/curl"))),
         r#""type":"program","program":"curl","path":"/usr/bin/curl",
         "program_id":"exe:/usr/bin/curl""#,
     );
     check(
-        Some(Party::Several(vec![
+        Some(Principal::Several(vec![
             program("/a"),
             Arc::new(Program::of(&Process::new(1, "b"))),
         ])),
@@ -273,16 +273,16 @@ fn programs() {
         {"program":"b","path":null,"program_id":"name:b"}]"#,
     );
     check(
-        Some(Party::Unit(sshd())),
+        Some(Principal::Unit(sshd())),
         r#""type":"program","program":null,"path":null,
         "unit":{"kind":"service","name":"sshd.service"}"#,
     );
     check(
-        Some(Party::User(user(7, "bo"))),
+        Some(Principal::User(user(7, "bo"))),
         r#""type":"program","program":null,"path":null,"user":"bo""#,
     );
     check(
-        Some(Party::Unattributed),
+        Some(Principal::Unattributed),
         r#""type":"program","program":null,"path":null"#,
     );
     check(
@@ -296,7 +296,7 @@ fn processes() {
     let check = |key, expected: &str| check_group(GroupLine::process, key, expected);
     let process = curl();
     check(
-        Some(ProcessParty::Process {
+        Some(ProcessPrincipal::Process {
             id: process.id(),
             name: process.name.clone(),
             user: Some("ada".to_owned()),
@@ -306,7 +306,7 @@ fn processes() {
     );
     let id = ProcessId::new(1, None);
     check(
-        Some(ProcessParty::Process {
+        Some(ProcessPrincipal::Process {
             id,
             name: "a".to_owned(),
             user: None,
@@ -314,14 +314,14 @@ fn processes() {
         r#""type":"process","pid":1,"name":"a","user":null,"started":null"#,
     );
     check(
-        Some(ProcessParty::Other(Party::Program(Arc::new(Program::of(
-            &process,
-        ))))),
+        Some(ProcessPrincipal::Other(Principal::Program(Arc::new(
+            Program::of(&process),
+        )))),
         r#""type":"process","pid":null,"name":null,"user":null,"started":null,"programs":[
         {"program":"curl","path":"/usr/bin/curl","program_id":"exe:/usr/bin/curl"}]"#,
     );
     check(
-        Some(ProcessParty::Other(Party::User(User::new(7, None)))),
+        Some(ProcessPrincipal::Other(Principal::User(User::new(7, None)))),
         r#""type":"process","pid":null,"name":null,"user":"7","started":null"#,
     );
     check(
@@ -469,7 +469,7 @@ fn what_has_no_line_is_counted() {
         link_type: "EN10MB",
         is_live: false,
     };
-    let report = Report::of(Vec::new(), input, Ending::Complete);
+    let report = Report::of(Vec::new(), input, EndState::Complete);
     let left_out = Totals {
         flows: 7,
         sent: counters(9, 540),

@@ -32,14 +32,14 @@ impl Slot {
         self.shares.clear();
     }
 
-    /// The places of parties, with what was theirs.
+    /// The places of principals, with what was theirs.
     pub(crate) fn shares(&self) -> impl Iterator<Item = (usize, &Traffic)> {
         self.shares
             .iter()
             .map(|(place, traffic)| (usize::from(*place), traffic))
     }
 
-    /// What is a party's.
+    /// What is a principal's.
     pub(crate) fn of(&mut self, place: u16) -> &mut Traffic {
         let found = self
             .shares

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use flowner_flows::Protocol;
 use flowner_flows::chunked::{Chunked, View};
 
-use super::{Breakdown, Coverage, Group, Key, ProcessParty, Service, Totals, by_size};
+use super::{Breakdown, Coverage, Group, Key, ProcessPrincipal, Service, Totals, by_size};
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 
 /// Sums by key, with a bound on the number of keys.
 #[derive(Debug)]
@@ -98,8 +98,8 @@ impl<K: Key> KeptView<K> {
 #[derive(Debug)]
 pub(crate) struct Breakdowns {
     total: Totals,
-    programs: Kept<Party>,
-    processes: Kept<ProcessParty>,
+    programs: Kept<Principal>,
+    processes: Kept<ProcessPrincipal>,
     hosts: Kept<IpAddr>,
     services: Kept<Service>,
     protocols: Kept<Protocol>,
@@ -110,8 +110,8 @@ pub(crate) struct Breakdowns {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BreakdownsView {
     pub(crate) total: Totals,
-    pub(crate) programs: KeptView<Party>,
-    pub(crate) processes: KeptView<ProcessParty>,
+    pub(crate) programs: KeptView<Principal>,
+    pub(crate) processes: KeptView<ProcessPrincipal>,
     pub(crate) hosts: KeptView<IpAddr>,
     pub(crate) services: KeptView<Service>,
     pub(crate) protocols: KeptView<Protocol>,

@@ -5,7 +5,7 @@ use flowner_attribution::Match;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::report::{Ending, InputInfo, Report};
+use crate::model::report::{EndState, InputInfo, Report};
 use crate::samples::{address, counters, flow, owner};
 
 const LIVE: InputInfo = InputInfo {
@@ -42,13 +42,13 @@ fn between(id: u64, direction: Direction, ends: (u32, u32), bytes: (u64, u64)) -
     record.with_owners(end(ends.0), end(ends.1))
 }
 
-fn party(number: u32) -> Party {
-    Party::of(end(number).as_ref())
+fn principal(number: u32) -> Principal {
+    Principal::of(end(number).as_ref())
 }
 
 fn totals(report: &Report, number: u32) -> Totals {
     let groups = report.programs().into_iter();
-    let own = groups.filter(|group| group.key == Some(party(number)));
+    let own = groups.filter(|group| group.key == Some(principal(number)));
     own.map(|group| group.totals).next().unwrap_or_default()
 }
 
@@ -60,7 +60,7 @@ fn what_is_received_on_loopback_is_received() {
         between(1, Direction::Loopback, (3, 4), (100, 9_000)),
         between(2, Direction::Outgoing, (5, 0), (10, 500)),
     ];
-    let report = Report::of(flows, LIVE, Ending::Running);
+    let report = Report::of(flows, LIVE, EndState::Running);
     let (client, server) = (totals(&report, 3), totals(&report, 4));
     assert_eq!((client.sent.bytes, client.received.bytes), (100, 9_000));
     assert_eq!((server.sent.bytes, server.received.bytes), (9_000, 100));
@@ -73,9 +73,9 @@ fn what_is_received_on_loopback_is_received() {
     assert_eq!(report.within_host().bytes, 9_100);
     // Whoever downloads is as busy as whoever serves, and not behind the third.
     let order: Vec<_> = report.programs().into_iter().map(|it| it.key).collect();
-    assert_eq!(order[2], Some(party(5)));
+    assert_eq!(order[2], Some(principal(5)));
     // The server's page has the flow from its own side.
-    let page = report.of_party(&party(4));
+    let page = report.of_party(&principal(4));
     let [flow] = &page.flows[..] else {
         panic!("{:?}", page.flows);
     };
@@ -83,7 +83,10 @@ fn what_is_received_on_loopback_is_received() {
     assert_eq!(flow.remote, address("127.0.0.1:40000"));
     assert_eq!((flow.sent.bytes, flow.received.bytes), (9_000, 100));
     assert_eq!((flow.rate.sent, flow.rate.received), (9_000, 100));
-    assert_eq!((&flow.party, &flow.remote_party), (&party(4), &party(3)));
+    assert_eq!(
+        (&flow.principal, &flow.remote_party),
+        (&principal(4), &principal(3))
+    );
 }
 
 #[test]
@@ -127,8 +130,8 @@ proptest! {
     #[test]
     fn the_sums_add_up(flows in any_flows()) {
         // What each end sent and received, told apart from what is tested.
-        let mut sent: BTreeMap<Party, u64> = BTreeMap::new();
-        let mut received: BTreeMap<Party, u64> = BTreeMap::new();
+        let mut sent: BTreeMap<Principal, u64> = BTreeMap::new();
+        let mut received: BTreeMap<Principal, u64> = BTreeMap::new();
         let mut within = 0;
         for flow in &flows {
             let has_two = flow.direction == Direction::Loopback
@@ -136,8 +139,8 @@ proptest! {
             let is_remote = has_two || (flow.remote_owner.is_some());
             let is_local = has_two || !is_remote;
             if is_local {
-                *sent.entry(flow.party.clone()).or_default() += flow.sent.bytes;
-                *received.entry(flow.party.clone()).or_default() += flow.received.bytes;
+                *sent.entry(flow.principal.clone()).or_default() += flow.sent.bytes;
+                *received.entry(flow.principal.clone()).or_default() += flow.received.bytes;
             }
             if is_remote {
                 *sent.entry(flow.remote_party.clone()).or_default() += flow.received.bytes;
@@ -148,19 +151,19 @@ proptest! {
             }
         }
         let all: u64 = flows.iter().map(|flow| flow.total().bytes).sum();
-        let report = Report::of(flows, LIVE, Ending::Running);
+        let report = Report::of(flows, LIVE, EndState::Running);
         let programs = report.programs();
         for group in &programs {
-            let (party, totals) = (group.key.as_ref().unwrap(), &group.totals);
-            prop_assert_eq!(totals.sent.bytes, sent[party]);
-            prop_assert_eq!(totals.received.bytes, received[party]);
-            prop_assert_eq!(totals.rates.sent, sent[party]);
-            prop_assert_eq!(totals.rates.received, received[party]);
-            let page = report.of_party(party);
+            let (principal, totals) = (group.key.as_ref().unwrap(), &group.totals);
+            prop_assert_eq!(totals.sent.bytes, sent[principal]);
+            prop_assert_eq!(totals.received.bytes, received[principal]);
+            prop_assert_eq!(totals.rates.sent, sent[principal]);
+            prop_assert_eq!(totals.rates.received, received[principal]);
+            let page = report.of_party(principal);
             let sum = |of: fn(&FlowRecord) -> Counters| page.flows.iter().map(of).sum::<Counters>();
             prop_assert_eq!(sum(|flow| flow.sent), totals.sent);
             prop_assert_eq!(sum(|flow| flow.received), totals.received);
-            prop_assert!(page.flows.iter().all(|flow| flow.party == *party));
+            prop_assert!(page.flows.iter().all(|flow| flow.principal == *principal));
             let hosts = page.hosts().into_iter().map(|it| it.totals.total()).sum::<Counters>();
             prop_assert_eq!(hosts, totals.total());
         }

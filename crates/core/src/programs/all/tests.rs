@@ -207,15 +207,15 @@ fn what_a_file_claims_is_looked_for_nowhere() {
     );
     let programs = Programs::new(Catalog::new(entry.into_iter().collect()), Box::new(()));
     let firefox = Arc::new(process(100, 1, "/usr/lib/firefox/firefox"));
-    let party = |source| {
-        programs.party(Some(&Ownership::new(
+    let principal = |source| {
+        programs.principal(Some(&Ownership::new(
             Verdict::Process(Arc::clone(&firefox)),
             Evidence::new(None, SystemTime::UNIX_EPOCH, source),
         )))
     };
-    let id = |party: Party| party.programs()[0].id.clone();
-    assert_eq!(id(party(Source::SockDiag)), "app:firefox");
-    let recorded = party(Source::Recorded);
+    let id = |principal: Principal| principal.programs()[0].id.clone();
+    assert_eq!(id(principal(Source::SockDiag)), "app:firefox");
+    let recorded = principal(Source::Recorded);
     assert_eq!(id(recorded), "recorded:exe:/usr/lib/firefox/firefox");
 }
 
@@ -287,7 +287,7 @@ fn a_sandbox_that_cannot_be_seen_into_is_its_program() {
     use flowner_attribution::UnitKind;
     let programs = Programs::without_facts();
     let unit = |kind| Unit::new(kind, "org.x.Y");
-    let party = |kind| {
+    let principal = |kind| {
         programs.party_of(Some(&Verdict::Partial {
             user: None,
             unit: Some(unit(kind)),
@@ -299,11 +299,11 @@ fn a_sandbox_that_cannot_be_seen_into_is_its_program() {
         made
     };
     assert_eq!(
-        party(UnitKind::Flatpak),
-        Party::Program(programs.program(&seen))
+        principal(UnitKind::Flatpak),
+        Principal::Program(programs.program(&seen))
     );
     assert_eq!(
-        party(UnitKind::Service),
-        Party::Unit(unit(UnitKind::Service))
+        principal(UnitKind::Service),
+        Principal::Unit(unit(UnitKind::Service))
     );
 }

@@ -111,9 +111,9 @@ fn is_program(text: &Text, subject: &impl Subject) -> bool {
             || path.is_some_and(|path| text.is_in(&path.to_string_lossy()))
             || path.is_some_and(|path| text.is_in(&mask_path(path)))
     };
-    let mut parties = subject.parties().into_iter().flatten();
-    parties.any(|party| {
-        let mut programs = party.programs().iter();
+    let mut principals = subject.principals().into_iter().flatten();
+    principals.any(|principal| {
+        let mut programs = principal.programs().iter();
         programs.any(|program| is_in(text, &program.name))
     }) || processes(subject).any(|process| is_process(process))
 }

@@ -6,7 +6,7 @@ use flowner_attribution::{self as attribution, Match, Ownership, Socket, Verdict
 use flowner_flows::{Direction, Protocol};
 
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::query::services::service_name;
 use crate::query::sockets::socket_state_name;
 
@@ -28,7 +28,7 @@ pub trait Subject {
     /// The owners of the local and the remote end, and how each was found.
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2];
     /// Whom the owners of both ends stand for, where that was found out.
-    fn parties(&self) -> [Option<&Party>; 2] {
+    fn principals(&self) -> [Option<&Principal>; 2] {
         [None, None]
     }
     /// Wire bytes, both directions.
@@ -73,8 +73,8 @@ impl Subject for FlowRecord {
         })
     }
 
-    fn parties(&self) -> [Option<&Party>; 2] {
-        [Some(&self.party), Some(&self.remote_party)]
+    fn principals(&self) -> [Option<&Principal>; 2] {
+        [Some(&self.principal), Some(&self.remote_party)]
     }
 
     fn bytes(&self) -> Option<u64> {

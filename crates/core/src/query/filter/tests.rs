@@ -12,7 +12,7 @@ use flowner_flows::{Direction, Protocol, State};
 
 use super::{Filter, Subject};
 use crate::model::flow::FlowRecord;
-use crate::model::principal::Party;
+use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::samples::{address, flow, owner, user};
 
@@ -206,12 +206,12 @@ fn what_a_flow_does_not_have_fulfils_nothing() {
 #[test]
 fn programs_are_found_by_what_people_call_them() {
     let mut flow = flow(0);
-    if let Party::Program(program) = &flow.party {
+    if let Principal::Program(program) = &flow.principal {
         let transfers = Program {
             name: "Übertragung".to_owned(),
             ..Program::clone(program)
         };
-        flow.party = Party::Program(Arc::new(transfers));
+        flow.principal = Principal::Program(Arc::new(transfers));
     }
     check(
         &flow,
@@ -488,7 +488,7 @@ fn names_are_found_as_they_are_and_as_they_are_shown() {
     };
     let mut flow = flow(0);
     flow.owner.as_mut().unwrap().verdict = Verdict::Process(Arc::new(process));
-    flow.party = Party::of(flow.owner.as_ref());
+    flow.principal = Principal::of(flow.owner.as_ref());
     check(
         &flow,
         &[

@@ -11,5 +11,5 @@ mod writer;
 pub use config::{Output, RecordingConfig, Rotation};
 pub(crate) use files::{Files, Origin};
 pub(crate) use recorder::Recorder;
-pub use recorder::Tally;
+pub use recorder::RecordingStats;
 pub(crate) use writer::{Books, Job, now, wall_clock};

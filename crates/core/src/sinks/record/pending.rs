@@ -19,7 +19,7 @@ pub(crate) struct Bounds {
 /// Packets in the order in which they came. They leave in that order: one that waits for
 /// its owner holds back those after it.
 #[derive(Debug)]
-pub(crate) struct Hold<T> {
+pub(crate) struct PendingPackets<T> {
     queue: VecDeque<Held<T>>,
     bytes: usize,
     bounds: Bounds,
@@ -33,7 +33,7 @@ struct Held<T> {
     since: Duration,
 }
 
-impl<T> Hold<T> {
+impl<T> PendingPackets<T> {
     pub(crate) const fn new(bounds: Bounds) -> Self {
         Self {
             queue: VecDeque::new(),
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_packet_waits_for_its_owner_and_no_longer_than_it_may() {
-        let mut hold = Hold::new(BOUNDS);
+        let mut hold = PendingPackets::new(BOUNDS);
         assert_eq!(hold.next_look(false), None);
         hold.push("a", 1, ms(0));
         hold.push("b", 1, ms(10));
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded() {
-        let mut hold = Hold::new(BOUNDS);
+        let mut hold = PendingPackets::new(BOUNDS);
         hold.push("a", 900, ms(0));
         assert_eq!(hold.pop(ms(0), |_| false), None);
         hold.push("b", 900, ms(0));
@@ -189,7 +189,7 @@ mod tests {
         /// In order, within the bounds, and each packet is given or counted.
         #[test]
         fn nothing_is_lost(steps in steps()) {
-            let mut hold = Hold::new(BOUNDS);
+            let mut hold = PendingPackets::new(BOUNDS);
             let (mut now, mut pushed, mut given) = (Duration::ZERO, 0_u64, Vec::new());
             let mut settled = std::collections::HashSet::new();
             let mut since = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowner_capture::RawPacket;
 
-use super::pending::{Bounds, Hold};
+use super::pending::{Bounds, PendingPackets};
 use crate::model::packet_ref::PacketRef;
 
 const BOUNDS: Bounds = Bounds {
@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 /// What happened to the packets. Each that was captured is in exactly one of the first four,
 /// or still waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct RecordingStats {
     /// Packets that were written. Until the end these may still wait to be handed to the
     /// operating system; if that fails, they become [`failed`](Self::failed).
     pub written: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Recorder {
 
 #[derive(Debug)]
 struct State {
-    hold: Hold<Captured>,
+    hold: PendingPackets<Captured>,
     /// Owners that were written down so far.
     answers: u64,
     /// The owner of the oldest packet was not settled, and nothing was written down since.
@@ -58,7 +58,7 @@ struct State {
     has_ended: bool,
     /// Nobody writes any more.
     has_failed: bool,
-    tally: Tally,
+    tally: RecordingStats,
 }
 
 /// A packet, apart from the buffer it was captured in.
@@ -85,12 +85,12 @@ impl Recorder {
     pub(crate) fn new() -> Self {
         Self {
             state: Mutex::new(State {
-                hold: Hold::new(BOUNDS),
+                hold: PendingPackets::new(BOUNDS),
                 answers: 0,
                 is_unsettled: false,
                 has_ended: false,
                 has_failed: false,
-                tally: Tally::default(),
+                tally: RecordingStats::default(),
             }),
             news: Condvar::new(),
         }
@@ -136,16 +136,16 @@ impl Recorder {
         self.news.notify_one();
     }
 
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> RecordingStats {
         let state = self.state();
-        Tally {
+        RecordingStats {
             too_slow: state.hold.refused(),
             ..state.tally
         }
     }
 
     /// Adds what became of packets that were taken.
-    pub(super) fn count(&self, add: impl FnOnce(&mut Tally)) {
+    pub(super) fn count(&self, add: impl FnOnce(&mut RecordingStats)) {
         add(&mut self.state().tally);
     }
 

@@ -10,7 +10,7 @@ use flowner_capture::pcapng::Counters;
 use flowner_flows::FlowId;
 
 use super::files::{Files, Packet};
-use super::recorder::{Captured, Recorder, Tally, Turn};
+use super::recorder::{Captured, Recorder, RecordingStats, Turn};
 use crate::engine::comment;
 use crate::model::error::Error;
 use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
@@ -104,7 +104,7 @@ impl<B: Books> Job<B> {
             .map(|known| known.as_ref().is_none_or(|known| known.is_settled))
             .collect();
         let packets = self.recorder.take(&is_settled, answers, now());
-        let mut tally = Tally::default();
+        let mut tally = RecordingStats::default();
         let mut result = Ok(());
         let none = NONE;
         for (packet, known) in packets.iter().zip(known) {
@@ -163,7 +163,7 @@ impl<B: Books> Job<B> {
     }
 }
 
-fn counters(statistics: Option<Statistics>, tally: Tally) -> Counters {
+fn counters(statistics: Option<Statistics>, tally: RecordingStats) -> Counters {
     Counters {
         started: None,
         ended: None,

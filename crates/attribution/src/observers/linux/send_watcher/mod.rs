@@ -20,11 +20,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::answer::{Ownership, Protocol, SocketQuery};
 use crate::observers::linux::sched;
-use crate::observers::linux::wake_fd::Bell;
-use crate::policy::time_budget::Purse;
+use crate::observers::linux::wake_fd::WakeFd;
+use crate::policy::time_budget::TimeBudget;
 use packets::Packets;
-use watch_table::Sightings;
 pub(crate) use watch_table::Told;
+use watch_table::WatchTable;
 
 /// What one may take of its processor: so much at once, and one of so many parts of the time.
 /// Past that, it looks away for a while.
@@ -42,13 +42,13 @@ const MAX: usize = 64;
 
 /// One for each processor. They end with it.
 #[derive(Debug)]
-pub(crate) struct Lookouts {
+pub(crate) struct SendWatchers {
     seen: Arc<Seen>,
-    bell: Bell,
+    bell: WakeFd,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Lookouts {
+impl SendWatchers {
     /// Starts them, each with a `lookup` of its own, which says who sent a packet; `None` where
     /// packets may not be seen or threads not be bound to processors.
     pub(crate) fn post<L>(realtime: bool, lookup: impl Fn() -> Option<L>) -> Option<Self>
@@ -60,26 +60,26 @@ impl Lookouts {
         let packets = opened.inspect_err(|error| {
             tracing::debug!(%error, "nobody looks out for those who exit at once");
         });
-        let mut lookouts = Self {
+        let mut send_watchers = Self {
             seen: Arc::default(),
-            bell: Bell::new().ok()?,
+            bell: WakeFd::new().ok()?,
             threads: Vec::with_capacity(count),
         };
         for (processor, packets) in packets.ok()?.into_iter().enumerate() {
-            let lookout = Lookout {
+            let lookout = SendWatcher {
                 processor,
                 realtime,
                 packets,
-                bell: lookouts.bell.clone(),
+                bell: send_watchers.bell.clone(),
                 lookup: lookup()?,
-                seen: Arc::clone(&lookouts.seen),
+                seen: Arc::clone(&send_watchers.seen),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("flowner-look-{processor}"))
                 .spawn(move || lookout.run());
-            lookouts.threads.push(thread.ok()?);
+            send_watchers.threads.push(thread.ok()?);
         }
-        Some(lookouts)
+        Some(send_watchers)
     }
 
     /// Takes note of an end that answers, which need not be looked at when it does.
@@ -119,12 +119,12 @@ pub(crate) fn try_realtime() -> std::io::Result<()> {
 /// What those who look out tell the capturing thread.
 #[derive(Debug, Default)]
 struct Seen {
-    sightings: Mutex<Sightings>,
+    sightings: Mutex<WatchTable>,
     /// How many look away, for a while or for good.
     resting: AtomicUsize,
 }
 
-impl Drop for Lookouts {
+impl Drop for SendWatchers {
     fn drop(&mut self) {
         self.bell.ring();
         for thread in self.threads.drain(..) {
@@ -135,16 +135,16 @@ impl Drop for Lookouts {
     }
 }
 
-struct Lookout<L> {
+struct SendWatcher<L> {
     processor: usize,
     realtime: bool,
     packets: Packets,
-    bell: Bell,
+    bell: WakeFd,
     lookup: L,
     seen: Arc<Seen>,
 }
 
-impl<L: FnMut(&SocketQuery) -> Option<Ownership>> Lookout<L> {
+impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
     fn run(mut self) {
         if let Err(error) = sched::bind_to(self.processor) {
             // Elsewhere it would only be in the way.
@@ -158,8 +158,8 @@ impl<L: FnMut(&SocketQuery) -> Option<Ownership>> Lookout<L> {
             sched::take_precedence();
         }
         let now = Instant::now();
-        let mut purse = Purse::full(PURSE, SHARE, now);
-        let mut idle_purse = Purse::full(IDLE_PURSE, IDLE_SHARE, now);
+        let mut purse = TimeBudget::full(PURSE, SHARE, now);
+        let mut idle_purse = TimeBudget::full(IDLE_PURSE, IDLE_SHARE, now);
         let mut spent = sched::processor_time();
         while self.packets.wait(&self.bell) {
             let now = Instant::now();

@@ -18,7 +18,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
 
 use super::headers;
-use crate::observers::linux::wake_fd::Bell;
+use crate::observers::linux::wake_fd::WakeFd;
 
 /// The packets that are sent on one processor.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Packets {
     }
 
     /// Waits for packets. False if the bell rings.
-    pub(super) fn wait(&self, bell: &Bell) -> bool {
+    pub(super) fn wait(&self, bell: &WakeFd) -> bool {
         bell.waits_for(&self.socket)
     }
 

@@ -23,7 +23,7 @@ const MAX_SERVERS: usize = 32;
 const MAX_DEVICES: usize = 4;
 
 #[derive(Debug, Default)]
-pub(super) struct Sightings {
+pub(super) struct WatchTable {
     /// By their ends, whatever the device: there are mostly no two of the same.
     flows: HashMap<SocketQuery, Vec<Sighting>>,
     /// In the order in which they came in.
@@ -60,7 +60,7 @@ pub(crate) enum Told {
     Seen(Option<Ownership>),
 }
 
-impl Sightings {
+impl WatchTable {
     /// Whether a flow is to be looked at; it is not for a while, then.
     pub(super) fn begin(
         &mut self,
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_sighting_is_told_once_and_only_for_packets_before_it() {
         let (mut sightings, now, query) = (
-            Sightings::default(),
+            WatchTable::default(),
             Instant::now(),
             query(Protocol::Tcp, 1),
         );
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_flow_is_looked_at_again_after_a_while() {
-        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (mut sightings, now) = (WatchTable::default(), Instant::now());
         for (protocol, good_for) in [(Protocol::Tcp, CONNECTION), (Protocol::Udp, DATAGRAMS)] {
             let query = query(protocol, 1);
             let mut begin = |now| sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
@@ -216,7 +216,7 @@ mod tests {
     /// Who answers is looked at when the question comes.
     #[test]
     fn answers_are_not_looked_at() {
-        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (mut sightings, now) = (WatchTable::default(), Instant::now());
         let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
         assert_eq!(sightings.take(&answer, UNIX_EPOCH, now), Told::NotYet);
         sightings.add_server(&answer, now);
@@ -236,7 +236,7 @@ mod tests {
     /// A capturing thread would wait for it with each packet otherwise.
     #[test]
     fn no_look_is_expected_for_a_known_flow_of_datagrams() {
-        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (mut sightings, now) = (WatchTable::default(), Instant::now());
         let (query, began_at) = (query(Protocol::Udp, 1), UNIX_EPOCH);
         assert!(sightings.begin(&query, now, began_at));
         let later = began_at + Duration::from_secs(1);
@@ -246,7 +246,7 @@ mod tests {
     /// Link-local addresses are the same on each link.
     #[test]
     fn flows_of_two_devices_are_told_apart() {
-        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (mut sightings, now) = (WatchTable::default(), Instant::now());
         let ends = ["[fe80::1]:1", "[fe80::2]:2"].map(|end| end.parse().unwrap());
         let query = SocketQuery::udp(ends[0], ends[1]);
         let seen = |pid: u64| {
@@ -273,9 +273,9 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten_at_the_bound() {
-        let (mut sightings, now) = (Sightings::default(), Instant::now());
+        let (mut sightings, now) = (WatchTable::default(), Instant::now());
         let ports = (0..).take(MAX + 1);
-        let begin = |sightings: &mut Sightings, port| {
+        let begin = |sightings: &mut WatchTable, port| {
             sightings.begin(&query(Protocol::Udp, port), now, UNIX_EPOCH)
         };
         for port in ports {

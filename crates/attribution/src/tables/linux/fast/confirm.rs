@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::worker::OwnerLookup;
 use crate::answer::query::{normalize, unscoped};
 use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
-use crate::policy::time_budget::Purse;
-use crate::tables::glance::Confirmed;
+use crate::policy::time_budget::TimeBudget;
+use crate::tables::fast_lookup::Confirmed;
 use crate::tables::linux::holders::{Kind, Wanted};
 use crate::tables::linux::namespaces::Namespace;
 use crate::tables::linux::netlink::conntrack::{Fit, Search, Translation};
@@ -25,7 +25,7 @@ const MAX_HELD: usize = 4_096;
 
 /// How long nobody is looked for who has inherited a datagram socket, after that was done: one
 /// that serves many flows is confirmed with each of them.
-const HEIRS: Duration = Duration::from_millis(10);
+const INHERITED: Duration = Duration::from_millis(10);
 
 /// Processes whose descriptors are read to find a connection that one of them accepted.
 const MAX_READ: usize = 2;
@@ -33,7 +33,7 @@ const MAX_READ: usize = 2;
 /// What confirmations have of their own.
 #[derive(Debug)]
 pub(super) struct Confirmer {
-    purse: Purse,
+    purse: TimeBudget,
     /// When it was confirmed last who holds a socket: one that serves many flows is looked at
     /// once for all of them.
     held: HashMap<SocketId, Held>,
@@ -62,7 +62,7 @@ enum Where {
 impl Confirmer {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            purse: Purse::full(PURSE, SHARE, now),
+            purse: TimeBudget::full(PURSE, SHARE, now),
             held: HashMap::new(),
             alone: HashMap::new(),
             inodes: HashMap::new(),
@@ -77,7 +77,7 @@ impl Confirmer {
     fn heirs_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
         let at = self.held.get(&socket)?.heirs_at;
         now.duration_since(at)
-            .is_ok_and(|age| age < HEIRS)
+            .is_ok_and(|age| age < INHERITED)
             .then_some(at)
     }
 
@@ -106,7 +106,7 @@ impl Confirmer {
         self.inodes.insert(socket, inode);
     }
 
-    /// See [`Glance::confirm`](crate::Glance::confirm).
+    /// See [`FastLookup::confirm`](crate::FastLookup::confirm).
     pub(super) fn confirm(
         &mut self,
         lookup: &mut OwnerLookup,
@@ -482,28 +482,28 @@ mod tests {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
     use super::*;
-    use crate::policy::{Opened, Question};
+    use crate::policy::{Initiator, LookupRequest};
     use crate::tables::SocketTable;
-    use crate::tables::glance::Glance;
+    use crate::tables::fast_lookup::FastLookup;
     use crate::tables::linux::LinuxOptions;
     use crate::tables::linux::table::LinuxTable;
 
-    /// A glance without help, and what it tells of a socket.
-    fn glance_at(query: SocketQuery) -> (Box<dyn Glance>, Ownership) {
+    /// A fast lookup without help, and what it tells of a socket.
+    fn fast_lookup_of(query: SocketQuery) -> (Box<dyn FastLookup>, Ownership) {
         let options = LinuxOptions {
-            lookouts: false,
+            send_watchers: false,
             ..LinuxOptions::default()
         };
         let mut table = LinuxTable::with_options(&options).unwrap();
-        let mut glance = table.glance().unwrap();
-        let question = Question {
+        let mut fast_lookup = table.fast_lookup().unwrap();
+        let question = LookupRequest {
             query,
             seen_at: SystemTime::now(),
-            opened: Opened::Earlier,
+            initiator: Initiator::Unknown,
         };
-        let told = told_in_time(&mut *glance, &question);
+        let told = told_in_time(&mut *fast_lookup, &question);
         assert!(told.evidence.socket.is_some(), "{told:?}");
-        (glance, told)
+        (fast_lookup, told)
     }
 
     /// A confirmation has a budget of time that passes on the clock: of it, a process on a machine
@@ -520,12 +520,12 @@ mod tests {
         (socket, query)
     }
 
-    /// What a glance tells as soon as the budget allows one.
+    /// What a fast lookup tells as soon as the budget allows one.
     #[track_caller]
-    fn told_in_time(glance: &mut dyn Glance, question: &Question) -> Ownership {
+    fn told_in_time(fast_lookup: &mut dyn FastLookup, question: &LookupRequest) -> Ownership {
         let deadline = Instant::now() + DEADLINE;
         loop {
-            if let Some(told) = glance.glance(question).told() {
+            if let Some(told) = fast_lookup.lookup(question).ownership() {
                 return told;
             }
             assert!(Instant::now() < deadline, "{question:?} is not told");
@@ -534,14 +534,19 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(glance: &mut dyn Glance, query: SocketQuery, told: &Ownership, expected: Confirmed) {
+    fn check(
+        fast_lookup: &mut dyn FastLookup,
+        query: SocketQuery,
+        told: &Ownership,
+        expected: Confirmed,
+    ) {
         let deadline = Instant::now() + DEADLINE;
-        let mut confirmed = glance.confirm(&query, told, SystemTime::now());
+        let mut confirmed = fast_lookup.confirm(&query, told, SystemTime::now());
         // On a busy machine the budget is spent soon; and what other tests start has our sockets,
         // too, until it executes its program.
         while confirmed != expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            confirmed = glance.confirm(&query, told, SystemTime::now());
+            confirmed = fast_lookup.confirm(&query, told, SystemTime::now());
         }
         assert_eq!(confirmed, expected, "{query}: {told:?}");
     }
@@ -580,18 +585,18 @@ mod tests {
     #[test]
     fn a_socket_stays_whose_it_is() {
         let (socket, query) = udp();
-        let (mut glance, told) = glance_at(query);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         // Moved to another descriptor.
         let moved = socket.try_clone().unwrap();
         drop(socket);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         // Another one of the same process in its place.
         let local = query.local();
         drop(moved);
-        check(&mut *glance, query, &told, Confirmed::Gone);
+        check(&mut *fast_lookup, query, &told, Confirmed::Gone);
         let _again = UdpSocket::bind(local).unwrap();
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
     }
 
     #[test]
@@ -608,45 +613,45 @@ mod tests {
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr().unwrap();
         let query = SocketQuery::udp(local, nobody()).as_sender();
-        let (mut glance, told) = glance_at(query);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         // A list of a moment ago knows no other.
         for address in [[0, 0, 0, 0], [127, 0, 0, 1]] {
             let other = reusing();
             rustix::net::bind(&other, &SocketAddr::from((address, local.port()))).unwrap();
             // It is of the same process.
-            check(&mut *glance, query, &told, Confirmed::Same);
+            check(&mut *fast_lookup, query, &told, Confirmed::Same);
             let child = holder(other, "read line; exec cat");
-            check(&mut *glance, query, &told, Confirmed::Changed);
-            let question = Question {
+            check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+            let question = LookupRequest {
                 query,
                 seen_at: SystemTime::now(),
-                opened: Opened::ByUs,
+                initiator: Initiator::Local,
             };
-            let found = glance.glance(&question).told();
+            let found = fast_lookup.lookup(&question).ownership();
             let named = found.as_ref().map(|found| found.verdict.processes().len());
             assert_ne!(named, Some(1), "{found:?}");
             end(child);
-            check(&mut *glance, query, &told, Confirmed::Same);
+            check(&mut *fast_lookup, query, &told, Confirmed::Same);
         }
     }
 
     #[test]
     fn one_that_is_passed_on_is_somebody_elses() {
         let (socket, query) = udp();
-        let (mut glance, told) = glance_at(query);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
         let child = holder(socket.try_clone().unwrap(), "read line; exec cat");
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         drop(socket);
-        check(&mut *glance, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
         end(child);
     }
 
     #[test]
     fn one_that_a_new_process_inherits_is_shared() {
         let (socket, query) = udp();
-        let (mut glance, told) = glance_at(query);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         // As after fork(2): at the same descriptor.
         let alone = starting();
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
@@ -656,20 +661,20 @@ mod tests {
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
         drop(alone);
         // The pace of the policy: who inherited it is not looked for before.
-        std::thread::sleep(HEIRS);
-        check(&mut *glance, query, &told, Confirmed::Changed);
-        let question = Question {
+        std::thread::sleep(INHERITED);
+        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        let question = LookupRequest {
             query,
             seen_at: SystemTime::now(),
-            opened: Opened::Earlier,
+            initiator: Initiator::Unknown,
         };
-        let shared = told_in_time(&mut *glance, &question);
+        let shared = told_in_time(&mut *fast_lookup, &question);
         let pids: Vec<_> = shared.verdict.processes().iter().map(|it| it.pid).collect();
         assert_eq!(pids.len(), 2, "{shared:?}");
         assert!(pids.contains(&child.id()) && pids.contains(&std::process::id()));
-        check(&mut *glance, query, &shared, Confirmed::Same);
+        check(&mut *fast_lookup, query, &shared, Confirmed::Same);
         end(child);
-        check(&mut *glance, query, &shared, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &shared, Confirmed::Changed);
     }
 
     #[test]
@@ -677,12 +682,12 @@ mod tests {
         let (socket, query) = udp();
         let mut child = holder(socket, "read line; exec sleep 1000");
         wait_for(child.id(), "sh");
-        let (mut glance, told) = glance_at(query);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
         assert_eq!(told.verdict.processes()[0].pid, child.id());
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         wait_for(child.id(), "sleep");
-        check(&mut *glance, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
         end(child);
     }
 
@@ -691,16 +696,16 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let (mut glance, told) = glance_at(query);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         let child = holder(stream.try_clone().unwrap(), "read line; exec cat");
         drop(stream);
-        check(&mut *glance, query, &told, Confirmed::Changed);
-        let (_, passed) = glance_at(query);
-        check(&mut *glance, query, &passed, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
+        let (_, passed) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &passed, Confirmed::Same);
         end(child);
         // Nobody has it, and nothing tells who had it last.
-        check(&mut *glance, query, &passed, Confirmed::Closed);
+        check(&mut *fast_lookup, query, &passed, Confirmed::Closed);
     }
 
     #[test]
@@ -718,7 +723,7 @@ mod tests {
                 drop(stream);
             }
         });
-        let (mut glance, deadline) = (None, Instant::now() + DEADLINE);
+        let (mut fast_lookup, deadline) = (None, Instant::now() + DEADLINE);
         let (mut same, mut over, mut round) = (0, 0, 0_u32);
         while (round < 3_000 || same < 50 || over < 50) && Instant::now() < deadline {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -731,13 +736,13 @@ mod tests {
                 (there, here)
             };
             let query = SocketQuery::tcp(ends.0, ends.1);
-            let glance = glance.get_or_insert_with(|| glance_at(query).0);
-            let question = Question {
+            let fast_lookup = fast_lookup.get_or_insert_with(|| fast_lookup_of(query).0);
+            let question = LookupRequest {
                 query,
                 seen_at: SystemTime::now(),
-                opened: Opened::Earlier,
+                initiator: Initiator::Unknown,
             };
-            let told = told_in_time(&mut **glance, &question);
+            let told = told_in_time(&mut **fast_lookup, &question);
             let (server, _) = listener.accept().unwrap();
             let (stream, _peer) = if is_client {
                 (client, server)
@@ -748,7 +753,7 @@ mod tests {
             let wait = Duration::from_micros(u64::from(round / 2 % 100));
             to_drop.send((stream, wait)).unwrap();
             for _ in 0..3 {
-                match glance.confirm(&query, &told, SystemTime::now()) {
+                match fast_lookup.confirm(&query, &told, SystemTime::now()) {
                     Confirmed::Same => same += 1,
                     Confirmed::Closed => over += 1,
                     Confirmed::Unanswered => std::thread::sleep(Duration::from_millis(1)),
@@ -768,7 +773,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let query = SocketQuery::tcp(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let (mut glance, told) = glance_at(query);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
         let (here, there) = UnixStream::pair().unwrap();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut passed = SendAncillaryBuffer::new(&mut space);
@@ -777,15 +782,15 @@ mod tests {
         let data = [IoSlice::new(b"x")];
         rustix::net::sendmsg(&here, &data, &mut passed, SendFlags::empty()).unwrap();
         drop(stream);
-        check(&mut *glance, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
         drop((here, there));
         // It waits for the other end, which was not accepted.
-        let question = Question {
+        let question = LookupRequest {
             query,
             seen_at: SystemTime::now(),
-            opened: Opened::Earlier,
+            initiator: Initiator::Unknown,
         };
-        let next = glance.glance(&question).told();
+        let next = fast_lookup.lookup(&question).ownership();
         let named = next.as_ref().map(|next| next.verdict.processes());
         assert!(named.is_none_or(<[_]>::is_empty), "{next:?}");
     }
@@ -796,35 +801,35 @@ mod tests {
         let here = listener.local_addr().unwrap();
         let client = TcpStream::connect(here).unwrap();
         let query = SocketQuery::tcp(here, client.local_addr().unwrap());
-        let (mut glance, told) = glance_at(query);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
         assert_eq!(told.evidence.matched, Some(Match::LocalEndpoint));
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         let (stream, _) = listener.accept().unwrap();
-        check(&mut *glance, query, &told, Confirmed::Same);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         let child = holder(stream, "read line; exec cat");
-        check(&mut *glance, query, &told, Confirmed::Changed);
+        check(&mut *fast_lookup, query, &told, Confirmed::Changed);
         end(child);
-        check(&mut *glance, query, &told, Confirmed::Closed);
+        check(&mut *fast_lookup, query, &told, Confirmed::Closed);
     }
 
     #[test]
     fn one_that_is_not_found_by_its_ends_is_confirmed() {
         let group = UdpSocket::bind("224.0.0.77:0").unwrap();
         let query = SocketQuery::udp(group.local_addr().unwrap(), nobody());
-        let (mut glance, told) = glance_at(query);
-        check(&mut *glance, query, &told, Confirmed::Same);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
+        check(&mut *fast_lookup, query, &told, Confirmed::Same);
         drop(group);
-        check(&mut *glance, query, &told, Confirmed::Gone);
+        check(&mut *fast_lookup, query, &told, Confirmed::Gone);
     }
 
     #[test]
     fn no_more_is_taken_than_the_budget() {
         let (_socket, query) = udp();
-        let (mut glance, told) = glance_at(query);
+        let (mut fast_lookup, told) = fast_lookup_of(query);
         let began = Instant::now();
         let (mut unanswered, mut rounds) = (0_u32, 0_u32);
         while unanswered == 0 {
-            let confirmed = glance.confirm(&query, &told, SystemTime::now());
+            let confirmed = fast_lookup.confirm(&query, &told, SystemTime::now());
             unanswered += u32::from(confirmed == Confirmed::Unanswered);
             rounds += 1;
             assert!(began.elapsed() < Duration::from_secs(10), "{rounds} rounds");

@@ -10,17 +10,17 @@ use super::netlink::closings::Closings;
 use super::sockets;
 use crate::answer::{Ownership, SocketQuery};
 use crate::observers::linux::sched;
-use crate::observers::linux::send_watcher::{Lookouts, Told};
-use crate::policy::{Opened, Question};
-use crate::tables::glance::{Closed, Confirmed, Glance, Glanced};
+use crate::observers::linux::send_watcher::{SendWatchers, Told};
+use crate::policy::{Initiator, LookupRequest};
+use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 use confirm::Confirmer;
 pub(crate) use worker::OwnerLookup;
 
 /// The lookup of the capturing thread, with what helps it.
 #[derive(Debug)]
-pub(crate) struct LinuxGlance {
+pub(crate) struct LinuxFastLookup {
     lookup: OwnerLookup,
-    lookouts: Option<Lookouts>,
+    send_watchers: Option<SendWatchers>,
     may_look_out: bool,
     /// Whether those who look out take real-time priority.
     realtime: bool,
@@ -28,13 +28,13 @@ pub(crate) struct LinuxGlance {
     closings: Option<Closings>,
 }
 
-impl LinuxGlance {
-    /// Alone, or with [`Lookouts`] from when it is [prepared](Glance::prepare), where that is
+impl LinuxFastLookup {
+    /// Alone, or with [`SendWatchers`] from when it is [prepared](FastLookup::prepare), where that is
     /// permitted.
     pub(crate) fn new(lookup: OwnerLookup, may_look_out: bool, realtime: bool) -> Self {
         Self {
             lookup,
-            lookouts: None,
+            send_watchers: None,
             may_look_out,
             realtime,
             confirmer: Confirmer::new(Instant::now()),
@@ -43,14 +43,14 @@ impl LinuxGlance {
     }
 
     /// What the others have seen of the sender of a first packet, or are about to.
-    fn seen(&mut self, question: &Question) -> Told {
+    fn seen(&mut self, question: &LookupRequest) -> Told {
         let query = &question.query;
-        let told = match &self.lookouts {
-            Some(lookouts) if question.opened == Opened::ByUs => {
-                lookouts.take(query, question.seen_at)
+        let told = match &self.send_watchers {
+            Some(send_watchers) if question.initiator == Initiator::Local => {
+                send_watchers.take(query, question.seen_at)
             }
-            Some(lookouts) if question.opened == Opened::ByPeer => {
-                lookouts.note_server(query);
+            Some(send_watchers) if question.initiator == Initiator::Remote => {
+                send_watchers.note_server(query);
                 Told::Seen(None)
             }
             _ => Told::Seen(None),
@@ -63,11 +63,11 @@ impl LinuxGlance {
     }
 }
 
-impl Glance for LinuxGlance {
+impl FastLookup for LinuxFastLookup {
     fn prepare(&mut self) {
         sched::take_precedence();
         if self.may_look_out {
-            self.lookouts = Lookouts::post(self.realtime, || {
+            self.send_watchers = SendWatchers::post(self.realtime, || {
                 let mut lookup = self.lookup.another()?;
                 Some(move |query: &SocketQuery| lookup.first(query))
             });
@@ -81,16 +81,16 @@ impl Glance for LinuxGlance {
         }
     }
 
-    fn glance(&mut self, question: &Question) -> Glanced {
+    fn lookup(&mut self, question: &LookupRequest) -> FastResult {
         match self.seen(question) {
-            Told::NotYet | Told::Looking => Glanced::Later,
-            Told::Seen(Some(seen)) if seen.verdict.is_named() => Glanced::Told(seen),
+            Told::NotYet | Told::Looking => FastResult::Pending,
+            Told::Seen(Some(seen)) if seen.verdict.is_named() => FastResult::Found(seen),
             // Who was just being started may be found by now.
             Told::Seen(seen) => self.lookup.first_of(question).or(seen).into(),
         }
     }
 
-    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership> {
+    fn lookup_accepted(&mut self, query: &SocketQuery) -> Option<Ownership> {
         self.lookup.look(query, true, sockets::accepted)
     }
 

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use super::listeners::Listeners;
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::{NetworkNamespace, Ownership, Process, Protocol, SocketQuery, Verdict};
-use crate::policy::time_budget::Purse;
-use crate::policy::{Opened, Question};
+use crate::policy::time_budget::TimeBudget;
+use crate::policy::{Initiator, LookupRequest};
 use crate::tables::linux::holders::{Holders, Kind, Wanted};
 use crate::tables::linux::namespaces::{self, Namespace, Namespaces, Shared};
 use crate::tables::linux::netlink::conntrack::{Conntrack, Search, Translation};
-use crate::tables::linux::procfs::proc::Scratch;
+use crate::tables::linux::procfs::proc::ReadBuffers;
 use crate::tables::linux::sockets::{self, Candidates};
 use crate::tables::linux::source::Sockets;
 use crate::tables::linux::verdicts;
@@ -29,10 +29,10 @@ pub(crate) struct OwnerLookup {
     namespaces: Option<Namespaces>,
     pub(super) others: Shared,
     pub(super) holders: Arc<Holders>,
-    pub(super) scratch: Scratch,
+    pub(super) scratch: ReadBuffers,
     listeners: Listeners,
     pub(super) conntrack: Conntrack,
-    purse: Purse,
+    purse: TimeBudget,
 }
 
 impl OwnerLookup {
@@ -49,10 +49,10 @@ impl OwnerLookup {
             namespaces,
             others,
             holders,
-            scratch: Scratch::default(),
+            scratch: ReadBuffers::default(),
             listeners: Listeners::default(),
             conntrack,
-            purse: Purse::full(PURSE, SHARE, Instant::now()),
+            purse: TimeBudget::full(PURSE, SHARE, Instant::now()),
         }
     }
 
@@ -63,10 +63,10 @@ impl OwnerLookup {
         Some(Self::new(sockets, others, holders, conntrack))
     }
 
-    pub(super) fn first_of(&mut self, question: &Question) -> Option<Ownership> {
+    pub(super) fn first_of(&mut self, question: &LookupRequest) -> Option<Ownership> {
         let query = &question.query;
         let is_accepted_later =
-            query.protocol() == Protocol::Tcp && question.opened == Opened::ByPeer;
+            query.protocol() == Protocol::Tcp && question.initiator == Initiator::Remote;
         let listener = if is_accepted_later {
             self.look(query, false, sockets::listener)
         } else {
@@ -160,7 +160,7 @@ impl OwnerLookup {
 /// One look.
 struct Looker<'a> {
     holders: &'a Holders,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut ReadBuffers,
     listeners: &'a mut Listeners,
     now: Instant,
     is_accepted: bool,

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use super::Holders;
 use super::wanted::{Kind, Wanted};
 use crate::answer::Process;
-use crate::tables::linux::procfs::proc::{Part, Scratch};
+use crate::tables::linux::procfs::proc::{Part, ReadBuffers};
 
 impl Holders {
     /// Whether a process that was named still holds the socket with an inode, and executes what
     /// it did: three looks at single files where it has not moved it to another descriptor.
-    pub(crate) fn still_holds(&self, process: &Process, inode: u32, scratch: &mut Scratch) -> bool {
+    pub(crate) fn still_holds(
+        &self,
+        process: &Process,
+        inode: u32,
+        scratch: &mut ReadBuffers,
+    ) -> bool {
         let pid = process.pid;
         let since = self.next_look();
         if self.is_as_known(pid) && self.is_where_known(pid, inode, since) {
@@ -41,7 +46,7 @@ impl Holders {
         &self,
         named: &[Arc<Process>],
         wanted: &Wanted,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> bool {
         let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
         self.look_for_heirs(wanted, scratch);

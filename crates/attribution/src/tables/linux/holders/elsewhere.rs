@@ -10,7 +10,7 @@ use super::miss::{Miss, is_gone};
 use super::wanted::Wanted;
 use super::{Holders, kcmp, lock};
 use crate::tables::linux::procfs::io_uring;
-use crate::tables::linux::procfs::proc::{Descriptor, Part, Proc, Scratch, Table};
+use crate::tables::linux::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
 
 /// Tables of one process that are read.
 const MOST_TABLES: usize = 64;
@@ -29,7 +29,7 @@ pub(super) struct Others {
 impl Holders {
     /// Looks at every process for the places that an ordinary look passes over: of the wanted
     /// user's first, the youngest first. True if that was everywhere.
-    pub(super) fn scan_elsewhere(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+    pub(super) fn scan_elsewhere(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
         let mut pids = self.index().pids();
         {
             let index = self.index();
@@ -51,7 +51,7 @@ impl Holders {
     }
 
     /// The same for one process.
-    fn scan_elsewhere_of(&self, pid: u32, scratch: &mut Scratch) -> bool {
+    fn scan_elsewhere_of(&self, pid: u32, scratch: &mut ReadBuffers) -> bool {
         let (nameless, is_hidden) = {
             let index = self.index();
             let Some(known) = index.scanned(pid) else {
@@ -105,7 +105,7 @@ impl Holders {
         folder: &OwnedFd,
         tables: &[Table],
         part: Part,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Others {
         let mut found = Others::default();
         for table in tables {
@@ -132,7 +132,7 @@ impl Holders {
         folder: &OwnedFd,
         (thread, part): (u32, Part),
         found: &mut Others,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> io::Result<()> {
         let table = Table::Thread(thread);
         let listed = self.proc.descriptors(folder, table, part, scratch)?;
@@ -164,7 +164,7 @@ fn place(known: &[u32], thread: u32) -> io::Result<Result<usize, usize>> {
 }
 
 /// The tables of threads that are not the process's own, each by one thread that has it.
-pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, scratch: &mut Scratch) -> Others {
+pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, scratch: &mut ReadBuffers) -> Others {
     let mut found = Others::default();
     let mut threads = Vec::new();
     let listed = Proc::each_thread(folder, scratch, |thread| {
@@ -202,7 +202,7 @@ fn read_ring(
     folder: &OwnedFd,
     (thread, descriptor): (u32, u32),
     found: &mut Others,
-    scratch: &mut Scratch,
+    scratch: &mut ReadBuffers,
 ) -> io::Result<()> {
     // The kernel tells nothing of a ring while it is being used.
     const ATTEMPTS: usize = 3;

@@ -6,17 +6,17 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use super::{Holders, lock};
-use crate::tables::linux::procfs::proc::{Proc, Scratch, Table, read};
+use crate::tables::linux::procfs::proc::{Proc, ReadBuffers, Table, read};
 
 impl Holders {
     /// Whether some socket may be on its way.
-    pub(super) fn is_any_in_flight(&self, scratch: &mut Scratch) -> bool {
+    pub(super) fn is_any_in_flight(&self, scratch: &mut ReadBuffers) -> bool {
         !self.tells_flights(scratch) || self.has_unaccepted(scratch) || self.is_any_sent(scratch)
     }
 
     /// Whether the kernel tells of a unix socket how many descriptors wait in it: since Linux
     /// 5.6 (`unix_show_fdinfo` in `net/unix/af_unix.c`).
-    fn tells_flights(&self, scratch: &mut Scratch) -> bool {
+    fn tells_flights(&self, scratch: &mut ReadBuffers) -> bool {
         let Ok((one, _other)) = UnixStream::pair() else {
             return false;
         };
@@ -30,13 +30,13 @@ impl Holders {
 
     /// Whether a connection of unix sockets was not accepted yet: what waits in it is not
     /// told. Such a socket has no inode yet.
-    fn has_unaccepted(&self, scratch: &mut Scratch) -> bool {
+    fn has_unaccepted(&self, scratch: &mut ReadBuffers) -> bool {
         let root = self.proc.root();
         let text = read(root, c"thread-self/net/unix", usize::MAX, scratch);
         text.map_or(true, has_unaccepted)
     }
 
-    fn is_any_sent(&self, scratch: &mut Scratch) -> bool {
+    fn is_any_sent(&self, scratch: &mut ReadBuffers) -> bool {
         let pids = self.index().pids();
         pids.into_iter().any(|pid| {
             let began = Instant::now();
@@ -49,7 +49,7 @@ impl Holders {
         })
     }
 
-    fn is_any_sent_to(&self, pid: u32, scratch: &mut Scratch) -> bool {
+    fn is_any_sent_to(&self, pid: u32, scratch: &mut ReadBuffers) -> bool {
         let sockets: Vec<(u32, u32)> = {
             let index = self.index();
             let Some(known) = index.scanned(pid).filter(|known| known.holds_any()) else {

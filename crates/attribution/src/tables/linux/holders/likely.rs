@@ -8,7 +8,7 @@ use super::miss::Miss;
 use super::wanted::{Kind, Wanted};
 use super::{Holders, lock};
 use crate::tables::linux::procfs::facts;
-use crate::tables::linux::procfs::proc::{Descriptor, Part, Scratch, Table};
+use crate::tables::linux::procfs::proc::{Descriptor, Part, ReadBuffers, Table};
 
 impl Holders {
     /// Looks where a socket is most likely held, until it is found: in the order of what that
@@ -16,7 +16,7 @@ impl Holders {
     pub(super) fn look_at_likely(
         &self,
         wanted: &Wanted,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) {
         let is_accepted = wanted.kind == Kind::Accepted;
@@ -52,7 +52,7 @@ impl Holders {
     /// Looks at the processes that were started since this was done last: first at the
     /// descriptors of each, until the socket is found; then at everything else of it,
     /// and of the others at last.
-    fn look_at_new(&self, wanted: &Wanted, scratch: &mut Scratch) {
+    fn look_at_new(&self, wanted: &Wanted, scratch: &mut ReadBuffers) {
         /// Folders that are open at a time.
         const MAX_OPEN: usize = 32;
         let mut looks: Vec<Look> = Vec::new();
@@ -83,7 +83,7 @@ impl Holders {
 
     /// Tries the descriptors of the newest processes through which sockets were found
     /// last. True if that finds it.
-    fn look_where_likely(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+    fn look_where_likely(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
         let (newest, likely) = {
             let index = self.index();
             (index.likely.newest_ids(), index.likely.likely_descriptors())
@@ -106,13 +106,13 @@ impl Holders {
     }
 
     /// Completes the look at a new process or thread.
-    fn take_in_new(&self, look: Look, wanted: &Wanted, scratch: &mut Scratch) {
+    fn take_in_new(&self, look: Look, wanted: &Wanted, scratch: &mut ReadBuffers) {
         let id = look.pid;
         self.take_in_one(look, wanted, scratch);
         self.index().likely.remove_new(id);
     }
 
-    fn take_in_one(&self, look: Look, wanted: &Wanted, scratch: &mut Scratch) {
+    fn take_in_one(&self, look: Look, wanted: &Wanted, scratch: &mut ReadBuffers) {
         // `/proc` lists processes only, but opens threads too.
         let Some(pid) = facts::leader(&look.folder, scratch) else {
             return;
@@ -138,7 +138,7 @@ impl Holders {
     }
 
     /// Looks at a process and at a table that a thread of it has.
-    fn scan_thread(&self, pid: u32, thread: u32, scratch: &mut Scratch) {
+    fn scan_thread(&self, pid: u32, thread: u32, scratch: &mut ReadBuffers) {
         let looked = self.look(pid, Part::End, scratch);
         let taken = looked.and_then(|look| {
             let mut tables = self.index().tables(pid);
@@ -151,7 +151,7 @@ impl Holders {
 
     /// Looks where sockets were found last: a descriptor that was closed is the next
     /// one to be opened. True if that finds it.
-    fn look_at_slots(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+    fn look_at_slots(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
         let winners = self.index().likely.winners(wanted.kind);
         let mut winners = winners.into_iter();
         let holder = winners.find(|(pid, descriptor)| {
@@ -170,7 +170,7 @@ impl Holders {
 
     /// Looks at new processes where one that has the socket has it: what is inherited
     /// keeps its number. True if that finds another one.
-    pub(super) fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+    pub(super) fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
         /// Of connections, which hardly are inherited.
         const MOST_FOR_CONNECTIONS: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
@@ -213,7 +213,7 @@ impl Holders {
         &self,
         pids: impl IntoIterator<Item = u32>,
         wanted: &Wanted,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) {
         for pid in pids {
             // What was seen before it executed its program says nothing, even if it had
@@ -230,7 +230,7 @@ impl Holders {
 
     /// Looks once more at new processes that held no socket: one that was starting had
     /// files open for a moment, in place of which it may have a socket by now.
-    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) {
+    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut ReadBuffers) {
         for pid in young {
             if self.index().scanned(pid).is_some_and(Scanned::holds_any) {
                 continue;

@@ -13,7 +13,9 @@ use super::elsewhere::{self, Others};
 use super::index::Scanned;
 use super::miss::Miss;
 use crate::tables::linux::procfs::facts;
-use crate::tables::linux::procfs::proc::{Descriptor, Listed, Mark, Part, Proc, Scratch, Table};
+use crate::tables::linux::procfs::proc::{
+    Descriptor, FdStamp, Listed, Part, Proc, ReadBuffers, Table,
+};
 
 /// The first half of a look at a process.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub(super) struct Look {
     number: u64,
     began: Instant,
     pub(super) folder: OwnedFd,
-    mark: Mark,
+    mark: FdStamp,
     /// `None` where they may not be read.
     listed: Option<Listed>,
     others: Others,
@@ -52,7 +54,7 @@ impl Look {
     }
 
     /// The number of the look, and what it was told before all else.
-    pub(super) const fn stamp(&self) -> (u64, Mark) {
+    pub(super) const fn stamp(&self) -> (u64, FdStamp) {
         (self.number, self.mark)
     }
 
@@ -92,7 +94,7 @@ impl Holders {
     }
 
     /// Reads the descriptors of a process.
-    pub(super) fn scan(&self, pid: u32, part: Part, scratch: &mut Scratch) -> Result<(), Miss> {
+    pub(super) fn scan(&self, pid: u32, part: Part, scratch: &mut ReadBuffers) -> Result<(), Miss> {
         let looked = self.look(pid, part, scratch);
         let taken = looked.and_then(|look| self.take_in(look, scratch));
         if let Err(Miss::Gone) = taken {
@@ -123,7 +125,12 @@ impl Holders {
     }
 
     /// The first half of a look: descriptors, which are gone before the process is.
-    pub(super) fn look(&self, pid: u32, part: Part, scratch: &mut Scratch) -> Result<Look, Miss> {
+    pub(super) fn look(
+        &self,
+        pid: u32,
+        part: Part,
+        scratch: &mut ReadBuffers,
+    ) -> Result<Look, Miss> {
         let (number, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
         let folder = self.proc.process(pid)?;
         let listed = self
@@ -164,7 +171,13 @@ impl Holders {
 
     /// Whether it seems that the first thread of a process has exited: no descriptor is left in
     /// its table, whose folder is root's then (`task_dump_owner` in `fs/proc/base.c`).
-    fn is_headless(&self, pid: u32, folder: &OwnedFd, listed: Option<&Listed>, mark: Mark) -> bool {
+    fn is_headless(
+        &self,
+        pid: u32,
+        folder: &OwnedFd,
+        listed: Option<&Listed>,
+        mark: FdStamp,
+    ) -> bool {
         let may_be = match listed {
             Some(listed) => mark.has_none() && listed.sockets.is_empty(),
             None => mark.owner == 0 && rustix::fs::fstat(folder).is_ok_and(|stat| stat.st_uid != 0),
@@ -173,7 +186,7 @@ impl Holders {
     }
 
     /// The second half: everything else, of a process that holds sockets.
-    pub(super) fn take_in(&self, look: Look, scratch: &mut Scratch) -> Result<(), Miss> {
+    pub(super) fn take_in(&self, look: Look, scratch: &mut ReadBuffers) -> Result<(), Miss> {
         let (pid, number) = (look.pid, look.number);
         let (first, next) = match &look.listed {
             Some(listed) => (listed.first, listed.next),
@@ -190,7 +203,7 @@ impl Holders {
         Ok(())
     }
 
-    fn complete(&self, look: Look, scratch: &mut Scratch) -> Result<Scanned, Miss> {
+    fn complete(&self, look: Look, scratch: &mut ReadBuffers) -> Result<Scanned, Miss> {
         let others = look.others;
         let mut scanned = Scanned {
             mark: look.mark,

@@ -29,13 +29,13 @@ use std::time::{Duration, Instant, SystemTime};
 use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::facts::Facts;
-use super::procfs::proc::{Descriptor, Part, Proc, Scratch, Table};
+use super::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
 use crate::answer::matching::distinct;
 use crate::answer::{Process, User};
-use crate::policy::time_budget::Purse;
+use crate::policy::time_budget::TimeBudget;
 use aim::Aim;
 pub(crate) use aim::Gaps;
-use index::{Count, Holder, Index, Orphan, YOUTH};
+use index::{Count, Holder, Index, NEW_PROCESS_WINDOW, Orphan};
 pub(crate) use wanted::{Kind, Wanted};
 
 /// How old the look at what changed may be when it is said who holds a socket: a
@@ -61,7 +61,7 @@ pub(crate) struct Holders {
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Everywhere>>,
-    purse: Mutex<Purse>,
+    purse: Mutex<TimeBudget>,
     /// The newest id when all processes were listed.
     listed_until: Mutex<Option<u32>>,
 }
@@ -101,7 +101,7 @@ impl Holders {
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
             scanned_all: Mutex::default(),
-            purse: Mutex::new(Purse::full(PURSE, SHARE, Instant::now())),
+            purse: Mutex::new(TimeBudget::full(PURSE, SHARE, Instant::now())),
             listed_until: Mutex::default(),
         })
     }
@@ -117,7 +117,7 @@ impl Holders {
         &self,
         wanted: &Wanted,
         seen_since: Instant,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let since = self.next_look();
@@ -144,7 +144,7 @@ impl Holders {
         &self,
         wanted: &Wanted,
         asked: Instant,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let inode = wanted.inode;
@@ -187,7 +187,7 @@ impl Holders {
         &self,
         wanted: &Wanted,
         asked: Instant,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Everywhere {
         let last = *lock(&self.scanned_all);
@@ -224,7 +224,7 @@ impl Holders {
     }
 
     /// Keeps in mind that nobody was found to hold a socket.
-    fn give_up(&self, wanted: &Wanted, search: Everywhere, scratch: &mut Scratch) {
+    fn give_up(&self, wanted: &Wanted, search: Everywhere, scratch: &mut ReadBuffers) {
         let is_complete = search.is_deep && search.is_complete;
         let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
         // Only those of root may be the kernel's, for which alone it counts.
@@ -266,7 +266,7 @@ impl Holders {
 
     /// Looks again at every process that changed; forgets those that are gone. For one wanted
     /// socket within bounds, else at all of each.
-    pub(crate) fn refresh(&self, wanted: Option<&Wanted>, scratch: &mut Scratch) -> Gaps {
+    pub(crate) fn refresh(&self, wanted: Option<&Wanted>, scratch: &mut ReadBuffers) -> Gaps {
         let checks = self.checks(self.is_anybody_new(), scratch);
         self.check(&checks);
         self.look_at_changed(checks, wanted, scratch)
@@ -275,7 +275,7 @@ impl Holders {
     /// What several threads can do of [`refresh`](Self::refresh): each calls
     /// [`check`](Self::check), and one of them [`look_at_changed`](Self::look_at_changed)
     /// after that.
-    pub(crate) fn checks(&self, is_anybody_new: bool, scratch: &mut Scratch) -> Checks {
+    pub(crate) fn checks(&self, is_anybody_new: bool, scratch: &mut ReadBuffers) -> Checks {
         let began = Instant::now();
         let (pids, is_listed) = self.living(is_anybody_new, scratch);
         Checks {
@@ -311,7 +311,7 @@ impl Holders {
         &self,
         checks: Checks,
         wanted: Option<&Wanted>,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Gaps {
         let changed = checks.changed.into_inner();
         let changed = changed.unwrap_or_else(PoisonError::into_inner);
@@ -322,7 +322,7 @@ impl Holders {
     }
 
     /// Reads the descriptors of every process.
-    pub(crate) fn scan_all(&self, wanted: Option<&Wanted>, scratch: &mut Scratch) -> Gaps {
+    pub(crate) fn scan_all(&self, wanted: Option<&Wanted>, scratch: &mut ReadBuffers) -> Gaps {
         let began = Instant::now();
         let (pids, is_listed) = self.living(self.is_anybody_new(), scratch);
         let mut gaps = self.scan_each(pids, self.aim(wanted), scratch);
@@ -347,7 +347,12 @@ impl Holders {
 
     /// The processes known to hold a socket: those that did in a look since the given
     /// one, also if they have exited by now, and those that still do.
-    pub(crate) fn known(&self, inode: u32, since: u64, scratch: &mut Scratch) -> Vec<Arc<Process>> {
+    pub(crate) fn known(
+        &self,
+        inode: u32,
+        since: u64,
+        scratch: &mut ReadBuffers,
+    ) -> Vec<Arc<Process>> {
         let mut processes = Vec::new();
         let young_since = self.young_since();
         let holders = self.index().holders(inode);
@@ -374,7 +379,7 @@ impl Holders {
             if let Some(parent) = parent.filter(|_| holder.table == Table::Process) {
                 let number = holder.descriptor;
                 let socket = Descriptor { inode, number };
-                processes.extend(self.bequeather(parent, socket, scratch));
+                processes.extend(self.parent_holder(parent, socket, scratch));
             }
         }
         distinct(processes)
@@ -401,11 +406,11 @@ impl Holders {
 
     /// The process that started a holder, if the holder has the socket from there: until it
     /// executes its program, a new process has all that its parent has.
-    fn bequeather(
+    fn parent_holder(
         &self,
         parent: u32,
         socket: Descriptor,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Option<Arc<Process>> {
         if self.proc.socket(parent, socket.number) != Some(socket.inode) {
             return None;
@@ -427,8 +432,8 @@ impl Holders {
     }
 
     /// Forgets that a process that is gone ever held a socket: another one does.
-    pub(crate) fn disown(&self, process: &Process, inode: u32) {
-        self.index().disown(process.pid, inode);
+    pub(crate) fn evict_owner(&self, process: &Process, inode: u32) {
+        self.index().evict_owner(process.pid, inode);
     }
 
     /// The number of the look that comes next.
@@ -438,12 +443,12 @@ impl Holders {
 
     /// The start time of the oldest process that may just have been started.
     pub(crate) fn young_since(&self) -> Option<SystemTime> {
-        self.facts.now().checked_sub(YOUTH)
+        self.facts.now().checked_sub(NEW_PROCESS_WINDOW)
     }
 
     /// The only process that is known to hold a socket, without another look; it is
     /// [remembered](Index::remember). One that was started since the given time may
-    /// [have it from another](Self::bequeather).
+    /// [have it from another](Self::parent_holder).
     pub(crate) fn only_known(
         &self,
         found: &DiagSocket,
@@ -495,7 +500,7 @@ impl Holders {
 
     /// All processes, and whether they could be listed; the others are forgotten. Where it is
     /// known that none was started since they were listed, they are not listed again.
-    fn living(&self, is_anybody_new: bool, scratch: &mut Scratch) -> (Vec<u32>, bool) {
+    fn living(&self, is_anybody_new: bool, scratch: &mut ReadBuffers) -> (Vec<u32>, bool) {
         if !is_anybody_new {
             return (self.index().pids(), true);
         }
@@ -528,7 +533,7 @@ impl Holders {
     }
 
     /// Whether there is a process that was started since all were listed.
-    fn is_any_unlisted(&self, scratch: &mut Scratch) -> bool {
+    fn is_any_unlisted(&self, scratch: &mut ReadBuffers) -> bool {
         if !self.is_anybody_new() {
             return false;
         }

@@ -11,7 +11,7 @@ use super::aim::{Aim, Gaps};
 use super::miss::Miss;
 use super::wanted::Wanted;
 use super::{Holders, MANY, lock};
-use crate::tables::linux::procfs::proc::{Mark, Part, Scratch};
+use crate::tables::linux::procfs::proc::{FdStamp, Part, ReadBuffers};
 
 /// How long processes that are not the wanted user's are looked at for one question.
 const AT_MOST: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ struct Sweep {
     at: u32,
     is_past_end: bool,
     /// Of the first look.
-    first: Option<(u64, Mark)>,
+    first: Option<(u64, FdStamp)>,
 }
 
 impl Holders {
@@ -43,7 +43,7 @@ impl Holders {
         &self,
         mut pids: Vec<u32>,
         aim: Aim<'_>,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Gaps {
         let uid = match aim {
             Aim::All => 0,
@@ -58,7 +58,7 @@ impl Holders {
         }
         let left = Mutex::new(Left::default());
         let (next, began) = (AtomicUsize::new(0), Instant::now());
-        let scan = |scratch: &mut Scratch| {
+        let scan = |scratch: &mut ReadBuffers| {
             while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if matches!(aim, Aim::One(_)) && began.elapsed() > AT_MOST {
                     lock(&left).gaps.unread = true;
@@ -76,7 +76,7 @@ impl Holders {
                 for _ in 1..threads {
                     let helping = || {
                         self.ignore_this_thread();
-                        scan(&mut Scratch::default());
+                        scan(&mut ReadBuffers::default());
                     };
                     // Where no thread may be started, this one does all.
                     let started = std::thread::Builder::new().spawn_scoped(scope, helping);
@@ -94,7 +94,7 @@ impl Holders {
         gaps
     }
 
-    fn scan_one(&self, pid: u32, aim: Aim<'_>, left: &Mutex<Left>, scratch: &mut Scratch) {
+    fn scan_one(&self, pid: u32, aim: Aim<'_>, left: &Mutex<Left>, scratch: &mut ReadBuffers) {
         let part = match aim {
             Aim::All => Part::Whole,
             Aim::One(_) => Part::End,
@@ -118,7 +118,7 @@ impl Holders {
 
     /// Looks once more at those where that failed: alone, and with the descriptors that are
     /// kept for this.
-    fn scan_failed(&self, failed: Vec<u32>, mut gaps: Gaps, scratch: &mut Scratch) -> Gaps {
+    fn scan_failed(&self, failed: Vec<u32>, mut gaps: Gaps, scratch: &mut ReadBuffers) -> Gaps {
         if failed.is_empty() {
             return gaps;
         }
@@ -145,7 +145,7 @@ impl Holders {
 
     /// Reads the descriptors of processes with very many, by turns, as long as there is time.
     /// True if all were read.
-    fn sweep(&self, large: Vec<u32>, wanted: &Wanted, scratch: &mut Scratch) -> bool {
+    fn sweep(&self, large: Vec<u32>, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
         let mut users = self.by_user(large, wanted.uid);
         while let Some((user, mut sweeps)) = users.pop_front() {
             let Some(mut sweep) = sweeps.pop_front() else {
@@ -190,7 +190,7 @@ impl Holders {
     }
 
     /// Reads a part. False if none is left.
-    fn sweep_on(&self, sweep: &mut Sweep, scratch: &mut Scratch) -> bool {
+    fn sweep_on(&self, sweep: &mut Sweep, scratch: &mut ReadBuffers) -> bool {
         let pid = sweep.pid;
         let looked = self.look(pid, Part::From(sweep.at), scratch);
         let Ok(look) = looked else {

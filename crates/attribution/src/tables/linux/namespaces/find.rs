@@ -11,14 +11,14 @@ use rustix::io::Errno;
 use super::{Found, Namespaces, Trouble, Way};
 use crate::answer::NetworkNamespace;
 use crate::tables::linux::procfs::namespace_id::NamespaceId;
-use crate::tables::linux::procfs::proc::{Proc, Scratch};
+use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::sys;
 
 impl Namespaces {
     pub(super) fn of_processes(
         &mut self,
         proc: &Proc,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> HashMap<NamespaceId, Found> {
         let pids = proc.pids(scratch).unwrap_or_else(|error| {
             self.trouble = Some(Trouble::new("the list of processes", &error));

@@ -29,13 +29,13 @@ use way::Way;
 use super::netlink::addresses::Addresses;
 use super::netlink::exchange::Location;
 use super::procfs::namespace_id::NamespaceId;
-use super::procfs::proc::{Proc, Scratch};
+use super::procfs::proc::{Proc, ReadBuffers};
 use super::source::Sockets;
 use super::sys;
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::surroundings::{Place, Surroundings, Translations};
 use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
-use crate::policy::time_budget::Purse;
+use crate::policy::time_budget::TimeBudget;
 
 /// How long it is taken for granted that no new namespace has an address that another one is
 /// known to have.
@@ -70,7 +70,7 @@ pub(crate) struct Namespaces {
     hides_some: bool,
     /// How many threads processes had when all were looked at, and when that was.
     threads: HashMap<u32, (u64, Instant)>,
-    purse: Purse,
+    purse: TimeBudget,
     /// Whether there was no time for some threads.
     is_cut: bool,
     /// Why the last search did not find all that may be entered.
@@ -163,7 +163,7 @@ impl Namespaces {
             shared: None,
             hides_some: !may_enter,
             threads: HashMap::new(),
-            purse: Purse::full(PURSE, SHARE, Instant::now()),
+            purse: TimeBudget::full(PURSE, SHARE, Instant::now()),
             is_cut: false,
             trouble: None,
             waiting: HashMap::new(),
@@ -229,7 +229,7 @@ impl Namespaces {
         query: &SocketQuery,
         (since, effort): (Instant, Effort),
         proc: &Proc,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Vec<(Vec<u32>, &mut Namespace)> {
         let ip = query.local().ip();
         let device = query.device_or_scope();
@@ -359,7 +359,7 @@ impl Namespaces {
     }
 
     /// Finds all of them: opens new ones, closes those that are gone but for us.
-    pub(crate) fn search(&mut self, proc: &Proc, scratch: &mut Scratch) {
+    pub(crate) fn search(&mut self, proc: &Proc, scratch: &mut ReadBuffers) {
         if !self.may_enter {
             return;
         }
@@ -452,7 +452,7 @@ impl Namespaces {
     fn search_threads(
         &mut self,
         proc: &Proc,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
         (since, effort): (Instant, Effort),
     ) {
         self.is_cut = false;
@@ -495,7 +495,7 @@ impl Namespaces {
         pid: u32,
         deadline: Option<Instant>,
         proc: &Proc,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> bool {
         let mut threads = Vec::new();
         let listed = proc.process(pid).and_then(|folder| {
@@ -605,7 +605,7 @@ mod tests {
     #[test]
     fn a_search_of_threads_ends_in_time() {
         let holders = Holders::open(&LinuxOptions::default()).unwrap();
-        let (proc, mut scratch) = (holders.proc(), Scratch::default());
+        let (proc, mut scratch) = (holders.proc(), ReadBuffers::default());
         let mut namespaces = Namespaces::new(proc, true).unwrap();
         let since = Instant::now();
         namespaces.searched = Some(since);

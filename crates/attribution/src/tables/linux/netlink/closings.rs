@@ -19,8 +19,8 @@ use super::link::Link;
 use super::message::{self, DiagSocket, Message};
 use crate::answer::{Protocol, SocketId};
 use crate::observers::linux::sched;
-use crate::observers::linux::wake_fd::Bell;
-use crate::tables::glance::{Closed, ClosedSocket};
+use crate::observers::linux::wake_fd::WakeFd;
+use crate::tables::fast_lookup::{Closed, ClosedSocket};
 use crate::tables::linux::source;
 
 /// `SKNLGRP_INET_UDP_DESTROY` and `SKNLGRP_INET6_UDP_DESTROY` (`linux/sock_diag.h`), as bits.
@@ -32,7 +32,7 @@ const MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Closings {
     shared: Arc<Shared>,
-    bell: Bell,
+    bell: WakeFd,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,7 +46,7 @@ struct Shared {
 impl Closings {
     /// Joins the groups, and starts the thread.
     pub(crate) fn watch() -> io::Result<Self> {
-        let (shared, bell) = (Arc::<Shared>::default(), Bell::new()?);
+        let (shared, bell) = (Arc::<Shared>::default(), WakeFd::new()?);
         let watcher = Watcher::new(Arc::clone(&shared), bell.clone())?;
         let thread = std::thread::Builder::new()
             .name("flowner-closed".to_owned())
@@ -114,11 +114,11 @@ struct Watcher {
     link: Link,
     buffer: Vec<u8>,
     shared: Arc<Shared>,
-    bell: Bell,
+    bell: WakeFd,
 }
 
 impl Watcher {
-    fn new(shared: Arc<Shared>, bell: Bell) -> io::Result<Self> {
+    fn new(shared: Arc<Shared>, bell: WakeFd) -> io::Result<Self> {
         /// More than the message about one socket has.
         const BUFFER: usize = 32 * 1024;
         let link = Link::open(Some(netlink::SOCK_DIAG), GROUPS)?;
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_is_too_much_is_told_as_incomplete() {
         // Nobody takes what the kernel sends, and there is hardly room for it.
-        let mut watcher = Watcher::new(Arc::default(), Bell::new().unwrap()).unwrap();
+        let mut watcher = Watcher::new(Arc::default(), WakeFd::new().unwrap()).unwrap();
         rustix::net::sockopt::set_socket_recv_buffer_size(&watcher.link, 1).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         while !watcher.shared.take().is_incomplete {

@@ -22,7 +22,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::mountinfo::Mount;
-use super::proc::Scratch;
+use super::proc::ReadBuffers;
 use super::{mountinfo, proc};
 use crate::answer::{ExeFile, ExeState, NamedFile};
 
@@ -126,7 +126,7 @@ impl Locator {
         &self,
         process: &OwnedFd,
         executable: Executable,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Located {
         let Executable { link, file } = executable;
         let Some(file) = file else {
@@ -173,7 +173,7 @@ pub(crate) fn named_file(
     process: &OwnedFd,
     user: u32,
     path: &Path,
-    scratch: &mut Scratch,
+    scratch: &mut ReadBuffers,
 ) -> Option<NamedFile> {
     let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty()).ok()?;
     let inner = path.strip_prefix("/").ok()?;
@@ -264,7 +264,7 @@ fn state_of_unlinked(
     process: &OwnedFd,
     path: &OsStr,
     file: &Found,
-    scratch: &mut Scratch,
+    scratch: &mut ReadBuffers,
 ) -> ExeState {
     let path = Path::new(path);
     // The directory that it was in is kept as long as it is executed.
@@ -296,7 +296,7 @@ fn state_by_mounts(
     path: &Path,
     file: &Found,
     is_unlinked: bool,
-    scratch: &mut Scratch,
+    scratch: &mut ReadBuffers,
 ) -> ExeState {
     let Some(path) = path.to_str() else {
         return ExeState::Unverified;
@@ -360,7 +360,7 @@ enum Mounts {
     Theirs,
 }
 
-fn read_mounts(process: &OwnedFd, whose: Mounts, scratch: &mut Scratch) -> Option<Vec<u8>> {
+fn read_mounts(process: &OwnedFd, whose: Mounts, scratch: &mut ReadBuffers) -> Option<Vec<u8>> {
     let name = match whose {
         Mounts::Theirs => c"mountinfo",
         Mounts::Ours => c"../self/mountinfo",
@@ -378,7 +378,7 @@ fn mounts(bytes: &[u8]) -> Vec<Mount<'_>> {
 
 /// Whether a path leads through nothing but file systems that this host itself has: those of
 /// networks, and those that programs make, may never answer.
-fn is_on_disk(process: &OwnedFd, path: &Path, scratch: &mut Scratch) -> bool {
+fn is_on_disk(process: &OwnedFd, path: &Path, scratch: &mut ReadBuffers) -> bool {
     const LOCAL: [&str; 16] = [
         "bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660",
         "overlay", "ramfs", "rootfs", "squashfs", "tmpfs", "xfs", "zfs",
@@ -396,7 +396,7 @@ fn is_on_disk(process: &OwnedFd, path: &Path, scratch: &mut Scratch) -> bool {
 
 /// What a path leads to here: from the cache, and if that does not have it, from a disk of this
 /// host.
-fn look_up_here(process: &OwnedFd, path: &Path, scratch: &mut Scratch) -> Lookup {
+fn look_up_here(process: &OwnedFd, path: &Path, scratch: &mut ReadBuffers) -> Lookup {
     match look_up(CWD, path, ResolveFlags::empty()) {
         Lookup::Unknown if is_on_disk(process, path, scratch) => {
             // A link may lead to what is on no disk.

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::executable::{Executable, Locator, executable};
-use super::proc::Scratch;
+use super::proc::ReadBuffers;
 use super::stat::{CUT_LENGTH, Stat};
 use super::{cgroup, proc, stat};
 use crate::answer::{ExeState, Process, User};
@@ -33,12 +33,12 @@ pub(crate) struct Facts {
 }
 
 /// The process that a process or thread belongs to.
-pub(crate) fn leader(process: &OwnedFd, scratch: &mut Scratch) -> Option<u32> {
+pub(crate) fn leader(process: &OwnedFd, scratch: &mut ReadBuffers) -> Option<u32> {
     stat::thread_group(&text(process, c"status", scratch)?)
 }
 
 /// What `/proc/PID/stat` tells of the process whose folder this is.
-pub(crate) fn stat_of(process: &OwnedFd, scratch: &mut Scratch) -> Option<Stat> {
+pub(crate) fn stat_of(process: &OwnedFd, scratch: &mut ReadBuffers) -> Option<Stat> {
     stat::stat(proc::read_record(process, c"stat", MAX_TEXT, scratch).ok()?)
 }
 
@@ -65,7 +65,7 @@ impl Facts {
         pid: u32,
         owner: u32,
         mut stat: Stat,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Option<Process> {
         const ATTEMPTS: usize = 3;
         let mut executed = executable(process);
@@ -89,7 +89,7 @@ impl Facts {
         owner: u32,
         stat: Stat,
         executable: Option<Executable>,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> Process {
         let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, scratch);
         let arguments = arguments.ok().map(split_arguments);
@@ -194,7 +194,7 @@ fn since_boot() -> Duration {
 }
 
 /// Names in it may be of any bytes; those that are not UTF-8 are replaced.
-fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut Scratch) -> Option<Cow<'a, str>> {
+fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut ReadBuffers) -> Option<Cow<'a, str>> {
     let bytes = proc::read_record(process, name, MAX_TEXT, scratch).ok()?;
     Some(String::from_utf8_lossy(bytes))
 }

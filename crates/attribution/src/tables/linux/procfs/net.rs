@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::proc;
-use super::proc::{Proc, Scratch};
+use super::proc::{Proc, ReadBuffers};
 use crate::answer::Protocol;
 use crate::tables::linux::netlink::message::{DiagSocket, peer, state};
 
@@ -23,7 +23,7 @@ const fn names(protocol: Protocol) -> [&'static std::ffi::CStr; 2] {
 pub(crate) fn read(
     proc: &Proc,
     protocol: Protocol,
-    scratch: &mut Scratch,
+    scratch: &mut ReadBuffers,
     sockets: &mut Vec<DiagSocket>,
 ) -> io::Result<()> {
     let [v4, v6] = names(protocol);

@@ -11,7 +11,7 @@ use rustix::fs::{fstat, readlinkat};
 
 use super::executable::named_file;
 use super::facts::{Facts, stat_of};
-use super::proc::{Proc, Scratch};
+use super::proc::{Proc, ReadBuffers};
 use super::{proc, stat};
 use crate::answer::{NamedFile, Process};
 
@@ -20,7 +20,7 @@ use crate::answer::{NamedFile, Process};
 pub(crate) struct ProcessReader {
     proc: Proc,
     facts: Facts,
-    scratch: Scratch,
+    scratch: ReadBuffers,
 }
 
 impl ProcessReader {
@@ -28,7 +28,7 @@ impl ProcessReader {
         Ok(Self {
             proc: Proc::open(Path::new("/proc"), false)?,
             facts: Facts::new(),
-            scratch: Scratch::default(),
+            scratch: ReadBuffers::default(),
         })
     }
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::faults::{Astray, ERRORS, Fault};
 use super::world::{Change, Host, Kind, queries};
 use crate::answer::{Error, Ownership, Process, Reason, SocketQuery, Verdict};
-use crate::policy::{Opened, Question};
+use crate::policy::{Initiator, LookupRequest};
 use crate::tables::SocketTable;
 use crate::tables::linux::LinuxOptions;
 use crate::tables::linux::table::LinuxTable;
@@ -33,7 +33,7 @@ enum Step {
     Find(usize),
     FindEach(Vec<usize>),
     List,
-    Glance(usize, Opened),
+    FastLookup(usize, Initiator),
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -78,9 +78,9 @@ fn faults() -> impl Strategy<Value = Fault> {
 fn steps() -> impl Strategy<Value = Step> {
     let fault = prop_oneof![6 => Just(None), 1 => faults().prop_map(Some)];
     let opened = prop_oneof![
-        Just(Opened::ByUs),
-        Just(Opened::ByPeer),
-        Just(Opened::Earlier)
+        Just(Initiator::Local),
+        Just(Initiator::Remote),
+        Just(Initiator::Unknown)
     ];
     prop_oneof![
         4 => changes().prop_map(Step::Change),
@@ -88,7 +88,7 @@ fn steps() -> impl Strategy<Value = Step> {
         4 => any::<usize>().prop_map(Step::Find),
         2 => proptest::collection::vec(any::<usize>(), 1..6).prop_map(Step::FindEach),
         1 => Just(Step::List),
-        2 => (any::<usize>(), opened).prop_map(|(query, opened)| Step::Glance(query, opened)),
+        2 => (any::<usize>(), opened).prop_map(|(query, opened)| Step::FastLookup(query, opened)),
     ]
 }
 
@@ -96,7 +96,7 @@ fn steps() -> impl Strategy<Value = Step> {
 struct Trial {
     host: Arc<Host>,
     table: LinuxTable,
-    glance: Option<Box<dyn crate::tables::glance::Glance>>,
+    fast_lookup: Option<Box<dyn crate::tables::fast_lookup::FastLookup>>,
     queries: Vec<SocketQuery>,
 }
 
@@ -110,17 +110,17 @@ impl Trial {
         host.enter();
         let options = LinuxOptions {
             proc: host.proc(),
-            lookouts: false,
+            send_watchers: false,
             // The size of the folder is no count of descriptors here.
             descriptor_counts: false,
             ..LinuxOptions::default()
         };
         let mut table = LinuxTable::with_options(&options).unwrap();
-        let glance = table.glance();
+        let fast_lookup = table.fast_lookup();
         Some(Self {
             host,
             table,
-            glance,
+            fast_lookup,
             queries: queries(),
         })
     }
@@ -132,7 +132,7 @@ impl Trial {
     fn run(&mut self, step: &Step) {
         let before = match step {
             // Whoever listens may be known from a moment before.
-            Step::Glance(..) => LISTENERS,
+            Step::FastLookup(..) => LISTENERS,
             _ => Duration::ZERO,
         };
         let calls = self.host.begin(before);
@@ -161,15 +161,20 @@ impl Trial {
                     }
                 }
             }
-            Step::Glance(query, opened) => {
+            Step::FastLookup(query, opened) => {
                 let query = self.query(*query);
-                let question = Question {
+                let question = LookupRequest {
                     query,
                     seen_at: SystemTime::now(),
-                    opened: *opened,
+                    initiator: *opened,
                 };
-                let glance = self.glance.as_mut().map(|glance| glance.glance(&question));
-                if let Some(told) = glance.and_then(crate::tables::glance::Glanced::told) {
+                let fast_lookup = self
+                    .fast_lookup
+                    .as_mut()
+                    .map(|fast_lookup| fast_lookup.lookup(&question));
+                if let Some(told) =
+                    fast_lookup.and_then(crate::tables::fast_lookup::FastResult::ownership)
+                {
                     self.check(&query, &Ok(told));
                 }
             }

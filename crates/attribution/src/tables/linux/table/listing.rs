@@ -13,7 +13,7 @@ use super::{LinuxTable, Looker};
 use crate::answer::{Protocol, Reason, Socket, Verdict};
 use crate::tables::linux::holders::index::Count;
 use crate::tables::linux::netlink::message::DiagSocket;
-use crate::tables::linux::procfs::proc::Scratch;
+use crate::tables::linux::procfs::proc::ReadBuffers;
 use crate::tables::linux::sockets;
 use crate::tables::linux::verdicts::{closed, infer_unaccepted, verdict};
 
@@ -29,7 +29,7 @@ impl LinuxTable {
     fn list_own(&mut self, with_others: bool) -> io::Result<()> {
         let (sockets, holders, scratch) = (&mut self.sockets, &self.holders, &mut self.scratch);
         let namespaces = &mut self.namespaces;
-        let mut search = |scratch: &mut Scratch| {
+        let mut search = |scratch: &mut ReadBuffers| {
             // One that is entered by a process that was there before may be a moment late.
             let now = Instant::now();
             let recent = now.checked_sub(RECENT).unwrap_or(now);

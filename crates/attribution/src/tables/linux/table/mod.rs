@@ -9,14 +9,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::fast::{LinuxGlance, OwnerLookup};
+use super::fast::{LinuxFastLookup, OwnerLookup};
 use super::holders::Holders;
 use super::namespaces::{Effort, Namespaces};
 use super::netlink::conntrack::{Conntrack, Search, Translation};
 use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::cgroup::ControlGroups;
-use super::procfs::proc::Scratch;
+use super::procfs::proc::ReadBuffers;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
 use super::verdicts::{Judged, either, judge, told};
@@ -28,7 +28,7 @@ use crate::answer::{
     Snapshot, SocketQuery, Source, Verdict,
 };
 use crate::tables::SocketTable;
-use crate::tables::glance::Glance;
+use crate::tables::fast_lookup::FastLookup;
 
 /// How long a search for networks is good for many questions.
 const SEARCHED: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ pub struct LinuxTable {
     holders: Arc<Holders>,
     /// `None` where they are not mounted.
     groups: Option<ControlGroups>,
-    scratch: Scratch,
+    scratch: ReadBuffers,
     options: LinuxOptions,
     conntrack: Conntrack,
 }
@@ -71,7 +71,7 @@ impl LinuxTable {
         };
         let holders = Holders::open(options).map_err(|error| unread("", error))?;
         let sockets = Sockets::open(holders.proc(), options.sock_diag);
-        let mut scratch = Scratch::default();
+        let mut scratch = ReadBuffers::default();
         Ok(Self {
             sockets: sockets.map_err(|error| unread("net", error))?,
             listing: Listing::default(),
@@ -244,7 +244,7 @@ struct Looker<'a> {
     sockets: &'a mut Sockets,
     holders: &'a Holders,
     groups: Option<&'a mut ControlGroups>,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut ReadBuffers,
     /// Looks that began later are not repeated.
     asked: Instant,
 }
@@ -288,7 +288,7 @@ impl Looker<'_> {
             return found;
         }
         for process in gone {
-            self.holders.disown(process, socket.inode);
+            self.holders.evict_owner(process, socket.inode);
         }
         let asked = Instant::now();
         let is_open = || sockets::is_open(self.sockets, protocol, socket);
@@ -335,7 +335,7 @@ impl SocketTable for LinuxTable {
         answers.collect()
     }
 
-    fn glance(&mut self) -> Option<Box<dyn Glance>> {
+    fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         // All that was there before the first packet is known then.
         self.holders.refresh(None, &mut self.scratch);
         let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
@@ -351,8 +351,12 @@ impl SocketTable for LinuxTable {
             Arc::clone(&self.holders),
             self.conntrack.another(),
         );
-        let (may_look_out, realtime) = (self.options.lookouts, self.options.realtime);
-        Some(Box::new(LinuxGlance::new(lookup, may_look_out, realtime)))
+        let (may_look_out, realtime) = (self.options.send_watchers, self.options.realtime);
+        Some(Box::new(LinuxFastLookup::new(
+            lookup,
+            may_look_out,
+            realtime,
+        )))
     }
 
     fn rest(&mut self) {

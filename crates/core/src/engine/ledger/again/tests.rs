@@ -53,7 +53,7 @@ impl Books {
     }
 
     /// What was asked since, and whether about a flow whose owner was named.
-    fn asked(&mut self) -> Vec<(Token, Question, bool)> {
+    fn asked(&mut self) -> Vec<(Token, LookupRequest, bool)> {
         let mut asked = Vec::new();
         for effect in self.effects.drain(..) {
             match effect {
@@ -264,7 +264,7 @@ struct World {
     /// Since when, and who; 0 for nobody.
     holders: Vec<(Duration, u32)>,
     looks: Vec<(Duration, u32)>,
-    waiting: Vec<(Token, Question)>,
+    waiting: Vec<(Token, LookupRequest)>,
     sent: Vec<(PacketRef, u32)>,
 }
 
@@ -285,7 +285,7 @@ impl World {
     }
 
     /// What the policy makes of a look.
-    fn answer(&mut self, question: &Question) -> Ownership {
+    fn answer(&mut self, question: &LookupRequest) -> Ownership {
         let holder = self.holder_at(self.now);
         let seen_at = question.seen_at.duration_since(UNIX_EPOCH).unwrap();
         let before = self.looks.iter().rev().find(|(at, _)| *at <= seen_at);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowner_flows::{Origin, Packet, Protocol};
 
-use crate::engine::ledger::{Asked, Ledger};
+use crate::engine::ledger::{Ledger, OwnerScope};
 use crate::model::config::Limits;
 
 pub(in crate::engine::ledger) const HERE: &str = "10.0.0.1:40000";
@@ -23,7 +23,7 @@ pub(in crate::engine::ledger) fn ledger() -> Ledger {
         events: 0,
     };
     let local = ["10.0.0.1".parse().unwrap()].into_iter().collect();
-    Ledger::new(&limits, Some(local), Asked::Own, true)
+    Ledger::new(&limits, Some(local), OwnerScope::Own, true)
 }
 
 /// A datagram that this host sent, or got.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::YOUTH;
+use super::NEW_PROCESS_WINDOW;
 use crate::tables::linux::holders::wanted::Kind;
 
 /// New processes that are looked at again.
@@ -95,7 +95,7 @@ impl Likely {
 
     /// The processes that are not old yet, youngest first.
     pub(crate) fn young(&mut self, now: Instant) -> Vec<u32> {
-        let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > YOUTH;
+        let is_old = |(_, since): &(u32, Instant)| now.duration_since(*since) > NEW_PROCESS_WINDOW;
         while self.young.back().is_some_and(is_old) {
             self.young.pop_back();
         }

@@ -48,7 +48,7 @@ impl From<&[Arc<Process>]> for Owners {
 
 impl Memory {
     /// Forgets that a process held a socket until just now.
-    pub(super) fn disown(&mut self, pid: u32, inode: u32) {
+    pub(super) fn evict_owner(&mut self, pid: u32, inode: u32) {
         self.lately
             .retain(|lately| (lately.process.pid, lately.inode) != (pid, inode));
     }

@@ -14,10 +14,10 @@ use memory::Memory;
 
 use crate::answer::Process;
 use crate::hash::NumberMap;
-use crate::tables::linux::procfs::proc::{Descriptor, Mark, Table};
+use crate::tables::linux::procfs::proc::{Descriptor, FdStamp, Table};
 
 /// How long a new process is looked at again for every question.
-pub(crate) const YOUTH: Duration = Duration::from_secs(2);
+pub(crate) const NEW_PROCESS_WINDOW: Duration = Duration::from_secs(2);
 /// Of a process with more sockets, what it closes is not remembered.
 const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
@@ -33,7 +33,7 @@ const IMAGE_GOOD_FOR: Duration = Duration::from_millis(5);
 /// What the last look at a process found.
 #[derive(Debug)]
 pub(crate) struct Scanned {
-    pub(crate) mark: Mark,
+    pub(crate) mark: FdStamp,
     /// When the look began.
     pub(crate) began: Instant,
     pub(crate) sockets: Vec<Descriptor>,
@@ -59,7 +59,7 @@ pub(crate) struct Scanned {
 impl Scanned {
     /// What a later look has to find for everything to be as it was; `None` where that does
     /// not tell.
-    pub(crate) fn mark_of_all(&self) -> Option<Mark> {
+    pub(crate) fn mark_of_all(&self) -> Option<FdStamp> {
         self.tables.is_empty().then_some(self.mark)
     }
 
@@ -204,7 +204,7 @@ impl Index {
     }
 
     /// All parts of the descriptors of a process were read by looks from the `number`th on.
-    pub(crate) fn complete(&mut self, pid: u32, number: u64, mark: Mark) {
+    pub(crate) fn complete(&mut self, pid: u32, number: u64, mark: FdStamp) {
         self.cursors.remove(&pid);
         if let Some(known) = self.processes.get_mut(&pid)
             && known.scanned.mark.is_same_process(mark)
@@ -240,7 +240,7 @@ impl Index {
     pub(crate) fn add_socket(
         &mut self,
         pid: u32,
-        mark: Mark,
+        mark: FdStamp,
         (socket, look): (Descriptor, u64),
     ) -> bool {
         let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
@@ -274,14 +274,14 @@ impl Index {
     }
 
     /// Forgets that a process held a socket, as if it never had.
-    pub(crate) fn disown(&mut self, pid: u32, inode: u32) {
+    pub(crate) fn evict_owner(&mut self, pid: u32, inode: u32) {
         if let Some(known) = self.processes.get_mut(&pid) {
             let known = &mut known.scanned;
             known.sockets.retain(|socket| socket.inode != inode);
             known.elsewhere.retain(|(_, socket)| socket.inode != inode);
         }
         self.remove_holder(inode, pid);
-        self.memory.disown(pid, inode);
+        self.memory.evict_owner(pid, inode);
     }
 
     fn add_holder(&mut self, inode: u32, pid: u32, process: Option<&Arc<Process>>) {
@@ -512,7 +512,7 @@ mod tests {
     use crate::tables::linux::procfs::proc::Proc;
 
     /// A look at this process that found these sockets, each as inode and descriptor.
-    fn scanned(mark: Mark, sockets: &[(u32, u32)]) -> Scanned {
+    fn scanned(mark: FdStamp, sockets: &[(u32, u32)]) -> Scanned {
         let descriptor = |(inode, number): &(u32, u32)| Descriptor {
             inode: *inode,
             number: *number,
@@ -533,7 +533,7 @@ mod tests {
         }
     }
 
-    fn mark() -> Mark {
+    fn mark() -> FdStamp {
         let options = LinuxOptions::default();
         let proc = Proc::open(&options.proc, options.descriptor_counts).unwrap();
         proc.mark(std::process::id()).unwrap()

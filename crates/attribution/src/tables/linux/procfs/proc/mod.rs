@@ -30,12 +30,12 @@ const MAX_VECTOR: usize = 1_024;
 
 /// Buffers of one thread.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub(crate) struct ReadBuffers {
     entries: Vec<MaybeUninit<u8>>,
     text: Vec<u8>,
 }
 
-impl Default for Scratch {
+impl Default for ReadBuffers {
     fn default() -> Self {
         Self {
             entries: vec![MaybeUninit::uninit(); 32 * 1024],
@@ -74,7 +74,7 @@ impl Drop for Room<'_> {
 /// Since Linux 6.2 the size of `/proc/PID/fd` is the number of open descriptors
 /// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct FdStamp {
     folder: u64,
     /// `None` where it is not told.
     descriptors: Option<i64>,
@@ -83,7 +83,7 @@ pub(crate) struct Mark {
     pub(crate) owner: u32,
 }
 
-impl Mark {
+impl FdStamp {
     /// Whether two looks with these marks found the same, as far as marks tell.
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.descriptors.is_some() && self == other
@@ -177,7 +177,7 @@ impl Proc {
     }
 
     /// All processes, in no order.
-    pub(crate) fn pids(&self, scratch: &mut Scratch) -> io::Result<Vec<u32>> {
+    pub(crate) fn pids(&self, scratch: &mut ReadBuffers) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         // A folder is read from its start only once.
         let folder = openat(&self.root, c".", FOLDER, Mode::empty())?;
@@ -210,7 +210,7 @@ impl Proc {
     }
 
     /// What tells whether a process is worth another look.
-    pub(crate) fn mark(&self, pid: u32) -> io::Result<Mark> {
+    pub(crate) fn mark(&self, pid: u32) -> io::Result<FdStamp> {
         Ok(self.mark_of(&self.stat(format_args!("{pid}/fd"))?))
     }
 
@@ -280,8 +280,8 @@ impl Proc {
         statat(&self.root, Name::new(name).as_c_str(), AtFlags::empty())
     }
 
-    fn mark_of(&self, stat: &Stat) -> Mark {
-        Mark {
+    fn mark_of(&self, stat: &Stat) -> FdStamp {
+        FdStamp {
             folder: stat.st_ino,
             descriptors: self.counts.then_some(stat.st_size),
             owner: stat.st_uid,
@@ -310,7 +310,7 @@ pub(crate) fn read<'a>(
     folder: impl AsFd,
     name: &CStr,
     max: usize,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut ReadBuffers,
 ) -> io::Result<&'a [u8]> {
     read_until(folder, name, max, scratch, |read, _| read == 0)
 }
@@ -322,7 +322,7 @@ pub(crate) fn read_record<'a>(
     folder: impl AsFd,
     name: &CStr,
     max: usize,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut ReadBuffers,
 ) -> io::Result<&'a [u8]> {
     read_until(folder, name, max, scratch, |read, room| read < room)
 }
@@ -331,7 +331,7 @@ fn read_until<'a>(
     folder: impl AsFd,
     name: &CStr,
     max: usize,
-    scratch: &'a mut Scratch,
+    scratch: &'a mut ReadBuffers,
     is_end: impl Fn(usize, usize) -> bool,
 ) -> io::Result<&'a [u8]> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn who_may_be_listed_and_not_looked_at_is_hidden() {
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
-        let mut scratch = Scratch::default();
+        let mut scratch = ReadBuffers::default();
         let all = proc.pids(&mut scratch).unwrap();
         assert!(all.contains(&std::process::id()));
         for pid in all {
@@ -474,7 +474,7 @@ mod tests {
         let mut said = std::io::BufRead::lines(io::BufReader::new(server.stdout.take().unwrap()));
         let port: u16 = said.next().unwrap().unwrap().parse().unwrap();
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
-        let mut scratch = Scratch::default();
+        let mut scratch = ReadBuffers::default();
         let mut look = || {
             let process = proc.process(pid).unwrap();
             proc.sockets(&process, &mut scratch).unwrap()

@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
-use super::{Descriptor, FOLDER, Mark, Name, Proc, Scratch, for_each_number, read, socket_inode};
+use super::{
+    Descriptor, FOLDER, FdStamp, Name, Proc, ReadBuffers, for_each_number, read, socket_inode,
+};
 use crate::tables::linux::sys::{openat, statat};
 
 /// A table of descriptors, of those that a process may have.
@@ -42,7 +44,7 @@ const MANY: u32 = 2 * SLICE;
 /// What was read of a table of descriptors.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    pub(crate) mark: Mark,
+    pub(crate) mark: FdStamp,
     pub(crate) sockets: Vec<Descriptor>,
     /// Descriptors of files without a name, one of which may be an `io_uring`.
     pub(crate) nameless: Vec<u32>,
@@ -60,7 +62,7 @@ impl Listed {
 
 impl Part {
     /// The first descriptor, and how many are read at most.
-    fn range(self, mark: Mark) -> (u32, u32) {
+    fn range(self, mark: FdStamp) -> (u32, u32) {
         let count = mark
             .descriptors
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
@@ -75,7 +77,11 @@ impl Part {
 
 impl Proc {
     /// Reads which descriptors of a process are sockets.
-    pub(crate) fn sockets(&self, process: &OwnedFd, scratch: &mut Scratch) -> io::Result<Listed> {
+    pub(crate) fn sockets(
+        &self,
+        process: &OwnedFd,
+        scratch: &mut ReadBuffers,
+    ) -> io::Result<Listed> {
         self.descriptors(process, Table::Process, Part::Whole, scratch)
     }
 
@@ -85,7 +91,7 @@ impl Proc {
         process: &OwnedFd,
         table: Table,
         part: Part,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
     ) -> io::Result<Listed> {
         let name = match table {
             Table::Thread(thread) => Name::new(format_args!("task/{thread}/fd")),
@@ -161,7 +167,7 @@ impl Proc {
     /// The threads of a process, oldest first, as long as `take` says true.
     pub(crate) fn each_thread(
         process: &OwnedFd,
-        scratch: &mut Scratch,
+        scratch: &mut ReadBuffers,
         mut take: impl FnMut(u32) -> bool,
     ) -> io::Result<()> {
         let folder = openat(process, c"task", FOLDER, Mode::empty())?;
@@ -205,7 +211,7 @@ impl Proc {
     pub(crate) fn info<'a>(
         process: &OwnedFd,
         (thread, descriptor): (u32, u32),
-        scratch: &'a mut Scratch,
+        scratch: &'a mut ReadBuffers,
     ) -> io::Result<&'a [u8]> {
         const MOST: usize = 1 << 24;
         let name = in_table(thread, "fdinfo", descriptor);

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, RawDir, fstat, fstatfs, op
 use crate::answer::Unit;
 use crate::tables::linux::procfs::mountinfo::{Mount, mounts};
 use crate::tables::linux::procfs::proc;
-use crate::tables::linux::procfs::proc::{Proc, Scratch};
+use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 
 /// `CGROUP2_SUPER_MAGIC` (`include/uapi/linux/magic.h`).
 const MAGIC: FsWord = 0x6367_7270;
@@ -50,7 +50,7 @@ pub(crate) struct ControlGroups {
 
 impl ControlGroups {
     /// Where the file system of version 2 is mounted; `None` where it is not.
-    pub(crate) fn open(proc: &Proc, scratch: &mut Scratch) -> Option<Self> {
+    pub(crate) fn open(proc: &Proc, scratch: &mut ReadBuffers) -> Option<Self> {
         let text = proc::read(proc.root(), c"self/mountinfo", MAX_MOUNTS, scratch).ok()?;
         let text = String::from_utf8_lossy(text);
         let of_groups = mounts(&text).filter(|mount| mount.file_system == "cgroup2");

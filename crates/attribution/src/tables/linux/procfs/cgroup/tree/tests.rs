@@ -76,7 +76,7 @@ impl Drop for Group {
 
 fn control_groups() -> ControlGroups {
     let proc = Proc::open(Path::new("/proc"), true).unwrap();
-    ControlGroups::open(&proc, &mut Scratch::default()).unwrap()
+    ControlGroups::open(&proc, &mut ReadBuffers::default()).unwrap()
 }
 
 #[test]

@@ -6,24 +6,24 @@ use std::time::SystemTime;
 
 use crate::answer::matching::Ends;
 use crate::answer::{Ownership, Protocol, SocketId, SocketQuery, matching};
-use crate::policy::Question;
+use crate::policy::LookupRequest;
 
 /// A look at one socket that takes microseconds, while it and its owner are still
 /// there: made by the thread that sees the first packet of a flow, before it takes the
 /// next one.
-pub trait Glance: Send + fmt::Debug {
-    /// To be called once, on the thread that will glance: gives it precedence over
+pub trait FastLookup: Send + fmt::Debug {
+    /// To be called once, on the thread that will look up: gives it precedence over
     /// others where the system permits that, and starts what helps it.
     fn prepare(&mut self) {}
 
     /// Who owns the socket as far as can be told at once, by no look before the packet was
     /// seen; but who holds a listener may be known from 10 ms before. What is told may be
     /// incomplete, and is to be confirmed by [`SocketTable::find`](crate::SocketTable::find).
-    fn glance(&mut self, question: &Question) -> Glanced;
+    fn lookup(&mut self, question: &LookupRequest) -> FastResult;
 
-    /// As [`glance`](Self::glance), for a connection of which only the listener was
+    /// As [`fast_lookup`](Self::fast_lookup), for a connection of which only the listener was
     /// seen: who has accepted it, if anybody has.
-    fn glance_closer(&mut self, query: &SocketQuery) -> Option<Ownership>;
+    fn lookup_accepted(&mut self, query: &SocketQuery) -> Option<Ownership>;
 
     /// Whether a socket that was found for a query still serves it, and the processes that were
     /// named for it still have it and execute what they did: a few microseconds where nothing
@@ -44,7 +44,7 @@ pub trait Glance: Send + fmt::Debug {
     }
 }
 
-/// What [`Glance::confirm`] tells.
+/// What [`FastLookup::confirm`] tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Confirmed {
@@ -62,7 +62,7 @@ pub enum Confirmed {
     Unanswered,
 }
 
-/// What [`Glance::closed`] tells.
+/// What [`FastLookup::closed`] tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Closed {
@@ -124,31 +124,31 @@ impl ClosedSocket {
     }
 }
 
-/// What a [`Glance`] tells.
+/// What a [`FastLookup`] tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Glanced {
+pub enum FastResult {
     /// Who it is, as far as can be told at once.
-    Told(Ownership),
+    Found(Ownership),
     /// Nothing could be told.
-    Nothing,
+    NotFound,
     /// Somebody is looking at this very socket already: to be asked again with the next
     /// packet, or in a millisecond. It is not said once more after that.
-    Later,
+    Pending,
 }
 
-impl Glanced {
+impl FastResult {
     /// Who it is, if anything was told.
-    pub fn told(self) -> Option<Ownership> {
+    pub fn ownership(self) -> Option<Ownership> {
         match self {
-            Self::Told(told) => Some(told),
-            Self::Nothing | Self::Later => None,
+            Self::Found(told) => Some(told),
+            Self::NotFound | Self::Pending => None,
         }
     }
 }
 
-impl From<Option<Ownership>> for Glanced {
+impl From<Option<Ownership>> for FastResult {
     fn from(told: Option<Ownership>) -> Self {
-        told.map_or(Self::Nothing, Self::Told)
+        told.map_or(Self::NotFound, Self::Found)
     }
 }

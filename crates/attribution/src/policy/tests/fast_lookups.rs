@@ -3,7 +3,7 @@
 use super::clock::ms;
 use super::rules::{Desk, check, config, query, said, socket, tcp, udp};
 use crate::answer::{Match, Protocol, Snapshot, Socket, SocketQuery, Source, User, Verdict};
-use crate::policy::{Lookup, Opened, PolicyConfig, Question, Token};
+use crate::policy::{Initiator, Lookup, LookupRequest, PolicyConfig, Token};
 
 const HERE: &str = "10.0.0.2:5000";
 const SERVER: &str = "10.0.0.2:443";
@@ -11,18 +11,18 @@ const THERE: &str = "192.0.2.1:443";
 const FIVE: Option<Match> = Some(Match::FiveTuple);
 const LOCAL: Option<Match> = Some(Match::LocalEndpoint);
 
-/// Asks with a glance that sees these sockets.
-fn ask(desk: &mut Desk, opened: Opened, query: SocketQuery, sockets: &[Socket]) -> Lookup {
+/// Asks with a fast lookup that sees these sockets.
+fn ask(desk: &mut Desk, initiator: Initiator, query: SocketQuery, sockets: &[Socket]) -> Lookup {
     let wall = desk.clock.wall();
     let look = Snapshot::new(Source::Scripted, wall, wall, sockets.to_vec());
-    let question = Question {
+    let question = LookupRequest {
         query,
         seen_at: wall,
-        opened,
+        initiator,
     };
-    let (glance, now) = (look.find(&query), desk.clock.now());
+    let (fast_lookup, now) = (look.find(&query), desk.clock.now());
     desk.policy
-        .lookup_glanced(Token(1), question, Some(glance), now)
+        .lookup_with_fast_result(Token(1), question, Some(fast_lookup), now)
 }
 
 fn connection(process: &str) -> Socket {
@@ -31,7 +31,7 @@ fn connection(process: &str) -> Socket {
 
 #[track_caller]
 fn check_so_far(lookup: &Lookup, expected: (&str, Option<Match>)) {
-    let Lookup::SoFar(told) = lookup else {
+    let Lookup::Provisional(told) = lookup else {
         panic!("{lookup:?}");
     };
     assert_eq!(said(told), (expected.0.to_owned(), expected.1));
@@ -41,7 +41,7 @@ fn check_so_far(lookup: &Lookup, expected: (&str, Option<Match>)) {
 fn a_glance_answers_at_once_and_is_confirmed_later() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
-    let lookup = ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
+    let lookup = ask(&mut desk, Initiator::Local, question, &[connection("a")]);
     check_so_far(&lookup, ("a", FIVE));
     check(&desk.events(), &[]);
     desk.pass(ms(99));
@@ -56,7 +56,7 @@ fn a_glance_answers_at_once_and_is_confirmed_later() {
 fn a_confirmation_that_comes_too_late_takes_nothing_back() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
-    ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
+    ask(&mut desk, Initiator::Local, question, &[connection("a")]);
     desk.pass(ms(100));
     check(&desk.look(&[]), &[(1, "a", FIVE, true)]);
 }
@@ -65,7 +65,7 @@ fn a_confirmation_that_comes_too_late_takes_nothing_back() {
 fn a_flow_that_is_over_needs_no_confirmation() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
-    ask(&mut desk, Opened::ByUs, question, &[connection("a")]);
+    ask(&mut desk, Initiator::Local, question, &[connection("a")]);
     desk.policy.end(Token(1));
     check(&desk.events(), &[(1, "a", FIVE, true)]);
     assert!(desk.policy.is_idle());
@@ -83,7 +83,7 @@ fn a_glance_that_names_nobody_puts_nothing_off() {
         ..connection("a")
     };
     let question = query(Protocol::Tcp, HERE, THERE);
-    let lookup = ask(&mut desk, Opened::ByUs, question, &[hidden]);
+    let lookup = ask(&mut desk, Initiator::Local, question, &[hidden]);
     check_so_far(&lookup, ("", FIVE));
     // Not even if the flow ends before the look.
     desk.policy.end(Token(1));
@@ -94,42 +94,42 @@ fn a_glance_that_names_nobody_puts_nothing_off() {
 #[test]
 fn a_listener_is_glanced_at_again_until_it_has_accepted() {
     let mut desk = Desk::new(PolicyConfig {
-        max_glances: 3,
+        max_fast_lookups: 3,
         ..config(true)
     });
     let question = query(Protocol::Tcp, SERVER, THERE);
     let listener = tcp(SERVER, "parent");
     let lookup = ask(
         &mut desk,
-        Opened::ByPeer,
+        Initiator::Remote,
         question,
         std::slice::from_ref(&listener),
     );
     check_so_far(&lookup, ("parent", LOCAL));
-    let glance = |desk: &mut Desk, socket: &Socket| {
+    let fast_lookup = |desk: &mut Desk, socket: &Socket| {
         let now = desk.clock.now();
         let again = desk.policy.packet_seen(Token(1), now)?;
         let wall = desk.clock.wall();
         let look = Snapshot::new(Source::Scripted, wall, wall, vec![socket.clone()]);
-        Some(desk.policy.glanced(Token(1), look.find(&again), now))
+        Some(desk.policy.fast_result(Token(1), look.find(&again), now))
     };
-    assert_eq!(glance(&mut desk, &listener), Some(None));
+    assert_eq!(fast_lookup(&mut desk, &listener), Some(None));
     let accepted = socket(Protocol::Tcp, SERVER, Some(THERE), "child");
-    let better = glance(&mut desk, &accepted).unwrap().unwrap();
+    let better = fast_lookup(&mut desk, &accepted).unwrap().unwrap();
     assert_eq!(said(&better), ("child".to_owned(), FIVE));
-    assert_eq!(glance(&mut desk, &accepted), None);
+    assert_eq!(fast_lookup(&mut desk, &accepted), None);
 }
 
 #[test]
 fn a_glance_is_judged_as_a_look_is() {
     let mut desk = Desk::new(config(true));
-    // A listener is not the socket of a connection that this end opened.
+    // A listener is not the socket of a connection that this end initiator.
     let question = query(Protocol::Tcp, HERE, THERE);
-    let lookup = ask(&mut desk, Opened::ByUs, question, &[tcp(HERE, "a")]);
-    assert_eq!(lookup, Lookup::Waiting);
+    let lookup = ask(&mut desk, Initiator::Local, question, &[tcp(HERE, "a")]);
+    assert_eq!(lookup, Lookup::Pending);
     assert!(desk.request().is_some());
     let datagrams = query(Protocol::Udp, HERE, THERE);
-    let lookup = ask(&mut desk, Opened::ByUs, datagrams, &[udp(HERE, "a")]);
+    let lookup = ask(&mut desk, Initiator::Local, datagrams, &[udp(HERE, "a")]);
     check_so_far(&lookup, ("a", LOCAL));
 }
 
@@ -138,14 +138,14 @@ fn a_flow_that_ends_during_an_older_look_gets_its_last_answer() {
     let mut desk = Desk::new(config(true));
     let question = query(Protocol::Tcp, HERE, THERE);
     let now = desk.clock.now();
-    let earlier = Question {
+    let earlier = LookupRequest {
         query: question,
         seen_at: desk.clock.wall(),
-        opened: Opened::Earlier,
+        initiator: Initiator::Unknown,
     };
     desk.policy.lookup(Token(2), earlier, now);
     let request = desk.request().unwrap();
-    ask(&mut desk, Opened::Earlier, question, &[connection("a")]);
+    ask(&mut desk, Initiator::Unknown, question, &[connection("a")]);
     desk.policy.end(Token(1));
     desk.land(&request, &[]);
     desk.events();
