@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use flowner_icons::{Catalog, Entry, Locale, Subject, started, tile};
+use flowner_icons::{Catalog, Entry, Locale, ProgramQuery, started, tile};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some(entry) = Entry::parse("org.x.Y", data, &Locale::new("sr_RS@latin")) else {
@@ -18,15 +18,15 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let arguments: Vec<_> = entry.command.iter().map(Into::into).collect();
     let id = entry.id.clone();
     let catalog = Catalog::new(vec![entry]);
-    let subject = Subject {
+    let subject = ProgramQuery {
         application_id: None,
         executable: Some(Path::new(&first)),
         arguments: &arguments,
         name: &first,
-..Subject::default()
+..ProgramQuery::default()
     };
     catalog.find(&subject);
-    let by_id = Subject {
+    let by_id = ProgramQuery {
         application_id: Some(&id),
         ..subject
     };

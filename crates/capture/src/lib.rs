@@ -136,6 +136,7 @@ pub use live_options::LiveOptions;
 pub use packet_senders::PacketSenders;
 #[cfg(feature = "pcap")]
 pub use raw_packet::{Next, Progress, RawPacket};
+#[cfg(feature = "pcap")]
 pub use source::Source;
 #[cfg(feature = "pcap")]
 pub use statistics::Statistics;

@@ -21,7 +21,7 @@ pub trait FastLookup: Send + fmt::Debug {
     /// incomplete, and is to be confirmed by [`SocketTable::find`](crate::SocketTable::find).
     fn lookup(&mut self, question: &LookupRequest) -> FastResult;
 
-    /// As [`fast_lookup`](Self::fast_lookup), for a connection of which only the listener was
+    /// As [`lookup`](Self::lookup), for a connection of which only the listener was
     /// seen: who has accepted it, if anybody has.
     fn lookup_accepted(&mut self, query: &SocketQuery) -> Option<Ownership>;
 
