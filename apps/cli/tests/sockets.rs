@@ -234,7 +234,7 @@ fn connections_that_are_over_are_counted_not_listed() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output), "");
     let told = stderr(&output);
-    let nobody = format!("nobody that can be seen here holds {port}");
+    let nobody = format!("no visible process uses port {port}");
     assert_eq!(told.lines().collect::<Vec<_>>(), [nobody.as_str(), over]);
     // Those who read JSON choose for themselves.
     let lines = json_lines(&stdout(&run(&["who", "--json", &port])));

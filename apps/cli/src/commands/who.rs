@@ -87,8 +87,9 @@ fn tell_sockets(
 
 fn nobody(target: &WhoTarget, text: &str) -> String {
     match target {
-        WhoTarget::Owner(_) => format!("no socket that can be seen here is of {}", printable(text)),
-        _ => format!("nobody that can be seen here holds {}", printable(text)),
+        WhoTarget::Owner(_) => format!("no visible socket belongs to {}", printable(text)),
+        _ if text.parse::<u16>().is_ok() => format!("no visible process uses port {text}"),
+        _ => format!("no visible process uses {}", printable(text)),
     }
 }
 
@@ -154,7 +155,7 @@ fn tell_connection(
             writeln!(out, "           program {program}: it {reasons}")?;
         }
     } else {
-        say(format_args!("nobody that can be seen here holds {query}"));
+        say(format_args!("no visible process uses {query}"));
     }
     Ok(exit_code(ownership.verdict.is_named()))
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &SocketsArgs, out: &mut Out) -> Outcome {
         out.json(&HeadLine::new("sockets"))?;
         write_json(&sockets, out)?;
     } else if sockets.is_empty() {
-        say("no socket that can be seen here fits");
+        say("no visible socket matches");
     } else if args.tree {
         tree::write(&sockets, out)?;
     } else {
