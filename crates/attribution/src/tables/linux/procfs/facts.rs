@@ -135,9 +135,13 @@ impl Facts {
         if self.unmapped == Some(uid) {
             return None;
         }
-        let name = self.users().names.get(&uid).cloned();
+        // Both at once: another thread may read the file meanwhile.
+        let (name, known) = {
+            let users = self.users();
+            (users.names.get(&uid).cloned(), users.changed)
+        };
         let name = name.or_else(|| {
-            let (changed, names) = read_users(self.users().changed)?;
+            let (changed, names) = read_users(known)?;
             let mut users = self.users();
             *users = Users { names, changed };
             users.names.get(&uid).cloned()
@@ -253,4 +257,27 @@ fn names(passwd: &[u8]) -> HashMap<u32, String> {
         Some((fields.nth(1)?.parse().ok()?, name))
     };
     text.lines().filter_map(user).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_ask_at_once_get_the_name_of_a_user() {
+        for _ in 0..200 {
+            let (facts, start) = (Facts::new(), Barrier::new(4));
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        let name = facts.user(0).and_then(|user| user.name);
+                        assert_eq!(name.as_deref(), Some("root"));
+                    });
+                }
+            });
+        }
+    }
 }
