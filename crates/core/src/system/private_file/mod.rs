@@ -21,7 +21,7 @@ pub enum Existing {
     /// It stays, and none is made.
     Keep,
     /// Another one takes its place, also that of a link, which is not followed. What is no file,
-    /// such as a device or a pipe, is written to, if it is the user's or root's.
+    /// such as a device or a pipe, is written to, if it is the user's or root's, or the null device.
     Replace,
 }
 

@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, stat, statat, unlinkat,
+};
 
 const MODE: u32 = 0o600;
 /// How often another file may get there first.
@@ -45,7 +47,7 @@ impl Directory {
             let kind = FileType::from_raw_mode(there.st_mode);
             if !kind.is_file() && !kind.is_symlink() {
                 // To open a pipe takes until somebody reads it: that may be never.
-                if !may_write_to_special_of(there.st_uid) {
+                if !may_write_to_special(&there) {
                     return Err(io::ErrorKind::PermissionDenied.into());
                 }
                 return self.open_special(name);
@@ -77,8 +79,8 @@ impl Directory {
     /// A device or a pipe.
     fn open_special(&self, name: &OsStr) -> io::Result<File> {
         let file = self.open_to_write(name)?;
-        let is = file.metadata()?;
-        if is.is_file() || !may_write_to_special_of(is.uid()) {
+        let is = fstat(&file)?;
+        if FileType::from_raw_mode(is.st_mode).is_file() || !may_write_to_special(&is) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         Ok(file)
@@ -110,9 +112,16 @@ fn is_by(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
 }
 
-/// A device or a pipe of another user would be a way to read what is written.
-fn may_write_to_special_of(owner: u32) -> bool {
-    is_by(owner) || owner == 0
+/// A device or a pipe of another user would be a way to read what is written. Not so the null
+/// device, whoever owns its node: in a container of a user, or where another program gave the
+/// node away, that is not root.
+fn may_write_to_special(there: &Stat) -> bool {
+    is_by(there.st_uid) || there.st_uid == 0 || is_null_device(there)
+}
+
+fn is_null_device(there: &Stat) -> bool {
+    FileType::from_raw_mode(there.st_mode).is_char_device()
+        && stat("/dev/null").is_ok_and(|null| null.st_rdev == there.st_rdev)
 }
 
 #[cfg(test)]
@@ -206,6 +215,27 @@ mod tests {
             .write_all(b"x")
             .unwrap();
         assert!(!fs::symlink_metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[cfg(target_os = "linux")] // null(4): the numbers of the devices
+    #[test]
+    fn the_null_device_is_written_to_whoever_owns_its_node() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, minor, may) in [("null", "3", true), ("full", "7", false)] {
+            let path = folder.path().join(name);
+            let made = std::process::Command::new("mknod")
+                .arg(&path)
+                .args(["c", "1", minor])
+                .output();
+            if !made.is_ok_and(|output| output.status.success()) || fs::write(&path, "").is_err() {
+                flowner_testing::skipped!("no privilege to make a device, or to open it here");
+                return;
+            }
+            fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            let replaced = replace(&path);
+            assert_eq!(replaced.is_ok(), may, "{name}: {replaced:?}");
+        }
     }
 
     #[test]
