@@ -1,9 +1,10 @@
 //! Which addresses are this host's own, and what follows for a flow.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
+
+use crate::name::named;
 
 /// The host's own addresses, and the broadcast addresses of its networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -262,11 +263,7 @@ impl Direction {
     }
 }
 
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+named!(Direction, "direction");
 
 #[cfg(test)]
 mod tests {

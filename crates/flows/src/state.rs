@@ -1,8 +1,7 @@
 //! What the packets of a flow tell of its state.
 
-use std::fmt;
-
 use crate::TcpFlags;
+use crate::name::named;
 
 /// The state of a flow, seen from the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,11 +49,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+named!(State, "state of a flow");
 
 /// Follows one TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

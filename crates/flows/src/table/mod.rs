@@ -16,6 +16,7 @@ use lists::{Class, Lists, Slot};
 
 use crate::chunked::View;
 use crate::clock::Clock;
+use crate::name::named;
 use crate::{Flow, FlowId, FlowIdMap, FlowKey, LocalAddresses, Mark, Packet};
 
 /// More than this many flows are not held, whatever the configuration says.
@@ -95,6 +96,8 @@ impl EndReason {
         }
     }
 }
+
+named!(EndReason, "way for a flow to end");
 
 /// What a table did so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
