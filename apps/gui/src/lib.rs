@@ -28,6 +28,7 @@ pub mod theme;
 pub mod trial;
 pub mod viewpoint;
 pub mod widget;
+mod window_id;
 pub mod words;
 
 use std::io;
@@ -58,27 +59,13 @@ pub fn application(
             size: Size::new(1180.0, 740.0),
             min_size: Some(LEAST),
             icon: picture::window_icon(),
-            platform_specific: platform(),
+            platform_specific: window_id::settings(),
             ..window::Settings::default()
         });
     for font in theme::FONT_FILES {
         application = application.font(font);
     }
     application
-}
-
-/// By this name the desktop knows the window.
-#[cfg(target_os = "linux")]
-fn platform() -> window::settings::PlatformSpecific {
-    window::settings::PlatformSpecific {
-        application_id: "flowner-gui".to_owned(),
-        ..window::settings::PlatformSpecific::default()
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn platform() -> window::settings::PlatformSpecific {
-    window::settings::PlatformSpecific::default()
 }
 
 /// Writes what goes on to standard error, as much as `FLOWNER_LOG` asks for.

@@ -66,6 +66,7 @@
 struct Readme;
 
 mod decode;
+mod dlt;
 mod file;
 mod file_packet;
 mod headers;
@@ -93,6 +94,8 @@ mod live;
 mod live_options;
 #[cfg(feature = "pcap")]
 mod message;
+#[cfg(all(feature = "pcap", target_os = "linux"))]
+mod netlink;
 #[cfg(feature = "pcap")]
 mod offline;
 #[cfg(feature = "pcap")]
@@ -119,7 +122,7 @@ pub use decode::{DecodeError, decode};
 pub use file::{FileReader, ReadError};
 pub use file_packet::FilePacket;
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
-pub use link_type::LinkType;
+pub use link_type::{LinkType, ParseLinkTypeError};
 pub use packet_origin::PacketOrigin;
 pub use shell::shell_word;
 pub use up::is_up;

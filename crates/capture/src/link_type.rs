@@ -1,5 +1,10 @@
 //! What a frame begins with.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::dlt;
+
 /// What the frames of a device or file begin with.
 ///
 /// Named and numbered as in <https://www.tcpdump.org/linktypes.html>.
@@ -55,7 +60,10 @@ impl LinkType {
             228 => Some(Self::Ipv4),
             229 => Some(Self::Ipv6),
             276 => Some(Self::LinuxCooked2),
-            other => dlt::from_number(other),
+            other => match dlt::in_files(other) {
+                Some(number) => Self::from_number(number),
+                None => None,
+            },
         }
     }
 
@@ -76,7 +84,8 @@ impl LinkType {
     /// The `DLT_` number by which libpcap knows it on this operating system.
     #[cfg(feature = "pcap")]
     pub(crate) fn dlt(self) -> i32 {
-        dlt::number(self).unwrap_or_else(|| self.number().cast_signed())
+        let number = self.number().cast_signed();
+        dlt::of_files(number).unwrap_or(number)
     }
 
     /// The name by which libpcap and Wireshark know it, such as `EN10MB`.
@@ -94,49 +103,28 @@ impl LinkType {
     }
 }
 
-/// The numbers that depend on the operating system.
-#[cfg(target_os = "openbsd")]
-mod dlt {
-    use super::LinkType;
-
-    pub(super) const fn from_number(number: i32) -> Option<LinkType> {
-        match number {
-            12 => Some(LinkType::Loop),
-            14 => Some(LinkType::RawIp),
-            _ => None,
-        }
-    }
-
-    #[cfg(feature = "pcap")]
-    pub(super) const fn number(link_type: LinkType) -> Option<i32> {
-        match link_type {
-            LinkType::Loop => Some(12),
-            LinkType::RawIp => Some(14),
-            _ => None,
-        }
+/// The name.
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
-/// The numbers that depend on the operating system.
-#[cfg(not(target_os = "openbsd"))]
-mod dlt {
-    use super::LinkType;
+/// By its [name](LinkType::name), in upper or lower case.
+impl FromStr for LinkType {
+    type Err = ParseLinkTypeError;
 
-    pub(super) const fn from_number(number: i32) -> Option<LinkType> {
-        match number {
-            12 => Some(LinkType::RawIp),
-            _ => None,
-        }
-    }
-
-    #[cfg(feature = "pcap")]
-    pub(super) const fn number(link_type: LinkType) -> Option<i32> {
-        match link_type {
-            LinkType::RawIp => Some(12),
-            _ => None,
-        }
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|one| one.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| ParseLinkTypeError(text.to_owned()))
     }
 }
+
+/// Text that is not the name of a [`LinkType`]; its message lists the names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a valid link type; expected one of {names}", names = LinkType::ALL.map(LinkType::name).join(", "))]
+pub struct ParseLinkTypeError(String);
 
 #[cfg(test)]
 mod tests {
@@ -162,24 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn every_name_is_read_again() {
+        for link_type in LinkType::ALL {
+            assert_eq!(link_type.to_string(), link_type.name());
+            assert_eq!(link_type.to_string().parse(), Ok(link_type));
+            assert_eq!(link_type.name().to_lowercase().parse(), Ok(link_type));
+        }
+        let error = "PPP".parse::<LinkType>().unwrap_err().to_string();
+        assert!(error.starts_with("`PPP` is not a valid link type") && error.contains("EN10MB"));
+    }
+
+    #[test]
     fn numbers_are_those_of_files() {
         for link_type in LinkType::ALL {
             let number = i32::try_from(link_type.number()).unwrap();
             assert_eq!(LinkType::from_number(number), Some(link_type));
         }
-    }
-
-    #[test]
-    #[cfg(target_os = "openbsd")]
-    fn numbers_of_this_system() {
-        assert_eq!(LinkType::from_number(12), Some(LinkType::Loop));
-        assert_eq!(LinkType::from_number(14), Some(LinkType::RawIp));
-    }
-
-    #[test]
-    #[cfg(not(target_os = "openbsd"))]
-    fn numbers_of_this_system() {
-        assert_eq!(LinkType::from_number(12), Some(LinkType::RawIp));
-        assert_eq!(LinkType::from_number(14), None);
     }
 }

@@ -55,8 +55,6 @@ mod places;
 mod request;
 mod stamp;
 mod system;
-#[cfg_attr(unix, path = "themes/freedesktop.rs")]
-#[cfg_attr(not(unix), path = "themes/none.rs")]
 mod themes;
 mod tile;
 

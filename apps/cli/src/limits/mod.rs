@@ -2,11 +2,8 @@
 //! say what is too little to work with, and `memory()`; less would show in the middle of the work, as owners that are missing or as the
 //! end of the program.
 
-#[cfg(not(unix))]
-#[path = "other.rs"]
-mod platform;
-#[cfg(unix)]
-#[path = "unix.rs"]
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
 mod platform;
 
 use flowner_core::Limits;

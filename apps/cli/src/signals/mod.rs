@@ -2,11 +2,8 @@
 //! which makes the limit of a file's size an error of writing, which is told, and `watch()`,
 //! which calls something when the program is to end.
 
-#[cfg(not(unix))]
-#[path = "other.rs"]
-mod platform;
-#[cfg(unix)]
-#[path = "unix.rs"]
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
 mod platform;
 
 use std::fmt;

@@ -5,7 +5,7 @@
 //! Option<Vec<OwnAddress>>`, which takes the notices that are there, without waiting; and
 //! `Notices::list(&mut self) -> io::Result<Vec<OwnAddress>>`, all addresses.
 
-#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 

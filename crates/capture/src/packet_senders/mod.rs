@@ -4,7 +4,7 @@
 //! io::Result<Self>` and `Senders::may_send_on(&mut self, device: Option<u32>) ->
 //! io::Result<bool>`.
 
-#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 

@@ -1,4 +1,4 @@
-//! The BSDs: the devices /dev/bpf*. Also what is done on a system without a file here.
+//! The BSDs: the devices /dev/bpf*.
 
 /// USB monitors of FreeBSD, the packet filter's log.
 pub(crate) const NO_NETWORKS: &[&str] = &["usbus", "pflog"];

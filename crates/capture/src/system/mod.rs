@@ -16,8 +16,25 @@
 #[cfg_attr(target_os = "macos", path = "macos.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(
-    not(any(target_os = "linux", target_os = "macos", windows)),
+    any(
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ),
     path = "bsd.rs"
+)]
+#[cfg_attr(
+    not(any(
+        windows,
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )),
+    path = "other.rs"
 )]
 mod platform;
 

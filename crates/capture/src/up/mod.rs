@@ -2,6 +2,8 @@
 //!
 //! libpcap 1.10 goes on waiting on Linux when a device goes down, and gives its packets when
 //! it is up again: nothing says why there are none.
+//!
+//! Each platform's file exports `is_up(device: &str) -> Option<bool>`.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]

@@ -2,7 +2,7 @@
 //!
 //! Each platform's file exports the same names:
 //!
-//! * `prepare(Vec<Capture<Active>>) -> Result<(Vec<Capture<Active>>, Waiter, Bell), String>`:
+//! * `prepare(Vec<Capture<Active>>) -> Result<(Vec<Capture<Active>>, Waiter, Waker), String>`:
 //!   captures of which `next_packet` gives `TimeoutExpired` when it has none, at once or
 //!   after [`MILLISECONDS`];
 //! * `Waiter::wait(&self, patience: Duration, teller: &Teller, ready: &mut Ready) -> bool`:
@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "libpcap.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
 pub(crate) use platform::{Waiter, Waker, prepare};

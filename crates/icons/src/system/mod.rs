@@ -7,7 +7,7 @@
 )]
 #[cfg_attr(
     not(all(feature = "picon", any(windows, target_os = "macos"))),
-    path = "none.rs"
+    path = "other.rs"
 )]
 mod platform;
 #[cfg(all(feature = "picon", target_os = "macos"))]

@@ -4,16 +4,9 @@
 //! Each platform owes `create`, a new file that is held, and `open_if_free`, a file that is
 //! there and that nobody holds.
 
-#[cfg(not(any(unix, windows)))]
-mod other;
-#[cfg(unix)]
-mod unix;
-#[cfg(windows)]
-mod windows;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(unix, windows)), path = "other.rs")]
+mod platform;
 
-#[cfg(not(any(unix, windows)))]
-pub(super) use other::{create, open_if_free};
-#[cfg(unix)]
-pub(super) use unix::{create, open_if_free};
-#[cfg(windows)]
-pub(super) use windows::{create, open_if_free};
+pub(super) use platform::{create, open_if_free};

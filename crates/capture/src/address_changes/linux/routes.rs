@@ -1,23 +1,19 @@
 //! The routes that make addresses this host's own, though no device has them: `ip route add local
 //! 203.0.113.0/24 dev lo`.
-#![allow(
-    unsafe_code,
-    reason = "no crate in use sets this option of netlink sockets"
-)]
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use super::{DUMP, HEADER_LEN, ip, u16_at};
+use super::ip;
 use crate::OwnAddress;
+use crate::netlink::attributes;
 
 /// `RTM_NEWROUTE`, `RTM_DELROUTE`, `RTM_GETROUTE`.
 pub(super) const NEW: u16 = 24;
 pub(super) const REMOVED: u16 = 25;
-const GET: u16 = 26;
+pub(super) const GET: u16 = 26;
 /// `AF_INET` and `AF_INET6`.
 pub(super) const FAMILIES: [u8; 2] = [2, 10];
 /// `struct rtmsg`: the places of the family, of the length of the destination, of the table and
@@ -33,41 +29,17 @@ const LOCAL: u8 = 2;
 /// `RTA_DST`.
 const DESTINATION: u16 = 1;
 
-/// Has the kernel list only what a request asks for (`NETLINK_GET_STRICT_CHK`, netlink(7)).
-///
-/// # Errors
-/// Before Linux 4.20.
-pub(super) fn strict(socket: OwnedFd) -> io::Result<OwnedFd> {
-    let on: libc::c_int = 1;
-    let value = std::ptr::from_ref(&on).cast();
-    #[expect(clippy::cast_possible_truncation, reason = "it is 4")]
-    let length = size_of::<libc::c_int>() as libc::socklen_t;
-    let (level, option) = (libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK);
-    // SAFETY: `value` is of that many bytes, and what it points to lives as long as the call,
-    // during which alone the kernel reads it.
-    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value, length) } {
-        0 => Ok(socket),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 /// Whether the kernel has no such family, or no such table.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     let absent = [Errno::NOENT, Errno::OPNOTSUPP, Errno::AFNOSUPPORT];
     Errno::from_io_error(error).is_some_and(|error| absent.contains(&error))
 }
 
-pub(super) fn request(family: u8, sequence: u32) -> [u8; HEADER_LEN + BODY_LEN] {
-    let mut bytes = [0; HEADER_LEN + BODY_LEN];
-    #[expect(clippy::cast_possible_truncation, reason = "it is 28")]
-    let length = (HEADER_LEN + BODY_LEN) as u32;
-    bytes[..4].copy_from_slice(&length.to_ne_bytes());
-    bytes[4..6].copy_from_slice(&GET.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
-    let body = &mut bytes[HEADER_LEN..];
+/// What follows the header of a request for the routes of a family that make addresses own ones.
+pub(super) fn request(family: u8) -> [u8; BODY_LEN] {
+    let mut body = [0; BODY_LEN];
     (body[FAMILY], body[TABLE], body[TYPE]) = (family, LOCAL_TABLE, LOCAL);
-    bytes
+    body
 }
 
 /// Whether a route makes addresses own ones.
@@ -89,15 +61,10 @@ pub(super) fn network(body: &[u8]) -> Option<OwnAddress> {
         2 | 10 => None,
         _ => return None,
     };
-    let mut rest = body.get(BODY_LEN..)?;
-    while let Some(length) = u16_at(rest, 0).map(usize::from) {
-        let Some(value) = rest.get(4..length) else {
-            break;
-        };
-        if u16_at(rest, 2)? == DESTINATION {
+    for (attribute, value) in attributes(body.get(BODY_LEN..)?) {
+        if attribute == DESTINATION {
             destination = ip(value);
         }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     let is_of_devices = |ip: &IpAddr| match ip {
         IpAddr::V4(v4) => v4.is_loopback(),

@@ -5,22 +5,19 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use crate::netlink::{Malformed, Netlink, Notices, attributes, u16_at, u32_at};
 
 /// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK`.
 const ETHERNET: u16 = 1;
 pub(super) const LOOPBACK: u16 = 772;
 
-/// `RTM_NEWLINK`, `RTM_GETLINK`, `NLMSG_ERROR`, `NLM_F_REQUEST`, `RTMGRP_LINK`.
+/// `RTM_NEWLINK`, `RTM_GETLINK`, `RTMGRP_LINK`.
 const NEW: u16 = 16;
 const GET: u16 = 18;
-const ERROR: u16 = 2;
-const REQUEST: u16 = 1;
 const CHANGES: u32 = 1;
-/// `struct nlmsghdr` and `struct ifinfomsg`.
-const HEADER_LEN: usize = 16;
+/// `struct ifinfomsg`.
 const BODY_LEN: usize = 16;
 /// `IFLA_ADDRESS`, `IFLA_MASTER`, `IFLA_LINKINFO`, and `IFLA_INFO_SLAVE_KIND` in it.
 const ADDRESS: u16 = 1;
@@ -29,10 +26,6 @@ const LINK_INFO: u16 = 18;
 const PORT_KIND: u16 = 4;
 /// What gives frames for its own address to this host, whichever port they arrive at.
 const TAKES_FRAMES: [&[u8]; 3] = [b"bridge\0", b"bond\0", b"team\0"];
-/// The kernel fills at most 32 KiB at a time (`netlink_recvmsg`).
-const BUFFER: usize = 32 * 1024;
-/// An answer that takes longer is none.
-const ATTEMPTS: usize = 64;
 
 type HardwareAddress = [u8; 6];
 
@@ -57,20 +50,15 @@ pub(super) struct Watched {
     /// What its addresses were, and until when at the latest.
     before: Option<([Option<HardwareAddress>; 2], Duration)>,
     netlink: Netlink,
-    changes: OwnedFd,
+    changes: Notices,
 }
 
 impl Watched {
     pub(super) fn open(name: &str) -> io::Result<Self> {
-        let changes = socket()?;
-        rustix::net::bind(&changes, &SocketAddrNetlink::new(0, CHANGES))?;
-        let mut netlink = Netlink {
-            socket: socket()?,
-            buffer: vec![0; BUFFER],
-            sequence: 0,
-        };
+        let changes = Notices::open(CHANGES)?;
+        let mut netlink = Netlink::open(None)?;
         let index = rustix::net::netdevice::name_to_index(&socket_of_names()?, name)?;
-        let link = netlink.link(index)?;
+        let link = ask(&mut netlink, index)?;
         let master = master_address(&mut netlink, link);
         Ok(Self {
             link,
@@ -127,7 +115,7 @@ impl Watched {
             return;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        match self.netlink.link(self.link.index) {
+        match ask(&mut self.netlink, self.link.index) {
             Ok(link) => {
                 let before = self.addresses();
                 self.link = link;
@@ -143,29 +131,13 @@ impl Watched {
     /// Takes the notices; whether there was any, or some were lost.
     fn drain(&mut self) -> bool {
         let mut has_any = false;
-        loop {
-            let buffer = &mut self.netlink.buffer[..];
-            match rustix::net::recv(&self.changes, buffer, RecvFlags::DONTWAIT) {
-                Ok(_) | Err(Errno::NOBUFS) => has_any = true,
-                Err(Errno::INTR) => {}
-                Err(_) => return has_any,
-            }
-        }
+        self.changes.drain(|_| has_any = true);
+        has_any
     }
 }
 
 fn master_address(netlink: &mut Netlink, link: Link) -> Option<HardwareAddress> {
-    netlink.link(link.master?).ok()?.address
-}
-
-fn socket() -> io::Result<OwnedFd> {
-    // `NETLINK_ROUTE` is 0, which is no number of a protocol.
-    Ok(rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?)
+    ask(netlink, link.master?).ok()?.address
 }
 
 /// Any socket of the network namespace: what is asked for is the same.
@@ -178,64 +150,22 @@ fn socket_of_names() -> io::Result<OwnedFd> {
     )?)
 }
 
-#[derive(Debug)]
-struct Netlink {
-    socket: OwnedFd,
-    buffer: Vec<u8>,
-    sequence: u32,
+/// Asks the kernel for the device with this index.
+fn ask(netlink: &mut Netlink, index: u32) -> io::Result<Link> {
+    netlink.one(GET, &request(index), answer)
 }
 
-impl Netlink {
-    fn link(&mut self, index: u32) -> io::Result<Link> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let request = request(index, self.sequence);
-        let kernel = SocketAddrNetlink::new(0, 0);
-        retry_on_intr(|| rustix::net::sendto(&self.socket, &request, SendFlags::empty(), &kernel))?;
-        for _ in 0..ATTEMPTS {
-            let (length, _) = retry_on_intr(|| {
-                rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())
-            })?;
-            if let Some(answer) = answer(&self.buffer[..length], self.sequence) {
-                return answer;
-            }
-        }
-        Err(io::ErrorKind::TimedOut.into())
-    }
+/// What follows the header of a request for a device.
+fn request(index: u32) -> [u8; BODY_LEN] {
+    let mut body = [0; BODY_LEN];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    body
 }
 
-fn request(index: u32, sequence: u32) -> [u8; HEADER_LEN + BODY_LEN] {
-    let mut bytes = [0; HEADER_LEN + BODY_LEN];
-    #[expect(clippy::cast_possible_truncation, reason = "it is 32")]
-    let length = (HEADER_LEN + BODY_LEN) as u32;
-    bytes[..4].copy_from_slice(&length.to_ne_bytes());
-    bytes[4..6].copy_from_slice(&GET.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&REQUEST.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
-    bytes[HEADER_LEN + 4..HEADER_LEN + 8].copy_from_slice(&index.to_ne_bytes());
-    bytes
-}
-
-/// The answer to the request with this number, from what was received at once; `None` where it
-/// is not among it. Any bytes whatsoever are read.
-fn answer(mut bytes: &[u8], sequence: u32) -> Option<io::Result<Link>> {
-    loop {
-        let length = u32_at(bytes, 0)? as usize;
-        let message = bytes.get(..length).filter(|_| length >= HEADER_LEN)?;
-        if u32_at(message, 8)? == sequence {
-            let body = &message[HEADER_LEN..];
-            let kind = u16_at(message, 4)?;
-            let malformed = || io::ErrorKind::InvalidData.into();
-            match kind {
-                NEW => return Some(link(body).ok_or_else(malformed)),
-                ERROR => {
-                    let number = u32_at(body, 0).map_or(0, u32::cast_signed);
-                    return Some(Err(io::Error::from_raw_os_error(number.wrapping_neg())));
-                }
-                _ => {}
-            }
-        }
-        bytes = bytes.get(length.next_multiple_of(4)..)?;
-    }
+/// The device in a message.
+fn answer(kind: u16, body: &[u8]) -> Result<Link, Malformed> {
+    let link = (kind == NEW).then(|| link(body)).flatten();
+    link.ok_or(Malformed)
 }
 
 fn link(body: &[u8]) -> Option<Link> {
@@ -262,32 +192,20 @@ fn link(body: &[u8]) -> Option<Link> {
     Some(link)
 }
 
-/// Types and values, up to where they make no sense.
-fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let length = usize::from(u16_at(rest, 0)?);
-        let attribute = (u16_at(rest, 2)?, rest.get(4..length)?);
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(attribute)
-    })
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let array = bytes.get(at..)?.first_chunk();
-    array.copied().map(u16::from_ne_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let array = bytes.get(at..)?.first_chunk();
-    array.copied().map(u32::from_ne_bytes)
-}
-
 /// Any bytes as an answer: a device that is found stands in them, in the message with the number
 /// that was asked for.
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzzing(bytes: &[u8]) {
+    use crate::netlink::{Expected, read};
+
     let sequence = u32_at(bytes, 8).unwrap_or_default();
-    if let Some(Ok(found)) = answer(bytes, sequence) {
+    let mut found = None;
+    let answered = read(bytes, sequence, Expected::One, |kind, body| {
+        found = Some(answer(kind, body)?);
+        Ok(())
+    });
+    if let Some(found) = found {
+        assert!(answered.is_ok_and(|progress| progress.is_over));
         let has = |value: &[u8]| bytes.windows(value.len()).any(|window| window == value);
         assert!(has(&found.index.to_ne_bytes()) && has(&found.kind.to_ne_bytes()));
         assert!(found.address.is_none_or(|address| has(&address)));
@@ -310,13 +228,11 @@ mod tests {
         assert!(Watched::open("no-such-device").is_err());
     }
 
-    /// A message of the kernel that tells of an Ethernet device.
-    fn message(sequence: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut bytes = vec![0; HEADER_LEN + BODY_LEN];
-        bytes[4..6].copy_from_slice(&NEW.to_ne_bytes());
-        bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
-        bytes[HEADER_LEN + 2..][..2].copy_from_slice(&ETHERNET.to_ne_bytes());
-        bytes[HEADER_LEN + 4..][..4].copy_from_slice(&7_u32.to_ne_bytes());
+    /// What the kernel tells of an Ethernet device.
+    fn message(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0; BODY_LEN];
+        bytes[2..][..2].copy_from_slice(&ETHERNET.to_ne_bytes());
+        bytes[4..][..4].copy_from_slice(&7_u32.to_ne_bytes());
         for (kind, value) in attributes {
             let length = u16::try_from(4 + value.len()).unwrap();
             bytes.extend(length.to_ne_bytes());
@@ -324,35 +240,34 @@ mod tests {
             bytes.extend(*value);
             bytes.resize(bytes.len().next_multiple_of(4), 0);
         }
-        let length = u32::try_from(bytes.len()).unwrap();
-        bytes[..4].copy_from_slice(&length.to_ne_bytes());
         bytes
     }
 
     #[test]
-    fn the_answer_is_the_one_to_the_question() {
+    fn a_port_of_a_bridge_has_its_address() {
         let master = 9_u32.to_ne_bytes();
-        let mut bytes = message(3, &[]);
         let info = [11, 0, 4, 0, b'b', b'r', b'i', b'd', b'g', b'e', 0, 0];
         let address = [2, 0, 0, 0, 0, 1];
         let all: [(u16, &[u8]); 3] = [(ADDRESS, &address), (MASTER, &master), (LINK_INFO, &info)];
-        bytes.extend(message(4, &all));
-        let link = answer(&bytes, 4).unwrap().unwrap();
+        let bytes = message(&all);
         let expected = Link {
             index: 7,
             kind: ETHERNET,
             address: Some([2, 0, 0, 0, 0, 1]),
             master: Some(9),
         };
-        assert_eq!(link, expected);
-        assert!(answer(&bytes, 5).is_none());
-        assert!(answer(&bytes[..20], 3).is_none());
+        assert_eq!(answer(NEW, &bytes), Ok(expected));
+        assert_eq!(answer(GET, &bytes), Err(Malformed));
+        assert_eq!(answer(NEW, &bytes[..7]), Err(Malformed));
+        // One that takes no frames for its ports.
+        let other = answer(NEW, &message(&all[..2])).unwrap();
+        assert_eq!(other.master, None);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = answer(&bytes, 0);
+            let _ = answer(NEW, &bytes);
         }
     }
 }

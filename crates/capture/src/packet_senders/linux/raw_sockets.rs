@@ -14,26 +14,34 @@ const FILES: [&str; 2] = ["/proc/thread-self/net/raw", "/proc/thread-self/net/ra
 const SENDS_ONLY: &[u8] = b":00FF";
 /// What is read of each at most: some 1,000 sockets.
 const MAX: usize = 128 * 1024;
+/// What is read at a time.
+const BUFFER: usize = 32 * 1024;
 
 #[derive(Debug)]
-pub(super) struct RawSockets(Vec<File>);
+pub(super) struct RawSockets {
+    files: Vec<File>,
+    buffer: Vec<u8>,
+}
 
 impl RawSockets {
     /// None where the system does not list them.
     pub(super) fn open() -> Self {
         let files = FILES.iter().filter_map(|path| File::open(path).ok());
-        Self(files.collect())
+        Self {
+            files: files.collect(),
+            buffer: vec![0; BUFFER],
+        }
     }
 
-    pub(super) fn any_sends(&self, buffer: &mut [u8]) -> io::Result<bool> {
-        for file in &self.0 {
+    pub(super) fn any_sends(&mut self) -> io::Result<bool> {
+        for file in &self.files {
             let (mut text, mut at) = (Vec::new(), 0);
             while text.len() < MAX {
-                let length = file.read_at(buffer, at)?;
+                let length = file.read_at(&mut self.buffer, at)?;
                 if length == 0 {
                     break;
                 }
-                text.extend_from_slice(&buffer[..length]);
+                text.extend_from_slice(&self.buffer[..length]);
                 at += length as u64;
             }
             if text.split(|byte| *byte == b'\n').any(sends) {
@@ -91,18 +99,18 @@ mod tests {
             assert!(status.unwrap().success());
             return;
         }
-        let (sockets, mut buffer) = (RawSockets::open(), vec![0; 4_096]);
+        let mut sockets = RawSockets::open();
         let raw = |family, protocol: u8| {
             let protocol = Protocol::from_raw(u32::from(protocol).try_into().unwrap());
             rustix::net::socket(family, SocketType::RAW, Some(protocol)).unwrap()
         };
         for family in [AddressFamily::INET, AddressFamily::INET6] {
             let _listener = raw(family, 17);
-            assert!(!sockets.any_sends(&mut buffer).unwrap());
+            assert!(!sockets.any_sends().unwrap());
             let sender = raw(family, 255);
-            assert!(sockets.any_sends(&mut buffer).unwrap());
+            assert!(sockets.any_sends().unwrap());
             drop(sender);
-            assert!(!sockets.any_sends(&mut buffer).unwrap());
+            assert!(!sockets.any_sends().unwrap());
         }
     }
 }

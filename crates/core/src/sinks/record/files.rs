@@ -13,6 +13,7 @@ use flowner_capture::pcapng::{Counters, Interface, Section, Writer};
 use super::config::{Output, RecordingConfig};
 use crate::model::error::Error;
 use crate::system::private_file::{Directory, Existing};
+use crate::system::removed;
 
 /// Bytes that are collected before they are handed to the operating system.
 const BUFFER: usize = 64 << 10;
@@ -447,29 +448,6 @@ fn write_all(out: &mut impl Write, bytes: &[u8], taken: &mut usize) -> io::Resul
         }
     }
     Ok(())
-}
-
-/// Whether a file that is open was removed. A platform owes `is_removed()`.
-#[cfg(unix)]
-mod removed {
-    use std::fs::File;
-    use std::os::unix::fs::MetadataExt;
-
-    /// A file that was moved still has a name; one that cannot be asked is left alone.
-    pub(super) fn is_removed(file: &File) -> bool {
-        file.metadata()
-            .is_ok_and(|it| it.is_file() && it.nlink() == 0)
-    }
-}
-
-/// Elsewhere, a file that is open stays.
-#[cfg(not(unix))]
-mod removed {
-    use std::fs::File;
-
-    pub(super) const fn is_removed(_: &File) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

@@ -17,9 +17,7 @@ use crate::Places;
 use crate::picture::{EXTENSIONS, is_picture};
 use crate::stamp::Stamp;
 
-#[path = "index.rs"]
 mod index;
-#[path = "settings.rs"]
 mod settings;
 
 /// The theme that all programs install to.

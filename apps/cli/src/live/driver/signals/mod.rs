@@ -1,11 +1,8 @@
 //! What the system wants. A platform owes two functions: `watch()`, which passes on each
 //! signal, and `suspend()`, which returns when the program goes on.
 
-#[cfg(not(unix))]
-#[path = "other.rs"]
-mod platform;
-#[cfg(unix)]
-#[path = "unix.rs"]
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
 mod platform;
 
 use std::sync::{Arc, OnceLock};

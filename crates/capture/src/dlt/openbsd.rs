@@ -1,0 +1,29 @@
+//! OpenBSD: its loopback (`LOOP`) is 12, raw IP (`RAW`) is 14.
+
+pub(crate) const fn in_files(number: i32) -> Option<i32> {
+    match number {
+        12 => Some(108),
+        14 => Some(101),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "pcap")]
+pub(crate) const fn of_files(number: i32) -> Option<i32> {
+    match number {
+        108 => Some(12),
+        101 => Some(14),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::LinkType;
+
+    #[test]
+    fn numbers_of_this_system() {
+        assert_eq!(LinkType::from_number(12), Some(LinkType::Loop));
+        assert_eq!(LinkType::from_number(14), Some(LinkType::RawIp));
+    }
+}

@@ -1,0 +1,27 @@
+//! All other systems: raw IP (`RAW`) is 12.
+
+pub(crate) const fn in_files(number: i32) -> Option<i32> {
+    match number {
+        12 => Some(101),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "pcap")]
+pub(crate) const fn of_files(number: i32) -> Option<i32> {
+    match number {
+        101 => Some(12),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::LinkType;
+
+    #[test]
+    fn numbers_of_this_system() {
+        assert_eq!(LinkType::from_number(12), Some(LinkType::RawIp));
+        assert_eq!(LinkType::from_number(14), None);
+    }
+}

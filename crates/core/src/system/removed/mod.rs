@@ -1,0 +1,7 @@
+//! Whether a file that is open was removed. A platform owes `is_removed()`.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
+mod platform;
+
+pub(crate) use platform::is_removed;
