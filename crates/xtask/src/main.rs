@@ -10,6 +10,9 @@ mod complete;
 mod floors;
 mod fuzz;
 mod imports;
+mod platforms;
+mod published;
+mod rule;
 mod run;
 mod screenshots;
 mod setup;
@@ -29,8 +32,8 @@ cargo xtask TASK
 
   setup                    install the system packages that are missing
   run [-- ARGUMENTS]       set up, build, and show who uses the network (or run flowner ARGUMENTS)
-  test [--strict] [STEP]   set up, then format, clippy, layout, tests, documentation, or one STEP of
-                           them; list what was skipped, which is an error with --strict
+  test [--strict] [STEP]   set up, then format, clippy, layout, tests, documentation, packages, or one
+                           STEP of them; list what was skipped, which is an error with --strict
   tidy                     the layout rules alone
   map [CRATE]              which folders of a crate import from which, and circles
   check-targets [TARGET]   type-check for Windows, macOS and the BSDs

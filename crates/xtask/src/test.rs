@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use crate::command::{Failure, cargo, exists, run};
 use crate::skipped::{self, Skips};
-use crate::{setup, tidy};
+use crate::{published, setup, tidy};
 
 type Step = (&'static str, fn(&Skips) -> Result<(), Failure>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("set-up", |_| setup::for_tests()),
     ("format", |_| {
         run(&mut cargo(&["fmt", "--all", "--", "--check"]))
@@ -40,6 +40,7 @@ const STEPS: [Step; 10] = [
         run(cargo(&["doc", "--workspace", "--no-deps", "--locked"])
             .env("RUSTDOCFLAGS", "-D warnings"))
     }),
+    ("packages", published::publish_on_trial),
     ("decoding without libpcap", |_| {
         run(&mut cargo(&[
             "check",

@@ -1,13 +1,15 @@
 //! `cargo xtask tidy`: the layout rules, most of them absences. Each reads the
 //! sources as text; what it cannot see, reviewers can.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Failure, root};
 use crate::complete::incomplete;
 use crate::floors;
+use crate::platforms;
+use crate::published;
+use crate::rule::{Source, Violation, is_code};
 use crate::workspace::{members, read_dir, relative};
 
 /// Lines a file may have before its tests.
@@ -31,25 +33,6 @@ const LONG: [(&str, usize); 11] = [
     ("apps/gui/src/page/inspect.rs", 560),
     ("apps/gui/src/widget/table/mod.rs", 510),
 ];
-
-/// A source file, cut where its tests begin, or a manifest.
-struct Source {
-    path: String,
-    lines: Vec<String>,
-}
-
-/// A line that breaks a rule.
-#[derive(Debug, PartialEq, Eq)]
-struct Violation {
-    place: String,
-    rule: &'static str,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.rule)
-    }
-}
 
 /// A word that some files must not have, on lines of a kind.
 struct Absence {
@@ -126,12 +109,6 @@ const ABSENCES: [Absence; 6] = [
     },
 ];
 
-/// Comments, and examples in them, may say anything.
-fn is_code(line: &str) -> bool {
-    let line = line.trim_start();
-    !line.starts_with("//") && !line.starts_with("# ")
-}
-
 /// The crate of a file that must not know its siblings.
 fn sibling(path: &str) -> Option<&'static str> {
     ["capture", "flows", "attribution", "icons"]
@@ -162,7 +139,8 @@ pub(crate) fn check() -> Result<(), Failure> {
     violations.extend(no_longer_long(&sources));
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md"))
         .map_err(|error| Failure(format!("ARCHITECTURE.md: {error}")))?;
-    violations.extend(unlisted_platforms(&sources, &architecture));
+    violations.extend(platforms::unlike(&sources, &architecture));
+    violations.extend(published::unready(&root(), &sources)?);
     violations.extend(without_readme(&root())?);
     violations.extend(unlisted_skips(&root())?);
     for member in members(&root())? {
@@ -209,26 +187,6 @@ fn violations(source: &Source) -> Vec<Violation> {
             rule: "more than 500 lines before the tests, or than `LONG` allows it: is it about one \
                    thing?",
         });
-    }
-    found
-}
-
-/// Folders with a file for each platform that the page about the architecture does not list: who
-/// adds a platform would forget them.
-fn unlisted_platforms(sources: &[Source], page: &str) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for source in sources {
-        let Some(folder) = source.path.strip_suffix("mod.rs") else {
-            continue;
-        };
-        let folder = folder.strip_prefix("crates/").unwrap_or(folder);
-        let has_platforms = source.lines.iter().any(|line| line == "mod platform;");
-        if has_platforms && !page.contains(&format!("`{folder}`")) {
-            found.push(Violation {
-                place: source.path.clone(),
-                rule: "ARCHITECTURE.md lists the folders that a platform owes; this one is missing",
-            });
-        }
     }
     found
 }
@@ -425,17 +383,6 @@ mod tests {
         for word in ["todo!()", "unimplemented!()", "// FIXME", "a // XXX"] {
             check_line("crates/core/src/a.rs", word, &[1]);
         }
-    }
-
-    #[test]
-    fn folders_of_platforms_are_listed() {
-        let source = Source {
-            path: "crates/x/src/y/mod.rs".to_owned(),
-            lines: vec!["mod platform;".to_owned()],
-        };
-        let sources = [source];
-        assert_eq!(unlisted_platforms(&sources, "see `x/src/y/`"), []);
-        assert_eq!(unlisted_platforms(&sources, "see `x/src/z/`").len(), 1);
     }
 
     #[test]

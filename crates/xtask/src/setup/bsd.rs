@@ -1,4 +1,4 @@
-//! FreeBSD, OpenBSD, NetBSD: libpcap is part of the system; capturing goes through
+//! The BSDs: libpcap is part of the system; capturing goes through
 //! the BPF devices.
 
 use std::fs::File;

@@ -1,0 +1,26 @@
+//! A system that nobody has tried yet: it is not known how to install anything.
+
+use std::path::Path;
+
+use crate::command::Failure;
+
+/// The build says what is missing.
+pub(crate) fn libpcap() -> Result<(), Failure> {
+    println!("setup: it is not known how to install libpcap on this system");
+    Ok(())
+}
+
+/// No Debian packages.
+pub(crate) fn install_debian(_packages: &[&str]) -> Result<bool, Failure> {
+    Ok(false)
+}
+
+/// One line on how to get the privilege to capture, with the command that has it.
+pub(crate) fn capture_advice(with_sudo: &str) -> String {
+    format!("for byte counts too, as the administrator: {with_sudo}")
+}
+
+/// Not known: capturing says so.
+pub(crate) fn may_capture(_program: &Path) -> bool {
+    true
+}
