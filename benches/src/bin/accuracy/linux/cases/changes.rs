@@ -1,11 +1,15 @@
 //! Ends that change hands, or program, while their flow goes on. Each message is judged.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::Result;
 use super::super::stage::Stage;
 use super::super::venue::Side;
+use super::role::Role;
 use super::{Case, Need, Plan, Share, few};
+
+const LOOPBACK: &str = "127.0.0.1:0";
 
 const fn once(name: &'static str, play: fn(&mut Stage, Plan) -> Result<()>) -> Case {
     Case {
@@ -85,64 +89,49 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
+/// Starts a sink; its end.
+fn sink(stage: &mut Stage, kind: &str) -> Result<SocketAddr> {
+    Ok(stage.serve(&Role::sink(kind, LOOPBACK).words())?.0)
+}
+
 /// Two processes, one after the other, send from the same end.
 fn reuse(stage: &mut Stage, plan: Plan, gap: u64) -> Result<()> {
-    let (sink, _) = stage.serve(&["sink", "kind=udp", "from=127.0.0.1:0"])?;
-    let to = format!("to={sink}");
-    let send = |stage: &mut Stage, number: usize, count: &str| {
-        let from = format!("from=127.0.0.1:{}", 22_000 + number);
-        let options = ["stream", "kind=udp-connected", &from, &to, count];
-        stage.perform(Side::Client, &options)
+    let sink = sink(stage, "udp")?;
+    let send = |stage: &mut Stage, number: usize, count: usize| {
+        let from = format!("127.0.0.1:{}", 22_000 + number);
+        let role = Role::stream("udp-connected", from, sink, count);
+        stage.perform(Side::Client, &role.words())
     };
     if gap >= 2_000 {
         // Of all, so that the gaps pass together.
-        (0..plan.count).try_for_each(|number| send(stage, number, "count=3"))?;
+        (0..plan.count).try_for_each(|number| send(stage, number, 3))?;
         std::thread::sleep(Duration::from_millis(gap));
-        (0..plan.count).try_for_each(|number| send(stage, number, "count=30"))?;
+        (0..plan.count).try_for_each(|number| send(stage, number, 30))?;
     } else {
         for number in 0..plan.count {
-            send(stage, number, "count=3")?;
+            send(stage, number, 3)?;
             std::thread::sleep(Duration::from_millis(gap));
-            send(stage, number, "count=30")?;
+            send(stage, number, 30)?;
         }
     }
     stage.await_sent(2 * plan.count)
 }
 
 fn hand_over(stage: &mut Stage, plan: Plan, kind: &str, how: &str) -> Result<()> {
-    let transport = if kind == "tcp" { "tcp" } else { "udp" };
-    let listen = format!("kind={transport}");
-    let (sink, _) = stage.serve(&["sink", &listen, "from=127.0.0.1:0"])?;
-    let (kind, how, to) = (
-        format!("kind={kind}"),
-        format!("how={how}"),
-        format!("to={sink}"),
-    );
+    let role = Role::new("hand-over", kind).with("how", how);
+    let role = role.with("from", LOOPBACK).with("to", sink(stage, kind)?);
+    let role = role.with("first", 5).with("then", 30);
     for _ in 0..plan.count {
-        stage.perform(
-            Side::Client,
-            &[
-                "hand-over",
-                &kind,
-                &how,
-                "from=127.0.0.1:0",
-                &to,
-                "first=5",
-                "then=30",
-            ],
-        )?;
+        stage.perform(Side::Client, &role.words())?;
     }
     stage.await_sent(2 * plan.count)
 }
 
 fn thread(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
-    let transport = if kind == "tcp" { "tcp" } else { "udp" };
-    let listen = format!("kind={transport}");
-    let (sink, _) = stage.serve(&["sink", &listen, "from=127.0.0.1:0"])?;
-    let (kind, to) = (format!("kind={kind}"), format!("to={sink}"));
+    let role = Role::new("thread", kind).with("from", LOOPBACK);
+    let role = role.with("to", sink(stage, kind)?).with("count", 10);
     for _ in 0..plan.count {
-        let options = ["thread", &kind, "from=127.0.0.1:0", &to, "count=10"];
-        stage.perform(Side::Client, &options)?;
+        stage.perform(Side::Client, &role.words())?;
     }
     stage.await_sent(plan.count)
 }

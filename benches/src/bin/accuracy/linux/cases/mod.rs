@@ -3,6 +3,7 @@
 mod changes;
 mod heavy;
 mod places;
+mod role;
 
 use std::net::SocketAddr;
 

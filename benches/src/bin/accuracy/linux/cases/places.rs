@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::super::Result;
 use super::super::stage::Stage;
 use super::super::venue::{CLIENT, DEVICES, Place, SERVER, Side};
+use super::role::Role;
 use super::{Case, Need, Plan, at, few};
 
 const fn on_first(
@@ -54,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
         Need::Half,
         |stage, plan| {
             beside(stage, plan, |here, port| {
-                vec![format!("from={here}:{port}")]
+                Role::silent("udp", format!("{here}:{port}"))
             })
         },
     ),
@@ -63,10 +64,7 @@ pub(super) const CASES: &[Case] = &[
         Need::Half,
         |stage, plan| {
             beside(stage, plan, |_, port| {
-                vec![
-                    format!("from=0.0.0.0:{port}"),
-                    format!("device={}", DEVICES[0].name),
-                ]
+                Role::silent("udp", format!("0.0.0.0:{port}")).with("device", DEVICES[0].name)
             })
         },
     ),
@@ -113,11 +111,29 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
+/// The pause of senders after their last message, in milliseconds: who sends is known by then.
+const LINGER: u32 = 50;
+
+/// Starts a role on the observed host; its end.
+fn serve_here(stage: &mut Stage, role: &Role) -> Result<SocketAddr> {
+    Ok(stage.serve_at(Side::Here, &role.words())?.0)
+}
+
+/// Starts a sink at the other end of the first device.
+fn sink_of_peer(stage: &mut Stage, kind: &str) -> Result<SocketAddr> {
+    let role = Role::sink(kind, format!("{}:0", DEVICES[0].peer));
+    Ok(stage.serve_at(Side::Client, &role.words())?.0)
+}
+
+/// Sends from the observed host, to the end.
+fn stream_here(stage: &mut Stage, role: Role) -> Result<()> {
+    stage.perform(Side::Here, &role.lingers(LINGER).words())
+}
+
 /// Frames from outside in the name of this host's socket, which sends nothing.
 fn arrives(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
     let [first, _] = &DEVICES;
-    let listen = format!("kind={kind}");
-    let (victim, _) = stage.serve_at(Side::Here, &["silent", &listen, "from=0.0.0.0:0"])?;
+    let victim = serve_here(stage, &Role::silent(kind, "0.0.0.0:0"))?;
     let from = SocketAddr::new(first.here.parse()?, victim.port());
     let to: SocketAddr = "192.0.2.7:443".parse()?;
     inject(stage, plan, kind, from, to)
@@ -127,20 +143,10 @@ fn arrives(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
 fn joins(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
     let [first, _] = &DEVICES;
     let transport = if kind == "tcp" { "tcp" } else { "udp" };
-    let listen = format!("kind={transport}");
-    let from = format!("from={}:0", first.peer);
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", &listen, &from])?;
+    let sink = sink_of_peer(stage, kind)?;
     let from = SocketAddr::new(first.here.parse()?, 23_000);
-    let options = [
-        "stream".to_owned(),
-        format!("kind={kind}"),
-        format!("from={from}"),
-        format!("to={sink}"),
-        format!("count={}", 5 * plan.count),
-        "linger=300".to_owned(),
-    ];
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let victim = stage.start(Side::Here, &options)?;
+    let role = Role::stream(kind, from, sink, 5 * plan.count).lingers(300);
+    let victim = stage.start(Side::Here, &role.words())?;
     inject(stage, plan, transport, from, sink)?;
     stage.finish(victim)?;
     stage.await_sent(1)
@@ -149,7 +155,7 @@ fn joins(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
 /// Data from outside for a listener, of no connection.
 fn stray(stage: &mut Stage, plan: Plan) -> Result<()> {
     let [first, _] = &DEVICES;
-    let (victim, _) = stage.serve_at(Side::Here, &["silent", "kind=tcp", "from=0.0.0.0:0"])?;
+    let victim = serve_here(stage, &Role::silent("tcp", "0.0.0.0:0"))?;
     let to = SocketAddr::new(first.here.parse()?, victim.port());
     let from = SocketAddr::new(first.peer.parse()?, 24_000);
     inject(stage, plan, "tcp", from, to)?;
@@ -160,7 +166,7 @@ fn stray(stage: &mut Stage, plan: Plan) -> Result<()> {
 /// Frames from outside for another host, with an address of this one.
 fn overheard(stage: &mut Stage, plan: Plan) -> Result<()> {
     let [first, _] = &DEVICES;
-    let (victim, _) = stage.serve_at(Side::Here, &["silent", "kind=udp", "from=0.0.0.0:0"])?;
+    let victim = serve_here(stage, &Role::silent("udp", "0.0.0.0:0"))?;
     let from = SocketAddr::new(first.here.parse()?, victim.port());
     let to: SocketAddr = "192.0.2.7:53".parse()?;
     inject_to("02:00:00:00:00:55", stage, plan, "udp", from, to)
@@ -191,29 +197,13 @@ fn inject_to(
     Ok(())
 }
 
-fn stream_here(stage: &mut Stage, options: &[String]) -> Result<()> {
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let all: Vec<&str> = ["stream"].into_iter().chain(options).collect();
-    stage.perform(Side::Here, &all)
-}
-
 fn bound(stage: &mut Stage, plan: Plan) -> Result<()> {
     let [first, _] = &DEVICES;
-    let from = format!("from={}:0", first.peer);
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", "kind=udp", &from])?;
+    let sink = sink_of_peer(stage, "udp")?;
     for number in 0..plan.count {
-        stream_here(
-            stage,
-            &[
-                "kind=udp".to_owned(),
-                format!("from=0.0.0.0:{}", 25_000 + number),
-                format!("as={}", first.here),
-                format!("to={sink}"),
-                format!("device={}", first.name),
-                "count=3".to_owned(),
-                "linger=50".to_owned(),
-            ],
-        )?;
+        let role = Role::stream("udp", format!("0.0.0.0:{}", 25_000 + number), sink, 3);
+        let role = role.with("as", first.here).with("device", first.name);
+        stream_here(stage, role)?;
     }
     stage.await_sent(plan.count)
 }
@@ -222,97 +212,50 @@ fn bound(stage: &mut Stage, plan: Plan) -> Result<()> {
 /// another one.
 fn other_device(stage: &mut Stage, plan: Plan) -> Result<()> {
     let [first, second] = &DEVICES;
-    let from = format!("from={}:0", first.peer);
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", "kind=udp", &from])?;
+    let sink = sink_of_peer(stage, "udp")?;
     for number in 0..plan.count {
         let port = 26_000 + number;
-        let silent = [
-            "silent".to_owned(),
-            "kind=udp".to_owned(),
-            format!("from={}:{port}", first.here),
-            format!("device={}", second.name),
-        ];
-        let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
-        stage.serve_at(Side::Here, &silent)?;
-        stream_here(
-            stage,
-            &[
-                "kind=udp".to_owned(),
-                format!("from=0.0.0.0:{port}"),
-                format!("as={}", first.here),
-                format!("to={sink}"),
-                "count=3".to_owned(),
-                "linger=50".to_owned(),
-            ],
-        )?;
+        let silent = Role::silent("udp", format!("{}:{port}", first.here));
+        serve_here(stage, &silent.with("device", second.name))?;
+        let role = Role::stream("udp", format!("0.0.0.0:{port}"), sink, 3);
+        stream_here(stage, role.with("as", first.here))?;
     }
     stage.await_sent(plan.count)
 }
 
 /// The sender is on all addresses; the kernel would give what is sent to its port to a silent
 /// socket.
-fn beside(stage: &mut Stage, plan: Plan, silent: fn(&str, usize) -> Vec<String>) -> Result<()> {
+fn beside(stage: &mut Stage, plan: Plan, silent: fn(&str, usize) -> Role) -> Result<()> {
     let [first, _] = &DEVICES;
-    let from = format!("from={}:0", first.peer);
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", "kind=udp", &from])?;
+    let sink = sink_of_peer(stage, "udp")?;
     for number in 0..plan.count {
         let port = 30_000 + number;
-        let options = silent(first.here, port);
-        let mut role = vec!["silent", "kind=udp"];
-        role.extend(options.iter().map(String::as_str));
-        stage.serve_at(Side::Here, &role)?;
-        stream_here(
-            stage,
-            &[
-                "kind=udp".to_owned(),
-                format!("from=0.0.0.0:{port}"),
-                format!("as={}", first.here),
-                format!("to={sink}"),
-                "count=3".to_owned(),
-                "linger=50".to_owned(),
-            ],
-        )?;
+        serve_here(stage, &silent(first.here, port))?;
+        let role = Role::stream("udp", format!("0.0.0.0:{port}"), sink, 3);
+        stream_here(stage, role.with("as", first.here))?;
     }
     stage.await_sent(plan.count)
 }
 
 fn bound_connection(stage: &mut Stage, plan: Plan) -> Result<()> {
     let [first, _] = &DEVICES;
-    let from = format!("from={}:0", first.peer);
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", "kind=tcp", &from])?;
+    let sink = sink_of_peer(stage, "tcp")?;
     for _ in 0..plan.count {
-        stream_here(
-            stage,
-            &[
-                "kind=tcp".to_owned(),
-                "from=0.0.0.0:0".to_owned(),
-                format!("to={sink}"),
-                format!("device={}", first.name),
-                "count=3".to_owned(),
-                "linger=50".to_owned(),
-            ],
-        )?;
+        let role = Role::stream("tcp", "0.0.0.0:0", sink, 3);
+        stream_here(stage, role.with("device", first.name))?;
     }
     stage.await_sent(plan.count)
 }
 
 fn link_local(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
     let [first, _] = &DEVICES;
-    let transport = if kind == "tcp" { "tcp" } else { "udp" };
-    let listen = format!("kind={transport}");
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", &listen, "from=[::]:0"])?;
+    let role = Role::sink(kind, "[::]:0");
+    let (sink, _) = stage.serve_at(Side::Client, &role.words())?;
     let scope = Stage::index_of(first.name)?;
+    let (from, port) = (format!("[fe80::1%{scope}]:0"), sink.port());
+    let to = format!("[fe80::2%{scope}]:{port}");
     for _ in 0..plan.count {
-        stream_here(
-            stage,
-            &[
-                format!("kind={kind}"),
-                format!("from=[fe80::1%{scope}]:0"),
-                format!("to=[fe80::2%{scope}]:{}", sink.port()),
-                "count=3".to_owned(),
-                "linger=50".to_owned(),
-            ],
-        )?;
+        stream_here(stage, Role::stream(kind, &from, &to, 3))?;
     }
     stage.await_sent(plan.count)
 }
@@ -320,22 +263,16 @@ fn link_local(stage: &mut Stage, plan: Plan, kind: &str) -> Result<()> {
 /// Two processes with the same addresses and ports, each on its own link.
 fn two_links(stage: &mut Stage, plan: Plan) -> Result<()> {
     for side in [Side::Client, Side::Server] {
-        stage.serve_at(side, &["sink", "kind=udp", "from=[::]:9"])?;
+        stage.serve_at(side, &Role::sink("udp", "[::]:9").words())?;
     }
     for number in 0..plan.count {
         let mut running = Vec::new();
         for device in &DEVICES {
             let scope = Stage::index_of(device.name)?;
-            let options = [
-                "stream".to_owned(),
-                "kind=udp-connected".to_owned(),
-                format!("from=[fe80::1%{scope}]:{}", 27_000 + number),
-                format!("to=[fe80::2%{scope}]:9"),
-                "count=5".to_owned(),
-                "linger=50".to_owned(),
-            ];
-            let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            running.push(stage.start(Side::Here, &options)?);
+            let from = format!("[fe80::1%{scope}]:{}", 27_000 + number);
+            let to = format!("[fe80::2%{scope}]:9");
+            let role = Role::stream("udp-connected", from, to, 5).lingers(LINGER);
+            running.push(stage.start(Side::Here, &role.words())?);
         }
         for place in running {
             stage.finish(place)?;
@@ -347,18 +284,11 @@ fn two_links(stage: &mut Stage, plan: Plan) -> Result<()> {
 fn to_group(stage: &mut Stage, plan: Plan, group: &str) -> Result<()> {
     let [first, _] = &DEVICES;
     for number in 0..plan.count {
-        let port = 28_000 + number;
+        let end = format!("{group}:{}", 28_000 + number);
+        let role = Role::stream("udp", &end, &end, 3);
         stream_here(
             stage,
-            &[
-                "kind=udp".to_owned(),
-                format!("from={group}:{port}"),
-                format!("as={}", first.here),
-                format!("to={group}:{port}"),
-                format!("interface={}", first.here),
-                "count=3".to_owned(),
-                "linger=50".to_owned(),
-            ],
+            role.with("as", first.here).with("interface", first.here),
         )?;
     }
     stage.await_sent(plan.count)
@@ -367,35 +297,26 @@ fn to_group(stage: &mut Stage, plan: Plan, group: &str) -> Result<()> {
 /// What a container sends under the host's address, from a port that a socket of the host has.
 fn translated(stage: &mut Stage, plan: Plan) -> Result<()> {
     let [first, _] = &DEVICES;
-    let from = format!("from={}:0", first.peer);
-    let (sink, _) = stage.serve_at(Side::Client, &["sink", "kind=udp", &from])?;
+    let sink = sink_of_peer(stage, "udp")?;
     for _ in 0..plan.count {
-        let (victim, _) = stage.serve_at(Side::Here, &["silent", "kind=udp", "from=0.0.0.0:0"])?;
-        let options = [
-            "stream".to_owned(),
-            "kind=udp-connected".to_owned(),
-            format!("from=0.0.0.0:{}", victim.port()),
-            format!("as={}", first.here),
-            format!("to={sink}"),
-            "count=5".to_owned(),
-        ];
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        stage.perform(Side::Server, &options)?;
+        let victim = serve_here(stage, &Role::silent("udp", "0.0.0.0:0"))?;
+        let from = format!("0.0.0.0:{}", victim.port());
+        let role = Role::stream("udp-connected", from, sink, 5).with("as", first.here);
+        stage.perform(Side::Server, &role.words())?;
     }
     stage.await_sent(plan.count)
 }
 
 /// The sender is not connected; in another network, a socket of the same ends is, and silent.
 fn twin(stage: &mut Stage, plan: Plan) -> Result<()> {
-    let from = format!("from={SERVER}:0");
-    let (sink, _) = stage.serve_at(Side::Server, &["sink", "kind=udp", &from])?;
+    let role = Role::sink("udp", format!("{SERVER}:0"));
+    let (sink, _) = stage.serve_at(Side::Server, &role.words())?;
     for number in 0..plan.count {
         let end = format!("{CLIENT}:{}", 29_000 + number);
-        let (from, connect) = (format!("from={end}"), format!("connect={sink}"));
-        stage.serve_at(Side::Twin, &["silent", "kind=udp", &from, &connect])?;
-        let to = format!("to={sink}");
-        let options = ["stream", "kind=udp", &from, &to, "count=5", "linger=50"];
-        stage.perform(Side::Client, &options)?;
+        let silent = Role::silent("udp", &end).with("connect", sink);
+        stage.serve_at(Side::Twin, &silent.words())?;
+        let role = Role::stream("udp", &end, sink, 5).lingers(LINGER);
+        stage.perform(Side::Client, &role.words())?;
     }
     stage.await_sent(plan.count)
 }
