@@ -211,7 +211,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for settings in [Settings::default(), other()] {
+        let mut all = vec![Settings::default(), other()];
+        all.extend(Scheme::ALL.map(|scheme| Settings { scheme, ..other() }));
+        all.extend(Unit::ALL.map(|unit| Settings { unit, ..other() }));
+        all.push(Settings {
+            columns: Column::ALL.to_vec(),
+            ..other()
+        });
+        for settings in all {
             assert_eq!(Settings::from_toml(&settings.to_toml()), settings);
         }
     }
