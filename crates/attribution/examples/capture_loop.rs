@@ -34,7 +34,7 @@ type Known = (SocketQuery, Option<Ownership>);
 
 /// The owners of the ends of flows that are on this host. Belongs to the thread that captures.
 struct Owners {
-    spotter: CaptureResolver,
+    resolver: CaptureResolver,
     news: Receiver<Event>,
     is_local: fn(IpAddr) -> bool,
     ends: HashMap<SocketQuery, Token>,
@@ -48,11 +48,11 @@ impl Owners {
         // Called on the thread of the resolver, so it only passes on. A reader that is gone
         // has no use for what comes.
         let tell = move |event| drop(sender.send(event));
-        let resolver = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
-        let mut spotter = CaptureResolver::new(Arc::new(resolver));
-        spotter.prepare();
+        let background = Resolver::spawn(Attributor::new()?, PolicyConfig::default(), tell)?;
+        let mut resolver = CaptureResolver::new(Arc::new(background));
+        resolver.init_thread();
         Ok(Self {
-            spotter,
+            resolver,
             news,
             is_local,
             ends: HashMap::new(),
@@ -61,9 +61,9 @@ impl Owners {
     }
 
     /// To be called for each packet as soon as it is captured, and without one after
-    /// [`CaptureResolver::patience`]. It does not wait.
+    /// [`CaptureResolver::poll_timeout`]. It does not wait.
     fn packet(&mut self, packet: Option<&Packet>) {
-        for (waiter, lookup) in self.spotter.settle() {
+        for (waiter, lookup) in self.resolver.poll_pending() {
             self.asked(waiter, lookup);
         }
         if let Some(packet) = packet {
@@ -85,7 +85,7 @@ impl Owners {
         if let Some(waiter) = self.ends.get(&query) {
             // Nothing is tried again for a flow without packets.
             if let Some((owner, true)) = self.known.get_mut(waiter)
-                && let Some(better) = self.spotter.packet_seen(*waiter, packet.has_payload)
+                && let Some(better) = self.resolver.packet(*waiter, packet.has_payload)
             {
                 *owner = Some(better);
             }
@@ -95,7 +95,7 @@ impl Owners {
         self.ends.insert(query, waiter);
         let question = LookupRequest::new(query, packet.captured_at, opened(packet, is_sent));
         self.known.insert(waiter, (None, true));
-        if let Some(lookup) = self.spotter.opened(waiter, question) {
+        if let Some(lookup) = self.resolver.flow_opened(waiter, question) {
             self.asked(waiter, lookup);
         }
     }
@@ -110,10 +110,10 @@ impl Owners {
         self.known.insert(waiter, answer);
     }
 
-    /// What is known when the capture ends. A program that runs on calls [`CaptureResolver::ended`]
+    /// What is known when the capture ends. A program that runs on calls [`CaptureResolver::flow_ended`]
     /// for each flow that is over, and forgets its ends.
     fn finish(self) -> Vec<Known> {
-        self.spotter.finish();
+        self.resolver.finish();
         let mut known = self.known;
         for event in self.news {
             known.insert(event.key, (Some(event.ownership), false));

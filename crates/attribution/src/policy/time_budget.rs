@@ -46,17 +46,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_purse_is_filled_with_time() {
+    fn a_budget_is_filled_with_time() {
         const SIZE: Duration = Duration::from_millis(50);
         let start = Instant::now();
-        let mut purse = TimeBudget::full(SIZE, 4, start);
-        purse.spend(SIZE + Duration::from_millis(1));
-        assert!(!purse.has_any(start));
-        assert!(!purse.has_any(start + Duration::from_millis(4)));
-        assert!(purse.has_any(start + Duration::from_millis(8)));
-        assert_eq!(purse.left, Duration::from_millis(1));
-        assert!(purse.has_any(start + Duration::from_secs(10)));
-        assert_eq!(purse.left, SIZE);
+        let mut budget = TimeBudget::full(SIZE, 4, start);
+        budget.spend(SIZE + Duration::from_millis(1));
+        assert!(!budget.has_any(start));
+        assert!(!budget.has_any(start + Duration::from_millis(4)));
+        assert!(budget.has_any(start + Duration::from_millis(8)));
+        assert_eq!(budget.left, Duration::from_millis(1));
+        assert!(budget.has_any(start + Duration::from_secs(10)));
+        assert_eq!(budget.left, SIZE);
     }
 
     #[test]
@@ -64,11 +64,11 @@ mod tests {
         const STEP: Duration = Duration::from_micros(100);
         const STEPS: u32 = 100_000;
         let start = Instant::now();
-        let mut purse = TimeBudget::full(Duration::from_millis(20), 8, start);
+        let mut budget = TimeBudget::full(Duration::from_millis(20), 8, start);
         let mut spent = Duration::ZERO;
         for step in 0..STEPS {
-            if purse.has_any(start + STEP * step) {
-                purse.spend(STEP / 2);
+            if budget.has_any(start + STEP * step) {
+                budget.spend(STEP / 2);
                 spent += STEP / 2;
             }
         }
@@ -81,13 +81,13 @@ mod tests {
     fn debts_are_paid() {
         const TIME: Duration = Duration::from_secs(100);
         let start = Instant::now();
-        let mut purse = TimeBudget::full(Duration::from_millis(20), 8, start);
+        let mut budget = TimeBudget::full(Duration::from_millis(20), 8, start);
         let (mut now, mut spent) = (start, Duration::ZERO);
         while now < start + TIME {
             now += Duration::from_micros(500);
-            if purse.has_any(now) {
+            if budget.has_any(now) {
                 // Far more than there is.
-                purse.spend(Duration::from_millis(300));
+                budget.spend(Duration::from_millis(300));
                 spent += Duration::from_millis(300);
                 now += Duration::from_millis(300);
             }

@@ -14,7 +14,7 @@ use crate::policy::LookupRequest;
 pub trait FastLookup: Send + fmt::Debug {
     /// To be called once, on the thread that will look up: gives it precedence over
     /// others where the system permits that, and starts what helps it.
-    fn prepare(&mut self) {}
+    fn init_thread(&mut self) {}
 
     /// Who owns the socket as far as can be told at once, by no look before the packet was
     /// seen; but who holds a listener may be known from 10 ms before. What is told may be

@@ -212,7 +212,7 @@ mod tests {
             intake: PacketInput::new(&config.reading),
             counter: Counter {
                 shared,
-                spotter: None,
+                resolver: None,
                 guesses: config.reading.guess_local,
                 effects: Vec::new(),
                 next_due: None,

@@ -14,14 +14,14 @@ pub(super) enum Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    pub(super) fn of_spotter(spotter: Option<&'a mut CaptureResolver>) -> Self {
-        spotter.map_or(Self::Nobody, Self::CaptureResolver)
+    pub(super) fn of_resolver(resolver: Option<&'a mut CaptureResolver>) -> Self {
+        resolver.map_or(Self::Nobody, Self::CaptureResolver)
     }
 
     pub(super) fn opened(&mut self, waiter: Token, question: LookupRequest) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::CaptureResolver(spotter) => spotter.opened(waiter, question),
+            Self::CaptureResolver(resolver) => resolver.flow_opened(waiter, question),
         }
     }
 
@@ -33,8 +33,8 @@ impl<'a> Asker<'a> {
     ) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::CaptureResolver(spotter) => {
-                Some(spotter.resolver().lookup_again(waiter, question))
+            Self::CaptureResolver(resolver) => {
+                Some(resolver.resolver().lookup_again(waiter, question))
             }
         }
     }
@@ -42,17 +42,17 @@ impl<'a> Asker<'a> {
     pub(super) fn packet_seen(&mut self, waiter: Token, tells: bool) -> Option<Ownership> {
         match self {
             Self::Nobody => None,
-            Self::CaptureResolver(spotter) => spotter.packet_seen(waiter, tells),
+            Self::CaptureResolver(resolver) => resolver.packet(waiter, tells),
         }
     }
 
     /// Whether the owners that a claim names are the same still, by end.
     pub(super) fn confirm(&mut self, claim: &Claim) -> [Confirmed; 2] {
-        let Self::CaptureResolver(spotter) = self else {
+        let Self::CaptureResolver(resolver) = self else {
             return [Confirmed::Unknown; 2];
         };
         claim.ends.each_ref().map(|end| match end {
-            Some((query, known)) => spotter.confirm(query, known, claim.since),
+            Some((query, known)) => resolver.confirm(query, known, claim.since),
             None => Confirmed::Unknown,
         })
     }
@@ -60,14 +60,14 @@ impl<'a> Asker<'a> {
     pub(super) fn ended(&mut self, waiter: Token) {
         match self {
             Self::Nobody => {}
-            Self::CaptureResolver(spotter) => spotter.ended(waiter),
+            Self::CaptureResolver(resolver) => resolver.flow_ended(waiter),
         }
     }
 
     pub(super) fn settle(&mut self) -> Vec<(Token, Lookup)> {
         match self {
             Self::Nobody => Vec::new(),
-            Self::CaptureResolver(spotter) => spotter.settle(),
+            Self::CaptureResolver(resolver) => resolver.poll_pending(),
         }
     }
 }

@@ -90,7 +90,7 @@ impl Monitor {
         let stopper = opened.feed.stopper();
         let counter = Counter {
             shared: Arc::clone(&shared),
-            spotter: service.clone().map(CaptureResolver::new),
+            resolver: service.clone().map(CaptureResolver::new),
             guesses: config.reading.guess_local
                 && opened.whose == LocalAddressSource::Unknown
                 && shared.recorder.is_none(),

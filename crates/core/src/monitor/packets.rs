@@ -140,7 +140,7 @@ impl Range {
 pub(super) struct Counter {
     pub(super) shared: Arc<Shared>,
     /// Asks for the owners of new flows before their sockets are gone.
-    pub(super) spotter: Option<CaptureResolver>,
+    pub(super) resolver: Option<CaptureResolver>,
     /// Whether it is yet to be guessed whose the packets are.
     pub(super) guesses: bool,
     pub(super) effects: Vec<Effect>,
@@ -163,7 +163,7 @@ impl Counter {
     /// the last one belongs.
     pub(super) fn count(&mut self, batch: &mut Batch) -> Option<PacketRef> {
         self.guess(&batch.seen);
-        let closed = self.spotter.as_mut().map(CaptureResolver::closed);
+        let closed = self.resolver.as_mut().map(CaptureResolver::closed);
         let mut ledger = self.shared.ledger();
         if let Some(closed) = closed {
             ledger.sockets_closed(&closed);
@@ -200,7 +200,7 @@ impl Counter {
 
     /// Has flows confirmed that were silent for a moment.
     pub(super) fn confirm_due(&mut self, now: Duration) {
-        let closed = self.spotter.as_mut().map(CaptureResolver::closed);
+        let closed = self.resolver.as_mut().map(CaptureResolver::closed);
         let mut ledger = self.shared.ledger();
         if let Some(closed) = closed {
             ledger.sockets_closed(&closed);
@@ -245,13 +245,16 @@ impl Counter {
 
     /// Does what the books asked for.
     pub(super) fn carry_out(&mut self) {
-        let mut asker = Asker::of_spotter(self.spotter.as_mut());
+        let mut asker = Asker::of_resolver(self.resolver.as_mut());
         self.shared.carry_out(&mut self.effects, &mut asker);
     }
 
     /// Asks for all that was put off.
     pub(super) fn settle(&mut self) {
-        let settled = self.spotter.as_mut().map(CaptureResolver::settle_all);
+        let settled = self
+            .resolver
+            .as_mut()
+            .map(CaptureResolver::poll_all_pending);
         for (waiter, lookup) in settled.into_iter().flatten() {
             self.shared.looked_up(waiter, lookup, &mut self.effects);
         }
@@ -265,7 +268,10 @@ impl Counter {
         let due = self
             .next_due
             .map(|due| LEAST.max(due.saturating_sub(now())));
-        let put_off = self.spotter.as_ref().and_then(CaptureResolver::patience);
+        let put_off = self
+            .resolver
+            .as_ref()
+            .and_then(CaptureResolver::poll_timeout);
         [due, put_off].into_iter().flatten().min()
     }
 

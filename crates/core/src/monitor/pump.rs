@@ -40,8 +40,8 @@ pub(super) struct CaptureThread {
 
 impl CaptureThread {
     pub(super) fn run(mut self) {
-        if let Some(spotter) = &mut self.counter.spotter {
-            spotter.prepare();
+        if let Some(resolver) = &mut self.counter.resolver {
+            resolver.init_thread();
         }
         // A pipe has no size: what it gives is to be seen at once, as from a device.
         let is_file = self.feed.progress().is_some() && self.counter.shared.recorder.is_none();

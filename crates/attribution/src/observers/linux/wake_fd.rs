@@ -17,12 +17,12 @@ impl WakeFd {
         Ok(Self(Arc::new(eventfd(0, flags)?)))
     }
 
-    pub(crate) fn ring(&self) {
-        // Fails only when it was rung 2⁶⁴ times before, and rings already.
-        let _rung = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    pub(crate) fn wake(&self) {
+        // Fails only after 2⁶⁴ calls, when the descriptor is readable already.
+        let _written = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Waits until there is something to be read. False if it rings.
+    /// Waits until there is something to be read. False if [`wake`](Self::wake) was called.
     pub(crate) fn waits_for(&self, other: impl AsFd) -> bool {
         let mut descriptors = [
             PollFd::new(&other, PollFlags::IN),
@@ -34,8 +34,8 @@ impl WakeFd {
         }
     }
 
-    /// Waits for so long, or until it rings.
-    pub(crate) fn rings_within(&self, time: Duration) -> bool {
+    /// Waits for so long, or until [`wake`](Self::wake) is called; whether it was.
+    pub(crate) fn is_woken_within(&self, time: Duration) -> bool {
         let timeout = Timespec::try_from(time).unwrap_or_default();
         let mut descriptors = [PollFd::new(&self.0, PollFlags::IN)];
         poll(&mut descriptors, Some(&timeout)).is_ok_and(|ready| ready > 0)
@@ -47,10 +47,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bell_ends_what_waits() {
-        let bell = WakeFd::new().unwrap();
-        assert!(!bell.rings_within(Duration::ZERO));
-        bell.clone().ring();
-        assert!(bell.rings_within(Duration::from_secs(10)));
+    fn a_wake_up_ends_what_waits() {
+        let wake_fd = WakeFd::new().unwrap();
+        assert!(!wake_fd.is_woken_within(Duration::ZERO));
+        wake_fd.clone().wake();
+        assert!(wake_fd.is_woken_within(Duration::from_secs(10)));
     }
 }

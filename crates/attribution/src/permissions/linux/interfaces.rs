@@ -27,12 +27,12 @@ const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN)
 pub(crate) fn sights() -> Vec<Visibility> {
     let options = LinuxOptions::default();
     let proc = Proc::open(&options.proc, options.descriptor_counts);
-    let mut scratch = ReadBuffers::default();
+    let mut buffers = ReadBuffers::default();
     match proc {
         Ok(proc) => vec![
             sockets(),
-            processes(&proc, &mut scratch),
-            networks(&proc, &mut scratch),
+            processes(&proc, &mut buffers),
+            networks(&proc, &mut buffers),
             priority(),
         ],
         Err(error) => vec![sockets(), no_proc(&error)],
@@ -96,18 +96,18 @@ fn no_proc(error: &io::Error) -> Visibility {
     }
 }
 
-fn processes(proc: &Proc, scratch: &mut ReadBuffers) -> Visibility {
-    let pids = proc.pids(scratch).unwrap_or_default();
+fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
+    let pids = proc.pids(buffers).unwrap_or_default();
     if pids.is_empty() {
         return no_proc(&io::ErrorKind::NotFound.into());
     }
     let is_denied = |pid: &&u32| {
         let folder = proc.process(**pid);
-        let sockets = folder.and_then(|folder| proc.sockets(&folder, scratch));
+        let sockets = folder.and_then(|folder| proc.sockets(&folder, buffers));
         sockets.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
     let denied = pids.iter().filter(is_denied).count();
-    let mode = hiding(proc, scratch);
+    let mode = hiding(proc, buffers);
     let is_hiding = mode.is_some() && !has(CapabilitySet::SYS_PTRACE);
     let (extent, detail) = match (denied, mode) {
         (_, Some(mode)) if is_hiding => (
@@ -155,8 +155,8 @@ const fn capabilities(names: &'static [&'static str]) -> Fix {
 }
 
 /// How processes are hidden by the mount of `/proc` (`proc(5)`), if they are.
-fn hiding(proc: &Proc, scratch: &mut ReadBuffers) -> Option<String> {
-    let text = proc::read(proc.root(), c"self/mountinfo", usize::MAX, scratch).ok()?;
+fn hiding(proc: &Proc, buffers: &mut ReadBuffers) -> Option<String> {
+    let text = proc::read(proc.root(), c"self/mountinfo", usize::MAX, buffers).ok()?;
     let text = String::from_utf8_lossy(text);
     let mounts = mountinfo::mounts(&text);
     // The last one covers those before.
@@ -167,9 +167,9 @@ fn hiding(proc: &Proc, scratch: &mut ReadBuffers) -> Option<String> {
     (!matches!(mode, "0" | "off")).then(|| mode.to_owned())
 }
 
-fn networks(proc: &Proc, scratch: &mut ReadBuffers) -> Visibility {
+fn networks(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
     let searched = Namespaces::new(proc, true).map(|mut namespaces| {
-        namespaces.search(proc, scratch);
+        namespaces.search(proc, buffers);
         let others = namespaces.others().len();
         (others, namespaces.hides_some(), namespaces.skipped())
     });

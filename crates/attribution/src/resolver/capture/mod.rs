@@ -33,23 +33,23 @@ const MAX: usize = 64;
 /// let resolver = Resolver::<Token>::spawn(Attributor::new()?, PolicyConfig::default(), |event| {
 ///     show(event.key.0, event.ownership);
 /// })?;
-/// let mut spotter = CaptureResolver::new(Arc::new(resolver));
-/// spotter.prepare();
+/// let mut capture = CaptureResolver::new(Arc::new(resolver));
+/// capture.init_thread();
 /// loop {
-///     let next = next_within(spotter.patience());
-///     for (waiter, lookup) in spotter.settle() {
+///     let next = next_within(capture.poll_timeout());
+///     for (waiter, lookup) in capture.poll_pending() {
 ///         lookup.ownership().into_iter().for_each(|owner| show(waiter.0, owner));
 ///     }
 ///     let told = match next {
-///         Some(Next::Opened(flow, question)) => spotter
-///             .opened(Token(flow), question)
+///         Some(Next::Opened(flow, question)) => capture
+///             .flow_opened(Token(flow), question)
 ///             .and_then(Lookup::ownership)
 ///             .map(|owner| (flow, owner)),
-///         Some(Next::More(flow, has_payload)) => spotter
-///             .packet_seen(Token(flow), has_payload)
+///         Some(Next::More(flow, has_payload)) => capture
+///             .packet(Token(flow), has_payload)
 ///             .map(|owner| (flow, owner)),
 ///         Some(Next::Closed(flow)) => {
-///             spotter.ended(Token(flow));
+///             capture.flow_ended(Token(flow));
 ///             None
 ///         }
 ///         Some(Next::Stopped) => break,
@@ -57,7 +57,7 @@ const MAX: usize = 64;
 ///     };
 ///     told.into_iter().for_each(|(flow, owner)| show(flow, owner));
 /// }
-/// spotter.finish();
+/// capture.finish();
 /// # Ok(())
 /// # }
 /// ```
@@ -78,7 +78,7 @@ struct PutOff<K> {
 }
 
 impl<K: Key> CaptureResolver<K> {
-    /// Takes the way to fast lookup of that resolver, of which there is one: a second spotter of
+    /// Takes the way to fast lookup of that resolver, of which there is one: a second one of
     /// the same resolver does without.
     pub fn new(resolver: Arc<Resolver<K>>) -> Self {
         let fast_lookup = resolver.take_fast_lookup();
@@ -89,16 +89,16 @@ impl<K: Key> CaptureResolver<K> {
         }
     }
 
-    /// To be called once, on the thread that captures; see [`FastLookup::prepare`].
-    pub fn prepare(&mut self) {
+    /// To be called once, on the thread that captures; see [`FastLookup::init_thread`].
+    pub fn init_thread(&mut self) {
         if let Some(fast_lookup) = &mut self.fast_lookup {
-            fast_lookup.prepare();
+            fast_lookup.init_thread();
         }
     }
 
     /// Asks for the owner of a new flow, right after its first packet was seen. `None` puts
-    /// that off, as somebody is looking already: [`settle`](Self::settle) asks.
-    pub fn opened(&mut self, waiter: K, question: LookupRequest) -> Option<Lookup> {
+    /// that off, as somebody is looking already: [`poll_pending`](Self::poll_pending) asks.
+    pub fn flow_opened(&mut self, waiter: K, question: LookupRequest) -> Option<Lookup> {
         let mut seen = FastResult::NotFound;
         if let Some(fast_lookup) = &mut self.fast_lookup {
             seen = fast_lookup.lookup(&question);
@@ -120,7 +120,7 @@ impl<K: Key> CaptureResolver<K> {
     /// Tells that another packet of a flow was seen whose owner is not settled: without one,
     /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
     /// the connection (it has payload, or ends it) and another look shows that.
-    pub fn packet_seen(&mut self, waiter: K, may_tell: bool) -> Option<Ownership> {
+    pub fn packet(&mut self, waiter: K, may_tell: bool) -> Option<Ownership> {
         let query = self.resolver.packet_seen(waiter).filter(|_| may_tell)?;
         let seen = self.fast_lookup.as_mut()?.lookup_accepted(&query)?;
         self.resolver.fast_result(waiter, seen)
@@ -147,7 +147,7 @@ impl<K: Key> CaptureResolver<K> {
     }
 
     /// Tells that a flow is over; see [`Resolver::end`].
-    pub fn ended(&mut self, waiter: K) {
+    pub fn flow_ended(&mut self, waiter: K) {
         let mut put_off = self.put_off.iter_mut();
         match put_off.find(|put_off| put_off.waiter == waiter) {
             Some(put_off) => put_off.is_over = true,
@@ -156,17 +156,17 @@ impl<K: Key> CaptureResolver<K> {
     }
 
     /// Asks for what was put off and can be asked by now: to be called with each packet, and
-    /// when none came within [`patience`](Self::patience).
-    pub fn settle(&mut self) -> Vec<(K, Lookup)> {
-        self.settle_some(false)
+    /// when none came within [`poll_timeout`](Self::poll_timeout).
+    pub fn poll_pending(&mut self) -> Vec<(K, Lookup)> {
+        self.poll_some(false)
     }
 
-    /// As [`settle`](Self::settle), all of it, when no packet comes any more.
-    pub fn settle_all(&mut self) -> Vec<(K, Lookup)> {
-        self.settle_some(true)
+    /// As [`poll_pending`](Self::poll_pending), all of it, when no packet comes any more.
+    pub fn poll_all_pending(&mut self) -> Vec<(K, Lookup)> {
+        self.poll_some(true)
     }
 
-    fn settle_some(&mut self, all: bool) -> Vec<(K, Lookup)> {
+    fn poll_some(&mut self, all: bool) -> Vec<(K, Lookup)> {
         let Some(fast_lookup) = &mut self.fast_lookup else {
             return Vec::new();
         };
@@ -192,7 +192,7 @@ impl<K: Key> CaptureResolver<K> {
     /// Asks for what was put off, and, if nobody else has the resolver, answers everyone who
     /// waits; see [`Resolver::finish`].
     pub fn finish(mut self) {
-        self.settle_all();
+        self.poll_all_pending();
         if let Some(resolver) = Arc::into_inner(self.resolver) {
             resolver.finish();
         }
@@ -200,7 +200,7 @@ impl<K: Key> CaptureResolver<K> {
 
     /// How long a packet may be waited for before what was put off is to be settled; `None`
     /// if nothing was.
-    pub fn patience(&self) -> Option<Duration> {
+    pub fn poll_timeout(&self) -> Option<Duration> {
         (!self.put_off.is_empty()).then_some(SOON)
     }
 

@@ -37,7 +37,7 @@ impl FastLookup for Scripted {
     }
 }
 
-fn spotter(told: impl Into<VecDeque<FastResult>>) -> (CaptureResolver, Receiver<Event>) {
+fn capture_resolver(told: impl Into<VecDeque<FastResult>>) -> (CaptureResolver, Receiver<Event>) {
     let attributor = Attributor::with_table(Scripted(told.into()));
     let (sender, events) = channel();
     let on_event = move |event| _ = sender.send(event);
@@ -73,19 +73,19 @@ fn what_is_put_off_is_asked_when_it_is_told() {
         FastResult::Pending,
         FastResult::Found(seen()),
     ];
-    let (mut spotter, events) = spotter(told);
-    assert_eq!(spotter.patience(), None);
-    assert_eq!(spotter.opened(Token(7), question(9)), None);
-    assert_eq!(spotter.patience(), Some(SOON));
-    assert_eq!(spotter.settle(), []);
-    assert_eq!(spotter.packet_seen(Token(7), true), None);
-    spotter.ended(Token(7));
-    let settled = spotter.settle();
+    let (mut capture_resolver, events) = capture_resolver(told);
+    assert_eq!(capture_resolver.poll_timeout(), None);
+    assert_eq!(capture_resolver.flow_opened(Token(7), question(9)), None);
+    assert_eq!(capture_resolver.poll_timeout(), Some(SOON));
+    assert_eq!(capture_resolver.poll_pending(), []);
+    assert_eq!(capture_resolver.packet(Token(7), true), None);
+    capture_resolver.flow_ended(Token(7));
+    let settled = capture_resolver.poll_pending();
     let [(Token(7), Lookup::Provisional(owner))] = &settled[..] else {
         panic!("{settled:?}");
     };
     assert_eq!(owner.verdict, seen().verdict);
-    assert_eq!(spotter.patience(), None);
+    assert_eq!(capture_resolver.poll_timeout(), None);
     // The flow was over before it was asked for.
     let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!((event.key, event.last), (Token(7), true));
@@ -94,17 +94,20 @@ fn what_is_put_off_is_asked_when_it_is_told() {
 
 #[test]
 fn all_is_asked_at_the_end() {
-    let (mut spotter, _events) = spotter([]);
-    assert_eq!(spotter.opened(Token(1), question(9)), None);
-    assert_eq!(spotter.settle_all(), [(Token(1), Lookup::Pending)]);
-    assert_eq!(spotter.patience(), None);
+    let (mut capture_resolver, _events) = capture_resolver([]);
+    assert_eq!(capture_resolver.flow_opened(Token(1), question(9)), None);
+    assert_eq!(
+        capture_resolver.poll_all_pending(),
+        [(Token(1), Lookup::Pending)]
+    );
+    assert_eq!(capture_resolver.poll_timeout(), None);
 }
 
 #[test]
 fn who_waits_is_answered_at_the_end() {
-    let (mut spotter, events) = spotter([]);
-    assert_eq!(spotter.opened(Token(1), question(9)), None);
-    spotter.finish();
+    let (mut capture_resolver, events) = capture_resolver([]);
+    assert_eq!(capture_resolver.flow_opened(Token(1), question(9)), None);
+    capture_resolver.finish();
     let answers: Vec<Event> = events.iter().collect();
     let last = answers.last().map(|event| (event.key, event.last));
     assert_eq!(last, Some((Token(1), true)));
@@ -112,19 +115,22 @@ fn who_waits_is_answered_at_the_end() {
 
 #[test]
 fn only_so_many_are_put_off() {
-    let (mut spotter, _events) = spotter([]);
+    let (mut capture_resolver, _events) = capture_resolver([]);
     for (waiter, port) in (0..MAX as u64).zip(10..) {
-        assert_eq!(spotter.opened(Token(waiter), question(port)), None);
+        assert_eq!(
+            capture_resolver.flow_opened(Token(waiter), question(port)),
+            None
+        );
     }
-    let more = spotter.opened(Token(MAX as u64), question(9));
+    let more = capture_resolver.flow_opened(Token(MAX as u64), question(9));
     assert_eq!(more, Some(Lookup::Pending));
 }
 
 #[test]
 fn a_second_one_asks_without_a_glance() {
-    let (first, _events) = spotter([]);
+    let (first, _events) = capture_resolver([]);
     let mut second = CaptureResolver::new(Arc::clone(first.resolver()));
-    let lookup = second.opened(Token(1), question(9));
+    let lookup = second.flow_opened(Token(1), question(9));
     assert_eq!(lookup, Some(Lookup::Pending));
-    assert_eq!(second.settle_all(), []);
+    assert_eq!(second.poll_all_pending(), []);
 }

@@ -50,7 +50,7 @@ pub(crate) struct Known {
 pub(crate) struct Complement {
     proc: Proc,
     facts: Facts,
-    scratch: ReadBuffers,
+    buffers: ReadBuffers,
     conntrack: Conntrack,
 }
 
@@ -60,7 +60,7 @@ impl Complement {
         Ok(Self {
             proc: Proc::open(root, false)?,
             facts: Facts::new(),
-            scratch: ReadBuffers::default(),
+            buffers: ReadBuffers::default(),
             conntrack: Conntrack::new(root),
         })
     }
@@ -77,7 +77,7 @@ impl Complement {
         let mut sockets = Vec::new();
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             sockets.clear();
-            net::read(&self.proc, protocol, &mut self.scratch, &mut sockets)?;
+            net::read(&self.proc, protocol, &mut self.buffers, &mut sockets)?;
             for socket in &sockets {
                 let state = socket.state.filter(|_| protocol == Protocol::Tcp);
                 if let Some(pids) = by_inode.get(&socket.inode) {
@@ -106,11 +106,11 @@ impl Complement {
         processes: &mut HashMap<u32, Known>,
     ) -> io::Result<NumberMap<u32, Vec<u32>>> {
         let mut by_inode: NumberMap<u32, Vec<u32>> = NumberMap::default();
-        let mut pids = self.proc.pids(&mut self.scratch)?;
+        let mut pids = self.proc.pids(&mut self.buffers)?;
         pids.sort_unstable();
         for pid in pids {
             let read = self.proc.process(pid).and_then(|folder| {
-                let listed = self.proc.sockets(&folder, &mut self.scratch)?;
+                let listed = self.proc.sockets(&folder, &mut self.buffers)?;
                 Ok((folder, listed))
             });
             let (folder, listed) = match read {
@@ -119,7 +119,7 @@ impl Complement {
                 Err(error) => return Err(error),
             };
             if !listed.sockets.is_empty() {
-                let stat = stat_of(&folder, &mut self.scratch);
+                let stat = stat_of(&folder, &mut self.buffers);
                 let known = Known {
                     started: stat.map(|stat| self.facts.wall_clock(stat.started)),
                     image: Proc::image_in(&folder),

@@ -42,7 +42,7 @@ const MAX_WAITING: usize = 64;
 #[derive(Debug)]
 struct Files {
     proc: Arc<Proc>,
-    scratch: ReadBuffers,
+    buffers: ReadBuffers,
 }
 
 impl Sockets {
@@ -60,7 +60,7 @@ impl Sockets {
         };
         let mut files = Files {
             proc: Arc::clone(proc),
-            scratch: ReadBuffers::default(),
+            buffers: ReadBuffers::default(),
         };
         if diag.is_none() {
             files.list(Protocol::Tcp, Which::All, &mut Vec::new())?;
@@ -91,7 +91,7 @@ impl Sockets {
         };
         let files = self.files.as_ref().map(|files| Files {
             proc: Arc::clone(&files.proc),
-            scratch: ReadBuffers::default(),
+            buffers: ReadBuffers::default(),
         });
         Some(Self {
             diag,
@@ -258,7 +258,7 @@ impl Files {
         if which == Which::Bound {
             return Ok(());
         }
-        net::read(&self.proc, protocol, &mut self.scratch, sockets)?;
+        net::read(&self.proc, protocol, &mut self.buffers, sockets)?;
         let listens = |socket: &DiagSocket| socket.state == Some(SocketState::Listen);
         let is_wanted = |socket: &DiagSocket| match which {
             Which::All => true,

@@ -1,4 +1,4 @@
-//! Looks at whoever sends the first packet of a flow, on the processor that it is sent on.
+//! Looks up the sender of the first packet of a flow, on the CPU that sends it.
 //!
 //! A process that sends something and exits when the answer is there lives for about 100 µs
 //! after its first packet, and to wake a thread on another processor takes half of that, or
@@ -26,12 +26,12 @@ use packets::Packets;
 pub(crate) use watch_table::Told;
 use watch_table::WatchTable;
 
-/// What one may take of its processor: so much at once, and one of so many parts of the time.
-/// Past that, it looks away for a while.
-const PURSE: Duration = Duration::from_millis(20);
+/// What one may take of its CPU: so much at once, and one of so many parts of the time.
+/// Past that, it rests for a while.
+const BUDGET: Duration = Duration::from_millis(20);
 const SHARE: u32 = 8;
 /// The same, for what turns out to be a datagram of a flow that is known: each of them wakes it.
-const IDLE_PURSE: Duration = Duration::from_millis(10);
+const IDLE_BUDGET: Duration = Duration::from_millis(10);
 const IDLE_SHARE: u32 = 50;
 const REST: Duration = Duration::from_millis(50);
 /// How old a packet may be of which a look is waited for: that may begin, and that may end.
@@ -44,7 +44,7 @@ const MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) struct SendWatchers {
     seen: Arc<Seen>,
-    bell: WakeFd,
+    wake_fd: WakeFd,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -58,25 +58,25 @@ impl SendWatchers {
         let count = sched::processors().filter(|count| (2..=MAX).contains(count))?;
         let opened = Packets::open_each(count);
         let packets = opened.inspect_err(|error| {
-            tracing::debug!(%error, "nobody looks out for those who exit at once");
+            tracing::debug!(%error, "no send watcher runs: first packets cannot be read");
         });
         let mut send_watchers = Self {
             seen: Arc::default(),
-            bell: WakeFd::new().ok()?,
+            wake_fd: WakeFd::new().ok()?,
             threads: Vec::with_capacity(count),
         };
         for (processor, packets) in packets.ok()?.into_iter().enumerate() {
-            let lookout = SendWatcher {
+            let watcher = SendWatcher {
                 processor,
                 realtime,
                 packets,
-                bell: send_watchers.bell.clone(),
+                wake_fd: send_watchers.wake_fd.clone(),
                 lookup: lookup()?,
                 seen: Arc::clone(&send_watchers.seen),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("flowner-look-{processor}"))
-                .spawn(move || lookout.run());
+                .spawn(move || watcher.run());
             send_watchers.threads.push(thread.ok()?);
         }
         Some(send_watchers)
@@ -116,20 +116,20 @@ pub(crate) fn try_realtime() -> std::io::Result<()> {
     taken.unwrap_or_else(|_panicked| Err(std::io::ErrorKind::Other.into()))
 }
 
-/// What those who look out tell the capturing thread.
+/// What the send watchers tell the capture thread.
 #[derive(Debug, Default)]
 struct Seen {
     sightings: Mutex<WatchTable>,
-    /// How many look away, for a while or for good.
+    /// How many rest, for a while or for good.
     resting: AtomicUsize,
 }
 
 impl Drop for SendWatchers {
     fn drop(&mut self) {
-        self.bell.ring();
+        self.wake_fd.wake();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                tracing::error!("a thread that looks out for first packets has panicked");
+                tracing::error!("a send watcher has panicked");
             }
         }
     }
@@ -139,7 +139,7 @@ struct SendWatcher<L> {
     processor: usize,
     realtime: bool,
     packets: Packets,
-    bell: WakeFd,
+    wake_fd: WakeFd,
     lookup: L,
     seen: Arc<Seen>,
 }
@@ -158,12 +158,12 @@ impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
             sched::take_precedence();
         }
         let now = Instant::now();
-        let mut purse = TimeBudget::full(PURSE, SHARE, now);
-        let mut idle_purse = TimeBudget::full(IDLE_PURSE, IDLE_SHARE, now);
+        let mut budget = TimeBudget::full(BUDGET, SHARE, now);
+        let mut idle_budget = TimeBudget::full(IDLE_BUDGET, IDLE_SHARE, now);
         let mut spent = sched::processor_time();
-        while self.packets.wait(&self.bell) {
+        while self.packets.wait(&self.wake_fd) {
             let now = Instant::now();
-            if purse.has_any(now) && idle_purse.has_any(now) {
+            if budget.has_any(now) && idle_budget.has_any(now) {
                 let packet = self.packets.receive();
                 let query = packet.and_then(|(packet, device)| {
                     Some(headers::sender(packet)?.on_device(device).as_sender())
@@ -173,13 +173,13 @@ impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
                 let before = std::mem::replace(&mut spent, sched::processor_time());
                 let spent = spent.saturating_sub(before);
                 if is_new {
-                    purse.spend(spent);
+                    budget.spend(spent);
                 } else {
-                    idle_purse.spend(spent);
+                    idle_budget.spend(spent);
                 }
             } else {
                 self.seen.resting.fetch_add(1, Ordering::Relaxed);
-                let is_over = self.bell.rings_within(REST);
+                let is_over = self.wake_fd.is_woken_within(REST);
                 self.seen.resting.fetch_sub(1, Ordering::Relaxed);
                 if is_over {
                     return;

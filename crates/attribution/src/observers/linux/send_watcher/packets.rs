@@ -71,9 +71,9 @@ impl Packets {
         Ok(packets)
     }
 
-    /// Waits for packets. False if the bell rings.
-    pub(super) fn wait(&self, bell: &WakeFd) -> bool {
-        bell.waits_for(&self.socket)
+    /// Waits for packets. False if the thread is woken.
+    pub(super) fn wait(&self, wake_fd: &WakeFd) -> bool {
+        wake_fd.waits_for(&self.socket)
     }
 
     /// The start of the next packet, if one is there, and the device that sends it, 0 where

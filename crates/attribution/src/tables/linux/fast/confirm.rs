@@ -18,7 +18,7 @@ use crate::tables::linux::netlink::message::DiagSocket;
 use crate::tables::linux::{namespaces, sockets};
 
 /// What confirmations may take: so much at once, and one of so many parts of the time.
-const PURSE: Duration = Duration::from_millis(10);
+const BUDGET: Duration = Duration::from_millis(10);
 const SHARE: u32 = 16;
 /// Sockets of which is remembered when their holders were confirmed.
 const MAX_HELD: usize = 4_096;
@@ -33,7 +33,7 @@ const MAX_READ: usize = 2;
 /// What confirmations have of their own.
 #[derive(Debug)]
 pub(super) struct Confirmer {
-    purse: TimeBudget,
+    budget: TimeBudget,
     /// When it was confirmed last who holds a socket: one that serves many flows is looked at
     /// once for all of them.
     held: HashMap<SocketId, Held>,
@@ -62,7 +62,7 @@ enum Where {
 impl Confirmer {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            purse: TimeBudget::full(PURSE, SHARE, now),
+            budget: TimeBudget::full(BUDGET, SHARE, now),
             held: HashMap::new(),
             alone: HashMap::new(),
             inodes: HashMap::new(),
@@ -140,7 +140,7 @@ impl Confirmation<'_> {
         let Some(remote) = query.remote() else {
             return Confirmed::Unknown;
         };
-        if !self.confirmer.purse.has_any(began) {
+        if !self.confirmer.budget.has_any(began) {
             return Confirmed::Unanswered;
         }
         let confirmed = match (self.translated(query, known), socket) {
@@ -152,7 +152,7 @@ impl Confirmation<'_> {
             },
             (None, None) => return Confirmed::Unknown,
         };
-        self.confirmer.purse.spend(began.elapsed());
+        self.confirmer.budget.spend(began.elapsed());
         confirmed.unwrap_or_else(|error| {
             tracing::debug!(%error, "a socket could not be confirmed");
             Confirmed::Unanswered
@@ -355,7 +355,7 @@ impl Confirmation<'_> {
         let named = known.verdict.processes();
         self.lookup
             .holders
-            .has_heirs(named, &wanted, &mut self.lookup.scratch)
+            .has_heirs(named, &wanted, &mut self.lookup.buffers)
     }
 
     /// Whether nobody else can send datagrams from the same end: another process may have got a
@@ -433,7 +433,7 @@ impl Confirmation<'_> {
         few.any(|it| {
             self.lookup
                 .holders
-                .still_holds(it, inode, &mut self.lookup.scratch)
+                .still_holds(it, inode, &mut self.lookup.buffers)
         })
     }
 
@@ -444,7 +444,7 @@ impl Confirmation<'_> {
             && named.all(|it| {
                 self.lookup
                     .holders
-                    .still_holds(it, inode, &mut self.lookup.scratch)
+                    .still_holds(it, inode, &mut self.lookup.buffers)
             })
     }
 
@@ -834,6 +834,6 @@ mod tests {
             rounds += 1;
             assert!(began.elapsed() < Duration::from_secs(10), "{rounds} rounds");
         }
-        assert!(began.elapsed() >= PURSE);
+        assert!(began.elapsed() >= BUDGET);
     }
 }

@@ -22,14 +22,14 @@ pub(crate) struct LinuxFastLookup {
     lookup: OwnerLookup,
     send_watchers: Option<SendWatchers>,
     may_look_out: bool,
-    /// Whether those who look out take real-time priority.
+    /// Whether the send watchers take real-time priority.
     realtime: bool,
     confirmer: Confirmer,
     closings: Option<Closings>,
 }
 
 impl LinuxFastLookup {
-    /// Alone, or with [`SendWatchers`] from when it is [prepared](FastLookup::prepare), where that is
+    /// Alone, or with [`SendWatchers`] from when it is [prepared](FastLookup::init_thread), where that is
     /// permitted.
     pub(crate) fn new(lookup: OwnerLookup, may_look_out: bool, realtime: bool) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl LinuxFastLookup {
 }
 
 impl FastLookup for LinuxFastLookup {
-    fn prepare(&mut self) {
+    fn init_thread(&mut self) {
         sched::take_precedence();
         if self.may_look_out {
             self.send_watchers = SendWatchers::post(self.realtime, || {

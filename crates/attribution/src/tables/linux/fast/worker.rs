@@ -18,7 +18,7 @@ use crate::tables::linux::source::Sockets;
 use crate::tables::linux::verdicts;
 
 /// What may be spent at once, and which part of the time is given back.
-const PURSE: Duration = Duration::from_millis(50);
+const BUDGET: Duration = Duration::from_millis(50);
 const SHARE: u32 = 4;
 
 /// Asks `sock_diag` on a socket of its own, and looks at the likely processes only.
@@ -29,10 +29,10 @@ pub(crate) struct OwnerLookup {
     namespaces: Option<Namespaces>,
     pub(super) others: Shared,
     pub(super) holders: Arc<Holders>,
-    pub(super) scratch: ReadBuffers,
+    pub(super) buffers: ReadBuffers,
     listeners: Listeners,
     pub(super) conntrack: Conntrack,
-    purse: TimeBudget,
+    budget: TimeBudget,
 }
 
 impl OwnerLookup {
@@ -49,10 +49,10 @@ impl OwnerLookup {
             namespaces,
             others,
             holders,
-            scratch: ReadBuffers::default(),
+            buffers: ReadBuffers::default(),
             listeners: Listeners::default(),
             conntrack,
-            purse: TimeBudget::full(PURSE, SHARE, Instant::now()),
+            budget: TimeBudget::full(BUDGET, SHARE, Instant::now()),
         }
     }
 
@@ -103,13 +103,13 @@ impl OwnerLookup {
         let ip = query.local().ip();
         let began = Instant::now();
         // Who sends the packets decides how many questions there are.
-        if !self.purse.has_any(began) {
+        if !self.budget.has_any(began) {
             return None;
         }
         let is_own = self.is_own(query)?;
         let mut looker = Looker {
             holders: &self.holders,
-            scratch: &mut self.scratch,
+            buffers: &mut self.buffers,
             listeners: &mut self.listeners,
             now: began,
             is_accepted,
@@ -152,7 +152,7 @@ impl OwnerLookup {
             let reach = addresses.known().devices.any();
             looker.look(query, &reach, sockets, Some(public), ask)
         };
-        self.purse.spend(began.elapsed());
+        self.budget.spend(began.elapsed());
         found
     }
 }
@@ -160,7 +160,7 @@ impl OwnerLookup {
 /// One look.
 struct Looker<'a> {
     holders: &'a Holders,
-    scratch: &'a mut ReadBuffers,
+    buffers: &'a mut ReadBuffers,
     listeners: &'a mut Listeners,
     now: Instant,
     is_accepted: bool,
@@ -198,7 +198,7 @@ impl Looker<'_> {
                 wanted.kind = Kind::Accepted;
             }
             let is_open = || sockets::is_open_for(sockets, query, socket);
-            let found = self.holders.quick(&wanted, self.now, self.scratch, is_open);
+            let found = self.holders.quick(&wanted, self.now, self.buffers, is_open);
             let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
             // It had the socket from another, who still has it.
             if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
@@ -222,7 +222,7 @@ impl Looker<'_> {
                 ..found.wanted()
             };
             let is_open = || sockets::is_open_for(sockets, query, &found);
-            self.holders.quick(&wanted, self.now, self.scratch, is_open);
+            self.holders.quick(&wanted, self.now, self.buffers, is_open);
         }
     }
 }

@@ -14,14 +14,14 @@ impl Holders {
         &self,
         process: &Process,
         inode: u32,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> bool {
         let pid = process.pid;
         let since = self.next_look();
         if self.is_as_known(pid) && self.is_where_known(pid, inode, since) {
             return self.is_still(process);
         }
-        self.scan(pid, Part::End, scratch).is_ok()
+        self.scan(pid, Part::End, buffers).is_ok()
             && self.is_where_known(pid, inode, since)
             && self.is_still(process)
     }
@@ -46,17 +46,17 @@ impl Holders {
         &self,
         named: &[Arc<Process>],
         wanted: &Wanted,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> bool {
         let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
-        self.look_for_heirs(wanted, scratch);
+        self.look_for_heirs(wanted, buffers);
         if wanted.kind == Kind::Accepted {
             let winners = self.index().likely.winners(wanted.kind);
             let mut others = winners.into_iter().filter(|(pid, _)| !is_named(*pid));
             let holds =
                 |(pid, number): &(u32, u32)| self.proc.socket(*pid, *number) == Some(wanted.inode);
             if let Some((pid, _)) = others.find(holds) {
-                drop(self.scan(pid, Part::End, scratch));
+                drop(self.scan(pid, Part::End, buffers));
             }
         }
         let holders = self.index().holders(wanted.inode);

@@ -29,7 +29,7 @@ pub(super) struct Others {
 impl Holders {
     /// Looks at every process for the places that an ordinary look passes over: of the wanted
     /// user's first, the youngest first. True if that was everywhere.
-    pub(super) fn scan_elsewhere(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
+    pub(super) fn scan_elsewhere(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let mut pids = self.index().pids();
         {
             let index = self.index();
@@ -41,17 +41,17 @@ impl Holders {
         let mut is_everywhere = true;
         for pid in pids {
             let began = Instant::now();
-            if !lock(&self.purse).has_any(began) {
+            if !lock(&self.budget).has_any(began) {
                 return false;
             }
-            is_everywhere &= self.scan_elsewhere_of(pid, scratch);
-            lock(&self.purse).spend(began.elapsed());
+            is_everywhere &= self.scan_elsewhere_of(pid, buffers);
+            lock(&self.budget).spend(began.elapsed());
         }
         is_everywhere
     }
 
     /// The same for one process.
-    fn scan_elsewhere_of(&self, pid: u32, scratch: &mut ReadBuffers) -> bool {
+    fn scan_elsewhere_of(&self, pid: u32, buffers: &mut ReadBuffers) -> bool {
         let (nameless, is_hidden) = {
             let index = self.index();
             let Some(known) = index.scanned(pid) else {
@@ -76,7 +76,7 @@ impl Holders {
         };
         let mut found = match threads {
             0 | 1 => Others::default(),
-            _ => thread_tables(pid, &folder, scratch),
+            _ => thread_tables(pid, &folder, buffers),
         };
         let rings = nameless.into_iter();
         let rings = rings.filter(|number| Proc::is_ring(&folder, 0, *number));
@@ -88,13 +88,13 @@ impl Holders {
         if found.tables.is_empty() {
             return !found.is_cut;
         }
-        let read = self.read_others(&folder, &found.tables, Part::Whole, scratch);
+        let read = self.read_others(&folder, &found.tables, Part::Whole, buffers);
         let is_all = !found.is_cut && !read.is_cut;
         if read.sockets.is_empty() {
             return is_all;
         }
-        let looked = self.look(pid, Part::End, scratch);
-        let taken = looked.and_then(|look| self.take_in(look.with_others(read), scratch));
+        let looked = self.look(pid, Part::End, buffers);
+        let taken = looked.and_then(|look| self.take_in(look.with_others(read), buffers));
         is_all && !matches!(taken, Err(Miss::Failed(_)))
     }
 
@@ -105,17 +105,17 @@ impl Holders {
         folder: &OwnedFd,
         tables: &[Table],
         part: Part,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Others {
         let mut found = Others::default();
         for table in tables {
             let read = match *table {
                 Table::Process => continue,
                 Table::Thread(thread) => {
-                    self.read_thread(folder, (thread, part), &mut found, scratch)
+                    self.read_thread(folder, (thread, part), &mut found, buffers)
                 }
                 Table::Ring { thread, descriptor } => {
-                    read_ring(folder, (thread, descriptor), &mut found, scratch)
+                    read_ring(folder, (thread, descriptor), &mut found, buffers)
                 }
             };
             match read {
@@ -132,17 +132,17 @@ impl Holders {
         folder: &OwnedFd,
         (thread, part): (u32, Part),
         found: &mut Others,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> io::Result<()> {
         let table = Table::Thread(thread);
-        let listed = self.proc.descriptors(folder, table, part, scratch)?;
+        let listed = self.proc.descriptors(folder, table, part, buffers)?;
         found.is_cut |= !listed.is_whole();
         let sockets = listed.sockets.into_iter().map(|socket| (table, socket));
         found.sockets.extend(sockets);
         found.tables.push(table);
         for descriptor in listed.nameless {
             if Proc::is_ring(folder, thread, descriptor) {
-                read_ring(folder, (thread, descriptor), found, scratch)?;
+                read_ring(folder, (thread, descriptor), found, buffers)?;
             }
         }
         Ok(())
@@ -164,10 +164,10 @@ fn place(known: &[u32], thread: u32) -> io::Result<Result<usize, usize>> {
 }
 
 /// The tables of threads that are not the process's own, each by one thread that has it.
-pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, scratch: &mut ReadBuffers) -> Others {
+pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, buffers: &mut ReadBuffers) -> Others {
     let mut found = Others::default();
     let mut threads = Vec::new();
-    let listed = Proc::each_thread(folder, scratch, |thread| {
+    let listed = Proc::each_thread(folder, buffers, |thread| {
         threads.push(thread);
         threads.len() < MOST_THREADS
     });
@@ -202,7 +202,7 @@ fn read_ring(
     folder: &OwnedFd,
     (thread, descriptor): (u32, u32),
     found: &mut Others,
-    scratch: &mut ReadBuffers,
+    buffers: &mut ReadBuffers,
 ) -> io::Result<()> {
     // The kernel tells nothing of a ring while it is being used.
     const ATTEMPTS: usize = 3;
@@ -211,7 +211,7 @@ fn read_ring(
         if !Proc::is_ring(folder, thread, descriptor) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let info = Proc::info(folder, (thread, descriptor), scratch)?;
+        let info = Proc::info(folder, (thread, descriptor), buffers)?;
         let registered = io_uring::registered(info);
         if registered.is_all || attempt == ATTEMPTS {
             let sockets = registered.sockets.into_iter();

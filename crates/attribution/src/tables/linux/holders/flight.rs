@@ -10,46 +10,46 @@ use crate::tables::linux::procfs::proc::{Proc, ReadBuffers, Table, read};
 
 impl Holders {
     /// Whether some socket may be on its way.
-    pub(super) fn is_any_in_flight(&self, scratch: &mut ReadBuffers) -> bool {
-        !self.tells_flights(scratch) || self.has_unaccepted(scratch) || self.is_any_sent(scratch)
+    pub(super) fn is_any_in_flight(&self, buffers: &mut ReadBuffers) -> bool {
+        !self.tells_flights(buffers) || self.has_unaccepted(buffers) || self.is_any_sent(buffers)
     }
 
     /// Whether the kernel tells of a unix socket how many descriptors wait in it: since Linux
     /// 5.6 (`unix_show_fdinfo` in `net/unix/af_unix.c`).
-    fn tells_flights(&self, scratch: &mut ReadBuffers) -> bool {
+    fn tells_flights(&self, buffers: &mut ReadBuffers) -> bool {
         let Ok((one, _other)) = UnixStream::pair() else {
             return false;
         };
         let own = self.proc.process(std::process::id());
         let number = one.as_raw_fd().unsigned_abs();
         own.is_ok_and(|own| {
-            let info = Proc::info(&own, (0, number), scratch);
+            let info = Proc::info(&own, (0, number), buffers);
             info.is_ok_and(|info| waiting(info).is_some())
         })
     }
 
     /// Whether a connection of unix sockets was not accepted yet: what waits in it is not
     /// told. Such a socket has no inode yet.
-    fn has_unaccepted(&self, scratch: &mut ReadBuffers) -> bool {
+    fn has_unaccepted(&self, buffers: &mut ReadBuffers) -> bool {
         let root = self.proc.root();
-        let text = read(root, c"thread-self/net/unix", usize::MAX, scratch);
+        let text = read(root, c"thread-self/net/unix", usize::MAX, buffers);
         text.map_or(true, has_unaccepted)
     }
 
-    fn is_any_sent(&self, scratch: &mut ReadBuffers) -> bool {
+    fn is_any_sent(&self, buffers: &mut ReadBuffers) -> bool {
         let pids = self.index().pids();
         pids.into_iter().any(|pid| {
             let began = Instant::now();
-            if !lock(&self.purse).has_any(began) {
+            if !lock(&self.budget).has_any(began) {
                 return true;
             }
-            let is_any = self.is_any_sent_to(pid, scratch);
-            lock(&self.purse).spend(began.elapsed());
+            let is_any = self.is_any_sent_to(pid, buffers);
+            lock(&self.budget).spend(began.elapsed());
             is_any
         })
     }
 
-    fn is_any_sent_to(&self, pid: u32, scratch: &mut ReadBuffers) -> bool {
+    fn is_any_sent_to(&self, pid: u32, buffers: &mut ReadBuffers) -> bool {
         let sockets: Vec<(u32, u32)> = {
             let index = self.index();
             let Some(known) = index.scanned(pid).filter(|known| known.holds_any()) else {
@@ -67,7 +67,7 @@ impl Holders {
             return false;
         };
         sockets.into_iter().any(|place| {
-            let info = Proc::info(&folder, place, scratch);
+            let info = Proc::info(&folder, place, buffers);
             info.is_ok_and(|info| waiting(info).is_some_and(|count| count > 0))
         })
     }

@@ -16,54 +16,54 @@ impl Holders {
     pub(super) fn look_at_likely(
         &self,
         wanted: &Wanted,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) {
         let is_accepted = wanted.kind == Kind::Accepted;
         // Servers are hardly ever new.
-        if is_accepted && self.look_at_slots(wanted, scratch) {
+        if is_accepted && self.look_at_slots(wanted, buffers) {
             return;
         }
         if let Some(newest) = self.proc.newest_id() {
             self.index().likely.note_newest(newest);
         }
-        if wanted.first_is_enough && self.look_where_likely(wanted, scratch) {
+        if wanted.first_is_enough && self.look_where_likely(wanted, buffers) {
             return;
         }
-        if !is_accepted && self.look_at_slots(wanted, scratch) {
+        if !is_accepted && self.look_at_slots(wanted, buffers) {
             return;
         }
-        self.look_at_new(wanted, scratch);
+        self.look_at_new(wanted, buffers);
         // What is closed is not found by looking further, and much is: it takes longer.
         if self.is_held(wanted) || !is_open() {
             return;
         }
         let young = self.index().likely.young(Instant::now());
-        self.look_again(young.iter().copied(), wanted, scratch);
+        self.look_again(young.iter().copied(), wanted, buffers);
         if !self.is_held(wanted) {
             let winners = self.index().likely.winning();
-            self.look_again(winners, wanted, scratch);
+            self.look_again(winners, wanted, buffers);
         }
         if !self.is_held(wanted) && is_open() {
-            self.look_at_idle(young, wanted, scratch);
+            self.look_at_idle(young, wanted, buffers);
         }
     }
 
     /// Looks at the processes that were started since this was done last: first at the
     /// descriptors of each, until the socket is found; then at everything else of it,
     /// and of the others at last.
-    fn look_at_new(&self, wanted: &Wanted, scratch: &mut ReadBuffers) {
+    fn look_at_new(&self, wanted: &Wanted, buffers: &mut ReadBuffers) {
         /// Folders that are open at a time.
         const MAX_OPEN: usize = 32;
         let mut looks: Vec<Look> = Vec::new();
         while let Some(id) = self.take_new() {
-            let mut looked = self.look(id, Part::End, scratch);
+            let mut looked = self.look(id, Part::End, buffers);
             if let Err(Miss::Failed(_)) = looked {
                 // There is room for fewer open files.
                 while let Some(look) = looks.pop() {
-                    self.take_in_new(look, wanted, scratch);
+                    self.take_in_new(look, wanted, buffers);
                 }
-                looked = self.look(id, Part::End, scratch);
+                looked = self.look(id, Part::End, buffers);
             }
             // Most have ended by now.
             let Ok(look) = looked else {
@@ -77,13 +77,13 @@ impl Holders {
             }
         }
         while let Some(look) = looks.pop() {
-            self.take_in_new(look, wanted, scratch);
+            self.take_in_new(look, wanted, buffers);
         }
     }
 
     /// Tries the descriptors of the newest processes through which sockets were found
     /// last. True if that finds it.
-    fn look_where_likely(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
+    fn look_where_likely(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let (newest, likely) = {
             let index = self.index();
             (index.likely.newest_ids(), index.likely.likely_descriptors())
@@ -94,7 +94,7 @@ impl Holders {
                 continue;
             };
             if let Some(look) = self.hit(id, wanted.inode, descriptor) {
-                self.take_in_new(look, wanted, scratch);
+                self.take_in_new(look, wanted, buffers);
                 return true;
             }
         }
@@ -106,15 +106,15 @@ impl Holders {
     }
 
     /// Completes the look at a new process or thread.
-    fn take_in_new(&self, look: Look, wanted: &Wanted, scratch: &mut ReadBuffers) {
+    fn take_in_new(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
         let id = look.pid;
-        self.take_in_one(look, wanted, scratch);
+        self.take_in_one(look, wanted, buffers);
         self.index().likely.remove_new(id);
     }
 
-    fn take_in_one(&self, look: Look, wanted: &Wanted, scratch: &mut ReadBuffers) {
+    fn take_in_one(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
         // `/proc` lists processes only, but opens threads too.
-        let Some(pid) = facts::leader(&look.folder, scratch) else {
+        let Some(pid) = facts::leader(&look.folder, buffers) else {
             return;
         };
         let is_held = look.holds(wanted.inode);
@@ -125,33 +125,33 @@ impl Holders {
             }
             index.likely.add_young(pid, Instant::now());
             drop(index);
-            drop(self.take_in(look, scratch));
+            drop(self.take_in(look, buffers));
         } else if is_held || self.index().scanned(pid).is_none() {
             let id = look.pid;
             drop(look);
-            drop(self.scan(pid, Part::End, scratch));
+            drop(self.scan(pid, Part::End, buffers));
             // The thread may have descriptors of its own.
             if is_held && !self.is_held(wanted) {
-                self.scan_thread(pid, id, scratch);
+                self.scan_thread(pid, id, buffers);
             }
         }
     }
 
     /// Looks at a process and at a table that a thread of it has.
-    fn scan_thread(&self, pid: u32, thread: u32, scratch: &mut ReadBuffers) {
-        let looked = self.look(pid, Part::End, scratch);
+    fn scan_thread(&self, pid: u32, thread: u32, buffers: &mut ReadBuffers) {
+        let looked = self.look(pid, Part::End, buffers);
         let taken = looked.and_then(|look| {
             let mut tables = self.index().tables(pid);
             tables.push(Table::Thread(thread));
-            let others = self.read_others(&look.folder, &tables, Part::End, scratch);
-            self.take_in(look.with_others(others), scratch)
+            let others = self.read_others(&look.folder, &tables, Part::End, buffers);
+            self.take_in(look.with_others(others), buffers)
         });
         drop(taken.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
     }
 
     /// Looks where sockets were found last: a descriptor that was closed is the next
     /// one to be opened. True if that finds it.
-    fn look_at_slots(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
+    fn look_at_slots(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let winners = self.index().likely.winners(wanted.kind);
         let mut winners = winners.into_iter();
         let holder = winners.find(|(pid, descriptor)| {
@@ -163,14 +163,14 @@ impl Holders {
         };
         let inode = wanted.inode;
         self.add_socket(pid, Descriptor { inode, number }) || {
-            drop(self.scan(pid, Part::End, scratch));
+            drop(self.scan(pid, Part::End, buffers));
             self.is_held(wanted)
         }
     }
 
     /// Looks at new processes where one that has the socket has it: what is inherited
     /// keeps its number. True if that finds another one.
-    pub(super) fn look_for_heirs(&self, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
+    pub(super) fn look_for_heirs(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         /// Of connections, which hardly are inherited.
         const MOST_FOR_CONNECTIONS: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
@@ -197,8 +197,8 @@ impl Holders {
         let mut is_any = false;
         for id in new {
             if self.proc.socket(id, holder.descriptor) == Some(wanted.inode) {
-                if let Ok(look) = self.look(id, Part::End, scratch) {
-                    self.take_in_new(look, wanted, scratch);
+                if let Ok(look) = self.look(id, Part::End, buffers) {
+                    self.take_in_new(look, wanted, buffers);
                     is_any = true;
                 }
             } else if self.proc.mark(id).is_err() {
@@ -213,14 +213,14 @@ impl Holders {
         &self,
         pids: impl IntoIterator<Item = u32>,
         wanted: &Wanted,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) {
         for pid in pids {
             // What was seen before it executed its program says nothing, even if it had
             // as many descriptors then.
             let has_changed = self.has_changed(pid) || self.executes_another(pid);
             if has_changed {
-                drop(self.scan(pid, Part::End, scratch));
+                drop(self.scan(pid, Part::End, buffers));
             }
             if self.is_held(wanted) {
                 return;
@@ -230,12 +230,12 @@ impl Holders {
 
     /// Looks once more at new processes that held no socket: one that was starting had
     /// files open for a moment, in place of which it may have a socket by now.
-    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, scratch: &mut ReadBuffers) {
+    fn look_at_idle(&self, young: Vec<u32>, wanted: &Wanted, buffers: &mut ReadBuffers) {
         for pid in young {
             if self.index().scanned(pid).is_some_and(Scanned::holds_any) {
                 continue;
             }
-            drop(self.scan(pid, Part::End, scratch));
+            drop(self.scan(pid, Part::End, buffers));
             if self.is_held(wanted) {
                 return;
             }

@@ -94,9 +94,9 @@ impl Holders {
     }
 
     /// Reads the descriptors of a process.
-    pub(super) fn scan(&self, pid: u32, part: Part, scratch: &mut ReadBuffers) -> Result<(), Miss> {
-        let looked = self.look(pid, part, scratch);
-        let taken = looked.and_then(|look| self.take_in(look, scratch));
+    pub(super) fn scan(&self, pid: u32, part: Part, buffers: &mut ReadBuffers) -> Result<(), Miss> {
+        let looked = self.look(pid, part, buffers);
+        let taken = looked.and_then(|look| self.take_in(look, buffers));
         if let Err(Miss::Gone) = taken {
             self.index().forget_gone(pid);
         }
@@ -129,13 +129,13 @@ impl Holders {
         &self,
         pid: u32,
         part: Part,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Result<Look, Miss> {
         let (number, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
         let folder = self.proc.process(pid)?;
         let listed = self
             .proc
-            .descriptors(&folder, Table::Process, part, scratch);
+            .descriptors(&folder, Table::Process, part, buffers);
         let (mark, listed) = match listed {
             Ok(listed) => (listed.mark, Some(listed)),
             // Another user's: its sockets stay without a process.
@@ -146,7 +146,7 @@ impl Holders {
         };
         let mut others = self.index().tables(pid);
         if others.is_empty() && self.is_headless(pid, &folder, listed.as_ref(), mark) {
-            let found = elsewhere::thread_tables(pid, &folder, scratch);
+            let found = elsewhere::thread_tables(pid, &folder, buffers);
             others = found.tables;
         }
         let others = if others.is_empty() {
@@ -156,7 +156,7 @@ impl Holders {
                 Part::Whole => Part::Whole,
                 Part::From(_) | Part::End => Part::End,
             };
-            self.read_others(&folder, &others, part, scratch)
+            self.read_others(&folder, &others, part, buffers)
         };
         Ok(Look {
             pid,
@@ -186,13 +186,13 @@ impl Holders {
     }
 
     /// The second half: everything else, of a process that holds sockets.
-    pub(super) fn take_in(&self, look: Look, scratch: &mut ReadBuffers) -> Result<(), Miss> {
+    pub(super) fn take_in(&self, look: Look, buffers: &mut ReadBuffers) -> Result<(), Miss> {
         let (pid, number) = (look.pid, look.number);
         let (first, next) = match &look.listed {
             Some(listed) => (listed.first, listed.next),
             None => (0, None),
         };
-        let scanned = self.complete(look, scratch)?;
+        let scanned = self.complete(look, buffers)?;
         let is_whole = (first, next) == (0, None);
         let index = &mut *self.index();
         if is_whole {
@@ -203,7 +203,7 @@ impl Holders {
         Ok(())
     }
 
-    fn complete(&self, look: Look, scratch: &mut ReadBuffers) -> Result<Scanned, Miss> {
+    fn complete(&self, look: Look, buffers: &mut ReadBuffers) -> Result<Scanned, Miss> {
         let others = look.others;
         let mut scanned = Scanned {
             mark: look.mark,
@@ -234,7 +234,7 @@ impl Holders {
                 Ok(_) => Miss::Failed(Errno::MFILE.into()),
                 Err(error) => error.into(),
             };
-            let stat = facts::stat_of(&look.folder, scratch).ok_or_else(unread)?;
+            let stat = facts::stat_of(&look.folder, buffers).ok_or_else(unread)?;
             scanned.name.clone_from(&stat.name);
             // Of one whose first thread has exited, another one tells what it executes.
             let thread = match (scanned.executable, scanned.tables.first()) {
@@ -249,7 +249,7 @@ impl Holders {
             if scanned.process.is_none() {
                 let owner = look.mark.owner;
                 let folder = thread.as_ref().unwrap_or(&look.folder);
-                let facts = self.facts.read(folder, look.pid, owner, stat, scratch);
+                let facts = self.facts.read(folder, look.pid, owner, stat, buffers);
                 let mut facts = facts.ok_or_else(unread)?;
                 // Read before all others: what is executed since then is found out.
                 facts.image = image;

@@ -45,7 +45,7 @@ const FRESH: Duration = Duration::from_millis(100);
 const MANY: usize = 64;
 /// What may be spent at once on places that take long, and which part of the time is given
 /// back.
-const PURSE: Duration = Duration::from_millis(250);
+const BUDGET: Duration = Duration::from_millis(250);
 const SHARE: u32 = 4;
 /// How often the processes that came, went or changed during a search are looked at once more.
 const ROUNDS: usize = 3;
@@ -61,7 +61,7 @@ pub(crate) struct Holders {
     /// When the last look at what changed began, and at everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Everywhere>>,
-    purse: Mutex<TimeBudget>,
+    budget: Mutex<TimeBudget>,
     /// The newest id when all processes were listed.
     listed_until: Mutex<Option<u32>>,
 }
@@ -101,7 +101,7 @@ impl Holders {
             looks: AtomicU64::new(1),
             refreshed: Mutex::default(),
             scanned_all: Mutex::default(),
-            purse: Mutex::new(TimeBudget::full(PURSE, SHARE, Instant::now())),
+            budget: Mutex::new(TimeBudget::full(BUDGET, SHARE, Instant::now())),
             listed_until: Mutex::default(),
         })
     }
@@ -117,19 +117,19 @@ impl Holders {
         &self,
         wanted: &Wanted,
         seen_since: Instant,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let since = self.next_look();
         if !wanted.first_is_enough {
-            self.look_for_heirs(wanted, scratch);
+            self.look_for_heirs(wanted, buffers);
         }
-        let known = self.known(wanted.inode, since, scratch);
+        let known = self.known(wanted.inode, since, buffers);
         if !known.is_empty() {
             return known;
         }
-        self.look_at_likely(wanted, scratch, &mut is_open);
-        let found = self.known(wanted.inode, since, scratch);
+        self.look_at_likely(wanted, buffers, &mut is_open);
+        let found = self.known(wanted.inode, since, buffers);
         self.note_winners(wanted);
         // While the socket is there, somebody has it from whoever held it lately.
         if found.is_empty() && !is_open() {
@@ -144,12 +144,12 @@ impl Holders {
         &self,
         wanted: &Wanted,
         asked: Instant,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Vec<Arc<Process>> {
         let inode = wanted.inode;
         let since = self.next_look();
-        let mut found = self.quick(wanted, asked, scratch, &mut is_open);
+        let mut found = self.quick(wanted, asked, buffers, &mut is_open);
         if found.is_empty() && !is_open() {
             return found;
         }
@@ -159,23 +159,23 @@ impl Holders {
         let is_orphan = self.is_orphan(inode);
         let is_to_be_found = found.is_empty() && !is_orphan;
         if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
-            self.refresh(Some(wanted), scratch);
-            let again = self.known(inode, since, scratch);
+            self.refresh(Some(wanted), buffers);
+            let again = self.known(inode, since, buffers);
             if !again.is_empty() {
                 found = again;
             }
-        } else if wanted.first_is_enough && self.look_for_heirs(wanted, scratch) {
+        } else if wanted.first_is_enough && self.look_for_heirs(wanted, buffers) {
             // Who was started since then has what the one that started it had.
-            let again = self.known(inode, since, scratch);
+            let again = self.known(inode, since, buffers);
             if !again.is_empty() {
                 found = again;
             }
         }
         if found.is_empty() && !is_orphan {
-            let search = self.look_everywhere(wanted, asked, scratch, &mut is_open);
-            found = self.known(inode, since, scratch);
+            let search = self.look_everywhere(wanted, asked, buffers, &mut is_open);
+            found = self.known(inode, since, buffers);
             if found.is_empty() {
-                self.give_up(wanted, search, scratch);
+                self.give_up(wanted, search, buffers);
             }
         }
         self.note_winners(wanted);
@@ -187,23 +187,23 @@ impl Holders {
         &self,
         wanted: &Wanted,
         asked: Instant,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
         mut is_open: impl FnMut() -> bool,
     ) -> Everywhere {
         let last = *lock(&self.scanned_all);
         let last = last.filter(|last| last.began >= asked);
         let mut last = last.unwrap_or_else(|| {
             let began = Instant::now();
-            let mut gaps = self.scan_all(Some(wanted), scratch);
+            let mut gaps = self.scan_all(Some(wanted), buffers);
             // Who has ended may have passed it to one that was looked at before.
             let mut rounds = 1..ROUNDS;
-            while (gaps.vanished || self.is_any_unlisted(scratch))
+            while (gaps.vanished || self.is_any_unlisted(buffers))
                 && !self.is_held(wanted)
                 && is_open()
                 && rounds.next().is_some()
             {
                 gaps.vanished = false;
-                let again = self.refresh(Some(wanted), scratch);
+                let again = self.refresh(Some(wanted), buffers);
                 gaps.vanished |= again.vanished;
                 gaps.unread |= again.unread;
                 gaps.failed |= again.failed;
@@ -212,11 +212,11 @@ impl Holders {
                 began,
                 is_deep: false,
                 is_failed: gaps.failed,
-                is_complete: gaps.are_none() && !self.is_any_unlisted(scratch),
+                is_complete: gaps.are_none() && !self.is_any_unlisted(buffers),
             }
         });
         if !last.is_deep && !self.is_held(wanted) && is_open() {
-            last.is_complete &= self.scan_elsewhere(wanted, scratch);
+            last.is_complete &= self.scan_elsewhere(wanted, buffers);
             last.is_deep = true;
         }
         *lock(&self.scanned_all) = Some(last);
@@ -224,11 +224,11 @@ impl Holders {
     }
 
     /// Keeps in mind that nobody was found to hold a socket.
-    fn give_up(&self, wanted: &Wanted, search: Everywhere, scratch: &mut ReadBuffers) {
+    fn give_up(&self, wanted: &Wanted, search: Everywhere, buffers: &mut ReadBuffers) {
         let is_complete = search.is_deep && search.is_complete;
         let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
         // Only those of root may be the kernel's, for which alone it counts.
-        let is_sure = is_sure && wanted.uid == 0 && !self.is_any_in_flight(scratch);
+        let is_sure = is_sure && wanted.uid == 0 && !self.is_any_in_flight(buffers);
         let orphan = Orphan {
             since: Instant::now(),
             is_settled: is_complete,
@@ -266,18 +266,18 @@ impl Holders {
 
     /// Looks again at every process that changed; forgets those that are gone. For one wanted
     /// socket within bounds, else at all of each.
-    pub(crate) fn refresh(&self, wanted: Option<&Wanted>, scratch: &mut ReadBuffers) -> Gaps {
-        let checks = self.checks(self.is_anybody_new(), scratch);
+    pub(crate) fn refresh(&self, wanted: Option<&Wanted>, buffers: &mut ReadBuffers) -> Gaps {
+        let checks = self.checks(self.is_anybody_new(), buffers);
         self.check(&checks);
-        self.look_at_changed(checks, wanted, scratch)
+        self.look_at_changed(checks, wanted, buffers)
     }
 
     /// What several threads can do of [`refresh`](Self::refresh): each calls
     /// [`check`](Self::check), and one of them [`look_at_changed`](Self::look_at_changed)
     /// after that.
-    pub(crate) fn checks(&self, is_anybody_new: bool, scratch: &mut ReadBuffers) -> Checks {
+    pub(crate) fn checks(&self, is_anybody_new: bool, buffers: &mut ReadBuffers) -> Checks {
         let began = Instant::now();
-        let (pids, is_listed) = self.living(is_anybody_new, scratch);
+        let (pids, is_listed) = self.living(is_anybody_new, buffers);
         Checks {
             began,
             pids,
@@ -311,21 +311,21 @@ impl Holders {
         &self,
         checks: Checks,
         wanted: Option<&Wanted>,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Gaps {
         let changed = checks.changed.into_inner();
         let changed = changed.unwrap_or_else(PoisonError::into_inner);
-        let mut gaps = self.scan_each(changed, self.aim(wanted), scratch);
+        let mut gaps = self.scan_each(changed, self.aim(wanted), buffers);
         gaps.failed |= checks.is_unlisted;
         *lock(&self.refreshed) = Some(checks.began);
         gaps
     }
 
     /// Reads the descriptors of every process.
-    pub(crate) fn scan_all(&self, wanted: Option<&Wanted>, scratch: &mut ReadBuffers) -> Gaps {
+    pub(crate) fn scan_all(&self, wanted: Option<&Wanted>, buffers: &mut ReadBuffers) -> Gaps {
         let began = Instant::now();
-        let (pids, is_listed) = self.living(self.is_anybody_new(), scratch);
-        let mut gaps = self.scan_each(pids, self.aim(wanted), scratch);
+        let (pids, is_listed) = self.living(self.is_anybody_new(), buffers);
+        let mut gaps = self.scan_each(pids, self.aim(wanted), buffers);
         gaps.failed |= !is_listed;
         *lock(&self.refreshed) = Some(began);
         *lock(&self.scanned_all) = Some(Everywhere {
@@ -351,7 +351,7 @@ impl Holders {
         &self,
         inode: u32,
         since: u64,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Vec<Arc<Process>> {
         let mut processes = Vec::new();
         let young_since = self.young_since();
@@ -361,7 +361,7 @@ impl Holders {
             let is_seen = |holder: &Holder| self.is_seen(inode, holder, since);
             // Moved to another descriptor, perhaps; or it executes something else.
             if !is_seen(&holder) || (holder.look < since && self.executes_another(pid)) {
-                let scanned = self.scan(pid, Part::End, scratch);
+                let scanned = self.scan(pid, Part::End, buffers);
                 drop(scanned.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
             }
             let still = self.index().holders(inode);
@@ -379,7 +379,7 @@ impl Holders {
             if let Some(parent) = parent.filter(|_| holder.table == Table::Process) {
                 let number = holder.descriptor;
                 let socket = Descriptor { inode, number };
-                processes.extend(self.parent_holder(parent, socket, scratch));
+                processes.extend(self.parent_holder(parent, socket, buffers));
             }
         }
         distinct(processes)
@@ -410,12 +410,12 @@ impl Holders {
         &self,
         parent: u32,
         socket: Descriptor,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Option<Arc<Process>> {
         if self.proc.socket(parent, socket.number) != Some(socket.inode) {
             return None;
         }
-        if !self.add_socket(parent, socket) && self.scan(parent, Part::End, scratch).is_err() {
+        if !self.add_socket(parent, socket) && self.scan(parent, Part::End, buffers).is_err() {
             return None;
         }
         let index = self.index();
@@ -500,15 +500,15 @@ impl Holders {
 
     /// All processes, and whether they could be listed; the others are forgotten. Where it is
     /// known that none was started since they were listed, they are not listed again.
-    fn living(&self, is_anybody_new: bool, scratch: &mut ReadBuffers) -> (Vec<u32>, bool) {
+    fn living(&self, is_anybody_new: bool, buffers: &mut ReadBuffers) -> (Vec<u32>, bool) {
         if !is_anybody_new {
             return (self.index().pids(), true);
         }
         let newest = self.proc.newest_id();
-        let listed = self.proc.pids(scratch);
+        let listed = self.proc.pids(buffers);
         let listed = listed.or_else(|_| {
             let _room = self.proc.make_room();
-            self.proc.pids(scratch)
+            self.proc.pids(buffers)
         });
         let mut pids = match listed {
             Ok(pids) => pids,
@@ -533,11 +533,11 @@ impl Holders {
     }
 
     /// Whether there is a process that was started since all were listed.
-    fn is_any_unlisted(&self, scratch: &mut ReadBuffers) -> bool {
+    fn is_any_unlisted(&self, buffers: &mut ReadBuffers) -> bool {
         if !self.is_anybody_new() {
             return false;
         }
-        let listed = self.proc.pids(scratch);
+        let listed = self.proc.pids(buffers);
         let index = self.index();
         listed.map_or(true, |pids| {
             pids.iter().any(|pid| index.scanned(*pid).is_none())

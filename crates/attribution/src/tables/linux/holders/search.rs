@@ -43,7 +43,7 @@ impl Holders {
         &self,
         mut pids: Vec<u32>,
         aim: Aim<'_>,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Gaps {
         let uid = match aim {
             Aim::All => 0,
@@ -58,17 +58,17 @@ impl Holders {
         }
         let left = Mutex::new(Left::default());
         let (next, began) = (AtomicUsize::new(0), Instant::now());
-        let scan = |scratch: &mut ReadBuffers| {
+        let scan = |buffers: &mut ReadBuffers| {
             while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if matches!(aim, Aim::One(_)) && began.elapsed() > AT_MOST {
                     lock(&left).gaps.unread = true;
                     return;
                 }
-                self.scan_one(*pid, aim, &left, scratch);
+                self.scan_one(*pid, aim, &left, buffers);
             }
         };
         if pids.len() < MANY {
-            scan(scratch);
+            scan(buffers);
         } else {
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
             let threads = threads.min(pids.len() / (MANY / 2)).min(8);
@@ -82,28 +82,28 @@ impl Holders {
                     let started = std::thread::Builder::new().spawn_scoped(scope, helping);
                     drop(started.inspect_err(|error| tracing::debug!(%error, "no thread")));
                 }
-                scan(scratch);
+                scan(buffers);
             });
         }
         let left = left.into_inner();
         let left = left.unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut gaps = self.scan_failed(left.failed, left.gaps, scratch);
+        let mut gaps = self.scan_failed(left.failed, left.gaps, buffers);
         if let Aim::One(wanted) = aim {
-            gaps.unread |= !self.sweep(left.large, wanted, scratch);
+            gaps.unread |= !self.sweep(left.large, wanted, buffers);
         }
         gaps
     }
 
-    fn scan_one(&self, pid: u32, aim: Aim<'_>, left: &Mutex<Left>, scratch: &mut ReadBuffers) {
+    fn scan_one(&self, pid: u32, aim: Aim<'_>, left: &Mutex<Left>, buffers: &mut ReadBuffers) {
         let part = match aim {
             Aim::All => Part::Whole,
             Aim::One(_) => Part::End,
         };
         let mut is_large = false;
-        let looked = self.look(pid, part, scratch);
+        let looked = self.look(pid, part, buffers);
         let taken = looked.and_then(|look| {
             is_large = !look.is_whole();
-            self.take_in(look, scratch)
+            self.take_in(look, buffers)
         });
         match taken {
             Ok(()) if is_large => lock(left).large.push(pid),
@@ -118,14 +118,14 @@ impl Holders {
 
     /// Looks once more at those where that failed: alone, and with the descriptors that are
     /// kept for this.
-    fn scan_failed(&self, failed: Vec<u32>, mut gaps: Gaps, scratch: &mut ReadBuffers) -> Gaps {
+    fn scan_failed(&self, failed: Vec<u32>, mut gaps: Gaps, buffers: &mut ReadBuffers) -> Gaps {
         if failed.is_empty() {
             return gaps;
         }
         let _room = self.proc.make_room();
         let (mut missed, mut last) = (0, None);
         for pid in failed {
-            match self.scan(pid, Part::End, scratch) {
+            match self.scan(pid, Part::End, buffers) {
                 Ok(()) => {}
                 Err(Miss::Gone) => gaps.vanished = true,
                 Err(Miss::Failed(error)) => {
@@ -145,7 +145,7 @@ impl Holders {
 
     /// Reads the descriptors of processes with very many, by turns, as long as there is time.
     /// True if all were read.
-    fn sweep(&self, large: Vec<u32>, wanted: &Wanted, scratch: &mut ReadBuffers) -> bool {
+    fn sweep(&self, large: Vec<u32>, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let mut users = self.by_user(large, wanted.uid);
         while let Some((user, mut sweeps)) = users.pop_front() {
             let Some(mut sweep) = sweeps.pop_front() else {
@@ -153,11 +153,11 @@ impl Holders {
             };
             let began = Instant::now();
             let is_enough = wanted.first_is_enough && self.is_held(wanted);
-            if is_enough || !lock(&self.purse).has_any(began) {
+            if is_enough || !lock(&self.budget).has_any(began) {
                 return false;
             }
-            let is_more = self.sweep_on(&mut sweep, scratch);
-            lock(&self.purse).spend(began.elapsed());
+            let is_more = self.sweep_on(&mut sweep, buffers);
+            lock(&self.budget).spend(began.elapsed());
             if is_more {
                 sweeps.push_back(sweep);
             }
@@ -190,15 +190,15 @@ impl Holders {
     }
 
     /// Reads a part. False if none is left.
-    fn sweep_on(&self, sweep: &mut Sweep, scratch: &mut ReadBuffers) -> bool {
+    fn sweep_on(&self, sweep: &mut Sweep, buffers: &mut ReadBuffers) -> bool {
         let pid = sweep.pid;
-        let looked = self.look(pid, Part::From(sweep.at), scratch);
+        let looked = self.look(pid, Part::From(sweep.at), buffers);
         let Ok(look) = looked else {
             return false;
         };
         let &mut (number, mark) = sweep.first.get_or_insert(look.stamp());
         let next = look.next();
-        if self.take_in(look, scratch).is_err() {
+        if self.take_in(look, buffers).is_err() {
             return false;
         }
         sweep.at = next.unwrap_or_default();

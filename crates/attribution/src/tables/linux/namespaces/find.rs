@@ -18,9 +18,9 @@ impl Namespaces {
     pub(super) fn of_processes(
         &mut self,
         proc: &Proc,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> HashMap<NamespaceId, Found> {
-        let pids = proc.pids(scratch).unwrap_or_else(|error| {
+        let pids = proc.pids(buffers).unwrap_or_else(|error| {
             self.trouble = Some(Trouble::new("the list of processes", &error));
             Vec::new()
         });

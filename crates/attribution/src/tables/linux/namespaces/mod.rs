@@ -50,7 +50,7 @@ const PART_OF_FILES: u64 = 4;
 const IDLE: Duration = Duration::from_secs(10);
 /// What may be spent at once on the threads of processes, and which part of the time is given
 /// back.
-const PURSE: Duration = Duration::from_millis(250);
+const BUDGET: Duration = Duration::from_millis(250);
 const SHARE: u32 = 8;
 /// How long it is taken for granted that none of so many threads of a process has entered
 /// another namespace, where nothing makes that likely.
@@ -70,7 +70,7 @@ pub(crate) struct Namespaces {
     hides_some: bool,
     /// How many threads processes had when all were looked at, and when that was.
     threads: HashMap<u32, (u64, Instant)>,
-    purse: TimeBudget,
+    budget: TimeBudget,
     /// Whether there was no time for some threads.
     is_cut: bool,
     /// Why the last search did not find all that may be entered.
@@ -163,7 +163,7 @@ impl Namespaces {
             shared: None,
             hides_some: !may_enter,
             threads: HashMap::new(),
-            purse: TimeBudget::full(PURSE, SHARE, Instant::now()),
+            budget: TimeBudget::full(BUDGET, SHARE, Instant::now()),
             is_cut: false,
             trouble: None,
             waiting: HashMap::new(),
@@ -229,7 +229,7 @@ impl Namespaces {
         query: &SocketQuery,
         (since, effort): (Instant, Effort),
         proc: &Proc,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Vec<(Vec<u32>, &mut Namespace)> {
         let ip = query.local().ip();
         let device = query.device_or_scope();
@@ -251,9 +251,9 @@ impl Namespaces {
         let is_recent = self.is_searched_since(now.checked_sub(RECENT).unwrap_or(now));
         let is_enough = is_there && is_whole && is_recent;
         if !is_enough && !self.is_searched_since(since) {
-            self.search(proc, scratch);
+            self.search(proc, buffers);
             if self.with_known_address(ip).is_empty() {
-                self.search_threads(proc, scratch, (since, effort));
+                self.search_threads(proc, buffers, (since, effort));
             }
         }
         let all = self.with_known_address(ip).into_iter();
@@ -359,14 +359,14 @@ impl Namespaces {
     }
 
     /// Finds all of them: opens new ones, closes those that are gone but for us.
-    pub(crate) fn search(&mut self, proc: &Proc, scratch: &mut ReadBuffers) {
+    pub(crate) fn search(&mut self, proc: &Proc, buffers: &mut ReadBuffers) {
         if !self.may_enter {
             return;
         }
         self.searched = Some(Instant::now());
         self.hides_some = false;
         self.trouble = None;
-        let mut found = self.of_processes(proc, scratch);
+        let mut found = self.of_processes(proc, buffers);
         self.add_named(&mut found);
         self.add_known_threads(&mut found, proc);
         self.users.retain(|id, _| found.contains_key(id));
@@ -396,7 +396,7 @@ impl Namespaces {
         }
         let now = Instant::now();
         let since = now.checked_sub(STAYS).unwrap_or(now);
-        self.search_threads(proc, scratch, (since, Effort::Bounded));
+        self.search_threads(proc, buffers, (since, Effort::Bounded));
     }
 
     /// Which of those that were found are looked into; `None` if there is room for all.
@@ -452,7 +452,7 @@ impl Namespaces {
     fn search_threads(
         &mut self,
         proc: &Proc,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
         (since, effort): (Instant, Effort),
     ) {
         self.is_cut = false;
@@ -460,7 +460,7 @@ impl Namespaces {
             Effort::Bounded => None,
             Effort::Within(time) => Instant::now().checked_add(time),
         };
-        let pids = match proc.pids(scratch) {
+        let pids = match proc.pids(buffers) {
             Ok(pids) => pids,
             Err(error) => {
                 self.trouble = Some(Trouble::new("the list of processes", &error));
@@ -478,14 +478,14 @@ impl Namespaces {
             }
             let is_time = match deadline {
                 Some(deadline) => now < deadline,
-                None => self.purse.has_any(now),
+                None => self.budget.has_any(now),
             };
-            if !is_time || !self.search_threads_of(pid, deadline, proc, scratch) {
+            if !is_time || !self.search_threads_of(pid, deadline, proc, buffers) {
                 self.is_cut = true;
                 return;
             }
             self.threads.insert(pid, (threads, now));
-            self.purse.spend(now.elapsed());
+            self.budget.spend(now.elapsed());
         }
     }
 
@@ -495,11 +495,11 @@ impl Namespaces {
         pid: u32,
         deadline: Option<Instant>,
         proc: &Proc,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> bool {
         let mut threads = Vec::new();
         let listed = proc.process(pid).and_then(|folder| {
-            Proc::each_thread(&folder, scratch, |thread| {
+            Proc::each_thread(&folder, buffers, |thread| {
                 threads.push(thread);
                 true
             })
@@ -605,14 +605,14 @@ mod tests {
     #[test]
     fn a_search_of_threads_ends_in_time() {
         let holders = Holders::open(&LinuxOptions::default()).unwrap();
-        let (proc, mut scratch) = (holders.proc(), ReadBuffers::default());
+        let (proc, mut buffers) = (holders.proc(), ReadBuffers::default());
         let mut namespaces = Namespaces::new(proc, true).unwrap();
         let since = Instant::now();
         namespaces.searched = Some(since);
         // This process has another thread, at least: that of the test.
         for (time, is_cut) in [(Duration::ZERO, true), (Duration::from_secs(60), false)] {
             let effort = Effort::Within(time);
-            namespaces.search_threads(proc, &mut scratch, (since, effort));
+            namespaces.search_threads(proc, &mut buffers, (since, effort));
             assert_eq!(namespaces.is_cut, is_cut);
         }
         assert!(namespaces.is_searched_since(since));

@@ -32,7 +32,7 @@ const MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct Closings {
     shared: Arc<Shared>,
-    bell: WakeFd,
+    wake_fd: WakeFd,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,14 +46,14 @@ struct Shared {
 impl Closings {
     /// Joins the groups, and starts the thread.
     pub(crate) fn watch() -> io::Result<Self> {
-        let (shared, bell) = (Arc::<Shared>::default(), WakeFd::new()?);
-        let watcher = Watcher::new(Arc::clone(&shared), bell.clone())?;
+        let (shared, wake_fd) = (Arc::<Shared>::default(), WakeFd::new()?);
+        let watcher = Watcher::new(Arc::clone(&shared), wake_fd.clone())?;
         let thread = std::thread::Builder::new()
             .name("flowner-closed".to_owned())
             .spawn(move || watcher.run())?;
         Ok(Self {
             shared,
-            bell,
+            wake_fd,
             thread: Some(thread),
         })
     }
@@ -66,7 +66,7 @@ impl Closings {
 
 impl Drop for Closings {
     fn drop(&mut self) {
-        self.bell.ring();
+        self.wake_fd.wake();
         if self
             .thread
             .take()
@@ -114,11 +114,11 @@ struct Watcher {
     link: Link,
     buffer: Vec<u8>,
     shared: Arc<Shared>,
-    bell: WakeFd,
+    wake_fd: WakeFd,
 }
 
 impl Watcher {
-    fn new(shared: Arc<Shared>, bell: WakeFd) -> io::Result<Self> {
+    fn new(shared: Arc<Shared>, wake_fd: WakeFd) -> io::Result<Self> {
         /// More than the message about one socket has.
         const BUFFER: usize = 32 * 1024;
         let link = Link::open(Some(netlink::SOCK_DIAG), GROUPS)?;
@@ -131,14 +131,14 @@ impl Watcher {
             link,
             buffer: vec![0; BUFFER],
             shared,
-            bell,
+            wake_fd,
         })
     }
 
     fn run(mut self) {
         // The sooner it takes what is told, the closer is the time that it notes.
         sched::take_precedence();
-        while self.bell.waits_for(&self.link) {
+        while self.wake_fd.waits_for(&self.link) {
             if let Err(error) = self.take() {
                 tracing::warn!(%error, "sockets are closed unseen from now on");
                 return self.shared.lose();

@@ -126,7 +126,7 @@ impl Locator {
         &self,
         process: &OwnedFd,
         executable: Executable,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Located {
         let Executable { link, file } = executable;
         let Some(file) = file else {
@@ -148,18 +148,18 @@ impl Locator {
         if self.memory == Some(file.file.device) {
             return located(stripped.unwrap_or(link), false, ExeState::Memory);
         }
-        let here = look_up_here(process, Path::new(&link), scratch);
+        let here = look_up_here(process, Path::new(&link), buffers);
         if matches!(here, Lookup::Found(here) if here.file.is_same(&file.file)) {
             return located(link, false, ExeState::Here);
         }
         if let Some(path) = stripped
             && is_unlinked(process, &link, &file)
         {
-            let state = state_of_unlinked(process, &path, &file, scratch);
+            let state = state_of_unlinked(process, &path, &file, buffers);
             return located(path, true, state);
         }
         let state = match here {
-            Lookup::Unknown => state_by_mounts(process, Path::new(&link), &file, false, scratch),
+            Lookup::Unknown => state_by_mounts(process, Path::new(&link), &file, false, buffers),
             Lookup::Found(_) | Lookup::Nothing => ExeState::Elsewhere,
         };
         located(link, false, state)
@@ -173,14 +173,14 @@ pub(crate) fn named_file(
     process: &OwnedFd,
     user: u32,
     path: &Path,
-    scratch: &mut ReadBuffers,
+    buffers: &mut ReadBuffers,
 ) -> Option<NamedFile> {
     let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty()).ok()?;
     let inner = path.strip_prefix("/").ok()?;
     let own = Found::of(CWD, Path::new("/"), AtFlags::empty()).ok()?;
     let seen = Found::of(&root, Path::new(""), AtFlags::EMPTY_PATH).ok()?;
     // What was read once may have left the cache since; a disk of this host is asked for it.
-    let here = look_up_here(process, path, scratch);
+    let here = look_up_here(process, path, buffers);
     let (theirs, is_here) = if own.mount == seen.mount && own.file.is_same(&seen.file) {
         match here {
             Lookup::Found(here) => (here, true),
@@ -264,7 +264,7 @@ fn state_of_unlinked(
     process: &OwnedFd,
     path: &OsStr,
     file: &Found,
-    scratch: &mut ReadBuffers,
+    buffers: &mut ReadBuffers,
 ) -> ExeState {
     let path = Path::new(path);
     // The directory that it was in is kept as long as it is executed.
@@ -275,12 +275,12 @@ fn state_of_unlinked(
         // The kernel made the path of this very mount.
         Some(Lookup::Found(parent)) if parent.mount == file.mount => true,
         Some(Lookup::Nothing) | None => false,
-        _ => state_by_mounts(process, path, file, true, scratch) == ExeState::Here,
+        _ => state_by_mounts(process, path, file, true, buffers) == ExeState::Here,
     };
     if !was_here {
         return ExeState::Elsewhere;
     }
-    match look_up_here(process, path, scratch) {
+    match look_up_here(process, path, buffers) {
         // Where everybody may make files, the next one of this name can be anybody's.
         Lookup::Found(now) if now.file.owner == file.file.owner => ExeState::Replaced,
         Lookup::Found(_) => ExeState::Elsewhere,
@@ -296,14 +296,14 @@ fn state_by_mounts(
     path: &Path,
     file: &Found,
     is_unlinked: bool,
-    scratch: &mut ReadBuffers,
+    buffers: &mut ReadBuffers,
 ) -> ExeState {
     let Some(path) = path.to_str() else {
         return ExeState::Unverified;
     };
     let (Some(theirs), Some(ours)) = (
-        read_mounts(process, Mounts::Theirs, scratch),
-        read_mounts(process, Mounts::Ours, scratch),
+        read_mounts(process, Mounts::Theirs, buffers),
+        read_mounts(process, Mounts::Ours, buffers),
     ) else {
         return ExeState::Unverified;
     };
@@ -360,12 +360,12 @@ enum Mounts {
     Theirs,
 }
 
-fn read_mounts(process: &OwnedFd, whose: Mounts, scratch: &mut ReadBuffers) -> Option<Vec<u8>> {
+fn read_mounts(process: &OwnedFd, whose: Mounts, buffers: &mut ReadBuffers) -> Option<Vec<u8>> {
     let name = match whose {
         Mounts::Theirs => c"mountinfo",
         Mounts::Ours => c"../self/mountinfo",
     };
-    let bytes = proc::read(process, name, MAX_MOUNTS, scratch).ok()?;
+    let bytes = proc::read(process, name, MAX_MOUNTS, buffers).ok()?;
     (bytes.len() < MAX_MOUNTS).then(|| bytes.to_vec())
 }
 
@@ -378,12 +378,12 @@ fn mounts(bytes: &[u8]) -> Vec<Mount<'_>> {
 
 /// Whether a path leads through nothing but file systems that this host itself has: those of
 /// networks, and those that programs make, may never answer.
-fn is_on_disk(process: &OwnedFd, path: &Path, scratch: &mut ReadBuffers) -> bool {
+fn is_on_disk(process: &OwnedFd, path: &Path, buffers: &mut ReadBuffers) -> bool {
     const LOCAL: [&str; 16] = [
         "bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660",
         "overlay", "ramfs", "rootfs", "squashfs", "tmpfs", "xfs", "zfs",
     ];
-    let Some(ours) = read_mounts(process, Mounts::Ours, scratch) else {
+    let Some(ours) = read_mounts(process, Mounts::Ours, buffers) else {
         return false;
     };
     let path = path.to_string_lossy();
@@ -396,9 +396,9 @@ fn is_on_disk(process: &OwnedFd, path: &Path, scratch: &mut ReadBuffers) -> bool
 
 /// What a path leads to here: from the cache, and if that does not have it, from a disk of this
 /// host.
-fn look_up_here(process: &OwnedFd, path: &Path, scratch: &mut ReadBuffers) -> Lookup {
+fn look_up_here(process: &OwnedFd, path: &Path, buffers: &mut ReadBuffers) -> Lookup {
     match look_up(CWD, path, ResolveFlags::empty()) {
-        Lookup::Unknown if is_on_disk(process, path, scratch) => {
+        Lookup::Unknown if is_on_disk(process, path, buffers) => {
             // A link may lead to what is on no disk.
             found(openat2(
                 CWD,

@@ -33,13 +33,13 @@ pub(crate) struct Facts {
 }
 
 /// The process that a process or thread belongs to.
-pub(crate) fn leader(process: &OwnedFd, scratch: &mut ReadBuffers) -> Option<u32> {
-    stat::thread_group(&text(process, c"status", scratch)?)
+pub(crate) fn leader(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<u32> {
+    stat::thread_group(&text(process, c"status", buffers)?)
 }
 
 /// What `/proc/PID/stat` tells of the process whose folder this is.
-pub(crate) fn stat_of(process: &OwnedFd, scratch: &mut ReadBuffers) -> Option<Stat> {
-    stat::stat(proc::read_record(process, c"stat", MAX_TEXT, scratch).ok()?)
+pub(crate) fn stat_of(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<Stat> {
+    stat::stat(proc::read_record(process, c"stat", MAX_TEXT, buffers).ok()?)
 }
 
 impl Facts {
@@ -65,21 +65,21 @@ impl Facts {
         pid: u32,
         owner: u32,
         mut stat: Stat,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Option<Process> {
         const ATTEMPTS: usize = 3;
         let mut executed = executable(process);
         for _ in 1..ATTEMPTS {
-            let facts = self.read_once(process, pid, owner, stat, executed.clone(), scratch);
+            let facts = self.read_once(process, pid, owner, stat, executed.clone(), buffers);
             let after = executable(process);
             // Of one that has just exited, the executable cannot be read any more.
             if after == executed || after.is_none() {
                 return Some(facts);
             }
             executed = after;
-            stat = stat_of(process, scratch)?;
+            stat = stat_of(process, buffers)?;
         }
-        Some(self.read_once(process, pid, owner, stat, executed, scratch))
+        Some(self.read_once(process, pid, owner, stat, executed, buffers))
     }
 
     fn read_once(
@@ -89,9 +89,9 @@ impl Facts {
         owner: u32,
         stat: Stat,
         executable: Option<Executable>,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> Process {
-        let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, scratch);
+        let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, buffers);
         let arguments = arguments.ok().map(split_arguments);
         // Also where the folder of descriptors is root's, because the process may not be
         // dumped, this one is its own user's (`task_dump_owner` in `fs/proc/base.c`).
@@ -99,16 +99,16 @@ impl Facts {
             0 => rustix::fs::fstat(process).map(|stat| stat.st_uid).ok(),
             uid => Some(uid),
         };
-        let group = text(process, c"cgroup", scratch);
+        let group = text(process, c"cgroup", buffers);
         let unit = group.as_deref().and_then(cgroup::unit);
         let uid = match (uid, group) {
             // Of one that has exited it is root's too, and nothing can be read there.
             (Some(0), None) => {
-                text(process, c"status", scratch).and_then(|text| stat::effective_uid(&text))
+                text(process, c"status", buffers).and_then(|text| stat::effective_uid(&text))
             }
             (uid, _) => uid,
         };
-        let located = executable.map(|it| self.locator.locate(process, it, scratch));
+        let located = executable.map(|it| self.locator.locate(process, it, buffers));
         let state = located.as_ref().map(|located| located.state);
         let is_deleted = located.as_ref().is_some_and(|located| located.is_deleted);
         let file = located.as_ref().and_then(|located| located.file);
@@ -198,8 +198,8 @@ fn since_boot() -> Duration {
 }
 
 /// Names in it may be of any bytes; those that are not UTF-8 are replaced.
-fn text<'a>(process: &OwnedFd, name: &CStr, scratch: &'a mut ReadBuffers) -> Option<Cow<'a, str>> {
-    let bytes = proc::read_record(process, name, MAX_TEXT, scratch).ok()?;
+fn text<'a>(process: &OwnedFd, name: &CStr, buffers: &'a mut ReadBuffers) -> Option<Cow<'a, str>> {
+    let bytes = proc::read_record(process, name, MAX_TEXT, buffers).ok()?;
     Some(String::from_utf8_lossy(bytes))
 }
 

@@ -23,14 +23,14 @@ const fn names(protocol: Protocol) -> [&'static std::ffi::CStr; 2] {
 pub(crate) fn read(
     proc: &Proc,
     protocol: Protocol,
-    scratch: &mut ReadBuffers,
+    buffers: &mut ReadBuffers,
     sockets: &mut Vec<DiagSocket>,
 ) -> io::Result<()> {
     let [v4, v6] = names(protocol);
-    let text = proc::read(proc.root(), v4, usize::MAX, scratch)?;
+    let text = proc::read(proc.root(), v4, usize::MAX, buffers)?;
     sockets.extend(parse(text));
     // There is none on a kernel without IPv6.
-    if let Ok(text) = proc::read(proc.root(), v6, usize::MAX, scratch) {
+    if let Ok(text) = proc::read(proc.root(), v6, usize::MAX, buffers) {
         sockets.extend(parse(text));
     }
     Ok(())

@@ -20,7 +20,7 @@ use crate::answer::{NamedFile, Process};
 pub(crate) struct ProcessReader {
     proc: Proc,
     facts: Facts,
-    scratch: ReadBuffers,
+    buffers: ReadBuffers,
 }
 
 impl ProcessReader {
@@ -28,17 +28,17 @@ impl ProcessReader {
         Ok(Self {
             proc: Proc::open(Path::new("/proc"), false)?,
             facts: Facts::new(),
-            scratch: ReadBuffers::default(),
+            buffers: ReadBuffers::default(),
         })
     }
 
     pub(crate) fn read(&mut self, pid: u32) -> Option<Process> {
         let folder = self.proc.process(pid).ok()?;
-        let stat = stat_of(&folder, &mut self.scratch)?;
+        let stat = stat_of(&folder, &mut self.buffers)?;
         let owner = fstat(&folder).ok()?.st_uid;
         let image = Proc::image_in(&folder);
-        let scratch = &mut self.scratch;
-        let facts = self.facts.read(&folder, pid, owner, stat, scratch)?;
+        let buffers = &mut self.buffers;
+        let facts = self.facts.read(&folder, pid, owner, stat, buffers)?;
         Some(Process { image, ..facts })
     }
 
@@ -52,14 +52,14 @@ impl ProcessReader {
             &folder,
             process.user.as_ref()?.uid()?,
             path,
-            &mut self.scratch,
+            &mut self.buffers,
         )
     }
 
     pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {
         const MAX: usize = 64 * 1024;
         let folder = self.folder(process)?;
-        let text = proc::read_record(&folder, c"stat", MAX, &mut self.scratch).ok()?;
+        let text = proc::read_record(&folder, c"stat", MAX, &mut self.buffers).ok()?;
         let page = u64::try_from(rustix::param::page_size()).ok()?;
         stat::executed_length(stat::environment_end(text)?, page)
     }
@@ -67,7 +67,7 @@ impl ProcessReader {
     /// The directory of this very process: pids are used again.
     fn folder(&mut self, process: &Process) -> Option<OwnedFd> {
         let folder = self.proc.process(process.pid).ok()?;
-        let stat = stat_of(&folder, &mut self.scratch)?;
+        let stat = stat_of(&folder, &mut self.buffers)?;
         let started = self.facts.wall_clock(stat.started);
         is_about(process.started?, started).then_some(folder)
     }

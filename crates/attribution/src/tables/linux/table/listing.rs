@@ -27,16 +27,16 @@ impl LinuxTable {
     /// The sockets of our own namespace. Where that takes its time, or may, the other
     /// namespaces are looked for meanwhile, and all processes that changed are looked at.
     fn list_own(&mut self, with_others: bool) -> io::Result<()> {
-        let (sockets, holders, scratch) = (&mut self.sockets, &self.holders, &mut self.scratch);
+        let (sockets, holders, buffers) = (&mut self.sockets, &self.holders, &mut self.buffers);
         let namespaces = &mut self.namespaces;
-        let mut search = |scratch: &mut ReadBuffers| {
+        let mut search = |buffers: &mut ReadBuffers| {
             // One that is entered by a process that was there before may be a moment late.
             let now = Instant::now();
             let recent = now.checked_sub(RECENT).unwrap_or(now);
             let old = namespaces.as_mut();
             let old = old.filter(|n| with_others && !n.is_searched_since(recent));
             if let Some(namespaces) = old {
-                namespaces.search(holders.proc(), scratch);
+                namespaces.search(holders.proc(), buffers);
             }
         };
         let Listing { second, lists, .. } = &mut self.listing;
@@ -44,7 +44,7 @@ impl LinuxTable {
         let [first_list, second_list] = lists;
         let is_first = holders.is_empty();
         if !is_first && !holders.are_many() {
-            search(scratch);
+            search(buffers);
             return first_list.add_all(sockets);
         }
         if second.is_none() {
@@ -64,11 +64,11 @@ impl LinuxTable {
                 listed
             });
             if !is_first {
-                let checks = || holders.checks(is_anybody_new, scratch);
+                let checks = || holders.checks(is_anybody_new, buffers);
                 work.checks.get_or_init(checks);
                 work.check();
             }
-            search(scratch);
+            search(buffers);
             let second = second.as_mut();
             let listed = second.map_or(Ok(()), |second| work.list(second, second_list));
             let Ok(listing) = listing else {
@@ -84,7 +84,7 @@ impl LinuxTable {
             listed => listed.map(drop),
         };
         if let Some(checks) = work.checks.into_inner() {
-            holders.look_at_changed(checks, None, scratch);
+            holders.look_at_changed(checks, None, buffers);
         }
         listed
     }
@@ -118,9 +118,9 @@ impl LinuxTable {
         let asked = Instant::now();
         // After the lists: who holds none of them then has to be looked at only once.
         if self.holders.is_empty() {
-            self.holders.scan_all(None, &mut self.scratch);
+            self.holders.scan_all(None, &mut self.buffers);
         } else if !self.holders.are_many() {
-            self.holders.refresh(None, &mut self.scratch);
+            self.holders.refresh(None, &mut self.buffers);
         }
         let since = (first_look, self.holders.young_since());
         let mut all = Vec::with_capacity(places.len());
@@ -131,7 +131,7 @@ impl LinuxTable {
                 sockets,
                 holders: &self.holders,
                 groups: self.groups.as_mut(),
-                scratch: &mut self.scratch,
+                buffers: &mut self.buffers,
                 asked,
             };
             let found = &list.sockets[place.index];
@@ -161,8 +161,8 @@ impl Looker<'_> {
         let processes = match known {
             Ok(process) => return Verdict::Process(process),
             // What it held is known from this list, but not whether its parent does.
-            Err(Count::OneAtLeast) => self.holders.known(found.inode, 0, self.scratch),
-            Err(Count::Several) => self.holders.known(found.inode, since, self.scratch),
+            Err(Count::OneAtLeast) => self.holders.known(found.inode, 0, self.buffers),
+            Err(Count::Several) => self.holders.known(found.inode, since, self.buffers),
             Err(Count::None) if self.holders.is_orphan(found.inode) => Vec::new(),
             Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
@@ -170,7 +170,7 @@ impl Looker<'_> {
             Err(Count::None) => {
                 let wanted = found.wanted();
                 let holders = self.holders;
-                let processes = holders.all(&wanted, self.asked, self.scratch, || true);
+                let processes = holders.all(&wanted, self.asked, self.buffers, || true);
                 // That nobody has one which was closed meanwhile says nothing.
                 if processes.is_empty() && !sockets::is_open(self.sockets, protocol, found) {
                     return Verdict::Unknown(Reason::Gone);

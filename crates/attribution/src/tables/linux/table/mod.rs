@@ -46,7 +46,7 @@ pub struct LinuxTable {
     holders: Arc<Holders>,
     /// `None` where they are not mounted.
     groups: Option<ControlGroups>,
-    scratch: ReadBuffers,
+    buffers: ReadBuffers,
     options: LinuxOptions,
     conntrack: Conntrack,
 }
@@ -71,14 +71,14 @@ impl LinuxTable {
         };
         let holders = Holders::open(options).map_err(|error| unread("", error))?;
         let sockets = Sockets::open(holders.proc(), options.sock_diag);
-        let mut scratch = ReadBuffers::default();
+        let mut buffers = ReadBuffers::default();
         Ok(Self {
             sockets: sockets.map_err(|error| unread("net", error))?,
             listing: Listing::default(),
             namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
-            groups: ControlGroups::open(holders.proc(), &mut scratch),
+            groups: ControlGroups::open(holders.proc(), &mut buffers),
             holders: Arc::new(holders),
-            scratch,
+            buffers,
             options: options.clone(),
             conntrack: Conntrack::new(&options.proc),
         })
@@ -127,7 +127,7 @@ impl LinuxTable {
             sockets: &mut self.sockets,
             holders: &self.holders,
             groups: self.groups.as_mut(),
-            scratch: &mut self.scratch,
+            buffers: &mut self.buffers,
             asked,
         }
     }
@@ -184,7 +184,7 @@ impl LinuxTable {
         let Some(namespaces) = self.namespaces.as_mut() else {
             return Ok(best.unwrap_or_else(|| nowhere(Reason::NotFound)));
         };
-        let (ip, proc, scratch) = (query.local().ip(), self.holders.proc(), &mut self.scratch);
+        let (ip, proc, buffers) = (query.local().ip(), self.holders.proc(), &mut self.buffers);
         let since = asked.checked_sub(patience).unwrap_or(asked);
         // A search that is cut short leaves open whether anybody has the address.
         let effort = if patience.is_zero() {
@@ -192,7 +192,7 @@ impl LinuxTable {
         } else {
             Effort::Bounded
         };
-        let places = namespaces.with_address_of(query, (since, effort), proc, scratch);
+        let places = namespaces.with_address_of(query, (since, effort), proc, buffers);
         let mut broken = None;
         for (through, place) in places {
             let devices = &place.addresses.known().devices;
@@ -208,7 +208,7 @@ impl LinuxTable {
                 sockets: &mut place.sockets,
                 holders: &self.holders,
                 groups: self.groups.as_mut(),
-                scratch: &mut *scratch,
+                buffers: &mut *buffers,
                 asked,
             };
             let judged = looker.judge(query.protocol(), candidates);
@@ -244,7 +244,7 @@ struct Looker<'a> {
     sockets: &'a mut Sockets,
     holders: &'a Holders,
     groups: Option<&'a mut ControlGroups>,
-    scratch: &'a mut ReadBuffers,
+    buffers: &'a mut ReadBuffers,
     /// Looks that began later are not repeated.
     asked: Instant,
 }
@@ -255,7 +255,7 @@ impl Looker<'_> {
         let judged = judge(self.holders, candidates, |socket| {
             let is_open = || sockets::is_open(self.sockets, protocol, socket);
             let wanted = socket.wanted();
-            let found = self.holders.all(&wanted, self.asked, self.scratch, is_open);
+            let found = self.holders.all(&wanted, self.asked, self.buffers, is_open);
             let found = self.without_gone(protocol, socket, found);
             if found.is_empty() {
                 hidden = Some(*socket);
@@ -293,7 +293,7 @@ impl Looker<'_> {
         let asked = Instant::now();
         let is_open = || sockets::is_open(self.sockets, protocol, socket);
         let wanted = socket.wanted();
-        let mut again = self.holders.all(&wanted, asked, self.scratch, is_open);
+        let mut again = self.holders.all(&wanted, asked, self.buffers, is_open);
         again.retain(|process| !self.holders.is_gone(process));
         again
     }
@@ -337,12 +337,12 @@ impl SocketTable for LinuxTable {
 
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         // All that was there before the first packet is known then.
-        self.holders.refresh(None, &mut self.scratch);
+        self.holders.refresh(None, &mut self.buffers);
         let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
         let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
         let others = self.namespaces.as_mut().map(|namespaces| {
             let shared = namespaces.share();
-            namespaces.search(self.holders.proc(), &mut self.scratch);
+            namespaces.search(self.holders.proc(), &mut self.buffers);
             shared
         });
         let lookup = OwnerLookup::new(

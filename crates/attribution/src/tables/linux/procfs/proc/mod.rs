@@ -177,11 +177,11 @@ impl Proc {
     }
 
     /// All processes, in no order.
-    pub(crate) fn pids(&self, scratch: &mut ReadBuffers) -> io::Result<Vec<u32>> {
+    pub(crate) fn pids(&self, buffers: &mut ReadBuffers) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         // A folder is read from its start only once.
         let folder = openat(&self.root, c".", FOLDER, Mode::empty())?;
-        for_each_number(&folder, &mut scratch.entries, |pid, _| {
+        for_each_number(&folder, &mut buffers.entries, |pid, _| {
             pids.push(pid);
             true
         })?;
@@ -305,14 +305,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads a small file into the buffer of the scratch, at most `max` bytes.
+/// Reads a small file into the buffer of the buffers, at most `max` bytes.
 pub(crate) fn read<'a>(
     folder: impl AsFd,
     name: &CStr,
     max: usize,
-    scratch: &'a mut ReadBuffers,
+    buffers: &'a mut ReadBuffers,
 ) -> io::Result<&'a [u8]> {
-    read_until(folder, name, max, scratch, |read, _| read == 0)
+    read_until(folder, name, max, buffers, |read, _| read == 0)
 }
 
 /// As [`read`], a file that the kernel writes as a whole for each time that it is read
@@ -322,33 +322,33 @@ pub(crate) fn read_record<'a>(
     folder: impl AsFd,
     name: &CStr,
     max: usize,
-    scratch: &'a mut ReadBuffers,
+    buffers: &'a mut ReadBuffers,
 ) -> io::Result<&'a [u8]> {
-    read_until(folder, name, max, scratch, |read, room| read < room)
+    read_until(folder, name, max, buffers, |read, room| read < room)
 }
 
 fn read_until<'a>(
     folder: impl AsFd,
     name: &CStr,
     max: usize,
-    scratch: &'a mut ReadBuffers,
+    buffers: &'a mut ReadBuffers,
     is_end: impl Fn(usize, usize) -> bool,
 ) -> io::Result<&'a [u8]> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(folder, name, flags, Mode::empty())?;
     let mut length = 0;
     while length < max {
-        if length == scratch.text.len() {
-            scratch.text.resize(2 * length, 0);
+        if length == buffers.text.len() {
+            buffers.text.resize(2 * length, 0);
         }
-        let room = &mut scratch.text[length..];
+        let room = &mut buffers.text[length..];
         let (read, room) = (rustix::io::read(&file, &mut *room)?, room.len());
         length += read;
         if is_end(read, room) {
             break;
         }
     }
-    Ok(&scratch.text[..length.min(max)])
+    Ok(&buffers.text[..length.min(max)])
 }
 
 /// Calls for every entry whose name is a number. What was read at once is taken as a
@@ -437,15 +437,15 @@ mod tests {
     #[test]
     fn who_may_be_listed_and_not_looked_at_is_hidden() {
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
-        let mut scratch = ReadBuffers::default();
-        let all = proc.pids(&mut scratch).unwrap();
+        let mut buffers = ReadBuffers::default();
+        let all = proc.pids(&mut buffers).unwrap();
         assert!(all.contains(&std::process::id()));
         for pid in all {
             let before = tells_none(pid);
             let Ok(folder) = proc.process(pid) else {
                 continue;
             };
-            let sockets = proc.sockets(&folder, &mut scratch).map(|_| ());
+            let sockets = proc.sockets(&folder, &mut buffers).map(|_| ());
             // Unless it has changed, or gone, meanwhile.
             if before && tells_none(pid) && Path::new(&format!("/proc/{pid}")).exists() {
                 let kind = sockets.map_err(|error| error.kind());
@@ -474,10 +474,10 @@ mod tests {
         let mut said = std::io::BufRead::lines(io::BufReader::new(server.stdout.take().unwrap()));
         let port: u16 = said.next().unwrap().unwrap().parse().unwrap();
         let proc = Proc::open(Path::new("/proc"), true).unwrap();
-        let mut scratch = ReadBuffers::default();
+        let mut buffers = ReadBuffers::default();
         let mut look = || {
             let process = proc.process(pid).unwrap();
-            proc.sockets(&process, &mut scratch).unwrap()
+            proc.sockets(&process, &mut buffers).unwrap()
         };
         // Until it waits. Where the kernel does not count descriptors, each look differs anyway.
         let end = std::time::Instant::now() + std::time::Duration::from_secs(60);

@@ -80,9 +80,9 @@ impl Proc {
     pub(crate) fn sockets(
         &self,
         process: &OwnedFd,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> io::Result<Listed> {
-        self.descriptors(process, Table::Process, Part::Whole, scratch)
+        self.descriptors(process, Table::Process, Part::Whole, buffers)
     }
 
     /// Reads which descriptors of a part of a table are sockets. Of a ring there are none.
@@ -91,7 +91,7 @@ impl Proc {
         process: &OwnedFd,
         table: Table,
         part: Part,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
     ) -> io::Result<Listed> {
         let name = match table {
             Table::Thread(thread) => Name::new(format_args!("task/{thread}/fd")),
@@ -116,7 +116,7 @@ impl Proc {
         let mut left = counted.unwrap_or(i64::MAX);
         let mut room = most;
         let (mut is_told, mut denied) = (false, None);
-        for_each_number(&folder, &mut scratch.entries, |number, name| {
+        for_each_number(&folder, &mut buffers.entries, |number, name| {
             left -= 1;
             if room == 0 {
                 listed.next.get_or_insert(number);
@@ -167,12 +167,12 @@ impl Proc {
     /// The threads of a process, oldest first, as long as `take` says true.
     pub(crate) fn each_thread(
         process: &OwnedFd,
-        scratch: &mut ReadBuffers,
+        buffers: &mut ReadBuffers,
         mut take: impl FnMut(u32) -> bool,
     ) -> io::Result<()> {
         let folder = openat(process, c"task", FOLDER, Mode::empty())?;
         let mut is_wanted = true;
-        for_each_number(&folder, &mut scratch.entries, |thread, _| {
+        for_each_number(&folder, &mut buffers.entries, |thread, _| {
             is_wanted = is_wanted && take(thread);
             is_wanted
         })
@@ -211,11 +211,11 @@ impl Proc {
     pub(crate) fn info<'a>(
         process: &OwnedFd,
         (thread, descriptor): (u32, u32),
-        scratch: &'a mut ReadBuffers,
+        buffers: &'a mut ReadBuffers,
     ) -> io::Result<&'a [u8]> {
         const MOST: usize = 1 << 24;
         let name = in_table(thread, "fdinfo", descriptor);
-        read(process, name.as_c_str(), MOST, scratch)
+        read(process, name.as_c_str(), MOST, buffers)
     }
 }
 

@@ -50,8 +50,8 @@ pub(crate) struct ControlGroups {
 
 impl ControlGroups {
     /// Where the file system of version 2 is mounted; `None` where it is not.
-    pub(crate) fn open(proc: &Proc, scratch: &mut ReadBuffers) -> Option<Self> {
-        let text = proc::read(proc.root(), c"self/mountinfo", MAX_MOUNTS, scratch).ok()?;
+    pub(crate) fn open(proc: &Proc, buffers: &mut ReadBuffers) -> Option<Self> {
+        let text = proc::read(proc.root(), c"self/mountinfo", MAX_MOUNTS, buffers).ok()?;
         let text = String::from_utf8_lossy(text);
         let of_groups = mounts(&text).filter(|mount| mount.file_system == "cgroup2");
         let mut mounts: Vec<Mount<'_>> = of_groups.collect();
