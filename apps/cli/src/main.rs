@@ -4,7 +4,6 @@ mod args;
 mod commands;
 mod config;
 mod error;
-mod format;
 mod limits;
 mod live;
 mod out;
@@ -13,6 +12,7 @@ mod settings;
 mod signals;
 mod table;
 mod version;
+mod width;
 
 fn main() -> std::process::ExitCode {
     // What follows has much on its stack already.

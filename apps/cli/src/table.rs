@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use flowner_core::text::mask;
 use unicode_width::UnicodeWidthStr;
 
-use crate::format;
+use crate::width::fitting;
 
 /// How a column is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +166,7 @@ impl Table {
         if let Some(max) = max
             && width_of(line) > max
         {
-            line.truncate(format::fitting(line, max.saturating_sub(1)));
+            line.truncate(fitting(line, max.saturating_sub(1)));
             line.push('…');
         }
         writeln!(out, "{style}{line}{style:#}")

@@ -119,5 +119,9 @@ fn the_user_is_shown_in_place_of_the_process() {
     let told = text(&output.stdout);
     let row = told.lines().find(|line| line.contains("listen")).unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
-    assert_eq!(cells[4..7], ["root", "?", "hidden"], "{told}");
+    assert_eq!(
+        cells[4..8],
+        ["root", "unknown:", "not", "permitted"],
+        "{told}"
+    );
 }

@@ -301,9 +301,9 @@ fn a_refused_connection_had_a_socket_at_one_end() {
         .collect();
     let flow = flows.iter().find(|flow| flow["remote"] == "127.0.0.1:9");
     let flow = flow.unwrap_or_else(|| panic!("{flows:#?}"));
-    assert_eq!(flow["remote_owner"]["reason"], "not-found", "{flow:#}");
+    assert_eq!(flow["remote_owner"]["reason"], "no-such-socket", "{flow:#}");
     // A fast lookup may have found it.
     let client = &flow["owner"];
     let is_named = client["processes"][0]["name"] == "bash";
-    assert!(is_named || client["reason"] == "gone", "{flow:#}");
+    assert!(is_named || client["reason"] == "process-exited", "{flow:#}");
 }

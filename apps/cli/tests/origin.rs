@@ -426,7 +426,11 @@ fn what_somebody_here_makes_up_is_not_the_victims() {
                 of[0]
             );
             if injected.tcp_flags.is_none() {
-                assert_eq!(of[0]["owner"]["reason"], "packet-socket", "{:#}", of[0]);
+                assert_eq!(
+                    of[0]["owner"]["reason"], "packet-socket-in-use",
+                    "{:#}",
+                    of[0]
+                );
             }
         }
         for (from, sender) in [("10.9.0.2:4434", &before), ("10.9.0.2:4435", &after)] {

@@ -160,8 +160,8 @@ fn flows_hosts_services_and_a_filter() {
         (&["--by", "host"][..], "10.0.0.9"),
         (&["--by", "service"], "(udp/53)"),
         (&["--by", "protocol"], "udp"),
-        (&["--by", "program"], "unattributed"),
-        (&["--by", "process"], "unattributed"),
+        (&["--by", "program"], "unknown"),
+        (&["--by", "process"], "unknown"),
         (&["--by", "flow"], "10.0.0.2:200"),
     ] {
         let output = read(&path, arguments);
@@ -327,7 +327,7 @@ fn a_part_of_the_time() {
     );
     let output = read(&path, &["--from", "yesterday"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("is no time"));
+    assert!(stderr(&output).contains("is not a valid time"));
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn a_listener_is_no_connection() {
         &local,
         "192.0.2.1:5",
     ])));
-    assert_eq!(lines[1]["owner"]["reason"], "not-found", "{lines:#?}");
+    assert_eq!(lines[1]["owner"]["reason"], "no-such-socket", "{lines:#?}");
     // One that nobody has accepted yet is one.
     let client = std::net::TcpStream::connect(address).unwrap();
     let remote = client.local_addr().unwrap().to_string();

@@ -6,6 +6,7 @@ mod tasks;
 use std::path::PathBuf;
 
 use flowner_core::doctor::Checkup;
+use flowner_core::present;
 use iced::theme::Mode;
 use iced::{Element, Event, Subscription, Task, Theme, event, system, window};
 
@@ -13,7 +14,6 @@ use crate::column::Surroundings;
 use crate::devices;
 use crate::export::{self, Format};
 use crate::feed::{News, Picture};
-use crate::format;
 use crate::keys::{Intent, Keys};
 use crate::launch::Launch;
 use crate::page::start::Failure;
@@ -229,7 +229,7 @@ impl App {
             | Message::PathChosen(None) => {}
             Message::Exported(result) => {
                 self.notice = Some(match result {
-                    Ok(flows) => format!("Wrote {}", format::counted(flows as u64, "flow")),
+                    Ok(flows) => format!("Wrote {}", present::counted(flows as u64, "flow")),
                     Err(message) => format!("Nothing was written: {message}"),
                 });
             }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use flowner_core::attribution::{Ownership, Verdict};
-use flowner_core::flows::Protocol;
-use flowner_core::{FlowRecord, Principal, Service, SortKey, service_name};
+use flowner_core::present::{self, Unit};
+use flowner_core::{FlowRecord, Principal, Service, SortKey};
 use serde::{Deserialize, Serialize};
 
-use crate::format::{self, Unit};
 use crate::picture::Pictures;
 use crate::widget::table::{Cell, Head, Tone, Width};
 
@@ -88,11 +87,11 @@ impl Column {
             Self::Protocol => "Service",
             Self::Local => "Local",
             Self::Remote => "Remote",
-            Self::Direction => "Way",
+            Self::Direction => "Direction",
             Self::State => "State",
             Self::Age => "Age",
             Self::Idle => "Idle",
-            Self::Duration => "Lasted",
+            Self::Duration => "Duration",
             Self::Packets => "Packets",
             Self::Sent => "Sent",
             Self::Received => "Received",
@@ -148,9 +147,9 @@ impl Column {
             Self::Protocol => Head::text(title, Width::Fixed(96.0)),
             Self::State => Head::text(title, Width::Fixed(92.0)),
             Self::User => Head::text(title, Width::Fixed(88.0)),
-            Self::Direction => Head::text(title, Width::Fixed(58.0)),
+            Self::Direction => Head::text(title, Width::Fixed(80.0)),
             Self::Pid => Head::number(title, 62.0),
-            Self::Age | Self::Idle | Self::Duration => Head::number(title, 64.0),
+            Self::Age | Self::Idle | Self::Duration => Head::number(title, 84.0),
             Self::Packets => Head::number(title, 72.0),
             Self::Sent | Self::Received | Self::Bytes => Head::amount(title),
             Self::Rate => Head::rate(title),
@@ -162,19 +161,25 @@ impl Column {
         let unit = around.unit;
         match self {
             Self::Program => program(flow, around),
-            Self::Pid => owner(flow).map_or_else(Cell::empty, pid),
-            Self::User => owner(flow).map_or_else(Cell::empty, |owner| {
-                Cell::text(user(owner).unwrap_or_default()).muted()
-            }),
+            Self::Pid => {
+                let pids = owner(flow).and_then(|owner| present::pids(&owner.verdict));
+                Cell::text(pids.unwrap_or_default()).muted()
+            }
+            Self::User => {
+                let user = owner(flow).and_then(|owner| present::user(&owner.verdict));
+                Cell::text(user.unwrap_or_default()).muted()
+            }
             Self::Protocol => Cell::text(service(flow)),
-            Self::Local => Cell::text(endpoint(flow, flow.local)).muted(),
-            Self::Remote => Cell::text(endpoint(flow, flow.remote)),
-            Self::Direction => Cell::text(direction(flow)).muted(),
+            Self::Local => Cell::text(present::endpoint(flow.protocol, flow.local)).muted(),
+            Self::Remote => Cell::text(present::endpoint(flow.protocol, flow.remote)),
+            Self::Direction => Cell::text(flow.direction.name()).muted(),
             Self::State => state(flow),
-            Self::Age => Cell::text(format::span(around.now.saturating_sub(flow.first_seen))),
-            Self::Idle => Cell::text(format::span(around.now.saturating_sub(flow.last_seen))),
-            Self::Duration => Cell::text(format::span(flow.duration())),
-            Self::Packets => Cell::text(format::count(flow.total().packets)),
+            Self::Age => Cell::text(present::duration(
+                around.now.saturating_sub(flow.first_seen),
+            )),
+            Self::Idle => Cell::text(present::duration(around.now.saturating_sub(flow.last_seen))),
+            Self::Duration => Cell::text(present::duration(flow.duration())),
+            Self::Packets => Cell::text(present::grouped(flow.total().packets)),
             Self::Sent => Cell::quantity(unit.amount(flow.sent)),
             Self::Received => Cell::quantity(unit.amount(flow.received)),
             Self::Bytes => Cell::quantity(unit.amount(flow.total())),
@@ -208,76 +213,21 @@ pub fn principal(flow: &FlowRecord) -> &Principal {
 fn program(flow: &FlowRecord, around: Surroundings<'_>) -> Cell {
     let principal = principal(flow);
     let picture = Some(around.pictures.of(principal));
-    match (principal, owner(flow).map(|owner| &owner.verdict)) {
-        (Principal::Unattributed, Some(Verdict::Unknown(reason))) => {
-            Cell::text(reason.name().replace('-', " ")).toned(Tone::Muted)
-        }
-        (Principal::Unattributed, _) if flow.is_waiting => {
-            Cell::text("looking …").toned(Tone::Muted)
-        }
-        (Principal::Unattributed, _) => Cell::text("–").toned(Tone::Muted),
-        _ => Cell::text(principal.to_string()),
-    }
-    .pictured(picture)
-}
-
-fn pid(owner: &Ownership) -> Cell {
-    match owner.verdict.processes() {
-        [] => Cell::empty(),
-        [only] => Cell::text(only.pid.to_string()).muted(),
-        [first, rest @ ..] => Cell::text(format!("{} +{}", first.pid, rest.len())).muted(),
-    }
-}
-
-/// The user of an owner.
-pub fn user(owner: &Ownership) -> Option<String> {
-    let user = match &owner.verdict {
-        Verdict::Partial { user, .. } => user.as_ref(),
-        verdict => verdict.processes().first()?.user.as_ref(),
+    let verdict = owner(flow).map(|owner| &owner.verdict);
+    let text = present::principal(principal, verdict, flow.is_waiting);
+    let tone = match principal {
+        Principal::Unattributed => Tone::Muted,
+        _ => Tone::Text,
     };
-    user.map(ToString::to_string)
+    Cell::text(text).toned(tone).pictured(picture)
 }
 
 /// The name of a flow's service, else protocol and port.
 pub fn service(flow: &FlowRecord) -> String {
-    service_of(Service {
+    present::service(Service {
         protocol: flow.protocol,
         port: flow.service_port,
     })
-}
-
-/// The name of a service, with its protocol unless that is TCP; else protocol and port.
-pub fn service_of(service: Service) -> String {
-    let Service { protocol, port } = service;
-    match service_name(protocol, port) {
-        Some(name) if protocol == Protocol::TCP => name.to_owned(),
-        Some(name) => format!("{name}/{protocol}"),
-        None if port == 0 => protocol.to_string(),
-        None => format!("{protocol} {port}"),
-    }
-}
-
-/// Address and port, the port only where there are such.
-pub fn endpoint(flow: &FlowRecord, end: std::net::SocketAddr) -> String {
-    if flow.protocol.has_ports() {
-        end.to_string()
-    } else {
-        end.ip().to_string()
-    }
-}
-
-fn direction(flow: &FlowRecord) -> &'static str {
-    use flowner_core::flows::Direction;
-    match flow.direction {
-        Direction::Outgoing => "out",
-        Direction::Incoming => "in",
-        Direction::Loopback => "loop",
-        Direction::Forwarded => "fwd",
-        Direction::Multicast | Direction::Broadcast => "group",
-        Direction::Spoofed => "spoofed",
-        Direction::Overheard => "overheard",
-        Direction::Unknown => "–",
-    }
 }
 
 fn state(flow: &FlowRecord) -> Cell {

@@ -63,7 +63,7 @@ const fn shortcut(keys: &'static str, does: &'static str, intent: Intent) -> Sho
 /// What the help shows, in groups.
 pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
     (
-        "Everywhere",
+        "Global",
         &[
             shortcut("1", "Overview", Intent::Overview),
             shortcut("2", "Inspect", Intent::Inspect),
@@ -73,11 +73,7 @@ pub const SHORTCUTS: [(&str, &[Shortcut]); 3] = [
             shortcut("Space", "Pause, or go on", Intent::Pause),
             shortcut("x", "Stop capturing", Intent::Stop),
             shortcut("Ctrl O", "Open a capture file", Intent::OpenFile),
-            shortcut(
-                "w",
-                "LocalAddressSource capture a file is",
-                Intent::Viewpoint,
-            ),
+            shortcut("w", "Host that captured a file", Intent::Viewpoint),
             shortcut("Tab", "The next button or field", Intent::NextControl),
             shortcut("?", "This help", Intent::Help),
             shortcut("Esc", "Close, or clear", Intent::Leave),

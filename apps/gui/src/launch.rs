@@ -156,7 +156,10 @@ mod tests {
     fn what_cannot() {
         check_error(&["--dmeo"], "unknown option `--dmeo`");
         check_error(&["-i"], "`-i` needs a value");
-        check_error(&["--local", "lan"], "`--local`: `lan` is no address");
+        check_error(
+            &["--local", "lan"],
+            "`--local`: `lan` is not a valid address",
+        );
         check_error(&["--demo", "a.pcap"], "only one of");
     }
 }

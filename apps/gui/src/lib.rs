@@ -13,9 +13,9 @@ pub mod column;
 pub mod devices;
 pub mod export;
 pub mod feed;
-pub mod format;
 pub mod keys;
 pub mod launch;
+mod nothing;
 pub mod page;
 pub mod picture;
 pub mod query;
@@ -29,7 +29,6 @@ pub mod trial;
 pub mod viewpoint;
 pub mod widget;
 mod window_id;
-pub mod words;
 
 use std::io;
 

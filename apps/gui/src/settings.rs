@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use etcetera::BaseStrategy;
+use flowner_core::present::Unit;
 use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
-use crate::format::Unit;
 use crate::theme::Scheme;
 use crate::trial::Trials;
 

@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
+use flowner_core::present::DIGIT_GROUPS;
 use flowner_core::text::{mask, mask_lines};
-
-/// What stands between the digits of large numbers, by which the app groups them.
-pub const DIGIT_GROUPS: char = '\u{2009}';
 
 /// A text of one line.
 pub fn line(text: &str) -> Cow<'_, str> {

@@ -92,7 +92,7 @@ pub fn tell(viewpoint: &Viewpoint, whose: &LocalAddressSource) -> String {
             format!("seen from {}, which is a guess", list(addresses))
         }
         (Viewpoint::Of(_), _) => format!("seen from {viewpoint}"),
-        (Viewpoint::Guessed | Viewpoint::Nobody, _) => "seen from no host in particular".to_owned(),
+        (Viewpoint::Guessed | Viewpoint::Nobody, _) => "the capturing host is unknown".to_owned(),
     }
 }
 
@@ -136,6 +136,6 @@ mod tests {
         let words = tell(&"10.0.0.0/8".parse().unwrap(), &LocalAddressSource::Given);
         assert_eq!(words, "seen from 10.0.0.0/8");
         let words = tell(&Viewpoint::Nobody, &LocalAddressSource::Unknown);
-        assert_eq!(words, "seen from no host in particular");
+        assert_eq!(words, "the capturing host is unknown");
     }
 }

@@ -27,7 +27,7 @@ fn the_demo_is_overviewed() {
         "Services",
         "firefox",
         "jitsi-meet",
-        "May not be seen",
+        "Unknown: not permitted",
     ] {
         stage.expect(text);
     }
@@ -59,10 +59,10 @@ fn a_click_on_a_host_filters_inspect() {
 fn a_click_on_a_reason_shows_its_flows() {
     let mut stage = open(DEMO, &Settings::default(), WINDOW);
     stage.expect("finished");
-    stage.click("Forwarded");
+    stage.click("Unknown: forwarded");
     stage.expect("reason:forwarded");
-    stage.click("forwarded");
-    stage.expect("Neither end is on this host.");
+    stage.click("unknown: forwarded");
+    stage.expect("Unknown: forwarded: neither end is on this host.");
 }
 
 #[test]
@@ -147,10 +147,10 @@ fn columns_are_hidden_and_shown() {
     stage.expect("PID");
     stage.type_text("c");
     stage.expect("Columns");
-    stage.click("Lasted");
+    stage.click("Duration");
     stage.click("Done");
     stage.expect_no("Columns");
-    stage.expect("Lasted");
+    stage.expect("Duration");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn packets_of_no_flow_are_counted_and_told() {
     let file = Origin::File(capture::of_no_flow(folder.path()));
     let mut stage = open(Some(file), &Settings::default(), WINDOW);
     stage.expect("finished");
-    let why = "2 packets in this file, but none that makes a flow: 2 not IP (ARP, for instance).";
+    let why = "2 packets in this file, but none of a flow: 2 not IP (ARP, for instance).";
     stage.expect(why);
     stage.expect("2 packets, 2 in no flow");
     stage.click("Inspect");
@@ -278,7 +278,7 @@ fn packets_of_no_flow_are_counted_and_told() {
 #[test]
 fn in_a_narrow_window_one_list_stands_below_the_chart() {
     let mut stage = open(DEMO, &Settings::default(), Size::new(560.0, 420.0));
-    for text in ["firefox", "Out now", "Received", "Traffic"] {
+    for text in ["firefox", "Out", "Received", "Traffic"] {
         stage.expect_in_sight(text);
     }
     stage.click("Hosts");
@@ -333,7 +333,7 @@ fn settings_wrap_in_a_narrow_window() {
 /// Where a picture is compared, because texts are told wherever they are scrolled to.
 #[test]
 fn keys_scroll_what_does_not_fit() {
-    for (key, moved) in [(",", "Theme"), ("?", "Everywhere")] {
+    for (key, moved) in [(",", "Theme"), ("?", "Global")] {
         let pictures = [0, 0, 4].map(|times| {
             let size = Size::new(800.0, 300.0);
             let mut stage = open(DEMO, &Settings::default(), size);
@@ -391,10 +391,12 @@ fn whose_capture_a_file_is_can_be_said() {
     // Remote ends are those of the host that stands out.
     stage.expect("203.0.113.3");
     stage.click("Change …");
-    stage.expect("LocalAddressSource capture is it?");
+    stage.expect("Which host captured this file?");
     stage.type_text("nowhere");
     stage.click("Read again");
-    stage.expect("`nowhere` is no address; expected one like 10.0.0.1, fe80::1 or 10.0.0.0/8");
+    stage.expect(
+        "`nowhere` is not a valid address; expected one like 10.0.0.1, fe80::1 or 10.0.0.0/8",
+    );
     stage.replace("nowhere", "203.0.113.0/24");
     stage.run("type enter");
     stage.expect("The file was read to its end, seen from 203.0.113.0/24");
@@ -402,9 +404,9 @@ fn whose_capture_a_file_is_can_be_said() {
     stage.expect_no("203.0.113.3");
     // By its key, and left again.
     stage.type_text("w");
-    stage.expect("LocalAddressSource capture is it?");
+    stage.expect("Which host captured this file?");
     stage.click("Cancel");
-    stage.expect_no("LocalAddressSource capture is it?");
+    stage.expect_no("Which host captured this file?");
 }
 
 #[test]
@@ -440,8 +442,8 @@ fn what_others_wrote_is_shown_on_no_page_as_it_is() {
     for (host, words) in [
         ("203.0.113.1:53", "pid 71"),
         ("203.0.113.2:53", "CANDIDATES"),
-        ("203.0.113.3:53", "As the file claims"),
-        ("203.0.113.4:53", "As the file claims"),
+        ("203.0.113.3:53", "The file claims"),
+        ("203.0.113.4:53", "The file claims"),
     ] {
         stage.click(host);
         stage.until(|stage| stage.has_part(words));

@@ -81,7 +81,7 @@ fn who_uses_a_port() {
 fn enums_are_their_names_and_users_their_numbers() {
     assert_eq!(check(&Protocol::UdpLite), r#""udplite""#);
     assert_eq!(check(&SocketState::FinWait1), r#""fin-wait-1""#);
-    assert_eq!(check(&Reason::NotFound), r#""not-found""#);
+    assert_eq!(check(&Reason::NotFound), r#""no-such-socket""#);
     assert_eq!(check(&UserId::Uid(33)), "33");
     let sid: UserId = "S-1-5-21-1-2-3-1001".parse().unwrap();
     assert_eq!(check(&sid), r#""S-1-5-21-1-2-3-1001""#);

@@ -50,6 +50,7 @@ mod export;
 pub mod fuzzing;
 mod model;
 mod monitor;
+pub mod present;
 mod programs;
 mod query;
 pub mod recording;
@@ -80,9 +81,7 @@ pub use query::filter::{self, Filter, FilterError};
 pub use query::process_tree::{Branch, process_tree};
 pub use query::select::select;
 pub use query::services::service_name;
-pub use query::sockets::{
-    device_of, is_listening, is_over, local_end, remote_end, socket_state_name,
-};
+pub use query::sockets::{device_of, is_listening, is_over, socket_state_name};
 pub use query::sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_flows};
 pub use query::who;
 pub use sinks::Sink;

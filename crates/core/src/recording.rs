@@ -21,7 +21,7 @@
 //! |---|---|
 //! | `verdict` | `process`, `shared`, `partial` or `unknown` |
 //! | `end` | whose owner it is: that of the packet's `source` or `destination` |
-//! | `reason` | why nobody is known, where that is so: `not-found`, `gone`, `denied` …; a reader takes one that it does not know for `other` |
+//! | `reason` | why the owner is unknown, if it is: `no-such-socket`, `process-exited`, `not-permitted` …; a reader also takes the names of earlier versions (`not-found`, `gone`, `denied` …), and reads a reason that it does not know as `other-reason` |
 //! | `match` | how closely the socket fits: `five-tuple`, `local-endpoint` …; a reader leaves out one that it does not know |
 //! | `namespace`, `namespace-name` | the network namespace of the socket, where it is another |
 //!

@@ -31,7 +31,7 @@ const HOUSES: [House; 2] = [
             &["programs"],
             &["engine"],
             &["sinks", "export"],
-            &["monitor"],
+            &["monitor", "present"],
         ],
         // The ledger decides by what it is given; the demo is data.
         only: &[("engine", &["model"]), ("demo", &["model"])],

@@ -68,7 +68,7 @@ impl FromStr for LiveSort {
             "received" => Column::Received,
             _ => {
                 return Err(format!(
-                    "`{name}` is no column; expected name, flows, up, down, sent or received"
+                    "`{name}` is not a valid column; expected name, flows, up, down, sent or received"
                 ));
             }
         };

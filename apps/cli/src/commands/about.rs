@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Command;
 use clap_mangen::Man;
 
+use flowner_core::present::{printable, printable_path};
+
 use crate::args::{CompletionsArgs, ConfigArgs, ManArgs};
 use crate::error::{Failure, Outcome};
-use crate::format::{printable, printable_path};
 use crate::out::Out;
 use crate::settings::{Chosen, Place, Setting};
 

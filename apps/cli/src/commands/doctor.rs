@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anstyle::Style;
 use flowner_core::doctor::{self, Check, Status};
+use flowner_core::present::printable;
 use flowner_core::wire::{CheckLine, HeadLine};
 
 use crate::args::DoctorArgs;
 use crate::commands::about;
 use crate::error::{ERROR, Outcome};
-use crate::format::printable;
 use crate::out::Out;
 use crate::settings::Chosen;
 use crate::table::{Align, Table, UNKNOWN};

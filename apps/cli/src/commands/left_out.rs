@@ -1,11 +1,11 @@
 //! What a report has no line for, though it was asked for: counted, and said.
 
 use flowner_core::flows::Counters;
+use flowner_core::present;
 use flowner_core::{FlowRecord, Group, Report, Totals};
 
 use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
-use crate::format;
 
 /// Flows that were asked for and have no line.
 #[derive(Debug, Default)]
@@ -77,13 +77,13 @@ impl LeftOut {
 
     /// A sentence for each reason, if there is something to say.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
-        let size = |totals: &Totals| format::bytes(totals.total().bytes);
+        let size = |totals: &Totals| present::bytes(totals.total().bytes);
         let (no_place, beyond) = (&self.no_place, &self.beyond_limit);
         let no_place = (no_place.flows > 0).then(|| {
             format!(
                 "not listed: {} more, {}, for which there is no place; --filter lists those that \
                  pass, --by adds all of them up",
-                format::count(no_place.flows, "flow"),
+                present::count(no_place.flows, "flow"),
                 size(no_place)
             )
         });

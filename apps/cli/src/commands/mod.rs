@@ -21,6 +21,7 @@ use anstream::ColorChoice;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Id};
+use flowner_core::present;
 use flowner_core::privileges::{self, Privileges};
 use flowner_core::text::{mask, mask_os};
 use tracing_subscriber::EnvFilter;
@@ -52,6 +53,8 @@ pub(crate) fn run() -> ExitCode {
     let (cli, live_flag) = parse(program, &arguments);
     colours(cli.common.color);
     start_logging();
+    // As the user may: `TZ` can name a file.
+    present::load_time_zone();
     signals::tell_limits();
     if let Some(work) = work(&cli)
         && let Err(failure) = limits::check(work)

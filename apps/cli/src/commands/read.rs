@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use flowner_core::present::printable;
 use flowner_core::privileges::Needs;
 use flowner_core::wire::{HeadLine, WarningLine};
 use flowner_core::{LocalAddressSource, Monitor};
@@ -13,7 +14,6 @@ use crate::commands::report;
 use crate::commands::sandbox::Sandbox;
 use crate::config;
 use crate::error::{Outcome, say};
-use crate::format::printable;
 use crate::out::Out;
 use crate::signals::Interrupt;
 

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use flowner_core::present::{self, printable, printable_path};
 use flowner_core::recording::{
     Output, Recorded, Recording, RecordingConfig, RecordingStats, Rotation,
 };
@@ -13,7 +14,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::args::RecordArgs;
 use crate::config;
 use crate::error::{ERROR, Failure, Outcome, say};
-use crate::format::{self, printable, printable_path};
 use crate::signals::Interrupt;
 
 /// Time between two changes of the status line.
@@ -105,7 +105,7 @@ fn tell_failure(failure: &Failure, report: &Report, tally: &RecordingStats) -> E
     if !matches!(failure, Failure::ClosedPipe) {
         tell_losses(report, tally);
         if tally.written > 0 {
-            let packets = format::count(tally.written, "packet");
+            let packets = present::count(tally.written, "packet");
             say(format_args!("flowner: {packets} recorded before that"));
         }
     }
@@ -134,8 +134,8 @@ fn follow(recording: &Recording, duration: Option<Duration>) {
             let back = "the device is back; recording goes on";
             let text = interruption.as_deref().unwrap_or(back);
             match &line {
-                Some(line) => line.println(format!("flowner: {}", format::printable(text))),
-                None => say(format_args!("flowner: {}", format::printable(text))),
+                Some(line) => line.println(format!("flowner: {}", present::printable(text))),
+                None => say(format_args!("flowner: {}", present::printable(text))),
             }
         }
         if left.is_some_and(|left| left.is_zero()) {
@@ -168,12 +168,12 @@ fn status_line(recording: &Recording) -> ProgressBar {
 fn status(tally: &RecordingStats) -> String {
     let named = (tally.named * 100).checked_div(tally.written).unwrap_or(0);
     let mut parts = vec![
-        format::count(tally.written, "packet"),
+        present::count(tally.written, "packet"),
         format!("{named} % named"),
-        format::bytes(tally.bytes),
+        present::bytes(tally.bytes),
     ];
     if tally.files > 1 {
-        parts.push(format::count(tally.files, "file"));
+        parts.push(present::count(tally.files, "file"));
     }
     if tally.too_slow + tally.failed > 0 {
         parts.push(format!("{} dropped", tally.too_slow + tally.failed));
@@ -192,7 +192,7 @@ fn tell_losses(report: &Report, tally: &RecordingStats) {
         (tally.failed, "they could not be written"),
     ] {
         if count > 0 {
-            let packets = format::count(count, "packet");
+            let packets = present::count(count, "packet");
             say(format_args!("flowner: {packets} not recorded: {why}"));
         }
     }

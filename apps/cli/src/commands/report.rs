@@ -7,6 +7,7 @@ use std::time::Duration;
 use anstyle::Style;
 use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
+use flowner_core::present::{self, printable};
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
     Coverage, EndState, Filter, FlowRecord, Group, ProcessPrincipal, Report, select, service_name,
@@ -16,7 +17,6 @@ use super::left_out::LeftOut;
 use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
 use crate::error::{ERROR, Failure, Outcome, say};
-use crate::format::{self, printable};
 use crate::out::Out;
 use crate::table::{Align, FAINT, Table, UNKNOWN};
 
@@ -194,9 +194,9 @@ fn group_table<K>(
         table.row(
             Style::new(),
             [
-                format::bytes(total.bytes),
-                format::bytes(totals.sent.bytes),
-                format::bytes(totals.received.bytes),
+                present::bytes(total.bytes),
+                present::bytes(totals.sent.bytes),
+                present::bytes(totals.received.bytes),
                 total.packets.to_string(),
                 totals.flows.to_string(),
                 key.as_ref()
@@ -246,18 +246,18 @@ fn flow_cells(flow: &FlowRecord, with_owner: bool) -> Vec<String> {
     let lasted = flow.duration();
     let mut cells = vec![
         flow.protocol.to_string(),
-        format::endpoint(flow.protocol, flow.local),
-        format::endpoint(flow.protocol, flow.remote),
+        present::endpoint(flow.protocol, flow.local),
+        present::endpoint(flow.protocol, flow.remote),
         flow.direction.to_string(),
         flow.state.to_string(),
         total.packets.to_string(),
-        format::bytes(total.bytes),
-        format::duration(lasted),
+        present::bytes(total.bytes),
+        present::duration(lasted),
     ];
     if with_owner {
         let remote = flow.remote_owner.as_ref();
-        let remote = remote.map(|owner| format!(" -> {}", format::owner(Some(owner))));
-        let owner = format::owner(flow.owner.as_ref());
+        let remote = remote.map(|owner| format!(" -> {}", present::owner(Some(owner))));
+        let owner = present::owner(flow.owner.as_ref());
         cells.push(owner + &remote.unwrap_or_default());
     }
     cells
@@ -275,10 +275,10 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
     writeln!(
         out,
         "{}, {} in {}, {} ({}, {})",
-        format::count(total.packets, "packet"),
-        format::bytes(total.bytes),
-        format::count(flows, "flow"),
-        format::duration(to.saturating_sub(from)),
+        present::count(total.packets, "packet"),
+        present::bytes(total.bytes),
+        present::count(flows, "flow"),
+        present::duration(to.saturating_sub(from)),
         printable(&report.input.name),
         report.input.link_type,
     )?;
@@ -287,7 +287,7 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         writeln!(
             out,
             "within this host: {} of it, which a table by program or process has at both ends",
-            format::bytes(within.bytes),
+            present::bytes(within.bytes),
         )?;
     }
     if report.tells_owners() {
@@ -299,14 +299,14 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         writeln!(out, "owners by bytes{claimed}: {}", coverage(report))?;
     }
     if report.not_looked_up() > 0 {
-        let ends = format::count(report.not_looked_up(), "end");
+        let ends = present::count(report.not_looked_up(), "end");
         writeln!(
             out,
             "not looked up: the owners of {ends} of flows, as more waited than may"
         )?;
     }
     if report.refused_claims > 0 {
-        let comments = format::count(report.refused_claims, "comment");
+        let comments = present::count(report.refused_claims, "comment");
         writeln!(
             out,
             "claims refused: {comments} of the file that name owners nobody can be"
@@ -321,13 +321,13 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         && capture.dropped_by_kernel + capture.dropped_by_interface > 0
     {
         let dropped = capture.dropped_by_kernel + capture.dropped_by_interface;
-        let packets = format::count(dropped, "packet");
+        let packets = present::count(dropped, "packet");
         writeln!(out, "not seen: {packets} that the kernel dropped")?;
     }
     Ok(())
 }
 
-/// `named 97.1 %, not-found 2.9 %`
+/// `named 97.1 %, unknown: no such socket 2.9 %`
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
 fn coverage(report: &Report) -> String {
     let groups = report.coverage();
@@ -337,7 +337,7 @@ fn coverage(report: &Report) -> String {
         .iter()
         .map(|group| {
             let share = bytes(group) as f64 * 100.0 / all.max(1) as f64;
-            let name = group.key.map_or("others", Coverage::name);
+            let name = group.key.map_or("others".to_owned(), present::coverage);
             format!("{name} {share:.1} %")
         })
         .collect();

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use flowner_core::flows::FlowId;
+use flowner_core::present;
 use flowner_core::wire::{FlowLine, HeadLine, MissedLine, WarningLine};
 use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent, Report};
 
@@ -12,7 +13,6 @@ use crate::args::WatchArgs;
 use crate::commands::report;
 use crate::config;
 use crate::error::{Failure, Outcome, say};
-use crate::format;
 use crate::out::Out;
 use crate::reader;
 use crate::signals::Interrupt;
@@ -69,7 +69,7 @@ impl Writer<'_> {
             let input = monitor.input();
             say(format_args!(
                 "capturing on {} ({}); Ctrl-C ends",
-                format::printable(&input.name),
+                present::printable(&input.name),
                 input.link_type
             ));
         }
@@ -127,7 +127,7 @@ impl Writer<'_> {
             Event::Warning(text) => say(format_args!("flowner: {text}")),
             Event::Missed(count) => say(format_args!(
                 "flowner: the output was too slow; {} dropped (the totals are complete)",
-                format::count(count, "line")
+                present::count(count, "line")
             )),
             _ => return Ok(()),
         }
@@ -154,17 +154,17 @@ impl Writer<'_> {
         }
         let started = *self.started.get_or_insert(flow.first_seen);
         let remote_owner = match &flow.remote_owner {
-            Some(owner) => format!(" -> {}", format::owner(Some(owner))),
+            Some(owner) => format!(" -> {}", present::owner(Some(owner))),
             None => String::new(),
         };
         writeln!(
             self.out,
             "{:>9.3}  {}{remote_owner}  {} {} -> {}  {}",
             flow.first_seen.saturating_sub(started).as_secs_f64(),
-            format::owner(flow.owner.as_ref()),
+            present::owner(flow.owner.as_ref()),
             flow.protocol,
-            format::endpoint(flow.protocol, flow.local),
-            format::endpoint(flow.protocol, flow.remote),
+            present::endpoint(flow.protocol, flow.local),
+            present::endpoint(flow.protocol, flow.remote),
             flow.direction,
         )?;
         Ok(())

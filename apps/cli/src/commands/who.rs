@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use flowner_core::attribution::{Attributor, Ownership, Reason, Socket, SocketQuery};
+use flowner_core::present::{self, printable};
 use flowner_core::who::WhoTarget;
 use flowner_core::wire::{HeadLine, OwnershipLine};
 use flowner_core::{Grouping, Programs, is_over};
@@ -13,7 +14,6 @@ use flowner_core::{Grouping, Programs, is_over};
 use crate::args::WhoArgs;
 use crate::commands::sockets;
 use crate::error::{Failure, NOT_FOUND, Outcome, say};
-use crate::format::{self, printable};
 use crate::out::Out;
 use crate::signals::Interrupt;
 
@@ -77,7 +77,7 @@ fn tell_sockets(
     }
     if !over.is_empty() {
         out.flush()?;
-        let connections = format::count(over.len() as u64, "connection");
+        let connections = present::count(over.len() as u64, "connection");
         say(format_args!(
             "and {connections} in time-wait: over, and held by nobody"
         ));
@@ -137,11 +137,11 @@ fn tell_connection(
         let principal = Programs::of_this_host().principal(Some(ownership));
         out.json(&OwnershipLine::new(query, ownership).with_party(&principal))?;
     } else if let Some(matched) = ownership.evidence.matched {
-        let owner = format::owner(Some(ownership));
+        let owner = present::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;
         let programs = Programs::of_this_host();
         for process in ownership.verdict.processes() {
-            if let Some(path) = format::path(process) {
+            if let Some(path) = present::path(process) {
                 writeln!(out, "  {:>7}  {path}", process.pid)?;
             }
             let membership = programs.membership(process);
@@ -172,7 +172,7 @@ fn tell_no_connection(
     if json {
         return tell_connection(query, &nobody, json, out);
     }
-    let owner = format::owner(Some(listener));
+    let owner = present::owner(Some(listener));
     let local = query.local();
     say(format_args!(
         "there is no connection {query}; {owner} listens at {local}"

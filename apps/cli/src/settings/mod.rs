@@ -12,8 +12,9 @@ use std::path::PathBuf;
 
 use clap::Command;
 
+use flowner_core::present::printable_path;
+
 use crate::error::Failure;
-use crate::format::printable_path;
 pub(crate) use file::{Setting, Settings};
 pub(crate) use place::Place;
 

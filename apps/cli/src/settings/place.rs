@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use flowner_core::present::printable_path;
+
 use crate::error::Failure;
-use crate::format::printable_path;
 
 /// The variable that names the file.
 const VARIABLE: &str = "FLOWNER_CONFIG";

@@ -1,6 +1,7 @@
 //! What is around every page: the bar at the top and the line at the bottom.
 
 use flowner_core::EndState;
+use flowner_core::present;
 use iced::widget::text::Wrapping;
 use iced::widget::{Space, button, column, container, progress_bar, responsive, row};
 use iced::{Center, Color, Element, Fill};
@@ -8,7 +9,6 @@ use iced::{Center, Color, Element, Fill};
 use super::Page;
 use crate::app::{App, Message};
 use crate::feed::Picture;
-use crate::format;
 use crate::picture::Glyph;
 use crate::session::Condition;
 use crate::theme::{Colors, FONT, measure, size, space, style};
@@ -181,7 +181,7 @@ fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
     let progress = app.picture().and_then(|picture| {
         let (read, of) = picture.progress?;
         (picture.report.ending == EndState::Running).then(|| {
-            let bar = progress_bar(0.0..=1.0, format::share(read, of)).girth(6);
+            let bar = progress_bar(0.0..=1.0, present::share(read, of)).girth(6);
             container(bar).width(160)
         })
     });
@@ -228,12 +228,12 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
             colors.bad,
             format!(
                 "{}. What was counted until then is shown.",
-                crate::words::capitalized(message)
+                flowner_core::present::capitalized(message)
             ),
         ),
         (EndState::Running, _) if picture.report.interruption.is_some() => {
             let why = picture.report.interruption.as_deref().unwrap_or_default();
-            (colors.warn, crate::words::capitalized(why))
+            (colors.warn, flowner_core::present::capitalized(why))
         }
         (_, Condition::Paused) => (
             colors.warn,
@@ -245,7 +245,7 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
         ),
         _ if picture.report.warning.is_some() => {
             let warning = picture.report.warning.as_deref().unwrap_or_default();
-            (colors.warn, crate::words::capitalized(warning))
+            (colors.warn, flowner_core::present::capitalized(warning))
         }
         _ if session.is_demo() => (
             colors.muted,
@@ -265,7 +265,7 @@ fn status(app: &App, colors: Colors) -> (Color, String) {
         _ if picture.report.span.is_none() => (colors.muted, "No packet was seen yet".to_owned()),
         (_, Condition::Reading) => (colors.muted, "The file is being read".to_owned()),
         _ => {
-            let since = picture.report.span.map(|(first, _)| format::clock(first));
+            let since = picture.report.span.map(|(first, _)| present::clock(first));
             let since = since.unwrap_or_default();
             (colors.muted, format!("Capturing since {since}"))
         }
@@ -280,16 +280,16 @@ fn counts(picture: &Picture) -> String {
     let dropped = report.capture.map_or(0, |it| {
         it.dropped_by_kernel.saturating_add(it.dropped_by_interface)
     });
-    let mut words = format::counted(report.table.packets.saturating_add(outside), "packet");
+    let mut words = present::counted(report.table.packets.saturating_add(outside), "packet");
     if outside > 0 {
-        words = format!("{words}, {} in no flow", format::count(outside));
+        words = format!("{words}, {} in no flow", present::grouped(outside));
     }
     if dropped > 0 {
-        words = format!("{words}, {} dropped", format::count(dropped));
+        words = format!("{words}, {} dropped", present::grouped(dropped));
     }
     let ends = report.not_looked_up();
     if ends > 0 {
-        words = format!("{words}; {} not looked up", format::counted(ends, "owner"));
+        words = format!("{words}; {} not looked up", present::counted(ends, "owner"));
     }
     words
 }

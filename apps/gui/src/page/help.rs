@@ -24,8 +24,8 @@ pub fn view<'a, Message: Clone + 'a>(close: Message, colors: Colors) -> Element<
         parts::title("Keys", colors),
         row(groups).spacing(space::L).wrap(),
         parts::small(
-            "Everywhere, the right mouse button copies what is in a cell. In the chart, drag to \
-             choose a part of the time.",
+            "A right click copies the text of a cell. Drag in the chart to choose a part of \
+             the time.",
             colors.muted
         ),
     ]

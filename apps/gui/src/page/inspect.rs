@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowner_core::flows::FlowId;
+use flowner_core::present;
 use flowner_core::{Filter, FilterError, FlowRecord, Principal, Sort};
 use iced::widget::{Space, button, column, container, row, text_input};
 use iced::{Center, Element, Fill, Font};
@@ -15,7 +16,6 @@ use super::Context;
 use crate::column::{self, Column, Surroundings};
 use crate::export::Format;
 use crate::feed::{Picture, Wish};
-use crate::format;
 use crate::keys::Intent;
 use crate::picture::Glyph;
 use crate::theme::{Colors, size, space, style};
@@ -339,8 +339,8 @@ impl State {
         .style(style::field(colors, self.error.is_some()));
         let found = format!(
             "{} of {}",
-            format::count(picture.listed.len() as u64),
-            format::count(picture.report.flows.len() as u64)
+            present::grouped(picture.listed.len() as u64),
+            present::grouped(picture.report.flows.len() as u64)
         );
         let clear = (!self.query.is_empty())
             .then(|| parts::tool(Glyph::Close, "Clear", false, Some(Message::Cleared), colors));
@@ -398,13 +398,13 @@ impl State {
 
     fn view_nothing<'a>(picture: &Picture, colors: Colors) -> Element<'a, Message> {
         if picture.report.flows.is_empty() {
-            let (headline, advice) = crate::words::no_flows(&picture.report);
+            let (headline, advice) = crate::nothing::no_flows(&picture.report);
             return parts::nothing(headline, advice, None, colors);
         }
         let clear = parts::press("Clear the search", false, Some(Message::Cleared), colors);
         let advice = format!(
             "None of {} is chosen by this search.",
-            format::counted(picture.report.flows.len() as u64, "flow")
+            present::counted(picture.report.flows.len() as u64, "flow")
         );
         parts::nothing("Nothing matches", advice, Some(clear), colors)
     }

@@ -9,6 +9,7 @@ mod tests;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use flowner_core::present::{self, Unit};
 use flowner_core::{Coverage, Principal, Service};
 use iced::widget::{Row as Line, Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
@@ -16,7 +17,6 @@ use iced::{Center, Element, Fill};
 use self::ranking::{PROGRAM_HEADS, Row, color_of, paint, program_cell, rows, rows_of};
 use super::Context;
 use crate::feed::Picture;
-use crate::format::{self, Unit};
 use crate::keys::Intent;
 use crate::query;
 use crate::theme::palette::SERIES;
@@ -288,7 +288,7 @@ impl State {
     pub fn view<'a>(&'a self, context: Context<'a>, picture: &'a Picture) -> Element<'a, Message> {
         responsive(move |room| {
             let page = if picture.programs.is_empty() && picture.report.flows.is_empty() {
-                let (headline, why) = crate::words::no_flows(&picture.report);
+                let (headline, why) = crate::nothing::no_flows(&picture.report);
                 parts::nothing(headline, why, None, context.colors)
             } else if room.width < NARROW {
                 self.view_narrow(context, picture, room.height)
@@ -392,7 +392,7 @@ impl State {
         let colors = context.colors;
         match self.range {
             Some((from, to)) => {
-                let range = format!("{} – {}", format::clock(from), format::clock(to));
+                let range = format!("{} – {}", present::clock(from), present::clock(to));
                 let all = Message::RangeSelected(None);
                 vec![
                     parts::caption(range, colors).into(),
@@ -407,7 +407,7 @@ impl State {
                     colors,
                 ),
                 parts::tab(
-                    "Ever",
+                    "Total",
                     self.order == Order::Ever,
                     Message::OrderChosen(Order::Ever),
                     colors,

@@ -1,10 +1,10 @@
 //! What can be chosen once and for all.
 
+use flowner_core::present::{self, Unit};
 use iced::widget::{Space, button, column, container, row};
 use iced::{Center, Element, Fill};
 
 use super::Context;
-use crate::format::{self, Unit};
 use crate::settings::{ENDED_FLOWS, Settings, ZOOMS};
 use crate::theme::{Colors, Scheme, measure, space, style};
 use crate::widget::parts;
@@ -58,20 +58,20 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
         )
     });
     let ended = ENDED_FLOWS.into_iter().map(|count| {
-        let word = format::count(count as u64);
+        let word = present::grouped(count as u64);
         let message = Message::EndedFlowsChosen(count);
         choice(word, settings.ended_flows == count, message, colors)
     });
     let columns = settings.columns.iter().map(|column| column.title());
     let columns = columns.collect::<Vec<_>>().join(", ");
     let kept = place.map_or_else(
-        || "These settings are not kept.".to_owned(),
-        |place| format!("Kept in {place}"),
+        || "These settings are not saved.".to_owned(),
+        |place| format!("Saved in {place}"),
     );
     let page = column![
         parts::title("Settings", colors),
         part("Theme", "System follows the system, light or dark.", row(schemes).spacing(space::S).wrap(), colors),
-        part("Size", "Of everything. Ctrl + and Ctrl − do the same.", row(zooms).spacing(space::XS).wrap(), colors),
+        part("Size", "The size of everything. Ctrl + and Ctrl − change it, too.", row(zooms).spacing(space::XS).wrap(), colors),
         part(
             "Units",
             "Bits: rates in bits a second, amounts in bytes. Packets: amounts in packets, rates in bits a second.",
@@ -79,17 +79,17 @@ pub fn view(context: Context<'_>, is_dark: bool, place: Option<String>) -> Eleme
             colors
         ),
         part(
-            "Flows that are over",
-            "So many stay listed; older ones stay in the totals. It holds from the next start of a capture.",
+            "Closed flows",
+            "How many stay listed. Older ones stay in the totals. A change applies to the next capture.",
             row(ended).spacing(space::XS).wrap(),
             colors
         ),
         part(
             "Columns of Inspect",
-            "Chosen there (c), moved by dragging their heads.",
+            "Press c there to choose columns; drag their heads to move them.",
             row![
                 parts::body(columns, colors.text).width(Fill),
-                parts::press("As it was", false, Some(Message::ColumnsReset), colors),
+                parts::press("Reset", false, Some(Message::ColumnsReset), colors),
             ]
             .spacing(space::M)
             .align_y(Center),

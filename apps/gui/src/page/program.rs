@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use flowner_core::attribution::Process;
 use flowner_core::flows::FlowId;
+use flowner_core::present;
 use flowner_core::{FlowRecord, Group, Principal, Series, Service};
 use iced::widget::{Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
@@ -16,11 +17,11 @@ use super::Context;
 use crate::column::{Column, Surroundings};
 use crate::feed::{Picture, Profile};
 use crate::keys::Intent;
+use crate::query;
 use crate::theme::{Colors, space};
 use crate::widget::chart::{Chart, Layers};
 use crate::widget::parts;
 use crate::widget::table::{Cell, Head, Table, Width, key_of};
-use crate::{column, format, query};
 
 /// The columns of its flows.
 const COLUMNS: [Column; 9] = [
@@ -293,7 +294,7 @@ fn view_head<'a>(
         .iter()
         .map(|flow| flow.first_seen)
         .min();
-    let since = since.map_or_else(String::new, format::clock);
+    let since = since.map_or_else(String::new, present::clock);
     let about = format!("{path}   {}", users.join(", "));
     let names = column![
         parts::title(principal.to_string(), colors),
@@ -302,10 +303,10 @@ fn view_head<'a>(
     .spacing(3)
     .width(Fill)
     .clip(true);
-    let plain = |number: String, unit| format::Quantity { number, unit };
+    let plain = |number: String, unit| present::Quantity { number, unit };
     let figures = row![
-        parts::figure("In now", &unit.rate(totals.rates.received), 104, colors),
-        parts::figure("Out now", &unit.rate(totals.rates.sent), 104, colors),
+        parts::figure("In", &unit.rate(totals.rates.received), 104, colors),
+        parts::figure("Out", &unit.rate(totals.rates.sent), 104, colors),
         parts::figure("Received", &unit.amount(totals.received), 96, colors),
         parts::figure("Sent", &unit.amount(totals.sent), 96, colors),
         parts::figure("First seen", &plain(since, ""), 92, colors),
@@ -401,7 +402,7 @@ fn view_hosts<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Mes
 }
 
 fn view_services<'a>(profile: &'a Profile, context: Context<'a>) -> Element<'a, Message> {
-    list(&profile.services, column::service_of, context)
+    list(&profile.services, present::service, context)
         .on_select(|row, _| Message::ServiceChosen(profile.services.get(row).and_then(|it| it.key)))
         .into()
 }

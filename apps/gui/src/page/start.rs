@@ -50,15 +50,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What an error tells here, where what helps against missing permission is shown below.
+    /// What an error says here. The command that gives the permission is shown below.
     pub fn of(error: &flowner_core::Error) -> Self {
         use flowner_core::Error::Capture;
         use flowner_core::capture::Error::{Filter, Permission};
         let message = match error {
             Capture(Permission { device, .. }) => {
-                format!("No permission to capture on {device}. What gives it stands below.")
+                format!("No permission to capture on {device}.")
             }
-            other => crate::words::capitalized(&other.to_string()),
+            other => flowner_core::present::capitalized(&other.to_string()),
         };
         Self {
             message,
@@ -417,7 +417,7 @@ impl State {
                     color,
                     format!(
                         "{}: {}.",
-                        crate::words::capitalized(worst.name),
+                        flowner_core::present::capitalized(worst.name),
                         worst.detail
                     ),
                 )
@@ -440,6 +440,7 @@ impl State {
             let copy = Message::Copied(command.clone());
             lines = lines.push(
                 row![
+                    parts::small("To allow it:", colors.text),
                     parts::small(command, colors.muted).width(Fill),
                     parts::tool(Glyph::Copy, "Copy the command", false, Some(copy), colors),
                 ]

@@ -69,7 +69,7 @@ impl State {
             .style(style::field(colors, self.error.is_some()));
         let error = self.error.as_ref();
         let sheet = column![
-            parts::title("LocalAddressSource capture is it?", colors),
+            parts::title("Which host captured this file?", colors),
             parts::body(
                 "Which end of a flow is local, and which way it goes, depend on the host that \
                  captured. Type its addresses or networks; none, if it only watched others pass \

@@ -6,11 +6,11 @@ mod scale;
 
 use std::time::Duration;
 
+use flowner_core::present::Unit;
 use flowner_core::{Principal, Series, Traffic};
 use iced::widget::canvas::{self, Canvas, Frame, Geometry};
 use iced::{Color, Element, Event, Fill, Rectangle, Renderer, Theme, keyboard, mouse};
 
-use crate::format::Unit;
 use crate::theme::Colors;
 
 /// What is drawn: layers of one colour each.

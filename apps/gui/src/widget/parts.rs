@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use flowner_core::present::Quantity;
 use iced::widget::scrollable::{Direction, Scrollbar};
 use iced::widget::{
     Space, button, column, container, image, mouse_area, row, scrollable, svg, text, tooltip,
 };
 use iced::{Center, Color, Element, Fill, Length, Theme};
 
-use crate::format::Quantity;
 use crate::picture::{Glyph, IconImage};
 use crate::shown;
 use crate::theme::{Colors, STRONG, measure, size, space, style};

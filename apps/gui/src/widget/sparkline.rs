@@ -1,5 +1,6 @@
 //! A small line that shows how something went lately.
 
+use flowner_core::present;
 use iced::widget::canvas::{self, Canvas, Frame, Geometry, Path, Stroke};
 use iced::{Color, Element, Point, Rectangle, Renderer, Theme, mouse};
 
@@ -46,7 +47,7 @@ impl<Message> canvas::Program<Message> for Sparkline {
         let missing = self.room.saturating_sub(self.values.len());
         let point = |(place, value): (usize, &u64)| {
             let place = u16::try_from(place + missing).unwrap_or(u16::MAX);
-            let height = crate::format::share(*value, greatest) * (bounds.height - 2.0);
+            let height = present::share(*value, greatest) * (bounds.height - 2.0);
             Point::new(f32::from(place) * step, bounds.height - 1.0 - height)
         };
         let points: Vec<Point> = self.values.iter().enumerate().map(point).collect();

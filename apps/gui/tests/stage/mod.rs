@@ -246,7 +246,7 @@ impl<P: Program<State = App, Message = Message, Theme = Theme> + 'static> Stage<
     /// Whatever is shown has nothing in it that others wrote and that is not to be seen as it is.
     #[track_caller]
     pub(crate) fn check_shown(&mut self) {
-        let is_ours = |c: char| c == '\n' || c == flowner_gui::shown::DIGIT_GROUPS;
+        let is_ours = |c: char| c == '\n' || c == flowner_core::present::DIGIT_GROUPS;
         for (text, _) in self.texts() {
             let hidden = |c: char| flowner_core::text::is_hidden(c) && !is_ours(c);
             assert!(!text.contains(hidden), "{text:?}");

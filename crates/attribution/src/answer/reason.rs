@@ -63,24 +63,55 @@ impl Reason {
         Self::Other,
     ];
 
-    /// The name in lower case, as JSON writes it.
+    /// The name in lower case, as JSON writes it: [`words`](Self::words) with `-` between them.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::NotFound => "not-found",
-            Self::Gone => "gone",
-            Self::Denied => "denied",
-            Self::Kernel => "kernel",
-            Self::OtherNamespace => "other-namespace",
+            Self::NotFound => "no-such-socket",
+            Self::Gone => "process-exited",
+            Self::Denied => "not-permitted",
+            Self::Kernel => "kernel-socket",
+            Self::OtherNamespace => "other-network-namespace",
             Self::Forwarded => "forwarded",
-            Self::Translated => "translated",
-            Self::MayBeTranslated => "may-be-translated",
+            Self::Translated => "address-translated",
+            Self::MayBeTranslated => "address-may-be-translated",
             Self::Unsupported => "unsupported",
-            Self::Changed => "changed",
+            Self::Changed => "owner-changed",
             Self::NotSentHere => "not-sent-here",
-            Self::PacketSocket => "packet-socket",
-            Self::Failed => "failed",
-            Self::Other => "other",
+            Self::PacketSocket => "packet-socket-in-use",
+            Self::Failed => "lookup-failed",
+            Self::Other => "other-reason",
         }
+    }
+
+    /// The name in words, as tables show it behind `unknown: `.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotFound => "no such socket",
+            Self::Gone => "process exited",
+            Self::Denied => "not permitted",
+            Self::Kernel => "kernel socket",
+            Self::OtherNamespace => "other network namespace",
+            Self::Forwarded => "forwarded",
+            Self::Translated => "address translated",
+            Self::MayBeTranslated => "address may be translated",
+            Self::Unsupported => "unsupported",
+            Self::Changed => "owner changed",
+            Self::NotSentHere => "not sent here",
+            Self::PacketSocket => "packet socket in use",
+            Self::Failed => "lookup failed",
+            Self::Other => "other reason",
+        }
+    }
+
+    /// The reason with this name, or with one that it had in recordings and filters before.
+    fn by_name(name: &str) -> Option<Self> {
+        let now = Self::ALL.into_iter().find(|reason| reason.name() == name);
+        now.or_else(|| {
+            let mut earlier = EARLIER_NAMES.into_iter();
+            earlier
+                .find(|(earlier, _)| *earlier == name)
+                .map(|(_, reason)| reason)
+        })
     }
 
     /// What the reader can do about it, where something can be done.
@@ -103,26 +134,6 @@ impl Reason {
             | Self::NotSentHere
             | Self::PacketSocket
             | Self::Other => None,
-        }
-    }
-
-    /// A few words with a capital letter, for tables and charts.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::NotFound => "No such socket",
-            Self::Gone => "Gone too soon",
-            Self::Denied => "May not be seen",
-            Self::Kernel => "The kernel itself",
-            Self::OtherNamespace => "Other network namespace",
-            Self::Forwarded => "Forwarded",
-            Self::Translated => "Translated (NAT)",
-            Self::MayBeTranslated => "Perhaps translated (NAT)",
-            Self::Unsupported => "No sockets",
-            Self::Changed => "Owner changed",
-            Self::NotSentHere => "Not sent here",
-            Self::PacketSocket => "Perhaps a packet socket",
-            Self::Failed => "Lookup failed",
-            Self::Other => "Unknown",
         }
     }
 
@@ -195,7 +206,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "no such socket was found",
-            Self::Gone => "the socket closed before its owner could be read",
+            Self::Gone => {
+                "the process exited, or closed the socket, before its owner could be read"
+            }
             Self::Denied => "the owner may not be inspected",
             Self::Kernel => "the kernel itself holds the socket",
             Self::OtherNamespace => "the socket is in another network namespace",
@@ -212,7 +225,22 @@ impl fmt::Display for Reason {
     }
 }
 
-named!(Reason, "reason");
+/// Names of reasons that recordings and filters of earlier versions have.
+const EARLIER_NAMES: [(&str, Reason); 11] = [
+    ("not-found", Reason::NotFound),
+    ("gone", Reason::Gone),
+    ("denied", Reason::Denied),
+    ("kernel", Reason::Kernel),
+    ("other-namespace", Reason::OtherNamespace),
+    ("translated", Reason::Translated),
+    ("may-be-translated", Reason::MayBeTranslated),
+    ("changed", Reason::Changed),
+    ("packet-socket", Reason::PacketSocket),
+    ("failed", Reason::Failed),
+    ("other", Reason::Other),
+];
+
+named!(Reason, "reason", Reason::by_name);
 
 #[cfg(test)]
 mod tests {
@@ -222,7 +250,7 @@ mod tests {
     fn every_reason_has_words_of_its_own() {
         let words: [fn(Reason) -> String; 3] = [
             |reason| reason.name().to_owned(),
-            |reason| reason.title().to_owned(),
+            |reason| reason.words().to_owned(),
             |reason| reason.to_string(),
         ];
         for words in words {
@@ -232,6 +260,22 @@ mod tests {
             for pair in all.windows(2) {
                 assert_ne!(pair[0], pair[1]);
             }
+        }
+    }
+
+    /// Whoever reads the words in a table can type them in a filter.
+    #[test]
+    fn the_name_is_the_words() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.name(), reason.words().replace(' ', "-"));
+        }
+    }
+
+    #[test]
+    fn earlier_names_are_read_and_mean_nothing_else() {
+        for (name, reason) in EARLIER_NAMES {
+            assert_eq!(name.parse(), Ok(reason));
+            assert!(Reason::ALL.iter().all(|now| now.name() != name), "{name}");
         }
     }
 

@@ -29,15 +29,22 @@ impl std::error::Error for ParseNameError {}
 
 /// Reads an enum by its [`name`](crate::Protocol::name), with the table `ALL` of its values; with
 /// the feature `serde` it is written so, too.
+///
+/// Where names have changed, `$by_name` finds those of before, too.
 macro_rules! named {
     ($type:ty, $what:literal) => {
+        $crate::answer::text::named!($type, $what, |name| {
+            <$type>::ALL.into_iter().find(|one| one.name() == name)
+        });
+    };
+    ($type:ty, $what:literal, $by_name:expr) => {
         /// By its name, as `name` gives it.
         impl std::str::FromStr for $type {
             type Err = $crate::answer::text::ParseNameError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let mut all = Self::ALL.into_iter();
-                all.find(|one| one.name() == text).ok_or_else(|| {
+                let by_name: fn(&str) -> Option<Self> = $by_name;
+                by_name(text).ok_or_else(|| {
                     let names = Self::ALL.map(Self::name).into();
                     $crate::answer::text::ParseNameError::new(text, $what, names)
                 })

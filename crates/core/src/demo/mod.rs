@@ -100,7 +100,13 @@ mod tests {
             }
         }
         for name in [
-            "firefox", "sshd", "nginx", "gone", "denied", "kernel", "partial",
+            "firefox",
+            "sshd",
+            "nginx",
+            Reason::Gone.name(),
+            Reason::Denied.name(),
+            Reason::Kernel.name(),
+            "partial",
         ] {
             assert!(seen.contains(name), "{name} is not in {seen:?}");
         }

@@ -380,7 +380,7 @@ impl<'a> DeviceLine<'a> {
 /// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
 /// where it is not complete because of a failure; `refused_claims` where comments of the file
 /// name owners that nobody can be, which are left out; `not_looked_up`: for how many ends of flows
-/// no owner was looked up, as more waited for that than may: `failed` among the `owners`.
+/// no owner was looked up, as more waited for that than may: `lookup-failed` among the `owners`.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "summary")]

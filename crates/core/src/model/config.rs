@@ -51,7 +51,7 @@ impl FromStr for TimeBound {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is no time; expected one like 2026-01-01T00:00:00Z, or +10s after \
+                "`{text}` is not a valid time; expected one like 2026-01-01T00:00:00Z, or +10s after \
                      the first packet"
             )
         };

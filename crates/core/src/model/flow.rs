@@ -62,4 +62,22 @@ impl FlowRecord {
     pub const fn duration(&self) -> Duration {
         self.last_seen.saturating_sub(self.first_seen)
     }
+
+    /// The owner that stands for the flow in a list of all: that of the local end, or that of the
+    /// remote end where only that one is known.
+    pub fn named_owner(&self) -> Option<&Ownership> {
+        let is_known = |owner: &&Ownership| owner.verdict.reason().is_none();
+        match self.owner.as_ref() {
+            Some(owner) if is_known(&owner) => Some(owner),
+            other => self.remote_owner.as_ref().filter(is_known).or(other),
+        }
+    }
+
+    /// Whom [`named_owner`](Self::named_owner) stands for.
+    pub fn named_principal(&self) -> &Principal {
+        match &self.principal {
+            Principal::Unattributed => &self.remote_party,
+            principal => principal,
+        }
+    }
 }

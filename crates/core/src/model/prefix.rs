@@ -81,7 +81,9 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| {
-            format!("`{text}` is no address; expected one like 10.0.0.1, fe80::1 or 10.0.0.0/8")
+            format!(
+                "`{text}` is not a valid address; expected one like 10.0.0.1, fe80::1 or 10.0.0.0/8"
+            )
         })?;
         let max = if address.is_ipv4() { 32 } else { 128 };
         prefix

@@ -77,7 +77,7 @@ impl fmt::Display for Principal {
             }
             Self::Unit(unit) => unit.fmt(f),
             Self::User(user) => write!(f, "user {user}"),
-            Self::Unattributed => f.write_str("unattributed"),
+            Self::Unattributed => f.write_str("unknown"),
         }
     }
 }

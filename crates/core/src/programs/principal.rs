@@ -86,7 +86,7 @@ mod tests {
         let user = Some(User::new(7, None));
         check(Verdict::Partial { user, unit: None }, "user uid 7");
         let unknown = Verdict::Unknown(flowner_attribution::Reason::Gone);
-        check(unknown, "unattributed");
+        check(unknown, "unknown");
         assert_eq!(Principal::of(None), Principal::Unattributed);
     }
 }

@@ -1,7 +1,5 @@
 //! What people say of sockets, where the system has one word for two things.
 
-use std::net::{IpAddr, SocketAddr};
-
 use flowner_attribution::{Protocol, Socket, SocketState};
 
 /// Whether a socket takes what comes from anybody: it listens for connections, or it takes
@@ -10,45 +8,6 @@ pub fn is_listening(socket: &Socket) -> bool {
     match (socket.protocol, socket.state) {
         (Protocol::Tcp, Some(state)) => state == SocketState::Listen,
         _ => socket.remote.is_none(),
-    }
-}
-
-/// The local end of a socket as `ss` writes it, with the name of the device that it is bound to:
-/// `0.0.0.0%eth0:68`, `[fe80::1%eth0]:53`. In another network namespace, the device has its
-/// number.
-pub fn local_end(socket: &Socket) -> String {
-    match socket.device {
-        Some(device) => on_device(socket, socket.local, device),
-        None => socket.local.to_string(),
-    }
-}
-
-/// The remote end of a socket, if it has one, as [`local_end`] writes the local one: a link-local
-/// address has the name of its device. That of a raw socket is an address without a port.
-pub fn remote_end(socket: &Socket) -> Option<String> {
-    let remote = socket.remote?;
-    if socket.protocol == Protocol::Raw {
-        return Some(remote.ip().to_string());
-    }
-    let scope = match remote {
-        SocketAddr::V6(v6) => v6.scope_id(),
-        SocketAddr::V4(_) => 0,
-    };
-    Some(if scope == 0 {
-        remote.to_string()
-    } else {
-        on_device(socket, remote, scope)
-    })
-}
-
-fn on_device(socket: &Socket, end: SocketAddr, device: u32) -> String {
-    let is_here = socket.namespace.is_none();
-    let name = is_here.then(|| flowner_attribution::device_name(device));
-    let name = name.flatten().unwrap_or_else(|| device.to_string());
-    let port = end.port();
-    match end.ip() {
-        IpAddr::V4(ip) => format!("{ip}%{name}:{port}"),
-        IpAddr::V6(ip) => format!("[{ip}%{name}]:{port}"),
     }
 }
 
@@ -107,48 +66,6 @@ mod tests {
             (is_listening(&socket), socket_state_name(&socket)),
             expected
         );
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn both_ends_have_the_name_of_the_device() {
-        let here = {
-            let mut socket = Socket::new(
-                Protocol::Udp,
-                "[fe80::1%1]:53".parse().unwrap(),
-                Verdict::Unknown(Reason::Gone),
-            );
-            socket.remote = Some("[fe80::2%1]:5353".parse().unwrap());
-            socket.device = Some(1);
-            socket
-        };
-        let ends = |socket: &Socket| (local_end(socket), remote_end(socket).unwrap());
-        let shown = |one: &str, other: &str| (one.to_owned(), other.to_owned());
-        assert_eq!(ends(&here), shown("[fe80::1%lo]:53", "[fe80::2%lo]:5353"));
-        let network = flowner_attribution::NetworkNamespace::new(1, None);
-        let elsewhere = {
-            let mut socket = here.clone();
-            socket.namespace = Some(std::sync::Arc::new(network));
-            socket
-        };
-        assert_eq!(
-            ends(&elsewhere),
-            shown("[fe80::1%1]:53", "[fe80::2%1]:5353")
-        );
-        let raw = {
-            let mut socket = here.clone();
-            socket.protocol = Protocol::Raw;
-            socket.remote = Some("10.0.0.2:0".parse().unwrap());
-            socket
-        };
-        assert_eq!(remote_end(&raw).unwrap(), "10.0.0.2");
-        let v4 = {
-            let mut socket = here;
-            socket.local = "0.0.0.0:68".parse().unwrap();
-            socket.remote = Some("10.0.0.2:67".parse().unwrap());
-            socket
-        };
-        assert_eq!(ends(&v4), shown("0.0.0.0%lo:68", "10.0.0.2:67"));
     }
 
     #[test]

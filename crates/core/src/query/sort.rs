@@ -137,7 +137,7 @@ impl FromStr for Sort {
 
 /// Text that is no [`Sort`]; its message lists the keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no key to sort by; expected one of {keys}, and `-` before it for the greatest first", keys = SortKey::ALL.map(SortKey::name).join(", "))]
+#[error("`{0}` is not a valid sort key; expected one of {keys}, and `-` before it for the greatest first", keys = SortKey::ALL.map(SortKey::name).join(", "))]
 pub struct UnknownSortKey(String);
 
 /// Calls a sorting function with what a key compares, each of which has a type of its own.

@@ -179,7 +179,7 @@ pub enum WhoError {
     #[error("no port or address is given; expected {EXPECTED}")]
     Empty,
     /// A number that is no port.
-    #[error("`{0}` is no port: ports are 1 to 65535")]
+    #[error("`{0}` is not a valid port: ports are 1 to 65535")]
     Port(String),
     /// An address without a port, where a connection needs one.
     #[error("`{0}` has no port; expected one behind it, as in 127.0.0.1:80 or [::1]:80")]

@@ -1,10 +1,10 @@
 //! A socket as a row.
 
 use anstyle::Style;
-use flowner_core::attribution::{Socket, Verdict};
-use flowner_core::{local_end, remote_end, socket_state_name};
+use flowner_core::attribution::{Reason, Socket, Verdict};
+use flowner_core::present::{self, printable};
+use flowner_core::socket_state_name;
 
-use crate::format::{self, printable};
 use crate::table::{Align, Table, UNKNOWN};
 
 /// A column: its title, whether it is shown though nobody has anything in it, and what it
@@ -25,25 +25,25 @@ const fn column(title: &'static str, always: bool, cell: fn(&Socket) -> Option<S
 
 const COLUMNS: [Column; 9] = [
     column("PROTO", true, |socket| Some(socket.protocol.to_string())),
-    column("LOCAL", true, |socket| Some(local_end(socket))),
-    column("REMOTE", true, remote_end),
+    column("LOCAL", true, |socket| Some(present::local_end(socket))),
+    column("REMOTE", true, present::remote_end),
     column("STATE", true, |socket| {
         socket_state_name(socket).map(str::to_owned)
     }),
-    column("USER", true, |socket| format::user(&socket.owner)),
+    column("USER", true, |socket| present::user(&socket.owner)),
     column("OWNER", true, |socket| Some(owner(socket))),
-    column("UNIT", false, |socket| format::unit(&socket.owner)),
-    column("NETWORK", false, |socket| {
+    column("UNIT", false, |socket| present::unit(&socket.owner)),
+    column("NAMESPACE", false, |socket| {
         let namespace = socket.namespace.as_ref()?;
         Some(printable(&namespace.to_string()))
     }),
     column("PATH", true, |socket| {
-        format::path(socket.owner.processes().first()?)
+        present::path(socket.owner.processes().first()?)
     }),
 ];
 
 /// What gives way first where the terminal is narrow.
-const GIVE_WAY: [&str; 4] = ["PATH", "UNIT", "NETWORK", "USER"];
+const GIVE_WAY: [&str; 4] = ["PATH", "UNIT", "NAMESPACE", "USER"];
 
 /// A row for each socket, in columns for which there is room.
 pub(crate) fn table(sockets: &[Socket], width: Option<usize>) -> Table {
@@ -87,8 +87,8 @@ pub(super) fn line(socket: &Socket) -> String {
 /// The owner; its user has a column of its own.
 fn owner(socket: &Socket) -> String {
     match &socket.owner {
-        Verdict::Partial { .. } => "? hidden".to_owned(),
-        owner => format::verdict(owner),
+        Verdict::Partial { .. } => present::unknown(Reason::Denied),
+        owner => present::verdict(owner),
     }
 }
 
@@ -142,12 +142,12 @@ mod tests {
             }));
             socket
         };
-        let all = "PROTO LOCAL REMOTE STATE USER OWNER UNIT NETWORK PATH";
+        let all = "PROTO LOCAL REMOTE STATE USER OWNER UNIT NAMESPACE PATH";
         check(None, &in_container, all);
         check(
             Some(70),
             &in_container,
-            "PROTO LOCAL REMOTE STATE USER OWNER NETWORK",
+            "PROTO LOCAL REMOTE STATE USER OWNER NAMESPACE",
         );
     }
 }

@@ -8,13 +8,13 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use flowner_core::attribution::{Attributor, Snapshot, Socket, Verdict};
+use flowner_core::present;
 use flowner_core::wire::{HeadLine, SocketLine, WarningLine};
 use flowner_core::{Filter, Programs, is_listening};
 
 use crate::args::SocketsArgs;
 use crate::config;
 use crate::error::{Failure, Outcome, say};
-use crate::format;
 use crate::out::Out;
 
 pub(crate) use columns::table;
@@ -93,7 +93,7 @@ fn tell_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let is_hidden = |socket: &&Socket| matches!(socket.owner, Verdict::Partial { .. });
     let hidden = sockets.iter().filter(is_hidden).count();
     if hidden > 0 && io::stderr().is_terminal() {
-        let sockets = format::count(hidden as u64, "socket");
+        let sockets = present::count(hidden as u64, "socket");
         out.flush()?;
         say(format_args!(
             "{sockets} of processes that may not be looked at; `flowner doctor` says what \

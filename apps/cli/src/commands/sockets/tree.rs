@@ -4,10 +4,10 @@ use std::io::Write;
 
 use anstyle::Style;
 use flowner_core::attribution::Socket;
-use flowner_core::{Branch, local_end, process_tree, remote_end, socket_state_name};
+use flowner_core::present::{self, printable};
+use flowner_core::{Branch, process_tree, socket_state_name};
 
 use crate::error::Failure;
-use crate::format::{self, printable};
 use crate::out::Out;
 use crate::table::{FAINT, UNKNOWN};
 
@@ -28,9 +28,9 @@ pub(super) fn write(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     }
     if !unknown.is_empty() {
         let style = out.style(UNKNOWN);
-        writeln!(out, "{style}without a process that can be seen{style:#}")?;
+        writeln!(out, "{style}unknown owner{style:#}")?;
         for socket in unknown {
-            let owner = format::verdict(&socket.owner);
+            let owner = present::verdict(&socket.owner);
             writeln!(out, "    {}  {owner}", describe(socket))?;
         }
     }
@@ -50,14 +50,14 @@ fn process(branch: &Branch<'_>) -> String {
 }
 
 fn describe(socket: &Socket) -> String {
-    let remote = remote_end(socket).map(|remote| format!(" -> {remote}"));
+    let remote = present::remote_end(socket).map(|remote| format!(" -> {remote}"));
     let state = socket_state_name(socket).map(|state| format!("  {state}"));
     let network = socket.namespace.as_ref();
     let network = network.map(|it| format!("  in {}", printable(&it.to_string())));
     format!(
         "{} {}{}{}{}",
         socket.protocol,
-        local_end(socket),
+        present::local_end(socket),
         remote.unwrap_or_default(),
         state.unwrap_or_default(),
         network.unwrap_or_default(),

@@ -7,13 +7,13 @@ use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use flowner_core::attribution::Attributor;
+use flowner_core::present;
 use flowner_core::wire::{HeadLine, SocketLine};
 use flowner_core::{Programs, SocketChange, socket_changes, socket_state_name};
 
 use super::{Wanted, columns};
 use crate::args::SocketsArgs;
 use crate::error::{Failure, Outcome, say};
-use crate::format;
 use crate::out::Out;
 use crate::reader;
 use crate::signals::Interrupt;
@@ -41,7 +41,7 @@ pub(super) fn run(
     if args.json {
         out.json(&HeadLine::new("sockets"))?;
     } else {
-        let now = format::count(before.len() as u64, "socket");
+        let now = present::count(before.len() as u64, "socket");
         say(format_args!("{now} now; what changes follows; Ctrl-C ends"));
     }
     out.flush()?;
@@ -89,7 +89,7 @@ impl Writer {
         let style = out.style(style);
         let line = columns::line(change.socket());
         let before = before(change).unwrap_or_default();
-        let time = humantime::format_rfc3339_millis(at);
+        let time = present::moment(at);
         writeln!(out, "{style}{mark} {time}  {line}{before}{style:#}")?;
         Ok(())
     }
@@ -101,7 +101,7 @@ fn before(change: SocketChange<'_>) -> Option<String> {
         return None;
     };
     let was = if before.state == now.state {
-        format::verdict(&before.owner)
+        present::verdict(&before.owner)
     } else {
         socket_state_name(before).unwrap_or("-").to_owned()
     };

@@ -11,9 +11,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use flowner_core::attribution::{Evidence, Ownership, Socket, Source};
+use flowner_core::present::{printable, printable_path};
 use flowner_core::{FlowRecord, Principal, ProcessPrincipal, Report, Service};
-
-use crate::format::{printable, printable_path};
 
 /// Everything that is shown, until the next tick.
 #[derive(Debug)]

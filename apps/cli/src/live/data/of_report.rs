@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_core::attribution::{ProcessId, Verdict};
+use flowner_core::present::printable;
 use flowner_core::{
     FlowRecord, Group, Principal, ProcessPrincipal, Report, Service, Share, Totals, service_name,
 };
 
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, names};
-use crate::format::printable;
 use crate::live::columns::TREND;
 
 impl Data {

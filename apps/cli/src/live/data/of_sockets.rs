@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use flowner_core::attribution::{ProcessId, Socket, Verdict};
 use flowner_core::filter::Subject as _;
+use flowner_core::present::printable;
 use flowner_core::{Principal, ProcessPrincipal, Service, is_listening, is_over};
 
 use super::of_report::service_label;
 use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Sockets, names};
-use crate::format::printable;
 
 impl Data {
     /// What a list of sockets shows.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use flowner_core::filter::Subject;
+use flowner_core::present;
 use flowner_core::{Principal, service_name, socket_state_name};
 
 use crate::live::columns::Column;
@@ -118,7 +119,7 @@ fn of_item(data: &Data, item: &Item, column: Column) -> Key {
     match column {
         Column::User => data
             .owner(item)
-            .and_then(|owner| crate::format::user(&owner.verdict))
+            .and_then(|owner| present::user(&owner.verdict))
             .map_or(Key::None, |user| text(&user)),
         Column::Pid => data
             .owner(item)

@@ -40,8 +40,8 @@ const DOWN: Message = Message::Move(Motion::Down);
 
 #[test]
 fn who_is_busy_comes_first() {
-    check(vec![], &["firefox", "curl", "unattributed"]);
-    check(vec![Message::Reverse], &["unattributed", "curl", "firefox"]);
+    check(vec![], &["firefox", "curl", "unknown"]);
+    check(vec![Message::Reverse], &["unknown", "curl", "firefox"]);
     check(
         vec![Message::Tab(Tab::Hosts)],
         &["93.184.216.34", "9.9.9.9", "2001:db8::1:2"],
@@ -86,7 +86,7 @@ fn a_program_opens_to_processes_and_flows() {
     assert_eq!(shown(&state)[1..3], ["> 300 firefox", " 301 firefox"]);
     state.update(Message::Close);
     state.update(Message::Close);
-    assert_eq!(shown(&state), [">firefox", "curl", "unattributed"]);
+    assert_eq!(shown(&state), [">firefox", "curl", "unknown"]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn the_selection_stays_on_its_row() {
     let mut changed = flows();
     changed[2].rate.received = 9_000_000;
     state.update(data(changed).into());
-    assert_eq!(shown(&state), ["curl", ">firefox", "unattributed"]);
+    assert_eq!(shown(&state), ["curl", ">firefox", "unknown"]);
     state.update(data(Vec::new()).into());
     assert_eq!(shown(&state), [""; 0]);
     state.update(DOWN);
@@ -107,20 +107,20 @@ fn the_selection_stays_on_its_row() {
 fn what_takes_the_place_of_a_row_that_is_gone_is_not_selected() {
     let gone = || {
         let mut state = state(vec![DOWN, DOWN]);
-        assert_eq!(shown(&state), ["firefox", ">curl", "unattributed"]);
+        assert_eq!(shown(&state), ["firefox", ">curl", "unknown"]);
         let mut rest = flows();
         rest.remove(2);
         state.update(data(rest).into());
-        assert_eq!(shown(&state), ["firefox", "unattributed"]);
+        assert_eq!(shown(&state), ["firefox", "unknown"]);
         state
     };
     for (message, expected) in [
-        (Message::Toggle, ["firefox", ">unattributed"]),
-        (Message::Open, ["firefox", ">unattributed"]),
-        (Message::Freeze, ["firefox", ">unattributed"]),
-        (DOWN, ["firefox", ">unattributed"]),
-        (Message::Move(Motion::Up), [">firefox", "unattributed"]),
-        (Message::Close, ["firefox", "unattributed"]),
+        (Message::Toggle, ["firefox", ">unknown"]),
+        (Message::Open, ["firefox", ">unknown"]),
+        (Message::Freeze, ["firefox", ">unknown"]),
+        (DOWN, ["firefox", ">unknown"]),
+        (Message::Move(Motion::Up), [">firefox", "unknown"]),
+        (Message::Close, ["firefox", "unknown"]),
     ] {
         let mut state = gone();
         let what = format!("{message:?}");
@@ -131,7 +131,7 @@ fn what_takes_the_place_of_a_row_that_is_gone_is_not_selected() {
     // It is back, and nobody has selected anything since.
     let mut state = gone();
     state.update(data(flows()).into());
-    assert_eq!(shown(&state), ["firefox", "curl", "unattributed"]);
+    assert_eq!(shown(&state), ["firefox", "curl", "unknown"]);
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn a_click_is_for_what_was_drawn() {
     changed[2].rate.received = 9_000_000;
     state.update(data(changed).into());
     state.update(click(5, rows));
-    assert_eq!(shown(&state), ["curl", ">firefox", "unattributed"]);
+    assert_eq!(shown(&state), ["curl", ">firefox", "unknown"]);
     // What is gone is not clicked on.
     state.update(data(flows().split_off(3)).into());
     state.update(click(5, rows + 1));
-    assert_eq!(shown(&state), ["unattributed"]);
+    assert_eq!(shown(&state), ["unknown"]);
 }
 
 #[test]
@@ -156,13 +156,13 @@ fn nobody_is_selected_until_somebody_moves() {
     let mut changed = flows();
     changed[2].rate.received = 9_000_000;
     state.update(data(changed).into());
-    assert_eq!(shown(&state), ["curl", "firefox", "unattributed"]);
+    assert_eq!(shown(&state), ["curl", "firefox", "unknown"]);
 }
 
 #[test]
 fn frozen_rows_stay_on_top() {
     let mut state = state(vec![Message::Move(Motion::Last), Message::Freeze]);
-    assert_eq!(shown(&state), [">unattributed", "firefox", "curl"]);
+    assert_eq!(shown(&state), [">unknown", "firefox", "curl"]);
     state.update(Message::Resized(80, 6));
     state.update(Message::Move(Motion::Last));
     let areas = state.areas();
@@ -170,7 +170,7 @@ fn frozen_rows_stay_on_top() {
     assert_eq!(state.view().offset, 1);
     state.update(Message::Move(Motion::First));
     state.update(Message::Freeze);
-    assert_eq!(shown(&state), ["firefox", "curl", ">unattributed"]);
+    assert_eq!(shown(&state), ["firefox", "curl", ">unknown"]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_click_selects_opens_sorts_and_goes_to_a_tab() {
     let mut state = state(vec![]);
     let rows = state.areas().rows.y;
     state.update(click(5, rows + 1));
-    assert_eq!(shown(&state), ["firefox", ">curl", "unattributed"]);
+    assert_eq!(shown(&state), ["firefox", ">curl", "unknown"]);
     state.update(click(5, rows + 1));
     assert_eq!(
         shown(&state)[1..3],

@@ -3,19 +3,19 @@
 use std::net::SocketAddr;
 
 use flowner_core::Principal;
-use flowner_core::attribution::Verdict;
 use flowner_core::flows::Direction;
+use flowner_core::present;
 use flowner_core::text::mask;
 
-use crate::format;
 use crate::live::columns::Column;
 use crate::live::data::{Data, Fact, Item, Node, Numbers, RowSubject};
 use crate::live::state::{ends, service, state};
+use crate::width::fitting;
 
 /// Wire bytes, with a unit that is two characters wide always, so that units and digits
 /// stand below each other.
 pub(super) fn amount(bytes: u64) -> String {
-    padded(format::bytes(bytes))
+    padded(present::bytes(bytes))
 }
 
 /// Wire bytes a second, as [`amount`]; a dash where there are none, so that those who
@@ -24,7 +24,7 @@ pub(super) fn rate(bytes: u64) -> String {
     if bytes == 0 {
         return "-     ".to_owned();
     }
-    let amount = format::bytes(bytes);
+    let amount = present::bytes(bytes);
     match amount.strip_suffix(" B") {
         Some(number) => format!("{number} B/s "),
         None => amount + "/s",
@@ -47,7 +47,7 @@ pub(super) fn of_node(node: &Node, column: Column) -> String {
         Column::Path => node.path().unwrap_or_default(),
         Column::User => match &node.subject {
             RowSubject::Process(flowner_core::ProcessPrincipal::Process { user, .. }) => {
-                user.as_deref().map(format::printable).unwrap_or_default()
+                user.as_deref().map(present::printable).unwrap_or_default()
             }
             _ => String::new(),
         },
@@ -79,12 +79,14 @@ pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
         Column::User => {
             let owner = data.owner(item);
             owner
-                .and_then(|owner| format::user(&owner.verdict))
+                .and_then(|owner| present::user(&owner.verdict))
                 .unwrap_or_default()
         }
         Column::Pid => {
             let owner = data.owner(item);
-            owner.map_or_else(String::new, |owner| format::pids(&owner.verdict))
+            owner
+                .and_then(|owner| present::pids(&owner.verdict))
+                .unwrap_or_default()
         }
         Column::Protocol => protocol(fact),
         Column::Local => address(fact, near),
@@ -181,21 +183,18 @@ pub(super) fn protocol(fact: Fact<'_>) -> String {
 
 pub(super) fn address(fact: Fact<'_>, address: SocketAddr) -> String {
     match fact {
-        Fact::Flow(flow) => format::endpoint(flow.protocol, address),
+        Fact::Flow(flow) => present::endpoint(flow.protocol, address),
         Fact::Socket(..) => address.to_string(),
     }
 }
 
-/// The program, or why there is none.
+/// The program, or why it is unknown.
 pub(super) fn owner(data: &Data, item: &Item) -> String {
-    match data.principal(item) {
-        None | Some(Principal::Unattributed) => match data.owner(item).map(|owner| owner.verdict) {
-            Some(Verdict::Unknown(reason)) => format!("? {}", reason.name()),
-            Some(_) => "? hidden".to_owned(),
-            None => "?".to_owned(),
-        },
-        Some(principal) => format::printable(&principal.to_string()),
-    }
+    let principal = data.principal(item).unwrap_or(&Principal::Unattributed);
+    let owner = data.owner(item);
+    let owner = owner.as_ref().map(|owner| &owner.verdict);
+    let is_pending = matches!(data.fact(item), Some(Fact::Flow(flow)) if flow.is_waiting);
+    present::principal(principal, owner, is_pending)
 }
 
 /// Whether a row has no owner that is known.
@@ -221,7 +220,7 @@ pub(super) fn fit(text: &str, width: usize, is_number: bool) -> String {
     if width == 0 {
         return String::new();
     }
-    let kept = &text[..format::fitting(text, width - 1)];
+    let kept = &text[..fitting(text, width - 1)];
     let blank = " ".repeat(width - 1 - kept.width());
     format!("{kept}…{blank}")
 }

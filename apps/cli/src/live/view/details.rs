@@ -1,8 +1,9 @@
 //! What is known of the selected row, and how.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use flowner_core::attribution::{Match, Ownership, Process, Source, Verdict};
+use flowner_core::attribution::{Ownership, Process, Source, Verdict};
+use flowner_core::present::{self, printable, printable_path};
 use flowner_core::text::mask_os;
 use flowner_core::{Principal, ProcessPrincipal};
 use ratatui::buffer::Buffer;
@@ -12,9 +13,9 @@ use ratatui::widgets::{Block, Borders, Clear, Widget};
 
 use super::theme::Theme;
 use super::{cells, line, put};
-use crate::format::{self, printable, printable_path};
 use crate::live::data::{Data, Fact, Item, Node, Observed, RowSubject};
 use crate::live::state::{State, ends, service, state as state_of};
+use crate::width::fitting;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme) {
     Clear.render(area, buffer);
@@ -61,7 +62,7 @@ fn wrapped(text: &str, width: usize) -> impl Iterator<Item = &str> {
 
 /// As much of a text as has room in `width` columns, and what follows.
 fn first_line(text: &str, width: usize) -> (&str, &str) {
-    let end = format::fitting(text, width);
+    let end = fitting(text, width);
     if end == text.len() {
         return (text, "");
     }
@@ -120,9 +121,9 @@ fn of_node(data: &Data, node: &Node) -> Fields {
             "traffic",
             format!(
                 "sent {}, received {} in {}",
-                format::bytes(numbers.sent),
-                format::bytes(numbers.received),
-                format::count(numbers.count, "flow")
+                present::bytes(numbers.sent),
+                present::bytes(numbers.received),
+                present::count(numbers.count, "flow")
             ),
         )
     } else {
@@ -151,11 +152,11 @@ fn of_party(principal: &Principal, node: &Node, fields: &mut Fields) {
     match principal {
         Principal::Unattributed => fields.push((
             "because",
-            "open it: each row below tells why nobody is known".to_owned(),
+            "each row below says why its owner is unknown".to_owned(),
         )),
         Principal::User(_) | Principal::Unit(_) => fields.push((
             "because",
-            "the process may not be looked at; `flowner doctor` says what would change that"
+            "the process is not permitted to be inspected; `flowner doctor` says what would allow it"
                 .to_owned(),
         )),
         Principal::Program(_) | Principal::Several(_) => {}
@@ -189,16 +190,13 @@ fn of_process(now: SystemTime, process: &Process, fields: &mut Fields) {
         process.user.as_ref().map(|user| format!("user {user}")),
         process
             .started
-            .map(|started| format!("started {} ago", ago(now, started))),
+            .map(|started| format!("started {} ago", present::since(started, now))),
         process.parent.map(|parent| format!("by {parent}")),
     ];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     fields.push(("process", text));
-    if let Some(path) = &process.path {
-        let remark = process.exe_state.remark();
-        let remark = remark.or(process.path_deleted.then_some("deleted or replaced since"));
-        let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
-        fields.push(("path", format!("{}{remark}", printable_path(path))));
+    if let Some(path) = present::path(process) {
+        fields.push(("path", path));
     }
     if let Some(unit) = &process.unit {
         fields.push(("unit", unit.to_string()));
@@ -215,7 +213,7 @@ fn of_item(data: &Data, item: &Item) -> Fields {
     };
     let mut fields = vec![what(fact, item)];
     let owner = data.owner(item);
-    fields.push(("owner", owned_by(owner.as_ref())));
+    fields.push(("owner", present::owner(owner.as_ref())));
     if let Some(how) = owner.as_ref().and_then(|owner| evidence(data, owner)) {
         fields.push(("because", how));
     }
@@ -229,7 +227,7 @@ fn of_item(data: &Data, item: &Item) -> Fields {
             &flow.remote_owner
         };
         if let Some(other) = other {
-            fields.push(("other end", format::owner(Some(other))));
+            fields.push(("other end", present::owner(Some(other))));
         }
         fields.push(("traffic", traffic(data, item)));
     }
@@ -261,57 +259,43 @@ fn what(fact: Fact<'_>, item: &Item) -> (&'static str, String) {
     (name, parts.join(", "))
 }
 
-fn owned_by(owner: Option<&Ownership>) -> String {
-    match owner.map(|owner| &owner.verdict) {
-        None => "nobody is known yet".to_owned(),
-        Some(Verdict::Unknown(reason)) => format!("unknown: {reason}"),
-        Some(_) => format::owner(owner),
-    }
-}
-
 /// How the owner is known and how old that is; or what would make it known.
 fn evidence(data: &Data, owner: &Ownership) -> Option<String> {
     if owner.evidence.source == Source::Recorded {
-        return Some("the file claims it; nobody has checked".to_owned());
+        return Some("the file claims it, and nobody has checked".to_owned());
     }
     if let Verdict::Unknown(reason) = owner.verdict {
-        return reason.advice().map(ToOwned::to_owned);
+        return Some(present::reason_sentence(reason));
     }
     let evidence = &owner.evidence;
-    let source = evidence.source.name();
-    let how = match evidence.matched {
-        None if matches!(data.facts, Observed::Sockets(_)) => {
-            return Some(format!("listed by {source} just now"));
-        }
-        None => return None,
-        Some(Match::FiveTuple) => "both addresses and ports match",
-        Some(Match::LocalEndpoint) => "a socket has exactly this local address and port",
-        Some(Match::WildcardAddress) => "a socket has this port on all addresses",
-        Some(Match::History) => "the same socket was seen before and after the packet",
-    };
-    let age = ago(data.at, evidence.observed_at);
-    Some(format!("{how}; seen {age} ago by {source}"))
+    let source = present::source(evidence.source);
+    if evidence.matched.is_none() {
+        let is_listed = matches!(data.facts, Observed::Sockets(_));
+        return is_listed.then(|| format!("listed just now by {source}"));
+    }
+    let how = present::matched(evidence.matched);
+    let age = present::since(evidence.observed_at, data.at);
+    Some(format!("{how}; observed {age} ago by {source}"))
 }
 
 fn traffic(data: &Data, item: &Item) -> String {
     let numbers = &item.numbers;
-    let (sent, received) = (format::bytes(numbers.sent), format::bytes(numbers.received));
+    let (sent, received) = (
+        present::bytes(numbers.sent),
+        present::bytes(numbers.received),
+    );
     let when = match data.fact(item) {
         Some(Fact::Flow(flow)) => {
             let lasted = flow.duration();
             let last = SystemTime::UNIX_EPOCH.checked_add(flow.last_seen);
             let last = last.map_or_else(String::new, |last| {
-                format!("; last packet {} ago", ago(data.at, last))
+                format!("; last packet {} ago", present::since(last, data.at))
             });
-            format!(" in {}{last}", format::duration(lasted))
+            format!(" in {}{last}", present::duration(lasted))
         }
         _ => String::new(),
     };
     format!("sent {sent}, received {received}{when}")
-}
-
-fn ago(now: SystemTime, then: SystemTime) -> String {
-    format::duration(now.duration_since(then).unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The last lines: keys, or the filter that is written.
 
+use flowner_core::present::printable;
 use flowner_core::text::mask;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -7,7 +8,6 @@ use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
 use super::{cells, line, put};
-use crate::format::printable;
 use crate::live::state::{Prompt, State};
 
 /// Keys, the most needed first.

@@ -1,5 +1,6 @@
 //! The first lines: what is looked at, how much there is, and which tab is in front.
 
+use flowner_core::present;
 use flowner_core::text::mask;
 use flowner_core::{Coverage, EndState, Report};
 use ratatui::buffer::Buffer;
@@ -7,7 +8,6 @@ use ratatui::layout::Rect;
 
 use super::theme::Theme;
 use super::{cells, line, put, put_right};
-use crate::format;
 use crate::live::columns::Tab;
 use crate::live::data::{Data, Notice, Observed};
 use crate::live::state::{Areas, NOTICE_MARGIN, State};
@@ -47,7 +47,7 @@ fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
                 let total = &data.total;
                 let text = format!(
                     "{} · {} listening · {} connected",
-                    format::count(total.count, "socket"),
+                    present::count(total.count, "socket"),
                     total.listening,
                     total.connected
                 );
@@ -94,13 +94,13 @@ fn flows(
         theme.down(),
     );
     let mut facts = vec![
-        format::bytes(report.total().bytes),
-        format::count(data.total.count, "flow"),
+        present::bytes(report.total().bytes),
+        present::count(data.total.count, "flow"),
     ];
     let within = report.within_host().bytes;
     if within > 0 {
         // Rows have it on both sides, the total once.
-        facts.push(format!("{} of it within this host", format::bytes(within)));
+        facts.push(format!("{} of it within this host", present::bytes(within)));
     }
     facts.extend(named(report));
     let unsearched = report.unsearched().flows;
@@ -115,7 +115,7 @@ fn flows(
     }
     let ends = report.not_looked_up();
     if ends > 0 {
-        facts.push(format!("{} not looked up", format::count(ends, "owner")));
+        facts.push(format!("{} not looked up", present::count(ends, "owner")));
     }
     let mut x = x + 1;
     for (place, fact) in facts.iter().enumerate() {
@@ -159,7 +159,7 @@ fn tabs(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
         x = put(buffer, area, area.x.saturating_add(place), name, style) + 2;
     }
     if !state.filter.is_empty() {
-        let filter = format!("/{} ", format::printable(&state.filter));
+        let filter = format!("/{} ", present::printable(&state.filter));
         put_right(buffer, area, x, &filter, theme.strong());
     }
 }

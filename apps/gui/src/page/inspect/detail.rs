@@ -5,15 +5,16 @@ use std::borrow::Cow;
 use flowner_core::FlowRecord;
 use flowner_core::attribution::{Ownership, Process};
 use flowner_core::flows::Direction;
-use flowner_core::text::{mask, mask_os, mask_path};
+use flowner_core::present;
+use flowner_core::text::{mask, mask_os};
 use iced::widget::{Space, column, container, row};
 use iced::{Center, Element, Fill};
 
 use super::{Context, Message};
+use crate::column;
 use crate::feed::Picture;
 use crate::theme::{Colors, space};
 use crate::widget::parts;
-use crate::{column, format, words};
 
 /// The pane for a flow.
 pub(super) fn view<'a>(
@@ -88,11 +89,11 @@ fn owner<'a>(
     let part = part(name, colors);
     let Some(owner) = owner else {
         let why = if flow.is_waiting {
-            "It is being looked for."
+            "The lookup has no answer yet."
         } else if picture.report.owners.is_none() {
-            "Nobody was asked: a capture file does not say whose packets they were."
+            "Unknown: not looked up. The capture file has no owners."
         } else {
-            "Nobody was asked."
+            "Unknown: not looked up."
         };
         return part.push(parts::body(why, colors.muted)).into();
     };
@@ -101,27 +102,34 @@ fn owner<'a>(
         flowner_core::attribution::Verdict::Unknown(_)
     );
     let color = if is_known { colors.text } else { colors.warn };
-    let mut part = part.push(parts::body(words::verdict(owner), color));
-    if is_known {
+    let mut part = part.push(parts::body(present::verdict_sentence(owner), color));
+    if owner.evidence.matched.is_some() {
         part = part.push(parts::fact(
             "Matched",
-            words::matched(owner.evidence.matched),
+            format!(
+                "{}.",
+                present::capitalized(present::matched(owner.evidence.matched))
+            ),
             colors,
         ));
     }
     part = part
         .push(parts::fact(
-            "Looked at",
-            words::looked(&owner.evidence, flow),
+            "Observed",
+            present::observed(&owner.evidence, flow.first_seen),
             colors,
         ))
         .push(parts::fact(
-            "Told by",
-            words::source(owner.evidence.source),
+            "Source",
+            present::source(owner.evidence.source),
             colors,
         ));
     if let Some(namespace) = &owner.evidence.namespace {
-        part = part.push(parts::fact("Network", namespace.to_string(), colors));
+        part = part.push(parts::fact(
+            "Network namespace",
+            namespace.to_string(),
+            colors,
+        ));
     }
     let processes = owner.verdict.processes();
     if let [process] = processes {
@@ -149,23 +157,17 @@ fn facts<'a>(
     picture: &'a Picture,
     colors: Colors,
 ) -> Vec<Element<'a, Message>> {
-    let path = process.path.as_ref().map(|path| {
-        let remark = process.exe_state.remark();
-        let remark = remark.or(process.path_deleted.then_some("deleted"));
-        let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
-        format!("{}{remark}", mask_path(path))
-    });
     let arguments = process.arguments.as_ref().map(|arguments| {
         let arguments = arguments.iter().map(|it| mask_os(it));
         arguments.collect::<Vec<_>>().join(" ")
     });
     let facts = [
         ("Process", Some(lineage(process, picture))),
-        ("Path", path),
+        ("Path", present::path(process)),
         ("Command", arguments),
         ("User", process.user.as_ref().map(ToString::to_string)),
         ("Unit", process.unit.as_ref().map(ToString::to_string)),
-        ("Started", process.started.map(format::date_of)),
+        ("Started", process.started.map(present::date_of)),
     ];
     let known = facts
         .into_iter()
@@ -201,8 +203,8 @@ fn traffic<'a>(
     let amount = |counters: flowner_core::flows::Counters| {
         format!(
             "{} in {}",
-            format::Unit::Bytes.amount(counters),
-            format::counted(counters.packets, "packet")
+            present::Unit::Bytes.amount(counters),
+            present::counted(counters.packets, "packet")
         )
     };
     let state = match flow.ended {
@@ -213,8 +215,8 @@ fn traffic<'a>(
     };
     let age = picture.report.now.saturating_sub(flow.first_seen);
     let facts = [
-        ("Local", column::endpoint(flow, flow.local)),
-        ("Remote", column::endpoint(flow, flow.remote)),
+        ("Local", present::endpoint(flow.protocol, flow.local)),
+        ("Remote", present::endpoint(flow.protocol, flow.remote)),
         (
             "Protocol",
             format!("{}, {}", flow.protocol, flow.direction.name()),
@@ -232,11 +234,11 @@ fn traffic<'a>(
             "First seen",
             format!(
                 "{}\n{} ago",
-                format::date(flow.first_seen),
-                format::span(age)
+                present::date(flow.first_seen),
+                present::duration(age)
             ),
         ),
-        ("Last seen", format::date(flow.last_seen)),
+        ("Last seen", present::date(flow.last_seen)),
     ];
     let facts = facts
         .into_iter()

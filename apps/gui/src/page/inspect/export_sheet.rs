@@ -1,11 +1,11 @@
 //! Where what is shown is written to.
 
+use flowner_core::present;
 use iced::widget::{column, container, row, text_input};
 use iced::{Center, Element, Fill};
 
 use super::Message;
 use crate::export::Format;
-use crate::format;
 use crate::theme::{Colors, size, space, style};
 use crate::widget::parts;
 
@@ -26,7 +26,7 @@ pub(super) fn view(
         .style(style::field(colors, path.is_empty()));
     let words = format!(
         "{}, as chosen and sorted. A file of this name is replaced.",
-        format::counted(flows as u64, "flow")
+        present::counted(flows as u64, "flow")
     );
     let ready = (!path.is_empty()).then_some(Message::Exported);
     let sheet = column![

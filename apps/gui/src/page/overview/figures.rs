@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use flowner_core::flows::{Counters, Rate};
+use flowner_core::present::{self, Quantity};
 use flowner_core::{Coverage, Group, Totals};
 use iced::widget::{container, row};
 use iced::{Element, Fill};
 
 use crate::feed::Picture;
-use crate::format::{self, Quantity};
 use crate::page::Context;
 use crate::theme::space;
 use crate::widget::parts;
@@ -74,7 +74,7 @@ fn figures(context: Context<'_>, picture: &Picture) -> Vec<(&'static str, Quanti
     let sums = Sums::of(picture);
     let report = &picture.report;
     let [inward, outward, about] = if report.input.is_live {
-        ["In now", "Out now", "Within host now"]
+        ["In", "Out", "Within host"]
     } else {
         ["In at the end", "Out at the end", "Within at the end"]
     };
@@ -82,14 +82,14 @@ fn figures(context: Context<'_>, picture: &Picture) -> Vec<(&'static str, Quanti
     let plain = |number: String| Quantity { number, unit: "" };
     let flows = report.flows.len() as u64 + report.unlisted_flows();
     let open = Quantity {
-        number: format::count(picture.open as u64),
+        number: present::grouped(picture.open as u64),
         unit: "open",
     };
     let long = report
         .span
         .map_or(Duration::ZERO, |(first, last)| last.saturating_sub(first));
     let owners = if report.owners.is_some() {
-        format::percent(known, of)
+        present::percent(known, of)
     } else {
         "–".to_owned()
     };
@@ -100,8 +100,8 @@ fn figures(context: Context<'_>, picture: &Picture) -> Vec<(&'static str, Quanti
         ("Sent", unit.amount(sums.sent)),
         ("Flows", open),
         ("Bytes attributed", plain(owners)),
-        ("Flows in all", plain(format::count(flows))),
-        ("Seen for", plain(format::span(long))),
+        ("Flows in all", plain(present::grouped(flows))),
+        ("Seen for", plain(present::duration(long))),
     ];
     if sums.within.packets > 0 {
         figures.insert(4, ("Within host", unit.amount(sums.within)));

@@ -3,15 +3,14 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 
+use flowner_core::present::{self, Unit};
 use flowner_core::{Coverage, Group, Service};
 use iced::Element;
 
 use super::Message;
 use crate::feed::Picture;
-use crate::format::{self, Unit};
 use crate::theme::{Colors, measure};
 use crate::widget::table::{Bar, Cell, Head, Table, Width, key_of};
-use crate::{column, words};
 
 const LIST_HEADS: [Head; 3] = [
     Head::text("", Width::Share(1.0, 130.0)),
@@ -28,8 +27,7 @@ pub(super) fn view_hosts(picture: &Picture, unit: Unit, colors: Colors) -> Eleme
 }
 
 pub(super) fn view_services(picture: &Picture, unit: Unit, colors: Colors) -> Element<'_, Message> {
-    let name =
-        |service: Option<Service>| service.map_or("all others".to_owned(), column::service_of);
+    let name = |service: Option<Service>| service.map_or("all others".to_owned(), present::service);
     list(&picture.services, name, unit, colors)
         .on_select(|row, _| Message::ServiceChosen(picture.services.get(row).and_then(|it| it.key)))
         .on_copy(Message::Copied)
@@ -83,9 +81,9 @@ pub(super) fn view_coverage(picture: &Picture, colors: Colors) -> Element<'_, Me
         let own = group.totals.counted().bytes;
         match (column, group.key) {
             (0, None) => Cell::text("all others"),
-            (0, Some(key)) => Cell::text(words::coverage(key)),
+            (0, Some(key)) => Cell::text(present::capitalized(&present::coverage(key))),
             (1, key) => Cell::bar(Bar {
-                first: format::share(own, bytes),
+                first: present::share(own, bytes),
                 second: 0.0,
                 color: match key {
                     Some(Coverage::Named) => colors.good,
@@ -93,8 +91,8 @@ pub(super) fn view_coverage(picture: &Picture, colors: Colors) -> Element<'_, Me
                     _ => colors.rest,
                 },
             }),
-            (2, _) => Cell::text(format::percent(own, bytes)),
-            (_, _) => Cell::text(format::percent(group.totals.flows, flows)).muted(),
+            (2, _) => Cell::text(present::percent(own, bytes)),
+            (_, _) => Cell::text(present::percent(group.totals.flows, flows)).muted(),
         }
     };
     Table::new(colors, COVERAGE_HEADS.to_vec(), coverage.len(), cell)

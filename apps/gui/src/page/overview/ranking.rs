@@ -1,11 +1,11 @@
 //! Programs in their order, in their colours.
 
+use flowner_core::present::{self, Unit};
 use flowner_core::{Group, Principal, Totals};
 use iced::Color;
 
 use super::{Order, STEPS};
 use crate::feed::Picture;
-use crate::format::{self, Unit};
 use crate::page::Context;
 use crate::theme::Colors;
 use crate::theme::palette::SERIES;
@@ -24,8 +24,8 @@ pub(super) struct Row {
 pub(super) const PROGRAM_HEADS: [Head; 6] = [
     Head::text("Program", Width::Share(1.0, 150.0)),
     Head::text("", Width::Share(0.7, 56.0)),
-    Head::rate("In now"),
-    Head::rate("Out now"),
+    Head::rate("In"),
+    Head::rate("Out"),
     Head::amount("Total").yielding(),
     Head::text("", Width::Fixed(24.0)),
 ];
@@ -42,7 +42,7 @@ pub(super) fn program_cell(
         0 => {
             let principal = row.principal.clone().unwrap_or(Principal::Unattributed);
             let name = match &row.principal {
-                Some(Principal::Unattributed) => "nobody known".to_owned(),
+                Some(Principal::Unattributed) => "unknown".to_owned(),
                 Some(principal) => principal.to_string(),
                 None => "all others".to_owned(),
             };
@@ -54,8 +54,8 @@ pub(super) fn program_cell(
             }
         }
         1 => Cell::bar(Bar {
-            first: format::share(row.ranked.0, most),
-            second: format::share(row.ranked.1, most),
+            first: present::share(row.ranked.0, most),
+            second: present::share(row.ranked.1, most),
             color,
         }),
         2 => Cell::quantity(unit.rate(row.totals.rates.received)),

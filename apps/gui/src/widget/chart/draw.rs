@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use flowner_core::Traffic;
+use flowner_core::present;
 use iced::widget::canvas::{Frame, Path, Stroke, Text};
 use iced::{Color, Pixels, Point, Rectangle, Size, alignment, border};
 
 use super::scale::{mark_every, round_up};
 use super::{Chart, Layer};
-use crate::format;
 use crate::theme::{FONT, STRONG, measure, size, space};
 
 /// Room below for times.
@@ -40,7 +40,7 @@ impl<Message> Chart<'_, Message> {
             (0..self.layers.len).map(step).max().unwrap_or(0)
         };
         let unit = self.unit;
-        let (received, sent) = if unit == format::Unit::Packets {
+        let (received, sent) = if unit == present::Unit::Packets {
             (sums(|it| it.received.packets), sums(|it| it.sent.packets))
         } else {
             (sums(|it| it.received.bytes), sums(|it| it.sent.bytes))
@@ -52,7 +52,7 @@ impl<Message> Chart<'_, Message> {
         let room = height - FOOT;
         let whole = above.saturating_add(below);
         // Neither side is squeezed to nothing.
-        let share = format::share(above, whole).clamp(0.25, 0.75);
+        let share = present::share(above, whole).clamp(0.25, 0.75);
         let base = room * share;
         let scale = |room: f32, value: u64| room / to_f32(value);
         Plan {
@@ -66,8 +66,10 @@ impl<Message> Chart<'_, Message> {
     /// A value of a step whose rate is a round number in the unit that is shown.
     fn rounded(&self, value: u64, seconds: u64) -> u64 {
         match self.unit {
-            format::Unit::Bits => round_up(value.saturating_mul(8) / seconds + 1) * seconds / 8,
-            format::Unit::Bytes | format::Unit::Packets => round_up(value / seconds + 1) * seconds,
+            present::Unit::Bits => round_up(value.saturating_mul(8) / seconds + 1) * seconds / 8,
+            present::Unit::Bytes | present::Unit::Packets => {
+                round_up(value / seconds + 1) * seconds
+            }
         }
     }
 
@@ -112,8 +114,8 @@ impl<Message> Chart<'_, Message> {
 
     fn rate(&self, of_step: u64) -> String {
         let seconds = self.layers.step.as_secs().max(1);
-        if self.unit == format::Unit::Packets {
-            return format!("{} pkt/s", format::count(of_step / seconds));
+        if self.unit == present::Unit::Packets {
+            return format!("{} pkt/s", present::grouped(of_step / seconds));
         }
         self.unit.rate(of_step / seconds).to_string()
     }
@@ -176,7 +178,7 @@ impl<Message> Chart<'_, Message> {
             if x < 24.0 || x > size.width - 24.0 {
                 continue;
             }
-            let clock = format::clock(Duration::from_secs(mark));
+            let clock = present::clock(Duration::from_secs(mark));
             let content = if every >= 60 {
                 clock.chars().take(5).collect()
             } else {
@@ -249,7 +251,7 @@ impl<Message> Chart<'_, Message> {
         let inside = Rectangle::new(place, area).shrink(space::S);
         let columns = [inside.x + inside.width - 84.0, inside.x + inside.width];
         let mut y = inside.y + LINE / 2.0;
-        let clock = format::clock(self.time_of(step));
+        let clock = present::clock(self.time_of(step));
         self.value(frame, clock, inside.x, y, false, true);
         self.value(frame, "↓ in".to_owned(), columns[0], y, true, false);
         self.value(frame, "↑ out".to_owned(), columns[1], y, true, false);

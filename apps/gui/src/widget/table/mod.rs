@@ -13,13 +13,13 @@ mod state;
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use flowner_core::present::Quantity;
 use iced::advanced::layout::{self, Layout};
 use iced::advanced::widget::tree::{self, Tree};
 use iced::advanced::widget::{Operation, Widget};
 use iced::advanced::{Clipboard, Shell, mouse, renderer};
 use iced::{Color, Element, Event, Length, Rectangle, Renderer, Size, Theme};
 
-use crate::format::Quantity;
 use crate::picture::IconImage;
 use crate::shown;
 use crate::theme::{Colors, measure, space};

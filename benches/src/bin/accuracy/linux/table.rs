@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use flowner_core::attribution::Reason;
+
 use super::cases::Need;
 use super::truth::{Outcome, Worth};
 
@@ -76,7 +78,7 @@ impl Row {
         let count = |worth| self.score.count(&worth);
         let right = match self.need {
             Need::Users => count(Worth::Partial),
-            Need::Nobody => count(Worth::Unknown("other-namespace".to_owned())),
+            Need::Nobody => count(Worth::Unknown(Reason::OtherNamespace.name().to_owned())),
             Need::NoneNamed => self.score.total() - count(Worth::Wrong) - count(Worth::Missing),
             _ => count(Worth::Named) + count(Worth::Shared),
         };

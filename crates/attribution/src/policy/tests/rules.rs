@@ -228,7 +228,11 @@ fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
         desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
         let heard = desk.look(&[tcp(listener, "listener")]);
         // Of a table that does not tell remote ends, its socket may be there, too.
-        let expected = if tells_remotes { "gone" } else { "not-found" };
+        let expected = if tells_remotes {
+            "process-exited"
+        } else {
+            "no-such-socket"
+        };
         check(&heard, &[(1, expected, None, false)]);
     }
 }
@@ -329,7 +333,7 @@ fn a_connection_that_is_older_than_the_capture_is_whose_it_is() {
     };
     desk.ask(1, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
     let heard = desk.look(std::slice::from_ref(&listener));
-    check(&heard, &[(1, "not-found", None, false)]);
+    check(&heard, &[(1, "no-such-socket", None, false)]);
     desk.ask(2, Initiator::Unknown, query(Protocol::Tcp, HERE, THERE));
     let heard = desk.look(&[listener, child]);
     check(
@@ -344,7 +348,7 @@ fn a_new_flow_with_the_same_ends_ends_the_older_question() {
     desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
     desk.pass(ms(1));
     desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
-    check(&desk.events(), &[(1, "gone", None, true)]);
+    check(&desk.events(), &[(1, "process-exited", None, true)]);
     let theirs = socket(Protocol::Tcp, HERE, Some(THERE), "second");
     check(&desk.look(&[theirs]), &[(2, "second", FIVE, true)]);
 }
@@ -361,7 +365,7 @@ fn a_peer_that_connects_again_ends_its_older_question_only() {
             query(Protocol::Tcp, server, peer),
         );
     }
-    check(&desk.events(), &[(2, "gone", None, true)]);
+    check(&desk.events(), &[(2, "process-exited", None, true)]);
 }
 
 #[test]
@@ -384,7 +388,10 @@ fn a_shared_local_end_names_nobody_for_connections() {
     desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
     check(
         &desk.look(&[tcp(HERE, "one of them")]),
-        &[(1, "gone", None, true), (2, "gone", None, true)],
+        &[
+            (1, "process-exited", None, true),
+            (2, "process-exited", None, true),
+        ],
     );
     // That socket was there before the third connection.
     desk.ask(
@@ -393,7 +400,7 @@ fn a_shared_local_end_names_nobody_for_connections() {
         query(Protocol::Tcp, HERE, "192.0.2.3:443"),
     );
     let heard = desk.look(&[tcp(HERE, "one of them")]);
-    check(&heard, &[(3, "not-found", None, false)]);
+    check(&heard, &[(3, "no-such-socket", None, false)]);
 }
 
 /// On a host with many connections, another one may have the same local port.
@@ -437,7 +444,7 @@ fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
     desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, ELSEWHERE));
     check(
         &desk.look(&[udp(HERE, "b")]),
-        &[(1, "gone", None, true), (2, "b", LOCAL, true)],
+        &[(1, "process-exited", None, true), (2, "b", LOCAL, true)],
     );
     // From now on that socket is known, and serves as many flows as it likes.
     desk.ask(
@@ -463,14 +470,14 @@ fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
     // Who had the port before the packet, how long after it the look begins, and who has it then.
     for (before, initiator, wait, now, expected) in [
         (None, Initiator::Local, 5, "b", "b"),
-        (None, Initiator::Local, 50, "b", "gone"),
-        (None, Initiator::Unknown, 50, "b", "gone"),
+        (None, Initiator::Local, 50, "b", "process-exited"),
+        (None, Initiator::Unknown, 50, "b", "process-exited"),
         (None, Initiator::Remote, 50, "b", "b"),
-        (None, Initiator::Remote, 500, "b", "gone"),
+        (None, Initiator::Remote, 500, "b", "process-exited"),
         (Some("a"), Initiator::Local, 50, "a", "a"),
         (Some("a"), Initiator::Remote, 5_000, "a", "a"),
-        (Some("a"), Initiator::Unknown, 50, "b", "gone"),
-        (Some("a"), Initiator::Remote, 5, "b", "gone"),
+        (Some("a"), Initiator::Unknown, 50, "b", "process-exited"),
+        (Some("a"), Initiator::Remote, 5, "b", "process-exited"),
     ] {
         let mut desk = Desk::new(config(false));
         let now_there = [udp(HERE, now)];
@@ -495,8 +502,8 @@ fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
 fn a_socket_that_is_found_late_is_told_once() {
     let mut desk = Desk::new(config(false));
     desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
-    check(&desk.look(&[]), &[(1, "not-found", None, false)]);
-    for heard in [&[(1, "gone", None, false)][..], &[]] {
+    check(&desk.look(&[]), &[(1, "no-such-socket", None, false)]);
+    for heard in [&[(1, "process-exited", None, false)][..], &[]] {
         desk.pass(ms(200));
         desk.policy.packet_seen(Token(1), desk.clock.now());
         check(&desk.look(&[udp(HERE, "b")]), heard);
@@ -515,10 +522,10 @@ fn a_socket_that_is_found_late_is_told_once() {
 fn who_was_there_well_before_a_packet_may_be_found_later() {
     for (started, wait, expected) in [
         (ms(0), 1_000, "b"),
-        (ms(0), 6_000, "gone"),
-        (ms(980), 1_000, "gone"),
+        (ms(0), 6_000, "process-exited"),
+        (ms(980), 1_000, "process-exited"),
         (ms(980), 100, "b"),
-        (ms(1_050), 100, "gone"),
+        (ms(1_050), 100, "process-exited"),
     ] {
         let mut desk = Desk::new(config(false));
         desk.pass(ms(1_000));
@@ -541,16 +548,41 @@ fn who_was_there_well_before_a_packet_may_be_found_later() {
 #[test]
 fn without_identities_a_connection_that_is_over_names_nobody() {
     for (initiator, before, wait, expected) in [
-        (Initiator::Local, None, 5, ["b", "gone"]),
-        (Initiator::Local, None, 300, ["gone", "gone"]),
-        (Initiator::Unknown, None, 5, ["b", "gone"]),
-        (Initiator::Unknown, None, 300, ["gone", "gone"]),
-        (Initiator::Unknown, Some("b"), 300, ["b", "gone"]),
-        (Initiator::Unknown, Some("a"), 300, ["gone", "gone"]),
+        (Initiator::Local, None, 5, ["b", "process-exited"]),
+        (
+            Initiator::Local,
+            None,
+            300,
+            ["process-exited", "process-exited"],
+        ),
+        (Initiator::Unknown, None, 5, ["b", "process-exited"]),
+        (
+            Initiator::Unknown,
+            None,
+            300,
+            ["process-exited", "process-exited"],
+        ),
+        (Initiator::Unknown, Some("b"), 300, ["b", "process-exited"]),
+        (
+            Initiator::Unknown,
+            Some("a"),
+            300,
+            ["process-exited", "process-exited"],
+        ),
         (Initiator::Remote, None, 5, ["b", "b"]),
-        (Initiator::Remote, None, 300, ["gone", "gone"]),
+        (
+            Initiator::Remote,
+            None,
+            300,
+            ["process-exited", "process-exited"],
+        ),
         (Initiator::Remote, Some("b"), 300, ["b", "b"]),
-        (Initiator::Remote, Some("a"), 300, ["gone", "gone"]),
+        (
+            Initiator::Remote,
+            Some("a"),
+            300,
+            ["process-exited", "process-exited"],
+        ),
     ] {
         for (is_over, expected) in [false, true].into_iter().zip(expected) {
             let mut desk = Desk::new(config(false));
@@ -650,8 +682,8 @@ fn history_answers_inside_the_proven_life_only() {
         &heard,
         &[
             (1, "server", PAST, true),
-            (2, "not-found", None, false),
-            (3, "not-found", None, false),
+            (2, "no-such-socket", None, false),
+            (3, "no-such-socket", None, false),
         ],
     );
 }
@@ -696,12 +728,15 @@ fn at_the_bound_the_longest_resting_gives_way() {
     // Both are missed, and silent after that; the first one rests longer.
     check(
         &desk.look(&[]),
-        &[(1, "not-found", None, false), (2, "not-found", None, false)],
+        &[
+            (1, "no-such-socket", None, false),
+            (2, "no-such-socket", None, false),
+        ],
     );
     desk.pass(ms(20));
     assert_eq!(desk.request(), None);
     assert_eq!(desk.ask(3, Initiator::Local, third), Lookup::Pending);
-    check(&desk.events(), &[(1, "not-found", None, true)]);
+    check(&desk.events(), &[(1, "no-such-socket", None, true)]);
     assert_eq!(desk.policy.statistics().overflow, 2);
     assert_eq!(desk.policy.statistics().waiting, 2);
 }

@@ -51,7 +51,7 @@ fn every_verdict() {
     );
     check(
         owner(Verdict::Unknown(Reason::Gone), None),
-        "flowner: verdict=unknown reason=gone end=source",
+        "flowner: verdict=unknown reason=process-exited end=source",
     );
     let partial = Verdict::Partial {
         user: Some(user(1000, "ada")),
@@ -125,6 +125,21 @@ fn comments_of_others_are_left_alone() {
     assert_eq!(read_again.evidence.matched, None);
     let comment = "flowner: verdict=unknown reason=gone colour=\"dark red\" end=source";
     assert!(read(comment, UNIX_EPOCH).is_some());
+}
+
+#[test]
+fn reasons_of_earlier_versions_are_read() {
+    for (name, reason) in [
+        ("not-found", Reason::NotFound),
+        ("gone", Reason::Gone),
+        ("denied", Reason::Denied),
+        ("other-namespace", Reason::OtherNamespace),
+        ("process-exited", Reason::Gone),
+    ] {
+        let comment = format!("flowner: verdict=unknown reason={name} end=source");
+        let (_, owner) = read(&comment, UNIX_EPOCH).unwrap();
+        assert_eq!(owner.verdict, Verdict::Unknown(reason), "{name}");
+    }
 }
 
 fn processes() -> impl Strategy<Value = Process> {

@@ -137,7 +137,7 @@ fn a_late_answer_moves_all_bytes() {
     let mut effects = Vec::new();
     ledger.packet(&packet(HERE, THERE, 100), &mut effects);
     ledger.packet(&packet(THERE, HERE, 50), &mut effects);
-    check_programs(&mut ledger, &[("unattributed", 150)]);
+    check_programs(&mut ledger, &[("unknown", 150)]);
 
     let (waiter, question) = questions(&effects)[0];
     assert_eq!(
@@ -172,11 +172,11 @@ fn an_answer_reaches_a_flow_that_has_ended() {
             .any(|effect| matches!(effect, Effect::End(w) if *w == waiter))
     );
     ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
-    check_programs(&mut ledger, &[("p7", 100), ("unattributed", 7)]);
+    check_programs(&mut ledger, &[("p7", 100), ("unknown", 7)]);
     // What falls off the list stays in the totals of its owner.
     ledger.packet(&packet(HERE, "10.9.9.9:2", 8), &mut effects);
     assert_eq!(ledger.view(None).retired.all.total.flows, 1);
-    check_programs(&mut ledger, &[("p7", 100), ("unattributed", 15)]);
+    check_programs(&mut ledger, &[("p7", 100), ("unknown", 15)]);
 }
 
 #[test]
@@ -246,10 +246,10 @@ fn both_ends_of_a_flow_may_be_in_containers() {
         ([named(1), forwarded()], &[("p1", 140)]),
         ([forwarded(), named(2)], &[("p2", 140)]),
         ([unknown(Reason::NotFound), named(2)], &[("p2", 140)]),
-        ([forwarded(), forwarded()], &[("unattributed", 140)]),
+        ([forwarded(), forwarded()], &[("unknown", 140)]),
         (
             [unknown(Reason::OtherNamespace), named(2)],
-            &[("p2", 40), ("unattributed", 100)],
+            &[("p2", 40), ("unknown", 100)],
         ),
     ] {
         let mut ledger = ledger_asking(OwnerScope::All, 10, 10, 10);

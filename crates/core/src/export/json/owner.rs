@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flowner_attribution::{Match, NetworkNamespace, Ownership, Process, Unit, User, Verdict};
 use serde::{Serialize, Serializer};
 
-use super::value::{Text, Time};
+use super::value::{ReasonName, Text, Time};
 use crate::model::principal::Principal;
 use crate::model::program::Claim;
 
@@ -104,7 +104,7 @@ struct VerdictFields<'a> {
     #[cfg_attr(test, schemars(with = "Vec<ProcessObject<'_>>"))]
     processes: &'a [Arc<Process>],
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<ReasonName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Text<UserName<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ impl<'a> VerdictFields<'a> {
         let (reason, user, unit) = match verdict {
             Verdict::Process(_) | Verdict::Shared(_) => (None, None, None),
             Verdict::Partial { user, unit } => (None, user.as_ref(), unit.as_ref()),
-            Verdict::Unknown(reason) => (Some(reason.name()), None, None),
+            Verdict::Unknown(reason) => (Some(ReasonName(*reason)), None, None),
         };
         Self {
             processes: verdict.processes(),

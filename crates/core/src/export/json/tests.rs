@@ -93,7 +93,7 @@ fn an_owner_in_another_network() {
     check(
         &FlowOwner::new(&ownership),
         r#"{"verdict":"unknown","match":null,"source":"scripted","namespace":"net:[4026532000]","processes":[],
-        "reason":"gone"}"#,
+        "reason":"process-exited"}"#,
     );
 }
 
@@ -102,7 +102,7 @@ fn owners() {
     check_owner(
         Verdict::Unknown(Reason::OtherNamespace),
         None,
-        r#"{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"other-namespace"}"#,
+        r#"{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"other-network-namespace"}"#,
     );
     check_owner(
         Verdict::Partial {
@@ -197,7 +197,7 @@ fn a_socket() {
     check(
         &SocketLine::new(&listener),
         r#"{"type":"socket","protocol":"udp","local":"[::]:53","remote":null,"state":"unconnected",
-        "owner":{"verdict":"unknown","processes":[],"reason":"denied"}}"#,
+        "owner":{"verdict":"unknown","processes":[],"reason":"not-permitted"}}"#,
     );
     let connected = {
         let mut socket = listener;
@@ -221,7 +221,7 @@ fn an_answer() {
     check(
         &OwnershipLine::new(&query, &owner(Verdict::Unknown(Reason::Gone), None)),
         r#"{"type":"ownership","protocol":"udp","local":"10.0.0.1:1","remote":"10.0.0.2:2",
-        "owner":{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"gone"},
+        "owner":{"verdict":"unknown","match":null,"source":"scripted","processes":[],"reason":"process-exited"},
         "observed_at":"2026-01-01T00:00:00.000000Z","source":"scripted"}"#,
     );
 }
@@ -410,7 +410,7 @@ fn a_summary() {
     check(
         &line,
         r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"owners":{
-        "gone":{"packets":2,"bytes":7}},"undecodable":{
+        "process-exited":{"packets":2,"bytes":7}},"undecodable":{
         "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
         "dropped":5,"unlisted":{"flows":0,"packets":0,"bytes":0},
         "complete":false,"message":"the disk is full","refused_claims":2,"not_looked_up":3}"#,

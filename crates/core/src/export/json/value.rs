@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flowner_attribution::Reason;
 use flowner_flows::{Counters, Protocol};
 use serde::{Serialize, Serializer};
 
@@ -16,6 +17,16 @@ pub(super) struct Text<T>(pub(super) T);
 impl<T: Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// Why an owner is unknown, by its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReasonName(pub(super) Reason);
+
+impl Serialize for ReasonName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
     }
 }
 
@@ -124,7 +135,7 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{Coverages, Reasons, Sums, Text, Time};
+    use super::{Coverages, Reason, ReasonName, Reasons, Sums, Text, Time};
 
     impl<T> JsonSchema for Text<T> {
         fn schema_name() -> Cow<'static, str> {
@@ -137,6 +148,20 @@ mod schema {
 
         fn json_schema(_: &mut SchemaGenerator) -> Schema {
             json_schema!({ "type": "string" })
+        }
+    }
+
+    impl JsonSchema for ReasonName {
+        fn schema_name() -> Cow<'static, str> {
+            "Reason".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "Why the owner is unknown",
+                "type": "string",
+                "enum": Reason::ALL.map(Reason::name),
+            })
         }
     }
 

@@ -143,12 +143,10 @@ pub(super) static KEYS: [Key; 18] = [
     },
     Key {
         name: "reason",
-        examples: &["reason:gone"],
+        examples: &["reason:process-exited"],
         selects: "why no owner is known",
         aliases: &[],
-        takes: Takes::Value(|value| {
-            choose("reason", value, Reason::ALL, Reason::name).map(Term::Reason)
-        }),
+        takes: Takes::Value(|value| reason(value).map(Term::Reason)),
     },
     Key {
         name: "match",
@@ -221,19 +219,19 @@ fn choose<T: Copy>(
         .find(|one| name_of(*one).eq_ignore_ascii_case(name))
         .ok_or_else(|| {
             let names = list(all.map(name_of));
-            format!("`{name}` is no {what}; expected one of {names}")
+            format!("`{name}` is not a valid {what}; expected one of {names}")
         })
 }
 
 fn pid(value: &str) -> Result<u32, String> {
     value
         .parse()
-        .map_err(|_| format!("`{value}` is no process id; expected a number"))
+        .map_err(|_| format!("`{value}` is not a valid process id; expected a number"))
 }
 
 fn protocol(value: &str) -> Result<Protocol, String> {
     value.to_ascii_lowercase().parse().map_err(|_| {
-        format!("`{value}` is no protocol; expected a name such as tcp, udp or icmp, or a number up to 255")
+        format!("`{value}` is not a valid protocol; expected a name such as tcp, udp or icmp, or a number up to 255")
     })
 }
 
@@ -244,7 +242,7 @@ fn service(value: &str) -> Result<&'static str, String> {
             || "ports are chosen as in port:8443".to_owned(),
             |nearest| format!("did you mean `{nearest}`?"),
         );
-        format!("`{value}` is no service with a known name; {hint}")
+        format!("`{value}` is not a valid service name; {hint}")
     })
 }
 
@@ -257,6 +255,12 @@ fn state(value: &str) -> Result<&'static str, String> {
     names.sort_unstable();
     names.dedup();
     choose("state", value, names, |name| name)
+}
+
+/// By the name, or by one of an earlier version.
+fn reason(value: &str) -> Result<Reason, String> {
+    let earlier = value.to_ascii_lowercase().parse();
+    earlier.or_else(|_| choose("reason", value, Reason::ALL, Reason::name))
 }
 
 fn direction(value: &str) -> Result<Direction, String> {

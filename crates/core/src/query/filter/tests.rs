@@ -51,7 +51,7 @@ fn owners_of_flows() {
             "unit:curl",
             "verdict:shared",
             "match:history",
-            "reason:gone",
+            "reason:process-exited",
         ],
     );
 }
@@ -270,10 +270,12 @@ fn partial_and_unknown_owners() {
         &with(Verdict::Unknown(Reason::Gone)),
         &[
             "verdict:unknown",
-            "reason:gone",
+            "reason:process-exited",
+            // The name of an earlier version.
+            "reason:Gone",
             "!verdict:process !verdict:shared",
         ],
-        &["reason:denied", "curl"],
+        &["reason:not-permitted", "reason:denied", "curl"],
     );
 }
 
@@ -371,47 +373,47 @@ fn errors_name_the_value() {
         "9-8",
         "the range `9-8` is empty; did you mean 8-9?",
     );
-    check_error("port:http", "http", "`http` is no port");
-    check_error("!host:10.0.0", "10.0.0", "`10.0.0` is no address");
+    check_error("port:http", "http", "`http` is not a valid port");
+    check_error("!host:10.0.0", "10.0.0", "`10.0.0` is not a valid address");
     check_error("remote:[::1:5", "[::1:5", "`[::1:5` has a `[` without `]`");
-    check_error("pid:x", "x", "`x` is no process id");
-    check_error("proto:tpc", "tpc", "`tpc` is no protocol");
+    check_error("pid:x", "x", "`x` is not a valid process id");
+    check_error("proto:tpc", "tpc", "`tpc` is not a valid protocol");
     check_error(
         "service:htps",
         "htps",
-        "`htps` is no service with a known name; did you mean `https`?",
+        "`htps` is not a valid service name; did you mean `https`?",
     );
     check_error(
         "service:8443",
         "8443",
-        "`8443` is no service with a known name; ports are chosen",
+        "`8443` is not a valid service name; ports are chosen",
     );
     check_error(
         "state:x",
         "x",
-        "`x` is no state; expected one of bound, close-wait, closed, closing, datagram",
+        "`x` is not a valid state; expected one of bound, close-wait, closed, closing, datagram",
     );
     check_error(
         "dir:up",
         "up",
-        "`up` is no direction; expected one of outgoing, incoming",
+        "`up` is not a valid direction; expected one of outgoing, incoming",
     );
     check_error(
         "verdict:ok",
         "ok",
-        "`ok` is no verdict; expected one of process, shared",
+        "`ok` is not a valid verdict; expected one of process, shared",
     );
     check_error(
         "reason:x",
         "x",
-        "`x` is no reason; expected one of not-found, gone",
+        "`x` is not a valid reason; expected one of no-such-socket, process-exited",
     );
     check_error(
         "match:x",
         "x",
-        "`x` is no kind of match; expected one of five-tuple",
+        "`x` is not a valid kind of match; expected one of five-tuple",
     );
-    check_error("bytes>1.5M", "1.5M", "`1.5M` is no amount");
+    check_error("bytes>1.5M", "1.5M", "`1.5M` is not a valid amount");
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl FromStr for Ports {
         let number = |part: &str| {
             part.parse().map_err(|_| {
                 format!(
-                    "`{part}` is no port; expected a number up to 65535, or a range like 8000-9000"
+                    "`{part}` is not a valid port; expected a number up to 65535, or a range like 8000-9000"
                 )
             })
         };
@@ -171,7 +171,7 @@ pub fn amount(text: &str) -> Result<u64, String> {
     };
     let (Some(factor), false) = (factor, number.is_empty()) else {
         return Err(format!(
-            "`{text}` is no amount; expected a whole number, such as 1500, 10k, 1M or 1Mi"
+            "`{text}` is not a valid amount; expected a whole number, such as 1500, 10k, 1M or 1Mi"
         ));
     };
     let number: Option<u64> = number.parse().ok();
@@ -204,8 +204,8 @@ mod tests {
         check::<Network>("10.0.0.1/33", "the prefix of `10.0.0.1/33`");
         check::<Network>("10.0.0.1/", "the prefix of");
         check::<Network>("fe80::1/129", "the prefix of");
-        check::<Network>("10.0.0", "`10.0.0` is no address");
-        check::<Network>("", "`` is no address");
+        check::<Network>("10.0.0", "`10.0.0` is not a valid address");
+        check::<Network>("", "`` is not a valid address");
     }
 
     #[track_caller]
@@ -234,10 +234,10 @@ mod tests {
             "9000-8000",
             "the range `9000-8000` is empty; did you mean 8000-9000?",
         );
-        check::<Ports>("65536", "`65536` is no port");
-        check::<Ports>("80-", "`` is no port");
-        check::<Ports>("1-2-3", "`2-3` is no port");
-        check::<Ports>("https", "`https` is no port");
+        check::<Ports>("65536", "`65536` is not a valid port");
+        check::<Ports>("80-", "`` is not a valid port");
+        check::<Ports>("1-2-3", "`2-3` is not a valid port");
+        check::<Ports>("https", "`https` is not a valid port");
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
         check::<Endpoint>("[fe80::/10]:80", "[fe80::/10]:80");
         check::<Endpoint>("[::1", "`[::1` has a `[`");
         check::<Endpoint>("[::1]80", "`80` stands behind");
-        check::<Endpoint>("10.0.0.1:", "`` is no port");
-        check::<Endpoint>("443", "`443` is no address");
+        check::<Endpoint>("10.0.0.1:", "`` is not a valid port");
+        check::<Endpoint>("443", "`443` is not a valid address");
     }
 
     #[test]

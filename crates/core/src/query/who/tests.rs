@@ -114,7 +114,7 @@ fn addresses_and_owners() {
     check("user:ada", "owner user:ada");
     let error = "pid:x".parse::<WhoTarget>().unwrap_err().to_string();
     assert!(
-        error.contains("no process id") && error.contains('^'),
+        error.contains("not a valid process id") && error.contains('^'),
         "{error}"
     );
 }

@@ -1,0 +1,45 @@
+//! What people read, in one form for all apps: sizes, rates, durations, local times, addresses,
+//! owners, directions, the reasons why an owner is unknown, and the columns of lists.
+//!
+//! Text that others wrote is [masked](crate::text::mask) here. JSON and CSV are data, and have forms
+//! of their own.
+
+mod address;
+mod evidence;
+mod number;
+mod owner;
+mod time;
+
+pub use address::{endpoint, local_end, remote_end, service};
+pub use evidence::{coverage, matched, observed, reason_sentence, source, verdict_sentence};
+pub use number::{DIGIT_GROUPS, Quantity, Unit, bytes, count, counted, grouped, percent, share};
+pub use owner::{owner, path, pids, principal, unit, unknown, user, verdict};
+pub use time::{clock, date, date_of, duration, load_time_zone, moment, since};
+
+use std::path::Path;
+
+use crate::model::text::{mask, mask_path};
+
+/// What stands for an owner that no lookup was made for.
+pub const NOT_LOOKED_UP: &str = "unknown: not looked up";
+
+/// What stands for an owner whose lookup has no answer yet.
+pub const PENDING: &str = "looking up …";
+
+/// Text that somebody else wrote, with what a terminal would obey in visible form.
+pub fn printable(text: &str) -> String {
+    mask(text).into_owned()
+}
+
+/// As [`printable`], of a path.
+pub fn printable_path(path: &Path) -> String {
+    mask_path(path).into_owned()
+}
+
+/// The text with a capital letter, as a sentence begins.
+pub fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(characters).collect()
+    })
+}
