@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::freshness;
+
 /// What the policy is allowed to spend, and when it tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,18 +64,18 @@ impl Default for PolicyConfig {
                 .map(Duration::from_millis)
                 .to_vec(),
             attempts_to_improve: 5,
-            confirm_after: Duration::from_millis(100),
+            confirm_after: freshness::UNCONFIRMED,
             max_fast_lookups: 8,
             max_waiting: 65_536,
             max_batch: 1_024,
             max_cached: 4_096,
-            cache_age: Duration::from_secs(60),
+            cache_age: freshness::CACHED_ANSWER,
             max_history: 32_768,
-            history_age: Duration::from_secs(60),
+            history_age: freshness::HISTORY_ENTRY,
             rest_factor: 4,
-            sender_within: Duration::from_millis(20),
-            receiver_within: Duration::from_millis(250),
-            old_receiver_within: Duration::from_secs(5),
+            sender_within: freshness::LIST_OF_SENDER,
+            receiver_within: freshness::LIST_OF_RECEIVER,
+            old_receiver_within: freshness::LIST_OF_OLD_RECEIVER,
             again_rest_factor: 16,
             table_tells_remotes: false,
             table_tells_networks: false,

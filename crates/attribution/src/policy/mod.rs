@@ -4,11 +4,12 @@
 mod answer;
 mod cache;
 mod config;
+pub(crate) mod freshness;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod history;
 mod pending;
-mod question;
+mod request;
 mod rivals;
 mod statistics;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use config::PolicyConfig;
-pub use question::{Initiator, Key, LookupRequest, Token};
+pub use request::{Event, Facts, Initiator, Key, Lookup, LookupRequest, Request, RequestId, Token};
 pub use statistics::PolicyStatistics;
 
 use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
@@ -29,70 +30,6 @@ use answer::{Answer, Listed};
 use cache::Cache;
 use history::History;
 use pending::{PendingSet, Waiting};
-
-/// What [`Policy::lookup`] says at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    /// An answer that is known already; no event follows.
-    Ready(Ownership),
-    /// What a fast lookup told. Events follow, with better answers if there are any.
-    Provisional(Ownership),
-    /// Events follow.
-    Pending,
-    /// Too many questions wait; no event follows.
-    QueueFull,
-}
-
-impl Lookup {
-    /// The owner, as far as it was told at once.
-    pub fn ownership(self) -> Option<Ownership> {
-        match self {
-            Self::Ready(ownership) | Self::Provisional(ownership) => Some(ownership),
-            Self::Pending | Self::QueueFull => None,
-        }
-    }
-}
-
-/// What to ask the socket table now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Request {
-    /// To be given back with the answer.
-    pub id: RequestId,
-    /// The questions, each once.
-    pub queries: Vec<SocketQuery>,
-}
-
-/// Names a [`Request`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RequestId(u64);
-
-/// What the socket table said.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Facts {
-    /// All sockets: serves every question that waits.
-    Snapshot(Arc<Snapshot>),
-    /// An answer for each query of the request, in its order, or the reason why its lookup
-    /// failed.
-    Answers(Vec<Result<Ownership, Reason>>),
-    /// Nothing could be read, for this reason.
-    Failed(Reason),
-}
-
-/// News for one waiter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Event<K = Token> {
-    /// Whom it is for: what was given with the question.
-    pub key: K,
-    /// The answer, better than any that this waiter got before unless it is the
-    /// last one; or [`Gone`](crate::Reason::Gone) after
-    /// [`NotFound`](crate::Reason::NotFound), where a socket was found that may be another's.
-    pub ownership: Ownership,
-    /// Nothing more will come for this waiter.
-    pub last: bool,
-}
 
 /// When to ask, what to keep, when to try again.
 ///

@@ -1,12 +1,13 @@
 //! The questions that wait, and when each is due.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use super::answer::{Answer, Listed};
 use super::config::later;
+use super::freshness::{OLD_PROCESS, START_TIME_ERROR};
 use super::history::History;
-use super::question::Before;
+use super::request::Before;
 use super::rivals::{Number, Rivals};
 use super::{Initiator, Key, LookupRequest, PolicyConfig};
 use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
@@ -182,9 +183,7 @@ impl<K> Waiting<K> {
 
 /// Whether all who are named were there well before that time.
 fn started_well_before(found: &Ownership, time: SystemTime) -> bool {
-    /// Nobody binds a port of somebody else's sooner after it was started.
-    const AHEAD: Duration = Duration::from_millis(50);
-    let is_earlier = |started: SystemTime| started + AHEAD < time;
+    let is_earlier = |started: SystemTime| started + OLD_PROCESS < time;
     let mut named = found.verdict.processes().iter();
     !found.verdict.processes().is_empty()
         && named.all(|process| process.started.is_some_and(is_earlier))
@@ -202,9 +201,7 @@ fn names_the_same(one: &Verdict, other: &Verdict) -> bool {
 /// Whether nobody who is named was there yet at that time: then the socket that was is
 /// gone, and another one has its port.
 fn started_after(found: &Ownership, time: SystemTime) -> bool {
-    /// Start times are told in hundredths of a second.
-    const SLACK: Duration = Duration::from_millis(30);
-    let is_later = |started: SystemTime| started > time + SLACK;
+    let is_later = |started: SystemTime| started > time + START_TIME_ERROR;
     let named = found.verdict.processes();
     !named.is_empty()
         && named

@@ -15,6 +15,7 @@ use super::procfs::net;
 use super::procfs::proc::{Proc, ReadBuffers};
 use crate::answer::query::normalize;
 use crate::answer::{Protocol, SocketState};
+use crate::policy::freshness::{WAITING_SOCKET, WAITING_SOCKETS};
 
 /// The sockets of one network namespace.
 #[derive(Debug)]
@@ -28,13 +29,6 @@ pub(crate) struct Sockets {
     has_cookies: bool,
 }
 
-/// How long a list of what waits on a port is good. The kernel goes through all that wait
-/// on any port for it, and a server with many connections is asked for as often.
-///
-/// The kernel has just said that one of them is there. Others may have been closed since, so a
-/// list is good for a moment only if it has several that the kernel chooses between.
-const WAITING: Duration = Duration::from_millis(100);
-const SEVERAL_WAITING: Duration = Duration::from_millis(5);
 /// Ports whose lists are kept.
 const MAX_WAITING: usize = 64;
 
@@ -225,9 +219,9 @@ fn still_good(
     let competes = |one: &&DiagSocket| protocol != Protocol::Tcp || one.local == known.local;
     let good: Vec<_> = listed.iter().filter(competes).copied().collect();
     let good_for = if good.len() == 1 {
-        WAITING
+        WAITING_SOCKET
     } else {
-        SEVERAL_WAITING
+        WAITING_SOCKETS
     };
     (age < good_for).then_some(good)
 }
@@ -304,11 +298,11 @@ mod tests {
     fn a_listener_on_another_address_neither_answers_nor_shortens_a_list() {
         let here = listener("127.0.0.1:80", 1);
         let other = listener("[::1]:80", 2);
-        let after = SEVERAL_WAITING * 2;
+        let after = WAITING_SOCKETS * 2;
         let good = still_good(Protocol::Tcp, &[other, here], &here, after);
         assert_eq!(good, Some(vec![here]));
         assert_eq!(
-            still_good(Protocol::Tcp, &[other, here], &here, WAITING),
+            still_good(Protocol::Tcp, &[other, here], &here, WAITING_SOCKET),
             None
         );
         // Each of these may have sent a datagram.
@@ -325,7 +319,7 @@ mod tests {
         let group = [listener("127.0.0.1:80", 1), listener("127.0.0.1:80", 2)];
         let good = |age| still_good(Protocol::Tcp, &group, &group[1], age);
         assert_eq!(good(Duration::ZERO), Some(group.to_vec()));
-        assert_eq!(good(SEVERAL_WAITING), None);
+        assert_eq!(good(WAITING_SOCKETS), None);
     }
 
     #[test]

@@ -3,17 +3,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use crate::answer::query::unscoped;
 use crate::answer::{Ownership, Protocol, SocketQuery};
+use crate::policy::freshness::{WATCHED_CONNECTION, WATCHED_DATAGRAMS};
 
 /// Flows that are kept; past that, the one that began first is forgotten.
 const MAX: usize = 4_096;
-/// How long a flow is not looked at again. A connection has one first packet, which may go
-/// out through several devices; of datagrams, none is told from the others.
-const CONNECTION: Duration = Duration::from_millis(1);
-const DATAGRAMS: Duration = Duration::from_secs(10);
 
 /// Ends that answer datagrams, which are kept in mind.
 const MAX_SERVERS: usize = 32;
@@ -73,8 +70,8 @@ impl WatchTable {
             return false;
         }
         let good_for = match query.protocol() {
-            Protocol::Tcp => CONNECTION,
-            _ => DATAGRAMS,
+            Protocol::Tcp => WATCHED_CONNECTION,
+            _ => WATCHED_DATAGRAMS,
         };
         let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
         let (key, device) = (query.without_device(), query.device_or_scope());
@@ -123,7 +120,7 @@ impl WatchTable {
         let end = server(query);
         let mut servers = self.servers.iter();
         let noted = servers.find(|(server, _)| *server == end);
-        noted.is_some_and(|(_, noted)| now.saturating_duration_since(*noted) < DATAGRAMS)
+        noted.is_some_and(|(_, noted)| now.saturating_duration_since(*noted) < WATCHED_DATAGRAMS)
     }
 
     /// Keeps what was seen of a flow.
@@ -170,7 +167,7 @@ fn server(query: &SocketQuery) -> Server {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
     use crate::answer::{Reason, Source};
@@ -204,7 +201,10 @@ mod tests {
     #[test]
     fn a_flow_is_looked_at_again_after_a_while() {
         let (mut sightings, now) = (WatchTable::default(), Instant::now());
-        for (protocol, good_for) in [(Protocol::Tcp, CONNECTION), (Protocol::Udp, DATAGRAMS)] {
+        for (protocol, good_for) in [
+            (Protocol::Tcp, WATCHED_CONNECTION),
+            (Protocol::Udp, WATCHED_DATAGRAMS),
+        ] {
             let query = query(protocol, 1);
             let mut begin = |now| sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
             assert!(begin(now));
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(told, Told::Seen(None));
         assert!(sightings.begin(&connection, now, UNIX_EPOCH));
         assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
-        assert!(sightings.begin(&answer, now + DATAGRAMS, UNIX_EPOCH));
+        assert!(sightings.begin(&answer, now + WATCHED_DATAGRAMS, UNIX_EPOCH));
         for port in 1_000..2_000 {
             sightings.add_server(&query(Protocol::Udp, port), now);
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::worker::OwnerLookup;
 use crate::answer::query::{normalize, unscoped};
 use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
+use crate::policy::freshness::INHERITORS;
 use crate::policy::time_budget::TimeBudget;
 use crate::tables::fast_lookup::Confirmed;
 use crate::tables::linux::holders::{Kind, Wanted};
@@ -22,10 +23,6 @@ const BUDGET: Duration = Duration::from_millis(10);
 const SHARE: u32 = 16;
 /// Sockets of which is remembered when their holders were confirmed.
 const MAX_HELD: usize = 4_096;
-
-/// How long nobody is looked for who has inherited a datagram socket, after that was done: one
-/// that serves many flows is confirmed with each of them.
-const INHERITED: Duration = Duration::from_millis(10);
 
 /// Processes whose descriptors are read to find a connection that one of them accepted.
 const MAX_READ: usize = 2;
@@ -77,7 +74,7 @@ impl Confirmer {
     fn heirs_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
         let at = self.held.get(&socket)?.heirs_at;
         now.duration_since(at)
-            .is_ok_and(|age| age < INHERITED)
+            .is_ok_and(|age| age < INHERITORS)
             .then_some(at)
     }
 
@@ -661,7 +658,7 @@ mod tests {
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).unwrap();
         drop(alone);
         // The pace of the policy: who inherited it is not looked for before.
-        std::thread::sleep(INHERITED);
+        std::thread::sleep(INHERITORS);
         check(&mut *fast_lookup, query, &told, Confirmed::Changed);
         let question = LookupRequest {
             query,

@@ -2,15 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::answer::{Process, SocketState};
+use crate::policy::freshness::LISTENER_HOLDERS;
 use crate::tables::linux::netlink::message::DiagSocket;
 
-/// How long it is good. A listener answers for a connection only until that was accepted,
-/// and hardly changes hands while connections come in: to look at each costs a busy
-/// server's host more than all else.
-const GOOD_FOR: Duration = Duration::from_millis(5);
 /// Listeners that are kept in mind.
 const MAX: usize = 16;
 
@@ -30,7 +27,7 @@ impl Listeners {
     pub(crate) fn holders_of(&self, socket: &DiagSocket, now: Instant) -> Option<&[Arc<Process>]> {
         let is_it = |one: &&Listener| {
             let age = now.saturating_duration_since(one.looked);
-            one.cookie == socket.cookie && age < GOOD_FOR
+            one.cookie == socket.cookie && age < LISTENER_HOLDERS
         };
         let known = self.0.iter().filter(|_| is_listener(socket)).find(is_it)?;
         Some(&known.holders)
@@ -85,9 +82,12 @@ mod tests {
         listeners.keep(&listener, &[], now);
         assert_eq!(listeners.holders_of(&listener, now), None);
         listeners.keep(&listener, &holders, now);
-        let before = now + GOOD_FOR / 2;
+        let before = now + LISTENER_HOLDERS / 2;
         assert_eq!(listeners.holders_of(&listener, before), Some(&holders[..]));
-        assert_eq!(listeners.holders_of(&listener, now + GOOD_FOR), None);
+        assert_eq!(
+            listeners.holders_of(&listener, now + LISTENER_HOLDERS),
+            None
+        );
         let other = socket(SocketState::Listen, 2);
         assert_eq!(listeners.holders_of(&other, now), None);
     }

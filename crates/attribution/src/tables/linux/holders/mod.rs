@@ -32,15 +32,13 @@ use super::procfs::facts::Facts;
 use super::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
 use crate::answer::matching::distinct;
 use crate::answer::{Process, User};
+use crate::policy::freshness::{HOLDERS, NEW_PROCESS_WINDOW};
 use crate::policy::time_budget::TimeBudget;
 use aim::Aim;
 pub(crate) use aim::Gaps;
-use index::{Count, Holder, Index, NEW_PROCESS_WINDOW, Orphan};
+use index::{Count, Holder, Index, Orphan};
 pub(crate) use wanted::{Kind, Wanted};
 
-/// How old the look at what changed may be when it is said who holds a socket: a
-/// descriptor that was passed to another process since may be missed.
-const FRESH: Duration = Duration::from_millis(100);
 /// Processes for which a second thread is worth its start.
 const MANY: usize = 64;
 /// What may be spent at once on places that take long, and which part of the time is given
@@ -155,7 +153,7 @@ impl Holders {
         }
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
-        let is_fresh = |at: Instant| at + FRESH >= asked;
+        let is_fresh = |at: Instant| at + HOLDERS >= asked;
         let is_orphan = self.is_orphan(inode);
         let is_to_be_found = found.is_empty() && !is_orphan;
         if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {

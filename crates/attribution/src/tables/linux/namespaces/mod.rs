@@ -35,11 +35,9 @@ use super::sys;
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::surroundings::{Place, Surroundings, Translations};
 use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
+use crate::policy::freshness::{NAMESPACES, THREADS_STAY};
 use crate::policy::time_budget::TimeBudget;
 
-/// How long it is taken for granted that no new namespace has an address that another one is
-/// known to have.
-const RECENT: Duration = Duration::from_secs(1);
 /// Namespaces that are kept open.
 const MAX: usize = 1_024;
 /// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices.
@@ -52,9 +50,6 @@ const IDLE: Duration = Duration::from_secs(10);
 /// back.
 const BUDGET: Duration = Duration::from_millis(250);
 const SHARE: u32 = 8;
-/// How long it is taken for granted that none of so many threads of a process has entered
-/// another namespace, where nothing makes that likely.
-const STAYS: Duration = Duration::from_secs(5);
 
 /// All of them but the one in which questions are asked.
 #[derive(Debug)]
@@ -248,7 +243,7 @@ impl Namespaces {
         let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
         // So may one that is new: two with the same address are told apart by nothing here.
         let now = Instant::now();
-        let is_recent = self.is_searched_since(now.checked_sub(RECENT).unwrap_or(now));
+        let is_recent = self.is_searched_since(now.checked_sub(NAMESPACES).unwrap_or(now));
         let is_enough = is_there && is_whole && is_recent;
         if !is_enough && !self.is_searched_since(since) {
             self.search(proc, buffers);
@@ -395,7 +390,7 @@ impl Namespaces {
             }
         }
         let now = Instant::now();
-        let since = now.checked_sub(STAYS).unwrap_or(now);
+        let since = now.checked_sub(THREADS_STAY).unwrap_or(now);
         self.search_threads(proc, buffers, (since, Effort::Bounded));
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustix::fs::{fstat, readlinkat};
 
@@ -14,6 +14,7 @@ use super::facts::{Facts, stat_of};
 use super::proc::{Proc, ReadBuffers};
 use super::{proc, stat};
 use crate::answer::{NamedFile, Process};
+use crate::policy::freshness::SAME_START;
 
 /// Reads processes, whatever they hold.
 #[derive(Debug)]
@@ -82,7 +83,6 @@ impl ProcessReader {
 /// Whether both are the start of the same process: times since boot are exact, but when
 /// that was moves with the clock.
 fn is_about(one: SystemTime, other: SystemTime) -> bool {
-    const TOLERANCE: Duration = Duration::from_millis(100);
     let between = one.duration_since(other);
-    between.unwrap_or_else(|earlier| earlier.duration()) <= TOLERANCE
+    between.unwrap_or_else(|earlier| earlier.duration()) <= SAME_START
 }

@@ -6,19 +6,17 @@
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use super::lists::{List, Listing, Work};
 use super::{LinuxTable, Looker};
 use crate::answer::{Protocol, Reason, Socket, Verdict};
+use crate::policy::freshness::NAMESPACES;
 use crate::tables::linux::holders::index::Count;
 use crate::tables::linux::netlink::message::DiagSocket;
 use crate::tables::linux::procfs::proc::ReadBuffers;
 use crate::tables::linux::sockets;
 use crate::tables::linux::verdicts::{closed, infer_unaccepted, verdict};
-
-/// How long a search for networks is good for the next list.
-const RECENT: Duration = Duration::from_secs(1);
 
 /// Other namespaces whose sockets are listed that are only bound.
 const MAX_WITH_BOUND: u16 = 16;
@@ -32,7 +30,7 @@ impl LinuxTable {
         let mut search = |buffers: &mut ReadBuffers| {
             // One that is entered by a process that was there before may be a moment late.
             let now = Instant::now();
-            let recent = now.checked_sub(RECENT).unwrap_or(now);
+            let recent = now.checked_sub(NAMESPACES).unwrap_or(now);
             let old = namespaces.as_mut();
             let old = old.filter(|n| with_others && !n.is_searched_since(recent));
             if let Some(namespaces) = old {

@@ -27,11 +27,10 @@ use crate::answer::{
     Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, SkippedNamespaces,
     Snapshot, SocketQuery, Source, Verdict,
 };
+use crate::policy::freshness::NAMESPACES_OF_REQUEST;
 use crate::tables::SocketTable;
 use crate::tables::fast_lookup::FastLookup;
 
-/// How long a search for networks is good for many questions.
-const SEARCHED: Duration = Duration::from_millis(100);
 /// How long threads are searched for networks that only they are in, for one question that
 /// somebody waits for. Past that, nobody can be said not to have the address.
 const SEARCH: Duration = Duration::from_secs(3);
@@ -331,7 +330,7 @@ impl SocketTable for LinuxTable {
     fn find_each(&mut self, queries: &[SocketQuery]) -> Vec<Result<Ownership, Error>> {
         let asked = Instant::now();
         let answers = queries.iter();
-        let answers = answers.map(|query| self.answer(query, asked, SEARCHED));
+        let answers = answers.map(|query| self.answer(query, asked, NAMESPACES_OF_REQUEST));
         answers.collect()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::NEW_PROCESS_WINDOW;
+use crate::policy::freshness::NEW_PROCESS_WINDOW;
 use crate::tables::linux::holders::wanted::Kind;
 
 /// New processes that are looked at again.

@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::answer::Process;
 use crate::answer::matching::distinct;
 use crate::hash::NumberMap;
+use crate::policy::freshness::CLOSED_CONNECTION;
 
 /// Sockets that were closed, whose holders are remembered.
 const MAX_LATELY: usize = 1_024;
-/// Connections whose owner is remembered after they were closed, and how long.
+/// Connections whose owner is remembered after they were closed.
 const MAX_CLOSED: usize = 32_768;
-const MEMORY: Duration = Duration::from_secs(60);
 
 /// All that are remembered.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Memory {
         if cookie == 0 || owners.is_empty() || self.remembered(cookie) == owners {
             return;
         }
-        let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > MEMORY;
+        let is_over = |(_, since): &(u64, Instant)| now.duration_since(*since) > CLOSED_CONNECTION;
         while self.closed_order.len() >= MAX_CLOSED
             || self.closed_order.front().is_some_and(is_over)
         {

@@ -7,28 +7,20 @@ mod memory;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use likely::Likely;
 use memory::Memory;
 
 use crate::answer::Process;
 use crate::hash::NumberMap;
+use crate::policy::freshness::{NO_HOLDER, PROGRAM};
 use crate::tables::linux::procfs::proc::{Descriptor, FdStamp, Table};
 
-/// How long a new process is looked at again for every question.
-pub(crate) const NEW_PROCESS_WINDOW: Duration = Duration::from_secs(2);
 /// Of a process with more sockets, what it closes is not remembered.
 const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
 const MAX_ORPHANS: usize = 16_384;
-/// How long such a socket is not looked for again where something kept the search from being
-/// complete.
-const UNSURE_FOR: Duration = Duration::from_secs(1);
-
-/// How long it is taken for granted that a process executes the same program, if the file is the
-/// same: to compare more for each of many connections of a process costs much.
-const IMAGE_GOOD_FOR: Duration = Duration::from_millis(5);
 
 /// What the last look at a process found.
 #[derive(Debug)]
@@ -432,7 +424,7 @@ impl Index {
     pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<u64> {
         let known = &mut self.processes.get_mut(&pid)?.scanned;
         let image = known.process.as_ref()?.image?;
-        let is_due = now.saturating_duration_since(known.image_checked) >= IMAGE_GOOD_FOR;
+        let is_due = now.saturating_duration_since(known.image_checked) >= PROGRAM;
         is_due.then(|| {
             known.image_checked = now;
             image
@@ -443,7 +435,7 @@ impl Index {
     /// looked for again.
     pub(crate) fn is_orphan(&self, inode: u32, now: Instant) -> bool {
         let is_known =
-            |orphan: &Orphan| orphan.is_settled || now.duration_since(orphan.since) < UNSURE_FOR;
+            |orphan: &Orphan| orphan.is_settled || now.duration_since(orphan.since) < NO_HOLDER;
         self.orphans.get(&inode).is_some_and(is_known)
     }
 

@@ -25,24 +25,18 @@ use super::frame::Malformed;
 use crate::answer::query::unscoped;
 use crate::answer::surroundings::Translations;
 use crate::answer::{Protocol, SocketQuery};
+use crate::policy::freshness::{UNTRACKED, ZONES, ZONES_OF_SAME_ENDS};
 
 /// How many connections there are in this network namespace: none where nothing is tracked.
 const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
 /// The list, where the kernel has it (`CONFIG_NF_CONNTRACK_PROCFS`).
 const LIST: &str = "net/nf_conntrack";
 
-/// How long it is believed that nothing is tracked, where a socket has the very ends of a
-/// connection: nothing can have been translated to these before it was tracked.
-const UNTRACKED: Duration = Duration::from_millis(10);
 /// Connections of which all are listed to find the zones that they are in. (The kernel goes
 /// through its whole table for that, some 10 ms where it has 262,144 places.)
 const MOST_LISTED: u64 = 16_384;
-/// Zones that are asked for each question, and how long no others are looked for.
+/// Zones that are asked for each question.
 const MOST_ZONES: usize = 8;
-const ZONES: Duration = Duration::from_secs(1);
-/// The same, where the exact question finds a connection and only one with the same ends in
-/// another zone can be meant.
-const SAME_ENDS: Duration = Duration::from_secs(10);
 
 /// What is known of the packets between two ends, of which one is an address of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +226,7 @@ impl Conntrack {
                 (Translation::Behind | Translation::NotNow, _)
                 | (_, Search::Exact)
                 | (Translation::None, Search::Known) => true,
-                (Translation::None, Search::Whole) => self.are_zones_known(now, SAME_ENDS),
+                (Translation::None, Search::Whole) => self.are_zones_known(now, ZONES_OF_SAME_ENDS),
                 _ => self.are_zones_known(now, ZONES),
             };
             if is_known {

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::policy::freshness::{NO_RULE_TRANSLATES, RULES_TRANSLATE};
 use crate::tables::linux::netlink::exchange::{Answer, Netlink, Part};
 use crate::tables::linux::netlink::frame::{Malformed, attributes, header};
 
@@ -21,11 +22,6 @@ const BODY_LEN: usize = 4;
 /// `NLA_TYPE_MASK`.
 const KIND: u16 = !(3 << 14);
 
-/// How long it is believed that rules translate, and that none does: the first costs questions
-/// that are not needed, the other ones that are.
-const SOME: Duration = Duration::from_secs(10);
-const NONE: Duration = Duration::from_millis(100);
-
 /// What is known of the rules.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
@@ -36,7 +32,11 @@ impl Rules {
     /// Whether any translates. Where that cannot be told, one may.
     pub(super) fn translate(&mut self, proc: &Path, netlink: &mut Netlink, now: Instant) -> bool {
         if let Some((at, do_translate)) = self.known {
-            let good_for = if do_translate { SOME } else { NONE };
+            let good_for = if do_translate {
+                RULES_TRANSLATE
+            } else {
+                NO_RULE_TRANSLATES
+            };
             if now.saturating_duration_since(at) < good_for {
                 return do_translate;
             }

@@ -8,11 +8,12 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, RawDir, fstat, fstatfs, openat};
 
 use crate::answer::Unit;
+use crate::policy::freshness::NO_CGROUP;
 use crate::tables::linux::procfs::mountinfo::{Mount, mounts};
 use crate::tables::linux::procfs::proc;
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
@@ -29,9 +30,6 @@ const MAX_GROUPS: usize = 16 * 1024;
 const MAX_DEPTH: usize = 32;
 /// Bytes of a mount table that are read.
 const MAX_MOUNTS: usize = 4 * 1024 * 1024;
-/// Between walks: one takes some 10 µs a group, and an id may never be found, such as
-/// that of a removed group, or of one outside of our container.
-const REST: Duration = Duration::from_secs(1);
 
 /// The paths of control groups, found in their file system.
 ///
@@ -89,7 +87,7 @@ impl ControlGroups {
 
     fn may_walk(&self, now: Instant) -> bool {
         self.walked
-            .is_none_or(|walked| now.saturating_duration_since(walked) >= REST)
+            .is_none_or(|walked| now.saturating_duration_since(walked) >= NO_CGROUP)
     }
 
     fn walk(&mut self) {

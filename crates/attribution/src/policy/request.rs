@@ -1,10 +1,11 @@
-//! What is asked, and which answers hold for it.
+//! What is asked and answered, and which answers hold for a request.
 
 use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::answer::{Match, Ownership, ProcessId, Protocol, SocketQuery};
+use crate::answer::{Match, Ownership, ProcessId, Protocol, Reason, Snapshot, SocketQuery};
 
 /// What the caller knows a lookup by, and gets back with each answer: any type of its own, such
 /// as the number of a flow, a `(port, protocol)`, or [`Token`].
@@ -38,6 +39,70 @@ pub enum Initiator {
     Remote,
     /// The flow is older than the capture.
     Unknown,
+}
+
+/// What [`Policy::lookup`](super::Policy::lookup) says at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// An answer that is known already; no event follows.
+    Ready(Ownership),
+    /// What a fast lookup told. Events follow, with better answers if there are any.
+    Provisional(Ownership),
+    /// Events follow.
+    Pending,
+    /// Too many questions wait; no event follows.
+    QueueFull,
+}
+
+impl Lookup {
+    /// The owner, as far as it was told at once.
+    pub fn ownership(self) -> Option<Ownership> {
+        match self {
+            Self::Ready(ownership) | Self::Provisional(ownership) => Some(ownership),
+            Self::Pending | Self::QueueFull => None,
+        }
+    }
+}
+
+/// What to ask the socket table now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// To be given back with the answer.
+    pub id: RequestId,
+    /// The questions, each once.
+    pub queries: Vec<SocketQuery>,
+}
+
+/// Names a [`Request`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub(super) u64);
+
+/// What the socket table said.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Facts {
+    /// All sockets: serves every question that waits.
+    Snapshot(Arc<Snapshot>),
+    /// An answer for each query of the request, in its order, or the reason why its lookup
+    /// failed.
+    Answers(Vec<Result<Ownership, Reason>>),
+    /// Nothing could be read, for this reason.
+    Failed(Reason),
+}
+
+/// News for one waiter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event<K = Token> {
+    /// Whom it is for: what was given with the question.
+    pub key: K,
+    /// The answer, better than any that this waiter got before unless it is the
+    /// last one; or [`Gone`](crate::Reason::Gone) after
+    /// [`NotFound`](crate::Reason::NotFound), where a socket was found that may be another's.
+    pub ownership: Ownership,
+    /// Nothing more will come for this waiter.
+    pub last: bool,
 }
 
 impl LookupRequest {
