@@ -7,6 +7,7 @@ mod accuracy;
 mod bench;
 mod command;
 mod complete;
+mod documents;
 mod floors;
 mod fuzz;
 mod imports;

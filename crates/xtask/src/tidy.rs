@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::{Failure, root};
 use crate::complete::incomplete;
+use crate::documents;
 use crate::floors;
 use crate::platforms;
 use crate::published;
@@ -136,6 +137,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md"))
         .map_err(|error| Failure(format!("ARCHITECTURE.md: {error}")))?;
     violations.extend(platforms::unlike(&sources, &architecture));
+    violations.extend(documents::astray(&root())?);
     violations.extend(published::unready(&root(), &sources)?);
     violations.extend(without_readme(&root())?);
     violations.extend(unlisted_skips(&root())?);
