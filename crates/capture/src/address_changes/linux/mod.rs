@@ -186,7 +186,8 @@ pub fn fuzzing(bytes: &[u8]) {
             IpAddr::V4(ip) => ip.is_unspecified() || holds(bytes, &ip.octets()),
             IpAddr::V6(ip) => ip.is_unspecified() || holds(bytes, &ip.octets()),
         };
-        assert!(has(own.ip) && own.broadcast.is_none_or(has));
+        assert!(has(own.ip));
+        assert!(own.broadcast.is_none_or(|ip| has(ip) || is_last(bytes, ip)));
     }
     let sequence = u32_at(bytes, 8).unwrap_or_default();
     let mut all = Vec::new();
@@ -196,6 +197,21 @@ pub fn fuzzing(bytes: &[u8]) {
     });
     assert!(all.len() <= told.len());
     assert!(all.iter().all(|own| told.contains(own)));
+}
+
+/// Whether an address is the last one of a network that some address in these bytes is in.
+#[cfg(feature = "fuzzing")]
+fn is_last(bytes: &[u8], ip: IpAddr) -> bool {
+    let IpAddr::V4(last) = ip else {
+        return false;
+    };
+    bytes.windows(4).any(|window| {
+        let own = u32::from_be_bytes([window[0], window[1], window[2], window[3]]);
+        // All bits of the host are set, from the first one that differs.
+        let differs = own ^ last.to_bits();
+        let hosts = u32::MAX.checked_shr(differs.leading_zeros()).unwrap_or(0);
+        last.to_bits() & hosts == hosts
+    })
 }
 
 #[cfg(feature = "fuzzing")]
