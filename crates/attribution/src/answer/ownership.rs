@@ -309,6 +309,18 @@ impl Source {
             Self::None => "none",
         }
     }
+
+    /// Whether this source tells a socket from the next one with the same ends, as by
+    /// [a number of the kernel](SocketId). If not, nothing shows that what comes after an answer
+    /// still is of the same socket, until another answer says so.
+    ///
+    /// False for the portable table: the `listeners` crate gives no such number.
+    pub const fn identifies_sockets(self) -> bool {
+        match self {
+            Self::Portable => false,
+            Self::SockDiag | Self::Recorded | Self::Scripted | Self::None => true,
+        }
+    }
 }
 
 displayed!(Source, "source");

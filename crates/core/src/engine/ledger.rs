@@ -326,7 +326,7 @@ impl Ledger {
             if ended.is_none() {
                 let found = (&ownership, !was_named);
                 is_to_be_confirmed =
-                    Owners::found(flow, self.confirming.packets, found, &self.chronicle);
+                    Owners::found(flow, self.confirming.packets, found, (&self.chronicle, now));
             }
             let new = Owner {
                 ownership,
@@ -459,6 +459,9 @@ impl Ledger {
             let flow = &mut ended.flow;
             accepted::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
             if let Some(part) = self.cut_unanswered(&mut ended, effects) {
+                self.retire_one(part, effects);
+            }
+            if let Some(part) = self.cut_unconfirmed(&mut ended, effects) {
                 self.retire_one(part, effects);
             }
             self.retire_one(ended, effects);

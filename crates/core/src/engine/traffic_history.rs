@@ -144,6 +144,11 @@ impl Second {
         ]
     }
 
+    /// Whether any of its packets carried data.
+    pub(crate) const fn has_data(&self) -> bool {
+        self.by_local.payload_bytes > 0 || self.by_remote.payload_bytes > 0
+    }
+
     const fn by(&mut self, packet: PacketOf) -> &mut Counters {
         if packet.is_local {
             &mut self.by_local

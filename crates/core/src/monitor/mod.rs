@@ -193,6 +193,9 @@ impl Monitor {
             }
             statistics
         });
+        let mut effects = Vec::new();
+        self.shared.ledger().end_unconfirmed(&mut effects);
+        self.shared.carry_out(&mut effects, &mut Asker::Nobody);
         let report = self.reports.last(owners);
         self.shared.queues.close(&report);
         for sink in self.sinks.drain(..) {

@@ -14,10 +14,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::{
     Initiator, LookupRequest, Ownership, Process, Reason, Source, Token, Verdict,
 };
-use flowner_flows::{Flow, FlowId, Mark, Protocol};
+use flowner_flows::{Ended, Flow, FlowId, Mark, Protocol};
 
-use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed, socket_protocol};
-use super::uncertain::{Uncertain, continue_as, without};
+use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed, socket_protocol, unproven_ends};
+use super::uncertain::{Tail, Uncertain, continue_as, without};
 use super::{Effect, End, Ledger, Owners, credit, pack, query_of, waiters, wall_clock};
 use crate::engine::traffic_history::{PacketOf, Second};
 use crate::model::event::Event;
@@ -54,6 +54,8 @@ pub(super) struct Again {
     asked_at: Duration,
     wait: Duration,
     asked: Option<Asked>,
+    /// Packet time at which the last answer came that named them.
+    answered_at: Duration,
     is_queued: bool,
 }
 
@@ -93,13 +95,19 @@ impl Again {
                 _ => FIRST_WAIT,
             },
             asked: None,
+            answered_at: Duration::ZERO,
             is_queued: false,
         })
     }
 
     /// To be called when an owner of a flow was found: whether the flow is to be asked about when
     /// it is silent.
-    pub(super) fn found(flow: &mut Flow<Owners>, number: u64, ownership: &Ownership) -> bool {
+    pub(super) fn found(
+        flow: &mut Flow<Owners>,
+        number: u64,
+        ownership: &Ownership,
+        now: Duration,
+    ) -> bool {
         let is_one = ownership.verdict.is_named()
             && !can_be_confirmed(ownership, flow.protocol())
             && socket_protocol(flow).is_some();
@@ -122,6 +130,7 @@ impl Again {
                 again.unsure.clear();
             }
         }
+        again.answered_at = now;
         let is_to_be_asked = is_udp && !again.unsure.is_empty();
         flow.data.again = Some(again);
         is_to_be_asked
@@ -162,9 +171,12 @@ impl Again {
         self.last = self.last.max(packet.time);
         let second = packet.time.as_secs();
         let is_full = self.unsure.len() >= MAX_SLICES;
+        let answered_at = self.answered_at;
+        let is_cut = |slice: &Slice| slice.from <= answered_at && packet.time > answered_at;
         match self.unsure.back_mut() {
             Some(slice)
                 if slice.counted.is_at(second)
+                    && !is_cut(slice)
                     && (is_full || packet.time.saturating_sub(slice.from) < SLICE) =>
             {
                 slice.to = slice.to.max(packet.time);
@@ -183,6 +195,43 @@ impl Again {
                 });
             }
         }
+    }
+
+    /// Where the slices begin that another process may have sent since the last answer: all
+    /// datagrams, and the data of a connection that came after the answer. (The segments without
+    /// data that end a connection come from the kernel.)
+    fn tail_at(&self, protocol: Protocol) -> Option<usize> {
+        if !self.is_named || self.unsure.is_empty() {
+            return None;
+        }
+        let is_late = |slice: &Slice| slice.from > self.answered_at && slice.counted.has_data();
+        match protocol {
+            Protocol::TCP => self.unsure.iter().position(is_late),
+            _ => Some(0),
+        }
+    }
+
+    /// Whether another process may have sent the packet of that number since the last answer.
+    pub(super) fn is_in_tail(&self, number: u64, protocol: Protocol) -> bool {
+        let first = self.tail_at(protocol).and_then(|at| self.unsure.get(at));
+        first.is_some_and(|first| number > first.number)
+    }
+
+    /// Takes what another process may have sent since the last answer.
+    fn take_tail(&mut self, protocol: Protocol) -> Option<Tail> {
+        let tail = self.unsure.split_off(self.tail_at(protocol)?);
+        let Slice {
+            from,
+            before,
+            number,
+            ..
+        } = *tail.front()?;
+        Some(Tail {
+            sure: before,
+            sure_number: number,
+            next: from,
+            seconds: tail.iter().map(|slice| slice.counted).collect(),
+        })
     }
 
     /// Takes what was counted until then for sure.
@@ -315,7 +364,7 @@ impl Ledger {
         last: bool,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let number = self.confirming.packets;
+        let (number, now) = (self.confirming.packets, self.table.now());
         let (flow, is_live) = match self.table.flow_mut(id) {
             Some(flow) => (flow, true),
             None => match self.ended.get_mut(id) {
@@ -369,6 +418,7 @@ impl Ledger {
         {
             // Where one end is not certain, what was counted is not.
             if is_same {
+                again.answered_at = now;
                 again.confirm(mark, number, asked.seen_at.unwrap_or_default());
             } else {
                 for (end, is_asked) in [End::Local, End::Remote].into_iter().zip(asked.ends) {
@@ -392,30 +442,48 @@ impl Ledger {
         let Some(again) = flow.data.again.take() else {
             return;
         };
+        let last = again.last;
         self.to_end.extend(waiters(flow));
         flow.data.waiting = [false; 2];
         self.chronicle.settle(id);
-        let uncertain = Some(Box::new(Uncertain {
-            until: now,
-            last: again.last,
-        }));
+        let uncertain = Some(Box::new(Uncertain { until: now, last }));
         let Some(next) = again.unsure.front().map(|slice| slice.from) else {
             flow.data.uncertain = uncertain;
             return;
         };
-        let seconds: Vec<_> = again.unsure.iter().map(|slice| slice.counted).collect();
+        let tail = Tail {
+            sure: again.sure,
+            sure_number: again.sure_number,
+            next,
+            seconds: again.unsure.iter().map(|slice| slice.counted).collect(),
+        };
+        self.cut_tail((id, tail), (changed, Reason::Changed), uncertain, effects);
+    }
+
+    /// Lets a flow that is live go on without the owners of what was counted since some time.
+    fn cut_tail(
+        &mut self,
+        (id, tail): (FlowId, Tail),
+        (lost, reason): ([bool; 2], Reason),
+        uncertain: Option<Box<Uncertain>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.table.now();
+        let Some(flow) = self.table.flow(id) else {
+            return;
+        };
         let old_credit = flow.data.credit;
         let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
-        for (owner, changed) in owners.iter_mut().zip(changed) {
-            if changed {
-                let nobody = Ownership::unknown(Reason::Changed, wall_clock(now), Source::None);
+        for (owner, is_lost) in owners.iter_mut().zip(lost) {
+            if is_lost {
+                let nobody = Ownership::unknown(reason, wall_clock(now), Source::None);
                 *owner = Some(Box::new(Owner::nobody(nobody)));
             }
         }
         let mut ended = std::mem::take(&mut self.just_ended);
-        let rest = self.table.cut(id, &again.sure, next, &mut ended);
+        let rest = self.table.cut(id, &tail.sure, tail.next, &mut ended);
         if let Some(rest) = rest {
-            continue_as(&mut ended, again.sure_number + 1, rest);
+            continue_as(&mut ended, tail.sure_number + 1, rest);
         }
         if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
             let [local, remote] = owners;
@@ -427,7 +495,8 @@ impl Ledger {
             };
             let credit = credit(flow, &mut self.chronicle);
             flow.data.credit = credit;
-            self.chronicle.move_seconds(&seconds, old_credit, credit);
+            self.chronicle
+                .move_seconds(&tail.seconds, old_credit, credit);
             if self.is_watched && rest.is_some() {
                 let record = FlowRecord::new(flow, now, None);
                 effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
@@ -435,6 +504,57 @@ impl Ledger {
         }
         self.retire(&mut ended, effects);
         self.just_ended = ended;
+    }
+
+    /// Cuts a flow that is over where its owners were named last, if the table cannot tell whether
+    /// another process has sent the rest: returns the part until then, and `ended` keeps the rest,
+    /// which names no process.
+    pub(super) fn cut_unconfirmed(
+        &mut self,
+        ended: &mut Ended<Owners>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Ended<Owners>> {
+        let flow = &mut ended.flow;
+        let lost = unproven_ends(flow);
+        if lost == [false; 2] {
+            return None;
+        }
+        let protocol = flow.protocol();
+        let tail = flow.data.again.as_deref_mut()?.take_tail(protocol)?;
+        flow.data.again = None;
+        effects.extend(waiters(flow).map(Effect::End));
+        flow.data.waiting = [false; 2];
+        self.chronicle.settle(flow.id());
+        self.cut_end(ended, tail, lost, effects)
+    }
+
+    /// To be called when the capture has ended and no answer comes any more: cuts live flows as
+    /// [`cut_unconfirmed`](Self::cut_unconfirmed) does those that are over. This goes through all
+    /// flows.
+    pub(crate) fn end_unconfirmed(&mut self, effects: &mut Vec<Effect>) {
+        let may_have_tail = |flow: &&Flow<Owners>| flow.data.again.is_some();
+        let all: Vec<_> = self
+            .table
+            .iter()
+            .filter(may_have_tail)
+            .map(Flow::id)
+            .collect();
+        for id in all {
+            let Some(flow) = self.table.flow_mut(id) else {
+                continue;
+            };
+            let (protocol, lost) = (flow.protocol(), unproven_ends(flow));
+            if lost == [false; 2] {
+                continue;
+            }
+            let again = flow.data.again.as_deref_mut();
+            if let Some(tail) = again.and_then(|again| again.take_tail(protocol)) {
+                flow.data.again = None;
+                flow.data.waiting = [false; 2];
+                self.chronicle.settle(id);
+                self.cut_tail((id, tail), (lost, Reason::Failed), None, effects);
+            }
+        }
     }
 }
 

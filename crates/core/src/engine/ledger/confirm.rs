@@ -168,9 +168,9 @@ impl Owners {
         flow: &mut Flow<Self>,
         number: u64,
         (ownership, is_first): (&Ownership, bool),
-        chronicle: &TrafficHistory,
+        (chronicle, now): (&TrafficHistory, Duration),
     ) -> bool {
-        if Again::found(flow, number, ownership) {
+        if Again::found(flow, number, ownership, now) {
             return true;
         }
         let is_datagram = flow.protocol() == Protocol::UDP;

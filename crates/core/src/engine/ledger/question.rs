@@ -131,7 +131,7 @@ pub(super) fn unpack(waiter: Token) -> (FlowId, End) {
 /// Whether one look at its socket tells whose a flow is now. Of a connection the listener may be
 /// known.
 pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
-    let is_connection = protocol == Protocol::TCP && ownership.evidence.source != Source::Portable;
+    let is_connection = protocol == Protocol::TCP && ownership.evidence.source.identifies_sockets();
     let has_socket = ownership.evidence.socket.is_some() || is_connection;
     ownership.verdict.is_named() && has_socket
 }
@@ -143,4 +143,17 @@ pub(super) fn socket_protocol(flow: &Flow<Owners>) -> Option<attribution::Protoc
         Protocol::UDP => Some(attribution::Protocol::Udp),
         _ => None,
     }
+}
+
+/// The ends of a flow whose owners come from a source that cannot tell whether the next lookup
+/// finds the same socket: another process may have sent what came after the last answer.
+pub(super) fn unproven_ends(flow: &Flow<Owners>) -> [bool; 2] {
+    [&flow.data.local, &flow.data.remote].map(|owner| {
+        let owner = owner.as_deref();
+        owner.is_some_and(|owner| is_unproven(&owner.ownership))
+    })
+}
+
+pub(super) fn is_unproven(ownership: &Ownership) -> bool {
+    ownership.verdict.is_named() && !ownership.evidence.source.identifies_sockets()
 }

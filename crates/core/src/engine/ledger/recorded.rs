@@ -1,7 +1,9 @@
 //! Packets that are recorded with their owners, and owners that a recording tells.
 
+use flowner_attribution::{Ownership, Reason, Source};
 use flowner_flows::{EndReason, Flow};
 
+use super::question::is_unproven;
 use super::{Ledger, Owners, credit};
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
@@ -21,8 +23,19 @@ impl Ledger {
             [remote, local]
         };
         let record = || FlowRecord::new(flow, self.table.now(), ended);
+        let again = flow.data.again.as_deref();
+        let is_in_tail = again.is_some_and(|it| it.is_in_tail(of.number, flow.protocol()));
+        let owner_of = |owner: Owner| {
+            // Whoever waits for a proof no longer gets no name.
+            if is_in_tail && is_unproven(&owner.ownership) {
+                let seen_at = owner.ownership.evidence.observed_at;
+                Owner::nobody(Ownership::unknown(Reason::Failed, seen_at, Source::None))
+            } else {
+                owner
+            }
+        };
         Some(ResolvedOwner {
-            owners: ends.map(|owner| owner.as_deref().cloned()),
+            owners: ends.map(|owner| owner.as_deref().cloned().map(owner_of)),
             is_settled: !flow.data.is_waiting()
                 && (ended.is_some() || flow.data.is_confirmed(of.number)),
             is_wanted: wanted.is_everything() || wanted.matches(&record()),

@@ -16,6 +16,18 @@ pub(super) struct Uncertain {
     pub(super) last: Duration,
 }
 
+/// The last part of a flow, if its owners were not confirmed since, so that its sender is unknown.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// What had been counted before it, and the number of the newest packet then.
+    pub(super) sure: Mark,
+    pub(super) sure_number: u64,
+    /// Packet time of its first packet.
+    pub(super) next: Duration,
+    /// What it is, by second.
+    pub(super) seconds: Vec<Second>,
+}
+
 impl Ledger {
     /// Lets a flow whose owners have changed go on as another one with a packet that was counted
     /// for it, if that is surely of those who have its socket now.

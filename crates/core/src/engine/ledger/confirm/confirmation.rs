@@ -6,6 +6,7 @@ use flowner_flows::{Flow, Mark, Protocol};
 
 use super::SILENCE;
 use crate::engine::ledger::Owners;
+use crate::engine::ledger::uncertain::Tail;
 use crate::engine::traffic_history::{PacketOf, Second};
 
 /// How long a confirmation is good for a flow whose packets go on, at first and in the end: new
@@ -125,6 +126,16 @@ impl Confirmation {
     pub(super) fn ask(&mut self) {
         self.wait = LAST_WAIT.min(self.wait * 2);
         self.asked = self.last;
+    }
+
+    /// What was counted since it was confirmed, the first of it at `next` if that is not known.
+    pub(in crate::engine::ledger) fn into_tail(self, next: Duration) -> Tail {
+        Tail {
+            sure: self.sure,
+            sure_number: self.sure_number,
+            next: self.unsure_since.unwrap_or(next),
+            seconds: self.unsure,
+        }
     }
 
     pub(super) fn is_sure(&self) -> bool {

@@ -5,7 +5,7 @@ use flowner_flows::Ended;
 
 use super::Confirmation;
 use crate::engine::ledger::question::can_be_confirmed;
-use crate::engine::ledger::uncertain::continue_as;
+use crate::engine::ledger::uncertain::{Tail, continue_as};
 use crate::engine::ledger::{Effect, Ledger, Owners, credit, waiters, wall_clock};
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
@@ -23,34 +23,50 @@ impl Ledger {
         let flow = &mut ended.flow;
         let is_unsure = |it: &mut Box<Confirmation>| it.is_unanswered && !it.is_sure();
         let confirmation = flow.data.confirmation.take_if(is_unsure)?;
-        let Confirmation {
+        let tail = confirmation.into_tail(self.table.now());
+        let protocol = flow.protocol();
+        let lost = [&flow.data.local, &flow.data.remote].map(|owner| {
+            let owner = owner.as_deref();
+            owner.is_some_and(|owner| can_be_confirmed(&owner.ownership, protocol))
+        });
+        self.cut_end(ended, tail, lost, effects)
+    }
+
+    /// Cuts a flow that is over before a part whose sender is unknown. Returns the part until then,
+    /// if there is any; `ended` keeps the rest, without those owners.
+    pub(in crate::engine::ledger) fn cut_end(
+        &mut self,
+        ended: &mut Ended<Owners>,
+        tail: Tail,
+        lost: [bool; 2],
+        effects: &mut Vec<Effect>,
+    ) -> Option<Ended<Owners>> {
+        let Tail {
             sure,
             sure_number,
-            unsure_since,
-            unsure,
-            ..
-        } = *confirmation;
-        let (id, protocol, old_credit) = (flow.id(), flow.protocol(), flow.data.credit);
+            next,
+            seconds,
+        } = tail;
+        let flow = &mut ended.flow;
+        let (id, old_credit) = (flow.id(), flow.data.credit);
         let is_told = flow.data.is_told;
         let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
         let now = self.table.now();
-        let part = self
-            .table
-            .cut_ended(ended, &sure, unsure_since.unwrap_or(now));
+        let part = self.table.cut_ended(ended, &sure, next);
         let mut part = part.map(|part| vec![part]).unwrap_or_default();
         if part.is_empty() {
             // All of it is uncertain.
             effects.extend(waiters(&ended.flow).map(Effect::End));
             self.chronicle.settle(id);
         } else {
-            self.chronicle.forget(id, &unsure);
+            self.chronicle.forget(id, &seconds);
             continue_as(&mut part, sure_number + 1, ended.flow.id());
         }
-        for owner in owners.iter_mut().flatten() {
-            if can_be_confirmed(&owner.ownership, protocol) {
+        for (owner, is_lost) in owners.iter_mut().zip(lost) {
+            if is_lost {
                 let seen_at = wall_clock(now);
                 let nobody = Ownership::unknown(Reason::Failed, seen_at, Source::None);
-                **owner = Owner::nobody(nobody);
+                *owner = Some(Box::new(Owner::nobody(nobody)));
             }
         }
         let [local, remote] = owners;
@@ -63,7 +79,7 @@ impl Ledger {
         };
         flow.data.credit = credit(flow, &mut self.chronicle);
         let credit = flow.data.credit;
-        self.chronicle.move_seconds(&unsure, old_credit, credit);
+        self.chronicle.move_seconds(&seconds, old_credit, credit);
         if self.is_watched && !part.is_empty() {
             let record = FlowRecord::new(flow, now, None);
             effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
