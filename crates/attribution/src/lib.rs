@@ -174,8 +174,8 @@ pub mod snapshot {
 /// For programs that capture packets: the resolver on the capturing thread, fast lookups, and the
 /// policy without thread and clock.
 ///
-/// [`CaptureResolver`](capture::CaptureResolver) is the [`Resolver`] as the thread that captures asks it: it fast lookups
-/// at sockets on that thread, which takes microseconds. A flow within this host has two owners: each
+/// [`CaptureResolver`](capture::CaptureResolver) is the [`Resolver`] as the thread that captures asks it: its fast lookups
+/// ask the system on that thread, within microseconds. A flow within this host has two owners: each
 /// end is asked for under a [`Key`] of its own. The example `capture_loop` shows all that is
 /// called, and when.
 ///
@@ -192,7 +192,7 @@ pub mod snapshot {
 ///
 /// /// Asks the table, on whatever thread.
 /// fn ask(table: &mut dyn SocketTable, request: &Request) -> Facts {
-///     if table.finds_exactly() {
+///     if table.capabilities().point_lookup {
 ///         let answers = table.find_each(&request.queries).into_iter();
 ///         let answers = answers.map(|answer| answer.map_err(|error| error.reason()));
 ///         Facts::Answers(answers.collect())
@@ -206,7 +206,7 @@ pub mod snapshot {
 ///
 /// let mut table = snapshot::best()?;
 /// let mut config = PolicyConfig::default();
-/// config.table_tells_remotes = table.tells_remotes();
+/// config.capabilities = table.capabilities();
 /// let mut policy = Policy::new(config);
 ///
 /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
@@ -247,10 +247,10 @@ pub mod promises {}
 struct Readme;
 
 pub use answer::{
-    Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace, Ownership,
-    ParseNameError, ParseQueryError, ParseUserIdError, PortOwners, Process, ProcessId, Protocol,
-    Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketQuery, SocketState, Source, Unit,
-    UnitKind, User, UserId, Verdict,
+    Capabilities, Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace,
+    Ownership, ParseNameError, ParseQueryError, ParseUserIdError, PortOwners, Process, ProcessId,
+    Protocol, Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketQuery, SocketState,
+    Source, Unit, UnitKind, User, UserId, Verdict,
 };
 pub use policy::{
     Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,

@@ -225,7 +225,7 @@ fn networks_are_not_kept_from_going_away() {
     assert!(table.find(&query).unwrap().verdict.is_named());
     drop(helper);
     networks.remove(0);
-    table.rest();
+    table.release_idle();
     wait_gone(&networks, || {});
 }
 

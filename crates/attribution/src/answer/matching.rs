@@ -10,6 +10,7 @@ use super::process::{NetworkNamespace, Process};
 use super::query::{self, Protocol, SocketQuery, unscoped};
 use super::reason::Reason;
 use super::socket::{Socket, SocketState};
+use super::wildcard::covers;
 
 /// The answer of the most specific sockets that fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,17 +78,26 @@ pub(crate) fn best_sockets<'a>(
     reach: &Reach,
     sockets: impl IntoIterator<Item = &'a Socket>,
 ) -> Option<Fitting<'a>> {
-    let sockets = sockets.into_iter();
-    let is_idle = |socket: &&Socket| socket.state == Some(SocketState::Bound);
-    let (idle, used): (Vec<_>, Vec<_>) = sockets.partition(is_idle);
     let ends = |socket: &&Socket| Ends::of(socket);
-    let best = fitting(query, reach, used, ends).or_else(|| {
-        // It has the port, but nobody's packets are its own.
-        let idle = query.remote().is_none().then_some(idle)?;
-        fitting(query, reach, idle, ends)
-    });
-    let (matched, sockets) = best?;
+    let (matched, sockets) = fitting_in_use(query, reach, sockets, ends, |socket| socket.state)?;
     Some(Fitting { matched, sockets })
+}
+
+/// As [`fitting`], of sockets by their states: one that is bound and does nothing has its port, but
+/// no packets.
+pub(crate) fn fitting_in_use<T>(
+    query: &SocketQuery,
+    reach: &Reach,
+    sockets: impl IntoIterator<Item = T>,
+    ends: impl Fn(&T) -> Ends,
+    state: impl Fn(&T) -> Option<SocketState>,
+) -> Option<(Match, Vec<T>)> {
+    let is_idle = |socket: &T| state(socket) == Some(SocketState::Bound);
+    let (idle, used): (Vec<_>, Vec<_>) = sockets.into_iter().partition(is_idle);
+    fitting(query, reach, used, &ends).or_else(|| {
+        let idle = query.remote().is_none().then_some(idle)?;
+        fitting(query, reach, idle, &ends)
+    })
 }
 
 /// Whether a socket is where the question is about: what is bound to all addresses of
@@ -288,18 +298,13 @@ fn is_peer(protocol: Protocol, theirs: SocketAddr, ours: SocketAddr) -> bool {
     theirs.ip() == ours.ip() && (theirs.port() == ours.port() || !has_ports)
 }
 
-/// Whether a socket's local address covers the address of the question.
+/// How a socket's local address covers the address of the question.
 fn match_address(query: &SocketQuery, socket: &Ends) -> Option<Match> {
     let (bound, ours) = (socket.local.ip(), query.local().ip());
     if bound == ours {
         return Some(Match::LocalEndpoint);
     }
-    let covers = match (bound, ours) {
-        (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
-        (IpAddr::V6(bound), IpAddr::V6(_)) => bound.is_unspecified(),
-        (IpAddr::V6(bound), IpAddr::V4(_)) => bound.is_unspecified() && !socket.v6_only,
-        (IpAddr::V4(_), IpAddr::V6(_)) => false,
-    };
+    let covers = covers(bound, socket.v6_only, ours);
     // Who sends may choose any address of this host as the source (`IP_PKTINFO` of ip(7)).
     let chooses = query.is_sender()
         && match (bound, ours) {

@@ -1,5 +1,6 @@
 //! The question and the answer: which sockets a query is about, and who owns them. Pure.
 
+mod capabilities;
 pub(crate) mod devices;
 mod error;
 mod executable;
@@ -15,7 +16,9 @@ mod snapshot;
 mod socket;
 pub(crate) mod surroundings;
 pub(crate) mod text;
+pub(crate) mod wildcard;
 
+pub use capabilities::Capabilities;
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
 pub use ownership::{Evidence, Match, Ownership, SocketId, Source, Verdict};

@@ -125,7 +125,7 @@ impl Snapshot {
     /// [matching](crate#matching): as the table that read it did at that time, if the sockets
     /// of all namespaces are in it. A question about an address that is not this host's own is
     /// one about those namespaces that have it, where the table
-    /// [can tell](crate::SocketTable::tells_networks); of the table that cannot, only sockets
+    /// [can tell](crate::Capabilities::local_addresses); of the table that cannot, only sockets
     /// of other namespaces with exactly this address count, and none with a loopback address.
     ///
     /// What this host translated for somebody behind it when this was read has no owner here
@@ -138,13 +138,7 @@ impl Snapshot {
     /// As [`find`](Self::find), of sockets that have a connection. Where the table does not know
     /// remote ends, it may be another one.
     pub(crate) fn find_connected(&self, query: &SocketQuery) -> Ownership {
-        let has_connection = |socket: &Socket| {
-            use SocketState as S;
-            let state = socket.state;
-            let is_one = |state| !matches!(state, S::Listen | S::Bound | S::Closed | S::TimeWait);
-            socket.remote.is_some() || state.is_some_and(is_one)
-        };
-        self.find_among(query, has_connection)
+        self.find_among(query, Socket::is_connection)
     }
 
     /// As [`find`](Self::find), of a connection that may have been accepted: who listens at that

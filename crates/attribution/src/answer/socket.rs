@@ -8,6 +8,7 @@ use super::process::NetworkNamespace;
 use super::query;
 use super::query::Protocol;
 use super::text::displayed;
+use super::wildcard;
 
 /// One socket and who holds it.
 ///
@@ -86,6 +87,40 @@ impl Socket {
             Protocol::Tcp => self.state == Some(SocketState::Listen),
             Protocol::Udp | Protocol::UdpLite | Protocol::Raw => self.remote.is_none(),
         }
+    }
+
+    /// Whether it has a connection: it has a remote end, or, where the table does not know that end,
+    /// a state that only connections have.
+    ///
+    /// A TCP connection in [`TimeWait`](SocketState::TimeWait) has no socket any more: it counts only
+    /// where the table gives its remote end.
+    pub fn is_connection(&self) -> bool {
+        use SocketState as S;
+        let is_of_one = |state| !matches!(state, S::Listen | S::Bound | S::Closed | S::TimeWait);
+        self.remote.is_some() || self.state.is_some_and(is_of_one)
+    }
+
+    /// Whether this socket takes what is for a local end, as far as port and address say: it is
+    /// bound to that address, to all addresses, or with `[::]` to those of both families, unless it
+    /// [refuses IPv4](Self::v6_only).
+    ///
+    /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) also heeds remote ends, devices and
+    /// network namespaces, and gives only the sockets that fit best.
+    ///
+    /// ```
+    /// use flowner_attribution::{Protocol, Reason, Socket, Verdict};
+    ///
+    /// let socket = |local: &str| {
+    ///     let owner = Verdict::Unknown(Reason::NotFound);
+    ///     Socket::new(Protocol::Tcp, local.parse().unwrap(), owner)
+    /// };
+    /// let end = "10.0.0.2:80".parse().unwrap();
+    /// assert!(socket("10.0.0.2:80").covers(end) && socket("[::]:80").covers(end));
+    /// assert!(!socket("10.0.0.3:80").covers(end) && !socket("[::]:81").covers(end));
+    /// ```
+    pub fn covers(&self, local: SocketAddr) -> bool {
+        let (bound, local) = (query::normalize(self.local), query::normalize(local));
+        bound.port() == local.port() && wildcard::covers(bound.ip(), self.v6_only, local.ip())
     }
 
     /// Whether it has its port for itself: it listens, is bound, or takes datagrams. A TCP

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::freshness;
+use crate::answer::Capabilities;
 
 /// What the policy is allowed to spend, and when it tries again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +50,9 @@ pub struct PolicyConfig {
     /// As [`rest_factor`](Self::rest_factor), for questions that [may
     /// wait](super::Policy::lookup_again).
     pub again_rest_factor: u32,
-    /// Whether the table knows the remote end of sockets, so that a better match
-    /// than the local port may come.
-    pub table_tells_remotes: bool,
-    /// Whether the table answers differently for each remote end, as one that knows what this
-    /// host translates: no answer then serves another flow.
-    pub table_tells_networks: bool,
+    /// What the [table](crate::SocketTable::capabilities) can tell. With remote addresses, a better
+    /// match than the local port may come. A [`Resolver`](crate::Resolver) asks its table for them.
+    pub capabilities: Capabilities,
 }
 
 impl Default for PolicyConfig {
@@ -77,8 +75,7 @@ impl Default for PolicyConfig {
             receiver_within: freshness::LIST_OF_RECEIVER,
             old_receiver_within: freshness::LIST_OF_OLD_RECEIVER,
             again_rest_factor: 16,
-            table_tells_remotes: false,
-            table_tells_networks: false,
+            capabilities: Capabilities::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! can still be answered.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use crate::answer::matching::{Ends, merge};
 use crate::answer::query::unscoped;
 use crate::answer::{
     Evidence, Match, Ownership, Process, Protocol, Snapshot, Socket, SocketId, SocketQuery, Source,
-    Verdict, matching,
+    Verdict, matching, wildcard,
 };
 
 /// The part of a socket's life that is proven: it existed from the end of the
@@ -142,7 +142,7 @@ impl History {
     /// Whether all who are named had sockets at the local end of a query at that time, which
     /// listened perhaps.
     pub(super) fn had(&self, query: &SocketQuery, seen_at: SystemTime, named: &Verdict) -> bool {
-        let lives = keys(&query.without_remote()).into_iter().flatten();
+        let lives = keys(&query.without_remote());
         let lives = lives.filter_map(|key| self.lives.get(&key)).flatten();
         let alive = lives.filter(|life| life.from <= seen_at && seen_at <= life.to);
         let had: Vec<_> = alive.flat_map(|life| life.owner.processes()).collect();
@@ -166,7 +166,7 @@ impl History {
         seen_at: SystemTime,
         may_be: impl Fn(&Ends) -> bool,
     ) -> Option<Ownership> {
-        let lives = keys(query).into_iter().flatten();
+        let lives = keys(query);
         let lives = lives
             .filter_map(|key| self.lives.get(&key))
             .flatten()
@@ -203,19 +203,13 @@ fn key(socket: &Socket) -> Key {
 }
 
 /// The keys under which a socket for `query` would stand.
-fn keys(query: &SocketQuery) -> [Option<Key>; 4] {
+fn keys(query: &SocketQuery) -> impl Iterator<Item = Key> + use<> {
     let query = query.without_device();
     let (protocol, local) = (query.protocol(), query.local());
-    let on = |ip: IpAddr| (protocol, SocketAddr::new(ip, local.port()), None);
-    let any_v4 = on(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let any_v6 = on(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    let is_all = local.ip().is_unspecified();
-    [
-        query.remote().map(|remote| (protocol, local, Some(remote))),
-        Some((protocol, local, None)),
-        (local.is_ipv4() && !is_all).then_some(any_v4),
-        (local.is_ipv4() || !is_all).then_some(any_v6),
-    ]
+    let connected = query.remote().map(|remote| (protocol, local, Some(remote)));
+    let bound = wildcard::covering(local.ip());
+    let bound = bound.map(move |ip| (protocol, SocketAddr::new(ip, local.port()), None));
+    connected.into_iter().chain(bound)
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl<K: Key> Policy<K> {
             cache: Cache::new(
                 config.max_cached,
                 config.cache_age,
-                !config.table_tells_networks,
+                !config.capabilities.answers_differ_by_remote(),
             ),
             history: History::new(config.max_history, config.history_age),
             events: VecDeque::new(),
@@ -168,7 +168,7 @@ impl<K: Key> Policy<K> {
             is_before_known: self.last_look.is_some(),
             contested_at_start: self
                 .pending
-                .contested_at_start(&question, self.config.table_tells_remotes),
+                .contested_at_start(&question, self.config.capabilities.remote_addresses),
             number: 0,
             best: None,
             fast_lookups: 0,
@@ -229,7 +229,7 @@ impl<K: Key> Policy<K> {
         now: Instant,
     ) -> Option<Ownership> {
         let (_, waiting) = self.pending.of_waiter(waiter)?;
-        let tells_remotes = self.config.table_tells_remotes;
+        let tells_remotes = self.config.capabilities.remote_addresses;
         let contested = self.pending.contested(waiting, tells_remotes);
         let fast_lookup = Answer::Found(fast_lookup);
         let fast_lookup = waiting.judge(&fast_lookup, contested, &self.history, &self.config);
@@ -387,7 +387,7 @@ impl<K: Key> Policy<K> {
         self.history.record(&look);
         self.cache.revalidate(&look);
         for query in self.pending.served_by(id.0) {
-            let answer = Answer::of_look(&look, &query, self.config.table_tells_remotes);
+            let answer = Answer::of_look(&look, &query, self.config.capabilities.remote_addresses);
             self.consider(&query, &answer, id, now);
         }
         self.last_look = Some(look);
@@ -425,7 +425,7 @@ impl<K: Key> Policy<K> {
         let Some((pending, waiting)) = self.pending.of_waiter(waiter) else {
             return;
         };
-        let tells_remotes = self.config.table_tells_remotes;
+        let tells_remotes = self.config.capabilities.remote_addresses;
         let contested = self.pending.contested(waiting, tells_remotes);
         let mut offered = waiting.judge(answer, contested, &self.history, &self.config);
         let is_miss = offered.verdict.reason().is_some_and(Reason::may_pass);
@@ -473,7 +473,7 @@ impl<K: Key> Policy<K> {
 
     /// Whether answers for this protocol hold for a local end, whatever the remote.
     fn is_bound_to_endpoint(&self, protocol: Protocol) -> bool {
-        protocol != Protocol::Tcp || !self.config.table_tells_remotes
+        protocol != Protocol::Tcp || !self.config.capabilities.remote_addresses
     }
 
     /// Who was named for this socket before it is asked for now.
@@ -529,7 +529,7 @@ impl<K: Key> Policy<K> {
 fn may_match_closer(answer: &Ownership, query: &SocketQuery, config: &PolicyConfig) -> bool {
     let is_connection = query.protocol() == Protocol::Tcp && query.remote().is_some();
     is_connection
-        && config.table_tells_remotes
+        && config.capabilities.remote_addresses
         && matches!(
             answer.evidence.matched,
             Some(Match::LocalEndpoint | Match::WildcardAddress)

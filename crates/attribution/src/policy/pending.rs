@@ -72,7 +72,7 @@ impl<K> Waiting<K> {
         history: &History,
         config: &PolicyConfig,
     ) -> Ownership {
-        let table_tells_remotes = config.table_tells_remotes;
+        let table_tells_remotes = config.capabilities.remote_addresses;
         let found = match answer {
             Answer::Listed(Listed {
                 connected: Some(connected),

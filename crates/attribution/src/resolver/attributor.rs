@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::answer::{
-    Error, Evidence, Match, Ownership, PortOwners, Protocol, Reason, SkippedNamespaces, Snapshot,
-    Socket, SocketQuery, Source,
+    Capabilities, Error, Evidence, Match, Ownership, PortOwners, Protocol, Reason,
+    SkippedNamespaces, Snapshot, Socket, SocketQuery, Source,
 };
 use crate::tables;
 use crate::tables::processes;
@@ -87,10 +87,9 @@ impl Attributor {
         self.lesser_because.as_ref()
     }
 
-    /// Whether questions about addresses that are not this host's own, such as those of
-    /// containers, make sense; see [`SocketTable::tells_networks`].
-    pub fn tells_networks(&self) -> bool {
-        self.table.tells_networks()
+    /// What the table in use can tell.
+    pub fn capabilities(&self) -> Capabilities {
+        self.table.capabilities()
     }
 
     /// Who uses a port, on any address: every process that listens there, is bound to it, or takes
@@ -151,7 +150,7 @@ impl Attributor {
         remote: SocketAddr,
     ) -> Result<Ownership, Error> {
         let query = SocketQuery::tcp(local, remote);
-        if !self.table.tells_remotes() {
+        if !self.table.capabilities().remote_addresses {
             return Ok(self.snapshot()?.find_connected(&query));
         }
         let found = self.lookup(&query)?;

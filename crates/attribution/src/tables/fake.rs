@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::SocketTable;
-use crate::answer::{Error, Snapshot, Socket, Source};
+use crate::answer::{Capabilities, Error, Snapshot, Socket, Source};
 
 /// The table that the code under test is given.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Script {
 struct State {
     sockets: Vec<Socket>,
     failure: Option<String>,
-    finds_exactly: bool,
+    has_point_lookup: bool,
     looks: usize,
 }
 
@@ -49,9 +49,9 @@ impl Script {
         self.change(|state| state.failure = message.map(str::to_owned));
     }
 
-    /// From now on single questions are said to be cheap, or not.
-    pub fn set_finds_exactly(&self, exactly: bool) {
-        self.change(|state| state.finds_exactly = exactly);
+    /// From now on the table claims [`point_lookup`](Capabilities::point_lookup), or does not.
+    pub fn set_point_lookup(&self, can: bool) {
+        self.change(|state| state.has_point_lookup = can);
     }
 
     /// How often the table was looked at.
@@ -90,11 +90,10 @@ impl SocketTable for FakeTable {
         ))
     }
 
-    fn tells_remotes(&self) -> bool {
-        true
-    }
-
-    fn finds_exactly(&self) -> bool {
-        self.script.change(|state| state.finds_exactly)
+    fn capabilities(&self) -> Capabilities {
+        let has_point_lookup = self.script.change(|state| state.has_point_lookup);
+        Capabilities::new()
+            .with_remote_addresses(true)
+            .with_point_lookup(has_point_lookup)
     }
 }

@@ -29,7 +29,9 @@ pub use best::{best, best_with, open_best};
 
 use std::fmt;
 
-use crate::answer::{Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source};
+use crate::answer::{
+    Capabilities, Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source,
+};
 use fast_lookup::FastLookup;
 
 /// What the [best](best_with) table of a system may do beyond the ordinary.
@@ -117,10 +119,10 @@ pub trait SocketTable: Send {
         None
     }
 
-    /// To be called when no question has come for a while: lets go of what the system
-    /// would keep for this table otherwise, such as networks of containers that have
-    /// ended.
-    fn rest(&mut self) {}
+    /// Closes what the table keeps open for the next lookup, so that the system can remove it, such
+    /// as the network namespace of a container that has ended. A [`Resolver`](crate::Resolver) calls
+    /// this when no lookup has come for a while. By default, does nothing.
+    fn release_idle(&mut self) {}
 
     /// Which other network namespaces the last search did not look into, as there are too many.
     /// By default, none.
@@ -128,28 +130,8 @@ pub trait SocketTable: Send {
         None
     }
 
-    /// Whether sockets carry their remote end, so that a connection can be told
-    /// from its listener.
-    fn tells_remotes(&self) -> bool {
-        false
-    }
-
-    /// Whether addresses that are not this host's own are told from those that are: a
-    /// question about one of a container is not answered with what the host has there.
-    fn tells_networks(&self) -> bool {
-        false
-    }
-
-    /// Whether the answer depends on the remote end also where the socket that is found is
-    /// connected to nobody, as this host may translate some of its packets: no answer then
-    /// serves another flow. By default, only where [networks](Self::tells_networks) are told.
-    fn tells_translations(&self) -> bool {
-        self.tells_networks()
-    }
-
-    /// Whether [`find`](Self::find) asks the system for one socket only, so that
-    /// several questions are cheaper one by one than through a snapshot.
-    fn finds_exactly(&self) -> bool {
-        false
+    /// What this table can tell. By default, nothing beyond local ends and owners.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
     }
 }

@@ -2,7 +2,7 @@
 //! that a port of the rest needs nothing from here.
 
 use super::SocketTable;
-use crate::answer::{Error, Ownership, Reason, Snapshot, SocketQuery, Source};
+use crate::answer::{Capabilities, Error, Ownership, Reason, Snapshot, SocketQuery, Source};
 
 /// A table that knows nothing: every snapshot fails, every answer is
 /// [`Reason::Unsupported`].
@@ -28,8 +28,9 @@ impl SocketTable for UnsupportedTable {
         ))
     }
 
-    fn finds_exactly(&self) -> bool {
-        true
+    /// Each answer is there at once, while a snapshot fails.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().with_point_lookup(true)
     }
 }
 

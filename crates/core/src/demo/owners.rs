@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::capture::{FastLookup, FastResult};
 use flowner_attribution::{
-    Error, Evidence, LookupRequest, Match, Ownership, Process, Protocol, Reason, Snapshot,
-    SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
+    Capabilities, Error, Evidence, LookupRequest, Match, Ownership, Process, Protocol, Reason,
+    Snapshot, SocketQuery, SocketTable, Source, Unit, UnitKind, User, Verdict,
 };
 
 use super::cast::{self, Actor, CAST, Kind, Owner, Talk, UDP, Who, talks};
@@ -67,7 +67,7 @@ impl SocketTable for DemoTable {
         Source::Scripted
     }
 
-    /// Never asked for: [`finds_exactly`](SocketTable::finds_exactly).
+    /// Never asked for: each lookup is a [point lookup](Capabilities::point_lookup).
     fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let now = self.clock.looked_at();
         Ok(Snapshot::new(Source::Scripted, now, now, Vec::new()))
@@ -81,12 +81,10 @@ impl SocketTable for DemoTable {
         Some(Box::new(self.clone()))
     }
 
-    fn tells_remotes(&self) -> bool {
-        true
-    }
-
-    fn finds_exactly(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+            .with_remote_addresses(true)
+            .with_point_lookup(true)
     }
 }
 

@@ -458,10 +458,7 @@ impl Ledger {
             let now = self.table.now();
             let flow = &mut ended.flow;
             accepted::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
-            if let Some(part) = self.cut_unanswered(&mut ended, effects) {
-                self.retire_one(part, effects);
-            }
-            if let Some(part) = self.cut_unconfirmed(&mut ended, effects) {
+            for part in self.cut_sure_parts(&mut ended, effects) {
                 self.retire_one(part, effects);
             }
             self.retire_one(ended, effects);

@@ -51,7 +51,7 @@ impl Monitor {
         let (queues, readers) = queues(builder.events, builder.sinks, config.limits.events);
         let asked = match &attributor {
             None => OwnerScope::Nobody,
-            Some(attributor) if attributor.tells_networks() => OwnerScope::All,
+            Some(attributor) if attributor.capabilities().local_addresses => OwnerScope::All,
             Some(_) => OwnerScope::Own,
         };
         let ledger = Ledger::new(

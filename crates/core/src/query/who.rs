@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
 use flowner_attribution::{
-    Match, Ownership, Protocol, Snapshot, Socket, SocketQuery, Source, device_index,
+    Match, Ownership, Protocol, Snapshot, Socket, SocketQuery, device_index,
 };
 
 use crate::query::filter::{Filter, FilterError};
@@ -86,8 +86,8 @@ impl WhoTarget {
     ///
     /// Those of an endpoint are the ones that [`Snapshot::sockets_of`] answers with for each
     /// protocol: the snapshot knows which addresses are this host's own, and which are those of
-    /// other network namespaces. A TCP connection is only that of a socket with both of its ends,
-    /// where the table tells remote ends: a listener is none.
+    /// other network namespaces. A listener has no TCP connection: only a socket with both ends
+    /// counts, or, where the table does not know remote ends, one with a connection at the local end.
     pub fn sockets_in<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a Socket> {
         match *self {
             Self::Endpoint {
@@ -108,10 +108,9 @@ impl WhoTarget {
                 found.collect()
             }
             Self::FiveTuple(query) => {
-                let tells_remotes = snapshot.source() != Source::Portable;
-                let needs_remote = query.protocol() == Protocol::Tcp && tells_remotes;
+                let is_connection = query.protocol() == Protocol::Tcp;
                 let mut found = snapshot.sockets_of(&query);
-                found.retain(|socket| !needs_remote || socket.remote.is_some());
+                found.retain(|socket| !is_connection || socket.is_connection());
                 found
             }
             Self::Port { .. } | Self::Address(_) | Self::AddressOn { .. } | Self::Owner(_) => {
@@ -156,16 +155,15 @@ impl WhoTarget {
             > 0
     }
 
-    /// Whether an answer to the [`query`](Self::query) tells only who listens at the local end
-    /// of a TCP connection: there may be no such connection. One that nobody has accepted yet is
-    /// its listener's, too, and is among the [sockets](Self::sockets_in) of a snapshot.
+    /// Whether an answer to the [`query`](Self::query) may be about the listener at the local end of
+    /// a TCP connection, so that there may be no such connection. If there is one, it is among the
+    /// [sockets](Self::sockets_in) of a snapshot, also if no process has accepted it yet.
     pub fn is_only_listener(&self, answer: &Ownership) -> bool {
         let Self::FiveTuple(query) = self else {
             return false;
         };
         let evidence = &answer.evidence;
         query.protocol() == Protocol::Tcp
-            && evidence.source != Source::Portable
             && evidence
                 .matched
                 .is_some_and(|matched| matched != Match::FiveTuple)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::world::{Knows, World};
-use crate::answer::{Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
+use crate::answer::{Capabilities, Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
 use crate::policy::{
     Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
 };
@@ -72,12 +72,13 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(world: World, config: PolicyConfig, manners: Vec<Manner>) -> Self {
         let config = PolicyConfig {
-            table_tells_remotes: world.knows == Knows::Everything,
+            capabilities: Capabilities::new()
+                .with_remote_addresses(world.knows == Knows::Everything),
             ..config
         };
         let clock = Clock::new();
         let mut policy = Policy::new(config.clone());
-        if !config.table_tells_remotes {
+        if !config.capabilities.remote_addresses {
             let before = world.look(clock.wall(), clock.wall());
             policy.observe_snapshot(Arc::new(before));
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::clock::{Clock, ms, wall};
 use crate::answer::{
-    Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, SocketState,
-    Source, Verdict,
+    Capabilities, Match, Ownership, Process, Protocol, Reason, Snapshot, Socket, SocketQuery,
+    SocketState, Source, Verdict,
 };
 use crate::policy::{
     Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
@@ -18,9 +18,9 @@ pub(super) struct Desk {
     pub(super) policy: Policy,
 }
 
-pub(super) fn config(table_tells_remotes: bool) -> PolicyConfig {
+pub(super) fn config(remote_addresses: bool) -> PolicyConfig {
     PolicyConfig {
-        table_tells_remotes,
+        capabilities: Capabilities::new().with_remote_addresses(remote_addresses),
         ..PolicyConfig::default()
     }
 }

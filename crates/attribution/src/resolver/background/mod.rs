@@ -68,8 +68,7 @@ impl<K: Key> Resolver<K> {
         let mut parts = attributor.into_parts();
         let table = &mut parts.table;
         let config = PolicyConfig {
-            table_tells_remotes: table.tells_remotes(),
-            table_tells_networks: table.tells_networks() || table.tells_translations(),
+            capabilities: table.capabilities(),
             ..config
         };
         let fast_lookup = table.fast_lookup();

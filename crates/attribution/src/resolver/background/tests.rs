@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::answer::{Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict};
+use crate::answer::{
+    Capabilities, Process, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, Verdict,
+};
 use crate::policy::Initiator;
 use crate::tables::fake::{FakeTable, Script};
 use crate::tables::unsupported::UnsupportedTable;
@@ -111,9 +113,9 @@ fn check(event: &Event, waiter: u64, pid: u32) {
 
 #[test]
 fn answers_arrive_from_either_kind_of_table() {
-    for finds_exactly in [false, true] {
+    for has_point_lookup in [false, true] {
         let (table, script) = FakeTable::new();
-        script.set_finds_exactly(finds_exactly);
+        script.set_point_lookup(has_point_lookup);
         script.set_sockets(vec![socket(53, 7)]);
         let (resolver, events) = spawn(table);
         assert_eq!(resolver.lookup(Token(1), question(53)), Lookup::Pending);
@@ -255,8 +257,8 @@ impl SocketTable for HalfBroken {
         Ok(self.snapshot()?.find(query))
     }
 
-    fn finds_exactly(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().with_point_lookup(true)
     }
 }
 
@@ -308,8 +310,8 @@ impl SocketTable for Panics {
         self.table.snapshot()
     }
 
-    fn tells_remotes(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().with_remote_addresses(true)
     }
 }
 

@@ -80,7 +80,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
                     state.policy.handle_answer(request.id, facts, now);
                 }
                 Step::Rest => {
-                    self.with_table(|table| table.rest());
+                    self.with_table(|table| table.release_idle());
                     self.is_resting = true;
                 }
                 Step::Stop => return,
@@ -102,7 +102,10 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
     /// Reads all sockets before the first question, where the policy can tell only by that
     /// which of them are new.
     fn observe(&mut self) {
-        let observed = self.with_table(|table| (!table.tells_remotes()).then(|| table.snapshot()));
+        let observed = self.with_table(|table| {
+            let is_enough = table.capabilities().remote_addresses;
+            (!is_enough).then(|| table.snapshot())
+        });
         match observed.flatten() {
             None => {}
             Some(Ok(snapshot)) => {
@@ -126,7 +129,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
             reason
         };
         let facts = self.with_table(|table| {
-            if table.finds_exactly() {
+            if table.capabilities().point_lookup {
                 let answers = table.find_each(&request.queries).into_iter();
                 Facts::Answers(answers.map(|answer| answer.map_err(&mut reason)).collect())
             } else {

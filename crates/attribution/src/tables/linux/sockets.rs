@@ -9,7 +9,7 @@ use super::netlink::conntrack::Fit;
 use super::netlink::message::{DiagSocket, Which};
 use super::source::Sockets;
 use crate::answer::devices::{Arrival, Reach};
-use crate::answer::matching::{Ends, fitting, is_group};
+use crate::answer::matching::{Ends, fitting_in_use, is_group};
 use crate::answer::query::{normalize, scoped, unscoped};
 use crate::answer::{
     Match, NetworkNamespace, Protocol, Socket, SocketId, SocketQuery, SocketState, Verdict,
@@ -401,13 +401,7 @@ fn listed(
 /// Those of a list that fit best.
 fn chosen(query: &SocketQuery, reach: &Reach, found: Vec<DiagSocket>) -> Candidates {
     let ends = |socket: &DiagSocket| socket.ends(query.protocol());
-    let is_idle = |socket: &DiagSocket| socket.state == Some(SocketState::Bound);
-    let (idle, used): (Vec<_>, Vec<_>) = found.into_iter().partition(is_idle);
-    let best = fitting(query, reach, used, ends).or_else(|| {
-        // Nobody's packets are its own.
-        let idle = query.remote().is_none().then_some(idle)?;
-        fitting(query, reach, idle, ends)
-    });
+    let best = fitting_in_use(query, reach, found, ends, |socket| socket.state);
     let Some((matched, fitting)) = best else {
         return Candidates::None;
     };

@@ -14,13 +14,13 @@ use crate::tables::linux::{Complement, SocketHolders, SocketKey};
 
 /// What else is to be read on this system.
 #[derive(Debug, Default)]
-pub(super) struct Rest {
+pub(super) struct Beside {
     /// `None` until it is needed first.
     complement: Option<Complement>,
 }
 
-impl Rest {
-    pub(super) const TELLS_TRANSLATIONS: bool = true;
+impl Beside {
+    pub(super) const KNOWS_TRANSLATIONS: bool = true;
 
     /// Makes a list complete: each socket with all who hold it, as far as that is known. What
     /// has changed hands while it was read is left out.

@@ -7,7 +7,7 @@
 //! table is ever [`Match::FiveTuple`](crate::Match::FiveTuple) but on Linux, and
 //! [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
 //!
-//! On Linux, `listeners` names one of several processes that hold a socket. `Rest` reads from
+//! On Linux, `listeners` names one of several processes that hold a socket. `Beside` reads from
 //! `/proc` who else does, to whom the socket is connected and when each process was started, right
 //! after that list, and from conntrack what this host translates.
 //!
@@ -20,7 +20,7 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | `Rest` | what is read beside the list of `listeners`: `complete`, `translations`, and `TELLS_TRANSLATIONS` |
+//! | `Beside` | what is read beside the list of `listeners`: `complete`, `translations`, and `KNOWS_TRANSLATIONS` |
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -34,16 +34,18 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use listeners::Listener;
-use platform::Rest;
+use platform::Beside;
 use process::to_process;
 
 use super::SocketTable;
-use crate::answer::{Error, Process, Protocol, Snapshot, Socket, SocketState, Source, Verdict};
+use crate::answer::{
+    Capabilities, Error, Process, Protocol, Snapshot, Socket, SocketState, Source, Verdict,
+};
 
 /// The table on the `listeners` crate. Every look reads all sockets.
 #[derive(Debug)]
 pub struct PortableTable {
-    rest: Rest,
+    beside: Beside,
 }
 
 impl PortableTable {
@@ -54,7 +56,7 @@ impl PortableTable {
     pub fn new() -> Result<Self, Error> {
         if listeners::IS_OS_SUPPORTED {
             Ok(Self {
-                rest: Rest::default(),
+                beside: Beside::default(),
             })
         } else {
             Err(Error::Unsupported {
@@ -80,17 +82,17 @@ impl SocketTable for PortableTable {
             asked: asked.to_owned(),
             source,
         };
-        let sockets = self.rest.complete(to_sockets(listed));
+        let sockets = self.beside.complete(to_sockets(listed));
         let sockets = sockets.map_err(|error| failed("who holds the sockets", error))?;
-        let translations = self.rest.translations();
+        let translations = self.beside.translations();
         let translations = translations.map_err(|error| failed("what is translated", error))?;
         let finished_at = SystemTime::now();
         let snapshot = Snapshot::new(Source::Portable, started_at, finished_at, sockets);
         Ok(snapshot.translating(translations))
     }
 
-    fn tells_translations(&self) -> bool {
-        Rest::TELLS_TRANSLATIONS
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().with_translations(Beside::KNOWS_TRANSLATIONS)
     }
 }
 

@@ -11,15 +11,15 @@ use crate::answer::surroundings::Translations;
 
 /// There is nothing else to be read on this system.
 #[derive(Debug, Default)]
-pub(super) struct Rest;
+pub(super) struct Beside;
 
 #[allow(
     clippy::unnecessary_wraps,
     clippy::unused_self,
     reason = "on Linux there is more to be read, which may fail"
 )]
-impl Rest {
-    pub(super) const TELLS_TRANSLATIONS: bool = false;
+impl Beside {
+    pub(super) const KNOWS_TRANSLATIONS: bool = false;
 
     pub(super) fn complete(&mut self, listed: Vec<Socket>) -> io::Result<Vec<Socket>> {
         Ok(listed)

@@ -1,5 +1,5 @@
 use super::*;
-use flowner_attribution::{NetworkNamespace, Reason, SocketState, Verdict};
+use flowner_attribution::{NetworkNamespace, Reason, SocketState, Source, Verdict};
 use proptest::prelude::*;
 
 /// A target in short.
@@ -207,6 +207,23 @@ fn sockets_are_matched() {
     };
     let target: WhoTarget = "10.0.0.1:80".parse().unwrap();
     assert!(!has(&target, &v6_only));
+}
+
+/// Some tables do not know remote ends: there, the state of a socket tells a connection from the
+/// listener.
+#[test]
+fn without_remote_ends_only_connections_count_for_a_connection() {
+    let target: WhoTarget = "tcp 10.0.0.1:80 10.0.0.2:9".parse().unwrap();
+    for (state, expected) in [
+        (Some(SocketState::Listen), false),
+        (Some(SocketState::Established), true),
+        (Some(SocketState::TimeWait), false),
+        (None, false),
+    ] {
+        let mut made = socket(Protocol::Tcp, "10.0.0.1:80", None);
+        made.state = state;
+        assert_eq!(has(&target, &made), expected, "{state:?}");
+    }
 }
 
 #[test]

@@ -24,8 +24,8 @@ use lists::Listing;
 
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::{
-    Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, SkippedNamespaces,
-    Snapshot, SocketQuery, Source, Verdict,
+    Capabilities, Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason,
+    SkippedNamespaces, Snapshot, SocketQuery, Source, Verdict,
 };
 use crate::policy::freshness::NAMESPACES_OF_REQUEST;
 use crate::tables::SocketTable;
@@ -358,7 +358,7 @@ impl SocketTable for LinuxTable {
         )))
     }
 
-    fn rest(&mut self) {
+    fn release_idle(&mut self) {
         if let Some(namespaces) = &mut self.namespaces {
             namespaces.close();
         }
@@ -368,16 +368,13 @@ impl SocketTable for LinuxTable {
         self.namespaces.as_ref()?.skipped()
     }
 
-    fn tells_remotes(&self) -> bool {
-        true
-    }
-
-    fn tells_networks(&self) -> bool {
-        self.namespaces.as_ref().is_some_and(Namespaces::tells_own)
-    }
-
-    fn finds_exactly(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        let knows_own = self.namespaces.as_ref().is_some_and(Namespaces::tells_own);
+        Capabilities::new()
+            .with_remote_addresses(true)
+            .with_local_addresses(knows_own)
+            .with_translations(knows_own)
+            .with_point_lookup(true)
     }
 }
 
