@@ -155,15 +155,10 @@
 mod answer;
 mod hash;
 mod observers;
-mod permissions;
+pub mod permissions;
 mod policy;
 mod resolver;
 mod tables;
-
-/// What this process may see of the host, and what would let it see more.
-pub mod access {
-    pub use crate::permissions::*;
-}
 
 /// Where the facts come from: the contract of a socket table, and the tables that there are.
 pub mod snapshot {
@@ -249,8 +244,8 @@ struct Readme;
 pub use answer::{
     Capabilities, Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace,
     Ownership, ParseNameError, ParseQueryError, ParseUserIdError, PortOwners, Process, ProcessId,
-    Protocol, Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketQuery, SocketState,
-    Source, Unit, UnitKind, User, UserId, Verdict,
+    Protocol, Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketNamespace, SocketQuery,
+    SocketState, Source, Unit, UnitKind, User, UserId, Verdict,
 };
 pub use policy::{
     Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,

@@ -93,8 +93,8 @@ fn check(process: &Process, path: &Path, state: ExeState, is_deleted: bool) {
 
 #[test]
 fn what_is_at_its_path_is_here() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("plain"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("plain"));
     let process = Running::of(&path).read();
     check(&process, &path, ExeState::Here, false);
     let (file, stat) = (process.exe_file.unwrap(), fs::metadata(&path).unwrap());
@@ -106,7 +106,7 @@ fn what_is_at_its_path_is_here() {
 
 #[test]
 fn names_that_look_deleted_are_names() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for name in [
         "app (deleted)",
         "a (deleted) b",
@@ -114,7 +114,7 @@ fn names_that_look_deleted_are_names() {
         "nl\nx\ttab (deleted)",
         "app (deleted) (deleted)",
     ] {
-        let path = program(&folder.path().join(name));
+        let path = program(&directory.path().join(name));
         let running = Running::of(&path);
         check(&running.read(), &path, ExeState::Here, false);
         assert_eq!(running.read().name, name);
@@ -126,10 +126,10 @@ fn names_that_look_deleted_are_names() {
 /// The one that was deleted is not the other, whose name its link is.
 #[test]
 fn a_deleted_file_is_not_one_that_is_called_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("app"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("app"));
     let running = Running::of(&path);
-    let other = program(&folder.path().join("app (deleted)"));
+    let other = program(&directory.path().join("app (deleted)"));
     fs::remove_file(&path).unwrap();
     check(&running.read(), &path, ExeState::Deleted, true);
     let other = Running::of(&other);
@@ -138,9 +138,9 @@ fn a_deleted_file_is_not_one_that_is_called_so() {
 
 #[test]
 fn a_file_with_another_name_left_is_deleted_from_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("app"));
-    fs::hard_link(&path, folder.path().join("other")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("app"));
+    fs::hard_link(&path, directory.path().join("other")).unwrap();
     let running = Running::of(&path);
     fs::remove_file(&path).unwrap();
     check(&running.read(), &path, ExeState::Deleted, true);
@@ -148,10 +148,10 @@ fn a_file_with_another_name_left_is_deleted_from_its_own() {
 
 #[test]
 fn an_upgrade_replaces() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("app"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("app"));
     let running = Running::of(&path);
-    let new = program(&folder.path().join("app.new"));
+    let new = program(&directory.path().join("app.new"));
     fs::rename(new, &path).unwrap();
     check(&running.read(), &path, ExeState::Replaced, true);
     check(&Running::of(&path).read(), &path, ExeState::Here, false);
@@ -159,9 +159,9 @@ fn an_upgrade_replaces() {
 
 #[test]
 fn what_is_mounted_elsewhere_over_a_program_is_not_that() {
-    let folder = tempfile::tempdir().unwrap();
-    let real = program(&folder.path().join("real"));
-    let evil = program(&folder.path().join("evil"));
+    let directory = tempfile::tempdir().unwrap();
+    let real = program(&directory.path().join("real"));
+    let evil = program(&directory.path().join("evil"));
     let script = format!(
         "mount --bind '{}' '{}'; exec '{}' 1000",
         evil.display(),
@@ -179,23 +179,23 @@ fn what_is_mounted_elsewhere_over_a_program_is_not_that() {
         fs::metadata(&evil).unwrap().ino()
     );
     // An upgrade of what it really is, is none of what it pretends.
-    fs::rename(program(&folder.path().join("new")), &evil).unwrap();
+    fs::rename(program(&directory.path().join("new")), &evil).unwrap();
     assert_eq!(running.read().exe_state, ExeState::Elsewhere);
-    fs::rename(program(&folder.path().join("new")), &real).unwrap();
+    fs::rename(program(&directory.path().join("new")), &real).unwrap();
     assert_eq!(running.read().exe_state, ExeState::Elsewhere);
 }
 
 #[test]
 fn a_directory_of_its_own_is_elsewhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("app"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("app"));
     for (after, state, is_deleted) in [
         ("", ExeState::Elsewhere, false),
         // In another directory of that name it was.
         ("deleted", ExeState::Elsewhere, true),
     ] {
         let name = path.display();
-        let within = folder.path().display();
+        let within = directory.path().display();
         let script =
             format!("mount -t tmpfs none '{within}'; cp /bin/sleep '{name}'; exec '{name}' 1000");
         let Some(mut command) = in_own_mounts(&script) else {
@@ -213,8 +213,8 @@ fn a_directory_of_its_own_is_elsewhere() {
 /// Services have such namespaces: what they see of the host is the same as here.
 #[test]
 fn the_same_file_in_another_namespace_is_here() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("app"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("app"));
     let script = format!(
         "mount -t tmpfs none /mnt; mount --bind /tmp /tmp; exec '{}' 1000",
         path.display()
@@ -225,7 +225,7 @@ fn the_same_file_in_another_namespace_is_here() {
     let running = Running::start(&mut command, b"app");
     check(&running.read(), &path, ExeState::Here, false);
     // And what an upgrade does is one there, too.
-    fs::rename(program(&folder.path().join("new")), &path).unwrap();
+    fs::rename(program(&directory.path().join("new")), &path).unwrap();
     check(&running.read(), &path, ExeState::Replaced, true);
     fs::remove_file(&path).unwrap();
     check(&running.read(), &path, ExeState::Deleted, true);
@@ -233,16 +233,16 @@ fn the_same_file_in_another_namespace_is_here() {
 
 #[test]
 fn below_another_root_directory_it_is_where_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("app"));
-    let link = folder.path().join("link");
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("app"));
+    let link = directory.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     // A link is followed when it is executed.
     let running = Running::start(Command::new(&link).arg("1000"), b"link");
     check(&running.read(), &path, ExeState::Here, false);
     let script = format!(
         "mkdir -p '{0}/root'; mount --bind / '{0}/root'; exec chroot '{0}/root' '{0}/app' 1000",
-        folder.path().display()
+        directory.path().display()
     );
     let Some(mut command) = in_own_mounts(&script) else {
         return;
@@ -282,22 +282,22 @@ fn programs_in_memory_are_told_apart_by_what_they_are() {
     }
     assert_eq!(read[0].exe_file, read[1].exe_file);
     assert_ne!(read[0].exe_file, read[2].exe_file);
-    let folder = tempfile::tempdir().unwrap();
-    let path = program(&folder.path().join("memfd:same (deleted)"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = program(&directory.path().join("memfd:same (deleted)"));
     check(&Running::of(&path).read(), &path, ExeState::Here, false);
 }
 
 #[test]
 fn names_cut_inside_a_character_are_completed() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for name in ["process-name-töööö", "日本語の名前です", "fifteen-bytes-é"] {
-        let path = program(&folder.path().join(name));
+        let path = program(&directory.path().join(name));
         let running = Running::of(&path);
         assert_eq!(running.read().name, name);
     }
     // Of what is started by a link, the name is that of the link, which the first argument has.
-    let path = program(&folder.path().join("app"));
-    let link = folder.path().join("ein-längerer-Name-für-ihn");
+    let path = program(&directory.path().join("app"));
+    let link = directory.path().join("ein-längerer-Name-für-ihn");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let name = link.file_name().unwrap().as_bytes();
     let running = Running::start(Command::new(&link).arg("1000"), name);
@@ -315,7 +315,7 @@ fn a_file_system_that_never_answers_is_not_waited_for() {
     if in_own_mounts("true").is_none() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let own = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
     command
@@ -327,7 +327,7 @@ fn a_file_system_that_never_answers_is_not_waited_for() {
             "--ignored",
             "--nocapture",
         ])
-        .env("FLOWNER_TEST_FOLDER", folder.path());
+        .env("FLOWNER_TEST_DIRECTORY", directory.path());
     let mut reader = command.spawn().unwrap();
     let end = Instant::now() + DEADLINE;
     let status = loop {
@@ -347,24 +347,24 @@ fn a_file_system_that_never_answers_is_not_waited_for() {
 #[test]
 fn a_file_that_its_user_cannot_reach_is_not_told() {
     const USER: u32 = 23_451;
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let set = |path: &Path, mode: u32, user: u32| {
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
         std::os::unix::fs::chown(path, Some(user), None)
     };
-    if set(folder.path(), 0o755, USER).is_err() {
+    if set(directory.path(), 0o755, USER).is_err() {
         flowner_testing::skipped!("no privilege to give a file to another user");
         return;
     }
-    set(folder.path(), 0o755, 0).unwrap();
-    let [open, own, closed] = ["open", "own", "closed"].map(|name| folder.path().join(name));
+    set(directory.path(), 0o755, 0).unwrap();
+    let [open, own, closed] = ["open", "own", "closed"].map(|name| directory.path().join(name));
     for (directory, mode, user) in [(&open, 0o755, 0), (&own, 0o700, USER), (&closed, 0o700, 0)] {
         fs::create_dir(directory).unwrap();
         fs::write(directory.join("script"), "").unwrap();
         set(&directory.join("script"), 0o644, USER).unwrap();
         set(directory, mode, user).unwrap();
     }
-    let link = folder.path().join("link");
+    let link = directory.path().join("link");
     std::os::unix::fs::symlink(&closed, &link).unwrap();
     let mut command = Command::new("setpriv");
     command.args(["--reuid=23451", "--regid=23451", "--clear-groups"]);
@@ -387,8 +387,8 @@ fn a_file_that_its_user_cannot_reach_is_not_told() {
 #[test]
 #[ignore = "is run by another test, in a mount namespace of its own"]
 fn before_a_dead_file_system() {
-    let folder = PathBuf::from(std::env::var_os("FLOWNER_TEST_FOLDER").unwrap());
-    let dead = folder.join("dead");
+    let directory = PathBuf::from(std::env::var_os("FLOWNER_TEST_DIRECTORY").unwrap());
+    let dead = directory.join("dead");
     fs::create_dir(&dead).unwrap();
     let path = dead.join("app");
     let name = path.display();
@@ -397,11 +397,11 @@ fn before_a_dead_file_system() {
     let script =
         format!("mount -t tmpfs none '{within}'; cp /bin/sleep '{name}'; exec '{name}' 1000");
     let running = Running::start(&mut in_own_mounts(&script).unwrap(), b"app");
-    let link = folder.join("link");
+    let link = directory.join("link");
     let linked = format!(
         "mount -t tmpfs none '{0}'; mkdir '{0}/link'; cp /bin/sleep '{0}/link/app'; \
          exec '{0}/link/app' 1000",
-        folder.display()
+        directory.display()
     );
     let other = Running::start(&mut in_own_mounts(&linked).unwrap(), b"app");
     std::os::unix::fs::symlink(&dead, &link).unwrap();

@@ -325,9 +325,9 @@ fn what_the_kernel_holds_is_its_own() {
 
 /// Also by a table that looked at everything a moment ago.
 #[test]
-fn heirs_are_found_at_the_first_lookup() {
+fn inherited_sockets_are_found_at_the_first_lookup() {
     for how in ["stays", "exits", "stays, execs", "exits, execs"] {
-        let mut actor = Actor::new(&format!("heir {how}"));
+        let mut actor = Actor::new(&format!("inherited {how}"));
         let query = udp(actor.address);
         let (mut warm, mut known) = (warm_table(), warm_table());
         assert_eq!(pids(&known.find(&query).unwrap().verdict), [actor.pid]);

@@ -112,8 +112,8 @@ fn copy_of_this_program(to: &Path) {
 
 #[test]
 fn a_deleted_executable_keeps_its_path() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("program with (deleted) in its name");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("program with (deleted) in its name");
     copy_of_this_program(&path);
     let helper = Helper::try_run(&path, &["tcp 127.0.0.1:0"]).unwrap();
     let local = helper.addresses[0];
@@ -133,8 +133,8 @@ fn a_deleted_executable_keeps_its_path() {
 
 #[test]
 fn a_long_name_is_not_cut() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a-name-of-more-than-fifteen-bytes");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a-name-of-more-than-fifteen-bytes");
     copy_of_this_program(&path);
     let helper = Helper::try_run(&path, &["udp 127.0.0.1:0"]).unwrap();
     let name = owner(Protocol::Udp, helper.addresses[0]).name;

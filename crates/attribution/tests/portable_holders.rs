@@ -41,7 +41,7 @@ fn wait_until_gone(pid: u32) {
 #[test]
 fn a_child_that_has_a_socket_too_is_named_beside_its_parent() {
     for how in ["stays", "stays, execs", "exits"] {
-        let mut actor = Actor::new(&format!("heir {how}"));
+        let mut actor = Actor::new(&format!("inherited {how}"));
         assert_eq!(named(actor.address), [actor.pid]);
         let child = actor.fork();
         let expected = if how == "exits" {

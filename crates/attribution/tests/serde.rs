@@ -54,7 +54,7 @@ fn answers_sockets_and_questions() {
     for verdict in verdicts {
         let mut socket = Socket::new(Protocol::Tcp, "[fe80::1%2]:443".parse().unwrap(), verdict);
         socket.state = Some(SocketState::Listen);
-        socket.id = SocketId::new(0, 9);
+        socket.id = SocketId::own(9);
         socket.namespace = Some(Arc::new(NetworkNamespace::new(4, None)));
         check(&socket);
         let at = SystemTime::UNIX_EPOCH;

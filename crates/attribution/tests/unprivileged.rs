@@ -27,16 +27,16 @@ struct Hidden(tempfile::TempDir);
 
 impl Hidden {
     fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "proc", "-o", "hidepid=2", "proc"])
-            .arg(folder.path())
+            .arg(directory.path())
             .status();
         if !mounted.is_ok_and(|status| status.success()) {
             flowner_testing::skipped!("no privilege to mount a process file system");
             return None;
         }
-        Some(Self(folder))
+        Some(Self(directory))
     }
 }
 
@@ -48,14 +48,14 @@ impl Drop for Hidden {
 
 /// This program, where every user may run it.
 fn program_for_all() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    let program = folder.path().join("program");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = directory.path().join("program");
     // By a process of its own, so that nothing has it open for writing here (ETXTBSY).
     let mut copy = Command::new("cp");
     copy.arg(std::env::current_exe().unwrap()).arg(&program);
     assert!(copy.status().unwrap().success());
-    (folder, program)
+    (directory, program)
 }
 
 fn is_root() -> bool {
@@ -142,7 +142,7 @@ fn root_of_a_user_namespace_asks() {
     };
 }
 
-/// A control group of a service, until it is dropped.
+/// A cgroup of a service, until it is dropped.
 struct Group(PathBuf);
 
 impl Group {
@@ -154,7 +154,7 @@ impl Group {
         let group = mount.map(|mount| Self(mount.join(name)));
         let group = group.filter(|group| std::fs::create_dir(&group.0).is_ok());
         if group.is_none() {
-            flowner_testing::skipped!("no control group can be made");
+            flowner_testing::skipped!("no cgroup can be made");
         }
         group
     }

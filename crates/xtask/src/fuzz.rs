@@ -24,7 +24,7 @@ const TARGETS: [&str; 16] = [
     "netlink",
     "proc_net",
     "process",
-    "control_group",
+    "cgroup",
     "mountinfo",
     "conntrack",
     "direction",
@@ -127,7 +127,7 @@ fn seed(target: &str) -> Result<(), Failure> {
             &["tcp", "tcp6", "udp", "udp6", "raw", "raw6"],
         ),
         "process" => seed_processes(target, &["stat", "status"]),
-        "control_group" => seed_processes(target, &["cgroup"]),
+        "cgroup" => seed_processes(target, &["cgroup"]),
         "mountinfo" => seed_processes(target, &["mountinfo"]),
         _ => Ok(()),
     }

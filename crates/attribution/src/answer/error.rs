@@ -116,7 +116,7 @@ fn advice(error: &io::Error) -> &'static str {
 fn thread_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::WouldBlock => {
-            "; allow more processes (`ulimit -u`, or the limit of the control group)"
+            "; allow more processes (`ulimit -u`, or the limit of the cgroup)"
         }
         _ => advice(error),
     }

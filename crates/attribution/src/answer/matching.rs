@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::devices::{Arrival, Reach};
-use super::ownership::{Match, SocketId, Verdict};
+use super::ownership::{Match, Verdict};
 use super::process::{NetworkNamespace, Process};
 use super::query::{self, Protocol, SocketQuery, unscoped};
 use super::reason::Reason;
 use super::socket::{Socket, SocketState};
+use super::socket_id::SocketId;
 use super::wildcard::covers;
 
 /// The answer of the most specific sockets that fit.

@@ -14,6 +14,7 @@ pub(crate) mod query;
 mod reason;
 mod snapshot;
 mod socket;
+mod socket_id;
 pub(crate) mod surroundings;
 pub(crate) mod text;
 pub(crate) mod wildcard;
@@ -21,7 +22,7 @@ pub(crate) mod wildcard;
 pub use capabilities::Capabilities;
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
-pub use ownership::{Evidence, Match, Ownership, SocketId, Source, Verdict};
+pub use ownership::{Evidence, Match, Ownership, Source, Verdict};
 pub use port_owners::PortOwners;
 pub use process::{
     NetworkNamespace, ParseUserIdError, Process, ProcessId, SkippedNamespaces, Unit, UnitKind,
@@ -31,4 +32,5 @@ pub use query::{ParseQueryError, Protocol, SocketQuery};
 pub use reason::Reason;
 pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketState};
+pub use socket_id::{SocketId, SocketNamespace};
 pub use text::ParseNameError;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::process::{NetworkNamespace, Process, Unit, User};
 use super::reason::Reason;
+use super::socket_id::SocketId;
 use super::text::displayed;
 
 /// An answer with its evidence.
@@ -176,7 +177,7 @@ pub struct Evidence {
     ///
     /// `None` stands for that one, or says that there is no single one: no socket fits, or
     /// several fit in several namespaces. Where one socket fits, [`socket`](Self::socket) tells
-    /// which of these it is: with 0 as its namespace, it is in the one that was asked in.
+    /// which of these it is, by [`SocketNamespace::Own`](super::SocketNamespace::Own).
     /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) lists each socket with its own.
     pub namespace: Option<Arc<NetworkNamespace>>,
     /// The socket that the answer is about, where exactly one fits and the table can tell
@@ -194,46 +195,6 @@ impl Evidence {
             source,
             namespace: None,
             socket: None,
-        }
-    }
-}
-
-/// Tells one socket from every other, also from the next one with the same ends.
-///
-/// Linux only: the kernel numbers sockets (`SO_COOKIE`, socket(7)). Since Linux 5.10 no two
-/// network namespaces give the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct SocketId {
-    /// The network namespace: the inode of `/proc/PID/ns/net`, or 0 for the one that was
-    /// asked in.
-    pub namespace: u64,
-    /// The kernel's number of the socket; never 0.
-    pub cookie: u64,
-}
-
-impl SocketId {
-    /// The namespace of a socket of which is known only that it is in another one than the one
-    /// that was asked in.
-    pub const ELSEWHERE: u64 = u64::MAX;
-
-    /// The socket with that number in a network namespace, 0 for the one that was asked in;
-    /// `None` for the number 0, which no socket has.
-    pub fn new(namespace: u64, cookie: u64) -> Option<Self> {
-        (cookie != 0).then_some(Self { namespace, cookie })
-    }
-
-    /// The same, without saying in which other namespace it is: no two namespaces give the same
-    /// number where that is [unknown](Self::ELSEWHERE).
-    #[must_use]
-    pub const fn of_any_other(self) -> Self {
-        match self.namespace {
-            0 => self,
-            _ => Self {
-                namespace: Self::ELSEWHERE,
-                ..self
-            },
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::ownership::{SocketId, Verdict};
+use super::ownership::Verdict;
 use super::process::NetworkNamespace;
 use super::query;
 use super::query::Protocol;
+use super::socket_id::SocketId;
 use super::text::displayed;
 use super::wildcard;
 

@@ -1,10 +1,23 @@
 //! What this process may see of the host, and what would let it see more.
 //!
+//! ```
+//! use flowner_attribution::permissions::{self, Fix};
+//!
+//! for part in permissions::check() {
+//!     println!("{}: {}", part.resource, part.detail);
+//!     match part.fix {
+//!         Some(Fix::Capabilities(names)) => println!("  needs {}", names.join(", ")),
+//!         Some(Fix::Command(command)) => println!("  run {command}"),
+//!         Some(_) | None => {}
+//!     }
+//! }
+//! ```
+//!
 //! A platform owes:
 //!
 //! | item | what |
 //! |---|---|
-//! | `sights` | each [`Resource`] that can be tried on this system, by trying it |
+//! | `visibility` | each [`Resource`] that can be tried on this system, by trying it |
 //! | `system` | the name of the system and its version |
 
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
@@ -13,21 +26,21 @@ mod platform;
 
 use crate::answer::text::displayed;
 
-/// One kind of thing that answers are made of, and how much of it may be seen.
+/// How much of one [`Resource`] this process may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Visibility {
-    /// What it is.
-    pub subject: Resource,
-    /// How much of it may be seen.
-    pub extent: Level,
+    /// The part of an answer that this is about.
+    pub resource: Resource,
+    /// How much of it this process may see.
+    pub level: Level,
     /// What that means, in a sentence without an end mark.
     pub detail: String,
-    /// What would let this process see all of it, if anything would.
-    pub remedy: Option<Fix>,
+    /// What would let this process see all of it; `None` if nothing would, or if it does already.
+    pub fix: Option<Fix>,
 }
 
-/// What answers are made of.
+/// What the library reads to make an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
@@ -35,18 +48,18 @@ pub enum Resource {
     Sockets,
     /// The processes that hold them.
     Processes,
-    /// The sockets of containers.
-    Networks,
-    /// Whether threads may run before all others, so that those who send and exit are seen.
+    /// The sockets of containers and other network namespaces.
+    NetworkNamespaces,
+    /// Real-time scheduling of threads, which shows more senders that exit at once.
     Priority,
 }
 
 impl Resource {
-    /// Every subject.
+    /// Every resource.
     pub const ALL: [Self; 4] = [
         Self::Sockets,
         Self::Processes,
-        Self::Networks,
+        Self::NetworkNamespaces,
         Self::Priority,
     ];
 
@@ -55,15 +68,15 @@ impl Resource {
         match self {
             Self::Sockets => "sockets",
             Self::Processes => "processes",
-            Self::Networks => "networks",
+            Self::NetworkNamespaces => "networks",
             Self::Priority => "priority",
         }
     }
 }
 
-displayed!(Resource, "subject");
+displayed!(Resource, "resource");
 
-/// How much may be seen.
+/// How much of a [`Resource`] a process may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing.
@@ -74,7 +87,7 @@ pub enum Level {
     Full,
 }
 
-/// What lets a process see more.
+/// What lets this process see more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fix {
@@ -84,15 +97,15 @@ pub enum Fix {
     Command(String),
 }
 
-/// Looks at what may be seen here, by trying it.
+/// Finds out what this process may see here, by trying it.
 ///
-/// Linux tells of each [`Resource`], and with which [`Fix`] more would be seen; others of
-/// [`Resource::Sockets`] alone, by a look at all of them, which may take a tenth of a second.
-pub fn access() -> Vec<Visibility> {
-    platform::sights()
+/// On Linux, this covers each [`Resource`] and says which [`Fix`] would show more. On other systems
+/// it covers [`Resource::Sockets`] alone: it lists all of them, which may take a tenth of a second.
+pub fn check() -> Vec<Visibility> {
+    platform::visibility()
 }
 
-/// The operating system and its version, as far as it tells.
+/// The operating system, with its version on Linux, such as `Linux 6.18.5`.
 pub fn system() -> String {
     platform::system()
 }
@@ -103,8 +116,8 @@ mod tests {
 
     #[test]
     fn every_subject_is_read_by_its_name() {
-        for subject in Resource::ALL {
-            assert_eq!(subject.name().parse(), Ok(subject));
+        for resource in Resource::ALL {
+            assert_eq!(resource.name().parse(), Ok(resource));
         }
     }
 }

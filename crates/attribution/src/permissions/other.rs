@@ -3,8 +3,8 @@
 use super::{Level, Resource, Visibility};
 use crate::resolver::Attributor;
 
-pub(super) fn sights() -> Vec<Visibility> {
-    let (extent, detail) = match Attributor::new().and_then(|mut table| table.snapshot()) {
+pub(super) fn visibility() -> Vec<Visibility> {
+    let (level, detail) = match Attributor::new().and_then(|mut table| table.snapshot()) {
         Ok(snapshot) => {
             let count = snapshot.sockets().len();
             let detail = format!(
@@ -16,10 +16,10 @@ pub(super) fn sights() -> Vec<Visibility> {
         Err(error) => (Level::Nothing, error.to_string()),
     };
     vec![Visibility {
-        subject: Resource::Sockets,
-        extent,
+        resource: Resource::Sockets,
+        level,
         detail,
-        remedy: None,
+        fix: None,
     }]
 }
 

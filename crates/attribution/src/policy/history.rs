@@ -367,7 +367,7 @@ mod tests {
     fn another_socket_is_another_life() {
         let mut history = history();
         for (at, cookie) in [(10, 1), (20, 1), (30, 2), (40, 2)] {
-            let id = SocketId::new(0, cookie);
+            let id = SocketId::own(cookie);
             let socket = socket(HERE, named(7));
             look(&mut history, at, &[Socket { id, ..socket }]);
         }

@@ -138,7 +138,7 @@ fn play() {
         "unaccepted" => unaccepted(),
         "give" => give(rest),
         "take" => take(rest),
-        "heir" => heir(rest),
+        "inherited" => inherited(rest),
         "limited" => limited(rest.parse().unwrap()),
         "limited-best" => limited_best(rest.parse().unwrap()),
         "hoard" => hoard(rest.parse().unwrap()),
@@ -254,8 +254,8 @@ pub(crate) fn enter_where_nothing_is_hidden() -> bool {
         return false;
     }
     let nobody = tempfile::tempdir().unwrap();
-    for folder in ["fd", "task"] {
-        std::fs::create_dir(nobody.path().join(folder)).unwrap();
+    for directory in ["fd", "task"] {
+        std::fs::create_dir(nobody.path().join(directory)).unwrap();
     }
     let is_hidden = |process: &std::path::Path| {
         let links = std::fs::read_dir(process.join("fd")).into_iter().flatten();
@@ -395,7 +395,7 @@ fn take(name: &str) {
 
 /// A process whose child has its socket, too, and says so: the parent stays or exits, and the
 /// child executes another program if it is to.
-fn heir(how: &str) {
+fn inherited(how: &str) {
     let (socket, address) = open_udp();
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::empty()).unwrap();
     say_started(address);

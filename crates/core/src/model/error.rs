@@ -50,7 +50,7 @@ pub enum Error {
     /// The capturing thread could not be started, or the one that records.
     #[error(
         "the capturing thread could not be started: {0}; allow more processes (`ulimit -u`, or \
-         the limit of the control group)"
+         the limit of the cgroup)"
     )]
     Thread(#[source] io::Error),
 }

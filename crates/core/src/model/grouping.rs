@@ -18,7 +18,7 @@ pub enum Grouping {
     Flatpak(String),
     /// It runs in the Snap of this name.
     Snap(String),
-    /// The desktop started it in the control group of the application with this entry.
+    /// The desktop started it in the cgroup of the application with this entry.
     Scope(String),
     /// The desktop entry with this id is that of what it executes.
     Entry(String),

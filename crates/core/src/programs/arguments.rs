@@ -29,7 +29,7 @@ pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match started(&words)? {
         Started::Script(script) if is_kept(script) => {
-            Some(absolute(script, &mut || facts.working_folder(process)))
+            Some(absolute(script, &mut || facts.working_directory(process)))
         }
         _ => None,
     }
@@ -41,11 +41,14 @@ pub(super) fn is_kept(script: &str) -> bool {
 }
 
 /// A path from the root, where the folder is known; `.` and `..` taken as written.
-pub(super) fn absolute(path: &str, working_folder: &mut dyn FnMut() -> Option<PathBuf>) -> String {
+pub(super) fn absolute(
+    path: &str,
+    working_directory: &mut dyn FnMut() -> Option<PathBuf>,
+) -> String {
     if Path::new(path).is_absolute() {
         return path.to_owned();
     }
-    let Some(mut whole) = working_folder() else {
+    let Some(mut whole) = working_directory() else {
         return path.to_owned();
     };
     for part in Path::new(path).components() {

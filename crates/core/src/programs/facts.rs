@@ -13,7 +13,7 @@ pub trait Facts: Send + Sync + fmt::Debug {
     fn process(&self, pid: u32) -> Option<Process>;
 
     /// The folder that a process works in.
-    fn working_folder(&self, process: &Process) -> Option<PathBuf>;
+    fn working_directory(&self, process: &Process) -> Option<PathBuf>;
 
     /// The file that an absolute path leads a process to, as
     /// [`Processes::named_file`] tells it.
@@ -35,7 +35,7 @@ impl Facts for () {
         None
     }
 
-    fn working_folder(&self, _process: &Process) -> Option<PathBuf> {
+    fn working_directory(&self, _process: &Process) -> Option<PathBuf> {
         None
     }
 }
@@ -65,8 +65,8 @@ impl Facts for HostFacts {
         self.with(|reader| reader.read(pid))
     }
 
-    fn working_folder(&self, process: &Process) -> Option<PathBuf> {
-        self.with(|reader| reader.working_folder(process))
+    fn working_directory(&self, process: &Process) -> Option<PathBuf> {
+        self.with(|reader| reader.working_directory(process))
     }
 
     fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
@@ -83,7 +83,7 @@ impl Facts for HostFacts {
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Told {
-    working_folder: PathBuf,
+    working_directory: PathBuf,
     owner: u32,
     executed: Option<&'static str>,
 }
@@ -92,7 +92,7 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn working_in(folder: &str) -> Self {
         Self {
-            working_folder: folder.into(),
+            working_directory: folder.into(),
             owner: 0,
             executed: None,
         }
@@ -119,8 +119,8 @@ impl Facts for Told {
         None
     }
 
-    fn working_folder(&self, _process: &Process) -> Option<PathBuf> {
-        Some(self.working_folder.clone())
+    fn working_directory(&self, _process: &Process) -> Option<PathBuf> {
+        Some(self.working_directory.clone())
     }
 
     fn named_file(&self, _process: &Process, _path: &Path) -> Option<NamedFile> {

@@ -150,7 +150,7 @@ impl Identity {
         }
     }
 
-    /// Whether it may be a part of the application in whose control group it is: what lies
+    /// Whether it may be a part of the application in whose cgroup it is: what lies
     /// where commands do, such as `curl`, is a program of its own.
     fn may_be_of_scope(&self, path: Option<&str>) -> bool {
         match (&self.grouping, &self.part) {
@@ -215,7 +215,7 @@ pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match started(&words)? {
         Started::Script(script) if is_kept(script) => {
-            Some(absolute(script, &mut || facts.working_folder(process)))
+            Some(absolute(script, &mut || facts.working_directory(process)))
         }
         Started::Module(module) => Some(module.to_owned()),
         _ => None,

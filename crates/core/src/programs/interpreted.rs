@@ -79,15 +79,15 @@ fn of_command(
         let identity = Identity::new("name", &name, &name, Grouping::Name(title));
         return identity.claimed(process);
     }
-    let mut working_folder = || facts.working_folder(process);
+    let mut working_directory = || facts.working_directory(process);
     let (identity, is_proven) = match started(words) {
         Some(Started::Script(script)) if is_kept(script) => {
-            let script = absolute(script, &mut working_folder);
+            let script = absolute(script, &mut working_directory);
             let is_proven = claim::is_proven_script(process, &script, facts);
             (of_script(script), is_proven)
         }
         Some(Started::Module(module)) => {
-            let identity = of_module(path, module, &mut working_folder);
+            let identity = of_module(path, module, &mut working_directory);
             (identity, claim::is_proven(process))
         }
         Some(Started::Flatpak(id)) => {
@@ -127,7 +127,7 @@ fn of_script(script: String) -> Identity {
 fn of_module(
     path: &str,
     module: &str,
-    working_folder: &mut dyn FnMut() -> Option<PathBuf>,
+    working_directory: &mut dyn FnMut() -> Option<PathBuf>,
 ) -> Identity {
     let grouping = Grouping::Module(module.to_owned());
     let interpreter = cleaned_or(file_name(path));
@@ -141,7 +141,7 @@ fn of_module(
     }
     // It is looked for in the folder where the process works, before all others.
     if USUAL.contains(&module.split('.').next().unwrap_or_default())
-        && let Some(folder) = working_folder()
+        && let Some(folder) = working_directory()
     {
         let folder = folder.to_string_lossy();
         let name = format!("{}/{module}", file_name(&folder));

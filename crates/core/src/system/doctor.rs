@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flowner_attribution::access::{self, Fix, Level, Visibility};
+use flowner_attribution::permissions::{self, Fix, Level, Visibility};
 use flowner_capture::{LiveOptions, Source, shell_word};
 
 use crate::system::privileges;
@@ -68,10 +68,10 @@ impl Checkup {
 /// Tries what the program whose file this is can do here, by doing it.
 pub fn examine(program: &Path) -> Checkup {
     let mut checks = vec![library(), capture()];
-    checks.extend(access::access().into_iter().map(of_sight));
+    checks.extend(permissions::check().into_iter().map(of_visibility));
     checks.push(sandbox());
     Checkup {
-        system: access::system(),
+        system: permissions::system(),
         grants: grants(&wanted(&checks)),
         commands: commands(&checks, program),
         checks,
@@ -93,16 +93,16 @@ fn sandbox() -> Check {
     }
 }
 
-fn of_sight(sight: Visibility) -> Check {
+fn of_visibility(visibility: Visibility) -> Check {
     Check {
-        name: sight.subject.name(),
-        status: match sight.extent {
+        name: visibility.resource.name(),
+        status: match visibility.level {
             Level::Nothing => Status::Unusable,
             Level::Limited => Status::Limited,
             Level::Full => Status::Good,
         },
-        detail: sight.detail,
-        remedy: sight.remedy,
+        detail: visibility.detail,
+        remedy: visibility.fix,
     }
 }
 

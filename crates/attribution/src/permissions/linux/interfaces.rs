@@ -13,7 +13,7 @@ use crate::tables::linux::options::LinuxOptions;
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::procfs::{mountinfo, proc};
 
-/// Both are asked for by the kernel: to open the folder of another user's descriptors,
+/// Both are asked for by the kernel: to open the directory of another user's descriptors,
 /// and to see what they stand for (`proc_fd_permission` and `proc_fd_link` in
 /// `fs/proc/fd.c`; `PTRACE_MODE_READ_FSCREDS` in ptrace(2)).
 const OF_OTHERS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace"];
@@ -24,7 +24,7 @@ const SEES_OTHERS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(Capabili
 const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN);
 
 /// Tries everything.
-pub(crate) fn sights() -> Vec<Visibility> {
+pub(crate) fn visibility() -> Vec<Visibility> {
     let options = LinuxOptions::default();
     let proc = Proc::open(&options.proc, options.descriptor_counts);
     let mut buffers = ReadBuffers::default();
@@ -40,7 +40,7 @@ pub(crate) fn sights() -> Vec<Visibility> {
 }
 
 fn priority() -> Visibility {
-    let (extent, detail) = match send_watcher::try_realtime() {
+    let (level, detail) = match send_watcher::try_realtime() {
         Ok(()) => (
             Level::Full,
             "the threads that look up who sends a first packet may run before all others \
@@ -51,21 +51,21 @@ fn priority() -> Visibility {
             Level::Limited,
             format!(
                 "the threads that look up who sends a first packet may not run before all others \
-                 (SCHED_FIFO needs cap_sys_nice: {error}): on a busy processor, more senders \
+                 (SCHED_FIFO needs cap_sys_nice: {error}): on a busy CPU, more senders \
                  have exited by then"
             ),
         ),
     };
     Visibility {
-        subject: Resource::Priority,
-        extent,
+        resource: Resource::Priority,
+        level,
         detail,
-        remedy: None,
+        fix: None,
     }
 }
 
 fn sockets() -> Visibility {
-    let (extent, detail) = match Diag::open(Location::Own) {
+    let (level, detail) = match Diag::open(Location::Own) {
         Ok(_) => (
             Level::Full,
             "sock_diag tells each of them, with its user".to_owned(),
@@ -74,25 +74,25 @@ fn sockets() -> Visibility {
             Level::Limited,
             format!(
                 "sock_diag does not answer ({error}): /proc/net is read in its place, which \
-                 is slower and tells no control groups; the kernel's module inet_diag may \
+                 is slower and tells no cgroups; the kernel's module inet_diag may \
                  be missing"
             ),
         ),
     };
     Visibility {
-        subject: Resource::Sockets,
-        extent,
+        resource: Resource::Sockets,
+        level,
         detail,
-        remedy: None,
+        fix: None,
     }
 }
 
 fn no_proc(error: &io::Error) -> Visibility {
     Visibility {
-        subject: Resource::Processes,
-        extent: Level::Nothing,
+        resource: Resource::Processes,
+        level: Level::Nothing,
         detail: format!("/proc cannot be read: {error}"),
-        remedy: Some(Fix::Command("mount -t proc proc /proc".to_owned())),
+        fix: Some(Fix::Command("mount -t proc proc /proc".to_owned())),
     }
 }
 
@@ -102,14 +102,14 @@ fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
         return no_proc(&io::ErrorKind::NotFound.into());
     }
     let is_denied = |pid: &&u32| {
-        let folder = proc.process(**pid);
-        let sockets = folder.and_then(|folder| proc.sockets(&folder, buffers));
+        let directory = proc.process(**pid);
+        let sockets = directory.and_then(|directory| proc.sockets(&directory, buffers));
         sockets.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
     let denied = pids.iter().filter(is_denied).count();
     let mode = hiding(proc, buffers);
     let is_hiding = mode.is_some() && !has(CapabilitySet::SYS_PTRACE);
-    let (extent, detail) = match (denied, mode) {
+    let (level, detail) = match (denied, mode) {
         (_, Some(mode)) if is_hiding => (
             Level::Limited,
             format!(
@@ -138,10 +138,10 @@ fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
     };
     let is_hidden = denied > 0 || is_hiding;
     Visibility {
-        subject: Resource::Processes,
-        extent,
+        resource: Resource::Processes,
+        level,
         detail,
-        remedy: (is_hidden && !has(SEES_OTHERS)).then_some(capabilities(OF_OTHERS)),
+        fix: (is_hidden && !has(SEES_OTHERS)).then_some(capabilities(OF_OTHERS)),
     }
 }
 
@@ -173,7 +173,7 @@ fn networks(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
         let others = namespaces.others().len();
         (others, namespaces.hides_some(), namespaces.skipped())
     });
-    let (extent, detail) = match searched {
+    let (level, detail) = match searched {
         Ok((0, false, _)) => (
             Level::Full,
             "all processes are in this network namespace".to_owned(),
@@ -193,9 +193,9 @@ fn networks(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
         ),
     };
     Visibility {
-        subject: Resource::Networks,
-        extent,
+        resource: Resource::NetworkNamespaces,
+        level,
         detail,
-        remedy: (extent != Level::Full && !has(SEES_NETWORKS)).then_some(capabilities(OF_NETWORKS)),
+        fix: (level != Level::Full && !has(SEES_NETWORKS)).then_some(capabilities(OF_NETWORKS)),
     }
 }

@@ -7,10 +7,10 @@ use std::fs;
 use super::{Level, Resource, Visibility};
 use crate::tables::{TableOptions, open_best};
 
-pub(super) fn sights() -> Vec<Visibility> {
-    let (extent, detail) = match open_best(&TableOptions::default()) {
+pub(super) fn visibility() -> Vec<Visibility> {
+    let (level, detail) = match open_best(&TableOptions::default()) {
         Ok(best) => match best.lesser_because {
-            None => return interfaces::sights(),
+            None => return interfaces::visibility(),
             Some(error) => (
                 Level::Limited,
                 format!(
@@ -22,13 +22,13 @@ pub(super) fn sights() -> Vec<Visibility> {
         Err(error) => (Level::Nothing, error.to_string()),
     };
     let sockets = Visibility {
-        subject: Resource::Sockets,
-        extent,
+        resource: Resource::Sockets,
+        level,
         detail,
-        remedy: None,
+        fix: None,
     };
-    let rest = interfaces::sights().into_iter();
-    let rest = rest.filter(|sight| sight.subject != Resource::Sockets);
+    let rest = interfaces::visibility().into_iter();
+    let rest = rest.filter(|one| one.resource != Resource::Sockets);
     [sockets].into_iter().chain(rest).collect()
 }
 

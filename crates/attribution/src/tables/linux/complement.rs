@@ -109,20 +109,20 @@ impl Complement {
         let mut pids = self.proc.pids(&mut self.buffers)?;
         pids.sort_unstable();
         for pid in pids {
-            let read = self.proc.process(pid).and_then(|folder| {
-                let listed = self.proc.sockets(&folder, &mut self.buffers)?;
-                Ok((folder, listed))
+            let read = self.proc.process(pid).and_then(|directory| {
+                let listed = self.proc.sockets(&directory, &mut self.buffers)?;
+                Ok((directory, listed))
             });
-            let (folder, listed) = match read {
+            let (directory, listed) = match read {
                 Ok(read) => read,
                 Err(error) if is_hidden_or_gone(&error) => continue,
                 Err(error) => return Err(error),
             };
             if !listed.sockets.is_empty() {
-                let stat = stat_of(&folder, &mut self.buffers);
+                let stat = stat_of(&directory, &mut self.buffers);
                 let known = Known {
                     started: stat.map(|stat| self.facts.wall_clock(stat.started)),
-                    image: Proc::image_in(&folder),
+                    image: Proc::image_in(&directory),
                 };
                 processes.insert(pid, known);
             }

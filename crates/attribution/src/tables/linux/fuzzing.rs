@@ -1,4 +1,4 @@
-//! The parsers of this folder for fuzzing: no part of the interface of this crate.
+//! The parsers of this directory for fuzzing: no part of the interface of this crate.
 //!
 //! Each function takes any bytes whatsoever, and panics if what must hold for them does
 //! not.
@@ -99,7 +99,7 @@ pub fn process(bytes: &[u8]) {
 ///
 /// # Panics
 /// If that does not hold.
-pub fn control_group(bytes: &[u8]) {
+pub fn cgroup(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let units = [cgroup::unit(&text), cgroup::unit_of(&text)];
     for unit in units.into_iter().flatten() {

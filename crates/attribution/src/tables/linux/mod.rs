@@ -7,10 +7,10 @@
 #[cfg(feature = "portable")]
 mod complement;
 pub(crate) mod fast;
+mod fd_scanner;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod holders;
 pub(crate) mod namespaces;
 pub(crate) mod netlink;
 pub(crate) mod options;

@@ -15,7 +15,7 @@ pub struct LinuxOptions {
     /// other users' processes or all of them stay unnamed.
     pub proc: PathBuf,
     /// Whether sockets are asked for through `sock_diag`, else read from
-    /// `/proc/net`, which tells neither control group nor cookie.
+    /// `/proc/net`, which tells neither cgroup nor cookie.
     pub sock_diag: bool,
     /// Whether the count of descriptors that `/proc/PID/fd` has as its size since
     /// Linux 6.2 tells what changed; else every look reads all descriptors.
@@ -23,11 +23,11 @@ pub struct LinuxOptions {
     /// Whether the sockets of other network namespaces are looked for too, where
     /// privileges allow.
     pub other_namespaces: bool,
-    /// Whether a [fast lookup](crate::capture::FastLookup) has a thread on each processor that sees what is sent
+    /// Whether a [fast lookup](crate::capture::FastLookup) has a thread on each CPU that sees what is sent
     /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for their priority): it names
     /// processes that exit at once.
     pub send_watchers: bool,
-    /// Whether those threads run before all others of their processor that have no real-time
+    /// Whether those threads run before all others of their CPU that have no real-time
     /// priority (`SCHED_FIFO`, priority 1; sched(7)), where `CAP_SYS_NICE` allows: more of
     /// those who exit at once are named. They bound the time that they take, but what they
     /// delay is the caller's to decide, so this is off by default. Without it they have a nice

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::holders::{Kind, Wanted};
+use super::fd_scanner::{Kind, Wanted};
 use super::netlink::conntrack::Fit;
 use super::netlink::message::{DiagSocket, Which};
 use super::source::Sockets;
@@ -12,7 +12,8 @@ use crate::answer::devices::{Arrival, Reach};
 use crate::answer::matching::{Ends, fitting_in_use, is_group};
 use crate::answer::query::{normalize, scoped, unscoped};
 use crate::answer::{
-    Match, NetworkNamespace, Protocol, Socket, SocketId, SocketQuery, SocketState, Verdict,
+    Match, NetworkNamespace, Protocol, Socket, SocketId, SocketNamespace, SocketQuery, SocketState,
+    Verdict,
 };
 
 /// What a question is about.
@@ -78,7 +79,10 @@ impl DiagSocket {
 
     /// What tells it from others, in a namespace if not in our own.
     pub(crate) fn id(&self, namespace: Option<&Arc<NetworkNamespace>>) -> Option<SocketId> {
-        SocketId::new(namespace.map_or(0, |namespace| namespace.id), self.cookie)
+        let namespace = namespace.map_or(SocketNamespace::Own, |other| {
+            SocketNamespace::Other(other.id)
+        });
+        SocketId::new(namespace, self.cookie)
     }
 
     pub(crate) fn with_owner(

@@ -289,7 +289,7 @@ mod tests {
             cookie,
             v6_only: false,
             device: None,
-            control_group: None,
+            cgroup: None,
             unaccepted: None,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::holders::Holders;
+use super::fd_scanner::FdScanner;
 use super::netlink::message::DiagSocket;
 use super::sockets::Candidates;
 use crate::answer::devices::{Arrival, Reach};
@@ -16,14 +16,14 @@ use crate::answer::{
 
 /// Who it is, and by which sockets.
 #[derive(Debug)]
-pub(crate) struct Judged {
+pub(crate) struct Resolved {
     pub(crate) verdict: Verdict,
     pub(crate) matched: Option<Match>,
     /// The only one that fits.
     pub(crate) socket: Option<DiagSocket>,
 }
 
-impl Judged {
+impl Resolved {
     fn nobody(reason: Reason) -> Self {
         Self {
             verdict: Verdict::Unknown(reason),
@@ -35,15 +35,15 @@ impl Judged {
 
 /// The answer, of a namespace if not of our own: where no socket fits, it is of none.
 pub(crate) fn told(
-    judged: Judged,
+    resolved: Resolved,
     observed_at: SystemTime,
     namespace: Option<&Arc<NetworkNamespace>>,
 ) -> Ownership {
-    let Judged {
+    let Resolved {
         verdict,
         matched,
         socket,
-    } = judged;
+    } = resolved;
     let namespace = namespace.filter(|_| matched.is_some());
     Ownership {
         verdict,
@@ -78,16 +78,16 @@ pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
 
 /// The answer of the sockets that fit, given who holds each, and whether that was
 /// looked for everywhere.
-pub(crate) fn judge(
-    holders: &Holders,
+pub(crate) fn resolve(
+    scanner: &FdScanner,
     candidates: Candidates,
     mut look: impl FnMut(&DiagSocket) -> (Vec<Arc<Process>>, bool),
-) -> Judged {
+) -> Resolved {
     match candidates {
-        Candidates::None => Judged::nobody(Reason::NotFound),
+        Candidates::None => Resolved::nobody(Reason::NotFound),
         // Who listens now may not be who accepted it.
-        Candidates::Closed(socket) => Judged {
-            verdict: closed(holders, &socket),
+        Candidates::Closed(socket) => Resolved {
+            verdict: closed(scanner, &socket),
             matched: Some(Match::FiveTuple),
             socket: Some(socket),
         },
@@ -95,11 +95,11 @@ pub(crate) fn judge(
             let mut owners = Vec::with_capacity(1);
             for socket in &sockets {
                 let (found, is_all) = look(socket);
-                holders.remember(socket.cookie, &found);
-                owners.push(verdict(holders, found, socket, is_all));
+                scanner.remember(socket.cookie, &found);
+                owners.push(verdict(scanner, found, socket, is_all));
             }
             let owners: Vec<&Verdict> = owners.iter().collect();
-            Judged {
+            Resolved {
                 verdict: matching::merge(&owners),
                 matched: Some(matched),
                 socket: match sockets[..] {
@@ -112,8 +112,8 @@ pub(crate) fn judge(
 }
 
 /// Who had a connection that its owner has closed.
-pub(crate) fn closed(holders: &Holders, socket: &DiagSocket) -> Verdict {
-    let remembered = holders.remembered(socket.cookie);
+pub(crate) fn closed(scanner: &FdScanner, socket: &DiagSocket) -> Verdict {
+    let remembered = scanner.remembered(socket.cookie);
     match named(remembered) {
         Some(named) => named,
         None => Verdict::Unknown(Reason::Gone),
@@ -121,7 +121,7 @@ pub(crate) fn closed(holders: &Holders, socket: &DiagSocket) -> Verdict {
 }
 
 pub(crate) fn verdict(
-    holders: &Holders,
+    scanner: &FdScanner,
     processes: Vec<Arc<Process>>,
     socket: &DiagSocket,
     is_all: bool,
@@ -130,16 +130,16 @@ pub(crate) fn verdict(
         return named;
     }
     // Who holds it may be among those that could not be looked at.
-    if holders.is_search_failed(socket.inode) {
+    if scanner.is_search_failed(socket.inode) {
         return Verdict::Unknown(Reason::Failed);
     }
     // Those of the kernel itself are root's.
-    if is_all && socket.uid == 0 && holders.is_nobodys(socket.inode) {
+    if is_all && socket.uid == 0 && scanner.is_nobodys(socket.inode) {
         return Verdict::Unknown(Reason::Kernel);
     }
-    let user = holders.user(socket.uid);
-    // Its control group may tell the unit.
-    if user.is_none() && socket.control_group.is_none() {
+    let user = scanner.user(socket.uid);
+    // Its cgroup may tell the unit.
+    if user.is_none() && socket.cgroup.is_none() {
         return Verdict::Unknown(Reason::Denied);
     }
     Verdict::Partial { user, unit: None }

@@ -42,8 +42,8 @@ impl Reader {
         Some(reader.is_running(process))
     }
 
-    pub(super) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
-        self.reader.as_mut()?.working_folder(process)
+    pub(super) fn working_directory(&mut self, process: &Process) -> Option<PathBuf> {
+        self.reader.as_mut()?.working_directory(process)
     }
 
     pub(super) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {

@@ -4,7 +4,7 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | `Reader` | `new`, `read`, `is_running`, `working_folder`, `named_file` and `executed_length`, each of one process |
+//! | `Reader` | `new`, `read`, `is_running`, `working_directory`, `named_file` and `executed_length`, each of one process |
 //! | `holds_can_be_read` | whether it can be known what a process holds |
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
@@ -66,10 +66,10 @@ impl Processes {
         self.reader.is_running(process)
     }
 
-    /// The folder that a process works in, to which its relative paths belong. `None` if
+    /// The directory that a process works in, to which its relative paths belong. `None` if
     /// it is gone, its pid is another's by now, or it may not be inspected.
-    pub fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
-        self.reader.working_folder(process)
+    pub fn working_directory(&mut self, process: &Process) -> Option<PathBuf> {
+        self.reader.working_directory(process)
     }
 
     /// The regular file that an absolute path leads a process to, such as the script that its
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(own.path, std::env::current_exe().ok());
         assert_eq!(own.parent, Some(std::os::unix::process::parent_id()));
         assert!(own.started.is_some());
-        let folder = processes.working_folder(&own);
-        assert_eq!(folder, std::env::current_dir().ok());
+        let directory = processes.working_directory(&own);
+        assert_eq!(directory, std::env::current_dir().ok());
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
             started: own.started.map(|at| at + std::time::Duration::from_secs(1)),
             ..own
         };
-        assert_eq!(processes.working_folder(&another), None);
+        assert_eq!(processes.working_directory(&another), None);
         assert_eq!(processes.is_running(&another), Some(false));
         let unknown = Process::new(another.pid, "p");
         assert_eq!(processes.is_running(&unknown), None);

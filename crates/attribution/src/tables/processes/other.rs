@@ -29,7 +29,7 @@ impl Reader {
     }
 
     #[expect(clippy::unused_self, reason = "other platforms need it")]
-    pub(super) const fn working_folder(&mut self, _process: &Process) -> Option<PathBuf> {
+    pub(super) const fn working_directory(&mut self, _process: &Process) -> Option<PathBuf> {
         None
     }
 

@@ -113,10 +113,12 @@ impl ClosedSockets {
 
 #[cfg(test)]
 mod tests {
+    use flowner_attribution::SocketNamespace;
+
     use super::*;
 
     fn closed(id: u64, local: &str, at: u64) -> Closed {
-        let (id, at) = (SocketId::new(0, id).unwrap(), Duration::from_secs(at));
+        let (id, at) = (SocketId::own(id).unwrap(), Duration::from_secs(at));
         let socket = ClosedSocket::new(id, UNIX_EPOCH + at);
         let mut closed = Closed::default();
         closed
@@ -137,7 +139,7 @@ mod tests {
             "10.0.0.9:9".parse().unwrap(),
         );
         let others = |of: u64, since| {
-            let of = SocketId::new(0, of).unwrap();
+            let of = SocketId::own(of).unwrap();
             let others = sockets.others(of, &query, Duration::from_secs(since));
             [others.before, others.after].map(|at| at.map(|at| at.as_secs()))
         };
@@ -152,7 +154,7 @@ mod tests {
     fn sockets_of_other_namespaces_are_told_apart_from_our_own() {
         let mut sockets = ClosedSockets::default();
         let mut elsewhere = closed(1, "10.0.0.1:53", 5);
-        elsewhere.sockets[0].id = SocketId::new(SocketId::ELSEWHERE, 1).unwrap();
+        elsewhere.sockets[0].id = SocketId::new(SocketNamespace::AnyOther, 1).unwrap();
         sockets.add(&elsewhere);
         let query = SocketQuery::udp(
             "10.0.0.1:53".parse().unwrap(),
@@ -160,10 +162,10 @@ mod tests {
         );
         let at = Some(Duration::from_secs(5));
         for (namespace, cookie, closed_by, before) in [
-            (0, 1, None, None),
-            (7, 1, at, None),
-            (0, 2, None, None),
-            (7, 2, None, at),
+            (SocketNamespace::Own, 1, None, None),
+            (SocketNamespace::Other(7), 1, at, None),
+            (SocketNamespace::Own, 2, None, None),
+            (SocketNamespace::Other(7), 2, None, at),
         ] {
             let id = SocketId::new(namespace, cookie).unwrap();
             assert_eq!(sockets.closed_by(id), closed_by, "{id:?}");
@@ -181,7 +183,7 @@ mod tests {
         assert_eq!(sockets.sockets.len(), MAX);
         assert_eq!(sockets.order.len(), MAX);
         assert_eq!(sockets.on_port[&53].len(), MAX);
-        let (old, new) = (SocketId::new(0, 1), SocketId::new(0, 2 * MAX as u64));
+        let (old, new) = (SocketId::own(1), SocketId::own(2 * MAX as u64));
         assert_eq!(sockets.closed_by(old.unwrap()), None);
         assert!(sockets.closed_by(new.unwrap()).is_some());
     }

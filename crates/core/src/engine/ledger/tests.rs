@@ -362,7 +362,7 @@ fn any_answer() -> impl Strategy<Value = Ownership> {
         (1..5_u32, matched, any::<bool>()).prop_map(|(pid, matched, is_late)| {
             let mut answer = process(pid, matched);
             // Not every table tells it.
-            answer.evidence.socket = SocketId::new(0, pid.saturating_sub(2).into());
+            answer.evidence.socket = SocketId::own(pid.saturating_sub(2).into());
             if is_late {
                 answer.evidence.observed_at += Duration::from_secs(3_600);
             }
@@ -384,7 +384,7 @@ fn any_confirmed() -> impl Strategy<Value = Confirmed> {
 fn close(ledger: &mut Ledger, pid: u32, at: u64) {
     let mut closed = Closed::default();
     let at = UNIX_EPOCH + Duration::from_secs(at);
-    let socket = SocketId::new(0, pid.into());
+    let socket = SocketId::own(pid.into());
     let closed_at = |socket| {
         let local = "10.0.0.1:40000".parse().unwrap();
         ClosedSocket::new(socket, at).with_ends(local, None)

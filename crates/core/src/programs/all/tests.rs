@@ -13,7 +13,7 @@ impl Facts for Script {
         self.0.iter().find(|process| process.pid == pid).cloned()
     }
 
-    fn working_folder(&self, _process: &Process) -> Option<PathBuf> {
+    fn working_directory(&self, _process: &Process) -> Option<PathBuf> {
         Some("/home/ada/project".into())
     }
 

@@ -12,7 +12,7 @@ use crate::answer::{Match, Ownership, Process, Protocol, SocketId, SocketQuery};
 use crate::policy::freshness::INHERITORS;
 use crate::policy::time_budget::TimeBudget;
 use crate::tables::fast_lookup::Confirmed;
-use crate::tables::linux::holders::{Kind, Wanted};
+use crate::tables::linux::fd_scanner::{Kind, Wanted};
 use crate::tables::linux::namespaces::Namespace;
 use crate::tables::linux::netlink::conntrack::{Fit, Search, Translation};
 use crate::tables::linux::netlink::message::DiagSocket;
@@ -44,7 +44,7 @@ pub(super) struct Confirmer {
 struct Held {
     at: SystemTime,
     /// When others were looked for who may have it, too.
-    heirs_at: SystemTime,
+    inherited_checked_at: SystemTime,
 }
 
 /// Where a socket is looked for.
@@ -71,8 +71,8 @@ impl Confirmer {
     }
 
     /// When others were looked for who may have a socket, too, if that was a moment ago.
-    fn heirs_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
-        let at = self.held.get(&socket)?.heirs_at;
+    fn inherited_checked_at(&self, socket: SocketId, now: SystemTime) -> Option<SystemTime> {
+        let at = self.held.get(&socket)?.inherited_checked_at;
         now.duration_since(at)
             .is_ok_and(|age| age < INHERITORS)
             .then_some(at)
@@ -300,13 +300,22 @@ impl Confirmation<'_> {
             return Ok(Confirmed::Changed);
         }
         let is_tcp = protocol == Protocol::Tcp;
-        let looked = self.confirmer.heirs_at(socket, now).filter(|_| !is_tcp);
-        if looked.is_none() && self.has_heirs(known, &found, is_tcp && !query.is_sender()) {
+        let looked = self
+            .confirmer
+            .inherited_checked_at(socket, now)
+            .filter(|_| !is_tcp);
+        if looked.is_none() && self.is_inherited(known, &found, is_tcp && !query.is_sender()) {
             self.forget(&found, known);
             return Ok(Confirmed::Changed);
         }
-        let heirs_at = looked.unwrap_or(now);
-        self.confirmer.hold(socket, Held { at: now, heirs_at });
+        let inherited_checked_at = looked.unwrap_or(now);
+        self.confirmer.hold(
+            socket,
+            Held {
+                at: now,
+                inherited_checked_at,
+            },
+        );
         Ok(Confirmed::Same)
     }
 
@@ -334,13 +343,13 @@ impl Confirmation<'_> {
     /// who has it by now, they are not who had it last.
     fn forget(&self, found: &DiagSocket, known: &Ownership) {
         self.lookup
-            .holders
+            .scanner
             .forget(found.cookie, known.verdict.processes());
     }
 
     /// Whether a process has it, too, that those who were named have started since, or passed
     /// it on to.
-    fn has_heirs(&mut self, known: &Ownership, found: &DiagSocket, is_accepted: bool) -> bool {
+    fn is_inherited(&mut self, known: &Ownership, found: &DiagSocket, is_accepted: bool) -> bool {
         // Of the newest processes only, as for a connection.
         let mut wanted = Wanted {
             first_is_enough: true,
@@ -351,8 +360,8 @@ impl Confirmation<'_> {
         }
         let named = known.verdict.processes();
         self.lookup
-            .holders
-            .has_heirs(named, &wanted, &mut self.lookup.buffers)
+            .scanner
+            .is_inherited(named, &wanted, &mut self.lookup.buffers)
     }
 
     /// Whether nobody else can send datagrams from the same end: another process may have got a
@@ -396,8 +405,8 @@ impl Confirmation<'_> {
                 Confirmed::Closed
             });
         }
-        if self.lookup.holders.is_known_with_any(named, inode) {
-            if self.has_heirs(known, &found, true) {
+        if self.lookup.scanner.is_known_with_any(named, inode) {
+            if self.is_inherited(known, &found, true) {
                 self.forget(&found, known);
                 return Ok(Confirmed::Changed);
             }
@@ -429,7 +438,7 @@ impl Confirmation<'_> {
         let mut few = named.iter().take(MAX_READ);
         few.any(|it| {
             self.lookup
-                .holders
+                .scanner
                 .still_holds(it, inode, &mut self.lookup.buffers)
         })
     }
@@ -440,7 +449,7 @@ impl Confirmation<'_> {
         inode != 0
             && named.all(|it| {
                 self.lookup
-                    .holders
+                    .scanner
                     .still_holds(it, inode, &mut self.lookup.buffers)
             })
     }

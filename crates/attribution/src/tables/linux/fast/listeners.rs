@@ -68,7 +68,7 @@ mod tests {
             cookie,
             v6_only: false,
             device: None,
-            control_group: None,
+            cgroup: None,
             unaccepted: None,
         }
     }

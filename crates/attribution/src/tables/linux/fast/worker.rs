@@ -9,7 +9,7 @@ use crate::answer::devices::{Devices, Reach};
 use crate::answer::{NetworkNamespace, Ownership, Process, Protocol, SocketQuery, Verdict};
 use crate::policy::time_budget::TimeBudget;
 use crate::policy::{Initiator, LookupRequest};
-use crate::tables::linux::holders::{Holders, Kind, Wanted};
+use crate::tables::linux::fd_scanner::{FdScanner, Kind, Wanted};
 use crate::tables::linux::namespaces::{self, Namespace, Namespaces, Shared};
 use crate::tables::linux::netlink::conntrack::{Conntrack, Search, Translation};
 use crate::tables::linux::procfs::proc::ReadBuffers;
@@ -28,7 +28,7 @@ pub(crate) struct OwnerLookup {
     /// `None` where not even our own is told.
     namespaces: Option<Namespaces>,
     pub(super) others: Shared,
-    pub(super) holders: Arc<Holders>,
+    pub(super) scanner: Arc<FdScanner>,
     pub(super) buffers: ReadBuffers,
     listeners: Listeners,
     pub(super) conntrack: Conntrack,
@@ -39,16 +39,16 @@ impl OwnerLookup {
     pub(crate) fn new(
         sockets: Sockets,
         others: Shared,
-        holders: Arc<Holders>,
+        scanner: Arc<FdScanner>,
         conntrack: Conntrack,
     ) -> Self {
         // Others are looked for by the table.
-        let namespaces = Namespaces::new(holders.proc(), false).ok();
+        let namespaces = Namespaces::new(scanner.proc(), false).ok();
         Self {
             sockets,
             namespaces,
             others,
-            holders,
+            scanner,
             buffers: ReadBuffers::default(),
             listeners: Listeners::default(),
             conntrack,
@@ -58,9 +58,9 @@ impl OwnerLookup {
 
     /// Another one, for another thread.
     pub(super) fn another(&self) -> Option<Self> {
-        let (others, holders) = (Arc::clone(&self.others), Arc::clone(&self.holders));
+        let (others, scanner) = (Arc::clone(&self.others), Arc::clone(&self.scanner));
         let (sockets, conntrack) = (self.sockets.another()?, self.conntrack.another());
-        Some(Self::new(sockets, others, holders, conntrack))
+        Some(Self::new(sockets, others, scanner, conntrack))
     }
 
     pub(super) fn first_of(&mut self, question: &LookupRequest) -> Option<Ownership> {
@@ -108,7 +108,7 @@ impl OwnerLookup {
         }
         let is_own = self.is_own(query)?;
         let mut looker = Looker {
-            holders: &self.holders,
+            scanner: &self.scanner,
             buffers: &mut self.buffers,
             listeners: &mut self.listeners,
             now: began,
@@ -159,7 +159,7 @@ impl OwnerLookup {
 
 /// One look.
 struct Looker<'a> {
-    holders: &'a Holders,
+    scanner: &'a FdScanner,
     buffers: &'a mut ReadBuffers,
     listeners: &'a mut Listeners,
     now: Instant,
@@ -189,7 +189,7 @@ impl Looker<'_> {
         {
             return None;
         }
-        let judged = verdicts::judge(self.holders, candidates, |socket| {
+        let resolved = verdicts::resolve(self.scanner, candidates, |socket| {
             if let Some(known) = self.listeners.holders_of(socket, self.now) {
                 return (known.to_vec(), false);
             }
@@ -198,8 +198,8 @@ impl Looker<'_> {
                 wanted.kind = Kind::Accepted;
             }
             let is_open = || sockets::is_open_for(sockets, query, socket);
-            let found = self.holders.quick(&wanted, self.now, self.buffers, is_open);
-            let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
+            let found = self.scanner.quick(&wanted, self.now, self.buffers, is_open);
+            let is_gone = |process: &Arc<Process>| self.scanner.is_gone(process);
             // It had the socket from another, who still has it.
             if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
                 return (Vec::new(), false);
@@ -207,10 +207,10 @@ impl Looker<'_> {
             self.listeners.keep(socket, &found, self.now);
             (found, false)
         });
-        if let Verdict::Unknown(_) = judged.verdict {
+        if let Verdict::Unknown(_) = resolved.verdict {
             return None;
         }
-        Some(verdicts::told(judged, observed_at, namespace))
+        Some(verdicts::told(resolved, observed_at, namespace))
     }
 
     /// Looks for the process that sends before it is seen who else may: that takes
@@ -222,7 +222,7 @@ impl Looker<'_> {
                 ..found.wanted()
             };
             let is_open = || sockets::is_open_for(sockets, query, &found);
-            self.holders.quick(&wanted, self.now, self.buffers, is_open);
+            self.scanner.quick(&wanted, self.now, self.buffers, is_open);
         }
     }
 }

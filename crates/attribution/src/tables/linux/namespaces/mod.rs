@@ -493,8 +493,8 @@ impl Namespaces {
         buffers: &mut ReadBuffers,
     ) -> bool {
         let mut threads = Vec::new();
-        let listed = proc.process(pid).and_then(|folder| {
-            Proc::each_thread(&folder, buffers, |thread| {
+        let listed = proc.process(pid).and_then(|directory| {
+            Proc::each_thread(&directory, buffers, |thread| {
                 threads.push(thread);
                 true
             })
@@ -595,12 +595,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::tables::linux::LinuxOptions;
-    use crate::tables::linux::holders::Holders;
+    use crate::tables::linux::fd_scanner::FdScanner;
 
     #[test]
     fn a_search_of_threads_ends_in_time() {
-        let holders = Holders::open(&LinuxOptions::default()).unwrap();
-        let (proc, mut buffers) = (holders.proc(), ReadBuffers::default());
+        let scanner = FdScanner::open(&LinuxOptions::default()).unwrap();
+        let (proc, mut buffers) = (scanner.proc(), ReadBuffers::default());
         let mut namespaces = Namespaces::new(proc, true).unwrap();
         let since = Instant::now();
         namespaces.searched = Some(since);

@@ -17,7 +17,7 @@ use rustix::net::netlink;
 
 use super::link::Link;
 use super::message::{self, DiagSocket, Message};
-use crate::answer::{Protocol, SocketId};
+use crate::answer::{Protocol, SocketId, SocketNamespace};
 use crate::observers::linux::sched;
 use crate::observers::linux::wake_fd::WakeFd;
 use crate::tables::fast_lookup::{Closed, ClosedSocket};
@@ -154,9 +154,9 @@ impl Watcher {
             Ok(received) => match self.buffer.get(..received.length) {
                 Some(bytes) => {
                     let namespace = if received.is_from_elsewhere {
-                        SocketId::ELSEWHERE
+                        SocketNamespace::AnyOther
                     } else {
-                        0
+                        SocketNamespace::Own
                     };
                     self.shared.add(closed(bytes, namespace, SystemTime::now()));
                 }
@@ -178,7 +178,11 @@ impl Watcher {
 }
 
 /// The sockets that messages tell, as closed at a time; what is not understood tells none.
-fn closed(bytes: &[u8], namespace: u64, at: SystemTime) -> impl Iterator<Item = ClosedSocket> {
+fn closed(
+    bytes: &[u8],
+    namespace: SocketNamespace,
+    at: SystemTime,
+) -> impl Iterator<Item = ClosedSocket> {
     let messages = message::messages(bytes).map_while(Result::ok);
     messages.filter_map(move |message| match message {
         Message::Socket(socket) => closed_socket(&socket, namespace, at),
@@ -186,10 +190,14 @@ fn closed(bytes: &[u8], namespace: u64, at: SystemTime) -> impl Iterator<Item = 
     })
 }
 
-fn closed_socket(socket: &DiagSocket, namespace: u64, at: SystemTime) -> Option<ClosedSocket> {
+fn closed_socket(
+    socket: &DiagSocket,
+    namespace: SocketNamespace,
+    at: SystemTime,
+) -> Option<ClosedSocket> {
     let closed = ClosedSocket::new(SocketId::new(namespace, socket.cookie)?, at);
     // Devices have numbers of their own elsewhere.
-    let device = socket.device.filter(|_| namespace == 0);
+    let device = socket.device.filter(|_| namespace == SocketNamespace::Own);
     let socket = DiagSocket { device, ..*socket };
     Some(closed.between(socket.ends(Protocol::Udp)))
 }
@@ -205,7 +213,7 @@ mod tests {
     /// What the kernel calls a socket of ours.
     fn cookie(socket: &UdpSocket) -> SocketId {
         let cookie = rustix::net::sockopt::socket_cookie(socket).unwrap();
-        SocketId::new(0, cookie).unwrap()
+        SocketId::own(cookie).unwrap()
     }
 
     #[test]
@@ -253,7 +261,7 @@ mod tests {
             assert!(Instant::now() < deadline, "nothing was lost");
         }
         // Nor does whoever does not ask get more than there is room for.
-        let id = SocketId::new(0, 7).unwrap();
+        let id = SocketId::own(7).unwrap();
         let one = ClosedSocket::new(id, SystemTime::now());
         watcher.shared.add(std::iter::repeat_n(one, MAX + 1));
         let closed = watcher.shared.take();

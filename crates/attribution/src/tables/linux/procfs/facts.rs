@@ -37,7 +37,7 @@ pub(crate) fn leader(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<u32
     stat::thread_group(&text(process, c"status", buffers)?)
 }
 
-/// What `/proc/PID/stat` tells of the process whose folder this is.
+/// What `/proc/PID/stat` tells of the process whose directory this is.
 pub(crate) fn stat_of(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<Stat> {
     stat::stat(proc::read_record(process, c"stat", MAX_TEXT, buffers).ok()?)
 }
@@ -53,10 +53,10 @@ impl Facts {
         }
     }
 
-    /// The facts of the process whose folder and `stat` these are, as far as they can
+    /// The facts of the process whose directory and `stat` these are, as far as they can
     /// be read, but for its image; `None` if it is gone.
     ///
-    /// The folder ends with the process, so all are of the same one, also if its pid
+    /// The directory ends with the process, so all are of the same one, also if its pid
     /// is given to another meanwhile. If it executes something else meanwhile, they
     /// are read again.
     pub(crate) fn read(
@@ -93,7 +93,7 @@ impl Facts {
     ) -> Process {
         let arguments = proc::read_record(process, c"cmdline", MAX_ARGUMENTS, buffers);
         let arguments = arguments.ok().map(split_arguments);
-        // Also where the folder of descriptors is root's, because the process may not be
+        // Also where the directory of descriptors is root's, because the process may not be
         // dumped, this one is its own user's (`task_dump_owner` in `fs/proc/base.c`).
         let uid = match owner {
             0 => rustix::fs::fstat(process).map(|stat| stat.st_uid).ok(),

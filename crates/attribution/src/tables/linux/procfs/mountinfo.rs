@@ -12,10 +12,10 @@ pub(crate) struct Mount<'a> {
     pub(crate) parent: u32,
     /// The device of its file system, as it is written: `8:1`.
     pub(crate) device: &'a str,
-    /// The folder of the file system that is to be seen here: `/` unless only a part of
-    /// it was mounted. Control groups above our own namespace begin with `/..`.
+    /// The directory of the file system that is to be seen here: `/` unless only a part of
+    /// it was mounted. Cgroups above our own namespace begin with `/..`.
     pub(crate) root: Cow<'a, str>,
-    /// Where it is mounted, as seen from our own root folder.
+    /// Where it is mounted, as seen from our own root directory.
     pub(crate) point: Cow<'a, str>,
     /// Its type, such as `cgroup2`.
     pub(crate) file_system: &'a str,
@@ -178,7 +178,7 @@ mod tests {
         );
         assert_eq!(systemd.option("name"), Some("systemd"));
 
-        // A folder of a container's cgroup namespace, seen from outside.
+        // A directory of a container's cgroup namespace, seen from outside.
         let group = only(
             "1203 1197 0:27 /../../.. /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate",
         );

@@ -1,5 +1,5 @@
 //! Sockets as `/proc/net` lists them (`proc_pid_net(5)`), where `sock_diag` is missing:
-//! the same without cookies, control groups and `IPV6_V6ONLY`.
+//! the same without cookies, cgroups and `IPV6_V6ONLY`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -57,7 +57,7 @@ fn line(line: &[u8]) -> Option<DiagSocket> {
         inode: u32::try_from(inode).ok()?,
         uid,
         cookie: 0,
-        control_group: None,
+        cgroup: None,
         unaccepted: None,
         v6_only: false,
         device: None,
@@ -138,7 +138,7 @@ mod tests {
                 inode,
                 uid,
                 cookie: 0,
-                control_group: None,
+                cgroup: None,
             unaccepted: None,
                 v6_only: false,
                 device: None,

@@ -34,23 +34,23 @@ impl ProcessReader {
     }
 
     pub(crate) fn read(&mut self, pid: u32) -> Option<Process> {
-        let folder = self.proc.process(pid).ok()?;
-        let stat = stat_of(&folder, &mut self.buffers)?;
-        let owner = fstat(&folder).ok()?.st_uid;
-        let image = Proc::image_in(&folder);
+        let directory = self.proc.process(pid).ok()?;
+        let stat = stat_of(&directory, &mut self.buffers)?;
+        let owner = fstat(&directory).ok()?.st_uid;
+        let image = Proc::image_in(&directory);
         let buffers = &mut self.buffers;
-        let facts = self.facts.read(&folder, pid, owner, stat, buffers)?;
+        let facts = self.facts.read(&directory, pid, owner, stat, buffers)?;
         Some(Process { image, ..facts })
     }
 
     pub(crate) fn is_running(&mut self, process: &Process) -> bool {
-        self.folder(process).is_some()
+        self.directory(process).is_some()
     }
 
     pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
-        let folder = self.folder(process)?;
+        let directory = self.directory(process)?;
         named_file(
-            &folder,
+            &directory,
             process.user.as_ref()?.uid()?,
             path,
             &mut self.buffers,
@@ -59,23 +59,23 @@ impl ProcessReader {
 
     pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {
         const MAX: usize = 64 * 1024;
-        let folder = self.folder(process)?;
-        let text = proc::read_record(&folder, c"stat", MAX, &mut self.buffers).ok()?;
+        let directory = self.directory(process)?;
+        let text = proc::read_record(&directory, c"stat", MAX, &mut self.buffers).ok()?;
         let page = u64::try_from(rustix::param::page_size()).ok()?;
         stat::executed_length(stat::environment_end(text)?, page)
     }
 
     /// The directory of this very process: pids are used again.
-    fn folder(&mut self, process: &Process) -> Option<OwnedFd> {
-        let folder = self.proc.process(process.pid).ok()?;
-        let stat = stat_of(&folder, &mut self.buffers)?;
+    fn directory(&mut self, process: &Process) -> Option<OwnedFd> {
+        let directory = self.proc.process(process.pid).ok()?;
+        let stat = stat_of(&directory, &mut self.buffers)?;
         let started = self.facts.wall_clock(stat.started);
-        is_about(process.started?, started).then_some(folder)
+        is_about(process.started?, started).then_some(directory)
     }
 
-    pub(crate) fn working_folder(&mut self, process: &Process) -> Option<PathBuf> {
-        let folder = self.folder(process)?;
-        let path = readlinkat(&folder, c"cwd", Vec::new()).ok()?;
+    pub(crate) fn working_directory(&mut self, process: &Process) -> Option<PathBuf> {
+        let directory = self.directory(process)?;
+        let path = readlinkat(&directory, c"cwd", Vec::new()).ok()?;
         Some(OsString::from_vec(path.into_bytes()).into())
     }
 }

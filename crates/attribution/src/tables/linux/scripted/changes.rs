@@ -1,4 +1,4 @@
-//! What may change on a scripted host, in its model and in the folder that stands for `/proc`.
+//! What may change on a scripted host, in its model and in the directory that stands for `/proc`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -96,7 +96,7 @@ impl State {
         Some(all[number.checked_rem(all.len())?])
     }
 
-    fn folder(&self, pid: u32) -> PathBuf {
+    fn directory(&self, pid: u32) -> PathBuf {
         self.root.join(format!("proc/{pid}"))
     }
 
@@ -109,24 +109,24 @@ impl State {
         self.started += 1;
         let pid = self.free_pids.pop().unwrap_or(100_000 + self.started);
         let name = format!("p{}", self.started);
-        let folder = self.folder(pid);
+        let directory = self.directory(pid);
         for part in ["fd", "fdinfo", "ns", &format!("task/{pid}")] {
-            fs::create_dir_all(folder.join(part)).unwrap();
+            fs::create_dir_all(directory.join(part)).unwrap();
         }
         let executable = self.root.join(format!("bin/{name}"));
         fs::write(&executable, "").unwrap();
-        symlink(&executable, folder.join("exe")).unwrap();
-        symlink("../../fd", folder.join(format!("task/{pid}/fd"))).unwrap();
+        symlink(&executable, directory.join("exe")).unwrap();
+        symlink("../../fd", directory.join(format!("task/{pid}/fd"))).unwrap();
         let namespace_file = self.root.join(format!("ns/{namespace}"));
-        fs::hard_link(namespace_file, folder.join("ns/net")).unwrap();
+        fs::hard_link(namespace_file, directory.join("ns/net")).unwrap();
         let start = 100 + self.started;
         let zeros = "0 ".repeat(17);
         let line = format!("{pid} ({name}) S 1 {zeros}{start} {}\n", "0 ".repeat(30));
-        fs::write(folder.join("stat"), line).unwrap();
+        fs::write(directory.join("stat"), line).unwrap();
         let status = format!("Name:\t{name}\nTgid:\t{pid}\nPid:\t{pid}\nUid:\t0\t0\t0\t0\n");
-        fs::write(folder.join("status"), status).unwrap();
-        fs::write(folder.join("cmdline"), format!("{name}\0")).unwrap();
-        fs::write(folder.join("cgroup"), "0::/\n").unwrap();
+        fs::write(directory.join("status"), status).unwrap();
+        fs::write(directory.join("cmdline"), format!("{name}\0")).unwrap();
+        fs::write(directory.join("cgroup"), "0::/\n").unwrap();
         self.write_newest();
         self.processes.push(ModelProcess {
             pid,
@@ -154,7 +154,7 @@ impl State {
             self.close(process, descriptor);
         }
         let process = self.processes.swap_remove(process);
-        fs::remove_dir_all(self.folder(process.pid)).unwrap();
+        fs::remove_dir_all(self.directory(process.pid)).unwrap();
         self.free_pids.push(process.pid);
     }
 

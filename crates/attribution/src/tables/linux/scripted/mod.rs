@@ -1,5 +1,5 @@
 //! A scripted host for tests of the whole table: its netlink sockets answer from a model, its
-//! `/proc` is a folder with the model's processes, and a script lets calls fail, messages go
+//! `/proc` is a directory with the model's processes, and a script lets calls fail, messages go
 //! astray, and sockets, processes and namespaces come and go between any two calls.
 //!
 //! Nothing of the table is copied or replaced but the bare calls in `sys`.

@@ -75,7 +75,7 @@ pub(crate) fn user_of_namespace(file: &OwnedFd) -> io::Result<u32> {
 }
 
 pub(crate) fn openat<P: Arg>(
-    folder: impl AsFd,
+    directory: impl AsFd,
     path: P,
     flags: OFlags,
     mode: Mode,
@@ -83,20 +83,20 @@ pub(crate) fn openat<P: Arg>(
     if let Some(host) = host() {
         host.call()?;
     }
-    rustix::fs::openat(folder, path, flags, mode)
+    rustix::fs::openat(directory, path, flags, mode)
 }
 
 pub(crate) fn statat<P: Arg>(
-    folder: impl AsFd,
+    directory: impl AsFd,
     path: P,
     flags: AtFlags,
 ) -> rustix::io::Result<Stat> {
     let Some(host) = host() else {
-        return rustix::fs::statat(folder, path, flags);
+        return rustix::fs::statat(directory, path, flags);
     };
     host.call()?;
     let path = path.into_c_str()?;
-    let mut stat = rustix::fs::statat(folder, &*path, flags)?;
+    let mut stat = rustix::fs::statat(directory, &*path, flags)?;
     match path.to_bytes() {
         b"self/ns/pid" => stat.st_ino = PIDS_OF_ALL,
         b"self/ns/user" => stat.st_ino = USERS_OF_ALL,

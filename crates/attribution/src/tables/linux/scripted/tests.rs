@@ -111,7 +111,7 @@ impl Trial {
         let options = LinuxOptions {
             proc: host.proc(),
             send_watchers: false,
-            // The size of the folder is no count of descriptors here.
+            // The size of the directory is no count of descriptors here.
             descriptor_counts: false,
             ..LinuxOptions::default()
         };

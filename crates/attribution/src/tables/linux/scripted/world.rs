@@ -1,4 +1,4 @@
-//! A scripted host: its model, the folder that stands for its `/proc`, and who held what.
+//! A scripted host: its model, the directory that stands for its `/proc`, and who held what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
@@ -195,7 +195,7 @@ impl Host {
         };
         let root = root.unwrap();
         let path = root.path().to_owned();
-        for folder in [
+        for directory in [
             "proc/self/ns",
             "proc/self/fd",
             "proc/thread-self/ns",
@@ -203,7 +203,7 @@ impl Host {
             "bin",
             "pool",
         ] {
-            fs::create_dir_all(path.join(folder)).unwrap();
+            fs::create_dir_all(path.join(directory)).unwrap();
         }
         fs::create_dir_all(path.join("named")).unwrap();
         fs::write(path.join("proc/self/ns/pid"), "").unwrap();

@@ -12,7 +12,7 @@ use super::lists::{List, Listing, Work};
 use super::{LinuxTable, Looker};
 use crate::answer::{Protocol, Reason, Socket, Verdict};
 use crate::policy::freshness::NAMESPACES;
-use crate::tables::linux::holders::index::Count;
+use crate::tables::linux::fd_scanner::index::Count;
 use crate::tables::linux::netlink::message::DiagSocket;
 use crate::tables::linux::procfs::proc::ReadBuffers;
 use crate::tables::linux::sockets;
@@ -25,7 +25,7 @@ impl LinuxTable {
     /// The sockets of our own namespace. Where that takes its time, or may, the other
     /// namespaces are looked for meanwhile, and all processes that changed are looked at.
     fn list_own(&mut self, with_others: bool) -> io::Result<()> {
-        let (sockets, holders, buffers) = (&mut self.sockets, &self.holders, &mut self.buffers);
+        let (sockets, scanner, buffers) = (&mut self.sockets, &self.scanner, &mut self.buffers);
         let namespaces = &mut self.namespaces;
         let mut search = |buffers: &mut ReadBuffers| {
             // One that is entered by a process that was there before may be a moment late.
@@ -34,14 +34,14 @@ impl LinuxTable {
             let old = namespaces.as_mut();
             let old = old.filter(|n| with_others && !n.is_searched_since(recent));
             if let Some(namespaces) = old {
-                namespaces.search(holders.proc(), buffers);
+                namespaces.search(scanner.proc(), buffers);
             }
         };
         let Listing { second, lists, .. } = &mut self.listing;
         lists.iter_mut().for_each(List::clear);
         let [first_list, second_list] = lists;
-        let is_first = holders.is_empty();
-        if !is_first && !holders.are_many() {
+        let is_first = scanner.is_empty();
+        if !is_first && !scanner.are_many() {
             search(buffers);
             return first_list.add_all(sockets);
         }
@@ -49,20 +49,20 @@ impl LinuxTable {
             *second = sockets.another();
         }
         let work = Work {
-            holders,
+            scanner,
             checks: OnceLock::new(),
             next_part: AtomicUsize::new(0),
         };
-        let is_anybody_new = holders.is_anybody_new();
+        let is_anybody_new = scanner.is_anybody_new();
         let listed = std::thread::scope(|scope| {
             let listing = std::thread::Builder::new().spawn_scoped(scope, || {
-                holders.ignore_this_thread();
+                scanner.ignore_this_thread();
                 let listed = work.list(sockets, first_list);
                 work.check();
                 listed
             });
             if !is_first {
-                let checks = || holders.checks(is_anybody_new, buffers);
+                let checks = || scanner.checks(is_anybody_new, buffers);
                 work.checks.get_or_init(checks);
                 work.check();
             }
@@ -82,13 +82,13 @@ impl LinuxTable {
             listed => listed.map(drop),
         };
         if let Some(checks) = work.checks.into_inner() {
-            holders.look_at_changed(checks, None, buffers);
+            scanner.look_at_changed(checks, None, buffers);
         }
         listed
     }
 
     pub(crate) fn all_sockets(&mut self, with_others: bool) -> io::Result<Vec<Socket>> {
-        let first_look = self.holders.next_look();
+        let first_look = self.scanner.next_look();
         self.list_own(with_others)?;
         let [list, second_list] = &mut self.listing.lists;
         list.append(second_list);
@@ -115,19 +115,19 @@ impl LinuxTable {
         // Sockets that nobody holds as it seems were opened while they were listed.
         let asked = Instant::now();
         // After the lists: who holds none of them then has to be looked at only once.
-        if self.holders.is_empty() {
-            self.holders.scan_all(None, &mut self.buffers);
-        } else if !self.holders.are_many() {
-            self.holders.refresh(None, &mut self.buffers);
+        if self.scanner.is_empty() {
+            self.scanner.scan_all(None, &mut self.buffers);
+        } else if !self.scanner.are_many() {
+            self.scanner.refresh(None, &mut self.buffers);
         }
-        let since = (first_look, self.holders.young_since());
+        let since = (first_look, self.scanner.young_since());
         let mut all = Vec::with_capacity(places.len());
         let mut unaccepted = Vec::with_capacity(places.len());
         for place in places {
             let (namespace, sockets) = &mut namespaces[usize::from(place.namespace)];
             let mut looker = Looker {
                 sockets,
-                holders: &self.holders,
+                scanner: &self.scanner,
                 groups: self.groups.as_mut(),
                 buffers: &mut self.buffers,
                 asked,
@@ -153,22 +153,22 @@ impl Looker<'_> {
         (since, young_since): (u64, Option<SystemTime>),
     ) -> Verdict {
         if found.inode == 0 {
-            return closed(self.holders, found);
+            return closed(self.scanner, found);
         }
-        let known = self.holders.only_known(found, self.asked, young_since);
+        let known = self.scanner.only_known(found, self.asked, young_since);
         let processes = match known {
             Ok(process) => return Verdict::Process(process),
             // What it held is known from this list, but not whether its parent does.
-            Err(Count::OneAtLeast) => self.holders.known(found.inode, 0, self.buffers),
-            Err(Count::Several) => self.holders.known(found.inode, since, self.buffers),
-            Err(Count::None) if self.holders.is_orphan(found.inode) => Vec::new(),
+            Err(Count::OneAtLeast) => self.scanner.known(found.inode, 0, self.buffers),
+            Err(Count::Several) => self.scanner.known(found.inode, since, self.buffers),
+            Err(Count::None) if self.scanner.is_unowned(found.inode) => Vec::new(),
             Err(Count::None) if !sockets::is_open(self.sockets, protocol, found) => {
                 return Verdict::Unknown(Reason::Gone);
             }
             Err(Count::None) => {
                 let wanted = found.wanted();
-                let holders = self.holders;
-                let processes = holders.all(&wanted, self.asked, self.buffers, || true);
+                let scanner = self.scanner;
+                let processes = scanner.all(&wanted, self.asked, self.buffers, || true);
                 // That nobody has one which was closed meanwhile says nothing.
                 if processes.is_empty() && !sockets::is_open(self.sockets, protocol, found) {
                     return Verdict::Unknown(Reason::Gone);
@@ -177,8 +177,8 @@ impl Looker<'_> {
             }
         };
         let processes = self.without_gone(protocol, found, processes);
-        self.holders.remember(found.cookie, &processes);
-        let verdict = verdict(self.holders, processes, found, true);
+        self.scanner.remember(found.cookie, &processes);
+        let verdict = verdict(self.scanner, processes, found, true);
         self.with_unit(verdict, found)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::answer::Protocol;
-use crate::tables::linux::holders::{Checks, Holders};
+use crate::tables::linux::fd_scanner::{Checks, FdScanner};
 use crate::tables::linux::netlink::message::{DiagSocket, Which};
 use crate::tables::linux::source::Sockets;
 
@@ -106,7 +106,7 @@ pub(super) struct Place {
 
 /// What two threads do, each part by one of them.
 pub(super) struct Work<'a> {
-    pub(super) holders: &'a Holders,
+    pub(super) scanner: &'a FdScanner,
     /// Made by the thread that begins with them.
     pub(super) checks: OnceLock<Checks>,
     pub(super) next_part: AtomicUsize,
@@ -126,7 +126,7 @@ impl Work<'_> {
 
     pub(super) fn check(&self) {
         if let Some(checks) = self.checks.get() {
-            self.holders.check(checks);
+            self.scanner.check(checks);
         }
     }
 }

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::fast::{LinuxFastLookup, OwnerLookup};
-use super::holders::Holders;
+use super::fd_scanner::FdScanner;
 use super::namespaces::{Effort, Namespaces};
 use super::netlink::conntrack::{Conntrack, Search, Translation};
 use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
-use super::procfs::cgroup::ControlGroups;
+use super::procfs::cgroup::Cgroups;
 use super::procfs::proc::ReadBuffers;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
-use super::verdicts::{Judged, either, judge, told};
+use super::verdicts::{Resolved, either, resolve, told};
 use lists::Listing;
 
 use crate::answer::devices::{Devices, Reach};
@@ -42,9 +42,9 @@ pub struct LinuxTable {
     listing: Listing,
     /// `None` where not even our own is told.
     namespaces: Option<Namespaces>,
-    holders: Arc<Holders>,
+    scanner: Arc<FdScanner>,
     /// `None` where they are not mounted.
-    groups: Option<ControlGroups>,
+    groups: Option<Cgroups>,
     buffers: ReadBuffers,
     options: LinuxOptions,
     conntrack: Conntrack,
@@ -68,15 +68,15 @@ impl LinuxTable {
             path: options.proc.join(path),
             source,
         };
-        let holders = Holders::open(options).map_err(|error| unread("", error))?;
-        let sockets = Sockets::open(holders.proc(), options.sock_diag);
+        let scanner = FdScanner::open(options).map_err(|error| unread("", error))?;
+        let sockets = Sockets::open(scanner.proc(), options.sock_diag);
         let mut buffers = ReadBuffers::default();
         Ok(Self {
             sockets: sockets.map_err(|error| unread("net", error))?,
             listing: Listing::default(),
-            namespaces: Namespaces::new(holders.proc(), options.other_namespaces).ok(),
-            groups: ControlGroups::open(holders.proc(), &mut buffers),
-            holders: Arc::new(holders),
+            namespaces: Namespaces::new(scanner.proc(), options.other_namespaces).ok(),
+            groups: Cgroups::open(scanner.proc(), &mut buffers),
+            scanner: Arc::new(scanner),
             buffers,
             options: options.clone(),
             conntrack: Conntrack::new(&options.proc),
@@ -124,7 +124,7 @@ impl LinuxTable {
     fn looker(&mut self, asked: Instant) -> Looker<'_> {
         Looker {
             sockets: &mut self.sockets,
-            holders: &self.holders,
+            scanner: &self.scanner,
             groups: self.groups.as_mut(),
             buffers: &mut self.buffers,
             asked,
@@ -146,8 +146,8 @@ impl LinuxTable {
                 return Ok(Ownership::unknown(reason, observed_at, Source::SockDiag));
             }
         }
-        let judged = self.looker(asked).judge(query.protocol(), candidates);
-        Ok(told(judged, observed_at, None))
+        let resolved = self.looker(asked).resolve(query.protocol(), candidates);
+        Ok(told(resolved, observed_at, None))
     }
 
     fn reach(&self, query: &SocketQuery) -> Reach {
@@ -172,8 +172,8 @@ impl LinuxTable {
         let is_connection = matches!(ours, Candidates::Open(Match::FiveTuple, _));
         let mut best = None;
         if ours != Candidates::None {
-            let judged = self.looker(asked).judge(query.protocol(), ours);
-            let found = told(judged, observed_at, None);
+            let resolved = self.looker(asked).resolve(query.protocol(), ours);
+            let found = told(resolved, observed_at, None);
             if query.protocol() == Protocol::Tcp && is_connection {
                 return Ok(found);
             }
@@ -183,7 +183,7 @@ impl LinuxTable {
         let Some(namespaces) = self.namespaces.as_mut() else {
             return Ok(best.unwrap_or_else(|| nowhere(Reason::NotFound)));
         };
-        let (ip, proc, buffers) = (query.local().ip(), self.holders.proc(), &mut self.buffers);
+        let (ip, proc, buffers) = (query.local().ip(), self.scanner.proc(), &mut self.buffers);
         let since = asked.checked_sub(patience).unwrap_or(asked);
         // A search that is cut short leaves open whether anybody has the address.
         let effort = if patience.is_zero() {
@@ -205,13 +205,13 @@ impl LinuxTable {
             };
             let mut looker = Looker {
                 sockets: &mut place.sockets,
-                holders: &self.holders,
+                scanner: &self.scanner,
                 groups: self.groups.as_mut(),
                 buffers: &mut *buffers,
                 asked,
             };
-            let judged = looker.judge(query.protocol(), candidates);
-            let found = told(judged, observed_at, Some(&place.public));
+            let resolved = looker.resolve(query.protocol(), candidates);
+            let found = told(resolved, observed_at, Some(&place.public));
             best = Some(match best {
                 Some(best) => either(best, found),
                 None => found,
@@ -241,20 +241,20 @@ impl LinuxTable {
 /// Looks for all who hold the sockets that were found in `sockets`.
 struct Looker<'a> {
     sockets: &'a mut Sockets,
-    holders: &'a Holders,
-    groups: Option<&'a mut ControlGroups>,
+    scanner: &'a FdScanner,
+    groups: Option<&'a mut Cgroups>,
     buffers: &'a mut ReadBuffers,
     /// Looks that began later are not repeated.
     asked: Instant,
 }
 
 impl Looker<'_> {
-    fn judge(&mut self, protocol: Protocol, candidates: Candidates) -> Judged {
+    fn resolve(&mut self, protocol: Protocol, candidates: Candidates) -> Resolved {
         let mut hidden = None;
-        let judged = judge(self.holders, candidates, |socket| {
+        let resolved = resolve(self.scanner, candidates, |socket| {
             let is_open = || sockets::is_open(self.sockets, protocol, socket);
             let wanted = socket.wanted();
-            let found = self.holders.all(&wanted, self.asked, self.buffers, is_open);
+            let found = self.scanner.all(&wanted, self.asked, self.buffers, is_open);
             let found = self.without_gone(protocol, socket, found);
             if found.is_empty() {
                 hidden = Some(*socket);
@@ -264,12 +264,12 @@ impl Looker<'_> {
             (found, is_all)
         });
         match hidden {
-            Some(hidden) => Judged {
-                verdict: self.with_unit(judged.verdict, &hidden),
-                matched: judged.matched,
-                socket: judged.socket,
+            Some(hidden) => Resolved {
+                verdict: self.with_unit(resolved.verdict, &hidden),
+                matched: resolved.matched,
+                socket: resolved.socket,
             },
-            None => judged,
+            None => resolved,
         }
     }
 
@@ -281,26 +281,26 @@ impl Looker<'_> {
         socket: &DiagSocket,
         found: Vec<Arc<Process>>,
     ) -> Vec<Arc<Process>> {
-        let is_gone = |process: &Arc<Process>| self.holders.is_gone(process);
+        let is_gone = |process: &Arc<Process>| self.scanner.is_gone(process);
         let gone: Vec<_> = found.iter().filter(|one| is_gone(one)).collect();
         if gone.is_empty() || !sockets::is_open(self.sockets, protocol, socket) {
             return found;
         }
         for process in gone {
-            self.holders.evict_owner(process, socket.inode);
+            self.scanner.evict_owner(process, socket.inode);
         }
         let asked = Instant::now();
         let is_open = || sockets::is_open(self.sockets, protocol, socket);
         let wanted = socket.wanted();
-        let mut again = self.holders.all(&wanted, asked, self.buffers, is_open);
-        again.retain(|process| !self.holders.is_gone(process));
+        let mut again = self.scanner.all(&wanted, asked, self.buffers, is_open);
+        again.retain(|process| !self.scanner.is_gone(process));
         again
     }
 
-    /// Tells the unit of a process that cannot be seen, by the control group in which the
+    /// Tells the unit of a process that cannot be seen, by the cgroup in which the
     /// socket was opened.
     fn with_unit(&mut self, verdict: Verdict, socket: &DiagSocket) -> Verdict {
-        match (verdict, &mut self.groups, socket.control_group) {
+        match (verdict, &mut self.groups, socket.cgroup) {
             (Verdict::Partial { user, unit: None }, Some(groups), Some(group)) => {
                 let unit = groups.unit(group, self.asked);
                 Verdict::Partial { user, unit }
@@ -336,18 +336,18 @@ impl SocketTable for LinuxTable {
 
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         // All that was there before the first packet is known then.
-        self.holders.refresh(None, &mut self.buffers);
-        let sockets = Sockets::open(self.holders.proc(), self.options.sock_diag);
+        self.scanner.refresh(None, &mut self.buffers);
+        let sockets = Sockets::open(self.scanner.proc(), self.options.sock_diag);
         let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
         let others = self.namespaces.as_mut().map(|namespaces| {
             let shared = namespaces.share();
-            namespaces.search(self.holders.proc(), &mut self.buffers);
+            namespaces.search(self.scanner.proc(), &mut self.buffers);
             shared
         });
         let lookup = OwnerLookup::new(
             sockets.ok()?,
             others.unwrap_or_default(),
-            Arc::clone(&self.holders),
+            Arc::clone(&self.scanner),
             self.conntrack.another(),
         );
         let (may_look_out, realtime) = (self.options.send_watchers, self.options.realtime);

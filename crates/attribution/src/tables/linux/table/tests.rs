@@ -113,9 +113,9 @@ fn datagram_sockets_connected_or_not() {
 /// Where `/proc` is not mounted, the user is told, and nobody is named.
 #[test]
 fn without_proc_users_are_told() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let options = LinuxOptions {
-        proc: folder.path().to_owned(),
+        proc: directory.path().to_owned(),
         ..LinuxOptions::default()
     };
     let mut table = LinuxTable::with_options(&options).unwrap();

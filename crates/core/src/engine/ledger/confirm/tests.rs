@@ -25,7 +25,7 @@ fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
                 wall_clock(observed),
                 Source::Scripted,
             );
-            evidence.socket = SocketId::new(0, socket);
+            evidence.socket = SocketId::own(socket);
             evidence
         },
     )
@@ -33,7 +33,7 @@ fn owner(pid: u32, socket: u64, observed: Duration) -> Ownership {
 
 fn closed(socket: u64, at: Duration) -> Closed {
     let mut closed = Closed::default();
-    let socket = SocketId::new(0, socket).unwrap();
+    let socket = SocketId::own(socket).unwrap();
     let one = ClosedSocket::new(socket, wall_clock(at));
     closed
         .sockets

@@ -71,7 +71,7 @@ pub(crate) struct DiagSocket {
     pub(crate) uid: u32,
     /// The same from the first packet to the end of `TIME_WAIT`.
     pub(crate) cookie: u64,
-    pub(crate) control_group: Option<u64>,
+    pub(crate) cgroup: Option<u64>,
     /// Connections that a listener has made and nobody has accepted (`sk_ack_backlog` in
     /// `inet_csk_diag_fill` of the kernel).
     pub(crate) unaccepted: Option<u32>,
@@ -276,7 +276,7 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
         inode: u32_at(body, 68)?,
         uid: u32_at(body, 64)?,
         cookie,
-        control_group: None,
+        cgroup: None,
         unaccepted: match state {
             Some(SocketState::Listen) => Some(u32_at(body, 56)?),
             _ => None,
@@ -303,7 +303,7 @@ fn read_attributes(bytes: &[u8], socket: &mut DiagSocket) -> Result<(), Malforme
                 socket.v6_only = value.first().is_some_and(|byte| *byte != 0);
             }
             (CGROUP_ID, value) => {
-                socket.control_group = Some(u64::from_ne_bytes(array_at(value, 0)?));
+                socket.cgroup = Some(u64::from_ne_bytes(array_at(value, 0)?));
             }
             _ => {}
         }

@@ -44,7 +44,7 @@ fn written(socket: &DiagSocket, state: u8) -> Vec<u8> {
     body.extend(attribute(8, &[3]));
     body.extend(attribute(SKV6ONLY, &[socket.v6_only.into()]));
     body.extend(attribute(4, b"cubic\0"));
-    if let Some(id) = socket.control_group {
+    if let Some(id) = socket.cgroup {
         body.extend(attribute(CGROUP_ID, &id.to_ne_bytes()));
     }
     framed(BY_FAMILY, &body)
@@ -62,7 +62,7 @@ prop_compose! {
         (local, remote) in any::<(u16, Option<u16>)>(),
         number in 0..=13_u8,
         (inode, uid, cookie) in any::<(u32, u32, u64)>(),
-        (control_group, v6_only) in any::<(Option<u64>, bool)>(),
+        (cgroup, v6_only) in any::<(Option<u64>, bool)>(),
     ) -> (DiagSocket, u8) {
         let remote = remote.filter(|port| *port != 0);
         let socket = DiagSocket {
@@ -72,7 +72,7 @@ prop_compose! {
             inode,
             uid,
             cookie,
-            control_group,
+            cgroup,
             unaccepted: (state(number) == Some(SocketState::Listen)).then_some(0x0707_0707),
             v6_only,
             device: None,

@@ -1,5 +1,5 @@
-//! Control groups: which one a process or a socket is in, and what it stands for.
-//! Pure, but for [`ControlGroups`]: any text gives a unit or nothing.
+//! Cgroups: which one a process or a socket is in, and what it stands for.
+//! Pure, but for [`Cgroups`]: any text gives a unit or nothing.
 
 #[cfg(test)]
 mod tests;
@@ -7,7 +7,7 @@ mod tree;
 
 use std::borrow::Cow;
 
-pub(crate) use tree::ControlGroups;
+pub(crate) use tree::Cgroups;
 
 use crate::answer::{Unit, UnitKind};
 
@@ -30,7 +30,7 @@ pub(crate) fn unit(text: &str) -> Option<Unit> {
     best.map(|(unit, _)| unit)
 }
 
-/// The unit that the path of a control group tells.
+/// The unit that the path of a cgroup tells.
 ///
 /// Of units within each other, a container says most: what runs in it is not of this
 /// host's own services, and the innermost of several counts. Of services, the outermost
@@ -78,9 +78,9 @@ fn ranked(path: &str) -> Option<(Unit, Rank)> {
     // From the inside.
     let mut rest = path;
     let mut child = None;
-    while let Some((parents, folder)) = rest.rsplit_once('/') {
+    while let Some((parents, directory)) = rest.rsplit_once('/') {
         let parent = parents.rsplit('/').next().unwrap_or_default();
-        if let Some(found) = unit_of_folder(parent, folder, child)
+        if let Some(found) = unit_of_directory(parent, directory, child)
             && best.as_ref().is_none_or(|(_, rank)| {
                 found.1 > *rank || (found.1, *rank) == (Rank::Service, Rank::Service)
             })
@@ -90,7 +90,7 @@ fn ranked(path: &str) -> Option<(Unit, Rank)> {
             let is_below = above.is_some_and(|above| parents.len() > above);
             best = Some((unit.of_user(user.filter(|_| is_below)), rank));
         }
-        child = Some(folder);
+        child = Some(directory);
         rest = parents;
     }
     best
@@ -112,19 +112,19 @@ fn manager_of_user(path: &str) -> Option<(u32, usize)> {
     Some((user, path.len() - inside.len() - "/user@".len()))
 }
 
-/// What a folder stands for, given those around it.
-fn unit_of_folder(parent: &str, folder: &str, child: Option<&str>) -> Option<(Unit, Rank)> {
+/// What a directory stands for, given those around it.
+fn unit_of_directory(parent: &str, directory: &str, child: Option<&str>) -> Option<(Unit, Rank)> {
     let told = |rank, kind, name: Cow<'_, str>| {
         let name = name.into_owned();
         (!name.is_empty()).then(|| (Unit::new(kind, name), rank))
     };
-    if let Some(name) = container(parent, folder, child) {
+    if let Some(name) = container(parent, directory, child) {
         return told(Rank::Container, UnitKind::Container, name);
     }
-    if let Some(name) = snap(folder) {
+    if let Some(name) = snap(directory) {
         return told(Rank::Sandbox, UnitKind::Snap, name);
     }
-    let (name, kind) = folder.rsplit_once('.')?;
+    let (name, kind) = directory.rsplit_once('.')?;
     let is_scope = match kind {
         "scope" => true,
         "service" => false,
@@ -137,37 +137,39 @@ fn unit_of_folder(parent: &str, folder: &str, child: Option<&str>) -> Option<(Un
         // The first process says nothing about a program.
         "init" if is_scope => None,
         _ if is_scope && name.starts_with("session-") || name.starts_with("user@") => {
-            told(Rank::Session, UnitKind::Service, folder.into())
+            told(Rank::Session, UnitKind::Service, directory.into())
         }
         // Applications are known by their id (systemd.io/DESKTOP_ENVIRONMENTS), others
         // as `systemctl` knows them.
-        _ if name.starts_with("app-") => told(Rank::Service, UnitKind::Service, unescaped(folder)),
-        _ => told(Rank::Service, UnitKind::Service, folder.into()),
+        _ if name.starts_with("app-") => {
+            told(Rank::Service, UnitKind::Service, unescaped(directory))
+        }
+        _ => told(Rank::Service, UnitKind::Service, directory.into()),
     }
 }
 
 /// The id or name of a container.
-fn container<'a>(parent: &str, folder: &'a str, child: Option<&str>) -> Option<Cow<'a, str>> {
+fn container<'a>(parent: &str, directory: &'a str, child: Option<&str>) -> Option<Cow<'a, str>> {
     // What watches over a container, or a pod of them, is not in it.
     let is_inside = !matches!(child, Some("supervisor" | "conmon"));
-    if let Some(id) = container_id(folder).filter(|_| is_inside) {
+    if let Some(id) = container_id(directory).filter(|_| is_inside) {
         return Some(id.into());
     }
-    if let Some(name) = folder.strip_prefix("lxc.payload.") {
+    if let Some(name) = directory.strip_prefix("lxc.payload.") {
         return Some(name.into());
     }
-    if matches!(parent, "lxc" | "lxc.payload") && folder != ".." {
-        return Some(folder.into());
+    if matches!(parent, "lxc" | "lxc.payload") && directory != ".." {
+        return Some(directory.into());
     }
     // systemd-nspawn(1). Virtual machines are named in the same way: libvirt's by
     // their hypervisor.
-    let machine = folder.strip_prefix("machine-");
+    let machine = directory.strip_prefix("machine-");
     let machine = machine.and_then(|name| name.strip_suffix(".scope"));
     if let Some(name) = machine.filter(|name| is_inside && !name.starts_with("qemu\\x2d")) {
         return Some(unescaped(name));
     }
     // It is itself in the group of its service, and what it runs is below.
-    let service = folder.strip_prefix("systemd-nspawn@");
+    let service = directory.strip_prefix("systemd-nspawn@");
     let service = service.and_then(|name| name.strip_suffix(".service"));
     service
         .filter(|_| is_inside && child.is_some())
@@ -176,9 +178,9 @@ fn container<'a>(parent: &str, folder: &'a str, child: Option<&str>) -> Option<C
 
 /// The id in `ID`, `docker-ID.scope`, `libpod-ID.scope`, `libpod-payload-ID`,
 /// `cri-containerd-ID.scope`, `crio-ID`, or `PARENT.slice:cri-containerd:ID`.
-fn container_id(folder: &str) -> Option<&str> {
+fn container_id(directory: &str) -> Option<&str> {
     const LENGTH: usize = 64;
-    let name = folder.strip_suffix(".scope").unwrap_or(folder);
+    let name = directory.strip_suffix(".scope").unwrap_or(directory);
     let (before, id) = name.split_at_checked(name.len().checked_sub(LENGTH)?)?;
     let is_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     // `libpod-conmon-ID.scope` and `crio-conmon-ID.scope` hold what watches over it.
@@ -189,8 +191,8 @@ fn container_id(folder: &str) -> Option<&str> {
 
 /// The name in `snap.NAME.APP.service`, `snap.NAME.APP-UUID.scope`,
 /// `snap.NAME.hook.HOOK-UUID.scope`, and `snap.NAME` of version 1.
-fn snap(folder: &str) -> Option<Cow<'_, str>> {
-    let rest = folder.strip_prefix("snap.")?;
+fn snap(directory: &str) -> Option<Cow<'_, str>> {
+    let rest = directory.strip_prefix("snap.")?;
     let (name, of_it) = rest.split_once('.').unwrap_or((rest, ""));
     // `snap.GROUP.slice` is a group of snaps with a common quota.
     (of_it != "slice").then(|| unescaped(name))

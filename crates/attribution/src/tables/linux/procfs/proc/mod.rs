@@ -19,7 +19,7 @@ use super::stat;
 use crate::tables::linux::sys::{openat, statat};
 pub(crate) use tables::{Listed, Part, Table};
 
-const FOLDER: OFlags = OFlags::RDONLY
+const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
@@ -44,13 +44,13 @@ impl Default for ReadBuffers {
     }
 }
 
-/// The folder where the process file system is mounted.
+/// The directory where the process file system is mounted.
 #[derive(Debug)]
 pub(crate) struct Proc {
     root: OwnedFd,
     /// `loadavg`, kept open: it can be read again from its start.
     load: Option<OwnedFd>,
-    /// Whether sizes of descriptor folders are taken for what they are.
+    /// Whether sizes of descriptor directories are taken for what they are.
     counts: bool,
     /// Let go of when no more files may be opened.
     spare: Mutex<Option<Vec<OwnedFd>>>,
@@ -75,7 +75,7 @@ impl Drop for Room<'_> {
 /// (`proc_readfd_count` in `fs/proc/fd.c`). Before, it is 0 for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FdStamp {
-    folder: u64,
+    directory: u64,
     /// `None` where it is not told.
     descriptors: Option<i64>,
     /// The user whose process it is; 0 also for a process that may not be dumped
@@ -84,7 +84,7 @@ pub(crate) struct FdStamp {
 }
 
 impl FdStamp {
-    /// Whether two looks with these marks found the same, as far as marks tell.
+    /// Whether two looks with these stamps found the same, as far as stamps tell.
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.descriptors.is_some() && self == other
     }
@@ -103,9 +103,9 @@ impl FdStamp {
     }
 
     /// Whether both are of the same process, its pid not used again in between: the
-    /// folder has another inode then.
+    /// directory has another inode then.
     pub(crate) fn is_same_process(self, other: Self) -> bool {
-        self.folder == other.folder && self.owner == other.owner
+        self.directory == other.directory && self.owner == other.owner
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct Descriptor {
 
 impl Proc {
     pub(crate) fn open(root: &Path, counts: bool) -> io::Result<Self> {
-        let root = rustix::fs::open(root, FOLDER, Mode::empty())?;
+        let root = rustix::fs::open(root, DIRECTORY, Mode::empty())?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let load = openat(&root, "loadavg", flags, Mode::empty()).ok();
         let mut proc = Self {
@@ -164,7 +164,7 @@ impl Proc {
 
     /// Opens what is kept for when no more may be opened.
     fn keep_spare(&self) {
-        let open = || openat(&self.root, c".", OFlags::PATH | FOLDER, Mode::empty());
+        let open = || openat(&self.root, c".", OFlags::PATH | DIRECTORY, Mode::empty());
         let spare: rustix::io::Result<Vec<OwnedFd>> = (0..SPARE).map(|_| open()).collect();
         *lock(&self.spare) = spare.ok();
     }
@@ -179,16 +179,16 @@ impl Proc {
     /// All processes, in no order.
     pub(crate) fn pids(&self, buffers: &mut ReadBuffers) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
-        // A folder is read from its start only once.
-        let folder = openat(&self.root, c".", FOLDER, Mode::empty())?;
-        for_each_number(&folder, &mut buffers.entries, |pid, _| {
+        // A directory is read from its start only once.
+        let directory = openat(&self.root, c".", DIRECTORY, Mode::empty())?;
+        for_each_number(&directory, &mut buffers.entries, |pid, _| {
             pids.push(pid);
             true
         })?;
         Ok(pids)
     }
 
-    /// Opens the folder of a process. It stands for that process also when its pid is
+    /// Opens the directory of a process. It stands for that process also when its pid is
     /// reused: then nothing can be read through it any more (`proc_pid(5)`).
     pub(crate) fn process(&self, pid: u32) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -204,14 +204,14 @@ impl Proc {
         &self.root
     }
 
-    /// Whether folders of descriptors tell how many there are.
+    /// Whether directories of descriptors tell how many there are.
     pub(crate) const fn has_counts(&self) -> bool {
         self.counts
     }
 
     /// What tells whether a process is worth another look.
-    pub(crate) fn mark(&self, pid: u32) -> io::Result<FdStamp> {
-        Ok(self.mark_of(&self.stat(format_args!("{pid}/fd"))?))
+    pub(crate) fn stamp(&self, pid: u32) -> io::Result<FdStamp> {
+        Ok(self.stamp_of(&self.stat(format_args!("{pid}/fd"))?))
     }
 
     /// The socket that a descriptor of a process stands for.
@@ -225,9 +225,9 @@ impl Proc {
         Some((stat.st_dev, stat.st_ino))
     }
 
-    /// The same, given with its folder.
-    pub(crate) fn executable_in(folder: &OwnedFd) -> Option<(u64, u64)> {
-        let stat = statat(folder, c"exe", AtFlags::empty()).ok()?;
+    /// The same, given with its directory.
+    pub(crate) fn executable_in(directory: &OwnedFd) -> Option<(u64, u64)> {
+        let stat = statat(directory, c"exe", AtFlags::empty()).ok()?;
         Some((stat.st_dev, stat.st_ino))
     }
 
@@ -239,9 +239,9 @@ impl Proc {
         image(openat(&self.root, name.as_c_str(), READ, Mode::empty()))
     }
 
-    /// The same, given with its folder.
-    pub(crate) fn image_in(folder: &OwnedFd) -> Option<u64> {
-        image(openat(folder, c"auxv", READ, Mode::empty()))
+    /// The same, given with its directory.
+    pub(crate) fn image_in(directory: &OwnedFd) -> Option<u64> {
+        image(openat(directory, c"auxv", READ, Mode::empty()))
     }
 
     /// The network namespace of this thread.
@@ -280,9 +280,9 @@ impl Proc {
         statat(&self.root, Name::new(name).as_c_str(), AtFlags::empty())
     }
 
-    fn mark_of(&self, stat: &Stat) -> FdStamp {
+    fn stamp_of(&self, stat: &Stat) -> FdStamp {
         FdStamp {
-            folder: stat.st_ino,
+            directory: stat.st_ino,
             descriptors: self.counts.then_some(stat.st_size),
             owner: stat.st_uid,
         }
@@ -307,35 +307,35 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Reads a small file into the buffer of the buffers, at most `max` bytes.
 pub(crate) fn read<'a>(
-    folder: impl AsFd,
+    directory: impl AsFd,
     name: &CStr,
     max: usize,
     buffers: &'a mut ReadBuffers,
 ) -> io::Result<&'a [u8]> {
-    read_until(folder, name, max, buffers, |read, _| read == 0)
+    read_until(directory, name, max, buffers, |read, _| read == 0)
 }
 
 /// As [`read`], a file that the kernel writes as a whole for each time that it is read
 /// (`single_open` in `fs/seq_file.c`), such as all of `/proc/PID` with one record: it is
 /// at its end when there is room left.
 pub(crate) fn read_record<'a>(
-    folder: impl AsFd,
+    directory: impl AsFd,
     name: &CStr,
     max: usize,
     buffers: &'a mut ReadBuffers,
 ) -> io::Result<&'a [u8]> {
-    read_until(folder, name, max, buffers, |read, room| read < room)
+    read_until(directory, name, max, buffers, |read, room| read < room)
 }
 
 fn read_until<'a>(
-    folder: impl AsFd,
+    directory: impl AsFd,
     name: &CStr,
     max: usize,
     buffers: &'a mut ReadBuffers,
     is_end: impl Fn(usize, usize) -> bool,
 ) -> io::Result<&'a [u8]> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(folder, name, flags, Mode::empty())?;
+    let file = openat(directory, name, flags, Mode::empty())?;
     let mut length = 0;
     while length < max {
         if length == buffers.text.len() {
@@ -354,11 +354,11 @@ fn read_until<'a>(
 /// Calls for every entry whose name is a number. What was read at once is taken as a
 /// whole; more is read as long as that says true.
 fn for_each_number(
-    folder: &OwnedFd,
+    directory: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
     mut take: impl FnMut(u32, &CStr) -> bool,
 ) -> io::Result<()> {
-    let mut entries = RawDir::new(folder, buffer);
+    let mut entries = RawDir::new(directory, buffer);
     let mut is_more = true;
     while is_more || !entries.is_buffer_empty() {
         let entry = match entries.next() {
@@ -421,11 +421,11 @@ mod tests {
 
     /// Whether no descriptor of a process is told, although there are some.
     fn tells_none(pid: u32) -> bool {
-        let folder = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(folder) => folder,
+        let directory = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(directory) => directory,
             Err(error) => return error.kind() == io::ErrorKind::PermissionDenied,
         };
-        let links: Vec<PathBuf> = folder.flatten().map(|entry| entry.path()).collect();
+        let links: Vec<PathBuf> = directory.flatten().map(|entry| entry.path()).collect();
         let is_denied = |link: &PathBuf| {
             let followed = std::fs::read_link(link);
             followed.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -442,10 +442,10 @@ mod tests {
         assert!(all.contains(&std::process::id()));
         for pid in all {
             let before = tells_none(pid);
-            let Ok(folder) = proc.process(pid) else {
+            let Ok(directory) = proc.process(pid) else {
                 continue;
             };
-            let sockets = proc.sockets(&folder, &mut buffers).map(|_| ());
+            let sockets = proc.sockets(&directory, &mut buffers).map(|_| ());
             // Unless it has changed, or gone, meanwhile.
             if before && tells_none(pid) && Path::new(&format!("/proc/{pid}")).exists() {
                 let kind = sockets.map_err(|error| error.kind());
@@ -482,17 +482,17 @@ mod tests {
         // Until it waits. Where the kernel does not count descriptors, each look differs anyway.
         let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
         let mut before = look();
-        while before.mark.is_same(before.mark) {
+        while before.stamp.is_same(before.stamp) {
             assert!(std::time::Instant::now() < end, "it waits for nobody");
             std::thread::sleep(std::time::Duration::from_millis(1));
             before = look();
         }
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         assert_eq!(said.next().unwrap().unwrap(), "accepted");
-        assert!(!before.mark.is_same(proc.mark(pid).unwrap()));
+        assert!(!before.stamp.is_same(proc.stamp(pid).unwrap()));
         let after = look();
         assert_eq!(after.sockets.len(), before.sockets.len() + 1);
-        assert_eq!(after.mark.is_same(after.mark), proc.counts);
+        assert_eq!(after.stamp.is_same(after.stamp), proc.counts);
         server.kill().unwrap();
         server.wait().unwrap();
     }

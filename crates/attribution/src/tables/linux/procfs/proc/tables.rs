@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::{
-    Descriptor, FOLDER, FdStamp, Name, Proc, ReadBuffers, for_each_number, read, socket_inode,
+    DIRECTORY, Descriptor, FdStamp, Name, Proc, ReadBuffers, for_each_number, read, socket_inode,
 };
 use crate::tables::linux::sys::{openat, statat};
 
@@ -44,7 +44,7 @@ const MANY: u32 = 2 * SLICE;
 /// What was read of a table of descriptors.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    pub(crate) mark: FdStamp,
+    pub(crate) stamp: FdStamp,
     pub(crate) sockets: Vec<Descriptor>,
     /// Descriptors of files without a name, one of which may be an `io_uring`.
     pub(crate) nameless: Vec<u32>,
@@ -62,8 +62,8 @@ impl Listed {
 
 impl Part {
     /// The first descriptor, and how many are read at most.
-    fn range(self, mark: FdStamp) -> (u32, u32) {
-        let count = mark
+    fn range(self, stamp: FdStamp) -> (u32, u32) {
+        let count = stamp
             .descriptors
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         match (self, count) {
@@ -97,33 +97,33 @@ impl Proc {
             Table::Thread(thread) => Name::new(format_args!("task/{thread}/fd")),
             Table::Process | Table::Ring { .. } => Name::new(format_args!("fd")),
         };
-        let folder = openat(process, name.as_c_str(), FOLDER, Mode::empty())?;
-        // Before the entries: what opens while they are read changes the next mark.
-        let mark = self.mark_of(&rustix::fs::fstat(&folder)?);
-        let (first, most) = part.range(mark);
+        let directory = openat(process, name.as_c_str(), DIRECTORY, Mode::empty())?;
+        // Before the entries: what opens while they are read changes the next stamp.
+        let stamp = self.stamp_of(&rustix::fs::fstat(&directory)?);
+        let (first, most) = part.range(stamp);
         if first > 0 {
             // Behind "." and ".." (`proc_readfd_common` in `fs/proc/fd.c`).
-            rustix::fs::seek(&folder, SeekFrom::Start(u64::from(first) + 2))?;
+            rustix::fs::seek(&directory, SeekFrom::Start(u64::from(first) + 2))?;
         }
         let mut listed = Listed {
-            mark,
+            stamp,
             sockets: Vec::new(),
             nameless: Vec::new(),
             first,
             next: None,
         };
-        let counted = mark.descriptors.filter(|_| first == 0);
+        let counted = stamp.descriptors.filter(|_| first == 0);
         let mut left = counted.unwrap_or(i64::MAX);
         let mut room = most;
         let (mut is_told, mut denied) = (false, None);
-        for_each_number(&folder, &mut buffers.entries, |number, name| {
+        for_each_number(&directory, &mut buffers.entries, |number, name| {
             left -= 1;
             if room == 0 {
                 listed.next.get_or_insert(number);
                 return false;
             }
             room -= 1;
-            match statat(&folder, name, AtFlags::empty()) {
+            match statat(&directory, name, AtFlags::empty()) {
                 Ok(stat) => {
                     is_told = true;
                     if let Some(inode) = socket_inode(&stat) {
@@ -142,7 +142,7 @@ impl Proc {
             // The kernel counts one that is reserved and not yet there, as for as long as accept(2)
             // or open(2) waits (`__sys_accept4_file` in `net/socket.c`): with as many counted, there
             // is more afterwards.
-            listed.mark = mark.without_count();
+            listed.stamp = stamp.without_count();
         }
         match denied {
             // They may be listed and not followed: the one is a question of files, the other of
@@ -153,14 +153,11 @@ impl Proc {
         }
     }
 
-    /// How many threads a process has: each is a folder in `task`, which is linked from there
+    /// How many threads a process has: each is a directory in `task`, which is linked from there
     /// (`proc_task_getattr` in `fs/proc/base.c`).
     pub(crate) fn threads(&self, pid: u32) -> io::Result<u64> {
         let stat = self.stat(format_args!("{pid}/task"))?;
-        #[allow(
-            clippy::useless_conversion,
-            reason = "it has fewer bits on other processors"
-        )]
+        #[allow(clippy::useless_conversion, reason = "it has fewer bits on other CPUs")]
         Ok(u64::from(stat.st_nlink).saturating_sub(2))
     }
 
@@ -170,15 +167,15 @@ impl Proc {
         buffers: &mut ReadBuffers,
         mut take: impl FnMut(u32) -> bool,
     ) -> io::Result<()> {
-        let folder = openat(process, c"task", FOLDER, Mode::empty())?;
+        let directory = openat(process, c"task", DIRECTORY, Mode::empty())?;
         let mut is_wanted = true;
-        for_each_number(&folder, &mut buffers.entries, |thread, _| {
+        for_each_number(&directory, &mut buffers.entries, |thread, _| {
             is_wanted = is_wanted && take(thread);
             is_wanted
         })
     }
 
-    /// Opens the folder of a thread, which tells what the one of the process tells.
+    /// Opens the directory of a thread, which tells what the one of the process tells.
     pub(crate) fn thread(process: &OwnedFd, thread: u32) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let name = Name::new(format_args!("task/{thread}"));
@@ -200,7 +197,7 @@ impl Proc {
         inode == Some(socket.inode)
     }
 
-    /// Whether a descriptor, given with its folder, is an `io_uring`.
+    /// Whether a descriptor, given with its directory, is an `io_uring`.
     pub(crate) fn is_ring(process: &OwnedFd, thread: u32, descriptor: u32) -> bool {
         let name = in_table(thread, "fd", descriptor);
         let link = rustix::fs::readlinkat(process, name.as_c_str(), Vec::new());
@@ -219,10 +216,10 @@ impl Proc {
     }
 }
 
-/// A file about a descriptor, in the folder of its process.
-fn in_table(thread: u32, folder: &str, descriptor: u32) -> Name {
+/// A file about a descriptor, in the directory of its process.
+fn in_table(thread: u32, directory: &str, descriptor: u32) -> Name {
     match thread {
-        0 => Name::new(format_args!("{folder}/{descriptor}")),
-        _ => Name::new(format_args!("task/{thread}/{folder}/{descriptor}")),
+        0 => Name::new(format_args!("{directory}/{descriptor}")),
+        _ => Name::new(format_args!("task/{thread}/{directory}/{descriptor}")),
     }
 }

@@ -1,4 +1,4 @@
-//! The control groups of version 2, by the ids that `sock_diag` tells.
+//! The cgroups of version 2, by the ids that `sock_diag` tells.
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +20,7 @@ use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 
 /// `CGROUP2_SUPER_MAGIC` (`include/uapi/linux/magic.h`).
 const MAGIC: FsWord = 0x6367_7270;
-const FOLDER: OFlags = OFlags::RDONLY
+const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
@@ -31,22 +31,22 @@ const MAX_DEPTH: usize = 32;
 /// Bytes of a mount table that are read.
 const MAX_MOUNTS: usize = 4 * 1024 * 1024;
 
-/// The paths of control groups, found in their file system.
+/// The paths of cgroups, found in their file system.
 ///
-/// The id of a group is the inode number of its folder, of 64 bits and never used
+/// The id of a group is the inode number of its directory, of 64 bits and never used
 /// again (`cgroup_id` in `include/linux/cgroup.h`; on kernels of 32 bits the inode
 /// number is only half of it, and no group is found).
 #[derive(Debug)]
-pub(crate) struct ControlGroups {
-    folder: OwnedFd,
-    /// The path of that folder.
+pub(crate) struct Cgroups {
+    directory: OwnedFd,
+    /// The path of that directory.
     root: Arc<str>,
     /// Removed groups too: sockets may outlive them.
     known: HashMap<u64, Arc<str>>,
     walked: Option<Instant>,
 }
 
-impl ControlGroups {
+impl Cgroups {
     /// Where the file system of version 2 is mounted; `None` where it is not.
     pub(crate) fn open(proc: &Proc, buffers: &mut ReadBuffers) -> Option<Self> {
         let text = proc::read(proc.root(), c"self/mountinfo", MAX_MOUNTS, buffers).ok()?;
@@ -59,11 +59,11 @@ impl ControlGroups {
     }
 
     fn open_at(mount: &Mount<'_>) -> Option<Self> {
-        let folder = openat(CWD, &*mount.point, FOLDER, Mode::empty()).ok()?;
+        let directory = openat(CWD, &*mount.point, DIRECTORY, Mode::empty()).ok()?;
         // Something else may be mounted over it.
-        let is_of_groups = fstatfs(&folder).ok()?.f_type == MAGIC;
+        let is_of_groups = fstatfs(&directory).ok()?.f_type == MAGIC;
         is_of_groups.then(|| Self {
-            folder,
+            directory,
             root: mount.root.as_ref().into(),
             known: HashMap::new(),
             walked: None,
@@ -92,16 +92,16 @@ impl ControlGroups {
 
     fn walk(&mut self) {
         let mut found = HashMap::new();
-        if let Ok(stat) = fstat(&self.folder) {
+        if let Ok(stat) = fstat(&self.directory) {
             found.insert(stat.st_ino, Arc::clone(&self.root));
         }
         let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
         let mut waiting = vec![(Arc::clone(&self.root), 0)];
         while let Some((path, depth)) = waiting.pop() {
-            let Some(folder) = self.open_group(&path) else {
+            let Some(directory) = self.open_group(&path) else {
                 continue;
             };
-            for_each_folder(&folder, &mut buffer, |id, name| {
+            for_each_directory(&directory, &mut buffer, |id, name| {
                 if found.len() >= MAX_GROUPS {
                     return;
                 }
@@ -114,7 +114,7 @@ impl ControlGroups {
                 }
             });
         }
-        tracing::trace!(groups = found.len(), "looked through the control groups");
+        tracing::trace!(groups = found.len(), "looked through the cgroups");
         if self.known.len() + found.len() > MAX_GROUPS {
             self.known.clear();
         }
@@ -124,17 +124,17 @@ impl ControlGroups {
     fn open_group(&self, path: &str) -> Option<OwnedFd> {
         let below = path.strip_prefix(&*self.root)?.trim_start_matches('/');
         let name = if below.is_empty() { "." } else { below };
-        openat(&self.folder, name, FOLDER, Mode::empty()).ok()
+        openat(&self.directory, name, DIRECTORY, Mode::empty()).ok()
     }
 }
 
-/// Calls for every folder in a folder, with its inode number.
-fn for_each_folder(
-    folder: &OwnedFd,
+/// Calls for every directory in a directory, with its inode number.
+fn for_each_directory(
+    directory: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
     mut take: impl FnMut(u64, &str),
 ) {
-    let mut entries = RawDir::new(folder, buffer);
+    let mut entries = RawDir::new(directory, buffer);
     while let Some(Ok(entry)) = entries.next() {
         let name: Option<&str> = CStr::to_str(entry.file_name()).ok();
         if let Some(name) = name.filter(|name| !matches!(*name, "." | ".."))

@@ -34,7 +34,7 @@ impl Group {
             .filter(|mount| mount.file_system == "cgroup2")
             .min_by_key(|mount| mount.root.len());
         let Some(mount) = mount else {
-            flowner_testing::skipped!("control groups of version 2 are not mounted");
+            flowner_testing::skipped!("cgroups of version 2 are not mounted");
             return None;
         };
         let outer = format!("flowner-{name}-{}", std::process::id());
@@ -54,7 +54,7 @@ impl Group {
                 if error.kind() == ErrorKind::ReadOnlyFilesystem
                     || error.kind() == ErrorKind::PermissionDenied =>
             {
-                flowner_testing::skipped!("a control group cannot be made: {error}");
+                flowner_testing::skipped!("a cgroup cannot be made: {error}");
                 None
             }
             Err(error) => panic!("{}: {error}", inner.display()),
@@ -68,16 +68,16 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        for folder in [&self.inner, &self.outer] {
+        for directory in [&self.inner, &self.outer] {
             // It may have been removed by the test.
-            let _removed = fs::remove_dir(folder);
+            let _removed = fs::remove_dir(directory);
         }
     }
 }
 
-fn control_groups() -> ControlGroups {
+fn cgroups() -> Cgroups {
     let proc = Proc::open(Path::new("/proc"), true).unwrap();
-    ControlGroups::open(&proc, &mut ReadBuffers::default()).unwrap()
+    Cgroups::open(&proc, &mut ReadBuffers::default()).unwrap()
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn groups_are_found_by_id_but_not_looked_for_all_the_time() {
     let Some(before) = Group::new("before") else {
         return;
     };
-    let mut groups = control_groups();
+    let mut groups = cgroups();
     let path = groups.path(before.id(), at(0)).unwrap();
     assert_eq!(*path, *before.inside);
     // Made after the first look.
@@ -167,7 +167,7 @@ fn the_group_of_a_socket_is_told() {
     let mut child = Connects::new(address);
     let pid = child.0.id();
     if let Err(error) = fs::write(group.inner.join("cgroup.procs"), pid.to_string()) {
-        flowner_testing::skipped!("a process cannot be moved to a control group: {error}");
+        flowner_testing::skipped!("a process cannot be moved to a cgroup: {error}");
         return;
     }
     let (_stream, peer) = child.connect(&listener);
@@ -176,11 +176,11 @@ fn the_group_of_a_socket_is_told() {
         .exact(0, Protocol::Tcp, peer, address)
         .unwrap()
         .unwrap();
-    let Some(id) = socket.control_group else {
+    let Some(id) = socket.cgroup else {
         flowner_testing::skipped!("this kernel does not tell the group of a socket");
         return;
     };
-    let mut groups = control_groups();
+    let mut groups = cgroups();
     let path = groups.path(id, Instant::now()).unwrap();
     assert_eq!(*path, *group.inside);
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();

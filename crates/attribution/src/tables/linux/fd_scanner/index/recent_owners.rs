@@ -10,21 +10,21 @@ use crate::hash::NumberMap;
 use crate::policy::freshness::CLOSED_CONNECTION;
 
 /// Sockets that were closed, whose holders are remembered.
-const MAX_LATELY: usize = 1_024;
+const MAX_RECENT: usize = 1_024;
 /// Connections whose owner is remembered after they were closed.
 const MAX_CLOSED: usize = 32_768;
 
 /// All that are remembered.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
-    lately: VecDeque<Lately>,
+pub(crate) struct RecentOwners {
+    recent: VecDeque<RecentOwner>,
     closed: NumberMap<u64, Owners>,
     closed_order: VecDeque<(u64, Instant)>,
 }
 
 /// A socket that a process held then, and does not hold any more.
 #[derive(Debug)]
-struct Lately {
+struct RecentOwner {
     inode: u32,
     seen: Instant,
     process: Arc<Process>,
@@ -46,18 +46,18 @@ impl From<&[Arc<Process>]> for Owners {
     }
 }
 
-impl Memory {
+impl RecentOwners {
     /// Forgets that a process held a socket until just now.
     pub(super) fn evict_owner(&mut self, pid: u32, inode: u32) {
-        self.lately
-            .retain(|lately| (lately.process.pid, lately.inode) != (pid, inode));
+        self.recent
+            .retain(|recent| (recent.process.pid, recent.inode) != (pid, inode));
     }
 
-    pub(super) fn add_lately(&mut self, inode: u32, process: Arc<Process>, seen: Instant) {
-        if self.lately.len() == MAX_LATELY {
-            self.lately.pop_front();
+    pub(super) fn add(&mut self, inode: u32, process: Arc<Process>, seen: Instant) {
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
         }
-        self.lately.push_back(Lately {
+        self.recent.push_back(RecentOwner {
             inode,
             seen,
             process,
@@ -66,10 +66,10 @@ impl Memory {
 
     /// Who was seen to hold a socket since then, and has closed it, by hand or by exit. Who was
     /// seen before that may have passed it on before the packet that is asked about.
-    pub(crate) fn lately(&self, inode: u32, since: Instant) -> Vec<Arc<Process>> {
-        let is_of = |lately: &&Lately| lately.inode == inode && lately.seen >= since;
-        let holders = self.lately.iter().filter(is_of);
-        let holders = holders.map(|lately| Arc::clone(&lately.process));
+    pub(crate) fn of_socket(&self, inode: u32, since: Instant) -> Vec<Arc<Process>> {
+        let is_of = |recent: &&RecentOwner| recent.inode == inode && recent.seen >= since;
+        let holders = self.recent.iter().filter(is_of);
+        let holders = holders.map(|recent| Arc::clone(&recent.process));
         distinct(holders.collect())
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::miss::{Miss, is_gone};
 use super::wanted::Wanted;
-use super::{Holders, kcmp, lock};
+use super::{FdScanner, kcmp, lock};
 use crate::tables::linux::procfs::io_uring;
 use crate::tables::linux::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
 
@@ -26,7 +26,7 @@ pub(super) struct Others {
     pub(super) is_cut: bool,
 }
 
-impl Holders {
+impl FdScanner {
     /// Looks at every process for the places that an ordinary look passes over: of the wanted
     /// user's first, the youngest first. True if that was everywhere.
     pub(super) fn scan_elsewhere(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
@@ -34,7 +34,7 @@ impl Holders {
         {
             let index = self.index();
             pids.sort_by_cached_key(|pid| {
-                let owner = index.scanned(*pid).map(|known| known.mark.owner);
+                let owner = index.scanned(*pid).map(|known| known.stamp.owner);
                 (owner != Some(wanted.uid), Reverse(*pid))
             });
         }
@@ -70,16 +70,16 @@ impl Holders {
         if threads <= 1 && nameless.is_empty() {
             return true;
         }
-        let folder = match self.proc.process(pid) {
-            Ok(folder) => folder,
+        let directory = match self.proc.process(pid) {
+            Ok(directory) => directory,
             Err(error) => return is_gone(&error),
         };
         let mut found = match threads {
             0 | 1 => Others::default(),
-            _ => thread_tables(pid, &folder, buffers),
+            _ => thread_tables(pid, &directory, buffers),
         };
         let rings = nameless.into_iter();
-        let rings = rings.filter(|number| Proc::is_ring(&folder, 0, *number));
+        let rings = rings.filter(|number| Proc::is_ring(&directory, 0, *number));
         let ring = |descriptor| Table::Ring {
             thread: 0,
             descriptor,
@@ -88,7 +88,7 @@ impl Holders {
         if found.tables.is_empty() {
             return !found.is_cut;
         }
-        let read = self.read_others(&folder, &found.tables, Part::Whole, buffers);
+        let read = self.read_others(&directory, &found.tables, Part::Whole, buffers);
         let is_all = !found.is_cut && !read.is_cut;
         if read.sockets.is_empty() {
             return is_all;
@@ -102,7 +102,7 @@ impl Holders {
     /// Tables that are gone are left out.
     pub(super) fn read_others(
         &self,
-        folder: &OwnedFd,
+        directory: &OwnedFd,
         tables: &[Table],
         part: Part,
         buffers: &mut ReadBuffers,
@@ -112,10 +112,10 @@ impl Holders {
             let read = match *table {
                 Table::Process => continue,
                 Table::Thread(thread) => {
-                    self.read_thread(folder, (thread, part), &mut found, buffers)
+                    self.read_thread(directory, (thread, part), &mut found, buffers)
                 }
                 Table::Ring { thread, descriptor } => {
-                    read_ring(folder, (thread, descriptor), &mut found, buffers)
+                    read_ring(directory, (thread, descriptor), &mut found, buffers)
                 }
             };
             match read {
@@ -129,20 +129,20 @@ impl Holders {
 
     fn read_thread(
         &self,
-        folder: &OwnedFd,
+        directory: &OwnedFd,
         (thread, part): (u32, Part),
         found: &mut Others,
         buffers: &mut ReadBuffers,
     ) -> io::Result<()> {
         let table = Table::Thread(thread);
-        let listed = self.proc.descriptors(folder, table, part, buffers)?;
+        let listed = self.proc.descriptors(directory, table, part, buffers)?;
         found.is_cut |= !listed.is_whole();
         let sockets = listed.sockets.into_iter().map(|socket| (table, socket));
         found.sockets.extend(sockets);
         found.tables.push(table);
         for descriptor in listed.nameless {
-            if Proc::is_ring(folder, thread, descriptor) {
-                read_ring(folder, (thread, descriptor), found, buffers)?;
+            if Proc::is_ring(directory, thread, descriptor) {
+                read_ring(directory, (thread, descriptor), found, buffers)?;
             }
         }
         Ok(())
@@ -164,10 +164,10 @@ fn place(known: &[u32], thread: u32) -> io::Result<Result<usize, usize>> {
 }
 
 /// The tables of threads that are not the process's own, each by one thread that has it.
-pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, buffers: &mut ReadBuffers) -> Others {
+pub(super) fn thread_tables(pid: u32, directory: &OwnedFd, buffers: &mut ReadBuffers) -> Others {
     let mut found = Others::default();
     let mut threads = Vec::new();
-    let listed = Proc::each_thread(folder, buffers, |thread| {
+    let listed = Proc::each_thread(directory, buffers, |thread| {
         threads.push(thread);
         threads.len() < MOST_THREADS
     });
@@ -199,7 +199,7 @@ pub(super) fn thread_tables(pid: u32, folder: &OwnedFd, buffers: &mut ReadBuffer
 }
 
 fn read_ring(
-    folder: &OwnedFd,
+    directory: &OwnedFd,
     (thread, descriptor): (u32, u32),
     found: &mut Others,
     buffers: &mut ReadBuffers,
@@ -208,10 +208,10 @@ fn read_ring(
     const ATTEMPTS: usize = 3;
     let table = Table::Ring { thread, descriptor };
     for attempt in 1..=ATTEMPTS {
-        if !Proc::is_ring(folder, thread, descriptor) {
+        if !Proc::is_ring(directory, thread, descriptor) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let info = Proc::info(folder, (thread, descriptor), buffers)?;
+        let info = Proc::info(directory, (thread, descriptor), buffers)?;
         let registered = io_uring::registered(info);
         if registered.is_all || attempt == ATTEMPTS {
             let sockets = registered.sockets.into_iter();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::policy::freshness::NEW_PROCESS_WINDOW;
-use crate::tables::linux::holders::wanted::Kind;
+use crate::tables::linux::fd_scanner::wanted::Kind;
 
 /// New processes that are looked at again.
 const MAX_YOUNG: usize = 128;
@@ -15,7 +15,7 @@ const MAX_WINNERS: usize = 16;
 
 /// All of them, the most likely first.
 #[derive(Debug, Default)]
-pub(crate) struct Likely {
+pub(crate) struct Hints {
     newest: Option<u32>,
     /// Newest first.
     new_ids: VecDeque<u32>,
@@ -34,7 +34,7 @@ struct Winner {
     descriptor: u32,
 }
 
-impl Likely {
+impl Hints {
     /// Forgets a process that is gone.
     pub(super) fn forget(&mut self, pid: u32) {
         self.young.retain(|(young, _)| *young != pid);

@@ -6,11 +6,11 @@ use super::index::Scanned;
 use super::looks::Look;
 use super::miss::Miss;
 use super::wanted::{Kind, Wanted};
-use super::{Holders, lock};
+use super::{FdScanner, lock};
 use crate::tables::linux::procfs::facts;
 use crate::tables::linux::procfs::proc::{Descriptor, Part, ReadBuffers, Table};
 
-impl Holders {
+impl FdScanner {
     /// Looks where a socket is most likely held, until it is found: in the order of what that
     /// is worth, beside what it takes.
     pub(super) fn look_at_likely(
@@ -25,7 +25,7 @@ impl Holders {
             return;
         }
         if let Some(newest) = self.proc.newest_id() {
-            self.index().likely.note_newest(newest);
+            self.index().hints.note_newest(newest);
         }
         if wanted.first_is_enough && self.look_where_likely(wanted, buffers) {
             return;
@@ -38,10 +38,10 @@ impl Holders {
         if self.is_held(wanted) || !is_open() {
             return;
         }
-        let young = self.index().likely.young(Instant::now());
+        let young = self.index().hints.young(Instant::now());
         self.look_again(young.iter().copied(), wanted, buffers);
         if !self.is_held(wanted) {
-            let winners = self.index().likely.winning();
+            let winners = self.index().hints.winning();
             self.look_again(winners, wanted, buffers);
         }
         if !self.is_held(wanted) && is_open() {
@@ -53,7 +53,7 @@ impl Holders {
     /// descriptors of each, until the socket is found; then at everything else of it,
     /// and of the others at last.
     fn look_at_new(&self, wanted: &Wanted, buffers: &mut ReadBuffers) {
-        /// Folders that are open at a time.
+        /// Directories that are open at a time.
         const MAX_OPEN: usize = 32;
         let mut looks: Vec<Look> = Vec::new();
         while let Some(id) = self.take_new() {
@@ -67,7 +67,7 @@ impl Holders {
             }
             // Most have ended by now.
             let Ok(look) = looked else {
-                self.index().likely.remove_new(id);
+                self.index().hints.remove_new(id);
                 continue;
             };
             let is_found = wanted.first_is_enough && look.holds(wanted.inode);
@@ -86,7 +86,7 @@ impl Holders {
     fn look_where_likely(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         let (newest, likely) = {
             let index = self.index();
-            (index.likely.newest_ids(), index.likely.likely_descriptors())
+            (index.hints.newest_ids(), index.hints.likely_descriptors())
         };
         for descriptor in likely {
             let holds = |id: &&u32| self.proc.socket(**id, descriptor) == Some(wanted.inode);
@@ -102,28 +102,28 @@ impl Holders {
     }
 
     fn take_new(&self) -> Option<u32> {
-        self.index().likely.take_new()
+        self.index().hints.take_new()
     }
 
     /// Completes the look at a new process or thread.
     fn take_in_new(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
         let id = look.pid;
         self.take_in_one(look, wanted, buffers);
-        self.index().likely.remove_new(id);
+        self.index().hints.remove_new(id);
     }
 
     fn take_in_one(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
         // `/proc` lists processes only, but opens threads too.
-        let Some(pid) = facts::leader(&look.folder, buffers) else {
+        let Some(pid) = facts::leader(&look.directory, buffers) else {
             return;
         };
         let is_held = look.holds(wanted.inode);
         if pid == look.pid {
             let mut index = self.index();
             if let Some(descriptor) = look.descriptor_of(wanted.inode) {
-                index.likely.add_likely(descriptor);
+                index.hints.add_likely(descriptor);
             }
-            index.likely.add_young(pid, Instant::now());
+            index.hints.add_young(pid, Instant::now());
             drop(index);
             drop(self.take_in(look, buffers));
         } else if is_held || self.index().scanned(pid).is_none() {
@@ -143,7 +143,7 @@ impl Holders {
         let taken = looked.and_then(|look| {
             let mut tables = self.index().tables(pid);
             tables.push(Table::Thread(thread));
-            let others = self.read_others(&look.folder, &tables, Part::End, buffers);
+            let others = self.read_others(&look.directory, &tables, Part::End, buffers);
             self.take_in(look.with_others(others), buffers)
         });
         drop(taken.inspect_err(|miss| tracing::trace!(?miss, pid, "not looked at")));
@@ -152,7 +152,7 @@ impl Holders {
     /// Looks where sockets were found last: a descriptor that was closed is the next
     /// one to be opened. True if that finds it.
     fn look_at_slots(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
-        let winners = self.index().likely.winners(wanted.kind);
+        let winners = self.index().hints.winners(wanted.kind);
         let mut winners = winners.into_iter();
         let holder = winners.find(|(pid, descriptor)| {
             let found = self.proc.socket(*pid, *descriptor);
@@ -170,7 +170,7 @@ impl Holders {
 
     /// Looks at new processes where one that has the socket has it: what is inherited
     /// keeps its number. True if that finds another one.
-    pub(super) fn look_for_heirs(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
+    pub(super) fn look_for_inherited(&self, wanted: &Wanted, buffers: &mut ReadBuffers) -> bool {
         /// Of connections, which hardly are inherited.
         const MOST_FOR_CONNECTIONS: usize = 32;
         let Some(newest) = self.proc.newest_id() else {
@@ -186,8 +186,8 @@ impl Holders {
         };
         let (holders, new) = {
             let index = &mut *self.index();
-            index.likely.note_newest(newest);
-            let new = index.likely.new_ids().into_iter();
+            index.hints.note_newest(newest);
+            let new = index.hints.new_ids().into_iter();
             let new: Vec<u32> = new.take_while(is_since).take(most).collect();
             (index.holders(wanted.inode), new)
         };
@@ -201,8 +201,8 @@ impl Holders {
                     self.take_in_new(look, wanted, buffers);
                     is_any = true;
                 }
-            } else if self.proc.mark(id).is_err() {
-                self.index().likely.remove_new(id);
+            } else if self.proc.stamp(id).is_err() {
+                self.index().hints.remove_new(id);
             }
         }
         is_any

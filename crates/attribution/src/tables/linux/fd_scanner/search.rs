@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::aim::{Aim, Gaps};
 use super::miss::Miss;
 use super::wanted::Wanted;
-use super::{Holders, MANY, lock};
+use super::{FdScanner, MANY, lock};
 use crate::tables::linux::procfs::proc::{FdStamp, Part, ReadBuffers};
 
 /// How long processes that are not the wanted user's are looked at for one question.
@@ -37,7 +37,7 @@ struct Sweep {
     first: Option<(u64, FdStamp)>,
 }
 
-impl Holders {
+impl FdScanner {
     /// Reads the descriptors of processes: of the wanted user's first, the youngest first.
     pub(super) fn scan_each(
         &self,
@@ -52,7 +52,7 @@ impl Holders {
         {
             let index = self.index();
             pids.sort_by_cached_key(|pid| {
-                let owner = index.scanned(*pid).map(|known| known.mark.owner);
+                let owner = index.scanned(*pid).map(|known| known.stamp.owner);
                 (owner.is_some_and(|owner| owner != uid), Reverse(*pid))
             });
         }
@@ -171,7 +171,7 @@ impl Holders {
         let mut users: VecDeque<(u32, VecDeque<Sweep>)> = VecDeque::new();
         let index = self.index();
         for pid in pids {
-            let owner = index.scanned(pid).map_or(0, |known| known.mark.owner);
+            let owner = index.scanned(pid).map_or(0, |known| known.stamp.owner);
             let start = index.cursor(pid);
             let sweep = Sweep {
                 pid,
@@ -196,7 +196,7 @@ impl Holders {
         let Ok(look) = looked else {
             return false;
         };
-        let &mut (number, mark) = sweep.first.get_or_insert(look.stamp());
+        let &mut (number, stamp) = sweep.first.get_or_insert(look.number_and_stamp());
         let next = look.next();
         if self.take_in(look, buffers).is_err() {
             return false;
@@ -205,7 +205,7 @@ impl Holders {
         sweep.is_past_end |= next.is_none();
         let index = &mut *self.index();
         if sweep.is_past_end && sweep.at >= sweep.start {
-            index.complete(pid, number, mark);
+            index.complete(pid, number, stamp);
             return false;
         }
         index.set_cursor(pid, sweep.at);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Holders;
+use super::FdScanner;
 use super::wanted::{Kind, Wanted};
 use crate::answer::Process;
 use crate::tables::linux::procfs::proc::{Part, ReadBuffers};
 
-impl Holders {
+impl FdScanner {
     /// Whether a process that was named still holds the socket with an inode, and executes what
     /// it did: three looks at single files where it has not moved it to another descriptor.
     pub(crate) fn still_holds(
@@ -42,16 +42,16 @@ impl Holders {
     /// started since has what its parent had, at the same descriptor; and for an accepted
     /// connection, those who had others before are looked at, where they had them. (What is
     /// passed on to anybody else is not looked for.)
-    pub(crate) fn has_heirs(
+    pub(crate) fn is_inherited(
         &self,
         named: &[Arc<Process>],
         wanted: &Wanted,
         buffers: &mut ReadBuffers,
     ) -> bool {
         let is_named = |pid: u32| named.iter().any(|named| named.pid == pid);
-        self.look_for_heirs(wanted, buffers);
+        self.look_for_inherited(wanted, buffers);
         if wanted.kind == Kind::Accepted {
-            let winners = self.index().likely.winners(wanted.kind);
+            let winners = self.index().hints.winners(wanted.kind);
             let mut others = winners.into_iter().filter(|(pid, _)| !is_named(*pid));
             let holds =
                 |(pid, number): &(u32, u32)| self.proc.socket(*pid, *number) == Some(wanted.inode);
@@ -66,8 +66,8 @@ impl Holders {
 
     /// Whether it is the process that was looked at last under this id, and executes the same.
     fn is_as_known(&self, pid: u32) -> bool {
-        let known = self.index().scanned(pid).map(|known| known.mark);
-        let now = self.proc.mark(pid).ok();
+        let known = self.index().scanned(pid).map(|known| known.stamp);
+        let now = self.proc.stamp(pid).ok();
         let is_same = known.zip(now).is_some_and(|(a, b)| a.is_same_process(b));
         is_same && !self.executes_another(pid)
     }

@@ -1,16 +1,16 @@
 //! Which process holds which socket, as far as it was looked at. Pure: what was read
 //! is put in, nothing is read here.
 
-mod likely;
-mod memory;
+mod hints;
+mod recent_owners;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use likely::Likely;
-use memory::Memory;
+use hints::Hints;
+use recent_owners::RecentOwners;
 
 use crate::answer::Process;
 use crate::hash::NumberMap;
@@ -20,12 +20,12 @@ use crate::tables::linux::procfs::proc::{Descriptor, FdStamp, Table};
 /// Of a process with more sockets, what it closes is not remembered.
 const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
-const MAX_ORPHANS: usize = 16_384;
+const MAX_UNOWNED: usize = 16_384;
 
 /// What the last look at a process found.
 #[derive(Debug)]
 pub(crate) struct Scanned {
-    pub(crate) mark: FdStamp,
+    pub(crate) stamp: FdStamp,
     /// When the look began.
     pub(crate) began: Instant,
     pub(crate) sockets: Vec<Descriptor>,
@@ -51,8 +51,8 @@ pub(crate) struct Scanned {
 impl Scanned {
     /// What a later look has to find for everything to be as it was; `None` where that does
     /// not tell.
-    pub(crate) fn mark_of_all(&self) -> Option<FdStamp> {
-        self.tables.is_empty().then_some(self.mark)
+    pub(crate) fn stamp_of_all(&self) -> Option<FdStamp> {
+        self.tables.is_empty().then_some(self.stamp)
     }
 
     pub(crate) const fn holds_any(&self) -> bool {
@@ -76,23 +76,23 @@ impl Scanned {
     }
 }
 
-/// The index. See [`Holders`](super::holders::Holders) for how it is filled.
+/// The index. See [`FdScanner`](super::FdScanner) for how it is filled.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     processes: NumberMap<u32, Numbered>,
     by_inode: NumberMap<u32, Pids>,
-    pub(crate) likely: Likely,
-    pub(crate) memory: Memory,
+    pub(crate) hints: Hints,
+    pub(crate) recent_owners: RecentOwners,
     /// The socket that was added last.
     added: Option<Added>,
-    orphans: HashMap<u32, Orphan>,
+    unowned: HashMap<u32, Unowned>,
     /// Where to read on in tables that are read part by part.
     cursors: NumberMap<u32, u32>,
 }
 
 /// A socket that nobody was found to hold.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Orphan {
+pub(crate) struct Unowned {
     pub(crate) since: Instant,
     /// Whether it was looked for wherever that is permitted.
     pub(crate) is_settled: bool,
@@ -151,10 +151,10 @@ impl Index {
     /// The same for a look at a part of the descriptors of a process: the others are as they
     /// were, but were not seen again.
     pub(crate) fn put_part(&mut self, pid: u32, part: Range<u32>, mut scanned: Scanned) {
-        scanned.mark = scanned.mark.without_count();
+        scanned.stamp = scanned.stamp.without_count();
         scanned.is_cut = true;
         let is_same = |known: &Scanned| {
-            let is_same_process = known.mark.is_same_process(scanned.mark);
+            let is_same_process = known.stamp.is_same_process(scanned.stamp);
             is_same_process && known.executable == scanned.executable
         };
         let known = self.processes.get(&pid).map(|known| &known.scanned);
@@ -174,7 +174,7 @@ impl Index {
         known.nameless.extend(scanned.nameless);
         known.sockets.extend(&scanned.sockets);
         let elsewhere = std::mem::replace(&mut known.elsewhere, scanned.elsewhere);
-        (known.mark, known.tables, known.is_cut) = (scanned.mark, scanned.tables, true);
+        (known.stamp, known.tables, known.is_cut) = (scanned.stamp, scanned.tables, true);
         if known.process.is_none() {
             (known.process, known.name) = (scanned.process, scanned.name);
         }
@@ -190,19 +190,19 @@ impl Index {
             self.remove_holder(inode, pid);
         }
         for inode in added {
-            self.orphans.remove(&inode);
+            self.unowned.remove(&inode);
             self.add_holder(inode, pid, process.as_ref());
         }
     }
 
     /// All parts of the descriptors of a process were read by looks from the `number`th on.
-    pub(crate) fn complete(&mut self, pid: u32, number: u64, mark: FdStamp) {
+    pub(crate) fn complete(&mut self, pid: u32, number: u64, stamp: FdStamp) {
         self.cursors.remove(&pid);
         if let Some(known) = self.processes.get_mut(&pid)
-            && known.scanned.mark.is_same_process(mark)
+            && known.scanned.stamp.is_same_process(stamp)
         {
             known.number = known.number.max(number);
-            (known.scanned.mark, known.scanned.is_cut) = (mark, false);
+            (known.scanned.stamp, known.scanned.is_cut) = (stamp, false);
         }
     }
 
@@ -210,7 +210,7 @@ impl Index {
         self.remember_lately(pid, Some(&scanned));
         self.forget(pid);
         for (_, descriptor) in scanned.all() {
-            self.orphans.remove(&descriptor.inode);
+            self.unowned.remove(&descriptor.inode);
         }
         for (_, descriptor) in scanned.all() {
             self.add_holder(descriptor.inode, pid, scanned.process.as_ref());
@@ -232,7 +232,7 @@ impl Index {
     pub(crate) fn add_socket(
         &mut self,
         pid: u32,
-        mark: FdStamp,
+        stamp: FdStamp,
         (socket, look): (Descriptor, u64),
     ) -> bool {
         let Some(known) = self.processes.get_mut(&pid).map(|known| &mut known.scanned) else {
@@ -241,13 +241,13 @@ impl Index {
         let Some(process) = known.process.clone() else {
             return false;
         };
-        if !known.mark.is_same_process(mark) {
+        if !known.stamp.is_same_process(stamp) {
             return false;
         }
         let inode = socket.inode;
         self.added = Some(Added { pid, inode, look });
         // The other descriptors were not looked at.
-        known.mark = known.mark.without_count();
+        known.stamp = known.stamp.without_count();
         let began = known.began;
         let mut sockets = known.sockets.iter_mut();
         let place = sockets.find(|old| old.number == socket.number);
@@ -259,7 +259,7 @@ impl Index {
         if !known.holds(old.inode) {
             self.remove_holder(old.inode, pid);
             let process = Arc::clone(&process);
-            self.memory.add_lately(old.inode, process, began);
+            self.recent_owners.add(old.inode, process, began);
         }
         self.add_holder(socket.inode, pid, Some(&process));
         true
@@ -273,7 +273,7 @@ impl Index {
             known.elsewhere.retain(|(_, socket)| socket.inode != inode);
         }
         self.remove_holder(inode, pid);
-        self.memory.evict_owner(pid, inode);
+        self.recent_owners.evict_owner(pid, inode);
     }
 
     fn add_holder(&mut self, inode: u32, pid: u32, process: Option<&Arc<Process>>) {
@@ -292,7 +292,7 @@ impl Index {
 
     /// Forgets a process that is gone; what it held, not at once.
     pub(crate) fn forget_gone(&mut self, pid: u32) {
-        self.likely.forget(pid);
+        self.hints.forget(pid);
         self.remember_lately(pid, None);
         self.cursors.remove(&pid);
         self.forget(pid);
@@ -321,7 +321,7 @@ impl Index {
         let closed: Vec<u32> = inodes.filter(|inode| !is_still(*inode)).collect();
         let seen = known.began;
         for inode in closed {
-            self.memory.add_lately(inode, Arc::clone(&process), seen);
+            self.recent_owners.add(inode, Arc::clone(&process), seen);
         }
     }
 
@@ -412,7 +412,7 @@ impl Index {
         image: Option<u64>,
     ) -> Option<Arc<Process>> {
         let known = self.scanned(pid)?;
-        let is_same = known.mark.is_same_process(now.mark)
+        let is_same = known.stamp.is_same_process(now.stamp)
             && known.executable == now.executable
             && known.name == now.name;
         let process = known.process.clone().filter(|_| is_same)?;
@@ -433,27 +433,27 @@ impl Index {
 
     /// Whether a look at everything found nobody who holds this socket, so that it need not be
     /// looked for again.
-    pub(crate) fn is_orphan(&self, inode: u32, now: Instant) -> bool {
+    pub(crate) fn is_unowned(&self, inode: u32, now: Instant) -> bool {
         let is_known =
-            |orphan: &Orphan| orphan.is_settled || now.duration_since(orphan.since) < NO_HOLDER;
-        self.orphans.get(&inode).is_some_and(is_known)
+            |unowned: &Unowned| unowned.is_settled || now.duration_since(unowned.since) < NO_HOLDER;
+        self.unowned.get(&inode).is_some_and(is_known)
     }
 
     /// Whether nobody holds this socket: it was looked for everywhere, and nothing was hidden.
     pub(crate) fn is_nobodys(&self, inode: u32) -> bool {
-        self.orphans.get(&inode).is_some_and(|one| one.is_sure)
+        self.unowned.get(&inode).is_some_and(|one| one.is_sure)
     }
 
     /// Whether something failed when this socket was looked for.
     pub(crate) fn is_search_failed(&self, inode: u32) -> bool {
-        self.orphans.get(&inode).is_some_and(|one| one.is_failed)
+        self.unowned.get(&inode).is_some_and(|one| one.is_failed)
     }
 
-    pub(crate) fn add_orphan(&mut self, inode: u32, orphan: Orphan) {
-        if self.orphans.len() >= MAX_ORPHANS {
-            self.orphans.clear();
+    pub(crate) fn add_unowned(&mut self, inode: u32, unowned: Unowned) {
+        if self.unowned.len() >= MAX_UNOWNED {
+            self.unowned.clear();
         }
-        self.orphans.insert(inode, orphan);
+        self.unowned.insert(inode, unowned);
     }
 }
 
@@ -504,13 +504,13 @@ mod tests {
     use crate::tables::linux::procfs::proc::Proc;
 
     /// A look at this process that found these sockets, each as inode and descriptor.
-    fn scanned(mark: FdStamp, sockets: &[(u32, u32)]) -> Scanned {
+    fn scanned(stamp: FdStamp, sockets: &[(u32, u32)]) -> Scanned {
         let descriptor = |(inode, number): &(u32, u32)| Descriptor {
             inode: *inode,
             number: *number,
         };
         Scanned {
-            mark,
+            stamp,
             began: Instant::now(),
             sockets: sockets.iter().map(descriptor).collect(),
             nameless: Vec::new(),
@@ -525,19 +525,19 @@ mod tests {
         }
     }
 
-    fn mark() -> FdStamp {
+    fn stamp() -> FdStamp {
         let options = LinuxOptions::default();
         let proc = Proc::open(&options.proc, options.descriptor_counts).unwrap();
-        proc.mark(std::process::id()).unwrap()
+        proc.stamp(std::process::id()).unwrap()
     }
 
     #[test]
     fn a_socket_takes_the_place_of_the_one_before() {
-        let (mut index, mark, now) = (Index::default(), mark(), Instant::now());
+        let (mut index, stamp, now) = (Index::default(), stamp(), Instant::now());
         let added = |inode, number| (Descriptor { inode, number }, 9);
-        assert!(!index.add_socket(1, mark, added(50, 4)));
-        index.put(1, 1, scanned(mark, &[(10, 3), (20, 4), (20, 5)]));
-        assert!(index.add_socket(1, mark, added(30, 3)));
+        assert!(!index.add_socket(1, stamp, added(50, 4)));
+        index.put(1, 1, scanned(stamp, &[(10, 3), (20, 4), (20, 5)]));
+        assert!(index.add_socket(1, stamp, added(30, 3)));
         assert_eq!(index.holders(30)[0].descriptor, 3);
         // Seen later than what is known of the others.
         assert_eq!(
@@ -545,14 +545,14 @@ mod tests {
             (9, 1)
         );
         assert!(index.holders(10).is_empty());
-        assert_eq!(index.memory.lately(10, now)[0].pid, 1);
+        assert_eq!(index.recent_owners.of_socket(10, now)[0].pid, 1);
         // The other descriptor still stands for it.
-        assert!(index.add_socket(1, mark, added(40, 4)));
+        assert!(index.add_socket(1, stamp, added(40, 4)));
         assert_eq!(index.holders(20)[0].descriptor, 5);
-        assert!(index.add_socket(1, mark, added(50, 6)));
+        assert!(index.add_socket(1, stamp, added(50, 6)));
         assert_eq!(index.holders(50)[0].descriptor, 6);
         // What was not looked at has to be.
-        assert!(!index.scanned(1).unwrap().mark.is_same(mark));
+        assert!(!index.scanned(1).unwrap().stamp.is_same(stamp));
         index.forget_gone(1);
         assert!(
             [20, 30, 40, 50]

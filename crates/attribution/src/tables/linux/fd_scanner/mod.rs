@@ -3,7 +3,7 @@
 //! Descriptors are the expensive half of a question, so the likely processes come
 //! first: those that were started last, those that are known to hold it, and those
 //! that answered before. Then everything that changed, by the count of descriptors
-//! that the folder tells. The count is a hint, not proof (one opened, one closed), so
+//! that the directory tells. The count is a hint, not proof (one opened, one closed), so
 //! at last everything is read.
 //!
 //! One thread may look while another does: what they find goes into one [`Index`],
@@ -13,9 +13,9 @@ mod aim;
 mod confirm;
 mod elsewhere;
 mod flight;
+mod hints;
 pub(crate) mod index;
 mod kcmp;
-mod likely;
 mod looks;
 mod miss;
 mod search;
@@ -36,7 +36,7 @@ use crate::policy::freshness::{HOLDERS, NEW_PROCESS_WINDOW};
 use crate::policy::time_budget::TimeBudget;
 use aim::Aim;
 pub(crate) use aim::Gaps;
-use index::{Count, Holder, Index, Orphan};
+use index::{Count, Holder, Index, Unowned};
 pub(crate) use wanted::{Kind, Wanted};
 
 /// Processes for which a second thread is worth its start.
@@ -50,7 +50,7 @@ const ROUNDS: usize = 3;
 
 /// Finds the processes that hold a socket.
 #[derive(Debug)]
-pub(crate) struct Holders {
+pub(crate) struct FdScanner {
     proc: Arc<Proc>,
     facts: Facts,
     sees_all_pids: bool,
@@ -87,7 +87,7 @@ pub(crate) struct Checks {
     changed: Mutex<Vec<u32>>,
 }
 
-impl Holders {
+impl FdScanner {
     /// An empty index.
     pub(crate) fn open(options: &LinuxOptions) -> io::Result<Self> {
         let proc = Proc::open(&options.proc, options.descriptor_counts)?;
@@ -120,7 +120,7 @@ impl Holders {
     ) -> Vec<Arc<Process>> {
         let since = self.next_look();
         if !wanted.first_is_enough {
-            self.look_for_heirs(wanted, buffers);
+            self.look_for_inherited(wanted, buffers);
         }
         let known = self.known(wanted.inode, since, buffers);
         if !known.is_empty() {
@@ -131,7 +131,10 @@ impl Holders {
         self.note_winners(wanted);
         // While the socket is there, somebody has it from whoever held it lately.
         if found.is_empty() && !is_open() {
-            return self.index().memory.lately(wanted.inode, seen_since);
+            return self
+                .index()
+                .recent_owners
+                .of_socket(wanted.inode, seen_since);
         }
         found
     }
@@ -154,22 +157,22 @@ impl Holders {
         let refreshed = *lock(&self.refreshed);
         let is_since = |look: Option<Instant>, time: Instant| look.is_some_and(|at| at >= time);
         let is_fresh = |at: Instant| at + HOLDERS >= asked;
-        let is_orphan = self.is_orphan(inode);
-        let is_to_be_found = found.is_empty() && !is_orphan;
+        let is_unowned = self.is_unowned(inode);
+        let is_to_be_found = found.is_empty() && !is_unowned;
         if !refreshed.is_some_and(is_fresh) || (is_to_be_found && !is_since(refreshed, asked)) {
             self.refresh(Some(wanted), buffers);
             let again = self.known(inode, since, buffers);
             if !again.is_empty() {
                 found = again;
             }
-        } else if wanted.first_is_enough && self.look_for_heirs(wanted, buffers) {
+        } else if wanted.first_is_enough && self.look_for_inherited(wanted, buffers) {
             // Who was started since then has what the one that started it had.
             let again = self.known(inode, since, buffers);
             if !again.is_empty() {
                 found = again;
             }
         }
-        if found.is_empty() && !is_orphan {
+        if found.is_empty() && !is_unowned {
             let search = self.look_everywhere(wanted, asked, buffers, &mut is_open);
             found = self.known(inode, since, buffers);
             if found.is_empty() {
@@ -227,18 +230,18 @@ impl Holders {
         let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
         // Only those of root may be the kernel's, for which alone it counts.
         let is_sure = is_sure && wanted.uid == 0 && !self.is_any_in_flight(buffers);
-        let orphan = Orphan {
+        let unowned = Unowned {
             since: Instant::now(),
             is_settled: is_complete,
             is_failed: search.is_failed,
             is_sure,
         };
-        self.index().add_orphan(wanted.inode, orphan);
+        self.index().add_unowned(wanted.inode, unowned);
     }
 
     /// Whether a look at everything found nobody who holds this socket, and no look since.
-    pub(crate) fn is_orphan(&self, inode: u32) -> bool {
-        self.index().is_orphan(inode, Instant::now())
+    pub(crate) fn is_unowned(&self, inode: u32) -> bool {
+        self.index().is_unowned(inode, Instant::now())
     }
 
     /// Whether nobody holds this socket, so that the kernel itself does: it was looked for
@@ -398,7 +401,7 @@ impl Holders {
             pid, descriptor, ..
         } in index.holders(wanted.inode)
         {
-            index.likely.add_winner(wanted.kind, pid, descriptor);
+            index.hints.add_winner(wanted.kind, pid, descriptor);
         }
     }
 
@@ -426,7 +429,7 @@ impl Holders {
     /// Whether a process was gone when it was read: its parent is not told any more
     /// (`do_task_stat` in `fs/proc/array.c`), as of one that was started from outside.
     pub(crate) fn is_gone(&self, process: &Process) -> bool {
-        process.parent == Some(0) && self.proc.mark(process.pid).is_err()
+        process.parent == Some(0) && self.proc.stamp(process.pid).is_err()
     }
 
     /// Forgets that a process that is gone ever held a socket: another one does.
@@ -459,24 +462,26 @@ impl Holders {
             return Err(Count::OneAtLeast);
         }
         index
-            .memory
+            .recent_owners
             .remember(found.cookie, std::slice::from_ref(&process), asked);
         Ok(process)
     }
 
     /// Remembers who had a connection; see [`Index::remember`].
     pub(crate) fn remember(&self, cookie: u64, owners: &[Arc<Process>]) {
-        self.index().memory.remember(cookie, owners, Instant::now());
+        self.index()
+            .recent_owners
+            .remember(cookie, owners, Instant::now());
     }
 
     /// Forgets who had a connection; see [`Index::forget`].
     pub(crate) fn forget(&self, cookie: u64, owners: &[Arc<Process>]) {
-        self.index().memory.forget(cookie, owners);
+        self.index().recent_owners.forget(cookie, owners);
     }
 
     /// Who had a connection that is closed by now.
     pub(crate) fn remembered(&self, cookie: u64) -> Vec<Arc<Process>> {
-        self.index().memory.remembered(cookie).to_vec()
+        self.index().recent_owners.remembered(cookie).to_vec()
     }
 
     /// The name of a user.
@@ -488,12 +493,12 @@ impl Holders {
     /// again: a server may have very many. False if it is not known, or not as it was.
     fn add_socket(&self, pid: u32, socket: Descriptor) -> bool {
         let look = self.looks.fetch_add(1, Ordering::Relaxed);
-        let Ok(mark) = self.proc.mark(pid) else {
+        let Ok(stamp) = self.proc.stamp(pid) else {
             return false;
         };
         let is_as_it_was = !self.executes_another(pid);
         let added = (socket, look);
-        is_as_it_was && self.index().add_socket(pid, mark, added)
+        is_as_it_was && self.index().add_socket(pid, stamp, added)
     }
 
     /// All processes, and whether they could be listed; the others are forgotten. Where it is
@@ -516,7 +521,7 @@ impl Holders {
             }
         };
         if let Some(newest) = newest {
-            self.index().likely.begin_after(newest);
+            self.index().hints.begin_after(newest);
         }
         *lock(&self.listed_until) = newest;
         pids.sort_unstable();

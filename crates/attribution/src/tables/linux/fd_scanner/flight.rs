@@ -5,10 +5,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use super::{Holders, lock};
+use super::{FdScanner, lock};
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers, Table, read};
 
-impl Holders {
+impl FdScanner {
     /// Whether some socket may be on its way.
     pub(super) fn is_any_in_flight(&self, buffers: &mut ReadBuffers) -> bool {
         !self.tells_flights(buffers) || self.has_unaccepted(buffers) || self.is_any_sent(buffers)
@@ -63,11 +63,11 @@ impl Holders {
             };
             known.descriptors().map(place).collect()
         };
-        let Ok(folder) = self.proc.process(pid) else {
+        let Ok(directory) = self.proc.process(pid) else {
             return false;
         };
         sockets.into_iter().any(|place| {
-            let info = Proc::info(&folder, place, buffers);
+            let info = Proc::info(&directory, place, buffers);
             info.is_ok_and(|info| waiting(info).is_some_and(|count| count > 0))
         })
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
-use super::Holders;
+use super::FdScanner;
 use super::elsewhere::{self, Others};
 use super::index::Scanned;
 use super::miss::Miss;
@@ -24,8 +24,8 @@ pub(super) struct Look {
     /// Looks are counted in the order in which they begin.
     number: u64,
     began: Instant,
-    pub(super) folder: OwnedFd,
-    mark: FdStamp,
+    pub(super) directory: OwnedFd,
+    stamp: FdStamp,
     /// `None` where they may not be read.
     listed: Option<Listed>,
     others: Others,
@@ -54,8 +54,8 @@ impl Look {
     }
 
     /// The number of the look, and what it was told before all else.
-    pub(super) const fn stamp(&self) -> (u64, FdStamp) {
-        (self.number, self.mark)
+    pub(super) const fn number_and_stamp(&self) -> (u64, FdStamp) {
+        (self.number, self.stamp)
     }
 
     /// Where to read on.
@@ -64,11 +64,11 @@ impl Look {
     }
 }
 
-impl Holders {
+impl FdScanner {
     pub(super) fn has_changed(&self, pid: u32) -> bool {
-        let known = self.index().scanned(pid).map(Scanned::mark_of_all);
+        let known = self.index().scanned(pid).map(Scanned::stamp_of_all);
         known.flatten().is_none_or(|known| {
-            let now = self.proc.mark(pid);
+            let now = self.proc.stamp(pid);
             now.map_or(true, |now| !known.is_same(now))
         })
     }
@@ -106,15 +106,15 @@ impl Holders {
     /// The first half of a look at a process of which one descriptor says enough.
     pub(super) fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
         let (look, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
-        let mark = self.proc.mark(pid).ok()?.without_count();
+        let stamp = self.proc.stamp(pid).ok()?.without_count();
         Some(Look {
             pid,
             number: look,
             began,
-            folder: self.proc.process(pid).ok()?,
-            mark,
+            directory: self.proc.process(pid).ok()?,
+            stamp,
             listed: Some(Listed {
-                mark,
+                stamp,
                 sockets: vec![Descriptor { inode, number }],
                 nameless: Vec::new(),
                 first: 0,
@@ -132,21 +132,21 @@ impl Holders {
         buffers: &mut ReadBuffers,
     ) -> Result<Look, Miss> {
         let (number, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
-        let folder = self.proc.process(pid)?;
+        let directory = self.proc.process(pid)?;
         let listed = self
             .proc
-            .descriptors(&folder, Table::Process, part, buffers);
-        let (mark, listed) = match listed {
-            Ok(listed) => (listed.mark, Some(listed)),
+            .descriptors(&directory, Table::Process, part, buffers);
+        let (stamp, listed) = match listed {
+            Ok(listed) => (listed.stamp, Some(listed)),
             // Another user's: its sockets stay without a process.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                (self.proc.mark(pid)?, None)
+                (self.proc.stamp(pid)?, None)
             }
             Err(error) => return Err(error.into()),
         };
         let mut others = self.index().tables(pid);
-        if others.is_empty() && self.is_headless(pid, &folder, listed.as_ref(), mark) {
-            let found = elsewhere::thread_tables(pid, &folder, buffers);
+        if others.is_empty() && self.is_headless(pid, &directory, listed.as_ref(), stamp) {
+            let found = elsewhere::thread_tables(pid, &directory, buffers);
             others = found.tables;
         }
         let others = if others.is_empty() {
@@ -156,31 +156,33 @@ impl Holders {
                 Part::Whole => Part::Whole,
                 Part::From(_) | Part::End => Part::End,
             };
-            self.read_others(&folder, &others, part, buffers)
+            self.read_others(&directory, &others, part, buffers)
         };
         Ok(Look {
             pid,
             number,
             began,
-            folder,
-            mark,
+            directory,
+            stamp,
             listed,
             others,
         })
     }
 
     /// Whether it seems that the first thread of a process has exited: no descriptor is left in
-    /// its table, whose folder is root's then (`task_dump_owner` in `fs/proc/base.c`).
+    /// its table, whose directory is root's then (`task_dump_owner` in `fs/proc/base.c`).
     fn is_headless(
         &self,
         pid: u32,
-        folder: &OwnedFd,
+        directory: &OwnedFd,
         listed: Option<&Listed>,
-        mark: FdStamp,
+        stamp: FdStamp,
     ) -> bool {
         let may_be = match listed {
-            Some(listed) => mark.has_none() && listed.sockets.is_empty(),
-            None => mark.owner == 0 && rustix::fs::fstat(folder).is_ok_and(|stat| stat.st_uid != 0),
+            Some(listed) => stamp.has_none() && listed.sockets.is_empty(),
+            None => {
+                stamp.owner == 0 && rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_uid != 0)
+            }
         };
         may_be && self.proc.threads(pid).is_ok_and(|threads| threads > 1)
     }
@@ -206,7 +208,7 @@ impl Holders {
     fn complete(&self, look: Look, buffers: &mut ReadBuffers) -> Result<Scanned, Miss> {
         let others = look.others;
         let mut scanned = Scanned {
-            mark: look.mark,
+            stamp: look.stamp,
             began: look.began,
             sockets: Vec::new(),
             nameless: Vec::new(),
@@ -230,26 +232,26 @@ impl Holders {
             scanned.is_hidden = false;
         }
         if scanned.holds_any() {
-            let unread = || match self.proc.mark(look.pid) {
+            let unread = || match self.proc.stamp(look.pid) {
                 Ok(_) => Miss::Failed(Errno::MFILE.into()),
                 Err(error) => error.into(),
             };
-            let stat = facts::stat_of(&look.folder, buffers).ok_or_else(unread)?;
+            let stat = facts::stat_of(&look.directory, buffers).ok_or_else(unread)?;
             scanned.name.clone_from(&stat.name);
             // Of one whose first thread has exited, another one tells what it executes.
             let thread = match (scanned.executable, scanned.tables.first()) {
-                (None, Some(Table::Thread(thread))) => Proc::thread(&look.folder, *thread).ok(),
+                (None, Some(Table::Thread(thread))) => Proc::thread(&look.directory, *thread).ok(),
                 _ => None,
             };
             if let Some(thread) = &thread {
                 scanned.executable = Proc::executable_in(thread);
             }
-            let image = Proc::image_in(thread.as_ref().unwrap_or(&look.folder));
+            let image = Proc::image_in(thread.as_ref().unwrap_or(&look.directory));
             scanned.process = self.index().process_as(look.pid, &scanned, image);
             if scanned.process.is_none() {
-                let owner = look.mark.owner;
-                let folder = thread.as_ref().unwrap_or(&look.folder);
-                let facts = self.facts.read(folder, look.pid, owner, stat, buffers);
+                let owner = look.stamp.owner;
+                let directory = thread.as_ref().unwrap_or(&look.directory);
+                let facts = self.facts.read(directory, look.pid, owner, stat, buffers);
                 let mut facts = facts.ok_or_else(unread)?;
                 // Read before all others: what is executed since then is found out.
                 facts.image = image;
