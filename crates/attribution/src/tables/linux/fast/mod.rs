@@ -56,7 +56,7 @@ impl LinuxFastLookup {
             _ => Told::Seen(None),
         };
         match told {
-            // They see what this network sends.
+            // They see what this network namespace sends.
             Told::NotYet if self.lookup.is_own(query) != Some(true) => Told::Seen(None),
             told => told,
         }

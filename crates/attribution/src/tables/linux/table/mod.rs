@@ -31,8 +31,8 @@ use crate::policy::freshness::NAMESPACES_OF_REQUEST;
 use crate::tables::SocketTable;
 use crate::tables::fast_lookup::FastLookup;
 
-/// How long threads are searched for networks that only they are in, for one question that
-/// somebody waits for. Past that, nobody can be said not to have the address.
+/// How long one lookup searches threads for network namespaces that no whole process is in. After
+/// that, the lookup cannot tell whether such a namespace has the address.
 const SEARCH: Duration = Duration::from_secs(3);
 
 /// The native table of Linux.
@@ -83,8 +83,8 @@ impl LinuxTable {
         })
     }
 
-    /// Answers a question; looks that began after `asked` are not repeated for it, nor
-    /// is one for new networks that is younger than `patience` then.
+    /// Answers a query. It shares looks that began after `asked`, and a search for new network
+    /// namespaces that is younger than `patience` then.
     fn answer(
         &mut self,
         query: &SocketQuery,
