@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Instant;
 
-use common::lines::{Lines, type_of, types};
+use common::lines::{Lines, schema, type_of, types};
 use common::namespace::Namespace;
 use common::{Running, flowner, json_lines, run, stderr, stdout};
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn the_schema_can_fail() {
 /// What has a name in JSON is described there, whatever is added.
 #[test]
 fn the_page_about_json_names_every_value() {
-    use flowner_core::attribution::{Match, Reason};
+    use flowner_core::attribution::{Match, Reason, Source};
     use flowner_core::flows::{Direction, State};
 
     let page = include_str!("../JSON.md");
@@ -56,10 +56,35 @@ fn the_page_about_json_names_every_value() {
     let matches = Match::ALL.into_iter().map(Match::name);
     let states = State::ALL.into_iter().map(State::name);
     let directions = Direction::ALL.into_iter().map(Direction::name);
+    let sources = Source::ALL.into_iter().filter(|it| *it != Source::Scripted);
+    let sources = sources.map(Source::name);
     let names = reasons.chain(matches).chain(states).chain(directions);
+    let names = names.chain(sources);
     let missing: Vec<_> = names
         .filter(|name| !page.contains(&format!("`{name}`")))
         .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Every key of the schema is described there, or shown in an example.
+#[test]
+fn the_page_about_json_names_every_key() {
+    let page = include_str!("../JSON.md");
+    let mut missing = BTreeSet::new();
+    let mut rest: Vec<Value> = vec![schema()];
+    while let Some(value) = rest.pop() {
+        if let Some(keys) = value.get("properties").and_then(Value::as_object) {
+            let is_named = |key: &str| {
+                page.contains(&format!("`{key}`")) || page.contains(&format!("\"{key}\""))
+            };
+            missing.extend(keys.keys().filter(|key| !is_named(key)).cloned());
+        }
+        match value {
+            Value::Object(object) => rest.extend(object.into_iter().map(|(_, value)| value)),
+            Value::Array(all) => rest.extend(all),
+            _ => {}
+        }
+    }
     assert!(missing.is_empty(), "{missing:?}");
 }
 

@@ -124,17 +124,24 @@ impl Column {
 
     /// Whether the greatest comes first when it is chosen the first time.
     pub const fn greatest_first(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Age
-                | Self::Idle
-                | Self::Duration
-                | Self::Packets
-                | Self::Sent
-                | Self::Received
-                | Self::Bytes
-                | Self::Rate
-        )
+            | Self::Idle
+            | Self::Duration
+            | Self::Packets
+            | Self::Sent
+            | Self::Received
+            | Self::Bytes
+            | Self::Rate => true,
+            Self::Program
+            | Self::Pid
+            | Self::User
+            | Self::Protocol
+            | Self::Local
+            | Self::Remote
+            | Self::Direction
+            | Self::State => false,
+        }
     }
 
     /// Its head.

@@ -181,4 +181,14 @@ mod tests {
             commands.for_each(check);
         }
     }
+
+    #[test]
+    fn the_readme_lists_every_key_of_filters() {
+        let text = include_str!("../../README.md");
+        for key in flowner_core::Filter::keys() {
+            let sign = if key.is_compared() { '>' } else { ':' };
+            let written = format!("{}{sign}", key.name);
+            assert!(text.contains(&written), "{written}");
+        }
+    }
 }

@@ -100,18 +100,27 @@ pub(crate) struct Spec {
 
 impl Spec {
     pub(crate) const fn is_number(&self) -> bool {
-        matches!(
-            self.column,
+        match self.column {
             Column::Count
-                | Column::Up
-                | Column::Down
-                | Column::Sent
-                | Column::Received
-                | Column::Listening
-                | Column::Connected
-                | Column::Trend
-                | Column::Pid
-        )
+            | Column::Up
+            | Column::Down
+            | Column::Sent
+            | Column::Received
+            | Column::Listening
+            | Column::Connected
+            | Column::Trend
+            | Column::Pid => true,
+            Column::Name
+            | Column::Owners
+            | Column::Program
+            | Column::User
+            | Column::Path
+            | Column::Protocol
+            | Column::Local
+            | Column::Remote
+            | Column::Service
+            | Column::State => false,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new() -> Self {
-        let mut schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
+        let mut schema = schema();
         for definition in schema["$defs"].as_object_mut().unwrap().values_mut() {
             // What readers are told to ignore, a new key, must be in the schema first.
             if definition["properties"].is_object() || definition["oneOf"].is_array() {
@@ -44,6 +44,11 @@ impl Lines {
     }
 }
 
+/// The schema that readers are given.
+pub(crate) fn schema() -> Value {
+    serde_json::from_str(JSON_SCHEMA).unwrap()
+}
+
 pub(crate) fn type_of(line: &Value) -> String {
     line["type"].as_str().unwrap().to_owned()
 }
@@ -51,7 +56,7 @@ pub(crate) fn type_of(line: &Value) -> String {
 /// Every type that a line can have.
 pub(crate) fn types() -> BTreeSet<String> {
     let mut types = BTreeSet::new();
-    find_types(&serde_json::from_str(JSON_SCHEMA).unwrap(), &mut types);
+    find_types(&schema(), &mut types);
     types
 }
 

@@ -4,6 +4,7 @@
 //! not.
 
 use std::io;
+use std::net::SocketAddr;
 
 use rustix::net::netlink;
 
@@ -35,7 +36,9 @@ pub fn netlink(bytes: &[u8]) {
         if let Ok(Message::Socket(socket)) = found {
             let remote = socket.remote.unwrap_or(socket.local);
             assert_eq!(Family::of(socket.local), Family::of(remote));
-            assert!(socket.remote.is_none_or(|remote| remote.port() != 0));
+            // A raw socket may be connected to an address, without a port.
+            let is_end = |end: SocketAddr| end.port() != 0 || !end.ip().is_unspecified();
+            assert!(socket.remote.is_none_or(is_end));
         }
     }
 }

@@ -62,8 +62,9 @@ fn the_file_is_that_of_the_types() {
         return;
     }
     let kept: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
-    assert_eq!(
-        kept, generated,
+    // Without both sides, which would fill the screen: git shows the difference.
+    assert!(
+        kept == generated,
         "the types have changed; write {path} anew with SNAPSHOTS=overwrite"
     );
 }
