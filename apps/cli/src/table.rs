@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::iter::repeat_n;
 
 use anstyle::{AnsiColor, Style};
+use flowner_core::present::Column as Shared;
 use flowner_core::text::mask;
 use unicode_width::UnicodeWidthStr;
 
@@ -14,6 +15,15 @@ use crate::width::fitting;
 pub(crate) enum Align {
     Left,
     Right,
+}
+
+/// How a shared column is laid out.
+pub(crate) const fn align(column: Shared) -> Align {
+    if column.is_number() {
+        Align::Right
+    } else {
+        Align::Left
+    }
 }
 
 /// Rows under a heading. The last column is cut at the width of the terminal.
@@ -71,6 +81,15 @@ impl Table {
             cells: Vec::new(),
             styles: Vec::new(),
         }
+    }
+
+    /// With columns as the apps share them.
+    pub(crate) fn of(columns: &[Shared]) -> Self {
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|column| (column.heading(), align(*column)))
+            .collect();
+        Self::new(&columns)
     }
 
     /// Adds a row with a cell for each column.

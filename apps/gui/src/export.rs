@@ -4,11 +4,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flowner_core::present::Column;
 use flowner_core::private_file::{self, Existing};
 use flowner_core::wire::{FlowLine, HeadLine, SummaryLine, write_line};
 use flowner_core::{FlowRecord, csv};
 
-use crate::column::{self, Column};
+use crate::column;
 use crate::feed::Picture;
 
 /// How flows are written.
@@ -89,6 +90,6 @@ pub fn row(
     let flow = picture.listed(row)?;
     let cells = columns
         .iter()
-        .map(|column| column.cell(flow, around).content());
+        .map(|column| column::cell(*column, flow, around).content());
     Some(cells.collect::<Vec<_>>().join("\t"))
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use etcetera::BaseStrategy;
-use flowner_core::present::Unit;
+use flowner_core::present::{Column, Unit};
 use serde::{Deserialize, Serialize};
 
-use crate::column::Column;
+use crate::column;
 use crate::theme::Scheme;
 use crate::trial::Trials;
 
@@ -36,7 +36,7 @@ impl Default for Settings {
             scheme: Scheme::default(),
             zoom: 100,
             unit: Unit::default(),
-            columns: Column::SHOWN.to_vec(),
+            columns: column::SHOWN.to_vec(),
             ended_flows: 10_000,
         }
     }
@@ -69,7 +69,7 @@ impl Settings {
             }
         });
         if columns.is_empty() {
-            columns = Column::SHOWN.to_vec();
+            columns = column::SHOWN.to_vec();
         }
         Self {
             scheme: value(&table, "theme").unwrap_or(default.scheme),
@@ -215,7 +215,7 @@ mod tests {
         all.extend(Scheme::ALL.map(|scheme| Settings { scheme, ..other() }));
         all.extend(Unit::ALL.map(|unit| Settings { unit, ..other() }));
         all.push(Settings {
-            columns: Column::ALL.to_vec(),
+            columns: column::all().collect(),
             ..other()
         });
         for settings in all {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(Settings::from_toml(&text), expected);
         let text = "columns = [\"remote\", \"nonsense\", 7, \"remote\", \"program\"]";
         assert_eq!(Settings::from_toml(text).columns, other().columns);
-        assert_eq!(Settings::from_toml("columns = []").columns, Column::SHOWN);
+        assert_eq!(Settings::from_toml("columns = []").columns, column::SHOWN);
         assert_eq!(Settings::from_toml("not = [toml"), Settings::default());
     }
 

@@ -18,7 +18,7 @@ const MAX_LINES: usize = 500;
 
 /// Files that had more when the limit was set, with the lines that each may have. A number
 /// here may only become less; a file that keeps the limit leaves the list.
-const LONG: [(&str, usize); 10] = [
+const LONG: [(&str, usize); 9] = [
     ("crates/attribution/src/policy/mod.rs", 550),
     ("crates/attribution/src/policy/pending.rs", 580),
     ("crates/attribution/src/tables/linux/fd_scanner/mod.rs", 570),
@@ -27,7 +27,6 @@ const LONG: [(&str, usize); 10] = [
     ("crates/core/src/engine/ledger/confirm.rs", 550),
     ("crates/icons/src/catalog.rs", 540),
     ("apps/gui/src/app.rs", 600),
-    ("apps/gui/src/page/inspect.rs", 560),
     ("apps/gui/src/widget/table/mod.rs", 510),
 ];
 

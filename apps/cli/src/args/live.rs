@@ -8,6 +8,8 @@ use clap::Args;
 
 use super::CaptureArgs;
 use super::filter::FilterText;
+use flowner_core::present;
+
 use crate::live::{Column, Tab};
 
 /// What stands below the help of `live`; without a command, the program's own does.
@@ -62,10 +64,10 @@ impl FromStr for LiveSort {
         let column = match name {
             "name" => Column::Name,
             "flows" => Column::Count,
-            "up" => Column::Up,
-            "down" => Column::Down,
-            "sent" => Column::Sent,
-            "received" => Column::Received,
+            "up" => Column::Of(present::Column::Up),
+            "down" => Column::Of(present::Column::Down),
+            "sent" => Column::Of(present::Column::Sent),
+            "received" => Column::Of(present::Column::Received),
             _ => {
                 return Err(format!(
                     "`{name}` is not a valid column; expected name, flows, up, down, sent or received"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::Style;
 use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
-use flowner_core::present::{self, printable};
+use flowner_core::present::{self, Column, Row, printable};
 use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
     Coverage, EndState, Filter, FlowRecord, Group, ProcessPrincipal, Report, select, service_name,
@@ -18,7 +18,7 @@ use super::order::sorted_flows;
 use crate::args::{By, FlowArgs};
 use crate::error::{ERROR, Failure, Outcome, say};
 use crate::out::Out;
-use crate::table::{Align, FAINT, Table, UNKNOWN};
+use crate::table::{Align, FAINT, Table, UNKNOWN, align};
 
 /// Writes a final report. The exit code says whether it failed. `missed`: events, and so perhaps
 /// lines, that were dropped before.
@@ -147,7 +147,7 @@ fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Resul
         ["OWNER", "PROGRAM", "PROCESS"]
     };
     let table = match by {
-        By::Flow => flow_table(&sorted_flows(report, args), owner),
+        By::Flow => flow_table(&sorted_flows(report, args), owner, report.now),
         By::Program => group_table(program, &report.programs(), limit, ToString::to_string),
         By::Process => group_table(process, &report.processes(), limit, process_label),
         By::Host => group_table("HOST", &report.hosts(), limit, ToString::to_string),
@@ -182,10 +182,10 @@ fn group_table<K>(
     label: impl Fn(&K) -> String,
 ) -> Table {
     let mut table = Table::new(&[
-        ("BYTES", Align::Right),
-        ("SENT", Align::Right),
-        ("RECEIVED", Align::Right),
-        ("PACKETS", Align::Right),
+        (Column::Bytes.heading(), Align::Right),
+        (Column::Sent.heading(), Align::Right),
+        (Column::Received.heading(), Align::Right),
+        (Column::Packets.heading(), Align::Right),
         ("FLOWS", Align::Right),
         (heading, Align::Left),
     ]);
@@ -207,24 +207,42 @@ fn group_table<K>(
     table
 }
 
-fn flow_table(flows: &[FlowRecord], owner: &'static str) -> Table {
+/// The columns of a table of flows; the last one where owners are looked up.
+const FLOW_COLUMNS: [Column; 9] = [
+    Column::Protocol,
+    Column::Local,
+    Column::Remote,
+    Column::Direction,
+    Column::State,
+    Column::Packets,
+    Column::Bytes,
+    Column::Duration,
+    Column::Owner,
+];
+
+fn flow_table(flows: &[FlowRecord], owner: &'static str, now: Duration) -> Table {
     let has_owners = flows.iter().any(|flow| flow.owner.is_some());
-    let mut columns = vec![
-        ("PROTO", Align::Left),
-        ("LOCAL", Align::Left),
-        ("REMOTE", Align::Left),
-        ("DIRECTION", Align::Left),
-        ("STATE", Align::Left),
-        ("PACKETS", Align::Right),
-        ("BYTES", Align::Right),
-        ("TIME", Align::Right),
-    ];
-    if has_owners {
-        columns.push((owner, Align::Left));
-    }
+    let shown = FLOW_COLUMNS.into_iter();
+    let shown: Vec<Column> = shown
+        .filter(|column| has_owners || *column != Column::Owner)
+        .collect();
+    let heading = |column: &Column| match column {
+        Column::Owner => owner,
+        column => column.heading(),
+    };
+    let columns: Vec<_> = shown
+        .iter()
+        .map(|column| (heading(column), align(*column)))
+        .collect();
     let mut table = Table::new(&columns);
     for flow in flows {
-        table.row(style(flow), flow_cells(flow, has_owners));
+        let row = Row::of_flow(flow, now);
+        let cell = |column: &Column| column.value(&row).text();
+        let cells = shown.iter().map(cell);
+        table.row(
+            style(flow),
+            cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned())),
+        );
     }
     table
 }
@@ -239,28 +257,6 @@ fn style(flow: &FlowRecord) -> Style {
         flow if flow.ended.is_some() => FAINT,
         _ => Style::new(),
     }
-}
-
-fn flow_cells(flow: &FlowRecord, with_owner: bool) -> Vec<String> {
-    let total = flow.total();
-    let lasted = flow.duration();
-    let mut cells = vec![
-        flow.protocol.to_string(),
-        present::endpoint(flow.protocol, flow.local),
-        present::endpoint(flow.protocol, flow.remote),
-        flow.direction.to_string(),
-        flow.state.to_string(),
-        total.packets.to_string(),
-        present::bytes(total.bytes),
-        present::duration(lasted),
-    ];
-    if with_owner {
-        let remote = flow.remote_owner.as_ref();
-        let remote = remote.map(|owner| format!(" -> {}", present::owner(Some(owner))));
-        let owner = present::owner(flow.owner.as_ref());
-        cells.push(owner + &remote.unwrap_or_default());
-    }
-    cells
 }
 
 /// A few lines of totals.

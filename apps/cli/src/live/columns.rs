@@ -1,5 +1,8 @@
 //! What is shown of a row, and how wide.
 
+use std::sync::LazyLock;
+
+use flowner_core::present;
 use ratatui::layout::Rect;
 
 /// A thing to show and to sort by.
@@ -9,26 +12,14 @@ pub(crate) enum Column {
     Name,
     /// The programs that a host or service has to do with.
     Owners,
-    /// The owner of a flow or socket.
-    Program,
-    Pid,
-    User,
-    /// The executable of a program.
-    Path,
-    Protocol,
-    Local,
-    Remote,
-    Service,
-    State,
+    /// Flows or sockets.
     Count,
-    Up,
-    Down,
-    Sent,
-    Received,
     Listening,
     Connected,
     /// How busy it was lately.
     Trend,
+    /// What flows and sockets have; of groups, some of it.
+    Of(present::Column),
 }
 
 /// A tab.
@@ -69,14 +60,14 @@ impl Tab {
     }
 
     /// The columns, in the order in which they stand.
-    pub(crate) const fn columns(self, has_bytes: bool) -> &'static [Spec] {
+    pub(crate) fn columns(self, has_bytes: bool) -> &'static [Spec] {
         match (self, has_bytes) {
             (Self::Programs, true) => PROGRAMS,
-            (Self::Flows, true) => FLOWS,
+            (Self::Flows, true) => &FLOWS,
             (Self::Hosts, true) => HOSTS,
             (Self::Services, true) => SERVICES,
             (Self::Programs, false) => SOCKET_PROGRAMS,
-            (Self::Flows, false) => SOCKETS,
+            (Self::Flows, false) => &SOCKETS,
             (Self::Hosts, false) => SOCKET_HOSTS,
             (Self::Services, false) => SOCKET_SERVICES,
         }
@@ -101,25 +92,9 @@ pub(crate) struct Spec {
 impl Spec {
     pub(crate) const fn is_number(&self) -> bool {
         match self.column {
-            Column::Count
-            | Column::Up
-            | Column::Down
-            | Column::Sent
-            | Column::Received
-            | Column::Listening
-            | Column::Connected
-            | Column::Trend
-            | Column::Pid => true,
-            Column::Name
-            | Column::Owners
-            | Column::Program
-            | Column::User
-            | Column::Path
-            | Column::Protocol
-            | Column::Local
-            | Column::Remote
-            | Column::Service
-            | Column::State => false,
+            Column::Count | Column::Listening | Column::Connected | Column::Trend => true,
+            Column::Name | Column::Owners => false,
+            Column::Of(column) => column.is_number(),
         }
     }
 }
@@ -140,24 +115,36 @@ const fn fixed(column: Column, title: &'static str, width: u16, rank: u8) -> Spe
     spec(column, title, [width; 3], rank)
 }
 
+const fn of(column: present::Column, rank: u8) -> Spec {
+    spec(Column::Of(column), column.heading(), column.widths(), rank)
+}
+
+/// Every column that a list can have, by its rank there.
+fn list(rank: fn(present::Column) -> Option<u8>) -> Vec<Spec> {
+    let columns = present::Column::ALL.into_iter();
+    columns
+        .filter_map(|column| Some(of(column, rank(column)?)))
+        .collect()
+}
+
 const fn up(rank: u8) -> Spec {
-    fixed(Column::Up, "UP", 9, rank)
+    of(present::Column::Up, rank)
 }
 
 const fn down(rank: u8) -> Spec {
-    fixed(Column::Down, "DOWN", 9, rank)
+    of(present::Column::Down, rank)
 }
 
 const fn sent(rank: u8) -> Spec {
-    fixed(Column::Sent, "SENT", 7, rank)
+    of(present::Column::Sent, rank)
 }
 
 const fn received(rank: u8) -> Spec {
-    fixed(Column::Received, "RECEIVED", 8, rank)
+    of(present::Column::Received, rank)
 }
 
 const fn path(rank: u8) -> Spec {
-    spec(Column::Path, "PATH", [24, 24, 64], rank)
+    of(present::Column::Path, rank)
 }
 
 /// Seconds that a trend shows, one in a character.
@@ -173,20 +160,7 @@ const PROGRAMS: &[Spec] = &[
     fixed(Column::Trend, "LAST 30 S", TREND, 4),
     path(5),
 ];
-const FLOWS: &[Spec] = &[
-    spec(Column::Program, "PROGRAM", [10, 14, 32], 0),
-    fixed(Column::Pid, "PID", 7, 7),
-    spec(Column::User, "USER", [10, 10, 12], 8),
-    spec(Column::Protocol, "PROTO", [5, 5, 6], 2),
-    spec(Column::Local, "LOCAL", [21, 21, 47], 9),
-    spec(Column::Remote, "REMOTE", [8, 21, 47], 0),
-    spec(Column::Service, "SERVICE", [8, 8, 14], 5),
-    fixed(Column::State, "STATE", 11, 3),
-    up(0),
-    down(0),
-    sent(6),
-    received(4),
-];
+static FLOWS: LazyLock<Vec<Spec>> = LazyLock::new(|| list(present::Column::rank_in_flows));
 const HOSTS: &[Spec] = &[
     spec(Column::Name, "HOST", [16, 16, 48], 0),
     spec(Column::Owners, "PROGRAMS", [10, 10, 40], 4),
@@ -212,16 +186,7 @@ const SOCKET_PROGRAMS: &[Spec] = &[
     fixed(Column::Connected, "CONNECTED", 10, 0),
     path(2),
 ];
-const SOCKETS: &[Spec] = &[
-    spec(Column::Program, "PROGRAM", [10, 14, 32], 0),
-    fixed(Column::Pid, "PID", 7, 4),
-    spec(Column::Protocol, "PROTO", [5, 5, 7], 2),
-    spec(Column::Local, "LOCAL", [13, 21, 47], 0),
-    spec(Column::Remote, "REMOTE", [13, 21, 47], 1),
-    spec(Column::Service, "SERVICE", [8, 8, 14], 6),
-    spec(Column::State, "STATE", [11, 11, 12], 3),
-    spec(Column::User, "USER", [8, 8, 16], 5),
-];
+static SOCKETS: LazyLock<Vec<Spec>> = LazyLock::new(|| list(present::Column::rank_in_sockets));
 const SOCKET_HOSTS: &[Spec] = &[
     spec(Column::Name, "HOST", [16, 16, 48], 0),
     spec(Column::Owners, "PROGRAMS", [10, 10, 60], 1),
@@ -321,7 +286,7 @@ mod tests {
             Tab::Flows,
             true,
             160,
-            "PROGRAM PID USER PROTO LOCAL REMOTE SERVICE STATE UP DOWN SENT RECEIVED",
+            "PROGRAM PID USER PROTO LOCAL REMOTE SERVICE STATE UP DOWN SENT RECEIVED DIRECTION",
         );
         check(
             Tab::Programs,

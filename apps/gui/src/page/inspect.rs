@@ -1,5 +1,6 @@
 //! Every flow, and how its owner is known.
 
+mod columns_sheet;
 mod detail;
 mod export_sheet;
 
@@ -7,20 +8,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowner_core::flows::FlowId;
-use flowner_core::present;
+use flowner_core::present::{self, Column};
 use flowner_core::{Filter, FilterError, FlowRecord, Principal, Sort};
-use iced::widget::{Space, button, column, container, row, text_input};
+use iced::widget::{column, container, row, text_input};
 use iced::{Center, Element, Fill, Font};
 
 use super::Context;
-use crate::column::{self, Column, Surroundings};
+use crate::column::{self, Surroundings};
 use crate::export::Format;
 use crate::feed::{Picture, Wish};
 use crate::keys::Intent;
 use crate::picture::Glyph;
 use crate::theme::{Colors, size, space, style};
 use crate::widget::parts;
-use crate::widget::reach::{below_sheet, reached};
+use crate::widget::reach::below_sheet;
 use crate::widget::table::{Mark, Table};
 
 /// The field in which is searched.
@@ -159,7 +160,7 @@ impl State {
                     self.sort_by(*column);
                 }
             }
-            Message::Reordered(from, to) => return reordered(columns, from, to),
+            Message::Reordered(from, to) => return columns_sheet::reordered(columns, from, to),
             Message::Selected(flow) => self.select_flow(flow, picture),
             Message::Activated(flow) => {
                 self.select_flow(flow, picture);
@@ -168,7 +169,7 @@ impl State {
             Message::ProgramWanted(principal) => return Action::OpenProgram(principal),
             Message::DetailToggled => self.has_detail = !self.has_detail,
             Message::ColumnsWanted => self.sheet = Sheet::Columns,
-            Message::ColumnToggled(column) => return toggled(columns, column),
+            Message::ColumnToggled(column) => return columns_sheet::toggled(columns, column),
             Message::ExportWanted => self.begin_export(Format::default()),
             Message::FormatChosen(format) => self.begin_export(format),
             Message::PathChanged(path) => self.choose_path(path.as_ref()),
@@ -258,7 +259,11 @@ impl State {
     }
 
     fn open(&self) -> Action {
-        let principal = self.flow.as_deref().map(column::principal).cloned();
+        let principal = self
+            .flow
+            .as_deref()
+            .map(FlowRecord::named_principal)
+            .cloned();
         principal.map_or(Action::None, Action::OpenProgram)
     }
 
@@ -316,7 +321,7 @@ impl State {
         ];
         let sheet = match &self.sheet {
             Sheet::None => None,
-            Sheet::Columns => Some(columns_sheet(&context.settings.columns, colors)),
+            Sheet::Columns => Some(columns_sheet::view(&context.settings.columns, colors)),
             Sheet::Export { format, path } => {
                 let flows = picture.listed.len();
                 Some(export_sheet::view(*format, path, flows, colors))
@@ -439,10 +444,10 @@ fn table<'a>(
         unit: context.settings.unit,
         pictures: context.pictures,
     };
-    let heads = columns.iter().map(|column| column.head()).collect();
+    let heads = columns.iter().map(|column| column::head(*column)).collect();
     let cell = move |row: usize, place: usize| {
         let flow = picture.listed(row).zip(columns.get(place));
-        flow.map(|(flow, column)| column.cell(flow, around))
+        flow.map(|(flow, column)| column::cell(*column, flow, around))
             .unwrap_or_default()
     };
     let is_live = picture.report.input.is_live;
@@ -485,73 +490,6 @@ fn marked(error: &FilterError) -> String {
     rendered
         .split_once('\n')
         .map_or(String::new(), |(_, lines)| lines.to_owned())
-}
-
-fn reordered(columns: &[Column], from: usize, to: usize) -> Action {
-    let mut columns = columns.to_vec();
-    if from < columns.len() && to < columns.len() {
-        let column = columns.remove(from);
-        columns.insert(to, column);
-    }
-    Action::ShowColumns(columns)
-}
-
-fn toggled(columns: &[Column], column: Column) -> Action {
-    let mut columns = columns.to_vec();
-    match columns.iter().position(|shown| *shown == column) {
-        Some(place) if columns.len() > 1 => {
-            columns.remove(place);
-        }
-        Some(_) => {}
-        None => columns.push(column),
-    }
-    Action::ShowColumns(columns)
-}
-
-/// How wide the name of a column is among those to choose from.
-const CHOICE: f32 = 132.0;
-
-fn columns_sheet<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message> {
-    let choice = |column: Column| {
-        let is_shown = shown.contains(&column);
-        let mark = if is_shown { "✓" } else { "" };
-        let inside = row![
-            container(parts::body(mark, colors.accent)).width(18),
-            parts::body(
-                column.title(),
-                if is_shown { colors.text } else { colors.muted }
-            ),
-        ];
-        let toggled = Message::ColumnToggled(column);
-        let pressed = button(inside)
-            .width(CHOICE)
-            .padding([space::XS, space::S])
-            .on_press(toggled.clone())
-            .style(style::quiet(colors, false));
-        reached(pressed, Some(toggled), colors.accent)
-    };
-    let choices = row(Column::ALL.into_iter().map(choice));
-    let sheet = column![
-        parts::title("Columns", colors),
-        parts::small(
-            "Drag the heads of the table to change the order.",
-            colors.muted
-        ),
-    ]
-    .push(choices.wrap().vertical_spacing(space::XS))
-    .push(Space::new().height(space::XS))
-    .push(parts::press(
-        "Done",
-        true,
-        Some(Message::SheetClosed),
-        colors,
-    ))
-    .spacing(space::XS);
-    container(sheet)
-        .max_width(4.0 * CHOICE + 2.0 * space::M)
-        .padding(space::M)
-        .style(style::sheet(colors))
-        .into()
 }
 
 #[cfg(test)]

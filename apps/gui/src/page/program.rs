@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use flowner_core::attribution::Process;
 use flowner_core::flows::FlowId;
-use flowner_core::present;
+use flowner_core::present::{self, Column};
 use flowner_core::{FlowRecord, Group, Principal, Series, Service};
 use iced::widget::{Space, column, container, responsive, row};
 use iced::{Center, Element, Fill};
 
 use super::Context;
-use crate::column::{Column, Surroundings};
+use crate::column::{self, Surroundings};
 use crate::feed::{Picture, Profile};
 use crate::keys::Intent;
 use crate::query;
@@ -26,7 +26,7 @@ use crate::widget::table::{Cell, Head, Table, Width, key_of};
 /// The columns of its flows.
 const COLUMNS: [Column; 9] = [
     Column::Remote,
-    Column::Protocol,
+    Column::Service,
     Column::Local,
     Column::Pid,
     Column::State,
@@ -226,10 +226,10 @@ impl State {
         let is_live = profile.report.input.is_live;
         let cell = move |row: usize, place: usize| {
             flow(row)
-                .map(|flow| COLUMNS[place].cell(flow, around))
+                .map(|flow| column::cell(COLUMNS[place], flow, around))
                 .unwrap_or_default()
         };
-        let heads = COLUMNS.iter().map(|column| column.head()).collect();
+        let heads = COLUMNS.into_iter().map(column::head).collect();
         Table::new(context.colors, heads, flows.len(), cell)
             .flush()
             .version(super::inspect::version(around.now))

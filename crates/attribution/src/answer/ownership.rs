@@ -110,6 +110,27 @@ impl Verdict {
         }
     }
 
+    /// The user of the owner, where known: of several processes, that of the first.
+    pub fn user(&self) -> Option<&User> {
+        match self {
+            Self::Process(process) => process.user.as_ref(),
+            Self::Shared(processes) => processes.first()?.user.as_ref(),
+            Self::Partial { user, .. } => user.as_ref(),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// The service, container or sandbox of the owner, where known: of several processes, that of
+    /// the first.
+    pub fn unit(&self) -> Option<&Unit> {
+        match self {
+            Self::Process(process) => process.unit.as_ref(),
+            Self::Shared(processes) => processes.first()?.unit.as_ref(),
+            Self::Partial { unit, .. } => unit.as_ref(),
+            Self::Unknown(_) => None,
+        }
+    }
+
     /// Whether at least one process is named.
     pub const fn is_named(&self) -> bool {
         matches!(self, Self::Process(_) | Self::Shared(_))

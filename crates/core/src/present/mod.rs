@@ -5,15 +5,19 @@
 //! of their own.
 
 mod address;
+mod column;
 mod evidence;
 mod number;
 mod owner;
+mod row;
 mod time;
 
 pub use address::{endpoint, local_end, remote_end, service};
+pub use column::{Column, OrderKey, Value};
 pub use evidence::{coverage, matched, observed, reason_sentence, source, verdict_sentence};
 pub use number::{DIGIT_GROUPS, Quantity, Unit, bytes, count, counted, grouped, percent, share};
 pub use owner::{owner, path, pids, principal, unit, unknown, user, verdict};
+pub use row::Row;
 pub use time::{clock, date, date_of, duration, load_time_zone, moment, since};
 
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Owners in a few words, and why there is none.
 
-use flowner_attribution::{Ownership, Process, Reason, Unit, User, Verdict};
+use flowner_attribution::{Ownership, Process, Reason, Verdict};
 
 use super::{NOT_LOOKED_UP, PENDING, printable, printable_path};
 use crate::model::principal::Principal;
@@ -72,30 +72,12 @@ pub fn pids(verdict: &Verdict) -> Option<String> {
 
 /// The user of an owner, where known: the name, else the number.
 pub fn user(verdict: &Verdict) -> Option<String> {
-    user_of(verdict).map(|user| printable(&user.to_string()))
+    verdict.user().map(|user| printable(&user.to_string()))
 }
 
 /// The service, container or sandbox of an owner, where known.
 pub fn unit(verdict: &Verdict) -> Option<String> {
-    unit_of(verdict).map(|unit| printable(&unit.to_string()))
-}
-
-fn user_of(verdict: &Verdict) -> Option<&User> {
-    match verdict {
-        Verdict::Partial { user, .. } => user.as_ref(),
-        Verdict::Process(_) | Verdict::Shared(_) | Verdict::Unknown(_) => {
-            verdict.processes().first()?.user.as_ref()
-        }
-    }
-}
-
-fn unit_of(verdict: &Verdict) -> Option<&Unit> {
-    match verdict {
-        Verdict::Partial { unit, .. } => unit.as_ref(),
-        Verdict::Process(_) | Verdict::Shared(_) | Verdict::Unknown(_) => {
-            verdict.processes().first()?.unit.as_ref()
-        }
-    }
+    verdict.unit().map(|unit| printable(&unit.to_string()))
 }
 
 /// `a[1,2], b[3]`: each name once.
@@ -118,7 +100,7 @@ fn shared<'a>(processes: impl Iterator<Item = &'a Process>) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use flowner_attribution::UnitKind;
+    use flowner_attribution::{Unit, UnitKind, User};
 
     use super::*;
 

@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
-use flowner_attribution::Verdict;
+use flowner_attribution::Process;
 
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::query::filter::Filter;
+use crate::query::services::service_name;
 
 /// What flows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,11 +46,25 @@ pub enum SortKey {
     LastSeen,
     /// Time between the first and the newest packet.
     Duration,
+    /// Wire bytes a second that the local end sends.
+    Up,
+    /// Wire bytes a second that the local end receives.
+    Down,
+    /// The name of the service, by its port.
+    Service,
+    /// The name of the process that owns the socket.
+    Owner,
+    /// The service, container or sandbox of the owner.
+    Unit,
+    /// The network namespace of the socket, where that is another one.
+    Namespace,
+    /// The path of the file that the owner executes.
+    Path,
 }
 
 impl SortKey {
     /// Every key.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::Bytes,
         Self::Sent,
         Self::Received,
@@ -66,6 +81,13 @@ impl SortKey {
         Self::FirstSeen,
         Self::LastSeen,
         Self::Duration,
+        Self::Up,
+        Self::Down,
+        Self::Service,
+        Self::Owner,
+        Self::Unit,
+        Self::Namespace,
+        Self::Path,
     ];
 
     /// The name in lower case, as the command line takes it.
@@ -87,6 +109,13 @@ impl SortKey {
             Self::FirstSeen => "first-seen",
             Self::LastSeen => "last-seen",
             Self::Duration => "duration",
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Service => "service",
+            Self::Owner => "owner",
+            Self::Unit => "unit",
+            Self::Namespace => "namespace",
+            Self::Path => "path",
         }
     }
 }
@@ -160,6 +189,13 @@ macro_rules! each_key {
             FirstSeen => |flow: &FlowRecord| Some(flow.first_seen),
             LastSeen => |flow: &FlowRecord| Some(flow.last_seen),
             Duration => |flow: &FlowRecord| Some(flow.duration()),
+            Up => |flow: &FlowRecord| Some(flow.rate.sent),
+            Down => |flow: &FlowRecord| Some(flow.rate.received),
+            Service => |flow: &FlowRecord| service_name(flow.protocol, flow.service_port),
+            Owner => process,
+            Unit => unit,
+            Namespace => namespace,
+            Path => path,
         )
     };
     (@ $sort_key:expr, $key:ident, $call:expr, $($name:ident => $value:expr,)+) => {
@@ -211,23 +247,44 @@ fn by<K: Ord>(flows: &mut [FlowRecord], sort: Sort, key: impl Fn(&FlowRecord) ->
 }
 
 fn program(flow: &FlowRecord) -> Option<String> {
-    match &flow.principal {
+    match flow.named_principal() {
         Principal::Unattributed => None,
         principal => Some(principal.to_string().to_lowercase()),
     }
 }
 
+/// The first process that owns the flow.
+fn first(flow: &FlowRecord) -> Option<&Process> {
+    let processes = flow.named_owner()?.verdict.processes();
+    processes.first().map(AsRef::as_ref)
+}
+
 fn pid(flow: &FlowRecord) -> Option<u32> {
-    let processes = flow.owner.as_ref()?.verdict.processes();
-    processes.first().map(|process| process.pid)
+    first(flow).map(|process| process.pid)
+}
+
+fn process(flow: &FlowRecord) -> Option<String> {
+    first(flow).map(|process| process.name.to_lowercase())
+}
+
+fn path(flow: &FlowRecord) -> Option<String> {
+    let path = first(flow)?.path.as_ref()?;
+    Some(path.to_string_lossy().to_lowercase())
 }
 
 fn user(flow: &FlowRecord) -> Option<String> {
-    let user = match &flow.owner.as_ref()?.verdict {
-        Verdict::Partial { user, .. } => user.as_ref()?,
-        verdict => verdict.processes().first()?.user.as_ref()?,
-    };
-    Some(user.to_string())
+    let user = flow.named_owner()?.verdict.user()?;
+    Some(user.to_string().to_lowercase())
+}
+
+fn unit(flow: &FlowRecord) -> Option<String> {
+    let unit = flow.named_owner()?.verdict.unit()?;
+    Some(unit.to_string().to_lowercase())
+}
+
+fn namespace(flow: &FlowRecord) -> Option<String> {
+    let namespace = flow.named_owner()?.evidence.namespace.as_ref()?;
+    Some(namespace.to_string().to_lowercase())
 }
 
 /// The places of the flows that pass a filter, sorted as [`sort_flows`] does. Nothing is
@@ -265,7 +322,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use flowner_attribution::{Process, Reason};
+    use flowner_attribution::{Reason, Verdict};
     use flowner_flows::{Counters, Rate};
     use proptest::prelude::*;
 

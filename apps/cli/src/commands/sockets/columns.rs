@@ -1,102 +1,73 @@
 //! A socket as a row.
 
 use anstyle::Style;
-use flowner_core::attribution::{Reason, Socket, Verdict};
-use flowner_core::present::{self, printable};
-use flowner_core::socket_state_name;
+use flowner_core::attribution::Socket;
+use flowner_core::present::{Column, Row};
 
-use crate::table::{Align, Table, UNKNOWN};
-
-/// A column: its title, whether it is shown though nobody has anything in it, and what it
-/// shows.
-struct Column {
-    title: &'static str,
-    always: bool,
-    cell: fn(&Socket) -> Option<String>,
-}
-
-const fn column(title: &'static str, always: bool, cell: fn(&Socket) -> Option<String>) -> Column {
-    Column {
-        title,
-        always,
-        cell,
-    }
-}
+use crate::table::{Table, UNKNOWN};
 
 const COLUMNS: [Column; 9] = [
-    column("PROTO", true, |socket| Some(socket.protocol.to_string())),
-    column("LOCAL", true, |socket| Some(present::local_end(socket))),
-    column("REMOTE", true, present::remote_end),
-    column("STATE", true, |socket| {
-        socket_state_name(socket).map(str::to_owned)
-    }),
-    column("USER", true, |socket| present::user(&socket.owner)),
-    column("OWNER", true, |socket| Some(owner(socket))),
-    column("UNIT", false, |socket| present::unit(&socket.owner)),
-    column("NAMESPACE", false, |socket| {
-        let namespace = socket.namespace.as_ref()?;
-        Some(printable(&namespace.to_string()))
-    }),
-    column("PATH", true, |socket| {
-        present::path(socket.owner.processes().first()?)
-    }),
+    Column::Protocol,
+    Column::Local,
+    Column::Remote,
+    Column::State,
+    Column::User,
+    Column::Owner,
+    Column::Unit,
+    Column::Namespace,
+    Column::Path,
 ];
 
+/// Columns that are shown only if a socket has something in them.
+const IF_USED: [Column; 2] = [Column::Unit, Column::Namespace];
+
 /// What gives way first where the terminal is narrow.
-const GIVE_WAY: [&str; 4] = ["PATH", "UNIT", "NAMESPACE", "USER"];
+const GIVE_WAY: [Column; 4] = [Column::Path, Column::Unit, Column::Namespace, Column::User];
 
 /// A row for each socket, in columns for which there is room.
 pub(crate) fn table(sockets: &[Socket], width: Option<usize>) -> Table {
-    let is_used = |column: &&Column| {
-        column.always || sockets.iter().any(|socket| (column.cell)(socket).is_some())
+    let is_used = |column: &Column| {
+        !IF_USED.contains(column) || sockets.iter().any(|socket| cell(*column, socket).is_some())
     };
-    let columns: Vec<&Column> = COLUMNS.iter().filter(is_used).collect();
-    let titles: Vec<_> = columns
-        .iter()
-        .map(|column| (column.title, Align::Left))
-        .collect();
-    let mut table = Table::new(&titles);
+    let columns: Vec<Column> = COLUMNS.into_iter().filter(is_used).collect();
+    let mut table = Table::of(&columns);
     for socket in sockets {
         let style = if socket.owner.is_named() {
             Style::new()
         } else {
             UNKNOWN
         };
-        let cell = |column: &&Column| (column.cell)(socket).unwrap_or_else(|| "-".to_owned());
+        let cell = |column: &Column| cell(*column, socket).unwrap_or_else(|| "-".to_owned());
         table.row(style, columns.iter().map(cell));
     }
     if let Some(width) = width {
-        table.shrink(width, &GIVE_WAY);
+        table.shrink(width, &GIVE_WAY.map(Column::heading));
     }
     table
 }
 
 /// The cells of one socket, for a line without columns below each other.
 pub(super) fn line(socket: &Socket) -> String {
-    let cells = COLUMNS.iter().filter_map(|column| {
-        let cell = (column.cell)(socket);
-        if column.always {
-            Some(cell.unwrap_or_else(|| "-".to_owned()))
-        } else {
+    let cells = COLUMNS.into_iter().filter_map(|column| {
+        let cell = cell(column, socket);
+        if IF_USED.contains(&column) {
             cell
+        } else {
+            Some(cell.unwrap_or_else(|| "-".to_owned()))
         }
     });
     cells.collect::<Vec<_>>().join("  ")
 }
 
-/// The owner; its user has a column of its own.
-fn owner(socket: &Socket) -> String {
-    match &socket.owner {
-        Verdict::Partial { .. } => present::unknown(Reason::Denied),
-        owner => present::verdict(owner),
-    }
+fn cell(column: Column, socket: &Socket) -> Option<String> {
+    column.value(&Row::of_socket(socket, None)).text()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use flowner_core::attribution::{NetworkNamespace, Process, Protocol, Unit, UnitKind};
+    use flowner_core::attribution::{NetworkNamespace, Process, Protocol, Unit, UnitKind, Verdict};
 
     use super::*;
 

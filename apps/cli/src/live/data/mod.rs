@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use flowner_core::attribution::{Evidence, Ownership, Socket, Source};
-use flowner_core::present::{printable, printable_path};
+use flowner_core::present::{Row, printable, printable_path};
 use flowner_core::{FlowRecord, Principal, ProcessPrincipal, Report, Service};
 
 /// Everything that is shown, until the next tick.
@@ -131,9 +131,19 @@ pub(crate) struct Item {
     pub(crate) id: RowId,
     /// Its place among the facts.
     pub(crate) index: usize,
-    /// Whether it stands under the owner of its remote end.
-    pub(crate) is_remote_end: bool,
+    pub(crate) side: Side,
     pub(crate) numbers: Numbers,
+}
+
+/// Which end of a flow an item stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The flow, in a list of all.
+    Whole,
+    /// The local end, under its owner.
+    Local,
+    /// The remote end, under its owner.
+    Remote,
 }
 
 /// What a row adds up to. Bytes are wire bytes, as the row's side has them.
@@ -186,25 +196,32 @@ impl Data {
         }
     }
 
-    /// Whom that owner stands for.
-    pub(crate) fn principal(&self, item: &Item) -> Option<&Principal> {
+    /// What is shown of an item.
+    pub(crate) fn row(&self, item: &Item) -> Option<Row<'_>> {
         match &self.facts {
-            Observed::Flows(report) => report.flows.get(item.index).map(|flow| {
-                if item.is_remote_end {
-                    &flow.remote_party
-                } else {
-                    &flow.principal
-                }
-            }),
-            Observed::Sockets(sockets) => sockets.principals.get(item.index),
+            Observed::Flows(report) => {
+                let (flow, now) = (report.flows.get(item.index)?, report.now);
+                Some(match item.side {
+                    Side::Whole => Row::of_flow(flow, now),
+                    Side::Local => Row::of_end(flow, false, now),
+                    Side::Remote => Row::of_end(flow, true, now),
+                })
+            }
+            Observed::Sockets(sockets) => {
+                let socket = sockets.list.get(item.index)?;
+                Some(Row::of_socket(socket, sockets.principals.get(item.index)))
+            }
         }
     }
 
     /// The owner of the end that an item stands for.
     pub(crate) fn owner(&self, item: &Item) -> Option<Ownership> {
         match self.fact(item)? {
-            Fact::Flow(flow) if item.is_remote_end => flow.remote_owner.clone(),
-            Fact::Flow(flow) => flow.owner.clone(),
+            Fact::Flow(flow) => match item.side {
+                Side::Whole => flow.named_owner().cloned(),
+                Side::Local => flow.owner.clone(),
+                Side::Remote => flow.remote_owner.clone(),
+            },
             Fact::Socket(socket, source) => Some(owner_of_socket(socket, source, self.at)),
         }
     }

@@ -11,7 +11,7 @@ use flowner_core::{
     FlowRecord, Group, Principal, ProcessPrincipal, Report, Service, Share, Totals, service_name,
 };
 
-use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, names};
+use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Side, names};
 use crate::live::columns::TREND;
 
 impl Data {
@@ -55,7 +55,7 @@ impl Data {
             let item = Item {
                 id: RowId::of(("flow", flow.id)),
                 index,
-                is_remote_end: false,
+                side: Side::Whole,
                 numbers,
             };
             programs.add(flow, index);
@@ -140,7 +140,11 @@ impl Programs {
             let item = Item {
                 id: RowId::of(("end", flow.id, share.is_remote_end)),
                 index,
-                is_remote_end: share.is_remote_end,
+                side: if share.is_remote_end {
+                    Side::Remote
+                } else {
+                    Side::Local
+                },
                 numbers: of_totals(&share.totals),
             };
             if let Some(Verdict::Process(process)) = share.owner.map(|owner| &owner.verdict) {

@@ -10,7 +10,7 @@ use flowner_core::present::printable;
 use flowner_core::{Principal, ProcessPrincipal, Service, is_listening, is_over};
 
 use super::of_report::service_label;
-use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Sockets, names};
+use super::{Data, Item, Node, Notice, Numbers, Observed, RowId, RowSubject, Side, Sockets, names};
 
 impl Data {
     /// What a list of sockets shows.
@@ -30,7 +30,7 @@ impl Data {
             let item = Item {
                 id: RowId::of((alike, *number)),
                 index,
-                is_remote_end: false,
+                side: Side::Whole,
                 numbers: numbers(socket),
             };
             let root = programs.root(RowSubject::Program(principal.clone()), || {

@@ -9,7 +9,7 @@ mod sort;
 
 use std::collections::HashSet;
 
-use flowner_core::Filter;
+use flowner_core::{Filter, present};
 use ratatui::layout::{Position, Rect};
 
 use super::columns::{Column, Spec, Tab, places};
@@ -17,7 +17,6 @@ use super::data::{Data, Item, Node, RowId};
 pub(crate) use layout::{Areas, NOTICE_MARGIN};
 pub(crate) use prompt::Prompt;
 pub(crate) use rows::{Line, Target};
-pub(crate) use sort::{ends, service, state};
 
 /// What happened.
 #[derive(Debug)]
@@ -136,16 +135,16 @@ impl State {
             offset: 0,
         };
         let busiest = if has_bytes {
-            Column::Down
+            Column::Of(present::Column::Down)
         } else {
             Column::Count
         };
         let flows = if has_bytes {
-            by(Column::Down)
+            by(Column::Of(present::Column::Down))
         } else {
             TabState {
                 is_descending: false,
-                ..by(Column::Program)
+                ..by(Column::Of(present::Column::Program))
             }
         };
         Self {

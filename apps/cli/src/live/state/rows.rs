@@ -93,7 +93,9 @@ impl State {
         let view = self.view();
         // The name of a flow is where it leads.
         let column = match view.sort {
-            Column::Name | Column::Count | Column::Owners | Column::Path => Column::Remote,
+            Column::Name | Column::Count | Column::Owners | Column::Trend => {
+                Column::Of(flowner_core::present::Column::Remote)
+            }
             column => column,
         };
         sort::order_items(data, items, column, view.is_descending)

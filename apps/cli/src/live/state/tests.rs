@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use flowner_core::present::Column as Of;
+
 use super::*;
 use crate::live::samples::{data, flows};
 
@@ -59,12 +61,12 @@ fn any_column_can_be_sorted_by() {
         seen.push(state.view().sort);
         assert_eq!(state.lines.len(), 3);
     }
-    assert!(seen.contains(&Column::Name) && seen.contains(&Column::Received));
+    assert!(seen.contains(&Column::Name) && seen.contains(&Column::Of(Of::Received)));
     // What has no room here would be an order that nobody understands.
-    assert!(!seen.contains(&Column::Trend) && !seen.contains(&Column::Path));
-    assert_eq!(state.view().sort, Column::Down);
+    assert!(!seen.contains(&Column::Trend) && !seen.contains(&Column::Of(Of::Path)));
+    assert_eq!(state.view().sort, Column::Of(Of::Down));
     state.update(Message::SortPrevious);
-    assert_eq!(state.view().sort, Column::Up);
+    assert_eq!(state.view().sort, Column::Of(Of::Up));
 }
 
 #[test]

@@ -1,15 +1,11 @@
 //! The text of a row in a column.
 
-use std::net::SocketAddr;
-
 use flowner_core::Principal;
-use flowner_core::flows::Direction;
-use flowner_core::present;
+use flowner_core::present::{self, Column as Of, Row, Value};
 use flowner_core::text::mask;
 
 use crate::live::columns::Column;
-use crate::live::data::{Data, Fact, Item, Node, Numbers, RowSubject};
-use crate::live::state::{ends, service, state};
+use crate::live::data::{Data, Item, Node, Numbers};
 use crate::width::fitting;
 
 /// Wire bytes, with a unit that is two characters wide always, so that units and digits
@@ -41,65 +37,35 @@ fn padded(amount: String) -> String {
 
 pub(super) fn of_node(node: &Node, column: Column) -> String {
     match column {
-        Column::Name | Column::Program => node.label.clone(),
+        Column::Name | Column::Of(Of::Program) => node.label.clone(),
         Column::Owners => node.owners.clone(),
         Column::Trend => trend(&node.trend),
-        Column::Path => node.path().unwrap_or_default(),
-        Column::User => match &node.subject {
-            RowSubject::Process(flowner_core::ProcessPrincipal::Process { user, .. }) => {
-                user.as_deref().map(present::printable).unwrap_or_default()
-            }
-            _ => String::new(),
-        },
-        Column::Count
-        | Column::Up
-        | Column::Down
-        | Column::Sent
-        | Column::Received
-        | Column::Listening
-        | Column::Connected => number(&node.numbers, column),
-        // Only flows and sockets have these.
-        Column::Pid
-        | Column::Protocol
-        | Column::Local
-        | Column::Remote
-        | Column::Service
-        | Column::State => String::new(),
+        Column::Of(Of::Path) => node.path().unwrap_or_default(),
+        Column::Count | Column::Listening | Column::Connected | Column::Of(_) => {
+            number(&node.numbers, column)
+        }
     }
 }
 
 pub(super) fn of_item(data: &Data, item: &Item, column: Column) -> String {
-    let Some(fact) = data.fact(item) else {
+    let Some(row) = data.row(item) else {
         return String::new();
     };
-    let (near, far) = ends(fact, item);
     match column {
-        Column::Name => name(fact, item),
-        Column::Owners | Column::Program => owner(data, item),
-        Column::User => {
-            let owner = data.owner(item);
-            owner
-                .and_then(|owner| present::user(&owner.verdict))
-                .unwrap_or_default()
-        }
-        Column::Pid => {
-            let owner = data.owner(item);
-            owner
-                .and_then(|owner| present::pids(&owner.verdict))
-                .unwrap_or_default()
-        }
-        Column::Protocol => protocol(fact),
-        Column::Local => address(fact, near),
-        Column::Remote => far.map_or_else(String::new, |far| address(fact, far)),
-        Column::Service => service(fact).unwrap_or_default().to_owned(),
-        Column::State => state(fact).unwrap_or_default().to_owned(),
-        Column::Up | Column::Down | Column::Sent | Column::Received => {
-            number(&item.numbers, column)
-        }
+        Column::Name => name(&row),
+        Column::Owners => text(&row, Of::Program),
+        Column::Of(column) => text(&row, column),
         // One flow is one flow, and only what is above flows and sockets has the others.
-        Column::Count | Column::Listening | Column::Connected | Column::Path | Column::Trend => {
-            String::new()
-        }
+        Column::Count | Column::Listening | Column::Connected | Column::Trend => String::new(),
+    }
+}
+
+/// A column of a flow or socket, with units below each other.
+pub(super) fn text(row: &Row<'_>, column: present::Column) -> String {
+    match column.value(row) {
+        Value::Amount(counters) => amount(counters.bytes),
+        Value::Rate(bytes) => rate(bytes),
+        value => value.text().unwrap_or_default(),
     }
 }
 
@@ -127,79 +93,32 @@ fn number(numbers: &Numbers, column: Column) -> String {
     };
     match column {
         Column::Count => count(numbers.count),
-        Column::Up => rate(numbers.up),
-        Column::Down => rate(numbers.down),
-        Column::Sent => amount(numbers.sent),
-        Column::Received => amount(numbers.received),
         Column::Listening => count(numbers.listening),
         Column::Connected => count(numbers.connected),
-        Column::Name
-        | Column::Owners
-        | Column::Program
-        | Column::Pid
-        | Column::User
-        | Column::Path
-        | Column::Protocol
-        | Column::Local
-        | Column::Remote
-        | Column::Service
-        | Column::State
-        | Column::Trend => String::new(),
+        Column::Of(Of::Up) => rate(numbers.up),
+        Column::Of(Of::Down) => rate(numbers.down),
+        Column::Of(Of::Sent) => amount(numbers.sent),
+        Column::Of(Of::Received) => amount(numbers.received),
+        // No tab of groups has another one.
+        Column::Name | Column::Owners | Column::Trend | Column::Of(_) => String::new(),
     }
 }
 
 /// A flow below its owner: which way, and to where.
-fn name(fact: Fact<'_>, item: &Item) -> String {
-    let (near, far) = ends(fact, item);
-    let protocol = protocol(fact);
-    if let Some(far) = far {
-        format!("{} {} {protocol}", arrow(fact, item), address(fact, far))
+fn name(row: &Row<'_>) -> String {
+    let protocol = text(row, Of::Protocol);
+    if row.far().is_some() {
+        format!("{} {} {protocol}", row.arrow(), text(row, Of::Remote))
     } else {
-        let state = state(fact).unwrap_or("bound");
-        format!("{state} {} {protocol}", address(fact, near))
+        let state = row.state().unwrap_or("bound");
+        format!("{state} {} {protocol}", text(row, Of::Local))
     }
-}
-
-/// Which way a flow was opened, as its row has it.
-pub(super) fn arrow(fact: Fact<'_>, item: &Item) -> char {
-    match fact {
-        Fact::Socket(..) => '↔',
-        Fact::Flow(flow) => match (flow.direction, item.is_remote_end) {
-            (Direction::Outgoing | Direction::Loopback, false) => '→',
-            (Direction::Incoming, false) | (Direction::Loopback, true) => '←',
-            // It arrived, from whom nobody knows.
-            (Direction::Spoofed | Direction::Overheard, _) => '?',
-            _ => '↔',
-        },
-    }
-}
-
-pub(super) fn protocol(fact: Fact<'_>) -> String {
-    match fact {
-        Fact::Flow(flow) => flow.protocol.to_string(),
-        Fact::Socket(socket, _) => socket.protocol.to_string(),
-    }
-}
-
-pub(super) fn address(fact: Fact<'_>, address: SocketAddr) -> String {
-    match fact {
-        Fact::Flow(flow) => present::endpoint(flow.protocol, address),
-        Fact::Socket(..) => address.to_string(),
-    }
-}
-
-/// The program, or why it is unknown.
-pub(super) fn owner(data: &Data, item: &Item) -> String {
-    let principal = data.principal(item).unwrap_or(&Principal::Unattributed);
-    let owner = data.owner(item);
-    let owner = owner.as_ref().map(|owner| &owner.verdict);
-    let is_pending = matches!(data.fact(item), Some(Fact::Flow(flow)) if flow.is_waiting);
-    present::principal(principal, owner, is_pending)
 }
 
 /// Whether a row has no owner that is known.
 pub(super) fn is_unknown(data: &Data, item: &Item) -> bool {
-    matches!(data.principal(item), None | Some(Principal::Unattributed))
+    let row = data.row(item);
+    row.is_none_or(|row| *row.principal() == Principal::Unattributed)
 }
 
 /// The text in `width` columns: padded, or cut with an ellipsis.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use flowner_core::attribution::{Ownership, Process, Source, Verdict};
-use flowner_core::present::{self, printable, printable_path};
+use flowner_core::present::{self, Column, Row, printable, printable_path};
 use flowner_core::text::mask_os;
 use flowner_core::{Principal, ProcessPrincipal};
 use ratatui::buffer::Buffer;
@@ -14,7 +14,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget};
 use super::theme::Theme;
 use super::{cells, line, put};
 use crate::live::data::{Data, Fact, Item, Node, Observed, RowSubject};
-use crate::live::state::{State, ends, service, state as state_of};
+use crate::live::state::State;
 use crate::width::fitting;
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, theme: Theme) {
@@ -208,10 +208,10 @@ fn of_process(now: SystemTime, process: &Process, fields: &mut Fields) {
 }
 
 fn of_item(data: &Data, item: &Item) -> Fields {
-    let Some(fact) = data.fact(item) else {
+    let Some((fact, row)) = data.fact(item).zip(data.row(item)) else {
         return Vec::new();
     };
-    let mut fields = vec![what(fact, item)];
+    let mut fields = vec![what(fact, &row)];
     let owner = data.owner(item);
     fields.push(("owner", present::owner(owner.as_ref())));
     if let Some(how) = owner.as_ref().and_then(|owner| evidence(data, owner)) {
@@ -221,12 +221,8 @@ fn of_item(data: &Data, item: &Item) -> Fields {
         of_process(data.at, process, &mut fields);
     }
     if let Fact::Flow(flow) = fact {
-        let other = if item.is_remote_end {
-            &flow.owner
-        } else {
-            &flow.remote_owner
-        };
-        if let Some(other) = other {
+        let mut ends = [&flow.owner, &flow.remote_owner].into_iter().flatten();
+        if let Some(other) = ends.find(|end| Some(*end) != owner.as_ref()) {
             fields.push(("other end", present::owner(Some(other))));
         }
         fields.push(("traffic", traffic(data, item)));
@@ -234,25 +230,20 @@ fn of_item(data: &Data, item: &Item) -> Fields {
     fields
 }
 
-fn what(fact: Fact<'_>, item: &Item) -> (&'static str, String) {
-    let (near, far) = ends(fact, item);
-    let far = far.map_or_else(String::new, |far| {
-        format!(
-            " {} {}",
-            cells::arrow(fact, item),
-            cells::address(fact, far)
-        )
+fn what(fact: Fact<'_>, row: &Row<'_>) -> (&'static str, String) {
+    let near = cells::text(row, Column::Local);
+    let far = row.far().map_or_else(String::new, |_| {
+        format!(" {} {}", row.arrow(), cells::text(row, Column::Remote))
     });
-    let near = cells::address(fact, near);
     let (name, direction) = match fact {
         Fact::Flow(flow) => ("flow", Some(flow.direction.name())),
         Fact::Socket(..) => ("socket", None),
     };
-    let ends = format!("{} {near}{far}", cells::protocol(fact));
+    let ends = format!("{} {near}{far}", cells::text(row, Column::Protocol));
     let parts = [
         Some(ends.as_str()),
-        service(fact),
-        state_of(fact),
+        row.service_name(),
+        row.state(),
         direction,
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();

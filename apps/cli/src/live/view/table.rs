@@ -1,6 +1,7 @@
 //! The rows.
 
 use flowner_core::Principal;
+use flowner_core::present::Column as Of;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -70,7 +71,7 @@ fn titles(buffer: &mut Buffer, area: Rect, state: &State, columns: &[Placed], th
         };
         // As the units below: the mark has the place of what is narrow.
         let title = match spec.column {
-            Column::Received if is_sorted => format!("RECV{mark}"),
+            Column::Of(Of::Received) if is_sorted => format!("RECV{mark}"),
             _ => format!("{}{mark}", spec.title),
         };
         let style = if is_sorted {
@@ -117,7 +118,7 @@ impl Table<'_> {
             }
             let room = usize::from(*width);
             let text = match spec.column {
-                Column::Local | Column::Remote => cells::fit_address(&text, room),
+                Column::Of(Of::Local | Of::Remote) => cells::fit_address(&text, room),
                 _ => cells::fit(&text, room, spec.is_number()),
             };
             let style = self.cell_style(base, spec.column, &text);
@@ -173,13 +174,16 @@ impl Table<'_> {
     fn cell_style(&self, base: Style, column: Column, text: &str) -> Style {
         let is_idle = text.trim_start().starts_with('-');
         match column {
-            Column::Up | Column::Down | Column::Count | Column::Listening | Column::Connected
+            Column::Of(Of::Up | Of::Down | Of::Rate)
+            | Column::Count
+            | Column::Listening
+            | Column::Connected
                 if is_idle =>
             {
                 self.theme.faint()
             }
-            Column::Up => self.theme.up(),
-            Column::Down | Column::Trend => self.theme.down(),
+            Column::Of(Of::Up) => self.theme.up(),
+            Column::Of(Of::Down) | Column::Trend => self.theme.down(),
             _ => base,
         }
     }

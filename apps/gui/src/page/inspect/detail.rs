@@ -23,7 +23,7 @@ pub(super) fn view<'a>(
     picture: &'a Picture,
 ) -> Element<'a, Message> {
     let colors = context.colors;
-    let principal = column::principal(flow);
+    let principal = flow.named_principal();
     let icon = parts::portrait(context.pictures.of(principal), 28.0);
     let head = row![
         icon,

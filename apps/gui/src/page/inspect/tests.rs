@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::columns_sheet::{reordered, toggled};
 use super::*;
 use crate::picture::Pictures;
 use crate::samples::{flow, picture};

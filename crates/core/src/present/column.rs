@@ -1,0 +1,463 @@
+//! The columns of lists of flows and sockets. Whatever a column is to an app is here: what it is
+//! called, how wide it is, what it shows of a line, and how it sorts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use flowner_attribution::{Reason, Verdict};
+use flowner_flows::Counters;
+use serde::{Deserialize, Serialize};
+
+use super::number::{Unit, grouped};
+use super::owner::{owner, path, pids, principal, unit, unknown, user, verdict};
+use super::row::{Row, RowOf};
+use super::time::duration;
+use super::{endpoint, local_end, printable, remote_end};
+use crate::model::principal::Principal;
+use crate::query::sort::SortKey;
+
+/// A column. The name in settings is that of the variant, in lower case with `-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Column {
+    /// The program that owns the socket, or why that is unknown.
+    Program,
+    /// The process id of the owner.
+    Pid,
+    /// The user of the owner.
+    User,
+    /// The protocol above IP.
+    Protocol,
+    /// This host's end.
+    Local,
+    /// The other end.
+    Remote,
+    /// The name of the service.
+    Service,
+    /// The state of the flow or the socket.
+    State,
+    /// Wire bytes a second that this end sends.
+    Up,
+    /// Wire bytes a second that this end receives.
+    Down,
+    /// What this end sent.
+    Sent,
+    /// What this end received.
+    Received,
+    /// Which way the flow was opened.
+    Direction,
+    /// The time from the first to the newest packet.
+    Duration,
+    /// Packets, both directions.
+    Packets,
+    /// Bytes or packets, both directions.
+    Bytes,
+    /// Wire bytes a second, both directions.
+    Rate,
+    /// The time since the first packet.
+    Age,
+    /// The time since the newest packet.
+    Idle,
+    /// The processes that own the socket, of both ends where both are on this host.
+    Owner,
+    /// The service, container or sandbox of the owner.
+    Unit,
+    /// The network namespace of the socket, if that is another one.
+    Namespace,
+    /// The file that the owner executes.
+    Path,
+}
+
+/// All that is fixed of a column.
+struct Spec {
+    title: &'static str,
+    /// For lists in which width is scarce.
+    heading: &'static str,
+    widths: [u16; 3],
+    is_number: bool,
+    sort_key: SortKey,
+    /// In lists of flows, and in those of sockets: which goes first when there is no room, the
+    /// highest. `None` where no line has a value.
+    ranks: [Option<u8>; 2],
+}
+
+const fn spec(title: &'static str, heading: &'static str, widths: [u16; 3], by: SortKey) -> Spec {
+    Spec {
+        title,
+        heading,
+        widths,
+        is_number: false,
+        sort_key: by,
+        ranks: [None, None],
+    }
+}
+
+impl Spec {
+    const fn number(self) -> Self {
+        Self {
+            is_number: true,
+            ..self
+        }
+    }
+
+    const fn of_flows(self, rank: u8) -> Self {
+        Self {
+            ranks: [Some(rank), self.ranks[1]],
+            ..self
+        }
+    }
+
+    const fn of_sockets(self, rank: u8) -> Self {
+        Self {
+            ranks: [self.ranks[0], Some(rank)],
+            ..self
+        }
+    }
+}
+
+impl Column {
+    /// All of them, in the order in which they stand.
+    pub const ALL: [Self; 23] = [
+        Self::Program,
+        Self::Pid,
+        Self::User,
+        Self::Protocol,
+        Self::Local,
+        Self::Remote,
+        Self::Service,
+        Self::State,
+        Self::Up,
+        Self::Down,
+        Self::Sent,
+        Self::Received,
+        Self::Direction,
+        Self::Duration,
+        Self::Packets,
+        Self::Bytes,
+        Self::Rate,
+        Self::Age,
+        Self::Idle,
+        Self::Owner,
+        Self::Unit,
+        Self::Namespace,
+        Self::Path,
+    ];
+
+    #[rustfmt::skip]
+    const fn spec(self) -> Spec {
+        use SortKey as By;
+        match self {
+            Self::Program => spec("Program", "PROGRAM", [10, 24, 34], By::Program).of_flows(0).of_sockets(0),
+            Self::Pid => spec("PID", "PID", [7; 3], By::Pid).number().of_flows(7).of_sockets(4),
+            Self::User => spec("User", "USER", [8, 8, 16], By::User).of_flows(8).of_sockets(5),
+            Self::Protocol => spec("Protocol", "PROTO", [5, 5, 7], By::Protocol).of_flows(2).of_sockets(2),
+            Self::Local => spec("Local", "LOCAL", [13, 17, 47], By::Local).of_flows(9).of_sockets(0),
+            Self::Remote => spec("Remote", "REMOTE", [8, 17, 47], By::Remote).of_flows(0).of_sockets(1),
+            Self::Service => spec("Service", "SERVICE", [8, 8, 14], By::Service).of_flows(5).of_sockets(6),
+            Self::State => spec("State", "STATE", [11, 11, 12], By::State).of_flows(3).of_sockets(3),
+            Self::Up => spec("Up", "UP", [9; 3], By::Up).number().of_flows(0),
+            Self::Down => spec("Down", "DOWN", [9; 3], By::Down).number().of_flows(0),
+            Self::Sent => spec("Sent", "SENT", [7; 3], By::Sent).number().of_flows(6),
+            Self::Received => spec("Received", "RECEIVED", [8; 3], By::Received).number().of_flows(4),
+            Self::Direction => spec("Direction", "DIRECTION", [9, 9, 9], By::Direction).of_flows(10),
+            Self::Duration => spec("Duration", "DURATION", [11; 3], By::Duration).number().of_flows(11),
+            Self::Packets => spec("Packets", "PACKETS", [9; 3], By::Packets).number().of_flows(12),
+            Self::Bytes => spec("Total", "TOTAL", [7; 3], By::Bytes).number().of_flows(13),
+            Self::Rate => spec("Rate", "RATE", [9; 3], By::Rate).number().of_flows(14),
+            Self::Age => spec("Age", "AGE", [11; 3], By::FirstSeen).number().of_flows(15),
+            Self::Idle => spec("Idle", "IDLE", [11; 3], By::LastSeen).number().of_flows(16),
+            Self::Owner => spec("Owner", "OWNER", [16, 24, 60], By::Owner).of_flows(20).of_sockets(10),
+            Self::Unit => spec("Unit", "UNIT", [16, 16, 40], By::Unit).of_flows(17).of_sockets(7),
+            Self::Namespace => spec("Namespace", "NAMESPACE", [9, 12, 24], By::Namespace).of_flows(19).of_sockets(9),
+            Self::Path => spec("Path", "PATH", [24, 24, 64], By::Path).of_flows(18).of_sockets(8),
+        }
+    }
+
+    /// What it is called.
+    pub const fn title(self) -> &'static str {
+        self.spec().title
+    }
+
+    /// What it is called in capital letters, shorter where the title is long.
+    pub const fn heading(self) -> &'static str {
+        self.spec().heading
+    }
+
+    /// Characters that it can do with if it must, that it needs to be read, and that it can use.
+    pub const fn widths(self) -> [u16; 3] {
+        self.spec().widths
+    }
+
+    /// Whether it has numbers, which stand at the right.
+    pub const fn is_number(self) -> bool {
+        self.spec().is_number
+    }
+
+    /// Which column of a list of flows goes first when there is no room: that with the highest
+    /// rank. `None`: it has nothing to show of flows.
+    pub const fn rank_in_flows(self) -> Option<u8> {
+        self.spec().ranks[0]
+    }
+
+    /// As [`rank_in_flows`](Self::rank_in_flows), of sockets.
+    pub const fn rank_in_sockets(self) -> Option<u8> {
+        self.spec().ranks[1]
+    }
+
+    /// What flows are sorted by when it is chosen.
+    pub const fn sort_key(self) -> SortKey {
+        self.spec().sort_key
+    }
+
+    /// Whether the greatest comes first when it is chosen the first time.
+    pub const fn greatest_first(self) -> bool {
+        self.is_number() && !matches!(self, Self::Pid)
+    }
+
+    /// What it shows of a line.
+    pub fn value(self, row: &Row<'_>) -> Value {
+        let sums = |sum: fn(Counters, Counters) -> Value| {
+            row.counters().map(|(sent, received)| sum(sent, received))
+        };
+        let rates = |sum: fn(u64, u64) -> u64| {
+            row.rates()
+                .map(|(sent, received)| Value::Rate(sum(sent, received)))
+        };
+        let value = match self {
+            Self::Program => Some(who(
+                row,
+                principal(row.principal(), row.verdict(), row.is_pending()),
+            )),
+            Self::Pid => row.verdict().and_then(pids).map(Value::Text),
+            Self::User => row.verdict().and_then(user).map(Value::Text),
+            Self::Protocol => Some(Value::Text(protocol(row))),
+            Self::Local => Some(Value::Address(near_end(row))),
+            Self::Remote => far_end(row).map(Value::Address),
+            Self::Service => row.service().map(Value::Text),
+            Self::State => row.state().map(|state| Value::Text(state.to_owned())),
+            Self::Up => rates(|sent, _| sent),
+            Self::Down => rates(|_, received| received),
+            Self::Rate => rates(u64::saturating_add),
+            Self::Sent => sums(|sent, _| Value::Amount(sent)),
+            Self::Received => sums(|_, received| Value::Amount(received)),
+            Self::Bytes => sums(|sent, received| Value::Amount(sent + received)),
+            Self::Packets => sums(|sent, received| Value::Count((sent + received).packets)),
+            Self::Owner => Some(owners(row)),
+            Self::Unit => row.verdict().and_then(unit).map(Value::Text),
+            Self::Path => row
+                .verdict()
+                .and_then(|verdict| path(verdict.processes().first()?))
+                .map(Value::Text),
+            Self::Namespace => row
+                .namespace()
+                .map(|it| Value::Text(printable(&it.to_string()))),
+            Self::Direction | Self::Duration | Self::Age | Self::Idle => self.of_flow(row),
+        };
+        value.unwrap_or(Value::Nothing)
+    }
+
+    /// Of flows alone.
+    fn of_flow(self, row: &Row<'_>) -> Option<Value> {
+        let RowOf::Flow { flow, now, .. } = row.of else {
+            return None;
+        };
+        Some(match self {
+            Self::Direction => Value::Text(flow.direction.name().to_owned()),
+            Self::Age => Value::Time(now.saturating_sub(flow.first_seen)),
+            Self::Idle => Value::Time(now.saturating_sub(flow.last_seen)),
+            _ => Value::Time(flow.duration()),
+        })
+    }
+
+    /// By what a line stands before another one in this column; what has no value comes last. For
+    /// flows it is the order of [`sort_key`](Self::sort_key).
+    pub fn order(self, row: &Row<'_>) -> OrderKey {
+        let total = row
+            .counters()
+            .map_or(0, |(sent, received)| (sent + received).bytes);
+        let (up, down) = row.rates().unwrap_or_default();
+        let first = row
+            .verdict()
+            .and_then(|verdict| verdict.processes().first());
+        match self {
+            Self::Program => match row.principal() {
+                Principal::Unattributed => OrderKey::None,
+                principal => OrderKey::text(&principal.to_string()),
+            },
+            Self::Pid => first.map_or(OrderKey::None, |first| {
+                OrderKey::Number(first.pid.into(), 0)
+            }),
+            Self::Owner => first.map_or(OrderKey::None, |first| OrderKey::text(&first.name)),
+            Self::Protocol => OrderKey::Number(row.protocol().0.into(), 0),
+            Self::Local => OrderKey::Address(row.near()),
+            Self::Remote => row.far().map_or(OrderKey::None, OrderKey::Address),
+            Self::Service => row.service_name().map_or(OrderKey::None, OrderKey::Name),
+            Self::State => match row.of {
+                RowOf::Flow { flow, .. } => OrderKey::Number(flow.state as u64, 0),
+                RowOf::Socket { .. } => row.state().map_or(OrderKey::None, OrderKey::Name),
+            },
+            // With the total behind it, so that lines without traffic stand by what they had.
+            Self::Up => OrderKey::Number(up, total),
+            // Who is busy at all comes before who was.
+            Self::Down => OrderKey::Number(down, up.saturating_add(down).max(total)),
+            Self::Rate => OrderKey::Number(up.saturating_add(down), total),
+            Self::Direction | Self::Age | Self::Idle => self.order_of_flow(row),
+            Self::User
+            | Self::Sent
+            | Self::Received
+            | Self::Bytes
+            | Self::Packets
+            | Self::Duration
+            | Self::Unit
+            | Self::Namespace
+            | Self::Path => match self.value(row) {
+                Value::Text(text) => OrderKey::text(&text),
+                Value::Count(count) => OrderKey::Number(count, total),
+                Value::Amount(counters) => OrderKey::Number(counters.bytes, total),
+                Value::Time(time) => OrderKey::Time(time),
+                Value::Nothing | Value::Unknown(_) | Value::Address(_) | Value::Rate(_) => {
+                    OrderKey::None
+                }
+            },
+        }
+    }
+
+    fn order_of_flow(self, row: &Row<'_>) -> OrderKey {
+        let RowOf::Flow { flow, .. } = row.of else {
+            return OrderKey::None;
+        };
+        match self {
+            Self::Direction => OrderKey::Name(flow.direction.name()),
+            // What is young was seen first late.
+            Self::Age => OrderKey::Time(flow.first_seen),
+            _ => OrderKey::Time(flow.last_seen),
+        }
+    }
+}
+
+/// What a column shows of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// It has nothing to show.
+    Nothing,
+    /// A text, [masked](crate::text::mask).
+    Text(String),
+    /// That the owner is unknown, and why.
+    Unknown(String),
+    /// One end, which keeps its port where there is no room.
+    Address(String),
+    /// A number of things.
+    Count(u64),
+    /// What was counted, in the unit that the person chose.
+    Amount(Counters),
+    /// Wire bytes a second.
+    Rate(u64),
+    /// A length of time.
+    Time(Duration),
+}
+
+impl Value {
+    /// As text, with traffic in bytes; `None` for nothing.
+    pub fn text(self) -> Option<String> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::Text(text) | Self::Unknown(text) | Self::Address(text) => text,
+            Self::Count(count) => count.to_string(),
+            Self::Amount(counters) => Unit::Bytes.amount(counters).to_string(),
+            Self::Rate(bytes) => Unit::Bytes.rate(bytes).to_string(),
+            Self::Time(time) => duration(time),
+        })
+    }
+
+    /// As text for proportional fonts, with traffic in a unit; `None` for nothing.
+    pub fn in_unit(self, unit: Unit) -> Option<String> {
+        match self {
+            Self::Count(count) => Some(grouped(count)),
+            Self::Amount(counters) => Some(unit.amount(counters).to_string()),
+            Self::Rate(bytes) => Some(unit.rate(bytes).to_string()),
+            other => other.text(),
+        }
+    }
+}
+
+/// By what lines are sorted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrderKey {
+    /// A number, and one that decides between those that are equal.
+    Number(u64, u64),
+    /// A length of time, or a point in it.
+    Time(Duration),
+    /// A text, in lower case.
+    Text(String),
+    /// A text that is written in one way only.
+    Name(&'static str),
+    /// Address, then port.
+    Address(SocketAddr),
+    /// An address without a port.
+    Ip(std::net::IpAddr),
+    /// Last, whichever way.
+    None,
+}
+
+impl OrderKey {
+    /// A text in any case; an empty one comes last.
+    pub fn text(text: &str) -> Self {
+        if text.is_empty() {
+            Self::None
+        } else {
+            Self::Text(text.to_lowercase())
+        }
+    }
+}
+
+fn who(row: &Row<'_>, text: String) -> Value {
+    match row.principal() {
+        Principal::Unattributed => Value::Unknown(text),
+        _ => Value::Text(text),
+    }
+}
+
+/// The owner of a socket, which has its user in another column; of a flow, the owners of both ends.
+fn owners(row: &Row<'_>) -> Value {
+    match row.of {
+        RowOf::Socket { socket, .. } => match &socket.owner {
+            Verdict::Process(_) | Verdict::Shared(_) => Value::Text(verdict(&socket.owner)),
+            Verdict::Partial { .. } => Value::Unknown(unknown(Reason::Denied)),
+            Verdict::Unknown(reason) => Value::Unknown(unknown(*reason)),
+        },
+        RowOf::Flow { flow, .. } => {
+            let far = flow.remote_owner.as_ref();
+            let far = far.map(|far| format!(" -> {}", owner(Some(far))));
+            let text = owner(flow.owner.as_ref()) + far.as_deref().unwrap_or_default();
+            match (&flow.owner, &flow.remote_owner) {
+                (Some(owner), None) if owner.verdict.reason().is_some() => Value::Unknown(text),
+                (None, None) => Value::Unknown(text),
+                _ => Value::Text(text),
+            }
+        }
+    }
+}
+
+fn protocol(row: &Row<'_>) -> String {
+    match row.of {
+        RowOf::Flow { flow, .. } => flow.protocol.to_string(),
+        RowOf::Socket { socket, .. } => socket.protocol.to_string(),
+    }
+}
+
+fn near_end(row: &Row<'_>) -> String {
+    match row.of {
+        RowOf::Flow { flow, .. } => endpoint(flow.protocol, row.near()),
+        RowOf::Socket { socket, .. } => local_end(socket),
+    }
+}
+
+fn far_end(row: &Row<'_>) -> Option<String> {
+    match row.of {
+        RowOf::Flow { flow, .. } => row.far().map(|far| endpoint(flow.protocol, far)),
+        RowOf::Socket { socket, .. } => remote_end(socket),
+    }
+}
+
+#[cfg(test)]
+mod tests;
