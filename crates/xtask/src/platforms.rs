@@ -5,8 +5,21 @@ use crate::rule::{Source, Violation};
 /// What an attribute says that chooses a file by platform.
 const WORDS: [&str; 3] = ["target_os", "unix", "windows"];
 /// The platforms by which files and directories are named. `other.rs` is the default.
-const NAMES: [&str; 8] = [
-    "bsd", "linux", "macos", "openbsd", "other", "picon", "unix", "windows",
+const NAMES: [&str; 14] = [
+    "android",
+    "bsd",
+    "dragonfly",
+    "freebsd",
+    "illumos",
+    "linux",
+    "macos",
+    "netbsd",
+    "openbsd",
+    "other",
+    "picon",
+    "solaris",
+    "unix",
+    "windows",
 ];
 
 /// Directories that are made otherwise, or that the page about the architecture does not list: who

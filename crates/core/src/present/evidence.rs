@@ -134,6 +134,13 @@ mod tests {
     }
 
     #[test]
+    fn every_source_has_words_of_its_own() {
+        let words: std::collections::HashSet<_> = Source::ALL.map(source).into();
+        assert_eq!(words.len(), Source::ALL.len());
+        assert!(!words.contains("the system"), "a source has no words yet");
+    }
+
+    #[test]
     fn looks_are_before_or_after_the_first_packet() {
         let owner = samples::owner(Verdict::Unknown(Reason::Gone), None);
         let at = |first_seen| observed(&owner.evidence, first_seen);
