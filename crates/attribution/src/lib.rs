@@ -68,31 +68,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Whoever asks often
+//! # Many lookups
 //!
-//! * [`Attributor::snapshot`] reads all sockets once; [`Snapshot`] then answers any number of
-//!   questions.
-//! * [`Resolver`] is a background thread with cache, history and retries, for programs that watch
-//!   flows come and go, and for those that must not wait, such as a user interface. A caller
-//!   gives each lookup a [`Key`] of its own, which comes back with the answer.
+//! * [`Attributor::snapshot`] reads all sockets once. The [`Snapshot`] then answers any number of
+//!   queries.
+//! * [`Resolver`] is a background thread with cache, history and retries. It is for programs that watch
+//!   flows come and go, and for threads that must not wait, such as that of a user interface. The
+//!   caller gives each lookup a [`Key`], which comes back with the answer.
 //! * [`capture`] has what programs need that capture packets themselves.
 //!
-//! # Who waits for what
+//! # Which calls wait
 //!
-//! [`Attributor`] asks the system on the thread that calls it: microseconds for one
-//! connection and milliseconds for all sockets on Linux, up to a tenth of a second through
-//! the portable table. It moves between threads, and is used by one at a time.
+//! [`Attributor`] asks the system on the thread that calls it. This takes microseconds for one
+//! connection and milliseconds for all sockets on Linux, and up to a tenth of a second with the
+//! portable table. An attributor can move between threads; one thread at a time uses it.
 //!
-//! [`Resolver`] can be shared between threads. None of its methods asks the system or waits
-//! for an answer, so a capturing thread may call them for each packet, and a user interface for
-//! each frame; only [`finish`](Resolver::finish) and dropping it wait, for the lookup under way.
-//! Answers are handed to a closure on the thread of the resolver, one after the other: while it
-//! runs, no others are looked up, so it passes them on.
+//! Threads can share a [`Resolver`]. None of its methods asks the system or waits for an answer, so a
+//! capture thread can call them for each packet, and a user interface for each frame. Only
+//! [`finish`](Resolver::finish) and dropping the resolver wait, for the lookup under way. The thread of
+//! the resolver passes the answers to a closure, one after the other. It looks up nothing while the
+//! closure runs, so the closure should only hand the answers on.
 //!
-//! In asynchronous code, ask an [`Attributor`] on a thread for blocking calls (such as
-//! `spawn_blocking` of tokio gives), or let the closure of a [`Resolver`] send to a bounded channel
-//! of the runtime (`try_send`) or wake the task that waits. The example `async` does the latter with
-//! the standard library alone.
+//! In asynchronous code, use an [`Attributor`] on a thread for blocking calls (such as those of
+//! `spawn_blocking` in tokio), or let the closure of a [`Resolver`] send to a bounded channel of the
+//! runtime (`try_send`) or wake the waiting task. The example `async` does the latter with the standard
+//! library alone.
 //!
 //! # What is not supported
 //!
@@ -100,55 +100,55 @@
 //!   known as far as [`Reason::PacketSocket`] says.
 //! * SCTP and DCCP.
 //! * Counting bytes or watching packets: see [`capture`] for programs that do.
-//! * The past: nothing says who held a socket that was closed before the first lookup.
-//! * Other hosts, and what runs in virtual machines.
+//! * The past: nothing shows who held a socket that closed before the first lookup.
+//! * Other hosts, and processes in virtual machines.
 //! * Android, iOS, illumos and others: [`Error::Unsupported`].
 //!
 //! # Matching
 //!
-//! The most specific socket wins: five-tuple, then exact local endpoint, then a
-//! socket on all addresses, always on the same port. Protocols never cross. A
-//! socket with a remote address never matches a flow with another remote. A
-//! dual-stack `[::]` socket serves IPv4 flows too, unless it refuses them. A question
-//! without remote end is answered with sockets that are connected to nobody, if there are any.
-//! When several sockets fit equally well, all their processes are named
-//! ([`Verdict::Shared`]); if one of them may not be inspected, nobody is.
+//! Only sockets of the query's protocol and local port match. The most specific one wins: one with the
+//! five-tuple, then one on exactly the local end, then one on all addresses. A `[::]` socket also serves
+//! IPv4, unless it refuses that. A socket that is connected matches no other remote end. For a query
+//! without a remote end, a socket that is not connected wins. If several sockets match equally well,
+//! the answer names all of their processes ([`Verdict::Shared`]); if this process may not inspect one of
+//! them, it names none.
 //!
-//! A socket that is bound to another device than the packet's, or to a link-local address or
-//! group with another scope, never matches. At each step, one that is bound to the packet's device beats
-//! one that is bound to none, and then one of the flow's own address family a dual-stack one;
-//! of listeners, each of both counts as much. A packet of a bridge's port, of a VLAN's lower
-//! device or of a VRF's slave may be that of the bridge, the VLAN or the VRF, and a question
-//! [without device](SocketQuery::on_device) may be about any: whoever matches on one of them
-//! is named. So it is on `lo` between addresses that are not loopback ones, where packets
-//! count as those of the device that has the address.
+//! A socket that is bound to another device than that of the query never matches. Neither does one on a
+//! link-local address or group with another scope. Of sockets on the same address, the kernel prefers
+//! one that is bound to the device, and one of the flow's own address family to a dual-stack one. For
+//! datagrams, the device comes first; for listeners, both count the same.
 //!
-//! What comes to a group's address is for all that fit. What is sent to one may be sent by a
-//! socket that is bound to one, too, whose packets have the address of the host as their
-//! source: it is taken for one that is bound to all addresses.
+//! A packet on a port of a bridge may also be one of the bridge itself. The same goes for the lower
+//! device of a VLAN, and for a device in a VRF. A query [without a device](SocketQuery::on_device) may
+//! be about any device. In these cases the answer names the owners on all of the devices. On `lo`,
+//! packets between addresses that are not loopback ones count for the device that has the address.
+//!
+//! All sockets that match receive what is sent to a group. A socket that is bound to a group sends with
+//! the host's address as the source, so for what is sent to a group it counts as one on all addresses.
 //!
 //! # When a socket changes hands
 //!
-//! A five-tuple outlives its socket, and a socket the process that opened it. On Linux an answer
-//! says which socket it is about ([`Evidence::socket`]), [`CaptureResolver::confirm`](capture::CaptureResolver::confirm) asks whether that
-//! one still is whose it was, and [`CaptureResolver::closed`](capture::CaptureResolver::closed) which sockets of UDP were closed. What was
-//! sent between the last confirmation and the change may be of either owner: it belongs to
-//! nobody ([`Reason::Changed`]). Not seen are: who gets a socket *beside* those who hold it and
-//! keep it, until the next lookup; an owner that executes the same program file again; a change
-//! between the first packet of a flow and the lookup that it causes. Other tables cannot tell
-//! one socket from the next: ask again when a datagram comes after a silence.
+//! A five-tuple outlives its socket, and a socket outlives the process that opened it. On Linux, an
+//! answer says which socket it is about ([`Evidence::socket`]).
+//! [`CaptureResolver::confirm`](capture::CaptureResolver::confirm) asks whether that socket still has
+//! the same owner, and [`CaptureResolver::closed`](capture::CaptureResolver::closed) reports the UDP
+//! sockets that closed. What was sent between the last confirmation and a change may belong to either
+//! owner, so it belongs to none ([`Reason::Changed`]). These changes stay unseen: a process that gets a
+//! socket *beside* its holders, until the next lookup; an owner that executes the same file again; and a
+//! change between the first packet of a flow and the lookup for it. Other tables cannot distinguish a
+//! socket from the next one ([`Source::identifies_sockets`]): ask again when a datagram comes after a
+//! silence.
 //!
-//! What is promised, what each platform can know, and when nobody is named by design:
-//! [`promises`].
+//! [`promises`] says what an answer promises, what each platform can know, and when an answer names no
+//! process by design.
 //!
 //! # Features
 //!
-//! None is on by default. `portable` adds the table on the `listeners` crate on Linux, where
-//! it stands in for the native one on hosts that refuse that; other systems always have it.
-//! `serde` makes answers, sockets and questions data that can be written and read; names are those
-//! that `name` gives. `test-util` adds `snapshot::fake`, a socket table that tells what a test puts
-//! there. `fuzzing` is for the fuzz targets of this repository, and no part of the
-//! interface.
+//! None is on by default. `portable` adds the table on the `listeners` crate on Linux, which replaces
+//! the native one on hosts that refuse it; other systems always have it. With `serde`, answers, sockets
+//! and queries can be written and read; enums are written as their `name`. `test-util` adds
+//! `snapshot::fake`, a socket table for tests. `fuzzing` is for the fuzz targets of this repository, and
+//! no part of the interface.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
@@ -160,19 +160,19 @@ mod policy;
 mod resolver;
 mod tables;
 
-/// Where the facts come from: the contract of a socket table, and the tables that there are.
+/// Where the facts come from: the contract of a socket table, and the tables of each platform.
 pub mod snapshot {
     pub use crate::answer::{Snapshot, Socket, SocketState};
     pub use crate::tables::*;
 }
 
-/// For programs that capture packets: the resolver on the capturing thread, fast lookups, and the
+/// For programs that capture packets: the resolver on the capture thread, fast lookups, and the
 /// policy without thread and clock.
 ///
-/// [`CaptureResolver`](capture::CaptureResolver) is the [`Resolver`] as the thread that captures asks it: its fast lookups
-/// ask the system on that thread, within microseconds. A flow within this host has two owners: each
-/// end is asked for under a [`Key`] of its own. The example `capture_loop` shows all that is
-/// called, and when.
+/// [`CaptureResolver`](capture::CaptureResolver) is the [`Resolver`] for the capture thread: its fast
+/// lookups ask the system on that thread, within microseconds. A flow within this host has two owners,
+/// so the caller looks up each end under a [`Key`] of its own. The example `capture_loop` shows every
+/// call, and when to make it.
 ///
 /// # Your own clock and threads
 ///

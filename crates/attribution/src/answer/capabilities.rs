@@ -1,7 +1,7 @@
-//! What a socket table can tell.
+//! What a socket table knows.
 
-/// What a [`SocketTable`](crate::SocketTable) can tell beyond the local ends of sockets and their
-/// owners. The policy asks more often and names fewer owners where a table can tell less.
+/// What a [`SocketTable`](crate::SocketTable) knows besides the local ends of sockets and their
+/// owners. If a table knows less, the policy asks it more often and names fewer owners.
 ///
 /// ```
 /// use flowner_attribution::Capabilities;
@@ -16,7 +16,7 @@
     reason = "a table may have any of them without the others"
 )]
 pub struct Capabilities {
-    /// Sockets carry their remote end, so that the table tells a connection from its listener.
+    /// Sockets have their remote end, so that the table distinguishes a connection from its listener.
     ///
     /// The portable table does not claim it: it knows the remote ends of most sockets on Linux, and
     /// of none elsewhere.
@@ -71,9 +71,8 @@ impl Capabilities {
         self
     }
 
-    /// Whether the answer depends on the remote end even where no remote end is known of the socket:
-    /// this host may translate some of the packets, or forward them. No answer then serves another
-    /// flow.
+    /// Whether answers depend on the remote end even for a socket that is not connected, because this
+    /// host may translate or forward some of the packets. Then an answer is valid for one flow only.
     pub const fn answers_differ_by_remote(self) -> bool {
         self.local_addresses || self.translations
     }

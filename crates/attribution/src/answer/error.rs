@@ -20,7 +20,7 @@ pub enum Error {
         /// The operating system, as Rust names it.
         os: &'static str,
     },
-    /// The operating system did not tell its sockets.
+    /// The operating system did not list its sockets.
     Sockets {
         /// The question: which interface of the system, which sockets, in which network
         /// namespace if it is another one.
@@ -28,8 +28,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A file in which the operating system tells about sockets or processes could not be
-    /// read.
+    /// A file with facts about sockets or processes could not be read.
     File {
         /// The file or directory.
         path: PathBuf,
@@ -41,7 +40,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a flow is told that waits for an answer when this happens.
+    /// The reason in the answers of the queries that fail with this error.
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Unsupported { .. } => Reason::Unsupported,
@@ -49,7 +48,7 @@ impl Error {
         }
     }
 
-    /// What the system said, where it was asked.
+    /// The error of the system, if the system returned one.
     pub const fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Unsupported { .. } => None,

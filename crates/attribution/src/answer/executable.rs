@@ -1,9 +1,9 @@
-//! The file that a process executes, and where that is.
+//! The file that a process executes, and where it is.
 
 use super::text::displayed;
 
-/// The file that a process executes, as the kernel tells it (`/proc/PID/exe`, `proc_pid_exe(5)`):
-/// the file itself, whatever is at its path by now.
+/// The file that a process executes, from `/proc/PID/exe` (`proc_pid_exe(5)`): the file itself,
+/// even if another one is at its path by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -29,42 +29,42 @@ impl ExeFile {
         }
     }
 
-    /// Whether both are the same file: the owner and the permissions of a file may change.
+    /// Whether both are the same file. Its owner and permissions may differ, because they can change.
     pub const fn is_same(&self, other: &Self) -> bool {
         self.device == other.device && self.inode == other.inode
     }
 
-    /// Whether only root may write into it. (Access control lists count: what they allow at most
-    /// are the permissions of the group, acl(5).)
+    /// Whether only root may write to it. (This covers access control lists: they allow no more than
+    /// the permissions of the group, acl(5).)
     pub const fn is_of_system(&self) -> bool {
         self.owner == 0 && self.mode & 0o022 == 0
     }
 }
 
-/// Where the executable of a process is, compared with the path that the kernel gives of it:
-/// with what that leads to *here*, in the mount namespace and below the root directory of
-/// whoever reads (`mount_namespaces(7)`, chroot(2)).
+/// Whether the path that the kernel gives for an executable leads to that file *here*: in the mount
+/// namespace and below the root directory of the process that asks (`mount_namespaces(7)`,
+/// chroot(2)).
 ///
-/// Linux only. Elsewhere, and in what a file tells, all are [`Unchecked`](Self::Unchecked).
+/// Linux only. On other systems, and in recordings, it is [`Unchecked`](Self::Unchecked).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[non_exhaustive]
 pub enum ExeState {
-    /// Nobody compared it.
+    /// The library did not compare it.
     #[default]
     Unchecked,
     /// The path leads to this file here.
     Here,
-    /// It was at this path here, and another file has taken its place: an upgrade.
+    /// It was at this path here, and another file has replaced it, as an upgrade does.
     Replaced,
     /// It was at this path here, and nothing is there any more.
     Deleted,
     /// The path leads to another file here, or to none: the process sees other mounts, has
     /// another root directory, or something was mounted over the file since.
     Elsewhere,
-    /// It is in no directory (`memfd_create(2)`): the path is a name that whoever made it chose.
+    /// It is in no directory (`memfd_create(2)`). The process that made it chose the path.
     Memory,
-    /// It could not be compared: the file system does not answer at once, or the process was
-    /// gone before it was.
+    /// The library could not compare it: the file system may take long to answer, or the process
+    /// exited first.
     Unverified,
 }
 
@@ -93,8 +93,9 @@ impl ExeState {
         }
     }
 
-    /// Whether the path says which file it is: it is there, or was until it was replaced or
-    /// removed. Of what nobody compared, nothing better than the path is known.
+    /// Whether the path identifies the file: the file is there, or was until another one replaced it or
+    /// it was deleted. True also for [`Unchecked`](Self::Unchecked), where the path is all that is
+    /// known.
     pub const fn is_at_path(self) -> bool {
         match self {
             Self::Unchecked | Self::Here | Self::Replaced | Self::Deleted => true,
@@ -102,7 +103,7 @@ impl ExeState {
         }
     }
 
-    /// What to say behind the path, where the path alone would mislead.
+    /// Words to show after the path, if the path alone would mislead.
     pub const fn remark(self) -> Option<&'static str> {
         match self {
             Self::Unchecked | Self::Here => None,

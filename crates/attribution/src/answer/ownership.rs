@@ -1,4 +1,4 @@
-//! The answer: who owns the socket, how that was found out, or why not.
+//! The answer: who owns the socket and how the table found that out, or why the owner is unknown.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use super::text::displayed;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Ownership {
-    /// Who owns the socket, or why that is not known.
+    /// The owner of the socket, or why the owner is unknown.
     pub verdict: Verdict,
-    /// How the answer was reached.
+    /// How the table found the answer.
     pub evidence: Evidence,
 }
 
@@ -28,12 +28,12 @@ impl fmt::Display for Ownership {
 }
 
 impl Ownership {
-    /// An answer.
+    /// An answer with its evidence.
     pub const fn new(verdict: Verdict, evidence: Evidence) -> Self {
         Self { verdict, evidence }
     }
 
-    /// An answer that names nobody.
+    /// An answer that names no process.
     pub const fn unknown(reason: Reason, observed_at: SystemTime, source: Source) -> Self {
         Self {
             verdict: Verdict::Unknown(reason),
@@ -49,10 +49,10 @@ impl Ownership {
 
     /// Whether this answer may take the place of `other`.
     ///
-    /// More named beats less, then the closer match wins, then the one that names
-    /// everybody whom the other names and somebody more: a holder that was found later.
-    /// An equal answer never replaces the one that is there: what was seen nearer to
-    /// the first packet stays.
+    /// An answer that names processes beats one that names a unit or a user, and that beats one that
+    /// names nothing. Then the closer match wins. Then an answer wins that names all processes of the
+    /// other one and more, because the lookup found another holder. Of equal answers the first one
+    /// stays, because its evidence is nearer to the first packet.
     pub fn is_better_than(&self, other: &Self) -> bool {
         self.rank() > other.rank()
             || (self.rank() == other.rank()
@@ -78,22 +78,22 @@ impl Ownership {
 pub enum Verdict {
     /// One process holds the socket.
     Process(Arc<Process>),
-    /// Several processes hold the very same socket, or several sockets fit equally
-    /// well. All of them, lowest pid first; the order is no guess at the right one.
+    /// Several processes hold the same socket, or several sockets match equally well. This lists all
+    /// of the processes, lowest pid first; the order says nothing about the right one.
     Shared(Vec<Arc<Process>>),
-    /// The process cannot be seen or is gone, but something about it was told.
+    /// The process is unknown, but not its user or its unit.
     Partial {
         /// The user who opened the socket.
         user: Option<User>,
         /// The service, container or sandbox that opened it.
         unit: Option<Unit>,
     },
-    /// Nobody can be named, for this reason.
+    /// The owner is unknown, for this reason.
     Unknown(Reason),
 }
 
 impl Verdict {
-    /// The processes that are named: one, several, or none.
+    /// The processes that the verdict names: one, several, or none.
     pub fn processes(&self) -> &[Arc<Process>] {
         match self {
             Self::Process(process) => std::slice::from_ref(process),
@@ -102,7 +102,7 @@ impl Verdict {
         }
     }
 
-    /// Why nobody is named; `None` where at least a user or a unit is.
+    /// Why the owner is unknown; `None` if the verdict names a process, a user or a unit.
     pub const fn reason(&self) -> Option<Reason> {
         match self {
             Self::Process(_) | Self::Shared(_) | Self::Partial { .. } => None,
@@ -131,7 +131,7 @@ impl Verdict {
         }
     }
 
-    /// Whether at least one process is named.
+    /// Whether the verdict names at least one process.
     pub const fn is_named(&self) -> bool {
         matches!(self, Self::Process(_) | Self::Shared(_))
     }
@@ -157,8 +157,8 @@ impl Verdict {
     }
 }
 
-/// In words, as far as one line tells it: `curl (4242)`, `nginx (7), nginx (8)`, `user ada,
-/// service sshd.service`, or why nobody can be named.
+/// In one line: `curl (4242)`, `nginx (7), nginx (8)`, `user ada, service sshd.service`, or why the
+/// owner is unknown.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -181,34 +181,32 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How an answer was reached.
+/// How a table found an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Evidence {
-    /// How closely the socket fits the question; `None` where no socket fits.
+    /// How closely the socket matches the query; `None` if no socket matches.
     pub matched: Option<Match>,
-    /// Wall-clock time from which the facts are: the reading of the socket list
-    /// began then, or this is when the socket was last seen.
+    /// Wall-clock time of the facts: when the table began to read them or, for
+    /// [`Match::History`], when a lookup last saw the socket.
     pub observed_at: SystemTime,
-    /// Which socket table told.
+    /// The socket table that gave the answer.
     pub source: Source,
-    /// The network namespace that the socket is in, if it is not the one that was
-    /// asked in.
+    /// The network namespace that the socket is in.
     ///
-    /// `None` stands for that one, or says that there is no single one: no socket fits, or
-    /// several fit in several namespaces. Where one socket fits, [`socket`](Self::socket) tells
-    /// which of these it is, by [`SocketNamespace::Own`](super::SocketNamespace::Own).
+    /// `None` for the one that the table was opened in, and if there is no single one: no socket
+    /// matches, or sockets of several namespaces do. If one socket matches, [`socket`](Self::socket)
+    /// says whether it is in the table's own namespace, by [`SocketNamespace::Own`](super::SocketNamespace::Own).
     /// [`Snapshot::sockets_of`](crate::Snapshot::sockets_of) lists each socket with its own.
     pub namespace: Option<Arc<NetworkNamespace>>,
-    /// The socket that the answer is about, where exactly one fits and the table can tell
-    /// sockets apart.
+    /// The socket that the answer is about, if exactly one matches and the
+    /// [source](Source::identifies_sockets) identifies sockets.
     pub socket: Option<SocketId>,
 }
 
 impl Evidence {
-    /// What a table told at a wall-clock time, of no certain socket in the namespace that was
-    /// asked in.
+    /// Evidence from a table at a wall-clock time, without a namespace and a socket.
     pub const fn new(matched: Option<Match>, observed_at: SystemTime, source: Source) -> Self {
         Self {
             matched,
@@ -220,16 +218,16 @@ impl Evidence {
     }
 }
 
-/// How closely a socket fits a question; a later variant is a closer match.
+/// How closely a socket matches a query; a later variant is a closer match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Match {
-    /// An earlier look saw a socket that fits, alive when the packet was captured.
+    /// Lookups before and after the packet saw a socket that matches.
     History,
     /// A socket bound to the port on all addresses.
     WildcardAddress,
     /// A socket bound to exactly this local address and port.
     LocalEndpoint,
-    /// Protocol, both addresses and both ports are the same.
+    /// A socket with this protocol and both of these ends.
     FiveTuple,
 }
 
@@ -255,7 +253,7 @@ impl Match {
 
 displayed!(Match, "match");
 
-/// Which socket table told.
+/// The socket table that gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -263,11 +261,11 @@ pub enum Source {
     Portable,
     /// The native table of Linux: `sock_diag` and `/proc`.
     SockDiag,
-    /// A record of what some table told before, such as a capture file.
+    /// A recording of earlier answers, such as a capture file.
     Recorded,
     /// A script, in tests.
     Scripted,
-    /// No table: what is said follows from the flow itself, or nothing can be known.
+    /// No table: the answer follows from the flow itself, or nothing can be known.
     None,
 }
 
@@ -292,11 +290,11 @@ impl Source {
         }
     }
 
-    /// Whether this source tells a socket from the next one with the same ends, as by
-    /// [a number of the kernel](SocketId). If not, nothing shows that what comes after an answer
-    /// still is of the same socket, until another answer says so.
+    /// Whether this source distinguishes a socket from a later one with the same ends, as by
+    /// [the kernel's number](SocketId). If not, packets after an answer may belong to another socket,
+    /// until the next answer names the same owner.
     ///
-    /// False for the portable table: the `listeners` crate gives no such number.
+    /// False for the portable table, because the `listeners` crate gives no such number.
     pub const fn identifies_sockets(self) -> bool {
         match self {
             Self::Portable => false,

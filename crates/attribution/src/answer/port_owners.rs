@@ -1,4 +1,4 @@
-//! Who uses a port.
+//! The processes that use a port.
 
 use std::fmt;
 use std::slice;
@@ -9,10 +9,11 @@ use super::process::Process;
 use super::reason::Reason;
 use super::socket::Socket;
 
-/// Who uses a port of this host; see [`Attributor::port_owners`](crate::Attributor::port_owners).
+/// The processes that use a port of this host; see
+/// [`Attributor::port_owners`](crate::Attributor::port_owners).
 ///
-/// A loop over it gives each process once. Where a process may not be inspected, its socket is
-/// [unnamed](Self::unnamed): an answer without processes does not say that the port is free.
+/// A loop over it gives each process once. If this process may not inspect a holder, the socket is
+/// [unnamed](Self::unnamed). So the port may be in use even if there are no processes here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortOwners {
@@ -37,21 +38,21 @@ impl PortOwners {
         &self.processes
     }
 
-    /// The sockets that have the port, also those whose owner is not known.
+    /// The sockets on the port, including those whose owner is unknown.
     pub fn sockets(&self) -> &[Socket] {
         &self.sockets
     }
 
-    /// The sockets that have the port and for which no process can be named:
-    /// [`owner`](Socket::owner) says why, and often names the user.
+    /// The sockets on the port whose process is unknown. [`owner`](Socket::owner) says why, and often
+    /// names the user.
     pub fn unnamed(&self) -> impl Iterator<Item = &Socket> {
         self.sockets
             .iter()
             .filter(|socket| !socket.owner.is_named())
     }
 
-    /// Whether no socket has the port, as far as the table can see: the portable one does not see
-    /// those of processes that may not be inspected.
+    /// Whether no socket has the port, as far as the table knows. The portable table does not list the
+    /// sockets of processes that this process may not inspect.
     pub fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
@@ -80,7 +81,7 @@ impl IntoIterator for PortOwners {
     }
 }
 
-/// The processes, then what is said of each socket without one: `nginx (7), user ada`.
+/// The processes, then the owner of each socket without one: `nginx (7), user ada`.
 impl fmt::Display for PortOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {

@@ -11,34 +11,33 @@ use super::executable::{ExeFile, ExeState};
 use super::lossy;
 use super::text::displayed;
 
-/// A process as it was when it was looked at.
+/// A process as it was at the time of the lookup.
 ///
-/// A process is identified by [`Process::id`], its pid *and* start time: a reused
-/// pid is another process. What the socket table cannot know is `None`, never
-/// invented. [`new`](Self::new) makes one of which nothing else is known; the rest are public
-/// fields.
+/// [`Process::id`] identifies a process by its pid *and* start time, because the system uses pids
+/// again. What the socket table cannot know is `None`. [`new`](Self::new) sets pid and name; the
+/// other fields are public.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Process {
     /// The process id.
     pub pid: u32,
-    /// Wall-clock time at which it started. The portable table cannot tell.
+    /// Wall-clock time at which it started. The portable table does not know it, except on Linux.
     pub started: Option<SystemTime>,
     /// The process that started it.
     pub parent: Option<u32>,
-    /// The name, in full where the platform allows it (Linux cuts the kernel's own
-    /// copy at 15 bytes, `TASK_COMM_LEN` in `include/linux/sched.h`).
+    /// The name, in full where the platform allows it. (The kernel of Linux keeps 15 bytes,
+    /// `TASK_COMM_LEN` in `include/linux/sched.h`; the rest comes from the file or the arguments.)
     pub name: String,
-    /// The executable, without the marker that Linux adds when it was deleted. It may lead
-    /// to another file here: see [`exe_state`](Self::exe_state).
+    /// The path of the executable, without the mark that Linux appends to that of a deleted file. It
+    /// may lead this process to another file: see [`exe_state`](Self::exe_state).
     #[cfg_attr(feature = "serde", serde(with = "lossy::path"))]
     pub path: Option<PathBuf>,
     /// Whether the executable was deleted or replaced since the process started.
     pub path_deleted: bool,
-    /// The file that is executed. Linux only.
+    /// The file that the process executes. Linux only.
     pub exe_file: Option<ExeFile>,
-    /// Where that file is, compared with [`path`](Self::path).
+    /// Whether [`path`](Self::path) leads to that file.
     pub exe_state: ExeState,
     /// The arguments, the program's own name first.
     #[cfg_attr(feature = "serde", serde(with = "lossy::arguments"))]
@@ -47,14 +46,14 @@ pub struct Process {
     pub user: Option<User>,
     /// The service, container or sandbox it runs in.
     pub unit: Option<Unit>,
-    /// Tells one program that the process executes from the next one (`execve(2)`), also where
-    /// both are run by the same interpreter. It means nothing else. Linux only, where the
-    /// memory map of the process may be read.
+    /// A number that differs between one program that the process executes and the next one
+    /// (`execve(2)`), even if the same interpreter runs both. It has no other meaning. Linux only, if
+    /// this process may read the memory map of the other one.
     pub image: Option<u64>,
 }
 
 impl Process {
-    /// A process of which only pid and name are known.
+    /// A process with this pid and name; all else is unknown.
     pub fn new(pid: u32, name: impl Into<String>) -> Self {
         Self {
             pid,
@@ -81,8 +80,7 @@ impl Process {
             && images.is_none_or(|(image, other)| image == other)
     }
 
-    /// What tells this process from every other one, also from a later one with
-    /// the same pid.
+    /// What identifies this process, even after the system has used its pid again.
     pub const fn id(&self) -> ProcessId {
         ProcessId {
             pid: self.pid,
@@ -203,7 +201,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Text that is no [`UserId`].
+/// The error for text that is not a valid [`UserId`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseUserIdError(String);
 
@@ -263,8 +261,8 @@ impl<'de> serde::Deserialize<'de> for UserId {
     }
 }
 
-/// A network of its own within this host, as containers have (`network_namespaces(7)`;
-/// Linux only).
+/// A network namespace of this host, such as that of a container (`network_namespaces(7)`).
+/// Linux only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -291,18 +289,19 @@ impl fmt::Display for NetworkNamespace {
     }
 }
 
-/// Network namespaces that are not looked into, as there are more than may be open at a time.
+/// Network namespaces that the table does not read, because it may not open so many at a time.
 ///
-/// Any user may make as many as the kernel permits. Each user's have the same share of those that
-/// are open, and which of them are open changes with what is asked.
+/// Any user can make as many as the kernel permits. The table opens the same share of each user's
+/// namespaces, and which ones it opens depends on the queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SkippedNamespaces {
-    /// How many are not looked into.
+    /// How many the table does not read.
     pub skipped: usize,
-    /// How many are.
+    /// How many it has open.
     pub open: usize,
-    /// Whether it would be more if this process might open more files (`RLIMIT_NOFILE`).
+    /// Whether the table would open more if this process were allowed more open files
+    /// (`RLIMIT_NOFILE`).
     pub is_for_want_of_files: bool,
 }
 
@@ -331,9 +330,8 @@ pub struct Unit {
     pub kind: UnitKind,
     /// Its name, such as `sshd.service`, a container id or an application id.
     pub name: String,
-    /// The id of the user who has it, where it is below the service manager of a user
-    /// (`user@UID.service`, systemd.special(7)): that user names what is there at will. `None` for
-    /// units of the system.
+    /// The uid of the user whose service manager runs it (`user@UID.service`, systemd.special(7)). That
+    /// user chooses its name. `None` for units of the system.
     pub user: Option<u32>,
 }
 

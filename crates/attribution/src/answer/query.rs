@@ -18,8 +18,8 @@ pub enum Protocol {
     Udp,
     /// Lightweight User Datagram Protocol (RFC 3828). The native Linux table only.
     UdpLite,
-    /// Datagrams right over IP (raw(7)): the number of the protocol, such as 1 for ICMP,
-    /// stands where others have the port. The native Linux table only.
+    /// Datagrams directly over IP (raw(7)). In place of a port, such a socket has the number of its
+    /// protocol, such as 1 for ICMP. The native Linux table only.
     Raw,
 }
 
@@ -40,10 +40,10 @@ impl Protocol {
 
 displayed!(Protocol, "protocol");
 
-/// One question: the local end of a socket and, where known, its remote end.
+/// A query for one socket: its local end and, where it is known, its remote end.
 ///
-/// Addresses are normalised when the query is made (RFC 4291, 2.5.5.2), so that
-/// nothing behind it has to think of IPv4 addresses in IPv6 clothes.
+/// A query normalises its addresses: it turns an IPv4 address that is written as an IPv6 one into
+/// IPv4 (RFC 4291, 2.5.5.2).
 ///
 /// ```
 /// use flowner_attribution::SocketQuery;
@@ -67,15 +67,14 @@ pub struct SocketQuery {
 impl SocketQuery {
     /// Asks for the socket between `local` (this host's end) and `remote`.
     ///
-    /// Of a TCP connection that does not exist, the answer is the listener that would take it,
-    /// as [`LocalEndpoint`](crate::Match::LocalEndpoint) or
-    /// [`WildcardAddress`](crate::Match::WildcardAddress): only
-    /// [`FiveTuple`](crate::Match::FiveTuple) says
-    /// that the connection is there.
+    /// If there is no such TCP connection, the answer is about the listener that would accept it, as
+    /// [`LocalEndpoint`](crate::Match::LocalEndpoint) or
+    /// [`WildcardAddress`](crate::Match::WildcardAddress). Only
+    /// [`FiveTuple`](crate::Match::FiveTuple) says that the connection exists.
     ///
-    /// Without `remote` the question is for whatever socket has that local end. `0.0.0.0`
-    /// and `::` are ends like others: whoever uses a port on *some* address is in
-    /// [`Attributor::snapshot`](crate::Attributor::snapshot).
+    /// Without `remote`, this asks for any socket with that local end. `0.0.0.0` and `::` are ends
+    /// like others. To find the users of a port on *any* address, ask for its
+    /// [owners](crate::Attributor::port_owners).
     pub fn new(protocol: Protocol, local: SocketAddr, remote: Option<SocketAddr>) -> Self {
         Self {
             protocol,
@@ -86,12 +85,12 @@ impl SocketQuery {
         }
     }
 
-    /// The same question about a datagram that the local end sent.
+    /// The same query about a datagram that the local end sent.
     ///
-    /// The kernel gives a datagram that arrives to the socket that fits it best. One that is
-    /// sent can be from any socket that has the port, whatever it is bound or connected to
-    /// (`IP_PKTINFO` of ip(7)): all that could have sent it are named then. Of no effect for
-    /// other protocols, and without a remote end.
+    /// The kernel delivers a datagram to the socket that fits it best. But any socket with the port
+    /// can send one, whatever it is bound or connected to (`IP_PKTINFO` of ip(7)). So the answer
+    /// names the holders of all sockets that could have sent it. This has no effect for other
+    /// protocols, and none without a remote end.
     #[must_use]
     pub fn as_sender(self) -> Self {
         let is_datagram = matches!(self.protocol, Protocol::Udp | Protocol::UdpLite);
@@ -101,7 +100,7 @@ impl SocketQuery {
         }
     }
 
-    /// Whether the question is about a datagram that the local end sent.
+    /// Whether the query is about a datagram that the local end sent.
     pub const fn is_sender(&self) -> bool {
         self.is_sender
     }
@@ -118,9 +117,8 @@ impl SocketQuery {
         }
     }
 
-    /// The same question for packets that were seen on a network interface, by its index in
-    /// the network namespace that is asked in; 0 for any. A socket that is bound to another
-    /// interface is no answer then.
+    /// The same query for packets of one network interface, by its index in the network namespace of
+    /// the table; 0 for any. A socket that is bound to another interface does not match then.
     #[must_use]
     pub fn on_device(self, index: u32) -> Self {
         Self {
@@ -139,7 +137,7 @@ impl SocketQuery {
         Self::new(Protocol::Udp, local, Some(remote))
     }
 
-    /// The transport protocol; it never crosses: a UDP socket is no answer for TCP.
+    /// The transport protocol. Only sockets of this protocol match.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
     }
@@ -149,7 +147,7 @@ impl SocketQuery {
         self.local
     }
 
-    /// The index of the interface on which packets were seen, where it is known.
+    /// The index of the interface of the packets, where it is known.
     pub fn device(&self) -> Option<u32> {
         self.device.map(NonZeroU32::get)
     }
@@ -259,7 +257,7 @@ impl fmt::Display for SocketQuery {
 /// What is said of a question [about a sender](SocketQuery::as_sender).
 const AS_SENDER: &str = " as sender";
 
-/// Text that is no [`SocketQuery`].
+/// The error for text that is not a valid [`SocketQuery`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseQueryError(String);
 

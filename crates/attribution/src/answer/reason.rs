@@ -1,19 +1,19 @@
-//! Why nobody can be named: every reason, its words, and what follows from it.
+//! Why an answer names no process: every reason, its words, and what follows from it.
 
 use std::fmt;
 
 use super::text::named;
 
-/// Why nobody can be named.
+/// Why an answer names no process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
     /// No socket fits.
     NotFound,
-    /// The socket was there and closed before its owner could be read. That there was one is
-    /// known also where none is found: it sent what opens a connection.
+    /// The socket closed before the lookup. A lookup that finds no socket says this if there must have
+    /// been one, such as the socket that sent a SYN.
     Gone,
-    /// The socket belongs to another user's process, which may not be inspected.
+    /// The socket belongs to a process of another user, which this process may not inspect.
     Denied,
     /// The kernel holds the socket itself (NFS, in-kernel VPNs).
     Kernel,
@@ -21,26 +21,28 @@ pub enum Reason {
     OtherNamespace,
     /// Neither end of the flow is on this host.
     Forwarded,
-    /// This host translates the packets (NAT): behind its address and port stands another end,
-    /// such as a container, and no socket of its own.
+    /// This host translates the packets (NAT): they belong to another end, such as a container, and to
+    /// no socket of this host.
     Translated,
-    /// This host translates addresses, and whether it does so here may not be asked.
+    /// This host translates addresses, and this process may not ask whether it translates these
+    /// packets.
     MayBeTranslated,
     /// This platform, or this protocol, offers no way to know.
     Unsupported,
-    /// The socket, or who holds it, changed about then: it was one of two owners, and which one
-    /// is not known.
+    /// The socket or its holder changed at about that time: the packet belongs to one of two owners,
+    /// and nothing shows to which.
     Changed,
-    /// Nobody on this host sent it: it arrived with a source address of this host, or in a frame
-    /// for another host.
+    /// No process of this host sent the packet: it arrived with a source address of this host, or in
+    /// a frame for another host.
     NotSentHere,
-    /// No socket is connected to both ends, and a program here has a packet socket, or a raw socket
-    /// that only sends, that may have sent it, with whatever addresses are in it.
+    /// No socket is connected to both ends, and a process of this host has a packet socket, or a raw
+    /// socket that only sends. Such a socket can send packets with any addresses, so it may have sent
+    /// this one.
     PacketSocket,
-    /// The lookup failed, or was not made because too many others waited: whether there is
-    /// such a socket is not known. An [`Error`](crate::Error) says what failed.
+    /// The lookup failed, or too many others waited, so that the resolver refused it. There may be such
+    /// a socket. An [`Error`](crate::Error) says what failed.
     Failed,
-    /// A reason that this version does not know: a recording of a later version names it.
+    /// A reason that this version does not know, from a recording by a later version.
     Other,
 }
 
@@ -137,8 +139,8 @@ impl Reason {
         }
     }
 
-    /// Whether a later lookup may find an owner although nothing is done about it: the policy
-    /// then looks again before it gives up, and asks its history.
+    /// Whether a later lookup may find an owner by itself. The policy then repeats the lookup before it
+    /// gives up, and searches its history.
     pub const fn may_pass(self) -> bool {
         match self {
             // The socket may be listed in a moment; or another one at the same end; or the
@@ -158,8 +160,8 @@ impl Reason {
         }
     }
 
-    /// Whether it says that no socket is open there: one that opens later is another, and one
-    /// that is open beside it does not compete with it.
+    /// Whether it says that no socket is open there. A socket that opens later is another one, and an
+    /// open socket beside it decides the answer alone.
     pub const fn is_of_no_open_socket(self) -> bool {
         match self {
             Self::NotFound | Self::Gone => true,

@@ -27,8 +27,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes what a table read between two wall-clock times, in any order and
-    /// with addresses as the system gives them; normalises and sorts it.
+    /// The sockets that a table read between two wall-clock times, in any order and with addresses as
+    /// the system gives them. This normalises the addresses and sorts the sockets.
     pub fn new(
         source: Source,
         started_at: SystemTime,
@@ -84,16 +84,16 @@ impl Snapshot {
         self.sockets.iter()
     }
 
-    /// Who uses a port, on any address: each process that listens there, is bound to it, or takes
-    /// datagrams there. TCP connections do not count: those of a server have the port of its
-    /// listener. Of the sockets of other network namespaces, those that are in this snapshot
-    /// count, too. For [`Protocol::Raw`] the port is the number of the protocol.
+    /// The processes that use a port, on any address: each one that listens on it, is bound to it, or
+    /// receives datagrams on it. TCP connections do not count, because those of a server have the port
+    /// of its listener. If this snapshot has sockets of other network namespaces, they count, too. For
+    /// [`Protocol::Raw`], the port is the number of the protocol.
     pub fn port_owners(&self, protocol: Protocol, port: u16) -> PortOwners {
         let on_port = self.on_port(protocol, port).iter();
         PortOwners::of(on_port.filter(|socket| socket.occupies_port()).cloned())
     }
 
-    /// The sockets that take what comes from anybody; see [`Socket::is_listener`].
+    /// The sockets that receive from any remote end; see [`Socket::is_listener`].
     pub fn listeners(&self) -> impl Iterator<Item = &Socket> {
         self.sockets.iter().filter(|socket| socket.is_listener())
     }
@@ -121,16 +121,18 @@ impl Snapshot {
         self.source
     }
 
-    /// Answers one question from this snapshot, by the rules of the
-    /// [matching](crate#matching): as the table that read it did at that time, if the sockets
-    /// of all namespaces are in it. A question about an address that is not this host's own is
-    /// one about those namespaces that have it, where the table
-    /// [can tell](crate::Capabilities::local_addresses); of the table that cannot, only sockets
-    /// of other namespaces with exactly this address count, and none with a loopback address.
+    /// Answers one query from this snapshot, by the rules of [matching](crate#matching). If the
+    /// snapshot has the sockets of all namespaces, the answer is what the table would have said at that
+    /// time.
     ///
-    /// What this host translated for somebody behind it when this was read has no owner here
-    /// ([`Reason::Translated`]), on Linux; where too much is tracked to list it, or that may not
-    /// be done, nobody is named by a port alone ([`Reason::MayBeTranslated`]).
+    /// A query about an address that is not this host's own is about the namespaces that have it, if
+    /// the table [knows](crate::Capabilities::local_addresses) them. Otherwise, only sockets of other
+    /// namespaces with exactly this address match, and none with a loopback address.
+    ///
+    /// On Linux, packets that this host translated for another end when the table read this have no
+    /// owner here ([`Reason::Translated`]). If this process may not read what the host translates, or
+    /// it is too much to list, a socket that matches by its port alone is no answer
+    /// ([`Reason::MayBeTranslated`]).
     pub fn find(&self, query: &SocketQuery) -> Ownership {
         self.find_among(query, |_| true)
     }
@@ -171,8 +173,8 @@ impl Snapshot {
         }
     }
 
-    /// The sockets that [`find`](Self::find) answers with: all that fit the question best,
-    /// equally well. Of several namespaces that may be meant, the best of each.
+    /// The sockets behind the answer of [`find`](Self::find): all that match the query best, equally
+    /// well. If the query may be about several namespaces, the best of each.
     pub fn sockets_of(&self, query: &SocketQuery) -> Vec<&Socket> {
         let (found, _) = self.fitting(query, |_| true);
         found.into_iter().flat_map(|found| found.sockets).collect()

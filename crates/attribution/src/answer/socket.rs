@@ -13,8 +13,8 @@ use super::wildcard;
 
 /// One socket and who holds it.
 ///
-/// What a table cannot know is `None`. [`new`](Self::new) makes one of which nothing else is
-/// known; the rest are public fields.
+/// What a table cannot know is `None`. [`new`](Self::new) sets protocol, local end and owner; the
+/// other fields are public.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -23,35 +23,35 @@ pub struct Socket {
     pub protocol: Protocol,
     /// The local end; an unspecified address stands for all of them.
     pub local: SocketAddr,
-    /// The remote end; `None` where the socket has none *or* the table cannot
-    /// know it (the portable table never does).
+    /// The remote end; `None` if the socket has none *or* the table cannot know it. (The portable table
+    /// knows it on Linux only.)
     pub remote: Option<SocketAddr>,
     /// The state, where the table knows one.
     pub state: Option<SocketState>,
     /// Whether a socket bound to `[::]` refuses IPv4 (`IPV6_V6ONLY`, RFC 3493
     /// 5.3); `false` where the table cannot know.
     pub v6_only: bool,
-    /// The interface that it is bound to, by its index: with `SO_BINDTODEVICE` (socket(7)), or
-    /// by a link-local address. It exchanges packets through no other. `None` where it is bound
-    /// to none *or* the table cannot know.
+    /// The index of the interface that it is bound to, by `SO_BINDTODEVICE` (socket(7)) or by a
+    /// link-local address. It exchanges packets through no other interface. `None` if it is bound to
+    /// none *or* the table cannot know.
     pub device: Option<u32>,
-    /// What tells this socket from every other, also from the next one with the same ends;
-    /// `None` where the table cannot know.
+    /// What identifies this socket, even beside a later one with the same ends; `None` if the table
+    /// cannot know.
     pub id: Option<SocketId>,
-    /// The user who opened it, by its number. The native Linux table only, and not for a
-    /// connection that its owner has closed.
+    /// The uid of the user who opened it. The native Linux table only, and not for a connection that
+    /// its owner has closed.
     pub uid: Option<u32>,
-    /// The inode of the file that stands for it, as `/proc/PID/fd` shows it. The native Linux
-    /// table only. A connection that was closed, or is not accepted yet, has none.
+    /// Its inode, as in `/proc/PID/fd`. The native Linux table only. A connection has none before a
+    /// process accepts it and after its owner has closed it.
     pub inode: Option<u64>,
-    /// The network namespace that it is in, if it is not the one that was asked in.
+    /// The network namespace that it is in; `None` for the one that the table was opened in.
     pub namespace: Option<Arc<NetworkNamespace>>,
     /// Who holds it.
     pub owner: Verdict,
 }
 
 impl Socket {
-    /// A socket of which nothing else is known: no remote end, no state, no device.
+    /// A socket with these; all else is unknown.
     pub const fn new(protocol: Protocol, local: SocketAddr, owner: Verdict) -> Self {
         Self {
             protocol,
@@ -80,9 +80,8 @@ impl Socket {
         self.id.map(|id| id.cookie)
     }
 
-    /// Whether it takes what comes from anybody: a TCP listener, or a datagram socket that is
-    /// connected to nobody. Where the table does not know remote ends, every datagram socket
-    /// counts.
+    /// Whether it receives from any remote end: a TCP listener, or a datagram socket that is not
+    /// connected. If the table does not know remote ends, every datagram socket counts.
     pub fn is_listener(&self) -> bool {
         match self.protocol {
             Protocol::Tcp => self.state == Some(SocketState::Listen),
@@ -151,8 +150,8 @@ pub enum SocketState {
     LastAck,
     TimeWait,
     Closed,
-    /// It has an address, for which nobody else gets that port, and is neither connected nor
-    /// listening. Linux tells these since 6.8 (`TCP_BOUND_INACTIVE`).
+    /// Bound to an address and port, neither connected nor listening. Linux lists these since 6.8
+    /// (`TCP_BOUND_INACTIVE`).
     Bound,
 }
 

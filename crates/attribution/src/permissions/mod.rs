@@ -87,6 +87,22 @@ pub enum Level {
     Full,
 }
 
+impl Level {
+    /// Every level, the lowest one first.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Limited, Self::Full];
+
+    /// The name in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Limited => "limited",
+            Self::Full => "full",
+        }
+    }
+}
+
+displayed!(Level, "level");
+
 /// What lets this process see more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -115,9 +131,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_subject_is_read_by_its_name() {
+    fn every_name_is_read_again() {
         for resource in Resource::ALL {
             assert_eq!(resource.name().parse(), Ok(resource));
+        }
+        for level in Level::ALL {
+            assert_eq!(level.name().parse(), Ok(level));
         }
     }
 }

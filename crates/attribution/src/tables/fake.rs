@@ -1,4 +1,4 @@
-//! A scripted table: it tells what a test put there, and counts the looks.
+//! A scripted table: it has the sockets that a test gives it, and counts the snapshots.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use super::SocketTable;
 use crate::answer::{Capabilities, Error, Snapshot, Socket, Source};
 
-/// The table that the code under test is given.
+/// The table for the code under test.
 #[derive(Debug)]
 pub struct FakeTable {
     script: Script,
 }
 
-/// What the table shows; a clone changes the same table.
+/// Changes what the table has; a clone changes the same table.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     state: Arc<Mutex<State>>,
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl FakeTable {
-    /// A table with no sockets, and the script that gives it some.
+    /// A table without sockets, and the script that changes it.
     pub fn new() -> (Self, Script) {
         let script = Script::default();
         let table = Self {
@@ -39,12 +39,12 @@ impl FakeTable {
 }
 
 impl Script {
-    /// From now on the host has these sockets.
+    /// From now on the table has these sockets.
     pub fn set_sockets(&self, sockets: Vec<Socket>) {
         self.change(|state| state.sockets = sockets);
     }
 
-    /// From now on every look fails with this message; `None` ends that.
+    /// From now on every snapshot fails with this message; `None` ends that.
     pub fn set_failure(&self, message: Option<&str>) {
         self.change(|state| state.failure = message.map(str::to_owned));
     }
@@ -54,7 +54,7 @@ impl Script {
         self.change(|state| state.has_point_lookup = can);
     }
 
-    /// How often the table was looked at.
+    /// How many snapshots the code under test has taken.
     pub fn looks(&self) -> usize {
         self.change(|state| state.looks)
     }

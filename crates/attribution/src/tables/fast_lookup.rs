@@ -1,4 +1,4 @@
-//! Lookups that take microseconds, and what is confirmed by them: the contract.
+//! Lookups that take microseconds: the contract.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,68 +8,66 @@ use crate::answer::matching::Ends;
 use crate::answer::{Ownership, Protocol, SocketId, SocketQuery, matching};
 use crate::policy::LookupRequest;
 
-/// A look at one socket that takes microseconds, while it and its owner are still
-/// there: made by the thread that sees the first packet of a flow, before it takes the
-/// next one.
+/// Lookups of one socket that take microseconds. The thread that captures the first packet of a flow
+/// makes one before it takes the next packet, while the socket and its owner still exist.
 pub trait FastLookup: Send + fmt::Debug {
     /// To be called once, on the thread that will look up: gives it precedence over
     /// others where the system permits that, and starts what helps it.
     fn init_thread(&mut self) {}
 
-    /// Who owns the socket as far as can be told at once, by no look before the packet was
-    /// seen; but who holds a listener may be known from 10 ms before. What is told may be
-    /// incomplete, and is to be confirmed by [`SocketTable::find`](crate::SocketTable::find).
+    /// The owner of the socket, as far as microseconds show it. The evidence is not older than the
+    /// packet, except that the holders of a listener may be from 10 ms before. The answer may be
+    /// incomplete: [`SocketTable::find`](crate::SocketTable::find) confirms it.
     fn lookup(&mut self, question: &LookupRequest) -> FastResult;
 
-    /// As [`lookup`](Self::lookup), for a connection of which only the listener was
-    /// seen: who has accepted it, if anybody has.
+    /// As [`lookup`](Self::lookup), for a connection of which a lookup found only the listener: the
+    /// process that has accepted it, if one has.
     fn lookup_accepted(&mut self, query: &SocketQuery) -> Option<Ownership>;
 
-    /// Whether a socket that was found for a query still serves it, and the processes that were
-    /// named for it still have it and execute what they did: a few microseconds where nothing
-    /// has changed, within a budget of time. A process that was started lately and has the socket
-    /// beside them counts as a change.
+    /// Whether the socket of an answer still serves the query, and whether the processes in the answer
+    /// still hold it and execute the same programs. This takes a few microseconds if nothing has
+    /// changed, and stays within a time budget. A new process that holds the socket, too, counts as a
+    /// change.
     ///
-    /// Evidence from before `since`, wall-clock time, is not used: what was sent until then is
-    /// confirmed. By default, and for an answer without [`SocketId`], [`Confirmed::Unknown`].
+    /// The evidence is not older than `since`, a wall-clock time, so the answer covers all packets until
+    /// then. By default, and for an answer without [`SocketId`], [`Confirmed::Unknown`].
     fn confirm(&mut self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> Confirmed {
         let _ = (query, known, since);
         Confirmed::Unknown
     }
 
-    /// Which sockets the system says were closed, since this was asked last. By default it says
-    /// nothing of that.
+    /// The sockets that the system has reported as closed since the last call. By default, none.
     fn closed(&mut self) -> Closed {
         Closed::default()
     }
 }
 
-/// What [`FastLookup::confirm`] tells.
+/// The result of [`FastLookup::confirm`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Confirmed {
-    /// All is as it was: the same socket, or another one of the same processes.
+    /// Nothing has changed: it is the same socket, or another one of the same processes.
     Same,
-    /// Another socket is in its place, or somebody who was named does not have it any more.
+    /// Another socket is in its place, or a process in the answer does not hold it any more.
     Changed,
     /// The socket of datagrams is gone, and no other one is in its place.
     Gone,
-    /// The connection is over, or its owner has closed it: nothing says who had it last.
+    /// The connection is over, or its owner has closed it: nothing shows who held it last.
     Closed,
-    /// The table cannot tell, or too many processes may have it. Another time says no more.
+    /// The table cannot know, or too many processes may hold it. Another call finds no more.
     Unknown,
-    /// It was not found out: there was no time left for it, or it failed. Another time may tell.
+    /// The time budget was used up, or the lookup failed. Another call may find more.
     Unanswered,
 }
 
-/// What [`FastLookup::closed`] tells.
+/// The result of [`FastLookup::closed`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Closed {
-    /// The sockets. Linux tells those of UDP: a connection begins with a SYN, whatever was there
-    /// before.
+    /// The sockets. Linux reports those of UDP. (A TCP connection begins with a SYN, so that it needs no
+    /// such report.)
     pub sockets: Vec<ClosedSocket>,
-    /// Others were closed, too, and which ones is not known: nothing is confirmed any more.
+    /// The system closed others, too, and did not report which: nothing is confirmed any more.
     pub is_incomplete: bool,
 }
 
@@ -86,14 +84,14 @@ pub struct ClosedSocket {
 }
 
 impl ClosedSocket {
-    /// A socket of which the ends are not known: it may have served nobody.
+    /// A socket whose ends are unknown, so that it matches no query.
     pub const fn new(id: SocketId, at: SystemTime) -> Self {
         let ends = None;
         Self { id, at, ends }
     }
 
-    /// The same with its ends: a local address without a port of 0, unspecified if it was bound
-    /// to all addresses, and the end that it was connected to.
+    /// The same with its ends: the local one, with an unspecified address if it was bound to all
+    /// addresses, and the one that it was connected to. The local port is not 0.
     #[must_use]
     pub fn with_ends(self, local: SocketAddr, remote: Option<SocketAddr>) -> Self {
         self.between(Ends {
@@ -110,12 +108,12 @@ impl ClosedSocket {
         Self { ends, ..self }
     }
 
-    /// The local port that it had, where that is known.
+    /// Its local port, if that is known.
     pub fn port(&self) -> Option<u16> {
         self.ends.map(|ends| ends.local.port())
     }
 
-    /// Whether it may have sent or received what a question is about, while it was open.
+    /// Whether it may have sent or received the packets of a query while it was open.
     pub fn may_have_served(&self, query: &SocketQuery) -> bool {
         self.ends.is_some_and(|ends| {
             let devices = ends.device.zip(query.device_or_scope());
@@ -124,21 +122,21 @@ impl ClosedSocket {
     }
 }
 
-/// What a [`FastLookup`] tells.
+/// The result of a [`FastLookup`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FastResult {
-    /// Who it is, as far as can be told at once.
+    /// The owner, as far as microseconds show it.
     Found(Ownership),
-    /// Nothing could be told.
+    /// The fast lookup found nothing.
     NotFound,
-    /// Somebody is looking at this very socket already: to be asked again with the next
-    /// packet, or in a millisecond. It is not said once more after that.
+    /// Another thread is looking up this socket: ask again with the next packet, or in a millisecond.
+    /// The second answer is never this one.
     Pending,
 }
 
 impl FastResult {
-    /// Who it is, if anything was told.
+    /// The owner, if the fast lookup found one.
     pub fn ownership(self) -> Option<Ownership> {
         match self {
             Self::Found(told) => Some(told),

@@ -1,7 +1,6 @@
-//! Where the facts come from: one file per interface of an operating system.
+//! Socket tables: where the facts come from.
 //!
-//! A backend owes one type that implements [`SocketTable`], with a `new` that
-//! fails with [`Error::Unsupported`] where it cannot work:
+//! Each table is a type that implements [`SocketTable`]:
 //!
 //! | module | type | where |
 //! |---|---|---|
@@ -10,8 +9,7 @@
 //! | [`unsupported`] | `UnsupportedTable` | everywhere: it knows nothing and says so |
 //! | `fake` | `FakeTable` | tests (feature `test-util`) |
 //!
-//! A faster table for one platform is one more file here and one more line in
-//! [`best`].
+//! A native table for another platform is one more directory here and one more line in [`best`].
 
 mod best;
 pub(crate) mod device_names;
@@ -34,12 +32,12 @@ use crate::answer::{
 };
 use fast_lookup::FastLookup;
 
-/// What the [best](best_with) table of a system may do beyond the ordinary.
+/// Options of the [best](best_with) table of a system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TableOptions {
-    /// Whether threads that look at whoever sends a first packet take real-time priority: on
-    /// Linux `LinuxOptions::realtime`, elsewhere of no meaning. Off by default.
+    /// Whether the send watchers run with real-time priority, as `LinuxOptions::realtime` says. Linux
+    /// only. Off by default.
     pub realtime: bool,
 }
 
@@ -48,13 +46,13 @@ pub struct TableOptions {
 pub struct BestTable {
     /// The table.
     pub table: Box<dyn SocketTable>,
-    /// Why it is a lesser one than this system has: the better one could not be opened. On Linux
-    /// it is the portable table then (feature `portable`), which names fewer owners.
+    /// Why the better table of this system could not be opened, if so. On Linux, `table` is the portable
+    /// one then (feature `portable`), which names fewer owners.
     pub lesser_because: Option<Error>,
 }
 
 impl BestTable {
-    /// A table, and why it is a lesser one, if it is.
+    /// A table, and why the better one could not be opened, if so.
     pub fn new(table: Box<dyn SocketTable>, lesser_because: Option<Error>) -> Self {
         Self {
             table,
@@ -72,20 +70,20 @@ impl fmt::Debug for BestTable {
     }
 }
 
-/// A source of facts about sockets, the only part that differs by platform.
+/// A source of facts about sockets and their owners. Each platform has its own.
 pub trait SocketTable: Send {
-    /// The name that evidence carries.
+    /// The source that the evidence of answers names.
     fn source(&self) -> Source;
 
-    /// Reads all sockets of the network namespace that is asked in, with their owners.
+    /// Reads all sockets of the network namespace that the table was opened in, with their owners.
     ///
     /// # Errors
-    /// When the operating system refuses its list, or has none that is known here.
+    /// If the operating system does not list its sockets, or no table supports it.
     fn snapshot(&mut self) -> Result<Snapshot, Error>;
 
-    /// As [`snapshot`](Self::snapshot), with the sockets of all other network namespaces that
-    /// may be entered: each says [which one it is in](crate::Socket::namespace). By default, there
-    /// are none.
+    /// As [`snapshot`](Self::snapshot), with the sockets of all other network namespaces that this
+    /// process may enter. Each socket says [which one it is in](crate::Socket::namespace). By default,
+    /// there are no others.
     ///
     /// # Errors
     /// As for [`snapshot`](Self::snapshot).
@@ -95,7 +93,7 @@ pub trait SocketTable: Send {
 
     /// Looks up one socket; by default through [`snapshot`](Self::snapshot).
     ///
-    /// A question without an answer is no error: its verdict is
+    /// If no socket matches, that is no error: the verdict is
     /// [`Unknown`](crate::Verdict::Unknown).
     ///
     /// # Errors
@@ -104,8 +102,8 @@ pub trait SocketTable: Send {
         Ok(self.snapshot()?.find(query))
     }
 
-    /// Looks up several sockets, which may share what is read for them. Each has a result of
-    /// its own, in the order of the queries: where one lookup fails, the others have answers.
+    /// Looks up several sockets, which may share what the table reads for them. Returns a result for
+    /// each query, in their order: if one lookup fails, the others still have answers.
     ///
     /// # Errors
     /// For each query as for [`snapshot`](Self::snapshot).
@@ -113,8 +111,8 @@ pub trait SocketTable: Send {
         queries.iter().map(|query| self.find(query)).collect()
     }
 
-    /// A faster and less thorough way to ask, for another thread; `None` where there
-    /// is none. May look at everything once, so that fast lookups need not.
+    /// Fast lookups for another thread, which are less thorough; `None` if the table has none. This call
+    /// may read everything once, so that fast lookups need not.
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         None
     }
@@ -124,13 +122,13 @@ pub trait SocketTable: Send {
     /// this when no lookup has come for a while. By default, does nothing.
     fn release_idle(&mut self) {}
 
-    /// Which other network namespaces the last search did not look into, as there are too many.
-    /// By default, none.
+    /// The other network namespaces that the last search skipped, because there are too many. By
+    /// default, none.
     fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
         None
     }
 
-    /// What this table can tell. By default, nothing beyond local ends and owners.
+    /// What this table knows. By default, nothing but local ends and owners.
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
     }

@@ -1,11 +1,10 @@
-//! The table for systems that no other table knows. It compiles everywhere, so
-//! that a port of the rest needs nothing from here.
+//! The table for systems that no other table supports. It compiles everywhere, so that a new
+//! platform can start with it.
 
 use super::SocketTable;
 use crate::answer::{Capabilities, Error, Ownership, Reason, Snapshot, SocketQuery, Source};
 
-/// A table that knows nothing: every snapshot fails, every answer is
-/// [`Reason::Unsupported`].
+/// A table that knows nothing: every snapshot fails, and every answer is [`Reason::Unsupported`].
 #[derive(Debug, Default, Clone, Copy)]
 pub struct UnsupportedTable;
 

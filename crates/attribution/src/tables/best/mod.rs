@@ -21,7 +21,7 @@ pub fn best() -> Result<Box<dyn SocketTable>, Error> {
     best_with(&TableOptions::default())
 }
 
-/// As [`best`], with options, which mean something on Linux only.
+/// As [`best`], with options, which have an effect on Linux only.
 ///
 /// # Errors
 /// As for [`best`].
@@ -29,8 +29,8 @@ pub fn best_with(options: &TableOptions) -> Result<Box<dyn SocketTable>, Error> 
     open_best(options).map(|best| best.table)
 }
 
-/// As [`best_with`], and says whether it is a lesser table than this system has. Only Linux has
-/// a better one than the portable table.
+/// As [`best_with`], and says why the better table of this system could not be opened, if so. Only
+/// Linux has a better table than the portable one.
 ///
 /// # Errors
 /// As for [`best`].

@@ -1,4 +1,4 @@
-//! Network interfaces by name, where sockets have their indexes.
+//! The names and indexes of network interfaces.
 //!
 //! A platform owes:
 //!
@@ -14,7 +14,7 @@ mod platform;
 /// The index of the network interface with this name, in the network namespace of this
 /// process; `None` where there is none.
 ///
-/// Linux only: elsewhere no socket has an interface.
+/// Linux only: on other systems, no table knows the interface of a socket.
 pub fn device_index(name: &str) -> Option<u32> {
     platform::index(name)
 }
@@ -22,7 +22,7 @@ pub fn device_index(name: &str) -> Option<u32> {
 /// The name of the network interface with this index, in the network namespace of this
 /// process; `None` where there is none.
 ///
-/// Linux only: elsewhere no socket has an interface.
+/// Linux only: on other systems, no table knows the interface of a socket.
 pub fn device_name(index: u32) -> Option<String> {
     platform::name(index)
 }

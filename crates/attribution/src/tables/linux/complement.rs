@@ -29,7 +29,7 @@ pub(crate) struct Held {
 
 /// Who holds sockets.
 #[derive(Debug, Default)]
-pub(crate) struct Holders {
+pub(crate) struct SocketHolders {
     /// The sockets with such a key.
     pub(crate) by_key: HashMap<Key, Vec<Held>>,
     /// What is known of each of them.
@@ -71,8 +71,8 @@ impl Complement {
     /// # Errors
     /// When something could not be read for another reason than permissions, such as that no
     /// file may be opened any more: who else holds a socket is not known then.
-    pub(crate) fn holders(&mut self) -> io::Result<Holders> {
-        let mut holders = Holders::default();
+    pub(crate) fn holders(&mut self) -> io::Result<SocketHolders> {
+        let mut holders = SocketHolders::default();
         let by_inode = self.by_inode(&mut holders.processes)?;
         let mut sockets = Vec::new();
         for protocol in [Protocol::Tcp, Protocol::Udp] {

@@ -1,8 +1,7 @@
 //! Linux: `sock_diag` for sockets, `/proc` for their holders.
 //!
-//! The kernel is asked for one socket by its five-tuple, and tells inode and user at
-//! once; the inode leads to the processes that hold it. See `sockets` and `holders` for
-//! each half.
+//! The kernel finds one socket by its five-tuple and gives its inode and user at once. The inode
+//! leads to the processes that hold the socket. `sockets` is the first half, `fd_scanner` the second.
 
 #[cfg(feature = "portable")]
 mod complement;
@@ -30,7 +29,7 @@ pub(crate) use complement::Held;
 #[cfg(all(test, feature = "portable"))]
 pub(crate) use complement::Known as KnownProcess;
 #[cfg(feature = "portable")]
-pub(crate) use complement::{Complement, Holders as SocketHolders, Key as SocketKey};
+pub(crate) use complement::{Complement, Key as SocketKey, SocketHolders};
 pub use options::LinuxOptions;
 pub(crate) use procfs::process_reader::ProcessReader;
 pub use table::LinuxTable;

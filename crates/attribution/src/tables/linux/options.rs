@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// What a [`LinuxTable`](super::LinuxTable) may use. All of it by default; less makes
-/// it do what it does on kernels and mounts that offer less.
+/// The interfaces that a [`LinuxTable`](super::LinuxTable) uses. By default, all but real-time
+/// priority. With fewer, it behaves as on a kernel or a mount that offers fewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -11,27 +11,26 @@ use std::path::PathBuf;
 )]
 #[non_exhaustive]
 pub struct LinuxOptions {
-    /// Where the process file system is mounted. Mounted with `hidepid`, or empty,
-    /// other users' processes or all of them stay unnamed.
+    /// Where the process file system is mounted. If it is mounted with `hidepid`, answers name no
+    /// processes of other users; if it is empty, none at all.
     pub proc: PathBuf,
-    /// Whether sockets are asked for through `sock_diag`, else read from
-    /// `/proc/net`, which tells neither cgroup nor cookie.
+    /// Whether the table asks `sock_diag` for sockets. If not, it reads `/proc/net`, which has neither
+    /// cgroup nor cookie.
     pub sock_diag: bool,
-    /// Whether the count of descriptors that `/proc/PID/fd` has as its size since
-    /// Linux 6.2 tells what changed; else every look reads all descriptors.
+    /// Whether the table uses the count of descriptors, which is the size of `/proc/PID/fd` since Linux
+    /// 6.2, to find processes that changed. If not, every search reads all descriptors.
     pub descriptor_counts: bool,
-    /// Whether the sockets of other network namespaces are looked for too, where
-    /// privileges allow.
+    /// Whether the table searches other network namespaces, too, where privileges allow.
     pub other_namespaces: bool,
-    /// Whether a [fast lookup](crate::capture::FastLookup) has a thread on each CPU that sees what is sent
-    /// there, where privileges allow (`CAP_NET_RAW`; `CAP_SYS_NICE` for their priority): it names
-    /// processes that exit at once.
+    /// Whether a [fast lookup](crate::capture::FastLookup) has a send watcher: a thread on each CPU that
+    /// looks up the sender of each first packet, where privileges allow (`CAP_NET_RAW`, and
+    /// `CAP_SYS_NICE` for its priority). It names processes that exit at once.
     pub send_watchers: bool,
-    /// Whether those threads run before all others of their CPU that have no real-time
-    /// priority (`SCHED_FIFO`, priority 1; sched(7)), where `CAP_SYS_NICE` allows: more of
-    /// those who exit at once are named. They bound the time that they take, but what they
-    /// delay is the caller's to decide, so this is off by default. Without it they have a nice
-    /// value of -20, as the thread that captures.
+    /// Whether the send watchers run ahead of all threads without real-time priority on their CPU
+    /// (`SCHED_FIFO`, priority 1; sched(7)), where `CAP_SYS_NICE` allows. Then answers name more
+    /// processes that exit at once. The send watchers limit their own time, but they delay other
+    /// threads, so this is off by default. Without it they have a nice value of -20, as the capture
+    /// thread has.
     pub realtime: bool,
 }
 

@@ -1,20 +1,19 @@
 //! The portable table, on the `listeners` crate: Linux, Windows, macOS, FreeBSD,
 //! OpenBSD and NetBSD, without privileges.
 //!
-//! What `listeners` cannot tell is absent here, not invented: no socket has a
-//! remote address, no process a start time, a user or arguments, and the sockets
-//! of processes that may not be inspected do not appear. So no answer from this
-//! table is ever [`Match::FiveTuple`](crate::Match::FiveTuple) but on Linux, and
-//! [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
+//! What the `listeners` crate does not know is `None`: sockets have no remote end (except on Linux),
+//! and processes have no start time (except on Linux), no user and no arguments. Sockets of processes
+//! that this process may not inspect are missing. So [`Match::FiveTuple`](crate::Match::FiveTuple)
+//! occurs on Linux only, and [`Reason::NotFound`](crate::Reason::NotFound) may mean "not permitted".
 //!
-//! On Linux, `listeners` names one of several processes that hold a socket. `Beside` reads from
-//! `/proc` who else does, to whom the socket is connected and when each process was started, right
-//! after that list, and from conntrack what this host translates.
+//! On Linux, `listeners` names one of several processes that hold a socket. Right after its list, the
+//! table reads from `/proc` the other holders, the remote end of each socket and the start time of
+//! each process, and from conntrack what this host translates.
 //!
-//! For one port, too, all sockets are read. `listeners::get_process_by_port` takes half of the time,
-//! but answers with the first socket that has the port, whatever its address and state (0.6.1):
-//! of two servers on 127.0.0.1 and 127.0.0.2 it never finds the second one, and where what it
-//! finds first is a connection that was closed, nobody. There is no way to tell when it is right.
+//! For one port, the table reads all sockets, too. `listeners::get_process_by_port` takes half of the
+//! time, but it returns the first socket on the port, whatever its address and state (0.6.1). Of two
+//! servers on 127.0.0.1 and 127.0.0.2 it never finds the second one, and if the first socket is a
+//! closed connection, it finds none. Nothing shows when its answer is right.
 //!
 //! A platform owes:
 //!
@@ -42,17 +41,17 @@ use crate::answer::{
     Capabilities, Error, Process, Protocol, Snapshot, Socket, SocketState, Source, Verdict,
 };
 
-/// The table on the `listeners` crate. Every look reads all sockets.
+/// The table on the `listeners` crate. Every lookup reads all sockets.
 #[derive(Debug)]
 pub struct PortableTable {
     beside: Beside,
 }
 
 impl PortableTable {
-    /// The table, where `listeners` supports this system.
+    /// Opens the table.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] elsewhere.
+    /// [`Error::Unsupported`] if the `listeners` crate does not support this system.
     pub fn new() -> Result<Self, Error> {
         if listeners::IS_OS_SUPPORTED {
             Ok(Self {

@@ -1,4 +1,4 @@
-//! Facts of one process, by its pid: for those who want to know who started an owner.
+//! Facts about one process, by its pid, such as the parent of an owner.
 //!
 //! A platform owes:
 //!
@@ -17,7 +17,7 @@ pub(crate) use platform::holds_can_be_read;
 
 use crate::answer::{NamedFile, Process};
 
-/// Reads what is known of processes, one at a time.
+/// Reads facts about processes, one at a time.
 ///
 /// ```
 /// use flowner_attribution::Processes;
@@ -28,30 +28,29 @@ use crate::answer::{NamedFile, Process};
 /// }
 /// ```
 ///
-/// Linux only: elsewhere there is nothing to read.
+/// Linux only: on other systems, every call returns `None`.
 #[derive(Debug)]
 pub struct Processes {
     reader: platform::Reader,
 }
 
 impl Processes {
-    /// Opens what they are read from.
+    /// Opens the process file system.
     pub fn new() -> Self {
         Self {
             reader: platform::Reader::new(),
         }
     }
 
-    /// The process with this pid as it is now, as far as it may be inspected; `None` if
-    /// there is none.
+    /// The process with this pid as it is now, as far as this process may inspect it; `None` if there
+    /// is none.
     pub fn read(&mut self, pid: u32) -> Option<Process> {
         self.reader.read(pid)
     }
 
-    /// Whether that very process still runs: a later one with its pid is another. `None` where
-    /// that cannot be known: on other systems than Linux, and where
-    /// [`started`](Process::started) is not known. To be asked right before something is done to
-    /// a pid.
+    /// Whether that process still runs; a later process with its pid does not count. `None` if that is
+    /// unknown: on systems other than Linux, and if [`started`](Process::started) is unknown. Ask this
+    /// right before you send a signal to a pid.
     ///
     /// ```
     /// use flowner_attribution::Processes;
@@ -66,29 +65,29 @@ impl Processes {
         self.reader.is_running(process)
     }
 
-    /// The directory that a process works in, to which its relative paths belong. `None` if
-    /// it is gone, its pid is another's by now, or it may not be inspected.
+    /// The working directory of a process. `None` if the process is gone, if another process has its pid
+    /// by now, or if this process may not inspect it.
     pub fn working_directory(&mut self, process: &Process) -> Option<PathBuf> {
         self.reader.working_directory(process)
     }
 
-    /// The regular file that an absolute path leads a process to, such as the script that its
-    /// arguments name. `None` if there is none, the process is gone, may not be inspected, or
-    /// the file system would keep this waiting: nothing of a network or of another program is
-    /// asked. Nor is a file told that the user of the process may not reach by the modes of the
-    /// directories on the way, whatever this process may.
+    /// The regular file that an absolute path leads a process to, such as the script in its arguments.
+    /// `None` if there is no such file, if the process is gone, or if this process may not inspect it.
+    /// `None` also for files on a network or on a file system that a program serves, because they may
+    /// take long to answer, and for files that the user of the process may not reach by the modes of
+    /// the directories on the way.
     ///
-    /// Whoever starts a process chooses its arguments.
+    /// Note that whoever starts a process chooses its arguments.
     pub fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.reader.named_file(process, path)
     }
 
-    /// How many bytes the path had that was executed to start what a process runs: a script that
-    /// was executed itself has a path of this length, whatever its arguments say. `None` where
-    /// that is not told.
+    /// The length in bytes of the path that the process passed to `execve(2)`. If it executed a script,
+    /// the path of the script has this length, whatever its arguments say. `None` if the kernel does
+    /// not show it.
     ///
-    /// It is known by where the kernel put that path in the memory of the process, which is not
-    /// read. Of paths longer than a page, the remainder is told.
+    /// The length follows from the place of that path in the memory of the process; this does not read
+    /// the memory itself. For a path longer than a page, this is the remainder.
     pub fn executed_length(&mut self, process: &Process) -> Option<u64> {
         self.reader.executed_length(process)
     }

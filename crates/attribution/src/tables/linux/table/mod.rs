@@ -51,18 +51,18 @@ pub struct LinuxTable {
 }
 
 impl LinuxTable {
-    /// The table, where `sock_diag` answers and `/proc` is there.
+    /// Opens the table.
     ///
     /// # Errors
-    /// [`Error::File`] elsewhere.
+    /// [`Error::File`] if `/proc` is missing, or neither `sock_diag` nor `/proc/net` gives sockets.
     pub fn new() -> Result<Self, Error> {
         Self::with_options(&LinuxOptions::default())
     }
 
-    /// The table, with only some of the kernel's interfaces.
+    /// Opens the table with only some of the kernel's interfaces.
     ///
     /// # Errors
-    /// [`Error::File`] where even those are not there.
+    /// [`Error::File`] if even those are missing.
     pub fn with_options(options: &LinuxOptions) -> Result<Self, Error> {
         let unread = |path: &str, source| Error::File {
             path: options.proc.join(path),
