@@ -1,12 +1,11 @@
-//! Which process owns a socket? Snapshot-based and non-intrusive: no kernel
-//! module, no eBPF, no hook, only what the operating system offers to read. And
-//! honest: every answer says how it was matched and when it was observed, and when
-//! nobody can be named, why.
+//! Finds the process that owns a socket. The library takes snapshots and changes nothing: no kernel
+//! module, no eBPF, no hook, only interfaces that the operating system offers for reading. Every
+//! answer says how it was matched and when it was observed, or why the owner is unknown.
 //!
 //! # Four questions
 //!
-//! Who uses a port? [`Attributor::port_owners`] gives every process that listens there or is bound
-//! to it, on any address:
+//! Which processes use a port? [`Attributor::port_owners`] gives every process that listens on it or
+//! is bound to it, on any address:
 //!
 //! ```
 //! use flowner_attribution::{Attributor, Protocol};
@@ -20,7 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Who takes connections here? [`Attributor::listeners`]:
+//! Which processes accept connections here? [`Attributor::listeners`]:
 //!
 //! ```
 //! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -33,7 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Who has this connection? [`Attributor::connection_owner`], with this host's end first:
+//! Which process has this connection? [`Attributor::connection_owner`], with this host's end first:
 //!
 //! ```
 //! use flowner_attribution::{Reason, Verdict};
@@ -54,7 +53,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What does this process have open? [`Attributor::sockets_of`]:
+//! Which sockets does this process have? [`Attributor::sockets_of`]:
 //!
 //! ```
 //! # let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;

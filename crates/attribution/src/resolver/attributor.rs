@@ -1,4 +1,4 @@
-//! The simplest way to ask: one question, one answer, no threads.
+//! The simplest way to look up owners: one query, one answer, no threads.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,9 +11,9 @@ use crate::tables;
 use crate::tables::processes;
 use crate::tables::{BestTable, SocketTable, TableOptions};
 
-/// Answers questions from a socket table, one at a time.
+/// Answers queries from a socket table, one at a time.
 ///
-/// It neither caches nor retries; [`Resolver`](crate::Resolver) does.
+/// It neither caches answers nor repeats lookups; [`Resolver`](crate::Resolver) does both.
 pub struct Attributor {
     table: Box<dyn SocketTable>,
     /// How another table of the same kind is opened.
@@ -92,13 +92,13 @@ impl Attributor {
         self.table.capabilities()
     }
 
-    /// Who uses a port, on any address: every process that listens there, is bound to it, or takes
-    /// datagrams there. Who only has a TCP connection from or to that port does not count.
+    /// The processes that use a port, on any address: every one that listens on it, is bound to it, or
+    /// receives datagrams on it. A process that only has a TCP connection from or to that port does not
+    /// count.
     ///
-    /// Sockets of this network namespace count. A port that this host forwards to a container has
-    /// none here, unless a proxy listens for it. Before a pid is sent a signal,
-    /// [`Processes::is_running`](crate::Processes::is_running) says whether it still is the same
-    /// process.
+    /// Only sockets of this network namespace count. A port that this host forwards to a container has
+    /// none here, unless a proxy listens on it. Before you send a signal to a pid, ask
+    /// [`Processes::is_running`](crate::Processes::is_running) whether it still is the same process.
     ///
     /// ```
     /// use flowner_attribution::{Attributor, Protocol};
@@ -110,7 +110,7 @@ impl Attributor {
     /// for process in &owners {
     ///     println!("{port} is used by {process}");
     /// }
-    /// // What may not be inspected is not left out: `sudo` would name it.
+    /// // Processes that this one may not inspect are not left out: `sudo` would name them.
     /// for socket in owners.unnamed() {
     ///     println!("{port} is used by somebody else: {}", socket.owner);
     /// }
@@ -124,9 +124,9 @@ impl Attributor {
         Ok(self.snapshot()?.port_owners(protocol, port))
     }
 
-    /// The sockets that take what comes from anybody, with their owners: TCP listeners, and
-    /// datagram sockets that are connected to nobody. (The portable table does not know which
-    /// are connected: there, all datagram sockets are listed.)
+    /// The sockets that receive from any remote end, with their owners: TCP listeners, and datagram
+    /// sockets that are not connected. (Except on Linux, the portable table does not know which ones are
+    /// connected, so this lists all datagram sockets.)
     ///
     /// # Errors
     /// As for [`SocketTable::snapshot`].
@@ -137,9 +137,9 @@ impl Attributor {
 
     /// The owner of one TCP connection, of which `local` is this host's end.
     ///
-    /// Nobody is named for a connection that does not exist, also where somebody listens at
-    /// that end ([`Reason::NotFound`]). The portable table does not know remote ends: whoever has
-    /// *some* connection at that local end is named, as
+    /// If the connection does not exist, the answer is [`Reason::NotFound`], even if a process listens
+    /// on that end. Except on Linux, the portable table does not know remote ends: the answer names
+    /// every process with *some* connection at that local end, as
     /// [`LocalEndpoint`](crate::Match::LocalEndpoint).
     ///
     /// # Errors
@@ -167,14 +167,14 @@ impl Attributor {
         })
     }
 
-    /// All sockets that a process holds, alone or with others, also those in other network
-    /// namespaces that may be entered.
+    /// All sockets that a process holds, alone or with others, including those in other network
+    /// namespaces that this process may enter.
     ///
-    /// A process that is not there holds none.
+    /// A process that does not exist holds none.
     ///
     /// # Errors
-    /// As for [`SocketTable::snapshot`]; on Linux, [`Error::File`] where it may not be known what
-    /// the process holds, as it is another user's.
+    /// As for [`SocketTable::snapshot`]; on Linux, [`Error::File`] if this process may not inspect the
+    /// other one.
     pub fn sockets_of(&mut self, pid: u32) -> Result<Vec<Socket>, Error> {
         let all = self.snapshot_all_namespaces()?;
         let held: Vec<Socket> = all.held_by(pid).cloned().collect();
@@ -184,10 +184,9 @@ impl Attributor {
         Ok(held)
     }
 
-    /// Asks who owns one socket. That nobody can be named is an answer too, with
-    /// the reason in it. A question about a connection that does not exist is answered with the
-    /// listener that would take it; [`Evidence::matched`](crate::Evidence::matched) tells the
-    /// two apart.
+    /// Looks up the owner of one socket. An answer without an owner says why. For a connection that does
+    /// not exist, the answer is about the listener that would accept it;
+    /// [`Evidence::matched`](crate::Evidence::matched) shows the difference.
     ///
     /// # Errors
     /// As for [`SocketTable::snapshot`].
@@ -204,7 +203,7 @@ impl Attributor {
     }
 
     /// As [`snapshot`](Self::snapshot), with the sockets of other network namespaces, such as
-    /// those of containers, where they may be entered; each says
+    /// those of containers, where this process may enter them. Each socket says
     /// [which one it is in](crate::Socket::namespace). A port may be in use in several.
     ///
     /// # Errors
@@ -213,8 +212,8 @@ impl Attributor {
         self.table.snapshot_all_namespaces()
     }
 
-    /// Which other network namespaces were not looked into by the last question or snapshot, as
-    /// there are too many: their sockets are missing.
+    /// The other network namespaces that the last lookup or snapshot skipped, because there are too many.
+    /// Their sockets are missing.
     pub fn skipped_namespaces(&self) -> Option<SkippedNamespaces> {
         self.table.skipped_namespaces()
     }
