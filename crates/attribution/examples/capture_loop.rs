@@ -63,8 +63,8 @@ impl Owners {
     /// To be called for each packet as soon as it is captured, and without one after
     /// [`CaptureResolver::poll_timeout`]. It does not wait.
     fn packet(&mut self, packet: Option<&Packet>) {
-        for (waiter, lookup) in self.resolver.poll_pending() {
-            self.asked(waiter, lookup);
+        for (waiter, owner) in self.resolver.poll_pending() {
+            self.known.insert(waiter, (Some(owner), true));
         }
         if let Some(packet) = packet {
             // Of a flow within this host, both ends have an owner.
@@ -95,9 +95,8 @@ impl Owners {
         self.ends.insert(query, waiter);
         let question = LookupRequest::new(query, packet.captured_at, opened(packet, is_sent));
         self.known.insert(waiter, (None, true));
-        if let Some(lookup) = self.resolver.flow_opened(waiter, question) {
-            self.asked(waiter, lookup);
-        }
+        let lookup = self.resolver.flow_opened(waiter, question);
+        self.asked(waiter, lookup);
     }
 
     fn asked(&mut self, waiter: Token, lookup: Lookup) {

@@ -219,6 +219,8 @@ pub mod snapshot {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub mod capture {
+    pub use crate::observers::{Observer, OnObservation};
+    pub use crate::policy::{Observation, ObservationKind};
     pub use crate::resolver::CaptureResolver;
     pub use crate::tables::fast_lookup::{Closed, ClosedSocket, Confirmed, FastLookup, FastResult};
 

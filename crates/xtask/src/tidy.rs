@@ -18,9 +18,7 @@ const MAX_LINES: usize = 500;
 
 /// Files that had more when the limit was set, with the lines that each may have. A number
 /// here may only become less; a file that keeps the limit leaves the list.
-const LONG: [(&str, usize); 9] = [
-    ("crates/attribution/src/policy/mod.rs", 550),
-    ("crates/attribution/src/policy/pending.rs", 580),
+const LONG: [(&str, usize); 7] = [
     ("crates/attribution/src/tables/linux/fd_scanner/mod.rs", 570),
     ("crates/attribution/src/tables/linux/namespaces/mod.rs", 600),
     ("crates/core/src/engine/ledger.rs", 595),

@@ -1,6 +1,6 @@
 //! The bounds and times of the policy.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::freshness;
 use crate::answer::Capabilities;
@@ -88,12 +88,6 @@ impl PolicyConfig {
     }
 }
 
-/// An instant that is always there, also after a wait that a clock cannot count.
-pub(super) fn later(now: Instant, wait: Duration) -> Instant {
-    const LONG: Duration = Duration::from_secs(365 * 86_400);
-    now.checked_add(wait).unwrap_or_else(|| now + LONG)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,15 +111,5 @@ mod tests {
         check(&[], [None; 4]);
         check(&[5], [Some(5); 4]);
         check(&[20, 100], [Some(20), Some(100), Some(100), Some(100)]);
-    }
-
-    #[test]
-    fn no_wait_is_too_long_for_the_clock() {
-        let now = Instant::now();
-        assert_eq!(
-            later(now, Duration::from_secs(1)),
-            now + Duration::from_secs(1)
-        );
-        assert!(later(now, Duration::MAX) > now);
     }
 }

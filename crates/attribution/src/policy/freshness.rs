@@ -53,6 +53,11 @@ pub(super) const HISTORY_ENTRY: Duration = Duration::from_secs(60);
 /// flows of that time.
 pub(super) const UNCONFIRMED: Duration = Duration::from_millis(100);
 
+/// How long after a packet the lookup of an observer may begin that names the packet's sender. One
+/// that begins later is no better evidence than a lookup of our own, which is made then: the same ends may
+/// have another socket, whose packet the observer has seen and the thread that captures has not.
+pub(super) const OBSERVED_SENDER: Duration = Duration::from_millis(20);
+
 /// How long after the packet a list may end and name the *sender*, where the table tells neither
 /// remote ends nor sockets apart
 /// ([`PolicyConfig::sender_within`](super::PolicyConfig::sender_within)). A port that the system chose is

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::pending::{PendingSet, Waiting};
-use super::rivals::contests;
+use super::judge::Waiting;
+use super::pending::PendingSet;
 use super::{Initiator, LookupRequest, PolicyConfig, Token};
 use crate::answer::{Match, Ownership, Protocol, Reason, SocketQuery, Source};
 
@@ -218,6 +218,33 @@ fn question(a: u8, b: u8) -> LookupRequest {
         },
         seen_at: SystemTime::UNIX_EPOCH,
         initiator: initiator[usize::from(b >> 2) % 3],
+    }
+}
+
+/// The rule, one question at a time: up to which match a new one puts an older one in doubt.
+pub(super) fn contests(
+    new: &LookupRequest,
+    older: &LookupRequest,
+    table_tells_remotes: bool,
+) -> Option<Match> {
+    let by_us = |question: &LookupRequest| question.initiator == Initiator::Local;
+    let accepted = |question: &LookupRequest| question.initiator == Initiator::Remote;
+    let ends = |question: &LookupRequest| (question.query.protocol(), question.query.local());
+    let port = |request: &LookupRequest| (request.query.protocol(), request.query.local().port());
+    if new.query == older.query || port(new) != port(older) {
+        return None;
+    }
+    let same_end = ends(new) == ends(older);
+    match new.query.protocol() {
+        Protocol::Tcp => {
+            let may_share_end = (by_us(new) || by_us(older))
+                && !(accepted(new) || accepted(older))
+                && !table_tells_remotes;
+            (may_share_end && same_end).then_some(Match::LocalEndpoint)
+        }
+        _ if !by_us(new) => None,
+        _ if same_end => Some(Match::LocalEndpoint),
+        _ => Some(Match::WildcardAddress),
     }
 }
 

@@ -4,13 +4,17 @@
 mod answer;
 mod cache;
 mod config;
+mod consider;
+mod expecting;
 pub(crate) mod freshness;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod history;
+mod judge;
+mod observation;
 mod pending;
+mod proof;
 mod request;
-mod rivals;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -22,14 +26,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use config::PolicyConfig;
+pub use observation::{Observation, ObservationKind};
 pub use request::{Event, Facts, Initiator, Key, Lookup, LookupRequest, Request, RequestId, Token};
 pub use statistics::PolicyStatistics;
 
 use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
-use answer::{Answer, Listed};
+use answer::Answer;
 use cache::Cache;
 use history::History;
-use pending::{PendingSet, Waiting};
+use judge::Waiting;
+use pending::{PendingSet, later};
 
 /// When to ask, what to keep, when to try again.
 ///
@@ -146,16 +152,33 @@ impl<K: Key> Policy<K> {
         now: Instant,
         due: Instant,
     ) -> Lookup {
-        self.statistics.questions += 1;
-        if self.pending.remove_waiter(waiter).is_some() {
-            self.events.retain(|event| event.key != waiter);
-        }
-        self.end_replaced(&question);
-        self.pending.note(&question);
+        self.begin(waiter, &question);
         if let Some(known) = self.cache.find(&question, now) {
             self.statistics.from_cache += 1;
             return Lookup::Ready(known.clone());
         }
+        let before = self.known_before(&question.query);
+        self.wait(waiter, question, before, (now, due))
+    }
+
+    /// Takes note of a question, for those that wait.
+    fn begin(&mut self, waiter: K, question: &LookupRequest) {
+        self.statistics.questions += 1;
+        if self.pending.remove_waiter(waiter).is_some() {
+            self.events.retain(|event| event.key != waiter);
+        }
+        self.end_replaced(question);
+        self.pending.note(question);
+    }
+
+    /// Puts a question on the list, due then, with who was named for its socket before.
+    fn wait(
+        &mut self,
+        waiter: K,
+        question: LookupRequest,
+        before: Option<Ownership>,
+        (now, due): (Instant, Instant),
+    ) -> Lookup {
         if self.pending.waiters() >= self.config.max_waiting && !self.make_room() {
             self.statistics.overflow += 1;
             return Lookup::QueueFull;
@@ -164,7 +187,7 @@ impl<K: Key> Policy<K> {
             waiter,
             question,
             asked_after: self.statistics.requests,
-            before: self.known_before(&question.query),
+            before,
             is_before_known: self.last_look.is_some(),
             contested_at_start: self
                 .pending
@@ -178,11 +201,79 @@ impl<K: Key> Policy<K> {
         Lookup::Pending
     }
 
-    /// Takes a snapshot that no request asked for. Where the table does not know remote ends,
-    /// one from before the first flow tells new sockets from those that were there.
-    pub fn observe_snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        self.history.record(&snapshot);
-        self.last_look = Some(snapshot);
+    /// Takes evidence that somebody pushed, which no request asked for: the one way in for all
+    /// [observers](crate::capture::Observer).
+    ///
+    /// It answers those who [expect it](Self::lookup_expecting), as a fast lookup would. The result is
+    /// their answers, which no event repeats. Where nobody expects it, it waits for its request
+    /// ([`lookup_observed`](Self::lookup_observed)): an observer may see a packet sooner than the
+    /// thread that captures.
+    pub fn observe(&mut self, observation: Observation, now: Instant) -> Vec<(K, Ownership)> {
+        self.statistics.observations += 1;
+        let is_known = !matches!(observation.owner.verdict, Verdict::Unknown(_));
+        let mut answers = Vec::new();
+        let mut expecting = Vec::new();
+        if !self.pending.expecting.is_empty() {
+            expecting = self.pending.expecting(&observation);
+        }
+        if expecting.is_empty() && is_known {
+            self.pending.observed.keep(observation);
+            return answers;
+        }
+        for waiter in expecting {
+            let owner = is_known.then(|| observation.owner.clone());
+            let told = owner.and_then(|owner| self.fast_result(waiter, owner, now));
+            if told.as_ref().is_some_and(|told| told.verdict.is_named()) {
+                self.pending.stop_expecting(waiter);
+                self.end_if_over(waiter);
+            } else {
+                // Nothing more comes.
+                self.pending.expect(waiter, now);
+            }
+            self.statistics.from_observation += u64::from(told.is_some());
+            answers.extend(told.map(|told| (waiter, told)));
+        }
+        answers
+    }
+
+    /// As [`lookup`](Self::lookup), if an [observation](Self::observe) names the owner already.
+    /// Otherwise nothing is asked yet.
+    pub fn lookup_observed(
+        &mut self,
+        waiter: K,
+        question: LookupRequest,
+        now: Instant,
+    ) -> Option<Lookup> {
+        let owner = self.pending.observed.take(&question, true)?;
+        self.begin(waiter, &question);
+        // Where remote ends tell sockets apart, nothing from before the packet matters to what was
+        // observed of the packet itself.
+        let is_told_apart =
+            self.config.capabilities.remote_addresses && question.query.remote().is_some();
+        let before = if is_told_apart {
+            None
+        } else {
+            self.known_before(&question.query)
+        };
+        let lookup = self.wait(waiter, question, before, (now, now));
+        let lookup = self.answered_by(lookup, waiter, owner, now);
+        let is_answered = matches!(lookup, Lookup::Provisional(_));
+        self.statistics.from_observation += u64::from(is_answered);
+        Some(lookup)
+    }
+
+    /// When [`poll_fast_lookup`](Self::poll_fast_lookup) has something; `None` while nobody
+    /// expects an observation.
+    pub fn next_fast_lookup(&self) -> Option<Instant> {
+        self.pending.expecting.iter().map(|one| one.until).min()
+    }
+
+    /// As [`end`](Self::end), again, where that was said before there was an answer.
+    fn end_if_over(&mut self, waiter: K) {
+        let waiting = self.pending.of_waiter(waiter);
+        if waiting.is_some_and(|(_, waiting)| waiting.ended) {
+            self.end(waiter);
+        }
     }
 
     /// As [`lookup`](Self::lookup), with what a fast lookup of the socket told after the
@@ -194,13 +285,23 @@ impl<K: Key> Policy<K> {
         fast_lookup: Option<Ownership>,
         now: Instant,
     ) -> Lookup {
+        // What was observed of the holders of its socket, where nobody can be named.
+        let told = fast_lookup.or_else(|| self.pending.observed.take(&question, false));
         let lookup = self.lookup(waiter, question, now);
-        match (lookup, fast_lookup) {
-            (Lookup::Pending, Some(fast_lookup)) => {
-                let told = self.fast_result(waiter, fast_lookup, now);
+        match told {
+            Some(told) => self.answered_by(lookup, waiter, told, now),
+            None => lookup,
+        }
+    }
+
+    /// What is said at once to a question that waits now.
+    fn answered_by(&mut self, lookup: Lookup, waiter: K, told: Ownership, now: Instant) -> Lookup {
+        match lookup {
+            Lookup::Pending => {
+                let told = self.fast_result(waiter, told, now);
                 told.map_or(Lookup::Pending, Lookup::Provisional)
             }
-            (lookup, _) => lookup,
+            known => known,
         }
     }
 
@@ -242,7 +343,7 @@ impl<K: Key> Policy<K> {
             return None;
         }
         if fast_lookup.verdict.is_named() {
-            let confirm_at = config::later(now, self.config.confirm_after);
+            let confirm_at = later(now, self.config.confirm_after);
             self.pending.put_off(waiter, confirm_at);
         }
         Some(fast_lookup)
@@ -272,14 +373,6 @@ impl<K: Key> Policy<K> {
         }
     }
 
-    /// As [`end_all`](Self::end_all), with requests that are over soon.
-    pub(crate) fn end_in_small_parts(&mut self) {
-        /// Questions in a request.
-        const FEW: usize = 32;
-        self.config.max_batch = self.config.max_batch.min(FEW);
-        self.end_all();
-    }
-
     /// What to ask now, if anything is due and no request is under way.
     pub fn poll_request(&mut self, now: Instant) -> Option<Request> {
         if self.in_flight.is_some() || self.rest_until.is_some_and(|until| now < until) {
@@ -297,38 +390,6 @@ impl<K: Key> Policy<K> {
             left: now,
         });
         Some(Request { id, queries })
-    }
-
-    /// Takes the answer to the request under way; any other is ignored.
-    pub fn handle_answer(&mut self, id: RequestId, facts: Facts, now: Instant) {
-        let Some(request) = self.in_flight.take_if(|request| request.id == id) else {
-            return;
-        };
-        let took = now.saturating_duration_since(request.left);
-        let rest = took.saturating_mul(self.config.rest_factor);
-        self.rest_until = Some(config::later(now, rest));
-        let rest = took.saturating_mul(self.config.again_rest_factor);
-        self.long_rest_until = Some(config::later(now, rest));
-        match facts {
-            Facts::Snapshot(look) => self.handle_look(look, id, now),
-            Facts::Answers(answers) => {
-                let mut answers = answers.into_iter();
-                for query in &request.queries {
-                    // A table that says too little has not looked for it.
-                    let answer = answers.next().unwrap_or(Err(Reason::Failed));
-                    let answer = answer.map_or_else(Answer::Failed, Answer::Found);
-                    self.consider(query, &answer, id, now);
-                }
-            }
-            Facts::Failed(reason) => {
-                for query in &request.queries {
-                    self.consider(query, &Answer::Failed(reason), id, now);
-                }
-            }
-        }
-        for query in &request.queries {
-            self.pending.landed(query, now, &self.config);
-        }
     }
 
     /// The next answer for somebody.
@@ -376,104 +437,6 @@ impl<K: Key> Policy<K> {
         assert!(self.history.len() <= config.max_history);
         self.pending.check();
         self.cache.check();
-    }
-
-    fn handle_look(&mut self, look: Arc<Snapshot>, id: RequestId, now: Instant) {
-        let was_set_back = |last: &Arc<Snapshot>| look.started_at() < last.finished_at();
-        if self.last_look.as_ref().is_some_and(was_set_back) {
-            self.history.clear();
-            self.cache.clear();
-        }
-        self.history.record(&look);
-        self.cache.revalidate(&look);
-        for query in self.pending.served_by(id.0) {
-            let answer = Answer::of_look(&look, &query, self.config.capabilities.remote_addresses);
-            self.consider(&query, &answer, id, now);
-        }
-        self.last_look = Some(look);
-    }
-
-    /// Gives an answer to everyone who asked before the request left; the evidence
-    /// is older than the questions of the others.
-    fn consider(&mut self, query: &SocketQuery, answer: &Answer, id: RequestId, now: Instant) {
-        let Some(pending) = self.pending.of_query(query) else {
-            return;
-        };
-        let waiters = pending.served_by(id.0);
-        if waiters.is_empty() {
-            return;
-        }
-        pending.attempts += 1;
-        match answer {
-            Answer::Found(found) | Answer::Listed(Listed { any: found, .. })
-                if found.verdict.is_named() =>
-            {
-                let for_endpoint = self.is_bound_to_endpoint(query.protocol());
-                let since = found.evidence.observed_at;
-                self.cache.learn(query, found, since, for_endpoint, now);
-            }
-            Answer::Found(_) | Answer::Listed(_) => self.cache.forget(query),
-            Answer::Failed(_) => {}
-        }
-        for waiter in waiters {
-            self.answer(waiter, answer, now);
-        }
-        self.pending.retry(query, now, &self.config);
-    }
-
-    fn answer(&mut self, waiter: K, answer: &Answer, now: Instant) {
-        let Some((pending, waiting)) = self.pending.of_waiter(waiter) else {
-            return;
-        };
-        let tells_remotes = self.config.capabilities.remote_addresses;
-        let contested = self.pending.contested(waiting, tells_remotes);
-        let mut offered = waiting.judge(answer, contested, &self.history, &self.config);
-        let is_miss = offered.verdict.reason().is_some_and(Reason::may_pass);
-        if offered.verdict.is_named() {
-            let LookupRequest { query, seen_at, .. } = &waiting.question;
-            let for_endpoint = self.is_bound_to_endpoint(query.protocol());
-            self.cache
-                .learn(query, &offered, *seen_at, for_endpoint, now);
-        } else if is_miss && let Some(found) = waiting.recall(&self.history, contested) {
-            self.statistics.from_history += 1;
-            offered = found;
-        }
-        let may_improve = pending.attempts < self.config.attempts_to_improve;
-        let is_settled = |answer: &Ownership| {
-            answer.verdict.is_named()
-                && !(may_improve && may_match_closer(answer, &pending.query, &self.config))
-        };
-        let is_final = waiting.ended
-            || (contested.is_some() && !matches!(answer, Answer::Failed(_)))
-            || waiting.best.as_ref().is_some_and(is_settled)
-            || match offered.verdict {
-                Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
-                Verdict::Partial { .. } => !may_improve,
-                Verdict::Unknown(reason) => !reason.may_pass(),
-            };
-        let best = waiting.best.as_ref();
-        // That somebody has the port by now, where nobody had: who asked may begin anew.
-        let is_late = matches!(answer, Answer::Listed(_))
-            && offered.verdict == Verdict::Unknown(Reason::Gone)
-            && best.is_some_and(|best| best.verdict == Verdict::Unknown(Reason::NotFound));
-        let improves = is_late || best.is_none_or(|best| offered.is_better_than(best));
-        if improves {
-            self.pending.improve(waiter, offered.clone());
-        }
-        if is_final {
-            self.finish(waiter);
-        } else if improves {
-            self.events.push_back(Event {
-                key: waiter,
-                ownership: offered,
-                last: false,
-            });
-        }
-    }
-
-    /// Whether answers for this protocol hold for a local end, whatever the remote.
-    fn is_bound_to_endpoint(&self, protocol: Protocol) -> bool {
-        protocol != Protocol::Tcp || !self.config.capabilities.remote_addresses
     }
 
     /// Who was named for this socket before it is asked for now.

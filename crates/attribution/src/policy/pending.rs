@@ -1,17 +1,23 @@
-//! The questions that wait, and when each is due.
+//! The requests that wait for evidence, and when each is due; and the evidence that waits for its
+//! request.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Instant, SystemTime};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use super::answer::{Answer, Listed};
-use super::config::later;
-use super::freshness::{OLD_PROCESS, START_TIME_ERROR};
-use super::history::History;
-use super::request::Before;
-use super::rivals::{Number, Rivals};
-use super::{Initiator, Key, LookupRequest, PolicyConfig};
-use crate::answer::{Evidence, Match, Ownership, Protocol, Reason, SocketQuery, Source, Verdict};
+use super::judge::{Number, Rivals, Waiting, flow_of};
+use super::{Key, LookupRequest, Observation, PolicyConfig};
+use crate::answer::{Match, Ownership, Protocol, SocketQuery};
 use crate::hash::KeyMap;
+
+/// Requests that wait for an observation at a time. Each may cause a fast lookup of the thread that captures
+/// when none comes.
+pub(super) const MAX_EXPECTING: usize = 64;
+/// Flows of which observations are kept that nobody asked for yet; past that, those of the
+/// oldest one are forgotten.
+const MAX_OBSERVED: usize = 4_096;
+/// Observations of one flow that are kept: what is sent through a bridge is seen on it, then on
+/// its port.
+const MAX_OF_FLOW: usize = 4;
 
 /// One question with everyone who waits for its answer.
 #[derive(Debug)]
@@ -23,190 +29,6 @@ pub(super) struct Pending<K> {
     turn: Turn,
     last_attempt: Instant,
     packets_since: bool,
-}
-
-/// One who waits.
-#[derive(Debug)]
-pub(super) struct Waiting<K> {
-    pub(super) waiter: K,
-    pub(super) question: LookupRequest,
-    /// Number of the newest request when it asked: an answer to that one or an
-    /// earlier one is too old for it.
-    pub(super) asked_after: u64,
-    /// Who was named for the socket before it asked.
-    pub(super) before: Option<Ownership>,
-    /// Whether all sockets had been read when it asked.
-    pub(super) is_before_known: bool,
-    /// When it asked, another flow's socket could be found in place of its own, by a match no
-    /// closer than this.
-    pub(super) contested_at_start: Option<Match>,
-    /// Its place among all questions, for the flows that come later.
-    pub(super) number: Number,
-    /// The best answer so far.
-    pub(super) best: Option<Ownership>,
-    /// How often a fast lookup was made for it.
-    pub(super) fast_lookups: usize,
-    /// The flow is over; the next answer is the last.
-    pub(super) ended: bool,
-}
-
-impl<K> Waiting<K> {
-    /// Whether the next look should not wait for a packet: there is no answer, or
-    /// nothing but the look is waited for.
-    fn is_impatient(&self) -> bool {
-        self.best.is_none() || self.ended
-    }
-
-    /// Whether nothing is known because the lookup failed.
-    fn has_failed(&self) -> bool {
-        let failed = Verdict::Unknown(Reason::Failed);
-        let best = self.best.as_ref();
-        best.is_some_and(|best| best.verdict == failed)
-    }
-
-    /// What of an answer holds for this flow, up to which match another one contests it.
-    pub(super) fn judge(
-        &self,
-        answer: &Answer,
-        contested: Option<Match>,
-        history: &History,
-        config: &PolicyConfig,
-    ) -> Ownership {
-        let table_tells_remotes = config.capabilities.remote_addresses;
-        let found = match answer {
-            Answer::Listed(Listed {
-                connected: Some(connected),
-                ..
-            }) if self.question.needs_its_connection() => connected,
-            Answer::Listed(Listed {
-                accepted: Some(accepted),
-                ..
-            }) if self.question.initiator == Initiator::Remote => accepted,
-            Answer::Found(found) | Answer::Listed(Listed { any: found, .. }) => found,
-            Answer::Failed(reason) => {
-                return Ownership::unknown(*reason, self.question.seen_at, Source::None);
-            }
-        };
-        let before = Before {
-            is_known: self.is_before_known,
-            named: self.before.as_ref(),
-        };
-        if started_after(found, self.question.seen_at) {
-            let Evidence {
-                observed_at,
-                source,
-                ..
-            } = found.evidence;
-            return Ownership::unknown(Reason::Gone, observed_at, source);
-        }
-        if self
-            .question
-            .accepts(found, before, contested, table_tells_remotes)
-        {
-            let mut found = found.clone();
-            let had_socket = self.question.had_socket(table_tells_remotes);
-            if found.verdict == Verdict::Unknown(Reason::NotFound) && had_socket {
-                found.verdict = Verdict::Unknown(Reason::Gone);
-            }
-            if let Answer::Listed(listed) = answer
-                && !matches!(found.verdict, Verdict::Unknown(_))
-                && !self.is_proven(&found, listed, history, config)
-            {
-                // Another one may have had the port then.
-                found.verdict = Verdict::Unknown(Reason::Gone);
-                found.evidence.matched = None;
-            }
-            return found;
-        }
-        // Of a table that does not tell remote ends, what was refused may be its socket.
-        let is_gone = table_tells_remotes && self.question.had_socket(true);
-        let reason = if is_gone || contested.is_some() {
-            Reason::Gone
-        } else {
-            Reason::NotFound
-        };
-        Ownership::unknown(reason, found.evidence.observed_at, found.evidence.source)
-    }
-
-    /// Whether a list without remote ends, of sockets that are not told apart, shows who had the
-    /// flow's socket at its first packet.
-    fn is_proven(
-        &self,
-        found: &Ownership,
-        listed: &Listed,
-        history: &History,
-        config: &PolicyConfig,
-    ) -> bool {
-        let LookupRequest {
-            query,
-            seen_at,
-            initiator,
-        } = &self.question;
-        let late = listed.finished_at.duration_since(*seen_at);
-        let late = late.unwrap_or_default();
-        let is_soon = match initiator {
-            Initiator::Local | Initiator::Unknown => late <= config.sender_within,
-            Initiator::Remote if started_well_before(found, *seen_at) => {
-                late <= config.old_receiver_within
-            }
-            Initiator::Remote => late <= config.receiver_within,
-        };
-        let is_connection = query.protocol() == Protocol::Tcp;
-        if is_connection && *initiator == Initiator::Remote {
-            // It came from the listener.
-            return is_soon || history.had(query, *seen_at, &found.verdict);
-        }
-        if is_connection && self.ended {
-            // Its socket is in the list no more, but another one's may be.
-            return false;
-        }
-        let is_same = |before: &Ownership| names_the_same(&before.verdict, &found.verdict);
-        let is_contradicted =
-            *initiator == Initiator::Remote && !self.before.as_ref().is_none_or(is_same);
-        (is_soon && !is_contradicted) || history.find(query, *seen_at).as_ref().is_some_and(is_same)
-    }
-
-    /// What earlier looks know about a socket that is not there any more.
-    pub(super) fn recall(&self, history: &History, contested: Option<Match>) -> Option<Ownership> {
-        // Which of two connections an earlier look saw is as open as before.
-        if contested.is_some() && self.question.query.protocol() == Protocol::Tcp {
-            return None;
-        }
-        let question = &self.question;
-        let query = question.socket_before()?;
-        if question.needs_its_connection() {
-            return history.find_connection(&query, question.seen_at);
-        }
-        history.find(&query, question.seen_at)
-    }
-}
-
-/// Whether all who are named were there well before that time.
-fn started_well_before(found: &Ownership, time: SystemTime) -> bool {
-    let is_earlier = |started: SystemTime| started + OLD_PROCESS < time;
-    let mut named = found.verdict.processes().iter();
-    !found.verdict.processes().is_empty()
-        && named.all(|process| process.started.is_some_and(is_earlier))
-}
-
-/// Whether two answers name the same processes, which execute the same.
-fn names_the_same(one: &Verdict, other: &Verdict) -> bool {
-    let (one, other) = (one.processes(), other.processes());
-    let mut both = one.iter().zip(other);
-    !one.is_empty()
-        && one.len() == other.len()
-        && both.all(|(one, other)| one.is_same_program(other))
-}
-
-/// Whether nobody who is named was there yet at that time: then the socket that was is
-/// gone, and another one has its port.
-fn started_after(found: &Ownership, time: SystemTime) -> bool {
-    let is_later = |started: SystemTime| started > time + START_TIME_ERROR;
-    let named = found.verdict.processes();
-    !named.is_empty()
-        && named
-            .iter()
-            .all(|process| process.started.is_some_and(is_later))
 }
 
 /// Where a question stands.
@@ -253,6 +75,17 @@ pub(super) struct PendingSet<K> {
     waiters: KeyMap<K, SocketQuery>,
     turns: Turns,
     rivals: Rivals,
+    /// At most [`MAX_EXPECTING`].
+    pub(super) expecting: Vec<Expecting<K>>,
+    pub(super) observed: Observed,
+}
+
+/// A request that waits for an observation before a fast lookup is made.
+#[derive(Debug)]
+pub(super) struct Expecting<K> {
+    pub(super) waiter: K,
+    pub(super) flow: SocketQuery,
+    pub(super) until: Instant,
 }
 
 impl<K> Default for PendingSet<K> {
@@ -262,6 +95,8 @@ impl<K> Default for PendingSet<K> {
             waiters: KeyMap::default(),
             turns: Turns::default(),
             rivals: Rivals::default(),
+            expecting: Vec::new(),
+            observed: Observed::default(),
         }
     }
 }
@@ -341,6 +176,18 @@ impl<K: Key> PendingSet<K> {
         }
     }
 
+    /// Has a question asked now that was put off.
+    pub(super) fn hasten(&mut self, waiter: K, now: Instant) {
+        let query = self.waiters.get(&waiter).copied();
+        let pending = query.and_then(|query| self.questions.get_mut(&key(&query)));
+        if let Some(pending) = pending
+            && let Turn::Due(at) = pending.turn
+            && at > now
+        {
+            self.turns.turn(pending, Turn::Due(now));
+        }
+    }
+
     pub(super) fn of_query(&mut self, query: &SocketQuery) -> Option<&mut Pending<K>> {
         self.questions.get_mut(&key(query))
     }
@@ -374,6 +221,7 @@ impl<K: Key> PendingSet<K> {
         let place = pending.waiting.iter().position(|w| w.waiter == waiter)?;
         let waiting = pending.waiting.swap_remove(place);
         self.rivals.remove(&waiting.question);
+        self.expecting.retain(|one| one.waiter != waiter);
         if pending.waiting.is_empty() {
             self.turns.turn(pending, Turn::Asked);
             self.questions.remove(&key(&query));
@@ -540,6 +388,11 @@ impl<K: Key> PendingSet<K> {
         };
         let listed = self.questions.values().filter(listed).count();
         assert_eq!(listed, self.turns.due.len() + self.turns.resting.len());
+        assert!(self.expecting.len() <= MAX_EXPECTING);
+        let mut expecting = self.expecting.iter();
+        assert!(expecting.all(|one| self.waiters.contains_key(&one.waiter)));
+        assert!(self.observed.flows.len() <= MAX_OBSERVED);
+        assert_eq!(self.observed.flows.len(), self.observed.order.len());
     }
 
     /// Moves a question between the lists.
@@ -572,5 +425,65 @@ impl Turns {
             Turn::Asked => false,
         };
         pending.turn = turn;
+    }
+}
+
+/// Observations that nobody asked for yet.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    /// Of each flow in the order in which they came.
+    flows: HashMap<SocketQuery, Vec<Observation>>,
+    order: VecDeque<SocketQuery>,
+}
+
+impl Observed {
+    /// Keeps an observation for a request that is yet to come.
+    pub(super) fn keep(&mut self, observation: Observation) {
+        let flow = flow_of(&observation.query);
+        let of_flow = self.flows.entry(flow).or_insert_with(|| {
+            self.order.push_back(flow);
+            Vec::new()
+        });
+        if of_flow.len() >= MAX_OF_FLOW {
+            of_flow.remove(0);
+        }
+        of_flow.push(observation);
+        if self.order.len() > MAX_OBSERVED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.flows.remove(&oldest);
+        }
+    }
+
+    /// What was observed before its request came, told once. The first one after the packet: a later
+    /// one may be about the next socket. `is_named`: only if it names somebody.
+    pub(super) fn take(&mut self, request: &LookupRequest, is_named: bool) -> Option<Ownership> {
+        let of_flow = self.flows.get_mut(&flow_of(&request.query))?;
+        let about = of_flow.iter().enumerate();
+        let about = about.filter(|(_, one)| one.is_about(request));
+        let (place, first) = about.min_by_key(|(_, one)| one.at)?;
+        let fits = !is_named || first.owner.verdict.is_named();
+        fits.then(|| of_flow.remove(place).owner)
+    }
+}
+
+/// An instant that is always there, also after a wait that a clock cannot count.
+pub(super) fn later(now: Instant, wait: Duration) -> Instant {
+    const LONG: Duration = Duration::from_secs(365 * 86_400);
+    now.checked_add(wait).unwrap_or_else(|| now + LONG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_is_too_long_for_the_clock() {
+        let now = Instant::now();
+        assert_eq!(
+            later(now, Duration::from_secs(1)),
+            now + Duration::from_secs(1)
+        );
+        assert!(later(now, Duration::MAX) > now);
     }
 }

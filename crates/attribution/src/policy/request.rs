@@ -1,11 +1,11 @@
-//! What is asked and answered, and which answers hold for a request.
+//! What is asked and answered: plain data.
 
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::answer::{Match, Ownership, ProcessId, Protocol, Reason, Snapshot, SocketQuery};
+use crate::answer::{Ownership, Reason, Snapshot, SocketQuery};
 
 /// What the caller knows a lookup by, and gets back with each answer: any type of its own, such
 /// as the number of a flow, a `(port, protocol)`, or [`Token`].
@@ -115,115 +115,4 @@ impl LookupRequest {
             initiator,
         }
     }
-
-    /// Whether `older`, which still waits, asked for a socket that this flow shows
-    /// to be gone: the same ends, but a new flow.
-    pub(super) fn replaces(&self, older: &Self) -> bool {
-        let may_be_new_socket = match (self.initiator, self.query.protocol()) {
-            (Initiator::Local, _) | (Initiator::Remote, Protocol::Tcp) => true,
-            (Initiator::Remote | Initiator::Unknown, _) => false,
-        };
-        // Both ends of a flow from a socket to itself ask at the same time.
-        self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
-    }
-
-    /// Whether there was a socket at this end, also if none is found: it sent what opens a
-    /// connection, or a datagram. A table that does not tell remote ends may find that of a
-    /// datagram late.
-    pub(super) fn had_socket(&self, table_tells_remotes: bool) -> bool {
-        self.initiator == Initiator::Local
-            && (self.query.protocol() == Protocol::Tcp || table_tells_remotes)
-    }
-
-    /// What to ask earlier looks for, if a socket that was there before this flow
-    /// can be its own.
-    pub(super) fn socket_before(&self) -> Option<SocketQuery> {
-        let query = &self.query;
-        match (query.protocol(), self.initiator) {
-            // A new connection has a new socket.
-            (Protocol::Tcp, Initiator::Local) => None,
-            // Its own is new too, but it belongs to the listener that was there.
-            (Protocol::Tcp, Initiator::Remote) => Some(query.without_remote()),
-            _ => Some(*query),
-        }
-    }
-
-    /// Whether only the socket of its own connection can be the one of this flow.
-    ///
-    /// A segment that opens nothing, for a connection that nobody saw open, is no evidence that
-    /// there is such a connection: anybody can send it to a listener's port, and the kernel only
-    /// refuses it. (A connection that the listener's process has not accepted yet is one with
-    /// both ends.) Where remote ends are not known, only a socket that has some connection can
-    /// be it.
-    pub(super) fn needs_its_connection(&self) -> bool {
-        self.query.protocol() == Protocol::Tcp
-            && self.initiator == Initiator::Unknown
-            && self.query.remote().is_some()
-    }
-
-    /// Whether the socket of `answer` can be the one of this flow, given what was known
-    /// `before` the flow and up to which match another flow contests it.
-    pub(super) fn accepts(
-        &self,
-        answer: &Ownership,
-        before: Before<'_>,
-        contested: Option<Match>,
-        table_tells_remotes: bool,
-    ) -> bool {
-        let Some(matched @ (Match::LocalEndpoint | Match::WildcardAddress)) =
-            answer.evidence.matched
-        else {
-            return true;
-        };
-        let contested = contested.is_some_and(|up_to| matched <= up_to);
-        match (self.query.protocol(), self.initiator) {
-            (Protocol::Tcp, Initiator::Local) => {
-                // A listener is not the socket of a connection that this end initiator,
-                // and neither is a connection that was there already.
-                let is_told_apart = table_tells_remotes && self.query.remote().is_some();
-                matched == Match::LocalEndpoint
-                    && !is_told_apart
-                    && !contested
-                    && before.shows_new(answer)
-            }
-            (Protocol::Tcp, _) => {
-                !(contested || (table_tells_remotes && self.needs_its_connection()))
-            }
-            // Looks around the packet that say the same prove that it was so.
-            _ => {
-                let is_same = |before: &Ownership| before.verdict == answer.verdict;
-                !contested || before.named.is_some_and(is_same)
-            }
-        }
-    }
-}
-
-/// What was known of a local end before a flow.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Before<'a> {
-    /// Whether all sockets were read before. Where they were not, any socket that is found
-    /// later may have been there.
-    pub(super) is_known: bool,
-    /// The processes that had a socket there, if any was found.
-    pub(super) named: Option<&'a Ownership>,
-}
-
-impl Before<'_> {
-    /// Whether the socket of `answer` was not there before.
-    fn shows_new(self, answer: &Ownership) -> bool {
-        self.is_known
-            && self
-                .named
-                .is_none_or(|before| names_somebody_else(answer, before))
-    }
-}
-
-fn names_somebody_else(answer: &Ownership, before: &Ownership) -> bool {
-    let ids = |ownership: &Ownership| -> Vec<ProcessId> {
-        let processes = ownership.verdict.processes().iter();
-        processes.map(|process| process.id()).collect()
-    };
-    let known = ids(before);
-    before.evidence.matched != Some(Match::LocalEndpoint)
-        || ids(answer).iter().any(|id| !known.contains(id))
 }

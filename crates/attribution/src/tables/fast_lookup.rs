@@ -11,8 +11,8 @@ use crate::policy::LookupRequest;
 /// Lookups of one socket that take microseconds. The thread that captures the first packet of a flow
 /// makes one before it takes the next packet, while the socket and its owner still exist.
 pub trait FastLookup: Send + fmt::Debug {
-    /// To be called once, on the thread that will look up: gives it precedence over
-    /// others where the system permits that, and starts what helps it.
+    /// To be called once, on the thread that will look up: gives it a higher scheduling priority
+    /// where the system permits that, and begins to watch what [`closed`](Self::closed) tells.
     fn init_thread(&mut self) {}
 
     /// The owner of the socket, as far as microseconds show it. The evidence is not older than the
@@ -130,8 +130,8 @@ pub enum FastResult {
     Found(Ownership),
     /// The fast lookup found nothing.
     NotFound,
-    /// Another thread is looking up this socket: ask again with the next packet, or in a millisecond.
-    /// The second answer is never this one.
+    /// Another thread is looking up this socket: ask again in a millisecond. (Evidence that a source
+    /// pushes comes through an [`Observer`](crate::capture::Observer) instead.)
     Pending,
 }
 

@@ -30,6 +30,7 @@ use std::fmt;
 use crate::answer::{
     Capabilities, Error, Ownership, SkippedNamespaces, Snapshot, SocketQuery, Source,
 };
+use crate::observers::Observer;
 use fast_lookup::FastLookup;
 
 /// Options of the [best](best_with) table of a system.
@@ -114,6 +115,12 @@ pub trait SocketTable: Send {
     /// Fast lookups for another thread, which are less thorough; `None` if the table has none. This call
     /// may read everything once, so that fast lookups need not.
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
+        None
+    }
+
+    /// What pushes evidence about its sockets, beside what is asked; `None` where there is none.
+    /// To be asked for after the [fast lookup](Self::fast_lookup).
+    fn observer(&mut self) -> Option<Box<dyn Observer>> {
         None
     }
 

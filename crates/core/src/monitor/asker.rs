@@ -21,7 +21,7 @@ impl<'a> Asker<'a> {
     pub(super) fn opened(&mut self, waiter: Token, question: LookupRequest) -> Option<Lookup> {
         match self {
             Self::Nobody => None,
-            Self::CaptureResolver(resolver) => resolver.flow_opened(waiter, question),
+            Self::CaptureResolver(resolver) => Some(resolver.flow_opened(waiter, question)),
         }
     }
 
@@ -64,7 +64,8 @@ impl<'a> Asker<'a> {
         }
     }
 
-    pub(super) fn settle(&mut self) -> Vec<(Token, Lookup)> {
+    /// The answers that came, or are found now, for flows of earlier packets.
+    pub(super) fn poll_pending(&mut self) -> Vec<(Token, Ownership)> {
         match self {
             Self::Nobody => Vec::new(),
             Self::CaptureResolver(resolver) => resolver.poll_pending(),

@@ -286,8 +286,8 @@ impl Shared {
     /// down, which may ask for more.
     fn carry_out(&self, effects: &mut Vec<Effect>, asker: &mut Asker<'_>) {
         let mut more = Vec::new();
-        for (waiter, lookup) in asker.settle() {
-            self.looked_up(waiter, lookup, &mut more);
+        for (waiter, owner) in asker.poll_pending() {
+            self.write_down(waiter, owner, false, &mut more);
         }
         while !effects.is_empty() || !more.is_empty() {
             for effect in effects.drain(..) {

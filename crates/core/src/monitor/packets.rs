@@ -255,8 +255,9 @@ impl Counter {
             .resolver
             .as_mut()
             .map(CaptureResolver::poll_all_pending);
-        for (waiter, lookup) in settled.into_iter().flatten() {
-            self.shared.looked_up(waiter, lookup, &mut self.effects);
+        for (waiter, owner) in settled.into_iter().flatten() {
+            self.shared
+                .write_down(waiter, owner, false, &mut self.effects);
         }
         self.carry_out();
     }

@@ -9,7 +9,8 @@ use super::clock::Clock;
 use super::world::{Knows, World};
 use crate::answer::{Capabilities, Ownership, Process, Protocol, Reason, SocketQuery, Verdict};
 use crate::policy::{
-    Event, Facts, Initiator, Lookup, LookupRequest, Policy, PolicyConfig, Request, Token,
+    Event, Facts, Initiator, Lookup, LookupRequest, Observation, ObservationKind, Policy,
+    PolicyConfig, Request, Token,
 };
 
 /// How the table answers one request.
@@ -32,6 +33,22 @@ pub(super) enum Kind {
     SomeFailed,
     Failed,
 }
+
+/// What an observer sees of a flow that opens.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Watch {
+    /// Nothing, and nobody expects it to.
+    Blind,
+    /// The owner, before the flow is asked for.
+    Before,
+    /// The owner, after that time: perhaps later than it is expected.
+    After(Duration),
+    /// It is expected to, and tells nothing.
+    Lost,
+}
+
+/// How long an observation is expected.
+const PATIENCE: Duration = Duration::from_micros(500);
 
 #[derive(Debug)]
 struct UnderWay {
@@ -61,6 +78,10 @@ pub(super) struct Driver {
     manners: Vec<Manner>,
     /// Whether the table can be looked up fast.
     pub(super) fast_lookups: bool,
+    /// What an observer sees of one flow after the other, if there is one.
+    pub(super) watches: Vec<Watch>,
+    /// Observations on their way, and when they arrive.
+    on_their_way: Vec<(Duration, Observation)>,
     requests: usize,
     under_way: Option<UnderWay>,
     flows: HashMap<Token, Flow>,
@@ -89,6 +110,8 @@ impl Driver {
             config,
             manners,
             fast_lookups: false,
+            watches: Vec::new(),
+            on_their_way: Vec::new(),
             requests: 0,
             under_way: None,
             flows: HashMap::new(),
@@ -124,11 +147,12 @@ impl Driver {
             is_over: false,
         };
         self.flows.insert(waiter, flow);
-        let fast_lookup = self.fast_lookup(&question.query);
         let now = self.clock.now();
-        let lookup = self
-            .policy
-            .lookup_with_fast_result(waiter, question, fast_lookup, now);
+        let lookup = self.watched(waiter, question).unwrap_or_else(|| {
+            let fast_lookup = self.fast_lookup(&question.query);
+            self.policy
+                .lookup_with_fast_result(waiter, question, fast_lookup, now)
+        });
         match lookup {
             Lookup::Ready(ownership) => self.hear(Event {
                 key: waiter,
@@ -152,6 +176,75 @@ impl Driver {
             }
         }
         self.settle();
+    }
+
+    /// What is said to a flow of which an observer sees something.
+    fn watched(&mut self, waiter: Token, question: LookupRequest) -> Option<Lookup> {
+        if question.initiator != Initiator::Local || self.watches.is_empty() {
+            return None;
+        }
+        let now = self.clock.now();
+        let watch = self.watches[self.flows.len() % self.watches.len()];
+        let until = now + PATIENCE;
+        match watch {
+            Watch::Blind => {}
+            Watch::Before => self.observe(question.query, Duration::ZERO),
+            Watch::After(time) => {
+                self.observe(question.query, time);
+                return self.policy.lookup_expecting(waiter, question, until, now);
+            }
+            Watch::Lost => return self.policy.lookup_expecting(waiter, question, until, now),
+        }
+        self.policy.lookup_observed(waiter, question, now)
+    }
+
+    /// An observer looks up who has these ends now, and hands that over after so long.
+    fn observe(&mut self, query: SocketQuery, after: Duration) {
+        let at = self.clock.wall();
+        let owner = self.world.look(at, at).find(&query);
+        let observation = Observation::new(query, owner, at, ObservationKind::Sender);
+        let arrives = self.clock.elapsed + after;
+        self.on_their_way.push((arrives, observation));
+        self.take_observations();
+    }
+
+    /// As [`observe`](Self::observe), whatever has become of a flow.
+    pub(super) fn observe_again(&mut self, number: usize, after: Duration) {
+        if let Some(waiter) = self.waiter(number).filter(|_| !self.watches.is_empty()) {
+            self.observe(self.flows[&waiter].question.query, after);
+            self.settle();
+        }
+    }
+
+    fn take_observations(&mut self) {
+        let now = self.clock.elapsed;
+        let all = std::mem::take(&mut self.on_their_way);
+        let (here, later): (Vec<_>, _) = all.into_iter().partition(|(at, _)| *at <= now);
+        self.on_their_way = later;
+        for (_, observation) in here {
+            let answers = self.policy.observe(observation, self.clock.now());
+            self.hear_provisional(answers);
+        }
+    }
+
+    /// What the thread that captures does when nothing was observed in time.
+    fn make_fast_lookups(&mut self) {
+        let now = self.clock.now();
+        while let Some((waiter, question)) = self.policy.poll_fast_lookup(now) {
+            let told = self.fast_lookup(&question.query);
+            let better = self.policy.fast_lookup_made(waiter, told, now);
+            self.hear_provisional(better.map(|better| (waiter, better)));
+        }
+    }
+
+    fn hear_provisional(&mut self, answers: impl IntoIterator<Item = (Token, Ownership)>) {
+        for (key, ownership) in answers {
+            self.hear(Event {
+                key,
+                ownership,
+                last: false,
+            });
+        }
     }
 
     /// What a table that can be looked up fast tells at once.
@@ -213,11 +306,15 @@ impl Driver {
 
     /// When the table or the policy does something next.
     fn next_event(&self) -> Option<Duration> {
-        match &self.under_way {
+        let table = match &self.under_way {
             Some(under_way) if under_way.facts.is_none() => Some(under_way.reads_at),
             Some(under_way) => Some(under_way.lands_at),
-            None => Some(self.clock.at(self.policy.poll_timeout()?)),
-        }
+            None => self.policy.poll_timeout().map(|due| self.clock.at(due)),
+        };
+        let observed = self.on_their_way.iter().map(|(at, _)| *at).min();
+        let expected = self.policy.next_fast_lookup();
+        let expected = expected.map(|until| self.clock.at(until));
+        [table, observed, expected].into_iter().flatten().min()
     }
 
     fn work(&mut self) {
@@ -266,6 +363,8 @@ impl Driver {
 
     /// What the service does after every call, and what must hold then.
     fn settle(&mut self) {
+        self.take_observations();
+        self.make_fast_lookups();
         while let Some(event) = self.policy.poll_event() {
             self.hear(event);
         }

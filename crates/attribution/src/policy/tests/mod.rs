@@ -3,6 +3,7 @@
 mod clock;
 mod driver;
 mod fast_lookups;
+mod observations;
 mod properties;
 mod retries;
 mod rules;

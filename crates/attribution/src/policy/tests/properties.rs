@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::clock::ms;
-use super::driver::{Driver, Kind, Manner};
+use super::driver::{Driver, Kind, Manner, Watch};
 use super::world::{Knows, LAN, SERVER_PORT, World};
 use crate::answer::SocketQuery;
 use crate::policy::{Initiator, PolicyConfig};
@@ -36,6 +36,9 @@ enum Step {
     End(u8),
     /// A flow is asked for once more.
     AskAgain(u8),
+    /// An observer sees who has the ends of a flow now, and hands that over after so many
+    /// hundredths of a millisecond.
+    Observe(u8, u16),
 }
 
 /// Few processes, ports and remote ends, so that everything is used again.
@@ -52,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..4_u8).prop_map(Step::Exit),
         5 => any::<u8>().prop_map(Step::Packet),
         2 => any::<u8>().prop_map(Step::End),
+        3 => (any::<u8>(), 0..5_000_u16).prop_map(|(n, after)| Step::Observe(n, after)),
     ]
 }
 
@@ -81,6 +85,17 @@ fn manners(kinds: &'static [Kind]) -> impl Strategy<Value = Vec<Manner>> {
         reads_at,
     });
     prop::collection::vec(manner, 1..6)
+}
+
+/// What an observer sees of one flow after the other; nothing where there is none.
+fn watches() -> impl Strategy<Value = Vec<Watch>> {
+    let watch = prop_oneof![
+        1 => Just(Watch::Blind),
+        2 => Just(Watch::Before),
+        4 => (0..3_000_u64).prop_map(|after| Watch::After(Duration::from_micros(after))),
+        1 => Just(Watch::Lost),
+    ];
+    prop::collection::vec(watch, 0..6)
 }
 
 fn knows() -> impl Strategy<Value = Knows> {
@@ -150,6 +165,10 @@ fn play(driver: &mut Driver, step: &Step) {
         Step::Packet(number) => driver.packet(number.into()),
         Step::End(number) => driver.end(number.into()),
         Step::AskAgain(number) => driver.ask_again(number.into()),
+        Step::Observe(number, after) => {
+            let after = Duration::from_micros(10) * u32::from(after);
+            driver.observe_again(number.into(), after);
+        }
     }
 }
 
@@ -158,15 +177,20 @@ proptest! {
 
     /// A port or pid that is used again never keeps the old owner, nor gives the
     /// new one to the old flow. The next owner sends when it opens its socket.
+    ///
+    /// That holds for what is observed, too: of a socket that is gone, of the next one with the same
+    /// ends, of a process that has exited, before or after its flow is asked for, and late.
     #[test]
     fn right_or_silent(
         knows in knows(),
         manners in manners(&[Kind::Snapshot, Kind::Answers, Kind::SomeFailed, Kind::Failed]),
         script in script(step()),
         fast_lookups in any::<bool>(),
+        watches in watches(),
     ) {
         let mut driver = Driver::new(World::new(knows, 4), PolicyConfig::default(), manners);
         driver.fast_lookups = fast_lookups;
+        driver.watches = watches;
         for (step, pause) in &script {
             play(&mut driver, step);
             driver.pass(*pause);
@@ -191,6 +215,7 @@ proptest! {
         rest_factor in prop_oneof![0..8_u32, Just(u32::MAX)],
         max_fast_lookups in 0..4_usize,
         fast_lookups in any::<bool>(),
+        watches in watches(),
     ) {
         let config = PolicyConfig {
             retry_after: retry.into_iter().map(ms).collect(),
@@ -207,6 +232,7 @@ proptest! {
         };
         let mut driver = Driver::new(World::new(knows, 4), config, manners);
         driver.fast_lookups = fast_lookups;
+        driver.watches = watches;
         for (step, pause) in &script {
             play(&mut driver, step);
             driver.pass(*pause);

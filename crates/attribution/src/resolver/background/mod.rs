@@ -17,8 +17,9 @@ use worker::Worker;
 
 use super::attributor::Attributor;
 use crate::answer::{Error, Ownership, SocketQuery};
+use crate::observers::Observer;
 use crate::policy::{
-    Event, Key, Lookup, LookupRequest, Policy, PolicyConfig, PolicyStatistics, Token,
+    Event, Key, Lookup, LookupRequest, Observation, Policy, PolicyConfig, PolicyStatistics, Token,
 };
 use crate::tables::fast_lookup::FastLookup;
 
@@ -32,9 +33,11 @@ use crate::tables::fast_lookup::FastLookup;
 /// [`finish`](Self::finish) first answers everyone who waits.
 #[derive(Debug)]
 pub struct Resolver<K: Key = Token> {
-    shared: Arc<Shared<K>>,
+    /// The resolver on the thread that captures asks in several steps, under one lock.
+    pub(super) shared: Arc<Shared<K>>,
     thread: Option<JoinHandle<()>>,
     fast_lookup: Mutex<Option<Box<dyn FastLookup>>>,
+    observer: Mutex<Option<Box<dyn Observer>>>,
 }
 
 /// How long it may take at the end to answer those who wait.
@@ -72,6 +75,7 @@ impl<K: Key> Resolver<K> {
             ..config
         };
         let fast_lookup = table.fast_lookup();
+        let observer = table.observer();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 policy: Policy::new(config),
@@ -91,6 +95,7 @@ impl<K: Key> Resolver<K> {
             shared,
             thread: Some(thread),
             fast_lookup: Mutex::new(fast_lookup),
+            observer: Mutex::new(observer),
         })
     }
 
@@ -103,6 +108,20 @@ impl<K: Key> Resolver<K> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         fast_lookup.take()
+    }
+
+    /// What pushes evidence about the sockets of the table, to be
+    /// [started](Observer::start) by the thread that captures. There is one at most, as of
+    /// [fast lookups](Self::take_fast_lookup).
+    pub fn take_observer(&self) -> Option<Box<dyn Observer>> {
+        let mut observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        observer.take()
+    }
+
+    /// Takes evidence that somebody pushed; see [`Policy::observe`].
+    pub fn observe(&self, observation: Observation) -> Vec<(K, Ownership)> {
+        let now = Instant::now();
+        self.change(|policy| policy.observe(observation, now))
     }
 
     /// Asks for `key`; see [`Policy::lookup`].
@@ -165,14 +184,7 @@ impl<K: Key> Resolver<K> {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Policy<K>) -> T) -> T {
-        let mut state = self.shared.lock();
-        let result = change(&mut state.policy);
-        let is_woken = state.wake_if_due();
-        drop(state);
-        if is_woken {
-            self.shared.changed.notify_one();
-        }
-        result
+        self.shared.change(change)
     }
 
     fn stop(&mut self, stop: Stop) {

@@ -12,7 +12,7 @@ const REST_AFTER: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
-pub(super) struct Shared<K> {
+pub(in crate::resolver) struct Shared<K> {
     pub(super) state: Mutex<State<K>>,
     pub(super) changed: Condvar,
 }
@@ -50,6 +50,18 @@ impl<K: Key> Shared<K> {
         // The state is consistent between calls of the policy, also after a panic
         // elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the policy, and wakes the thread if that gives it something to do now.
+    pub(in crate::resolver) fn change<T>(&self, change: impl FnOnce(&mut Policy<K>) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state.policy);
+        let is_woken = state.wake_if_due();
+        drop(state);
+        if is_woken {
+            self.changed.notify_one();
+        }
+        result
     }
 }
 

@@ -4,24 +4,27 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::background::Resolver;
 use crate::answer::{Ownership, SocketQuery};
-use crate::policy::{Key, Lookup, LookupRequest, Token};
+use crate::observers::Observer;
+use crate::policy::{Initiator, Key, Lookup, LookupRequest, Observation, Policy, Token};
 use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 
-/// How long what was put off waits for a packet.
+/// How long an observation, or another fast lookup, waits for a packet.
 const SOON: Duration = Duration::from_millis(1);
-/// Questions that are put off at a time; each of them is asked again with each packet.
-const MAX: usize = 64;
+/// Observations that wait to be taken; past that, the oldest is dropped.
+const MAX_INBOX: usize = 4_096;
 
 /// Asks a [`Resolver`] from the thread that captures packets.
 ///
-/// What ends within a millisecond is not there any more when another thread wakes up. So
-/// this one looks up the socket of each new flow, where the table of the resolver offers
-/// that, and tells the resolver what it saw.
+/// What ends within a millisecond is not there any more when another thread wakes up. So this one
+/// finds the owner of each new flow itself, by what an [`Observer`] has seen of it or, where nothing
+/// is on its way, by a [`FastLookup`] on this thread; and hands what it found to the resolver.
 ///
 /// ```no_run
 /// # use std::{sync::Arc, time::{Duration, SystemTime}};
@@ -37,13 +40,13 @@ const MAX: usize = 64;
 /// capture.init_thread();
 /// loop {
 ///     let next = next_within(capture.poll_timeout());
-///     for (waiter, lookup) in capture.poll_pending() {
-///         lookup.ownership().into_iter().for_each(|owner| show(waiter.0, owner));
+///     for (key, owner) in capture.poll_pending() {
+///         show(key.0, owner);
 ///     }
 ///     let told = match next {
 ///         Some(Next::Opened(flow, question)) => capture
 ///             .flow_opened(Token(flow), question)
-///             .and_then(Lookup::ownership)
+///             .ownership()
 ///             .map(|owner| (flow, owner)),
 ///         Some(Next::More(flow, has_payload)) => capture
 ///             .packet(Token(flow), has_payload)
@@ -65,65 +68,122 @@ const MAX: usize = 64;
 pub struct CaptureResolver<K: Key = Token> {
     resolver: Arc<Resolver<K>>,
     fast_lookup: Option<Box<dyn FastLookup>>,
-    put_off: Vec<PutOff<K>>,
-}
-
-/// A question that was not asked yet.
-#[derive(Debug, Clone, Copy)]
-struct PutOff<K> {
-    waiter: K,
-    question: LookupRequest,
-    /// The flow is over.
-    is_over: bool,
+    observers: Vec<Box<dyn Observer>>,
+    inbox: Arc<Inbox>,
+    /// Observations on their way from the inbox to the policy.
+    taken: Vec<Observation>,
+    /// Answers to requests of earlier packets.
+    answers: Vec<(K, Ownership)>,
+    /// When the first request expects no observation any more.
+    next_due: Option<Instant>,
 }
 
 impl<K: Key> CaptureResolver<K> {
-    /// Takes the way to fast lookup of that resolver, of which there is one: a second one of
-    /// the same resolver does without.
+    /// Takes the fast lookup and the observer of that resolver, of which there is one each: a second
+    /// one of the same resolver does without.
     pub fn new(resolver: Arc<Resolver<K>>) -> Self {
-        let fast_lookup = resolver.take_fast_lookup();
         Self {
+            fast_lookup: resolver.take_fast_lookup(),
+            observers: resolver.take_observer().into_iter().collect(),
+            inbox: Arc::default(),
+            taken: Vec::new(),
+            answers: Vec::new(),
+            next_due: None,
             resolver,
-            fast_lookup,
-            put_off: Vec::new(),
         }
     }
 
-    /// To be called once, on the thread that captures; see [`FastLookup::init_thread`].
+    /// Adds a source of evidence beside that of the table. To be called before
+    /// [`init_thread`](Self::init_thread), which starts it.
+    pub fn add_observer(&mut self, observer: Box<dyn Observer>) {
+        self.observers.push(observer);
+    }
+
+    /// To be called once, on the thread that captures: starts the observers; see
+    /// [`FastLookup::init_thread`].
     pub fn init_thread(&mut self) {
         if let Some(fast_lookup) = &mut self.fast_lookup {
             fast_lookup.init_thread();
         }
+        for observer in &mut self.observers {
+            let inbox = Arc::clone(&self.inbox);
+            observer.start(Arc::new(move |observation| inbox.push(observation)));
+        }
     }
 
-    /// Asks for the owner of a new flow, right after its first packet was seen. `None` puts
-    /// that off, as somebody is looking already: [`poll_pending`](Self::poll_pending) asks.
-    pub fn flow_opened(&mut self, waiter: K, question: LookupRequest) -> Option<Lookup> {
-        let mut seen = FastResult::NotFound;
-        if let Some(fast_lookup) = &mut self.fast_lookup {
-            seen = fast_lookup.lookup(&question);
+    /// Asks for the owner of a new flow, right after its first packet was seen. Where an
+    /// observation of it is on its way, [`poll_pending`](Self::poll_pending) has the first answer.
+    pub fn flow_opened(&mut self, key: K, request: LookupRequest) -> Lookup {
+        if self.observers.is_empty() {
+            return self.look_up(key, request);
         }
-        if seen == FastResult::Pending && self.put_off.len() < MAX {
-            self.put_off.push(PutOff {
-                waiter,
-                question,
-                is_over: false,
-            });
-            return None;
+        if let Some(lookup) = self.observed(key, request) {
+            return lookup;
         }
-        Some(
-            self.resolver
-                .lookup_with_fast_result(waiter, question, seen.ownership()),
-        )
+        let lookup = match self.expected(&request) {
+            Some(wait) => {
+                self.change(|policy, now| policy.lookup_expecting(key, request, now + wait, now))
+            }
+            // It may have come while this asked whether it comes.
+            None if self.inbox.has_news() => self.observed(key, request),
+            None => None,
+        };
+        lookup.unwrap_or_else(|| self.look_up(key, request))
+    }
+
+    /// The answer, if one was observed already.
+    fn observed(&mut self, key: K, request: LookupRequest) -> Option<Lookup> {
+        // Nobody observes other ends.
+        let may_be = request.initiator == Initiator::Local;
+        may_be.then(|| self.change(|policy, now| policy.lookup_observed(key, request, now)))?
+    }
+
+    /// How much longer an observation may be waited for, if one is on its way.
+    fn expected(&mut self, request: &LookupRequest) -> Option<Duration> {
+        let observers = self.observers.iter_mut();
+        observers
+            .filter_map(|observer| observer.expect(request))
+            .max()
+    }
+
+    fn look_up(&mut self, key: K, request: LookupRequest) -> Lookup {
+        let told = match &mut self.fast_lookup {
+            Some(fast_lookup) => fast_lookup.lookup(&request),
+            None => FastResult::NotFound,
+        };
+        let mut lookup = None;
+        if told == FastResult::Pending {
+            lookup =
+                self.change(|policy, now| policy.lookup_expecting(key, request, now + SOON, now));
+        }
+        lookup.unwrap_or_else(|| {
+            let told = told.ownership();
+            self.change(|policy, now| policy.lookup_with_fast_result(key, request, told, now))
+        })
+    }
+
+    /// Changes the policy, which first takes in what was observed. All of it under one lock.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Policy<K>, Instant) -> T) -> T {
+        self.inbox.take(&mut self.taken);
+        let (taken, answers) = (&mut self.taken, &mut self.answers);
+        let now = Instant::now();
+        let (result, next_due) = self.resolver.shared.change(|policy| {
+            for observation in taken.drain(..) {
+                answers.extend(policy.observe(observation, now));
+            }
+            (change(policy, now), policy.next_fast_lookup())
+        });
+        self.next_due = next_due;
+        result
     }
 
     /// Tells that another packet of a flow was seen whose owner is not settled: without one,
     /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
     /// the connection (it has payload, or ends it) and another look shows that.
-    pub fn packet(&mut self, waiter: K, may_tell: bool) -> Option<Ownership> {
-        let query = self.resolver.packet_seen(waiter).filter(|_| may_tell)?;
+    pub fn packet(&mut self, key: K, may_tell: bool) -> Option<Ownership> {
+        let query = self.resolver.packet_seen(key).filter(|_| may_tell)?;
         let seen = self.fast_lookup.as_mut()?.lookup_accepted(&query)?;
-        self.resolver.fast_result(waiter, seen)
+        self.resolver.fast_result(key, seen)
     }
 
     /// Whether a socket still is whose it was, as far as the table of the resolver can tell from
@@ -147,49 +207,58 @@ impl<K: Key> CaptureResolver<K> {
     }
 
     /// Tells that a flow is over; see [`Resolver::end`].
-    pub fn flow_ended(&mut self, waiter: K) {
-        let mut put_off = self.put_off.iter_mut();
-        match put_off.find(|put_off| put_off.waiter == waiter) {
-            Some(put_off) => put_off.is_over = true,
-            None => self.resolver.end(waiter),
+    pub fn flow_ended(&mut self, key: K) {
+        self.resolver.end(key);
+    }
+
+    /// The answers that were observed since their flows opened, or else found by fast lookups that
+    /// are made now: to be called with each packet, and when none came within
+    /// [`poll_timeout`](Self::poll_timeout). They may get better, as
+    /// [`Lookup::Provisional`] does.
+    pub fn poll_pending(&mut self) -> Vec<(K, Ownership)> {
+        if let Some(due) = self.next_due
+            && (self.inbox.has_news() || due <= Instant::now())
+        {
+            self.make_fast_lookups(false);
+        }
+        std::mem::take(&mut self.answers)
+    }
+
+    /// As [`poll_pending`](Self::poll_pending), of all flows that wait for an observation, when
+    /// no packet comes any more.
+    pub fn poll_all_pending(&mut self) -> Vec<(K, Ownership)> {
+        self.make_fast_lookups(true);
+        std::mem::take(&mut self.answers)
+    }
+
+    /// Looks up what was not observed in time. `all`: nothing is waited for any more.
+    fn make_fast_lookups(&mut self, all: bool) {
+        // What waits on is due later than this, so this ends.
+        let mut until = Instant::now();
+        if all {
+            until = self.next_due.map_or(until, |due| due.max(until)) + SOON;
+        }
+        while let Some((key, request)) = self.change(|policy, _| policy.poll_fast_lookup(until)) {
+            let wait = self.expected(&request);
+            if let Some(wait) = wait.filter(|_| !all) {
+                self.change(|policy, now| policy.expect(key, now + wait));
+                continue;
+            }
+            let told = match &mut self.fast_lookup {
+                Some(fast_lookup) => fast_lookup.lookup(&request),
+                None => FastResult::NotFound,
+            };
+            if told == FastResult::Pending && !all {
+                self.change(|policy, now| policy.expect(key, now + SOON));
+                continue;
+            }
+            let told = told.ownership();
+            let better = self.change(|policy, now| policy.fast_lookup_made(key, told, now));
+            self.answers.extend(better.map(|better| (key, better)));
         }
     }
 
-    /// Asks for what was put off and can be asked by now: to be called with each packet, and
-    /// when none came within [`poll_timeout`](Self::poll_timeout).
-    pub fn poll_pending(&mut self) -> Vec<(K, Lookup)> {
-        self.poll_some(false)
-    }
-
-    /// As [`poll_pending`](Self::poll_pending), all of it, when no packet comes any more.
-    pub fn poll_all_pending(&mut self) -> Vec<(K, Lookup)> {
-        self.poll_some(true)
-    }
-
-    fn poll_some(&mut self, all: bool) -> Vec<(K, Lookup)> {
-        let Some(fast_lookup) = &mut self.fast_lookup else {
-            return Vec::new();
-        };
-        let (mut settled, resolver) = (Vec::new(), &self.resolver);
-        self.put_off.retain(|put_off| {
-            let seen = fast_lookup.lookup(&put_off.question);
-            if seen == FastResult::Pending && !all {
-                return true;
-            }
-            let PutOff {
-                waiter, question, ..
-            } = *put_off;
-            let lookup = resolver.lookup_with_fast_result(waiter, question, seen.ownership());
-            if put_off.is_over {
-                resolver.end(waiter);
-            }
-            settled.push((waiter, lookup));
-            false
-        });
-        settled
-    }
-
-    /// Asks for what was put off, and, if nobody else has the resolver, answers everyone who
+    /// Asks for what waits for an observation, and, if nobody else has the resolver, answers everyone who
     /// waits; see [`Resolver::finish`].
     pub fn finish(mut self) {
         self.poll_all_pending();
@@ -198,14 +267,54 @@ impl<K: Key> CaptureResolver<K> {
         }
     }
 
-    /// How long a packet may be waited for before what was put off is to be settled; `None`
-    /// if nothing was.
+    /// How long a packet may be waited for before [`poll_pending`](Self::poll_pending) is to be
+    /// called without one; `None` if it has nothing to do.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        (!self.put_off.is_empty()).then_some(SOON)
+        let has_work = self.next_due.is_some() || !self.answers.is_empty();
+        has_work.then_some(SOON)
     }
 
     /// Whom this one asks.
     pub fn resolver(&self) -> &Arc<Resolver<K>> {
         &self.resolver
+    }
+}
+
+/// Observations that wait until the thread that captures takes them: those who push them wait for
+/// nothing but each other, not for a lock under which the policy works.
+#[derive(Debug, Default)]
+struct Inbox {
+    observations: Mutex<VecDeque<Observation>>,
+    has_news: AtomicBool,
+}
+
+impl Inbox {
+    fn push(&self, observation: Observation) {
+        let mut observations = self.lock();
+        if observations.len() >= MAX_INBOX {
+            observations.pop_front();
+            tracing::debug!("an observation was dropped, as nobody took it");
+        }
+        observations.push_back(observation);
+        self.has_news.store(true, Ordering::Release);
+    }
+
+    fn has_news(&self) -> bool {
+        self.has_news.load(Ordering::Acquire)
+    }
+
+    fn take(&self, into: &mut Vec<Observation>) {
+        if self.has_news() {
+            let mut observations = self.lock();
+            self.has_news.store(false, Ordering::Release);
+            into.extend(observations.drain(..));
+        }
+    }
+
+    /// What is guarded is whole between calls, also after a panic elsewhere.
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Observation>> {
+        self.observations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,10 @@
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::SystemTime;
 
 use super::*;
 use crate::answer::{Error, Process, Protocol, Snapshot, SocketQuery, Source, Verdict};
+use crate::observers::OnObservation;
+use crate::policy::ObservationKind;
 use crate::policy::{Event, Initiator, PolicyConfig};
 use crate::resolver::attributor::Attributor;
 use crate::tables::SocketTable;
@@ -66,6 +67,19 @@ fn seen() -> Ownership {
     }
 }
 
+/// Polls until there is an answer.
+fn poll(resolver: &mut CaptureResolver) -> Vec<(Token, Ownership)> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answers = resolver.poll_pending();
+        if !answers.is_empty() {
+            return answers;
+        }
+        assert!(Instant::now() < deadline, "nothing is told");
+        std::thread::sleep(resolver.poll_timeout().unwrap_or_default());
+    }
+}
+
 #[test]
 fn what_is_put_off_is_asked_when_it_is_told() {
     let told = [
@@ -73,20 +87,19 @@ fn what_is_put_off_is_asked_when_it_is_told() {
         FastResult::Pending,
         FastResult::Found(seen()),
     ];
-    let (mut capture_resolver, events) = capture_resolver(told);
-    assert_eq!(capture_resolver.poll_timeout(), None);
-    assert_eq!(capture_resolver.flow_opened(Token(7), question(9)), None);
-    assert_eq!(capture_resolver.poll_timeout(), Some(SOON));
-    assert_eq!(capture_resolver.poll_pending(), []);
-    assert_eq!(capture_resolver.packet(Token(7), true), None);
-    capture_resolver.flow_ended(Token(7));
-    let settled = capture_resolver.poll_pending();
-    let [(Token(7), Lookup::Provisional(owner))] = &settled[..] else {
-        panic!("{settled:?}");
+    let (mut resolver, events) = capture_resolver(told);
+    assert_eq!(resolver.poll_timeout(), None);
+    assert_eq!(resolver.flow_opened(Token(7), question(9)), Lookup::Pending);
+    assert_eq!(resolver.poll_timeout(), Some(SOON));
+    assert_eq!(resolver.packet(Token(7), true), None);
+    resolver.flow_ended(Token(7));
+    let answers = poll(&mut resolver);
+    let [(Token(7), owner)] = &answers[..] else {
+        panic!("{answers:?}");
     };
     assert_eq!(owner.verdict, seen().verdict);
-    assert_eq!(capture_resolver.poll_timeout(), None);
-    // The flow was over before it was asked for.
+    assert_eq!(resolver.poll_timeout(), None);
+    // The flow was over before it was told.
     let event = events.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!((event.key, event.last), (Token(7), true));
     assert_eq!(event.ownership.verdict, seen().verdict);
@@ -94,36 +107,36 @@ fn what_is_put_off_is_asked_when_it_is_told() {
 
 #[test]
 fn all_is_asked_at_the_end() {
-    let (mut capture_resolver, _events) = capture_resolver([]);
-    assert_eq!(capture_resolver.flow_opened(Token(1), question(9)), None);
-    assert_eq!(
-        capture_resolver.poll_all_pending(),
-        [(Token(1), Lookup::Pending)]
-    );
-    assert_eq!(capture_resolver.poll_timeout(), None);
+    let (mut resolver, _events) = capture_resolver([]);
+    assert_eq!(resolver.flow_opened(Token(1), question(9)), Lookup::Pending);
+    assert_eq!(resolver.poll_all_pending(), []);
+    assert_eq!(resolver.poll_timeout(), None);
 }
 
 #[test]
 fn who_waits_is_answered_at_the_end() {
-    let (mut capture_resolver, events) = capture_resolver([]);
-    assert_eq!(capture_resolver.flow_opened(Token(1), question(9)), None);
-    capture_resolver.finish();
+    let (mut resolver, events) = capture_resolver([]);
+    assert_eq!(resolver.flow_opened(Token(1), question(9)), Lookup::Pending);
+    resolver.finish();
     let answers: Vec<Event> = events.iter().collect();
     let last = answers.last().map(|event| (event.key, event.last));
     assert_eq!(last, Some((Token(1), true)));
 }
 
+/// The fast lookups that follow are made on the thread that captures.
 #[test]
 fn only_so_many_are_put_off() {
-    let (mut capture_resolver, _events) = capture_resolver([]);
-    for (waiter, port) in (0..MAX as u64).zip(10..) {
-        assert_eq!(
-            capture_resolver.flow_opened(Token(waiter), question(port)),
-            None
-        );
+    const MAX: usize = 64;
+    let (mut resolver, _events) = capture_resolver([]);
+    for (key, port) in (0..200).zip(10..) {
+        let lookup = resolver.flow_opened(Token(key), question(port));
+        assert_eq!(lookup, Lookup::Pending);
     }
-    let more = capture_resolver.flow_opened(Token(MAX as u64), question(9));
-    assert_eq!(more, Some(Lookup::Pending));
+    let put_off = |policy: &mut Policy<Token>| {
+        let all = Instant::now() + Duration::from_secs(60);
+        std::iter::from_fn(|| policy.poll_fast_lookup(all)).count()
+    };
+    assert_eq!(resolver.resolver().shared.change(put_off), MAX);
 }
 
 #[test]
@@ -131,6 +144,130 @@ fn a_second_one_asks_without_a_glance() {
     let (first, _events) = capture_resolver([]);
     let mut second = CaptureResolver::new(Arc::clone(first.resolver()));
     let lookup = second.flow_opened(Token(1), question(9));
-    assert_eq!(lookup, Some(Lookup::Pending));
+    assert_eq!(lookup, Lookup::Pending);
     assert_eq!(second.poll_all_pending(), []);
+}
+
+/// An observer that a test moves: how long its observations are on their way, and where they go.
+#[derive(Clone, Default)]
+struct Watcher(Arc<Mutex<(Option<Duration>, Option<OnObservation>)>>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
+impl Watcher {
+    fn watching(resolver: &mut CaptureResolver) -> Self {
+        let watcher = Self::default();
+        resolver.add_observer(Box::new(watcher.clone()));
+        resolver.init_thread();
+        watcher
+    }
+
+    /// From another thread, as a real one does.
+    fn push(&self, request: LookupRequest, owner: Ownership) {
+        let at = request.seen_at + Duration::from_micros(50);
+        let kind = ObservationKind::Sender;
+        let observation = Observation::new(request.query, owner, at, kind);
+        let on_observation = self.0.lock().unwrap().1.clone().unwrap();
+        let pushed = std::thread::spawn(move || on_observation(observation));
+        pushed.join().unwrap();
+    }
+
+    fn is_on_its_way(&self, wait: Option<Duration>) {
+        self.0.lock().unwrap().0 = wait;
+    }
+}
+
+impl Observer for Watcher {
+    fn start(&mut self, on_observation: OnObservation) {
+        self.0.lock().unwrap().1 = Some(on_observation);
+    }
+
+    fn expect(&mut self, _request: &LookupRequest) -> Option<Duration> {
+        self.0.lock().unwrap().0
+    }
+}
+
+#[test]
+fn what_was_observed_before_answers_at_once() {
+    // No fast lookup is made.
+    let (mut resolver, _events) = capture_resolver([FastResult::NotFound]);
+    let watcher = Watcher::watching(&mut resolver);
+    let request = question(9);
+    watcher.push(request, seen());
+    let lookup = resolver.flow_opened(Token(1), request);
+    assert_eq!(lookup, Lookup::Provisional(seen_by(&lookup)));
+    assert_eq!(resolver.poll_timeout(), None);
+    // Told once: it was about that flow.
+    assert_eq!(resolver.flow_opened(Token(2), request), Lookup::Pending);
+}
+
+fn seen_by(lookup: &Lookup) -> Ownership {
+    let owner = lookup.clone().ownership().expect("somebody is named");
+    assert_eq!(owner.verdict, seen().verdict);
+    owner
+}
+
+#[test]
+fn what_is_on_its_way_is_waited_for() {
+    let (mut resolver, _events) = capture_resolver([]);
+    let watcher = Watcher::watching(&mut resolver);
+    watcher.is_on_its_way(Some(Duration::from_secs(60)));
+    let request = question(9);
+    assert_eq!(resolver.flow_opened(Token(1), request), Lookup::Pending);
+    assert_eq!(resolver.poll_pending(), []);
+    assert_eq!(resolver.poll_timeout(), Some(SOON));
+    watcher.push(request, seen());
+    let answers = resolver.poll_pending();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(
+        (answers[0].0, &answers[0].1.verdict),
+        (Token(1), &seen().verdict)
+    );
+    assert_eq!(resolver.poll_timeout(), None);
+}
+
+#[test]
+fn what_does_not_come_is_looked_up() {
+    for is_told in [false, true] {
+        let (mut resolver, _events) = capture_resolver([FastResult::Found(seen())]);
+        let watcher = Watcher::watching(&mut resolver);
+        let wait = if is_told { 60_000 } else { 1 };
+        watcher.is_on_its_way(Some(Duration::from_millis(wait)));
+        let request = question(9);
+        assert_eq!(resolver.flow_opened(Token(1), request), Lookup::Pending);
+        watcher.is_on_its_way(None);
+        if is_told {
+            // That it cannot tell.
+            let nobody = crate::answer::Reason::NotFound;
+            let nobody = Ownership::unknown(nobody, SystemTime::now(), Source::Scripted);
+            watcher.push(request, nobody);
+        }
+        let answers = poll(&mut resolver);
+        assert_eq!(answers[0].1.verdict, seen().verdict);
+    }
+}
+
+#[test]
+fn only_so_many_observations_wait() {
+    let inbox = Inbox::default();
+    for port in 0..=u16::try_from(MAX_INBOX).unwrap() {
+        let request = question(port);
+        let kind = ObservationKind::Sender;
+        inbox.push(Observation::new(
+            request.query,
+            seen(),
+            request.seen_at,
+            kind,
+        ));
+    }
+    let mut taken = Vec::new();
+    inbox.take(&mut taken);
+    assert_eq!(taken.len(), MAX_INBOX);
+    // The oldest one gave way.
+    assert_eq!(taken[0].query, question(1).query);
+    assert!(!inbox.has_news());
 }

@@ -1,30 +1,34 @@
 //! Looks up the sender of the first packet of a flow, on the CPU that sends it.
 //!
 //! A process that sends something and exits when the answer is there lives for about 100 µs
-//! after its first packet, and to wake a thread on another processor takes half of that, or
-//! milliseconds where that one is busy. A thread that is bound to the sender's own processor,
-//! with precedence there, looks before the sender goes on. So there is one for each
-//! processor, and the kernel gives each the packets that are sent there.
+//! after its first packet, and to wake a thread on another CPU takes half of that, or
+//! milliseconds where that one is busy. A thread that is bound to the sender's own CPU, with
+//! a higher scheduling priority there, looks before the sender goes on. So there is one for each CPU,
+//! and the kernel gives each the packets that are sent there.
 //!
-//! What they see is kept until the capturing thread asks for it, which sees the same packet
-//! a moment later.
+//! What they find is pushed as observations. [`WatchTable`] keeps which flows were looked up, and of
+//! which that is under way. It is no part of the policy's pending set: a send watcher
+//! decides by it whether to look at all, while the sender waits for its CPU. The lock of the policy
+//! may be held by a thread that a send watcher has just preempted.
 
 mod headers;
 mod packets;
 mod watch_table;
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::answer::{Ownership, Protocol, SocketQuery};
+use crate::answer::{Ownership, Protocol, Reason, SocketQuery, Source};
 use crate::observers::linux::sched;
 use crate::observers::linux::wake_fd::WakeFd;
+use crate::observers::{Observer, OnObservation};
 use crate::policy::time_budget::TimeBudget;
+use crate::policy::{Initiator, LookupRequest, Observation, ObservationKind};
 use packets::Packets;
-pub(crate) use watch_table::Told;
-use watch_table::WatchTable;
+use watch_table::{WatchTable, Watched};
 
 /// What one may take of its CPU: so much at once, and one of so many parts of the time.
 /// Past that, it rests for a while.
@@ -34,77 +38,127 @@ const SHARE: u32 = 8;
 const IDLE_BUDGET: Duration = Duration::from_millis(10);
 const IDLE_SHARE: u32 = 50;
 const REST: Duration = Duration::from_millis(50);
-/// How old a packet may be of which a look is waited for: that may begin, and that may end.
+/// How old a packet may be whose lookup is waited for: that may begin, and that may end.
 const WAKING: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_micros(500);
-/// Processors for which this is worth the threads.
+/// CPUs for which this is worth the threads.
 const MAX: usize = 64;
 
-/// One for each processor. They end with it.
+/// Looks up the owner of a socket, in microseconds.
+pub(crate) trait SenderLookup: Send + 'static {
+    /// Another one, for another thread.
+    fn another(&self) -> Option<Self>
+    where
+        Self: Sized;
+
+    /// Who owns the socket that has just sent a packet, as far as it can be told at once.
+    fn sender(&mut self, query: &SocketQuery) -> Option<Ownership>;
+
+    /// Whether the sender is in this network namespace, whose packets the watchers see.
+    fn is_sent_here(&mut self, query: &SocketQuery) -> bool;
+}
+
+/// One send watcher for each CPU, once they are started. They end with it.
+pub(crate) struct SendWatchers<L> {
+    lookup: L,
+    realtime: bool,
+    started: Option<Started>,
+}
+
+impl<L> fmt::Debug for SendWatchers<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendWatchers")
+            .field("started", &self.started)
+            .finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
-pub(crate) struct SendWatchers {
-    seen: Arc<Seen>,
+struct Started {
+    shared: Arc<Shared>,
     wake_fd: WakeFd,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl SendWatchers {
-    /// Starts them, each with a `lookup` of its own, which says who sent a packet; `None` where
-    /// packets may not be seen or threads not be bound to processors.
-    pub(crate) fn post<L>(realtime: bool, lookup: impl Fn() -> Option<L>) -> Option<Self>
-    where
-        L: FnMut(&SocketQuery) -> Option<Ownership> + Send + 'static,
-    {
+/// What the send watchers and the capture thread share.
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<WatchTable>,
+    /// How many rest, for a while or for good.
+    resting: AtomicUsize,
+}
+
+impl<L: SenderLookup> SendWatchers<L> {
+    /// Those that are to be started, each with a lookup of its own.
+    pub(crate) const fn new(lookup: L, realtime: bool) -> Self {
+        Self {
+            lookup,
+            realtime,
+            started: None,
+        }
+    }
+
+    /// `None` where packets cannot be read or threads not be bound to CPUs.
+    fn try_start(&self, on_observation: &OnObservation) -> Option<Started> {
         let count = sched::processors().filter(|count| (2..=MAX).contains(count))?;
         let opened = Packets::open_each(count);
         let packets = opened.inspect_err(|error| {
             tracing::debug!(%error, "no send watcher runs: first packets cannot be read");
         });
-        let mut send_watchers = Self {
-            seen: Arc::default(),
+        let mut started = Started {
+            shared: Arc::default(),
             wake_fd: WakeFd::new().ok()?,
             threads: Vec::with_capacity(count),
         };
         for (processor, packets) in packets.ok()?.into_iter().enumerate() {
             let watcher = SendWatcher {
                 processor,
-                realtime,
+                realtime: self.realtime,
                 packets,
-                wake_fd: send_watchers.wake_fd.clone(),
-                lookup: lookup()?,
-                seen: Arc::clone(&send_watchers.seen),
+                wake_fd: started.wake_fd.clone(),
+                lookup: self.lookup.another()?,
+                shared: Arc::clone(&started.shared),
+                on_observation: Arc::clone(on_observation),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("flowner-look-{processor}"))
                 .spawn(move || watcher.run());
-            send_watchers.threads.push(thread.ok()?);
+            started.threads.push(thread.ok()?);
         }
-        Some(send_watchers)
+        Some(started)
+    }
+}
+
+impl<L: SenderLookup> Observer for SendWatchers<L> {
+    fn start(&mut self, on_observation: OnObservation) {
+        self.started = self.try_start(&on_observation);
     }
 
-    /// Takes note of an end that answers, which need not be looked at when it does.
-    pub(crate) fn note_server(&self, query: &SocketQuery) {
-        if query.protocol() == Protocol::Udp {
-            lock(&self.seen.sightings).add_server(query, Instant::now());
+    fn expect(&mut self, request: &LookupRequest) -> Option<Duration> {
+        let shared = &self.started.as_ref()?.shared;
+        let query = &request.query;
+        match request.initiator {
+            Initiator::Local => {}
+            Initiator::Remote => {
+                // An end that answers need not be looked up when it does.
+                if query.protocol() == Protocol::Udp {
+                    lock(&shared.table).add_server(query, Instant::now());
+                }
+                return None;
+            }
+            Initiator::Unknown => return None,
         }
-    }
-
-    /// What was seen of a socket, by a look that began no earlier than the packet was seen.
-    /// It is told once. [`Told::Seen`] also if no look is to be waited for.
-    pub(crate) fn take(&self, query: &SocketQuery, seen_at: SystemTime) -> Told {
-        let told = lock(&self.seen.sightings).take(query, seen_at, Instant::now());
-        let patience = match told {
-            Told::Seen(_) => return told,
-            Told::NotYet if self.seen.resting.load(Ordering::Relaxed) > 0 => Duration::ZERO,
-            Told::NotYet => WAKING,
-            Told::Looking => PATIENCE,
+        let watched = lock(&shared.table).watched(query, request.seen_at, Instant::now());
+        let patience = match watched {
+            Watched::Done => return None,
+            Watched::NotYet if shared.resting.load(Ordering::Relaxed) > 0 => return None,
+            Watched::NotYet => WAKING,
+            Watched::UnderWay => PATIENCE,
         };
-        let age = SystemTime::now().duration_since(seen_at);
-        if age.is_ok_and(|age| age < patience) {
-            told
-        } else {
-            Told::Seen(None)
-        }
+        let age = SystemTime::now().duration_since(request.seen_at).ok()?;
+        let left = patience.checked_sub(age).filter(|left| !left.is_zero())?;
+        let may_come = watched == Watched::UnderWay || self.lookup.is_sent_here(query);
+        may_come.then_some(left)
     }
 }
 
@@ -116,15 +170,7 @@ pub(crate) fn try_realtime() -> std::io::Result<()> {
     taken.unwrap_or_else(|_panicked| Err(std::io::ErrorKind::Other.into()))
 }
 
-/// What the send watchers tell the capture thread.
-#[derive(Debug, Default)]
-struct Seen {
-    sightings: Mutex<WatchTable>,
-    /// How many rest, for a while or for good.
-    resting: AtomicUsize,
-}
-
-impl Drop for SendWatchers {
+impl Drop for Started {
     fn drop(&mut self) {
         self.wake_fd.wake();
         for thread in self.threads.drain(..) {
@@ -141,15 +187,16 @@ struct SendWatcher<L> {
     packets: Packets,
     wake_fd: WakeFd,
     lookup: L,
-    seen: Arc<Seen>,
+    shared: Arc<Shared>,
+    on_observation: OnObservation,
 }
 
-impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
+impl<L: SenderLookup> SendWatcher<L> {
     fn run(mut self) {
         if let Err(error) = sched::bind_to(self.processor) {
             // Elsewhere it would only be in the way.
-            self.seen.resting.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(%error, "a thread could not be bound to its processor");
+            self.shared.resting.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%error, "a thread could not be bound to its CPU");
             return;
         }
         if self.realtime {
@@ -168,7 +215,7 @@ impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
                 let query = packet.and_then(|(packet, device)| {
                     Some(headers::sender(packet)?.on_device(device).as_sender())
                 });
-                let is_new = query.is_some_and(|query| self.look(&query, now));
+                let is_new = query.is_some_and(|query| self.look_up(query, now));
                 // All of it: to be woken costs more than to see that nothing is new.
                 let before = std::mem::replace(&mut spent, sched::processor_time());
                 let spent = spent.saturating_sub(before);
@@ -178,9 +225,9 @@ impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
                     idle_budget.spend(spent);
                 }
             } else {
-                self.seen.resting.fetch_add(1, Ordering::Relaxed);
+                self.shared.resting.fetch_add(1, Ordering::Relaxed);
                 let is_over = self.wake_fd.is_woken_within(REST);
-                self.seen.resting.fetch_sub(1, Ordering::Relaxed);
+                self.shared.resting.fetch_sub(1, Ordering::Relaxed);
                 if is_over {
                     return;
                 }
@@ -190,12 +237,18 @@ impl<L: FnMut(&SocketQuery) -> Option<Ownership>> SendWatcher<L> {
         }
     }
 
-    /// Looks, unless that was done lately; whether it was not.
-    fn look(&mut self, query: &SocketQuery, now: Instant) -> bool {
-        let is_new = lock(&self.seen.sightings).begin(query, now, SystemTime::now());
+    /// Looks up a sender, unless that was done lately; whether it was not.
+    fn look_up(&mut self, query: SocketQuery, now: Instant) -> bool {
+        let at = SystemTime::now();
+        let is_new = lock(&self.shared.table).begin(&query, now, at);
         if is_new {
-            let seen = (self.lookup)(query);
-            lock(&self.seen.sightings).end(query, seen);
+            let owner = self.lookup.sender(&query);
+            let owner =
+                owner.unwrap_or_else(|| Ownership::unknown(Reason::NotFound, at, Source::None));
+            let observation = Observation::new(query, owner, at, ObservationKind::Sender);
+            (self.on_observation)(observation);
+            // After it was pushed: who is not to expect it any more finds it.
+            lock(&self.shared.table).end(&query);
         }
         is_new
     }

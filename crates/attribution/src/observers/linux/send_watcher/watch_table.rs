@@ -1,4 +1,4 @@
-//! What was seen of sockets whose first packets were sent. Pure.
+//! Which flows the send watchers have looked up, and of which that is under way. Pure.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use crate::answer::query::unscoped;
-use crate::answer::{Ownership, Protocol, SocketQuery};
+use crate::answer::{Protocol, SocketQuery};
 use crate::policy::freshness::{WATCHED_CONNECTION, WATCHED_DATAGRAMS};
 
 /// Flows that are kept; past that, the one that began first is forgotten.
@@ -38,27 +38,21 @@ struct Sighting {
     began: Instant,
     /// In wall-clock time.
     began_at: SystemTime,
-    state: State,
+    is_under_way: bool,
 }
 
-#[derive(Debug)]
-enum State {
-    Looking,
-    /// `None` also when it was told.
-    Seen(Option<Ownership>),
-}
-
-/// What is known of a flow.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// It was not looked at since, and may be.
+/// How far the send watchers are with a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// It was not looked up since its packet was seen, and may be.
     NotYet,
-    Looking,
-    Seen(Option<Ownership>),
+    UnderWay,
+    /// It was looked up, or is not going to be.
+    Done,
 }
 
 impl WatchTable {
-    /// Whether a flow is to be looked at; it is not for a while, then.
+    /// Whether a flow is to be looked up; it is not for a while, then.
     pub(super) fn begin(
         &mut self,
         query: &SocketQuery,
@@ -74,7 +68,7 @@ impl WatchTable {
             _ => WATCHED_DATAGRAMS,
         };
         let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
-        let (key, device) = (query.without_device(), query.device_or_scope());
+        let (key, device) = (flow_of(query), query.device_or_scope());
         let sightings = match self.flows.entry(key) {
             Entry::Occupied(flow) => flow.into_mut(),
             Entry::Vacant(room) => {
@@ -92,7 +86,7 @@ impl WatchTable {
             device,
             began: now,
             began_at: wall_clock,
-            state: State::Looking,
+            is_under_way: true,
         };
         sightings.insert(0, sighting);
         if self.order.len() > MAX
@@ -104,7 +98,7 @@ impl WatchTable {
     }
 
     fn known_mut(&mut self, query: &SocketQuery) -> Option<&mut Sighting> {
-        let sightings = self.flows.get_mut(&query.without_device())?;
+        let sightings = self.flows.get_mut(&flow_of(query))?;
         on_device(sightings, query.device_or_scope())
     }
 
@@ -123,29 +117,37 @@ impl WatchTable {
         noted.is_some_and(|(_, noted)| now.saturating_duration_since(*noted) < WATCHED_DATAGRAMS)
     }
 
-    /// Keeps what was seen of a flow.
-    pub(super) fn end(&mut self, query: &SocketQuery, seen: Option<Ownership>) {
+    /// The lookup of a flow is over.
+    pub(super) fn end(&mut self, query: &SocketQuery) {
         if let Some(flow) = self.known_mut(query) {
-            flow.state = State::Seen(seen);
+            flow.is_under_way = false;
         }
     }
 
-    /// What was seen by a look that began at that time or later, once.
-    pub(super) fn take(&mut self, query: &SocketQuery, since: SystemTime, now: Instant) -> Told {
+    /// Whether a flow is looked up, by a lookup that began at that time or later.
+    pub(super) fn watched(
+        &mut self,
+        query: &SocketQuery,
+        since: SystemTime,
+        now: Instant,
+    ) -> Watched {
         let is_datagram = query.protocol() == Protocol::Udp;
         let is_left_out = is_datagram && self.is_server(query, now);
         match self.known_mut(query) {
-            Some(flow) if flow.began_at >= since => match &mut flow.state {
-                State::Looking => Told::Looking,
-                State::Seen(seen) => Told::Seen(seen.take()),
-            },
+            Some(flow) if flow.began_at >= since && flow.is_under_way => Watched::UnderWay,
+            Some(flow) if flow.began_at >= since => Watched::Done,
             // Each packet after the first may be of a flow that is known.
-            Some(_) if query.protocol() != Protocol::Tcp => Told::Seen(None),
-            // What answers is not looked at, also if it asks for once.
-            _ if is_left_out => Told::Seen(None),
-            _ => Told::NotYet,
+            Some(_) if query.protocol() != Protocol::Tcp => Watched::Done,
+            // What answers is not looked up, also if it asks for once.
+            _ if is_left_out => Watched::Done,
+            _ => Watched::NotYet,
         }
     }
+}
+
+/// The flow that a query is about, whatever the device. What is watched was sent.
+fn flow_of(query: &SocketQuery) -> SocketQuery {
+    query.without_device().as_sender()
 }
 
 /// What is known of a flow on its device; where the question has none, on the one on which it was
@@ -170,7 +172,6 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::answer::{Reason, Source};
 
     fn query(protocol: Protocol, port: u16) -> SocketQuery {
         let ends = ([127, 0, 0, 1], port);
@@ -178,24 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sighting_is_told_once_and_only_for_packets_before_it() {
-        let (mut sightings, now, query) = (
+    fn a_lookup_counts_for_packets_before_it_only() {
+        let (mut table, now, query) = (
             WatchTable::default(),
             Instant::now(),
             query(Protocol::Tcp, 1),
         );
         let second = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let seen = Ownership::unknown(Reason::Kernel, second(10), Source::Scripted);
-        assert_eq!(sightings.take(&query, second(9), now), Told::NotYet);
-        assert!(sightings.begin(&query, now, second(10)));
-        assert_eq!(sightings.take(&query, second(9), now), Told::Looking);
-        sightings.end(&query, Some(seen.clone()));
-        assert_eq!(sightings.take(&query, second(11), now), Told::NotYet);
-        assert_eq!(
-            sightings.take(&query, second(10), now),
-            Told::Seen(Some(seen))
-        );
-        assert_eq!(sightings.take(&query, second(10), now), Told::Seen(None));
+        assert_eq!(table.watched(&query, second(9), now), Watched::NotYet);
+        assert!(table.begin(&query, now, second(10)));
+        assert_eq!(table.watched(&query, second(9), now), Watched::UnderWay);
+        table.end(&query);
+        assert_eq!(table.watched(&query, second(11), now), Watched::NotYet);
+        assert_eq!(table.watched(&query, second(10), now), Watched::Done);
     }
 
     #[test]
@@ -218,12 +214,12 @@ mod tests {
     fn answers_are_not_looked_at() {
         let (mut sightings, now) = (WatchTable::default(), Instant::now());
         let (answer, connection) = (query(Protocol::Udp, 53), query(Protocol::Tcp, 53));
-        assert_eq!(sightings.take(&answer, UNIX_EPOCH, now), Told::NotYet);
+        assert_eq!(sightings.watched(&answer, UNIX_EPOCH, now), Watched::NotYet);
         sightings.add_server(&answer, now);
         assert!(!sightings.begin(&answer, now, UNIX_EPOCH));
         // So nobody is to wait for that.
-        let told = sightings.take(&answer, UNIX_EPOCH, now);
-        assert_eq!(told, Told::Seen(None));
+        let watched = sightings.watched(&answer, UNIX_EPOCH, now);
+        assert_eq!(watched, Watched::Done);
         assert!(sightings.begin(&connection, now, UNIX_EPOCH));
         assert!(sightings.begin(&query(Protocol::Udp, 54), now, UNIX_EPOCH));
         assert!(sightings.begin(&answer, now + WATCHED_DATAGRAMS, UNIX_EPOCH));
@@ -240,7 +236,7 @@ mod tests {
         let (query, began_at) = (query(Protocol::Udp, 1), UNIX_EPOCH);
         assert!(sightings.begin(&query, now, began_at));
         let later = began_at + Duration::from_secs(1);
-        assert_eq!(sightings.take(&query, later, now), Told::Seen(None));
+        assert_eq!(sightings.watched(&query, later, now), Watched::Done);
     }
 
     /// Link-local addresses are the same on each link.
@@ -248,21 +244,16 @@ mod tests {
     fn flows_of_two_devices_are_told_apart() {
         let (mut sightings, now) = (WatchTable::default(), Instant::now());
         let ends = ["[fe80::1]:1", "[fe80::2]:2"].map(|end| end.parse().unwrap());
-        let query = SocketQuery::udp(ends[0], ends[1]);
-        let seen = |pid: u64| {
-            let at = UNIX_EPOCH + Duration::from_secs(pid);
-            Some(Ownership::unknown(Reason::Kernel, at, Source::Scripted))
-        };
+        let query = SocketQuery::udp(ends[0], ends[1]).as_sender();
         for device in [2, 3] {
-            let query = query.on_device(device);
-            assert!(sightings.begin(&query, now, UNIX_EPOCH));
-            sightings.end(&query, seen(device.into()));
+            assert!(sightings.begin(&query.on_device(device), now, UNIX_EPOCH));
         }
-        let mut take = |query: &SocketQuery| sightings.take(query, UNIX_EPOCH, now);
-        assert_eq!(take(&query.on_device(2)), Told::Seen(seen(2)));
+        sightings.end(&query.on_device(2));
+        let mut watched = |query: &SocketQuery| sightings.watched(query, UNIX_EPOCH, now);
+        assert_eq!(watched(&query.on_device(2)), Watched::Done);
         // A question without device is about the last one.
-        assert_eq!(take(&query), Told::Seen(seen(3)));
-        assert_eq!(take(&query.on_device(4)), Told::NotYet);
+        assert_eq!(watched(&query), Watched::UnderWay);
+        assert_eq!(watched(&query.on_device(4)), Watched::NotYet);
         sightings.add_server(&query.on_device(5), now);
         assert!(!sightings.begin(&query.on_device(5), now, UNIX_EPOCH));
         for device in 6..20 {

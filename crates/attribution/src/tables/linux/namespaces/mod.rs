@@ -334,9 +334,11 @@ impl Namespaces {
         &mut self.others
     }
 
-    /// From now on, opens each of them a second time for another thread.
+    /// From now on, opens each of them a second time for other threads.
     pub(crate) fn share(&mut self) -> Shared {
-        self.close();
+        if self.shared.is_none() {
+            self.close();
+        }
         Arc::clone(self.shared.get_or_insert_default())
     }
 

@@ -27,6 +27,8 @@ use crate::answer::{
     Capabilities, Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason,
     SkippedNamespaces, Snapshot, SocketQuery, Source, Verdict,
 };
+use crate::observers::Observer;
+use crate::observers::linux::send_watcher::SendWatchers;
 use crate::policy::freshness::NAMESPACES_OF_REQUEST;
 use crate::tables::SocketTable;
 use crate::tables::fast_lookup::FastLookup;
@@ -81,6 +83,18 @@ impl LinuxTable {
             options: options.clone(),
             conntrack: Conntrack::new(&options.proc),
         })
+    }
+
+    /// A lookup of microseconds, for another thread.
+    fn owner_lookup(&mut self) -> io::Result<OwnerLookup> {
+        let sockets = Sockets::open(self.scanner.proc(), self.options.sock_diag)?;
+        let others = self.namespaces.as_mut().map(Namespaces::share);
+        Ok(OwnerLookup::new(
+            sockets,
+            others.unwrap_or_default(),
+            Arc::clone(&self.scanner),
+            self.conntrack.another(),
+        ))
     }
 
     /// Answers a query. It shares looks that began after `asked`, and a search for new network
@@ -337,25 +351,22 @@ impl SocketTable for LinuxTable {
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
         // All that was there before the first packet is known then.
         self.scanner.refresh(None, &mut self.buffers);
-        let sockets = Sockets::open(self.scanner.proc(), self.options.sock_diag);
-        let sockets = sockets.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
-        let others = self.namespaces.as_mut().map(|namespaces| {
-            let shared = namespaces.share();
+        let lookup = self.owner_lookup();
+        let lookup = lookup.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
+        if let Some(namespaces) = &mut self.namespaces {
             namespaces.search(self.scanner.proc(), &mut self.buffers);
-            shared
-        });
-        let lookup = OwnerLookup::new(
-            sockets.ok()?,
-            others.unwrap_or_default(),
-            Arc::clone(&self.scanner),
-            self.conntrack.another(),
-        );
-        let (may_look_out, realtime) = (self.options.send_watchers, self.options.realtime);
-        Some(Box::new(LinuxFastLookup::new(
-            lookup,
-            may_look_out,
-            realtime,
-        )))
+        }
+        Some(Box::new(LinuxFastLookup::new(lookup.ok()?)))
+    }
+
+    fn observer(&mut self) -> Option<Box<dyn Observer>> {
+        if !self.options.send_watchers {
+            return None;
+        }
+        let lookup = self.owner_lookup();
+        let lookup = lookup.inspect_err(|error| tracing::debug!(%error, "no send watcher runs"));
+        let watchers = SendWatchers::new(lookup.ok()?, self.options.realtime);
+        Some(Box::new(watchers))
     }
 
     fn release_idle(&mut self) {

@@ -1,0 +1,478 @@
+//! What of the evidence holds for a request: whether it is about the request's own socket, or may be
+//! about that of another flow.
+//!
+//! A port can have many thousands of requests that wait, and somebody else decides how many. So
+//! nothing here goes through them: each port and each local end remembers its newest flows
+//! ([`Rivals`]), and a request compares itself with those when its answer comes.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use super::answer::{Answer, Listed};
+use super::freshness::{OBSERVED_SENDER, START_TIME_ERROR};
+use super::history::History;
+use super::{Initiator, LookupRequest, Observation, ObservationKind, PolicyConfig};
+use crate::answer::{
+    Evidence, Match, Ownership, ProcessId, Protocol, Reason, SocketQuery, Source, Verdict,
+};
+
+/// One who waits.
+#[derive(Debug)]
+pub(super) struct Waiting<K> {
+    pub(super) waiter: K,
+    pub(super) question: LookupRequest,
+    /// Number of the newest request when it asked: an answer to that one or an
+    /// earlier one is too old for it.
+    pub(super) asked_after: u64,
+    /// Who was named for the socket before it asked.
+    pub(super) before: Option<Ownership>,
+    /// Whether all sockets had been read when it asked.
+    pub(super) is_before_known: bool,
+    /// When it asked, another flow's socket could be found in place of its own, by a match no
+    /// closer than this.
+    pub(super) contested_at_start: Option<Match>,
+    /// Its place among all questions, for the flows that come later.
+    pub(super) number: Number,
+    /// The best answer so far.
+    pub(super) best: Option<Ownership>,
+    /// How often a fast lookup was made for it.
+    pub(super) fast_lookups: usize,
+    /// The flow is over; the next answer is the last.
+    pub(super) ended: bool,
+}
+
+impl<K> Waiting<K> {
+    /// Whether the next look should not wait for a packet: there is no answer, or
+    /// nothing but the look is waited for.
+    pub(super) fn is_impatient(&self) -> bool {
+        self.best.is_none() || self.ended
+    }
+
+    /// Whether nothing is known because the lookup failed.
+    pub(super) fn has_failed(&self) -> bool {
+        let failed = Verdict::Unknown(Reason::Failed);
+        let best = self.best.as_ref();
+        best.is_some_and(|best| best.verdict == failed)
+    }
+
+    /// What of an answer holds for this flow, up to which match another one contests it.
+    pub(super) fn judge(
+        &self,
+        answer: &Answer,
+        contested: Option<Match>,
+        history: &History,
+        config: &PolicyConfig,
+    ) -> Ownership {
+        let table_tells_remotes = config.capabilities.remote_addresses;
+        let found = match answer {
+            Answer::Listed(Listed {
+                connected: Some(connected),
+                ..
+            }) if self.question.needs_its_connection() => connected,
+            Answer::Listed(Listed {
+                accepted: Some(accepted),
+                ..
+            }) if self.question.initiator == Initiator::Remote => accepted,
+            Answer::Found(found) | Answer::Listed(Listed { any: found, .. }) => found,
+            Answer::Failed(reason) => {
+                return Ownership::unknown(*reason, self.question.seen_at, Source::None);
+            }
+        };
+        let before = Before {
+            is_known: self.is_before_known,
+            named: self.before.as_ref(),
+        };
+        if started_after(found, self.question.seen_at) {
+            let Evidence {
+                observed_at,
+                source,
+                ..
+            } = found.evidence;
+            return Ownership::unknown(Reason::Gone, observed_at, source);
+        }
+        if self
+            .question
+            .accepts(found, before, contested, table_tells_remotes)
+        {
+            let mut found = found.clone();
+            let had_socket = self.question.had_socket(table_tells_remotes);
+            if found.verdict == Verdict::Unknown(Reason::NotFound) && had_socket {
+                found.verdict = Verdict::Unknown(Reason::Gone);
+            }
+            if let Answer::Listed(listed) = answer
+                && !matches!(found.verdict, Verdict::Unknown(_))
+                && !self.is_proven(&found, listed, history, config)
+            {
+                // Another one may have had the port then.
+                found.verdict = Verdict::Unknown(Reason::Gone);
+                found.evidence.matched = None;
+            }
+            return found;
+        }
+        // Of a table that does not tell remote ends, what was refused may be its socket.
+        let is_gone = table_tells_remotes && self.question.had_socket(true);
+        let reason = if is_gone || contested.is_some() {
+            Reason::Gone
+        } else {
+            Reason::NotFound
+        };
+        Ownership::unknown(reason, found.evidence.observed_at, found.evidence.source)
+    }
+}
+
+/// Whether nobody who is named was there yet at that time: then the socket that was is
+/// gone, and another one has its port.
+fn started_after(found: &Ownership, time: SystemTime) -> bool {
+    let is_later = |started: SystemTime| started > time + START_TIME_ERROR;
+    let named = found.verdict.processes();
+    !named.is_empty()
+        && named
+            .iter()
+            .all(|process| process.started.is_some_and(is_later))
+}
+
+impl Observation {
+    /// Whether it is evidence for a request about the same [flow](flow_of).
+    pub(super) fn is_about(&self, request: &LookupRequest) -> bool {
+        let devices = self.query.device_or_scope();
+        let devices = devices.zip(request.query.device_or_scope());
+        let is_kind = match self.kind {
+            ObservationKind::Sender => request.initiator == Initiator::Local,
+        };
+        let age = self.at.duration_since(request.seen_at);
+        is_kind
+            && devices.is_none_or(|(own, asked)| own == asked)
+            && age.is_ok_and(|age| age <= OBSERVED_SENDER)
+    }
+}
+
+/// The flow that a query is about: its ends, whatever the device. What is observed was sent.
+pub(super) fn flow_of(query: &SocketQuery) -> SocketQuery {
+    query.without_device().as_sender()
+}
+
+impl LookupRequest {
+    /// Whether `older`, which still waits, asked for a socket that this flow shows
+    /// to be gone: the same ends, but a new flow.
+    pub(super) fn replaces(&self, older: &Self) -> bool {
+        let may_be_new_socket = match (self.initiator, self.query.protocol()) {
+            (Initiator::Local, _) | (Initiator::Remote, Protocol::Tcp) => true,
+            (Initiator::Remote | Initiator::Unknown, _) => false,
+        };
+        // Both ends of a flow from a socket to itself ask at the same time.
+        self.query == older.query && self.seen_at != older.seen_at && may_be_new_socket
+    }
+
+    /// Whether there was a socket at this end, also if none is found: it sent what opens a
+    /// connection, or a datagram. A table that does not tell remote ends may find that of a
+    /// datagram late.
+    pub(super) fn had_socket(&self, table_tells_remotes: bool) -> bool {
+        self.initiator == Initiator::Local
+            && (self.query.protocol() == Protocol::Tcp || table_tells_remotes)
+    }
+
+    /// What to ask earlier looks for, if a socket that was there before this flow
+    /// can be its own.
+    pub(super) fn socket_before(&self) -> Option<SocketQuery> {
+        let query = &self.query;
+        match (query.protocol(), self.initiator) {
+            // A new connection has a new socket.
+            (Protocol::Tcp, Initiator::Local) => None,
+            // Its own is new too, but it belongs to the listener that was there.
+            (Protocol::Tcp, Initiator::Remote) => Some(query.without_remote()),
+            _ => Some(*query),
+        }
+    }
+
+    /// Whether only the socket of its own connection can be the one of this flow.
+    ///
+    /// A segment that opens nothing, for a connection that nobody saw open, is no evidence that
+    /// there is such a connection: anybody can send it to a listener's port, and the kernel only
+    /// refuses it. (A connection that the listener's process has not accepted yet is one with
+    /// both ends.) Where remote ends are not known, only a socket that has some connection can
+    /// be it.
+    pub(super) fn needs_its_connection(&self) -> bool {
+        self.query.protocol() == Protocol::Tcp
+            && self.initiator == Initiator::Unknown
+            && self.query.remote().is_some()
+    }
+
+    /// Whether the socket of `answer` can be the one of this flow, given what was known
+    /// `before` the flow and up to which match another flow contests it.
+    pub(super) fn accepts(
+        &self,
+        answer: &Ownership,
+        before: Before<'_>,
+        contested: Option<Match>,
+        table_tells_remotes: bool,
+    ) -> bool {
+        let Some(matched @ (Match::LocalEndpoint | Match::WildcardAddress)) =
+            answer.evidence.matched
+        else {
+            return true;
+        };
+        let contested = contested.is_some_and(|up_to| matched <= up_to);
+        match (self.query.protocol(), self.initiator) {
+            (Protocol::Tcp, Initiator::Local) => {
+                // A listener is not the socket of a connection that this end initiator,
+                // and neither is a connection that was there already.
+                let is_told_apart = table_tells_remotes && self.query.remote().is_some();
+                matched == Match::LocalEndpoint
+                    && !is_told_apart
+                    && !contested
+                    && before.shows_new(answer)
+            }
+            (Protocol::Tcp, _) => {
+                !(contested || (table_tells_remotes && self.needs_its_connection()))
+            }
+            // Looks around the packet that say the same prove that it was so.
+            _ => {
+                let is_same = |before: &Ownership| before.verdict == answer.verdict;
+                !contested || before.named.is_some_and(is_same)
+            }
+        }
+    }
+}
+
+/// What was known of a local end before a flow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// Whether all sockets were read before. Where they were not, any socket that is found
+    /// later may have been there.
+    pub(super) is_known: bool,
+    /// The processes that had a socket there, if any was found.
+    pub(super) named: Option<&'a Ownership>,
+}
+
+impl Before<'_> {
+    /// Whether the socket of `answer` was not there before.
+    fn shows_new(self, answer: &Ownership) -> bool {
+        self.is_known
+            && self
+                .named
+                .is_none_or(|before| names_somebody_else(answer, before))
+    }
+}
+
+fn names_somebody_else(answer: &Ownership, before: &Ownership) -> bool {
+    let ids = |ownership: &Ownership| -> Vec<ProcessId> {
+        let processes = ownership.verdict.processes().iter();
+        processes.map(|process| process.id()).collect()
+    };
+    let known = ids(before);
+    before.evidence.matched != Some(Match::LocalEndpoint)
+        || ids(answer).iter().any(|id| !known.contains(id))
+}
+
+/// The order in which questions were asked.
+pub(super) type Number = u64;
+
+/// The ports and local ends of all questions that wait.
+#[derive(Debug, Default)]
+pub(super) struct Rivals {
+    /// By a query without remote end and device.
+    ends: HashMap<SocketQuery, End>,
+    ports: HashMap<(Protocol, u16), Port>,
+    asked: Number,
+}
+
+/// One local end with questions that wait.
+#[derive(Debug, Default)]
+struct End {
+    waiting: usize,
+    /// Of those, the ones about flows that this end initiator.
+    by_us: usize,
+    /// And about flows that are older than the capture.
+    earlier: usize,
+    initiator: Newest<SocketQuery>,
+    opened_or_earlier: Newest<SocketQuery>,
+}
+
+/// One local port with questions that wait.
+#[derive(Debug, Default)]
+struct Port {
+    waiting: usize,
+    initiator: Newest<SocketAddr>,
+}
+
+/// The newest flow of each of two kinds: whatever one compares them with, one of the two
+/// differs from it.
+#[derive(Debug)]
+struct Newest<K> {
+    first: Option<(K, Number)>,
+    other: Option<(K, Number)>,
+}
+
+impl<K> Default for Newest<K> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            other: None,
+        }
+    }
+}
+
+impl<K: Copy + Eq> Newest<K> {
+    fn add(&mut self, key: K, number: Number) {
+        if self.first.is_some_and(|(first, _)| first != key) {
+            self.other = self.first;
+        }
+        self.first = Some((key, number));
+    }
+
+    /// Whether one that differs from `key` came after that number.
+    fn has_other(&self, key: K, after: Number) -> bool {
+        let mut both = [self.first, self.other].into_iter().flatten();
+        both.any(|(other, number)| other != key && number > after)
+    }
+}
+
+impl Rivals {
+    /// Takes note of a flow for those that wait: of its question, which may be answered at
+    /// once. Its number.
+    pub(super) fn note(&mut self, question: &LookupRequest) -> Number {
+        self.asked += 1;
+        let (query, number) = (question.query, self.asked);
+        if let Some(end) = self.ends.get_mut(&end(&query)) {
+            if question.initiator == Initiator::Local {
+                end.initiator.add(query, number);
+            }
+            if question.initiator != Initiator::Remote {
+                end.opened_or_earlier.add(query, number);
+            }
+        }
+        if let Some(port) = self.ports.get_mut(&port(&query))
+            && question.initiator == Initiator::Local
+        {
+            port.initiator.add(query.local(), number);
+        }
+        number
+    }
+
+    /// Takes a question that waits from now on; its number.
+    pub(super) fn add(&mut self, question: &LookupRequest) -> Number {
+        let end = self.ends.entry(end(&question.query)).or_default();
+        end.waiting += 1;
+        match question.initiator {
+            Initiator::Local => end.by_us += 1,
+            Initiator::Unknown => end.earlier += 1,
+            Initiator::Remote => {}
+        }
+        let port = self.ports.entry(port(&question.query)).or_default();
+        port.waiting += 1;
+        self.note(question)
+    }
+
+    /// Forgets a question that does not wait any more.
+    pub(super) fn remove(&mut self, question: &LookupRequest) {
+        let query = &question.query;
+        if let Some(entry) = self.ends.get_mut(&end(query)) {
+            entry.waiting -= 1;
+            match question.initiator {
+                Initiator::Local => entry.by_us -= 1,
+                Initiator::Unknown => entry.earlier -= 1,
+                Initiator::Remote => {}
+            }
+            if entry.waiting == 0 {
+                self.ends.remove(&end(query));
+            }
+        }
+        if let Some(entry) = self.ports.get_mut(&port(query)) {
+            entry.waiting -= 1;
+            if entry.waiting == 0 {
+                self.ports.remove(&port(query));
+            }
+        }
+    }
+
+    /// Up to which match a flow that was asked for later puts this question in doubt: a
+    /// lookup may find the socket of the one when it asks for the other.
+    ///
+    /// Every connection has a socket of its own, and one local end serves several to
+    /// different remote ends; that is no matter where remote ends are known. A UDP socket
+    /// talks to many remote ends, but it also closes, and the next one gets its port.
+    pub(super) fn contested_by_later(
+        &self,
+        question: &LookupRequest,
+        number: Number,
+        table_tells_remotes: bool,
+    ) -> Option<Match> {
+        let query = question.query;
+        let entry = self.ends.get(&end(&query))?;
+        if query.protocol() == Protocol::Tcp {
+            let rivals = match question.initiator {
+                _ if table_tells_remotes => return None,
+                Initiator::Local => &entry.opened_or_earlier,
+                Initiator::Unknown => &entry.initiator,
+                Initiator::Remote => return None,
+            };
+            return rivals
+                .has_other(query, number)
+                .then_some(Match::LocalEndpoint);
+        }
+        if entry.initiator.has_other(query, number) {
+            return Some(Match::LocalEndpoint);
+        }
+        let port = self.ports.get(&port(&query))?;
+        let is_contested = port.initiator.has_other(query.local(), number);
+        is_contested.then_some(Match::WildcardAddress)
+    }
+
+    /// Up to which match questions that wait already put a new one in doubt, given those
+    /// with the same ends, which do not. Of connections, all may be there; of UDP sockets, the
+    /// newest one is.
+    pub(super) fn contested_by_earlier<'a>(
+        &self,
+        question: &LookupRequest,
+        same_ends: impl Iterator<Item = &'a LookupRequest>,
+        table_tells_remotes: bool,
+    ) -> Option<Match> {
+        let query = question.query;
+        if query.protocol() != Protocol::Tcp || table_tells_remotes {
+            return None;
+        }
+        let entry = self.ends.get(&end(&query))?;
+        let (mut same_by_us, mut same_earlier) = (0, 0);
+        for same in same_ends {
+            same_by_us += usize::from(same.initiator == Initiator::Local);
+            same_earlier += usize::from(same.initiator == Initiator::Unknown);
+        }
+        let rivals = match question.initiator {
+            Initiator::Local => entry.by_us + entry.earlier - same_by_us - same_earlier,
+            Initiator::Unknown => entry.by_us - same_by_us,
+            Initiator::Remote => 0,
+        };
+        (rivals > 0).then_some(Match::LocalEndpoint)
+    }
+
+    /// Panics if it counts other questions than these.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn check<'a>(&self, questions: impl Iterator<Item = &'a LookupRequest>) {
+        let mut expected = Self::default();
+        for question in questions {
+            expected.add(question);
+        }
+        let counts = |rivals: &Self| {
+            let ends = rivals.ends.iter();
+            let ends = ends.map(|(key, end)| (*key, (end.waiting, end.by_us, end.earlier)));
+            let ports = rivals.ports.iter().map(|(key, port)| (*key, port.waiting));
+            (
+                ends.collect::<HashMap<_, _>>(),
+                ports.collect::<HashMap<_, _>>(),
+            )
+        };
+        assert_eq!(counts(self), counts(&expected));
+    }
+}
+
+fn end(query: &SocketQuery) -> SocketQuery {
+    query.without_remote().on_device(0)
+}
+
+fn port(query: &SocketQuery) -> (Protocol, u16) {
+    (query.protocol(), query.local().port())
+}

@@ -1,0 +1,232 @@
+//! Rules for what observers push.
+
+use std::time::Duration;
+
+use super::clock::{ms, wall};
+use super::rules::{Desk, check, config, query, said, socket, udp};
+use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, Socket, SocketQuery, Source};
+use crate::policy::{Initiator, Lookup, LookupRequest, Observation, ObservationKind, Token};
+
+const HERE: &str = "10.0.0.2:5000";
+const THERE: &str = "192.0.2.1:443";
+const FIVE: Option<Match> = Some(Match::FiveTuple);
+
+fn asked() -> SocketQuery {
+    query(Protocol::Tcp, HERE, THERE)
+}
+
+fn connection(process: &str) -> Socket {
+    socket(Protocol::Tcp, HERE, Some(THERE), process)
+}
+
+/// That these sockets are seen of an end at that time.
+fn observation(query: SocketQuery, at: Duration, sockets: &[Socket]) -> Observation {
+    let at = wall(at);
+    let owner = Snapshot::new(Source::Scripted, at, at, sockets.to_vec()).find(&query);
+    Observation::new(query, owner, at, ObservationKind::Sender)
+}
+
+fn observe(desk: &mut Desk, observation: Observation) -> Vec<(Token, Ownership)> {
+    let now = desk.clock.now();
+    desk.policy.observe(observation, now)
+}
+
+fn request(seen: Duration, initiator: Initiator) -> LookupRequest {
+    LookupRequest::new(asked(), wall(seen), initiator)
+}
+
+/// What is told at once of a flow whose first packet was seen then.
+fn observed(desk: &mut Desk, key: u64, request: LookupRequest) -> Option<String> {
+    let now = desk.clock.now();
+    let lookup = desk.policy.lookup_observed(Token(key), request, now)?;
+    let Lookup::Provisional(owner) = lookup else {
+        panic!("{lookup:?}");
+    };
+    Some(said(&owner).0)
+}
+
+#[test]
+fn what_was_observed_answers_at_once_and_is_confirmed_later() {
+    let mut desk = Desk::new(config(true));
+    desk.pass(ms(1));
+    assert_eq!(
+        observe(&mut desk, observation(asked(), ms(1), &[connection("a")])),
+        []
+    );
+    desk.pass(ms(1));
+    let opened = request(ms(1), Initiator::Local);
+    assert_eq!(observed(&mut desk, 1, opened), Some("a".to_owned()));
+    desk.pass(ms(99));
+    assert_eq!(desk.request(), None);
+    desk.pass(ms(1));
+    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+    let statistics = desk.policy.statistics();
+    assert_eq!(
+        (statistics.observations, statistics.from_observation),
+        (1, 1)
+    );
+    // It is told once.
+    assert_eq!(observed(&mut desk, 2, opened), None);
+}
+
+/// The thread that captures is late: both flows were observed before it comes to the first.
+#[test]
+fn of_two_sockets_with_the_same_ends_each_flow_gets_its_own() {
+    let mut desk = Desk::new(config(true));
+    desk.pass(ms(10));
+    for (at, process) in [(1, "first"), (5, "second")] {
+        observe(
+            &mut desk,
+            observation(asked(), ms(at), &[connection(process)]),
+        );
+    }
+    let first = observed(&mut desk, 1, request(ms(1), Initiator::Local));
+    let second = observed(&mut desk, 2, request(ms(4), Initiator::Local));
+    assert_eq!(
+        (first.as_deref(), second.as_deref()),
+        (Some("first"), Some("second"))
+    );
+}
+
+#[test]
+fn what_is_not_about_the_first_packet_answers_nobody() {
+    let mut desk = Desk::new(config(true));
+    desk.pass(ms(100));
+    let seen = ms(50);
+    let about = |at| observation(asked().on_device(2), at, &[connection("a")]);
+    // Before the packet, or so long after it that a lookup says no less.
+    observe(&mut desk, about(ms(49)));
+    observe(&mut desk, about(seen + ms(21)));
+    assert_eq!(
+        observed(&mut desk, 1, request(seen, Initiator::Local)),
+        None
+    );
+    // Another end sent the packet, or nobody knows who.
+    observe(&mut desk, about(seen));
+    for initiator in [Initiator::Remote, Initiator::Unknown] {
+        assert_eq!(observed(&mut desk, 1, request(seen, initiator)), None);
+    }
+    // Another device.
+    let mut elsewhere = request(seen, Initiator::Local);
+    elsewhere.query = elsewhere.query.on_device(3);
+    assert_eq!(observed(&mut desk, 1, elsewhere), None);
+    let here = request(seen, Initiator::Local);
+    assert_eq!(observed(&mut desk, 1, here), Some("a".to_owned()));
+}
+
+/// Asks for a flow that began now and expects an observation for a millisecond.
+fn expect(desk: &mut Desk, key: u64) -> LookupRequest {
+    let (now, request) = (
+        desk.clock.now(),
+        request(desk.clock.elapsed, Initiator::Local),
+    );
+    let lookup = desk
+        .policy
+        .lookup_expecting(Token(key), request, now + ms(1), now);
+    assert_eq!(lookup, Some(Lookup::Pending));
+    assert_eq!(desk.policy.next_fast_lookup(), Some(now + ms(1)));
+    request
+}
+
+#[test]
+fn what_is_expected_answers_when_it_comes_also_of_a_flow_that_is_over() {
+    let mut desk = Desk::new(config(true));
+    expect(&mut desk, 1);
+    assert_eq!(desk.request(), None);
+    desk.policy.end(Token(1));
+    check(&desk.events(), &[]);
+    let answers = observe(&mut desk, observation(asked(), ms(0), &[connection("a")]));
+    let answers: Vec<_> = answers
+        .iter()
+        .map(|(key, owner)| (key.0, said(owner).0))
+        .collect();
+    assert_eq!(answers, [(1, "a".to_owned())]);
+    check(&desk.events(), &[(1, "a", FIVE, true)]);
+    assert_eq!(desk.policy.next_fast_lookup(), None);
+    assert!(desk.policy.is_idle());
+}
+
+#[test]
+fn where_nothing_is_seen_a_fast_lookup_is_made_at_once() {
+    let mut desk = Desk::new(config(true));
+    let asked_for = expect(&mut desk, 1);
+    let now = desk.clock.now();
+    assert_eq!(desk.policy.poll_fast_lookup(now), None);
+    assert_eq!(observe(&mut desk, observation(asked(), ms(0), &[])), []);
+    assert_eq!(
+        desk.policy.poll_fast_lookup(now),
+        Some((Token(1), asked_for))
+    );
+    // Which tells nothing, so the table is asked now.
+    assert_eq!(desk.policy.fast_lookup_made(Token(1), None, now), None);
+    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+}
+
+#[test]
+fn the_table_is_asked_also_if_nobody_makes_a_fast_lookup() {
+    let mut desk = Desk::new(config(true));
+    expect(&mut desk, 1);
+    desk.pass(ms(100));
+    check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+    assert_eq!(desk.policy.poll_fast_lookup(desk.clock.now()), None);
+}
+
+/// The next flow with the same ends shows that the socket of the first one is gone, and gets
+/// the observation.
+#[test]
+fn the_next_socket_does_not_answer_for_the_one_before() {
+    let mut desk = Desk::new(config(true));
+    expect(&mut desk, 1);
+    desk.pass(ms(1) / 2);
+    expect(&mut desk, 2);
+    check(&desk.events(), &[(1, Reason::Gone.name(), None, true)]);
+    let at = desk.clock.elapsed;
+    let answers = observe(&mut desk, observation(asked(), at, &[connection("b")]));
+    let answers: Vec<_> = answers.iter().map(|(key, _)| key.0).collect();
+    assert_eq!(answers, [2]);
+}
+
+/// A datagram socket found for one remote end may be the next one on its port.
+#[test]
+fn an_observation_is_judged_as_a_lookup_is() {
+    let mut desk = Desk::new(config(true));
+    let sent = |remote| query(Protocol::Udp, HERE, remote);
+    let ask = |desk: &mut Desk, key, remote| {
+        let (now, seen) = (desk.clock.now(), desk.clock.wall());
+        let request = LookupRequest::new(sent(remote), seen, Initiator::Local);
+        desk.policy
+            .lookup_expecting(Token(key), request, now + ms(1), now)
+    };
+    ask(&mut desk, 1, THERE);
+    desk.pass(ms(1) / 2);
+    ask(&mut desk, 2, "192.0.2.2:443");
+    let late = observation(sent(THERE), desk.clock.elapsed, &[udp(HERE, "next")]);
+    assert_eq!(observe(&mut desk, late), []);
+}
+
+#[test]
+fn only_so_many_expect_something_and_only_so_much_is_kept() {
+    let mut desk = Desk::new(config(true));
+    desk.pass(ms(1));
+    for port in 1..10_000_u16 {
+        let local = format!("10.0.0.2:{port}");
+        let asked = query(Protocol::Tcp, &local, THERE);
+        let sockets = [socket(Protocol::Tcp, &local, Some(THERE), "a")];
+        observe(&mut desk, observation(asked, ms(1), &sockets));
+        let now = desk.clock.now();
+        let local = format!("10.0.0.3:{port}");
+        let asked = query(Protocol::Tcp, &local, THERE);
+        let request = LookupRequest::new(asked, wall(ms(1)), Initiator::Local);
+        let lookup = desk
+            .policy
+            .lookup_expecting(Token(port.into()), request, now + ms(1), now);
+        assert_eq!(lookup.is_some(), port <= 64);
+        if port % 1_000 == 0 {
+            desk.policy.check_bounds();
+        }
+    }
+    for _ in 0..10 {
+        observe(&mut desk, observation(asked(), ms(1), &[connection("a")]));
+    }
+    desk.policy.check_bounds();
+}
