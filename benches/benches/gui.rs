@@ -67,7 +67,7 @@ fn flow(number: u64) -> FlowRecord {
         owner: None,
         remote_owner: None,
         principal: Principal::default(),
-        remote_party: Principal::default(),
+        remote_principal: Principal::default(),
         is_waiting: false,
         ended: None,
     };

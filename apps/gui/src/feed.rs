@@ -359,7 +359,7 @@ fn processes(flows: &[FlowRecord]) -> HashMap<u32, Arc<Process>> {
 
 impl Profile {
     fn new(report: &Report, principal: &Principal) -> Self {
-        let report = report.of_party(principal);
+        let report = report.of_principal(principal);
         Self {
             principal: principal.clone(),
             processes: report.processes(),

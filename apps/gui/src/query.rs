@@ -7,7 +7,7 @@ use flowner_core::text::mask;
 use flowner_core::{Coverage, Principal, Service};
 
 /// The flows of a principal.
-pub fn of_party(principal: &Principal) -> String {
+pub fn of_principal(principal: &Principal) -> String {
     match principal {
         Principal::Program(program) => term("program", &program.name),
         Principal::Several(programs) => {
@@ -88,17 +88,26 @@ mod tests {
     fn what_a_click_asks_for_can_be_typed() {
         let program =
             |name: &str| Principal::Program(Arc::new(Program::of(&Process::new(1, name))));
-        check(&of_party(&program("firefox")), "program:firefox");
-        check(&of_party(&program("a \"b\"")), "program:\"a \"\"b\"\"\"");
-        check(&of_party(&program("a\u{202e}b")), r#"program:"a\u{202e}b""#);
+        check(&of_principal(&program("firefox")), "program:firefox");
+        check(
+            &of_principal(&program("a \"b\"")),
+            "program:\"a \"\"b\"\"\"",
+        );
+        check(
+            &of_principal(&program("a\u{202e}b")),
+            r#"program:"a\u{202e}b""#,
+        );
         let unit = Unit::new(UnitKind::Service, "ssh.service");
         check(
-            &of_party(&Principal::Unit(unit)),
+            &of_principal(&Principal::Unit(unit)),
             "verdict:partial unit:ssh.service",
         );
         let user = User::new(7, None);
-        check(&of_party(&Principal::User(user)), "verdict:partial user:7");
-        check(&of_party(&Principal::Unattributed), "verdict:unknown");
+        check(
+            &of_principal(&Principal::User(user)),
+            "verdict:partial user:7",
+        );
+        check(&of_principal(&Principal::Unattributed), "verdict:unknown");
         check(&of_host("2001:db8::1".parse().unwrap()), "host:2001:db8::1");
         let service = |protocol, port| Service { protocol, port };
         check(

@@ -40,7 +40,7 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         owner: None,
         remote_owner: None,
         principal: Principal::Unattributed,
-        remote_party: Principal::Unattributed,
+        remote_principal: Principal::Unattributed,
         is_waiting: false,
         ended: None,
     };

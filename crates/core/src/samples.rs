@@ -50,7 +50,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
     let owner = owner(Verdict::Process(curl()), Some(Match::FiveTuple));
     FlowRecord {
         principal: Principal::of(Some(&owner)),
-        remote_party: Principal::Unattributed,
+        remote_principal: Principal::Unattributed,
         id: FlowId::from_u64(id),
         protocol: Protocol::TCP,
         local: address("10.0.0.2:45784"),

@@ -135,7 +135,7 @@ fn tell_connection(
 ) -> Outcome {
     if json {
         let principal = Programs::of_this_host().principal(Some(ownership));
-        out.json(&OwnershipLine::new(query, ownership).with_party(&principal))?;
+        out.json(&OwnershipLine::new(query, ownership).with_principal(&principal))?;
     } else if let Some(matched) = ownership.evidence.matched {
         let owner = present::owner(Some(ownership));
         writeln!(out, "{owner}  (matched by {})", matched.name())?;

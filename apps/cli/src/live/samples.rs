@@ -70,7 +70,7 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
         owner: None,
         remote_owner: None,
         principal: Principal::Unattributed,
-        remote_party: Principal::Unattributed,
+        remote_principal: Principal::Unattributed,
         is_waiting: false,
         ended: None,
     };

@@ -477,7 +477,7 @@ fn choose_program(principal: Option<Principal>, column: usize) -> Action {
         return open(principal);
     }
     principal.map_or(Action::None, |principal| {
-        Action::Inspect(query::of_party(&principal))
+        Action::Inspect(query::of_principal(&principal))
     })
 }
 

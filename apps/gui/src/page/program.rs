@@ -88,7 +88,7 @@ impl State {
                 self.selected = flow;
                 None
             }
-            Message::InspectWanted => self.principal.as_ref().map(query::of_party),
+            Message::InspectWanted => self.principal.as_ref().map(query::of_principal),
             Message::HostChosen(host) => host.map(query::of_host),
             Message::ServiceChosen(service) => service.map(query::of_service),
             Message::Copied(text) => return Action::Copy(text),

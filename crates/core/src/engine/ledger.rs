@@ -509,7 +509,7 @@ impl Ledger {
     ) {
         let (owner, principal) = match end {
             End::Local => (&record.owner, &record.principal),
-            End::Remote => (&record.remote_owner, &record.remote_party),
+            End::Remote => (&record.remote_owner, &record.remote_principal),
         };
         let is_named = owner.as_ref().is_some_and(|owner| owner.verdict.is_named());
         for program in principal.programs() {

@@ -11,8 +11,8 @@ use crate::model::history::tier::Slot;
 use crate::model::principal::Principal;
 use crate::model::totals::{Credited, less};
 
-/// Parties that have a series of their own; the rest share one.
-const MAX_PARTIES: usize = 4_096;
+/// Principals that have a series of their own; the rest share one.
+const MAX_PRINCIPALS: usize = 4_096;
 /// The place of those that found none.
 const REST: u16 = u16::MAX;
 /// Flows that are remembered until their owners are settled. What comes when there are as
@@ -255,7 +255,7 @@ impl TrafficHistory {
             return *place;
         }
         let place = self.history.principals.len();
-        if place >= MAX_PARTIES {
+        if place >= MAX_PRINCIPALS {
             return REST;
         }
         Arc::make_mut(&mut self.history.principals).push(principal.clone());

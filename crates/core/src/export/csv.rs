@@ -134,7 +134,7 @@ impl<W: Write> Writer<W> {
             ];
             let owners = [flow.owner.as_ref(), flow.remote_owner.as_ref()];
             fields.extend(owner(owners[0], &flow.principal));
-            fields.extend(owner(owners[1], &flow.remote_party));
+            fields.extend(owner(owners[1], &flow.remote_principal));
             let source = |owner: &Ownership| owner.evidence.source.name().to_owned();
             fields.extend(owners.map(|owner| owner.map(source).unwrap_or_default()));
             self.line(fields)?;

@@ -178,7 +178,7 @@ impl<'a> FlowLine<'a> {
             first_seen: Time::since_epoch(flow.first_seen),
             last_seen: Time::since_epoch(flow.last_seen),
             owner: owner(flow.owner.as_ref(), &flow.principal),
-            remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_party),
+            remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_principal),
         }
     }
 }
@@ -239,10 +239,10 @@ impl<'a> SocketLine<'a> {
         }
     }
 
-    /// With whom its owner stands for, as [`Programs::party_of`](crate::Programs::party_of)
+    /// With whom its owner stands for, as [`Programs::principal_of`](crate::Programs::principal_of)
     /// tells.
     #[must_use]
-    pub fn with_party(mut self, principal: &'a Principal) -> Self {
+    pub fn with_principal(mut self, principal: &'a Principal) -> Self {
         self.owner = self.owner.with(principal);
         self
     }
@@ -279,7 +279,7 @@ impl<'a> OwnershipLine<'a> {
     /// With whom the owner stands for, as [`Programs::principal`](crate::Programs::principal)
     /// tells.
     #[must_use]
-    pub fn with_party(mut self, principal: &'a Principal) -> Self {
+    pub fn with_principal(mut self, principal: &'a Principal) -> Self {
         self.owner = self.owner.with(principal);
         self
     }

@@ -45,7 +45,7 @@ pub struct FlowRecord {
     /// Whom `owner` stands for: programs, as people speak of them.
     pub principal: Principal,
     /// Whom `remote_owner` stands for.
-    pub remote_party: Principal,
+    pub remote_principal: Principal,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.
@@ -76,7 +76,7 @@ impl FlowRecord {
     /// Whom [`named_owner`](Self::named_owner) stands for.
     pub fn named_principal(&self) -> &Principal {
         match &self.principal {
-            Principal::Unattributed => &self.remote_party,
+            Principal::Unattributed => &self.remote_principal,
             principal => principal,
         }
     }

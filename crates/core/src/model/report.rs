@@ -248,7 +248,7 @@ impl Report {
     /// received. Flows that are not listed any more are left out, and counted as
     /// [`unsearched`](Self::unsearched).
     #[must_use]
-    pub fn of_party(&self, principal: &Principal) -> Self {
+    pub fn of_principal(&self, principal: &Principal) -> Self {
         let own = |flow: &FlowRecord| -> Vec<FlowRecord> {
             let shares = flow.shares().filter(|share| share.principal == principal);
             let from_end = |is_remote_end| {
@@ -262,7 +262,7 @@ impl Report {
         };
         Self {
             flows: self.flows.iter().flat_map(own).collect(),
-            ..self.chosen(false, self.retired.of_party(principal), |_| false)
+            ..self.chosen(false, self.retired.of_principal(principal), |_| false)
         }
     }
 

@@ -86,7 +86,7 @@ impl RetiredView {
     }
 
     /// None, and what those of one principal add up to.
-    pub(crate) fn of_party(&self, principal: &Principal) -> (Self, Totals) {
+    pub(crate) fn of_principal(&self, principal: &Principal) -> (Self, Totals) {
         let totals = self.all.programs.totals(principal).unwrap_or_default();
         (Self::default(), totals)
     }
@@ -121,7 +121,7 @@ mod tests {
         // Of another filter nobody knows.
         let (none, unsearched) = select(&retired, &Filter::parse("port:443").unwrap());
         assert_eq!((none.all.total.flows, unsearched.flows), (0, 3));
-        let (none, unsearched) = retired.of_party(&flow(1).principal);
+        let (none, unsearched) = retired.of_principal(&flow(1).principal);
         assert_eq!((none.all.total.flows, unsearched.flows), (0, 3));
     }
 }

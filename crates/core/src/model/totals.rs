@@ -168,7 +168,7 @@ impl FlowRecord {
     pub fn shares(&self) -> impl Iterator<Item = Share<'_>> {
         let share = |is_remote_end, totals| {
             let (owner, principal) = if is_remote_end {
-                (&self.remote_owner, &self.remote_party)
+                (&self.remote_owner, &self.remote_principal)
             } else {
                 (&self.owner, &self.principal)
             };
@@ -216,8 +216,8 @@ impl FlowRecord {
             rate: reversed(self.rate),
             owner: self.remote_owner,
             remote_owner: self.owner,
-            principal: self.remote_party,
-            remote_party: self.principal,
+            principal: self.remote_principal,
+            remote_principal: self.principal,
             ..self
         }
     }

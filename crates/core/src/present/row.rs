@@ -149,7 +149,7 @@ impl<'a> Row<'a> {
             RowOf::Flow { flow, end, .. } => match end {
                 End::Either => flow.named_principal(),
                 End::Local => &flow.principal,
-                End::Remote => &flow.remote_party,
+                End::Remote => &flow.remote_principal,
             },
             RowOf::Socket { principal, .. } => principal.unwrap_or(&Principal::Unattributed),
         }

@@ -109,11 +109,11 @@ impl Programs {
         if let Some(owner) = owner.filter(|owner| owner.evidence.source == Source::Recorded) {
             return Principal::recorded(&owner.verdict, |program| self.known().shared(program));
         }
-        self.party_of(owner.map(|owner| &owner.verdict))
+        self.principal_of(owner.map(|owner| &owner.verdict))
     }
 
     /// Whom a verdict stands for, such as that of a listed socket.
-    pub fn party_of(&self, verdict: Option<&Verdict>) -> Principal {
+    pub fn principal_of(&self, verdict: Option<&Verdict>) -> Principal {
         let program = |process: &Process| self.program(process);
         Principal::with(verdict, program, |unit| self.program_of_unit(unit))
     }

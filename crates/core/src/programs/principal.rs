@@ -42,7 +42,7 @@ impl FlowRecord {
     pub fn with_owners(self, owner: Option<Ownership>, remote_owner: Option<Ownership>) -> Self {
         Self {
             principal: Principal::of(owner.as_ref()),
-            remote_party: Principal::of(remote_owner.as_ref()),
+            remote_principal: Principal::of(remote_owner.as_ref()),
             owner,
             remote_owner,
             ..self

@@ -66,8 +66,8 @@ pub(crate) fn tell_skipped(
 pub(crate) fn write_json(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let programs = Programs::of_this_host();
     for socket in sockets {
-        let principal = programs.party_of(Some(&socket.owner));
-        out.json(&SocketLine::new(socket).with_party(&principal))?;
+        let principal = programs.principal_of(Some(&socket.owner));
+        out.json(&SocketLine::new(socket).with_principal(&principal))?;
     }
     Ok(())
 }

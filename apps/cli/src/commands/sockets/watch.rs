@@ -78,8 +78,8 @@ impl Writer {
         out: &mut Out,
     ) -> Result<(), Failure> {
         if let Some(programs) = &self.programs {
-            let principal = programs.party_of(Some(&change.socket().owner));
-            return out.json(&SocketLine::of_change(change, at).with_party(&principal));
+            let principal = programs.principal_of(Some(&change.socket().owner));
+            return out.json(&SocketLine::of_change(change, at).with_principal(&principal));
         }
         let (mark, style) = match change {
             SocketChange::Opened(_) => ('+', OPENED),

@@ -127,7 +127,7 @@ impl Source {
             } => {
                 let snapshot = attributor.snapshot_all_namespaces()?;
                 let list = snapshot.sockets().to_vec();
-                let principals = list.iter().map(|it| programs.party_of(Some(&it.owner)));
+                let principals = list.iter().map(|it| programs.principal_of(Some(&it.owner)));
                 let sockets = Sockets {
                     principals: principals.collect(),
                     list,

@@ -104,7 +104,7 @@ fn lines(state: &State) -> Fields {
 fn of_node(data: &Data, node: &Node) -> Fields {
     let mut fields = Vec::new();
     match &node.subject {
-        RowSubject::Program(principal) => of_party(principal, node, &mut fields),
+        RowSubject::Program(principal) => of_principal(principal, node, &mut fields),
         RowSubject::Process(principal) => of_process_party(data, principal, node, &mut fields),
         RowSubject::Host(address) => fields.push(("host", address.to_string())),
         RowSubject::Service(_) => fields.push(("service", node.label.clone())),
@@ -138,7 +138,7 @@ fn of_node(data: &Data, node: &Node) -> Fields {
     fields
 }
 
-fn of_party(principal: &Principal, node: &Node, fields: &mut Fields) {
+fn of_principal(principal: &Principal, node: &Node, fields: &mut Fields) {
     fields.push(("program", principal.to_string()));
     for program in principal.programs() {
         if let Some(path) = &program.path {

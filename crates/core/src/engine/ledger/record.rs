@@ -30,7 +30,7 @@ impl FlowRecord {
             owner: ownership(local),
             remote_owner: ownership(remote),
             principal: principal(local).unwrap_or_default(),
-            remote_party: principal(remote).unwrap_or_default(),
+            remote_principal: principal(remote).unwrap_or_default(),
             is_waiting: flow.data.is_waiting(),
             ended,
         }

@@ -75,7 +75,7 @@ fn what_is_received_on_loopback_is_received() {
     let order: Vec<_> = report.programs().into_iter().map(|it| it.key).collect();
     assert_eq!(order[2], Some(principal(5)));
     // The server's page has the flow from its own side.
-    let page = report.of_party(&principal(4));
+    let page = report.of_principal(&principal(4));
     let [flow] = &page.flows[..] else {
         panic!("{:?}", page.flows);
     };
@@ -84,7 +84,7 @@ fn what_is_received_on_loopback_is_received() {
     assert_eq!((flow.sent.bytes, flow.received.bytes), (9_000, 100));
     assert_eq!((flow.rate.sent, flow.rate.received), (9_000, 100));
     assert_eq!(
-        (&flow.principal, &flow.remote_party),
+        (&flow.principal, &flow.remote_principal),
         (&principal(4), &principal(3))
     );
 }
@@ -143,8 +143,8 @@ proptest! {
                 *received.entry(flow.principal.clone()).or_default() += flow.received.bytes;
             }
             if is_remote {
-                *sent.entry(flow.remote_party.clone()).or_default() += flow.received.bytes;
-                *received.entry(flow.remote_party.clone()).or_default() += flow.sent.bytes;
+                *sent.entry(flow.remote_principal.clone()).or_default() += flow.received.bytes;
+                *received.entry(flow.remote_principal.clone()).or_default() += flow.sent.bytes;
             }
             if has_two {
                 within += flow.total().bytes;
@@ -159,7 +159,7 @@ proptest! {
             prop_assert_eq!(totals.received.bytes, received[principal]);
             prop_assert_eq!(totals.rates.sent, sent[principal]);
             prop_assert_eq!(totals.rates.received, received[principal]);
-            let page = report.of_party(principal);
+            let page = report.of_principal(principal);
             let sum = |of: fn(&FlowRecord) -> Counters| page.flows.iter().map(of).sum::<Counters>();
             prop_assert_eq!(sum(|flow| flow.sent), totals.sent);
             prop_assert_eq!(sum(|flow| flow.received), totals.received);

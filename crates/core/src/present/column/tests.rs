@@ -178,7 +178,7 @@ fn the_owner_that_is_known_stands_for_the_flow() {
         Column::Program,
         "unknown: forwarded",
     );
-    one.remote_party = Principal::of(Some(&known));
+    one.remote_principal = Principal::of(Some(&known));
     one.remote_owner = Some(known);
     check(&Row::of_flow(&one, now), Column::Program, "curl");
     check(

@@ -288,7 +288,7 @@ fn a_sandbox_that_cannot_be_seen_into_is_its_program() {
     let programs = Programs::without_facts();
     let unit = |kind| Unit::new(kind, "org.x.Y");
     let principal = |kind| {
-        programs.party_of(Some(&Verdict::Partial {
+        programs.principal_of(Some(&Verdict::Partial {
             user: None,
             unit: Some(unit(kind)),
         }))

@@ -74,7 +74,7 @@ impl Subject for FlowRecord {
     }
 
     fn principals(&self) -> [Option<&Principal>; 2] {
-        [Some(&self.principal), Some(&self.remote_party)]
+        [Some(&self.principal), Some(&self.remote_principal)]
     }
 
     fn bytes(&self) -> Option<u64> {
