@@ -41,22 +41,32 @@ pub fn all() -> impl Iterator<Item = Column> {
 }
 
 /// The mean width of a character, in logical pixels, and the room at both sides of a column.
-const CHARACTER: f32 = 6.6;
+const CHARACTER: f32 = 7.0;
 const MARGIN: f32 = 16.0;
 /// Room for the icon of a program.
 const ICON: f32 = 22.0;
+
+/// Characters from which on a column may take a part of what is left.
+const FLEXIBLE: u16 = 40;
 
 /// The head of a column.
 pub fn head(column: Column) -> Head {
     let title = column.title();
     let [_, width, max] = column.widths();
-    let pixels = f32::from(width) * CHARACTER + MARGIN;
+    // What can use much more takes a part of what is left.
+    let is_flexible = max >= 2 * width && max >= FLEXIBLE;
+    let characters = match (is_flexible, column) {
+        (_, Column::Program) => width,
+        (true, _) => width + 4,
+        (false, _) => width.midpoint(max),
+    };
+    let pixels = f32::from(characters) * CHARACTER + MARGIN;
     match column {
         Column::Bytes | Column::Sent | Column::Received => Head::amount(title),
         Column::Rate | Column::Up | Column::Down => Head::rate(title),
         Column::Program => Head::text(title, Width::Share(1.4, pixels + ICON)),
         column if column.is_number() => Head::number(title, pixels),
-        _ if max >= 2 * width => Head::text(title, Width::Share(1.0, pixels)),
+        _ if is_flexible => Head::text(title, Width::Share(1.0, pixels)),
         _ => Head::text(title, Width::Fixed(pixels)),
     }
 }

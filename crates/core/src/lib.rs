@@ -78,6 +78,7 @@ pub use monitor::{Monitor, StopHandle};
 pub use programs::{Facts, Membership, Programs};
 pub use query::changes::{SocketChange, socket_changes};
 pub use query::filter::{self, Filter, FilterError};
+pub use query::nearest::nearest;
 pub use query::process_tree::{Branch, process_tree};
 pub use query::select::select;
 pub use query::services::service_name;
@@ -88,7 +89,34 @@ pub use sinks::Sink;
 pub use sinks::events::{EventQueue, Events, NoEvent};
 pub use system::{doctor, private_file, privileges};
 
-pub use flowner_attribution as attribution;
-pub use flowner_capture as capture;
-pub use flowner_flows as flows;
-pub use flowner_icons as icons;
+/// What the interface of this crate has of
+/// [`flowner-attribution`](https://docs.rs/flowner-attribution): sockets and their owners.
+pub mod attribution {
+    pub use flowner_attribution::{
+        Attributor, Error, Evidence, ExeState, Match, NetworkNamespace, Ownership,
+        PolicyStatistics, Process, ProcessId, Processes, Protocol, Reason, Snapshot, Socket,
+        SocketQuery, SocketState, Source, Unit, UnitKind, User, UserId, Verdict,
+    };
+}
+
+/// What the interface of this crate has of [`flowner-capture`](https://docs.rs/flowner-capture):
+/// devices, and files of captured packets.
+pub mod capture {
+    pub use flowner_capture::{
+        Device, Error, LinkType, Statistics, default_device, devices, library_version, pcapng,
+    };
+}
+
+/// What the interface of this crate has of [`flowner-flows`](https://docs.rs/flowner-flows): flows
+/// and what is counted of them.
+pub mod flows {
+    pub use flowner_flows::{
+        Counters, Direction, EndReason, FlowId, Packet, Protocol, Rate, State, TableStatistics,
+    };
+}
+
+/// What the interface of this crate has of [`flowner-icons`](https://docs.rs/flowner-icons): icons
+/// of programs.
+pub mod icons {
+    pub use flowner_icons::{Data, Icon, IconOptions, Icons, Request};
+}

@@ -58,7 +58,7 @@ mod table;
 pub use address::{Direction, LocalAddresses};
 pub use counters::{Counters, Mark};
 pub use flow::{Flow, FlowId};
-pub use ids::{FlowIdHasher, FlowIdMap};
+pub use ids::FlowIdMap;
 pub use key::FlowKey;
 pub use name::ParseNameError;
 pub use packet::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol};

@@ -249,12 +249,7 @@ fn check(setting: &Setting, program: &Command) -> Result<(), WrongSetting> {
 
 /// What was likely meant.
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    const LIKELY: f64 = 0.7;
-    let nearest = known
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(likeness, _)| *likeness > LIKELY)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    nearest.map_or_else(String::new, |(_, nearest)| {
+    flowner_core::nearest(name, known).map_or_else(String::new, |nearest| {
         format!("; did you mean `{nearest}`?")
     })
 }

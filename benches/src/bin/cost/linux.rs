@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flowner_attribution::snapshot::portable::PortableTable;
+use flowner_attribution::{Attributor, PolicyStatistics};
 use flowner_benches::{load::Load, network};
-use flowner_core::attribution::snapshot::portable::PortableTable;
-use flowner_core::attribution::{Attributor, PolicyStatistics};
 use flowner_core::{Config, Input, Monitor};
 use rustix::process::Signal;
 

@@ -12,9 +12,9 @@ use flowner_flows::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags};
 /// programs that count flows without a [`Monitor`](crate::Monitor).
 ///
 /// ```
-/// use flowner_core::capture::{Next, Source, decode};
+/// use flowner_capture::{Next, Source, decode};
 /// use flowner_core::flow_packet;
-/// use flowner_core::flows::{FlowTable, TableConfig};
+/// use flowner_flows::{FlowTable, TableConfig};
 /// # fn capture_file() -> std::path::PathBuf {
 /// #     let path = std::env::temp_dir().join("flowner-core-flow-packet.pcap");
 /// #     let mut bytes = vec![

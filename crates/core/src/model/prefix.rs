@@ -1,61 +1,50 @@
 //! Addresses with the same beginning.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An address, or all with the same beginning.
+/// An address, or all with the same beginning: an [`IpNet`] whose host bits are zero, in which an
+/// IPv4 address in IPv6 form is an IPv4 address, as everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// Bits behind the prefix are zero.
-    address: IpAddr,
-    prefix: u8,
-}
+pub struct Network(IpNet);
 
 impl Network {
     /// The network of `address`; `None` if no address has so many bits.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
-        match address {
-            IpAddr::V4(v4) => {
-                let mask = u32::MAX.checked_shl(32_u32.checked_sub(prefix.into())?);
-                let address = Ipv4Addr::from_bits(v4.to_bits() & mask.unwrap_or(0)).into();
-                Some(Self { address, prefix })
-            }
-            // As everywhere, an IPv4 address in IPv6 form is an IPv4 address.
-            IpAddr::V6(v6) if prefix >= 96 && v6.to_ipv4_mapped().is_some() => {
-                Self::new(v6.to_ipv4_mapped()?.into(), prefix - 96)
-            }
-            IpAddr::V6(v6) => {
-                let mask = u128::MAX.checked_shl(128_u32.checked_sub(prefix.into())?);
-                let address = Ipv6Addr::from_bits(v6.to_bits() & mask.unwrap_or(0)).into();
-                Some(Self { address, prefix })
-            }
-        }
+        let (address, prefix) = match address {
+            IpAddr::V6(v6) if prefix >= 96 => match v6.to_ipv4_mapped() {
+                Some(v4) => (v4.into(), prefix - 96),
+                None => (address, prefix),
+            },
+            _ => (address, prefix),
+        };
+        Some(Self(IpNet::new(address, prefix).ok()?.trunc()))
     }
 
     /// Its first address.
-    pub const fn address(self) -> IpAddr {
-        self.address
+    pub fn address(self) -> IpAddr {
+        self.0.network()
     }
 
     /// How many bits all of its addresses have in common.
-    pub const fn prefix(self) -> u8 {
-        self.prefix
+    pub fn prefix(self) -> u8 {
+        self.0.prefix_len()
     }
 
     /// Whether this is one of its addresses.
     pub fn contains(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.address.is_ipv4() && Self::new(address, self.prefix) == Some(self)
+        self.0.contains(&address)
     }
 }
 
 impl From<IpAddr> for Network {
     /// The one address alone.
     fn from(address: IpAddr) -> Self {
-        let prefix = if address.is_ipv4() { 32 } else { 128 };
-        Self::new(address, prefix).unwrap_or(Self { address, prefix })
+        Self(IpNet::from(address.to_canonical()))
     }
 }
 
@@ -94,11 +83,12 @@ impl FromStr for Network {
 }
 
 impl fmt::Display for Network {
+    /// The one address, or the first one and how many bits all have in common.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)?;
-        match (self.address, self.prefix) {
-            (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => Ok(()),
-            (_, prefix) => write!(f, "/{prefix}"),
+        if self.0.prefix_len() == self.0.max_prefix_len() {
+            self.0.addr().fmt(f)
+        } else {
+            self.0.fmt(f)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub mod filter;
+pub(crate) mod nearest;
 pub(crate) mod process_tree;
 pub(crate) mod select;
 pub(crate) mod services;

@@ -285,6 +285,15 @@ mod tests {
         refused("<rect fill='url(other.svg#a)'/>", &Refusal::Outside);
         let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
         passes(&format!("<image href='data:image/png;base64,{png}'/>"));
+        // Blanks are no part of it; other characters are, and make it none.
+        let (head, rest) = png.split_at(9);
+        passes(&format!(
+            "<image href='data:image/png;base64,{head}\n {rest}'/>"
+        ));
+        refused(
+            &format!("<image href='data:image/png;base64,{head}*{rest}'/>"),
+            &Refusal::Outside,
+        );
         let large = png.replace("AAAAEAAAAB", "AAEAAAAAAB");
         refused(
             &format!("<image href='data:image/png;base64,{large}'/>"),

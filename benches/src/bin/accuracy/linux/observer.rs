@@ -4,9 +4,9 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use flowner_core::attribution::snapshot::linux::{LinuxOptions, LinuxTable};
-use flowner_core::attribution::snapshot::portable::PortableTable;
-use flowner_core::attribution::{Attributor, Ownership, Verdict};
+use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
+use flowner_attribution::snapshot::portable::PortableTable;
+use flowner_attribution::{Attributor, Ownership, Verdict};
 use flowner_core::{Config, FlowRecord, Input, Limits, Live, Monitor, Report};
 
 use super::Result;

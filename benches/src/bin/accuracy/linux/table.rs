@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use flowner_core::attribution::Reason;
+use flowner_attribution::Reason;
 
 use super::cases::Need;
 use super::truth::{Outcome, Worth};

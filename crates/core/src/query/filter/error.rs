@@ -64,60 +64,9 @@ impl Problem {
     }
 }
 
-/// The one of `known` that was most likely meant by `text`: at most two edits away
-/// and nearer than an unrelated word.
-pub(super) fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|name| (distance(text, name), name))
-        .filter(|(distance, name)| *distance <= 2 && *distance * 2 <= name.len())
-        // A word that is not finished yet is likelier than a slip.
-        .min_by_key(|(distance, name)| (*distance, !name.starts_with(text)))
-        .map(|(_, name)| name)
-}
-
-/// The number of insertions, deletions, substitutions and swaps of neighbours
-/// between two short texts (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(32).collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let substituted = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = substituted.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            let is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if is_swap {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check_nearest(text: &str, expected: Option<&str>) {
-        let known = ["program", "port", "proto", "pid", "dir", "bytes"];
-        assert_eq!(nearest(text, known.into_iter()), expected, "{text}");
-    }
-
-    #[test]
-    fn slips_are_recognised() {
-        check_nearest("prt", Some("port"));
-        check_nearest("prot", Some("proto"));
-        check_nearest("prto", Some("proto"));
-        check_nearest("progarm", Some("program"));
-        check_nearest("byte", Some("bytes"));
-        check_nearest("porto", Some("port"));
-        check_nearest("https", None);
-        check_nearest("", None);
-        check_nearest(&"x".repeat(10_000), None);
-    }
 
     #[track_caller]
     fn check_render(expression: &str, span: Range<usize>, expected: &str) {

@@ -4,9 +4,9 @@
 use flowner_attribution::{Match, Reason, SocketState};
 use flowner_flows::{Direction, Protocol, State};
 
-use super::error::nearest;
 use super::term::{Measure, Term};
 use super::value::Text;
+use crate::query::nearest::nearest;
 use crate::query::services;
 use crate::query::sockets::UNCONNECTED;
 

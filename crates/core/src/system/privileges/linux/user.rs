@@ -1,12 +1,11 @@
 //! Who called `sudo`, and what belongs to them.
-#![allow(unsafe_code, reason = "no crate in use asks for a user's groups")]
+#![allow(unsafe_code, reason = "the environment of the process is changed")]
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::CString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::ptr;
+use std::path::{Path, PathBuf};
 
+use nix::unistd::getgrouplist;
 use rustix::process::{Gid, Uid, getgid, getgroups, getuid};
 
 /// Who called.
@@ -33,7 +32,7 @@ impl User {
             uid,
             gid: getgid(),
             groups: getgroups()?,
-            home: PasswdEntry::of(uid.as_raw()).map(|it| it.home),
+            home: known(uid.as_raw()).map(|it| it.dir),
         }))
     }
 
@@ -44,11 +43,11 @@ impl User {
         let variables = ["SUDO_UID", "PKEXEC_UID"];
         let uid = variables.into_iter().find_map(number)?;
         let uid = Some(uid).filter(|it| !matches!(*it, 0 | u32::MAX))?;
-        let known = PasswdEntry::of(uid);
-        let gid = number("SUDO_GID").or(known.as_ref().map(|it| it.gid));
+        let known = known(uid);
+        let gid = number("SUDO_GID").or(known.as_ref().map(|it| it.gid.as_raw()));
         // Who has no group is in the one that nobody has, and not in root's.
         let gid = Gid::from_raw(gid.filter(|gid| *gid != u32::MAX).unwrap_or(65_534));
-        let mut groups = known.as_ref().map(|it| it.groups(gid)).unwrap_or_default();
+        let mut groups = known.as_ref().map(|it| groups(it, gid)).unwrap_or_default();
         if groups.is_empty() {
             groups.push(gid);
         }
@@ -56,7 +55,7 @@ impl User {
             uid: Uid::from_raw(uid),
             gid,
             groups,
-            home: known.map(|it| it.home),
+            home: known.map(|it| it.dir),
         })
     }
 
@@ -68,7 +67,7 @@ impl User {
         };
         let is_roots = match std::env::var_os("HOME") {
             None => true,
-            Some(home) => PasswdEntry::of(0).is_some_and(|root| root.home == OsStr::new(&home)),
+            Some(home) => known(0).is_some_and(|root| root.dir == Path::new(&home)),
         };
         if is_roots {
             // SAFETY: There is one thread yet, as `Privileges::set_aside` demands.
@@ -82,68 +81,15 @@ fn number(variable: &str) -> Option<u32> {
 }
 
 /// What the databases of users tell (getpwuid(3), which knows those of LDAP and systemd, too).
-struct PasswdEntry {
-    name: OsString,
-    gid: u32,
-    home: PathBuf,
+fn known(uid: u32) -> Option<nix::unistd::User> {
+    nix::unistd::User::from_uid(uid.into()).ok().flatten()
 }
 
-impl PasswdEntry {
-    fn of(uid: u32) -> Option<Self> {
-        let mut buffer = vec![0; 16_384];
-        // SAFETY: A structure of numbers and pointers, for which zeros are values.
-        let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
-        let mut found = ptr::null_mut();
-        // SAFETY: All pointers lead to what lives until the call has returned; the length is that
-        // of the buffer.
-        let error = unsafe {
-            libc::getpwuid_r(
-                uid,
-                &raw mut entry,
-                buffer.as_mut_ptr(),
-                buffer.len(),
-                &raw mut found,
-            )
-        };
-        if error != 0 || found.is_null() || entry.pw_name.is_null() || entry.pw_dir.is_null() {
-            return None;
-        }
-        // SAFETY: Strings that end, in the buffer.
-        let (name, home) = unsafe { (CStr::from_ptr(entry.pw_name), CStr::from_ptr(entry.pw_dir)) };
-        Some(Self {
-            name: OsStr::from_bytes(name.to_bytes()).to_owned(),
-            gid: entry.pw_gid,
-            home: OsStr::from_bytes(home.to_bytes()).into(),
-        })
-    }
-
-    fn groups(&self, gid: Gid) -> Vec<Gid> {
-        let Ok(name) = std::ffi::CString::new(self.name.as_bytes()) else {
-            return Vec::new();
-        };
-        let mut groups = vec![0; 64];
-        loop {
-            let Ok(mut count) = libc::c_int::try_from(groups.len()) else {
-                return Vec::new();
-            };
-            // SAFETY: The name ends, and the count is that of the groups there is room for.
-            let written = unsafe {
-                libc::getgrouplist(
-                    name.as_ptr(),
-                    gid.as_raw(),
-                    groups.as_mut_ptr(),
-                    &raw mut count,
-                )
-            };
-            if written >= 0 {
-                let count = usize::try_from(count).unwrap_or_default();
-                let groups = groups.into_iter().take(count);
-                return groups.map(Gid::from_raw).collect();
-            }
-            if groups.len() >= MAX_GROUPS {
-                return Vec::new();
-            }
-            groups.resize(groups.len() * 4, 0);
-        }
-    }
+/// The groups that a user is in, with one more (getgrouplist(3)).
+fn groups(user: &nix::unistd::User, gid: Gid) -> Vec<Gid> {
+    let groups = CString::new(user.name.as_bytes())
+        .map(|name| getgrouplist(&name, gid.as_raw().into()).unwrap_or_default())
+        .unwrap_or_default();
+    let groups = groups.into_iter().take(MAX_GROUPS);
+    groups.map(|gid| Gid::from_raw(gid.as_raw())).collect()
 }
