@@ -96,7 +96,10 @@ fn one_command_would_show_everything() {
          cap_sys_nice,cap_sys_ptrace=ep {path}"
     );
     assert!(told.contains(&command), "{told}");
-    assert!(told.contains("only the user is told"), "{told}");
+    assert!(
+        told.contains("only the user of their sockets is known"),
+        "{told}"
+    );
     assert_eq!(output.status.code(), Some(2), "{told}");
     let json = program.as_nobody(&["doctor", "--json"]).unwrap();
     let json = text(&json.stdout);

@@ -1,5 +1,5 @@
-//! Through which devices a packet that was seen on one of them can reach sockets. Pure: what
-//! the system tells of its devices is put in.
+//! Through which devices a packet of one device can reach sockets. Pure: the caller passes in what the
+//! system knows of its devices.
 
 use std::collections::HashMap;
 
@@ -126,8 +126,8 @@ impl Devices {
     /// Through which of its devices what comes from one of ours gets into another namespace: the
     /// other end of a wire, also of one that is a port of our bridge, or what is above ours.
     ///
-    /// Their indexes are told, and not the namespaces of those: where two namespaces have the
-    /// same ones, both may be it.
+    /// The kernel gives the indexes of devices in other namespaces, but not always which namespace:
+    /// if two namespaces have a device with the same index, both may be the right one.
     pub(crate) fn leads_to(&self, device: u32, other: &Self) -> Vec<u32> {
         let ports = self.links().filter(|(_, link)| link.master == Some(device));
         let ours: Vec<u32> = ports.map(|(port, _)| port).chain([device]).collect();
@@ -167,7 +167,7 @@ impl Devices {
     ///
     /// What this host sends to an address of its own is seen on the loopback device, and
     /// counts as that of the device that has the address (`rt_iif` in `net/ipv4/route.c`,
-    /// `ip6_rcv_core`): there, only what is between loopback addresses tells the device.
+    /// `ip6_rcv_core`): there, only packets between loopback addresses show the device.
     pub(crate) fn reach(&self, query: &SocketQuery) -> Reach {
         let is_loopback = |end: std::net::SocketAddr| end.ip().is_loopback();
         let is_within = is_loopback(query.local()) && query.remote().is_none_or(is_loopback);

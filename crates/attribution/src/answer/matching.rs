@@ -1,5 +1,4 @@
-//! Which of several sockets answers a question. Pure; see the crate's
-//! documentation for the rules.
+//! Which of several sockets answers a query. Pure; the rules are in the crate's documentation.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -44,7 +43,7 @@ impl Finding {
         }
     }
 
-    /// What is said of two namespaces with the same address: all who hold a socket that fits.
+    /// The answer for two namespaces with the same address: the holders of all sockets that match.
     pub(crate) fn or(self, other: &Self) -> Self {
         Self {
             // As the table says it: so that it takes the place of an answer that knew only the
@@ -101,14 +100,14 @@ pub(crate) fn fitting_in_use<T>(
     })
 }
 
-/// Whether a socket is where the question is about: what is bound to all addresses of
-/// another namespace, or to loopback ones, is not.
+/// Whether a socket is in the namespace of the query: one of another namespace that is bound to all
+/// addresses, or to a loopback address, is not.
 pub(crate) fn is_reached(query: &SocketQuery, socket: &Socket) -> bool {
     let local = query.local().ip();
     socket.namespace.is_none() || (socket.local.ip() == local && !local.is_loopback())
 }
 
-/// What of a socket counts for a match.
+/// The facts of a socket that count for a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) protocol: Protocol,
@@ -136,8 +135,8 @@ impl Ends {
 
 /// Those that fit `query` best, equally well; `None` where none fits.
 ///
-/// A packet that can have come through several devices belongs to other sockets on each:
-/// those of all of them are told then.
+/// A packet that can have come through several devices may belong to another socket on each of them:
+/// this returns the sockets for all of these devices.
 pub(crate) fn fitting<T>(
     query: &SocketQuery,
     reach: &Reach,
@@ -335,8 +334,8 @@ pub(crate) fn is_group(ip: IpAddr) -> bool {
 
 /// One verdict of several sockets that fit equally well.
 ///
-/// Everyone who can be named is, but only when everyone can: a named process
-/// beside a hidden one would be a guess.
+/// It names all processes, or none if one of them is hidden: a named process beside a hidden one would
+/// be a guess.
 pub(crate) fn merge(owners: &[&Verdict]) -> Verdict {
     if let [only] = owners {
         return (*only).clone();

@@ -310,8 +310,7 @@ impl fmt::Display for SkippedNamespaces {
         let Self { skipped, open, .. } = self;
         write!(
             f,
-            "{skipped} of {} other network namespaces are not looked into: sockets in them are \
-             missing",
+            "{skipped} of {} other network namespaces are skipped: their sockets are missing",
             skipped + open
         )?;
         if self.is_for_want_of_files {

@@ -1,6 +1,6 @@
-//! What tells one socket from another.
+//! The identity of a socket.
 
-/// Tells one socket from every other, also from the next one with the same ends.
+/// Identifies a socket, even beside a later one with the same ends.
 ///
 /// Linux only: the kernel numbers sockets (`SO_COOKIE`, socket(7)). Since Linux 5.10 no two
 /// network namespaces give the same number.

@@ -1,5 +1,5 @@
-//! What a list of sockets has to know of the host to answer as the table does: its addresses
-//! and devices. Pure.
+//! The addresses, devices and translations of a host, which a snapshot needs to answer as the table
+//! does. Pure.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -53,8 +53,7 @@ impl Place {
         self.ips.contains(&ip) || self.local_networks.iter().any(|network| network.has(ip))
     }
 
-    /// Whether a question is about this namespace, by its local address, if nothing but
-    /// addresses tells.
+    /// Whether a query is about this namespace, as far as its local address shows it.
     pub(crate) fn is_own(&self, query: &SocketQuery) -> bool {
         let ip = query.local().ip();
         let (is_broadcast, is_link_local) = match ip {
@@ -98,7 +97,7 @@ pub(crate) struct Surroundings {
     pub(crate) translations: Translations,
 }
 
-/// The ends that packets show here and behind whose local one another stands (NAT).
+/// The ends of packets that this host translates (NAT): another end is behind the local one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Translations {
     /// By protocol, local and remote end.
@@ -149,7 +148,7 @@ impl Surroundings {
         }
     }
 
-    /// Why nobody can be named for a foreign address that no listed namespace has.
+    /// Why the owner is unknown for a foreign address that no listed namespace has.
     pub(crate) fn why_nobody(&self, ip: IpAddr) -> Reason {
         if self.hides_some && self.own.may_lead_to(ip) {
             Reason::OtherNamespace

@@ -8,8 +8,8 @@ pub(super) fn visibility() -> Vec<Visibility> {
         Ok(snapshot) => {
             let count = snapshot.sockets().len();
             let detail = format!(
-                "{count} are listed with their processes; those of other users may stay \
-                 hidden from who is not administrator"
+                "{count} are listed with their processes; without administrator rights, those of \
+                 other users may be missing"
             );
             (Level::Limited, detail)
         }

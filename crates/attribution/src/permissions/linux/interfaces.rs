@@ -1,4 +1,4 @@
-//! What may be seen: each interface of the kernel is tried.
+//! Tries each interface of the kernel, and says what this process may see.
 
 use std::io;
 
@@ -13,8 +13,8 @@ use crate::tables::linux::options::LinuxOptions;
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::procfs::{mountinfo, proc};
 
-/// Both are asked for by the kernel: to open the directory of another user's descriptors,
-/// and to see what they stand for (`proc_fd_permission` and `proc_fd_link` in
+/// The kernel requires both: to open the directory of another user's descriptors, and to see what they
+/// stand for (`proc_fd_permission` and `proc_fd_link` in
 /// `fs/proc/fd.c`; `PTRACE_MODE_READ_FSCREDS` in ptrace(2)).
 const OF_OTHERS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace"];
 /// To enter another network namespace (setns(2)), after it was found.
@@ -43,16 +43,14 @@ fn priority() -> Visibility {
     let (level, detail) = match send_watcher::try_realtime() {
         Ok(()) => (
             Level::Full,
-            "the threads that look up who sends a first packet may run before all others \
-             (SCHED_FIFO), where that is asked for: flowner asks for it"
+            "send watchers may run ahead of all other threads (SCHED_FIFO), as flowner asks for"
                 .to_owned(),
         ),
         Err(error) => (
             Level::Limited,
             format!(
-                "the threads that look up who sends a first packet may not run before all others \
-                 (SCHED_FIFO needs cap_sys_nice: {error}): on a busy CPU, more senders \
-                 have exited by then"
+                "send watchers may not run ahead of all other threads (SCHED_FIFO needs \
+                 cap_sys_nice: {error}): on a busy CPU, more senders exit before the lookup"
             ),
         ),
     };
@@ -68,14 +66,13 @@ fn sockets() -> Visibility {
     let (level, detail) = match Diag::open(Location::Own) {
         Ok(_) => (
             Level::Full,
-            "sock_diag tells each of them, with its user".to_owned(),
+            "sock_diag lists all of them, with their users".to_owned(),
         ),
         Err(error) => (
             Level::Limited,
             format!(
-                "sock_diag does not answer ({error}): /proc/net is read in its place, which \
-                 is slower and tells no cgroups; the kernel's module inet_diag may \
-                 be missing"
+                "sock_diag does not answer ({error}), so /proc/net replaces it, which is slower \
+                 and has no cgroups; the kernel module inet_diag may be missing"
             ),
         ),
     };
@@ -113,17 +110,18 @@ fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
         (_, Some(mode)) if is_hiding => (
             Level::Limited,
             format!(
-                "/proc is mounted with hidepid={mode}: of other users' processes, only the \
-                 user is told"
+                "/proc is mounted with hidepid={mode}, which hides the processes of other users: \
+                 only the user of their sockets is known"
             ),
         ),
-        (0, _) if proc.has_counts() => {
-            (Level::Full, format!("all {} may be looked at", pids.len()))
-        }
+        (0, _) if proc.has_counts() => (
+            Level::Full,
+            format!("this process may inspect all {}", pids.len()),
+        ),
         (0, _) => (
             Level::Limited,
             format!(
-                "all {} may be looked at; before Linux 6.2, each look reads all their \
+                "this process may inspect all {}; before Linux 6.2, each search reads all of their \
                  descriptors",
                 pids.len()
             ),
@@ -131,7 +129,7 @@ fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
         (denied, _) => (
             Level::Limited,
             format!(
-                "{denied} of {} may not be looked at: of their sockets, only the user is told",
+                "this process may not inspect {denied} of {}: only the user of their sockets is known",
                 pids.len()
             ),
         ),
@@ -145,7 +143,7 @@ fn processes(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
     }
 }
 
-/// Whether this thread uses these: then it has what may be had here.
+/// Whether this thread has these in effect, so that asking for them would change nothing.
 fn has(wanted: CapabilitySet) -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
 }
@@ -154,7 +152,7 @@ const fn capabilities(names: &'static [&'static str]) -> Fix {
     Fix::Capabilities(names)
 }
 
-/// How processes are hidden by the mount of `/proc` (`proc(5)`), if they are.
+/// How the mount of `/proc` hides processes (`hidepid`, `proc(5)`), if it does.
 fn hiding(proc: &Proc, buffers: &mut ReadBuffers) -> Option<String> {
     let text = proc::read(proc.root(), c"self/mountinfo", usize::MAX, buffers).ok()?;
     let text = String::from_utf8_lossy(text);
@@ -176,20 +174,22 @@ fn networks(proc: &Proc, buffers: &mut ReadBuffers) -> Visibility {
     let (level, detail) = match searched {
         Ok((0, false, _)) => (
             Level::Full,
-            "all processes are in this network namespace".to_owned(),
+            "there is no other network namespace".to_owned(),
         ),
         Ok((others, false, _)) => (
             Level::Full,
-            format!("{others} other network namespaces may be looked into"),
+            format!("this process may read {others} other network namespaces"),
         ),
         Ok((_, true, Some(skipped))) => (Level::Limited, skipped.to_string()),
         Ok((_, true, None)) => (
             Level::Limited,
-            "not all processes tell theirs: sockets of containers may be missing".to_owned(),
+            "this process may not see the network namespaces of all processes: sockets of containers \
+             may be missing"
+                .to_owned(),
         ),
         Err(error) => (
             Level::Limited,
-            format!("network namespaces are not told: {error}"),
+            format!("the kernel does not show network namespaces: {error}"),
         ),
     };
     Visibility {

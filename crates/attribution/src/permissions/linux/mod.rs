@@ -14,8 +14,8 @@ pub(super) fn visibility() -> Vec<Visibility> {
             Some(error) => (
                 Level::Limited,
                 format!(
-                    "the native table does not open ({error}): the portable one is used in its \
-                     place, which names fewer owners, and later"
+                    "the native table does not open ({error}), so the portable table replaces it, \
+                     which names fewer owners, and later"
                 ),
             ),
         },

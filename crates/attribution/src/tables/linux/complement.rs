@@ -18,7 +18,7 @@ use crate::hash::NumberMap;
 /// Protocol, local end as the kernel lists it, and the state of a connection.
 pub(crate) type Key = (Protocol, SocketAddr, Option<SocketState>);
 
-/// One socket, as far as `listeners` does not tell.
+/// Facts about a socket that `listeners` does not give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Held {
     /// The ids of all processes that hold it, in order.
@@ -36,7 +36,7 @@ pub(crate) struct SocketHolders {
     pub(crate) processes: HashMap<u32, Known>,
 }
 
-/// What `listeners` does not tell of a process.
+/// Facts about a process that `listeners` does not give.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Known {
     /// Wall-clock start time.

@@ -77,7 +77,7 @@ impl DiagSocket {
         }
     }
 
-    /// What tells it from others, in a namespace if not in our own.
+    /// Its identity, in a namespace if not in our own.
     pub(crate) fn id(&self, namespace: Option<&Arc<NetworkNamespace>>) -> Option<SocketId> {
         let namespace = namespace.map_or(SocketNamespace::Own, |other| {
             SocketNamespace::Other(other.id)
@@ -154,8 +154,8 @@ fn find(
     })
 }
 
-/// What the kernel tells of a packet between these ends, for each device through which it can
-/// have come: the connection, or what would take it.
+/// The sockets that the kernel finds for a packet between these ends, for each device through which it
+/// can have come: the connection, or the socket that would accept it.
 fn told(
     sockets: &mut Sockets,
     query: &SocketQuery,
@@ -205,7 +205,7 @@ fn is_it(query: &SocketQuery, socket: &DiagSocket) -> bool {
     remote.is_some() && remote == query.remote().map(unscoped)
 }
 
-/// Whether where the kernel told nothing, there is nothing.
+/// Whether there is no socket if the kernel found none.
 fn tells_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
     // It looks for the one that gets it, not for all members of a group.
     let is_group = |end: SocketAddr| is_group(end.ip());
@@ -327,7 +327,7 @@ pub(crate) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
     listed.is_ok() && now.iter().any(is_it)
 }
 
-/// As [`is_open`], of a socket that was found for a question: sooner told.
+/// As [`is_open`], of a socket that was found for a query, which takes less time.
 pub(crate) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &DiagSocket) -> bool {
     if found.remote.is_none()
         && let Some(remote) = query.remote()
@@ -341,7 +341,7 @@ pub(crate) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &Di
     is_open(sockets, query.protocol(), found)
 }
 
-/// All that may serve it: of a group, the kernel tells one only, `any`.
+/// All that may serve it: of a group, the kernel finds one only, `any`.
 fn waiting(
     sockets: &mut Sockets,
     query: &SocketQuery,

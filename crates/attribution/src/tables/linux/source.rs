@@ -1,4 +1,4 @@
-//! Who tells about sockets: `sock_diag`, or `/proc/net` where it is missing.
+//! Where the sockets come from: `sock_diag`, or `/proc/net` if that is missing.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) struct Sockets {
     files: Option<Files>,
     /// What waited for peers on a port, by protocol and port, and when.
     waiting: HashMap<(Protocol, u16), (Instant, Vec<DiagSocket>)>,
-    /// Whether cookies tell these sockets from those of all other namespaces.
+    /// Whether no socket of another namespace has the same cookie.
     has_cookies: bool,
 }
 
@@ -95,7 +95,7 @@ impl Sockets {
         })
     }
 
-    /// Whether [`exact_on`](Self::exact_on) tells what waits for peers, too.
+    /// Whether [`exact_on`](Self::exact_on) also finds sockets that wait for peers.
     pub(crate) const fn tells_listeners(&self) -> bool {
         self.diag.is_some()
     }
@@ -204,9 +204,9 @@ const fn without_cookie(socket: DiagSocket) -> DiagSocket {
     }
 }
 
-/// What of a list of that age answers still for a socket that the kernel has just told.
+/// The sockets of a list of that age that still count beside one that the kernel has just found.
 ///
-/// Of TCP listeners the kernel tells the one with the best address. Those on other addresses
+/// Of TCP listeners, the kernel finds the one with the best address. Those on other addresses
 /// cannot take its connections, and may have been closed since.
 fn still_good(
     protocol: Protocol,

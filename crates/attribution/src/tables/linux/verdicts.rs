@@ -14,7 +14,7 @@ use crate::answer::{
     SocketState, Source, Verdict, matching,
 };
 
-/// Who it is, and by which sockets.
+/// The owner, and the sockets that show it.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) verdict: Verdict,
@@ -57,8 +57,8 @@ pub(crate) fn told(
     }
 }
 
-/// The answer of two namespaces with the same address, where nothing tells which of them it
-/// is about: all who hold a socket that fits, however closely.
+/// The answer of two namespaces with the same address, if nothing shows which one the query is about:
+/// the holders of all sockets that match, however closely.
 pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
     match (one.evidence.matched, other.evidence.matched) {
         (_, None) => one,
@@ -76,8 +76,8 @@ pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
     }
 }
 
-/// The answer of the sockets that fit, given who holds each, and whether that was
-/// looked for everywhere.
+/// The answer from the sockets that match. `look` gives the holders of each, and whether the search for
+/// them read everything.
 pub(crate) fn resolve(
     scanner: &FdScanner,
     candidates: Candidates,
@@ -154,8 +154,8 @@ fn named(processes: Vec<Arc<Process>>) -> Option<Verdict> {
     }
 }
 
-/// Connections that wait to be accepted are their listener's. Of each listener is known how many
-/// wait for it, where the kernel tells.
+/// Connections that wait to be accepted are their listener's. The kernel may give the
+/// number of connections that wait for each listener.
 pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>]) {
     let may_wait = |socket: &Socket| {
         let is_early = matches!(

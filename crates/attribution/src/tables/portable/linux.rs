@@ -1,6 +1,6 @@
-//! Linux: `listeners` names one process for each socket, whoever else holds it, and tells neither
-//! to whom the socket is connected nor when the process was started. That is looked for here,
-//! right after its list was read.
+//! Linux: `listeners` names one process for each socket, even if several hold it. It gives neither the
+//! remote end of the socket nor the start time of the process. This reads all of these right after the
+//! list of `listeners`.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,7 +12,7 @@ use crate::answer::surroundings::Translations;
 use crate::answer::{Process, Protocol, Socket, Verdict};
 use crate::tables::linux::{Complement, SocketHolders, SocketKey};
 
-/// What else is to be read on this system.
+/// What this system shows beside the list of `listeners`.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     /// `None` until it is needed first.
@@ -22,8 +22,8 @@ pub(super) struct Beside {
 impl Beside {
     pub(super) const KNOWS_TRANSLATIONS: bool = true;
 
-    /// Makes a list complete: each socket with all who hold it, as far as that is known. What
-    /// has changed hands while it was read is left out.
+    /// Completes a list: adds all known holders to each socket, and leaves out the sockets that changed
+    /// hands meanwhile.
     pub(super) fn complete(&mut self, listed: Vec<Socket>) -> io::Result<Vec<Socket>> {
         let holders = self.opened()?.holders()?;
         Ok(completed(listed, &holders, process))
@@ -43,7 +43,7 @@ impl Beside {
     }
 }
 
-/// What is known of a process that holds a socket beside the one that `listeners` names.
+/// A process that holds a socket beside the one that `listeners` names.
 fn process(pid: u32) -> Option<Process> {
     let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = String::from_utf8_lossy(&name);
@@ -55,8 +55,8 @@ fn process(pid: u32) -> Option<Process> {
     }))
 }
 
-/// The sockets of a list that were held by whom it names a moment later too, each with all
-/// processes that held it then, and with the end that it was connected to.
+/// The sockets of a list whose named process still held them a moment later, each with all processes
+/// that held it then, and with its remote end.
 fn completed(
     listed: Vec<Socket>,
     holders: &SocketHolders,

@@ -1,8 +1,8 @@
 //! Other systems: `listeners` is all there is.
 //!
 //! On macOS and OpenBSD it lists a socket once for each process that has it. On FreeBSD and
-//! NetBSD it names one of them, and Windows tells the one that bound the socket, and nobody to
-//! whom a handle was passed on. What such a host translates is not known.
+//! NetBSD it names one of them, and on Windows it names the process that bound the
+//! socket, and none that got the handle later. What such a host translates is unknown.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! A process, as the `listeners` crate tells it.
+//! A process, from what the `listeners` crate gives.
 
 use std::path::Path;
 

@@ -48,8 +48,7 @@ impl Listeners {
     }
 }
 
-/// Whether it waits for connections, and can be told from others: where the kernel has no
-/// numbers for sockets, all have 0.
+/// Whether it waits for connections and has a number of its own. Without cookies, all have 0.
 fn is_listener(socket: &DiagSocket) -> bool {
     socket.state == Some(SocketState::Listen) && socket.cookie != 0
 }

@@ -25,7 +25,7 @@ const SHARE: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct OwnerLookup {
     pub(super) sockets: Sockets,
-    /// `None` where not even our own is told.
+    /// `None` if the kernel does not even show our own.
     namespaces: Option<Namespaces>,
     pub(super) others: Shared,
     pub(super) scanner: Arc<FdScanner>,
@@ -85,7 +85,7 @@ impl OwnerLookup {
 pub(super) type Ask = fn(&mut Sockets, &SocketQuery, &Reach) -> io::Result<Candidates>;
 
 impl OwnerLookup {
-    /// Whether a question is about this namespace; `None` where that cannot be told now.
+    /// Whether a question is about this namespace; `None` if that is unknown now.
     pub(super) fn is_own(&mut self, query: &SocketQuery) -> Option<bool> {
         match &mut self.namespaces {
             Some(namespaces) => namespaces.is_own(query).ok(),

@@ -14,8 +14,8 @@ impl FdScanner {
         !self.tells_flights(buffers) || self.has_unaccepted(buffers) || self.is_any_sent(buffers)
     }
 
-    /// Whether the kernel tells of a unix socket how many descriptors wait in it: since Linux
-    /// 5.6 (`unix_show_fdinfo` in `net/unix/af_unix.c`).
+    /// Whether the kernel shows how many descriptors wait in a unix socket: since Linux 5.6
+    /// (`unix_show_fdinfo` in `net/unix/af_unix.c`).
     fn tells_flights(&self, buffers: &mut ReadBuffers) -> bool {
         let Ok((one, _other)) = UnixStream::pair() else {
             return false;
@@ -28,8 +28,8 @@ impl FdScanner {
         })
     }
 
-    /// Whether a connection of unix sockets was not accepted yet: what waits in it is not
-    /// told. Such a socket has no inode yet.
+    /// Whether no process has accepted a connection of unix sockets yet: the kernel does not show what
+    /// waits in it. Such a socket has no inode yet.
     fn has_unaccepted(&self, buffers: &mut ReadBuffers) -> bool {
         let root = self.proc.root();
         let text = read(root, c"thread-self/net/unix", usize::MAX, buffers);

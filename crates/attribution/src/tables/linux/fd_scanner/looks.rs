@@ -53,7 +53,7 @@ impl Look {
         Self { others, ..self }
     }
 
-    /// The number of the look, and what it was told before all else.
+    /// The number of the look, and the stamp that it read first.
     pub(super) const fn number_and_stamp(&self) -> (u64, FdStamp) {
         (self.number, self.stamp)
     }

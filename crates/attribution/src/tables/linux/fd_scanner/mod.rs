@@ -1,13 +1,12 @@
-//! Which processes hold a socket: where to look, in which order, and how often.
+//! Which processes hold a socket: where to search, in which order, and how often.
 //!
-//! Descriptors are the expensive half of a question, so the likely processes come
-//! first: those that were started last, those that are known to hold it, and those
-//! that answered before. Then everything that changed, by the count of descriptors
-//! that the directory tells. The count is a hint, not proof (one opened, one closed), so
-//! at last everything is read.
+//! Reading descriptors is the expensive half of a lookup, so the search begins with likely processes:
+//! those that started last, those that are known to hold the socket, and those that held others
+//! before. Then it reads every process whose count of descriptors changed. The count is a hint, not
+//! proof (a process may open one and close one), so at last the search reads everything.
 //!
-//! One thread may look while another does: what they find goes into one [`Index`],
-//! which is never locked while `/proc` is read.
+//! Several threads may search at the same time. All of them write to one [`Index`], and no thread
+//! locks it while it reads `/proc`.
 
 mod aim;
 mod confirm;
@@ -108,9 +107,9 @@ impl FdScanner {
         &self.proc
     }
 
-    /// The processes that hold a socket as far as microseconds tell, lowest pid first; those
-    /// included that were seen to since the given time, and have closed it. Where it is not
-    /// found soon, `is_open` tells whether anybody still has it.
+    /// The processes that hold a socket, as far as microseconds show it, lowest pid first. This includes
+    /// processes that held it at the given time or later and have closed it since. If no process is
+    /// found soon, `is_open` says whether any still has it.
     pub(crate) fn quick(
         &self,
         wanted: &Wanted,
@@ -224,7 +223,7 @@ impl FdScanner {
         last
     }
 
-    /// Keeps in mind that nobody was found to hold a socket.
+    /// Remembers that the search found no holder of a socket.
     fn give_up(&self, wanted: &Wanted, search: Everywhere, buffers: &mut ReadBuffers) {
         let is_complete = search.is_deep && search.is_complete;
         let is_sure = is_complete && self.sees_all_pids && !self.index().has_gaps();
@@ -239,18 +238,18 @@ impl FdScanner {
         self.index().add_unowned(wanted.inode, unowned);
     }
 
-    /// Whether a look at everything found nobody who holds this socket, and no look since.
+    /// Whether a search of everything found no holder of this socket, and no later look did.
     pub(crate) fn is_unowned(&self, inode: u32) -> bool {
         self.index().is_unowned(inode, Instant::now())
     }
 
-    /// Whether nobody holds this socket, so that the kernel itself does: it was looked for
-    /// everywhere, and nothing was hidden from the search.
+    /// Whether no process holds this socket, so that the kernel itself does: the search read
+    /// everything, and nothing was hidden from it.
     pub(crate) fn is_nobodys(&self, inode: u32) -> bool {
         self.index().is_nobodys(inode)
     }
 
-    /// Whether the search for who holds this socket failed.
+    /// Whether the search for the holders of this socket failed.
     pub(crate) fn is_search_failed(&self, inode: u32) -> bool {
         self.index().is_search_failed(inode)
     }
@@ -426,7 +425,7 @@ impl FdScanner {
         known.and_then(|known| known.process.clone())
     }
 
-    /// Whether a process was gone when it was read: its parent is not told any more
+    /// Whether a process was gone when it was read: the kernel shows no parent any more
     /// (`do_task_stat` in `fs/proc/array.c`), as of one that was started from outside.
     pub(crate) fn is_gone(&self, process: &Process) -> bool {
         process.parent == Some(0) && self.proc.stamp(process.pid).is_err()

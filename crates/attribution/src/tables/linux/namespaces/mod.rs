@@ -55,7 +55,7 @@ const SHARE: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Namespaces {
     own: NamespaceId,
-    /// `None` where the kernel does not tell them.
+    /// `None` if the kernel does not give them.
     own_addresses: Option<Addresses>,
     others: Vec<Namespace>,
     searched: Option<Instant>,
@@ -195,7 +195,7 @@ impl Namespaces {
     }
 
     /// What there is to know of our own namespace and of the others that are open, if they
-    /// are listed; `None` where the kernel does not tell of our own.
+    /// are listed; `None` if the kernel does not give our own.
     ///
     /// # Errors
     /// When our own addresses changed and could not be read again.
@@ -259,8 +259,8 @@ impl Namespaces {
             .collect()
     }
 
-    /// Those that are known and have an address. One that does not tell its addresses any more
-    /// is let go of, and opened again by the next search.
+    /// Those that are known and have an address. One whose addresses cannot be read any more
+    /// is closed, and opened again by the next search.
     fn with_known_address(&mut self, ip: IpAddr) -> Vec<&mut Namespace> {
         let mut with = Vec::new();
         let mut failed = Vec::new();

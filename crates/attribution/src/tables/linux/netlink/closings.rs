@@ -1,6 +1,6 @@
-//! Which sockets were closed, as the kernel tells it.
+//! Which sockets the kernel reports as closed.
 //!
-//! It sends a message for each that is destroyed to whoever has joined the groups for that
+//! The kernel sends a message for each destroyed socket to the members of some groups
 //! (`sock_diag_broadcast_destroy` in `net/core/sock_diag.c`, since Linux 4.4): no privilege is
 //! needed for those of this network namespace, and `CAP_NET_BROADCAST` for those of the
 //! others that devices lead to. The message says which socket it was, by
@@ -146,7 +146,7 @@ impl Watcher {
         }
     }
 
-    /// Takes what the kernel told, and notes when it told more than there was room for.
+    /// Takes the reports of the kernel, and notes when there were more than there was room for.
     fn take(&mut self) -> io::Result<()> {
         match self.link.receive(&mut self.buffer, false) {
             // Another process may send anything.
@@ -177,7 +177,7 @@ impl Watcher {
     }
 }
 
-/// The sockets that messages tell, as closed at a time; what is not understood tells none.
+/// The closed sockets in these messages. Messages that it does not understand have none.
 fn closed(
     bytes: &[u8],
     namespace: SocketNamespace,

@@ -58,7 +58,7 @@ impl Diag {
         }
     }
 
-    /// Adds the sockets of both families. False where the kernel does not tell those of
+    /// Adds the sockets of both families. False if the kernel does not list those of
     /// this protocol.
     pub(crate) fn dump(
         &mut self,

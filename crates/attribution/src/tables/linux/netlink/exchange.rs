@@ -57,10 +57,10 @@ pub(crate) enum Location {
     Entered,
 }
 
-/// What is told of an answer.
+/// The parts of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
-    /// It begins, also anew: what was told before does not count.
+    /// It begins, perhaps for the second time: earlier parts do not count.
     Begin,
     /// A message: its type, and what follows its header.
     Message(u16, &'a [u8]),

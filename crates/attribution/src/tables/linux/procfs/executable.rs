@@ -1,14 +1,13 @@
 //! Which file a process executes, and whether its path leads to that file here.
 //!
-//! `/proc/PID/exe` leads to the file itself, and as a link it tells a path. That path is text:
+//! `/proc/PID/exe` leads to the file itself, and as a link it gives a path. That path is text:
 //! a process in a mount namespace of its own has `/usr/bin/curl`, too, and may have any file
 //! there. So device and inode are compared with those of what the path leads to here.
 //!
-//! No file system of a network or of a program is waited for: it may never answer. Of the file
-//! itself, what the kernel has is taken (`AT_STATX_DONT_SYNC`). A path is followed only through
-//! what is cached (`RESOLVE_CACHED`), as the directories of a file that is executed are; where
-//! that does not tell, through disks of this host. Where that does not tell either, the two
-//! lists of mounts are compared as text.
+//! The comparison never waits for a file system of a network or of a program, which may never answer.
+//! For the file itself, it takes what the kernel has (`AT_STATX_DONT_SYNC`). It follows a path only
+//! through cached directories (`RESOLVE_CACHED`), as those of a file that is executed are, and then
+//! through disks of this host. If neither works, it compares the two lists of mounts as text.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -45,7 +44,7 @@ pub(crate) struct Executable {
     file: Option<Found>,
 }
 
-/// A file, as far as the kernel tells without asking its file system.
+/// Facts about a file that the kernel has without asking the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
     file: ExeFile,

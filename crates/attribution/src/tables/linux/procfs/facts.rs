@@ -37,7 +37,7 @@ pub(crate) fn leader(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<u32
     stat::thread_group(&text(process, c"status", buffers)?)
 }
 
-/// What `/proc/PID/stat` tells of the process whose directory this is.
+/// The contents of `/proc/PID/stat`, of the process with this directory.
 pub(crate) fn stat_of(process: &OwnedFd, buffers: &mut ReadBuffers) -> Option<Stat> {
     stat::stat(proc::read_record(process, c"stat", MAX_TEXT, buffers).ok()?)
 }

@@ -1,4 +1,4 @@
-//! What `/proc/PID/fdinfo` tells of an `io_uring`, parsed. Pure: any text gives values or
+//! `/proc/PID/fdinfo` of an `io_uring`, parsed. Pure: any text gives values or
 //! nothing.
 
 use super::proc::Descriptor;

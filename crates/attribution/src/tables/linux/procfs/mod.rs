@@ -1,4 +1,4 @@
-//! What `/proc` tells: sockets, processes, their descriptors and cgroups.
+//! What is in `/proc`: sockets, processes, their descriptors and cgroups.
 
 pub(crate) mod cgroup;
 pub(crate) mod executable;

@@ -1,6 +1,6 @@
 //! The texts of `/proc/PID`, parsed. Pure: any text gives values or nothing.
 
-/// What `/proc/PID/stat` tells (`proc_pid_stat(5)`).
+/// The contents of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// The name as text, without the part of a character at which the kernel cut it.

@@ -30,7 +30,7 @@ const PARTS: [(Protocol, Which); 6] = [
     (Protocol::Raw, Which::All),
 ];
 
-/// Sockets as the kernel tells them.
+/// Sockets as the kernel lists them.
 #[derive(Debug, Default)]
 pub(super) struct List {
     pub(super) sockets: Vec<DiagSocket>,

@@ -42,10 +42,10 @@ const SEARCH: Duration = Duration::from_secs(3);
 pub struct LinuxTable {
     sockets: Sockets,
     listing: Listing,
-    /// `None` where not even our own is told.
+    /// `None` if the kernel does not even show our own.
     namespaces: Option<Namespaces>,
     scanner: Arc<FdScanner>,
-    /// `None` where they are not mounted.
+    /// `None` if cgroups are not mounted.
     groups: Option<Cgroups>,
     buffers: ReadBuffers,
     options: LinuxOptions,
@@ -311,7 +311,7 @@ impl Looker<'_> {
         again
     }
 
-    /// Tells the unit of a process that cannot be seen, by the cgroup in which the
+    /// Adds the unit of a process that this one may not inspect, by the cgroup in which the
     /// socket was opened.
     fn with_unit(&mut self, verdict: Verdict, socket: &DiagSocket) -> Verdict {
         match (verdict, &mut self.groups, socket.cgroup) {

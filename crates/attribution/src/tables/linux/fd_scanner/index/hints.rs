@@ -1,4 +1,4 @@
-//! Which processes may have a socket that was just opened.
+//! Which processes may hold a socket that was just opened.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,7 +13,7 @@ const MAX_NEW: u32 = 256;
 /// Processes that answered last, which are tried before all others.
 const MAX_WINNERS: usize = 16;
 
-/// All of them, the most likely first.
+/// The processes to try first, in this order.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     newest: Option<u32>,

@@ -49,8 +49,7 @@ pub(crate) struct Scanned {
 }
 
 impl Scanned {
-    /// What a later look has to find for everything to be as it was; `None` where that does
-    /// not tell.
+    /// What a later look has to find if nothing has changed; `None` if no such stamp shows it.
     pub(crate) fn stamp_of_all(&self) -> Option<FdStamp> {
         self.tables.is_empty().then_some(self.stamp)
     }
@@ -227,8 +226,9 @@ impl Index {
         self.cursors.insert(pid, cursor);
     }
 
-    /// Adds a socket, seen by a look at its descriptor only, to what the last look at a
-    /// process found, in place of what the same descriptor stood for then. False if the process is not known, or is another one.
+    /// Adds a socket, seen by a look at its descriptor only, to what the last look at a process
+    /// found, in place of what the same descriptor stood for then. False if the process is not
+    /// known, or is another one.
     pub(crate) fn add_socket(
         &mut self,
         pid: u32,

@@ -1,4 +1,4 @@
-//! Sockets that are closed, and who had them.
+//! Sockets that are closed, and the processes that held them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const MAX_RECENT: usize = 1_024;
 /// Connections whose owner is remembered after they were closed.
 const MAX_CLOSED: usize = 32_768;
 
-/// All that are remembered.
+/// The holders of sockets that closed recently.
 #[derive(Debug, Default)]
 pub(crate) struct RecentOwners {
     recent: VecDeque<RecentOwner>,
@@ -64,8 +64,8 @@ impl RecentOwners {
         });
     }
 
-    /// Who was seen to hold a socket since then, and has closed it, by hand or by exit. Who was
-    /// seen before that may have passed it on before the packet that is asked about.
+    /// The processes that a look saw with a socket since then, and that have closed it or exited. A
+    /// process that an earlier look saw may have passed the socket on before the packet.
     pub(crate) fn of_socket(&self, inode: u32, since: Instant) -> Vec<Arc<Process>> {
         let is_of = |recent: &&RecentOwner| recent.inode == inode && recent.seen >= since;
         let holders = self.recent.iter().filter(is_of);
@@ -73,8 +73,8 @@ impl RecentOwners {
         distinct(holders.collect())
     }
 
-    /// Remembers who had a connection, by the kernel's number of the socket, which
-    /// stays the same until the end of `TIME_WAIT`.
+    /// Remembers the owners of a connection by the cookie of its socket, which stays the same until the
+    /// end of `TIME_WAIT`.
     pub(crate) fn remember(&mut self, cookie: u64, owners: &[Arc<Process>], now: Instant) {
         if cookie == 0 || owners.is_empty() || self.remembered(cookie) == owners {
             return;
@@ -91,8 +91,8 @@ impl RecentOwners {
         self.closed.insert(cookie, Owners::from(owners));
     }
 
-    /// Forgets who had the connection with this number, if that is nobody but these: they are
-    /// known not to have it any more, or not alone.
+    /// Forgets the owners of the connection with this cookie if all of them are among these, which do
+    /// not hold it any more, or not alone.
     pub(crate) fn forget(&mut self, cookie: u64, owners: &[Arc<Process>]) {
         let is_one = |owner: &Arc<Process>| owners.iter().any(|one| one.id() == owner.id());
         if self.remembered(cookie).iter().all(is_one) {
@@ -100,7 +100,7 @@ impl RecentOwners {
         }
     }
 
-    /// Who had the connection with this number.
+    /// The owners of the connection with this cookie.
     pub(crate) fn remembered(&self, cookie: u64) -> &[Arc<Process>] {
         match self.closed.get(&cookie) {
             None => &[],

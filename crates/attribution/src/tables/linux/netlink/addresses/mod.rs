@@ -38,7 +38,7 @@ pub(crate) struct Addresses {
     netlink: Netlink,
     location: Location,
     known: Place,
-    /// Whether the kernel told of a change that was not read yet.
+    /// Whether the kernel has reported a change that this has not read yet.
     is_stale: bool,
     failed: Option<Failed>,
     interfaces: Interfaces,
@@ -103,8 +103,8 @@ impl Addresses {
         &self.known
     }
 
-    /// Reads all of them again if the kernel told of a change. What was known stays until
-    /// they could be read; while that fails, it is tried again ever more rarely.
+    /// Reads all of them again if the kernel has reported a change. The known ones stay until that
+    /// works; while it fails, this tries again less and less often.
     fn refresh(&mut self) -> io::Result<()> {
         self.is_stale |= self.netlink.take_news();
         if !self.is_stale {
@@ -238,8 +238,8 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
     }))
 }
 
-/// The last address of a network, which is for all hosts in it whether or not an address tells
-/// so: the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
+/// The last address of a network, which is for all hosts in it whether or not an address says so:
+/// the kernel makes a route for it (`fib_add_ifaddr` in `net/ipv4/fib_frontend.c`).
 fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     let IpAddr::V4(ip) = ip else {
         return None;

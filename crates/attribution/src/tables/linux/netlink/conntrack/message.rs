@@ -247,7 +247,7 @@ fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
     }))
 }
 
-/// The connections of the list in `/proc`; lines that tell none are passed over.
+/// The connections of the list in `/proc`; lines without one are skipped.
 pub(crate) fn listed(text: &[u8]) -> impl Iterator<Item = Connection> {
     text.split(|byte| *byte == b'\n').filter_map(line)
 }

@@ -1,7 +1,7 @@
 //! Whether this host translates the addresses of a packet: what conntrack knows of it.
 //!
 //! A socket that is bound to a port gets nothing that is translated to another host, or that
-//! another host sends behind an address of ours: only conntrack tells those packets from the
+//! another host sends behind an address of ours: only conntrack distinguishes those packets from the
 //! socket's own (`nfnetlink_conntrack.h`, `nf_conntrack-sysctl.rst`).
 
 mod message;
@@ -47,9 +47,9 @@ pub(crate) enum Translation {
     Behind,
     /// Conntrack has not seen them, or does not look at them.
     NotSeen,
-    /// There is translation here, and this may not be asked.
+    /// This host translates, and this process may not ask what.
     NotTold,
-    /// Only the list of all connections can tell, and this thread has no time for it.
+    /// Only the list of all connections shows it, and this thread has no time to read it.
     NotNow,
 }
 
@@ -198,7 +198,7 @@ impl Conntrack {
         netlink.is_none_or(|netlink| self.rules.translate(&self.proc, netlink, now))
     }
 
-    /// How many connections conntrack knows; more than can be listed where that is not told.
+    /// How many connections conntrack knows; more than can be listed if that is unknown.
     fn tracked(&mut self) -> u64 {
         // There when its module is loaded.
         if self.count.is_none() {
@@ -256,7 +256,7 @@ impl Conntrack {
         is_known || self.is_denied || !self.do_rules_translate(now)
     }
 
-    /// What the exact question tells, in each zone that was seen.
+    /// The answer to the exact query, in each known zone.
     fn exact(
         &mut self,
         (protocol, local, remote): (Protocol, SocketAddr, SocketAddr),
@@ -288,7 +288,7 @@ impl Conntrack {
         Ok(told)
     }
 
-    /// What the list of all connections tells; `None` if there are too many.
+    /// The answer from the list of all connections; `None` if there are too many.
     fn somewhere(
         &mut self,
         (protocol, local, remote): (Protocol, SocketAddr, SocketAddr),

@@ -29,7 +29,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Whether any translates. Where that cannot be told, one may.
+    /// Whether any of them translates; true also if that is unknown.
     pub(super) fn translate(&mut self, proc: &Path, netlink: &mut Netlink, now: Instant) -> bool {
         if let Some((at, do_translate)) = self.known {
             let good_for = if do_translate {

@@ -58,7 +58,7 @@ impl Family {
     }
 }
 
-/// A socket as the kernel tells it.
+/// A socket as the kernel lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DiagSocket {
     pub(crate) state: Option<SocketState>,
@@ -243,7 +243,7 @@ pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = Result<Message, Mal
     })
 }
 
-/// The socket that a message of this type tells; `None` if it is about something else, or of a
+/// The socket in a message of this type; `None` if it is about something else, or of a
 /// family that is not asked for.
 pub(crate) fn of(kind: u16, body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
     match kind {

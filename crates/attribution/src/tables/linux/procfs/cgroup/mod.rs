@@ -30,7 +30,7 @@ pub(crate) fn unit(text: &str) -> Option<Unit> {
     best.map(|(unit, _)| unit)
 }
 
-/// The unit that the path of a cgroup tells.
+/// The unit in the path of a cgroup.
 ///
 /// Of units within each other, a container says most: what runs in it is not of this
 /// host's own services, and the innermost of several counts. Of services, the outermost
@@ -43,7 +43,7 @@ pub(crate) fn unit_of(path: &str) -> Option<Unit> {
     ranked(path).map(|(unit, _)| unit)
 }
 
-/// How much a unit tells.
+/// How specific a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// A session, or the service manager of a user: that somebody started it.

@@ -76,7 +76,7 @@ impl Drop for Room<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FdStamp {
     directory: u64,
-    /// `None` where it is not told.
+    /// `None` if the kernel does not count them.
     descriptors: Option<i64>,
     /// The user whose process it is; 0 also for a process that may not be dumped
     /// (`task_dump_owner` in `fs/proc/base.c`).
@@ -84,12 +84,12 @@ pub(crate) struct FdStamp {
 }
 
 impl FdStamp {
-    /// Whether two looks with these stamps found the same, as far as stamps tell.
+    /// Whether two looks with these stamps found the same, as far as stamps show it.
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.descriptors.is_some() && self == other
     }
 
-    /// Whether no descriptor is open, if that is told.
+    /// Whether no descriptor is open, if the kernel counts them.
     pub(crate) fn has_none(self) -> bool {
         self.descriptors.is_none_or(|count| count == 0)
     }
@@ -204,12 +204,12 @@ impl Proc {
         &self.root
     }
 
-    /// Whether directories of descriptors tell how many there are.
+    /// Whether the size of a directory of descriptors is their number.
     pub(crate) const fn has_counts(&self) -> bool {
         self.counts
     }
 
-    /// What tells whether a process is worth another look.
+    /// The stamp that shows whether a process is worth another look.
     pub(crate) fn stamp(&self, pid: u32) -> io::Result<FdStamp> {
         Ok(self.stamp_of(&self.stat(format_args!("{pid}/fd"))?))
     }
@@ -231,9 +231,9 @@ impl Proc {
         Some((stat.st_dev, stat.st_ino))
     }
 
-    /// What tells one program that a process executes from the next one: the kernel chooses where
-    /// its stack and its code are, and tells it in the auxiliary vector (`create_elf_tables` in
-    /// `fs/binfmt_elf.c`). `None` where it may not be read.
+    /// A number that differs between one program that a process executes and the next one: the
+    /// kernel chooses the places of stack and code, and puts them into the auxiliary vector
+    /// (`create_elf_tables` in `fs/binfmt_elf.c`). `None` where it may not be read.
     pub(crate) fn image(&self, pid: u32) -> Option<u64> {
         let name = Name::new(format_args!("{pid}/auxv"));
         image(openat(&self.root, name.as_c_str(), READ, Mode::empty()))
@@ -419,7 +419,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether no descriptor of a process is told, although there are some.
+    /// Whether the kernel shows no descriptor of a process, although there are some.
     fn tells_none(pid: u32) -> bool {
         let directory = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
             Ok(directory) => directory,

@@ -175,15 +175,15 @@ impl Proc {
         })
     }
 
-    /// Opens the directory of a thread, which tells what the one of the process tells.
+    /// Opens the directory of a thread, which has what that of the process has.
     pub(crate) fn thread(process: &OwnedFd, thread: u32) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let name = Name::new(format_args!("task/{thread}"));
         Ok(openat(process, name.as_c_str(), flags, Mode::empty())?)
     }
 
-    /// Whether a descriptor of a table stands for a socket. Of a ring, that is not told this
-    /// way.
+    /// Whether a descriptor of a table stands for a socket. A ring does not show
+    /// its files this way.
     pub(crate) fn holds(&self, pid: u32, table: Table, socket: Descriptor) -> bool {
         let number = socket.number;
         let inode = match table {
@@ -204,7 +204,7 @@ impl Proc {
         link.is_ok_and(|link| link.as_bytes() == b"anon_inode:[io_uring]")
     }
 
-    /// What `fdinfo` tells of a descriptor (`proc_pid_fdinfo(5)`).
+    /// The `fdinfo` of a descriptor (`proc_pid_fdinfo(5)`).
     pub(crate) fn info<'a>(
         process: &OwnedFd,
         (thread, descriptor): (u32, u32),

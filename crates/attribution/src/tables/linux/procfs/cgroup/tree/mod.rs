@@ -1,4 +1,4 @@
-//! The cgroups of version 2, by the ids that `sock_diag` tells.
+//! The cgroups of version 2, by the ids that `sock_diag` gives.
 
 #[cfg(test)]
 mod tests;
