@@ -261,12 +261,14 @@ impl Column {
         let RowOf::Flow { flow, now, .. } = row.of else {
             return None;
         };
-        Some(match self {
-            Self::Direction => Value::Text(flow.direction.name().to_owned()),
-            Self::Age => Value::Time(now.saturating_sub(flow.first_seen)),
-            Self::Idle => Value::Time(now.saturating_sub(flow.last_seen)),
-            _ => Value::Time(flow.duration()),
-        })
+        match self {
+            Self::Direction => Some(Value::Text(flow.direction.name().to_owned())),
+            Self::Age => Some(Value::Time(now.saturating_sub(flow.first_seen))),
+            Self::Idle => Some(Value::Time(now.saturating_sub(flow.last_seen))),
+            Self::Duration => Some(Value::Time(flow.duration())),
+            // A column that has a place must have a value (a test).
+            _ => None,
+        }
     }
 
     /// By what a line stands before another one in this column; what has no value comes last. For
@@ -330,7 +332,8 @@ impl Column {
             Self::Direction => OrderKey::Name(flow.direction.name()),
             // What is young was seen first late.
             Self::Age => OrderKey::Time(flow.first_seen),
-            _ => OrderKey::Time(flow.last_seen),
+            Self::Idle => OrderKey::Time(flow.last_seen),
+            _ => OrderKey::None,
         }
     }
 }
