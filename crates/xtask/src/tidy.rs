@@ -36,7 +36,42 @@ struct Absence {
     applies: fn(&str) -> bool,
 }
 
-const ABSENCES: [Absence; 6] = [
+/// The one table of how long evidence counts.
+const FRESHNESS: &str = "crates/attribution/src/policy/freshness.rs";
+
+/// What bounds work instead: budgets, waits and deadlines.
+const WORK: [&str; 18] = [
+    "AT_MOST",
+    "BUDGET",
+    "DEADLINE",
+    "FINISH",
+    "FIRST_REOPEN",
+    "FIRST_RETRY",
+    "GATHER",
+    "IDLE",
+    "IDLE_BUDGET",
+    "LAST_REOPEN",
+    "LAST_RETRY",
+    "LONG",
+    "PATIENCE",
+    "REST",
+    "REST_AFTER",
+    "SEARCH_DEADLINE",
+    "SOON",
+    "WAKING",
+];
+
+/// Whether a line bounds, by its name, something else than work.
+fn is_limit_of_belief(line: &str) -> bool {
+    let rest = line.trim_start().trim_start_matches("pub(crate) ");
+    let rest = rest.trim_start_matches("pub(super) ");
+    let name = rest
+        .strip_prefix("const ")
+        .and_then(|rest| rest.split_once(':'));
+    name.is_some_and(|(name, _)| !WORK.contains(&name))
+}
+
+const ABSENCES: [Absence; 7] = [
     Absence {
         rule: "capture, flows, attribution and icons know neither each other nor core",
         words: &[
@@ -94,6 +129,13 @@ const ABSENCES: [Absence; 6] = [
             is_inner && is_code(line)
         },
         applies: |path| path != "crates/xtask/src/tidy.rs",
+    },
+    Absence {
+        rule: "how long evidence counts stands in policy/freshness.rs; what bounds work has a name of \
+               `WORK` in crates/xtask/src/tidy.rs",
+        words: &[": Duration = "],
+        lines: is_limit_of_belief,
+        applies: |path| path.starts_with("crates/attribution/src/") && path != FRESHNESS,
     },
     Absence {
         rule: "nothing unfinished is left behind",
@@ -370,6 +412,11 @@ mod tests {
             "at.elapsed()",
             &[1],
         );
+        let limit = "    pub(crate) const AGE: Duration = Duration::from_secs(1);";
+        check_line("crates/attribution/src/tables/a.rs", limit, &[1]);
+        check_line(FRESHNESS, limit, &[]);
+        let budget = "const BUDGET: Duration = Duration::from_secs(1);";
+        check_line("crates/attribution/src/tables/a.rs", budget, &[]);
         check_line(
             "crates/attribution/src/resolver/attributor.rs",
             "at.elapsed()",

@@ -22,8 +22,8 @@ use crate::policy::{LookupRequest, Observation};
 /// what is newer.
 pub type OnObservation = Arc<dyn Fn(Observation) + Send + Sync>;
 
-/// A source of evidence that is not asked, but sees for itself: threads that look up who sends, or what a
-/// system reports.
+/// A source of evidence that is not asked, but sees for itself: threads that look up who sends, or
+/// what a system reports.
 ///
 /// An observation is evidence for packets that were seen *before* it was made
 /// ([`Observation::at`]). The policy judges it as it judges a lookup; see

@@ -56,8 +56,9 @@ impl<K: Key> PendingSet<K> {
 
 impl<K: Key> Policy<K> {
     /// As [`lookup`](Self::lookup), of which an [observation](Self::observe) is expected until
-    /// then, if none has come yet. If none comes, [`poll_fast_lookup`](Self::poll_fast_lookup) gives the question back, for a
-    /// fast lookup. `None`, and nothing is asked yet, where too many expect one.
+    /// then, if none has come yet. If none comes, [`poll_fast_lookup`](Self::poll_fast_lookup)
+    /// gives the question back, for a fast lookup. `None`, and nothing is asked yet, where too many
+    /// expect one.
     pub fn lookup_expecting(
         &mut self,
         waiter: K,

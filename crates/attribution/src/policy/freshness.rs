@@ -8,19 +8,20 @@
 //!
 //! 1. **Evidence from before the packet names nobody**: *o* ≥ *t*. So a port that changed hands
 //!    before the packet never keeps its old owner, and no limit below can break that: what a limit
-//!    lets stand in for a new lookup is never the socket, only a *part* of what is asked about it (who
-//!    has its descriptor, what the process executes, which namespaces there are). The exception is
-//!    a [history entry](HISTORY_ENTRY), which lookups before *and* after the packet saw.
+//!    lets stand in for a new lookup is never the socket, only a *part* of what is asked about it
+//!    (who has its descriptor, what the process executes, which namespaces there are). The
+//!    exception is a [history entry](HISTORY_ENTRY), which lookups before *and* after the packet
+//!    saw.
 //! 2. **Evidence from after the packet may be about the next socket.** Where sockets have numbers
 //!    and remote ends, the policy sees that by the packets of the next flow. Where they do not,
 //!    evidence proves something only within the limits of the group *after the packet*; past them,
 //!    nobody is named.
-//! 3. **A part that an earlier lookup found stands in for a new one** within the limits of the group
-//!    *parts of a lookup*. So the oldest part of an answer is as old as the greatest limit that
-//!    applies to it: 10 ms for the holders of a listener (5 ms for who holds it, and 5 ms for what
-//!    these execute), 10 ms for who inherited a socket that is confirmed, 100 ms for a holder to which
-//!    the socket was passed on by a process that keeps it. A change within that time is found by the
-//!    next confirmation, and what was sent since the last one belongs to nobody.
+//! 3. **A part that an earlier lookup found stands in for a new one** within the limits of the
+//!    group *parts of a lookup*. So the oldest part of an answer is as old as the greatest limit
+//!    that applies to it: 10 ms for the holders of a listener (5 ms for who holds it, and 5 ms for
+//!    what these execute), 10 ms for who inherited a socket that is confirmed, 100 ms for a holder
+//!    to which the socket was passed on by a process that keeps it. A change within that time is
+//!    found by the next confirmation, and what was sent since the last one belongs to nobody.
 //!
 //! A limit of "nobody" or "nothing" (a socket without holder, no translation, no other namespace) is
 //! shorter than that of its opposite where a wrong one would name a wrong owner, and longer where
@@ -29,17 +30,18 @@
 //! # What is not here
 //!
 //! Budgets (what may be spent), retries and waits (when something is tried again), and deadlines
-//! (how long an operation may take) bound work, not belief. They stay beside the code that does the work:
-//! `BUDGET`, `SHARE`, `REST`, `PATIENCE`, `DEADLINE`, and the waits of
-//! [`PolicyConfig`](super::PolicyConfig).
+//! (how long an operation may take) bound work, not belief. They stay beside the code that does the
+//! work: `BUDGET`, `SHARE`, `REST`, `PATIENCE`, `DEADLINE`, and the waits of
+//! [`PolicyConfig`](super::PolicyConfig). `cargo xtask tidy` knows their names, and refuses every
+//! other `Duration` constant of this crate outside of this file.
 
 use std::time::Duration;
 
 // Evidence from after the packet, and answers that serve others.
 
 /// How long an answer serves other flows of the same socket
-/// ([`PolicyConfig::cache_age`](super::PolicyConfig::cache_age)). It serves only packets from the time
-/// for which it is proven, so the limit is one of memory: packets wait in a queue for less.
+/// ([`PolicyConfig::cache_age`](super::PolicyConfig::cache_age)). It serves only packets from the
+/// time for which it is proven, so the limit is one of memory: packets wait in a queue for less.
 pub(super) const CACHED_ANSWER: Duration = Duration::from_secs(60);
 
 /// How long after it was last seen a closed socket is remembered
@@ -48,20 +50,21 @@ pub(super) const CACHED_ANSWER: Duration = Duration::from_secs(60);
 pub(super) const HISTORY_ENTRY: Duration = Duration::from_secs(60);
 
 /// How long the answer of a fast lookup stands before a complete lookup confirms it
-/// ([`PolicyConfig::confirm_after`](super::PolicyConfig::confirm_after)). The fast lookup asks the likely
-/// processes only, so another holder may be missing until then. One complete lookup serves all
-/// flows of that time.
+/// ([`PolicyConfig::confirm_after`](super::PolicyConfig::confirm_after)). The fast lookup asks the
+/// likely processes only, so another holder may be missing until then. One complete lookup serves
+/// all flows of that time.
 pub(super) const UNCONFIRMED: Duration = Duration::from_millis(100);
 
 /// How long after a packet the lookup of an observer may begin that names the packet's sender. One
-/// that begins later is no better evidence than a lookup of our own, which is made then: the same ends may
-/// have another socket, whose packet the observer has seen and the thread that captures has not.
+/// that begins later is no better evidence than a lookup of our own, which is made then: the same
+/// ends may have another socket, whose packet the observer has seen and the thread that captures
+/// has not.
 pub(super) const OBSERVED_SENDER: Duration = Duration::from_millis(20);
 
 /// How long after the packet a list may end and name the *sender*, where the table tells neither
 /// remote ends nor sockets apart
-/// ([`PolicyConfig::sender_within`](super::PolicyConfig::sender_within)). A port that the system chose is
-/// given to another process no sooner, as a rule.
+/// ([`PolicyConfig::sender_within`](super::PolicyConfig::sender_within)). A port that the system
+/// chose is given to another process no sooner, as a rule.
 pub(super) const LIST_OF_SENDER: Duration = Duration::from_millis(20);
 
 /// The same of the *receiver*
@@ -124,15 +127,15 @@ mod linux {
     /// not used again, so this is a limit of memory.
     pub(crate) const CLOSED_CONNECTION: Duration = Duration::from_secs(60);
 
-    /// How far apart two start times of the same process may be. Times since boot are exact; when the boot
-    /// was, moves with the clock. A pid is not used again so soon.
+    /// How far apart two start times of the same process may be. Times since boot are exact; when
+    /// the boot was, moves with the clock. A pid is not used again so soon.
     pub(crate) const SAME_START: Duration = Duration::from_millis(100);
 
     // Which sockets there are.
 
-    /// How long a list is believed of what waits on a port, where it has a single one and the kernel has
-    /// just said that this one is there. The kernel goes through all sockets that wait on any port
-    /// for a list.
+    /// How long a list is believed of what waits on a port, where it has a single one and the
+    /// kernel has just said that this one is there. The kernel goes through all sockets that wait
+    /// on any port for a list.
     pub(crate) const WAITING_SOCKET: Duration = Duration::from_millis(100);
 
     /// The same of several, between which the kernel chooses: others may have been closed since.
@@ -169,8 +172,8 @@ mod linux {
     /// another zone can be meant.
     pub(crate) const ZONES_OF_SAME_ENDS: Duration = Duration::from_secs(10);
 
-    /// How long rules are believed to translate: if none does any more, it costs questions that are not
-    /// needed.
+    /// How long rules are believed to translate: if none does any more, it costs questions that are
+    /// not needed.
     pub(crate) const RULES_TRANSLATE: Duration = Duration::from_secs(10);
 
     /// How long no rule is believed to translate: if one does, questions are missing that are

@@ -204,8 +204,8 @@ impl<K: Key> Policy<K> {
     /// Takes evidence that somebody pushed, which no request asked for: the one way in for all
     /// [observers](crate::capture::Observer).
     ///
-    /// It answers those who [expect it](Self::lookup_expecting), as a fast lookup would. The result is
-    /// their answers, which no event repeats. Where nobody expects it, it waits for its request
+    /// It answers those who [expect it](Self::lookup_expecting), as a fast lookup would. The result
+    /// is their answers, which no event repeats. Where nobody expects it, it waits for its request
     /// ([`lookup_observed`](Self::lookup_observed)): an observer may see a packet sooner than the
     /// thread that captures.
     pub fn observe(&mut self, observation: Observation, now: Instant) -> Vec<(K, Ownership)> {

@@ -15,8 +15,8 @@ pub struct Observation {
     /// The end that the evidence is about, with the other end of the flow. Without a
     /// [device](SocketQuery::on_device) it is about the flow on any.
     pub query: SocketQuery,
-    /// The processes, and how they were found; or [`Unknown`](crate::Verdict::Unknown), where the source looked and
-    /// cannot tell: then nobody waits for it any more.
+    /// The processes, and how they were found; or [`Unknown`](crate::Verdict::Unknown), where the
+    /// source looked and cannot tell: then nobody waits for it any more.
     pub owner: Ownership,
     /// Wall-clock time from which the owner was looked up: no part of the evidence is older.
     pub at: SystemTime,

@@ -9,8 +9,8 @@ use super::{Key, LookupRequest, Observation, PolicyConfig};
 use crate::answer::{Match, Ownership, Protocol, SocketQuery};
 use crate::hash::KeyMap;
 
-/// Requests that wait for an observation at a time. Each may cause a fast lookup of the thread that captures
-/// when none comes.
+/// Requests that wait for an observation at a time. Each may cause a fast lookup of the thread that
+/// captures when none comes.
 pub(super) const MAX_EXPECTING: usize = 64;
 /// Flows of which observations are kept that nobody asked for yet; past that, those of the
 /// oldest one are forgotten.

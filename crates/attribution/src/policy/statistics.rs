@@ -12,8 +12,8 @@ pub struct PolicyStatistics {
     pub from_history: u64,
     /// Observations that were pushed.
     pub observations: u64,
-    /// Questions that one of them answered. The others were about flows that nobody asked for, came late,
-    /// or were not believed.
+    /// Questions that one of them answered. The others were about flows that nobody asked for, came
+    /// late, or were not believed.
     pub from_observation: u64,
     /// Requests to the socket table.
     pub requests: u64,

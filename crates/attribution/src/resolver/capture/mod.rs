@@ -258,8 +258,8 @@ impl<K: Key> CaptureResolver<K> {
         }
     }
 
-    /// Asks for what waits for an observation, and, if nobody else has the resolver, answers everyone who
-    /// waits; see [`Resolver::finish`].
+    /// Asks for what waits for an observation, and, if nobody else has the resolver, answers
+    /// everyone who waits; see [`Resolver::finish`].
     pub fn finish(mut self) {
         self.poll_all_pending();
         if let Some(resolver) = Arc::into_inner(self.resolver) {

@@ -35,7 +35,7 @@ use crate::tables::fast_lookup::FastLookup;
 
 /// How long one lookup searches threads for network namespaces that no whole process is in. After
 /// that, the lookup cannot tell whether such a namespace has the address.
-const SEARCH: Duration = Duration::from_secs(3);
+const SEARCH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The native table of Linux.
 #[derive(Debug)]
@@ -201,7 +201,7 @@ impl LinuxTable {
         let since = asked.checked_sub(patience).unwrap_or(asked);
         // A search that is cut short leaves open whether anybody has the address.
         let effort = if patience.is_zero() {
-            Effort::Within(SEARCH)
+            Effort::Within(SEARCH_DEADLINE)
         } else {
             Effort::Bounded
         };
