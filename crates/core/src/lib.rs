@@ -34,7 +34,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `render` and `picon` are those of [`icons`].
+//! None is on by default. `demo` is the input [`Input::Demo`]: a made-up host. `render` and `picon`
+//! are those of [`icons`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
@@ -43,6 +44,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(any(test, feature = "demo"))]
 mod demo;
 mod engine;
 mod export;
@@ -61,7 +63,8 @@ mod system;
 
 pub use engine::convert::packet as flow_packet;
 pub use export::{csv, json as wire};
-pub use model::config::{Demo, Input, Limits, Live, Reading, TimeBound};
+pub use model::config::{Input, Limits, Live, Reading, TimeBound};
+pub use model::demo::Demo;
 pub use model::error::Error;
 pub use model::event::Event;
 pub use model::flow::FlowRecord;

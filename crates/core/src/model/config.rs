@@ -7,6 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::demo::Demo;
+
 /// How files are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -78,28 +80,19 @@ pub enum Input {
     File(PathBuf),
     /// A pcap or pcapng file from standard input.
     StandardInput,
-    /// A made-up host with made-up traffic, which needs no privilege.
+    /// A made-up host with made-up traffic, which needs no privilege. There is none without the
+    /// feature `demo`: then nothing can be in it.
     Demo(Demo),
-}
-
-/// How the demo is played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Demo {
-    /// Ten minutes that are over, then as it happens, without end.
-    #[default]
-    Live,
-    /// Ten minutes of one day, at once; always the same.
-    Recorded,
 }
 
 impl Input {
     /// Whether packets arrive as they happen, so that owners can be looked up.
     pub const fn is_live(&self) -> bool {
-        matches!(
-            self,
-            Self::DefaultDevice | Self::Device(_) | Self::Demo(Demo::Live)
-        )
+        match self {
+            Self::DefaultDevice | Self::Device(_) => true,
+            Self::File(_) | Self::StandardInput => false,
+            Self::Demo(demo) => demo.is_live(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! say what to keep. Plain data; no floor below it but `system`.
 
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod flow;

@@ -2,21 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use flowner_attribution::Attributor;
-use flowner_capture::pcapng::Comments;
-use flowner_capture::{
-    self as capture, LinkType, Next, PacketOrigin, Progress, RawPacket, Source, Statistics,
-};
+use flowner_capture::{self as capture, LinkType, Next, Progress, Source, Statistics};
 use flowner_flows::LocalAddresses;
 
 use super::addresses;
 use super::config::Config;
 use super::device::{Device, DeviceStop, open_device};
+use super::player::{Clock, Made, Player};
 use super::stop::Stop;
-use crate::demo::{self, DemoTable, Frame, Traffic};
-use crate::model::config::{Demo, Input};
+use crate::model::config::Input;
+use crate::model::demo::Demo;
 use crate::model::error::Error;
 use crate::model::report::{InputInfo, LocalAddressSource};
 
@@ -34,7 +32,7 @@ pub(super) struct Opened {
     /// Who tells the owners, where it is not the system.
     pub(super) attributor: Option<Attributor>,
     /// The clock of a host that is made up; its processes are not this system's either.
-    pub(super) clock: Option<demo::Clock>,
+    pub(super) clock: Option<Clock>,
 }
 
 impl Opened {
@@ -97,17 +95,21 @@ impl Opened {
     }
 
     fn demo(pace: Demo) -> Self {
-        let clock = demo::Clock::default();
-        let attributor = Attributor::with_table(DemoTable::new(clock.clone()));
-        let player = Player::new(pace, clock.clone());
+        let Made {
+            player,
+            clock,
+            attributor,
+            local,
+            is_live,
+        } = Made::new(pace);
         Self {
             info: InputInfo {
                 name: "demo".to_owned(),
                 link_type: LinkType::Ethernet.name(),
-                is_live: pace == Demo::Live,
+                is_live,
             },
             feed: Feed::Demo(player),
-            local: Some(demo::addresses().collect()),
+            local: Some(local),
             whose: LocalAddressSource::Given,
             link_type: LinkType::Ethernet,
             devices: Vec::new(),
@@ -119,6 +121,7 @@ impl Opened {
 
 /// What gives packets.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub(super) enum Feed {
     Device(Box<Device>),
     /// A file, or standard input.
@@ -178,7 +181,7 @@ impl Feed {
         match self {
             Self::Device(device) => Stopper::Device(device.stopper()),
             Self::File(source) => Stopper::File(source.stopper()),
-            Self::Demo(player) => Stopper::Demo(Arc::clone(&player.stop)),
+            Self::Demo(player) => Stopper::Demo(player.stopper()),
         }
     }
 }
@@ -199,76 +202,4 @@ impl Stopper {
             Self::Demo(stop) => stop.request(),
         }
     }
-}
-
-/// Gives the frames of the demo when they are due.
-#[derive(Debug)]
-pub(super) struct Player {
-    traffic: std::iter::Peekable<Traffic>,
-    /// When the traffic began, since the Unix epoch.
-    began: Duration,
-    pace: Demo,
-    clock: demo::Clock,
-    stop: Arc<Stop>,
-    current: Option<Frame>,
-}
-
-impl Player {
-    fn new(pace: Demo, clock: demo::Clock) -> Self {
-        let began = match pace {
-            Demo::Live => now().saturating_sub(demo::PAST),
-            Demo::Recorded => demo::RECORDED_AT,
-        };
-        Self {
-            traffic: Traffic::new().peekable(),
-            began,
-            pace,
-            clock,
-            stop: Arc::default(),
-            current: None,
-        }
-    }
-
-    fn next(&mut self) -> Next<'_> {
-        let Some(frame) = self.traffic.peek() else {
-            return Next::End;
-        };
-        if self.pace == Demo::Recorded && frame.at >= demo::PAST {
-            return Next::End;
-        }
-        let due = self.began + frame.at;
-        let wait = match self.pace {
-            Demo::Live => due.saturating_sub(now()).min(IDLE),
-            Demo::Recorded => Duration::ZERO,
-        };
-        if self.stop.is_requested_within(wait) {
-            return Next::Stopped;
-        }
-        if self.pace == Demo::Live && due > now() {
-            self.clock.set(now());
-            return Next::Idle;
-        }
-        self.clock.set(due);
-        self.current = self.traffic.next();
-        self.current.as_ref().map_or(Next::End, |frame| {
-            Next::Packet(RawPacket {
-                time: due,
-                wire_len: frame.wire_len,
-                link_type: Some(LinkType::Ethernet),
-                data: frame.data(),
-                comments: Comments::default(),
-                origin: PacketOrigin::Unknown,
-                device: None,
-            })
-        })
-    }
-}
-
-/// As long as a device waits before it says that nothing came.
-const IDLE: Duration = Duration::from_millis(250);
-
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }

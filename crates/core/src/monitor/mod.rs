@@ -20,6 +20,7 @@ mod input;
 mod jumps;
 mod launch;
 mod packets;
+mod player;
 mod pump;
 pub(crate) mod recording;
 mod reports;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flowner_attribution::{PolicyStatistics, Resolver};
 
+use super::player::Clock;
 use super::{Shared, Status, now};
-use crate::demo;
 use crate::model::error::Error;
 use crate::model::report::{EndState, InputInfo, Report};
 
@@ -17,7 +17,7 @@ pub(super) struct Reports {
     pub(super) shared: Arc<Shared>,
     pub(super) input: InputInfo,
     /// Of a host that is made up, and has a time of its own.
-    pub(super) clock: Option<demo::Clock>,
+    pub(super) clock: Option<Clock>,
     /// The monitor ends it, so nobody else keeps it.
     pub(super) service: Option<Weak<Resolver>>,
 }
@@ -27,7 +27,7 @@ impl Reports {
     pub(super) fn now(&self) -> Arc<Report> {
         let is_running = || self.shared.status().ending == EndState::Running;
         let at = (self.input.is_live && is_running())
-            .then(|| self.clock.as_ref().map_or_else(now, demo::Clock::now));
+            .then(|| self.clock.as_ref().map_or_else(now, Clock::now));
         let service = self.service.as_ref().and_then(Weak::upgrade);
         self.make(at, service.map(|service| service.statistics()))
     }

@@ -9,7 +9,8 @@ use flowner_attribution::snapshot::fake::FakeTable;
 
 use super::*;
 use crate::engine::ledger::OwnerScope;
-use crate::model::config::{Demo, Input, Limits};
+use crate::model::config::{Input, Limits};
+use crate::model::demo::Demo;
 use crate::sinks::Sink;
 use crate::sinks::events::{Events, NoEvent};
 

@@ -23,7 +23,18 @@ use crate::model::report::Report;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
-/// use flowner_core::{Config, Demo, EndState, Event, Input, Monitor, Report, Sink};
+/// use flowner_core::{Config, EndState, Event, Input, Monitor, Report, Sink};
+/// # fn capture_file() -> std::path::PathBuf {
+/// #     let path = std::env::temp_dir().join("flowner-core-sink.pcap");
+/// #     let mut bytes = vec![
+/// #         0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
+/// #         0, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28, 0, 0, 0,
+/// #     ];
+/// #     bytes.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+/// #     bytes.extend([0x9c, 0x40, 0, 53, 0, 8, 0, 0]);
+/// #     std::fs::write(&path, bytes).unwrap();
+/// #     path
+/// # }
 ///
 /// /// Counts the flows that ended, for a page of metrics.
 /// #[derive(Default)]
@@ -60,7 +71,7 @@ use crate::model::report::Report;
 ///     ..Ended::default()
 /// };
 /// let config = Config {
-///     input: Input::Demo(Demo::Recorded),
+///     input: Input::File(capture_file()),
 ///     ..Config::default()
 /// };
 /// Monitor::builder(&config).sink(sink).start()?.wait();

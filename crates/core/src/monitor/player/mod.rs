@@ -1,0 +1,17 @@
+//! What plays the demo, where this crate has one (feature `demo`). Both modules have the same names:
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `Clock` | the time on the made-up host |
+//! | `Player` | gives its frames when they are due; `next`, `stopper` |
+//! | `Made` | a player with all that is known of its host |
+
+#[cfg(not(any(test, feature = "demo")))]
+mod none;
+#[cfg(any(test, feature = "demo"))]
+mod played;
+
+#[cfg(not(any(test, feature = "demo")))]
+pub(super) use none::{Clock, Made, Player};
+#[cfg(any(test, feature = "demo"))]
+pub(super) use played::{Clock, Made, Player};
