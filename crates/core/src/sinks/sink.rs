@@ -28,10 +28,13 @@ use crate::model::report::Report;
 /// #     let path = std::env::temp_dir().join("flowner-core-sink.pcap");
 /// #     let mut bytes = vec![
 /// #         0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 101, 0, 0, 0,
-/// #         0, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28, 0, 0, 0,
 /// #     ];
-/// #     bytes.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
-/// #     bytes.extend([0x9c, 0x40, 0, 53, 0, 8, 0, 0]);
+/// #     for second in [0_u32, 3_600] {
+/// #         bytes.extend(second.to_le_bytes());
+/// #         bytes.extend([0, 0, 0, 0, 28, 0, 0, 0, 28, 0, 0, 0]);
+/// #         bytes.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+/// #         bytes.extend([0x9c, 0x40, 0, 53, 0, 8, 0, 0]);
+/// #     }
 /// #     std::fs::write(&path, bytes).unwrap();
 /// #     path
 /// # }
