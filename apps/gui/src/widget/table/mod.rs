@@ -4,237 +4,26 @@
 //! is scrolled to, and stays with the rows that are seen when others come and go above
 //! them.
 
+mod cell;
 mod columns;
 mod draw;
 mod handle;
+mod head;
 mod metrics;
 mod state;
 
-use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use flowner_core::present::Quantity;
 use iced::advanced::layout::{self, Layout};
 use iced::advanced::widget::tree::{self, Tree};
 use iced::advanced::widget::{Operation, Widget};
 use iced::advanced::{Clipboard, Shell, mouse, renderer};
-use iced::{Color, Element, Event, Length, Rectangle, Renderer, Size, Theme};
+use iced::{Element, Event, Length, Rectangle, Renderer, Size, Theme};
 
-use crate::picture::IconImage;
-use crate::shown;
 use crate::theme::{Colors, measure, space};
+pub use cell::{Bar, Cell, Tone};
+pub use head::{AMOUNT_UNIT, Align, Head, RATE_UNIT, Width};
 use state::State;
-
-/// How wide a column is, in logical pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Width {
-    Fixed(f32),
-    /// A share of what is left, but no less than this.
-    Share(f32, f32),
-}
-
-/// On which side of its column text stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
-    Left,
-    Right,
-}
-
-/// The head of a column.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Head {
-    pub title: &'static str,
-    pub width: Width,
-    pub align: Align,
-    /// Room at the right for units.
-    pub unit: f32,
-    /// Whether it is left out where there is no room for all.
-    pub yields: bool,
-}
-
-/// Room for the units of rates.
-pub const RATE_UNIT: f32 = 38.0;
-/// Room for the units of amounts.
-pub const AMOUNT_UNIT: f32 = 30.0;
-
-impl Head {
-    /// A column of texts.
-    pub const fn text(title: &'static str, width: Width) -> Self {
-        Self {
-            title,
-            width,
-            align: Align::Left,
-            unit: 0.0,
-            yields: false,
-        }
-    }
-
-    /// A column of numbers without units.
-    pub const fn number(title: &'static str, width: f32) -> Self {
-        Self {
-            title,
-            width: Width::Fixed(width),
-            align: Align::Right,
-            unit: 0.0,
-            yields: false,
-        }
-    }
-
-    /// The same, left out where there is no room for all.
-    #[must_use]
-    pub const fn yielding(self) -> Self {
-        Self {
-            yields: true,
-            ..self
-        }
-    }
-
-    /// A column of rates.
-    pub const fn rate(title: &'static str) -> Self {
-        Self {
-            unit: RATE_UNIT,
-            ..Self::number(title, 92.0)
-        }
-    }
-
-    /// A column of amounts.
-    pub const fn amount(title: &'static str) -> Self {
-        Self {
-            unit: AMOUNT_UNIT,
-            ..Self::number(title, 84.0)
-        }
-    }
-}
-
-/// In which colour a text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
-    #[default]
-    Text,
-    Muted,
-    Accent,
-    Good,
-    Warn,
-    Bad,
-}
-
-impl Tone {
-    /// The colour.
-    pub fn color(self, colors: Colors) -> Color {
-        match self {
-            Self::Text => colors.text,
-            Self::Muted => colors.muted,
-            Self::Accent => colors.accent,
-            Self::Good => colors.good,
-            Self::Warn => colors.warn,
-            Self::Bad => colors.bad,
-        }
-    }
-}
-
-/// What is in a cell.
-#[derive(Debug, Clone, Default)]
-pub struct Cell {
-    text: String,
-    unit: Option<&'static str>,
-    tone: Tone,
-    is_strong: bool,
-    picture: Option<IconImage>,
-    swatch: Option<Color>,
-    bar: Option<Bar>,
-}
-
-/// Two shares of a whole, from 0 to 1, as a bar.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bar {
-    pub first: f32,
-    pub second: f32,
-    pub color: Color,
-}
-
-impl Cell {
-    /// Nothing.
-    pub fn empty() -> Self {
-        Self::default()
-    }
-
-    /// A text, of which what others wrote is [masked](shown).
-    pub fn text(text: impl Into<String>) -> Self {
-        let text = text.into();
-        let masked = match shown::line(&text) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(masked) => Some(masked),
-        };
-        Self {
-            text: masked.unwrap_or(text),
-            ..Self::default()
-        }
-    }
-
-    /// A number, and its unit in a column of its own.
-    pub fn quantity(quantity: Quantity) -> Self {
-        let tone = if quantity.is_nothing() {
-            Tone::Muted
-        } else {
-            Tone::Text
-        };
-        Self {
-            text: quantity.number,
-            unit: Some(quantity.unit),
-            tone,
-            ..Self::default()
-        }
-    }
-
-    /// A bar.
-    pub fn bar(bar: Bar) -> Self {
-        Self {
-            bar: Some(bar),
-            ..Self::default()
-        }
-    }
-
-    /// The same, standing back.
-    #[must_use]
-    pub fn muted(self) -> Self {
-        self.toned(Tone::Muted)
-    }
-
-    /// The same, in another colour.
-    #[must_use]
-    pub fn toned(self, tone: Tone) -> Self {
-        Self { tone, ..self }
-    }
-
-    /// The same, to be seen first.
-    #[must_use]
-    pub fn strong(self) -> Self {
-        Self {
-            is_strong: true,
-            ..self
-        }
-    }
-
-    /// The same, with a picture before it.
-    #[must_use]
-    pub fn pictured(self, picture: Option<IconImage>) -> Self {
-        Self { picture, ..self }
-    }
-
-    /// The same, with a colour before it that a chart explains.
-    #[must_use]
-    pub fn swatched(self, swatch: Option<Color>) -> Self {
-        Self { swatch, ..self }
-    }
-
-    /// What is copied.
-    pub fn content(&self) -> String {
-        match self.unit {
-            Some(unit) => format!("{} {unit}", self.text),
-            None => self.text.clone(),
-        }
-    }
-}
 
 /// What is special about a row, for a moment or for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
