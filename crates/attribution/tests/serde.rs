@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use flowner_attribution::{
     Evidence, ExeFile, Match, NetworkNamespace, Ownership, Process, Protocol, Reason, Socket,
-    SocketId, SocketQuery, SocketState, Source, Unit, UnitKind, User, UserId, Verdict,
+    SocketId, SocketNamespace, SocketQuery, SocketState, Source, Unit, UnitKind, User, UserId,
+    Verdict,
 };
 use serde::de::DeserializeOwned;
 
@@ -55,6 +56,10 @@ fn answers_sockets_and_questions() {
         let mut socket = Socket::new(Protocol::Tcp, "[fe80::1%2]:443".parse().unwrap(), verdict);
         socket.state = Some(SocketState::Listen);
         socket.id = SocketId::own(9);
+        check(&socket);
+        socket.id = SocketId::new(SocketNamespace::Other(4), 9);
+        check(&socket);
+        socket.id = SocketId::new(SocketNamespace::AnyOther, 9);
         socket.namespace = Some(Arc::new(NetworkNamespace::new(4, None)));
         check(&socket);
         let at = SystemTime::UNIX_EPOCH;

@@ -9,11 +9,14 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
+use flowner_attribution::{Attributor, Error, Process, Snapshot, Socket, Source, Verdict};
 use flowner_core::flows::Protocol;
 use flowner_core::{Config, FlowRecord, Input, Monitor, Report};
 use flowner_testing::LIST;
@@ -65,6 +68,9 @@ fn inner() {
         return;
     }
     serve();
+    if words[0] == "scripted" {
+        return another_owner_at_the_end();
+    }
     let device = match words[0] {
         "elsewhere" => {
             link();
@@ -113,6 +119,70 @@ fn inner() {
     let is_again = words[1] == "tcp" && counted(&report) > all;
     assert!(is_again || counted(&report) == all, "every byte once");
     compare(&report, &sent);
+}
+
+/// A table that does not identify sockets, as the portable one, with one socket, until the test has
+/// every list fail.
+struct Anonymous {
+    local: SocketAddr,
+    fails: Arc<AtomicBool>,
+}
+
+impl flowner_attribution::SocketTable for Anonymous {
+    fn source(&self) -> Source {
+        Source::Portable
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(Error::Thread(std::io::Error::other("there is no list")));
+        }
+        let started = SystemTime::now();
+        let owner = Verdict::Process(Arc::new(Process::new(1, "holder")));
+        let protocol = flowner_attribution::Protocol::Udp;
+        let sockets = vec![Socket::new(protocol, self.local, owner)];
+        let finished = SystemTime::now();
+        Ok(Snapshot::new(Source::Portable, started, finished, sockets))
+    }
+}
+
+/// After the last list, another process may have the socket when it sends, until the capture ends.
+fn another_owner_at_the_end() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect("127.0.0.1:7100").unwrap();
+    let fails = Arc::new(AtomicBool::new(false));
+    let table = Anonymous {
+        local: socket.local_addr().unwrap(),
+        fails: Arc::clone(&fails),
+    };
+    let config = Config {
+        input: Input::Device("lo".to_owned()),
+        ..Config::default()
+    };
+    let builder = Monitor::builder(&config).attributor(Attributor::with_table(table));
+    let monitor = builder.start().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut first = 0;
+    while named(&monitor.report()).is_empty() {
+        assert!(Instant::now() < deadline, "the first holder is named");
+        first += socket.send(&[0; 100]).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    fails.store(true, Ordering::Relaxed);
+    let mut second = 0;
+    for _ in 0..20 {
+        second += socket.send(&[0; 1_000]).unwrap();
+    }
+    let (first, all) = (first as u64, (first + second) as u64);
+    while counted(&monitor.report()) < all {
+        assert!(Instant::now() < deadline, "not everything was seen");
+    }
+    let report = monitor.stop();
+    let told: Vec<String> = report.flows.iter().map(described).collect();
+    assert_eq!(counted(&report), all, "every byte once");
+    let named = named(&report).get("1").copied().unwrap_or_default();
+    assert!(0 < named && named <= first, "{named} of {first}\n{told:?}");
+    println!("named {named} of {all} bytes");
 }
 
 /// Makes a device that leads to another one, `v1`, and forwards what comes from there to a
@@ -284,4 +354,9 @@ fn a_udp_port_changes_hands_within_milliseconds() {
 #[test]
 fn one_socket_has_many_peers() {
     check("many udp 0 0.2");
+}
+
+#[test]
+fn what_came_after_the_last_list_of_a_table_without_identities_has_no_owner() {
+    check("scripted");
 }
