@@ -110,22 +110,22 @@ impl Verdict {
         }
     }
 
-    /// The user of the owner, where known: of several processes, that of the first.
+    /// The user of the owner, if it is known; of several processes, only if all have the same user.
     pub fn user(&self) -> Option<&User> {
         match self {
             Self::Process(process) => process.user.as_ref(),
-            Self::Shared(processes) => processes.first()?.user.as_ref(),
+            Self::Shared(processes) => common(processes, |process| process.user.as_ref()),
             Self::Partial { user, .. } => user.as_ref(),
             Self::Unknown(_) => None,
         }
     }
 
-    /// The service, container or sandbox of the owner, where known: of several processes, that of
-    /// the first.
+    /// The service, container or sandbox of the owner, if it is known; of several processes, only if
+    /// all are in the same one.
     pub fn unit(&self) -> Option<&Unit> {
         match self {
             Self::Process(process) => process.unit.as_ref(),
-            Self::Shared(processes) => processes.first()?.unit.as_ref(),
+            Self::Shared(processes) => common(processes, |process| process.unit.as_ref()),
             Self::Partial { unit, .. } => unit.as_ref(),
             Self::Unknown(_) => None,
         }
@@ -155,6 +155,17 @@ impl Verdict {
             Self::Unknown(reason) => reason.rank(),
         }
     }
+}
+
+/// What all of these processes have in common, if they do.
+fn common<T: PartialEq>(
+    processes: &[Arc<Process>],
+    of: impl Fn(&Process) -> Option<&T>,
+) -> Option<&T> {
+    let (first, others) = processes.split_first()?;
+    let value = of(first)?;
+    let is_same = |other: &Arc<Process>| of(other) == Some(value);
+    others.iter().all(is_same).then_some(value)
 }
 
 /// In one line: `curl (4242)`, `nginx (7), nginx (8)`, `user ada, service sshd.service`, or why the
@@ -346,6 +357,25 @@ mod tests {
             Verdict::Unknown(Reason::NotFound),
             "no such socket was found",
         );
+    }
+
+    #[test]
+    fn several_processes_have_a_user_if_all_have_the_same() {
+        let of = |uid: Option<u32>| {
+            let mut process = Process::new(uid.unwrap_or_default(), "nginx");
+            process.user = uid.map(|uid| User::new(uid, None));
+            Arc::new(process)
+        };
+        for (uids, expected) in [
+            ([Some(7), Some(7)], Some(7)),
+            ([Some(0), Some(7)], None),
+            ([Some(7), None], None),
+            ([None, Some(7)], None),
+        ] {
+            let shared = Verdict::Shared(uids.map(of).to_vec());
+            assert_eq!(shared.user().and_then(User::uid), expected, "{uids:?}");
+        }
+        assert_eq!(Verdict::Shared(Vec::new()).unit(), None);
     }
 
     #[test]
