@@ -226,7 +226,7 @@ fn connections_that_are_over_are_counted_not_listed() {
     let text = stdout(&output);
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains(&format!("[{}]", std::process::id())));
-    let over = "and 3 connections in time-wait: over, and held by nobody";
+    let over = "and 3 connections in time-wait, which no process holds";
     assert_eq!(stderr(&output).trim(), over);
 
     drop(server);

@@ -86,7 +86,7 @@ pub fn tell(viewpoint: &Viewpoint, whose: &LocalAddressSource) -> String {
     };
     match (viewpoint, whose) {
         (_, LocalAddressSource::Told(addresses)) => {
-            format!("seen from {}, as the file tells", list(addresses))
+            format!("seen from {}, as the file says", list(addresses))
         }
         (_, LocalAddressSource::Guessed(addresses)) => {
             format!("seen from {}, which is a guess", list(addresses))
@@ -132,7 +132,7 @@ mod tests {
         );
         assert_eq!(words, "seen from 10.0.0.1, which is a guess");
         let words = tell(&Viewpoint::Guessed, &LocalAddressSource::Told(address));
-        assert_eq!(words, "seen from 10.0.0.1, as the file tells");
+        assert_eq!(words, "seen from 10.0.0.1, as the file says");
         let words = tell(&"10.0.0.0/8".parse().unwrap(), &LocalAddressSource::Given);
         assert_eq!(words, "seen from 10.0.0.0/8");
         let words = tell(&Viewpoint::Nobody, &LocalAddressSource::Unknown);

@@ -442,8 +442,8 @@ fn what_others_wrote_is_shown_on_no_page_as_it_is() {
     for (host, words) in [
         ("203.0.113.1:53", "pid 71"),
         ("203.0.113.2:53", "CANDIDATES"),
-        ("203.0.113.3:53", "The file claims"),
-        ("203.0.113.4:53", "The file claims"),
+        ("203.0.113.3:53", "As the file claims"),
+        ("203.0.113.4:53", "As the file claims"),
     ] {
         stage.click(host);
         stage.until(|stage| stage.has_part(words));

@@ -298,14 +298,14 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         let ends = present::count(report.not_looked_up(), "end");
         writeln!(
             out,
-            "not looked up: the owners of {ends} of flows, as more waited than may"
+            "not looked up: the owners of {ends} of flows, because the queue was full"
         )?;
     }
     if report.refused_claims > 0 {
         let comments = present::count(report.refused_claims, "comment");
         writeln!(
             out,
-            "claims refused: {comments} of the file that name owners nobody can be"
+            "claims refused: {comments} of the file with impossible owners"
         )?;
     }
     let counted = |(name, counters): &(&str, Counters)| format!("{name} {}", counters.packets);

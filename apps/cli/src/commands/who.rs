@@ -79,7 +79,7 @@ fn tell_sockets(
         out.flush()?;
         let connections = present::count(over.len() as u64, "connection");
         say(format_args!(
-            "and {connections} in time-wait: over, and held by nobody"
+            "and {connections} in time-wait, which no process holds"
         ));
     }
     Ok(())

@@ -259,8 +259,8 @@ impl State {
         column![
             parts::title("Open a capture file", colors),
             parts::body(
-                "pcap or pcapng. Drop it anywhere on this window, or choose it. Owners are shown \
-                 of what `flowner record` wrote: other files do not tell them.",
+                "pcap or pcapng. Drop it anywhere on this window, or choose it. Only files that \
+                 `flowner record` wrote have owners.",
                 colors.muted
             ),
             parts::press("Open a file …", false, Some(Message::FileWanted), colors),

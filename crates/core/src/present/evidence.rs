@@ -12,7 +12,7 @@ use crate::model::totals::Coverage;
 pub fn verdict_sentence(owner: &Ownership) -> String {
     let sentence = printable(&of_verdict(&owner.verdict));
     if owner.evidence.source == Source::Recorded {
-        return format!("The file claims, and nobody has checked: {sentence}");
+        return format!("As the file claims, which Flowner cannot check: {sentence}");
     }
     sentence
 }
@@ -130,7 +130,7 @@ mod tests {
         );
         owner.evidence.source = Source::Recorded;
         let sentence = verdict_sentence(&owner);
-        assert!(sentence.starts_with("The file claims"), "{sentence}");
+        assert!(sentence.starts_with("As the file claims"), "{sentence}");
     }
 
     #[test]

@@ -96,8 +96,8 @@ fn tell_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
         let sockets = present::count(hidden as u64, "socket");
         out.flush()?;
         say(format_args!(
-            "{sockets} of processes that may not be looked at; `flowner doctor` says what \
-             would change that"
+            "{sockets} of processes that are not permitted to be inspected; `flowner doctor` \
+             says what would allow it"
         ));
     }
     Ok(())

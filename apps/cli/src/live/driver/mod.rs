@@ -196,7 +196,7 @@ impl Driver {
             Some(Effect::Ask { filter, is_paused }) => {
                 let question = Question { filter, is_paused };
                 if self.questions.send(question).is_err() {
-                    let message = "what looks at the network has ended".to_owned();
+                    let message = "the thread that reads the network has ended".to_owned();
                     return Ok(Some(Err(Failure::Message(message))));
                 }
             }

@@ -253,7 +253,7 @@ fn what(fact: Fact<'_>, row: &Row<'_>) -> (&'static str, String) {
 /// How the owner is known and how old that is; or what would make it known.
 fn evidence(data: &Data, owner: &Ownership) -> Option<String> {
     if owner.evidence.source == Source::Recorded {
-        return Some("the file claims it, and nobody has checked".to_owned());
+        return Some("the file claims it, which Flowner cannot check".to_owned());
     }
     if let Verdict::Unknown(reason) = owner.verdict {
         return Some(present::reason_sentence(reason));

@@ -55,7 +55,7 @@ fn summary(buffer: &mut Buffer, areas: &Areas, state: &State, theme: Theme) {
             }
         };
     } else {
-        put(buffer, area, x + 2, "looking…", theme.faint());
+        put(buffer, area, x + 2, "loading…", theme.faint());
     }
     let status = match state.data.as_ref().map(|data| &data.facts) {
         Some(Observed::Flows(report)) if report.ending != EndState::Running => Some(" ended "),

@@ -19,7 +19,7 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, state: &State, theme: The
             buffer,
             line(areas.rows, 0),
             1,
-            "waiting for the first look…",
+            "waiting for the first data…",
             theme.faint(),
         );
         return;

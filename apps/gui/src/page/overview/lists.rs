@@ -56,7 +56,7 @@ fn list<'a, K: Copy + Hash>(
 }
 
 const COVERAGE_HEADS: [Head; 4] = [
-    Head::text("Owners", Width::Fixed(158.0)),
+    Head::text("Owners", Width::Fixed(232.0)),
     Head::text("", Width::Share(1.0, 60.0)),
     Head::number("of bytes", 72.0),
     Head::number("of flows", 72.0),
