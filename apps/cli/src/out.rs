@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
-use flowner_core::{csv, wire};
+use flowner_core::{csv, json};
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -67,7 +67,7 @@ impl Out {
 
     /// Writes one JSON object as a line.
     pub(crate) fn json(&mut self, line: &impl Serialize) -> Result<(), Failure> {
-        Ok(wire::write_line(&mut self.stream, line)?)
+        Ok(json::write_line(&mut self.stream, line)?)
     }
 
     /// What writes comma-separated values: for a terminal in a form that it does not obey.

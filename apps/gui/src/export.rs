@@ -4,9 +4,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flowner_core::json::{FlowLine, HeadLine, SummaryLine, write_line};
 use flowner_core::present::Column;
 use flowner_core::private_file::{self, Existing};
-use flowner_core::wire::{FlowLine, HeadLine, SummaryLine, write_line};
 use flowner_core::{FlowRecord, csv};
 
 use crate::column;

@@ -62,7 +62,7 @@ mod sinks;
 mod system;
 
 pub use engine::convert::packet as flow_packet;
-pub use export::{csv, json as wire};
+pub use export::{csv, json};
 pub use model::config::{Input, Limits, Live, Reading, TimeBound};
 pub use model::demo::Demo;
 pub use model::error::Error;

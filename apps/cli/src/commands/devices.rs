@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anstyle::Style;
 use flowner_core::capture::{self, Device};
-use flowner_core::wire::{DeviceLine, HeadLine};
+use flowner_core::json::{DeviceLine, HeadLine};
 
 use crate::args::DevicesArgs;
 use crate::error::Outcome;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anstyle::Style;
 use flowner_core::doctor::{self, Check, Status};
+use flowner_core::json::{CheckLine, HeadLine};
 use flowner_core::present::printable;
-use flowner_core::wire::{CheckLine, HeadLine};
 
 use crate::args::DoctorArgs;
 use crate::commands::about;

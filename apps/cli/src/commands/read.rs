@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use flowner_core::json::{HeadLine, WarningLine};
 use flowner_core::present::printable;
 use flowner_core::privileges::Needs;
-use flowner_core::wire::{HeadLine, WarningLine};
 use flowner_core::{LocalAddressSource, Monitor};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anstyle::Style;
 use flowner_core::attribution::Verdict;
 use flowner_core::flows::Counters;
+use flowner_core::json::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::present::{self, Column, Row, printable};
-use flowner_core::wire::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::{
     Coverage, EndState, Filter, FlowRecord, Group, ProcessPrincipal, Report, select, service_name,
 };

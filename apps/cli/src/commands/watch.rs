@@ -5,8 +5,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use flowner_core::flows::FlowId;
+use flowner_core::json::{FlowLine, HeadLine, MissedLine, WarningLine};
 use flowner_core::present;
-use flowner_core::wire::{FlowLine, HeadLine, MissedLine, WarningLine};
 use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent, Report};
 
 use crate::args::WatchArgs;

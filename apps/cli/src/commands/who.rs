@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use flowner_core::attribution::{Attributor, Ownership, Reason, Socket, SocketQuery};
+use flowner_core::json::{HeadLine, OwnershipLine};
 use flowner_core::present::{self, printable};
 use flowner_core::who::WhoTarget;
-use flowner_core::wire::{HeadLine, OwnershipLine};
 use flowner_core::{Grouping, Programs, is_over};
 
 use crate::args::WhoArgs;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use flowner_core::wire::JSON_SCHEMA;
+use flowner_core::json::JSON_SCHEMA;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 

@@ -49,7 +49,7 @@ const SCHEMA: u32 = 1;
 /// here.
 ///
 /// ```
-/// let schema: serde_json::Value = serde_json::from_str(flowner_core::wire::JSON_SCHEMA)?;
+/// let schema: serde_json::Value = serde_json::from_str(flowner_core::json::JSON_SCHEMA)?;
 /// assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
 /// # Ok::<(), serde_json::Error>(())
 /// ```

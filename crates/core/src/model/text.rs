@@ -4,7 +4,7 @@
 //! chose them, and a terminal or a window obeys some characters rather than showing them.
 //! [`mask`] is the one function that makes them visible. Everything that is shown to a person
 //! passes through it: tables, the live view, the app, messages and the log. JSON and CSV are
-//! data and keep every character, see [`wire`](crate::wire) and [`csv`](crate::csv).
+//! data and keep every character, see [`json`](crate::json) and [`csv`](crate::csv).
 //!
 //! What is masked:
 //!

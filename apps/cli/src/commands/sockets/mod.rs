@@ -8,8 +8,8 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use flowner_core::attribution::{Attributor, Snapshot, Socket, Verdict};
+use flowner_core::json::{HeadLine, SocketLine, WarningLine};
 use flowner_core::present;
-use flowner_core::wire::{HeadLine, SocketLine, WarningLine};
 use flowner_core::{Filter, Programs, is_listening};
 
 use crate::args::SocketsArgs;

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use flowner_core::attribution::Attributor;
+use flowner_core::json::{HeadLine, SocketLine};
 use flowner_core::present;
-use flowner_core::wire::{HeadLine, SocketLine};
 use flowner_core::{Programs, SocketChange, socket_changes, socket_state_name};
 
 use super::{Wanted, columns};

@@ -17,7 +17,7 @@ use crate::model::text::is_hidden;
 ///
 /// ```
 /// let mut out = Vec::new();
-/// flowner_core::wire::write_line(&mut out, &"a\u{9b}b\u{202e}")?;
+/// flowner_core::json::write_line(&mut out, &"a\u{9b}b\u{202e}")?;
 /// assert_eq!(out, b"\"a\\u009bb\\u202e\"\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```
