@@ -61,6 +61,11 @@ pub(super) const UNCONFIRMED: Duration = Duration::from_millis(100);
 /// has not.
 pub(super) const OBSERVED_SENDER: Duration = Duration::from_millis(20);
 
+/// How long an observation waits for its request: for longer, a thread that captures is hardly
+/// late. It answers for packets from before it only, however long it waits, so this is a limit
+/// of memory.
+pub(super) const UNCLAIMED_OBSERVATION: Duration = Duration::from_secs(5);
+
 /// How long after the packet a list may end and name the *sender*, where the table tells neither
 /// remote ends nor sockets apart
 /// ([`PolicyConfig::sender_within`](super::PolicyConfig::sender_within)). A port that the system

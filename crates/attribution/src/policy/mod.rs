@@ -217,7 +217,7 @@ impl<K: Key> Policy<K> {
             expecting = self.pending.expecting(&observation);
         }
         if expecting.is_empty() && is_known {
-            self.pending.observed.keep(observation);
+            self.pending.observed.keep(observation, now);
             return answers;
         }
         for waiter in expecting {

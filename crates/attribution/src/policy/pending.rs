@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use super::freshness::UNCLAIMED_OBSERVATION;
 use super::judge::{Number, Rivals, Waiting, flow_of};
 use super::{Key, LookupRequest, Observation, PolicyConfig};
 use crate::answer::{Match, Ownership, Protocol, SocketQuery};
@@ -391,8 +392,11 @@ impl<K: Key> PendingSet<K> {
         assert!(self.expecting.len() <= MAX_EXPECTING);
         let mut expecting = self.expecting.iter();
         assert!(expecting.all(|one| self.waiters.contains_key(&one.waiter)));
-        assert!(self.observed.flows.len() <= MAX_OBSERVED);
-        assert_eq!(self.observed.flows.len(), self.observed.order.len());
+        let Observed { flows, order } = &self.observed;
+        assert!(order.len() <= MAX_OBSERVED);
+        for (flow, (kept, of_flow)) in flows {
+            assert!(order.contains(&(*kept, *flow)) && !of_flow.is_empty());
+        }
     }
 
     /// Moves a question between the lists.
@@ -431,39 +435,54 @@ impl Turns {
 /// Observations that nobody asked for yet.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
-    /// Of each flow in the order in which they came.
-    flows: HashMap<SocketQuery, Vec<Observation>>,
-    order: VecDeque<SocketQuery>,
+    /// Of each flow in the order in which they came, and when the first one did.
+    flows: HashMap<SocketQuery, (Instant, Vec<Observation>)>,
+    /// In that order, with flows of which all was taken since; those are told by their time.
+    order: VecDeque<(Instant, SocketQuery)>,
 }
 
 impl Observed {
     /// Keeps an observation for a request that is yet to come.
-    pub(super) fn keep(&mut self, observation: Observation) {
+    pub(super) fn keep(&mut self, observation: Observation, now: Instant) {
         let flow = flow_of(&observation.query);
-        let of_flow = self.flows.entry(flow).or_insert_with(|| {
-            self.order.push_back(flow);
-            Vec::new()
+        let (_, of_flow) = self.flows.entry(flow).or_insert_with(|| {
+            self.order.push_back((now, flow));
+            // Mostly there is no other.
+            (now, Vec::with_capacity(1))
         });
         if of_flow.len() >= MAX_OF_FLOW {
             of_flow.remove(0);
         }
         of_flow.push(observation);
-        if self.order.len() > MAX_OBSERVED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.flows.remove(&oldest);
+        while let Some((since, flow)) = self.order.front() {
+            let is_full = self.order.len() > MAX_OBSERVED;
+            let is_old = now.saturating_duration_since(*since) >= UNCLAIMED_OBSERVATION;
+            let is_current = self.flows.get(flow).is_some_and(|(kept, _)| kept == since);
+            if is_current && (is_full || is_old) {
+                self.flows.remove(flow);
+            } else if is_current {
+                break;
+            }
+            self.order.pop_front();
         }
     }
 
     /// What was observed before its request came, told once. The first one after the packet: a later
     /// one may be about the next socket. `is_named`: only if it names somebody.
     pub(super) fn take(&mut self, request: &LookupRequest, is_named: bool) -> Option<Ownership> {
-        let of_flow = self.flows.get_mut(&flow_of(&request.query))?;
+        let flow = flow_of(&request.query);
+        let (_, of_flow) = self.flows.get_mut(&flow)?;
         let about = of_flow.iter().enumerate();
         let about = about.filter(|(_, one)| one.is_about(request));
         let (place, first) = about.min_by_key(|(_, one)| one.at)?;
-        let fits = !is_named || first.owner.verdict.is_named();
-        fits.then(|| of_flow.remove(place).owner)
+        if is_named && !first.owner.verdict.is_named() {
+            return None;
+        }
+        let owner = of_flow.remove(place).owner;
+        if of_flow.is_empty() {
+            self.flows.remove(&flow);
+        }
+        Some(owner)
     }
 }
 

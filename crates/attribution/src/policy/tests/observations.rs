@@ -205,6 +205,26 @@ fn an_observation_is_judged_as_a_lookup_is() {
 }
 
 #[test]
+fn what_nobody_asks_for_is_forgotten() {
+    let mut desk = Desk::new(config(true));
+    desk.pass(ms(1));
+    let opened = request(ms(1), Initiator::Local);
+    for late in [4_999, 5_000] {
+        let seen = observation(asked(), ms(1), &[connection("a")]);
+        observe(&mut desk, seen);
+        desk.pass(ms(late));
+        // Whatever comes next.
+        let other = query(Protocol::Tcp, "10.0.0.2:1", THERE);
+        let at = desk.clock.elapsed;
+        let sockets = [socket(Protocol::Tcp, "10.0.0.2:1", Some(THERE), "b")];
+        observe(&mut desk, observation(other, at, &sockets));
+        let told = observed(&mut desk, late, opened);
+        assert_eq!(told.is_some(), late < 5_000);
+        desk.policy.check_bounds();
+    }
+}
+
+#[test]
 fn only_so_many_expect_something_and_only_so_much_is_kept() {
     let mut desk = Desk::new(config(true));
     desk.pass(ms(1));

@@ -71,7 +71,7 @@ pub struct CaptureResolver<K: Key = Token> {
     observers: Vec<Box<dyn Observer>>,
     inbox: Arc<Inbox>,
     /// Observations on their way from the inbox to the policy.
-    taken: Vec<Observation>,
+    taken: VecDeque<Observation>,
     /// Answers to requests of earlier packets.
     answers: Vec<(K, Ownership)>,
     /// When the first request expects no observation any more.
@@ -86,7 +86,7 @@ impl<K: Key> CaptureResolver<K> {
             fast_lookup: resolver.take_fast_lookup(),
             observers: resolver.take_observer().into_iter().collect(),
             inbox: Arc::default(),
-            taken: Vec::new(),
+            taken: VecDeque::new(),
             answers: Vec::new(),
             next_due: None,
             resolver,
@@ -303,11 +303,12 @@ impl Inbox {
         self.has_news.load(Ordering::Acquire)
     }
 
-    fn take(&self, into: &mut Vec<Observation>) {
+    /// Takes all, in place of nothing. Whoever pushes waits no longer for many than for one.
+    fn take(&self, nothing: &mut VecDeque<Observation>) {
         if self.has_news() {
             let mut observations = self.lock();
             self.has_news.store(false, Ordering::Release);
-            into.extend(observations.drain(..));
+            std::mem::swap(&mut *observations, nothing);
         }
     }
 

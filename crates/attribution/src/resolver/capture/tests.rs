@@ -264,7 +264,7 @@ fn only_so_many_observations_wait() {
             kind,
         ));
     }
-    let mut taken = Vec::new();
+    let mut taken = VecDeque::new();
     inbox.take(&mut taken);
     assert_eq!(taken.len(), MAX_INBOX);
     // The oldest one gave way.
