@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::{Answer, Listed};
+use super::judge::may_match_closer;
 use super::pending::{Observed, later};
-use super::{Event, Facts, Key, LookupRequest, Policy, RequestId, may_match_closer};
+use super::{Event, Facts, Key, LookupRequest, Policy, RequestId};
 use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery, Verdict};
 
 impl<K: Key> Policy<K> {

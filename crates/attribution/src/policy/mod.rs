@@ -30,11 +30,11 @@ pub use observation::{Observation, ObservationKind};
 pub use request::{Event, Facts, Initiator, Key, Lookup, LookupRequest, Request, RequestId, Token};
 pub use statistics::PolicyStatistics;
 
-use crate::answer::{Match, Ownership, Protocol, Reason, Snapshot, SocketQuery, Source, Verdict};
+use crate::answer::{Ownership, Reason, Snapshot, SocketQuery, Source, Verdict};
 use answer::Answer;
 use cache::Cache;
 use history::History;
-use judge::Waiting;
+use judge::{Waiting, may_match_closer};
 use pending::{PendingSet, later};
 
 /// When to ask, what to keep, when to try again.
@@ -337,14 +337,25 @@ impl<K: Key> Policy<K> {
         let best = waiting.best.as_ref();
         let improves = !matches!(fast_lookup.verdict, Verdict::Unknown(_))
             && best.is_none_or(|best| fast_lookup.is_better_than(best));
+        let LookupRequest { query, seen_at, .. } = waiting.question;
+        let had_answer = best.is_some();
         let better = improves.then(|| fast_lookup.clone());
         self.pending.fast_result(waiter, better);
         if !improves {
             return None;
         }
+        if had_answer {
+            // What is yet to be told is no news any more.
+            self.events.retain(|event| event.key != waiter);
+        }
         if fast_lookup.verdict.is_named() {
             let confirm_at = later(now, self.config.confirm_after);
             self.pending.put_off(waiter, confirm_at);
+            if !tells_remotes {
+                // The next connection of this end is known only against who was there, also if no
+                // lookup confirms it.
+                self.cache.learn(&query, &fast_lookup, seen_at, true, now);
+            }
         }
         Some(fast_lookup)
     }
@@ -485,16 +496,4 @@ impl<K: Key> Policy<K> {
             last: true,
         });
     }
-}
-
-/// Whether a table that knows remote ends may still find the connection's own socket, as when a
-/// listener's connection was not accepted yet.
-fn may_match_closer(answer: &Ownership, query: &SocketQuery, config: &PolicyConfig) -> bool {
-    let is_connection = query.protocol() == Protocol::Tcp && query.remote().is_some();
-    is_connection
-        && config.capabilities.remote_addresses
-        && matches!(
-            answer.evidence.matched,
-            Some(Match::LocalEndpoint | Match::WildcardAddress)
-        )
 }

@@ -124,6 +124,22 @@ impl<K> Waiting<K> {
     }
 }
 
+/// Whether a table that knows remote ends may still find the connection's own socket, as when a
+/// listener's connection was not accepted yet.
+pub(super) fn may_match_closer(
+    answer: &Ownership,
+    query: &SocketQuery,
+    config: &PolicyConfig,
+) -> bool {
+    let is_connection = query.protocol() == Protocol::Tcp && query.remote().is_some();
+    is_connection
+        && config.capabilities.remote_addresses
+        && matches!(
+            answer.evidence.matched,
+            Some(Match::LocalEndpoint | Match::WildcardAddress)
+        )
+}
+
 /// Whether nobody who is named was there yet at that time: then the socket that was is
 /// gone, and another one has its port.
 fn started_after(found: &Ownership, time: SystemTime) -> bool {

@@ -140,6 +140,8 @@ impl Driver {
     }
 
     fn ask(&mut self, waiter: Token, question: LookupRequest, truth: &Arc<Process>) {
+        // What comes for a request before this one under the same number.
+        self.take_observations();
         let flow = Flow {
             question,
             truth: Arc::clone(truth),
@@ -188,7 +190,13 @@ impl Driver {
         let until = now + PATIENCE;
         match watch {
             Watch::Blind => {}
-            Watch::Before => self.observe(question.query, Duration::ZERO),
+            // Nothing more is heard of a request before this one under the same number.
+            Watch::Before => {
+                let observation = self.observation(question.query);
+                let mut answers = self.policy.observe(observation, now);
+                answers.retain(|(of, _)| *of != waiter);
+                self.hear_provisional(answers);
+            }
             Watch::After(time) => {
                 self.observe(question.query, time);
                 return self.policy.lookup_expecting(waiter, question, until, now);
@@ -198,14 +206,17 @@ impl Driver {
         self.policy.lookup_observed(waiter, question, now)
     }
 
-    /// An observer looks up who has these ends now, and hands that over after so long.
-    fn observe(&mut self, query: SocketQuery, after: Duration) {
+    /// Who has these ends now.
+    fn observation(&self, query: SocketQuery) -> Observation {
         let at = self.clock.wall();
         let owner = self.world.look(at, at).find(&query);
-        let observation = Observation::new(query, owner, at, ObservationKind::Sender);
+        Observation::new(query, owner, at, ObservationKind::Sender)
+    }
+
+    /// An observer looks up who has these ends now, and hands that over after so long.
+    fn observe(&mut self, query: SocketQuery, after: Duration) {
         let arrives = self.clock.elapsed + after;
-        self.on_their_way.push((arrives, observation));
-        self.take_observations();
+        self.on_their_way.push((arrives, self.observation(query)));
     }
 
     /// As [`observe`](Self::observe), whatever has become of a flow.

@@ -1,9 +1,13 @@
 //! Rules for what is told at the first packet.
 
+use std::sync::Arc;
+
 use super::clock::ms;
 use super::rules::{Desk, check, config, query, said, socket, tcp, udp};
-use crate::answer::{Match, Protocol, Snapshot, Socket, SocketQuery, Source, User, Verdict};
-use crate::policy::{Initiator, Lookup, LookupRequest, PolicyConfig, Token};
+use crate::answer::{
+    Match, Protocol, Reason, Snapshot, Socket, SocketQuery, Source, User, Verdict,
+};
+use crate::policy::{Facts, Initiator, Lookup, LookupRequest, PolicyConfig, Token};
 
 const HERE: &str = "10.0.0.2:5000";
 const SERVER: &str = "10.0.0.2:443";
@@ -89,6 +93,31 @@ fn a_glance_that_names_nobody_puts_nothing_off() {
     desk.policy.end(Token(1));
     check(&desk.events(), &[]);
     check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);
+}
+
+/// Where the table does not tell remote ends, the next connection of the same local end is known
+/// only against the one that was there.
+#[test]
+fn who_was_named_by_a_fast_lookup_is_known_before_the_next_connection() {
+    let mut desk = Desk::new(config(false));
+    let wall = desk.clock.wall();
+    let nothing = Snapshot::new(Source::Scripted, wall, wall, Vec::new());
+    desk.policy.observe_snapshot(Arc::new(nothing));
+    let first = query(Protocol::Tcp, HERE, THERE);
+    let lookup = ask(&mut desk, Initiator::Local, first, &[tcp(HERE, "a")]);
+    check_so_far(&lookup, ("a", LOCAL));
+    // The lookup that would confirm it fails.
+    desk.pass(ms(100));
+    let request = desk.request().unwrap();
+    let failed = Facts::Failed(Reason::Failed);
+    desk.policy
+        .handle_answer(request.id, failed, desk.clock.now());
+    check(&desk.events(), &[(1, "a", LOCAL, true)]);
+    // The socket of the next one is closed, and that of the first one is found.
+    desk.pass(ms(10));
+    let second = query(Protocol::Tcp, HERE, "192.0.2.2:443");
+    let lookup = ask(&mut desk, Initiator::Local, second, &[tcp(HERE, "a")]);
+    assert_eq!(lookup, Lookup::Pending);
 }
 
 #[test]

@@ -118,6 +118,7 @@ impl<K: Key> CaptureResolver<K> {
             return self.look_up(key, request);
         }
         if let Some(lookup) = self.observed(key, request) {
+            self.forget(key);
             return lookup;
         }
         let lookup = match self.expected(&request) {
@@ -128,7 +129,16 @@ impl<K: Key> CaptureResolver<K> {
             None if self.inbox.has_news() => self.observed(key, request),
             None => None,
         };
-        lookup.unwrap_or_else(|| self.look_up(key, request))
+        let lookup = lookup.unwrap_or_else(|| self.look_up(key, request));
+        self.forget(key);
+        lookup
+    }
+
+    /// Nothing more is heard of a request before this one under the same key.
+    fn forget(&mut self, key: K) {
+        if !self.answers.is_empty() {
+            self.answers.retain(|(of, _)| *of != key);
+        }
     }
 
     /// The answer, if one was observed already.
