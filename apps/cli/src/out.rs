@@ -16,7 +16,7 @@ use crate::table::Table;
 
 /// Standard output.
 pub(crate) struct Out {
-    stream: BufWriter<AutoStream<io::StdoutLock<'static>>>,
+    stream: BufWriter<AutoStream<io::Stdout>>,
     width: Option<usize>,
     is_terminal: bool,
     has_colours: bool,
@@ -35,7 +35,6 @@ impl Out {
             None
         };
         let has_colours = has_colours();
-        let stdout = stdout.lock();
         let stream = if has_colours && is_terminal {
             // Old consoles of Windows want their colours in another way.
             AutoStream::always(stdout)

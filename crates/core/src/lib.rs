@@ -73,11 +73,12 @@ pub use model::history::{History, Line, Series, Traffic};
 pub use model::principal::Principal;
 pub use model::program::{Claim, Program};
 pub use model::report::{EndState, InputInfo, LocalAddressSource, Report};
+pub use model::stop_handle::StopHandle;
 pub use model::text;
 pub use model::totals::{Coverage, Group, ProcessPrincipal, Service, Share, Totals};
+pub use monitor::Monitor;
 pub use monitor::builder::{Builder, OpenMonitor};
 pub use monitor::config::Config;
-pub use monitor::{Monitor, StopHandle};
 pub use programs::{Facts, Membership, Programs};
 pub use query::changes::{SocketChange, socket_changes};
 pub use query::filter::{self, Filter, FilterError};
@@ -90,6 +91,7 @@ pub use query::sort::{Page, Sort, SortKey, UnknownSortKey, choose_flows, sort_fl
 pub use query::who;
 pub use sinks::Sink;
 pub use sinks::events::{EventQueue, Events, NoEvent};
+pub use sinks::json_lines::{Account, JsonLines};
 pub use system::{doctor, private_file, privileges};
 
 /// What the interface of this crate has of

@@ -30,7 +30,8 @@ const HOUSES: [House; 2] = [
             &["query", "demo"],
             &["programs"],
             &["engine"],
-            &["sinks", "export"],
+            &["export"],
+            &["sinks"],
             &["monitor", "present"],
         ],
         // The ledger decides by what it is given; the demo is data.

@@ -1,13 +1,15 @@
 //! `flowner watch`
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowner_core::flows::FlowId;
-use flowner_core::json::{FlowLine, HeadLine, MissedLine, WarningLine};
 use flowner_core::present;
-use flowner_core::{Event, Events, Filter, FlowRecord, Monitor, NoEvent, Report};
+use flowner_core::{
+    Builder, Event, Events, Filter, FlowRecord, JsonLines, Monitor, NoEvent, Report,
+};
 
 use crate::args::WatchArgs;
 use crate::commands::report;
@@ -24,36 +26,86 @@ pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     let filter = config::filter(args.flows.filter.as_deref())?;
     let interrupt = Interrupt::catch()?;
     let config = config::of_watch(args, &filter);
-    let (queue, events) = Events::queue(config.limits.events);
-    let monitor = Monitor::builder(&config).events(queue).start()?;
+    let builder = Monitor::builder(&config);
+    let (report, missed) = if args.flows.json {
+        write_json(builder, args.duration, &filter, &interrupt)?
+    } else {
+        let (queue, events) = Events::queue(config.limits.events);
+        let monitor = start(builder.events(queue), &interrupt)?;
+        write_text(monitor, &events, args.duration, &filter, out)?
+    };
+    report::write(&report, args.by, &args.flows, &filter, missed, out)
+}
+
+/// Starts; whoever interrupts this, or closes its output, stops the monitor.
+fn start(builder: Builder, interrupt: &Interrupt) -> Result<Monitor, Failure> {
+    let monitor = builder.start()?;
     let stop = monitor.stop_handle();
     interrupt.then(move || stop.stop());
     let stop = monitor.stop_handle();
     reader::when_gone(move || stop.stop());
+    Ok(monitor)
+}
+
+/// The last report, and how many events were missed.
+type End = (Arc<Report>, u64);
+
+/// Has each flow written when it is over.
+fn write_json(
+    builder: Builder,
+    duration: Option<Duration>,
+    filter: &Filter,
+    interrupt: &Interrupt,
+) -> Result<End, Failure> {
+    // Whoever reads slowly gets all lines, however long that takes.
+    let lines = JsonLines::new(io::stdout()).patience(Duration::MAX);
+    let lines = lines.filtered(filter);
+    let account = lines.account();
+    let monitor = start(builder.sink(lines), interrupt)?;
+    if !monitor.wait_ended(duration.unwrap_or(Duration::MAX)) {
+        monitor.stop_handle().stop();
+    }
+    let report = monitor.wait();
+    match account.failure() {
+        Some(error) => Err(error.into()),
+        None => Ok((report, account.missed())),
+    }
+}
+
+/// Writes each flow as soon as its owner is known.
+fn write_text(
+    monitor: Monitor,
+    events: &Events,
+    duration: Option<Duration>,
+    filter: &Filter,
+    out: &mut Out,
+) -> Result<End, Failure> {
+    let input = monitor.input();
+    say(format_args!(
+        "capturing on {} ({}); Ctrl-C ends",
+        present::printable(&input.name),
+        input.link_type
+    ));
     let mut writer = Writer {
         out,
-        filter: &filter,
-        json: args.flows.json,
+        filter,
         written: HashSet::new(),
         started: None,
         missed: 0,
     };
-    writer.head(&monitor)?;
-    writer.follow(&monitor, &events, args.duration)?;
+    writer.follow(&monitor, events, duration)?;
     let report = monitor.wait();
     while let Some(event) = events.next() {
         writer.event(event)?;
     }
     writer.remaining(&report)?;
-    let missed = writer.missed;
-    report::write(&report, args.by, &args.flows, &filter, missed, out)
+    Ok((report, writer.missed))
 }
 
 /// Writes flows as they become known.
 struct Writer<'a> {
     out: &'a mut Out,
     filter: &'a Filter,
-    json: bool,
     written: HashSet<FlowId>,
     /// Packet time of the first line.
     started: Option<Duration>,
@@ -62,20 +114,6 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn head(&mut self, monitor: &Monitor) -> Result<(), Failure> {
-        if self.json {
-            self.out.json(&HeadLine::watch(monitor.input()))?;
-        } else {
-            let input = monitor.input();
-            say(format_args!(
-                "capturing on {} ({}); Ctrl-C ends",
-                present::printable(&input.name),
-                input.link_type
-            ));
-        }
-        self.out.flush()
-    }
-
     /// Until the input ends; at the end of `duration`, ends it.
     fn follow(
         &mut self,
@@ -111,19 +149,12 @@ impl Writer<'_> {
             self.missed += count;
         }
         match event {
-            Event::OwnerResolved(flow) if !self.json && !flow.is_waiting => self.line(&flow)?,
-            Event::FlowClosed(flow) if self.json => {
-                if self.filter.matches(&flow) {
-                    self.out.json(&FlowLine::new(&flow))?;
-                }
-            }
+            Event::OwnerResolved(flow) if !flow.is_waiting => self.line(&flow)?,
             Event::FlowClosed(flow) => {
                 if !self.written.remove(&flow.id) {
                     self.line(&flow)?;
                 }
             }
-            Event::Warning(text) if self.json => self.out.json(&WarningLine::new(&text))?,
-            Event::Missed(count) if self.json => self.out.json(&MissedLine::new(count))?,
             Event::Warning(text) => say(format_args!("flowner: {text}")),
             Event::Missed(count) => say(format_args!(
                 "flowner: the output was too slow; {} dropped (the totals are complete)",
@@ -135,10 +166,9 @@ impl Writer<'_> {
     }
 
     /// Flows that are open, and have no line yet since nobody is known to own them.
-    /// (As JSON they are part of the report.)
     fn remaining(&mut self, report: &Report) -> Result<(), Failure> {
         for flow in report.flows.iter().filter(|flow| flow.ended.is_none()) {
-            if !self.json && !self.written.contains(&flow.id) {
+            if !self.written.contains(&flow.id) {
                 self.line(flow)?;
             }
         }

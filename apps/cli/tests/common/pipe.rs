@@ -3,12 +3,16 @@
 
 use std::io::{PipeReader, PipeWriter, Write};
 
-/// Whether the first thread of a process waits in a call that writes to a descriptor.
+/// Whether a thread of a process waits in a call that writes to standard output.
 pub(crate) fn is_writing(pid: u32) -> bool {
-    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
-    let number = std::fs::read_to_string(format!("/proc/{pid}/wchan"));
-    let is_write = |call: &str| call.split(' ').nth(1) == Some("0x1");
-    call.is_ok_and(|call| is_write(&call)) && number.is_ok_and(|it| it.trim() != "0")
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let mut threads = threads.into_iter().flatten().flatten();
+    threads.any(|thread| {
+        let call = std::fs::read_to_string(thread.path().join("syscall"));
+        let waits_in = std::fs::read_to_string(thread.path().join("wchan"));
+        let is_write = |call: &str| call.split(' ').nth(1) == Some("0x1");
+        call.is_ok_and(|call| is_write(&call)) && waits_in.is_ok_and(|it| it.trim() != "0")
+    })
 }
 
 /// A pipe that takes nothing more.

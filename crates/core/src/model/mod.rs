@@ -15,5 +15,6 @@ pub(crate) mod program;
 pub(crate) mod report;
 pub(crate) mod retired;
 pub(crate) mod selection;
+pub(crate) mod stop_handle;
 pub mod text;
 pub(crate) mod totals;

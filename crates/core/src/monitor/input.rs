@@ -17,6 +17,7 @@ use crate::model::config::Input;
 use crate::model::demo::Demo;
 use crate::model::error::Error;
 use crate::model::report::{InputInfo, LocalAddressSource};
+use crate::model::stop_handle::StopHandle;
 
 /// An input that is open, and what is known of it.
 pub(super) struct Opened {
@@ -195,6 +196,12 @@ pub(super) enum Stopper {
 }
 
 impl Stopper {
+    /// The same, for whoever is no part of the monitor.
+    pub(super) fn handle(&self) -> StopHandle {
+        let stopper = self.clone();
+        StopHandle::new(move || stopper.stop())
+    }
+
     pub(super) fn stop(&self) {
         match self {
             Self::Device(stop) => stop.stop(),

@@ -1,7 +1,6 @@
 //! How the threads of a monitor start.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flowner_attribution::capture::CaptureResolver;
@@ -22,11 +21,12 @@ use super::{Monitor, Progress, Shared, Status};
 use crate::engine::ledger::{Ledger, OwnerScope};
 use crate::model::error::Error;
 use crate::model::event::Event;
-use crate::model::report::{EndState, LocalAddressSource};
+use crate::model::report::{EndState, InputInfo, LocalAddressSource};
 use crate::model::selection::Selection;
+use crate::model::stop_handle::StopHandle;
 use crate::programs::Programs;
 use crate::sinks::Sink;
-use crate::sinks::attached::{self, Queues};
+use crate::sinks::attached::{Attached, Queues};
 use crate::sinks::events::{EventQueue, Events};
 use crate::sinks::record::Recorder;
 
@@ -83,11 +83,12 @@ impl Monitor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
             None => None,
         };
-        let sinks = spawn_sinks(&shared, readers)?;
+        let stopper = opened.feed.stopper();
+        let about = (opened.info.clone(), stopper.handle());
+        let sinks = spawn_sinks(&shared, readers, &about)?;
         let is_device = is_live && opened.clock.is_none();
         let now = Instant::now();
         let own = opened.local.filter(|_| is_device);
-        let stopper = opened.feed.stopper();
         let counter = Counter {
             shared: Arc::clone(&shared),
             resolver: service.clone().map(CaptureResolver::new),
@@ -187,7 +188,11 @@ fn queues(events: Vec<EventQueue>, sinks: Vec<Box<dyn Sink>>, max: usize) -> (Qu
     (Queues { events, sinks }, readers)
 }
 
-fn spawn_sinks(shared: &Arc<Shared>, readers: Readers) -> Result<Vec<JoinHandle<()>>, Error> {
+fn spawn_sinks(
+    shared: &Arc<Shared>,
+    readers: Readers,
+    about: &(InputInfo, StopHandle),
+) -> Result<Vec<Attached>, Error> {
     let spawn = |(sink, news)| {
         // What is shared has the queue; a sink that kept it would never see its end.
         let shared = Arc::downgrade(shared);
@@ -197,7 +202,7 @@ fn spawn_sinks(shared: &Arc<Shared>, readers: Readers) -> Result<Vec<JoinHandle<
                 shared.tell(Event::Warning(warning));
             }
         };
-        attached::spawn(sink, news, failed).map_err(Error::Thread)
+        Attached::spawn(sink, news, about.clone(), failed).map_err(Error::Thread)
     };
     readers.into_iter().map(spawn).collect()
 }

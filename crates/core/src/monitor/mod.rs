@@ -31,7 +31,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowner_attribution::{self as attribution, Lookup, Ownership, Resolver, Token};
 use flowner_capture::Statistics;
@@ -44,8 +44,9 @@ use crate::engine::ledger::{Effect, Ledger};
 use crate::model::event::Event;
 use crate::model::principal::Owner;
 use crate::model::report::{EndState, InputInfo, LocalAddressSource, Parts, Report};
+use crate::model::stop_handle::StopHandle;
 use crate::programs::Programs;
-use crate::sinks::attached::Queues;
+use crate::sinks::attached::{Attached, Queues};
 use crate::sinks::record::Recorder;
 
 /// Captures, counts and looks up owners until it is stopped or its input ends.
@@ -58,7 +59,7 @@ pub struct Monitor {
     thread: Option<JoinHandle<()>>,
     /// Gives sinks their reports, if there are sinks.
     ticker: Option<JoinHandle<()>>,
-    sinks: Vec<JoinHandle<()>>,
+    sinks: Vec<Attached>,
 }
 
 /// What the threads share. No lock is held while the system is asked or while
@@ -98,19 +99,6 @@ impl Progress {
     fn set(&self, progress: flowner_capture::Progress) {
         self.done.store(progress.read, Ordering::Relaxed);
         self.of.store(progress.total, Ordering::Relaxed);
-    }
-}
-
-/// Stops a monitor from elsewhere, such as a signal handler's thread.
-#[derive(Debug, Clone)]
-pub struct StopHandle {
-    stopper: input::Stopper,
-}
-
-impl StopHandle {
-    /// Ends the input; the monitor's report stays available.
-    pub fn stop(&self) {
-        self.stopper.stop();
     }
 }
 
@@ -171,13 +159,11 @@ impl Monitor {
 
     /// What stops this monitor from another thread.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle {
-            stopper: self.stopper.clone(),
-        }
+        self.stopper.handle()
     }
 
     /// Stops, settles the owners that are still looked for, and gives the final
-    /// report, after all sinks have taken it. Flows that are open stay so in it.
+    /// report, after all sinks have taken it or were [left behind](crate::Sink::patience). Flows that are open stay so in it.
     pub fn stop(self) -> Arc<Report> {
         self.stopper.stop();
         self.wait()
@@ -199,9 +185,12 @@ impl Monitor {
         self.shared.carry_out(&mut effects, &mut Asker::Nobody);
         let report = self.reports.last(owners);
         self.shared.queues.close(&report);
+        let closed = Instant::now();
         for sink in self.sinks.drain(..) {
-            // It catches the panics of the sink.
-            let _ended = sink.join();
+            if let Err(warning) = sink.finish(closed.elapsed()) {
+                tracing::warn!("{warning}");
+                self.shared.tell(Event::Warning(warning));
+            }
         }
         report
     }

@@ -10,11 +10,12 @@ use flowner_capture::{Device, Statistics};
 use super::builder::Builder;
 use super::config::Config;
 use super::input::{Opened, Stopper};
-use super::{Monitor, Shared, StopHandle};
+use super::{Monitor, Shared};
 use crate::model::error::Error;
 use crate::model::packet_ref::{PacketRef, ResolvedOwner};
 use crate::model::report::{InputInfo, Report};
 use crate::model::selection::Selection;
+use crate::model::stop_handle::StopHandle;
 use crate::sinks::record::{
     self, Books, Files, Job, Origin, Recorder, RecordingConfig, RecordingStats,
 };

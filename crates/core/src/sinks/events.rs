@@ -45,16 +45,12 @@ pub struct Events {
 }
 
 /// An event, or a call to look at what waits beside the queue: a report, or the end.
-type Item = Option<Event>;
+type Item = Option<Arc<Event>>;
 
 /// What a sink gets next.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is handed over once, and events are most of it"
-)]
 pub(crate) enum News {
-    Event(Event),
+    Event(Arc<Event>),
     Report(Arc<Report>),
 }
 
@@ -63,7 +59,7 @@ pub(crate) enum News {
 struct Tail {
     missed: u64,
     /// That the input has ended is told to the slowest reader, too: it waits for that.
-    ended: Option<Event>,
+    ended: Option<Arc<Event>>,
     /// The newest report that the reader has not taken.
     report: Option<Arc<Report>>,
     /// The queue was full when a report came, so that no call to look is in it.
@@ -74,15 +70,15 @@ struct Tail {
 
 impl Tail {
     /// What comes after the last event of the queue; nothing while there may be more.
-    fn next(&mut self, is_over: bool) -> Option<Event> {
+    fn next(&mut self, is_over: bool) -> Option<Arc<Event>> {
         if self.missed > 0 && (is_over || self.ended.is_some()) {
-            return Some(Event::Missed(std::mem::take(&mut self.missed)));
+            return Some(Arc::new(Event::Missed(std::mem::take(&mut self.missed))));
         }
         self.ended.take()
     }
 
-    fn put(&mut self, event: Event) {
-        match event {
+    fn put(&mut self, event: Arc<Event>) {
+        match &*event {
             Event::InputEnded(_) => self.ended = Some(event),
             _ => self.missed += 1,
         }
@@ -110,10 +106,10 @@ impl Events {
                 // Whoever ends the input from now on finds a place in the queue.
                 Err(NoEvent::Yet) => match self.receiver.recv() {
                     Ok(None) => {}
-                    Ok(event) => return event,
-                    Err(_) => return self.rest(true),
+                    Ok(Some(event)) => return Some(own(event)),
+                    Err(_) => return self.rest(true).map(own),
                 },
-                event => return event.ok(),
+                event => return event.ok().map(own),
             }
         }
     }
@@ -123,17 +119,18 @@ impl Events {
     /// # Errors
     /// [`NoEvent::Yet`] after the timeout, [`NoEvent::Ended`] at the end.
     pub fn next_within(&self, timeout: Duration) -> Result<Event, NoEvent> {
-        match self.at_once() {
+        let event = match self.at_once() {
             Err(NoEvent::Yet) => match self.receiver.recv_timeout(timeout) {
                 Ok(event) => event.ok_or(NoEvent::Yet),
                 Err(RecvTimeoutError::Timeout) => Err(NoEvent::Yet),
                 Err(RecvTimeoutError::Disconnected) => self.rest(true).ok_or(NoEvent::Ended),
             },
             event => event,
-        }
+        };
+        event.map(own)
     }
 
-    fn at_once(&self) -> Result<Event, NoEvent> {
+    fn at_once(&self) -> Result<Arc<Event>, NoEvent> {
         match self.receiver.try_recv() {
             Ok(event) => event.ok_or(NoEvent::Yet),
             Err(TryRecvError::Empty) => self.rest(false).ok_or(NoEvent::Yet),
@@ -141,7 +138,7 @@ impl Events {
         }
     }
 
-    fn rest(&self, is_over: bool) -> Option<Event> {
+    fn rest(&self, is_over: bool) -> Option<Arc<Event>> {
         lock(&self.tail).next(is_over)
     }
 
@@ -190,6 +187,12 @@ impl Events {
     }
 }
 
+/// An event for whoever keeps it: the reader copies it, not the thread that captures, and only
+/// where others have it too.
+fn own(event: Arc<Event>) -> Event {
+    Arc::unwrap_or_clone(event)
+}
+
 fn lock(tail: &Mutex<Tail>) -> MutexGuard<'_, Tail> {
     tail.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -214,13 +217,13 @@ pub struct EventQueue {
 
 impl EventQueue {
     /// Hands an event over without waiting; a reader that is gone misses nothing.
-    pub(crate) fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Arc<Event>) {
         let mut tail = lock(&self.tail);
         if tail.owes_look {
             tail.owes_look = !self.try_send(None);
         }
         if tail.missed > 0 {
-            if !self.try_send(Some(Event::Missed(tail.missed))) {
+            if !self.try_send(Some(Arc::new(Event::Missed(tail.missed)))) {
                 tail.put(event);
                 return;
             }
@@ -239,15 +242,15 @@ impl EventQueue {
         tail.owes_look = !self.try_send(None);
     }
 
-    /// Ends the queue with the last report; waits for a place in it, as long as it is read.
+    /// Ends the queue with the last report, without waiting.
     pub(crate) fn close(&self, last: Arc<Report>) {
         {
             let mut tail = lock(&self.tail);
             tail.report = Some(last);
             tail.is_closed = true;
         }
-        // A reader that is gone waits for nothing.
-        let _gone = self.sender.send(None);
+        // Where there is no place, the reader looks when it has taken what is there.
+        self.try_send(None);
     }
 
     /// Whether there was a place for it, or nobody is there who reads.
@@ -265,15 +268,19 @@ mod tests {
         Event::Warning(text.to_owned())
     }
 
+    fn send(queue: &EventQueue, event: Event) {
+        queue.send(Arc::new(event));
+    }
+
     #[test]
     fn a_slow_reader_is_told_what_it_missed() {
         let (sender, events) = Events::queue(2);
         for text in ["a", "b", "c", "d"] {
-            sender.send(warning(text));
+            send(&sender, warning(text));
         }
         assert_eq!(events.next(), Some(warning("a")));
         assert_eq!(events.next(), Some(warning("b")));
-        sender.send(warning("e"));
+        send(&sender, warning("e"));
         drop(sender);
         assert_eq!(events.next(), Some(Event::Missed(2)));
         assert_eq!(events.next(), Some(warning("e")));
@@ -283,9 +290,9 @@ mod tests {
     #[test]
     fn the_end_is_told_though_the_queue_is_full() {
         let (sender, events) = Events::queue(1);
-        sender.send(warning("a"));
-        sender.send(warning("b"));
-        sender.send(Event::InputEnded(EndState::Stopped));
+        send(&sender, warning("a"));
+        send(&sender, warning("b"));
+        send(&sender, Event::InputEnded(EndState::Stopped));
         // Whoever waits for it holds the monitor, and so the sender.
         assert_eq!(events.next(), Some(warning("a")));
         assert_eq!(events.next(), Some(Event::Missed(1)));
@@ -293,8 +300,8 @@ mod tests {
         assert_eq!(ended, Ok(Event::InputEnded(EndState::Stopped)));
         assert_eq!(events.next_within(Duration::ZERO), Err(NoEvent::Yet));
         // What comes late, and is missed, is told at the very end.
-        sender.send(warning("c"));
-        sender.send(warning("d"));
+        send(&sender, warning("c"));
+        send(&sender, warning("d"));
         drop(sender);
         assert_eq!(events.next(), Some(warning("c")));
         assert_eq!(events.next(), Some(Event::Missed(1)));

@@ -2,6 +2,7 @@
 
 pub(crate) mod attached;
 pub(crate) mod events;
+pub(crate) mod json_lines;
 pub(crate) mod record;
 mod sink;
 

@@ -1,9 +1,11 @@
 //! What takes the events and reports of a monitor.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::event::Event;
-use crate::model::report::Report;
+use crate::model::report::{InputInfo, Report};
+use crate::model::stop_handle::StopHandle;
 
 /// Takes the events and reports of a monitor, on a thread of its own.
 ///
@@ -16,8 +18,10 @@ use crate::model::report::Report;
 /// others, and the warning in its reports.
 ///
 /// [`Monitor::stop`](crate::Monitor::stop) and [`Monitor::wait`](crate::Monitor::wait) return after
-/// every sink has taken what was in its queue, and the last report. A monitor that is dropped
-/// gives no last report, and waits for no sink.
+/// every sink has taken what was in its queue, and the last report. They wait no longer for a sink
+/// than its [`patience`](Self::patience): then they leave it behind, with an [`Event::Warning`] for
+/// those who still read events, and a warning in the log. A monitor that is dropped gives no last
+/// report, and waits for no sink.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -51,7 +55,7 @@ use crate::model::report::Report;
 ///         "ended flows"
 ///     }
 ///
-///     fn event(&mut self, event: Event) {
+///     fn event(&mut self, event: &Event) {
 ///         match event {
 ///             Event::FlowClosed(_) => {
 ///                 self.flows.fetch_add(1, Ordering::Relaxed);
@@ -85,8 +89,20 @@ pub trait Sink: Send + 'static {
     /// What warnings call it.
     fn name(&self) -> &str;
 
-    /// Takes what happened, in order.
-    fn event(&mut self, event: Event);
+    /// How long the end of the monitor waits for this sink to take what is left in its queue: ten
+    /// seconds, where nothing else is said. [`Duration::MAX`] is for ever.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    /// Comes first: where the packets come from, and what ends the monitor, for a sink without
+    /// which it would be of no use.
+    fn started(&mut self, input: &InputInfo, stop: &StopHandle) {
+        let _ = (input, stop);
+    }
+
+    /// Takes what happened, in order. All sinks share each event.
+    fn event(&mut self, event: &Event);
 
     /// Takes the report that all sinks share, once a [tick](crate::Builder::tick); it comes after
     /// the events that were sent before it. Of several that waited the newest alone comes. The

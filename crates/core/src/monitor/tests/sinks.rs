@@ -1,0 +1,330 @@
+//! Sinks of a monitor: slow ones, those that fail or hang, and JSON lines.
+
+use super::*;
+use crate::model::demo::Demo;
+use crate::model::flow::FlowRecord;
+use crate::query::filter::Filter;
+use crate::sinks::Sink;
+use crate::sinks::json_lines::JsonLines;
+
+/// What a sink took.
+#[derive(Debug, Default)]
+struct Taken {
+    events: Vec<Event>,
+    reports: Vec<Arc<Report>>,
+}
+
+/// Keeps what it takes; the first event or report waits until it may go on.
+struct Keeper {
+    taken: Arc<Mutex<Taken>>,
+    held: Option<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Keeper {
+    fn new() -> (Self, Arc<Mutex<Taken>>) {
+        let taken = Arc::new(Mutex::new(Taken::default()));
+        let keeper = Self {
+            taken: Arc::clone(&taken),
+            held: None,
+        };
+        (keeper, taken)
+    }
+
+    fn wait(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.recv_timeout(DEADLINE).unwrap();
+        }
+    }
+}
+
+impl Sink for Keeper {
+    fn name(&self) -> &'static str {
+        "keeper"
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.wait();
+        self.taken.lock().unwrap().events.push(event.clone());
+    }
+
+    fn report(&mut self, report: Arc<Report>) {
+        self.wait();
+        self.taken.lock().unwrap().reports.push(report);
+    }
+}
+
+/// Panics at the first thing that it takes.
+struct Failing;
+
+impl Sink for Failing {
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+
+    fn event(&mut self, _: &Event) {
+        panic!("as the test wants it");
+    }
+}
+
+fn recorded_demo(events: usize) -> Config {
+    Config {
+        input: Input::Demo(Demo::Recorded),
+        limits: Limits {
+            events,
+            ..Limits::default()
+        },
+        ..Config::default()
+    }
+}
+
+fn live_demo() -> Config {
+    Config {
+        input: Input::Demo(Demo::Live),
+        ..Config::default()
+    }
+}
+
+fn all(events: &Events) -> Vec<Event> {
+    std::iter::from_fn(|| events.next()).collect()
+}
+
+#[test]
+fn a_sink_takes_all_events_in_order_and_the_last_report_at_the_end() {
+    let config = recorded_demo(1_000_000);
+    let (queue, events) = Events::queue(config.limits.events);
+    let (keeper, taken) = Keeper::new();
+    let builder = Monitor::builder(&config).events(queue).sink(keeper);
+    let report = builder.start().unwrap().wait();
+    let taken = taken.lock().unwrap();
+    let expected = all(&events);
+    assert!(expected.len() > 100, "{} events", expected.len());
+    // Two threads tell events, each in the order of its own.
+    let opened = |events: &[Event]| -> Vec<Event> {
+        let is_opened = |event: &&Event| matches!(event, Event::FlowOpened(_));
+        events.iter().filter(is_opened).cloned().collect()
+    };
+    assert_eq!(opened(&taken.events), opened(&expected));
+    assert_eq!(taken.events.len(), expected.len());
+    let last = taken.reports.last().unwrap();
+    assert!(Arc::ptr_eq(last, &report), "one report for all");
+    assert_eq!(last.ending, EndState::Complete);
+}
+
+#[test]
+fn a_slow_sink_learns_how_much_it_missed_and_nobody_waits_for_it() {
+    // Owners of hours come in seconds here: where a flow is cut for them depends on the threads.
+    let config = Config {
+        owners: false,
+        ..recorded_demo(8)
+    };
+    let alone = Monitor::builder(&config).start().unwrap().wait();
+    let (queue, events) = Events::queue(1_000_000);
+    let (mut keeper, taken) = Keeper::new();
+    let (go_on, held) = std::sync::mpsc::channel();
+    keeper.held = Some(held);
+    let builder = Monitor::builder(&config).events(queue).sink(keeper);
+    let monitor = builder.start().unwrap();
+    // While the sink waits, the input is read to its end.
+    assert!(monitor.wait_ended(DEADLINE));
+    go_on.send(()).unwrap();
+    let report = monitor.wait();
+    assert_eq!(report.total(), alone.total());
+    assert_eq!(report.flows.len(), alone.flows.len());
+    let taken = taken.lock().unwrap();
+    let (mut missed, mut came) = (0, 0);
+    for event in &taken.events {
+        match event {
+            Event::Missed(count) => missed += count,
+            _ => came += 1,
+        }
+    }
+    assert!(missed > 0, "{came} came");
+    assert_eq!(missed + came, u64::try_from(all(&events).len()).unwrap());
+    assert!(Arc::ptr_eq(taken.reports.last().unwrap(), &report));
+}
+
+/// Takes its first event for as long as the test goes on.
+struct Hanging(std::sync::mpsc::Receiver<()>);
+
+impl Sink for Hanging {
+    fn name(&self) -> &'static str {
+        "hanging"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    fn event(&mut self, _: &Event) {
+        let _ended = self.0.recv();
+    }
+}
+
+#[test]
+fn a_sink_that_hangs_is_left_behind() {
+    let (queue, events) = Events::queue(1_000_000);
+    let (test_goes_on, held) = std::sync::mpsc::channel();
+    // Its queue is full, too.
+    let builder = Monitor::builder(&recorded_demo(8)).events(queue);
+    let monitor = builder.sink(Hanging(held)).start().unwrap();
+    assert_eq!(monitor.wait().ending, EndState::Complete);
+    let warnings: Vec<_> = all(&events)
+        .into_iter()
+        .filter(|event| matches!(event, Event::Warning(text) if text.contains("`hanging`")))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    drop(test_goes_on);
+}
+
+#[test]
+fn a_sink_learns_what_it_is_attached_to_before_all_else() {
+    struct Stopping(Arc<Mutex<Vec<String>>>);
+    impl Sink for Stopping {
+        fn name(&self) -> &'static str {
+            "stopping"
+        }
+        fn started(&mut self, input: &InputInfo, stop: &StopHandle) {
+            self.0.lock().unwrap().push(input.name.clone());
+            stop.stop();
+        }
+        fn event(&mut self, event: &Event) {
+            if matches!(event, Event::InputEnded(_)) {
+                self.0.lock().unwrap().push(format!("{event:?}"));
+            }
+        }
+    }
+    let took = Arc::default();
+    let builder = Monitor::builder(&live_demo()).sink(Stopping(Arc::clone(&took)));
+    let monitor = builder.start().unwrap();
+    assert!(monitor.wait_ended(DEADLINE), "it was stopped by the sink");
+    monitor.wait();
+    assert_eq!(*took.lock().unwrap(), ["demo", "InputEnded(Stopped)"]);
+}
+
+/// What was written, and room for so many bytes more.
+#[derive(Debug, Clone, Default)]
+struct Room(Arc<Mutex<Vec<u8>>>, usize);
+
+impl std::io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut written = self.0.lock().unwrap();
+        if written.len() + bytes.len() > self.1 {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        written.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn lines(room: &Room) -> Vec<serde_json::Value> {
+    let written = room.0.lock().unwrap();
+    let lines = std::str::from_utf8(&written).unwrap().lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn json_lines_are_of_all_flows_that_ended_and_pass() {
+    let of_type = |lines: &[serde_json::Value], kind: &str| {
+        let mut count = 0;
+        for line in lines {
+            count += usize::from(line["type"] == kind);
+        }
+        count
+    };
+    for filter in ["", "protocol:udp"] {
+        let config = recorded_demo(1_000_000);
+        let filter: Filter = filter.parse().unwrap();
+        let room = Room(Arc::default(), usize::MAX);
+        let sink = JsonLines::new(room.clone()).filtered(&filter);
+        let account = sink.account();
+        let monitor = Monitor::builder(&config).sink(sink).start().unwrap();
+        let report = monitor.wait();
+        let lines = lines(&room);
+        assert_eq!(lines[0]["type"], "start");
+        let ended = |flow: &&FlowRecord| flow.ended.is_some() && filter.matches(*flow);
+        let expected = report.flows.iter().filter(ended).count();
+        assert!(expected > 50, "{expected} flows");
+        assert_eq!(of_type(&lines, "flow"), expected);
+        assert!(account.failure().is_none() && account.missed() == 0);
+    }
+    // With no place for events, it says how many are missing, and goes on.
+    let room = Room(Arc::default(), usize::MAX);
+    let sink = JsonLines::new(room.clone());
+    let account = sink.account();
+    let builder = Monitor::builder(&recorded_demo(1)).sink(sink);
+    builder.start().unwrap().wait();
+    let told: u64 = (lines(&room).iter())
+        .filter(|line| line["type"] == "missed")
+        .map(|line| line["events"].as_u64().unwrap())
+        .sum();
+    assert_eq!(account.missed(), told);
+}
+
+#[test]
+fn json_lines_that_cannot_be_written_stop_the_monitor() {
+    let room = Room(Arc::default(), 2_000);
+    let sink = JsonLines::new(room.clone());
+    let account = sink.account();
+    let monitor = Monitor::builder(&live_demo()).sink(sink).start().unwrap();
+    assert!(monitor.wait_ended(DEADLINE), "it goes on");
+    assert_eq!(monitor.wait().ending, EndState::Stopped);
+    let error = account.failure().unwrap();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    // Whole lines, and no more after the one that had no room.
+    assert!(!lines(&room).is_empty());
+}
+
+#[test]
+fn a_sink_that_panics_ends_neither_the_monitor_nor_other_sinks() {
+    let (queue, events) = Events::queue(100_000);
+    let (keeper, taken) = Keeper::new();
+    let builder = Monitor::builder(&live_demo()).events(queue).sink(Failing);
+    let monitor = builder.sink(keeper).start().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match events.next_within(Duration::from_millis(20)) {
+            Ok(Event::Warning(warning)) if warning.contains("`failing`") => break,
+            Ok(_) | Err(NoEvent::Yet) => {}
+            Err(NoEvent::Ended) => panic!("it ended without a warning"),
+        }
+        assert!(Instant::now() < deadline, "no warning");
+    }
+    let report = monitor.stop();
+    assert_eq!(report.ending, EndState::Stopped);
+    assert!(report.warning.as_deref().unwrap().contains("`failing`"));
+    let taken = taken.lock().unwrap();
+    assert!(Arc::ptr_eq(taken.reports.last().unwrap(), &report));
+}
+
+#[test]
+fn sinks_share_one_report_each_tick() {
+    let ((one, took), (other, other_took)) = (Keeper::new(), Keeper::new());
+    let builder = Monitor::builder(&live_demo()).tick(Duration::from_millis(10));
+    let monitor = builder.sink(one).sink(other).start().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    while took.lock().unwrap().reports.len() < 3 || other_took.lock().unwrap().reports.len() < 3 {
+        assert!(Instant::now() < deadline, "no reports");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    monitor.stop();
+    let (took, other_took) = (took.lock().unwrap(), other_took.lock().unwrap());
+    let of_other = |report: &&Arc<Report>| {
+        let mut reports = other_took.reports.iter();
+        reports.any(|other| Arc::ptr_eq(other, report))
+    };
+    // A sink that is late takes the newest one alone.
+    assert!(took.reports.iter().filter(of_other).count() >= 2);
+    let (last, before) = took.reports.split_last().unwrap();
+    assert_eq!(last.ending, EndState::Stopped);
+    assert!(
+        before
+            .iter()
+            .all(|report| report.ending == EndState::Running)
+    );
+}
