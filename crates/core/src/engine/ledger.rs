@@ -1,4 +1,4 @@
-//! The books: every captured byte in one flow or one named counter, owners on the
+//! The ledger: every captured byte in one flow or one named counter, owners on the
 //! flows, totals derived from them. Pure: packets, answers and time come in; what
 //! is to be done comes out as [`Effect`]s.
 
@@ -103,7 +103,7 @@ impl Owners {
     }
 }
 
-/// What is to be done after the books were written, without holding them.
+/// What is to be done after the ledger was written, without holding it.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Ask who owns one end of a new flow.
@@ -132,7 +132,7 @@ pub(crate) enum OwnerScope {
     All,
 }
 
-/// The books.
+/// The ledger.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     table: FlowTable<Owners>,
@@ -153,7 +153,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Empty books. `asked`: whose owners new flows ask for; `is_watched`: whether events have a reader.
+    /// An empty ledger. `asked`: whose owners new flows ask for; `is_watched`: whether events have a reader.
     pub(crate) fn new(
         limits: &Limits,
         local: Option<LocalAddresses>,

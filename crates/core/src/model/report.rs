@@ -17,7 +17,7 @@ use crate::model::totals::{
     Breakdown, Coverage, Group, KeptView, Key, ProcessPrincipal, Service, Totals,
 };
 
-/// An immutable picture of a monitor's books.
+/// An immutable picture of a monitor's ledger.
 #[derive(Debug)]
 pub struct Report {
     /// Where the packets come from.

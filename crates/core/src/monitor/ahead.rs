@@ -2,11 +2,12 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use flowner_capture::{Next, Progress};
 
-use super::input::Feed;
-use super::packets::{Batch, Counter, PacketInput};
+use super::capture_thread::CaptureThread;
+use super::packet_input::{Batch, PacketInput};
 use crate::model::report::EndState;
 
 /// Packets that are handed over at a time: enough that waking each other costs little, and few
@@ -31,13 +32,13 @@ struct Part {
 ///
 /// The first packets are counted by whoever read them: there may be no more, and all that
 /// follow may depend on whose they are.
-pub(super) fn read(feed: &mut Feed, intake: &mut PacketInput, counter: &mut Counter) -> EndState {
+pub(super) fn read(input: &mut PacketInput, counter: &mut CaptureThread) -> EndState {
     let mut batch = Batch::default();
     let enough = counter.at_least(PACKETS);
     let mut ending = None;
     while ending.is_none() && batch.len() < enough {
         let missing = enough - batch.len();
-        let part = read_part(feed, intake, batch, missing);
+        let part = read_part(input, batch, missing);
         counter.progress(part.progress);
         counter.warn(part.warning);
         (batch, ending) = (part.batch, part.ending);
@@ -46,18 +47,18 @@ pub(super) fn read(feed: &mut Feed, intake: &mut PacketInput, counter: &mut Coun
     counter.carry_out();
     match ending {
         Some(ending) => ending,
-        None => read_on(feed, intake, counter),
+        None => read_on(input, counter),
     }
 }
 
-fn read_on(feed: &mut Feed, intake: &mut PacketInput, counter: &mut Counter) -> EndState {
+fn read_on(input: &mut PacketInput, counter: &mut CaptureThread) -> EndState {
     // No more are ever sent than there are, so that only receiving waits.
     let (full, to_count) = sync_channel(BATCHES);
     let (empty, to_fill) = sync_channel(BATCHES);
     thread::scope(|scope| {
         let reading = thread::Builder::new()
             .name("flowner-read".to_owned())
-            .spawn_scoped(scope, move || read_parts(feed, intake, &to_fill, &full));
+            .spawn_scoped(scope, move || read_parts(input, &to_fill, &full));
         match reading {
             Ok(_) => count_parts(counter, &to_count, &empty),
             Err(error) => EndState::InputFailed(format!("no thread can be started: {error}")),
@@ -66,14 +67,9 @@ fn read_on(feed: &mut Feed, intake: &mut PacketInput, counter: &mut Counter) -> 
 }
 
 /// Reads into batches that are empty, until the input ends or nobody counts any more.
-fn read_parts(
-    feed: &mut Feed,
-    intake: &mut PacketInput,
-    to_fill: &Receiver<Batch>,
-    full: &SyncSender<Part>,
-) {
+fn read_parts(input: &mut PacketInput, to_fill: &Receiver<Batch>, full: &SyncSender<Part>) {
     for batch in to_fill {
-        let part = read_part(feed, intake, batch, PACKETS);
+        let part = read_part(input, batch, PACKETS);
         let is_last = part.ending.is_some();
         if full.send(part).is_err() || is_last {
             return;
@@ -81,17 +77,13 @@ fn read_parts(
     }
 }
 
-fn read_part(feed: &mut Feed, intake: &mut PacketInput, mut batch: Batch, packets: usize) -> Part {
+fn read_part(input: &mut PacketInput, mut batch: Batch, packets: usize) -> Part {
     let mut warning = None;
     // Those that are left out count too, so that progress is told while there are only such.
-    let ending = (0..packets).find_map(|_| match feed.next() {
-        Ok(Next::Packet(packet)) => {
-            intake.take(&packet, &mut batch);
-            None
-        }
-        Ok(Next::Idle) => None,
-        Ok(Next::Stopped) => Some(EndState::Stopped),
-        Ok(Next::End) => Some(EndState::Complete),
+    let ending = (0..packets).find_map(|_| match input.next_within(Duration::MAX, &mut batch) {
+        Ok((Next::Packet(_) | Next::Idle, _)) => None,
+        Ok((Next::Stopped, _)) => Some(EndState::Stopped),
+        Ok((Next::End, _)) => Some(EndState::Complete),
         Err(error) if matches!(error, flowner_capture::Error::Growing { .. }) => {
             warning = Some(error.to_string());
             Some(EndState::Complete)
@@ -100,14 +92,14 @@ fn read_part(feed: &mut Feed, intake: &mut PacketInput, mut batch: Batch, packet
     });
     Part {
         batch,
-        progress: feed.progress(),
+        progress: input.source.progress(),
         ending,
         warning,
     }
 }
 
 fn count_parts(
-    counter: &mut Counter,
+    counter: &mut CaptureThread,
     to_count: &Receiver<Part>,
     empty: &SyncSender<Batch>,
 ) -> EndState {
@@ -140,7 +132,6 @@ mod tests {
 
     use super::super::config::Config;
     use super::super::input::Opened;
-    use super::super::pump::CaptureThread;
     use super::super::{Shared, Status};
     use super::*;
     use crate::demo::{self, Traffic};
@@ -184,7 +175,7 @@ mod tests {
         writer.into_inner()
     }
 
-    fn pump(path: &Path, reading: Reading) -> CaptureThread {
+    fn open(path: &Path, reading: Reading) -> (PacketInput, CaptureThread) {
         let config = Config {
             input: Input::File(path.into()),
             reading,
@@ -207,16 +198,13 @@ mod tests {
             programs: Programs::without_facts(),
             recorder: None,
         });
-        CaptureThread {
-            feed: opened.feed,
-            intake: PacketInput::new(&config.reading),
-            counter: Counter {
-                shared,
-                resolver: None,
-                guesses: config.reading.guess_local,
-                effects: Vec::new(),
-                next_due: None,
-            },
+        let input = PacketInput::new(opened.source, &config.reading);
+        let thread = CaptureThread {
+            shared,
+            resolver: None,
+            guesses: config.reading.guess_local,
+            effects: Vec::new(),
+            next_due: None,
             config,
             is_device: false,
             own: None,
@@ -225,11 +213,12 @@ mod tests {
             started: Instant::now(),
             jumps: crate::monitor::jumps::Jumps::default(),
             drops: super::super::drops::Drops::default(),
-        }
+        };
+        (input, thread)
     }
 
-    fn books(pump: &CaptureThread, ending: EndState) -> Books {
-        let shared = &pump.counter.shared;
+    fn books(thread: &CaptureThread, ending: EndState) -> Books {
+        let shared = &thread.shared;
         let view = shared.ledger().view(None);
         Books {
             ending,
@@ -244,11 +233,11 @@ mod tests {
     fn check(bytes: &[u8], reading: Reading) -> Books {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        let mut plain = pump(file.path(), reading.clone());
-        let ending = plain.capture();
+        let (mut input, mut plain) = open(file.path(), reading.clone());
+        let ending = plain.capture(&mut input);
         let expected = books(&plain, ending);
-        let mut ahead = pump(file.path(), reading);
-        let ending = read(&mut ahead.feed, &mut ahead.intake, &mut ahead.counter);
+        let (mut input, mut ahead) = open(file.path(), reading);
+        let ending = read(&mut input, &mut ahead);
         let found = books(&ahead, ending);
         assert_eq!(found, expected);
         found
@@ -301,15 +290,8 @@ mod tests {
     fn a_stop_ends_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), self::file()).unwrap();
-        let mut pump = pump(file.path(), Reading::default());
-        let stopper = pump.feed.stopper();
-        stopper.stop();
-        let CaptureThread {
-            feed,
-            intake,
-            counter,
-            ..
-        } = &mut pump;
-        assert_eq!(read_on(feed, intake, counter), EndState::Stopped);
+        let (mut input, mut thread) = open(file.path(), Reading::default());
+        input.source.stopper().stop();
+        assert_eq!(read_on(&mut input, &mut thread), EndState::Stopped);
     }
 }

@@ -21,7 +21,7 @@ use crate::model::stop_handle::StopHandle;
 
 /// An input that is open, and what is known of it.
 pub(super) struct Opened {
-    pub(super) feed: Feed,
+    pub(super) source: PacketSource,
     pub(super) info: InputInfo,
     /// The host's addresses, where they are known.
     pub(super) local: Option<LocalAddresses>,
@@ -39,32 +39,40 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
         let filter = config.capture_filter.as_deref();
-        let (feed, name, devices) = match &config.input {
+        let (source, name, devices) = match &config.input {
             Input::Demo(pace) => return Ok(Self::demo(*pace)),
             Input::File(path) => (
-                Feed::File(Source::file(path, filter)?),
+                PacketSource::File(Source::file(path, filter)?),
                 path.display().to_string(),
                 None,
             ),
-            Input::StandardInput => (Feed::File(Source::stdin(filter)?), "-".to_owned(), None),
+            Input::StandardInput => (
+                PacketSource::File(Source::stdin(filter)?),
+                "-".to_owned(),
+                None,
+            ),
             Input::DefaultDevice => {
                 let devices = flowner_capture::devices()?;
                 let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
                 let name = device.name.clone();
-                (Feed::device(&name, config)?, name, Some(devices))
+                (PacketSource::device(&name, config)?, name, Some(devices))
             }
             Input::Device(name) => {
                 let devices = flowner_capture::devices()?;
-                (Feed::device(name, config)?, name.clone(), Some(devices))
+                (
+                    PacketSource::device(name, config)?,
+                    name.clone(),
+                    Some(devices),
+                )
             }
         };
         let info = InputInfo {
             name,
-            link_type: feed.link_type().name(),
+            link_type: source.link_type().name(),
             is_live: devices.is_some(),
         };
         let told = match &devices {
-            None if config.reading.guess_local => feed.addresses(),
+            None if config.reading.guess_local => source.addresses(),
             _ => Vec::new(),
         };
         let given = !config.local_addresses.is_empty() || !config.local_networks.is_empty();
@@ -84,8 +92,8 @@ impl Opened {
             ),
         };
         Ok(Self {
-            link_type: feed.link_type(),
-            feed,
+            link_type: source.link_type(),
+            source,
             info,
             local,
             whose,
@@ -109,7 +117,7 @@ impl Opened {
                 link_type: LinkType::Ethernet.name(),
                 is_live,
             },
-            feed: Feed::Demo(player),
+            source: PacketSource::Demo(player),
             local: Some(local),
             whose: LocalAddressSource::Given,
             link_type: LinkType::Ethernet,
@@ -123,14 +131,14 @@ impl Opened {
 /// What gives packets.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it")]
-pub(super) enum Feed {
+pub(super) enum PacketSource {
     Device(Box<Device>),
     /// A file, or standard input.
     File(Source),
     Demo(Player),
 }
 
-impl Feed {
+impl PacketSource {
     fn device(name: &str, config: &Config) -> Result<Self, Error> {
         let source = open_device(name, config)?;
         Ok(Self::Device(Box::new(Device::new(source, name, config))))
@@ -149,10 +157,6 @@ impl Feed {
             Self::File(source) => source.addresses(),
             Self::Device(_) | Self::Demo(_) => Vec::new(),
         }
-    }
-
-    pub(super) fn next(&mut self) -> Result<Next<'_>, capture::Error> {
-        self.next_within(Duration::MAX)
     }
 
     /// See [`Source::next_within`].
@@ -187,7 +191,7 @@ impl Feed {
     }
 }
 
-/// Stops a [`Feed`] from another thread.
+/// Stops a [`PacketSource`] from another thread.
 #[derive(Debug, Clone)]
 pub(super) enum Stopper {
     Device(Arc<DeviceStop>),

@@ -9,13 +9,13 @@ use flowner_attribution::{self as attribution, Attributor, Notice, PolicyConfig,
 
 use super::addresses::OwnAddresses;
 use super::builder::Builder;
+use super::capture_thread::CaptureThread;
 use super::config::Config;
 use super::drops::Drops;
 use super::injection::Injection;
 use super::input::Opened;
 use super::jumps::Jumps;
-use super::packets::{Counter, PacketInput};
-use super::pump::CaptureThread;
+use super::packet_input::PacketInput;
 use super::reports::Reports;
 use super::{Monitor, Progress, Shared, Status};
 use crate::engine::ledger::{Ledger, OwnerScope};
@@ -83,13 +83,14 @@ impl Monitor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
             None => None,
         };
-        let stopper = opened.feed.stopper();
+        let stopper = opened.source.stopper();
         let about = (opened.info.clone(), stopper.handle());
         let sinks = spawn_sinks(&shared, readers, &about)?;
         let is_device = is_live && opened.clock.is_none();
         let now = Instant::now();
         let own = opened.local.filter(|_| is_device);
-        let counter = Counter {
+        let input = PacketInput::new(opened.source, &config.reading);
+        let capture_thread = CaptureThread {
             shared: Arc::clone(&shared),
             resolver: service.clone().map(CaptureResolver::new),
             guesses: config.reading.guess_local
@@ -97,11 +98,6 @@ impl Monitor {
                 && shared.recorder.is_none(),
             effects: Vec::new(),
             next_due: None,
-        };
-        let pump = CaptureThread {
-            feed: opened.feed,
-            intake: PacketInput::new(&config.reading),
-            counter,
             config: config.clone(),
             is_device,
             own: own.map(|local| OwnAddresses::new(local, now)),
@@ -119,7 +115,7 @@ impl Monitor {
         };
         let thread = std::thread::Builder::new()
             .name("flowner-capture".to_owned())
-            .spawn(move || pump.run())
+            .spawn(move || capture_thread.run(input))
             .map_err(Error::Thread)?;
         let mut monitor = Self {
             shared,

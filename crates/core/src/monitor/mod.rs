@@ -1,7 +1,7 @@
 //! The pipeline on its threads: the only place in this crate with a clock, a
 //! thread or a device.
 //!
-//! Two threads write the books: the capturing one, for every packet, and the one
+//! Two threads write the ledger: the capturing one, for every packet, and the one
 //! that looks up owners, for every answer. (Of a file, a third one reads on meanwhile.)
 //! Nobody waits for a tick: the thread that saw the first packet of a flow looks up its
 //! socket before it reads the next one, and what that does not settle is looked up in the
@@ -9,19 +9,19 @@
 
 mod addresses;
 mod ahead;
-mod asker;
 mod budget;
 pub(crate) mod builder;
+mod capture_thread;
 pub(crate) mod config;
+mod counting;
 mod device;
 mod drops;
 mod injection;
 mod input;
 mod jumps;
 mod launch;
-mod packets;
+mod packet_input;
 mod player;
-mod pump;
 pub(crate) mod recording;
 mod reports;
 mod stop;
@@ -33,14 +33,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use flowner_attribution::capture::{CaptureResolver, Confirmed};
 use flowner_attribution::{self as attribution, Lookup, Ownership, Resolver, Token};
 use flowner_capture::Statistics;
 
-use self::asker::Asker;
 use self::builder::Builder;
 use self::config::Config;
 use self::reports::Reports;
-use crate::engine::ledger::{Effect, Ledger};
+use crate::engine::ledger::{Claim, Effect, Ledger};
 use crate::model::event::Event;
 use crate::model::principal::Owner;
 use crate::model::report::{EndState, InputInfo, LocalAddressSource, Parts, Report};
@@ -182,7 +182,7 @@ impl Monitor {
         });
         let mut effects = Vec::new();
         self.shared.ledger().end_unconfirmed(&mut effects);
-        self.shared.carry_out(&mut effects, &mut Asker::Nobody);
+        self.shared.carry_out(&mut effects, None);
         let report = self.reports.last(owners);
         self.shared.queues.close(&report);
         let closed = Instant::now();
@@ -269,43 +269,50 @@ impl Shared {
             ..
         } = event;
         self.write_down(waiter, ownership, last, &mut effects);
-        self.carry_out(&mut effects, &mut Asker::Nobody);
+        self.carry_out(&mut effects, None);
     }
 
-    /// Does what the books asked for. An answer that is there at once is written
-    /// down, which may ask for more.
-    fn carry_out(&self, effects: &mut Vec<Effect>, asker: &mut Asker<'_>) {
+    /// Does what the ledger asked for. An answer that is there at once is written down, which
+    /// may ask for more. The resolver is that of the capturing thread; other threads have none.
+    fn carry_out(&self, effects: &mut Vec<Effect>, mut resolver: Option<&mut CaptureResolver>) {
         let mut more = Vec::new();
-        for (waiter, owner) in asker.poll_pending() {
-            self.write_down(waiter, owner, false, &mut more);
+        if let Some(resolver) = &mut resolver {
+            for (waiter, owner) in resolver.poll_pending() {
+                self.write_down(waiter, owner, false, &mut more);
+            }
         }
         while !effects.is_empty() || !more.is_empty() {
             for effect in effects.drain(..) {
-                match effect {
-                    Effect::Tell(event) => self.tell(*event),
-                    Effect::Ask(waiter, question) => {
-                        if let Some(lookup) = asker.opened(waiter, question) {
-                            self.looked_up(waiter, lookup, &mut more);
-                        }
-                    }
-                    Effect::AskAgain(waiter, question) => {
-                        if let Some(lookup) = asker.opened_before(waiter, question) {
-                            self.looked_up(waiter, lookup, &mut more);
-                        }
-                    }
-                    Effect::PacketSeen(waiter, tells) => {
-                        if let Some(better) = asker.packet_seen(waiter, tells) {
-                            self.write_down(waiter, better, false, &mut more);
-                        }
-                    }
-                    Effect::End(waiter) => asker.ended(waiter),
-                    Effect::Confirm(claim) => {
-                        let answers = asker.confirm(&claim);
+                match (effect, &mut resolver) {
+                    (Effect::Tell(event), _) => self.tell(*event),
+                    (Effect::Confirm(claim), resolver) => {
+                        let answers = confirm(&claim, resolver.as_deref_mut());
                         self.ledger().confirmed(&claim, answers, now(), &mut more);
                         if let Some(recorder) = &self.recorder {
                             recorder.answered();
                         }
                     }
+                    (Effect::Ask(waiter, question), Some(resolver)) => {
+                        let lookup = resolver.flow_opened(waiter, question);
+                        self.looked_up(waiter, lookup, &mut more);
+                    }
+                    (Effect::AskAgain(waiter, question), Some(resolver)) => {
+                        let lookup = resolver.resolver().lookup_again(waiter, question);
+                        self.looked_up(waiter, lookup, &mut more);
+                    }
+                    (Effect::PacketSeen(waiter, tells), Some(resolver)) => {
+                        if let Some(better) = resolver.packet(waiter, tells) {
+                            self.write_down(waiter, better, false, &mut more);
+                        }
+                    }
+                    (Effect::End(waiter), Some(resolver)) => resolver.flow_ended(waiter),
+                    (
+                        Effect::Ask(..)
+                        | Effect::AskAgain(..)
+                        | Effect::PacketSeen(..)
+                        | Effect::End(_),
+                        None,
+                    ) => {}
                 }
             }
             std::mem::swap(effects, &mut more);
@@ -337,7 +344,7 @@ impl Shared {
     }
 
     /// An owner and whom it stands for, which may ask the system: not to be called while
-    /// the books are held.
+    /// the ledger is held.
     fn owner(&self, ownership: Ownership) -> Owner {
         let principal = self.programs.principal(Some(&ownership));
         Owner {
@@ -345,6 +352,14 @@ impl Shared {
             principal,
         }
     }
+}
+
+/// Whether the owners that a claim names are the same still, by end.
+fn confirm(claim: &Claim, mut resolver: Option<&mut CaptureResolver>) -> [Confirmed; 2] {
+    claim.ends.each_ref().map(|end| match (end, &mut resolver) {
+        (Some((query, known)), Some(resolver)) => resolver.confirm(query, known, claim.since),
+        _ => Confirmed::Unknown,
+    })
 }
 
 fn now() -> Duration {

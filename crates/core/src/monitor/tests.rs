@@ -101,7 +101,7 @@ fn shared() -> Shared {
 }
 
 /// Counts packets of all flows, one after the other, until somebody has enough; how long it
-/// waited for the books in all, and how long it took at most to get them and to count eight packets.
+/// waited for the ledger in all, and how long it took at most to get it and to count eight packets.
 fn count_until(
     shared: &Shared,
     of: u32,

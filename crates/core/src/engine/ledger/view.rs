@@ -1,4 +1,4 @@
-//! The books as they are at one point in time, to be read without holding them.
+//! The ledger at one point in time, to be read without holding it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::engine::traffic_history::HistoryView;
 use crate::model::flow::FlowRecord;
 use crate::model::retired::RetiredView;
 
-/// What the books hold. Whoever goes on writing them copies what they write, a few flows at a
+/// What the ledger holds. Whoever goes on writing it copies what they write, a few flows at a
 /// time, while this is there.
 #[derive(Debug)]
 pub(crate) struct LedgerView {
@@ -32,7 +32,7 @@ pub(crate) struct LedgerView {
 }
 
 impl Ledger {
-    /// The books as they are; of a device, at a time of the wall clock. This changes nothing in
+    /// The ledger as it is; of a device, at a time of the wall clock. This changes nothing in
     /// them: no time passes, no flow ends. It copies no flow, but shares all of them.
     pub(crate) fn view(&mut self, at: Option<Duration>) -> LedgerView {
         LedgerView {

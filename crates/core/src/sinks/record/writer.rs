@@ -21,7 +21,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// Flows whose comments are kept. Past that, all are forgotten and made again.
 const MAX_COMMENTS: usize = 10_000;
 
-/// The books, as far as recording looks into them.
+/// What recording asks of the ledger.
 pub(crate) trait Books: Send + 'static {
     /// Looks up flows: those that are not listed any more are `None`.
     fn flows(&self, flows: &[Option<PacketRef>], wanted: &Selection) -> Vec<Option<ResolvedOwner>>;

@@ -1,7 +1,9 @@
 //! The capturing thread: what it does with whatever comes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flowner_attribution::capture::CaptureResolver;
 use flowner_capture::Next;
 
 use super::addresses::OwnAddresses;
@@ -10,10 +12,11 @@ use super::config::Config;
 use super::device::{Waited, may_come_back};
 use super::drops::Drops;
 use super::injection::Injection;
-use super::input::Feed;
+use super::input::PacketSource;
 use super::jumps::Jumps;
-use super::now;
-use super::packets::{Batch, Counter, PacketInput};
+use super::packet_input::{Batch, PacketInput};
+use super::{Shared, now};
+use crate::engine::ledger::Effect;
 use crate::model::event::Event;
 use crate::model::report::EndState;
 use crate::sinks::record;
@@ -24,9 +27,15 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 /// The capturing thread.
 pub(super) struct CaptureThread {
-    pub(super) feed: Feed,
-    pub(super) intake: PacketInput,
-    pub(super) counter: Counter,
+    pub(super) shared: Arc<Shared>,
+    /// Asks for the owners of new flows before their sockets are gone.
+    pub(super) resolver: Option<CaptureResolver>,
+    /// Whether it is yet to be guessed whose the packets are.
+    pub(super) guesses: bool,
+    /// What the ledger asked for and was not done yet.
+    pub(super) effects: Vec<Effect>,
+    /// Packet time at which flows are to be confirmed that were silent since.
+    pub(super) next_due: Option<Duration>,
     pub(super) config: Config,
     pub(super) is_device: bool,
     /// Of a device of this host.
@@ -39,19 +48,19 @@ pub(super) struct CaptureThread {
 }
 
 impl CaptureThread {
-    pub(super) fn run(mut self) {
-        if let Some(resolver) = &mut self.counter.resolver {
+    pub(super) fn run(mut self, mut input: PacketInput) {
+        if let Some(resolver) = &mut self.resolver {
             resolver.init_thread();
         }
         // A pipe has no size: what it gives is to be seen at once, as from a device.
-        let is_file = self.feed.progress().is_some() && self.counter.shared.recorder.is_none();
+        let is_file = input.source.progress().is_some() && self.shared.recorder.is_none();
         let ending = if is_file {
-            ahead::read(&mut self.feed, &mut self.intake, &mut self.counter)
+            ahead::read(&mut input, &mut self)
         } else {
-            self.capture()
+            self.capture(&mut input)
         };
-        self.refresh_counters();
-        let shared = &self.counter.shared;
+        self.refresh_counters(&mut input);
+        let shared = &self.shared;
         shared.status().interruption = None;
         shared.status().ending = ending.clone();
         shared.ended.notify_all();
@@ -59,31 +68,35 @@ impl CaptureThread {
     }
 
     /// Counts packets one by one, as they come.
-    pub(super) fn capture(&mut self) -> EndState {
+    pub(super) fn capture(&mut self, input: &mut PacketInput) -> EndState {
         let mut batch = Batch::default();
         let ending = loop {
-            match self.step(&mut batch) {
+            match self.step(input, &mut batch) {
                 Ok(None) => {}
                 Ok(Some(ending)) => break ending,
                 Err(error) => {
-                    self.counter.count(&mut batch);
-                    if let Some(ending) = self.wait_for_device(&error) {
+                    self.count(&mut batch);
+                    if let Some(ending) = self.wait_for_device(input, &error) {
                         break ending;
                     }
                 }
             }
         };
-        self.counter.count(&mut batch);
-        self.counter.carry_out();
-        self.counter.settle();
+        self.count(&mut batch);
+        self.carry_out();
+        self.settle();
         ending
     }
 
     /// Waits until a device that failed so can be captured from again; how the input ended, if
     /// it does not come to that.
-    fn wait_for_device(&mut self, error: &flowner_capture::Error) -> Option<EndState> {
+    fn wait_for_device(
+        &mut self,
+        input: &mut PacketInput,
+        error: &flowner_capture::Error,
+    ) -> Option<EndState> {
         let is_passing = may_come_back(error);
-        let Feed::Device(_) = &self.feed else {
+        let PacketSource::Device(_) = &input.source else {
             return Some(EndState::InputFailed(error.to_string()));
         };
         if !is_passing {
@@ -91,15 +104,15 @@ impl CaptureThread {
         }
         self.interrupted(Some(format!("{error}; capturing goes on when it is back")));
         let ending = loop {
-            let Feed::Device(device) = &mut self.feed else {
+            let PacketSource::Device(device) = &mut input.source else {
                 break None;
             };
             match device.wait() {
                 Waited::Back => break None,
                 Waited::NotYet => {
                     self.watch_clock();
-                    self.counter.advance(now());
-                    self.counter.carry_out();
+                    self.advance(now());
+                    self.carry_out();
                 }
                 Waited::Stopped => break Some(EndState::Stopped),
                 Waited::Failed(message) => break Some(EndState::InputFailed(message)),
@@ -118,13 +131,13 @@ impl CaptureThread {
         if let Some(own) = &mut self.own
             && let Some(local) = own.read(&self.config)
         {
-            self.counter.shared.ledger().set_local_addresses(local);
+            self.shared.ledger().set_local_addresses(local);
         }
     }
 
     /// Tells when a device is down that gives packets again by itself when it is up.
-    fn watch_device(&mut self) {
-        let Feed::Device(device) = &mut self.feed else {
+    fn watch_device(&mut self, input: &mut PacketInput) {
+        let PacketSource::Device(device) = &mut input.source else {
             return;
         };
         let change = device.went_down_or_up();
@@ -141,7 +154,7 @@ impl CaptureThread {
 
     /// Tells that nothing is captured, and why; or that it is again.
     fn interrupted(&self, why: Option<String>) {
-        let shared = &self.counter.shared;
+        let shared = &self.shared;
         let text = why
             .clone()
             .unwrap_or_else(|| "the device is back; capturing goes on".to_owned());
@@ -155,64 +168,67 @@ impl CaptureThread {
         if self.is_device
             && let Some(jump) = self.jumps.observe(now(), self.started.elapsed())
         {
-            self.counter.warn(Some(jump));
+            self.warn(Some(jump));
         }
     }
 
     /// Takes one packet, or whatever else comes.
-    fn step(&mut self, batch: &mut Batch) -> Result<Option<EndState>, flowner_capture::Error> {
-        let patience = self.counter.patience();
-        match self.feed.next_within(patience.unwrap_or(Duration::MAX))? {
+    fn step(
+        &mut self,
+        input: &mut PacketInput,
+        batch: &mut Batch,
+    ) -> Result<Option<EndState>, flowner_capture::Error> {
+        let patience = self.poll_timeout();
+        let (next, is_taken) = input.next_within(patience.unwrap_or(Duration::MAX), batch)?;
+        match next {
             Next::Packet(packet) => {
-                let is_taken = self.intake.take(&packet, batch);
-                if !is_taken || batch.len() < self.counter.at_least(1) {
+                if !is_taken || batch.len() < self.at_least(1) {
                     return Ok(None);
                 }
                 if let Some(own) = &mut self.own {
-                    check_addresses(own, batch, &self.counter, &self.config);
+                    check_addresses(own, batch, &self.shared, &self.config);
                 }
                 let opens = self
                     .injection
                     .is_some()
                     .then(|| batch.packets().next().copied());
-                let newest = self.counter.count(batch);
-                if let (Some(injection), Some(Some(opens))) = (&mut self.injection, opens) {
-                    self.counter
-                        .doubt(|question| injection.may_have_sent(&opens, question));
+                let newest = self.count(batch);
+                if let Some(Some(opens)) = opens {
+                    self.doubt(&opens);
                 }
-                if let Some(recorder) = &self.counter.shared.recorder {
+                if let Some(recorder) = &self.shared.recorder {
                     recorder.push(&packet, newest, record::now());
                 }
                 if self.is_device && self.refreshed.elapsed() >= REFRESH {
                     self.watch_clock();
-                    self.refresh_counters();
+                    self.refresh_counters(input);
                 }
             }
             // No more than that, as long as the rest was done a moment ago.
             Next::Idle if patience.is_some() && self.refreshed.elapsed() < REFRESH => {
-                self.counter.confirm_due(now());
+                self.confirm_due(now());
             }
             Next::Idle => {
                 self.watch_clock();
-                self.counter.confirm_due(now());
-                self.counter.advance(now());
-                self.refresh_counters();
+                self.confirm_due(now());
+                self.advance(now());
+                self.refresh_counters(input);
             }
             Next::Stopped => return Ok(Some(EndState::Stopped)),
             Next::End => return Ok(Some(EndState::Complete)),
         }
-        self.counter.carry_out();
+        self.carry_out();
         Ok(None)
     }
 
-    fn refresh_counters(&mut self) {
+    fn refresh_counters(&mut self, input: &mut PacketInput) {
         self.refreshed = Instant::now();
         if !self.is_device {
             return;
         }
-        self.watch_device();
-        let shared = &self.counter.shared;
-        match self.feed.statistics() {
+        self.watch_device(input);
+        let shared = &self.shared;
+        match input.source.statistics() {
             Ok(statistics) => {
                 shared.status().capture = Some(statistics);
                 if let Some(warning) = self.drops.warning(statistics, self.refreshed) {
@@ -221,9 +237,8 @@ impl CaptureThread {
             }
             Err(error) => tracing::debug!(%error, "the kernel's counters could not be read"),
         }
-        if let Some(own) = &mut self.own {
-            self.counter.warn(own.take_warning());
-        }
+        let warning = self.own.as_mut().and_then(OwnAddresses::take_warning);
+        self.warn(warning);
         let saw_foreign = shared.ledger().take_foreign();
         if let Some(own) = &mut self.own
             && own.are_due(self.refreshed, saw_foreign)
@@ -236,8 +251,7 @@ impl CaptureThread {
 
 /// Reads the host's addresses again before packets are counted that contradict them, if they have
 /// changed.
-fn check_addresses(own: &mut OwnAddresses, batch: &Batch, counter: &Counter, config: &Config) {
-    let shared = &counter.shared;
+fn check_addresses(own: &mut OwnAddresses, batch: &Batch, shared: &Shared, config: &Config) {
     for packet in batch.packets() {
         // Of a flow that is there nothing changes any more.
         if own.are_contradicted_by(packet)
