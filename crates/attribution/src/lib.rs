@@ -122,8 +122,9 @@
 //! be about any device. In these cases the answer names the owners on all of the devices. On `lo`,
 //! packets between addresses that are not loopback ones count for the device that has the address.
 //!
-//! All sockets that match receive what is sent to a group. A socket that is bound to a group sends with
-//! the host's address as the source, so for what is sent to a group it counts as one on all addresses.
+//! All sockets that match receive what is sent to a group or to a broadcast address, also that of a
+//! network of this host. A socket that is bound to such an address sends with the host's address as the
+//! source, so for what is sent to a group it counts as one on all addresses.
 //!
 //! # When a socket changes hands
 //!

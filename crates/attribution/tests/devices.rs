@@ -296,6 +296,42 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
     }
 }
 
+/// What is for all hosts of a network goes to each socket that fits.
+#[test]
+fn all_get_what_is_for_the_broadcast_address_of_a_network() {
+    if is_run_inside("all_get_what_is_for_the_broadcast_address_of_a_network") {
+        return;
+    }
+    wires();
+    ip("route add broadcast 10.99.0.7 dev w0 table local");
+    let mut asked = Asked::new();
+    let everywhere = Helper::new(&["udp 0.0.0.0:5008 broadcast"]);
+    let on_device = Helper::new(&["udp 0.0.0.0:5008 broadcast dev=w0"]);
+    let _other = Helper::new(&["udp 10.77.0.1:5008 broadcast"]);
+    for (local, remote) in [
+        ("10.77.0.255:5008", "10.77.0.2:6000"),
+        ("10.99.0.7:5008", "10.77.0.2:6000"),
+        ("255.255.255.255:5008", "10.77.0.2:6000"),
+        ("127.255.255.255:5008", "127.0.0.1:6000"),
+    ] {
+        let came = query(Protocol::Udp, local, remote);
+        asked.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
+        asked.check(&came, "w1", &[everywhere.pid()]);
+        let mut bound = Helper::new(&[&format!("udp {local} broadcast")]);
+        let all = [everywhere.pid(), on_device.pid(), bound.pid()];
+        asked.check(&came, "w0", &all);
+        // One that is connected does not keep it from the others.
+        let connected = format!("udp {local} broadcast to={remote}");
+        bound = Helper::new(&[&connected]);
+        let all = [everywhere.pid(), on_device.pid(), bound.pid()];
+        asked.check(&came, "w0", &all);
+    }
+    // A route that comes later counts, too.
+    ip("route add broadcast 10.99.0.8 dev w0 table local");
+    let came = query(Protocol::Udp, "10.99.0.8:5008", "10.77.0.2:6000");
+    asked.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
+}
+
 /// The same group on two links is two groups (RFC 4007).
 #[test]
 fn a_scope_tells_groups_of_a_link_apart() {

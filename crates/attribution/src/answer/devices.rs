@@ -1,7 +1,9 @@
 //! Through which devices a packet of one device can reach sockets. Pure: the caller passes in what the
 //! system knows of its devices.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::query::{Protocol, SocketQuery};
 
@@ -55,6 +57,7 @@ impl Accepts {
 pub(crate) struct Devices {
     links: HashMap<u32, Link>,
     accepts: Accepts,
+    broadcasts: Arc<HashSet<Ipv4Addr>>,
 }
 
 /// The devices through which a packet can have come, in the terms of the kernel's lookup
@@ -70,7 +73,15 @@ pub(crate) struct Arrival {
 
 /// How a packet can reach sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) struct Reach {
+    pub(crate) ways: Ways,
+    /// The broadcast addresses of the networks that the host is in.
+    broadcasts: Arc<HashSet<Ipv4Addr>>,
+}
+
+/// The devices through which it can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ways {
     /// Through any device; these are known.
     Any(Vec<u32>),
     /// In this one way.
@@ -97,13 +108,37 @@ impl Arrival {
     }
 }
 
+/// Whether an address is that of several hosts wherever it is seen.
+fn is_group_everywhere(ip: IpAddr) -> bool {
+    /// Each host has the network 127.0.0.0/8.
+    const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+    match ip {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast() || v4 == LOOPBACK_BROADCAST,
+        IpAddr::V6(v6) => v6.is_multicast(),
+    }
+}
+
 impl Reach {
+    /// In these ways, on a host of which no broadcast address is known.
+    pub(crate) fn new(ways: Ways) -> Self {
+        let broadcasts = Arc::default();
+        Self { ways, broadcasts }
+    }
+
+    /// Whether each socket that fits gets a copy of a datagram to this address: a multicast group
+    /// or a broadcast address, also that of a network that the host is in
+    /// (`__udp4_lib_mcast_deliver` in `net/ipv4/udp.c`).
+    pub(crate) fn is_group(&self, ip: IpAddr) -> bool {
+        let is_ours = || matches!(ip, IpAddr::V4(v4) if self.broadcasts.contains(&v4));
+        is_group_everywhere(ip) || is_ours()
+    }
+
     /// The ways, where they are known.
     pub(crate) fn arrivals(&self) -> Option<&[Arrival]> {
-        match self {
-            Self::Any(_) => None,
-            Self::One(arrival) => Some(std::slice::from_ref(arrival)),
-            Self::Several(arrivals) => Some(arrivals),
+        match &self.ways {
+            Ways::Any(_) => None,
+            Ways::One(arrival) => Some(std::slice::from_ref(arrival)),
+            Ways::Several(arrivals) => Some(arrivals),
         }
     }
 
@@ -116,7 +151,26 @@ impl Reach {
 
 impl Devices {
     pub(crate) fn new(links: HashMap<u32, Link>, accepts: Accepts) -> Self {
-        Self { links, accepts }
+        Self {
+            links,
+            accepts,
+            broadcasts: Arc::default(),
+        }
+    }
+
+    /// The same, with the broadcast addresses of the networks that the host is in.
+    pub(crate) fn with_broadcasts(self, broadcasts: HashSet<Ipv4Addr>) -> Self {
+        Self {
+            broadcasts: Arc::new(broadcasts),
+            ..self
+        }
+    }
+
+    fn reach_by(&self, ways: Ways) -> Reach {
+        Reach {
+            ways,
+            broadcasts: Arc::clone(&self.broadcasts),
+        }
     }
 
     pub(crate) fn link(&self, device: u32) -> Option<&Link> {
@@ -181,23 +235,23 @@ impl Devices {
     pub(crate) fn any(&self) -> Reach {
         let mut known: Vec<u32> = self.links.keys().copied().collect();
         known.sort_unstable();
-        Reach::Any(known)
+        self.reach_by(Ways::Any(known))
     }
 
     fn through(&self, device: u32, protocol: Protocol) -> Reach {
         let alone = |link: &Link| link.master.is_none() && link.kind != LinkKind::Vrf;
         let has_upper = self.links.values().any(|upper| upper.is_above(device));
         if !has_upper && self.link(device).is_none_or(alone) {
-            return Reach::One(Arrival::on(device));
+            return self.reach_by(Ways::One(Arrival::on(device)));
         }
         let mut arrivals = Vec::new();
         for device in self.with_uppers(device) {
             self.add_arrivals(device, protocol, &mut arrivals);
         }
-        match arrivals[..] {
-            [only] => Reach::One(only),
-            _ => Reach::Several(arrivals),
-        }
+        self.reach_by(match arrivals[..] {
+            [only] => Ways::One(only),
+            _ => Ways::Several(arrivals),
+        })
     }
 
     /// A device, and all that are above it: a packet that is seen on it may be theirs.
@@ -292,10 +346,10 @@ mod tests {
         let devices = devices(Accepts::default());
         let reach = |device| devices.reach(&query("10.0.0.1:1").on_device(device));
         let ways = |all: &[u32]| all.iter().copied().map(Arrival::on).collect::<Vec<_>>();
-        assert_eq!(reach(PORT), Reach::Several(ways(&[PORT, BRIDGE, VLAN])));
-        assert_eq!(reach(BRIDGE), Reach::Several(ways(&[BRIDGE, VLAN])));
+        assert_eq!(reach(PORT).ways, Ways::Several(ways(&[PORT, BRIDGE, VLAN])));
+        assert_eq!(reach(BRIDGE).ways, Ways::Several(ways(&[BRIDGE, VLAN])));
         for alone in [VLAN, WIRE.0, 99] {
-            assert_eq!(reach(alone), Reach::One(Arrival::on(alone)));
+            assert_eq!(reach(alone).ways, Ways::One(Arrival::on(alone)));
         }
     }
 
@@ -314,7 +368,7 @@ mod tests {
             });
             for (device, slave) in [(VRF, None), (SLAVE, Some(SLAVE))] {
                 let reach = devices.reach(&query("10.0.0.1:1").on_device(device));
-                assert_eq!(reach, Reach::One(arrival(slave, accepts)));
+                assert_eq!(reach.ways, Ways::One(arrival(slave, accepts)));
                 assert_eq!(reach.reaches(None), accepts);
                 assert!(reach.reaches(Some(VRF)) && !reach.reaches(Some(PORT)));
                 assert_eq!(reach.reaches(Some(SLAVE)), device == SLAVE);
@@ -322,14 +376,14 @@ mod tests {
         }
         let reach = devices(Accepts::default()).reach(&query("10.0.0.1:1").on_device(SLAVE));
         let either = [false, true].map(|accepts| arrival(Some(SLAVE), accepts));
-        assert_eq!(reach, Reach::Several(either.to_vec()));
+        assert_eq!(reach.ways, Ways::Several(either.to_vec()));
     }
 
     #[test]
     fn the_loopback_device_tells_nothing_of_other_addresses() {
         let devices = devices(Accepts::default());
         let on_loopback = |local: &str| devices.reach(&query(local).on_device(LOOPBACK));
-        let within = Reach::One(Arrival::on(LOOPBACK));
+        let within = Reach::new(Ways::One(Arrival::on(LOOPBACK)));
         assert_eq!(on_loopback("127.0.0.1:1"), within);
         assert_eq!(on_loopback("[::1]:1"), within);
         assert_eq!(on_loopback("10.0.0.1:1"), devices.any());
@@ -370,8 +424,8 @@ mod tests {
     fn a_scope_is_a_device() {
         let devices = devices(Accepts::default());
         let reach = devices.reach(&query("[fe80::1%15]:1"));
-        assert_eq!(reach, Reach::One(Arrival::on(15)));
+        assert_eq!(reach.ways, Ways::One(Arrival::on(15)));
         let both = query("[fe80::1%15]:1").on_device(16);
-        assert_eq!(devices.reach(&both), Reach::One(Arrival::on(16)));
+        assert_eq!(devices.reach(&both).ways, Ways::One(Arrival::on(16)));
     }
 }

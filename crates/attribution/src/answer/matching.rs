@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::devices::{Arrival, Reach};
+use super::devices::{Arrival, Reach, Ways};
 use super::ownership::{Match, Verdict};
 use super::process::{NetworkNamespace, Process};
 use super::query::{self, Protocol, SocketQuery, unscoped};
@@ -146,7 +146,7 @@ pub(crate) fn fitting<T>(
     let mut reached: Vec<Reached<T>> = Vec::new();
     for socket in sockets {
         let ends = ends(&socket);
-        if let Some(fit) = fit(query, &ends)
+        if let Some(fit) = fit(query, reach, &ends)
             && reach.reaches(ends.device)
         {
             reached.push(Reached {
@@ -160,10 +160,10 @@ pub(crate) fn fitting<T>(
     match reach.arrivals() {
         Some(arrivals) => {
             for arrival in arrivals {
-                mark_best(query, &mut reached, arrival);
+                mark_best(query, reach, &mut reached, arrival);
             }
         }
-        None => mark_best_of_any(query, &mut reached),
+        None => mark_best_of_any(query, reach, &mut reached),
     }
     let best = reached.into_iter().filter(|one| one.is_best);
     let mut matched = None;
@@ -190,11 +190,11 @@ struct Reached<T> {
 }
 
 /// Marks those that get the packet if it came in this way.
-fn mark_best<T>(query: &SocketQuery, reached: &mut [Reached<T>], arrival: &Arrival) {
+fn mark_best<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reached<T>], arrival: &Arrival) {
     let is_in_reach = |one: &Reached<T>| arrival.reaches(one.device);
-    let rank = |one: &Reached<T>| one.fit.rank(query, one.device.is_some());
+    let rank = |one: &Reached<T>| one.fit.rank(query, reach, one.device.is_some());
     // Each of them gets a copy of what is for a group.
-    let is_for_all = is_datagram(query) && is_group(query.local().ip());
+    let is_for_all = is_datagram(query) && reach.is_group(query.local().ip());
     let best = reached
         .iter()
         .filter(|one| is_in_reach(one))
@@ -208,7 +208,7 @@ fn mark_best<T>(query: &SocketQuery, reached: &mut [Reached<T>], arrival: &Arriv
 }
 
 /// As [`mark_best`], through whatever device.
-fn mark_best_of_any<T>(query: &SocketQuery, reached: &mut [Reached<T>]) {
+fn mark_best_of_any<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reached<T>]) {
     let is_it = |one: &Reached<T>| one.fit.matched == Match::FiveTuple;
     // A listener has no part in a connection that is there.
     if query.protocol() == Protocol::Tcp && reached.iter().any(is_it) {
@@ -222,7 +222,7 @@ fn mark_best_of_any<T>(query: &SocketQuery, reached: &mut [Reached<T>]) {
     devices.dedup();
     // One that no socket is bound to has the number of none.
     for device in [0].into_iter().chain(devices) {
-        mark_best(query, reached, &Arrival::on(device));
+        mark_best(query, reach, reached, &Arrival::on(device));
     }
 }
 
@@ -243,9 +243,11 @@ impl Fit {
     /// to one that is not, and one of the flow's own address family to a dual-stack one: for
     /// datagrams in that order, while for listeners each counts as much as the other
     /// (`compute_score` in `net/ipv4/udp.c` and in `net/ipv4/inet_hashtables.c`).
-    fn rank(self, query: &SocketQuery, is_bound: bool) -> (bool, Match, u8) {
+    fn rank(self, query: &SocketQuery, reach: &Reach, is_bound: bool) -> (bool, Match, u8) {
         let (is_bound, same_family) = (u8::from(is_bound), u8::from(self.same_family));
-        let sends_to_group = query.remote().is_some_and(|remote| is_group(remote.ip()));
+        let sends_to_group = query
+            .remote()
+            .is_some_and(|remote| reach.is_group(remote.ip()));
         let score = match (query.protocol(), self.matched) {
             // Raw sockets get a copy each. Who sends to a group may be any of them.
             (Protocol::Raw, _) | (Protocol::Tcp, Match::FiveTuple) => 0,
@@ -258,11 +260,11 @@ impl Fit {
 }
 
 /// How a socket can serve `query`, whatever the device.
-fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
+fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
     if socket.protocol != query.protocol() || socket.local.port() != query.local().port() {
         return None;
     }
-    let address = match_address(query, socket)?;
+    let address = match_address(query, reach, socket)?;
     let matched = match (socket.remote, query.remote()) {
         // Connected or not, it may send to whomever it likes (udp(7)).
         (Some(theirs), Some(ours))
@@ -286,7 +288,9 @@ fn fit(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
 
 /// Whether a socket can serve `query`, through whatever device.
 pub(crate) fn is_fit(query: &SocketQuery, socket: &Ends) -> bool {
-    fit(query, socket).is_some()
+    // A broadcast address counts for a receiver alone, and by the address itself.
+    let reach = Reach::new(Ways::Any(Vec::new()));
+    fit(query, &reach, socket).is_some()
 }
 
 /// Whether a connected socket exchanges packets with an end: raw sockets, and those that are
@@ -299,7 +303,7 @@ fn is_peer(protocol: Protocol, theirs: SocketAddr, ours: SocketAddr) -> bool {
 }
 
 /// How a socket's local address covers the address of the question.
-fn match_address(query: &SocketQuery, socket: &Ends) -> Option<Match> {
+fn match_address(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Match> {
     let (bound, ours) = (socket.local.ip(), query.local().ip());
     if bound == ours {
         return Some(Match::LocalEndpoint);
@@ -314,22 +318,16 @@ fn match_address(query: &SocketQuery, socket: &Ends) -> Option<Match> {
         };
     // What a socket sends that is bound to a group's address has the device's own as its
     // source (`__inet_bind` in `net/ipv4/af_inet.c`).
-    let to_group = query.remote().is_some_and(|remote| is_group(remote.ip()));
-    let sends = is_datagram(query) && to_group && is_group(bound);
+    let to_group = query
+        .remote()
+        .is_some_and(|remote| reach.is_group(remote.ip()));
+    let sends = is_datagram(query) && to_group && reach.is_group(bound);
     let same_family = bound.is_ipv4() == ours.is_ipv4();
     (covers || chooses || (sends && same_family)).then_some(Match::WildcardAddress)
 }
 
 fn is_datagram(query: &SocketQuery) -> bool {
     matches!(query.protocol(), Protocol::Udp | Protocol::UdpLite)
-}
-
-/// Whether what goes to this address may arrive at several sockets.
-pub(crate) fn is_group(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_multicast(),
-    }
 }
 
 /// One verdict of several sockets that fit equally well.
@@ -399,7 +397,7 @@ mod tests {
             query.0.parse().unwrap(),
             query.1.map(|remote| remote.parse().unwrap()),
         );
-        let found = best(&query, &Reach::Any(Vec::new()), sockets);
+        let found = best(&query, &Reach::new(Ways::Any(Vec::new())), sockets);
         let found = found.map(
             |Finding {
                  matched, verdict, ..
@@ -454,7 +452,7 @@ mod tests {
             "10.0.0.2:4000".parse().unwrap(),
             "1.1.1.1:53".parse().unwrap(),
         );
-        let reach = Reach::One(Arrival::on(2));
+        let reach = Reach::new(Ways::One(Arrival::on(2)));
         let pids = |query: &SocketQuery, sockets: &[Socket]| {
             let found = best(query, &reach, sockets).unwrap();
             let processes = found.verdict.processes().iter();
@@ -623,6 +621,30 @@ mod tests {
         assert_eq!(ask("10.0.0.2:5353", group, &sockets[1..2]), [2]);
         // It gets nothing that is for this host alone.
         assert_eq!(ask("10.0.0.2:5353", "10.0.0.7:1", &sockets[1..2]), [0; 0]);
+    }
+
+    #[test]
+    fn each_socket_gets_what_is_for_a_whole_network() {
+        let udp = |local: &str, pid| socket(Protocol::Udp, local, None, process(pid));
+        let sockets = [
+            udp("0.0.0.0:5000", 1),
+            udp("10.0.0.255:5000", 2),
+            bound(udp("0.0.0.0:5000", 3), 2),
+            udp("10.0.0.2:5000", 4),
+        ];
+        let ask = |devices: &Devices, local: &str| {
+            let (local, remote) = (local.parse().unwrap(), "10.0.0.7:1".parse().unwrap());
+            let query = SocketQuery::udp(local, remote).on_device(2);
+            let found = best(&query, &devices.reach(&query), &sockets).unwrap();
+            let processes = found.verdict.processes().iter();
+            processes.map(|process| process.pid).collect::<Vec<_>>()
+        };
+        let broadcast = std::net::Ipv4Addr::new(10, 0, 0, 255);
+        let known = Devices::default().with_broadcasts([broadcast].into());
+        assert_eq!(ask(&known, "10.0.0.255:5000"), [1, 2, 3]);
+        assert_eq!(ask(&known, "10.0.0.2:5000"), [4]);
+        assert_eq!(ask(&Devices::default(), "10.0.0.255:5000"), [2]);
+        assert_eq!(ask(&Devices::default(), "127.255.255.255:5000"), [1, 3]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::devices::{Devices, Reach};
+use super::devices::{Devices, Ways};
 use super::ownership::Match;
 use super::query::{Protocol, SocketQuery, unscoped};
 use super::reason::Reason;
@@ -67,8 +67,8 @@ impl Place {
             return false;
         }
         // What has that address on another link may be another host.
-        match (self.devices.reach(query), query.device_or_scope()) {
-            (Reach::One(_) | Reach::Several(_), Some(device)) if is_link_local => {
+        match (self.devices.reach(query).ways, query.device_or_scope()) {
+            (Ways::One(_) | Ways::Several(_), Some(device)) if is_link_local => {
                 let devices = self.devices.with_uppers(device);
                 let mut networks = self.networks.iter();
                 networks.any(|known| known.ip == ip && devices.contains(&known.interface))

@@ -8,8 +8,8 @@ use super::fd_scanner::{Kind, Wanted};
 use super::netlink::conntrack::Fit;
 use super::netlink::message::{DiagSocket, Which};
 use super::source::Sockets;
-use crate::answer::devices::{Arrival, Reach};
-use crate::answer::matching::{Ends, fitting_in_use, is_group};
+use crate::answer::devices::{Arrival, Reach, Ways};
+use crate::answer::matching::{Ends, fitting_in_use};
 use crate::answer::query::{normalize, scoped, unscoped};
 use crate::answer::{
     Match, NetworkNamespace, Protocol, Socket, SocketId, SocketNamespace, SocketQuery, SocketState,
@@ -131,7 +131,9 @@ fn find(
     let (open, closed): (Vec<_>, Vec<_>) = exact.into_iter().partition(|one| one.inode != 0);
     // The kernel chooses among datagram sockets as well, but for one device at a time.
     // Nor does it choose who sends.
-    let is_told = query.protocol() == Protocol::Tcp || matches!(reach, Reach::One(_));
+    // Of what is for all, each socket that fits gets a copy.
+    let is_one_way = matches!(reach.ways, Ways::One(_)) && !reach.is_group(query.local().ip());
+    let is_told = query.protocol() == Protocol::Tcp || is_one_way;
     if is_told && !open.is_empty() && !query.is_sender() {
         return Ok(Candidates::Open(Match::FiveTuple, open));
     }
@@ -187,10 +189,10 @@ fn told(
 fn asked_devices(reach: &Reach) -> impl Iterator<Item = u32> {
     /// Where there are more, those with the highest numbers are left out.
     const MAX: usize = 64;
-    let (any, arrivals) = match reach {
-        Reach::Any(known) => (Some(known), &[][..]),
-        Reach::One(arrival) => (None, std::slice::from_ref(arrival)),
-        Reach::Several(arrivals) => (None, &arrivals[..]),
+    let (any, arrivals) = match &reach.ways {
+        Ways::Any(known) => (Some(known), &[][..]),
+        Ways::One(arrival) => (None, std::slice::from_ref(arrival)),
+        Ways::Several(arrivals) => (None, &arrivals[..]),
     };
     let any = any.map(|known| [0].into_iter().chain(known.iter().copied().take(MAX)));
     let arrivals = arrivals
@@ -208,7 +210,7 @@ fn is_it(query: &SocketQuery, socket: &DiagSocket) -> bool {
 /// Whether there is no socket if the kernel found none.
 fn tells_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
     // It looks for the one that gets it, not for all members of a group.
-    let is_group = |end: SocketAddr| is_group(end.ip());
+    let is_group = |end: SocketAddr| reach.is_group(end.ip());
     let is_for_one = !is_group(query.local()) && !query.remote().is_some_and(is_group);
     // A slave's packets reach sockets of its VRF, which are asked for in another way.
     let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
@@ -295,7 +297,7 @@ pub(crate) fn nearest(
     query: &SocketQuery,
     reach: &Reach,
 ) -> io::Result<Option<DiagSocket>> {
-    let Reach::One(arrival) = reach else {
+    let Ways::One(arrival) = &reach.ways else {
         return Ok(None);
     };
     match query.remote() {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::fd_scanner::FdScanner;
 use super::netlink::message::DiagSocket;
 use super::sockets::Candidates;
-use crate::answer::devices::{Arrival, Reach};
+use crate::answer::devices::{Arrival, Reach, Ways};
 use crate::answer::matching::distinct;
 use crate::answer::{
     Evidence, Match, NetworkNamespace, Ownership, Process, Reason, Socket, SocketQuery,
@@ -187,7 +187,8 @@ pub(crate) fn infer_unaccepted(sockets: &mut [Socket], unaccepted: &[Option<u32>
         let query = SocketQuery::new(waiting.protocol, waiting.local, None);
         // It is bound to the device through which it came if its listener is.
         let device = waiting.device;
-        let reach = device.map_or_else(|| Reach::Any(Vec::new()), |it| Reach::One(Arrival::on(it)));
+        let ways = device.map_or_else(|| Ways::Any(Vec::new()), |it| Ways::One(Arrival::on(it)));
+        let reach = Reach::new(ways);
         let fits = |one: &&(Socket, bool)| {
             matching::best(&query, &reach, std::slice::from_ref(&one.0)).is_some()
         };

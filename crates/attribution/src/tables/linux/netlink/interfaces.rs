@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
 use super::exchange::{Answer, Location, Netlink, Part};
 use super::frame;
@@ -40,7 +39,7 @@ impl Interfaces {
     }
 
     /// Reads all of them.
-    pub(crate) fn read(&mut self) -> io::Result<Arc<Devices>> {
+    pub(crate) fn read(&mut self) -> io::Result<Devices> {
         let mut links = HashMap::new();
         self.netlink.ask(Answer::Dump, request, |part| {
             match part {
@@ -50,7 +49,7 @@ impl Interfaces {
             }
             Ok(())
         })?;
-        Ok(Arc::new(Devices::new(links, self.accepts)))
+        Ok(Devices::new(links, self.accepts))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The routes that make addresses a network namespace's own, though no device has them: `ip route
-//! add local 203.0.113.0/24 dev lo` (`AnyIP`).
+//! add local 203.0.113.0/24 dev lo` (`AnyIP`); and those that make addresses broadcast ones.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,35 +22,43 @@ const TABLE: usize = 4;
 const TYPE: usize = 7;
 /// `AF_INET` and `AF_INET6`.
 const FAMILIES: [u8; 2] = [2, 10];
-/// `RT_TABLE_LOCAL`, which the kernel looks into first, and `RTN_LOCAL`.
+/// `RT_TABLE_LOCAL`, which the kernel looks into first, `RTN_LOCAL` and `RTN_BROADCAST`.
 const LOCAL_TABLE: u8 = 255;
 const LOCAL: u8 = 2;
+const BROADCAST: u8 = 3;
 /// `RTA_DST`, `RTA_OIF`.
 const DESTINATION: u16 = 1;
 const DEVICE: u16 = 4;
 
-/// Whether news are of what is read here: of routes, only those that make addresses own ones.
+/// Whether news are of what is read here: of routes, only those that make addresses own ones, or
+/// broadcast ones.
 /// A router has many others, and they change all the time.
 pub(super) fn counts(kind: u16, body: &[u8]) -> bool {
-    !matches!(kind, NEW | REMOVED) || body.get(TYPE).is_none_or(|kind| *kind == LOCAL)
+    !matches!(kind, NEW | REMOVED)
+        || body
+            .get(TYPE)
+            .is_none_or(|kind| [LOCAL, BROADCAST].contains(kind))
 }
 
-/// Adds what the local table makes own addresses.
+/// Adds what the local table makes own addresses, and broadcast addresses.
 ///
-/// Before Linux 4.20 the kernel lists the routes of all tables or none: none are read then.
-pub(super) fn add(netlink: &mut Netlink, location: Location, known: &mut Place) -> io::Result<()> {
-    if !netlink.is_strict() {
-        return Ok(());
-    }
-    for family in FAMILIES {
+/// Only for a strict connection: before Linux 4.20 the kernel lists the routes of all tables or none.
+pub(super) fn add(
+    netlink: &mut Netlink,
+    location: Location,
+    (known, broadcasts): (&mut Place, &mut HashSet<Ipv4Addr>),
+) -> io::Result<()> {
+    let kinds = FAMILIES.map(|family| (family, LOCAL));
+    // Nothing is for all in IPv6 but multicast.
+    for (family, kind) in kinds.into_iter().chain([(FAMILIES[0], BROADCAST)]) {
         let mut found = Vec::new();
         let asked = netlink.ask(
             Answer::Dump,
-            |sequence| request(family, sequence),
+            |sequence| request((family, kind), sequence),
             |part| {
                 match part {
                     Part::Begin => found.clear(),
-                    Part::Message(NEW, body) => found.extend(network(body)?),
+                    Part::Message(NEW, body) => found.extend(network(body, kind)?),
                     Part::Message(..) => {}
                 }
                 Ok(())
@@ -61,7 +70,10 @@ pub(super) fn add(netlink: &mut Netlink, location: Location, known: &mut Place) 
             asked => asked?,
         }
         for network in found {
-            if is_single(&network) {
+            if kind == BROADCAST {
+                known.ips.insert(network.ip);
+                broadcasts.extend(super::v4(network.ip).filter(|_| is_single(&network)));
+            } else if is_single(&network) {
                 known.ips.insert(network.ip);
             } else if network.prefix > 0 || location == Location::Own {
                 // Another one that takes all that reaches it does not have all addresses.
@@ -85,16 +97,16 @@ const fn is_single(network: &Network) -> bool {
     }
 }
 
-fn request(family: u8, sequence: u32) -> Vec<u8> {
+fn request((family, kind): (u8, u8), sequence: u32) -> Vec<u8> {
     let mut body = [0; BODY_LEN];
     body[FAMILY] = family;
     body[TABLE] = LOCAL_TABLE;
-    body[TYPE] = LOCAL;
+    body[TYPE] = kind;
     super::request(GET, DUMP, sequence, &body)
 }
 
-/// The addresses that a route makes own ones; `None` for a route of another kind.
-pub(super) fn network(body: &[u8]) -> Result<Option<Network>, Malformed> {
+/// The addresses of a route of this kind; `None` for a route of another kind.
+pub(super) fn network(body: &[u8], kind: u8) -> Result<Option<Network>, Malformed> {
     let byte = |at: usize| body.get(at).copied().ok_or(Malformed);
     let (mut ip, mut interface) = (None, 0);
     for attribute in attributes(body.get(BODY_LEN..).ok_or(Malformed)?) {
@@ -112,8 +124,8 @@ pub(super) fn network(body: &[u8]) -> Result<Option<Network>, Malformed> {
     let prefix = byte(LENGTH)?;
     // One for all addresses tells none.
     let ip = ip.or_else(|| any.filter(|_| prefix == 0));
-    let is_local = byte(TABLE)? == LOCAL_TABLE && byte(TYPE)? == LOCAL;
-    Ok(ip.filter(|_| is_local).map(|ip| Network {
+    let is_it = byte(TABLE)? == LOCAL_TABLE && byte(TYPE)? == kind;
+    Ok(ip.filter(|_| is_it).map(|ip| Network {
         ip,
         prefix,
         interface,
@@ -143,19 +155,19 @@ mod tests {
         ) {
             for (table, kind) in [(LOCAL_TABLE, LOCAL), (table, kind)] {
                 let mut body = vec![2, prefix, 0, 0, table, 2, 254, kind, 0, 0, 0, 0];
-                prop_assert_eq!(counts(NEW, &body), kind == LOCAL);
+                prop_assert_eq!(counts(NEW, &body), [LOCAL, BROADCAST].contains(&kind));
                 prop_assert!(counts(20, &body));
                 body.extend(attribute(DESTINATION, &ip));
                 body.extend(attribute(DEVICE, &interface.to_ne_bytes()));
                 let is_local = (table, kind) == (LOCAL_TABLE, LOCAL);
                 let expected = Network { ip: ip.into(), prefix, interface };
-                prop_assert_eq!(network(&body), Ok(is_local.then_some(expected)));
+                prop_assert_eq!(network(&body, LOCAL), Ok(is_local.then_some(expected)));
             }
         }
 
         #[test]
         fn any_bytes_are_survived(body in any::<Vec<u8>>(), kind: u16) {
-            network(&body).ok();
+            network(&body, LOCAL).ok();
             counts(kind, &body);
         }
     }

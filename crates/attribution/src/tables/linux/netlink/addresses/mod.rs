@@ -3,8 +3,10 @@
 
 mod local_routes;
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::exchange::{Answer, Location, Netlink, Part};
@@ -148,29 +150,39 @@ impl Addresses {
 
     fn read_once(&mut self) -> io::Result<Place> {
         let devices = self.interfaces.read()?;
-        let mut known = Place::default();
+        let (mut known, mut broadcasts) = (Place::default(), HashSet::new());
         self.netlink.ask(
             Answer::Dump,
             |sequence| request(GET, DUMP, sequence, &[0; BODY_LEN]),
             |part| {
                 match part {
-                    Part::Begin => known = Place::default(),
-                    Part::Message(NEW, body) => add(&mut known, address(body)?),
+                    Part::Begin => (known, broadcasts) = Default::default(),
+                    Part::Message(NEW, body) => add(&mut known, &mut broadcasts, address(body)?),
                     Part::Message(..) => {}
                 }
                 Ok(())
             },
         )?;
-        known.devices = devices;
-        local_routes::add(&mut self.netlink, self.location, &mut known)?;
+        if self.netlink.is_strict() {
+            // The routes say it, and count alone.
+            broadcasts.clear();
+            local_routes::add(
+                &mut self.netlink,
+                self.location,
+                (&mut known, &mut broadcasts),
+            )?;
+        }
+        known.devices = Arc::new(devices.with_broadcasts(broadcasts));
         Ok(known)
     }
 }
 
-fn add(known: &mut Place, address: Option<Address>) {
+fn add(known: &mut Place, broadcasts: &mut HashSet<Ipv4Addr>, address: Option<Address>) {
     if let Some(Address { network, broadcast }) = address {
         known.ips.insert(network.ip);
         known.ips.extend(broadcast);
+        broadcasts.extend(broadcast.and_then(v4));
+        broadcasts.extend(first_of(network).filter(|first| IpAddr::V4(*first) != network.ip));
         known.networks.push(network);
     }
 }
@@ -247,6 +259,21 @@ fn broadcast_of(ip: IpAddr, prefix: u8) -> Option<IpAddr> {
     let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
     let is_wide = hosts > 1 && !ip.is_loopback();
     is_wide.then(|| Ipv4Addr::from_bits(ip.to_bits() | hosts).into())
+}
+
+/// The first address of a network: before Linux 5.14, the kernel makes a route of a broadcast
+/// address for it, too, and this is asked only before 4.20.
+fn first_of(network: Network) -> Option<Ipv4Addr> {
+    let hosts = u32::MAX.checked_shr(network.prefix.into()).unwrap_or(0);
+    let first = |ip: Ipv4Addr| Ipv4Addr::from_bits(ip.to_bits() & !hosts);
+    v4(network.ip).filter(|_| hosts > 1).map(first)
+}
+
+const fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
 }
 
 fn ip(value: &[u8]) -> Option<IpAddr> {
