@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowner_capture::{Next, Progress};
 
-use super::capture_thread::CaptureThread;
+use super::counting::CaptureThread;
 use super::packet_input::{Batch, PacketInput};
 use crate::model::report::EndState;
 

@@ -1,22 +1,17 @@
 //! The capturing thread: what it does with whatever comes.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowner_attribution::capture::CaptureResolver;
 use flowner_capture::Next;
 
 use super::addresses::OwnAddresses;
 use super::ahead;
 use super::config::Config;
+use super::counting::CaptureThread;
 use super::device::{Waited, may_come_back};
-use super::drops::Drops;
-use super::injection::Injection;
 use super::input::PacketSource;
-use super::jumps::Jumps;
 use super::packet_input::{Batch, PacketInput};
 use super::{Shared, now};
-use crate::engine::ledger::Effect;
 use crate::model::event::Event;
 use crate::model::report::EndState;
 use crate::sinks::record;
@@ -24,28 +19,6 @@ use crate::sinks::record;
 /// How often, at most, the kernel's counters are read again while packets arrive,
 /// and this host's addresses when flows appear that are not its own.
 const REFRESH: Duration = Duration::from_secs(1);
-
-/// The capturing thread.
-pub(super) struct CaptureThread {
-    pub(super) shared: Arc<Shared>,
-    /// Asks for the owners of new flows before their sockets are gone.
-    pub(super) resolver: Option<CaptureResolver>,
-    /// Whether it is yet to be guessed whose the packets are.
-    pub(super) guesses: bool,
-    /// What the ledger asked for and was not done yet.
-    pub(super) effects: Vec<Effect>,
-    /// Packet time at which flows are to be confirmed that were silent since.
-    pub(super) next_due: Option<Duration>,
-    pub(super) config: Config,
-    pub(super) is_device: bool,
-    /// Of a device of this host.
-    pub(super) own: Option<OwnAddresses>,
-    pub(super) injection: Option<Injection>,
-    pub(super) refreshed: Instant,
-    pub(super) started: Instant,
-    pub(super) jumps: Jumps,
-    pub(super) drops: Drops,
-}
 
 impl CaptureThread {
     pub(super) fn run(mut self, mut input: PacketInput) {

@@ -1,14 +1,19 @@
 //! The capturing thread: how it counts, and what the ledger asks for then.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use flowner_attribution::capture::CaptureResolver;
 use flowner_capture::Progress;
 use flowner_flows::Packet;
 
-use super::capture_thread::CaptureThread;
-use super::now;
+use super::addresses::OwnAddresses;
+use super::config::Config;
+use super::drops::Drops;
+use super::injection::Injection;
+use super::jumps::Jumps;
 use super::packet_input::{Batch, Frame};
+use super::{Shared, now};
 use crate::engine::ledger::Effect;
 use crate::engine::local_addresses::infer_local_addresses;
 use crate::model::event::Event;
@@ -17,6 +22,28 @@ use crate::model::report::LocalAddressSource;
 
 /// The first packets of a file, by which it is guessed whose it is.
 const SAMPLE: usize = 10_000;
+
+/// The capturing thread.
+pub(super) struct CaptureThread {
+    pub(super) shared: Arc<Shared>,
+    /// Asks for the owners of new flows before their sockets are gone.
+    pub(super) resolver: Option<CaptureResolver>,
+    /// Whether it is yet to be guessed whose the packets are.
+    pub(super) guesses: bool,
+    /// What the ledger asked for and was not done yet.
+    pub(super) effects: Vec<Effect>,
+    /// Packet time at which flows are to be confirmed that were silent since.
+    pub(super) next_due: Option<Duration>,
+    pub(super) config: Config,
+    pub(super) is_device: bool,
+    /// Of a device of this host.
+    pub(super) own: Option<OwnAddresses>,
+    pub(super) injection: Option<Injection>,
+    pub(super) refreshed: Instant,
+    pub(super) started: Instant,
+    pub(super) jumps: Jumps,
+    pub(super) drops: Drops,
+}
 
 impl CaptureThread {
     /// How many packets are to be counted at a time: more than these, as long as it is not known

@@ -9,8 +9,8 @@ use flowner_attribution::{self as attribution, Attributor, Notice, PolicyConfig,
 
 use super::addresses::OwnAddresses;
 use super::builder::Builder;
-use super::capture_thread::CaptureThread;
 use super::config::Config;
+use super::counting::CaptureThread;
 use super::drops::Drops;
 use super::injection::Injection;
 use super::input::Opened;
