@@ -113,9 +113,12 @@
 //! them, it names none.
 //!
 //! A socket that is bound to another device than that of the query never matches. Neither does one on a
-//! link-local address or group with another scope. Of sockets on the same address, the kernel prefers
-//! one that is bound to the device, and one of the flow's own address family to a dual-stack one. For
-//! datagrams, the device comes first; for listeners, both count the same.
+//! link-local address or group with another scope. Of sockets on the same address, one bound to the
+//! device and one bound to none may both match, as may one of the flow's own address family and a
+//! dual-stack one. Options of the sockets (`SO_REUSEPORT`, `SO_INCOMING_CPU`) and their order decide,
+//! which no list shows. So the answer names the owners of all of them. For a query with a device, the
+//! native table of Linux makes the kernel's own lookup decide whether one bound to the device is
+//! meant; not for IPv6 datagrams, where the CPU of the packet counts as much.
 //!
 //! A packet on a port of a bridge may also be one of the bridge itself. The same goes for the lower
 //! device of a VLAN, and for a device in a VRF. A query [without a device](SocketQuery::on_device) may

@@ -81,6 +81,23 @@ impl Asked {
         self.check_with(query, device, expected, list)
     }
 
+    /// Whom the kernel's own lookup decides for, where a list has several: the table and the fast
+    /// lookup name one, the list all.
+    #[track_caller]
+    fn check_told(&mut self, query: &SocketQuery, device: &str, told: u32, all: &[u32]) {
+        let seen = query.on_device(index(device));
+        let answer = self.table.find(&seen).unwrap();
+        assert_eq!(pids(&answer.verdict), [told], "{seen}: {answer:?}");
+        let question = LookupRequest::new(seen, SystemTime::now(), Initiator::Unknown);
+        if let Some(fast) = self.fast_lookup.lookup(&question).ownership() {
+            assert_eq!(pids(&fast.verdict), [told], "{seen}, fast: {fast:?}");
+        }
+        let mut all = all.to_vec();
+        all.sort_unstable();
+        let listed = self.table.snapshot().unwrap().find(&seen);
+        assert_eq!(pids(&listed.verdict), all, "{seen}, listed: {listed:?}");
+    }
+
     #[track_caller]
     fn check_with(
         &mut self,
@@ -267,7 +284,7 @@ fn a_socket_of_a_bridge_is_found_by_packets_of_its_ports() {
     asked.check(&query, "w1", &[]);
     // Either may be it: what is seen on a port goes through the bridge, or not.
     let unbound = Helper::new(&["udp 0.0.0.0:5300 broadcast"]);
-    asked.check(&query, "br0", &[bound.pid()]);
+    asked.check_told(&query, "br0", bound.pid(), &[bound.pid(), unbound.pid()]);
     asked.check(&query, "p0", &[bound.pid(), unbound.pid()]);
     asked.check(&query, "w1", &[unbound.pid()]);
 }
@@ -330,6 +347,58 @@ fn all_get_what_is_for_the_broadcast_address_of_a_network() {
     ip("route add broadcast 10.99.0.8 dev w0 table local");
     let came = query(Protocol::Udp, "10.99.0.8:5008", "10.77.0.2:6000");
     asked.check(&came, "w0", &[everywhere.pid(), on_device.pid()]);
+}
+
+/// `SO_REUSEPORT` makes the first socket of the kernel's list the receiver, whatever its device:
+/// which it is, only the kernel's own lookup tells.
+#[test]
+fn of_sockets_that_share_a_port_the_kernel_tells_the_receiver() {
+    if is_run_inside("of_sockets_that_share_a_port_the_kernel_tells_the_receiver") {
+        return;
+    }
+    wires();
+    let mut port = 5100;
+    for (protocol, name, end) in [
+        (Protocol::Udp, "udp", "share"),
+        (Protocol::Udp, "udp", "broadcast"),
+        (Protocol::Tcp, "tcp", "share listen"),
+    ] {
+        for is_dual in [false, true] {
+            for is_bound_last in [false, true] {
+                port += 1;
+                let any = if is_dual { "[::]" } else { "0.0.0.0" };
+                let free = format!("{name} {any}:{port} {end}");
+                let bound = format!("{name} 0.0.0.0:{port} dev=w0 {end}");
+                let mut order = [bound, free];
+                if is_bound_last {
+                    order.reverse();
+                }
+                let helpers = order.map(|socket| Helper::new(&[&socket]));
+                let both = helpers.each_ref().map(Helper::pid);
+                // The kernel has the newest one first, but IPv6 ones with the option last. Without
+                // the option, the device decides.
+                let is_first_of_all = end.starts_with("share") && !is_dual;
+                let receiver = both[usize::from(is_first_of_all || is_bound_last)];
+                let (local, remote) = (format!("10.77.0.1:{port}"), "10.77.0.2:6000");
+                let query = query(protocol, &local, remote);
+                Asked::new().check_told(&query, "w0", receiver, &both);
+            }
+        }
+    }
+}
+
+/// `SO_INCOMING_CPU` is worth as much as the family.
+#[test]
+fn of_sockets_of_both_families_neither_is_named_alone() {
+    if is_run_inside("of_sockets_of_both_families_neither_is_named_alone") {
+        return;
+    }
+    wires();
+    let v4 = Helper::new(&["udp 0.0.0.0:5200 broadcast"]);
+    let dual = Helper::new(&["udp [::]:5200 broadcast"]);
+    let mut asked = Asked::new();
+    let query = query(Protocol::Udp, "10.77.0.1:5200", "10.77.0.2:6000");
+    asked.check(&query, "w0", &[v4.pid(), dual.pid()]);
 }
 
 /// The same group on two links is two groups (RFC 4007).

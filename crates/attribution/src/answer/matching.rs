@@ -192,7 +192,7 @@ struct Reached<T> {
 /// Marks those that get the packet if it came in this way.
 fn mark_best<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reached<T>], arrival: &Arrival) {
     let is_in_reach = |one: &Reached<T>| arrival.reaches(one.device);
-    let rank = |one: &Reached<T>| one.fit.rank(query, reach, one.device.is_some());
+    let rank = |one: &Reached<T>| one.fit.rank();
     // Each of them gets a copy of what is for a group.
     let is_for_all = is_datagram(query) && reach.is_group(query.local().ip());
     let best = reached
@@ -233,29 +233,20 @@ struct Fit {
     /// Whether it is for this remote end, or for whatever one. Without remote end, one that
     /// is connected is asked for only if there is no other.
     is_open_to_it: bool,
-    same_family: bool,
 }
 
 impl Fit {
-    /// Greater is better, as the kernel has it.
+    /// Greater is better, as the kernel has it: it looks for sockets on the very address before
+    /// those on all addresses.
     ///
-    /// Of sockets on the same address, one that is bound to the packet's device is preferred
-    /// to one that is not, and one of the flow's own address family to a dual-stack one: for
-    /// datagrams in that order, while for listeners each counts as much as the other
-    /// (`compute_score` in `net/ipv4/udp.c` and in `net/ipv4/inet_hashtables.c`).
-    fn rank(self, query: &SocketQuery, reach: &Reach, is_bound: bool) -> (bool, Match, u8) {
-        let (is_bound, same_family) = (u8::from(is_bound), u8::from(self.same_family));
-        let sends_to_group = query
-            .remote()
-            .is_some_and(|remote| reach.is_group(remote.ip()));
-        let score = match (query.protocol(), self.matched) {
-            // Raw sockets get a copy each. Who sends to a group may be any of them.
-            (Protocol::Raw, _) | (Protocol::Tcp, Match::FiveTuple) => 0,
-            (Protocol::Tcp, _) => is_bound + same_family,
-            _ if sends_to_group => 0,
-            _ => 2 * is_bound + same_family,
-        };
-        (self.is_open_to_it, self.matched, score)
+    /// Of sockets on the same address, the kernel prefers one that is bound to the packet's device,
+    /// and one of the flow's own address family to a dual-stack one (`compute_score` in
+    /// `net/ipv4/udp.c` and in `net/ipv4/inet_hashtables.c`). But the first one with
+    /// `SO_REUSEPORT` ends the search whatever its score (`udp4_lib_lookup2`,
+    /// `inet_lhash2_lookup`), and one with `SO_INCOMING_CPU` may score as high. No list shows these
+    /// options, or the order: all of them are equal here. Only the kernel's own lookup decides.
+    fn rank(self) -> (bool, Match) {
+        (self.is_open_to_it, self.matched)
     }
 }
 
@@ -282,7 +273,6 @@ fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
     Some(Fit {
         matched,
         is_open_to_it: query.remote().is_some() || socket.remote.is_none(),
-        same_family: socket.local.is_ipv4() == query.local().is_ipv4(),
     })
 }
 
@@ -424,7 +414,8 @@ mod tests {
         ];
         check(FLOW, &sockets, Some((Match::FiveTuple, &[4])));
         check(FLOW, &sockets[..3], Some((Match::LocalEndpoint, &[3])));
-        check(FLOW, &sockets[..2], Some((Match::WildcardAddress, &[2])));
+        // One of both families may be as good.
+        check(FLOW, &sockets[..2], Some((Match::WildcardAddress, &[1, 2])));
         check(FLOW, &sockets[..1], Some((Match::WildcardAddress, &[1])));
         check(FLOW, &[], None);
     }
@@ -565,7 +556,8 @@ mod tests {
             bound(udp("0.0.0.0:4000", 3), 4),
         ];
         check_on(3, Protocol::Udp, &sockets, &[1]);
-        check_on(4, Protocol::Udp, &sockets, &[3]);
+        // An option of theirs decides.
+        check_on(4, Protocol::Udp, &sockets, &[2, 3]);
         check_on(5, Protocol::Udp, &sockets, &[2]);
         // Each of them may be it.
         check_on(0, Protocol::Udp, &sockets, &[1, 2, 3]);
@@ -573,13 +565,13 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_of_the_device_is_no_better_than_one_of_the_family() {
+    fn neither_device_nor_family_decides_among_listeners() {
         let sockets = [
             bound(tcp("[::]:4000", None, 1), 3),
             tcp("0.0.0.0:4000", None, 2),
             bound(tcp("0.0.0.0:4000", None, 3), 3),
         ];
-        check_on(3, Protocol::Tcp, &sockets, &[3]);
+        check_on(3, Protocol::Tcp, &sockets, &[1, 2, 3]);
         check_on(3, Protocol::Tcp, &sockets[..2], &[1, 2]);
         check_on(4, Protocol::Tcp, &sockets, &[2]);
     }
@@ -664,8 +656,9 @@ mod tests {
         use super::*;
         use proptest::prelude::*;
 
-        /// `udp4_lib_lookup2`, `udp6_lib_lookup2` and their `compute_score`, for the first
-        /// address that has any: the packet's, then the wildcard.
+        /// `udp4_lib_lookup2` and `udp6_lib_lookup2`, for the first address that has any: the
+        /// packet's, then the wildcard. Which of those that are connected, or are not, depends on
+        /// options and an order that no list shows.
         fn receivers(query: &SocketQuery, device: u32, sockets: &[Socket]) -> Vec<usize> {
             let (local, remote) = (query.local(), query.remote().unwrap());
             let any: IpAddr = match local {
@@ -683,16 +676,12 @@ mod tests {
                     let fits = socket.device.is_none_or(|bound| bound == device);
                     let is_peer = socket.remote.is_none_or(|theirs| theirs == remote);
                     let is_port = socket.local.port() == local.port();
-                    (is_there && !refuses && fits && is_peer && is_port).then(|| {
-                        let family = u32::from(!is_v4 || bound.is_ipv4());
-                        let score = if is_v4 { 4 } else { 1 };
-                        let connected = 2 * u32::from(socket.remote.is_some());
-                        family + score * (connected + u32::from(socket.device.is_some()))
-                    })
+                    (is_there && !refuses && fits && is_peer && is_port)
+                        .then_some(socket.remote.is_some())
                 });
-                let scores: Vec<Option<u32>> = scores.collect();
+                let scores: Vec<Option<bool>> = scores.collect();
                 let best = scores.iter().flatten().max().copied();
-                let is_best = |score: &Option<u32>| score.is_some() && *score == best;
+                let is_best = |score: &Option<bool>| score.is_some() && *score == best;
                 let places = scores.iter().enumerate();
                 places
                     .filter(|(_, score)| is_best(score))

@@ -123,7 +123,8 @@ impl Snapshot {
 
     /// Answers one query from this snapshot, by the rules of [matching](crate#matching). If the
     /// snapshot has the sockets of all namespaces, the answer is what the table would have said at that
-    /// time.
+    /// time, but for sockets among which only a lookup of the kernel decides: it names all of their
+    /// owners.
     ///
     /// A query about an address that is not this host's own is about the namespaces that have it, if
     /// the table [knows](crate::Capabilities::local_addresses) them. Otherwise, only sockets of other

@@ -251,7 +251,7 @@ pub(crate) fn standing_in(
     }
     let has_address = |one: &DiagSocket| normalize(one.local).ip() == query.local().ip();
     let port = query.local().port();
-    let mut bound = Vec::new();
+    let (mut bound, mut choice) = (Vec::new(), None);
     if query.remote().is_none() {
         sockets.list(protocol, Which::OnPort(port), &mut bound)?;
     } else if protocol == Protocol::Raw || !sockets.tells_listeners() {
@@ -259,9 +259,10 @@ pub(crate) fn standing_in(
     } else if let Some(witness) = told.iter().find(|one| has_address(one)) {
         // The kernel tells one that has the very address before those on all addresses.
         bound = sockets.waiting(protocol, port, Some(witness))?;
+        choice = Some(*witness);
     }
     bound.retain(|one| one.inode != 0 && has_address(one));
-    Ok(chosen(query, reach, bound))
+    Ok(as_told(query, reach, chosen(query, reach, bound), choice))
 }
 
 /// Who would take a connection from anybody, in one question less than [`quick`] needs where
@@ -363,7 +364,47 @@ fn waiting(
     }
     let port = query.local().port();
     let found = sockets.waiting(query.protocol(), port, witness.as_ref())?;
-    Ok(chosen(query, reach, found))
+    let told = witness.filter(|_| sockets.tells_listeners());
+    Ok(as_told(query, reach, chosen(query, reach, found), told))
+}
+
+/// Of sockets that fit equally well, those that are bound to the device that the socket is bound to
+/// which the kernel told for the packet, or to none as it is.
+///
+/// The kernel's lookup knows the order and the options that decide among them. But it runs on a CPU
+/// of ours, and for `SO_INCOMING_CPU` the packet's counts. That option is worth as much as the
+/// family, and for IPv6 datagrams as much as the device: these stay open. Two TCP sockets listen so
+/// only with `SO_REUSEPORT`, and the first one ends the search.
+fn as_told(
+    query: &SocketQuery,
+    reach: &Reach,
+    candidates: Candidates,
+    told: Option<DiagSocket>,
+) -> Candidates {
+    let is_v6_datagram = query.protocol() != Protocol::Tcp && query.local().is_ipv6();
+    let told = told.filter(|_| tells_one(query, reach) && !query.is_sender() && !is_v6_datagram);
+    let is_told = |told: &DiagSocket, one: &DiagSocket| {
+        (one.inode, one.cookie) == (told.inode, told.cookie) && one.device == told.device
+    };
+    match (candidates, told) {
+        (Candidates::Open(matched, mut open), Some(told))
+            if open.iter().any(|one| is_told(&told, one)) =>
+        {
+            open.retain(|one| one.device == told.device);
+            Candidates::Open(matched, open)
+        }
+        (candidates, _) => candidates,
+    }
+}
+
+/// Whether the kernel's lookup for one packet is that for each packet of the query: not for a group,
+/// and on one device that is known.
+fn tells_one(query: &SocketQuery, reach: &Reach) -> bool {
+    let is_group = |end: SocketAddr| reach.is_group(end.ip());
+    let is_for_one = !is_group(query.local()) && !query.remote().is_some_and(is_group);
+    let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
+    let is_one_way = matches!(&reach.ways, Ways::One(arrival) if is_direct(arrival));
+    is_for_one && is_one_way && query.protocol() != Protocol::Raw
 }
 
 /// The listeners in whose queue a connection may wait that nobody has accepted yet. One that

@@ -207,7 +207,8 @@ const fn without_cookie(socket: DiagSocket) -> DiagSocket {
 /// The sockets of a list of that age that still count beside one that the kernel has just found.
 ///
 /// Of TCP listeners, the kernel finds the one with the best address. Those on other addresses
-/// cannot take its connections, and may have been closed since.
+/// cannot take its connections, and may have been closed since. All addresses of one family and of
+/// both are as good.
 fn still_good(
     protocol: Protocol,
     listed: &[DiagSocket],
@@ -216,7 +217,10 @@ fn still_good(
 ) -> Option<Vec<DiagSocket>> {
     let is_witness = |one: &&DiagSocket| one.cookie != 0 && one.cookie == witness.cookie;
     let known = listed.iter().find(is_witness)?;
-    let competes = |one: &&DiagSocket| protocol != Protocol::Tcp || one.local == known.local;
+    let is_dual = |one: &DiagSocket| one.local.ip().is_unspecified() && !one.v6_only;
+    let competes = |one: &&DiagSocket| {
+        protocol != Protocol::Tcp || one.local == known.local || (is_dual(one) && is_dual(known))
+    };
     let good: Vec<_> = listed.iter().filter(competes).copied().collect();
     let good_for = if good.len() == 1 {
         WAITING_SOCKET
