@@ -19,6 +19,7 @@ use flowner_attribution::{
 
 /// What a decoder tells of a packet of TCP or UDP.
 struct Packet {
+    /// When the kernel saw it, as the capture says: not when this program read it.
     captured_at: SystemTime,
     protocol: Protocol,
     source: SocketAddr,

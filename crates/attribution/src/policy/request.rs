@@ -7,8 +7,12 @@ use std::time::SystemTime;
 
 use crate::answer::{Ownership, Reason, Snapshot, SocketQuery};
 
-/// What the caller knows a lookup by, and gets back with each answer: any type of its own, such
-/// as the number of a flow, a `(port, protocol)`, or [`Token`].
+/// What the caller knows a lookup by, and gets back with each answer: a type of its own that can be
+/// copied, such as the number of a flow, a `(port, protocol)`, or [`Token`]. One that cannot, such as
+/// a `String`, stays with the caller, in a map from numbers.
+///
+/// One key is one lookup: a second one by the same key replaces the first, which gets no answer
+/// any more.
 pub trait Key: Copy + Eq + Hash + fmt::Debug + Send + 'static {}
 
 impl<T: Copy + Eq + Hash + fmt::Debug + Send + 'static> Key for T {}
@@ -23,7 +27,14 @@ pub struct Token(pub u64);
 pub struct LookupRequest {
     /// The socket.
     pub query: SocketQuery,
-    /// Wall-clock time of the flow's first packet.
+    /// Wall-clock time of the flow's first packet: when the *kernel* saw it, not when the program read
+    /// it. An owner is named only by evidence from this time on. With a later time, evidence that
+    /// was gathered as the packet left counts as older than the packet, and short flows stay
+    /// without an owner.
+    ///
+    /// libpcap gives this time with each packet. A socket of one's own gives it with the option
+    /// `SO_TIMESTAMPNS` (socket(7)). Where a program asks about a port without a packet, it is
+    /// [`SystemTime::now`].
     pub seen_at: SystemTime,
     /// How the flow began.
     pub initiator: Initiator,
@@ -31,6 +42,7 @@ pub struct LookupRequest {
 
 /// How a flow began, which tells whether older answers can hold for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Initiator {
     /// This end sent the first packet of a new flow: perhaps from a new socket.
     Local,
@@ -106,8 +118,8 @@ pub struct Event<K = Token> {
 }
 
 impl LookupRequest {
-    /// A question about a flow that began in this way, with the wall-clock time of its first
-    /// packet.
+    /// A question about a flow that began in this way, with the wall-clock time at which the kernel
+    /// saw its first packet; see [`seen_at`](Self::seen_at).
     pub const fn new(query: SocketQuery, seen_at: SystemTime, initiator: Initiator) -> Self {
         Self {
             query,
