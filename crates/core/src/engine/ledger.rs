@@ -65,6 +65,8 @@ pub(crate) struct Owners {
     again: Option<Box<Again>>,
     /// While nobody knows whose it is, as they have changed.
     uncertain: Option<Box<Uncertain>>,
+    /// While it is live and a recording tells whose it was.
+    recorded: Option<Box<recorded::Recorded>>,
     /// Where its packets from that number on belong, of a flow that was cut off.
     next: Option<Box<(u64, FlowId)>>,
     /// Of a connection that is over, whether nobody is known to have kept it who accepted it.
@@ -414,9 +416,10 @@ impl Ledger {
 
     /// Credits a packet, and tells those who look for the owners of its flow, if they still do.
     fn counted(&mut self, update: Update, packet: &Packet, effects: &mut Vec<Effect>) {
-        let Some(flow) = self.table.flow(update.id) else {
+        let Some(flow) = self.table.flow_mut(update.id) else {
             return;
         };
+        recorded::Recorded::count(flow, packet.time);
         let is_local = flow.is_from_local(update.from_initiator);
         let packet_of = PacketOf::new(packet, is_local);
         let is_waiting = flow.data.is_waiting();
@@ -469,6 +472,7 @@ impl Ledger {
         let Ended { mut flow, reason } = ended;
         flow.data.confirmation = None;
         flow.data.uncertain = None;
+        flow.data.recorded = None;
         // The answer to what is asked is about packets that it does not have any more.
         flow.data.again = flow.data.again.filter(|again| again.is_asked());
         effects.extend(waiters(&flow).map(Effect::End));

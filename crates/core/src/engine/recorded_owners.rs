@@ -16,7 +16,8 @@ const MAX: usize = 4_096;
 /// the memory.
 const MAX_LENGTH: usize = 8_192;
 
-/// What was read of comments. Those of one flow are all alike, so that it is little.
+/// What was read of comments. Those of one flow are alike until its owner changes, so that it is
+/// little.
 #[derive(Debug, Default)]
 pub(crate) struct RecordedOwners {
     known: HashMap<String, Option<(PacketEnd, Owner)>>,

@@ -17,7 +17,8 @@ use super::{Shared, now};
 use crate::engine::ledger::Effect;
 use crate::engine::local_addresses::infer_local_addresses;
 use crate::model::event::Event;
-use crate::model::packet_ref::PacketRef;
+use crate::model::packet_ref::{PacketEnd, PacketRef};
+use crate::model::principal::Owner;
 use crate::model::report::LocalAddressSource;
 
 /// The first packets of a file, by which it is guessed whose it is.
@@ -80,10 +81,18 @@ impl CaptureThread {
                     None
                 }
             };
+            let mut recorded = [None, None];
             while let Some((_, end, owner)) = owners.next_if(|(of, ..)| *of == number) {
-                if let Some(belonging) = newest {
-                    ledger.recorded(belonging, end, owner);
+                let place: &mut Option<Owner> =
+                    &mut recorded[usize::from(end != PacketEnd::Source)];
+                // Of comments that contradict each other, the first holds.
+                let is_better = |old: &Owner| owner.ownership.is_better_than(&old.ownership);
+                if place.as_ref().is_none_or(is_better) {
+                    *place = Some(owner);
                 }
+            }
+            if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
+                ledger.recorded(of, packet, recorded, &mut self.effects);
             }
         }
         batch.frames.clear();

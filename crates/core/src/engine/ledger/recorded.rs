@@ -1,14 +1,39 @@
 //! Packets that are recorded with their owners, and owners that a recording tells.
 
-use flowner_attribution::{Ownership, Reason, Source};
-use flowner_flows::{EndReason, Flow};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowner_attribution::{Ownership, Process, Reason, Source, Verdict};
+use flowner_flows::{EndReason, Flow, Packet};
 
 use super::question::is_unproven;
-use super::{Ledger, Owners, credit};
+use super::uncertain::{continue_as, without};
+use super::{Effect, End, Ledger, Owners, credit};
+use crate::engine::traffic_history::{PacketOf, Second};
+use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
-use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
+use crate::model::packet_ref::{PacketRef, ResolvedOwner};
 use crate::model::principal::Owner;
 use crate::model::selection::Selection;
+
+/// What is known of a flow whose owners a recording tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded {
+    /// Packet time of the packet before the newest one.
+    before: Duration,
+    /// Packet time of the newest packet.
+    last: Duration,
+}
+
+impl Recorded {
+    /// Counts a packet of a flow, if a recording told its owners before.
+    pub(super) fn count(flow: &mut Flow<Owners>, time: Duration) {
+        if let Some(it) = flow.data.recorded.as_deref_mut() {
+            it.before = it.last;
+            it.last = it.last.max(time);
+        }
+    }
+}
 
 impl Ledger {
     /// What is known of the flow of a packet, and whether it is wanted; `None` where
@@ -54,24 +79,56 @@ impl Ledger {
         Some((flow, ended))
     }
 
-    /// Writes down who owned one end of a packet when it was recorded. Better answers replace
-    /// worse ones.
-    pub(crate) fn recorded(&mut self, of: PacketRef, end: PacketEnd, owner: Owner) {
+    /// Writes down who owned the ends of a packet when it was recorded: of its source and of its
+    /// destination, as far as the recording tells. `of` and `packet`: the newest one.
+    ///
+    /// A better description of the same owner replaces a worse one for the whole flow, and so
+    /// does the first owner that is told. Where the owner is another one than before, or nobody
+    /// is known any more, the flow is cut before this packet, as it was when its owner changed.
+    pub(crate) fn recorded(
+        &mut self,
+        of: PacketRef,
+        packet: &Packet,
+        owners: [Option<Owner>; 2],
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(flow) = self.table.flow_mut(of.flow) else {
             return;
         };
-        let is_source = end == PacketEnd::Source;
-        let from_local = of.from_initiator == (flow.local() == flow.initiator());
-        let place = if is_source == from_local {
-            &mut flow.data.local
-        } else {
-            &mut flow.data.remote
+        if owners.iter().all(Option::is_none) {
+            return;
+        }
+        let is_from_local = flow.is_from_local(of.from_initiator);
+        let newest = PacketOf::new(packet, is_from_local);
+        let mut new = owners;
+        if !is_from_local {
+            new.reverse();
+        }
+        let old = [flow.data.local.as_deref(), flow.data.remote.as_deref()];
+        let is_another = |(new, old): (&Option<Owner>, Option<&Owner>)| {
+            let both = new.as_ref().zip(old);
+            both.is_some_and(|(new, old)| !is_same_owner(&new.ownership, &old.ownership))
         };
-        let improved = place
-            .as_ref()
-            .is_none_or(|old| owner.ownership.is_better_than(&old.ownership));
-        if improved {
-            *place = Some(Box::new(owner));
+        if new.iter().zip(old).any(is_another) {
+            self.cut_recorded(of, newest, new, effects);
+            return;
+        }
+        let mut has_improved = false;
+        for (end, new) in [End::Local, End::Remote].into_iter().zip(new) {
+            let Some(new) = new else {
+                continue;
+            };
+            let old = flow.data.told(end);
+            if old.is_none_or(|old| new.ownership.is_better_than(old)) {
+                *flow.data.of(end) = Some(Box::new(new));
+                has_improved = true;
+            }
+        }
+        if flow.data.recorded.is_none() {
+            let last = flow.last_seen();
+            flow.data.recorded = Some(Box::new(Recorded { before: last, last }));
+        }
+        if has_improved {
             let credit = credit(flow, &mut self.chronicle);
             let before = std::mem::replace(&mut flow.data.credit, credit);
             if credit != before {
@@ -79,4 +136,106 @@ impl Ledger {
             }
         }
     }
+
+    /// Lets a flow go on as another one with its newest packet, which was recorded for others.
+    fn cut_recorded(
+        &mut self,
+        of: PacketRef,
+        newest: PacketOf,
+        new: [Option<Owner>; 2],
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = self.table.now();
+        let Some(flow) = self.table.flow(of.flow) else {
+            return;
+        };
+        let old_credit = flow.data.credit;
+        let last = flow.last_seen();
+        let before = flow.data.recorded.as_deref().map_or(last, |it| it.before);
+        let mark = without(flow.mark(), newest, before);
+        // An end of which this packet tells nothing is whose it was.
+        let old = [flow.data.local.clone(), flow.data.remote.clone()];
+        let mut ends = new.into_iter().zip(old);
+        let mut next = || ends.next().and_then(|(new, old)| new.map(Box::new).or(old));
+        let (local, remote) = (next(), next());
+        let mut ended = std::mem::take(&mut self.just_ended);
+        let rest = self.table.cut(of.flow, &mark, newest.time, &mut ended);
+        if let Some(rest) = rest {
+            continue_as(&mut ended, of.number, rest);
+        }
+        if let Some(flow) = self.table.flow_mut(rest.unwrap_or(of.flow)) {
+            flow.data = Owners {
+                local,
+                remote,
+                recorded: Some(Box::new(Recorded {
+                    before: newest.time,
+                    last: newest.time,
+                })),
+                ..Owners::default()
+            };
+            let credit = credit(flow, &mut self.chronicle);
+            flow.data.credit = credit;
+            let seconds = [Second::of(newest)];
+            self.chronicle.move_seconds(&seconds, old_credit, credit);
+            if self.is_watched && rest.is_some() {
+                let record = FlowRecord::new(flow, now, None);
+                effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));
+            }
+        }
+        self.retire(&mut ended, effects);
+        self.just_ended = ended;
+    }
 }
+
+/// Whether a packet that was recorded with an owner may be of the one who was recorded before,
+/// perhaps described better. Whoever is told less of than before is another one: a live capture
+/// never forgets what it knows of an owner.
+fn is_same_owner(new: &Ownership, old: &Ownership) -> bool {
+    if new.verdict == old.verdict {
+        return true;
+    }
+    match (&new.verdict, &old.verdict) {
+        (Verdict::Unknown(_), Verdict::Unknown(_)) => true,
+        (Verdict::Unknown(_), _) | (_, Verdict::Unknown(_)) => false,
+        (
+            Verdict::Partial { user, unit },
+            Verdict::Partial {
+                user: old_user,
+                unit: old_unit,
+            },
+        ) => agree(user.as_ref(), old_user.as_ref()) && agree(unit.as_ref(), old_unit.as_ref()),
+        (_, Verdict::Partial { user, unit }) => new.verdict.processes().iter().all(|process| {
+            agree(process.user.as_ref(), user.as_ref())
+                && agree(process.unit.as_ref(), unit.as_ref())
+        }),
+        _ => {
+            let (new, old) = (new.verdict.processes(), old.verdict.processes());
+            let is_in = |one: &Arc<Process>, all: &[Arc<Process>]| {
+                all.iter().any(|other| is_same_process(one, other))
+            };
+            new.len() == old.len()
+                && new.iter().all(|one| is_in(one, old))
+                && old.iter().all(|one| is_in(one, new))
+        }
+    }
+}
+
+/// Whether two descriptions, each as far as it goes, may be of the same process that executes the
+/// same program.
+fn is_same_process(one: &Process, other: &Process) -> bool {
+    let is_named_alike = one.name == other.name;
+    let is_told_apart = (one.started.is_some() && other.started.is_some())
+        || (one.path.is_some() && other.path.is_some());
+    one.pid == other.pid
+        && agree(one.started, other.started)
+        && agree(one.path.as_ref(), other.path.as_ref())
+        && (is_told_apart || is_named_alike)
+}
+
+/// Whether two values are the same, as far as both are known.
+fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
+#[cfg(test)]
+mod tests;
