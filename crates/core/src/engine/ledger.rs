@@ -23,7 +23,7 @@ use flowner_attribution::{LookupRequest, Ownership, Reason};
 use flowner_attribution::{Source, Token, Verdict};
 use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
-    Protocol, TableConfig, TcpFlags, Update,
+    TableConfig, TcpFlags, Update,
 };
 
 use crate::engine::traffic_history::{Credit, PacketOf, TrafficHistory};
@@ -40,7 +40,7 @@ use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming};
 use ended::EndedFlows;
-use question::{ask, is_nowhere, pack, query_of, unpack};
+use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
 use uncertain::Uncertain;
 
 /// Programs that are remembered as seen. Past that, none counts as new.
@@ -549,25 +549,6 @@ impl Ledger {
             effects.push(Effect::Tell(Box::new(event)));
         }
     }
-}
-
-/// Whether two answers about datagrams are about different sockets. (A connection gets a socket
-/// of its own from the listener that was found before.)
-fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
-    let sockets = new.evidence.socket.zip(old.evidence.socket);
-    protocol != Protocol::TCP
-        && old.verdict.is_named()
-        && sockets.is_some_and(|(new, old)| new != old)
-}
-
-/// Whether a socket for datagrams was found where there was none before: what came until then
-/// was another one's, or nobody's.
-fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
-    let was_nobody = (old.verdict.reason()).is_some_and(Reason::is_of_no_open_socket);
-    // That of a network namespace may have been found late, and so may any by a table that does
-    // not ask the system for one socket.
-    let is_of_now = new.evidence.socket.is_some() && new.evidence.namespace.is_none();
-    protocol != Protocol::TCP && was_nobody && is_of_now && new.verdict.is_named()
 }
 
 /// To whom the packets of a flow are credited.

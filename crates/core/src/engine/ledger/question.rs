@@ -157,3 +157,22 @@ pub(super) fn unproven_ends(flow: &Flow<Owners>) -> [bool; 2] {
 pub(super) fn is_unproven(ownership: &Ownership) -> bool {
     ownership.verdict.is_named() && !ownership.evidence.source.identifies_sockets()
 }
+
+/// Whether two answers about datagrams are about different sockets. (A connection gets a socket
+/// of its own from the listener that was found before.)
+pub(super) fn is_another_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
+    let sockets = new.evidence.socket.zip(old.evidence.socket);
+    protocol != Protocol::TCP
+        && old.verdict.is_named()
+        && sockets.is_some_and(|(new, old)| new != old)
+}
+
+/// Whether a socket for datagrams was found where there was none before: what came until then
+/// was another one's, or nobody's.
+pub(super) fn is_later_socket(new: &Ownership, old: &Ownership, protocol: Protocol) -> bool {
+    let was_nobody = (old.verdict.reason()).is_some_and(Reason::is_of_no_open_socket);
+    // That of a network namespace may have been found late, and so may any by a table that does
+    // not ask the system for one socket.
+    let is_of_now = new.evidence.socket.is_some() && new.evidence.namespace.is_none();
+    protocol != Protocol::TCP && was_nobody && is_of_now && new.verdict.is_named()
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowner_attribution::capture::{Closed, ClosedSocket, Confirmed};
 use flowner_attribution::{Evidence, Initiator, Match, Process, SocketId, Verdict};
-use flowner_flows::{Origin, State, Tcp, TcpFlags};
+use flowner_flows::{Origin, Protocol, State, Tcp, TcpFlags};
 use proptest::prelude::*;
 
 use super::*;
