@@ -43,6 +43,7 @@ impl Ownership {
                 source,
                 namespace: None,
                 socket: None,
+                found_by: None,
             },
         }
     }
@@ -214,6 +215,13 @@ pub struct Evidence {
     /// The socket that the answer is about, if exactly one matches and the
     /// [source](Source::identifies_sockets) identifies sockets.
     pub socket: Option<SocketId>,
+    /// Wall-clock time by which the table had found the socket; `None` if the table does not say, as
+    /// if it was found at [`observed_at`](Self::observed_at).
+    ///
+    /// The socket was there at some time between the two. It may be that of a later connection with
+    /// the same five-tuple, if that one was opened by then.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub found_by: Option<SystemTime>,
 }
 
 impl Evidence {
@@ -225,6 +233,7 @@ impl Evidence {
             source,
             namespace: None,
             socket: None,
+            found_by: None,
         }
     }
 }
@@ -330,6 +339,7 @@ mod tests {
                 source: Source::Scripted,
                 namespace: None,
                 socket: None,
+                found_by: None,
             },
         }
     }

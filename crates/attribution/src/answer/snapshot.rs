@@ -264,6 +264,7 @@ impl Snapshot {
                 source: self.source,
                 namespace,
                 socket,
+                found_by: Some(self.finished_at),
             },
         }
     }

@@ -204,6 +204,7 @@ mod tests {
                 source: Source::Scripted,
                 namespace: None,
                 socket: None,
+                found_by: None,
             },
         };
         cache.learn(query, &ownership, wall(10), true, now);

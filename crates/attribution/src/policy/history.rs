@@ -192,6 +192,7 @@ impl History {
                     [only] => only.id,
                     _ => None,
                 },
+                found_by: None,
             },
         })
     }

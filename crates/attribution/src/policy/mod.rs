@@ -62,7 +62,10 @@ use pending::{PendingSet, later};
 /// policy notices by the packets of that next owner, and then rather names nobody:
 ///
 /// * a new flow with the same ends: the older question is answered
-///   [`Gone`](crate::Reason::Gone);
+///   [`Gone`](crate::Reason::Gone), or [`Changed`](crate::Reason::Changed) where a lookup found a
+///   connection's socket after the new one's first packet, which was read later (an answer that was
+///   the [last](Event::last) one is not taken back: who keeps it compares its
+///   [`found_by`](crate::Evidence::found_by) with the first packet of the next connection);
 /// * a new flow from the same local end to another remote end: a socket that may
 ///   serve both is named for the older UDP flow only if the looks before and after
 ///   it say the same, and for neither connection;
@@ -462,8 +465,14 @@ impl<K: Key> Policy<K> {
     fn end_replaced(&mut self, question: &LookupRequest) {
         let same_ends = self.pending.same_ends(&question.query);
         let replaced = same_ends.filter(|older| question.replaces(&older.question));
-        let replaced: Vec<K> = replaced.map(|older| older.waiter).collect();
-        for waiter in replaced {
+        let replaced: Vec<(K, bool)> = replaced
+            .map(|older| (older.waiter, older.may_be_of(question)))
+            .collect();
+        for (waiter, is_in_doubt) in replaced {
+            if is_in_doubt {
+                let nobody = Ownership::unknown(Reason::Changed, question.seen_at, Source::None);
+                self.pending.improve(waiter, nobody);
+            }
             self.finish_with(waiter, Reason::Gone);
         }
     }

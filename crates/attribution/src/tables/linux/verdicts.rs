@@ -33,10 +33,11 @@ impl Resolved {
     }
 }
 
-/// The answer, of a namespace if not of our own: where no socket fits, it is of none.
+/// The answer, of a namespace if not of our own: where no socket fits, it is of none. The sockets
+/// were read between those two times.
 pub(crate) fn told(
     resolved: Resolved,
-    observed_at: SystemTime,
+    (observed_at, found_by): (SystemTime, SystemTime),
     namespace: Option<&Arc<NetworkNamespace>>,
 ) -> Ownership {
     let Resolved {
@@ -53,6 +54,7 @@ pub(crate) fn told(
             source: Source::SockDiag,
             namespace: namespace.map(Arc::clone),
             socket: socket.and_then(|socket| socket.id(namespace)),
+            found_by: Some(found_by),
         },
     }
 }
@@ -70,6 +72,7 @@ pub(crate) fn either(one: Ownership, other: Ownership) -> Ownership {
                 matched: ours.max(theirs),
                 namespace: None,
                 socket: None,
+                found_by: one.evidence.found_by.max(other.evidence.found_by),
                 ..one.evidence
             },
         },

@@ -182,6 +182,7 @@ impl Looker<'_> {
             self.catch(query, reach, sockets);
         }
         let candidates = ask(sockets, query, reach).ok()?;
+        let found_by = SystemTime::now();
         // What it has not seen may be the first packet of what is translated.
         if let Some(conntrack) = &mut self.conntrack
             && let Some(fit) = candidates.fit(query.protocol())
@@ -210,7 +211,7 @@ impl Looker<'_> {
         if let Verdict::Unknown(_) = resolved.verdict {
             return None;
         }
-        Some(verdicts::told(resolved, observed_at, namespace))
+        Some(verdicts::told(resolved, (observed_at, found_by), namespace))
     }
 
     /// Looks for the process that sends before it is seen who else may: that takes

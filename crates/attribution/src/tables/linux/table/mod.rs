@@ -149,6 +149,7 @@ impl LinuxTable {
         let observed_at = SystemTime::now();
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
+        let found_by = SystemTime::now();
         if let Some(fit) = candidates.fit(query.protocol()) {
             // What it has not seen is of a socket here, as it sees what it translates.
             let reason = match self.conntrack.translation(query, fit, Search::Whole) {
@@ -161,7 +162,7 @@ impl LinuxTable {
             }
         }
         let resolved = self.looker(asked).resolve(query.protocol(), candidates);
-        Ok(told(resolved, observed_at, None))
+        Ok(told(resolved, (observed_at, found_by), None))
     }
 
     fn reach(&self, query: &SocketQuery) -> Reach {
@@ -183,11 +184,12 @@ impl LinuxTable {
         let reach = self.reach(query);
         let ours = sockets::standing_in(&mut self.sockets, query, &reach);
         let ours = ours.map_err(|error| failed(&query, None, error))?;
+        let found_by = SystemTime::now();
         let is_connection = matches!(ours, Candidates::Open(Match::FiveTuple, _));
         let mut best = None;
         if ours != Candidates::None {
             let resolved = self.looker(asked).resolve(query.protocol(), ours);
-            let found = told(resolved, observed_at, None);
+            let found = told(resolved, (observed_at, found_by), None);
             if query.protocol() == Protocol::Tcp && is_connection {
                 return Ok(found);
             }
@@ -217,6 +219,7 @@ impl LinuxTable {
                     break;
                 }
             };
+            let found_by = SystemTime::now();
             let mut looker = Looker {
                 sockets: &mut place.sockets,
                 scanner: &self.scanner,
@@ -225,7 +228,7 @@ impl LinuxTable {
                 asked,
             };
             let resolved = looker.resolve(query.protocol(), candidates);
-            let found = told(resolved, observed_at, Some(&place.public));
+            let found = told(resolved, (observed_at, found_by), Some(&place.public));
             best = Some(match best {
                 Some(best) => either(best, found),
                 None => found,
