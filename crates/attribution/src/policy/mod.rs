@@ -14,6 +14,7 @@ mod judge;
 mod observation;
 mod pending;
 mod proof;
+mod replaced;
 mod request;
 mod statistics;
 #[cfg(test)]
@@ -458,23 +459,6 @@ impl<K: Key> Policy<K> {
         let look = || Some(self.last_look.as_ref()?.find(query));
         let before = self.cache.endpoint(query).cloned().or_else(look)?;
         before.verdict.is_named().then_some(before)
-    }
-
-    /// Ends the questions that a new flow with the same ends shows to be about a socket that
-    /// is gone.
-    fn end_replaced(&mut self, question: &LookupRequest) {
-        let same_ends = self.pending.same_ends(&question.query);
-        let replaced = same_ends.filter(|older| question.replaces(&older.question));
-        let replaced: Vec<(K, bool)> = replaced
-            .map(|older| (older.waiter, older.may_be_of(question)))
-            .collect();
-        for (waiter, is_in_doubt) in replaced {
-            if is_in_doubt {
-                let nobody = Ownership::unknown(Reason::Changed, question.seen_at, Source::None);
-                self.pending.improve(waiter, nobody);
-            }
-            self.finish_with(waiter, Reason::Gone);
-        }
     }
 
     /// Drops the question that rests longest. False where none rests.

@@ -110,7 +110,8 @@ pub struct Event<K = Token> {
     /// Whom it is for: what was given with the question.
     pub key: K,
     /// The answer, better than any that this waiter got before unless it is the
-    /// last one; or [`Gone`](crate::Reason::Gone) after
+    /// last one, which is [`Changed`](crate::Reason::Changed) where the next connection with the
+    /// same ends may have had the socket; or [`Gone`](crate::Reason::Gone) after
     /// [`NotFound`](crate::Reason::NotFound), where a socket was found that may be another's.
     pub ownership: Ownership,
     /// Nothing more will come for this waiter.

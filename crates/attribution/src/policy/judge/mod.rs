@@ -52,20 +52,6 @@ impl<K> Waiting<K> {
         self.best.is_none() || self.ended
     }
 
-    /// Whether the socket that was found may be that of a later connection with the same ends.
-    pub(super) fn may_be_of(&self, later: &LookupRequest) -> bool {
-        let Some(Ownership { verdict, evidence }) = &self.best else {
-            return false;
-        };
-        // A listener serves both.
-        let is_its_own = evidence.matched == Some(Match::FiveTuple)
-            || self.question.initiator == Initiator::Local;
-        self.question.query.protocol() == Protocol::Tcp
-            && is_its_own
-            && !matches!(verdict, Verdict::Unknown(_))
-            && evidence.found_by.unwrap_or(evidence.observed_at) >= later.seen_at
-    }
-
     /// Whether nothing is known because the lookup failed.
     pub(super) fn has_failed(&self) -> bool {
         let failed = Verdict::Unknown(Reason::Failed);

@@ -422,8 +422,10 @@ impl Driver {
         } = event;
         assert!(!flow.is_over, "an event after the last one: {ownership:?}");
         if let Some(best) = &flow.best {
+            let is_doubted = ownership.verdict == Verdict::Unknown(Reason::Changed);
             let fits = if last {
-                !best.is_better_than(&ownership)
+                // The next connection may have had the socket.
+                is_doubted || !best.is_better_than(&ownership)
             } else {
                 let is_late = (&best.verdict, &ownership.verdict)
                     == (

@@ -181,3 +181,55 @@ fn a_flow_that_ends_during_an_older_look_gets_its_last_answer() {
     let heard = desk.look(&[]);
     check(&heard, &[(1, "a", FIVE, true)]);
 }
+
+/// The SYN of the next connection was sent before the lookup for this one, and is read after it.
+#[test]
+fn a_socket_that_was_found_after_the_next_syn_names_nobody() {
+    for (age, expected) in [
+        (0, "owner-changed"),
+        (1, "owner-changed"),
+        (2, "owner-changed"),
+    ] {
+        check_next_syn(Initiator::Local, age, expected, FIVE);
+    }
+    // A listener serves both connections.
+    check_next_syn(Initiator::Remote, 1, "second", LOCAL);
+}
+
+#[track_caller]
+fn check_next_syn(initiator: Initiator, age: u64, expected: &str, matched: Option<Match>) {
+    let mut desk = Desk::new(config(true));
+    desk.pass(ms(10));
+    let (wall, now) = (desk.clock.wall(), desk.clock.now());
+    let query = query(Protocol::Tcp, HERE, THERE);
+    let request = |age| LookupRequest {
+        query,
+        seen_at: wall - ms(age),
+        initiator,
+    };
+    let found = match initiator {
+        Initiator::Remote => tcp(HERE, "second"),
+        _ => connection("second"),
+    };
+    let found = Snapshot::new(Source::Scripted, wall, wall, vec![found]).find(&query);
+    let lookup = desk
+        .policy
+        .lookup_with_fast_result(Token(1), request(5), Some(found), now);
+    check_so_far(&lookup, ("second", matched));
+    desk.policy.lookup(Token(2), request(age), now);
+    let matched = matched.filter(|_| expected == "second");
+    check(&desk.events(), &[(1, expected, matched, true)]);
+    // One that was sent after the lookup proves nothing against it.
+    let mut desk = Desk::new(config(true));
+    let lookup = ask(&mut desk, Initiator::Local, query, &[connection("first")]);
+    check_so_far(&lookup, ("first", FIVE));
+    desk.pass(ms(1));
+    let (seen_at, now) = (desk.clock.wall(), desk.clock.now());
+    let next = LookupRequest {
+        seen_at,
+        ..request(0)
+    };
+    desk.policy.lookup(Token(2), next, now);
+    let heard = desk.events();
+    check(&heard, &[(1, "first", FIVE, true)]);
+}
