@@ -42,7 +42,6 @@ pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming};
 use ended::EndedFlows;
 use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
-use reopened::Reopened;
 use uncertain::Uncertain;
 
 /// Programs that are remembered as seen. Past that, none counts as new.
@@ -70,7 +69,7 @@ pub(crate) struct Owners {
     /// While it is live and a recording tells whose it was.
     recorded: Option<Box<recorded::Recorded>>,
     /// What tells whether an answer is about this connection or the next one.
-    reopened: Reopened,
+    reopened: reopened::Reopened,
     /// Where its packets from that number on belong, of a flow that was cut off.
     next: Option<Box<(u64, FlowId)>>,
     /// Of a connection that is over, whether nobody is known to have kept it who accepted it.
@@ -207,13 +206,12 @@ impl Ledger {
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
         // What ended made room for this flow, and may have had its five-tuple.
-        self.replaced(update, &mut ended);
+        self.note_segment(update, packet, &mut ended);
         self.retire(&mut ended, effects);
         self.just_ended = ended;
         if update.change == Change::Opened {
             self.opened(update.id, effects);
         }
-        self.note_segment(update, packet);
         self.counted(update, packet, effects);
         PacketRef {
             flow: update.id,

@@ -50,11 +50,18 @@ impl Reopened {
 }
 
 impl Ledger {
-    /// Takes note of a segment that was counted for a connection.
-    pub(super) fn note_segment(&mut self, update: Update, packet: &Packet) {
+    /// Takes note of a segment that was counted for a connection, and of the connections that have
+    /// just ended with it.
+    pub(super) fn note_segment(
+        &mut self,
+        update: Update,
+        packet: &Packet,
+        ended: &mut [Ended<Owners>],
+    ) {
         let Some(tcp) = packet.tcp else {
             return;
         };
+        self.replaced(update, ended);
         if let Some(flow) = self.table.flow_mut(update.id) {
             let end = if flow.is_from_local(update.from_initiator) {
                 End::Local
@@ -68,7 +75,7 @@ impl Ledger {
 
     /// Takes back who was named for the connection between the ends of a new one, which has just
     /// ended, where that may be the owner of the new one.
-    pub(super) fn replaced(&mut self, update: Update, ended: &mut [Ended<Owners>]) {
+    fn replaced(&mut self, update: Update, ended: &mut [Ended<Owners>]) {
         if update.change != Change::Opened || ended.is_empty() {
             return;
         }

@@ -198,6 +198,12 @@ fn a_listener_serves_the_next_connection_too() {
     assert_eq!(books.owners(), ["p1 (1)", "p1 (1)"]);
 }
 
+/// What the books get.
+enum Got {
+    Segment(Duration, TcpFlags, u32),
+    Answer(u32, Ownership),
+}
+
 proptest! {
     /// Processes have the ends one after the other, each after a gap and for a time, in
     /// microseconds. A lookup begins some time after the SYN is read, and takes some; segments are
@@ -211,8 +217,6 @@ proptest! {
         odd in any::<bool>(),
     ) {
         let us = |time: u64| Duration::from_secs(1) + Duration::from_micros(time);
-        // What happens, and at which time the books get it.
-        enum Got { Segment(Duration, TcpFlags, u32), Answer(u32, Ownership) }
         let mut held: Vec<(u64, u64)> = Vec::new();
         let mut begin = 0;
         for &(gap, length, ..) in &lives {
