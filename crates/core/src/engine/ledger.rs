@@ -349,7 +349,7 @@ impl Ledger {
                 self.chronicle.move_credit(id, before, credit);
             }
         }
-        if !flow.data.is_waiting() {
+        if !flow.data.is_waiting() && (ended.is_some() || !reopened::is_unproven(flow)) {
             self.chronicle.settle(id);
         }
         let is_over = ended.is_some() && !flow.data.is_waiting();
@@ -428,8 +428,9 @@ impl Ledger {
         let is_local = flow.is_from_local(update.from_initiator);
         let packet_of = PacketOf::new(packet, is_local);
         let is_waiting = flow.data.is_waiting();
+        let is_settled = !is_waiting && !reopened::is_unproven(flow);
         self.chronicle
-            .count(update.id, flow.data.credit, !is_waiting, packet_of);
+            .count(update.id, flow.data.credit, is_settled, packet_of);
         if flow.data.uncertain.is_some() {
             self.resume(update.id, packet_of, effects);
         } else if flow.data.confirmation.is_some() {
@@ -481,6 +482,9 @@ impl Ledger {
         // The answer to what is asked is about packets that it does not have any more.
         flow.data.again = flow.data.again.filter(|again| again.is_asked());
         effects.extend(waiters(&flow).map(Effect::End));
+        if !flow.data.is_waiting() {
+            self.chronicle.settle(flow.id());
+        }
         if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
             flow.data.is_told = true;
             let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
@@ -536,16 +540,6 @@ impl Ledger {
                 Event::OwnerResolved(record)
             };
             self.tell(event, effects);
-        }
-    }
-
-    /// Tells that a flow is over that is still listed.
-    fn tell_of_end(&self, id: FlowId, effects: &mut Vec<Effect>) {
-        if self.is_watched
-            && let Some((flow, reason)) = self.ended.get(id)
-        {
-            let record = FlowRecord::new(flow, self.table.now(), Some(*reason));
-            self.tell(Event::FlowClosed(record), effects);
         }
     }
 

@@ -3,7 +3,9 @@
 use flowner_flows::chunked::{Chunked, View};
 use flowner_flows::{EndReason, Flow, FlowId, FlowIdMap};
 
-use super::Owners;
+use super::{Effect, Ledger, Owners};
+use crate::model::event::Event;
+use crate::model::flow::FlowRecord;
 
 pub(super) type EndedFlow = (Flow<Owners>, EndReason);
 
@@ -60,5 +62,17 @@ impl EndedFlows {
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &EndedFlow> {
         self.flows.iter().flatten()
+    }
+}
+
+impl Ledger {
+    /// Tells that a flow is over that is still listed.
+    pub(super) fn tell_of_end(&self, id: FlowId, effects: &mut Vec<Effect>) {
+        if self.is_watched
+            && let Some((flow, reason)) = self.ended.get(id)
+        {
+            let record = FlowRecord::new(flow, self.table.now(), Some(*reason));
+            self.tell(Event::FlowClosed(record), effects);
+        }
     }
 }

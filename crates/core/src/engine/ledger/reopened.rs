@@ -69,7 +69,11 @@ impl Ledger {
                 End::Remote
             };
             let is_reset = tcp.flags.contains(TcpFlags::RST);
+            let was_unproven = is_unproven(flow);
             flow.data.reopened.sent(end, packet.time, is_reset);
+            if was_unproven && !is_unproven(flow) && !flow.data.is_waiting() {
+                self.chronicle.settle(update.id);
+            }
         }
     }
 
@@ -133,6 +137,17 @@ pub(super) fn take_back(
     let observed_at = ownership.evidence.observed_at;
     *ownership = Ownership::unknown(reason, observed_at, Source::None);
     *principal = Principal::Unattributed;
+}
+
+/// Whether those who are named for a connection may be taken back when the next one is seen.
+pub(super) fn is_unproven(flow: &Flow<Owners>) -> bool {
+    let is_unproven = |end: End| {
+        let told = flow.data.told(end);
+        told.is_some_and(|told| {
+            is_of_its_own(flow, end, told) && flow.data.reopened.alive(end) < found_by(told)
+        })
+    };
+    flow.protocol() == Protocol::TCP && [End::Local, End::Remote].into_iter().any(is_unproven)
 }
 
 /// Whether the socket of an answer may be that of the next connection, which was seen by now.
