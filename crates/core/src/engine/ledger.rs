@@ -491,7 +491,6 @@ impl Ledger {
             self.tell(Event::FlowClosed(record), effects);
         }
         if self.is_unwanted(&flow, reason) {
-            self.chronicle.settle(flow.id());
             let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
             self.retired.count_other(&record);
         } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
