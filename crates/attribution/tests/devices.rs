@@ -18,8 +18,8 @@ use flowner_attribution::{
     Initiator, LookupRequest, Match, Ownership, Protocol, Reason, Snapshot, SocketQuery,
     SocketTable, Verdict,
 };
+use flowner_testing::namespace::{ip, is_run_inside};
 use helper::Helper;
-use helper::netns::{ip, is_run_inside};
 
 /// Two wires, `w0` to `p0` and `w1` to `p1`, with 10.77.0.1, 10.77.1.1 and `fe80::1` at the near ends.
 fn wires() {

@@ -16,8 +16,8 @@ use flowner_attribution::snapshot::linux::{LinuxOptions, LinuxTable};
 use flowner_attribution::{
     Attributor, Match, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
 };
+use flowner_testing::namespace::is_run_inside;
 use helper::Helper;
-use helper::netns::is_run_inside;
 
 /// Two network namespaces with a wire between them, removed at the end.
 struct Networks {

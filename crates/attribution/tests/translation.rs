@@ -17,8 +17,8 @@ use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{
     Initiator, LookupRequest, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
 };
+use flowner_testing::namespace::{ip, is_run_inside};
 use helper::Helper;
-use helper::netns::{ip, is_run_inside};
 
 /// This host, with 10.98.0.1 towards a container and 10.97.0.1 towards the world: two
 /// namespaces, which are removed at the end.

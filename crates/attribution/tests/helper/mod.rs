@@ -15,8 +15,6 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 #[cfg(target_os = "linux")]
-pub(crate) mod netns;
-#[cfg(target_os = "linux")]
 mod options;
 
 const SOCKETS: &str = "FLOWNER_TEST_SOCKETS";

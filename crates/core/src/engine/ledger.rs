@@ -349,7 +349,7 @@ impl Ledger {
                 self.chronicle.move_credit(id, before, credit);
             }
         }
-        if !flow.data.is_waiting() && (ended.is_some() || !reopened::is_unproven(flow)) {
+        if is_settled(flow, ended.is_some()) {
             self.chronicle.settle(id);
         }
         let is_over = ended.is_some() && !flow.data.is_waiting();
@@ -428,9 +428,12 @@ impl Ledger {
         let is_local = flow.is_from_local(update.from_initiator);
         let packet_of = PacketOf::new(packet, is_local);
         let is_waiting = flow.data.is_waiting();
-        let is_settled = !is_waiting && !reopened::is_unproven(flow);
-        self.chronicle
-            .count(update.id, flow.data.credit, is_settled, packet_of);
+        self.chronicle.count(
+            update.id,
+            flow.data.credit,
+            is_settled(flow, false),
+            packet_of,
+        );
         if flow.data.uncertain.is_some() {
             self.resume(update.id, packet_of, effects);
         } else if flow.data.confirmation.is_some() {
@@ -482,7 +485,7 @@ impl Ledger {
         // The answer to what is asked is about packets that it does not have any more.
         flow.data.again = flow.data.again.filter(|again| again.is_asked());
         effects.extend(waiters(&flow).map(Effect::End));
-        if !flow.data.is_waiting() {
+        if is_settled(&flow, true) {
             self.chronicle.settle(flow.id());
         }
         if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
@@ -491,6 +494,7 @@ impl Ledger {
             self.tell(Event::FlowClosed(record), effects);
         }
         if self.is_unwanted(&flow, reason) {
+            self.chronicle.settle(flow.id());
             let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
             self.retired.count_other(&record);
         } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
@@ -558,6 +562,15 @@ fn credit(flow: &Flow<Owners>, chronicle: &mut TrafficHistory) -> Credit {
     let principal =
         |owner: Option<&Owner>| owner.map_or(Principal::Unattributed, |it| it.principal.clone());
     chronicle.credit(credited, principal(local), principal(remote))
+}
+
+/// Whether the owners of a flow stay as they are: no end is asked about or will be, and nothing
+/// takes back who was named. Once a flow is over, no packet of it does any of that.
+fn is_settled(flow: &Flow<Owners>, is_over: bool) -> bool {
+    let is_asked_later = || flow.data.asks_when_sent != [false; 2];
+    !flow.data.is_waiting()
+        && !accepted::may_be_taken_back(flow)
+        && (is_over || !is_asked_later() && !reopened::is_unproven(flow))
 }
 
 fn waiters(flow: &Flow<Owners>) -> impl Iterator<Item = Token> + use<> {

@@ -223,6 +223,8 @@ fn holds(bytes: &[u8], value: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use flowner_testing::namespace::{ip, is_run_inside};
+
     use super::*;
 
     #[test]
@@ -240,25 +242,9 @@ mod tests {
     /// In a network namespace of its own.
     #[test]
     fn what_a_route_makes_own_is_listed() {
-        use std::process::Command;
-        const INSIDE: &str = "FLOWNER_TEST_INSIDE";
-        if std::env::var_os(INSIDE).is_none() {
-            let may = Command::new("unshare").args(["--net", "true"]).status();
-            if !may.is_ok_and(|status| status.success()) {
-                flowner_testing::skipped!("no privilege to make a network namespace");
-                return;
-            }
-            let name = std::thread::current().name().unwrap().to_owned();
-            let mut command = Command::new("unshare");
-            command.arg("--net").arg(std::env::current_exe().unwrap());
-            let status = command.args(["--exact", &name]).env(INSIDE, "1").status();
-            assert!(status.unwrap().success());
+        if is_run_inside(std::thread::current().name().unwrap()) {
             return;
         }
-        let ip = |line: &str| {
-            let status = Command::new("ip").args(line.split(' ')).status();
-            assert!(status.unwrap().success(), "ip {line}");
-        };
         ip("link set lo up");
         let mut notices = Notices::open().unwrap();
         notices.drain();

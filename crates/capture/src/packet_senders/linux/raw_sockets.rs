@@ -63,8 +63,6 @@ fn sends(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use rustix::net::{AddressFamily, Protocol, SocketType};
 
     use super::*;
@@ -85,18 +83,7 @@ mod tests {
     /// In a network namespace of its own: others here would take it for a sender of theirs.
     #[test]
     fn one_that_only_sends_is_told() {
-        const INSIDE: &str = "FLOWNER_TEST_INSIDE";
-        if std::env::var_os(INSIDE).is_none() {
-            let may = Command::new("unshare").args(["--net", "true"]).status();
-            if !may.is_ok_and(|status| status.success()) {
-                flowner_testing::skipped!("no privilege to make a network namespace");
-                return;
-            }
-            let name = std::thread::current().name().unwrap().to_owned();
-            let mut command = Command::new("unshare");
-            command.arg("--net").arg(std::env::current_exe().unwrap());
-            let status = command.args(["--exact", &name]).env(INSIDE, "1").status();
-            assert!(status.unwrap().success());
+        if flowner_testing::namespace::is_run_inside(std::thread::current().name().unwrap()) {
             return;
         }
         let mut sockets = RawSockets::open();

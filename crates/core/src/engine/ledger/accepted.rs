@@ -115,6 +115,13 @@ impl Confirming {
     }
 }
 
+/// Whether it may be learned later that those who are named for an end passed the connection on.
+pub(super) fn may_be_taken_back(flow: &Flow<Owners>) -> bool {
+    let is_kept = flow.data.confirmation.as_deref().map(|it| it.is_kept);
+    is_kept.map_or(flow.data.is_unconfirmed, |is_kept| !is_kept)
+        && accepting_end(flow).is_some_and(|end| flow.data.told(end).is_some())
+}
+
 /// As [`take_back`](Confirming::take_back), of an answer that was written down, when a connection
 /// is over.
 pub(super) fn take_back(

@@ -19,7 +19,7 @@ use flowner_attribution::{
 use flowner_flows::{Flow, FlowId, Mark, Protocol};
 
 use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed, socket_protocol};
-use super::uncertain::{Tail, Uncertain, continue_as, without};
+use super::uncertain::{Tail, Uncertain, without};
 use super::{Effect, End, Ledger, Owners, credit, pack, query_of, waiters, wall_clock};
 use crate::engine::traffic_history::{PacketOf, Second};
 use crate::model::event::Event;
@@ -446,10 +446,7 @@ impl Ledger {
             }
         }
         let mut ended = std::mem::take(&mut self.just_ended);
-        let rest = self.table.cut(id, &tail.sure, tail.next, &mut ended);
-        if let Some(rest) = rest {
-            continue_as(&mut ended, tail.sure_number + 1, rest);
-        }
+        let rest = self.cut_live(id, &tail, &mut ended);
         if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
             let [local, remote] = owners;
             flow.data = Owners {

@@ -24,7 +24,7 @@ use super::acceptors::{self, Acceptors};
 use super::again::Again;
 use super::closed::{ClosedSockets, Others};
 use super::question::{MAX_AT_ONCE, MAX_DUE, can_be_confirmed};
-use super::uncertain::{Uncertain, continue_as};
+use super::uncertain::Uncertain;
 use super::{Effect, End, Ledger, Owners, credit, query_of, waiters, wall_clock};
 use crate::engine::traffic_history::{PacketOf, TrafficHistory};
 use crate::model::event::Event;
@@ -472,28 +472,17 @@ impl Ledger {
         let Some(confirmation) = flow.data.confirmation.take() else {
             return;
         };
-        let Confirmation {
-            sure,
-            sure_number,
-            unsure_since,
-            unsure,
-            before,
-            last,
-            ..
-        } = *confirmation;
+        let (before, last) = (confirmation.before, confirmation.last);
+        let tail = confirmation.into_tail(now);
         let old_credit = flow.data.credit;
         let mut owners = [flow.data.local.clone(), flow.data.remote.clone()];
         let mut ended = std::mem::take(&mut self.just_ended);
         let mut id = whole;
-        let next = unsure_since.unwrap_or(now);
-        if let Some(rest) = self.table.cut(id, &sure, next, &mut ended) {
-            self.chronicle.forget(id, &unsure);
-            continue_as(&mut ended, sure_number + 1, rest);
+        if let Some(rest) = self.cut_live(id, &tail, &mut ended) {
             id = rest;
         } else if let Some(flow) = self.table.flow_mut(id) {
             // All of it is uncertain.
             effects.extend(waiters(flow).map(Effect::End));
-            self.chronicle.settle(id);
         }
         for (owner, changed) in owners.iter_mut().zip(changed) {
             if changed {
@@ -515,7 +504,8 @@ impl Ledger {
             };
             let credit = credit(flow, &mut self.chronicle);
             flow.data.credit = credit;
-            self.chronicle.move_seconds(&unsure, old_credit, credit);
+            self.chronicle
+                .move_seconds(&tail.seconds, old_credit, credit);
             if self.is_watched && id != whole {
                 let record = FlowRecord::new(flow, now, None);
                 effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));

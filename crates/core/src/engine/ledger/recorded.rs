@@ -7,9 +7,9 @@ use flowner_attribution::{Ownership, Process, Reason, Source, Verdict};
 use flowner_flows::{EndReason, Flow, Packet};
 
 use super::question::is_unproven;
-use super::uncertain::{continue_as, without};
+use super::uncertain::Tail;
 use super::{Effect, End, Ledger, Owners, credit};
-use crate::engine::traffic_history::{PacketOf, Second};
+use crate::engine::traffic_history::PacketOf;
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::{PacketRef, ResolvedOwner};
@@ -152,17 +152,14 @@ impl Ledger {
         let old_credit = flow.data.credit;
         let last = flow.last_seen();
         let before = flow.data.recorded.as_deref().map_or(last, |it| it.before);
-        let mark = without(flow.mark(), newest, before);
+        let tail = Tail::of_newest(flow.mark(), newest, before, of.number);
         // An end of which this packet tells nothing is whose it was.
         let old = [flow.data.local.clone(), flow.data.remote.clone()];
         let mut ends = new.into_iter().zip(old);
         let mut next = || ends.next().and_then(|(new, old)| new.map(Box::new).or(old));
         let (local, remote) = (next(), next());
         let mut ended = std::mem::take(&mut self.just_ended);
-        let rest = self.table.cut(of.flow, &mark, newest.time, &mut ended);
-        if let Some(rest) = rest {
-            continue_as(&mut ended, of.number, rest);
-        }
+        let rest = self.cut_live(of.flow, &tail, &mut ended);
         if let Some(flow) = self.table.flow_mut(rest.unwrap_or(of.flow)) {
             flow.data = Owners {
                 local,
@@ -175,8 +172,8 @@ impl Ledger {
             };
             let credit = credit(flow, &mut self.chronicle);
             flow.data.credit = credit;
-            let seconds = [Second::of(newest)];
-            self.chronicle.move_seconds(&seconds, old_credit, credit);
+            self.chronicle
+                .move_seconds(&tail.seconds, old_credit, credit);
             if self.is_watched && rest.is_some() {
                 let record = FlowRecord::new(flow, now, None);
                 effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));

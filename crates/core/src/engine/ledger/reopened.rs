@@ -12,7 +12,7 @@ use flowner_attribution::{Initiator, Match, Ownership, Reason, Source, Verdict};
 use flowner_flows::{Change, Ended, Flow, FlowId, Packet, Protocol, TcpFlags, Update};
 
 use super::question::opened_by;
-use super::{End, Ledger, Owners, credit};
+use super::{End, Ledger, Owners, credit, is_settled};
 use crate::engine::traffic_history::TrafficHistory;
 use crate::model::principal::{Owner, Principal};
 
@@ -69,9 +69,9 @@ impl Ledger {
                 End::Remote
             };
             let is_reset = tcp.flags.contains(TcpFlags::RST);
-            let was_unproven = is_unproven(flow);
+            let was_settled = is_settled(flow, false);
             flow.data.reopened.sent(end, packet.time, is_reset);
-            if was_unproven && !is_unproven(flow) && !flow.data.is_waiting() {
+            if !was_settled && is_settled(flow, false) {
                 self.chronicle.settle(update.id);
             }
         }

@@ -28,7 +28,39 @@ pub(super) struct Tail {
     pub(super) seconds: Vec<Second>,
 }
 
+impl Tail {
+    /// The newest packet alone, the number of which is given, with the packet time of the one
+    /// before.
+    pub(super) fn of_newest(mark: Mark, newest: PacketOf, before: Duration, number: u64) -> Self {
+        Self {
+            sure: without(mark, newest, before),
+            sure_number: number - 1,
+            next: newest.time,
+            seconds: vec![Second::of(newest)],
+        }
+    }
+}
+
 impl Ledger {
+    /// Cuts a live flow before its last part. What came until then is over, and keeps to whom it was
+    /// credited; a later answer about it moves no packet of the rest. The id of the rest, or `None`
+    /// where nothing came before.
+    pub(super) fn cut_live(
+        &mut self,
+        id: FlowId,
+        tail: &Tail,
+        ended: &mut Vec<Ended<Owners>>,
+    ) -> Option<FlowId> {
+        let rest = self.table.cut(id, &tail.sure, tail.next, ended);
+        if let Some(rest) = rest {
+            self.chronicle.forget(id, &tail.seconds);
+            continue_as(ended, tail.sure_number + 1, rest);
+        } else {
+            self.chronicle.settle(id);
+        }
+        rest
+    }
+
     /// Lets a flow whose owners have changed go on as another one with a packet that was counted
     /// for it, if that is surely of those who have its socket now.
     pub(super) fn resume(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
@@ -43,12 +75,11 @@ impl Ledger {
             return;
         }
         let last = uncertain.last;
-        let mark = without(flow.mark(), newest, last);
+        let tail = Tail::of_newest(flow.mark(), newest, last, self.confirming.packets);
         let old_credit = flow.data.credit;
         let mut ended = std::mem::take(&mut self.just_ended);
         let mut rest = id;
-        if let Some(cut) = self.table.cut(id, &mark, newest.time, &mut ended) {
-            continue_as(&mut ended, self.confirming.packets, cut);
+        if let Some(cut) = self.cut_live(id, &tail, &mut ended) {
             rest = cut;
         } else if let Some(flow) = self.table.flow_mut(id) {
             flow.data = Owners::default();
@@ -58,8 +89,8 @@ impl Ledger {
         self.opened(rest, effects);
         let flow = self.table.flow(rest);
         let credit = flow.map_or(old_credit, |flow| flow.data.credit);
-        let seconds = [Second::of(newest)];
-        self.chronicle.move_seconds(&seconds, old_credit, credit);
+        self.chronicle
+            .move_seconds(&tail.seconds, old_credit, credit);
         self.chronicle.remember(rest, newest);
     }
 }
