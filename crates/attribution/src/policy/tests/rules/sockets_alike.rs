@@ -1,0 +1,248 @@
+//! Tables that cannot tell the sockets of one local end apart, by remote ends or by numbers.
+
+use super::*;
+
+#[test]
+fn a_shared_local_end_names_nobody_for_connections() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
+    desk.pass(ms(1));
+    desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
+    check(
+        &desk.look(&[tcp(HERE, "one of them")]),
+        &[
+            (1, "process-exited", None, true),
+            (2, "process-exited", None, true),
+        ],
+    );
+    // That socket was there before the third connection.
+    desk.ask(
+        3,
+        Initiator::Local,
+        query(Protocol::Tcp, HERE, "192.0.2.3:443"),
+    );
+    let heard = desk.look(&[tcp(HERE, "one of them")]);
+    check(&heard, &[(3, "no-such-socket", None, false)]);
+}
+
+/// On a host with many connections, another one may have the same local port.
+#[test]
+fn without_remote_ends_a_connection_is_known_only_against_what_was_there_before() {
+    let query = query(Protocol::Tcp, HERE, THERE);
+    let sockets = [tcp(HERE, "one")];
+    for is_known in [false, true] {
+        let mut desk = Desk::new(config(false));
+        if is_known {
+            let now = desk.clock.wall();
+            let nothing = Snapshot::new(Source::Scripted, now, now, Vec::new());
+            desk.policy.observe_snapshot(Arc::new(nothing));
+        }
+        desk.pass(ms(1));
+        desk.ask(1, Initiator::Local, query);
+        let events = desk.look(&sockets);
+        let is_named = |event: &Event| event.ownership.verdict.is_named();
+        assert_eq!(events.iter().any(is_named), is_known);
+    }
+}
+
+#[test]
+fn a_table_that_tells_remote_ends_tells_connections_apart() {
+    let mut desk = Desk::new(config(true));
+    desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
+    desk.ask(2, Initiator::Local, query(Protocol::Tcp, HERE, ELSEWHERE));
+    let one = socket(Protocol::Tcp, HERE, Some(THERE), "one");
+    let two = socket(Protocol::Tcp, HERE, Some(ELSEWHERE), "two");
+    check(
+        &desk.look(&[one, two]),
+        &[(1, "one", FIVE, true), (2, "two", FIVE, true)],
+    );
+}
+
+#[test]
+fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
+    desk.pass(ms(1));
+    desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, ELSEWHERE));
+    check(
+        &desk.look(&[udp(HERE, "b")]),
+        &[(1, "process-exited", None, true), (2, "b", LOCAL, true)],
+    );
+    // From now on that socket is known, and serves as many flows as it likes.
+    desk.ask(
+        3,
+        Initiator::Local,
+        query(Protocol::Udp, HERE, "192.0.2.3:443"),
+    );
+    desk.ask(
+        4,
+        Initiator::Local,
+        query(Protocol::Udp, HERE, "192.0.2.4:443"),
+    );
+    check(
+        &desk.look(&[udp(HERE, "b")]),
+        &[(3, "b", LOCAL, true), (4, "b", LOCAL, true)],
+    );
+}
+
+/// A look that comes late finds who has the port then.
+#[test]
+fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
+    let udp_flow = query(Protocol::Udp, HERE, THERE);
+    // Who had the port before the packet, how long after it the look begins, and who has it then.
+    for (before, initiator, wait, now, expected) in [
+        (None, Initiator::Local, 5, "b", "b"),
+        (None, Initiator::Local, 50, "b", "process-exited"),
+        (None, Initiator::Unknown, 50, "b", "process-exited"),
+        (None, Initiator::Remote, 50, "b", "b"),
+        (None, Initiator::Remote, 500, "b", "process-exited"),
+        (Some("a"), Initiator::Local, 50, "a", "a"),
+        (Some("a"), Initiator::Remote, 5_000, "a", "a"),
+        (Some("a"), Initiator::Unknown, 50, "b", "process-exited"),
+        (Some("a"), Initiator::Remote, 5, "b", "process-exited"),
+    ] {
+        let mut desk = Desk::new(config(false));
+        let now_there = [udp(HERE, now)];
+        let before_there: Vec<_> = before.map(|name| udp(HERE, name)).into_iter().collect();
+        let at = desk.clock.wall();
+        let look = Snapshot::new(Source::Scripted, at, at, before_there);
+        desk.policy.observe_snapshot(Arc::new(look));
+        desk.pass(ms(1));
+        desk.ask(1, initiator, udp_flow);
+        desk.pass(ms(wait));
+        let heard = desk.look(&now_there);
+        let (who, _) = said(&heard[0].ownership);
+        assert_eq!(
+            who, expected,
+            "{before:?}, {initiator:?} after {wait} ms: {now}"
+        );
+    }
+}
+
+/// A flow that waits for its socket hears of one that may be another's, and may begin anew.
+#[test]
+fn a_socket_that_is_found_late_is_told_once() {
+    let mut desk = Desk::new(config(false));
+    desk.ask(1, Initiator::Local, query(Protocol::Udp, HERE, THERE));
+    check(&desk.look(&[]), &[(1, "no-such-socket", None, false)]);
+    for heard in [&[(1, "process-exited", None, false)][..], &[]] {
+        desk.pass(ms(200));
+        desk.policy.packet_seen(Token(1), desk.clock.now());
+        check(&desk.look(&[udp(HERE, "b")]), heard);
+    }
+    // What comes from now on is proven by the next look.
+    desk.pass(ms(200));
+    desk.ask(2, Initiator::Unknown, query(Protocol::Udp, HERE, THERE));
+    desk.pass(ms(100));
+    let heard = desk.look(&[udp(HERE, "b")]);
+    let heard: Vec<Event> = heard.into_iter().filter(|it| it.key.0 == 2).collect();
+    check(&heard, &[(2, "b", LOCAL, true)]);
+}
+
+/// Who takes a port over is a new process mostly.
+#[test]
+fn who_was_there_well_before_a_packet_may_be_found_later() {
+    for (started, wait, expected) in [
+        (ms(0), 1_000, "b"),
+        (ms(0), 6_000, "process-exited"),
+        (ms(980), 1_000, "process-exited"),
+        (ms(980), 100, "b"),
+        (ms(1_050), 100, "process-exited"),
+    ] {
+        let mut desk = Desk::new(config(false));
+        desk.pass(ms(1_000));
+        desk.ask(1, Initiator::Remote, query(Protocol::Udp, SERVER, THERE));
+        desk.pass(ms(wait));
+        let process = Process {
+            started: Some(wall(started)),
+            ..Process::new(7, "b")
+        };
+        let heard = desk.look(&[Socket {
+            owner: Verdict::Process(Arc::new(process)),
+            ..udp(SERVER, "b")
+        }]);
+        let (who, _) = said(&heard[0].ownership);
+        assert_eq!(who, expected, "{started:?}, {wait} ms");
+    }
+}
+
+/// Its socket is in no list any more, but another one's may be that has its port.
+#[test]
+fn without_identities_a_connection_that_is_over_names_nobody() {
+    for (initiator, before, wait, expected) in [
+        (Initiator::Local, None, 5, ["b", "process-exited"]),
+        (
+            Initiator::Local,
+            None,
+            300,
+            ["process-exited", "process-exited"],
+        ),
+        (Initiator::Unknown, None, 5, ["b", "process-exited"]),
+        (
+            Initiator::Unknown,
+            None,
+            300,
+            ["process-exited", "process-exited"],
+        ),
+        (Initiator::Unknown, Some("b"), 300, ["b", "process-exited"]),
+        (
+            Initiator::Unknown,
+            Some("a"),
+            300,
+            ["process-exited", "process-exited"],
+        ),
+        (Initiator::Remote, None, 5, ["b", "b"]),
+        (
+            Initiator::Remote,
+            None,
+            300,
+            ["process-exited", "process-exited"],
+        ),
+        (Initiator::Remote, Some("b"), 300, ["b", "b"]),
+        (
+            Initiator::Remote,
+            Some("a"),
+            300,
+            ["process-exited", "process-exited"],
+        ),
+    ] {
+        for (is_over, expected) in [false, true].into_iter().zip(expected) {
+            let mut desk = Desk::new(config(false));
+            let at = desk.clock.wall();
+            let there = before.map(|name| tcp(HERE, name)).into_iter().collect();
+            let look = Snapshot::new(Source::Scripted, at, at, there);
+            desk.policy.observe_snapshot(Arc::new(look));
+            desk.pass(ms(1));
+            desk.ask(1, initiator, query(Protocol::Tcp, HERE, THERE));
+            desk.pass(ms(wait));
+            if is_over {
+                desk.policy.end(Token(1));
+            }
+            let connection = Socket {
+                state: Some(SocketState::Established),
+                ..tcp(HERE, "b")
+            };
+            let heard = desk.look(&[connection]);
+            let (who, _) = said(&heard[0].ownership);
+            let case = format!("{initiator:?} {before:?} {wait} ms, over: {is_over}");
+            assert_eq!(who, expected, "{case}");
+        }
+    }
+}
+
+/// It may have passed a connection on that it accepted.
+#[test]
+fn without_identities_who_listens_is_named_beside_who_has_connections() {
+    let mut desk = Desk::new(config(false));
+    let listener = Socket {
+        state: Some(SocketState::Listen),
+        ..tcp("0.0.0.0:5000", "a")
+    };
+    let connection = Socket {
+        state: Some(SocketState::Established),
+        ..tcp(HERE, "b")
+    };
+    desk.ask(1, Initiator::Remote, query(Protocol::Tcp, HERE, THERE));
+    let heard = desk.look(&[listener, connection]);
+    check(&heard, &[(1, "a+b", LOCAL, true)]);
+}
