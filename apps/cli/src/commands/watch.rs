@@ -37,7 +37,7 @@ pub(crate) fn run(args: &WatchArgs, out: &mut Out) -> Outcome {
     report::write(&report, args.by, &args.flows, &filter, missed, out)
 }
 
-/// Starts; whoever interrupts this, or closes its output, stops the monitor.
+/// Starts. An interrupt stops the monitor, and so does a reader that closes the output.
 fn start(builder: Builder, interrupt: &Interrupt) -> Result<Monitor, Failure> {
     let monitor = builder.start()?;
     let stop = monitor.stop_handle();

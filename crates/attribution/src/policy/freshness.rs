@@ -86,9 +86,8 @@ pub(super) const LIST_OF_OLD_RECEIVER: Duration = Duration::from_secs(5);
 /// port of somebody else's sooner after its start.
 pub(super) const OLD_PROCESS: Duration = Duration::from_millis(50);
 
-/// How much later than the packet the start of a process may seem, of which it is said that it sent
-/// the packet: the kernel counts start times in hundredths of a second, and the wall clock that
-/// they are set against is read in steps, too.
+/// How much later than the packet the process that sent it may seem to have started: the kernel
+/// counts start times in hundredths of a second, and the wall clock advances in steps, too.
 pub(super) const START_TIME_ERROR: Duration = Duration::from_millis(30);
 
 #[cfg(target_os = "linux")]
@@ -101,35 +100,35 @@ mod linux {
 
     // Who holds a socket.
 
-    /// How old the look at processes that changed may be when it is said who holds a socket. A
-    /// descriptor that was passed on since, by one who keeps it, is missed: one look serves all
-    /// lookups of that time, and a socket without any holder is looked for anew.
+    /// How old the last scan for changed processes may be when an answer names the holders of a
+    /// socket. One scan serves all lookups of that time. It misses a descriptor that a process has
+    /// passed on since and kept; for a socket without any holder, a lookup scans anew.
     pub(crate) const HOLDERS: Duration = Duration::from_millis(100);
 
-    /// How long a new process is looked at again for every question: in this time it executes another
-    /// program, opens its sockets and starts its workers, mostly.
+    /// How long each lookup scans a new process again: mostly, a process executes another program,
+    /// opens its sockets and starts its workers in this time.
     pub(crate) const NEW_PROCESS_WINDOW: Duration = Duration::from_secs(2);
 
-    /// How long nobody is looked for again who holds a socket of which no holder was found, where
-    /// something kept the search from being complete. Its owner is unknown meanwhile. (After a
-    /// complete search nobody holds it, and nobody can get it any more.)
+    /// How long no lookup searches again for the holder of a socket, if the last search found none
+    /// and was not complete. The owner is unknown meanwhile. (If a complete search finds no holder,
+    /// there is none, and no process can get the socket any more.)
     pub(crate) const NO_HOLDER: Duration = Duration::from_secs(1);
 
-    /// How long the holders of a listener are believed. It answers for a connection only until that
-    /// was accepted, and hardly changes hands while connections come in; to look at its holders for
-    /// each costs a busy server's host more than all else.
+    /// How long the holders of a listener count. A listener stands for a connection only until a
+    /// process accepts it, and hardly changes hands while connections come in. On the host of a busy
+    /// server, to search for its holders for each connection costs more than all else.
     pub(crate) const LISTENER_HOLDERS: Duration = Duration::from_millis(5);
 
-    /// How long a process is believed to execute the program that it did, if its file is the
-    /// same: to compare more for each of many connections of one process costs much.
+    /// How long a process counts as executing the same program while its executable stays the same
+    /// file: to compare more for each of many connections of one process costs much.
     pub(crate) const PROGRAM: Duration = Duration::from_millis(5);
 
-    /// How long nobody is looked for who has inherited a datagram socket, after that was done: one
-    /// that serves many flows is confirmed with each of them.
+    /// How long a search for processes that inherited a datagram socket serves the next
+    /// confirmations: a socket of many flows is confirmed with each of them.
     pub(crate) const INHERITORS: Duration = Duration::from_millis(10);
 
-    /// How long it is remembered who had a connection that was closed. The number of a socket is
-    /// not used again, so this is a limit of memory.
+    /// How long the table remembers the owner of a closed connection. The kernel does not use the
+    /// number of a socket again, so this is a limit of memory.
     pub(crate) const CLOSED_CONNECTION: Duration = Duration::from_secs(60);
 
     /// How far apart two start times of the same process may be. Times since boot are exact; when
@@ -191,9 +190,9 @@ mod linux {
     /// first packet, which may go out through several devices.
     pub(crate) const WATCHED_CONNECTION: Duration = Duration::from_millis(1);
 
-    /// How long a send watcher does not look up the sender of the same datagrams again, of which none
-    /// is told from the others; and how long an end counts as one that answers. What it found
-    /// holds for packets from before the lookup only, however long this is.
+    /// How long a send watcher does not look up the sender of the same datagrams again, which it
+    /// cannot tell apart; and how long an end counts as one that answers. However long this is,
+    /// what the send watcher found holds only for packets from before its lookup.
     pub(crate) const WATCHED_DATAGRAMS: Duration = Duration::from_secs(10);
 }
 

@@ -11,8 +11,10 @@ use crate::policy::LookupRequest;
 /// Lookups of one socket that take microseconds. The thread that captures the first packet of a flow
 /// makes one before it takes the next packet, while the socket and its owner still exist.
 pub trait FastLookup: Send + fmt::Debug {
-    /// To be called once, on the thread that will look up: gives it a higher scheduling priority
-    /// where the system permits that, and begins to watch what [`closed`](Self::closed) tells.
+    /// Call this once, on the thread that will look up. It begins to watch what
+    /// [`closed`](Self::closed) tells, and raises the scheduling priority of the thread where the
+    /// system permits that (nice -20 on Linux). The thread keeps it, also when nothing looks up any
+    /// more, and threads and processes that it starts inherit it.
     fn init_thread(&mut self) {}
 
     /// The owner of the socket, as far as microseconds show it. The evidence is not older than the

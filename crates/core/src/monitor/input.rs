@@ -200,7 +200,7 @@ pub(super) enum Stopper {
 }
 
 impl Stopper {
-    /// The same, for whoever is no part of the monitor.
+    /// The same, for callers outside of the monitor.
     pub(super) fn handle(&self) -> StopHandle {
         let stopper = self.clone();
         StopHandle::new(move || stopper.stop())

@@ -187,8 +187,8 @@ impl Events {
     }
 }
 
-/// An event for whoever keeps it: the reader copies it, not the thread that captures, and only
-/// where others have it too.
+/// An event that its reader keeps: the reader copies it, not the thread that captures, and only if
+/// other readers have it too.
 fn own(event: Arc<Event>) -> Event {
     Arc::unwrap_or_clone(event)
 }

@@ -96,7 +96,7 @@ impl<W: Write + Send + 'static> JsonLines<W> {
         Self { patience, ..self }
     }
 
-    /// What becomes of it, for whoever keeps this.
+    /// What becomes of the lines: keep it, and ask it when the monitor has ended.
     pub fn account(&self) -> Account {
         self.account.clone()
     }

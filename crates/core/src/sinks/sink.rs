@@ -89,8 +89,8 @@ pub trait Sink: Send + 'static {
     /// What warnings call it.
     fn name(&self) -> &str;
 
-    /// How long the end of the monitor waits for this sink to take what is left in its queue: ten
-    /// seconds, where nothing else is said. [`Duration::MAX`] is for ever.
+    /// How long the end of the monitor waits for this sink to take what is left in its queue. The
+    /// default is ten seconds; [`Duration::MAX`] is for ever.
     fn patience(&self) -> Duration {
         Duration::from_secs(10)
     }

@@ -25,12 +25,16 @@ use crate::tables::fast_lookup::FastLookup;
 
 /// Looks owners up in the background.
 ///
-/// Questions are answered on a thread of its own, which sleeps while nothing is
-/// due. News are handed to the closure given to [`spawn`](Self::spawn), on that
-/// thread and without any lock held, so the closure may call the resolver.
+/// It answers on a thread of its own, which sleeps while nothing is due. It hands the answers to the
+/// closure given to [`spawn`](Self::spawn), on that thread and without any lock held, so the closure
+/// may call the resolver.
 ///
-/// Dropping the resolver ends the thread after the look under way;
-/// [`finish`](Self::finish) first answers everyone who waits.
+/// After it has handed over some answers, it gathers the next ones for 20 ms: it is made for many
+/// lookups at a time. A caller that asks one question after another, and waits for each answer, is
+/// faster with an [`Attributor`].
+///
+/// Dropping the resolver ends the thread after the lookup under way;
+/// [`finish`](Self::finish) first answers all questions that wait.
 #[derive(Debug)]
 pub struct Resolver<K: Key = Token> {
     /// The resolver on the thread that captures asks in several steps, under one lock.

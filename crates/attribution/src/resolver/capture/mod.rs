@@ -99,8 +99,8 @@ impl<K: Key> CaptureResolver<K> {
         self.observers.push(observer);
     }
 
-    /// To be called once, on the thread that captures: starts the observers; see
-    /// [`FastLookup::init_thread`].
+    /// Call this once, on the thread that captures. It starts the observers, and raises the
+    /// scheduling priority of the thread: see [`FastLookup::init_thread`].
     pub fn init_thread(&mut self) {
         if let Some(fast_lookup) = &mut self.fast_lookup {
             fast_lookup.init_thread();

@@ -82,9 +82,10 @@ impl Ledger {
     /// Writes down who owned the ends of a packet when it was recorded: of its source and of its
     /// destination, as far as the recording tells. `of` and `packet`: the newest one.
     ///
-    /// A better description of the same owner replaces a worse one for the whole flow, and so
-    /// does the first owner that is told. Where the owner is another one than before, or nobody
-    /// is known any more, the flow is cut before this packet, as it was when its owner changed.
+    /// A better description of the same owner replaces a worse one for the whole flow, and so does
+    /// the first owner that the recording tells. If the recording tells another owner than before,
+    /// or that the owner is unknown from here on, this cuts the flow before this packet, as the
+    /// capture did when the owner changed.
     pub(crate) fn recorded(
         &mut self,
         of: PacketRef,
@@ -184,9 +185,9 @@ impl Ledger {
     }
 }
 
-/// Whether a packet that was recorded with an owner may be of the one who was recorded before,
-/// perhaps described better. Whoever is told less of than before is another one: a live capture
-/// never forgets what it knows of an owner.
+/// Whether the owner that a recording tells for a packet may be the one of the packets before,
+/// perhaps described better. A poorer description is of another owner: a live capture never forgets
+/// what it knows of an owner.
 fn is_same_owner(new: &Ownership, old: &Ownership) -> bool {
     if new.verdict == old.verdict {
         return true;

@@ -12,7 +12,7 @@ use crate::engine::traffic_history::HistoryView;
 use crate::model::flow::FlowRecord;
 use crate::model::retired::RetiredView;
 
-/// What the ledger holds. Whoever goes on writing it copies what they write, a few flows at a
+/// What the ledger holds. Whoever goes on writing copies what changes, a few flows at a
 /// time, while this is there.
 #[derive(Debug)]
 pub(crate) struct LedgerView {

@@ -112,9 +112,9 @@ fn is_by(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
 }
 
-/// A device or a pipe of another user would be a way to read what is written. Not so the null
-/// device, whoever owns its node: in a container of a user, or where another program gave the
-/// node away, that is not root.
+/// A device or a pipe of another user would be a way to read what is written. The null device
+/// reveals nothing, so any user may own it: in a container of a user, and after another program gave
+/// its node away, the owner is not root.
 fn may_write_to_special(there: &Stat) -> bool {
     is_by(there.st_uid) || there.st_uid == 0 || is_null_device(there)
 }
