@@ -86,7 +86,8 @@ impl Builder {
         })
     }
 
-    /// Opens the input and starts.
+    /// Opens the input and starts. A device is captured from, and new flows get their owners, once
+    /// this returns.
     ///
     /// # Errors
     /// When the input cannot be opened, owners are wanted and cannot be looked up on this system,

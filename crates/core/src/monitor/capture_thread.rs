@@ -1,5 +1,6 @@
 //! The capturing thread: what it does with whatever comes.
 
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use flowner_capture::Next;
@@ -21,10 +22,13 @@ use crate::sinks::record;
 const REFRESH: Duration = Duration::from_secs(1);
 
 impl CaptureThread {
-    pub(super) fn run(mut self, mut input: PacketInput) {
+    /// Captures until the input ends. `until_ready` is dropped when everything watches that helps
+    /// to find owners.
+    pub(super) fn run(mut self, mut input: PacketInput, until_ready: Sender<()>) {
         if let Some(resolver) = &mut self.resolver {
             resolver.init_thread();
         }
+        drop(until_ready);
         // A pipe has no size: what it gives is to be seen at once, as from a device.
         let is_file = input.source.progress().is_some() && self.shared.recorder.is_none();
         let ending = if is_file {

@@ -1,5 +1,6 @@
 //! How the threads of a monitor start.
 
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -85,7 +86,6 @@ impl Monitor {
         };
         let stopper = opened.source.stopper();
         let about = (opened.info.clone(), stopper.handle());
-        let sinks = spawn_sinks(&shared, readers, &about)?;
         let is_device = is_live && opened.clock.is_none();
         let now = Instant::now();
         let own = opened.local.filter(|_| is_device);
@@ -113,9 +113,10 @@ impl Monitor {
             clock: opened.clock,
             service: service.as_ref().map(Arc::downgrade),
         };
+        let (until_ready, ready) = channel();
         let thread = std::thread::Builder::new()
             .name("flowner-capture".to_owned())
-            .spawn(move || capture_thread.run(input))
+            .spawn(move || capture_thread.run(input, until_ready))
             .map_err(Error::Thread)?;
         let mut monitor = Self {
             shared,
@@ -124,9 +125,12 @@ impl Monitor {
             reports: reports.clone(),
             thread: Some(thread),
             ticker: None,
-            sinks,
+            sinks: Vec::new(),
         };
-        // From here on, whatever fails stops the thread that captures.
+        // From here on, whatever fails stops the thread that captures. Nobody learns that it
+        // captures before it sees all senders: who then sends at once would stay unnamed.
+        let _closed = ready.recv();
+        monitor.sinks = spawn_sinks(&monitor.shared, readers, &about)?;
         if !monitor.sinks.is_empty() {
             monitor.ticker = Some(reports.spawn_ticker(builder.tick)?);
         }
