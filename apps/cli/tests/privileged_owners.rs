@@ -191,7 +191,8 @@ fn watched(
     let client = networks[0]
         .command("setpriv")
         .args(["--reuid=65533", "--regid=65533", "--clear-groups", "--"])
-        .args(["socat", "-u", "EXEC:echo hello"])
+        // It lives for long enough to be found on any host: what is tried here is who may look.
+        .args(["socat", "-u", "SYSTEM:echo hello; sleep 0.2"])
         .arg(format!("TCP:10.90.0.2:{port}"))
         .status();
     assert!(client.unwrap().success());
