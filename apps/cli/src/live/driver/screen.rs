@@ -105,11 +105,14 @@ pub(super) fn leave(output: &mut impl Write) {
     let _terminal_gone = output.flush();
 }
 
-/// A terminal that is gone needs no word about that.
+/// What to say of an error of the terminal. Nothing, where the terminal is gone: nobody would
+/// read it.
 fn failure(error: &io::Error) -> Failure {
-    /// Of Unix: what a terminal says after it was hung up.
-    const EIO: i32 = 5;
-    if error.raw_os_error() == Some(EIO) {
+    // The error itself does not say so reliably. Writing to a terminal that hung up fails with
+    // EIO, opening `/dev/tty` with ENXIO, and the library that asks for the size then starts
+    // `tput` and reports whatever error came last. The view began on a terminal, so what is
+    // none any more is gone.
+    if !is_there() {
         return Failure::ClosedPipe;
     }
     Failure::Message(format!("the terminal could not be used: {error}"))
