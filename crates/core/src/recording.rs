@@ -47,5 +47,6 @@
 //! dropped. Whole blocks are handed to the operating system, at least once a second, so that
 //! what was recorded can be read after a crash.
 
-pub use crate::monitor::recording::{Recorded, Recording, RecordingBuilder};
-pub use crate::sinks::record::{Output, RecordingConfig, RecordingStats, Rotation};
+pub use crate::sinks::record::{
+    Account, Output, Recording, RecordingConfig, RecordingStats, Rotation,
+};

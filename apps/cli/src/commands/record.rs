@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use flowner_core::present::{self, printable, printable_path};
 use flowner_core::recording::{
-    Output, Recorded, Recording, RecordingConfig, RecordingStats, Rotation,
+    Account, Output, Recording, RecordingConfig, RecordingStats, Rotation,
 };
 use flowner_core::{EndState, Error, Filter, Monitor, Report};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,17 +27,16 @@ pub(crate) fn run(args: &RecordArgs) -> Outcome {
         return Err(Failure::Message(message.to_owned()));
     }
     let interrupt = Interrupt::catch()?;
-    let recording = Monitor::builder(&config::of_record(args)).recording(&recording);
-    let recording = recording.start().map_err(failure)?;
-    let stop = recording.stop_handle();
+    let recording = Recording::new(&recording);
+    let account = recording.account();
+    let monitor = Monitor::builder(&config::of_record(args)).sink(recording);
+    let monitor = monitor.start().map_err(failure)?;
+    let stop = monitor.stop_handle();
     interrupt.then(move || stop.stop());
-    follow(&recording, args.duration);
-    let Recorded {
-        report,
-        tally,
-        output,
-    } = recording.finish();
-    if let Err(error) = output {
+    follow(&monitor, &account, args.duration);
+    let report = monitor.wait();
+    let tally = account.tally();
+    if let Some(error) = account.failure() {
         return Ok(tell_failure(&failure(error), &report, &tally));
     }
     tell_losses(&report, &tally);
@@ -113,9 +112,9 @@ fn tell_failure(failure: &Failure, report: &Report, tally: &RecordingStats) -> E
 }
 
 /// Until the input ends; at the end of `duration`, ends it. On a terminal, shows what happens.
-fn follow(recording: &Recording, duration: Option<Duration>) {
+fn follow(monitor: &Monitor, account: &Account, duration: Option<Duration>) {
     let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
-    let line = io::stderr().is_terminal().then(|| status_line(recording));
+    let line = io::stderr().is_terminal().then(|| status_line(monitor));
     let mut interruption = None;
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -127,7 +126,7 @@ fn follow(recording: &Recording, duration: Option<Duration>) {
         };
         let before = interruption.clone();
         let timeout = left.map_or(frame, |left| left.min(frame));
-        if recording.wait_interrupted(&mut interruption, timeout) {
+        if monitor.wait_interrupted(&mut interruption, timeout) {
             break;
         }
         if interruption != before {
@@ -139,19 +138,19 @@ fn follow(recording: &Recording, duration: Option<Duration>) {
             }
         }
         if left.is_some_and(|left| left.is_zero()) {
-            recording.stop_handle().stop();
+            monitor.stop_handle().stop();
         }
         if let Some(line) = &line {
-            line.set_message(status(&recording.tally()));
+            line.set_message(status(&account.tally()));
         }
     }
     if let Some(line) = line {
-        line.finish_with_message(status(&recording.tally()));
+        line.finish_with_message(status(&account.tally()));
     }
 }
 
-fn status_line(recording: &Recording) -> ProgressBar {
-    let input = recording.input();
+fn status_line(monitor: &Monitor) -> ProgressBar {
+    let input = monitor.input();
     say(format_args!(
         "recording from {} ({}); Ctrl-C ends",
         printable(&input.name),

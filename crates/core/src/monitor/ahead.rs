@@ -196,7 +196,7 @@ mod tests {
             queues: crate::sinks::attached::Queues::default(),
             progress: super::super::Progress::default(),
             programs: Programs::without_facts(),
-            recorder: None,
+            recorders: Vec::new(),
         });
         let input = PacketInput::new(opened.source, &config.reading);
         let thread = CaptureThread {

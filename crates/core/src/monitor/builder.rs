@@ -7,6 +7,7 @@ use flowner_attribution::Attributor;
 use super::Monitor;
 use super::config::Config;
 use super::input::Opened;
+use super::recording::OpenRecording;
 use crate::model::error::Error;
 use crate::sinks::Sink;
 use crate::sinks::events::EventQueue;
@@ -53,7 +54,8 @@ impl Builder {
         self
     }
 
-    /// Gives events and reports to a sink, on a thread of its own; there may be several.
+    /// Gives events and reports to a sink, or the packets if it [records](Sink::packets), on a thread
+    /// of its own; there may be several.
     pub fn sink(mut self, sink: impl Sink) -> Self {
         self.sinks.push(Box::new(sink));
         self
@@ -73,16 +75,24 @@ impl Builder {
         self
     }
 
-    /// Opens the input, and starts no thread: a program can give up privileges before it
-    /// [starts](OpenMonitor::start), and so before it reads a packet.
+    /// Opens the input and the files of sinks that [record](Sink::packets), and starts no thread: a
+    /// program can give up privileges before it [starts](OpenMonitor::start), and so before it
+    /// reads a packet.
     ///
     /// # Errors
-    /// When the input cannot be opened.
+    /// When the input cannot be opened, or such a file cannot be begun.
     pub fn open(self) -> Result<OpenMonitor, Error> {
         let opened = Opened::new(&self.config)?;
+        let begin = |sink: &Box<dyn Sink>| {
+            let recording = sink.packets()?;
+            Some(OpenRecording::new(recording, &opened, &self.config))
+        };
+        let recordings = self.sinks.iter().filter_map(begin);
+        let recordings = recordings.collect::<Result<_, _>>()?;
         Ok(OpenMonitor {
             builder: self,
             opened,
+            recordings,
         })
     }
 
@@ -90,8 +100,8 @@ impl Builder {
     /// this returns.
     ///
     /// # Errors
-    /// When the input cannot be opened, owners are wanted and cannot be looked up on this system,
-    /// or it has no more threads.
+    /// Those of [`open`](Self::open), or owners are wanted and cannot be looked up on this system, or
+    /// it has no more threads.
     pub fn start(self) -> Result<Monitor, Error> {
         self.open()?.start()
     }
@@ -101,6 +111,7 @@ impl Builder {
 pub struct OpenMonitor {
     builder: Builder,
     opened: Opened,
+    recordings: Vec<OpenRecording>,
 }
 
 impl std::fmt::Debug for OpenMonitor {
@@ -116,6 +127,6 @@ impl OpenMonitor {
     /// # Errors
     /// When owners are wanted and cannot be looked up on this system, or it has no more threads.
     pub fn start(self) -> Result<Monitor, Error> {
-        Monitor::launch(self.builder, self.opened, None)
+        Monitor::launch(self.builder, self.opened, self.recordings)
     }
 }

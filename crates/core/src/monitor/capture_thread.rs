@@ -30,7 +30,7 @@ impl CaptureThread {
         }
         drop(until_ready);
         // A pipe has no size: what it gives is to be seen at once, as from a device.
-        let is_file = input.source.progress().is_some() && self.shared.recorder.is_none();
+        let is_file = input.source.progress().is_some() && self.shared.recorders.is_empty();
         let ending = if is_file {
             ahead::read(&mut input, &mut self)
         } else {
@@ -173,7 +173,7 @@ impl CaptureThread {
                 if let Some(Some(opens)) = opens {
                     self.doubt(&opens);
                 }
-                if let Some(recorder) = &self.shared.recorder {
+                for recorder in &self.shared.recorders {
                     recorder.push(&packet, newest, record::now());
                 }
                 if self.is_device && self.refreshed.elapsed() >= REFRESH {

@@ -17,6 +17,7 @@ use super::injection::Injection;
 use super::input::Opened;
 use super::jumps::Jumps;
 use super::packet_input::PacketInput;
+use super::recording::OpenRecording;
 use super::reports::Reports;
 use super::{Monitor, Progress, Shared, Status};
 use crate::engine::ledger::{Ledger, OwnerScope};
@@ -29,7 +30,6 @@ use crate::programs::Programs;
 use crate::sinks::Sink;
 use crate::sinks::attached::{Attached, Queues};
 use crate::sinks::events::{EventQueue, Events};
-use crate::sinks::record::Recorder;
 
 /// How often, at most, it is looked whether programs were installed.
 const INSTALLED: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ impl Monitor {
     pub(super) fn launch(
         builder: Builder,
         opened: Opened,
-        recorder: Option<Arc<Recorder>>,
+        recordings: Vec<OpenRecording>,
     ) -> Result<Self, Error> {
         let config = &builder.config;
         let is_live = opened.info.is_live;
@@ -49,7 +49,9 @@ impl Monitor {
             None if is_live => Some(best_attributor(config)?),
             attributor => attributor,
         };
-        let (queues, readers) = queues(builder.events, builder.sinks, config.limits.events);
+        let sinks = builder.sinks.into_iter();
+        let sinks = sinks.filter(|sink| sink.packets().is_none()).collect();
+        let (queues, readers) = queues(builder.events, sinks, config.limits.events);
         let asked = match &attributor {
             None => OwnerScope::Nobody,
             Some(attributor) if attributor.capabilities().local_addresses => OwnerScope::All,
@@ -78,7 +80,7 @@ impl Monitor {
                 Some(_) if opened.clock.is_none() => Programs::of_this_host(),
                 Some(_) | None => Programs::without_facts(),
             },
-            recorder,
+            recorders: recordings.iter().map(OpenRecording::recorder).collect(),
         });
         let service = match attributor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
@@ -95,7 +97,7 @@ impl Monitor {
             resolver: service.clone().map(CaptureResolver::new),
             guesses: config.reading.guess_local
                 && opened.whose == LocalAddressSource::Unknown
-                && shared.recorder.is_none(),
+                && shared.recorders.is_empty(),
             effects: Vec::new(),
             next_due: None,
             config: config.clone(),
@@ -126,10 +128,15 @@ impl Monitor {
             thread: Some(thread),
             ticker: None,
             sinks: Vec::new(),
+            writing: Vec::new(),
         };
         // From here on, whatever fails stops the thread that captures. Nobody learns that it
         // captures before it sees all senders: who then sends at once would stay unnamed.
         let _closed = ready.recv();
+        for recording in recordings {
+            let writing = recording.spawn(&monitor)?;
+            monitor.writing.push(writing);
+        }
         monitor.sinks = spawn_sinks(&monitor.shared, readers, &about)?;
         if !monitor.sinks.is_empty() {
             monitor.ticker = Some(reports.spawn_ticker(builder.tick)?);

@@ -22,7 +22,7 @@ mod jumps;
 mod launch;
 mod packet_input;
 mod player;
-pub(crate) mod recording;
+mod recording;
 mod reports;
 mod stop;
 #[cfg(test)]
@@ -39,6 +39,7 @@ use flowner_capture::Statistics;
 
 use self::builder::Builder;
 use self::config::Config;
+use self::recording::Writing;
 use self::reports::Reports;
 use crate::engine::ledger::{Claim, Effect, Ledger};
 use crate::model::event::Event;
@@ -60,6 +61,8 @@ pub struct Monitor {
     /// Gives sinks their reports, if there are sinks.
     ticker: Option<JoinHandle<()>>,
     sinks: Vec<Attached>,
+    /// Sinks that record.
+    writing: Vec<Writing>,
 }
 
 /// What the threads share. No lock is held while the system is asked or while
@@ -73,8 +76,8 @@ struct Shared {
     queues: Queues,
     progress: Progress,
     programs: Programs,
-    /// Where packets are recorded, if they are.
-    recorder: Option<Arc<Recorder>>,
+    /// Where packets are recorded.
+    recorders: Vec<Arc<Recorder>>,
 }
 
 #[derive(Debug)]
@@ -172,6 +175,10 @@ impl Monitor {
     /// As [`stop`](Self::stop), after the input has ended by itself.
     pub fn wait(mut self) -> Arc<Report> {
         self.join();
+        // They wait for owners that the resolver is still to find.
+        for writing in self.writing.drain(..) {
+            writing.finish();
+        }
         let owners = self.service.take().map(|service| {
             let statistics = service.statistics();
             // The capturing thread is gone, so this is the last handle.
@@ -196,7 +203,7 @@ impl Monitor {
     }
 
     /// Waits for the capturing thread.
-    pub(crate) fn join(&mut self) {
+    fn join(&mut self) {
         let Some(thread) = self.thread.take() else {
             return;
         };
@@ -219,6 +226,10 @@ impl Drop for Monitor {
     fn drop(&mut self) {
         self.stopper.stop();
         self.join();
+        // Nobody waits for what these still write.
+        for recorder in &self.shared.recorders {
+            recorder.end();
+        }
     }
 }
 
@@ -288,7 +299,7 @@ impl Shared {
                     (Effect::Confirm(claim), resolver) => {
                         let answers = confirm(&claim, resolver.as_deref_mut());
                         self.ledger().confirmed(&claim, answers, now(), &mut more);
-                        if let Some(recorder) = &self.recorder {
+                        for recorder in &self.recorders {
                             recorder.answered();
                         }
                     }
@@ -338,7 +349,7 @@ impl Shared {
     ) {
         let owner = self.owner(ownership);
         self.ledger().answer(waiter, owner, last, effects);
-        if let Some(recorder) = &self.recorder {
+        for recorder in &self.recorders {
             recorder.answered();
         }
     }

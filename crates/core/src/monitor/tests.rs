@@ -96,7 +96,7 @@ fn shared() -> Shared {
         queues: Queues::default(),
         progress: Progress::default(),
         programs: Programs::without_facts(),
-        recorder: None,
+        recorders: Vec::new(),
     }
 }
 

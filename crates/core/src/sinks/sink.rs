@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::event::Event;
 use crate::model::report::{InputInfo, Report};
 use crate::model::stop_handle::StopHandle;
+use crate::sinks::record::Recording;
 
 /// Takes the events and reports of a monitor, on a thread of its own.
 ///
@@ -89,6 +90,16 @@ pub trait Sink: Send + 'static {
     /// What warnings call it.
     fn name(&self) -> &str;
 
+    /// How it wants packets recorded. The default is that it takes no packets, but events and
+    /// reports.
+    ///
+    /// A sink that records gets no events or reports. Its packets wait in a queue of their own,
+    /// bounded in bytes, until their owners are known, and a thread of their own writes them.
+    /// [`recording::Account`](crate::recording::Account) counts what found no place there.
+    fn packets(&self) -> Option<&Recording> {
+        None
+    }
+
     /// How long the end of the monitor waits for this sink to take what is left in its queue. The
     /// default is ten seconds; [`Duration::MAX`] is for ever.
     fn patience(&self) -> Duration {
@@ -111,4 +122,20 @@ pub trait Sink: Send + 'static {
     fn report(&mut self, report: Arc<Report>) {
         drop(report);
     }
+}
+
+impl Sink for Recording {
+    fn name(&self) -> &'static str {
+        "recording"
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
+
+    fn packets(&self) -> Option<&Recording> {
+        Some(self)
+    }
+
+    fn event(&mut self, _: &Event) {}
 }

@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::model::demo::Demo;
+use crate::model::error::Error;
 use crate::model::flow::FlowRecord;
 use crate::query::filter::Filter;
 use crate::sinks::Sink;
 use crate::sinks::json_lines::JsonLines;
+use crate::sinks::record::{Output, Recording, RecordingConfig, Rotation};
 
 /// What a sink took.
 #[derive(Debug, Default)]
@@ -327,4 +329,98 @@ fn sinks_share_one_report_each_tick() {
             .iter()
             .all(|report| report.ending == EndState::Running)
     );
+}
+
+fn recording(path: &std::path::Path, filter: &str) -> Recording {
+    Recording::new(&RecordingConfig {
+        output: Output::File(path.to_owned()),
+        overwrite: false,
+        rotation: Rotation::default(),
+        filter: filter.parse().unwrap(),
+    })
+}
+
+/// The packets of a file.
+fn packets_of(path: &std::path::Path) -> u64 {
+    let config = Config {
+        input: Input::File(path.to_owned()),
+        ..Config::default()
+    };
+    let report = Monitor::builder(&config).start().unwrap().wait();
+    assert_eq!(report.ending, EndState::Complete);
+    report.total().packets
+}
+
+#[track_caller]
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn several_sinks_record_beside_one_that_takes_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let [all, dns] = ["all.pcapng", "dns.pcapng"].map(|name| folder.path().join(name));
+    let (keeper, taken) = Keeper::new();
+    let recordings = [recording(&all, ""), recording(&dns, "port:53")];
+    let accounts = recordings.each_ref().map(Recording::account);
+    let mut builder = Monitor::builder(&recorded_demo(1_000_000)).sink(keeper);
+    for recording in recordings {
+        builder = builder.sink(recording);
+    }
+    let report = builder.start().unwrap().wait();
+    let tallies = accounts.each_ref().map(|account| {
+        let failure = account.failure();
+        assert!(failure.is_none(), "{failure:?}");
+        account.tally()
+    });
+    let captured = report.total().packets;
+    for tally in &tallies {
+        let sum = tally.written + tally.left_out + tally.too_slow + tally.failed;
+        assert_eq!(sum, captured);
+        assert_eq!(tally.failed, 0);
+    }
+    assert_eq!(tallies[0].left_out, 0);
+    assert!(tallies[1].left_out > 0 && tallies[1].written > 0);
+    assert_eq!(packets_of(&all), tallies[0].written);
+    assert_eq!(packets_of(&dns), tallies[1].written);
+    assert!(taken.lock().unwrap().events.len() > 100);
+}
+
+#[test]
+fn a_recording_that_cannot_begin_lets_nothing_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there.pcapng");
+    std::fs::write(&there, "of somebody").unwrap();
+    let missing = folder.path().join("none").join("new.pcapng");
+    let open = |path| {
+        let builder = Monitor::builder(&recorded_demo(8)).sink(recording(path, ""));
+        builder.open().unwrap_err()
+    };
+    assert!(matches!(open(&there), Error::Exists { path } if path == there));
+    assert!(matches!(open(&missing), Error::NoFolder { path } if path == missing));
+    assert_eq!(std::fs::read(&there).unwrap(), b"of somebody");
+}
+
+#[test]
+fn a_recording_of_a_monitor_that_is_dropped_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dropped.pcapng");
+    let recording = recording(&path, "");
+    let account = recording.account();
+    let monitor = Monitor::builder(&live_demo()).sink(recording);
+    let monitor = monitor.start().unwrap();
+    wait_until(|| account.tally().written > 0);
+    drop(monitor);
+    // A file ends with what was counted of it, and the length of that.
+    wait_until(|| {
+        let bytes = std::fs::read(&path).unwrap();
+        let tail = bytes.last_chunk::<4>().map(|it| u32::from_le_bytes(*it));
+        let begin = tail.and_then(|len| bytes.len().checked_sub(len as usize));
+        begin.is_some_and(|begin| bytes[begin..].starts_with(&5_u32.to_le_bytes()))
+    });
+    assert!(packets_of(&path) >= account.tally().written);
 }

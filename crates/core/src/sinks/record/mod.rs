@@ -6,10 +6,12 @@ mod config;
 mod files;
 mod pending;
 mod recorder;
+mod recording;
 mod writer;
 
 pub use config::{Output, RecordingConfig, Rotation};
 pub(crate) use files::{Files, Origin};
 pub(crate) use recorder::Recorder;
 pub use recorder::RecordingStats;
+pub use recording::{Account, Recording};
 pub(crate) use writer::{Books, Job, now, wall_clock};
