@@ -1,4 +1,5 @@
-//! How often owners are named, and whether that holds for long: builds the harness and runs it.
+//! How often owners are named, whether that holds for long, and in which situations: builds the
+//! harness and runs it.
 
 use std::process::{Command, ExitCode};
 
@@ -7,14 +8,21 @@ use crate::command::{self, Failure};
 /// Passes arguments and exit code on.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode, Failure> {
     build("flowner-benches")?;
-    harness(arguments)
+    harness("accuracy", arguments)
+}
+
+/// The situations that monitors get wrong.
+pub(crate) fn detect(arguments: &[&str]) -> Result<ExitCode, Failure> {
+    build("flowner")?;
+    build("flowner-benches")?;
+    harness("detect", arguments)
 }
 
 /// The same for a soak, which watches the program itself.
 pub(crate) fn soak(arguments: &[&str]) -> Result<ExitCode, Failure> {
     build("flowner")?;
     build("flowner-benches")?;
-    harness(&[&["soak"], arguments].concat())
+    harness("accuracy", &[&["soak"], arguments].concat())
 }
 
 fn build(package: &str) -> Result<(), Failure> {
@@ -22,12 +30,12 @@ fn build(package: &str) -> Result<(), Failure> {
     command::run(&mut command::cargo(&build))
 }
 
-fn harness(arguments: &[&str]) -> Result<ExitCode, Failure> {
-    let program = command::root().join("target/release/accuracy");
-    let mut accuracy = Command::new(program);
-    accuracy.args(arguments);
-    let status = accuracy.status();
-    let status = status.map_err(|error| Failure(format!("accuracy: {error}")))?;
+fn harness(name: &str, arguments: &[&str]) -> Result<ExitCode, Failure> {
+    let program = command::root().join("target/release").join(name);
+    let mut harness = Command::new(program);
+    harness.args(arguments);
+    let status = harness.status();
+    let status = status.map_err(|error| Failure(format!("{name}: {error}")))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -41,6 +41,7 @@ cargo xtask TASK
   bench [ARGUMENTS]        run the benchmarks (of cargo bench ARGUMENTS), with a table at the end
   screenshots              draw the pictures of the README
   accuracy [ARGUMENTS]     how often owners are named, on Linux as root (see accuracy help)
+  detect [ARGUMENTS]       situations that monitors get wrong, on Linux as root (see detect help)
   soak [ARGUMENTS]         a mixed load for a long time, on Linux as root (see soak help)
   fuzz [TARGET] [SECONDS]  run the fuzz targets, seeded from the capture files";
 
@@ -67,6 +68,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["bench", rest @ ..] => bench::run(rest)?,
         ["screenshots"] => screenshots::take()?,
         ["accuracy", rest @ ..] => return accuracy::run(rest),
+        ["detect", rest @ ..] => return accuracy::detect(rest),
         ["soak", rest @ ..] => return accuracy::soak(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest)?,
         [] | ["help" | "-h" | "--help"] => println!("{HELP}"),
