@@ -4,11 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 
-use socket2::{SockAddr, Socket};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::Result;
 use super::generator::pace::Pace;
-use super::situations::sctp;
 
 pub(crate) const TCP: u16 = 9_101;
 pub(crate) const UDP: u16 = 9_102;
@@ -36,6 +35,11 @@ pub(crate) fn run() -> Result<()> {
         let (stream, _) = listener.accept()?;
         thread::spawn(move || serve(&stream));
     }
+}
+
+/// A socket for one SCTP association, used like one of TCP (sctp(7)).
+pub(crate) fn sctp() -> std::io::Result<Socket> {
+    Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::from(132)))
 }
 
 fn serve_sctp(listener: &Socket) {

@@ -1,8 +1,6 @@
 //! The situations: what is sent, how, and from where.
 
-use socket2::{Domain, Protocol, Socket, Type};
-
-use super::server::SCTP;
+use super::server::{SCTP, sctp};
 
 const MB: u64 = 1 << 20;
 /// Bytes a second of what is to last for some seconds.
@@ -251,11 +249,6 @@ impl Situation {
         let needs_sctp = self.plans.iter().any(|plan| plan.kind == "sctp");
         (needs_sctp && sctp().is_err()).then_some("the kernel has no SCTP")
     }
-}
-
-/// A socket for one SCTP association, used like one of TCP (sctp(7)).
-pub(crate) fn sctp() -> std::io::Result<Socket> {
-    Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::from(132)))
 }
 
 impl Plan {

@@ -9,7 +9,7 @@ use socket2::{SockAddr, Socket};
 
 use super::{Count, Task};
 use crate::platform::Result;
-use crate::platform::situations::sctp;
+use crate::platform::server::sctp;
 
 /// Bytes that go in one call.
 const BLOCK: usize = 64 << 10;
