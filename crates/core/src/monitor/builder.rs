@@ -83,12 +83,10 @@ impl Builder {
     /// When the input cannot be opened, or such a file cannot be begun.
     pub fn open(self) -> Result<OpenMonitor, Error> {
         let opened = Opened::new(&self.config)?;
-        let begin = |sink: &Box<dyn Sink>| {
-            let recording = sink.packets()?;
-            Some(OpenRecording::new(recording, &opened, &self.config))
-        };
-        let recordings = self.sinks.iter().filter_map(begin);
-        let recordings = recordings.collect::<Result<_, _>>()?;
+        let recordings = self.sinks.iter().filter_map(|sink| sink.packets());
+        let recordings = recordings
+            .map(|recording| OpenRecording::new(recording, &opened, &self.config))
+            .collect::<Result<_, _>>()?;
         Ok(OpenMonitor {
             builder: self,
             opened,
