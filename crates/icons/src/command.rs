@@ -1,5 +1,8 @@
 //! What a command starts: the program behind launchers and interpreters. Pure.
 
+mod interpreters;
+mod options;
+
 /// Words of a command that are kept.
 const MAX_WORDS: usize = 64;
 
@@ -43,7 +46,9 @@ pub fn started<'a>(words: &[&'a str]) -> Option<Started<'a>> {
             ["launch", id, ..] => Some(Started::Application(id)),
             _ => None,
         },
-        name if runs_scripts(name) => script(name, rest),
+        name if runs_scripts(name) => {
+            interpreters::script(name.trim_end_matches(is_of_version), rest)
+        }
         "" => None,
         _ if first.starts_with("/snap/bin/") => snap_name(file_name(first)).map(Started::Snap),
         _ => Some(Started::Executable(first)),
@@ -159,115 +164,6 @@ fn snap_name(app: &str) -> Option<&str> {
     app.split('.').next().filter(|name| !name.is_empty())
 }
 
-/// What an interpreter is told to run.
-fn script<'a>(interpreter: &str, words: &[&'a str]) -> Option<Started<'a>> {
-    match interpreter.trim_end_matches(is_of_version) {
-        "java" => return java(words),
-        "php" => return php(words),
-        "bun" | "deno" | "dotnet" => return subcommand(words),
-        name if name.starts_with("py") => return python(words),
-        _ => {}
-    }
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            // Code, of which no file is told.
-            "-c" | "-m" | "-e" | "--eval" | "-p" | "-E" | "-" => return None,
-            // From where they are told something else.
-            "-W"
-            | "-X"
-            | "-r"
-            | "--require"
-            | "-I"
-            | "--import"
-            | "--loader"
-            | "--experimental-loader" => {
-                words.next();
-            }
-            "--" => return words.next().map(|file| Started::Script(file)),
-            option if option.starts_with('-') || option.starts_with('+') => {}
-            file => return Some(Started::Script(file)),
-        }
-    }
-    None
-}
-
-/// Options may stand together, and what one of them takes behind it: `-Im module`, `-Wignore`.
-fn python<'a>(words: &[&'a str]) -> Option<Started<'a>> {
-    let mut words = words.iter();
-    while let Some(&word) = words.next() {
-        let options = match word {
-            "-" => return None,
-            "--" => return words.next().map(|file| Started::Script(file)),
-            "--check-hash-based-pycs" => {
-                words.next();
-                continue;
-            }
-            word if word.starts_with("--") => continue,
-            word => match word.strip_prefix('-') {
-                Some(options) => options,
-                None => return Some(Started::Script(word)),
-            },
-        };
-        let Some(at) = options.find(['c', 'm', 'W', 'X']) else {
-            continue;
-        };
-        let (option, rest) = options[at..].split_at(1);
-        match (option, rest) {
-            // Code, of which no file is told.
-            ("c", _) => return None,
-            ("m", "") => return words.next().map(|name| Started::Module(name)),
-            ("m", name) => return Some(Started::Module(name)),
-            (_, "") => {
-                words.next();
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-fn php<'a>(words: &[&'a str]) -> Option<Started<'a>> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "-f" | "--file" | "--" => return words.next().map(|file| Started::Script(file)),
-            "-r" | "--run" | "-" => return None,
-            "-S" | "-t" | "-d" | "-c" | "-z" => {
-                words.next();
-            }
-            option if option.starts_with('-') => {}
-            file => return Some(Started::Script(file)),
-        }
-    }
-    None
-}
-
-/// `deno run x.ts`, `dotnet exec x.dll`: a file has a dot or a slash in its name, so that
-/// `dotnet build` has none.
-fn subcommand<'a>(words: &[&'a str]) -> Option<Started<'a>> {
-    let mut words = words.iter().filter(|word| !word.starts_with('-'));
-    let file = words.find(|word| !matches!(**word, "run" | "exec"))?;
-    file.contains(['.', '/']).then_some(Started::Script(file))
-}
-
-fn java<'a>(words: &[&'a str]) -> Option<Started<'a>> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "-jar" => return words.next().map(|file| Started::Script(file)),
-            "-m" | "--module" => return words.next().map(|name| Started::Module(name)),
-            "-cp" | "-classpath" | "--class-path" | "--module-path" | "-p" | "--add-modules"
-            | "--add-opens" | "--add-exports" | "--add-reads" => {
-                words.next();
-            }
-            option if option.starts_with(['-', '@']) => {}
-            class => return Some(Started::Module(class)),
-        }
-    }
-    None
-}
-
 /// The web app that a browser is told to open: `--app-id=ID`, of Chromium and what is made of it.
 pub(crate) fn web_app<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut ids = words.filter_map(|word| word.strip_prefix("--app-id="));
@@ -366,7 +262,7 @@ mod tests {
         check("/usr/bin/env python3 /x.py", Some(Script("/x.py")));
         check("java -Xmx1g -jar /a/b.jar -c", Some(Script("/a/b.jar")));
         check("java -cp /a:/b org.x.Main -jar", Some(Module("org.x.Main")));
-        check("java --add-opens a/b=c @x -m a/b.C", Some(Module("a/b.C")));
+        check("java --add-opens a/b=c -m a/b.C @x", Some(Module("a/b.C")));
         check("perl -w /usr/bin/p", Some(Script("/usr/bin/p")));
         check("node --inspect /a.js", Some(Script("/a.js")));
         check("node --import tsx a.ts", Some(Script("a.ts")));
