@@ -309,6 +309,117 @@ fn names_cut_inside_a_character_are_completed() {
     assert_eq!(running.read().name, "process-name-t");
 }
 
+/// As a program is executed through a link: the kernel writes down the time (`relatime` in mount(8)), and
+/// so has to ask the file system once, when it is later than the link.
+fn follow(link: &Path) {
+    std::thread::sleep(Duration::from_millis(20));
+    fs::metadata(link).unwrap();
+}
+
+/// A relative path in the arguments begins where the process was started.
+#[test]
+fn a_process_that_works_elsewhere_by_now_does_not_say_where_it_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().canonicalize().unwrap();
+    let [one, other] = ["one", "other"].map(|name| directory.join(name));
+    fs::create_dir(&one).unwrap();
+    fs::create_dir(&other).unwrap();
+    let link = directory.join("link");
+    std::os::unix::fs::symlink(&one, &link).unwrap();
+    follow(&link);
+    let started = |script: &str, told: Option<&Path>, goes: &str| {
+        let mut command = Command::new("perl");
+        command.args(["-e", script, goes]).current_dir(&one);
+        command.env_remove("PWD");
+        if let Some(told) = told {
+            command.env("PWD", told);
+        }
+        let running = Running::start(&mut command, b"there");
+        Processes::new().starting_directory(&running.read())
+    };
+    // Perl, since a shell would change the environment.
+    let stays = "chdir $ARGV[0]; open F, '>/proc/self/comm'; print F 'there'; close F; <STDIN>";
+    assert_eq!(started(stays, Some(&one), "."), Some(one.clone()));
+    // As a shell has it that went there through a link.
+    assert_eq!(started(stays, Some(&link), "."), Some(one.clone()));
+    assert_eq!(started(stays, None, "."), None);
+    assert_eq!(started(stays, Some(&other), "."), None);
+    let goes = other.to_str().unwrap();
+    assert_eq!(started(stays, Some(&one), goes), None);
+    assert_eq!(started(stays, Some(&link), goes), None);
+    assert_eq!(started(stays, Some(Path::new("one")), "."), None);
+}
+
+/// What another user has put at a path since is not what the process was started with.
+#[test]
+fn a_path_that_others_can_change_is_not_guarded() {
+    const USER: u32 = 23_451;
+    const OTHER: u32 = 23_452;
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().canonicalize().unwrap();
+    let give = |path: &Path, mode: u32, user: u32| {
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        std::os::unix::fs::chown(path, Some(user), None)
+    };
+    if give(&directory, 0o755, USER).is_err() {
+        flowner_testing::skipped!("no privilege to give a file to another user");
+        return;
+    }
+    give(&directory, 0o755, 0).unwrap();
+    let make = |name: &str, mode: u32, user: u32| {
+        let path = directory.join(name);
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("script"), "").unwrap();
+        give(&path.join("script"), 0o644, USER).unwrap();
+        give(&path, mode, user).unwrap();
+        path
+    };
+    let own = make("own", 0o755, USER);
+    let open = make("open", 0o777, 0);
+    let group = make("group", 0o775, USER);
+    let sticky = make("sticky", 0o1777, 0);
+    let others = make("others", 0o755, OTHER);
+    let link = others.join("link");
+    std::os::unix::fs::symlink(own.join("script"), &link).unwrap();
+    let through = directory.join("through");
+    std::os::unix::fs::symlink(&link, &through).unwrap();
+    follow(&through);
+    // All of this is older than the process.
+    std::thread::sleep(Duration::from_millis(250));
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=23451", "--regid=23451", "--clear-groups"]);
+    command.args(["sleep", "1000"]);
+    let running = Running::start(&mut command, b"sleep");
+    let process = running.read();
+    let is_guarded = |path: &Path| {
+        let file = Processes::new().named_file(&process, path);
+        file.is_some_and(|file| file.is_guarded)
+    };
+    let all = [&own, &open, &group, &sticky, &others].map(|path| path.join("script"));
+    for path in all.iter().chain([&link, &through]) {
+        assert!(is_guarded(path), "{}", path.display());
+    }
+    // Somebody puts another file there.
+    for path in &all {
+        let new = path.with_extension("new");
+        fs::write(&new, "").unwrap();
+        give(&new, 0o644, USER).unwrap();
+        fs::rename(&new, path).unwrap();
+    }
+    let found = all.each_ref().map(|path| is_guarded(path));
+    assert_eq!(found, [true, false, false, true, false]);
+    assert!(!is_guarded(&link) && !is_guarded(&through));
+    assert!(!is_guarded(&own.join("../open/script")));
+    assert!(is_guarded(&open.join("../own/script")));
+    // Nor is what lies below a link of another user in a directory for all.
+    let path = sticky.join("link");
+    std::os::unix::fs::symlink(own.join("script"), &path).unwrap();
+    follow(&path);
+    assert!(is_guarded(&path));
+    std::os::unix::fs::lchown(&path, Some(OTHER), None).unwrap();
+    assert!(!is_guarded(&path));
+}
+
 /// A file system that never answers, at the path that a process has in another namespace.
 #[test]
 fn a_file_system_that_never_answers_is_not_waited_for() {

@@ -187,6 +187,89 @@ fn another_users_process_is_not_roots_script() {
     assert_eq!(membership.program.id, expected);
 }
 
+/// A process that went to another folder, which has a file of the same name, does not run that.
+#[test]
+fn a_script_is_not_the_one_in_the_folder_where_the_process_went() {
+    let Some(python) = python() else {
+        return;
+    };
+    let folder = folder();
+    let folder = folder.path().canonicalize().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.join(name));
+    let owner = fs::metadata(&folder).unwrap().uid();
+    for folder in [&one, &other] {
+        fs::create_dir(folder).unwrap();
+        write(
+            &folder.join("x.py"),
+            &format!("import os, sys\nos.chdir(sys.argv[1])\n{WAIT}\n"),
+        );
+    }
+    let found = |goes: &str| {
+        let mut command = Command::new(&python);
+        command.args(["x.py", goes]).current_dir(&one);
+        command.env("PWD", &one);
+        let (_, membership) = Running::start(&mut command).membership();
+        membership.program.id.clone()
+    };
+    assert_eq!(found("."), format!("script:{}/x.py", one.display()));
+    assert_eq!(
+        found("../other"),
+        format!("claimed:{owner} script:{}/x.py", other.display())
+    );
+}
+
+/// Who made a file of another user out of the one that was started has changed nothing of what runs.
+#[test]
+fn a_script_that_another_user_replaced_is_a_claim() {
+    let folder = folder();
+    let (script, new) = (folder.path().join("job"), folder.path().join("new"));
+    let text = "#!/bin/bash\necho ready; read x\n";
+    write(&script, text);
+    // Others may write here, and nobody does before the process starts.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    std::thread::sleep(Duration::from_millis(250));
+    let running = Running::start(&mut Command::new(&script));
+    let (process, membership) = running.membership();
+    let expected = format!("script:{}", script.display());
+    assert_eq!(membership.program.id, expected);
+    write(&new, text);
+    fs::rename(&new, &script).unwrap();
+    let user = process.user.unwrap().id;
+    assert_eq!(
+        running.membership().1.program.id,
+        format!("claimed:{user} {expected}")
+    );
+    // One's own replacement is no other's.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let running = Running::start(&mut Command::new(&script));
+    write(&new, text);
+    fs::rename(&new, &script).unwrap();
+    assert_eq!(running.membership().1.program.id, expected);
+}
+
+#[test]
+fn code_in_an_argument_is_not_a_script() {
+    let folder = folder();
+    let folder = folder.path().canonicalize().unwrap();
+    let script = folder.join("ready");
+    write(&script, "");
+    for (program, arguments) in [
+        ("perl", &["-we", "$| = 1; print qq(ready\n); <STDIN>"][..]),
+        ("bash", &["-ec", "echo ready; read x"]),
+        ("bash", &["-euo", "pipefail", "-c", "echo ready; read x"]),
+    ] {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&script).current_dir(&folder);
+        let (process, membership) = Running::start(&mut command).membership();
+        let path = process.path.unwrap();
+        assert_eq!(
+            membership.program.id,
+            format!("exe:{}", path.display()),
+            "{arguments:?}"
+        );
+    }
+}
+
 #[test]
 fn scripts_of_a_shell_script_are_programs_of_their_own() {
     let folder = folder();

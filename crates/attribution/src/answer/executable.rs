@@ -129,15 +129,29 @@ pub struct NamedFile {
     pub mode: u32,
     /// Whether the path leads to the same file for the process and here.
     pub is_here: bool,
+    /// Whether only root and the user of the process can have put another file at this path since the
+    /// process started. That is so if each directory on the way belongs to one of them, and nobody else
+    /// may write to it; or if the directory has not changed since then.
+    pub is_guarded: bool,
 }
 
 impl NamedFile {
-    /// A file with these values of stat(2).
+    /// A file with these values of stat(2), which others may have put there since the process started.
     pub const fn new(owner: u32, mode: u32, is_here: bool) -> Self {
         Self {
             owner,
             mode,
             is_here,
+            is_guarded: false,
+        }
+    }
+
+    /// The same file, at a path where nobody else can have put it since.
+    #[must_use]
+    pub const fn guarded(self) -> Self {
+        Self {
+            is_guarded: true,
+            ..self
         }
     }
 }

@@ -151,8 +151,12 @@ impl Programs {
         let identity = Identity::of(process, &self.catalog(), &*self.facts);
         let whole = identity.part.as_ref();
         let whole = whole.and_then(|part| self.whole(part, process, depth));
-        // A script that forked is itself no part of anything.
-        let whole = whole.filter(|(whole, _)| whole.program.id != identity.id);
+        // A script that forked is itself no part of anything. What is only claimed is a part of nothing
+        // of which more is known.
+        let is_claimed = identity.claim.is_some();
+        let whole = whole.filter(|(whole, _)| {
+            whole.program.id != identity.id && (!is_claimed || whole.program.claim.is_some())
+        });
         let membership = match whole {
             Some((whole, pid)) => {
                 let part = Grouping::Part {

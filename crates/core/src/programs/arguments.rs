@@ -23,15 +23,41 @@ pub(super) fn words(process: &Process, path: &str) -> Vec<String> {
 }
 
 /// The script that a process runs, by its arguments.
-pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<String> {
+pub(super) fn script(process: &Process, facts: &dyn Facts) -> Option<Named> {
     let path = process.path.as_deref()?.to_string_lossy();
     let words = words(process, &path);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match started(&words)? {
-        Started::Script(script) if is_kept(script) => {
-            Some(absolute(script, &mut || facts.working_directory(process)))
-        }
+        Started::Script(script) if is_kept(script) => Some(Named::of(script, process, facts)),
         _ => None,
+    }
+}
+
+/// A file that the arguments of a process name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    /// From the root, where the folder is known.
+    pub(super) path: String,
+    /// Whether this is where the process started it. If not, the path begins in the folder in which the
+    /// process works now: it may have left the one where it started.
+    pub(super) is_known: bool,
+}
+
+impl Named {
+    pub(super) fn of(path: &str, process: &Process, facts: &dyn Facts) -> Self {
+        if Path::new(path).is_absolute() {
+            return Self {
+                path: path.to_owned(),
+                is_known: true,
+            };
+        }
+        let start = facts.starting_directory(process);
+        let is_known = start.is_some();
+        let folder = start.or_else(|| facts.working_directory(process));
+        Self {
+            path: folder.map_or_else(|| path.to_owned(), |folder| within(folder, path)),
+            is_known,
+        }
     }
 }
 
@@ -40,25 +66,47 @@ pub(super) fn is_kept(script: &str) -> bool {
     !script.starts_with("/dev/") && !script.starts_with("/proc/")
 }
 
-/// A path from the root, where the folder is known; `.` and `..` taken as written.
-pub(super) fn absolute(
-    path: &str,
-    working_directory: &mut dyn FnMut() -> Option<PathBuf>,
-) -> String {
-    if Path::new(path).is_absolute() {
-        return path.to_owned();
-    }
-    let Some(mut whole) = working_directory() else {
-        return path.to_owned();
-    };
+/// A relative path in a folder. `..` at its beginning leads to the one above. After a name it stays:
+/// the name may be that of a link.
+fn within(mut folder: PathBuf, path: &str) -> String {
+    let mut has_name = false;
     for part in Path::new(path).components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir => {
-                whole.pop();
+            Component::ParentDir if !has_name => {
+                folder.pop();
             }
-            other => whole.push(other),
+            other => {
+                has_name = true;
+                folder.push(other);
+            }
         }
     }
-    whole.to_string_lossy().into_owned()
+    folder.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::super::facts::Told;
+    use super::*;
+
+    #[test]
+    fn a_relative_path_begins_where_the_process_started() {
+        let named = |path: &str, facts: &dyn Facts| {
+            let named = Named::of(path, &Process::new(7, "p"), facts);
+            (named.path, named.is_known)
+        };
+        let stays = Told::working_in("/srv/shop");
+        let moved = Told::moved_to("/srv/shop");
+        let known = |path: &str| (path.to_owned(), true);
+        let unknown = |path: &str| (path.to_owned(), false);
+        assert_eq!(named("x.py", &stays), known("/srv/shop/x.py"));
+        assert_eq!(named("./x.py", &stays), known("/srv/shop/x.py"));
+        assert_eq!(named("../../x.py", &stays), known("/x.py"));
+        assert_eq!(named("a/../x.py", &stays), known("/srv/shop/a/../x.py"));
+        assert_eq!(named("/x.py", &moved), known("/x.py"));
+        assert_eq!(named("x.py", &moved), unknown("/srv/shop/x.py"));
+        assert_eq!(named("x.py", &()), unknown("x.py"));
+    }
 }

@@ -6,7 +6,7 @@ use flowner_attribution::{Process, User};
 use flowner_icons::Entry;
 
 use super::Facts;
-use super::arguments::script;
+use super::arguments::{Named, script};
 use super::identity::{Identity, Part};
 use crate::model::grouping::Grouping;
 
@@ -18,7 +18,8 @@ pub(super) fn is_proven(process: &Process) -> bool {
 }
 
 /// Whether a process runs this script: the same is asked of root's, and of others that the
-/// script is their own. Nobody else may write into it, and it is the one at this path here.
+/// script is their own. Nobody else may write into it, it is the one at this path here, and nobody
+/// else can have put it there since.
 pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Facts) -> bool {
     const OTHERS_WRITE: u32 = 0o002;
     if is_written_over(process) || contradicts(process, facts) {
@@ -29,7 +30,10 @@ pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Fact
     };
     let file = facts.named_file(process, Path::new(script));
     file.is_some_and(|file| {
-        file.is_here && file.mode & OTHERS_WRITE == 0 && (user == 0 || file.owner == user)
+        file.is_here
+            && file.is_guarded
+            && file.mode & OTHERS_WRITE == 0
+            && (user == 0 || file.owner == user)
     })
 }
 
@@ -37,10 +41,11 @@ pub(super) fn is_proven_script(process: &Process, script: &str, facts: &dyn Fact
 /// user is.
 pub(super) fn is_proven_entry(process: &Process, entry: &Entry, facts: &dyn Facts) -> bool {
     let is_own = entry.user.is_some() && !is_written_over(process);
-    is_own || is_proven(process) || {
-        let script = script(process, facts);
-        script.is_some_and(|script| is_proven_script(process, &script, facts))
-    }
+    is_own
+        || match script(process, facts) {
+            Some(Named { path, is_known }) => is_known && is_proven_script(process, &path, facts),
+            None => is_proven(process),
+        }
 }
 
 /// Whether the application in whose scope a process is may be what it is: every user can make a

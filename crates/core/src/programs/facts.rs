@@ -15,6 +15,13 @@ pub trait Facts: Send + Sync + fmt::Debug {
     /// The folder that a process works in.
     fn working_directory(&self, process: &Process) -> Option<PathBuf>;
 
+    /// The folder in which the relative paths of a process's arguments begin, as
+    /// [`Processes::starting_directory`] tells it.
+    fn starting_directory(&self, process: &Process) -> Option<PathBuf> {
+        let _ = process;
+        None
+    }
+
     /// The file that an absolute path leads a process to, as
     /// [`Processes::named_file`] tells it.
     fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
@@ -69,6 +76,10 @@ impl Facts for HostFacts {
         self.with(|reader| reader.working_directory(process))
     }
 
+    fn starting_directory(&self, process: &Process) -> Option<PathBuf> {
+        self.with(|reader| reader.starting_directory(process))
+    }
+
     fn named_file(&self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.with(|reader| reader.named_file(process, path))
     }
@@ -78,23 +89,43 @@ impl Facts for HostFacts {
     }
 }
 
-/// What is told in tests: every process works in one directory, and every file belongs to one
-/// user.
+/// What is told in tests: every process works in one directory, where it started unless it has moved,
+/// and every file belongs to one user.
 #[cfg(test)]
 #[derive(Debug)]
 pub(super) struct Told {
     working_directory: PathBuf,
     owner: u32,
     executed: Option<&'static str>,
+    has_moved: bool,
+    is_open: bool,
 }
 
 #[cfg(test)]
 impl Told {
+    /// Where a process works that started elsewhere.
+    pub(super) fn moved_to(folder: &str) -> Self {
+        Self {
+            has_moved: true,
+            ..Self::working_in(folder)
+        }
+    }
+
+    /// Where others can put files.
+    pub(super) fn open() -> Self {
+        Self {
+            is_open: true,
+            ..Self::working_in("/")
+        }
+    }
+
     pub(super) fn working_in(folder: &str) -> Self {
         Self {
             working_directory: folder.into(),
             owner: 0,
             executed: None,
+            has_moved: false,
+            is_open: false,
         }
     }
 
@@ -123,8 +154,13 @@ impl Facts for Told {
         Some(self.working_directory.clone())
     }
 
+    fn starting_directory(&self, process: &Process) -> Option<PathBuf> {
+        self.working_directory(process).filter(|_| !self.has_moved)
+    }
+
     fn named_file(&self, _process: &Process, _path: &Path) -> Option<NamedFile> {
-        Some(NamedFile::new(self.owner, 0o100_755, true))
+        let file = NamedFile::new(self.owner, 0o100_755, true);
+        Some(if self.is_open { file } else { file.guarded() })
     }
 
     fn executed_length(&self, _process: &Process) -> Option<u64> {

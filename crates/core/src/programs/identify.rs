@@ -7,7 +7,7 @@ use std::path::Path;
 use flowner_attribution::{ExeState, Process, Unit, UnitKind};
 use flowner_icons::{Catalog, Entry, ProgramQuery, Started, runs_others, started};
 
-use super::arguments::{absolute, is_kept, words};
+use super::arguments::{Named, is_kept, words};
 use super::identity::{Identity, Part, cleaned_or, may_be_part, of_user, user_of};
 use super::installed::{bundle, is_of_snap, package, scope};
 use super::interpreted;
@@ -202,7 +202,7 @@ fn is_by_arguments(process: &Process, entry: &Entry) -> bool {
 }
 
 /// What a process runs: a file, the script or the module that it interprets. `None` for what
-/// only runs others, and for helpers.
+/// only runs others, for helpers, and for a script of which it is not known where it is.
 pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
     let path = text_of(process.path.as_deref())?;
     if product::is_helper(file_name(&path)) {
@@ -215,7 +215,8 @@ pub(super) fn main(process: &Process, facts: &dyn Facts) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match started(&words)? {
         Started::Script(script) if is_kept(script) => {
-            Some(absolute(script, &mut || facts.working_directory(process)))
+            let named = Named::of(script, process, facts);
+            named.is_known.then_some(named.path)
         }
         Started::Module(module) => Some(module.to_owned()),
         _ => None,

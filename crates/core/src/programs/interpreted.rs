@@ -1,12 +1,12 @@
 //! Programs that others execute: scripts and modules of interpreters, applets of `busybox`,
 //! programs of Windows in Wine. Pure.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flowner_attribution::{Process, Unit, UnitKind, User};
 use flowner_icons::{Catalog, Started, runs_others, started};
 
-use super::arguments::{MAX_ARGUMENTS, absolute, is_kept, words};
+use super::arguments::{MAX_ARGUMENTS, Named, is_kept, words};
 use super::identity::{Identity, Part, app_image, cleaned_or, may_be_part};
 use super::versions::{file_name, folder, without_versions};
 use super::{Facts, claim};
@@ -79,16 +79,15 @@ fn of_command(
         let identity = Identity::new("name", &name, &name, Grouping::Name(title));
         return identity.claimed(process);
     }
-    let mut working_directory = || facts.working_directory(process);
     let (identity, is_proven) = match started(words) {
         Some(Started::Script(script)) if is_kept(script) => {
-            let script = absolute(script, &mut working_directory);
-            let is_proven = claim::is_proven_script(process, &script, facts);
-            (of_script(script), is_proven)
+            let Named { path, is_known } = Named::of(script, process, facts);
+            let is_proven = is_known && claim::is_proven_script(process, &path, facts);
+            (of_script(path), is_proven)
         }
         Some(Started::Module(module)) => {
-            let identity = of_module(path, module, &mut working_directory);
-            (identity, claim::is_proven(process))
+            let (identity, is_known) = of_module(path, module, process, facts);
+            (identity, is_known && claim::is_proven(process))
         }
         Some(Started::Flatpak(id)) => {
             let unit = Unit::new(UnitKind::Flatpak, id);
@@ -124,36 +123,31 @@ fn of_script(script: String) -> Identity {
     }
 }
 
-fn of_module(
-    path: &str,
-    module: &str,
-    working_directory: &mut dyn FnMut() -> Option<PathBuf>,
-) -> Identity {
+/// What a module is, and whether it is known where the interpreter found it.
+fn of_module(path: &str, module: &str, process: &Process, facts: &dyn Facts) -> (Identity, bool) {
     let grouping = Grouping::Module(module.to_owned());
     let interpreter = cleaned_or(file_name(path));
     if interpreter.starts_with("java") {
         // All that JetBrains makes starts with the same class.
         if let Some((folder, name)) = owner_of_runtime(path) {
-            return Identity::new("module", &format!("{folder} {module}"), &name, grouping);
+            let id = format!("{folder} {module}");
+            return (Identity::new("module", &id, &name, grouping), true);
         }
         let id = format!("{interpreter} {module}");
-        return Identity::new("module", &id, class_name(module), grouping);
+        let identity = Identity::new("module", &id, class_name(module), grouping);
+        return (identity, true);
     }
-    // It is looked for in the folder where the process works, before all others.
-    if USUAL.contains(&module.split('.').next().unwrap_or_default())
-        && let Some(folder) = working_directory()
-    {
-        let folder = folder.to_string_lossy();
-        let name = format!("{}/{module}", file_name(&folder));
-        let id = format!("{interpreter} {folder} {module}");
-        return Identity::new("module", &id, &name, grouping);
+    // It is looked for in the folder where the process starts, before all others.
+    if USUAL.contains(&module.split('.').next().unwrap_or_default()) {
+        let Named { path, is_known } = Named::of(".", process, facts);
+        if Path::new(&path).is_absolute() {
+            let name = format!("{}/{module}", file_name(&path));
+            let id = format!("{interpreter} {path} {module}");
+            return (Identity::new("module", &id, &name, grouping), is_known);
+        }
     }
-    Identity::new(
-        "module",
-        &format!("{interpreter} {module}"),
-        module,
-        grouping,
-    )
+    let id = format!("{interpreter} {module}");
+    (Identity::new("module", &id, module, grouping), true)
 }
 
 /// The last part of the name of a class, unless many are called so.

@@ -46,6 +46,10 @@ impl Reader {
         self.reader.as_mut()?.working_directory(process)
     }
 
+    pub(super) fn starting_directory(&mut self, process: &Process) -> Option<PathBuf> {
+        self.reader.as_mut()?.starting_directory(process)
+    }
+
     pub(super) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.reader.as_mut()?.named_file(process, path)
     }

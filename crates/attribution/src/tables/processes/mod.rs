@@ -4,7 +4,7 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | `Reader` | `new`, `read`, `is_running`, `working_directory`, `named_file` and `executed_length`, each of one process |
+//! | `Reader` | `new`, `read`, `is_running`, `working_directory`, `starting_directory`, `named_file` and `executed_length`, each of one process |
 //! | `holds_can_be_read` | whether it can be known what a process holds |
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
@@ -69,6 +69,16 @@ impl Processes {
     /// by now, or if this process may not inspect it.
     pub fn working_directory(&mut self, process: &Process) -> Option<PathBuf> {
         self.reader.working_directory(process)
+    }
+
+    /// The working directory of a process, if the process still works where it did when it executed its
+    /// program: its environment says so (`PWD`, as shells and many service managers set it). Relative
+    /// paths in its arguments begin there. `None` also if the environment does not say it.
+    ///
+    /// Note that whoever starts a process chooses its environment. This reads the first 64 KiB of the
+    /// environment, and keeps nothing of it.
+    pub fn starting_directory(&mut self, process: &Process) -> Option<PathBuf> {
+        self.reader.starting_directory(process)
     }
 
     /// The regular file that an absolute path leads a process to, such as the script in its arguments.

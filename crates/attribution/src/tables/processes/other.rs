@@ -34,6 +34,11 @@ impl Reader {
     }
 
     #[expect(clippy::unused_self, reason = "other platforms need it")]
+    pub(super) const fn starting_directory(&mut self, _process: &Process) -> Option<PathBuf> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "other platforms need it")]
     pub(super) const fn named_file(
         &mut self,
         _process: &Process,

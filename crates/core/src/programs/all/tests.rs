@@ -17,8 +17,12 @@ impl Facts for Script {
         Some("/home/ada/project".into())
     }
 
+    fn starting_directory(&self, process: &Process) -> Option<PathBuf> {
+        self.working_directory(process)
+    }
+
     fn named_file(&self, _process: &Process, _path: &Path) -> Option<NamedFile> {
-        Some(NamedFile::new(0, 0o100_755, true))
+        Some(NamedFile::new(0, 0o100_755, true).guarded())
     }
 }
 

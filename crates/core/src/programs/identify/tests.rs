@@ -379,6 +379,59 @@ fn arguments_are_claims() {
     assert_eq!(reason, expected);
 }
 
+/// Where a process works by now says nothing about where its script is.
+#[test]
+fn a_script_in_a_folder_that_the_process_left_is_a_claim() {
+    let found = |command: &str, facts: &Told| {
+        let found = Identity::of(&process(command, ""), &catalog(), facts);
+        (found.id, found.name)
+    };
+    let (stays, moved) = (Told::working_in("/srv/a"), Told::moved_to("/srv/b"));
+    for (command, id, name) in [
+        ("/usr/bin/python3 x.py", "script:/srv/b/x.py", "x.py"),
+        ("/usr/bin/perl -w ./x.pl", "script:/srv/b/x.pl", "x.pl"),
+        (
+            "/usr/bin/bash -eu bin/x.sh",
+            "script:/srv/b/bin/x.sh",
+            "x.sh",
+        ),
+        (
+            "/usr/bin/node ../index.js",
+            "script:/srv/index.js",
+            "srv/index.js",
+        ),
+        (
+            "/usr/bin/python3 -m app",
+            "module:python3 /srv/b app",
+            "b/app",
+        ),
+        ("/usr/bin/java -jar x.jar", "script:/srv/b/x.jar", "x"),
+    ] {
+        let expected = (format!("claimed:0 {id}"), format!("{name} (claimed)"));
+        assert_eq!(found(command, &moved), expected, "{command}");
+        assert_eq!(
+            found(command, &stays).0,
+            id.replace("/srv/b", "/srv/a"),
+            "{command}"
+        );
+    }
+    let terminator = "/usr/bin/python3 /usr/bin/terminator";
+    assert_eq!(found(terminator, &moved).0, "app:terminator");
+    // The entry is that of a command, which may be any file of this name.
+    assert_eq!(
+        found("/usr/bin/python3 ./terminator", &moved).0,
+        "claimed:0 app:terminator"
+    );
+}
+
+#[test]
+fn a_script_that_others_may_have_put_there_is_a_claim() {
+    let process = process("/usr/bin/python3 /tmp/x.py", "");
+    let found = |facts: &Told| Identity::of(&process, &catalog(), facts).id;
+    assert_eq!(found(&Told::working_in("/")), "script:/tmp/x.py");
+    assert_eq!(found(&Told::open()), "claimed:0 script:/tmp/x.py");
+}
+
 #[test]
 fn the_entry_of_one_user_names_no_other_users_program() {
     let text = b"[Desktop Entry]\nType=Application\nName=Fake\nExec=/usr/bin/curl\nIcon=x\n";

@@ -20,6 +20,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::guarded::Guard;
 use super::mountinfo::Mount;
 use super::proc::ReadBuffers;
 use super::{mountinfo, proc};
@@ -168,9 +169,9 @@ impl Locator {
 /// What is at a path that a process of a user names, for the process itself; `None` where there is
 /// no regular file, or the file system would have to be asked, or that user may not reach it: whoever
 /// chooses the path is to learn nothing by the rights of this process.
-pub(crate) fn named_file(
+pub(super) fn named_file(
     process: &OwnedFd,
-    user: u32,
+    guard: Guard,
     path: &Path,
     buffers: &mut ReadBuffers,
 ) -> Option<NamedFile> {
@@ -180,7 +181,8 @@ pub(crate) fn named_file(
     let seen = Found::of(&root, Path::new(""), AtFlags::EMPTY_PATH).ok()?;
     // What was read once may have left the cache since; a disk of this host is asked for it.
     let here = look_up_here(process, path, buffers);
-    let (theirs, is_here) = if own.mount == seen.mount && own.file.is_same(&seen.file) {
+    let is_same_root = own.mount == seen.mount && own.file.is_same(&seen.file);
+    let (theirs, is_here) = if is_same_root {
         match here {
             Lookup::Found(here) => (here, true),
             Lookup::Nothing | Lookup::Unknown => return None,
@@ -194,11 +196,32 @@ pub(crate) fn named_file(
             _ => return None,
         }
     };
-    if is_here && !may_reach(user, path, &theirs) {
+    if is_here && !may_reach(guard.user, path, &theirs) {
         return None;
     }
     let ExeFile { owner, mode, .. } = theirs.file;
-    (mode & TYPES == REGULAR).then(|| NamedFile::new(owner, mode, is_here))
+    if mode & TYPES != REGULAR {
+        return None;
+    }
+    let file = NamedFile::new(owner, mode, is_here);
+    let is_guarded = guard.holds(&root, path)
+        && (is_same_root
+            || openat(CWD, "/", FLAGS, Mode::empty()).is_ok_and(|own| guard.holds(own, path)));
+    Some(if is_guarded { file.guarded() } else { file })
+}
+
+/// Whether an absolute path leads a process to its own working directory. Only if all of the path is
+/// cached, so this never waits.
+pub(super) fn is_working_directory(process: &OwnedFd, path: &Path) -> bool {
+    let root = openat(process, c"root", FLAGS | OFlags::DIRECTORY, Mode::empty());
+    let (Ok(root), Ok(inner)) = (root, path.strip_prefix("/")) else {
+        return false;
+    };
+    let now = Found::of(process, Path::new("cwd"), AtFlags::empty());
+    match (look_up(&root, inner, ResolveFlags::IN_ROOT), now) {
+        (Lookup::Found(told), Ok(now)) => told.mount == now.mount && told.file.is_same(&now.file),
+        _ => false,
+    }
 }
 
 /// Whether a user may search all directories on the way to a file, by their modes: those of the

@@ -9,12 +9,16 @@ use std::time::SystemTime;
 
 use rustix::fs::{fstat, readlinkat};
 
-use super::executable::named_file;
+use super::executable::{is_working_directory, named_file};
 use super::facts::{Facts, stat_of};
+use super::guarded::Guard;
 use super::proc::{Proc, ReadBuffers};
 use super::{proc, stat};
 use crate::answer::{NamedFile, Process};
 use crate::policy::freshness::SAME_START;
+
+/// Bytes of an environment that are searched.
+const MAX_ENVIRONMENT: usize = 64 * 1024;
 
 /// Reads processes, whatever they hold.
 #[derive(Debug)]
@@ -49,12 +53,11 @@ impl ProcessReader {
 
     pub(crate) fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         let directory = self.directory(process)?;
-        named_file(
-            &directory,
-            process.user.as_ref()?.uid()?,
-            path,
-            &mut self.buffers,
-        )
+        let guard = Guard {
+            user: process.user.as_ref()?.uid()?,
+            started: process.started?,
+        };
+        named_file(&directory, guard, path, &mut self.buffers)
     }
 
     pub(crate) fn executed_length(&mut self, process: &Process) -> Option<u64> {
@@ -74,10 +77,23 @@ impl ProcessReader {
     }
 
     pub(crate) fn working_directory(&mut self, process: &Process) -> Option<PathBuf> {
-        let directory = self.directory(process)?;
-        let path = readlinkat(&directory, c"cwd", Vec::new()).ok()?;
-        Some(OsString::from_vec(path.into_bytes()).into())
+        working_directory(&self.directory(process)?)
     }
+
+    pub(crate) fn starting_directory(&mut self, process: &Process) -> Option<PathBuf> {
+        let directory = self.directory(process)?;
+        let text = proc::read(&directory, c"environ", MAX_ENVIRONMENT, &mut self.buffers).ok()?;
+        let mut variables = text.split(|byte| *byte == 0);
+        let told = variables.find_map(|variable| variable.strip_prefix(b"PWD="))?;
+        let told = PathBuf::from(OsString::from_vec(told.to_vec()));
+        let now = working_directory(&directory)?;
+        (told == now || is_working_directory(&directory, &told)).then_some(now)
+    }
+}
+
+fn working_directory(process: &OwnedFd) -> Option<PathBuf> {
+    let path = readlinkat(process, c"cwd", Vec::new()).ok()?;
+    Some(OsString::from_vec(path.into_bytes()).into())
 }
 
 /// Whether both are the start of the same process: times since boot are exact, but when
