@@ -38,7 +38,7 @@ struct Absence {
 const FRESHNESS: &str = "crates/attribution/src/policy/freshness.rs";
 
 /// What bounds work instead: budgets, waits and deadlines.
-const WORK: [&str; 18] = [
+const WORK: [&str; 19] = [
     "AT_MOST",
     "BUDGET",
     "DEADLINE",
@@ -50,6 +50,7 @@ const WORK: [&str; 18] = [
     "IDLE_BUDGET",
     "LAST_REOPEN",
     "LAST_RETRY",
+    "LIST_PATIENCE",
     "LONG",
     "PATIENCE",
     "REST",

@@ -163,6 +163,15 @@ mod linux {
     /// meanwhile. An id may never be found, such as that of a removed group.
     pub(crate) const NO_CGROUP: Duration = Duration::from_secs(1);
 
+    // Names of users.
+
+    /// How long a name counts that the name service has told. The uid of a dynamic user of systemd
+    /// may be given to another service when its service ends.
+    pub(crate) const USER_NAME: Duration = Duration::from_secs(30);
+
+    /// How long a user is believed to have no name. The owner has the uid alone meanwhile.
+    pub(crate) const NO_USER_NAME: Duration = Duration::from_secs(30);
+
     // What is translated (conntrack).
 
     /// How long nothing is believed to be tracked, where a socket has the very ends of a

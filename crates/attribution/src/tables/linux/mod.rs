@@ -22,6 +22,7 @@ mod source;
 #[cfg_attr(test, path = "scripted/sys.rs")]
 mod sys;
 mod table;
+pub(crate) mod user_names;
 mod verdicts;
 
 #[cfg(all(test, feature = "portable"))]

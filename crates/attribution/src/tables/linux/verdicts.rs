@@ -140,7 +140,7 @@ pub(crate) fn verdict(
     if is_all && socket.uid == 0 && scanner.is_nobodys(socket.inode) {
         return Verdict::Unknown(Reason::Kernel);
     }
-    let user = scanner.user(socket.uid);
+    let user = scanner.facts().user(socket.uid);
     // Its cgroup may tell the unit.
     if user.is_none() && socket.cgroup.is_none() {
         return Verdict::Unknown(Reason::Denied);

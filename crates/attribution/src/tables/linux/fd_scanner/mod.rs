@@ -29,8 +29,8 @@ use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::facts::Facts;
 use super::procfs::proc::{Descriptor, Part, Proc, ReadBuffers, Table};
+use crate::answer::Process;
 use crate::answer::matching::distinct;
-use crate::answer::{Process, User};
 use crate::policy::freshness::{HOLDERS, NEW_PROCESS_WINDOW};
 use crate::policy::time_budget::TimeBudget;
 use aim::Aim;
@@ -483,9 +483,9 @@ impl FdScanner {
         self.index().recent_owners.remembered(cookie).to_vec()
     }
 
-    /// The name of a user.
-    pub(crate) fn user(&self, uid: u32) -> Option<User> {
-        self.facts.user(uid)
+    /// What reads processes and users.
+    pub(crate) const fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Adds a socket to what is known of a process, which need not be looked at for that

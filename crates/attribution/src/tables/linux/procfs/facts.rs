@@ -1,13 +1,11 @@
 //! What is known of a process, read once from `/proc/PID`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::ffi::{CStr, OsStr, OsString};
-use std::fs;
+use std::ffi::{CStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::executable::{Executable, Locator, executable};
@@ -15,6 +13,7 @@ use super::proc::ReadBuffers;
 use super::stat::{CUT_LENGTH, Stat};
 use super::{cgroup, proc, stat};
 use crate::answer::{ExeState, Process, User};
+use crate::tables::linux::user_names::UserNames;
 
 /// Bytes of arguments that are kept of a process.
 const MAX_ARGUMENTS: usize = 16 * 1024;
@@ -26,7 +25,7 @@ const MAX_TEXT: usize = 64 * 1024;
 pub(crate) struct Facts {
     boot: SystemTime,
     ticks_per_second: u64,
-    users: Mutex<Users>,
+    names: Arc<UserNames>,
     locator: Locator,
     /// The id that users have here who have none.
     unmapped: Option<u32>,
@@ -47,7 +46,7 @@ impl Facts {
         Self {
             boot: boot_time(),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
-            users: Mutex::default(),
+            names: UserNames::of_system(),
             locator: Locator::new(),
             unmapped: unmapped_user(),
         }
@@ -129,28 +128,15 @@ impl Facts {
         }
     }
 
-    /// A user with the name that `/etc/passwd` gives; `None` for all who have no id in the user
-    /// namespace of this process.
+    /// A user, with the name if it is known; `None` for all who have no id in the user namespace of
+    /// this process.
     pub(crate) fn user(&self, uid: u32) -> Option<User> {
-        if self.unmapped == Some(uid) {
-            return None;
-        }
-        // Both at once: another thread may read the file meanwhile.
-        let (name, known) = {
-            let users = self.users();
-            (users.names.get(&uid).cloned(), users.changed)
-        };
-        let name = name.or_else(|| {
-            let (changed, names) = read_users(known)?;
-            let mut users = self.users();
-            *users = Users { names, changed };
-            users.names.get(&uid).cloned()
-        });
-        Some(User::new(uid, name))
+        let is_mapped = self.unmapped != Some(uid);
+        is_mapped.then(|| User::new(uid, self.names.known(uid)))
     }
 
-    fn users(&self) -> std::sync::MutexGuard<'_, Users> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) const fn names(&self) -> &Arc<UserNames> {
+        &self.names
     }
 
     /// The time now, as start times are told.
@@ -230,54 +216,4 @@ fn split_arguments(bytes: &[u8]) -> Vec<OsString> {
     arguments
         .map(|argument| OsString::from_vec(argument.to_vec()))
         .collect()
-}
-
-/// Names of users, from `/etc/passwd` (passwd(5)), read again when it changed.
-#[derive(Debug, Default)]
-struct Users {
-    names: HashMap<u32, String>,
-    changed: Option<SystemTime>,
-}
-
-/// The names, unless they are those of that time.
-fn read_users(known: Option<SystemTime>) -> Option<(Option<SystemTime>, HashMap<u32, String>)> {
-    const PATH: &str = "/etc/passwd";
-    let changed = fs::metadata(PATH).and_then(|file| file.modified()).ok();
-    if changed.is_none() || changed == known {
-        return None;
-    }
-    Some((changed, names(&fs::read(PATH).ok()?)))
-}
-
-fn names(passwd: &[u8]) -> HashMap<u32, String> {
-    let text = OsStr::from_bytes(passwd).to_string_lossy();
-    let user = |line: &str| {
-        let mut fields = line.split(':');
-        let name = fields.next()?.to_owned();
-        Some((fields.nth(1)?.parse().ok()?, name))
-    };
-    text.lines().filter_map(user).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
-
-    use super::*;
-
-    #[test]
-    fn threads_that_ask_at_once_get_the_name_of_a_user() {
-        for _ in 0..200 {
-            let (facts, start) = (Facts::new(), Barrier::new(4));
-            std::thread::scope(|scope| {
-                for _ in 0..4 {
-                    scope.spawn(|| {
-                        start.wait();
-                        let name = facts.user(0).and_then(|user| user.name);
-                        assert_eq!(name.as_deref(), Some("root"));
-                    });
-                }
-            });
-        }
-    }
 }

@@ -16,6 +16,7 @@ use super::proc::{Proc, ReadBuffers};
 use super::{proc, stat};
 use crate::answer::{NamedFile, Process};
 use crate::policy::freshness::SAME_START;
+use crate::tables::linux::user_names::PATIENCE;
 
 /// Bytes of an environment that are searched.
 const MAX_ENVIRONMENT: usize = 64 * 1024;
@@ -44,7 +45,9 @@ impl ProcessReader {
         let image = Proc::image_in(&directory);
         let buffers = &mut self.buffers;
         let facts = self.facts.read(&directory, pid, owner, stat, buffers)?;
-        Some(Process { image, ..facts })
+        let process = Process { image, ..facts };
+        let names = self.facts.names();
+        Some(names.complete_process(process, PATIENCE))
     }
 
     pub(crate) fn is_running(&mut self, process: &Process) -> bool {

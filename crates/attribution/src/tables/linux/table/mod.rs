@@ -19,6 +19,7 @@ use super::procfs::cgroup::Cgroups;
 use super::procfs::proc::ReadBuffers;
 use super::sockets::{self, Candidates};
 use super::source::Sockets;
+use super::user_names::{LIST_PATIENCE, PATIENCE};
 use super::verdicts::{Resolved, either, resolve, told};
 use lists::Listing;
 
@@ -120,10 +121,13 @@ impl LinuxTable {
     /// All sockets, those of other namespaces included or not.
     fn list(&mut self, with_others: bool) -> Result<Snapshot, Error> {
         let started_at = SystemTime::now();
-        let sockets = self
+        let mut sockets = self
             .all_sockets(with_others)
             .map_err(|error| failed(&"all sockets", None, error))?;
         let finished_at = SystemTime::now();
+        let owners = sockets.iter_mut().map(|socket| &mut socket.owner);
+        let names = self.scanner.facts().names();
+        names.complete(owners, LIST_PATIENCE);
         let namespaces = self.namespaces.as_mut();
         let surroundings = namespaces.map_or(Ok(None), |all| all.surroundings(with_others));
         let surroundings =
@@ -133,6 +137,13 @@ impl LinuxTable {
         let surroundings = surroundings.map(|known| known.translating(translations));
         let snapshot = Snapshot::of_normalized(source, started_at, finished_at, sockets);
         Ok(snapshot.within(surroundings))
+    }
+
+    /// Adds names of users that were not known when the processes were read.
+    fn complete<'a>(&self, answers: impl Iterator<Item = &'a mut Ownership>) {
+        let verdicts = answers.map(|answer| &mut answer.verdict);
+        let names = self.scanner.facts().names();
+        names.complete(verdicts, PATIENCE);
     }
 
     fn looker(&mut self, asked: Instant) -> Looker<'_> {
@@ -341,14 +352,18 @@ impl SocketTable for LinuxTable {
     }
 
     fn find(&mut self, query: &SocketQuery) -> Result<Ownership, Error> {
-        self.answer(query, Instant::now(), Duration::ZERO)
+        let mut answer = self.answer(query, Instant::now(), Duration::ZERO);
+        self.complete(answer.iter_mut());
+        answer
     }
 
     fn find_each(&mut self, queries: &[SocketQuery]) -> Vec<Result<Ownership, Error>> {
         let asked = Instant::now();
         let answers = queries.iter();
         let answers = answers.map(|query| self.answer(query, asked, NAMESPACES_OF_REQUEST));
-        answers.collect()
+        let mut answers: Vec<_> = answers.collect();
+        self.complete(answers.iter_mut().flatten());
+        answers
     }
 
     fn fast_lookup(&mut self) -> Option<Box<dyn FastLookup>> {
