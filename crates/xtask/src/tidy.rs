@@ -146,7 +146,7 @@ const ABSENCES: [Absence; 7] = [
 
 /// The crate of a file that must not know its siblings.
 fn sibling(path: &str) -> Option<&'static str> {
-    ["capture", "flows", "attribution", "icons"]
+    ["capture", "flows", "attribution", "icons", "names"]
         .into_iter()
         .find(|name| path.starts_with(&format!("crates/{name}/")))
 }
