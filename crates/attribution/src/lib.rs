@@ -250,7 +250,7 @@ pub use answer::{
     Capabilities, Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace,
     Ownership, ParseNameError, ParseQueryError, ParseUserIdError, PortOwners, Process, ProcessId,
     Protocol, Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketNamespace, SocketQuery,
-    SocketState, Source, Unit, UnitKind, User, UserId, Verdict,
+    SocketState, Source, TranslatedFrom, Unit, UnitKind, User, UserId, Verdict,
 };
 pub use policy::{
     Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,

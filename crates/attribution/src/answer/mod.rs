@@ -17,6 +17,7 @@ mod socket;
 mod socket_id;
 pub(crate) mod surroundings;
 pub(crate) mod text;
+mod translated;
 pub(crate) mod wildcard;
 
 pub use capabilities::Capabilities;
@@ -34,3 +35,4 @@ pub use snapshot::Snapshot;
 pub use socket::{Socket, SocketState};
 pub use socket_id::{SocketId, SocketNamespace};
 pub use text::ParseNameError;
+pub use translated::TranslatedFrom;

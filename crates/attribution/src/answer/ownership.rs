@@ -8,6 +8,7 @@ use super::process::{NetworkNamespace, Process, Unit, User};
 use super::reason::Reason;
 use super::socket_id::SocketId;
 use super::text::displayed;
+use super::translated::TranslatedFrom;
 
 /// An answer with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +45,7 @@ impl Ownership {
                 namespace: None,
                 socket: None,
                 found_by: None,
+                translated_from: None,
             },
         }
     }
@@ -222,6 +224,11 @@ pub struct Evidence {
     /// the same five-tuple, if that one was opened by then.
     #[cfg_attr(feature = "serde", serde(default))]
     pub found_by: Option<SystemTime>,
+    /// The ends that the socket has for itself, if this host translates the packets of the query (NAT):
+    /// the table has looked it up by these. Also if nothing matches them. `None` if the host does not
+    /// translate the packets, or if that is unknown.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub translated_from: Option<TranslatedFrom>,
 }
 
 impl Evidence {
@@ -234,6 +241,7 @@ impl Evidence {
             namespace: None,
             socket: None,
             found_by: None,
+            translated_from: None,
         }
     }
 }
@@ -340,6 +348,7 @@ mod tests {
                 namespace: None,
                 socket: None,
                 found_by: None,
+                translated_from: None,
             },
         }
     }

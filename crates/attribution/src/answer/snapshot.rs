@@ -265,6 +265,7 @@ impl Snapshot {
                 namespace,
                 socket,
                 found_by: Some(self.finished_at),
+                translated_from: None,
             },
         }
     }

@@ -91,7 +91,9 @@ impl Cache {
         for_endpoint: bool,
         now: Instant,
     ) {
-        let depends_on_remote = ownership.evidence.matched == Some(Match::FiveTuple);
+        // What stands behind a translated end depends on the other one, too.
+        let depends_on_remote = ownership.evidence.matched == Some(Match::FiveTuple)
+            || ownership.evidence.translated_from.is_some();
         let key = if for_endpoint && !depends_on_remote {
             endpoint(query)
         } else {
@@ -205,6 +207,7 @@ mod tests {
                 namespace: None,
                 socket: None,
                 found_by: None,
+                translated_from: None,
             },
         };
         cache.learn(query, &ownership, wall(10), true, now);

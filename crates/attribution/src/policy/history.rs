@@ -193,6 +193,7 @@ impl History {
                     _ => None,
                 },
                 found_by: None,
+                translated_from: None,
             },
         })
     }

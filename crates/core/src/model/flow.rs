@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use flowner_attribution::Ownership;
+use flowner_attribution::{Ownership, TranslatedFrom};
 use flowner_flows::{Counters, Direction, EndReason, FlowId, Protocol, Rate, State};
 
 use crate::model::principal::Principal;
@@ -61,6 +61,14 @@ impl FlowRecord {
     /// Packet time from the first packet to the newest one.
     pub const fn duration(&self) -> Duration {
         self.last_seen.saturating_sub(self.first_seen)
+    }
+
+    /// The ends that the socket of this flow has for itself, where this host translates the flow's
+    /// packets (NAT): of the local end, or else of the remote one. `local` is that of the flow's local
+    /// end either way.
+    pub fn translated_from(&self) -> Option<TranslatedFrom> {
+        let of = |owner: &Option<Ownership>| owner.as_ref()?.evidence.translated_from;
+        of(&self.owner).or_else(|| Some(of(&self.remote_owner)?.reversed()))
     }
 
     /// The owner that stands for the flow in a list of all: that of the local end, or that of the

@@ -55,6 +55,7 @@ pub(crate) fn told(
             namespace: namespace.map(Arc::clone),
             socket: socket.and_then(|socket| socket.id(namespace)),
             found_by: Some(found_by),
+            translated_from: None,
         },
     }
 }
