@@ -60,6 +60,16 @@ impl PacketOrigin {
             _ => Self::Unknown,
         }
     }
+
+    /// The flags that say so in a pcapng file; `None` where they cannot.
+    pub(crate) const fn flags(self) -> Option<u32> {
+        match self {
+            Self::Received => Some(0b1),
+            Self::Sent => Some(0b10),
+            Self::OtherHost => Some(0b1_0001),
+            Self::Loopback | Self::Unknown => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +114,14 @@ mod tests {
             (0xff00_0002, PacketOrigin::Sent),
         ] {
             assert_eq!(PacketOrigin::of_flags(flags), expected, "{flags:#x}");
+        }
+        for origin in [
+            PacketOrigin::Received,
+            PacketOrigin::Sent,
+            PacketOrigin::OtherHost,
+        ] {
+            let flags = origin.flags().unwrap();
+            assert_eq!(PacketOrigin::of_flags(flags), origin);
         }
     }
 }

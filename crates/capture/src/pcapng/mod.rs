@@ -1,22 +1,25 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng): written whole, read as far as packets,
-//! interfaces and comments go. Pure: no clock, no file, no C library.
+//! interfaces, comments and facts on processes go. Pure: no clock, no file, no C library.
 //!
 //! What is written is little-endian, one section, with times in nanoseconds. What is read
 //! may be of either byte order, have many sections and interfaces, and any resolution of
 //! time.
 
 mod options;
+mod process;
 mod reader;
 mod writer;
 
 use std::net::IpAddr;
 
 pub use options::Comments;
-pub use writer::{Counters, Section, Writer};
+pub use process::{PacketProcess, ProcessFacts};
+pub use writer::{Counters, PacketOptions, Section, Writer};
 
 pub(crate) use reader::{Header, Reader};
 
 use crate::link_type::LinkType;
+use options::Options;
 
 /// Block types (section 11.1 of the draft).
 mod block {
@@ -67,4 +70,46 @@ impl Interface {
 /// The length of the padding that fills up to a multiple of four bytes.
 const fn padding(len: usize) -> usize {
     len.wrapping_neg() & 3
+}
+
+/// Numbers and bytes, one after the other.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    is_big_endian: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn u16(&mut self) -> Option<u16> {
+        let (bytes, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(if self.is_big_endian {
+            u16::from_be_bytes(*bytes)
+        } else {
+            u16::from_le_bytes(*bytes)
+        })
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        let (bytes, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(if self.is_big_endian {
+            u32::from_be_bytes(*bytes)
+        } else {
+            u32::from_le_bytes(*bytes)
+        })
+    }
+
+    /// So many bytes, and the padding after them, which may be missing at the end.
+    fn padded(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest.get(padding(len)..).unwrap_or_default();
+        Some(bytes)
+    }
+
+    const fn options(&self) -> Options<'a> {
+        Options {
+            bytes: self.bytes,
+            is_big_endian: self.is_big_endian,
+        }
+    }
 }

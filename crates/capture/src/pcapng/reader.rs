@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::options::{self, Comments, Options};
-use super::{BYTE_ORDER, Interface, OVERHEAD, block, padding};
+use super::process::{ProcessFacts, Processes, layout};
+use super::{BYTE_ORDER, Fields, Interface, OVERHEAD, block};
 use crate::file_packet::{Corrupt, FilePacket, clamp};
 use crate::link_type::LinkType;
 use crate::packet_origin::PacketOrigin;
@@ -20,6 +21,7 @@ const MAX_INTERFACES: usize = 65_536;
 pub(crate) struct Reader {
     is_big_endian: bool,
     interfaces: Vec<Described>,
+    processes: Processes,
 }
 
 #[derive(Debug)]
@@ -97,7 +99,7 @@ impl Reader {
 
     /// The packet of a block, from all bytes of the block.
     pub(crate) fn packet<'a>(
-        &self,
+        &'a self,
         header: Header,
         bytes: &'a [u8],
     ) -> Result<FilePacket<'a>, Corrupt> {
@@ -122,6 +124,18 @@ impl Reader {
         match header.kind {
             block::SECTION => self.section(&mut fields),
             block::INTERFACE => self.describe(&mut fields),
+            layout::CUSTOM | layout::CUSTOM_NOT_COPIED => {
+                // What others put into theirs is their own affair.
+                if let Some(facts) = ProcessFacts::of_custom(&mut fields) {
+                    self.processes.add(facts);
+                }
+                Ok(())
+            }
+            layout::APPLE => {
+                let facts = ProcessFacts::of_apple(&mut fields);
+                self.processes.add_apple(facts.unwrap_or_default());
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -152,6 +166,7 @@ impl Reader {
 
     fn section(&mut self, fields: &mut Fields<'_>) -> Result<(), Corrupt> {
         self.interfaces.clear();
+        self.processes = Processes::default();
         let version = fields.u32().and_then(|_| fields.u16().zip(fields.u16()));
         match version {
             // Some wrote 1.2, which is no different.
@@ -195,19 +210,19 @@ impl Reader {
         Ok(())
     }
 
-    fn enhanced<'a>(&self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+    fn enhanced<'a>(&'a self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
         let number = fields.u32()? as usize;
         self.stamped(number, fields)
     }
 
     /// An obsolete packet block: a shorter number, and how many were dropped before.
-    fn old<'a>(&self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+    fn old<'a>(&'a self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
         let number = usize::from(fields.u16()?);
         let _dropped = fields.u16()?;
         self.stamped(number, fields)
     }
 
-    fn stamped<'a>(&self, number: usize, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+    fn stamped<'a>(&'a self, number: usize, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
         let described = self.interfaces.get(number)?;
         let ticks = u64::from(fields.u32()?) << 32 | u64::from(fields.u32()?);
         let captured = fields.u32()? as usize;
@@ -219,13 +234,13 @@ impl Reader {
             time: described.time(ticks),
             wire_len,
             data,
-            comments: Comments::new(fields.bytes, fields.is_big_endian),
+            comments: Comments::new(fields.bytes, fields.is_big_endian, &self.processes),
             origin: described.origin(data, fields.options()),
         })
     }
 
     /// A packet without a time, of the first interface.
-    fn simple<'a>(&self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
+    fn simple<'a>(&'a self, fields: &mut Fields<'a>) -> Option<FilePacket<'a>> {
         let first = self.interfaces.first()?;
         let snap_length = first.interface.snap_length;
         let wire_len = fields.u32()?;
@@ -338,48 +353,6 @@ fn ticks_per_second(resolution: u8) -> Option<u64> {
         10_u64.checked_pow(power)
     } else {
         1_u64.checked_shl(power).filter(|ticks| *ticks > 0)
-    }
-}
-
-/// Numbers and bytes, one after the other.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    is_big_endian: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn u16(&mut self) -> Option<u16> {
-        let (bytes, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(if self.is_big_endian {
-            u16::from_be_bytes(*bytes)
-        } else {
-            u16::from_le_bytes(*bytes)
-        })
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        let (bytes, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(if self.is_big_endian {
-            u32::from_be_bytes(*bytes)
-        } else {
-            u32::from_le_bytes(*bytes)
-        })
-    }
-
-    /// So many bytes, and the padding after them, which may be missing at the end.
-    fn padded(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.bytes.split_at_checked(len)?;
-        self.bytes = rest.get(padding(len)..).unwrap_or_default();
-        Some(bytes)
-    }
-
-    const fn options(&self) -> Options<'a> {
-        Options {
-            bytes: self.bytes,
-            is_big_endian: self.is_big_endian,
-        }
     }
 }
 

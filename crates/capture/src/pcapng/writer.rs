@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::options::{self, MAX};
+use super::process::{ProcessFacts, layout};
 use super::{BYTE_ORDER, Interface, block, padding};
+use crate::packet_origin::PacketOrigin;
 
 /// Writes blocks, each of them with one call of the output, so that an output that takes
 /// all or nothing never has half a block.
@@ -64,6 +66,29 @@ pub struct Counters {
     pub dropped_by_kernel: Option<u64>,
     /// Packets that reached whoever writes the file.
     pub delivered: Option<u64>,
+}
+
+/// What is written about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PacketOptions<'a> {
+    /// Comments. Those longer than 65,535 bytes are cut.
+    pub comments: &'a [&'a str],
+    /// Where it came from, for `epb_flags`.
+    pub origin: PacketOrigin,
+    /// The pid of the process whose packet it is, for `epb_processid_threadid`; 0 is nobody. It
+    /// is described with [`Writer::process`] before.
+    pub pid: Option<u32>,
+}
+
+impl<'a> PacketOptions<'a> {
+    /// Comments alone.
+    pub fn of_comments(comments: &'a [&'a str]) -> Self {
+        Self {
+            comments,
+            ..Self::default()
+        }
+    }
 }
 
 impl<W: Write> Writer<W> {
@@ -144,6 +169,22 @@ impl<W: Write> Writer<W> {
         data: &[u8],
         comments: &[&str],
     ) -> io::Result<()> {
+        let options = PacketOptions::of_comments(comments);
+        self.packet_with(interface, time, wire_len, data, &options)
+    }
+
+    /// As [`packet`](Self::packet), with more than comments.
+    ///
+    /// # Errors
+    /// As [`packet`](Self::packet).
+    pub fn packet_with(
+        &mut self,
+        interface: u32,
+        time: Duration,
+        wire_len: u32,
+        data: &[u8],
+        about: &PacketOptions<'_>,
+    ) -> io::Result<()> {
         let captured = u32::try_from(data.len()).ok();
         let captured = captured.filter(|_| interface < self.interfaces);
         let captured = captured.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -154,9 +195,28 @@ impl<W: Write> Writer<W> {
         self.put(&wire_len.to_le_bytes());
         self.put(data);
         self.pad(data.len());
-        for comment in comments {
+        for comment in about.comments {
             self.text(options::COMMENT, Some(comment));
         }
+        if let Some(flags) = about.origin.flags() {
+            self.option(options::FLAGS, &flags.to_le_bytes());
+        }
+        if let Some(pid) = about.pid {
+            // The thread is not known, which is 0.
+            let of_process = [pid, 0].map(u32::to_le_bytes);
+            self.option(layout::PACKET_PROCESS, of_process.as_flattened());
+        }
+        self.end()
+    }
+
+    /// Describes a process, in the way of Wireshark, for the packets with its pid that follow. A
+    /// text of more than 65,535 bytes is left out.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn process(&mut self, facts: &ProcessFacts) -> io::Result<()> {
+        self.begin(layout::CUSTOM);
+        self.put(&facts.to_custom());
         self.end()
     }
 
