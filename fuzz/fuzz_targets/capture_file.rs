@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use flowner_capture::pcapng::{Interface, Section, Writer};
+use flowner_capture::pcapng::{Interface, ProcessFacts, Section, Writer};
 use flowner_capture::{FileReader, LinkType};
 use libfuzzer_sys::fuzz_target;
 
@@ -16,6 +16,7 @@ struct Packet {
     wire_len: u32,
     data: Vec<u8>,
     comments: Vec<String>,
+    processes: Vec<(u32, Option<ProcessFacts>)>,
 }
 
 /// Gives a few bytes at a time, as a pipe does.
@@ -37,6 +38,11 @@ fn read(input: impl Read) -> (Vec<Packet>, String) {
                 wire_len: packet.wire_len,
                 data: packet.data.to_vec(),
                 comments: packet.comments.iter().map(str::to_owned).collect(),
+                processes: packet
+                    .comments
+                    .processes(packet.time)
+                    .map(|process| (process.pid, process.facts.cloned()))
+                    .collect(),
             });
         }
         Ok(())

@@ -108,7 +108,8 @@ pub mod attribution {
 /// devices, and files of captured packets.
 pub mod capture {
     pub use flowner_capture::{
-        Device, Error, LinkType, Statistics, default_device, devices, library_version, pcapng,
+        Device, Error, FileReader, LinkType, PacketOrigin, Statistics, default_device, devices,
+        library_version, pcapng,
     };
 }
 

@@ -32,11 +32,28 @@
 //! `service`, `container`, `flatpak` and `snap`. Where only the user or such a unit is known,
 //! those keys stand alone.
 //!
+//! # Processes in the way of Wireshark
+//!
+//! Beside the comment, a packet says which way it went (`epb_flags`), and points by its pid
+//! (`epb_processid_threadid`) to a block that describes the process, in the form of Wireshark 5.1:
+//! a custom block 0x00000BAD of the enterprise 32622. The process is that of the source if it is
+//! known, else that of the destination, and one alone: who shares a socket is in the comment only.
+//! Arguments are left out, because they may hold secrets. Versions of Wireshark before 5.1 list such
+//! a block between the packets, as a custom block, and `capinfos` of these prints no times then.
+//!
 //! # What a file claims
 //!
-//! Anybody can write such comments. Owners that are read again have the source
+//! Owners are read of Flowner's comments, and for packets without one of those: of the blocks of
+//! Wireshark and of Apple's tcpdump (0x80000001, options 32769 and 32771), of the comments of
+//! ptcpdump (`PID:`, `Cmd:`, `Args:`, …) and of rustnet (`rustnet process=… pid=…`, but not of its
+//! guesses by the port alone, `attr=procfs-relaxed`). These do not say which end they are about. It
+//! is the source of a packet that the file says was sent, and the destination of one that arrived;
+//! without such a word, the end with an address of the capturing host, and the initiator where those
+//! addresses are not known. If both ends are on that host, nobody is named.
+//!
+//! Anybody can write all this. Owners that are read again have the source
 //! [`Recorded`](flowner_attribution::Source::Recorded), which all outputs show, and nothing that
-//! they name is looked up on this host. A comment is refused, and its packet kept, if it has not
+//! they name is looked up on this host. A claim is refused, and its packet kept, if it has not
 //! this form, contradicts itself (as `verdict=process` with two, or with `more`), has a pid of 0 or above
 //! 4,194,304, or more than 64 processes; a report counts those (`refused_claims`).
 //!

@@ -5,6 +5,7 @@
 //! may be of either byte order, have many sections and interfaces, and any resolution of
 //! time.
 
+mod comments;
 mod options;
 mod process;
 mod reader;
@@ -12,7 +13,7 @@ mod writer;
 
 use std::net::IpAddr;
 
-pub use options::Comments;
+pub use comments::Comments;
 pub use process::{PacketProcess, ProcessFacts};
 pub use writer::{Counters, PacketOptions, Section, Writer};
 

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::options::{self, Comments, Options};
+use super::comments::Comments;
+use super::options::{self, Options};
 use super::process::{ProcessFacts, Processes, layout};
 use super::{BYTE_ORDER, Fields, Interface, OVERHEAD, block};
 use crate::file_packet::{Corrupt, FilePacket, clamp};

@@ -24,10 +24,10 @@ use crate::model::text::is_hidden;
 const MAX_PROCESSES: usize = 8;
 /// Processes that one comment may name when it is read. More share no socket in earnest, and
 /// each would be shown.
-const MAX_CLAIMED: usize = 64;
+pub(super) const MAX_CLAIMED: usize = 64;
 /// Pids that a process can have: 0 is the kernel's, and none is above the limit of Linux, the
 /// highest there is (`PID_MAX_LIMIT`, include/linux/threads.h).
-const PIDS: RangeInclusive<u32> = 1..=4_194_304;
+pub(super) const PIDS: RangeInclusive<u32> = 1..=4_194_304;
 /// What a comment of ours begins with.
 const PREFIX: &str = "flowner:";
 

@@ -1,6 +1,7 @@
 //! From packets and answers to flows with owners. Pure: packets, answers and time come in; what
 //! is to be done comes out.
 
+pub(crate) mod claims;
 pub(crate) mod comment;
 pub(crate) mod convert;
 pub(crate) mod ledger;

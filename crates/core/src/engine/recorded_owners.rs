@@ -1,63 +1,148 @@
-//! Owners that the comments of a file tell, each read once. Pure.
+//! Owners that a file tells, each read once. Pure.
 
 use std::collections::HashMap;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowner_capture::pcapng::Comments;
+use flowner_attribution::{Evidence, Ownership, Source, Verdict};
+use flowner_capture::pcapng::{Comments, ProcessFacts};
+use flowner_capture::{PacketOrigin, RawPacket};
 
+use super::claims::{self, Refused, ptcpdump, rustnet};
 use super::comment;
-use crate::model::packet_ref::PacketEnd;
+use crate::model::packet_ref::{ClaimedEnd, PacketEnd};
 use crate::model::principal::Owner;
 
-/// Comments that are remembered. Past that, all are forgotten and read again.
+/// Claims that are remembered, of each kind. Past that, all are forgotten and read again.
 const MAX: usize = 4_096;
 
 /// The longest comment that is remembered, in bytes: ours are shorter, and others could fill
 /// the memory.
 const MAX_LENGTH: usize = 8_192;
 
-/// What was read of comments. Those of one flow are alike until its owner changes, so that it is
-/// little.
+/// What was read of a file. The claims for one flow are alike until its owner changes, so that it
+/// is little.
 #[derive(Debug, Default)]
 pub(crate) struct RecordedOwners {
-    known: HashMap<String, Option<(PacketEnd, Owner)>>,
+    ours: HashMap<String, Option<(PacketEnd, Owner)>>,
+    /// By the comments of a packet that claim something, in lines.
+    others: HashMap<String, Result<Option<Owner>, Refused>>,
+    /// By pid, with what the file told of it then.
+    by_pid: HashMap<u32, (Option<ProcessFacts>, Owner)>,
     refused: u64,
 }
 
 impl RecordedOwners {
-    /// Comments since this was asked last that claim an owner who cannot be.
+    /// Claims since this was asked last of an owner who cannot be.
     pub(crate) fn take_refused(&mut self) -> u64 {
         std::mem::take(&mut self.refused)
     }
 
-    /// The owners that a packet's comments tell.
-    pub(crate) fn owners<'a>(
-        &'a mut self,
-        comments: Comments<'a>,
-        time: Duration,
-    ) -> impl Iterator<Item = (PacketEnd, Owner)> + use<'a> {
-        comments.iter().filter_map(move |text| {
-            let told = self.read(text, time);
-            if told.is_none() && comment::is_claim(text) {
-                self.refused += 1;
+    /// Gives the owners that a file tells of a packet. What Flowner wrote says which end it is
+    /// about, and counts before what others wrote.
+    pub(crate) fn owners(
+        &mut self,
+        packet: &RawPacket<'_>,
+        mut give: impl FnMut(ClaimedEnd, Owner),
+    ) {
+        let mut has_ours = false;
+        for text in packet
+            .comments
+            .iter()
+            .filter(|text| comment::is_claim(text))
+        {
+            has_ours = true;
+            match self.of_comment(text, packet.time) {
+                Some((end, owner)) => give(ClaimedEnd::Of(end), owner),
+                None => self.refused += 1,
             }
-            told
-        })
+        }
+        let end = match packet.origin {
+            PacketOrigin::Sent => ClaimedEnd::Of(PacketEnd::Source),
+            PacketOrigin::Received => ClaimedEnd::Of(PacketEnd::Destination),
+            // Nobody there has to do with it.
+            PacketOrigin::OtherHost => return,
+            _ => ClaimedEnd::OnHost,
+        };
+        if has_ours {
+            return;
+        }
+        let claimed = match self.of_blocks(packet.comments, packet.time) {
+            Ok(None) => self.of_others(packet.comments, packet.time),
+            claimed => claimed,
+        };
+        match claimed {
+            Ok(Some(owner)) => give(end, owner),
+            Ok(None) => {}
+            Err(Refused) => self.refused += 1,
+        }
     }
 
-    fn read(&mut self, text: &str, time: Duration) -> Option<(PacketEnd, Owner)> {
-        if let Some(known) = self.known.get(text) {
+    fn of_comment(&mut self, text: &str, time: Duration) -> Option<(PacketEnd, Owner)> {
+        if let Some(known) = self.ours.get(text) {
             return known.clone();
         }
-        let observed_at = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
-        let told = comment::read(text, observed_at);
+        let told = comment::read(text, at(time));
         let told = told.map(|(end, ownership)| (end, Owner::from(ownership)));
-        if text.len() <= MAX_LENGTH {
-            if self.known.len() >= MAX {
-                self.known.clear();
-            }
-            self.known.insert(text.to_owned(), told.clone());
-        }
+        remember(&mut self.ours, text, &told);
         told
     }
+
+    fn of_blocks(&mut self, about: Comments<'_>, time: Duration) -> Result<Option<Owner>, Refused> {
+        let mut processes = about.processes(time);
+        let Some(first) = processes.next() else {
+            return Ok(None);
+        };
+        let is_alone = processes.next().is_none();
+        if is_alone
+            && let Some((facts, owner)) = self.by_pid.get(&first.pid)
+            && facts.as_ref() == first.facts
+        {
+            return Ok(Some(owner.clone()));
+        }
+        let owner = claims::of_blocks(about.processes(time))?.map(|it| claimed(it, time));
+        if is_alone && let Some(owner) = &owner {
+            if self.by_pid.len() >= MAX {
+                self.by_pid.clear();
+            }
+            let known = (first.facts.cloned(), owner.clone());
+            self.by_pid.insert(first.pid, known);
+        }
+        Ok(owner)
+    }
+
+    fn of_others(&mut self, about: Comments<'_>, time: Duration) -> Result<Option<Owner>, Refused> {
+        let is_claim = |text: &&str| ptcpdump::is_claim(text) || rustnet::is_claim(text);
+        let all: Vec<&str> = about.iter().filter(is_claim).collect();
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let key = all.join("\n\n");
+        if let Some(known) = self.others.get(&key) {
+            return known.clone();
+        }
+        let rustnet = all.iter().find(|text| rustnet::is_claim(text));
+        let told = rustnet.map_or_else(|| ptcpdump::read(&all), |text| rustnet::read(text));
+        let told = told.map(|it| it.map(|verdict| claimed(verdict, time)));
+        remember(&mut self.others, &key, &told);
+        told
+    }
+}
+
+fn remember<T: Clone>(known: &mut HashMap<String, T>, text: &str, told: &T) {
+    if text.len() > MAX_LENGTH {
+        return;
+    }
+    if known.len() >= MAX {
+        known.clear();
+    }
+    known.insert(text.to_owned(), told.clone());
+}
+
+fn claimed(verdict: Verdict, time: Duration) -> Owner {
+    let evidence = Evidence::new(None, at(time), Source::Recorded);
+    Owner::from(Ownership::new(verdict, evidence))
+}
+
+fn at(time: Duration) -> SystemTime {
+    UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH)
 }

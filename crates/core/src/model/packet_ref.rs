@@ -33,6 +33,15 @@ impl PacketEnd {
     }
 }
 
+/// Which end of a packet an owner has, as far as a file tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ClaimedEnd {
+    /// This one.
+    Of(PacketEnd),
+    /// The one on the host that captured.
+    OnHost,
+}
+
 /// What is known of a flow.
 #[derive(Debug, Clone)]
 pub(crate) struct ResolvedOwner {

@@ -17,7 +17,7 @@ use super::{Shared, now};
 use crate::engine::ledger::Effect;
 use crate::engine::local_addresses::infer_local_addresses;
 use crate::model::event::Event;
-use crate::model::packet_ref::{PacketEnd, PacketRef};
+use crate::model::packet_ref::{ClaimedEnd, PacketEnd, PacketRef};
 use crate::model::principal::Owner;
 use crate::model::report::LocalAddressSource;
 
@@ -83,9 +83,14 @@ impl CaptureThread {
             };
             let mut recorded = [None, None];
             while let Some((_, end, owner)) = owners.next_if(|(of, ..)| *of == number) {
+                let end = match end {
+                    ClaimedEnd::Of(end) => Some(end),
+                    ClaimedEnd::OnHost => newest.and_then(|of| ledger.end_on_host(of)),
+                };
+                let Some(end) = end else { continue };
                 let place: &mut Option<Owner> =
                     &mut recorded[usize::from(end != PacketEnd::Source)];
-                // Of comments that contradict each other, the first holds.
+                // Of claims that contradict each other, the first holds.
                 let is_better = |old: &Owner| owner.ownership.is_better_than(&old.ownership);
                 if place.as_ref().is_none_or(is_better) {
                     *place = Some(owner);

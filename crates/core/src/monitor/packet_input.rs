@@ -9,7 +9,7 @@ use super::input::PacketSource;
 use crate::engine::convert;
 use crate::engine::recorded_owners::RecordedOwners;
 use crate::model::config::{Reading, TimeBound};
-use crate::model::packet_ref::PacketEnd;
+use crate::model::packet_ref::ClaimedEnd;
 use crate::model::principal::Owner;
 
 /// The name by which frames are counted of devices of a file whose frames cannot be decoded.
@@ -20,8 +20,8 @@ const UNKNOWN_LINK_TYPE: &str = "link-type";
 pub(super) struct Batch {
     pub(super) frames: Vec<Frame>,
     /// Owners that are recorded with them: the place of the packet, its end, the owner.
-    pub(super) owners: Vec<(usize, PacketEnd, Owner)>,
-    /// Comments that claim an owner who cannot be.
+    pub(super) owners: Vec<(usize, ClaimedEnd, Owner)>,
+    /// Claims of an owner who cannot be.
     pub(super) refused: u64,
 }
 
@@ -33,9 +33,7 @@ impl Batch {
     fn push(&mut self, packet: &RawPacket<'_>, recorded: &mut RecordedOwners) {
         let place = self.frames.len();
         self.frames.push(Frame::new(packet));
-        let owners = recorded.owners(packet.comments, packet.time);
-        self.owners
-            .extend(owners.map(|(end, owner)| (place, end, owner)));
+        recorded.owners(packet, |end, owner| self.owners.push((place, end, owner)));
         self.refused += recorded.take_refused();
     }
 

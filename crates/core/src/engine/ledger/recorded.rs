@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, Process, Reason, Source, Verdict};
-use flowner_flows::{EndReason, Flow, Packet};
+use flowner_flows::{Direction, EndReason, Flow, Packet};
 
 use super::question::is_unproven;
 use super::uncertain::Tail;
@@ -12,7 +12,7 @@ use super::{Effect, End, Ledger, Owners, credit};
 use crate::engine::traffic_history::PacketOf;
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
-use crate::model::packet_ref::{PacketRef, ResolvedOwner};
+use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
 use crate::model::principal::Owner;
 use crate::model::selection::Selection;
 
@@ -77,6 +77,28 @@ impl Ledger {
             (flow, ended) = self.listed(*next)?;
         }
         Some((flow, ended))
+    }
+
+    /// Which end of the newest packet is on the host that captured it; `None` where both may be,
+    /// or none is. Where nobody knows the addresses of that host, it is taken for the initiator,
+    /// as in [`Flow::local`].
+    pub(crate) fn end_on_host(&self, of: PacketRef) -> Option<PacketEnd> {
+        let flow = self.table.flow(of.flow)?;
+        match flow.direction() {
+            Direction::Loopback
+            | Direction::Forwarded
+            | Direction::Spoofed
+            | Direction::Overheard => None,
+            Direction::Outgoing
+            | Direction::Incoming
+            | Direction::Multicast
+            | Direction::Broadcast
+            | Direction::Unknown => Some(if flow.is_from_local(of.from_initiator) {
+                PacketEnd::Source
+            } else {
+                PacketEnd::Destination
+            }),
+        }
     }
 
     /// Writes down who owned the ends of a packet when it was recorded: of its source and of its

@@ -1,14 +1,15 @@
 //! The files that are written, one after the other.
 
-use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_capture::pcapng::{Counters, Interface, Section, Writer};
+use flowner_capture::PacketOrigin;
+use flowner_capture::pcapng::{Counters, Interface, PacketOptions, ProcessFacts, Section, Writer};
 
 use super::config::{Output, RecordingConfig};
 use crate::model::error::Error;
@@ -17,6 +18,10 @@ use crate::system::removed;
 
 /// Bytes that are collected before they are handed to the operating system.
 const BUFFER: usize = 64 << 10;
+
+/// Processes of a file of which it is known that it describes them. Past that, all are forgotten
+/// and described again.
+const MAX_DESCRIBED: usize = 10_000;
 
 /// What all files begin with.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub(crate) struct Files {
     directory: Option<Directory>,
     origin: Origin,
     current: Writer<Blocks>,
+    /// The processes that the current one describes, by pid.
+    described: HashMap<u32, ProcessFacts>,
     /// When the current one was begun, since the Unix epoch.
     begun: Duration,
     /// Those that were written and are there, the current one last.
@@ -61,6 +68,7 @@ impl Files {
             directory,
             origin,
             current,
+            described: HashMap::new(),
             begun: now,
             kept: path.into_iter().collect(),
             count: 1,
@@ -82,15 +90,34 @@ impl Files {
         let Packet {
             time,
             wire_len,
+            origin,
             data,
             comments,
+            process,
             names,
         } = *packet;
+        let described = process.map_or(Ok(()), |facts| self.describe(facts));
+        described.map_err(|error| self.failed(error))?;
         let comments = comments.iter().map(String::as_str).collect::<Vec<_>>();
-        let written = self.current.packet(0, time, wire_len, data, &comments);
+        let mut about = PacketOptions::of_comments(&comments);
+        about.origin = origin;
+        about.pid = process.map(|facts| facts.pid);
+        let written = self.current.packet_with(0, time, wire_len, data, &about);
         written.map_err(|error| self.failed(error))?;
         self.current.get_mut().took_packet(names);
         Ok(())
+    }
+
+    /// Describes a process, if this file does not yet do so.
+    fn describe(&mut self, facts: &ProcessFacts) -> io::Result<()> {
+        if self.described.get(&facts.pid) == Some(facts) {
+            return Ok(());
+        }
+        if self.described.len() >= MAX_DESCRIBED {
+            self.described.clear();
+        }
+        self.described.insert(facts.pid, facts.clone());
+        self.current.process(facts)
     }
 
     /// Hands what was written to the operating system.
@@ -150,7 +177,13 @@ impl Files {
         // A header with all lengths, paddings of data and comments, and what ends the file.
         const AROUND: usize = 256;
         let comments = packet.comments.iter().map(|comment| comment.len() + 8);
-        let len = AROUND + packet.data.len() + comments.sum::<usize>();
+        // The block that describes the process, if it is not there yet.
+        let texts = |facts: &ProcessFacts| {
+            let texts = [&facts.name, &facts.path, &facts.user];
+            texts.into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        let process = packet.process.map_or(0, |facts| AROUND + texts(facts));
+        let len = AROUND + packet.data.len() + comments.sum::<usize>() + process;
         let has_packets = self.current.written() > self.current.get_ref().head;
         let by_size = self.config.rotation.size.is_some_and(|size| {
             has_packets && self.current.written().saturating_add(len as u64) > size
@@ -174,6 +207,7 @@ impl Files {
         )?;
         self.complete += self.current.written();
         self.current = next;
+        self.described.clear();
         self.count += 1;
         self.begun = now;
         self.kept.extend(path);
@@ -202,8 +236,11 @@ impl Files {
 pub(super) struct Packet<'a> {
     pub(super) time: Duration,
     pub(super) wire_len: u32,
+    pub(super) origin: PacketOrigin,
     pub(super) data: &'a [u8],
     pub(super) comments: &'a [String],
+    /// The process whose packet it is, if it is one alone.
+    pub(super) process: Option<&'a ProcessFacts>,
     /// Whether the comments name a process.
     pub(super) names: bool,
 }

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flowner_capture::RawPacket;
+use flowner_capture::{PacketOrigin, RawPacket};
 
 use super::pending::{Bounds, PendingPackets};
 use crate::model::packet_ref::PacketRef;
@@ -66,6 +66,7 @@ struct State {
 pub(super) struct Captured {
     pub(super) time: Duration,
     pub(super) wire_len: u32,
+    pub(super) origin: PacketOrigin,
     pub(super) data: Box<[u8]>,
     pub(super) flow: Option<PacketRef>,
 }
@@ -101,6 +102,7 @@ impl Recorder {
         let captured = Captured {
             time: packet.time,
             wire_len: packet.wire_len,
+            origin: packet.origin,
             data: packet.data.into(),
             flow,
         };

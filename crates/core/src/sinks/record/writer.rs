@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::Ownership;
+use flowner_attribution::{Ownership, Verdict};
 use flowner_capture::Statistics;
-use flowner_capture::pcapng::Counters;
+use flowner_capture::pcapng::{Counters, ProcessFacts};
 use flowner_flows::FlowId;
 
 use super::files::{Files, Packet};
 use super::recorder::{Captured, Recorder, RecordingStats, Turn};
-use crate::engine::comment;
+use crate::engine::{claims, comment};
 use crate::model::error::Error;
 use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
 use crate::model::selection::Selection;
@@ -154,8 +154,10 @@ impl<B: Books> Job<B> {
         let packet = Packet {
             time: packet.time,
             wire_len: packet.wire_len,
+            origin: packet.origin,
             data: &packet.data,
             comments: &comment.texts,
+            process: comment.process.as_ref(),
             names: comment.names,
         };
         let counters = || counters(books.statistics(), recorder.tally());
@@ -184,6 +186,8 @@ struct Comments {
 struct Comment {
     owners: [Option<Ownership>; 2],
     texts: Vec<String>,
+    /// The process that has the source, or the destination if nobody is named there.
+    process: Option<ProcessFacts>,
     /// Whether a process is named.
     names: bool,
 }
@@ -191,6 +195,7 @@ struct Comment {
 const NONE: Comment = Comment {
     owners: [None, None],
     texts: Vec::new(),
+    process: None,
     names: false,
 };
 
@@ -221,7 +226,16 @@ impl Comment {
         let texts = texts.collect();
         let owners = known.owners.map(|owner| owner.map(|owner| owner.ownership));
         let mut all = owners.iter().flatten();
+        // A block is of one process; who shares a socket is in the comment.
+        let process = match all.clone().find(|owner| owner.verdict.is_named()) {
+            Some(Ownership {
+                verdict: Verdict::Process(process),
+                ..
+            }) => Some(claims::facts(process)),
+            _ => None,
+        };
         Self {
+            process,
             names: all.any(|owner| owner.verdict.is_named()),
             texts,
             owners,

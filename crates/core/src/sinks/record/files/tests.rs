@@ -28,14 +28,17 @@ fn origin() -> Origin {
 /// Writes so many packets of 100 bytes, one a second, and closes the file.
 fn write(config: &RecordingConfig, packets: u8) -> Files {
     let mut files = Files::begin(config, origin(), NEW_YEAR).unwrap();
+    let process = ProcessFacts::new(7);
     let mut now = NEW_YEAR;
     for number in 0..packets {
         now = NEW_YEAR + Duration::from_secs(number.into());
         let packet = Packet {
             time: now,
             wire_len: 100,
+            origin: PacketOrigin::Sent,
             data: &[number; 100],
             comments: &["a comment".to_owned()],
+            process: Some(&process),
             names: false,
         };
         files.packet(&packet, now, Counters::default).unwrap();
@@ -239,8 +242,10 @@ fn check_cut(taken: usize, kept: u64, lost: Packets) {
     let packet = Packet {
         time: NEW_YEAR,
         wire_len: 100,
+        origin: PacketOrigin::Unknown,
         data: &[7; 100],
         comments: &[],
+        process: None,
         names: true,
     };
     for _ in 0..3 {
@@ -325,8 +330,10 @@ fn all_files_are_in_the_directory_of_the_first() {
         let packet = Packet {
             time: now,
             wire_len: 100,
+            origin: PacketOrigin::Unknown,
             data: &[0; 100],
             comments: &[],
+            process: None,
             names: false,
         };
         files.packet(&packet, now, Counters::default).unwrap();

@@ -1,0 +1,61 @@
+//! What the block of a packet tells besides the packet.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::options::{COMMENT, Options};
+use super::process::{self, PacketProcess, Processes};
+
+/// What the block of a packet tells besides: comments, and processes. Nothing in a pcap file.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Comments<'a> {
+    /// All options of the packet's block.
+    options: &'a [u8],
+    is_big_endian: bool,
+    /// Those of the section up to this packet.
+    processes: Option<&'a Processes>,
+}
+
+impl<'a> Comments<'a> {
+    pub(super) const fn new(
+        options: &'a [u8],
+        is_big_endian: bool,
+        processes: &'a Processes,
+    ) -> Self {
+        Self {
+            options,
+            is_big_endian,
+            processes: Some(processes),
+        }
+    }
+
+    const fn options(self) -> Options<'a> {
+        Options {
+            bytes: self.options,
+            is_big_endian: self.is_big_endian,
+        }
+    }
+
+    /// Each comment, in the order of the file. What is not UTF-8 is left out.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let texts = self
+            .options()
+            .filter_map(|(code, value)| (code == COMMENT).then_some(value));
+        texts.filter_map(|text| std::str::from_utf8(text).ok())
+    }
+
+    /// The processes whose packet it is, by `epb_processid_threadid` or by Apple's options: of
+    /// the end that is on the capturing host. `time` is that of the packet: a pid may be used
+    /// again.
+    pub fn processes(&self, time: Duration) -> impl Iterator<Item = PacketProcess<'a>> + use<'a> {
+        let pointers = process::pointers(self.options());
+        let known = self.processes.into_iter();
+        known.flat_map(move |known| known.of_packet(pointers.clone(), time))
+    }
+}
+
+impl fmt::Debug for Comments<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
