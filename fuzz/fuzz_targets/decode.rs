@@ -21,6 +21,9 @@ fuzz_target!(|data: &[u8]| {
         assert!(whole.payload_len <= wire_len);
         assert!(whole.tcp.is_none() || whole.protocol == 6);
         assert!(whole.tcp.is_none() || whole.ports.is_some());
+        let payload = whole.payload(frame);
+        assert!(payload.is_empty() || whole.payload_offset >= 20);
+        assert!(payload.len() <= whole.payload_len as usize);
     }
     // Beyond this there are only more of the same options.
     for len in 0..frame.len().min(128) {
@@ -35,6 +38,7 @@ fn assert_only_less(cut: Headers, whole: Headers) {
         ports: cut.ports.and(whole.ports),
         tcp: cut.tcp.and(whole.tcp),
         payload_len: [0, whole.payload_len][usize::from(cut.payload_len > 0)],
+        payload_offset: [0, whole.payload_offset][usize::from(cut.payload_offset > 0)],
         ..whole
     };
     assert_eq!(cut, expected);

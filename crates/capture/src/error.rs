@@ -66,10 +66,7 @@ pub enum Error {
         message: String,
     },
     /// The frames of this device or file cannot be decoded.
-    #[error(
-        "{input}: frames of link type {name} ({number}) cannot be decoded; Ethernet, Linux \
-         cooked, raw IP and BSD loopback can"
-    )]
+    #[error("{input}: frames of link type {name} ({number}) cannot be decoded")]
     LinkType {
         /// The device, file or standard input.
         input: String,

@@ -23,7 +23,7 @@ pub struct FilePacket<'a> {
     /// What somebody wrote about it.
     pub comments: Comments<'a>,
     /// Where the host that captured it says that it came from: by the header of a Linux cooked
-    /// capture, or by the flags of a packet in a pcapng file.
+    /// capture and others that have it, or by the flags of a packet in a pcapng file.
     pub origin: PacketOrigin,
 }
 

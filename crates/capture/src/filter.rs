@@ -75,12 +75,7 @@ fn as_of_this_system(link_type: LinkType, data: &[u8]) -> Cow<'_, [u8]> {
     let number: fn(u32) -> [u8; 4] = match link_type {
         LinkType::Null => u32::to_ne_bytes,
         LinkType::Loop => u32::to_be_bytes,
-        LinkType::Ethernet
-        | LinkType::LinuxCooked
-        | LinkType::LinuxCooked2
-        | LinkType::RawIp
-        | LinkType::Ipv4
-        | LinkType::Ipv6 => return Cow::Borrowed(data),
+        _ => return Cow::Borrowed(data),
     };
     let family = match data {
         [family, 0, 0, 0, ..] | [0, 0, 0, family, ..] if IPV6.contains(family) => AF_INET6,

@@ -28,11 +28,11 @@ pub fn cooked(bytes: &[u8]) {
     }
     assert_eq!(
         origin,
-        PacketOrigin::of_cooked(LinkType::LinuxCooked2, bytes)
+        PacketOrigin::of_header(LinkType::LinuxCooked2, bytes)
     );
     assert_eq!(
         origin,
-        PacketOrigin::of_cooked(LinkType::LinuxCooked, &frame)
+        PacketOrigin::of_header(LinkType::LinuxCooked, &frame)
     );
     let long = decode(LinkType::LinuxCooked2, bytes, length);
     let short = decode(LinkType::LinuxCooked, &frame, length - taken);

@@ -33,6 +33,33 @@ pub struct Headers {
     /// had room for. For a protocol without ports all that follows the IP headers. 0
     /// where the frame was cut before its length could be known.
     pub payload_len: u32,
+    /// Where in the frame those bytes begin, counted from its first byte; 0 where the frame was
+    /// cut before that could be known.
+    pub payload_offset: u32,
+}
+
+impl Headers {
+    /// What the transport protocol carries, as far as it was captured. `frame` is what was
+    /// decoded.
+    ///
+    /// ```
+    /// # use flowner_capture::{LinkType, decode};
+    /// let packet = [
+    ///     0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, // IPv4
+    ///     0x9c, 0x40, 0, 53, 0, 12, 0, 0, // UDP
+    ///     b'd', b'n', b's', // and one more byte, which was not captured
+    /// ];
+    /// let headers = decode(LinkType::RawIp, &packet, 32)?;
+    /// assert_eq!((headers.payload_offset, headers.payload_len), (28, 4));
+    /// assert_eq!(headers.payload(&packet), b"dns");
+    /// # Ok::<(), flowner_capture::DecodeError>(())
+    /// ```
+    pub fn payload(self, frame: &[u8]) -> &[u8] {
+        let begin = usize::try_from(self.payload_offset).unwrap_or(usize::MAX);
+        let len = usize::try_from(self.payload_len).unwrap_or(usize::MAX);
+        let rest = frame.get(begin..).unwrap_or_default();
+        rest.get(..len).unwrap_or(rest)
+    }
 }
 
 /// A pair of ports.

@@ -122,7 +122,7 @@ pub use decode::{DecodeError, decode};
 pub use file::{FileReader, ReadError};
 pub use file_packet::FilePacket;
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
-pub use link_type::{LinkType, ParseLinkTypeError};
+pub use link_type::{LinkType, OtherLinkType, ParseLinkTypeError};
 pub use packet_origin::PacketOrigin;
 pub use shell::shell_word;
 pub use up::is_up;

@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use crate::dlt;
 
+mod other_link_type;
+
+pub use other_link_type::OtherLinkType;
+
 /// What the frames of a device or file begin with.
 ///
 /// Named and numbered as in <https://www.tcpdump.org/linktypes.html>.
@@ -29,11 +33,58 @@ pub enum LinkType {
     Null,
     /// BSD loopback of OpenBSD: an address family in network byte order.
     Loop,
+    /// The point-to-point protocol, as a rule with address and control of HDLC before it.
+    Ppp,
+    /// The same on serial lines, beside Cisco's HDLC on the same device.
+    PppHdlc,
+    /// Sessions of PPP over Ethernet, without the header of Ethernet.
+    PppEther,
+    /// PPP as pppd of Linux logs it, with the direction in place of the address.
+    PppPppd,
+    /// PPP behind one byte that tells the direction.
+    PppWithDirection,
+    /// Cisco's HDLC.
+    CiscoHdlc,
+    /// The same behind one byte that tells the direction.
+    CiscoHdlcWithDirection,
+    /// Frame relay.
+    FrameRelay,
+    /// The same behind one byte that tells the direction.
+    FrameRelayWithDirection,
+    /// Several lines of frame relay as one (FRF.16.1). What is split over lines is not put
+    /// together.
+    MultilinkFrameRelay,
+    /// IP on a serial line, as the BSDs capture it.
+    Slip,
+    /// IEEE 802.2 on ATM (RFC 2684).
+    AtmLlc,
+    /// IP on ATM, with the header of IEEE 802.2 or without.
+    AtmClip,
+    /// Labels of MPLS.
+    Mpls,
+    /// IEEE 802.11 without what the radio knows.
+    Ieee80211,
+    /// IEEE 802.11 behind a radiotap header.
+    Radiotap,
+    /// IEEE 802.11 behind a header of Prism.
+    Prism,
+    /// IEEE 802.11 behind a header of AVS.
+    Avs,
+    /// Frames of some other link type behind a per-packet information header.
+    Ppi,
+    /// What a packet filter of Linux logs.
+    Nflog,
+    /// Frames of any device of macOS, with what its kernel knows of them.
+    Pktap,
+    /// Solaris's IP observability devices.
+    Ipnet,
+    /// IP over InfiniBand.
+    IpOverInfiniband,
 }
 
 impl LinkType {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 31] = [
         Self::Ethernet,
         Self::LinuxCooked,
         Self::LinuxCooked2,
@@ -42,6 +93,29 @@ impl LinkType {
         Self::Ipv6,
         Self::Null,
         Self::Loop,
+        Self::Ppp,
+        Self::PppHdlc,
+        Self::PppEther,
+        Self::PppPppd,
+        Self::PppWithDirection,
+        Self::CiscoHdlc,
+        Self::CiscoHdlcWithDirection,
+        Self::FrameRelay,
+        Self::FrameRelayWithDirection,
+        Self::MultilinkFrameRelay,
+        Self::Slip,
+        Self::AtmLlc,
+        Self::AtmClip,
+        Self::Mpls,
+        Self::Ieee80211,
+        Self::Radiotap,
+        Self::Prism,
+        Self::Avs,
+        Self::Ppi,
+        Self::Nflog,
+        Self::Pktap,
+        Self::Ipnet,
+        Self::IpOverInfiniband,
     ];
 
     /// The link type with this number, where its frames can be decoded.
@@ -54,11 +128,34 @@ impl LinkType {
         match number {
             0 => Some(Self::Null),
             1 => Some(Self::Ethernet),
+            8 => Some(Self::Slip),
+            9 => Some(Self::Ppp),
+            50 => Some(Self::PppHdlc),
+            51 => Some(Self::PppEther),
+            100 => Some(Self::AtmLlc),
             101 => Some(Self::RawIp),
+            104 => Some(Self::CiscoHdlc),
+            105 => Some(Self::Ieee80211),
+            106 => Some(Self::AtmClip),
+            107 => Some(Self::FrameRelay),
             108 => Some(Self::Loop),
             113 => Some(Self::LinuxCooked),
+            119 => Some(Self::Prism),
+            127 => Some(Self::Radiotap),
+            163 => Some(Self::Avs),
+            166 => Some(Self::PppPppd),
+            182 => Some(Self::MultilinkFrameRelay),
+            192 => Some(Self::Ppi),
+            204 => Some(Self::PppWithDirection),
+            205 => Some(Self::CiscoHdlcWithDirection),
+            206 => Some(Self::FrameRelayWithDirection),
+            219 => Some(Self::Mpls),
+            226 => Some(Self::Ipnet),
             228 => Some(Self::Ipv4),
             229 => Some(Self::Ipv6),
+            239 => Some(Self::Nflog),
+            242 => Some(Self::IpOverInfiniband),
+            258 => Some(Self::Pktap),
             276 => Some(Self::LinuxCooked2),
             other => match dlt::in_files(other) {
                 Some(number) => Self::from_number(number),
@@ -67,16 +164,52 @@ impl LinkType {
         }
     }
 
+    /// The link type that a file has by this `LINKTYPE_` number.
+    ///
+    /// # Errors
+    /// The link type, where its frames cannot be decoded.
+    pub const fn of_file(number: u32) -> Result<Self, OtherLinkType> {
+        // BSD's own numbers of raw IP, which some programs write.
+        let number = if number == 14 { 12 } else { number };
+        match Self::from_number(number.cast_signed()) {
+            Some(link_type) => Ok(link_type),
+            None => Err(OtherLinkType(number)),
+        }
+    }
+
     /// The `LINKTYPE_` number by which files know it.
     pub const fn number(self) -> u32 {
         match self {
             Self::Null => 0,
             Self::Ethernet => 1,
+            Self::Slip => 8,
+            Self::Ppp => 9,
+            Self::PppHdlc => 50,
+            Self::PppEther => 51,
+            Self::AtmLlc => 100,
             Self::RawIp => 101,
+            Self::CiscoHdlc => 104,
+            Self::Ieee80211 => 105,
+            Self::AtmClip => 106,
+            Self::FrameRelay => 107,
             Self::Loop => 108,
             Self::LinuxCooked => 113,
+            Self::Prism => 119,
+            Self::Radiotap => 127,
+            Self::Avs => 163,
+            Self::PppPppd => 166,
+            Self::MultilinkFrameRelay => 182,
+            Self::Ppi => 192,
+            Self::PppWithDirection => 204,
+            Self::CiscoHdlcWithDirection => 205,
+            Self::FrameRelayWithDirection => 206,
+            Self::Mpls => 219,
+            Self::Ipnet => 226,
             Self::Ipv4 => 228,
             Self::Ipv6 => 229,
+            Self::Nflog => 239,
+            Self::IpOverInfiniband => 242,
+            Self::Pktap => 258,
             Self::LinuxCooked2 => 276,
         }
     }
@@ -99,6 +232,29 @@ impl LinkType {
             Self::Ipv6 => "IPV6",
             Self::Null => "NULL",
             Self::Loop => "LOOP",
+            Self::Ppp => "PPP",
+            Self::PppHdlc => "PPP_SERIAL",
+            Self::PppEther => "PPP_ETHER",
+            Self::PppPppd => "PPP_PPPD",
+            Self::PppWithDirection => "PPP_WITH_DIR",
+            Self::CiscoHdlc => "C_HDLC",
+            Self::CiscoHdlcWithDirection => "C_HDLC_WITH_DIR",
+            Self::FrameRelay => "FRELAY",
+            Self::FrameRelayWithDirection => "FRELAY_WITH_DIR",
+            Self::MultilinkFrameRelay => "MFR",
+            Self::Slip => "SLIP",
+            Self::AtmLlc => "ATM_RFC1483",
+            Self::AtmClip => "ATM_CLIP",
+            Self::Mpls => "MPLS",
+            Self::Ieee80211 => "IEEE802_11",
+            Self::Radiotap => "IEEE802_11_RADIO",
+            Self::Prism => "PRISM_HEADER",
+            Self::Avs => "IEEE802_11_RADIO_AVS",
+            Self::Ppi => "PPI",
+            Self::Nflog => "NFLOG",
+            Self::Pktap => "PKTAP",
+            Self::Ipnet => "IPNET",
+            Self::IpOverInfiniband => "IPOIB",
         }
     }
 }
@@ -137,15 +293,38 @@ mod tests {
         };
         check(0, Some(LinkType::Null));
         check(1, Some(LinkType::Ethernet));
+        check(8, Some(LinkType::Slip));
+        check(9, Some(LinkType::Ppp));
+        check(50, Some(LinkType::PppHdlc));
+        check(51, Some(LinkType::PppEther));
+        check(100, Some(LinkType::AtmLlc));
         check(101, Some(LinkType::RawIp));
+        check(104, Some(LinkType::CiscoHdlc));
+        check(105, Some(LinkType::Ieee80211));
+        check(106, Some(LinkType::AtmClip));
+        check(107, Some(LinkType::FrameRelay));
         check(108, Some(LinkType::Loop));
         check(113, Some(LinkType::LinuxCooked));
+        check(119, Some(LinkType::Prism));
+        check(127, Some(LinkType::Radiotap));
+        check(163, Some(LinkType::Avs));
+        check(166, Some(LinkType::PppPppd));
+        check(182, Some(LinkType::MultilinkFrameRelay));
+        check(192, Some(LinkType::Ppi));
+        check(204, Some(LinkType::PppWithDirection));
+        check(205, Some(LinkType::CiscoHdlcWithDirection));
+        check(206, Some(LinkType::FrameRelayWithDirection));
+        check(219, Some(LinkType::Mpls));
+        check(226, Some(LinkType::Ipnet));
         check(228, Some(LinkType::Ipv4));
         check(229, Some(LinkType::Ipv6));
+        check(239, Some(LinkType::Nflog));
+        check(242, Some(LinkType::IpOverInfiniband));
+        check(258, Some(LinkType::Pktap));
         check(276, Some(LinkType::LinuxCooked2));
-        // PPP, IEEE 802.11, and no number at all.
-        check(9, None);
-        check(105, None);
+        // FDDI, USB, and no number at all.
+        check(10, None);
+        check(189, None);
         check(-1, None);
     }
 
@@ -156,8 +335,8 @@ mod tests {
             assert_eq!(link_type.to_string().parse(), Ok(link_type));
             assert_eq!(link_type.name().to_lowercase().parse(), Ok(link_type));
         }
-        let error = "PPP".parse::<LinkType>().unwrap_err().to_string();
-        assert!(error.starts_with("`PPP` is not a valid link type") && error.contains("EN10MB"));
+        let error = "FDDI".parse::<LinkType>().unwrap_err().to_string();
+        assert!(error.starts_with("`FDDI` is not a valid link type") && error.contains("EN10MB"));
     }
 
     #[test]

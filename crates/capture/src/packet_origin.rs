@@ -24,9 +24,35 @@ pub enum PacketOrigin {
 }
 
 impl PacketOrigin {
-    /// What the header of a Linux cooked capture tells; [`Unknown`](Self::Unknown) for other
-    /// frames.
-    pub(crate) fn of_cooked(link_type: LinkType, frame: &[u8]) -> Self {
+    /// What the header of a frame tells; [`Unknown`](Self::Unknown) where it tells nothing.
+    pub(crate) fn of_header(link_type: LinkType, frame: &[u8]) -> Self {
+        match (link_type, frame) {
+            (LinkType::LinuxCooked | LinkType::LinuxCooked2, frame) => {
+                Self::of_cooked(link_type, frame)
+            }
+            // One byte, 0 for what was received.
+            (
+                LinkType::PppPppd
+                | LinkType::PppWithDirection
+                | LinkType::CiscoHdlcWithDirection
+                | LinkType::FrameRelayWithDirection
+                | LinkType::Slip,
+                [direction, ..],
+            ) => [Self::Sent, Self::Received][usize::from(*direction == 0)],
+            // `IPNET_OUTBOUND` and `IPNET_INBOUND` of libpcap.
+            (LinkType::Ipnet, [_, _, 0, 1, ..]) => Self::Sent,
+            (LinkType::Ipnet, [_, _, 0, 2, ..]) => Self::Received,
+            // The flags `PTH_FLAG_DIR_IN` and `PTH_FLAG_DIR_OUT`, behind three words and a name.
+            (LinkType::Pktap, frame) => match frame.get(36).map(|flags| flags & 3) {
+                Some(1) => Self::Received,
+                Some(2) => Self::Sent,
+                _ => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_cooked(link_type: LinkType, frame: &[u8]) -> Self {
         // `ARPHRD_LOOPBACK`.
         const LOOPBACK: u16 = 772;
         let told = match (link_type, frame) {
@@ -83,7 +109,7 @@ mod tests {
             let [k0, k1] = device.to_be_bytes();
             let first = [0, packet, k0, k1, 0, 6];
             let second = [8, 0, 0, 0, 0, 0, 0, 2, k0, k1, packet, 6];
-            let of = PacketOrigin::of_cooked;
+            let of = PacketOrigin::of_header;
             assert_eq!(of(LinkType::LinuxCooked, &first), expected);
             assert_eq!(of(LinkType::LinuxCooked2, &second), expected);
             assert_eq!(of(LinkType::Ethernet, &first), PacketOrigin::Unknown);
@@ -100,6 +126,27 @@ mod tests {
         check(4, 1, PacketOrigin::Sent);
         check(5, 1, PacketOrigin::Loopback);
         check(77, 1, PacketOrigin::Unknown);
+    }
+
+    #[test]
+    fn of_other_headers() {
+        #[track_caller]
+        fn check(link_type: LinkType, header: &[u8], expected: PacketOrigin) {
+            assert_eq!(PacketOrigin::of_header(link_type, header), expected);
+        }
+        check(LinkType::PppPppd, &[0, 3], PacketOrigin::Received);
+        check(LinkType::PppPppd, &[1, 3], PacketOrigin::Sent);
+        check(LinkType::Slip, &[], PacketOrigin::Unknown);
+        check(LinkType::Ipnet, &[1, 2, 0, 1], PacketOrigin::Sent);
+        check(LinkType::Ipnet, &[1, 2, 0, 2], PacketOrigin::Received);
+        check(LinkType::Ipnet, &[1, 2, 0, 3], PacketOrigin::Unknown);
+        let mut pktap = [0; 108];
+        check(LinkType::Pktap, &pktap, PacketOrigin::Unknown);
+        pktap[36] = 2;
+        check(LinkType::Pktap, &pktap, PacketOrigin::Sent);
+        pktap[36] = 1;
+        check(LinkType::Pktap, &pktap, PacketOrigin::Received);
+        check(LinkType::Pktap, &pktap[..36], PacketOrigin::Unknown);
     }
 
     #[test]

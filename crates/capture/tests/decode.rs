@@ -15,9 +15,18 @@ fn wire_len(frame: &[u8]) -> u32 {
     u32::try_from(frame.len()).unwrap()
 }
 
-/// The headers of a frame that was captured whole.
+/// The headers of a frame that was captured whole. Where the payload begins is another test's
+/// concern.
 fn check(link: LinkType, frame: &[u8], expected: Result<Headers, DecodeError>) {
-    assert_eq!(decode(link, frame, wire_len(frame)), expected, "{link:?}");
+    let found = decode(link, frame, wire_len(frame)).map(anywhere);
+    assert_eq!(found, expected, "{link:?}");
+}
+
+fn anywhere(headers: Headers) -> Headers {
+    Headers {
+        payload_offset: 0,
+        ..headers
+    }
 }
 
 /// An IPv4 packet; `body` follows its header.
@@ -69,6 +78,7 @@ fn expect_v4(protocol: u8, frame_len: usize, payload_len: u32) -> Headers {
         fragment: None,
         wire_len: u32::try_from(frame_len).unwrap(),
         payload_len,
+        payload_offset: 0,
     }
 }
 
@@ -187,7 +197,7 @@ fn frames_that_are_not_ip_say_what_they_are() {
     let checks = [
         (0x0806, Some(0x0806)),
         (0x88cc, Some(0x88cc)),
-        (0x8864, Some(0x8864)),
+        (0x8863, Some(0x8863)),
         // A length: spanning tree in 802.3.
         (0x0026, None),
     ];
@@ -215,7 +225,7 @@ fn tcp_is_decoded_with_flags_and_numbers() {
 
     // Cut after the flags, long before the end of the options.
     let cut = decode(LinkType::RawIp, &frame[..34], wire_len(&frame));
-    assert_eq!(cut, Ok(expected));
+    assert_eq!(cut.map(anywhere), Ok(expected));
     // Cut after the ports.
     let cut = decode(LinkType::RawIp, &frame[..24], wire_len(&frame));
     assert_eq!(cut, Ok(expect_v4(TCP, frame.len(), 0)));
@@ -384,12 +394,39 @@ fn lengths_are_those_of_ip_and_not_of_the_frame() {
         &v4(UDP, 0, 0, &[&DATAGRAM[..8], &[0; 1000]].concat()),
     );
     let cut = decode(LinkType::Ethernet, &frame[..50], wire_len(&frame));
-    assert_eq!(cut, Ok(expect_v4(UDP, frame.len(), 1000)));
+    assert_eq!(cut.map(anywhere), Ok(expect_v4(UDP, frame.len(), 1000)));
 
     // More than the frame had room for does not.
     let mut liar = v4(UDP, 0, 0, &DATAGRAM);
     liar[2..4].copy_from_slice(&[0xff, 0xff]);
     check(LinkType::RawIp, &liar, Ok(expect_v4(UDP, 32, 4)));
+}
+
+#[test]
+fn the_payload_is_what_the_transport_protocol_carries() {
+    let payload = |frame: &[u8], captured: usize| {
+        let captured = &frame[..captured];
+        let headers = decode(LinkType::Ethernet, captured, wire_len(frame)).unwrap();
+        (headers.payload_offset, headers.payload(captured).to_vec())
+    };
+    let mut datagram = ethernet(0x0800, &v4(UDP, 0, 0, &DATAGRAM));
+    let len = datagram.len();
+    assert_eq!(payload(&datagram, len), (42, vec![1, 2, 3, 4]));
+    assert_eq!(payload(&datagram, 44), (42, vec![1, 2]));
+    assert_eq!(payload(&datagram, 42), (42, vec![]));
+    assert_eq!(payload(&datagram, 38), (42, vec![]));
+    datagram.resize(60, 0xee);
+    assert_eq!(payload(&datagram, 60), (42, vec![1, 2, 3, 4]));
+    // Behind options of TCP; where they end, only byte 12 of the header tells.
+    let segment = ethernet(0x86dd, &v6(TCP, &SEGMENT));
+    assert_eq!(payload(&segment, segment.len()), (78, vec![1, 2, 3]));
+    assert_eq!(payload(&segment, 70), (78, vec![]));
+    assert_eq!(payload(&segment, 66), (0, vec![]));
+    // All of a later fragment, and what has no ports.
+    let fragment = ethernet(0x0800, &v4(UDP, 7, 1, &DATAGRAM));
+    assert_eq!(payload(&fragment, 46), (34, DATAGRAM.to_vec()));
+    let echo = ethernet(0x0800, &v4(1, 0, 0, &[8, 0, 1]));
+    assert_eq!(payload(&echo, 37), (34, vec![8, 0, 1]));
 }
 
 #[test]
@@ -481,6 +518,11 @@ fn errors_have_stable_names() {
     };
     assert_eq!(arp.kind(), "not-ip");
     assert_eq!(arp.to_string(), "not an IP packet (ether type 0x0806)");
+    assert_eq!(DecodeError::Encrypted.kind(), "encrypted");
+    let usb = DecodeError::from(LinkType::of_file(189).unwrap_err());
+    assert_eq!(usb.kind(), "link-type:USB_LINUX");
+    let expected = "frames of link type USB_LINUX cannot be decoded";
+    assert_eq!(usb.to_string(), expected);
     assert_eq!(DecodeError::CutShort.kind(), "cut-short");
     assert_eq!(DecodeError::Malformed.kind(), "malformed");
 }

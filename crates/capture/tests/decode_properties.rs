@@ -9,6 +9,8 @@ use etherparse::{LinuxSllPacketType, PacketBuilder, PacketBuilderStep, VlanId};
 use flowner_capture::{Headers, LinkType, Ports, Tcp, TcpFlags, decode};
 use proptest::prelude::*;
 
+use common::stack::{self, Begins};
+
 fn link_type() -> impl Strategy<Value = LinkType> {
     proptest::sample::select(LinkType::ALL.to_vec())
 }
@@ -199,6 +201,7 @@ impl Sent {
             fragment: None,
             wire_len,
             payload_len: u32::try_from(self.payload.len()).unwrap(),
+            payload_offset: 0,
         }
     }
 }
@@ -223,6 +226,8 @@ proptest! {
             prop_assert_eq!(headers.wire_len, wire_len);
             prop_assert!(headers.payload_len <= wire_len);
             prop_assert!(headers.tcp.is_none() || headers.ports.is_some());
+            prop_assert!(headers.payload(&frame).len() <= headers.payload_len as usize);
+            prop_assert!(headers.payload_len == 0 || headers.payload_offset >= 20);
         }
     }
 
@@ -247,6 +252,50 @@ proptest! {
             frame.resize(frame.len() + padding, 0);
         }
         let wire_len = u32::try_from(frame.len()).unwrap();
-        prop_assert_eq!(decode(sent.link, &frame, wire_len), Ok(sent.expected(wire_len)));
+        let headers = decode(sent.link, &frame, wire_len).unwrap();
+        prop_assert_eq!(headers.payload(&frame), &sent.payload);
+        let headers = Headers { payload_offset: 0, ..headers };
+        prop_assert_eq!(headers, sent.expected(wire_len));
+    }
+
+    #[test]
+    fn link_layers_stand_on_one_another(
+        v6: bool,
+        payload in proptest::collection::vec(any::<u8>(), 0..40),
+        layers in proptest::collection::vec(any::<(u8, u8)>(), 0..8),
+        link in link_type(),
+        padding in 0..20_usize,
+    ) {
+        let sent = Sent {
+            link: LinkType::RawIp,
+            vlans: 0,
+            v6,
+            addresses: ([3; 16], [4; 16]),
+            ports: (1000, 53),
+            transport: Transport::Udp,
+            payload,
+        };
+        let mut frame = sent.frame();
+        let mut begins = if v6 { Begins::Ipv6 } else { Begins::Ipv4 };
+        for (pick, noise) in layers {
+            begins = stack::on(begins, pick, noise, &mut frame);
+        }
+        frame.resize(frame.len() + padding, 0);
+        // Where no frame of this link type can begin so, there is one of the next.
+        let all = LinkType::ALL;
+        let first = all.iter().position(|one| *one == link).unwrap();
+        let link = all.into_iter().cycle().skip(first).take(all.len()).find(|link| {
+            stack::under(begins, *link, &mut frame)
+        }).unwrap();
+        let wire_len = u32::try_from(frame.len()).unwrap();
+        let headers = decode(link, &frame, wire_len);
+        prop_assert!(headers.is_ok(), "{:?} {:?}: {:?}", link, begins, headers);
+        let headers = headers.unwrap();
+        prop_assert_eq!(headers.payload(&frame), &sent.payload);
+        let headers = Headers { payload_offset: 0, ..headers };
+        prop_assert_eq!(headers, sent.expected(wire_len));
+        for len in 0..frame.len() {
+            common::assert_only_less(decode(link, &frame[..len], wire_len), decode(link, &frame, wire_len));
+        }
     }
 }

@@ -148,10 +148,10 @@ fn what_is_no_capture_file_is_refused() {
     check(&[0x7f; 4096], |error| {
         matches!(error, Error::NotACapture { .. })
     });
-    // PPP, which libpcap knows, and a number that nobody does.
+    // FDDI, which libpcap knows, and a number that nobody does.
     check(
-        &PcapFile::new(9).bytes(),
-        |error| matches!(error, Error::LinkType { name, .. } if name == "PPP"),
+        &PcapFile::new(10).bytes(),
+        |error| matches!(error, Error::LinkType { name, .. } if name == "FDDI"),
     );
     check(
         &PcapFile::new(60_000).bytes(),

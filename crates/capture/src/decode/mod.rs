@@ -2,7 +2,7 @@
 //!
 //! Layer by layer, each in its file: [`link`] finds the IP packet in the frame, [`ip`]
 //! its addresses and upper layer, [`transport`] the ports. Headers are read by
-//! etherparse. Its lax packet slices are not used whole, because they look for
+//! etherparse, where it knows them. Its lax packet slices are not used whole, because they look for
 //! extension headers in the payload of later fragments, give up on a segment that is
 //! cut inside its TCP options, and stop at three VLAN tags.
 
@@ -12,7 +12,7 @@ mod span;
 mod transport;
 
 use crate::headers::Headers;
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 
 use self::span::Span;
 
@@ -61,6 +61,7 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Headers, De
         fragment: packet.fragment,
         wire_len,
         payload_len: segment.payload_len,
+        payload_offset: segment.payload_offset,
     })
 }
 
@@ -72,9 +73,16 @@ pub enum DecodeError {
     #[error("not an IP packet{}", ether_type_name(*ether_type))]
     NotIp {
         /// What it carries. `None` where the link type does not say by ether type:
-        /// 802.3 with LLC, or another address family of BSD loopback.
+        /// LLC, PPP, or another address family of BSD loopback.
         ether_type: Option<u16>,
     },
+    /// It carries what cannot be read without a key: a frame of a wireless network.
+    #[error("the frame is encrypted")]
+    Encrypted,
+    /// The frames of this link type cannot be decoded, or those of a link type that the header
+    /// of a frame names.
+    #[error("frames of link type {0} cannot be decoded")]
+    LinkType(OtherLinkType),
     /// The snap length cut the frame before the end of its IP headers.
     #[error(
         "the frame was cut before the end of its IP headers; capture with a larger snap length"
@@ -87,12 +95,20 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// A stable name, to count by.
-    pub const fn kind(self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self {
             Self::NotIp { .. } => "not-ip",
+            Self::Encrypted => "encrypted",
+            Self::LinkType(other) => other.kind(),
             Self::CutShort => "cut-short",
             Self::Malformed => "malformed",
         }
+    }
+}
+
+impl From<OtherLinkType> for DecodeError {
+    fn from(other: OtherLinkType) -> Self {
+        Self::LinkType(other)
     }
 }
 

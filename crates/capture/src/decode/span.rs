@@ -10,11 +10,21 @@ use super::DecodeError;
 pub(super) struct Span<'a> {
     captured: &'a [u8],
     wire_len: u32,
+    offset: u32,
 }
 
 impl<'a> Span<'a> {
     pub(super) const fn new(captured: &'a [u8], wire_len: u32) -> Self {
-        Self { captured, wire_len }
+        Self {
+            captured,
+            wire_len,
+            offset: 0,
+        }
+    }
+
+    /// Where in the frame this begins.
+    pub(super) const fn offset(self) -> u32 {
+        self.offset
     }
 
     pub(super) const fn captured(self) -> &'a [u8] {
@@ -34,12 +44,19 @@ impl<'a> Span<'a> {
         Ok((*first, self.skip(N)))
     }
 
+    /// What follows the first byte.
+    pub(super) fn skip_one(self) -> Result<Self, DecodeError> {
+        let ([_], rest) = self.split()?;
+        Ok(rest)
+    }
+
     /// What follows the first `len` bytes; nothing where there are fewer.
     pub(super) fn skip(self, len: usize) -> Self {
         let wire = u32::try_from(len).unwrap_or(u32::MAX);
         Self {
             captured: self.captured.get(len..).unwrap_or_default(),
             wire_len: self.wire_len.saturating_sub(wire),
+            offset: self.offset.saturating_add(wire),
         }
     }
 
@@ -49,6 +66,7 @@ impl<'a> Span<'a> {
         Self {
             captured: self.captured.get(..room).unwrap_or(self.captured),
             wire_len: self.wire_len.min(len),
+            offset: self.offset,
         }
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Segment {
     pub(super) ports: Option<Ports>,
     pub(super) tcp: Option<Tcp>,
     pub(super) payload_len: u32,
+    /// Where in the frame that begins; 0 where it is not known.
+    pub(super) payload_offset: u32,
 }
 
 impl Segment {
@@ -23,6 +25,7 @@ impl Segment {
             ports: None,
             tcp: None,
             payload_len: payload.wire_len(),
+            payload_offset: payload.offset(),
         }
     }
 }
@@ -67,10 +70,12 @@ fn tcp_fields(segment: Span<'_>) -> Option<Tcp> {
 
 /// A segment that begins with its ports; `None` is a header of unknown length.
 fn with_header(segment: Span<'_>, header_len: Option<u32>) -> Segment {
+    let payload = header_len.map(|len| segment.skip(len as usize));
     Segment {
         ports: ports(segment),
         tcp: None,
-        payload_len: header_len.map_or(0, |len| segment.wire_len().saturating_sub(len)),
+        payload_len: payload.map_or(0, Span::wire_len),
+        payload_offset: payload.map_or(0, Span::offset),
     }
 }
 

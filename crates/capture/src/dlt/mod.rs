@@ -8,7 +8,11 @@
 //! * `of_files(number: i32) -> Option<i32>`: the other way.
 
 #[cfg_attr(target_os = "openbsd", path = "openbsd.rs")]
-#[cfg_attr(not(target_os = "openbsd"), path = "other.rs")]
+#[cfg_attr(target_os = "macos", path = "macos.rs")]
+#[cfg_attr(
+    not(any(target_os = "openbsd", target_os = "macos")),
+    path = "other.rs"
+)]
 mod platform;
 
 pub(crate) use platform::in_files;

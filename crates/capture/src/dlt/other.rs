@@ -1,8 +1,10 @@
-//! All other systems: raw IP (`RAW`) is 12.
+//! All other systems: raw IP (`RAW`) is 12, `ATM_RFC1483` 11, `ATM_CLIP` 19.
 
 pub(crate) const fn in_files(number: i32) -> Option<i32> {
     match number {
         12 => Some(101),
+        11 => Some(100),
+        19 => Some(106),
         _ => None,
     }
 }
@@ -11,6 +13,8 @@ pub(crate) const fn in_files(number: i32) -> Option<i32> {
 pub(crate) const fn of_files(number: i32) -> Option<i32> {
     match number {
         101 => Some(12),
+        100 => Some(11),
+        106 => Some(19),
         _ => None,
     }
 }

@@ -172,7 +172,7 @@ impl Reader {
     fn packet<'a, R: Read>(&self, place: &Place, buffer: &'a Buffer<R>) -> FilePacket<'a> {
         let data = buffer.taken(place.data.clone());
         let origin = self.link_type.map_or(PacketOrigin::Unknown, |link_type| {
-            PacketOrigin::of_cooked(link_type, data)
+            PacketOrigin::of_header(link_type, data)
         });
         FilePacket {
             interface: 0,

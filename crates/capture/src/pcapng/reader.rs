@@ -323,7 +323,7 @@ impl Described {
                 u32::from_le_bytes(value)
             })
         };
-        match PacketOrigin::of_cooked(link_type, data) {
+        match PacketOrigin::of_header(link_type, data) {
             PacketOrigin::Unknown => PacketOrigin::of_flags(flags().unwrap_or_default()),
             origin => origin,
         }

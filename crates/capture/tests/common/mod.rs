@@ -1,6 +1,8 @@
 //! What several tests need.
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod stack;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -83,6 +85,7 @@ pub(crate) fn assert_only_less(
         ports: cut.ports.and(whole.ports),
         tcp: cut.tcp.and(whole.tcp),
         payload_len: [0, whole.payload_len][usize::from(cut.payload_len > 0)],
+        payload_offset: [0, whole.payload_offset][usize::from(cut.payload_offset > 0)],
         ..whole
     };
     assert_eq!(cut, expected);

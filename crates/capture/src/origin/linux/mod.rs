@@ -217,12 +217,12 @@ impl Teller {
 /// Packet type 2 bytes, device type 2:
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html>
 fn cooked(data: &[u8]) -> PacketOrigin {
-    PacketOrigin::of_cooked(LinkType::LinuxCooked, data)
+    PacketOrigin::of_header(LinkType::LinuxCooked, data)
 }
 
 /// Makes the first version of a header out of the second.
 fn cooked_2(data: &mut Vec<u8>) -> Told {
-    let origin = PacketOrigin::of_cooked(LinkType::LinuxCooked2, data);
+    let origin = PacketOrigin::of_header(LinkType::LinuxCooked2, data);
     let Some(header) = data.first_chunk::<COOKED_2_LEN>() else {
         return Told::default();
     };

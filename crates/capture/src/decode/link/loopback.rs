@@ -1,0 +1,35 @@
+//! BSD loopback, and SLIP as BSD captures it.
+
+use super::{Layer, NOT_IP, Step, Version};
+use crate::decode::span::Span;
+
+/// <https://www.tcpdump.org/linktypes/LINKTYPE_NULL.html>
+pub(super) fn null(frame: Span<'_>) -> Step<'_> {
+    let (header, rest) = frame.split()?;
+    // No family is above 255, so the order of the bytes shows itself.
+    let family = u32::from_be_bytes(header).min(u32::from_le_bytes(header));
+    address_family(family, rest)
+}
+
+/// <https://www.tcpdump.org/linktypes/LINKTYPE_LOOP.html>
+pub(super) fn bsd_loop(frame: Span<'_>) -> Step<'_> {
+    let (header, rest) = frame.split()?;
+    address_family(u32::from_be_bytes(header), rest)
+}
+
+/// `AF_INET` is 2 everywhere; `AF_INET6` is 10 on Linux, 24 on NetBSD, OpenBSD and with
+/// Npcap, 28 on FreeBSD, 30 on macOS.
+fn address_family(family: u32, rest: Span<'_>) -> Step<'_> {
+    match family {
+        2 => Ok((Layer::Ip(Version::V4), rest)),
+        10 | 24 | 28 | 30 => Ok((Layer::Ip(Version::V6), rest)),
+        _ => Err(NOT_IP),
+    }
+}
+
+/// One byte for the direction and 15 for the compressed header (RFC 1144), of which the
+/// packet behind them is made: <https://www.tcpdump.org/linktypes/LINKTYPE_SLIP.html>
+pub(super) fn slip(frame: Span<'_>) -> Step<'_> {
+    let (_, rest) = frame.split::<16>()?;
+    Ok((Layer::AnyIp, rest))
+}

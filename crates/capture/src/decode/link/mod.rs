@@ -1,0 +1,140 @@
+//! The link layer: where in a frame is the IP packet?
+//!
+//! Headers stand on one another in many orders: a VLAN tag before a `PPPoE` session, MPLS below
+//! PPP. So each header, in the file of its name, only says which [`Layer`] follows it and where
+//! that begins, and [`packet`] goes from one to the next.
+
+mod ethernet;
+mod frame_relay;
+mod ieee80211;
+mod infiniband;
+mod ipnet;
+mod linux_cooked;
+mod llc;
+mod loopback;
+mod mpls;
+mod nflog;
+mod pktap;
+mod ppi;
+mod ppp;
+mod pppoe;
+mod prism;
+mod radiotap;
+
+use super::DecodeError;
+use super::span::Span;
+use crate::link_type::LinkType;
+
+/// What an IP packet must be, by the header before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V4,
+    V6,
+}
+
+/// What begins at some place of a frame, by what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    /// A packet of this version.
+    Ip(Version),
+    /// A packet of the version that its first four bits tell.
+    AnyIp,
+    /// A frame as a device of this link type gives it.
+    Frame(LinkType),
+    /// Addresses and an ether type.
+    Ethernet,
+    /// What this ether type names.
+    EtherType(u16),
+    /// IEEE 802.2.
+    Llc,
+    /// The header of a `PPPoE` session.
+    Pppoe,
+    /// The protocol field of PPP, perhaps with address and control before it.
+    Ppp,
+    /// Address, control and ether type of Cisco.
+    CiscoHdlc,
+    /// A frame relay address.
+    FrameRelay,
+    /// A label stack.
+    Mpls,
+    /// A frame of a wireless network.
+    Ieee80211(ieee80211::Padding),
+}
+
+/// The next layer and where it begins, or why there is no IP packet.
+///
+/// A layer that follows without a byte between is always closer to IP, and each other one takes
+/// bytes, so that going on ends.
+type Step<'a> = Result<(Layer, Span<'a>), DecodeError>;
+
+/// The IP packet in a frame.
+pub(super) fn packet(link: LinkType, frame: Span<'_>) -> Result<(Version, Span<'_>), DecodeError> {
+    let (mut layer, mut rest) = (Layer::Frame(link), frame);
+    loop {
+        (layer, rest) = match layer {
+            Layer::Ip(version) => return Ok((version, rest)),
+            Layer::AnyIp => any_ip(rest)?,
+            Layer::Frame(link) => begin(link, rest)?,
+            Layer::Ethernet => ethernet::ethernet(rest)?,
+            Layer::EtherType(number) => ethernet::ether_type(number, rest)?,
+            Layer::Llc => llc::llc(rest)?,
+            Layer::Pppoe => pppoe::session(rest)?,
+            Layer::Ppp => ppp::ppp(rest)?,
+            Layer::CiscoHdlc => ppp::cisco(rest)?,
+            Layer::FrameRelay => frame_relay::frame_relay(rest)?,
+            Layer::Mpls => mpls::labels(rest)?,
+            Layer::Ieee80211(padding) => ieee80211::ieee80211(padding, rest)?,
+        };
+    }
+}
+
+/// What a frame of this link type begins with.
+fn begin(link: LinkType, frame: Span<'_>) -> Step<'_> {
+    match link {
+        LinkType::Ethernet => Ok((Layer::Ethernet, frame)),
+        LinkType::LinuxCooked => linux_cooked::first(frame),
+        LinkType::LinuxCooked2 => linux_cooked::second(frame),
+        LinkType::RawIp => Ok((Layer::AnyIp, frame)),
+        LinkType::Ipv4 => Ok((Layer::Ip(Version::V4), frame)),
+        LinkType::Ipv6 => Ok((Layer::Ip(Version::V6), frame)),
+        LinkType::Null => loopback::null(frame),
+        LinkType::Loop => loopback::bsd_loop(frame),
+        LinkType::Ppp | LinkType::PppHdlc => Ok((ppp::hdlc(frame), frame)),
+        LinkType::PppEther => Ok((Layer::Pppoe, frame)),
+        LinkType::PppPppd => ppp::pppd(frame),
+        LinkType::PppWithDirection => {
+            let frame = frame.skip_one()?;
+            Ok((ppp::hdlc(frame), frame))
+        }
+        LinkType::CiscoHdlc => Ok((Layer::CiscoHdlc, frame)),
+        LinkType::CiscoHdlcWithDirection => Ok((Layer::CiscoHdlc, frame.skip_one()?)),
+        LinkType::FrameRelay => Ok((Layer::FrameRelay, frame)),
+        LinkType::FrameRelayWithDirection => Ok((Layer::FrameRelay, frame.skip_one()?)),
+        LinkType::MultilinkFrameRelay => frame_relay::multilink(frame),
+        LinkType::Slip => loopback::slip(frame),
+        LinkType::AtmLlc => Ok((Layer::Llc, frame)),
+        LinkType::AtmClip => Ok((llc::or_ip(frame), frame)),
+        LinkType::Mpls => Ok((Layer::Mpls, frame)),
+        LinkType::Ieee80211 => Ok((Layer::Ieee80211(ieee80211::Padding::None), frame)),
+        LinkType::Radiotap => radiotap::radiotap(frame),
+        LinkType::Prism => prism::prism(frame),
+        LinkType::Avs => prism::avs(frame),
+        LinkType::Ppi => ppi::ppi(frame),
+        LinkType::Nflog => nflog::nflog(frame),
+        LinkType::Pktap => pktap::pktap(frame),
+        LinkType::Ipnet => ipnet::ipnet(frame),
+        LinkType::IpOverInfiniband => infiniband::ip_over_infiniband(frame),
+    }
+}
+
+fn any_ip(packet: Span<'_>) -> Step<'_> {
+    match packet.captured().first().map(|byte| byte >> 4) {
+        Some(4) => Ok((Layer::Ip(Version::V4), packet)),
+        Some(6) => Ok((Layer::Ip(Version::V6), packet)),
+        Some(_) => Err(DecodeError::Malformed),
+        None => Err(packet.too_short()),
+    }
+}
+
+/// What carries something else, where no ether type says what.
+const NOT_IP: DecodeError = DecodeError::NotIp { ether_type: None };
