@@ -286,15 +286,25 @@ impl<T> Flow<T> {
         from_low == self.initiator_is_low
     }
 
-    /// Whether this packet, by the initiator or not, opens another connection between the same
+    /// Whether this packet, by the initiator or not, is of another connection between the same
     /// ends.
     pub(crate) fn is_reopened_by(&self, packet: &Packet, from_initiator: bool) -> bool {
         packet.tcp_header().is_some_and(|tcp| {
-            tcp.flags.opens()
-                && self
-                    .tcp
+            if tcp.flags.opens() {
+                self.tcp
                     .is_reopened_by(self.state, from_initiator, tcp.sequence)
+            } else {
+                self.tcp
+                    .is_beyond(self.state, from_initiator, tcp, packet.payload_len)
+            }
         })
+    }
+
+    /// Whether this packet, by the initiator or not, begins neither with what its sender sends next
+    /// nor with what it may send again.
+    pub(crate) fn is_skipped_to_by(&self, packet: &Packet, from_initiator: bool) -> bool {
+        let tcp = packet.tcp_header();
+        tcp.is_some_and(|tcp| self.tcp.is_skipped_to(from_initiator, tcp))
     }
 
     /// Counts a packet.
@@ -315,7 +325,7 @@ impl<T> Flow<T> {
         if let Some(tcp) = packet.tcp_header() {
             self.state = self
                 .tcp
-                .advance(self.state, from_initiator, tcp.flags, tcp.sequence);
+                .advance(self.state, from_initiator, tcp, packet.payload_len);
         }
     }
 

@@ -1,7 +1,11 @@
 //! What the packets of a flow tell of its state.
 
-use crate::TcpFlags;
 use crate::name::named;
+use crate::{Tcp, TcpFlags};
+
+/// How far before its end what an end sent may be repeated: no more than the largest buffers hold
+/// back that the other end may not have got (`tcp_wmem` in tcp(7)).
+const REPEATED: u32 = 4 << 20;
 
 /// The state of a flow, seen from the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,8 +61,10 @@ pub(crate) struct TcpTracker {
     /// The SYN that opened it: whether the initiator sent it, and its sequence.
     syn: Option<(bool, u32)>,
     accepted: bool,
-    /// Which ends have finished: initiator, responder.
+    /// Which ends send nothing more: initiator, responder.
     finished: [bool; 2],
+    /// The sequence number after all that each end sent, as far as it was seen.
+    next: [Option<u32>; 2],
 }
 
 impl TcpTracker {
@@ -67,15 +73,22 @@ impl TcpTracker {
         &mut self,
         state: State,
         from_initiator: bool,
-        flags: TcpFlags,
-        sequence: u32,
+        Tcp { flags, sequence }: Tcp,
+        payload: u32,
     ) -> State {
+        let end = usize::from(!from_initiator);
         if flags.opens() {
             self.syn.get_or_insert((from_initiator, sequence));
         }
         self.accepted |= flags.accepts();
-        if flags.contains(TcpFlags::FIN) {
-            self.finished[usize::from(!from_initiator)] = true;
+        if !flags.contains(TcpFlags::RST) {
+            let next = after(flags, sequence, payload);
+            if self.next[end].is_none_or(|known| is_after(next, known)) {
+                self.next[end] = Some(next);
+            }
+        }
+        if flags.contains(TcpFlags::FIN) || flags.contains(TcpFlags::RST) {
+            self.finished[end] = true;
         }
         if state.is_over() {
             return state;
@@ -108,6 +121,65 @@ impl TcpTracker {
             None => !(self.accepted && state == State::Opening),
         }
     }
+
+    /// Whether a segment begins neither with what its end sends next nor with what it may send again.
+    pub(crate) fn is_skipped_to(&self, from_initiator: bool, Tcp { flags, sequence }: Tcp) -> bool {
+        let next = self.next[usize::from(!from_initiator)];
+        !flags.contains(TcpFlags::RST) && next.is_some_and(|next| is_outside(sequence, next))
+    }
+
+    /// Whether a segment that opens nothing is of another connection between the same ends, whose
+    /// opening was not captured: this one is over, or its sender has finished, and its numbers are not
+    /// what this end may repeat of it, nor what comes next.
+    pub(crate) fn is_beyond(
+        &self,
+        state: State,
+        from_initiator: bool,
+        Tcp { flags, sequence }: Tcp,
+        payload: u32,
+    ) -> bool {
+        let end = usize::from(!from_initiator);
+        if !state.is_over() && !self.finished[end] {
+            return false;
+        }
+        // The answer to a segment that acknowledged nothing (RFC 9293, 3.10.7.1).
+        if flags.contains(TcpFlags::RST) && sequence == 0 {
+            return false;
+        }
+        let is_more = payload > 0 || flags.contains(TcpFlags::SYN);
+        match self.next[end] {
+            // An end that sent nothing but a reset has no connection.
+            None => is_more && !flags.contains(TcpFlags::RST),
+            Some(next) => {
+                // What was on its way when the other end reset the connection goes on where it was.
+                let reaches = if self.finished[end] {
+                    after(flags, sequence, payload)
+                } else {
+                    sequence
+                };
+                is_after(reaches, next) || is_outside(sequence, next)
+            }
+        }
+    }
+}
+
+/// Whether a segment begins neither at the next sequence number nor a little before it.
+const fn is_outside(sequence: u32, next: u32) -> bool {
+    next.wrapping_sub(sequence) > REPEATED
+}
+
+/// The sequence number after a segment: SYN and FIN count, too (RFC 9293, 3.4).
+fn after(flags: TcpFlags, sequence: u32, payload: u32) -> u32 {
+    let marks = [TcpFlags::SYN, TcpFlags::FIN].map(|flag| u32::from(flags.contains(flag)));
+    sequence
+        .wrapping_add(payload)
+        .wrapping_add(marks.iter().sum())
+}
+
+/// Whether a sequence number comes after another one, both of which wrap.
+const fn is_after(sequence: u32, other: u32) -> bool {
+    let ahead = sequence.wrapping_sub(other);
+    ahead != 0 && ahead < 1 << 31
 }
 
 #[cfg(test)]
@@ -119,13 +191,17 @@ mod tests {
     const FIN: TcpFlags = TcpFlags::FIN;
     const RST: TcpFlags = TcpFlags::RST;
 
+    fn tcp(flags: TcpFlags, sequence: u32) -> Tcp {
+        Tcp { flags, sequence }
+    }
+
     /// Packets as (from initiator, flags); the state after each.
     #[track_caller]
     fn check(packets: &[(bool, TcpFlags, State)]) {
         let mut tracker = TcpTracker::default();
         let mut state = State::Opening;
         for (place, &(from_initiator, flags, expected)) in packets.iter().enumerate() {
-            state = tracker.advance(state, from_initiator, flags, 0);
+            state = tracker.advance(state, from_initiator, tcp(flags, 0), 0);
             assert_eq!(state, expected, "after packet {place}");
         }
     }
@@ -192,16 +268,16 @@ mod tests {
     #[test]
     fn a_repeated_syn_is_no_new_connection() {
         let mut tracker = TcpTracker::default();
-        let state = tracker.advance(State::Opening, true, SYN, 7);
+        let state = tracker.advance(State::Opening, true, tcp(SYN, 7), 0);
         assert!(!tracker.is_reopened_by(state, true, 7));
         assert!(tracker.is_reopened_by(state, true, 8));
         // Both open at the same time.
         assert!(!tracker.is_reopened_by(state, false, 9));
         assert!(tracker.is_reopened_by(State::Closed, false, 9));
         // Refused and tried again; replayed after it was accepted.
-        let state = tracker.advance(state, false, RST | ACK, 0);
+        let state = tracker.advance(state, false, tcp(RST | ACK, 0), 0);
         assert!(!tracker.is_reopened_by(state, true, 7));
-        tracker.advance(state, false, SYN | ACK, 0);
+        tracker.advance(state, false, tcp(SYN | ACK, 0), 0);
         assert!(tracker.is_reopened_by(state, true, 7));
         // Mid-stream, nothing is known of the first SYN.
         assert!(TcpTracker::default().is_reopened_by(State::Established, true, 7));

@@ -55,7 +55,8 @@ struct Conversation {
     until: Duration,
     /// How much of what the talk says this one moves, in per cent.
     size: u32,
-    exchanges: u32,
+    /// The next sequence number of the initiator, and of the responder.
+    sequence: [u32; 2],
     random: Random,
 }
 
@@ -110,18 +111,18 @@ impl Traffic {
         } else {
             Duration::MAX
         };
-        let conversation = Conversation {
+        let mut conversation = Conversation {
             talk: index,
             initiator,
             responder,
             until,
             size: 40 + random.below(61),
-            exchanges: 0,
+            sequence: [0; 2],
             random,
         };
         let is_new = talk.from >= 0.0;
         let begun = if talk.protocol == TCP && is_new {
-            self.greet(at, conversation)
+            self.greet(at, &mut conversation)
         } else {
             at
         };
@@ -129,12 +130,12 @@ impl Traffic {
     }
 
     /// Opens a connection; returns when it is open.
-    fn greet(&mut self, at: Duration, it: Conversation) -> Duration {
+    fn greet(&mut self, at: Duration, it: &mut Conversation) -> Duration {
         let trip = trip(it.responder);
-        self.send(at, &it, Way::There, SYN, 0);
-        self.send(at + trip, &it, Way::Back, SYN | ACK, 0);
+        self.send(at, it, Way::There, SYN, 0);
+        self.send(at + trip, it, Way::Back, SYN | ACK, 0);
         let open = at + trip + Duration::from_micros(40);
-        self.send(open, &it, Way::There, ACK, 0);
+        self.send(open, it, Way::There, ACK, 0);
         open + Duration::from_micros(300)
     }
 
@@ -142,8 +143,9 @@ impl Traffic {
         let talk = talk(it.talk);
         if at >= it.until {
             if talk.protocol == TCP {
-                self.send(at, &it, Way::There, FIN | ACK, 0);
-                self.send(at + trip(it.responder), &it, Way::Back, FIN | ACK, 0);
+                self.send(at, &mut it, Way::There, FIN | ACK, 0);
+                let answered = at + trip(it.responder);
+                self.send(answered, &mut it, Way::Back, FIN | ACK, 0);
             }
             return;
         }
@@ -156,28 +158,31 @@ impl Traffic {
             (Way::There, Way::Back)
         };
         if talk.sent > 0 {
-            self.send(at, &it, by_host, DATA, scaled(talk.sent));
+            self.send(at, &mut it, by_host, DATA, scaled(talk.sent));
         }
         if talk.received > 0 {
             let answered = at + trip(it.responder);
-            self.send(answered, &it, by_other, DATA, scaled(talk.received));
+            self.send(answered, &mut it, by_other, DATA, scaled(talk.received));
         }
-        it.exchanges += 1;
         let pause = seconds(talk.beat * it.random.between(0.7, 1.3));
         self.schedule(at + pause, Step::Exchange(it));
     }
 
-    fn send(&mut self, at: Duration, it: &Conversation, way: Way, flags: u8, payload: u32) {
+    fn send(&mut self, at: Duration, it: &mut Conversation, way: Way, flags: u8, payload: u32) {
         let (source, destination) = match way {
             Way::There => (it.initiator, it.responder),
             Way::Back => (it.responder, it.initiator),
         };
+        let next = &mut it.sequence[way as usize];
+        let sequence = *next;
+        let marks = u32::from(flags & (SYN | FIN) != 0);
+        *next = next.wrapping_add(payload + marks);
         let content = Content {
             protocol: talk(it.talk).protocol,
             source,
             destination,
             flags,
-            sequence: it.exchanges.wrapping_mul(65_536),
+            sequence,
             payload,
         };
         let mut bytes = [0; MAX_LEN];
@@ -210,9 +215,9 @@ impl Iterator for Traffic {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// From the initiator.
-    There,
+    There = 0,
     /// From the responder.
-    Back,
+    Back = 1,
 }
 
 fn ends(

@@ -437,7 +437,7 @@ impl Ledger {
         if flow.data.uncertain.is_some() {
             self.resume(update.id, packet_of, effects);
         } else if flow.data.confirmation.is_some() {
-            self.watch(update.id, is_local, packet, effects);
+            self.watch(update, is_local, packet, effects);
         } else if flow.data.again.is_some() && update.change != Change::Opened {
             self.ask_again(update.id, packet_of, effects);
         }

@@ -2,9 +2,11 @@
 
 import array
 import ctypes
+import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -277,7 +279,51 @@ def handing(kind, gap, stays):
     time.sleep(0.3)
 
 
+def reopening(kind, gap, pause, is_reset):
+    """Two processes take turns: each connects from the same port to the same server, and closes."""
+    turns = os.pipe(), os.pipe()
+
+    def one(size, waits, tells):
+        def run():
+            for _ in range(8):
+                os.read(waits, 1)
+                s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                s.bind((THERE, 7200))
+                s.connect((HERE, 7100))
+                for _ in range(5):
+                    s.send(b"x" * size)
+                    time.sleep(pause)
+                if is_reset:
+                    # Only what has arrived can be counted: nothing is sent again after a reset.
+                    wait_until_sent(s)
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.close()
+                time.sleep(gap)
+                os.write(tells, b"x")
+            said(8 * 5, size)
+            time.sleep(0.3)
+
+        return run
+
+    both = [
+        process("first", one(100, turns[0][0], turns[1][1])),
+        process("second", one(1000, turns[1][0], turns[0][1])),
+    ]
+    os.write(turns[0][1], b"x")
+    for pid in both:
+        os.waitpid(pid, 0)
+
+
+def wait_until_sent(s):
+    """Until the other end has acknowledged everything (SIOCOUTQ in tcp(7))."""
+    while struct.unpack("i", fcntl.ioctl(s, 0x5411, b"\0\0\0\0"))[0] > 0:
+        time.sleep(0.001)
+
+
 ACTS = {
+    "reopening": lambda kind, gap, pause: reopening(kind, gap, pause, gap < 1),
     "handing": lambda kind, gap, stays: handing(kind, gap, stays > 0),
     "reuse": lambda kind, gap, pause: reuse(kind, gap, pause),
     "passing": lambda kind, gap, pause: passing(kind, pause),

@@ -31,6 +31,9 @@ pub struct Update {
     pub change: Change,
     /// Whether the initiator sent it.
     pub from_initiator: bool,
+    /// Whether its sequence number is none that this end of the connection can send next: either
+    /// segments in between were not captured, or this one is of another connection between the same ends.
+    pub is_skip: bool,
 }
 
 /// What a packet changed.
@@ -418,6 +421,7 @@ impl<T: Clone + Default> FlowTable<T> {
         let flow = self.lists.get_mut(slot).expect("the slot holds a flow");
         let was_over = flow.state().is_over();
         let was_empty = flow.is_empty();
+        let is_skip = flow.is_skipped_to_by(packet, from_initiator);
         flow.count(packet, from_initiator);
         self.statistics.opened += u64::from(was_empty);
         let change = if was_empty {
@@ -438,6 +442,7 @@ impl<T: Clone + Default> FlowTable<T> {
             id,
             change,
             from_initiator,
+            is_skip,
         }
     }
 

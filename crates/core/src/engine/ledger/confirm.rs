@@ -18,7 +18,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_attribution::capture::{Closed, Confirmed};
 use flowner_attribution::{self as attribution, Ownership, Process, Reason, Source};
-use flowner_flows::{Flow, FlowId, Packet, Protocol};
+use flowner_flows::{Flow, FlowId, Packet, Protocol, Update};
 
 use super::acceptors::{self, Acceptors};
 use super::again::Again;
@@ -218,11 +218,12 @@ impl Ledger {
     /// Sees whether a packet that was counted for a flow is a reason to ask whose it is now.
     pub(super) fn watch(
         &mut self,
-        id: FlowId,
+        update: Update,
         is_local: bool,
         packet: &Packet,
         effects: &mut Vec<Effect>,
     ) {
+        let id = update.id;
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
@@ -243,7 +244,13 @@ impl Ledger {
         }
         let is_incomplete = confirmation.asked < self.confirming.incomplete;
         let is_due = confirmation.is_due(protocol, packet.payload_len > 0);
-        let is_asked = is_closed || is_incomplete || is_answer || is_due;
+        // Who may have closed the connection and opened another one. (What arrives may be out of order.)
+        let is_skip = is_local && update.is_skip;
+        if is_skip {
+            confirmation.may_be_next = true;
+            confirmation.is_unanswered = true;
+        }
+        let is_asked = is_closed || is_incomplete || is_answer || is_due || is_skip;
         confirmation.answers += u8::from(is_answer);
         if is_asked {
             confirmation.ask();
@@ -386,6 +393,7 @@ impl Ledger {
         if flow.mark() != claim.mark || flow.data.confirmation.is_none() {
             return;
         }
+        let may_be_next = (flow.data.confirmation.as_deref()).is_some_and(|it| it.may_be_next);
         let is_after_close = |end: End| {
             let owner = [&flow.data.local, &flow.data.remote][end as usize].as_deref();
             let closed = self.confirming.closed_by(owner).zip(claim.newest);
@@ -402,6 +410,8 @@ impl Ledger {
                 && match answers[end as usize] {
                     Confirmed::Same => false,
                     Confirmed::Changed => true,
+                    // Nobody saw whether it was closed before this was sent.
+                    Confirmed::Gone | Confirmed::Closed if may_be_next => true,
                     // The kernel does not say when a socket of another namespace is closed.
                     Confirmed::Gone if is_elsewhere(end) => claim.newest.is_some(),
                     // Who sent this when the socket was closed is somebody else.
@@ -435,6 +445,7 @@ impl Ledger {
         {
             confirmation.is_confirmed = true;
             confirmation.is_unanswered = false;
+            confirmation.may_be_next = false;
             confirmation.sure = claim.mark;
             confirmation.sure_number = claim.number;
             confirmation.unsure_since = None;

@@ -57,6 +57,9 @@ pub(in crate::engine::ledger) struct Confirmation {
     pub(in crate::engine::ledger) is_kept: bool,
     /// Whether a connection that is over by its packets has carried data since.
     pub(in crate::engine::ledger) goes_on: bool,
+    /// Whether what came since it was confirmed may be of another connection: not all of its segments
+    /// were captured.
+    pub(in crate::engine::ledger) may_be_next: bool,
 }
 
 impl Confirmation {
@@ -87,6 +90,7 @@ impl Confirmation {
             is_unanswered: false,
             is_kept: false,
             goes_on: false,
+            may_be_next: false,
         }
     }
 

@@ -175,6 +175,59 @@ fn what_came_after_the_socket_was_closed_is_the_next_ones() {
     books.check(&[("p1 (1)", 2), (CHANGED, 2), ("", 1)]);
 }
 
+/// Neither the end of one connection nor the opening of the next one was captured, only that segments
+/// are missing: what comes then may be of either.
+#[test]
+fn segments_that_are_missing_may_be_the_end_of_a_connection() {
+    let segment = |time, is_local, flags, sequence, payload_len| Packet {
+        protocol: Protocol::TCP,
+        tcp: Some(flowner_flows::Tcp { flags, sequence }),
+        payload_len,
+        ..packet(ms(time), is_local)
+    };
+    let (syn, ack) = (TcpFlags::SYN, TcpFlags::ACK);
+    for (answer, is_another) in [
+        (Confirmed::Same, false),
+        (Confirmed::Changed, true),
+        (Confirmed::Gone, true),
+        (Confirmed::Closed, true),
+    ] {
+        let mut books = Books::new();
+        books.packet(&segment(1_000, true, syn, 0, 0));
+        let waiter = books.asked().unwrap();
+        books.answer(waiter, owner(1, 1, ms(1_000)));
+        books.packet(&segment(1_021, true, ack, 1, 100));
+        assert_eq!(books.confirm(Confirmed::Same), 1);
+        books.packet(&segment(1_022, true, ack, 101, 100));
+        // What arrives may be out of order.
+        books.packet(&segment(1_022, false, ack, 1, 100));
+        books.packet(&segment(1_022, false, ack, 301, 100));
+        assert_eq!(books.confirm(Confirmed::Same), 0);
+        books.packet(&segment(1_023, true, ack, 301, 100));
+        assert_eq!(books.confirm(answer), 1);
+        if is_another {
+            books.check(&[("p1 (1)", 2), (CHANGED, 4)]);
+        } else {
+            books.check(&[("p1 (1)", 6)]);
+        }
+        // A time when nothing could be found out is none in which it was the same.
+        if is_another {
+            continue;
+        }
+        books.packet(&segment(1_024, true, ack, 901, 100));
+        assert_eq!(books.confirm(Confirmed::Unanswered), 1);
+        books.packet(&segment(1_025, true, ack, 1_001, 100));
+        books.packet(&segment(1_026, true, TcpFlags::RST, 1_101, 0));
+        books.ledger.advance(ms(100_000), &mut books.effects);
+        let flows = books.flows();
+        assert_eq!(flows[0], ("p1 (1)".to_owned(), 6));
+        assert!(
+            flows[1..].iter().all(|(who, _)| !who.starts_with('p')),
+            "{flows:?}"
+        );
+    }
+}
+
 #[test]
 fn a_flow_that_falls_silent_is_confirmed_without_a_packet() {
     let mut books = begun();

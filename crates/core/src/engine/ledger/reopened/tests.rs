@@ -198,6 +198,26 @@ fn a_listener_serves_the_next_connection_too() {
     assert_eq!(books.owners(), ["p1 (1)", "p1 (1)"]);
 }
 
+/// The SYN of the second connection was not captured: its numbers tell that it is another one.
+#[test]
+fn a_connection_without_its_syn_is_another_one() {
+    let mut books = Books::new();
+    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
+    books.answer(first, by_ends(1, 1_001, 1_002), true);
+    books.segment(ms(1_002), true, ACK, 1);
+    books.segment(ms(1_003), true, RST, 1);
+    let second = books.segment(ms(1_004), true, ACK, 2).unwrap();
+    books.answer(second, by_ends(2, 1_005, 1_006), true);
+    assert_eq!(books.owners(), ["p1 (1)", "p2 (2)"]);
+    // Who was found after that may be the next one's.
+    let mut books = Books::new();
+    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
+    books.segment(ms(1_001), true, RST, 1);
+    books.segment(ms(1_002), true, ACK, 2).unwrap();
+    books.answer(first, by_ends(2, 1_003, 1_004), true);
+    assert_eq!(books.owners()[0], CHANGED);
+}
+
 /// What the books get.
 enum Got {
     Segment(Duration, TcpFlags, u32),
