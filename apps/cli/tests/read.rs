@@ -104,9 +104,9 @@ fn every_capture_file_gives_the_same_twice_and_never_fails_badly() {
             "{name}: {code:?} {}",
             stderr(&first)
         );
-        // What is wrong is told, and what was guessed.
+        // What is wrong is told, and what was guessed, and what is odd.
         let said = stderr(&first);
-        let is_told = |line: &str| line.starts_with("flowner: taking ");
+        let is_told = |line: &str| line.starts_with("flowner: taking ") || line.contains(" with ");
         let wrong = said.lines().filter(|line| !is_told(line)).count();
         assert_eq!(code == Some(2), wrong > 0, "{name}: {said}");
         let lines = json_lines(&stdout(&first));
@@ -193,6 +193,32 @@ fn check(bytes: &[u8], arguments: &[&str], said: &str, shown: &str) {
     }
 }
 
+/// Neither is an error: a file with headers alone, and frames that are not of a network.
+#[test]
+fn frames_that_cannot_be_decoded_are_counted_by_their_link_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = read(&file(&folder, &pcap_header(189)), &[]);
+    assert!(empty.status.success(), "{}", stderr(&empty));
+    let header = [0; 8];
+    let length = [4, 0, 0, 0];
+    let bytes = [&pcap_header(189)[..], &header, &length, &length, &[7; 4]].concat();
+    let usb = read(&file(&folder, &bytes), &[]);
+    assert!(usb.status.success(), "{}", stderr(&usb));
+    let expected = "frames in no flow: link-type:USB_LINUX 1";
+    assert!(stdout(&usb).contains(expected), "{}", stdout(&usb));
+}
+
+#[test]
+fn what_is_odd_about_a_file_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = [pcap_header(101), packet(1, [1, 53], [2, 99])].concat();
+    bytes[24 + 12] = 20;
+    let odd = read(&file(&folder, &bytes), &[]);
+    assert!(odd.status.success(), "{}", stderr(&odd));
+    let expected = "1 packet with more captured bytes than bytes on the wire";
+    assert!(stderr(&odd).contains(expected), "{}", stderr(&odd));
+}
+
 #[test]
 fn bad_files_are_errors_that_say_so() {
     let good = [pcap_header(101), packet(1, [2, 200], [9, 53])].concat();
@@ -204,7 +230,6 @@ fn bad_files_are_errors_that_say_so() {
         "",
     );
     check(&good[..10], &[], "test.pcap", "");
-    check(&pcap_header(105), &[], "link type", "");
     // What was whole is counted and shown.
     let truncated = [&good[..], &packet(2, [9, 53], [2, 200])[..20]].concat();
     check(&truncated, &[], "partial", "1 packet, 32 B in 1 flow");

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use flowner_capture::{Error, LiveOptions, Next, Source, decode};
+use flowner_capture::{Error, LiveOptions, Next, Source};
 
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -20,12 +20,7 @@ fn main() -> Result<(), Error> {
             Next::Idle => continue,
             Next::Stopped | Next::End => return Ok(()),
         };
-        // A file may have packets of several devices, and some devices' cannot be decoded.
-        let Some(link_type) = packet.link_type else {
-            println!("of a link type that is not known");
-            continue;
-        };
-        match decode(link_type, packet.data, packet.wire_len) {
+        match packet.headers() {
             Ok(headers) => println!("{headers:?}"),
             Err(error) => println!("{error}"),
         }

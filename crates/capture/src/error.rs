@@ -65,10 +65,10 @@ pub enum Error {
         /// What libpcap says.
         message: String,
     },
-    /// The frames of this device or file cannot be decoded.
+    /// The frames of this device cannot be decoded.
     #[error("{input}: frames of link type {name} ({number}) cannot be decoded")]
     LinkType {
-        /// The device, file or standard input.
+        /// The device.
         input: String,
         /// The `DLT_` number that libpcap gives it.
         number: i32,

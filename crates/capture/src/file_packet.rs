@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::link_type::LinkType;
+use crate::decode::{DecodeError, decode};
+use crate::headers::Headers;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::packet_origin::PacketOrigin;
 use crate::pcapng::Comments;
 
@@ -11,8 +13,8 @@ use crate::pcapng::Comments;
 pub struct FilePacket<'a> {
     /// The number of its interface: see [`FileReader::interface`](crate::FileReader::interface).
     pub interface: usize,
-    /// What its frame begins with; `None` where that cannot be decoded.
-    pub link_type: Option<LinkType>,
+    /// What its frame begins with, or which link type it is that cannot be decoded.
+    pub link_type: Result<LinkType, OtherLinkType>,
     /// When it was captured, since the Unix epoch; zero where the file does not tell. Times
     /// before the epoch are zero, times after the year 9999 its last second.
     pub time: Duration,
@@ -25,6 +27,16 @@ pub struct FilePacket<'a> {
     /// Where the host that captured it says that it came from: by the header of a Linux cooked
     /// capture and others that have it, or by the flags of a packet in a pcapng file.
     pub origin: PacketOrigin,
+}
+
+impl FilePacket<'_> {
+    /// Its headers.
+    ///
+    /// # Errors
+    /// As [`decode()`]; [`DecodeError::LinkType`] where frames of its link type cannot be decoded.
+    pub fn headers(&self) -> Result<Headers, DecodeError> {
+        decode(self.link_type?, self.data, self.wire_len)
+    }
 }
 
 /// What is wrong with a file.

@@ -10,7 +10,7 @@ use pcap::{BpfInstruction, BpfProgram, Capture, Linktype};
 
 use crate::error::Error;
 use crate::file_packet::FilePacket;
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::message::message;
 use crate::system::AF_INET6;
 
@@ -27,44 +27,67 @@ unsafe extern "C" {
 /// One expression, for all the link types of a file.
 pub(crate) struct Filters {
     expression: String,
-    programs: Vec<(LinkType, BpfProgram)>,
+    programs: Vec<(LinkType, Option<BpfProgram>)>,
 }
 
 impl Filters {
-    pub(crate) fn new(expression: &str, link_type: LinkType) -> Result<Self, Error> {
+    /// For a file whose frames begin so. Where they cannot be decoded, the expression is only
+    /// checked.
+    pub(crate) fn new(
+        expression: &str,
+        link_type: Result<LinkType, OtherLinkType>,
+    ) -> Result<Self, Error> {
         let mut filters = Self {
             expression: expression.to_owned(),
             programs: Vec::new(),
         };
-        filters.compile(link_type)?;
+        let link_type = link_type.unwrap_or(LinkType::Ethernet);
+        let program = filters.compile(link_type)?;
+        filters.programs.push((link_type, Some(program)));
         Ok(filters)
     }
 
-    /// Whether a packet passes. Nothing can be told of frames that cannot be decoded: they
-    /// do not.
-    pub(crate) fn pass(&mut self, packet: &FilePacket<'_>) -> Result<bool, Error> {
-        let Some(link_type) = packet.link_type else {
-            return Ok(false);
+    /// Whether a packet passes. Nothing can be told of frames that cannot be decoded, or to whose
+    /// link type the expression does not apply: they do not.
+    pub(crate) fn pass(&mut self, packet: &FilePacket<'_>) -> bool {
+        let Ok(link_type) = packet.link_type else {
+            return false;
         };
         let known = self.programs.iter().position(|(of, _)| *of == link_type);
-        let place = match known {
-            Some(place) => place,
-            None => self.compile(link_type)?,
-        };
+        let place = known.unwrap_or_else(|| {
+            let program = self.compile(link_type);
+            if let Err(error) = &program {
+                tracing::debug!(%error, %link_type, "the filter takes no such packets");
+            }
+            self.programs.push((link_type, program.ok()));
+            self.programs.len() - 1
+        });
         let data = as_of_this_system(link_type, packet.data);
-        Ok(run(&self.programs[place].1, &data, packet.wire_len))
+        let program = self.programs[place].1.as_ref();
+        program.is_some_and(|program| run(program, &data, packet.wire_len))
     }
 
-    fn compile(&mut self, link_type: LinkType) -> Result<usize, Error> {
+    /// To which link types of the file the expression does not apply, in words.
+    pub(crate) fn remark(&self) -> Option<String> {
+        let without = self
+            .programs
+            .iter()
+            .filter(|(_, program)| program.is_none());
+        let names: Vec<_> = without.map(|(link_type, _)| link_type.name()).collect();
+        (!names.is_empty()).then(|| {
+            let names = names.join(", ");
+            format!("the capture filter does not apply to frames of {names}, and left them out")
+        })
+    }
+
+    fn compile(&self, link_type: LinkType) -> Result<BpfProgram, Error> {
         let optimize = true;
-        let program = Capture::dead(Linktype(link_type.dlt()))
+        Capture::dead(Linktype(link_type.dlt()))
             .and_then(|capture| capture.compile(&self.expression, optimize))
             .map_err(|error| Error::Filter {
                 expression: self.expression.clone(),
                 message: message(error),
-            })?;
-        self.programs.push((link_type, program));
-        Ok(self.programs.len() - 1)
+            })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 #![cfg_attr(feature = "pcap", doc = "```")]
 #![cfg_attr(not(feature = "pcap"), doc = "```ignore")]
-//! use flowner_capture::{Next, Source, decode};
+//! use flowner_capture::{Next, Source};
 //! # fn capture_file() -> std::path::PathBuf {
 //! #     let path = std::env::temp_dir().join("flowner-capture-doc.pcap");
 //! #     let mut bytes = vec![
@@ -23,9 +23,7 @@
 //!         Next::Idle => continue, // a device is silent: time for other things
 //!         Next::Stopped | Next::End => break,
 //!     };
-//!     // A file may have packets of several devices, and some devices' cannot be decoded.
-//!     let Some(link_type) = packet.link_type else { continue };
-//!     match decode(link_type, packet.data, packet.wire_len) {
+//!     match packet.headers() {
 //!         Ok(headers) => println!("{} -> {}", headers.source, headers.destination),
 //!         Err(error) => println!("{}: {error}", error.kind()),
 //!     }
@@ -119,7 +117,7 @@ mod version;
 mod wait;
 
 pub use decode::{DecodeError, decode};
-pub use file::{FileReader, ReadError};
+pub use file::{FileReader, Oddities, ReadError};
 pub use file_packet::FilePacket;
 pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
 pub use link_type::{LinkType, OtherLinkType, ParseLinkTypeError};

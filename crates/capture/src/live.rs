@@ -147,7 +147,7 @@ impl Live {
         RawPacket {
             time: tap.time,
             wire_len: tap.wire_len.saturating_sub(told.taken),
-            link_type: Some(self.link_type),
+            link_type: Ok(self.link_type),
             data: &tap.data,
             comments: Comments::default(),
             origin: told.origin,

@@ -5,12 +5,10 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
 
-use pcap::Linktype;
-
 use crate::error::Error;
 use crate::file::{FileReader, ReadError};
 use crate::filter::Filters;
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::pcapng::Interface;
 use crate::raw_packet::{Next, Progress, RawPacket};
 use crate::stopper::Stopper;
@@ -19,8 +17,8 @@ use crate::stopper::Stopper;
 pub(crate) struct Offline {
     input: String,
     reader: FileReader<Box<dyn Read + Send>>,
-    /// Of the first interface whose frames can be decoded.
-    link_type: LinkType,
+    /// Of the first interface whose frames can be decoded, or of the first one.
+    link_type: Result<LinkType, OtherLinkType>,
     filters: Option<Filters>,
     /// Its size when it was opened, where it has one.
     len: Option<u64>,
@@ -59,7 +57,7 @@ impl Offline {
         len: Option<u64>,
     ) -> Result<Self, Error> {
         let reader = FileReader::new(bytes).map_err(|error| classify(&input, error))?;
-        let link_type = link_type(&input, &reader)?;
+        let link_type = link_type(&reader);
         let filters = filter.map(|expression| Filters::new(expression, link_type));
         Ok(Self {
             input,
@@ -76,7 +74,7 @@ impl Offline {
         &self.input
     }
 
-    pub(crate) const fn link_type(&self) -> LinkType {
+    pub(crate) const fn link_type(&self) -> Result<LinkType, OtherLinkType> {
         self.link_type
     }
 
@@ -97,26 +95,19 @@ impl Offline {
         let Self {
             reader, filters, ..
         } = self;
-        let mut failed = None;
         let packet = match filters {
             None => reader.next(),
-            Some(filters) => reader.next_where(|packet| {
-                filters.pass(packet).unwrap_or_else(|error| {
-                    failed = Some(error);
-                    true
-                })
-            }),
+            Some(filters) => reader.next_where(|packet| filters.pass(packet)),
         };
-        match (packet, failed) {
-            (_, Some(error)) => Err(error),
-            (Err(ReadError::Truncated(_)), None) if has_grown(self.file.as_ref(), self.len) => {
+        match packet {
+            Err(ReadError::Truncated(_)) if has_grown(self.file.as_ref(), self.len) => {
                 Err(Error::Growing {
                     input: self.input.clone(),
                 })
             }
-            (Err(error), None) => Err(classify(&self.input, error)),
-            (Ok(None), None) => Ok(Next::End),
-            (Ok(Some(packet)), None) => Ok(Next::Packet(RawPacket {
+            Err(error) => Err(classify(&self.input, error)),
+            Ok(None) => Ok(Next::End),
+            Ok(Some(packet)) => Ok(Next::Packet(RawPacket {
                 time: packet.time,
                 wire_len: packet.wire_len,
                 link_type: packet.link_type,
@@ -126,6 +117,15 @@ impl Offline {
                 device: None,
             })),
         }
+    }
+
+    /// What was odd so far, in words.
+    pub(crate) fn remarks(&self) -> Option<String> {
+        let oddities = self.reader.oddities();
+        let odd = (!oddities.is_empty()).then(|| oddities.to_string());
+        let unfiltered = self.filters.as_ref().and_then(Filters::remark);
+        let all: Vec<_> = odd.into_iter().chain(unfiltered).collect();
+        (!all.is_empty()).then(|| format!("{}: {}", self.input, all.join("; ")))
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
@@ -142,20 +142,11 @@ fn has_grown(file: Option<&File>, len: Option<u64>) -> bool {
     now.zip(len).is_some_and(|(now, len)| now.len() > len)
 }
 
-fn link_type<R: Read>(input: &str, reader: &FileReader<R>) -> Result<LinkType, Error> {
-    let mut interfaces = (0..).map_while(|number| reader.interface(number));
-    let decodable = interfaces.find_map(Interface::decodable);
-    decodable.ok_or_else(|| {
-        let number = reader.interface(0).map_or(0, |first| first.link_type);
-        let number = i32::try_from(number).unwrap_or(i32::MAX);
-        Error::LinkType {
-            input: input.to_owned(),
-            number,
-            name: Linktype(number)
-                .get_name()
-                .unwrap_or_else(|_| "unknown".to_owned()),
-        }
-    })
+fn link_type<R: Read>(reader: &FileReader<R>) -> Result<LinkType, OtherLinkType> {
+    let interfaces = || (0..).map_while(|number| reader.interface(number));
+    let first = interfaces().next().map(Interface::frames);
+    let decodable = interfaces().map(Interface::frames).find(Result::is_ok);
+    decodable.or(first).unwrap_or(Err(OtherLinkType::NONE))
 }
 
 fn open_file(path: &Path) -> Result<File, Error> {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::decode::{DecodeError, decode};
 use crate::file_packet::clamp;
-use crate::link_type::LinkType;
+use crate::headers::Headers;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::packet_origin::PacketOrigin;
 use crate::pcapng::Comments;
 
@@ -16,9 +18,9 @@ pub struct RawPacket<'a> {
     /// Its bytes on the wire. Linux cooked and BSD loopback headers count, though they
     /// were never on one.
     pub wire_len: u32,
-    /// What its frame begins with: a file may have packets of several devices. `None`
-    /// where frames of that device cannot be decoded.
-    pub link_type: Option<LinkType>,
+    /// What its frame begins with: a file may have packets of several devices. An error where
+    /// frames of that device cannot be decoded.
+    pub link_type: Result<LinkType, OtherLinkType>,
     /// What was captured of it, from its first byte.
     pub data: &'a [u8],
     /// What somebody wrote about it. Files in the format pcapng only.
@@ -29,6 +31,16 @@ pub struct RawPacket<'a> {
     /// device that is captured from. Never set for a file, whose indices are those of the host
     /// that wrote it.
     pub device: Option<u32>,
+}
+
+impl RawPacket<'_> {
+    /// Its headers.
+    ///
+    /// # Errors
+    /// As [`decode()`]; [`DecodeError::LinkType`] where frames of its link type cannot be decoded.
+    pub fn headers(&self) -> Result<Headers, DecodeError> {
+        decode(self.link_type?, self.data, self.wire_len)
+    }
 }
 
 /// What a [`Source`](crate::Source) has next.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::live::Live;
 use crate::live_options::LiveOptions;
 use crate::offline::Offline;
@@ -46,7 +46,7 @@ impl Source {
     ///
     /// [`Error::NoSuchFile`], [`Error::IsDirectory`], [`Error::Unreadable`],
     /// [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the file's
-    /// header, [`Error::LinkType`], [`Error::Filter`].
+    /// header, [`Error::Filter`].
     pub fn file(path: impl AsRef<Path>, filter: Option<&str>) -> Result<Self, Error> {
         let origin = Origin::File(Offline::open(path.as_ref(), filter)?);
         Ok(Self { origin })
@@ -63,10 +63,16 @@ impl Source {
     }
 
     /// What the frames begin with, for [`decode()`](crate::decode()); in a file of several
-    /// devices, those of the first whose frames can be decoded.
-    pub const fn link_type(&self) -> LinkType {
+    /// devices, those of the first whose frames can be decoded. (Each packet has its own link
+    /// type.)
+    ///
+    /// # Errors
+    ///
+    /// Of a file: the first link type that it names, where it names none that can be decoded
+    /// before its first packet; one with the name `none` where it names none at all.
+    pub const fn link_type(&self) -> Result<LinkType, OtherLinkType> {
         match &self.origin {
-            Origin::Device(device) => device.link_type(),
+            Origin::Device(device) => Ok(device.link_type()),
             Origin::File(file) => file.link_type(),
         }
     }
@@ -114,6 +120,15 @@ impl Source {
         match &mut self.origin {
             Origin::Device(device) => device.statistics(),
             Origin::File(_) => Ok(Statistics::default()),
+        }
+    }
+
+    /// What is odd about a file though it can be read, as far as it was read, in words; see
+    /// [`Oddities`](crate::Oddities). `None` where nothing is, and for a device.
+    pub fn remarks(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Device(_) => None,
+            Origin::File(file) => file.remarks(),
         }
     }
 

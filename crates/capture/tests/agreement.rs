@@ -15,8 +15,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use flowner_capture::pcapng::Interface;
-use flowner_capture::{FileReader, Headers, Ports, decode};
+use flowner_capture::{FileReader, Headers, Ports};
 
 /// Dissectors that are left on: link layers, IP and transport protocols. The others would find
 /// packets in packets, such as those of tunnels.
@@ -175,21 +174,15 @@ fn ours(path: &Path, by_link: &mut BTreeMap<String, Packets>) -> Conversations {
     let Ok(mut reader) = FileReader::new(File::open(path).unwrap()) else {
         return all;
     };
-    let name = |interface: &Interface| match interface.decodable() {
-        Some(link_type) => link_type.to_string(),
-        None => format!("({})", interface.link_type),
-    };
     while let Ok(Some(packet)) = reader.next() {
-        let (number, link_type) = (packet.interface, packet.link_type);
-        let headers = link_type.and_then(|it| decode(it, packet.data, packet.wire_len).ok());
-        let data = packet.data.to_vec();
-        let link = name(reader.interface(number).unwrap());
+        let name = packet.link_type.map(|it| it.to_string());
+        let link = name.unwrap_or_else(|other| format!("({other})"));
         let counted = by_link.entry(link.clone()).or_default();
         counted.files += u64::from(links.insert(link));
         counted.all += 1;
-        if let Some(headers) = headers {
+        if let Ok(headers) = packet.headers() {
             counted.decoded += 1;
-            count(&mut all, &headers, &data);
+            count(&mut all, &headers, packet.data);
         }
     }
     all

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{PcapFile, udp};
-use flowner_capture::{Error, LinkType, Next, Source, Statistics, decode};
+use flowner_capture::{Error, LinkType, Next, Source, Statistics};
 
 const RAW: u32 = 101;
 
@@ -45,10 +45,10 @@ fn two_packets() -> PcapFile {
 fn a_file_gives_its_packets_with_time_and_size() {
     let file = two_packets().write();
     let mut source = Source::file(file.path(), None).unwrap();
-    assert_eq!(source.link_type(), LinkType::RawIp);
+    assert_eq!(source.link_type(), Ok(LinkType::RawIp));
     let mut packets = vec![];
     while let Next::Packet(packet) = source.next().unwrap() {
-        let headers = decode(LinkType::RawIp, packet.data, packet.wire_len).unwrap();
+        let headers = packet.headers().unwrap();
         packets.push((packet.time, headers.wire_len, packet.data.len()));
     }
     let time = |seconds| Duration::new(seconds, 7_000);
@@ -148,15 +148,154 @@ fn what_is_no_capture_file_is_refused() {
     check(&[0x7f; 4096], |error| {
         matches!(error, Error::NotACapture { .. })
     });
-    // FDDI, which libpcap knows, and a number that nobody does.
-    check(
-        &PcapFile::new(10).bytes(),
-        |error| matches!(error, Error::LinkType { name, .. } if name == "FDDI"),
+}
+
+/// FDDI, which libpcap knows, and a number that nobody does.
+#[test]
+fn frames_that_cannot_be_decoded_have_the_name_of_their_link_type() {
+    for (number, name) in [(10, "FDDI"), (60_000, "unknown")] {
+        let file = PcapFile::new(number).packet(1, 30, &[7; 30]).write();
+        // A filter cannot tell anything of them.
+        assert_eq!(read(file.path(), Some("udp")).0, []);
+        let mut source = Source::file(file.path(), None).unwrap();
+        assert_eq!(source.link_type().unwrap_err().name(), name);
+        let Next::Packet(packet) = source.next().unwrap() else {
+            panic!("the packet is missing");
+        };
+        let error = packet.headers().unwrap_err();
+        assert_eq!(error.kind(), format!("link-type:{name}"));
+        assert_eq!(source.next().unwrap(), Next::End);
+    }
+}
+
+#[test]
+fn a_file_of_headers_alone_is_an_empty_capture() {
+    let section = common::section();
+    for (bytes, link_type) in [
+        (PcapFile::new(RAW).bytes(), "RAW"),
+        (PcapFile::new(189).bytes(), "USB_LINUX"),
+        (section.clone(), "none"),
+        ([section.clone(), section.clone()].concat(), "none"),
+        ([section, common::interface(1)].concat(), "EN10MB"),
+    ] {
+        let file = common::file(&bytes);
+        let source = Source::file(file.path(), Some("udp")).unwrap();
+        let name = source
+            .link_type()
+            .map_or_else(|it| it.name(), LinkType::name);
+        assert_eq!(name, link_type);
+        let (packets, ending) = drain(source);
+        assert!(packets.is_empty() && ending.is_ok(), "{ending:?}");
+    }
+}
+
+#[test]
+fn what_is_odd_about_a_file_is_told_and_the_file_is_read() {
+    let remarks = |bytes: &[u8]| {
+        let file = common::file(bytes);
+        let mut source = Source::file(file.path(), None).unwrap();
+        let mut found = vec![];
+        while let Next::Packet(packet) = source.next().unwrap() {
+            found.push((packet.time, packet.wire_len, packet.data.len()));
+        }
+        let name = file.path().display().to_string();
+        (found, source.remarks().map(|text| text.replace(&name, "F")))
+    };
+    let second = Duration::new(1, 7_000);
+    let plain = PcapFile::new(RAW).packet(1, 30, &udp(b"ab"));
+    assert_eq!(remarks(&plain.bytes()), (vec![(second, 30, 30)], None));
+    // More captured than there was; microseconds of which there are not so many.
+    let mut bytes = PcapFile::new(RAW).packet(1, 20, &udp(b"ab")).bytes();
+    let more = "F: 1 packet with more captured bytes than bytes on the wire";
+    assert_eq!(
+        remarks(&bytes),
+        (vec![(second, 20, 30)], Some(more.to_owned()))
     );
-    check(
-        &PcapFile::new(60_000).bytes(),
-        |error| matches!(error, Error::LinkType { name, .. } if name == "unknown"),
+    bytes[28..32].copy_from_slice(&1_000_000_u32.to_le_bytes());
+    let (found, remark) = remarks(&bytes);
+    assert_eq!(found, [(Duration::new(1, 999_999_000), 20, 30)]);
+    assert!(
+        remark
+            .unwrap()
+            .ends_with("fraction of a second that is more than a second")
     );
+    // A length without the padding, at both ends of the block.
+    let mut block = common::enhanced(0, &udp(b"abc"));
+    let (len, end) = (u32::try_from(block.len() - 1).unwrap(), block.len() - 4);
+    block[4..8].copy_from_slice(&len.to_le_bytes());
+    block[end..].copy_from_slice(&len.to_le_bytes());
+    let odd = [
+        common::section(),
+        common::interface(101),
+        block,
+        common::enhanced(0, &udp(b"a")),
+    ];
+    let (found, remark) = remarks(&odd.concat());
+    let sizes: Vec<_> = found
+        .iter()
+        .map(|(_, wire_len, captured)| (*wire_len, *captured))
+        .collect();
+    assert_eq!(sizes, [(31, 31), (29, 29)]);
+    assert!(
+        remark
+            .unwrap()
+            .ends_with("1 block with a length that leaves out the padding")
+    );
+}
+
+/// One in whose language for this link type there is no such thing.
+#[test]
+fn a_filter_that_does_not_apply_to_a_link_type_leaves_its_frames_out() {
+    let ethernet = [&[2; 12][..], &[8, 0], &udp(b"abc")].concat();
+    let bytes = [
+        common::section(),
+        common::interface(1),
+        common::enhanced(0, &ethernet),
+        common::interface(101),
+        common::enhanced(1, &udp(b"abc")),
+    ];
+    let file = common::file(&bytes.concat());
+    let mut source = Source::file(file.path(), Some("ether src 2:2:2:2:2:2")).unwrap();
+    assert!(matches!(source.next(), Ok(Next::Packet(packet)) if packet.wire_len == 45));
+    assert_eq!(source.next().unwrap(), Next::End);
+    let remark = source.remarks().unwrap();
+    assert!(
+        remark.ends_with("does not apply to frames of RAW, and left them out"),
+        "{remark}"
+    );
+}
+
+/// Interfaces that are described as they come, in sections of their own.
+#[test]
+fn a_file_of_several_link_types_is_read_packet_by_packet() {
+    let ethernet = [&[2; 12][..], &[8, 0], &udp(b"abc")].concat();
+    let ppp = [&[0xff, 3, 0, 0x21][..], &udp(b"abc")].concat();
+    let bytes = [
+        common::section(),
+        common::interface(189),
+        common::enhanced(0, &[7; 64]),
+        common::interface(1),
+        common::enhanced(1, &ethernet),
+        common::enhanced(0, &[7; 64]),
+        common::section(),
+        common::interface(9),
+        common::enhanced(0, &ppp),
+    ];
+    let file = common::file(&bytes.concat());
+    let mut source = Source::file(file.path(), None).unwrap();
+    assert_eq!(source.link_type().unwrap_err().name(), "USB_LINUX");
+    let mut found = vec![];
+    while let Next::Packet(packet) = source.next().unwrap() {
+        let ports = packet
+            .headers()
+            .map(|headers| headers.ports.unwrap().destination);
+        found.push(ports.map_err(|error| error.kind()));
+    }
+    let usb = Err("link-type:USB_LINUX");
+    assert_eq!(found, [usb, Ok(53), usb, Ok(53)]);
+    // A filter takes what it can tell of.
+    assert_eq!(read(file.path(), Some("udp port 53")).0.len(), 2);
+    assert_eq!(read(file.path(), Some("tcp")).0.len(), 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use flowner_capture::{Error, LinkType, LiveOptions, Next, Source, Stopper, decode};
+use flowner_capture::{Error, LinkType, LiveOptions, Next, Source, Stopper};
 
 /// How long is waited for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,13 +51,12 @@ fn pair() -> (UdpSocket, UdpSocket, String) {
 /// (on the wire, payload, captured) of the next `count` packets.
 fn sizes(source: &mut Source, count: usize) -> Vec<(u32, u32, usize)> {
     let deadline = Instant::now() + PATIENCE;
-    let link_type = source.link_type();
     let mut sizes = vec![];
     while sizes.len() < count {
         assert!(Instant::now() < deadline, "only {sizes:?} arrived");
         match source.next().unwrap() {
             Next::Packet(packet) => {
-                let headers = decode(link_type, packet.data, packet.wire_len).unwrap();
+                let headers = packet.headers().unwrap();
                 sizes.push((headers.wire_len, headers.payload_len, packet.data.len()));
             }
             Next::Idle => {}
@@ -73,7 +72,7 @@ fn what_is_sent_is_captured_once_with_its_size() {
     let Some(mut source) = open(&options("lo", &filter)) else {
         return;
     };
-    assert_eq!(source.link_type(), LinkType::Ethernet);
+    assert_eq!(source.link_type(), Ok(LinkType::Ethernet));
     for len in [0, 1, 100, 1400] {
         a.send(&vec![7; len]).unwrap();
     }
@@ -114,7 +113,7 @@ fn the_device_any_is_captured_from_even_when_promiscuous_is_asked_for() {
     let Some(mut source) = open(&promiscuous) else {
         return;
     };
-    assert_eq!(source.link_type(), LinkType::LinuxCooked);
+    assert_eq!(source.link_type(), Ok(LinkType::LinuxCooked));
     a.send(b"12345").unwrap();
     // The cooked header has 16 bytes.
     assert_eq!(sizes(&mut source, 1), [(49, 5, 49)]);

@@ -114,7 +114,7 @@ fn the_kernel_says_where_a_packet_came_from() {
         return;
     }
     let mut source = open("fl0", "udp port 53");
-    assert_eq!(source.link_type(), LinkType::Ethernet);
+    assert_eq!(source.link_type(), Ok(LinkType::Ethernet));
     let (mut ours, mut peers) = (Injector::new("fl0"), Injector::new("fl1"));
     let cases = [
         (true, PEERS, PacketOrigin::Sent),
@@ -141,7 +141,7 @@ fn the_kernel_says_where_a_packet_came_from() {
 
     // The same, by the kernel's own word.
     let mut any = open("any", "udp port 53");
-    assert_eq!(any.link_type(), LinkType::LinuxCooked);
+    assert_eq!(any.link_type(), Ok(LinkType::LinuxCooked));
     for (number, (are_ours, to, _)) in (0..).zip(cases) {
         let injector = if are_ours { &mut ours } else { &mut peers };
         injector.send(to, number);

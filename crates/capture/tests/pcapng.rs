@@ -285,7 +285,7 @@ fn files_of_either_byte_order_and_any_resolution() {
 
         let mut reader = FileReader::new(&bytes.file[..]).unwrap();
         let first = reader.next().unwrap().unwrap();
-        assert_eq!(first.link_type, Some(LinkType::Ethernet));
+        assert_eq!(first.link_type, Ok(LinkType::Ethernet));
         let interface = reader.interface(0).unwrap();
         assert_eq!(interface.name.as_deref(), Some("eth0"));
         assert_eq!(interface.filter.as_deref(), Some("tcp"));
@@ -314,7 +314,7 @@ fn damage_is_named() {
     }
     let block = |kind: u32, len: u32| [kind.to_le_bytes(), len.to_le_bytes(), [0; 4]].concat();
     check(|bytes| bytes.file.extend(block(6, 11)), "11 bytes");
-    check(|bytes| bytes.file.extend(block(6, 34)), "34 bytes");
+    check(|bytes| bytes.file.extend(block(6, 34)), "12 of 36 bytes");
     check(
         |bytes| bytes.file.extend(block(6, u32::MAX - 3)),
         "4294967292 bytes",
@@ -335,11 +335,24 @@ fn damage_is_named() {
     check(unknown, "not described");
     let too_long = |bytes: &mut Bytes| bytes.block(3, &[200, 0, 0, 0, 1, 2, 3, 4]);
     check(too_long, "does not fit");
-    let too_fine = |bytes: &mut Bytes| {
-        let option = bytes.option(9, &[40]);
+}
+
+/// Times finer than a nanosecond, by as much as the format has room for.
+#[test]
+fn no_resolution_is_too_fine() {
+    for resolution in [20, 40, 127, 0xc0, 0xff] {
+        let mut bytes = Bytes {
+            is_big_endian: false,
+            file: vec![],
+        };
+        bytes.section();
+        let option = bytes.option(9, &[resolution]);
         bytes.interface(1, &option);
-    };
-    check(too_fine, "too fine");
+        bytes.packet(1, &[]);
+        let (packets, ending) = read(&bytes.file);
+        ending.unwrap();
+        assert_eq!(packets[0].time, Duration::ZERO);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! clock, no C library.
 
 mod buffer;
+mod oddities;
 mod pcap;
 
 use std::io::{self, Read};
@@ -10,6 +11,7 @@ use std::ops::Range;
 use crate::file_packet::{Corrupt, FilePacket};
 use crate::pcapng::{self, Interface};
 use buffer::Buffer;
+pub use oddities::Oddities;
 
 /// A capture file whose packets are read one after the other.
 ///
@@ -19,6 +21,8 @@ use buffer::Buffer;
 pub struct FileReader<R> {
     buffer: Buffer<R>,
     format: Format,
+    /// See [`Oddities::more_captured`].
+    more_captured: u64,
 }
 
 #[derive(Debug)]
@@ -69,13 +73,21 @@ impl<R: Read> FileReader<R> {
         };
         if u32::from_be_bytes(magic) == PCAPNG {
             let format = Format::Pcapng(pcapng::Reader::default());
-            let mut reader = Self { buffer, format };
+            let mut reader = Self {
+                buffer,
+                format,
+                more_captured: 0,
+            };
             reader.find_interface()?;
             return Ok(reader);
         }
         let reader = pcap::Reader::new(magic, &mut buffer)?.ok_or_else(not_a_capture)?;
         let format = Format::Pcap(reader);
-        Ok(Self { buffer, format })
+        Ok(Self {
+            buffer,
+            format,
+            more_captured: 0,
+        })
     }
 
     /// The next packet; `None` at the end.
@@ -96,7 +108,15 @@ impl<R: Read> FileReader<R> {
         &mut self,
         mut wanted: impl FnMut(&FilePacket<'_>) -> bool,
     ) -> Result<Option<FilePacket<'_>>, ReadError> {
-        let Self { buffer, format } = self;
+        let Self {
+            buffer,
+            format,
+            more_captured,
+        } = self;
+        let mut wanted = |packet: &FilePacket<'_>| {
+            *more_captured += u64::from(packet.data.len() > packet.wire_len as usize);
+            wanted(packet)
+        };
         match format {
             Format::Pcap(reader) => reader.next_where(buffer, wanted),
             Format::Pcapng(reader) => loop {
@@ -123,6 +143,23 @@ impl<R: Read> FileReader<R> {
         }
     }
 
+    /// What was odd about the file so far.
+    pub const fn oddities(&self) -> Oddities {
+        let more_captured = self.more_captured;
+        match &self.format {
+            Format::Pcap(reader) => Oddities {
+                more_captured,
+                fractions: reader.fractions(),
+                lengths: 0,
+            },
+            Format::Pcapng(reader) => Oddities {
+                more_captured,
+                fractions: 0,
+                lengths: reader.odd_lengths(),
+            },
+        }
+    }
+
     /// Bytes of the file up to the packet that was given last.
     pub const fn position(&self) -> u64 {
         self.buffer.position()
@@ -131,7 +168,7 @@ impl<R: Read> FileReader<R> {
     /// Reads on until an interface was described whose frames can be decoded, but no further
     /// than to the first packet.
     fn find_interface(&mut self) -> Result<(), ReadError> {
-        let Self { buffer, format } = self;
+        let Self { buffer, format, .. } = self;
         let Format::Pcapng(reader) = format else {
             return Ok(());
         };
@@ -140,10 +177,6 @@ impl<R: Read> FileReader<R> {
                 Some(header) if !header.is_packet() => {
                     let block = take_block(header, buffer)?;
                     reader.other(header, buffer.taken(block))?;
-                }
-                None if reader.interface(0).is_none() => {
-                    let message = "it describes no interface".to_owned();
-                    return Err(ReadError::NotACapture(message));
                 }
                 _ => break,
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::buffer::Buffer;
 use super::{ReadError, cut};
 use crate::file_packet::{Corrupt, FilePacket};
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::packet_origin::PacketOrigin;
 use crate::pcapng::{Comments, Interface};
 
@@ -29,8 +29,10 @@ pub(super) struct Reader {
     header: usize,
     /// What is longer is cut to this, as libpcap does.
     snap_length: usize,
+    /// See [`Oddities::fractions`](super::Oddities::fractions).
+    fractions: u64,
     interface: Interface,
-    link_type: Option<LinkType>,
+    link_type: Result<LinkType, OtherLinkType>,
 }
 
 /// A packet in the buffer.
@@ -112,7 +114,8 @@ impl Reader {
             lengths,
             header,
             snap_length,
-            link_type: interface.decodable(),
+            fractions: 0,
+            link_type: interface.frames(),
             interface,
         }))
     }
@@ -121,8 +124,12 @@ impl Reader {
         &self.interface
     }
 
+    pub(super) const fn fractions(&self) -> u64 {
+        self.fractions
+    }
+
     pub(super) fn next_where<'a, R: Read>(
-        &self,
+        &mut self,
         buffer: &'a mut Buffer<R>,
         mut wanted: impl FnMut(&FilePacket<'_>) -> bool,
     ) -> Result<Option<FilePacket<'a>>, ReadError> {
@@ -135,7 +142,7 @@ impl Reader {
     }
 
     /// Takes the next packet out of the buffer.
-    fn find<R: Read>(&self, buffer: &mut Buffer<R>) -> Result<Option<Place>, ReadError> {
+    fn find<R: Read>(&mut self, buffer: &mut Buffer<R>) -> Result<Option<Place>, ReadError> {
         let header = buffer.peek(self.header)?;
         if header.len() < self.header {
             return if header.is_empty() {
@@ -148,12 +155,13 @@ impl Reader {
             bytes: header,
             is_big_endian: self.is_big_endian,
         };
-        let time = self.time(fields.u32(0), fields.u32(4));
+        let (seconds, parts) = (fields.u32(0), fields.u32(4));
         let (captured, wire_len) = self.lengths(fields.u32(8), fields.u32(12));
         if captured as usize > MAX_PACKET {
             let message = format!("a packet claims that {captured} bytes of it were captured");
             return Err(Corrupt(message).into());
         }
+        let time = self.time(seconds, parts);
         let len = self.header + captured as usize;
         let present = buffer.peek(len)?.len();
         let Some(mut data) = buffer.take(len) else {
@@ -171,9 +179,10 @@ impl Reader {
 
     fn packet<'a, R: Read>(&self, place: &Place, buffer: &'a Buffer<R>) -> FilePacket<'a> {
         let data = buffer.taken(place.data.clone());
-        let origin = self.link_type.map_or(PacketOrigin::Unknown, |link_type| {
-            PacketOrigin::of_header(link_type, data)
-        });
+        let origin = self.link_type.map_or_else(
+            |_| PacketOrigin::Unknown,
+            |link_type| PacketOrigin::of_header(link_type, data),
+        );
         FilePacket {
             interface: 0,
             link_type: self.link_type,
@@ -185,12 +194,14 @@ impl Reader {
         }
     }
 
-    fn time(&self, seconds: u32, parts: u32) -> Duration {
-        let nanoseconds = if self.nanoseconds {
-            parts.min(999_999_999)
+    fn time(&mut self, seconds: u32, parts: u32) -> Duration {
+        let (per_second, nanoseconds) = if self.nanoseconds {
+            (1_000_000_000, 1)
         } else {
-            parts.min(999_999) * 1_000
+            (1_000_000, 1_000)
         };
+        self.fractions += u64::from(parts >= per_second);
+        let nanoseconds = parts.min(per_second - 1) * nanoseconds;
         Duration::new(u64::from(seconds), nanoseconds)
     }
 

@@ -8,6 +8,9 @@ use std::fmt;
 pub struct OtherLinkType(pub(super) u32);
 
 impl OtherLinkType {
+    /// Of a file that ends before it describes an interface: a number that no file has.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+
     /// The `LINKTYPE_` number by which files know it.
     pub const fn number(self) -> u32 {
         self.0
@@ -24,6 +27,9 @@ impl OtherLinkType {
     }
 
     fn names(self) -> (&'static str, &'static str) {
+        if self == Self::NONE {
+            return ("none", "link-type:none");
+        }
         let known = NAMES.binary_search_by_key(&self.0, |(number, ..)| *number);
         known.map_or(("unknown", "link-type:unknown"), |at| {
             (NAMES[at].1, NAMES[at].2)
@@ -31,11 +37,11 @@ impl OtherLinkType {
     }
 }
 
-/// The name, or the number where there is none.
+/// The name; beside it the number, where there is no name.
 impl fmt::Display for OtherLinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
-            "unknown" => write!(f, "{}", self.0),
+            name @ "unknown" => write!(f, "{name} ({})", self.0),
             name => f.pad(name),
         }
     }
@@ -243,7 +249,7 @@ mod tests {
             );
         }
         let unknown = OtherLinkType(60_000);
-        assert_eq!(unknown.to_string(), "60000");
+        assert_eq!(unknown.to_string(), "unknown (60000)");
         assert_eq!(unknown.kind(), "link-type:unknown");
     }
 }

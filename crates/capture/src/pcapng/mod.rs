@@ -19,7 +19,7 @@ pub use writer::{Counters, PacketOptions, Section, Writer};
 
 pub(crate) use reader::{Header, Reader};
 
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 use options::Options;
 
 /// Block types (section 11.1 of the draft).
@@ -62,9 +62,12 @@ impl Interface {
         }
     }
 
-    /// What the frames begin with, where it can be decoded.
-    pub fn decodable(&self) -> Option<LinkType> {
-        LinkType::from_number(i32::try_from(self.link_type).ok()?)
+    /// What the frames begin with.
+    ///
+    /// # Errors
+    /// The link type, where its frames cannot be decoded.
+    pub const fn frames(&self) -> Result<LinkType, OtherLinkType> {
+        LinkType::of_file(self.link_type)
     }
 }
 

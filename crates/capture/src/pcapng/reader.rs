@@ -8,7 +8,7 @@ use super::options::{self, Options};
 use super::process::{ProcessFacts, Processes, layout};
 use super::{BYTE_ORDER, Fields, Interface, OVERHEAD, block};
 use crate::file_packet::{Corrupt, FilePacket, clamp};
-use crate::link_type::LinkType;
+use crate::link_type::{LinkType, OtherLinkType};
 use crate::packet_origin::PacketOrigin;
 
 /// A block longer than this is taken for damage; libpcap and Wireshark draw the line
@@ -23,14 +23,16 @@ pub(crate) struct Reader {
     is_big_endian: bool,
     interfaces: Vec<Described>,
     processes: Processes,
+    /// Blocks whose lengths leave out their padding.
+    odd_lengths: u64,
 }
 
 #[derive(Debug)]
 struct Described {
     interface: Interface,
-    link_type: Option<LinkType>,
+    link_type: Result<LinkType, OtherLinkType>,
     /// Into how many parts its time stamps divide a second.
-    ticks_per_second: u64,
+    ticks_per_second: u128,
     /// Seconds to add to them.
     offset: i64,
 }
@@ -63,10 +65,15 @@ impl Reader {
         Some(&described.interface)
     }
 
+    /// See [`Oddities::lengths`](crate::Oddities::lengths).
+    pub(crate) const fn odd_lengths(&self) -> u64 {
+        self.odd_lengths
+    }
+
     /// Whether there is an interface whose frames can be decoded.
     pub(crate) fn has_decodable(&self) -> bool {
         let mut all = self.interfaces.iter();
-        all.any(|described| described.link_type.is_some())
+        all.any(|described| described.link_type.is_ok())
     }
 
     /// How the next block begins. A section tells its byte order, which holds from there on.
@@ -90,11 +97,14 @@ impl Reader {
         let kind = self.u32(kind);
         let len = self.u32(len) as usize;
         let least = if kind == block::SECTION { 28 } else { OVERHEAD };
-        if len < least || !len.is_multiple_of(4) || len > MAX_BLOCK {
+        if len < least || len > MAX_BLOCK {
             return Err(Corrupt(format!(
                 "a block of type {kind:#x} claims to have {len} bytes"
             )));
         }
+        // Some programs write it without the padding, of which the draft says that it counts.
+        self.odd_lengths += u64::from(!len.is_multiple_of(4));
+        let len = len.next_multiple_of(4);
         Ok(Header { kind, len })
     }
 
@@ -148,7 +158,8 @@ impl Reader {
             bytes,
             is_big_endian: self.is_big_endian,
         };
-        if fields(len).u32().map(|len| len as usize) != Some(header.len) {
+        let len = fields(len).u32().map(|len| len as usize);
+        if len.and_then(|len| len.checked_next_multiple_of(4)) != Some(header.len) {
             return Err(Corrupt(format!(
                 "a block of {} bytes claims another length at its end",
                 header.len
@@ -194,13 +205,13 @@ impl Reader {
             ..Interface::default()
         };
         let mut described = Described {
-            link_type: interface.decodable(),
+            link_type: interface.frames(),
             interface,
             ticks_per_second: 1_000_000,
             offset: 0,
         };
         for (code, value) in fields.options() {
-            described.option(code, value, self.is_big_endian)?;
+            described.option(code, value, self.is_big_endian);
         }
         if self.interfaces.len() >= MAX_INTERFACES {
             return Err(Corrupt(format!(
@@ -263,7 +274,7 @@ impl Reader {
 }
 
 impl Described {
-    fn option(&mut self, code: u16, value: &[u8], is_big_endian: bool) -> Result<(), Corrupt> {
+    fn option(&mut self, code: u16, value: &[u8], is_big_endian: bool) {
         let text = || Some(String::from_utf8_lossy(value).into_owned());
         let interface = &mut self.interface;
         match (code, value) {
@@ -282,13 +293,8 @@ impl Described {
                     interface.addresses.push(IpAddr::V6(address));
                 }
             }
-            (options::RESOLUTION, [resolution]) => {
-                self.ticks_per_second = ticks_per_second(*resolution).ok_or_else(|| {
-                    Corrupt(format!(
-                        "the time stamps of an interface have the resolution {resolution:#x}, \
-                         which is too fine"
-                    ))
-                })?;
+            (options::RESOLUTION, [resolution, ..]) => {
+                self.ticks_per_second = ticks_per_second(*resolution);
             }
             (options::OFFSET, value) => {
                 if let Ok(bytes) = <[u8; 8]>::try_from(value) {
@@ -301,13 +307,12 @@ impl Described {
             }
             _ => {}
         }
-        Ok(())
     }
 
     /// Where a packet came from: by its header, else by its flags. On BSD's loopback those tell
     /// nothing: a packet is both, sent and received.
     fn origin(&self, data: &[u8], mut options: Options<'_>) -> PacketOrigin {
-        let Some(link_type) = self.link_type else {
+        let Ok(link_type) = self.link_type else {
             return PacketOrigin::Unknown;
         };
         if matches!(link_type, LinkType::Null | LinkType::Loop) {
@@ -331,14 +336,15 @@ impl Described {
 
     fn time(&self, ticks: u64) -> Duration {
         let per_second = self.ticks_per_second;
-        let seconds = ticks / per_second;
-        let part = ticks % per_second;
-        let nanoseconds = match per_second {
-            1_000_000 => part * 1_000,
-            1_000_000_000 => part,
+        let (seconds, nanoseconds) = match per_second {
+            // Most are so, and these divisions are cheap.
+            1_000_000 => (ticks / 1_000_000, ticks % 1_000_000 * 1_000),
+            1_000_000_000 => (ticks / 1_000_000_000, ticks % 1_000_000_000),
             _ => {
-                let exact = u128::from(part) * 1_000_000_000 / u128::from(per_second);
-                u64::try_from(exact).unwrap_or(0)
+                let ticks = u128::from(ticks);
+                let exact = ticks % per_second * 1_000_000_000 / per_second;
+                let seconds = u64::try_from(ticks / per_second).unwrap_or(u64::MAX);
+                (seconds, u64::try_from(exact).unwrap_or(0))
             }
         };
         // Less than a second, so that it fits.
@@ -347,13 +353,14 @@ impl Described {
     }
 }
 
-/// Of the option `if_tsresol`: a negative power of 10, or of 2 where the highest bit is set.
-fn ticks_per_second(resolution: u8) -> Option<u64> {
+/// Of the option `if_tsresol`: a negative power of 10, or of 2 where the highest bit is set. What
+/// is finer than this can tell does not add up to a nanosecond in the 64 bits of a time stamp.
+fn ticks_per_second(resolution: u8) -> u128 {
     let power = u32::from(resolution & 0x7f);
     if resolution & 0x80 == 0 {
-        10_u64.checked_pow(power)
+        10_u128.saturating_pow(power)
     } else {
-        1_u64.checked_shl(power).filter(|ticks| *ticks > 0)
+        1 << power
     }
 }
 
@@ -363,22 +370,21 @@ mod tests {
 
     #[test]
     fn resolutions() {
-        assert_eq!(ticks_per_second(6), Some(1_000_000));
-        assert_eq!(ticks_per_second(0), Some(1));
-        assert_eq!(ticks_per_second(19), Some(10_000_000_000_000_000_000));
-        assert_eq!(ticks_per_second(20), None);
-        assert_eq!(ticks_per_second(0x8a), Some(1_024));
-        assert_eq!(ticks_per_second(0xbf), Some(1 << 63));
-        assert_eq!(ticks_per_second(0xc0), None);
+        assert_eq!(ticks_per_second(6), 1_000_000);
+        assert_eq!(ticks_per_second(0), 1);
+        assert_eq!(ticks_per_second(20), 100_000_000_000_000_000_000);
+        assert_eq!(ticks_per_second(0x7f), u128::MAX);
+        assert_eq!(ticks_per_second(0x8a), 1_024);
+        assert_eq!(ticks_per_second(0xff), 1 << 127);
     }
 
     #[test]
     fn times_of_any_resolution() {
         #[track_caller]
-        fn check(ticks_per_second: u64, offset: i64, ticks: u64, expected: (u64, u32)) {
+        fn check(ticks_per_second: u128, offset: i64, ticks: u64, expected: (u64, u32)) {
             let described = Described {
                 interface: Interface::default(),
-                link_type: None,
+                link_type: Err(OtherLinkType::NONE),
                 ticks_per_second,
                 offset,
             };
@@ -393,5 +399,8 @@ mod tests {
         check(1_000_000, 100, 1_000_002, (101, 2_000));
         check(1_000_000, -100, 1_000_002, (0, 0));
         check(1, 0, u64::MAX, (253_402_300_799, 0));
+        check(10_u128.pow(20), 0, 10_u64.pow(19), (0, 100_000_000));
+        check(1 << 64, 0, 1 << 63, (0, 500_000_000));
+        check(u128::MAX, 7, u64::MAX, (7, 0));
     }
 }

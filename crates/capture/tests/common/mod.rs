@@ -59,6 +59,41 @@ impl PcapFile {
     }
 }
 
+/// A block of a pcapng file, little-endian.
+pub(crate) fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let body_len = body.len().next_multiple_of(4);
+    let len = u32::try_from(12 + body_len).unwrap().to_le_bytes();
+    let mut bytes = [&kind.to_le_bytes()[..], &len, body].concat();
+    bytes.resize(8 + body_len, 0);
+    bytes.extend(len);
+    bytes
+}
+
+/// The beginning of a pcapng file.
+pub(crate) fn section() -> Vec<u8> {
+    let body = [
+        0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+    ];
+    block(0x0a0d_0d0a, &body)
+}
+
+/// An interface with frames of this link type.
+pub(crate) fn interface(link_type: u16) -> Vec<u8> {
+    let [l0, l1] = link_type.to_le_bytes();
+    block(1, &[l0, l1, 0, 0, 0, 0, 4, 0])
+}
+
+/// A packet at the epoch.
+pub(crate) fn enhanced(interface: u32, data: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(data.len()).unwrap();
+    let mut body = Vec::new();
+    for word in [interface, 0, 0, len, len] {
+        body.extend(word.to_le_bytes());
+    }
+    body.extend(data);
+    block(6, &body)
+}
+
 pub(crate) fn file(bytes: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();

@@ -12,7 +12,7 @@ use flowner_flows::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags};
 /// programs that count flows without a [`Monitor`](crate::Monitor).
 ///
 /// ```
-/// use flowner_capture::{Next, Source, decode};
+/// use flowner_capture::{Next, Source};
 /// use flowner_core::flow_packet;
 /// use flowner_flows::{FlowTable, TableConfig};
 /// # fn capture_file() -> std::path::PathBuf {
@@ -31,9 +31,7 @@ use flowner_flows::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags};
 /// let mut table: FlowTable = FlowTable::new(TableConfig::default());
 /// let mut flows = Vec::new();
 /// while let Next::Packet(packet) = source.next()? {
-///     // A file may have packets of several devices; some devices' cannot be decoded.
-///     let Some(link_type) = packet.link_type else { continue };
-///     if let Ok(headers) = decode(link_type, packet.data, packet.wire_len) {
+///     if let Ok(headers) = packet.headers() {
 ///         table.ingest(&flow_packet(&headers, &packet), &mut flows);
 ///     }
 /// }

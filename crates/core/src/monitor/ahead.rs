@@ -83,7 +83,10 @@ fn read_part(input: &mut PacketInput, mut batch: Batch, packets: usize) -> Part 
     let ending = (0..packets).find_map(|_| match input.next_within(Duration::MAX, &mut batch) {
         Ok((Next::Packet(_) | Next::Idle, _)) => None,
         Ok((Next::Stopped, _)) => Some(EndState::Stopped),
-        Ok((Next::End, _)) => Some(EndState::Complete),
+        Ok((Next::End, _)) => {
+            warning = input.source.remarks();
+            Some(EndState::Complete)
+        }
         Err(error) if matches!(error, flowner_capture::Error::Growing { .. }) => {
             warning = Some(error.to_string());
             Some(EndState::Complete)

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flowner_capture::{self as capture, LinkType, LiveOptions, Source, Statistics};
+use flowner_capture::{self as capture, LinkType, LiveOptions, OtherLinkType, Source, Statistics};
 
 use super::config::Config;
 use super::stop::Stop;
@@ -154,12 +154,11 @@ impl Device {
     }
 }
 
-fn other_frames(name: &str, old: LinkType, new: LinkType) -> String {
-    format!(
-        "the device {name} is back with other frames: {} in place of {}",
-        new.name(),
-        old.name()
-    )
+type Frames = Result<LinkType, OtherLinkType>;
+
+fn other_frames(name: &str, old: Frames, new: Frames) -> String {
+    let [old, new] = [old, new].map(|it| it.map_or_else(OtherLinkType::name, LinkType::name));
+    format!("the device {name} is back with other frames: {new} in place of {old}")
 }
 
 /// Whether a device that fails so may come back.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_attribution::Attributor;
-use flowner_capture::{self as capture, LinkType, Next, Progress, Source, Statistics};
+use flowner_capture::{
+    self as capture, LinkType, Next, OtherLinkType, Progress, Source, Statistics,
+};
 use flowner_flows::LocalAddresses;
 
 use super::addresses;
@@ -27,7 +29,7 @@ pub(super) struct Opened {
     pub(super) local: Option<LocalAddresses>,
     pub(super) whose: LocalAddressSource,
     /// What the frames begin with; of a file, the first ones.
-    pub(super) link_type: LinkType,
+    pub(super) link_type: Result<LinkType, OtherLinkType>,
     /// The devices of this host, where packets are from one.
     pub(super) devices: Vec<capture::Device>,
     /// Who tells the owners, where it is not the system.
@@ -68,7 +70,7 @@ impl Opened {
         };
         let info = InputInfo {
             name,
-            link_type: source.link_type().name(),
+            link_type: (source.link_type()).map_or_else(OtherLinkType::name, LinkType::name),
             is_live: devices.is_some(),
         };
         let told = match &devices {
@@ -120,7 +122,7 @@ impl Opened {
             source: PacketSource::Demo(player),
             local: Some(local),
             whose: LocalAddressSource::Given,
-            link_type: LinkType::Ethernet,
+            link_type: Ok(LinkType::Ethernet),
             devices: Vec::new(),
             attributor: Some(attributor),
             clock: Some(clock),
@@ -144,11 +146,11 @@ impl PacketSource {
         Ok(Self::Device(Box::new(Device::new(source, name, config))))
     }
 
-    fn link_type(&self) -> LinkType {
+    fn link_type(&self) -> Result<LinkType, OtherLinkType> {
         match self {
             Self::Device(device) => device.source.link_type(),
             Self::File(source) => source.link_type(),
-            Self::Demo(_) => LinkType::Ethernet,
+            Self::Demo(_) => Ok(LinkType::Ethernet),
         }
     }
 
@@ -165,6 +167,14 @@ impl PacketSource {
             Self::Device(device) => device.source.next_within(patience),
             Self::File(source) => source.next_within(patience),
             Self::Demo(player) => Ok(player.next()),
+        }
+    }
+
+    /// See [`Source::remarks`].
+    pub(super) fn remarks(&self) -> Option<String> {
+        match self {
+            Self::File(source) => source.remarks(),
+            Self::Device(_) | Self::Demo(_) => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowner_capture::{self as capture, Next, RawPacket, decode};
+use flowner_capture::{self as capture, Next, RawPacket};
 use flowner_flows::Packet;
 
 use super::input::PacketSource;
@@ -11,9 +11,6 @@ use crate::engine::recorded_owners::RecordedOwners;
 use crate::model::config::{Reading, TimeBound};
 use crate::model::packet_ref::ClaimedEnd;
 use crate::model::principal::Owner;
-
-/// The name by which frames are counted of devices of a file whose frames cannot be decoded.
-const UNKNOWN_LINK_TYPE: &str = "link-type";
 
 /// Packets that are to be counted, in their order.
 #[derive(Debug, Default)]
@@ -59,15 +56,10 @@ pub(super) enum Frame {
 
 impl Frame {
     fn new(packet: &RawPacket<'_>) -> Self {
-        let headers = match packet.link_type {
-            Some(link_type) => decode(link_type, packet.data, packet.wire_len)
-                .map_err(flowner_capture::DecodeError::kind),
-            None => Err(UNKNOWN_LINK_TYPE),
-        };
-        match headers {
+        match packet.headers() {
             Ok(headers) => Self::Decoded(convert::packet(&headers, packet)),
-            Err(kind) => Self::Undecodable {
-                kind,
+            Err(error) => Self::Undecodable {
+                kind: error.kind(),
                 time: packet.time,
                 wire_len: packet.wire_len,
             },

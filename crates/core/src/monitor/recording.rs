@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use flowner_capture::pcapng::{Interface, Section};
-use flowner_capture::{Device, Statistics};
+use flowner_capture::{Device, LinkType, OtherLinkType, Statistics};
 
 use super::config::Config;
 use super::input::{Opened, Stopper};
@@ -124,7 +124,8 @@ impl Opened {
                 name: Some(self.info.name.clone()),
                 filter: config.capture_filter.clone(),
                 addresses: addresses(&self.devices, &self.info.name),
-                ..Interface::new(self.link_type)
+                link_type: (self.link_type).map_or_else(OtherLinkType::number, LinkType::number),
+                ..Interface::default()
             },
         }
     }

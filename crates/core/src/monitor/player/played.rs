@@ -97,7 +97,7 @@ impl Player {
             Next::Packet(RawPacket {
                 time: due,
                 wire_len: frame.wire_len,
-                link_type: Some(LinkType::Ethernet),
+                link_type: Ok(LinkType::Ethernet),
                 data: frame.data(),
                 comments: Comments::default(),
                 origin: PacketOrigin::Unknown,

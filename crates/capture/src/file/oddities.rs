@@ -1,0 +1,78 @@
+//! What is odd about a file that is read all the same.
+
+use std::fmt;
+
+/// What is odd about a file, though all of its packets could be read so far.
+///
+/// Displays as a sentence; as nothing where nothing is odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Oddities {
+    /// Packets of which more bytes were captured than they are said to have had. They count as
+    /// many bytes as they are said to have had.
+    pub more_captured: u64,
+    /// Packets whose time has a fraction of a second that is a second or more. They have the
+    /// last moment of their second.
+    pub fractions: u64,
+    /// Blocks of a pcapng file whose length leaves out their padding.
+    pub lengths: u64,
+}
+
+impl Oddities {
+    /// Whether there is any.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl fmt::Display for Oddities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            (
+                self.more_captured,
+                "packet",
+                "with more captured bytes than bytes on the wire",
+            ),
+            (
+                self.fractions,
+                "packet",
+                "with a fraction of a second that is more than a second",
+            ),
+            (
+                self.lengths,
+                "block",
+                "with a length that leaves out the padding",
+            ),
+        ];
+        let mut separator = "";
+        for (count, noun, what) in all.into_iter().filter(|(count, ..)| *count > 0) {
+            let plural = if count == 1 { "" } else { "s" };
+            write!(f, "{separator}{count} {noun}{plural} {what}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_told_in_words() {
+        let mut oddities = Oddities::default();
+        assert!(oddities.is_empty());
+        assert_eq!(oddities.to_string(), "");
+        oddities.more_captured = 1;
+        let one = "1 packet with more captured bytes than bytes on the wire";
+        assert_eq!(oddities.to_string(), one);
+        oddities.more_captured = 0;
+        oddities.fractions = 3;
+        oddities.lengths = 2;
+        assert_eq!(
+            oddities.to_string(),
+            "3 packets with a fraction of a second that is more than a second, 2 blocks with a \
+             length that leaves out the padding"
+        );
+    }
+}
