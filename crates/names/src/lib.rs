@@ -1,4 +1,8 @@
-//! What is behind an address: the host's name, the registered domain, the country and the network.
+//! Whom a flow talks to: names from packets, the hosts file and reverse lookups, the registered
+//! domain, the country and the network.
+//!
+//! [`NameReader`] takes the payloads of packets and gives evidence; [`NameTable`] keeps what DNS said,
+//! and tells which name an address has for a flow. Both are pure.
 //!
 //! Nothing is asked of the network unless a program starts [`reverse`] lookups. All texts that come
 //! from outside (a hosts file, a database, a resolver) are untrusted: bounded here, and to be masked
@@ -6,6 +10,10 @@
 //!
 //! | module | feature | about |
 //! |---|---|---|
+//! | [`NameReader`], [`Evidence`] | | packets of flows → evidence of names |
+//! | [`NameTable`], [`Names`] | | evidence → the name of an address, for a flow |
+//! | [`wire`] | `quic` for QUIC | bytes → what they say |
+//! | [`Name`], [`Source`] | | a name that can be shown, and where it comes from |
 //! | [`Hosts`], [`HostsFile`] | | the hosts file |
 //! | [`registrable_domain`] | | the registered part of a name |
 //! | [`geo`] | `geo` | country, city and network, from MMDB files |
@@ -25,8 +33,22 @@ mod domain;
 #[cfg(feature = "geo")]
 pub mod geo;
 mod hosts;
+mod name;
+mod reader;
 #[cfg(feature = "reverse")]
 pub mod reverse;
+#[cfg(test)]
+mod samples;
+mod source;
+mod stream;
+mod table;
+pub mod wire;
 
 pub use domain::registrable_domain;
 pub use hosts::{Hosts, HostsFile};
+pub use name::{MAX_NAME, Name};
+pub use reader::{Carried, Evidence, FLOWS, NameReader, Payload};
+pub use source::{ParseSourceError, Source};
+pub use table::{
+    AskedBy, FlowFacts, GRACE, HostName, Limits, MAX_LIFE, NameTable, Names, Statistics,
+};

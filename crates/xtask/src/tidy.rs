@@ -157,6 +157,12 @@ fn is_without_clock(path: &str) -> bool {
         "crates/capture/src/decode/",
         "crates/attribution/src/policy/",
         "crates/attribution/src/answer/",
+        "crates/names/src/wire/",
+        "crates/names/src/reader/",
+        "crates/names/src/table/",
+        "crates/names/src/reader.rs",
+        "crates/names/src/table.rs",
+        "crates/names/src/reverse/queue.rs",
     ];
     let with_clock = [
         "crates/core/src/monitor/",

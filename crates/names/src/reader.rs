@@ -1,0 +1,193 @@
+//! The packets of flows → evidence of names.
+
+mod starttls;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::net::SocketAddr;
+
+use crate::Source;
+use crate::wire::{ServerName, dns};
+
+/// Ports of DNS, and of its relatives on the local network.
+const DNS: u16 = 53;
+const MDNS: u16 = 5_353;
+const LLMNR: u16 = 5_355;
+
+/// How the payload of a packet is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Carried {
+    /// By TCP.
+    Tcp {
+        /// The sequence number of the packet.
+        sequence: u32,
+        /// Whether the packet begins the connection.
+        is_syn: bool,
+    },
+    /// By UDP.
+    Udp,
+}
+
+/// The payload of one packet.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// Who is to get it.
+    pub destination: SocketAddr,
+    /// How it is carried.
+    pub carried: Carried,
+    /// What was captured of it.
+    pub bytes: &'a [u8],
+    /// Whether there was more that was not captured.
+    pub is_cut: bool,
+}
+
+impl Payload<'_> {
+    fn has_port(&self, port: u16) -> bool {
+        self.source.port() == port || self.destination.port() == port
+    }
+}
+
+/// What packets say of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// A client named the server in this very connection.
+    #[non_exhaustive]
+    Server {
+        /// How.
+        name: ServerName,
+        /// [`Source::Tls`], [`Source::Quic`], [`Source::Http`] or [`Source::Proxy`].
+        source: Source,
+        /// Who is named: the end that the client sent this to.
+        server: SocketAddr,
+    },
+    /// A message of DNS or of its relatives.
+    #[non_exhaustive]
+    Message {
+        /// What it says.
+        message: dns::Message,
+        /// [`Source::Dns`], [`Source::Mdns`] or [`Source::Llmnr`].
+        source: Source,
+        /// Who sent it.
+        from: SocketAddr,
+        /// Who is to get it.
+        to: SocketAddr,
+    },
+}
+
+/// Reads the first packets of flows, of many at once, and DNS wherever it is. `K` is whatever the
+/// caller calls its flows.
+///
+/// A flow takes at most 32 KiB, and only while what it begins with may still become a name. The
+/// number of such flows is bounded; the one that began first makes room, and is counted.
+#[derive(Debug)]
+pub struct NameReader<K> {
+    flows: HashMap<K, FlowReader>,
+    /// In the order in which they began; those that are over too.
+    order: VecDeque<K>,
+    limit: usize,
+    dropped: u64,
+}
+
+/// Flows that are read at once, unless the caller says otherwise.
+pub const FLOWS: usize = 4_096;
+
+impl<K: Copy + Eq + Hash> Default for NameReader<K> {
+    fn default() -> Self {
+        Self::with_limit(FLOWS)
+    }
+}
+
+impl<K: Copy + Eq + Hash> NameReader<K> {
+    /// For at most so many flows that may still have something to say.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            flows: HashMap::new(),
+            order: VecDeque::new(),
+            limit: limit.max(1),
+            dropped: 0,
+        }
+    }
+
+    /// Takes the next packet of a flow, and says whether the flow may have more to say. If not, its
+    /// packets are not to be given any more: they would be taken for the beginning of another flow.
+    ///
+    /// Packets of TCP without payload matter if they begin the connection.
+    pub fn read(&mut self, flow: K, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+        let reader = self.flows.entry(flow).or_insert_with(|| {
+            self.order.push_back(flow);
+            FlowReader::new(payload)
+        });
+        if reader.read(payload, evidence) {
+            self.make_room();
+            return true;
+        }
+        self.forget(flow);
+        false
+    }
+
+    /// Lets go of a flow that is over.
+    pub fn forget(&mut self, flow: K) {
+        self.flows.remove(&flow);
+        // Most flows are over soon: what is left of them must not pile up.
+        if self.order.len() > 2 * self.limit {
+            self.order.retain(|flow| self.flows.contains_key(flow));
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.flows.len() > self.limit
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.dropped += u64::from(self.flows.remove(&oldest).is_some());
+        }
+    }
+
+    /// Flows that made room for others before they had said everything.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Flows that may have something to say.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+}
+
+/// One flow.
+#[derive(Debug)]
+enum FlowReader {
+    Tcp(tcp::Connection),
+    Udp(udp::Datagrams),
+}
+
+impl FlowReader {
+    fn new(payload: &Payload<'_>) -> Self {
+        match payload.carried {
+            Carried::Tcp { .. } => Self::Tcp(tcp::Connection::new(payload.source)),
+            Carried::Udp => Self::Udp(udp::Datagrams::default()),
+        }
+    }
+
+    fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+        match self {
+            Self::Tcp(connection) => connection.read(payload, evidence),
+            Self::Udp(datagrams) => datagrams.read(payload, evidence),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! UDP: DNS and its relatives by their ports, and QUIC by its form.
+
+use std::net::SocketAddr;
+
+use super::{DNS, Evidence, LLMNR, MDNS, Payload};
+use crate::Source;
+use crate::wire::dns;
+#[cfg(feature = "quic")]
+use crate::wire::{Reading, quic};
+
+/// Datagrams of a flow that are looked into for the beginning of QUIC.
+const MAX_DATAGRAMS: u32 = 32;
+
+#[derive(Debug, Default)]
+pub(super) struct Datagrams {
+    count: u32,
+    /// Of the end that began, and of the other one.
+    #[cfg(feature = "quic")]
+    hellos: Vec<(SocketAddr, Box<quic::Hello>)>,
+}
+
+impl Datagrams {
+    pub(super) fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+        if let Some(source) = relative_of_dns(payload) {
+            if let Some(message) = dns::read(payload.bytes) {
+                evidence.push(Evidence::Message {
+                    message,
+                    source,
+                    from: payload.source,
+                    to: payload.destination,
+                });
+            }
+            return true;
+        }
+        self.count += 1;
+        self.hello(payload, evidence) && self.count < MAX_DATAGRAMS
+    }
+
+    /// Whether more of it may come.
+    #[cfg(feature = "quic")]
+    fn hello(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) -> bool {
+        let known = self
+            .hellos
+            .iter_mut()
+            .position(|(sender, _)| *sender == payload.source);
+        let at = match known {
+            Some(at) => at,
+            None if quic::may_be_initial(payload.bytes) && self.hellos.len() < 2 => {
+                self.hellos.push((payload.source, Box::default()));
+                self.hellos.len() - 1
+            }
+            // Something else first, and no QUIC in the other direction.
+            None => return !self.hellos.is_empty(),
+        };
+        let hello = &mut self.hellos[at].1;
+        let name = match hello.read(payload.bytes) {
+            Reading::Complete(name) => name,
+            Reading::Partial => return true,
+            Reading::Other => hello.cut(),
+        };
+        if let Some(name) = name {
+            evidence.push(Evidence::Server {
+                name,
+                source: Source::Quic,
+                server: payload.destination,
+            });
+            return false;
+        }
+        // A client without a name, or the server's packets.
+        self.hellos.len() < 2 && self.count < 2
+    }
+
+    #[cfg(not(feature = "quic"))]
+    #[expect(clippy::unused_self, reason = "the same as with QUIC")]
+    fn hello(&mut self, _: &Payload<'_>, _: &mut Vec<Evidence>) -> bool {
+        false
+    }
+}
+
+fn relative_of_dns(payload: &Payload<'_>) -> Option<Source> {
+    if payload.has_port(DNS) {
+        Some(Source::Dns)
+    } else if payload.has_port(MDNS) {
+        Some(Source::Mdns)
+    } else if payload.has_port(LLMNR) {
+        Some(Source::Llmnr)
+    } else {
+        None
+    }
+}

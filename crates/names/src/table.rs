@@ -1,0 +1,406 @@
+//! Which name an address has for a flow.
+
+mod answers;
+mod questions;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::wire::ServerName;
+use crate::wire::dns::Message;
+use crate::{Hosts, Name, Source};
+use answers::{Answer, Answers};
+use questions::{Asked, Questions};
+
+/// How much a table keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Questions that wait for their answer.
+    pub questions: usize,
+    /// Names of addresses, over all addresses.
+    pub answers: usize,
+    /// Names of one address.
+    pub of_address: usize,
+    /// Flows of DNS whose owner is known.
+    pub askers: usize,
+    /// Results of reverse lookups.
+    pub reverse: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            questions: 8_192,
+            answers: 65_536,
+            of_address: 16,
+            askers: 16_384,
+            reverse: 16_384,
+        }
+    }
+}
+
+/// What a message was about that the table did not take, and how much it had to let go of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Answers that were taken.
+    pub answers: u64,
+    /// Answers to no question that was seen: sent by somebody who wants to be believed, or the question
+    /// was asked before the capture began, or was lost.
+    pub unasked: u64,
+    /// Questions that made room for others before their answer came.
+    pub questions_dropped: u64,
+    /// Names that made room for others before their time.
+    pub names_dropped: u64,
+}
+
+/// The flow that an address is a part of.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowFacts<'a> {
+    /// The local end.
+    pub local: IpAddr,
+    /// The program that owns the flow, by a number of the caller; `None` if that is unknown.
+    pub program: Option<u64>,
+    /// When the flow began, since the Unix epoch.
+    pub began: Duration,
+    /// What the client said in the flow itself, and when, if it named the remote end.
+    pub server: Option<(&'a ServerName, Source, Duration)>,
+}
+
+/// Who asked for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AskedBy {
+    /// The program that owns the flow, or the flow says so itself.
+    Program,
+    /// This host, and perhaps another program.
+    Host,
+    /// Another host.
+    AnotherHost,
+    /// Nobody: the name is in the hosts file, or was told by the owner of the address.
+    Nobody,
+}
+
+/// A name of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostName {
+    /// The name.
+    pub name: Name,
+    /// Where it comes from.
+    pub source: Source,
+    /// Who asked for it.
+    pub asked_by: AskedBy,
+    /// When, since the Unix epoch; `None` of the hosts file.
+    pub seen_at: Option<Duration>,
+    /// Whether the true name may be encrypted; see [`ServerName::may_be_outer`].
+    pub may_be_outer: bool,
+}
+
+/// The names of an address, for one flow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Names {
+    /// The one that the flow is about. `None` if nothing tells, or if several are possible and nothing
+    /// tells which: a wrong name is worse than none.
+    pub name: Option<HostName>,
+    /// The other ones that the address has, the latest first.
+    pub others: Vec<Name>,
+}
+
+/// What was observed of the names of addresses. Pure: time is put in, as that of the packets.
+///
+/// A name counts for flows that begin while the answer is valid, or [`GRACE`] later. Ask once a
+/// flow has begun, and keep the name for as long as the flow: the table forgets.
+#[derive(Debug)]
+pub struct NameTable {
+    limits: Limits,
+    /// This host's own addresses.
+    own: HashSet<IpAddr>,
+    questions: Questions,
+    answers: Answers,
+    /// The programs that own flows of DNS.
+    askers: HashMap<u64, u64>,
+    askers_order: VecDeque<u64>,
+    hosts: Hosts,
+    reverse: HashMap<IpAddr, (Name, Duration)>,
+    reverse_order: VecDeque<IpAddr>,
+    unasked: u64,
+}
+
+/// How much longer than it is valid an answer counts for flows that begin: programs use addresses
+/// for a while after that.
+pub const GRACE: Duration = Duration::from_secs(60);
+/// The longest time that an answer counts, whatever it says itself.
+pub const MAX_LIFE: Duration = Duration::from_secs(24 * 3_600);
+
+impl Default for NameTable {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl NameTable {
+    /// An empty one.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            own: HashSet::new(),
+            questions: Questions::new(limits.questions),
+            answers: Answers::new(limits.answers, limits.of_address),
+            askers: HashMap::new(),
+            askers_order: VecDeque::new(),
+            hosts: Hosts::default(),
+            reverse: HashMap::new(),
+            reverse_order: VecDeque::new(),
+            unasked: 0,
+        }
+    }
+
+    /// Says which addresses this host has: what one of them asks for holds for all of them, and for
+    /// the loopback addresses.
+    pub fn set_own_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        let addresses = addresses.into_iter();
+        self.own = addresses.map(|address| address.to_canonical()).collect();
+    }
+
+    /// Replaces the names of the hosts file.
+    pub fn set_hosts(&mut self, hosts: Hosts) {
+        self.hosts = hosts;
+    }
+
+    /// Takes the result of a reverse lookup.
+    pub fn observe_reverse(&mut self, address: IpAddr, name: Name, now: Duration) {
+        let address = address.to_canonical();
+        if self.reverse.insert(address, (name, now)).is_none() {
+            self.reverse_order.push_back(address);
+        }
+        while self.reverse.len() > self.limits.reverse
+            && let Some(oldest) = self.reverse_order.pop_front()
+        {
+            self.reverse.remove(&oldest);
+        }
+    }
+
+    /// Takes a message of DNS or of its relatives, of a flow that the caller calls by this number.
+    ///
+    /// An answer of DNS or LLMNR counts only if it fits a question that was seen: the same two ends,
+    /// the same number, the same name. Whoever sends from elsewhere must guess all of them.
+    pub fn observe(
+        &mut self,
+        message: &Message,
+        source: Source,
+        (from, to): (SocketAddr, SocketAddr),
+        flow: u64,
+        now: Duration,
+    ) {
+        let (from, to) = (canonical(from), canonical(to));
+        if !message.is_response {
+            if source != Source::Mdns
+                && let [question] = &message.questions[..]
+            {
+                let asked = Asked::new(source, from, to, message.id, question);
+                self.questions.ask(asked, now);
+            }
+            return;
+        }
+        let client = if source == Source::Mdns {
+            // A host of the local network tells everybody who it is.
+            None
+        } else {
+            let answers_question = message.questions.first().is_some_and(|question| {
+                let asked = Asked::new(source, to, from, message.id, question);
+                self.questions.answer(&asked, now)
+            });
+            if !answers_question {
+                self.unasked += 1;
+                return;
+            }
+            Some(to.ip())
+        };
+        for address in &message.addresses {
+            let answer = Answer {
+                name: address.name.clone(),
+                source,
+                client,
+                flow,
+                first_at: now,
+                last_at: now,
+                valid_until: now + address.life.min(MAX_LIFE) + GRACE,
+            };
+            self.answers.put(address.address.to_canonical(), answer);
+        }
+    }
+
+    /// Says which program owns a flow of DNS, as soon as that is known: what it asked for there
+    /// holds for its own flows first. By numbers of the caller.
+    ///
+    /// Of a flow to a stub resolver on this host, that is the program which asks, and of the flow
+    /// from there to a server it is the stub.
+    pub fn set_asker(&mut self, flow: u64, program: u64) {
+        if self.askers.insert(flow, program).is_none() {
+            self.askers_order.push_back(flow);
+        }
+        while self.askers.len() > self.limits.askers
+            && let Some(oldest) = self.askers_order.pop_front()
+        {
+            self.askers.remove(&oldest);
+        }
+    }
+
+    /// The names of an address that a flow leads to.
+    ///
+    /// The strongest evidence names it: what the client said in the flow; then the last DNS answer
+    /// before the flow began which its own program asked for; then one that this host asked for, if
+    /// there is only one such name; multicast DNS and LLMNR; the hosts file; what another host asked
+    /// for; a reverse lookup.
+    #[must_use]
+    pub fn names_of(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Names {
+        let address = address.to_canonical();
+        let mut answers: Vec<&Answer> = self.answers.valid(address, flow.began).collect();
+        let is_crowded = self.answers.is_crowded(address, flow.began);
+        answers.sort_by_key(|answer| std::cmp::Reverse(answer.before(flow.began)));
+        let name = of_flow(flow)
+            .or_else(|| self.of_answers(&answers, is_crowded, flow))
+            .or_else(|| self.of_hosts(address))
+            .or_else(|| of_others(&answers, &|answer| self.is_elsewhere(answer, flow)))
+            .or_else(|| self.of_reverse(address));
+        let mut others: Vec<Name> = Vec::new();
+        let known = answers.iter().map(|answer| &answer.name);
+        for other in known {
+            let is_chosen = name.as_ref().is_some_and(|name| name.name == *other);
+            if !is_chosen && !others.contains(other) {
+                others.push(other.clone());
+            }
+        }
+        Names { name, others }
+    }
+
+    fn of_answers(
+        &self,
+        answers: &[&Answer],
+        is_crowded: bool,
+        flow: &FlowFacts<'_>,
+    ) -> Option<HostName> {
+        let is_own = |answer: &&&Answer| {
+            let asker = self.askers.get(&answer.flow);
+            asker.is_some() && asker == flow.program.as_ref() && !self.is_elsewhere(answer, flow)
+        };
+        if let Some(own) = answers.iter().find(is_own) {
+            return Some(own.named(AskedBy::Program));
+        }
+        let of_dns =
+            |answer: &Answer| answer.source == Source::Dns && !self.is_elsewhere(answer, flow);
+        let of_neighbours =
+            |answer: &Answer| answer.source != Source::Dns && !self.is_elsewhere(answer, flow);
+        match single(answers, &of_dns) {
+            Single::One(_) if is_crowded => None,
+            Single::One(answer) => Some(answer.named(AskedBy::Host)),
+            // Which of them it is cannot be known.
+            Single::Several => None,
+            Single::None => match single(answers, &of_neighbours) {
+                Single::One(answer) => Some(answer.named(AskedBy::Host)),
+                Single::Several | Single::None => None,
+            },
+        }
+    }
+
+    fn of_hosts(&self, address: IpAddr) -> Option<HostName> {
+        let first = self.hosts.names_of(address).first()?;
+        Some(HostName {
+            name: Name::from_text(first.as_bytes())?,
+            source: Source::Hosts,
+            asked_by: AskedBy::Nobody,
+            seen_at: None,
+            may_be_outer: false,
+        })
+    }
+
+    fn of_reverse(&self, address: IpAddr) -> Option<HostName> {
+        let (name, at) = self.reverse.get(&address)?;
+        Some(HostName {
+            name: name.clone(),
+            source: Source::Reverse,
+            asked_by: AskedBy::Nobody,
+            seen_at: Some(*at),
+            may_be_outer: false,
+        })
+    }
+
+    /// Whether another host than that of the flow asked.
+    fn is_elsewhere(&self, answer: &Answer, flow: &FlowFacts<'_>) -> bool {
+        let Some(client) = answer.client else {
+            return false;
+        };
+        let local = flow.local.to_canonical();
+        client != local && !(self.is_own(client) && self.is_own(local))
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.own.contains(&address)
+    }
+
+    /// What was taken, and what was not.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            answers: self.answers.taken(),
+            unasked: self.unasked,
+            questions_dropped: self.questions.dropped(),
+            names_dropped: self.answers.dropped(),
+        }
+    }
+}
+
+/// What the client said in the flow itself.
+fn of_flow(flow: &FlowFacts<'_>) -> Option<HostName> {
+    let (server, source, at) = flow.server?;
+    Some(HostName {
+        name: server.name.clone(),
+        source,
+        asked_by: AskedBy::Program,
+        seen_at: Some(at),
+        may_be_outer: server.may_be_outer,
+    })
+}
+
+/// How many names there are among answers.
+enum Single<'a> {
+    None,
+    One(&'a Answer),
+    Several,
+}
+
+/// The latest answer with the only name among those that fit.
+fn single<'a>(answers: &[&'a Answer], fits: &dyn Fn(&Answer) -> bool) -> Single<'a> {
+    let mut fitting = answers.iter().filter(|answer| fits(answer));
+    let Some(first) = fitting.next() else {
+        return Single::None;
+    };
+    if fitting.all(|answer| answer.name == first.name) {
+        Single::One(first)
+    } else {
+        Single::Several
+    }
+}
+
+/// What another host asked for, if it is one name.
+fn of_others(answers: &[&Answer], is_elsewhere: &dyn Fn(&Answer) -> bool) -> Option<HostName> {
+    // Where this host itself knows several, another one does not tell which.
+    if answers.iter().any(|answer| !is_elsewhere(answer)) {
+        return None;
+    }
+    match single(answers, is_elsewhere) {
+        Single::One(answer) => Some(answer.named(AskedBy::AnotherHost)),
+        Single::None | Single::Several => None,
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,88 @@
+//! Questions that wait for their answer.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::wire::dns::Question;
+use crate::{Name, Source};
+
+/// How long an answer may take. Clients give up sooner.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an answer must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    client: SocketAddr,
+    server: SocketAddr,
+    id: u16,
+    name: Name,
+    kind: u16,
+}
+
+impl Asked {
+    pub(super) fn new(
+        source: Source,
+        client: SocketAddr,
+        server: SocketAddr,
+        id: u16,
+        question: &Question,
+    ) -> Self {
+        // A question of LLMNR goes to a group, and one of its hosts answers (RFC 4795, section 2.1).
+        let anybody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), server.port());
+        let is_to_group = source == Source::Llmnr;
+        Self {
+            client,
+            server: if is_to_group { anybody } else { server },
+            id,
+            name: question.name.clone(),
+            kind: question.kind,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Questions {
+    asked: HashMap<Asked, Duration>,
+    order: VecDeque<(Asked, Duration)>,
+    limit: usize,
+    dropped: u64,
+}
+
+impl Questions {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            asked: HashMap::new(),
+            order: VecDeque::new(),
+            limit,
+            dropped: 0,
+        }
+    }
+
+    pub(super) fn ask(&mut self, asked: Asked, now: Duration) {
+        self.asked.insert(asked.clone(), now);
+        self.order.push_back((asked, now));
+        while let Some((oldest, at)) = self.order.front() {
+            let is_over = now.saturating_sub(*at) > PATIENCE;
+            if !is_over && self.order.len() <= self.limit {
+                break;
+            }
+            // It may have been asked again since, or answered.
+            if self.asked.get(oldest) == Some(at) {
+                self.asked.remove(oldest);
+                self.dropped += u64::from(!is_over);
+            }
+            self.order.pop_front();
+        }
+    }
+
+    /// Whether this was asked, and not answered yet.
+    pub(super) fn answer(&mut self, asked: &Asked, now: Duration) -> bool {
+        let at = self.asked.remove(asked);
+        at.is_some_and(|at| now.saturating_sub(at) <= PATIENCE)
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}

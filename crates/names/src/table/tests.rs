@@ -1,0 +1,416 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::samples::{Record, announcement, query, response};
+use crate::wire::dns;
+
+const HOST: &str = "10.0.0.2";
+const OTHER: &str = "10.0.0.3";
+const SERVER: &str = "9.9.9.9:53";
+/// A server that has several names.
+const CDN: &str = "192.0.2.1";
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+/// A table of a host, and what happens there.
+struct Host {
+    table: NameTable,
+    port: u16,
+}
+
+impl Host {
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let mut table = NameTable::new(limits);
+        table.set_own_addresses([ip(HOST)]);
+        Self { table, port: 1_024 }
+    }
+
+    /// A question and its answer, in a flow of its own, whose number is given back.
+    fn resolve(&mut self, client: &str, name: &str, address: &str, life: u32, now: u64) -> u64 {
+        self.port = self.port.wrapping_add(1).max(1_024);
+        let client = SocketAddr::new(ip(client), self.port);
+        let server: SocketAddr = SERVER.parse().unwrap();
+        let flow = u64::from(self.port);
+        let asked = dns::read(&query(7, name)).unwrap();
+        let told = [Record::Address(name, address, life)];
+        let answered = dns::read(&response(7, name, &told)).unwrap();
+        let now = seconds(now);
+        let table = &mut self.table;
+        table.observe(&asked, Source::Dns, (client, server), flow, now);
+        table.observe(&answered, Source::Dns, (server, client), flow, now);
+        flow
+    }
+
+    fn names(&self, local: &str, program: Option<u64>, began: u64) -> Names {
+        let facts = FlowFacts {
+            local: ip(local),
+            program,
+            began: seconds(began),
+            server: None,
+        };
+        self.table.names_of(ip(CDN), &facts)
+    }
+
+    /// The name, and who asked.
+    fn name(&self, local: &str, program: Option<u64>, began: u64) -> Option<(String, AskedBy)> {
+        let name = self.names(local, program, began).name?;
+        Some((name.name.to_string(), name.asked_by))
+    }
+}
+
+fn named(name: &str, asked_by: AskedBy) -> (String, AskedBy) {
+    (name.to_owned(), asked_by)
+}
+
+#[test]
+fn an_answer_names_flows_that_begin_while_it_is_valid() {
+    let mut host = Host::new();
+    host.resolve(HOST, "a.example", CDN, 30, 100);
+    assert_eq!(host.name(HOST, None, 99), None, "before the answer");
+    for began in [100, 130, 190] {
+        assert_eq!(
+            host.name(HOST, None, began),
+            Some(named("a.example", AskedBy::Host))
+        );
+    }
+    assert_eq!(host.name(HOST, None, 191), None, "after the grace");
+    // As a dual-stack socket has it.
+    assert!(host.name("::ffff:10.0.0.2", None, 100).is_some());
+    // Through the stub on this host.
+    host.resolve("127.0.0.1", "b.example", CDN, 30, 500);
+    assert_eq!(
+        host.name(HOST, None, 500),
+        Some(named("b.example", AskedBy::Host))
+    );
+}
+
+#[test]
+fn what_the_client_said_is_stronger_than_any_answer() {
+    let mut host = Host::new();
+    host.resolve(HOST, "cdn.example", CDN, 300, 100);
+    let server = ServerName {
+        name: Name::from_text(b"www.example.com").unwrap(),
+        may_be_outer: false,
+        is_proxied: false,
+    };
+    let facts = FlowFacts {
+        local: ip(HOST),
+        program: None,
+        began: seconds(101),
+        server: Some((&server, Source::Tls, seconds(102))),
+    };
+    let names = host.table.names_of(ip(CDN), &facts);
+    let name = names.name.unwrap();
+    assert_eq!(
+        (name.name.as_str(), name.source),
+        ("www.example.com", Source::Tls)
+    );
+    assert_eq!(names.others, [Name::from_text(b"cdn.example").unwrap()]);
+}
+
+#[test]
+fn each_program_has_the_name_that_it_asked_for() {
+    let mut host = Host::new();
+    let first = host.resolve(HOST, "a.example", CDN, 300, 100);
+    let second = host.resolve(HOST, "b.example", CDN, 300, 101);
+    // Nobody knows yet who asked.
+    assert_eq!(host.name(HOST, Some(1), 102), None);
+    assert_eq!(host.names(HOST, Some(1), 102).others.len(), 2);
+    host.table.set_asker(first, 1);
+    host.table.set_asker(second, 2);
+    assert_eq!(
+        host.name(HOST, Some(1), 102),
+        Some(named("a.example", AskedBy::Program))
+    );
+    assert_eq!(
+        host.name(HOST, Some(2), 102),
+        Some(named("b.example", AskedBy::Program))
+    );
+    assert_eq!(host.name(HOST, Some(3), 102), None);
+    // One program asks for both: the last one before the flow.
+    let third = host.resolve(HOST, "b.example", CDN, 300, 105);
+    host.table.set_asker(third, 1);
+    assert_eq!(
+        host.name(HOST, Some(1), 104),
+        Some(named("a.example", AskedBy::Program))
+    );
+    assert_eq!(
+        host.name(HOST, Some(1), 105),
+        Some(named("b.example", AskedBy::Program))
+    );
+}
+
+#[test]
+fn what_another_host_asked_for_is_marked_and_never_wins() {
+    let mut host = Host::new();
+    host.resolve(OTHER, "theirs.example", CDN, 300, 100);
+    assert_eq!(
+        host.name(HOST, None, 101),
+        Some(named("theirs.example", AskedBy::AnotherHost))
+    );
+    assert_eq!(
+        host.name(OTHER, None, 101),
+        Some(named("theirs.example", AskedBy::Host))
+    );
+    host.resolve(HOST, "ours.example", CDN, 300, 102);
+    host.resolve(OTHER, "theirs.example", CDN, 300, 103);
+    assert_eq!(
+        host.name(HOST, None, 104),
+        Some(named("ours.example", AskedBy::Host))
+    );
+    assert_eq!(
+        host.name(OTHER, None, 104),
+        Some(named("theirs.example", AskedBy::Host))
+    );
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_says_nothing() {
+    let mut host = Host::new();
+    let told = [Record::Address("bank.example", CDN, 300)];
+    let forged = dns::read(&response(7, "bank.example", &told)).unwrap();
+    let server: SocketAddr = SERVER.parse().unwrap();
+    let client = SocketAddr::new(ip(HOST), 5_000);
+    host.table
+        .observe(&forged, Source::Dns, (server, client), 1, seconds(100));
+    assert_eq!(host.name(HOST, None, 100), None);
+    // Asked for, and answered by somebody else, with another number, or for another name.
+    for (from, id, name) in [
+        ("198.51.100.1:53", 7, "bank.example"),
+        (SERVER, 8, "bank.example"),
+        (SERVER, 7, "evil.example"),
+    ] {
+        let asked = dns::read(&query(7, "bank.example")).unwrap();
+        host.table
+            .observe(&asked, Source::Dns, (client, server), 1, seconds(100));
+        let told = [Record::Address(name, CDN, 300)];
+        let forged = dns::read(&response(id, name, &told)).unwrap();
+        let from = from.parse().unwrap();
+        host.table
+            .observe(&forged, Source::Dns, (from, client), 1, seconds(100));
+        assert_eq!(host.name(HOST, None, 100), None, "{from} {id} {name}");
+    }
+    assert_eq!(host.table.statistics().unasked, 4);
+    // Late, too.
+    let told = [Record::Address("bank.example", CDN, 300)];
+    let late = dns::read(&response(7, "bank.example", &told)).unwrap();
+    host.table
+        .observe(&late, Source::Dns, (server, client), 1, seconds(131));
+    assert_eq!(host.name(HOST, None, 131), None);
+}
+
+#[test]
+fn weaker_sources_step_in_by_their_strength() {
+    let mut host = Host::new();
+    let reverse = Name::from_text(b"reverse.example").unwrap();
+    host.table.observe_reverse(ip(CDN), reverse, seconds(1));
+    assert_eq!(
+        host.name(HOST, None, 100),
+        Some(named("reverse.example", AskedBy::Nobody))
+    );
+    host.resolve(OTHER, "theirs.example", CDN, 300, 100);
+    assert_eq!(
+        host.name(HOST, None, 100),
+        Some(named("theirs.example", AskedBy::AnotherHost))
+    );
+    host.table
+        .set_hosts(Hosts::parse(b"192.0.2.1 Hosts.Example other"));
+    assert_eq!(
+        host.name(HOST, None, 100),
+        Some(named("hosts.example", AskedBy::Nobody))
+    );
+    let told = announcement(&[Record::Address("printer.local", CDN, 120)]);
+    let told = dns::read(&told).unwrap();
+    let group = (
+        "192.0.2.1:5353".parse().unwrap(),
+        "224.0.0.251:5353".parse().unwrap(),
+    );
+    host.table
+        .observe(&told, Source::Mdns, group, 9, seconds(100));
+    assert_eq!(
+        host.name(HOST, None, 100),
+        Some(named("printer.local", AskedBy::Host))
+    );
+    host.resolve(HOST, "ours.example", CDN, 300, 100);
+    assert_eq!(
+        host.name(HOST, None, 100),
+        Some(named("ours.example", AskedBy::Host))
+    );
+}
+
+#[test]
+fn a_question_to_a_group_is_answered_by_one_of_its_hosts() {
+    let mut host = Host::new();
+    let client: SocketAddr = "10.0.0.2:5000".parse().unwrap();
+    let group: SocketAddr = "224.0.0.252:5355".parse().unwrap();
+    let neighbour: SocketAddr = "10.0.0.9:5355".parse().unwrap();
+    let asked = dns::read(&query(7, "printer")).unwrap();
+    let told = [Record::Address("printer", CDN, 30)];
+    let answered = dns::read(&response(7, "printer", &told)).unwrap();
+    host.table
+        .observe(&asked, Source::Llmnr, (client, group), 1, seconds(1));
+    host.table
+        .observe(&answered, Source::Llmnr, (neighbour, client), 2, seconds(1));
+    assert_eq!(
+        host.names(HOST, None, 1).name.unwrap().source,
+        Source::Llmnr
+    );
+}
+
+#[test]
+fn an_address_with_more_names_than_there_is_room_for_is_silent() {
+    let mut host = Host::with(Limits {
+        of_address: 4,
+        ..Limits::default()
+    });
+    host.resolve(HOST, "b.example", CDN, 300, 99);
+    for number in 0..10 {
+        host.resolve(HOST, "a.example", CDN, 300, 100 + number);
+    }
+    // All that is left is one name, and there was another one.
+    assert_eq!(host.name(HOST, None, 111), None);
+    // Once that one would be invalid, too, it is certain again.
+    assert_eq!(
+        host.name(HOST, None, 460),
+        Some(named("a.example", AskedBy::Host))
+    );
+}
+
+/// Ten million, where that does not take half a minute.
+const ANSWERS: u32 = if cfg!(debug_assertions) {
+    300_000
+} else {
+    10_000_000
+};
+
+#[test]
+fn many_answers_take_bounded_room() {
+    let mut host = Host::with(Limits {
+        answers: 1_000,
+        questions: 100,
+        askers: 100,
+        reverse: 100,
+        ..Limits::default()
+    });
+    // Without reading as many messages.
+    for number in 0..ANSWERS {
+        let address = std::net::Ipv4Addr::from(number).into();
+        let now = seconds(u64::from(number));
+        let answer = Answer {
+            name: Name::from_text(b"a.example").unwrap(),
+            source: Source::Dns,
+            client: Some(ip(HOST)),
+            flow: number.into(),
+            first_at: now,
+            last_at: now,
+            valid_until: now + GRACE,
+        };
+        host.table.answers.put(address, answer);
+    }
+    let (kept, order) = host.table.answers.sizes();
+    assert_eq!(kept, 1_000);
+    assert!(order <= 2_100, "{order}");
+    for number in 0..1_000 {
+        host.resolve(HOST, &format!("n{number}.example"), CDN, 10, 1);
+        host.table.set_asker(number, number);
+        let address = std::net::Ipv4Addr::from(u32::try_from(number).unwrap()).into();
+        let name = Name::from_text(b"a.example").unwrap();
+        host.table.observe_reverse(address, name, seconds(1));
+    }
+    assert_eq!(host.table.askers.len(), 100);
+    assert_eq!(host.table.reverse.len(), 100);
+    assert!(host.table.statistics().names_dropped > 0);
+}
+
+/// A program asks, or connects.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Ask {
+        program: u64,
+        name: usize,
+        host: usize,
+        is_known: bool,
+    },
+    Connect {
+        program: u64,
+        host: usize,
+    },
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let asks = (0..3_u64, 0..3_usize, 0..2_usize, any::<bool>());
+    prop_oneof![
+        asks.prop_map(|(program, name, host, is_known)| Step::Ask {
+            program,
+            name,
+            host,
+            is_known
+        }),
+        (0..3_u64, 0..2_usize).prop_map(|(program, host)| Step::Connect { program, host }),
+        (0..40_u64).prop_map(Step::Pass),
+    ]
+}
+
+proptest! {
+    /// Programs of two hosts ask for names with one address, and connect to what they asked for last,
+    /// in every order, with and without their owners known: never is one named that the program
+    /// did not ask for, if it asked and the owners of its questions are known; and never one that
+    /// the program cannot have meant while another program's is as likely.
+    #[test]
+    fn no_name_is_wrong(steps in prop::collection::vec(step(), 1..60)) {
+        const NAMES: [&str; 3] = ["a.example", "b.example", "c.example"];
+        const HOSTS: [&str; 2] = [HOST, OTHER];
+        let mut host = Host::with(Limits { of_address: 5, ..Limits::default() });
+        let mut now = 1_000;
+        // What each program of each host asked for, when, and whether its owner is known.
+        let mut asked: Vec<(u64, usize, usize, u64, bool)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Ask { program, name, host: at, is_known } => {
+                    let flow = host.resolve(HOSTS[at], NAMES[name], CDN, 30, now);
+                    if is_known {
+                        host.table.set_asker(flow, program);
+                    }
+                    asked.push((program, at, name, now, is_known));
+                }
+                Step::Pass(passed) => now += passed,
+                Step::Connect { program, host: at } => {
+                    let valid = |entry: &&(u64, usize, usize, u64, bool)| now <= entry.3 + 90;
+                    let own: Vec<_> = asked
+                        .iter()
+                        .filter(|entry| (entry.0, entry.1) == (program, at))
+                        .filter(valid)
+                        .collect();
+                    let Some(last) = own.last() else {
+                        continue;
+                    };
+                    let Some(name) = host.names(HOSTS[at], Some(program), now).name else {
+                        continue;
+                    };
+                    // Questions at the same second have no order for the table.
+                    let meant: Vec<_> = own
+                        .iter()
+                        .filter(|entry| entry.3 == last.3 || !last.4)
+                        .map(|entry| NAMES[entry.2])
+                        .collect();
+                    let is_meant = name.name.as_str() == NAMES[last.2]
+                        || meant.contains(&name.name.as_str());
+                    prop_assert!(is_meant, "{:?}: {:?}", name, own);
+                }
+            }
+            let (kept, _) = host.table.answers.sizes();
+            prop_assert!(kept <= 5);
+        }
+    }
+}

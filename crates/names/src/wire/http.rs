@@ -1,0 +1,85 @@
+//! The host that a request of HTTP/1 is for (RFC 9112).
+
+use super::{Reading, ServerName};
+use crate::Name;
+
+/// The most of a request that is read, in bytes.
+pub const MAX_REQUEST: usize = 8 << 10;
+/// Header fields of a request.
+const MAX_FIELDS: usize = 64;
+/// What requests begin with. Others are too rare to be worth a buffer.
+const METHODS: [&[u8]; 10] = [
+    b"GET ",
+    b"POST ",
+    b"HEAD ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+    b"TRACE ",
+    b"PROPFIND ",
+];
+
+/// Reads the first bytes of a client's stream.
+#[must_use]
+pub fn read(stream: &[u8]) -> Reading {
+    if !begins_like_a_request(stream) {
+        return Reading::Other;
+    }
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(stream) {
+        Ok(httparse::Status::Complete(_)) => Reading::Complete(server_name(&request)),
+        Ok(httparse::Status::Partial) if stream.len() < MAX_REQUEST => {
+            // The field that matters may be there already.
+            match server_name(&request) {
+                Some(name) => Reading::Complete(Some(name)),
+                None => Reading::Partial,
+            }
+        }
+        Ok(httparse::Status::Partial) | Err(_) => Reading::Other,
+    }
+}
+
+/// Whether it is the beginning of a request, as far as there is one.
+fn begins_like_a_request(stream: &[u8]) -> bool {
+    METHODS.iter().any(|method| {
+        let common = method.len().min(stream.len());
+        method[..common] == stream[..common]
+    })
+}
+
+fn server_name(request: &httparse::Request<'_, '_>) -> Option<ServerName> {
+    let target = request.path?;
+    let is_connect = request.method == Some("CONNECT");
+    // A proxy gets the whole of the address (RFC 9112, section 3.2.2).
+    let absolute = target.split_once("://").map(|(_, rest)| rest);
+    let of_target = match (is_connect, absolute) {
+        (true, _) => Some(target),
+        (false, Some(rest)) => rest.split(['/', '?']).next(),
+        (false, None) => None,
+    };
+    let host = if let Some(authority) = of_target {
+        authority.as_bytes()
+    } else {
+        let mut fields = request.headers.iter();
+        let field = fields.find(|field| field.name.eq_ignore_ascii_case("host"))?;
+        field.value.trim_ascii()
+    };
+    Some(ServerName {
+        name: Name::from_text(without_port(host))?,
+        may_be_outer: false,
+        is_proxied: of_target.is_some(),
+    })
+}
+
+/// Without a user and a port. Addresses in brackets are no names.
+fn without_port(authority: &[u8]) -> &[u8] {
+    let mut parts = authority.rsplit(|&byte| byte == b'@');
+    let host = parts.next().unwrap_or_default();
+    if host.starts_with(b"[") {
+        return &[];
+    }
+    host.split(|&byte| byte == b':').next().unwrap_or_default()
+}
