@@ -182,11 +182,48 @@ fn a_file_of_headers_alone_is_an_empty_capture() {
         let source = Source::file(file.path(), Some("udp")).unwrap();
         let name = source
             .link_type()
-            .map_or_else(|it| it.name(), LinkType::name);
+            .map_or_else(flowner_capture::OtherLinkType::name, LinkType::name);
         assert_eq!(name, link_type);
         let (packets, ending) = drain(source);
         assert!(packets.is_empty() && ending.is_ok(), "{ending:?}");
     }
+}
+
+#[test]
+fn compressed_files_are_read_as_what_is_in_them() {
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let zstd = |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, level);
+    let plain = two_packets().bytes();
+    for packed in [gzip(&plain), zstd(&plain)] {
+        let file = common::file(&packed);
+        let mut source = Source::file(file.path(), Some("greater 100")).unwrap();
+        assert_eq!(source.progress().unwrap().total, packed.len() as u64);
+        assert!(matches!(source.next(), Ok(Next::Packet(packet)) if packet.wire_len == 1500));
+        assert_eq!(source.next().unwrap(), Next::End);
+        assert_eq!(source.progress().unwrap().read, packed.len() as u64);
+        // What was cut off is told, after all that is whole; so is damage.
+        let cut = common::file(&packed[..packed.len() - 3]);
+        let (sizes, ending) = read(cut.path(), None);
+        // zstd gives nothing of a last window that is not complete.
+        assert_eq!(sizes.len(), if packed[0] == 0x1f { 2 } else { 0 });
+        assert!(matches!(ending, Err(Error::Truncated { .. })), "{ending:?}");
+        let mut damaged = packed.clone();
+        let at = damaged.len() - 2;
+        damaged[at] ^= 1;
+        let ending = read(common::file(&damaged).path(), None).1;
+        assert!(matches!(ending, Err(Error::Corrupt { .. })), "{ending:?}");
+    }
+    let text = common::file(&gzip(b"no capture"));
+    let error = read(text.path(), None).1.unwrap_err();
+    assert!(matches!(error, Error::NotACapture { .. }), "{error:?}");
+    let nothing = common::file(&gzip(b""));
+    let error = read(nothing.path(), None).1.unwrap_err();
+    assert!(matches!(error, Error::Empty { .. }), "{error:?}");
 }
 
 #[test]
@@ -289,7 +326,7 @@ fn a_file_of_several_link_types_is_read_packet_by_packet() {
         let ports = packet
             .headers()
             .map(|headers| headers.ports.unwrap().destination);
-        found.push(ports.map_err(|error| error.kind()));
+        found.push(ports.map_err(flowner_capture::DecodeError::kind));
     }
     let usb = Err("link-type:USB_LINUX");
     assert_eq!(found, [usb, Ok(53), usb, Ok(53)]);

@@ -19,7 +19,7 @@ use super::{By, FlowArgs};
 Files of `flowner record` have owners. The file says which host captured the packets, which
 decides the direction of flows. Else Flowner infers the host, and says so; --local sets it.")]
 pub(crate) struct ReadArgs {
-    /// A pcap or pcapng file; - for standard input
+    /// A pcap or pcapng file, compressed with gzip or zstd or not; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// List flows, or their sums by program, process, host, service or protocol

@@ -60,7 +60,7 @@ pub(super) fn scroll(place: &'static str, intent: Intent) -> Task<Message> {
 pub(super) fn ask_for_file() -> Task<Message> {
     let dialog = rfd::AsyncFileDialog::new()
         .set_title("Open a capture file")
-        .add_filter("Captures", &["pcap", "pcapng", "cap"])
+        .add_filter("Captures", &["pcap", "pcapng", "cap", "gz", "zst"])
         .add_filter("All files", &["*"]);
     Task::perform(dialog.pick_file(), |file| {
         Message::FileChosen(file.map(|file| file.path().to_owned()))

@@ -52,6 +52,10 @@ impl<R: Read> Buffer<R> {
         &self.bytes[range]
     }
 
+    pub(super) const fn input(&self) -> &R {
+        &self.input
+    }
+
     /// Bytes that were taken.
     pub(super) const fn position(&self) -> u64 {
         self.position

@@ -2,6 +2,7 @@
 //! clock, no C library.
 
 mod buffer;
+mod compressed;
 mod oddities;
 mod pcap;
 
@@ -11,15 +12,18 @@ use std::ops::Range;
 use crate::file_packet::{Corrupt, FilePacket};
 use crate::pcapng::{self, Interface};
 use buffer::Buffer;
+use compressed::{Damage, Input};
 pub use oddities::Oddities;
 
-/// A capture file whose packets are read one after the other.
+/// A capture file whose packets are read one after the other; compressed with gzip or zstd, or
+/// not.
 ///
 /// Packets are lent from a buffer of a quarter of a megabyte, which grows where a block is
-/// larger, up to 16 MiB.
+/// larger, up to 16 MiB. What unpacks a file takes the window with which that was compressed, at
+/// most 128 MiB.
 #[derive(Debug)]
 pub struct FileReader<R> {
-    buffer: Buffer<R>,
+    buffer: Buffer<Input<R>>,
     format: Format,
     /// See [`Oddities::more_captured`].
     more_captured: u64,
@@ -49,7 +53,17 @@ pub enum ReadError {
     Corrupt(String),
     /// The input failed.
     #[error(transparent)]
-    Input(#[from] io::Error),
+    Input(io::Error),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        match error.downcast() {
+            Ok(damage @ Damage::Truncated) => Self::Truncated(damage.to_string()),
+            Ok(damage @ Damage::Corrupt(_)) => Self::Corrupt(damage.to_string()),
+            Err(error) => Self::Input(error),
+        }
+    }
 }
 
 impl From<Corrupt> for ReadError {
@@ -65,7 +79,7 @@ impl<R: Read> FileReader<R> {
     /// # Errors
     /// Any [`ReadError`].
     pub fn new(input: R) -> Result<Self, ReadError> {
-        let mut buffer = Buffer::new(input);
+        let mut buffer = Buffer::new(Input::new(input)?);
         let magic = match *buffer.peek(4)? {
             [] => return Err(ReadError::Empty),
             [a, b, c, d, ..] => [a, b, c, d],
@@ -160,9 +174,11 @@ impl<R: Read> FileReader<R> {
         }
     }
 
-    /// Bytes of the file up to the packet that was given last.
-    pub const fn position(&self) -> u64 {
-        self.buffer.position()
+    /// Bytes of the file up to the packet that was given last; of a compressed file, somewhat
+    /// more.
+    pub fn position(&self) -> u64 {
+        let compressed = self.buffer.input().position();
+        compressed.unwrap_or_else(|| self.buffer.position())
     }
 
     /// Reads on until an interface was described whose frames can be decoded, but no further
