@@ -22,6 +22,7 @@ fn packet(connection: u32, flags: TcpFlags) -> Packet {
         wire_len: 1_500,
         payload_len: 1_446,
         tcp: Some(Tcp { flags, sequence: 1 }),
+        icmp: None,
         fragment: None,
         origin: Origin::Unknown,
         device: None,

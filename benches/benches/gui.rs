@@ -68,6 +68,8 @@ fn flow(number: u64) -> FlowRecord {
         remote_owner: None,
         principal: Principal::default(),
         remote_principal: Principal::default(),
+        icmp: None,
+        community_seed: 0,
         is_waiting: false,
         ended: None,
     };

@@ -6,7 +6,7 @@
 
 #![no_main]
 
-use flowner_capture::{Headers, LinkType, decode};
+use flowner_capture::{Headers, Icmp, LinkType, decode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -37,6 +37,11 @@ fn assert_only_less(cut: Headers, whole: Headers) {
     let expected = Headers {
         ports: cut.ports.and(whole.ports),
         tcp: cut.tcp.and(whole.tcp),
+        icmp: cut.icmp.zip(whole.icmp).map(|(cut, whole)| Icmp {
+            identifier: cut.identifier.and(whole.identifier),
+            quoted: cut.quoted.and(whole.quoted),
+            ..whole
+        }),
         payload_len: [0, whole.payload_len][usize::from(cut.payload_len > 0)],
         payload_offset: [0, whole.payload_offset][usize::from(cut.payload_offset > 0)],
         ..whole

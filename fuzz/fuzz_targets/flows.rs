@@ -80,6 +80,7 @@ fn run(capacity: usize, operations: &[Operation]) -> Vec<Ended> {
                         flags: TcpFlags(*flags),
                         sequence: (*sequence).into(),
                     }),
+                    icmp: None,
                     fragment: fragment.map(|(id, offset, more)| Fragment {
                         id: id.into(),
                         offset: u32::from(offset) * 8,

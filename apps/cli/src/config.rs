@@ -20,6 +20,7 @@ pub(crate) fn of_watch(args: &WatchArgs, filter: &Filter) -> Config {
     Config {
         filter: filter.clone(),
         local_networks: networks(&args.flows),
+        community_seed: args.flows.community_id_seed,
         ..of_capture(&args.capture)
     }
 }
@@ -35,6 +36,7 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
         },
         capture_filter: args.bpf.clone(),
         local_networks: networks(&args.flows),
+        community_seed: args.flows.community_id_seed,
         filter: filter.clone(),
         limits: limits::fit(FILE_LIMITS),
         reading: Reading {
@@ -54,6 +56,7 @@ pub(crate) fn of_record(args: &RecordArgs) -> Config {
             snap_length: args.snap_length,
             ..captured.live
         },
+        community_seed: args.community_id_seed,
         ..captured
     }
 }

@@ -41,6 +41,8 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         remote_owner: None,
         principal: Principal::Unattributed,
         remote_principal: Principal::Unattributed,
+        icmp: None,
+        community_seed: 0,
         is_waiting: false,
         ended: None,
     };

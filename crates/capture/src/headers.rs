@@ -23,6 +23,8 @@ pub struct Headers {
     /// Of TCP alone. `None` where the segment is cut before its flags, or its header
     /// contradicts itself.
     pub tcp: Option<Tcp>,
+    /// Of ICMP and ICMPv6 alone. `None` where the message is cut before its code.
+    pub icmp: Option<Icmp>,
     /// Where the packet is one fragment of a larger one.
     pub fragment: Option<Fragment>,
     /// Bytes of the whole frame on the wire, link header included, however many of
@@ -81,6 +83,36 @@ pub struct Tcp {
     /// The next sequence number that the sender expects, where [`TcpFlags::ack`] is
     /// set.
     pub acknowledgment: u32,
+}
+
+/// What is kept of an ICMP message (RFC 792, RFC 4443).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Icmp {
+    /// The type, such as 8 for the request of an echo in ICMP, and 128 in ICMPv6.
+    pub kind: u8,
+    /// The code, which makes the type more precise.
+    pub code: u8,
+    /// The identifier of a request and its reply (echo, timestamp): whoever asks chooses it.
+    /// `None` in other messages, or where it was cut.
+    pub identifier: Option<u16>,
+    /// The packet that an error is about. `None` in other messages, or where it was cut.
+    pub quoted: Option<Quoted>,
+}
+
+/// The packet that an ICMP error is about, as far as it is quoted there. Whoever sends the error
+/// can quote what nobody sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Quoted {
+    /// Who sent it.
+    pub source: IpAddr,
+    /// Whom it was for.
+    pub destination: IpAddr,
+    /// The IANA protocol number of its upper layer.
+    pub protocol: u8,
+    /// Its ports, if its protocol has any.
+    pub ports: Option<Ports>,
+    /// The sequence number of a TCP segment.
+    pub sequence: Option<u32>,
 }
 
 /// The control bits of a TCP header, as they are on the wire: FIN is the lowest bit.

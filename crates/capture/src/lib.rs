@@ -119,7 +119,7 @@ mod wait;
 pub use decode::{DecodeError, decode};
 pub use file::{FileReader, Oddities, ReadError};
 pub use file_packet::FilePacket;
-pub use headers::{Fragment, Headers, Ports, Tcp, TcpFlags};
+pub use headers::{Fragment, Headers, Icmp, Ports, Quoted, Tcp, TcpFlags};
 pub use link_type::{LinkType, OtherLinkType, ParseLinkTypeError};
 pub use packet_origin::PacketOrigin;
 pub use shell::shell_word;

@@ -1,7 +1,11 @@
 //! Frames made by hand, one for each case, and what they decode to.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use flowner_capture::{DecodeError, Fragment, Headers, LinkType, Ports, Tcp, TcpFlags, decode};
+use std::net::IpAddr;
+
+use flowner_capture::{
+    DecodeError, Fragment, Headers, Icmp, LinkType, Ports, Quoted, Tcp, TcpFlags, decode,
+};
 
 const V4_SOURCE: [u8; 4] = [192, 0, 2, 1];
 const V4_DESTINATION: [u8; 4] = [198, 51, 100, 2];
@@ -75,6 +79,7 @@ fn expect_v4(protocol: u8, frame_len: usize, payload_len: u32) -> Headers {
         protocol,
         ports: PORTS,
         tcp: None,
+        icmp: None,
         fragment: None,
         wire_len: u32::try_from(frame_len).unwrap(),
         payload_len,
@@ -263,6 +268,12 @@ fn other_protocols_have_ports_or_none() {
         let frame = v4(protocol, 0, 0, body);
         let expected = Headers {
             ports: PORTS.filter(|_| has_ports),
+            icmp: (protocol == 1).then_some(Icmp {
+                kind: 8,
+                code: 0,
+                identifier: Some(1),
+                quoted: None,
+            }),
             ..expect_v4(protocol, frame.len(), payload_len)
         };
         check(LinkType::RawIp, &frame, Ok(expected));
@@ -525,4 +536,96 @@ fn errors_have_stable_names() {
     assert_eq!(usb.to_string(), expected);
     assert_eq!(DecodeError::CutShort.kind(), "cut-short");
     assert_eq!(DecodeError::Malformed.kind(), "malformed");
+}
+
+/// What an ICMP message says, whatever the frame is cut to.
+#[track_caller]
+fn check_icmp(protocol: u8, message: &[u8], expected: Option<Icmp>) {
+    let frame = if protocol == 1 {
+        v4(1, 0, 0, message)
+    } else {
+        v6(protocol, message)
+    };
+    let len = wire_len(&frame);
+    let icmp = |frame: &[u8]| decode(LinkType::RawIp, frame, len).unwrap().icmp;
+    assert_eq!(icmp(&frame), expected);
+    let header = frame.len() - message.len();
+    assert_eq!(icmp(&frame[..header + 1]), None);
+    if let Some(expected) = expected {
+        let kind = icmp(&frame[..header + 2]).unwrap();
+        assert_eq!((kind.kind, kind.code), (expected.kind, expected.code));
+        assert_eq!((kind.identifier, kind.quoted), (None, None));
+    }
+}
+
+#[test]
+fn icmp_errors_quote_a_packet() {
+    let quoted = |(source, destination): (IpAddr, IpAddr), protocol, sequence| Quoted {
+        source,
+        destination,
+        protocol,
+        ports: PORTS,
+        sequence,
+    };
+    let error = |kind, code, quoted| {
+        Some(Icmp {
+            kind,
+            code,
+            identifier: None,
+            quoted,
+        })
+    };
+    let v4_ends = (V4_SOURCE.into(), V4_DESTINATION.into());
+    // As many bytes as must be there: a header and 8 bytes.
+    let datagram = v4(UDP, 0, 0, &DATAGRAM);
+    let message = [&[3, 3, 0, 0, 0, 0, 0, 0][..], &datagram[..28]].concat();
+    let about = quoted(v4_ends, UDP, None);
+    check_icmp(1, &message, error(3, 3, Some(about)));
+    let segment = v4(TCP, 0, 0x4000, &SEGMENT);
+    let about = quoted(v4_ends, TCP, Some(5));
+    for kind in [3, 11, 12] {
+        let message = [&[kind, 1, 0, 0, 0, 0, 0, 0][..], &segment[..28]].concat();
+        check_icmp(1, &message, error(kind, 1, Some(about)));
+    }
+    // Too short to tell the sequence number; a later fragment; no packet at all; no error.
+    let cut = [&[3, 3, 0, 0, 0, 0, 0, 0][..], &segment[..27]].concat();
+    check_icmp(1, &cut, error(3, 3, None));
+    let fragment = v4(UDP, 7, 0x2001, &DATAGRAM);
+    check_icmp(
+        1,
+        &[&[3, 3, 0, 0, 0, 0, 0, 0][..], &fragment].concat(),
+        error(3, 3, None),
+    );
+    check_icmp(1, &[3, 3, 0, 0, 0, 0, 0, 0, 0x45, 0], error(3, 3, None));
+    check_icmp(
+        1,
+        &[&[5, 0, 0, 0, 0, 0, 0, 0][..], &datagram].concat(),
+        error(5, 0, None),
+    );
+    // A protocol without ports.
+    let echo = v4(1, 0, 0, &[8, 0, 0, 0, 0, 1, 0, 1]);
+    let about = Quoted {
+        ports: None,
+        ..quoted(v4_ends, 1, None)
+    };
+    check_icmp(
+        1,
+        &[&[3, 1, 0, 0, 0, 0, 0, 0][..], &echo].concat(),
+        error(3, 1, Some(about)),
+    );
+
+    let v6_ends = (V6_SOURCE.into(), V6_DESTINATION.into());
+    let segment = v6(TCP, &SEGMENT);
+    let about = quoted(v6_ends, TCP, Some(5));
+    for kind in 1..=4 {
+        let message = [&[kind, 4, 0, 0, 0, 0, 5, 0][..], &segment].concat();
+        check_icmp(58, &message, error(kind, 4, Some(about)));
+    }
+    let echo = Icmp {
+        kind: 128,
+        code: 0,
+        identifier: Some(0x0102),
+        quoted: None,
+    };
+    check_icmp(58, &[128, 0, 0, 0, 1, 2, 0, 0], Some(echo));
 }

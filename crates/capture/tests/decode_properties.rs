@@ -198,6 +198,7 @@ impl Sent {
                 destination: self.ports.1,
             }),
             tcp,
+            icmp: None,
             fragment: None,
             wire_len,
             payload_len: u32::try_from(self.payload.len()).unwrap(),

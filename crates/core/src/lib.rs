@@ -63,6 +63,7 @@ mod system;
 
 pub use engine::convert::packet as flow_packet;
 pub use export::{csv, json};
+pub use model::community_id::{CommunityId, ParseCommunityIdError};
 pub use model::config::{Input, Limits, Live, Reading, TimeBound};
 pub use model::demo::Demo;
 pub use model::error::Error;

@@ -23,6 +23,7 @@
 //! | `end` | whose owner it is: that of the packet's `source` or `destination` |
 //! | `reason` | why the owner is unknown, if it is: `no-such-socket`, `process-exited`, `not-permitted` …; a reader also takes the names of earlier versions (`not-found`, `gone`, `denied` …), and reads a reason that it does not know as `other-reason` |
 //! | `match` | how closely the socket fits: `five-tuple`, `local-endpoint` …; a reader leaves out one that it does not know |
+//! | `community-id` | the [Community ID](crate::CommunityId) of the flow, by which other monitors know it |
 //! | `namespace`, `namespace-name` | the network namespace of the socket, where it is another |
 //!
 //! Before these are the keys of the process, of each where several share the socket (at most

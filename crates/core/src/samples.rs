@@ -68,6 +68,8 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         last_seen: NEW_YEAR + Duration::from_millis(1_500),
         owner: Some(owner),
         remote_owner: None,
+        icmp: None,
+        community_seed: 0,
         is_waiting: false,
         ended: None,
     }

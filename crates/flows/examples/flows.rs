@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             wire_len: 66,
             payload_len: 0,
             tcp: Some(Tcp { flags, sequence: 0 }),
+            icmp: None,
             fragment: None,
             origin: Origin::Unknown,
             device: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::address::{Direction, LocalAddresses, is_group};
 use crate::key::scoped;
+use crate::packet::{FirstMessage, Icmp};
 use crate::state::TcpTracker;
 use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
 
@@ -51,6 +52,8 @@ pub struct Flow<T = ()> {
     first_seen: Duration,
     last_seen: Duration,
     device: Option<NonZeroU32>,
+    icmp: Option<FirstMessage>,
+    community_seed: u16,
     /// What the caller keeps with the flow.
     pub data: T,
 }
@@ -197,6 +200,20 @@ impl<T> Flow<T> {
         self.device
     }
 
+    /// The message that it began with, of ICMP and ICMPv6.
+    pub const fn first_message(&self) -> Option<FirstMessage> {
+        self.icmp
+    }
+
+    /// The [seed](crate::TableConfig::community_seed) of its Community ID.
+    pub const fn community_seed(&self) -> u16 {
+        self.community_seed
+    }
+
+    pub(crate) const fn set_community_seed(&mut self, seed: u16) {
+        self.community_seed = seed;
+    }
+
     /// Whether it goes on what an earlier flow began, from which it was
     /// [cut off](crate::FlowTable::cut).
     pub const fn is_continued(&self) -> bool {
@@ -276,6 +293,8 @@ impl<T> Flow<T> {
             first_seen: packet.time,
             last_seen: packet.time,
             device: packet.device,
+            icmp: None,
+            community_seed: 0,
             data: T::default(),
         }
     }
@@ -322,6 +341,15 @@ impl<T> Flow<T> {
             self.last_seen = packet.time;
         }
         self.last_seen = self.last_seen.max(packet.time);
+        if self.icmp.is_none()
+            && let Some(Icmp { kind, code, .. }) = packet.icmp_message()
+        {
+            self.icmp = Some(FirstMessage {
+                kind,
+                code,
+                from_initiator,
+            });
+        }
         if let Some(tcp) = packet.tcp_header() {
             self.state = self
                 .tcp
@@ -418,6 +446,7 @@ mod tests {
             wire_len: 60,
             payload_len: 0,
             tcp: flags.map(|flags| Tcp { flags, sequence: 1 }),
+            icmp: None,
             fragment: None,
             origin: Origin::Unknown,
             device: None,

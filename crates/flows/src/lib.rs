@@ -23,6 +23,7 @@
 //!     wire_len: 74,
 //!     payload_len: 32,
 //!     tcp: None,
+//!     icmp: None,
 //!     fragment: None,
 //!     origin: Origin::Sent,
 //!     device: None,
@@ -61,7 +62,9 @@ pub use flow::{Flow, FlowId};
 pub use ids::FlowIdMap;
 pub use key::FlowKey;
 pub use name::ParseNameError;
-pub use packet::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol};
+pub use packet::{
+    About, FirstMessage, Fragment, Icmp, Origin, Packet, Protocol, Tcp, TcpFlags, UnknownProtocol,
+};
 pub use rate::{Rate, RollingRate};
 pub use state::State;
 pub use table::{

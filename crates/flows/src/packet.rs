@@ -23,6 +23,8 @@ pub struct Packet {
     pub payload_len: u32,
     /// Set for TCP, unless this is a later fragment. Of no effect for others.
     pub tcp: Option<Tcp>,
+    /// Set for ICMP and ICMPv6, unless this is a later fragment. Of no effect for others.
+    pub icmp: Option<Icmp>,
     /// Set for fragments, the first included.
     pub fragment: Option<Fragment>,
     /// Where the capturing system says that it came from.
@@ -52,6 +54,12 @@ pub enum Origin {
 }
 
 impl Packet {
+    /// The ICMP message of an ICMP packet.
+    pub(crate) fn icmp_message(&self) -> Option<Icmp> {
+        let is_icmp = matches!(self.protocol, Protocol::ICMP | Protocol::ICMPV6);
+        self.icmp.filter(|_| is_icmp)
+    }
+
     /// The TCP header of a TCP packet.
     pub(crate) fn tcp_header(&self) -> Option<Tcp> {
         self.tcp.filter(|_| self.protocol == Protocol::TCP)
@@ -76,6 +84,55 @@ pub struct Fragment {
     pub offset: u32,
     /// Whether more fragments follow.
     pub more: bool,
+}
+
+/// What is needed of an ICMP or ICMPv6 message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Icmp {
+    /// The type.
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// The identifier of a request and its reply.
+    pub identifier: Option<u16>,
+    /// The packet that an error is about.
+    pub about: Option<About>,
+}
+
+impl Icmp {
+    /// A message that is about no packet.
+    pub const fn new(kind: u8, code: u8) -> Self {
+        Self {
+            kind,
+            code,
+            identifier: None,
+            about: None,
+        }
+    }
+}
+
+/// A packet that an error is about, as the error quotes it: anybody can write that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// Its sender; port 0 where the protocol has no ports.
+    pub source: SocketAddr,
+    /// Its receiver.
+    pub destination: SocketAddr,
+    /// The protocol above IP.
+    pub protocol: Protocol,
+    /// The sequence number of a TCP segment.
+    pub sequence: Option<u32>,
+}
+
+/// The message that a flow of ICMP messages began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstMessage {
+    /// Its type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// Whether the initiator sent it.
+    pub from_initiator: bool,
 }
 
 /// The control bits of a TCP header, as in its 14th byte (RFC 9293, 3.1).

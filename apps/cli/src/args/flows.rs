@@ -17,6 +17,14 @@ pub(crate) struct FlowArgs {
     /// Count this address or prefix as this host's own (repeatable); none: do not infer it
     #[arg(long, value_name = "ADDRESS[/PREFIX]")]
     pub(crate) local: Vec<Local>,
+    /// Hash this number first in the Community IDs of flows, as other monitors here do
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(crate) community_id_seed: u16,
     /// Sort flows by this key, such as bytes, -rate or program
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) sort: Option<Sort>,

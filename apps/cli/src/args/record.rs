@@ -32,6 +32,14 @@ pub(crate) struct RecordArgs {
     /// Record only packets of this program
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) owner_of: Option<String>,
+    /// Hash this number first in the Community IDs of flows, as other monitors here do
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(crate) community_id_seed: u16,
     /// Stop after this time, such as 10s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,

@@ -71,6 +71,8 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
         remote_owner: None,
         principal: Principal::Unattributed,
         remote_principal: Principal::Unattributed,
+        icmp: None,
+        community_seed: 0,
         is_waiting: false,
         ended: None,
     };

@@ -1,11 +1,12 @@
 //! From the bytes of a frame to [`Headers`]. Pure: no clock, no I/O, no C library.
 //!
 //! Layer by layer, each in its file: [`link`] finds the IP packet in the frame, [`ip`]
-//! its addresses and upper layer, [`transport`] the ports. Headers are read by
+//! its addresses and upper layer, [`transport`] the ports, [`icmp`] what a message is about. Headers are read by
 //! etherparse, where it knows them. Its lax packet slices are not used whole, because they look for
 //! extension headers in the payload of later fragments, give up on a segment that is
 //! cut inside its TCP options, and stop at three VLAN tags.
 
+mod icmp;
 mod ip;
 mod link;
 mod span;
@@ -48,9 +49,12 @@ use self::span::Span;
 pub fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Headers, DecodeError> {
     let (version, packet) = link::packet(link, Span::new(frame, wire_len))?;
     let packet = ip::decode(version, packet)?;
-    let segment = match packet.fragment {
-        Some(fragment) if fragment.offset > 0 => transport::Segment::opaque(packet.payload),
-        _ => transport::decode(packet.protocol, packet.payload),
+    let (segment, icmp) = match packet.fragment {
+        Some(fragment) if fragment.offset > 0 => (transport::Segment::opaque(packet.payload), None),
+        _ => (
+            transport::decode(packet.protocol, packet.payload),
+            icmp::decode(packet.protocol, packet.payload),
+        ),
     };
     Ok(Headers {
         source: packet.source,
@@ -58,6 +62,7 @@ pub fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Result<Headers, De
         protocol: packet.protocol,
         ports: segment.ports,
         tcp: segment.tcp,
+        icmp,
         fragment: packet.fragment,
         wire_len,
         payload_len: segment.payload_len,

@@ -79,7 +79,7 @@ fn with_header(segment: Span<'_>, header_len: Option<u32>) -> Segment {
     }
 }
 
-fn ports(segment: Span<'_>) -> Option<Ports> {
+pub(super) fn ports(segment: Span<'_>) -> Option<Ports> {
     let [a, b, c, d] = *segment.captured().first_chunk()?;
     Some(Ports {
         source: u16::from_be_bytes([a, b]),

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-use flowner_capture::{DecodeError, Headers};
+use flowner_capture::{DecodeError, Headers, Icmp};
 use tempfile::NamedTempFile;
 
 /// The tcpdump project's test captures; `None`, said aloud, where they are absent.
@@ -119,6 +119,11 @@ pub(crate) fn assert_only_less(
     let expected = Headers {
         ports: cut.ports.and(whole.ports),
         tcp: cut.tcp.and(whole.tcp),
+        icmp: cut.icmp.zip(whole.icmp).map(|(cut, whole)| Icmp {
+            identifier: cut.identifier.and(whole.identifier),
+            quoted: cut.quoted.and(whole.quoted),
+            ..whole
+        }),
         payload_len: [0, whole.payload_len][usize::from(cut.payload_len > 0)],
         payload_offset: [0, whole.payload_offset][usize::from(cut.payload_offset > 0)],
         ..whole

@@ -16,6 +16,7 @@ use flowner_attribution::{
     UserId, Verdict,
 };
 
+use crate::model::community_id::CommunityId;
 use crate::model::packet_ref::PacketEnd;
 use crate::model::principal::{Owner, Principal};
 use crate::model::text::is_hidden;
@@ -31,8 +32,8 @@ pub(super) const PIDS: RangeInclusive<u32> = 1..=4_194_304;
 /// What a comment of ours begins with.
 const PREFIX: &str = "flowner:";
 
-/// The comment that tells who has one end of a packet.
-pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {
+/// The comment that tells who has one end of a packet, and how other monitors know its flow.
+pub(crate) fn write(end: PacketEnd, owner: &Owner, community: Option<CommunityId>) -> String {
     let Owner {
         ownership,
         principal,
@@ -73,6 +74,9 @@ pub(crate) fn write(end: PacketEnd, owner: &Owner) -> String {
         if let Some(name) = &namespace.name {
             line.put("namespace-name", name);
         }
+    }
+    if let Some(id) = community {
+        line.put("community-id", &id.to_string());
     }
     line.put("end", end.name());
     line.0

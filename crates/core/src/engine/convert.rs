@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use flowner_capture::{Headers, PacketOrigin, RawPacket};
-use flowner_flows::{Fragment, Origin, Packet, Protocol, Tcp, TcpFlags};
+use flowner_capture::{Headers, PacketOrigin, Quoted, RawPacket};
+use flowner_flows::{About, Fragment, Icmp, Origin, Packet, Protocol, Tcp, TcpFlags};
 
 /// A packet for a flow table, from its decoded headers and what was captured with them: for
 /// programs that count flows without a [`Monitor`](crate::Monitor).
@@ -78,6 +78,11 @@ pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
             flags: TcpFlags(tcp.flags.0),
             sequence: tcp.sequence,
         }),
+        icmp: headers.icmp.map(|icmp| Icmp {
+            identifier: icmp.identifier,
+            about: icmp.quoted.as_ref().map(about),
+            ..Icmp::new(icmp.kind, icmp.code)
+        }),
         fragment: headers.fragment.map(|fragment| Fragment {
             id: fragment.id,
             offset: fragment.offset,
@@ -85,5 +90,16 @@ pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
         }),
         origin: Origin::Unknown,
         device: None,
+    }
+}
+
+fn about(quoted: &Quoted) -> About {
+    let ports = quoted.ports;
+    let (source, destination) = ports.map_or((0, 0), |ports| (ports.source, ports.destination));
+    About {
+        source: SocketAddr::new(quoted.source, source),
+        destination: SocketAddr::new(quoted.destination, destination),
+        protocol: Protocol(quoted.protocol),
+        sequence: quoted.sequence,
     }
 }

@@ -124,6 +124,7 @@ mod tests {
             wire_len: 100,
             payload_len: 0,
             tcp: None,
+            icmp: None,
             fragment: None,
             origin: Origin::Unknown,
             device: None,

@@ -28,7 +28,7 @@ use crate::model::totals::{Group, ProcessPrincipal, Service, Totals};
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 33] = [
+const FLOW: [&str; 34] = [
     "protocol",
     "local_address",
     "local_port",
@@ -62,6 +62,7 @@ const FLOW: [&str; 33] = [
     "remote_unit",
     "source",
     "remote_source",
+    "community_id",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -137,6 +138,8 @@ impl<W: Write> Writer<W> {
             fields.extend(owner(owners[1], &flow.remote_principal));
             let source = |owner: &Ownership| owner.evidence.source.name().to_owned();
             fields.extend(owners.map(|owner| owner.map(source).unwrap_or_default()));
+            let community_id = flow.community_id().map(|id| id.to_string());
+            fields.push(community_id.unwrap_or_default());
             self.line(fields)?;
         }
         Ok(())
@@ -421,7 +424,8 @@ mod tests {
             lines[1],
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
-             4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,"
+             4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs="
         );
         assert_eq!(lines[2], "");
     }

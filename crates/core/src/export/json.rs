@@ -34,6 +34,7 @@ use serde::Serialize;
 
 use self::owner::{FlowOwner, SocketOwner};
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
+use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::model::report::{EndState, InputInfo, LocalAddressSource, Report};
@@ -124,7 +125,8 @@ impl<'a> HeadLine<'a> {
 
 /// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses with ports,
 /// where the protocol has ports), `direction`, `state`, `sent` and `received` with
-/// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`.
+/// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (by
+/// which other monitors know the flow; `null` if its packets were cut too early).
 ///
 /// For a loopback flow `local` is the initiator, and `remote_owner` the responder's
 /// owner; so it is for a flow that has an end in a container.
@@ -161,6 +163,7 @@ pub struct FlowLine<'a> {
     last_seen: Time,
     owner: Option<FlowOwner<'a>>,
     remote_owner: Option<FlowOwner<'a>>,
+    community_id: Option<Text<CommunityId>>,
 }
 
 impl<'a> FlowLine<'a> {
@@ -179,6 +182,7 @@ impl<'a> FlowLine<'a> {
             last_seen: Time::since_epoch(flow.last_seen),
             owner: owner(flow.owner.as_ref(), &flow.principal),
             remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_principal),
+            community_id: flow.community_id().map(Text),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flowner_attribution::{Ownership, TranslatedFrom};
 use flowner_flows::{Counters, Direction, EndReason, FlowId, Protocol, Rate, State};
 
+use crate::model::community_id::{CommunityId, Tuple};
 use crate::model::principal::Principal;
 
 /// A flow and its owners at one point in time.
@@ -46,6 +47,11 @@ pub struct FlowRecord {
     pub principal: Principal,
     /// Whom `remote_owner` stands for.
     pub remote_principal: Principal,
+    /// The type and code of the message that a flow of ICMP began with, and whether `local` sent
+    /// it.
+    pub icmp: Option<(u8, u8, bool)>,
+    /// The seed of [`community_id`](Self::community_id).
+    pub community_seed: u16,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.
@@ -61,6 +67,24 @@ impl FlowRecord {
     /// Packet time from the first packet to the newest one.
     pub const fn duration(&self) -> Duration {
         self.last_seen.saturating_sub(self.first_seen)
+    }
+
+    /// What other monitors of the network call it; `None` if its packets were cut too early.
+    pub fn community_id(&self) -> Option<CommunityId> {
+        let is_from_local = self.icmp.is_none_or(|(.., is_from_local)| is_from_local);
+        let (source, destination) = if is_from_local {
+            (self.local, self.remote)
+        } else {
+            (self.remote, self.local)
+        };
+        let tuple = Tuple {
+            protocol: self.protocol,
+            source,
+            destination,
+            icmp: self.icmp.map(|(kind, code, _)| (kind, code)),
+            seed: self.community_seed,
+        };
+        tuple.id()
     }
 
     /// The ends that the socket of this flow has for itself, where this host translates the flow's

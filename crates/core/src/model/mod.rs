@@ -1,6 +1,7 @@
 //! What there is to know: flows, owners, sums, history, reports, events, and the settings that
 //! say what to keep. Plain data; no floor below it but `system`.
 
+pub(crate) mod community_id;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod error;

@@ -2,6 +2,7 @@
 
 use flowner_flows::FlowId;
 
+use super::community_id::Tuple;
 use super::principal::Owner;
 
 /// Which packet it is, and of which flow.
@@ -51,4 +52,6 @@ pub(crate) struct ResolvedOwner {
     pub(crate) is_settled: bool,
     /// Whether it passes the filter.
     pub(crate) is_wanted: bool,
+    /// What its Community ID is made of.
+    pub(crate) community: Tuple,
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub local_addresses: Vec<IpAddr>,
     /// As [`local_addresses`](Self::local_addresses), all of a network.
     pub local_networks: Vec<Network>,
+    /// The seed of the [Community IDs](crate::FlowRecord::community_id) of flows.
+    pub community_seed: u16,
     /// How files are read.
     pub reading: Reading,
     /// Which flows are listed once they have ended; by default all. The others are counted
@@ -50,6 +52,7 @@ impl Default for Config {
             realtime: false,
             local_addresses: Vec::new(),
             local_networks: Vec::new(),
+            community_seed: 0,
             reading: Reading::default(),
             filter: Filter::default(),
             limits: Limits::default(),

@@ -63,6 +63,7 @@ impl Monitor {
             asked,
             !queues.is_empty(),
         );
+        let ledger = ledger.with_community_seed(config.community_seed);
         let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),

@@ -73,6 +73,7 @@ fn packet(flow: u32) -> flowner_flows::Packet {
         wire_len: 100,
         payload_len: 40,
         tcp: None,
+        icmp: None,
         fragment: None,
         origin: flowner_flows::Origin::Unknown,
         device: None,

@@ -17,6 +17,9 @@ pub struct TableConfig {
     pub local: Option<LocalAddresses>,
     /// When silent flows are over.
     pub timeouts: Timeouts,
+    /// What is hashed first in the Community IDs of flows; 0 unless other monitors of the network
+    /// take another number.
+    pub community_seed: u16,
 }
 
 impl Default for TableConfig {
@@ -26,6 +29,7 @@ impl Default for TableConfig {
             fragments: 1_024,
             local: None,
             timeouts: Timeouts::default(),
+            community_seed: 0,
         }
     }
 }

@@ -259,6 +259,11 @@ impl<T: Clone + Default> FlowTable<T> {
         self.config.local = local;
     }
 
+    /// Flows that are opened from now on have this [seed](TableConfig::community_seed).
+    pub fn set_community_seed(&mut self, seed: u16) {
+        self.config.community_seed = seed;
+    }
+
     /// A flow, while it is in the table.
     pub fn flow(&self, id: FlowId) -> Option<&Flow<T>> {
         self.lists.get(self.slot(id)?)
@@ -405,7 +410,8 @@ impl<T: Clone + Default> FlowTable<T> {
     fn open(&mut self, key: FlowKey, from_low: bool, packet: &Packet) -> Update {
         let id = FlowId(self.next_id);
         self.next_id += 1;
-        let flow = Flow::open(id, key, packet, self.config.local.as_ref());
+        let mut flow = Flow::open(id, key, packet, self.config.local.as_ref());
+        flow.set_community_seed(self.config.community_seed);
         let from_initiator = flow.is_from_initiator(from_low);
         let slot = self.lists.insert(flow, self.clock.passed());
         self.by_key.insert(&key, slot, &self.lists);

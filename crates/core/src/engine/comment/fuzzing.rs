@@ -22,7 +22,7 @@ pub(crate) fn comment(text: &str) {
     assert!(processes.len() <= MAX_CLAIMED);
     assert!(processes.iter().all(|it| (1..=MAX_PID).contains(&it.pid)));
     let count = processes.len();
-    let written = write(end, &claimed.clone().into());
+    let written = write(end, &claimed.clone().into(), None);
     assert!(!written.chars().any(is_hidden), "{written}");
     assert!(is_claim(&written));
     if count > MAX_WRITTEN {
@@ -36,7 +36,7 @@ pub(crate) fn comment(text: &str) {
         it.processes().iter().map(|process| process.pid).collect()
     };
     assert_eq!(pids(&again.verdict), pids(&claimed.verdict));
-    assert_eq!(write(end, &again.into()), written);
+    assert_eq!(write(end, &again.into(), None), written);
 }
 
 #[cfg(test)]

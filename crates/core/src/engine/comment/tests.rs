@@ -8,7 +8,7 @@ use crate::samples::{NEW_YEAR, curl, owner, user};
 
 #[track_caller]
 fn check(owner: Ownership, expected: &str) {
-    let written = write(PacketEnd::Source, &owner.clone().into());
+    let written = write(PacketEnd::Source, &owner.clone().into(), None);
     assert_eq!(written, expected);
     let (end, read) = read(&written, owner.evidence.observed_at).unwrap();
     assert_eq!(end, PacketEnd::Source);
@@ -70,7 +70,7 @@ fn a_name_of_the_program_stands_before_that_of_the_process() {
     if let Principal::Program(program) = &mut owner.principal {
         Arc::make_mut(program).name = "Web Browser".to_owned();
     }
-    let written = write(PacketEnd::Destination, &owner);
+    let written = write(PacketEnd::Destination, &owner, None);
     assert!(
         written.starts_with("flowner: program=\"Web Browser\" pid=4242 process=curl user=ada"),
         "{written}"
@@ -88,6 +88,7 @@ fn of_many_processes_some_are_named() {
     let written = write(
         PacketEnd::Source,
         &owner(Verdict::Shared(many.collect()), None).into(),
+        None,
     );
     assert!(written.contains(" more=92 "), "{written}");
     let (_, read) = read(&written, UNIX_EPOCH).unwrap();
@@ -181,12 +182,16 @@ proptest! {
         verdict in verdicts(),
         matched in option::of(0..Match::ALL.len()),
         namespace in option::of((any::<u64>(), option::of(".{0,9}"))),
+        has_id in any::<bool>(),
     ) {
+        let ends = ["10.0.0.1:1", "10.0.0.2:2"].map(|end| end.parse().unwrap());
+        let id = CommunityId::new(flowner_flows::Protocol::TCP, ends[0], ends[1], 0);
+        let community = has_id.then_some(id);
         let mut ownership = owner(verdict, matched.map(|matched| Match::ALL[matched]));
         ownership.evidence.source = Source::Recorded;
         ownership.evidence.namespace =
             namespace.map(|(id, name)| Arc::new(NetworkNamespace::new(id, name)));
-        let written = write(PacketEnd::Destination, &ownership.clone().into());
+        let written = write(PacketEnd::Destination, &ownership.clone().into(), community);
         prop_assert!(!written.contains(['\n', '\0']), "one line: {written}");
         let read = read(&written, ownership.evidence.observed_at);
         prop_assert_eq!(read, Some((PacketEnd::Destination, ownership)));

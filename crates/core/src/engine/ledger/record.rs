@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use flowner_flows::{EndReason, Flow};
 
-use super::Owners;
+use super::{Ledger, Owners};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
+
+impl Ledger {
+    /// The same, with this seed of the Community IDs of its flows.
+    pub(crate) fn with_community_seed(mut self, seed: u16) -> Self {
+        self.table.set_community_seed(seed);
+        self
+    }
+}
 
 impl FlowRecord {
     /// The flow as it is now.
@@ -31,6 +39,11 @@ impl FlowRecord {
             remote_owner: ownership(remote),
             principal: principal(local).unwrap_or_default(),
             remote_principal: principal(remote).unwrap_or_default(),
+            icmp: flow.first_message().map(|first| {
+                let is_from_local = first.from_initiator == (flow.local() == flow.initiator());
+                (first.kind, first.code, is_from_local)
+            }),
+            community_seed: flow.community_seed(),
             is_waiting: flow.data.is_waiting(),
             ended,
         }

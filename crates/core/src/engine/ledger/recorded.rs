@@ -10,6 +10,7 @@ use super::question::is_unproven;
 use super::uncertain::Tail;
 use super::{Effect, End, Ledger, Owners, credit};
 use crate::engine::traffic_history::PacketOf;
+use crate::model::community_id::Tuple;
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
 use crate::model::packet_ref::{PacketEnd, PacketRef, ResolvedOwner};
@@ -64,6 +65,7 @@ impl Ledger {
             is_settled: !flow.data.is_waiting()
                 && (ended.is_some() || flow.data.is_confirmed(of.number)),
             is_wanted: wanted.is_everything() || wanted.matches(&record()),
+            community: community(flow),
         })
     }
 
@@ -204,6 +206,22 @@ impl Ledger {
         }
         self.retire(&mut ended, effects);
         self.just_ended = ended;
+    }
+}
+
+/// What the Community ID of a flow is made of.
+pub(super) fn community(flow: &Flow<Owners>) -> Tuple {
+    let first = flow.first_message();
+    let (source, destination) = match first {
+        Some(first) if !first.from_initiator => (flow.responder(), flow.initiator()),
+        _ => (flow.initiator(), flow.responder()),
+    };
+    Tuple {
+        protocol: flow.protocol(),
+        source,
+        destination,
+        icmp: first.map(|first| (first.kind, first.code)),
+        seed: flow.community_seed(),
     }
 }
 

@@ -55,7 +55,7 @@ fn a_flow() {
         {"pid":4242,"name":"curl","path":"/usr/bin/curl","user":"ada",
         "started":"2025-12-31T23:59:59.000000Z"}],
         "program":"curl","program_id":"exe:/usr/bin/curl"},
-        "remote_owner":null}"#,
+        "remote_owner":null,"community_id":"1:tnEFGl8SxoV1GV320LBGRdfBPVs="}"#,
     );
 }
 
@@ -77,7 +77,7 @@ fn a_flow_of_which_little_is_known() {
         "direction":"multicast","state":"datagram",
         "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":null,
-        "owner":null,"remote_owner":null}"#,
+        "owner":null,"remote_owner":null,"community_id":null}"#,
     );
 }
 

@@ -36,6 +36,7 @@ impl Term {
                 let mut owners = subject.owners().into_iter().flatten();
                 owners.any(|(_, matched)| matched == Some(*kind))
             }
+            Self::Community(id) => subject.community_id() == Some(*id),
             Self::Amount(measure, relation, amount) => {
                 let value = measure.of(subject);
                 value.is_some_and(|value| relation.holds(value, *amount))

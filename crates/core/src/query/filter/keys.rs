@@ -6,6 +6,7 @@ use flowner_flows::{Direction, Protocol, State};
 
 use super::term::{Measure, Term};
 use super::value::Text;
+use crate::model::community_id::ParseCommunityIdError;
 use crate::query::nearest::nearest;
 use crate::query::services;
 use crate::query::sockets::UNCONNECTED;
@@ -47,7 +48,7 @@ pub(super) enum Takes {
 }
 
 /// Every key, in the order in which they are listed.
-pub(super) static KEYS: [Key; 18] = [
+pub(super) static KEYS: [Key; 19] = [
     Key {
         name: "program",
         examples: &["program:firefox"],
@@ -156,6 +157,16 @@ pub(super) static KEYS: [Key; 18] = [
         takes: Takes::Value(|value| {
             let closest_first = Match::ALL.into_iter().rev();
             choose("kind of match", value, closest_first, Match::name).map(Term::Match)
+        }),
+    },
+    Key {
+        name: "community",
+        examples: &["community:1:LQU9qZlK+B5F3KDmev6m5PMibrg="],
+        selects: "the Community ID of the flow",
+        aliases: &[],
+        takes: Takes::Value(|value| {
+            let id = value.parse().map(Term::Community);
+            id.map_err(|error: ParseCommunityIdError| error.to_string())
         }),
     },
     Key {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use flowner_attribution::{self as attribution, Match, Ownership, Socket, Verdict};
 use flowner_flows::{Direction, Protocol};
 
+use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::query::services::service_name;
@@ -30,6 +31,10 @@ pub trait Subject {
     /// Whom the owners of both ends stand for, where that was found out.
     fn principals(&self) -> [Option<&Principal>; 2] {
         [None, None]
+    }
+    /// The Community ID.
+    fn community_id(&self) -> Option<CommunityId> {
+        None
     }
     /// Wire bytes, both directions.
     fn bytes(&self) -> Option<u64>;
@@ -75,6 +80,10 @@ impl Subject for FlowRecord {
 
     fn principals(&self) -> [Option<&Principal>; 2] {
         [Some(&self.principal), Some(&self.remote_principal)]
+    }
+
+    fn community_id(&self) -> Option<CommunityId> {
+        self.community_id()
     }
 
     fn bytes(&self) -> Option<u64> {

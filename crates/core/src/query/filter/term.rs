@@ -7,6 +7,7 @@ use flowner_flows::{Direction, Protocol};
 
 use super::lex::{Relation, quote};
 use super::value::{Endpoint, Ports, Text};
+use crate::model::community_id::CommunityId;
 use crate::model::prefix::Network;
 
 /// One question to a flow or socket.
@@ -29,6 +30,7 @@ pub(super) enum Term {
     Verdict(&'static str),
     Reason(Reason),
     Match(Match),
+    Community(CommunityId),
     Amount(Measure, Relation, u64),
 }
 
@@ -72,6 +74,7 @@ impl fmt::Display for Term {
             Self::Verdict(name) => write!(f, "verdict:{name}"),
             Self::Reason(reason) => write!(f, "reason:{}", reason.name()),
             Self::Match(kind) => write!(f, "match:{}", kind.name()),
+            Self::Community(id) => write!(f, "community:{id}"),
             Self::Amount(measure, relation, amount) => {
                 write!(f, "{}{}{amount}", measure.key(), relation.symbol())
             }

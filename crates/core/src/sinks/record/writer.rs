@@ -221,8 +221,10 @@ impl Comments {
 impl Comment {
     fn new(known: ResolvedOwner) -> Self {
         let ends = [PacketEnd::Source, PacketEnd::Destination];
+        let community = known.community.id();
         let told = ends.into_iter().zip(&known.owners);
-        let texts = told.filter_map(|(end, owner)| Some(comment::write(end, owner.as_ref()?)));
+        let texts =
+            told.filter_map(|(end, owner)| Some(comment::write(end, owner.as_ref()?, community)));
         let texts = texts.collect();
         let owners = known.owners.map(|owner| owner.map(|owner| owner.ownership));
         let mut all = owners.iter().flatten();

@@ -39,6 +39,7 @@ fn packet(number: u64, is_sent: bool, wire_len: u32) -> Packet {
         wire_len,
         payload_len: 0,
         tcp: None,
+        icmp: None,
         fragment: None,
         origin: Origin::Unknown,
         device: None,
@@ -71,7 +72,7 @@ fn partial() -> Ownership {
 
 /// What a recording of an owner is read as.
 fn read_again(end: PacketEnd, ownership: Ownership) -> Owner {
-    let text = comment::write(end, &Owner::from(ownership));
+    let text = comment::write(end, &Owner::from(ownership), None);
     let (read, ownership) = comment::read(&text, UNIX_EPOCH).unwrap();
     assert_eq!(read, end);
     Owner::from(ownership)

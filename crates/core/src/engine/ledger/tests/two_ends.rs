@@ -41,6 +41,7 @@ pub(in crate::engine::ledger) fn packet(time: Duration, is_local: bool) -> Packe
         wire_len: 100,
         payload_len: 60,
         tcp: None,
+        icmp: None,
         fragment: None,
         origin: Origin::Unknown,
         device: None,

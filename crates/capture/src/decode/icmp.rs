@@ -1,0 +1,72 @@
+//! ICMP: the kind of a message, whose it is, and which packet an error is about.
+
+use etherparse::{IpNumber, ip_number};
+
+use super::ip;
+use super::link::Version;
+use super::span::Span;
+use super::transport;
+use crate::headers::{Icmp, Quoted};
+
+/// The header before what a message carries (RFC 792, RFC 4443, section 2.1).
+const HEADER_LEN: usize = 8;
+
+/// The message that a packet carries, if its protocol is ICMP.
+pub(super) fn decode(protocol: u8, message: Span<'_>) -> Option<Icmp> {
+    let version = match IpNumber(protocol) {
+        ip_number::ICMP => Version::V4,
+        ip_number::IPV6_ICMP => Version::V6,
+        _ => return None,
+    };
+    let [kind, code] = *message.captured().first_chunk()?;
+    let quoted = match (version, kind) {
+        // Destination unreachable, time exceeded, parameter problem; and packet too big in IPv6.
+        (Version::V4, 3 | 11 | 12) | (Version::V6, 1..=4) => quoted(version, message),
+        _ => None,
+    };
+    let identifier = match (version, kind) {
+        // Echo; timestamp, information and address mask (RFC 792, RFC 950).
+        (Version::V4, 0 | 8 | 13..=18) | (Version::V6, 128 | 129) => {
+            let field = message.captured().get(4..6);
+            field.map(|field| u16::from_be_bytes([field[0], field[1]]))
+        }
+        _ => None,
+    };
+    Some(Icmp {
+        kind,
+        code,
+        identifier,
+        quoted,
+    })
+}
+
+/// The packet after the header of an error, which is quoted as far as there was room. It is of no
+/// use without what tells its flow.
+fn quoted(version: Version, message: Span<'_>) -> Option<Quoted> {
+    let bytes = message.captured().get(HEADER_LEN..)?;
+    // Its lengths are those that it had before it was cut.
+    let packet = ip::decode(version, Span::new(bytes, u32::MAX)).ok()?;
+    if packet.fragment.is_some_and(|fragment| fragment.offset > 0) {
+        return None;
+    }
+    let segment = packet.payload.captured();
+    let protocol = IpNumber(packet.protocol);
+    let has_ports = matches!(
+        protocol,
+        ip_number::TCP | ip_number::UDP | ip_number::UDP_LITE | ip_number::SCTP | ip_number::DCCP
+    );
+    let ports = transport::ports(packet.payload).filter(|_| has_ports);
+    let sequence = segment.get(4..8).and_then(|field| {
+        let field = field.try_into().ok()?;
+        (protocol == ip_number::TCP).then(|| u32::from_be_bytes(field))
+    });
+    let is_enough =
+        ports.is_some() == has_ports && sequence.is_some() == (protocol == ip_number::TCP);
+    is_enough.then_some(Quoted {
+        source: packet.source,
+        destination: packet.destination,
+        protocol: packet.protocol,
+        ports,
+        sequence,
+    })
+}
