@@ -259,3 +259,4 @@ pub use resolver::{Attributor, Notice, Resolver};
 pub use tables::SocketTable;
 pub use tables::device_names::{device_index, device_name};
 pub use tables::processes::Processes;
+pub use tables::users::user_name;

@@ -22,6 +22,7 @@ pub mod linux;
 pub mod portable;
 pub(crate) mod processes;
 pub mod unsupported;
+pub(crate) mod users;
 
 pub use best::{best, best_with, open_best};
 

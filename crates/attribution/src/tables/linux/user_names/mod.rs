@@ -81,6 +81,14 @@ impl UserNames {
         state.name(uid, Instant::now())
     }
 
+    /// The name of a user. Waits for it as a list does.
+    pub(crate) fn name(self: &Arc<Self>, uid: u32) -> Option<String> {
+        self.known(uid).or_else(|| {
+            self.ask(&[uid], LIST_PATIENCE);
+            self.known(uid)
+        })
+    }
+
     /// Adds the names to users that have none in these answers. Waits for those that are not known,
     /// at most for `patience`.
     pub(crate) fn complete<'a>(
