@@ -1,20 +1,27 @@
 //! The question and the answer: which sockets a query is about, and who owns them. Pure.
+//!
+//! Some of it is for tables that know devices, translations or single sockets. Of those there is
+//! only the one of Linux: on other systems nothing makes these, but for the tests.
 
 mod capabilities;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod devices;
 mod error;
 mod executable;
 #[cfg(feature = "serde")]
 mod lossy;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod matching;
 mod ownership;
 mod port_owners;
 mod process;
 pub(crate) mod query;
 mod reason;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 mod snapshot;
 mod socket;
 mod socket_id;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod surroundings;
 pub(crate) mod text;
 mod translated;

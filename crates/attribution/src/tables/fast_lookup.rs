@@ -132,9 +132,6 @@ pub enum FastResult {
     Found(Ownership),
     /// The fast lookup found nothing.
     NotFound,
-    /// Another thread is looking up this socket: ask again in a millisecond. (Evidence that a source
-    /// pushes comes through an [`Observer`](crate::capture::Observer) instead.)
-    Pending,
 }
 
 impl FastResult {
@@ -142,7 +139,7 @@ impl FastResult {
     pub fn ownership(self) -> Option<Ownership> {
         match self {
             Self::Found(told) => Some(told),
-            Self::NotFound | Self::Pending => None,
+            Self::NotFound => None,
         }
     }
 }

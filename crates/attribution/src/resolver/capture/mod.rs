@@ -15,7 +15,7 @@ use crate::observers::Observer;
 use crate::policy::{Initiator, Key, Lookup, LookupRequest, Observation, Policy, Token};
 use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 
-/// How long an observation, or another fast lookup, waits for a packet.
+/// How long an observation waits for a packet.
 const SOON: Duration = Duration::from_millis(1);
 /// Observations that wait to be taken; past that, the oldest is dropped.
 const MAX_INBOX: usize = 4_096;
@@ -161,15 +161,8 @@ impl<K: Key> CaptureResolver<K> {
             Some(fast_lookup) => fast_lookup.lookup(&request),
             None => FastResult::NotFound,
         };
-        let mut lookup = None;
-        if told == FastResult::Pending {
-            lookup =
-                self.change(|policy, now| policy.lookup_expecting(key, request, now + SOON, now));
-        }
-        lookup.unwrap_or_else(|| {
-            let told = told.ownership();
-            self.change(|policy, now| policy.lookup_with_fast_result(key, request, told, now))
-        })
+        let told = told.ownership();
+        self.change(|policy, now| policy.lookup_with_fast_result(key, request, told, now))
     }
 
     /// Changes the policy, which first takes in what was observed. All of it under one lock.
@@ -258,10 +251,6 @@ impl<K: Key> CaptureResolver<K> {
                 Some(fast_lookup) => fast_lookup.lookup(&request),
                 None => FastResult::NotFound,
             };
-            if told == FastResult::Pending && !all {
-                self.change(|policy, now| policy.expect(key, now + SOON));
-                continue;
-            }
             let told = told.ownership();
             let better = self.change(|policy, now| policy.fast_lookup_made(key, told, now));
             self.answers.extend(better.map(|better| (key, better)));

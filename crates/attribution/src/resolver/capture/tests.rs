@@ -9,7 +9,7 @@ use crate::policy::{Event, Initiator, PolicyConfig};
 use crate::resolver::attributor::Attributor;
 use crate::tables::SocketTable;
 
-/// Fast lookups tell one after the other, then that somebody is looking; looks find nobody.
+/// Fast lookups find these one after the other, then nobody; lists are empty.
 #[derive(Debug)]
 struct Scripted(VecDeque<FastResult>);
 
@@ -30,7 +30,7 @@ impl SocketTable for Scripted {
 
 impl FastLookup for Scripted {
     fn lookup(&mut self, _question: &LookupRequest) -> FastResult {
-        self.0.pop_front().unwrap_or(FastResult::Pending)
+        self.0.pop_front().unwrap_or(FastResult::NotFound)
     }
 
     fn lookup_accepted(&mut self, _query: &SocketQuery) -> Option<Ownership> {
@@ -82,17 +82,15 @@ fn poll(resolver: &mut CaptureResolver) -> Vec<(Token, Ownership)> {
 
 #[test]
 fn what_is_put_off_is_asked_when_it_is_told() {
-    let told = [
-        FastResult::Pending,
-        FastResult::Pending,
-        FastResult::Found(seen()),
-    ];
-    let (mut resolver, events) = capture_resolver(told);
+    let (mut resolver, events) = capture_resolver([FastResult::Found(seen())]);
+    let watcher = Watcher::watching(&mut resolver);
+    watcher.is_on_its_way(Some(Duration::from_millis(1)));
     assert_eq!(resolver.poll_timeout(), None);
     assert_eq!(resolver.flow_opened(Token(7), question(9)), Lookup::Pending);
     assert_eq!(resolver.poll_timeout(), Some(SOON));
     assert_eq!(resolver.packet(Token(7), true), None);
     resolver.flow_ended(Token(7));
+    watcher.is_on_its_way(None);
     let answers = poll(&mut resolver);
     let [(Token(7), owner)] = &answers[..] else {
         panic!("{answers:?}");
@@ -108,7 +106,9 @@ fn what_is_put_off_is_asked_when_it_is_told() {
 #[test]
 fn all_is_asked_at_the_end() {
     let (mut resolver, _events) = capture_resolver([]);
+    Watcher::watching(&mut resolver).is_on_its_way(Some(Duration::from_secs(60)));
     assert_eq!(resolver.flow_opened(Token(1), question(9)), Lookup::Pending);
+    assert_eq!(resolver.poll_timeout(), Some(SOON));
     assert_eq!(resolver.poll_all_pending(), []);
     assert_eq!(resolver.poll_timeout(), None);
 }
@@ -116,6 +116,7 @@ fn all_is_asked_at_the_end() {
 #[test]
 fn who_waits_is_answered_at_the_end() {
     let (mut resolver, events) = capture_resolver([]);
+    Watcher::watching(&mut resolver).is_on_its_way(Some(Duration::from_secs(60)));
     assert_eq!(resolver.flow_opened(Token(1), question(9)), Lookup::Pending);
     resolver.finish();
     let answers: Vec<Event> = events.iter().collect();
@@ -128,6 +129,7 @@ fn who_waits_is_answered_at_the_end() {
 fn only_so_many_are_put_off() {
     const MAX: usize = 64;
     let (mut resolver, _events) = capture_resolver([]);
+    Watcher::watching(&mut resolver).is_on_its_way(Some(Duration::from_secs(60)));
     for (key, port) in (0..200).zip(10..) {
         let lookup = resolver.flow_opened(Token(key), question(port));
         assert_eq!(lookup, Lookup::Pending);
@@ -140,7 +142,7 @@ fn only_so_many_are_put_off() {
 }
 
 #[test]
-fn a_second_one_asks_without_a_glance() {
+fn a_second_one_asks_without_a_fast_lookup() {
     let (first, _events) = capture_resolver([]);
     let mut second = CaptureResolver::new(Arc::clone(first.resolver()));
     let lookup = second.flow_opened(Token(1), question(9));
