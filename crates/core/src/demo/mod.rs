@@ -137,6 +137,14 @@ mod tests {
         let owners = report.flows.iter().filter_map(|flow| flow.owner.as_ref());
         let failed = owners.filter(|owner| owner.verdict == Verdict::Unknown(Reason::Failed));
         assert_eq!(failed.count(), 0);
+        // No flow is cut there, as no socket changes hands.
+        let without_owners = Config {
+            owners: false,
+            ..config.clone()
+        };
+        let flows = |report: &Report| report.flows.len() as u64 + report.unlisted_flows();
+        let alone = Monitor::builder(&without_owners).start().unwrap().wait();
+        assert_eq!(flows(&report), flows(&alone));
         let again = Monitor::builder(&config).start().unwrap().wait();
         assert_eq!(programs, bytes(&again));
     }

@@ -274,6 +274,9 @@ impl Ledger {
         if self.answered_again(waiter, (id, end), &ownership, last, effects) {
             return;
         }
+        let Some(id) = self.answered_anew(waiter, (id, end), &ownership, last, effects) else {
+            return;
+        };
         let (flow, ended) = match self.table.flow_mut(id) {
             Some(flow) => (flow, None),
             None => match self.ended.get_mut(id) {
@@ -312,9 +315,7 @@ impl Ledger {
             Owners::find_again(flow, &ownership);
         }
         if ended.is_none() && Again::is_to_be_found_again(flow, end, &ownership) {
-            let last = flow.last_seen();
-            let until = now;
-            flow.data.uncertain = Some(Box::new(Uncertain { until, last }));
+            flow.data.uncertain = Some(Uncertain::not_found(now, flow.last_seen()));
         }
         let old = flow.data.told(end);
         // Whose it was when its owner changed is not found out any more.

@@ -326,6 +326,24 @@ impl TrafficHistory {
         }
     }
 
+    /// Remembers what was counted in some seconds for a flow whose owners are not settled.
+    pub(crate) fn take_over(&mut self, id: FlowId, seconds: &[Second]) {
+        if self.unsettled.len() >= MAX_UNSETTLED {
+            return;
+        }
+        let mut merged: Vec<Second> = Vec::with_capacity(seconds.len());
+        for second in seconds {
+            match merged.last_mut() {
+                Some(last) if last.is_at(second.at) => {
+                    last.by_local += second.by_local;
+                    last.by_remote += second.by_remote;
+                }
+                _ => merged.push(*second),
+            }
+        }
+        self.unsettled.insert(id, merged);
+    }
+
     /// Moves what is remembered of a flow to somebody else.
     pub(crate) fn move_credit(&mut self, id: FlowId, from: Credit, to: Credit) {
         if let Some(seconds) = self.unsettled.get(&id) {

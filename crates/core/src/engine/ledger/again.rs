@@ -7,6 +7,7 @@
 //! [confirmed](super::confirm) flows. Nothing goes through all flows, and a flow has one such
 //! question at a time; what all of them may cost is up to whoever answers.
 
+mod anew;
 mod tail;
 
 use std::collections::VecDeque;
@@ -59,6 +60,9 @@ pub(super) struct Again {
     /// Packet time at which the last answer came that named them.
     answered_at: Duration,
     is_queued: bool,
+    /// Of a flow of which no socket was found: packet time of the packet about which it was asked
+    /// anew.
+    anew: Option<Duration>,
 }
 
 /// Some packets that came one after the other, in one second.
@@ -99,6 +103,7 @@ impl Again {
             asked: None,
             answered_at: Duration::ZERO,
             is_queued: false,
+            anew: None,
         })
     }
 
@@ -411,7 +416,7 @@ impl Ledger {
         self.to_end.extend(waiters(flow));
         flow.data.waiting = [false; 2];
         self.chronicle.settle(id);
-        let uncertain = Some(Box::new(Uncertain { until: now, last }));
+        let uncertain = Some(Uncertain::changed(now, last));
         let Some(next) = again.unsure.front().map(|slice| slice.from) else {
             flow.data.uncertain = uncertain;
             return;

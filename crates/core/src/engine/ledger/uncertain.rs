@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flowner_flows::{Counters, Ended, FlowId, Mark};
 
-use super::{Effect, Ledger, Owners};
+use super::{Effect, End, Ledger, Owners};
 use crate::engine::traffic_history::{PacketOf, Second};
 
 /// What is known of a flow that belongs to nobody, as its owners have changed.
@@ -14,6 +14,28 @@ pub(super) struct Uncertain {
     pub(super) until: Duration,
     /// Packet time of its newest packet.
     pub(super) last: Duration,
+    /// No socket was found: what is sent after that is another flow only if an answer shows one.
+    pub(super) is_not_found: bool,
+}
+
+impl Uncertain {
+    /// Of a flow whose socket, or who holds it, has changed.
+    pub(super) fn changed(until: Duration, last: Duration) -> Box<Self> {
+        Box::new(Self {
+            until,
+            last,
+            is_not_found: false,
+        })
+    }
+
+    /// Of a flow of which no socket was found.
+    pub(super) fn not_found(until: Duration, last: Duration) -> Box<Self> {
+        Box::new(Self {
+            until,
+            last,
+            is_not_found: true,
+        })
+    }
 }
 
 /// The last part of a flow, if its owners were not confirmed since, so that its sender is unknown.
@@ -62,7 +84,8 @@ impl Ledger {
     }
 
     /// Lets a flow whose owners have changed go on as another one with a packet that was counted
-    /// for it, if that is surely of those who have its socket now.
+    /// for it, if that is surely of those who have its socket now. If no socket was found, it is first
+    /// [asked](Self::count_anew) whether there is one now.
     pub(super) fn resume(&mut self, id: FlowId, newest: PacketOf, effects: &mut Vec<Effect>) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
@@ -70,11 +93,15 @@ impl Ledger {
         let Some(uncertain) = flow.data.uncertain.as_deref_mut() else {
             return;
         };
-        if newest.time <= uncertain.until {
-            uncertain.last = uncertain.last.max(newest.time);
+        let (until, last) = (uncertain.until, uncertain.last);
+        uncertain.last = last.max(newest.time);
+        if uncertain.is_not_found && is_asked_about_anew(&flow.data) {
+            self.count_anew(id, newest, until, effects);
             return;
         }
-        let last = uncertain.last;
+        if newest.time <= until {
+            return;
+        }
         let tail = Tail::of_newest(flow.mark(), newest, last, self.confirming.packets);
         let old_credit = flow.data.credit;
         let mut ended = std::mem::take(&mut self.just_ended);
@@ -93,6 +120,14 @@ impl Ledger {
             .move_seconds(&tail.seconds, old_credit, credit);
         self.chronicle.remember(rest, newest);
     }
+}
+
+/// Whether only the end of this host was asked about, and nobody was named: else the owner of the
+/// other end is to be found or confirmed as well, with a flow of its own.
+fn is_asked_about_anew(owners: &Owners) -> bool {
+    let is_named = |end| owners.told(end).is_some_and(|told| told.verdict.is_named());
+    let is_remote = owners.remote.is_some() || owners.waiting[End::Remote as usize];
+    owners.again.is_some() && !is_remote && !is_named(End::Local)
 }
 
 /// Tells a flow that was cut off where its packets from that number on belong.

@@ -197,6 +197,70 @@ fn a_socket_that_was_there_too_late_is_asked_about_anew() {
     books.check(&[(&gone, 2), ("p1 (1)", 1)]);
 }
 
+/// Nobody has the socket: the next packet is asked about, and is no reason to cut the flow.
+#[test]
+fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
+    let gone = Verdict::Unknown(Reason::Gone).to_string();
+    for is_last in [true, false] {
+        let mut books = Books::new();
+        books.packet(&packet(ms(1_000), true));
+        let mut waiter = books.only(false);
+        for round in 0..5 {
+            let now = ms(1_100 + round * 100);
+            books.answer(waiter, nobody(Reason::Gone, now - ms(50)), is_last);
+            books.packet(&packet(now, true));
+            waiter = books.only(false);
+            books.packet(&packet(now + ms(1), false));
+            assert_eq!(books.asked(), []);
+        }
+        books.check(&[(&gone, 11)]);
+        books.answer(waiter, named(1, ms(1_510)), true);
+        assert_eq!(books.asked(), []);
+        books.check(&[(&gone, 9), ("p1 (1)", 2)]);
+        // All of that came before the answer. What comes later is asked about again.
+        books.packet(&packet(ms(2_500), true));
+        let waiter = books.only(true);
+        books.answer(waiter, named(2, ms(2_501)), true);
+        books.check(&[(&gone, 9), ("p1 (1)", 2), (CHANGED, 1)]);
+    }
+}
+
+/// The answer was looked for after the first of them, and before the last.
+#[test]
+fn what_came_while_somebody_looked_anew_is_not_certain() {
+    let gone = Verdict::Unknown(Reason::Gone).to_string();
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.only(false);
+    books.answer(waiter, nobody(Reason::Gone, ms(1_001)), true);
+    books.packet(&packet(ms(1_100), true));
+    let waiter = books.only(false);
+    books.packet(&packet(ms(1_120), true));
+    books.packet(&packet(ms(2_140), true));
+    books.answer(waiter, named(1, ms(1_110)), true);
+    books.check(&[(&gone, 1), ("p1 (1)", 3)]);
+    books.packet(&packet(ms(3_000), true));
+    let waiter = books.only(true);
+    books.answer(waiter, named(2, ms(3_001)), true);
+    books.check(&[(&gone, 1), ("p1 (1)", 1), (CHANGED, 3)]);
+}
+
+/// Such an answer is about the first packets, which nobody sent as far as anybody knows.
+#[test]
+fn an_answer_from_before_a_flow_was_asked_about_anew_names_nobody() {
+    let gone = Verdict::Unknown(Reason::Gone).to_string();
+    let mut books = Books::new();
+    books.packet(&packet(ms(1_000), true));
+    let waiter = books.only(false);
+    books.answer(waiter, nobody(Reason::Gone, ms(1_001)), false);
+    books.packet(&packet(ms(1_100), true));
+    let anew = books.only(false);
+    books.answer(waiter, named(1, ms(1_050)), true);
+    books.check(&[(&gone, 2)]);
+    books.answer(anew, named(2, ms(1_101)), true);
+    books.check(&[(&gone, 1), ("p2 (2)", 1)]);
+}
+
 #[test]
 fn a_connection_is_its_owners_until_somebody_else_has_it() {
     let mut books = Books::new();
