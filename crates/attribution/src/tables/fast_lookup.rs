@@ -127,6 +127,10 @@ impl ClosedSocket {
 /// The result of a [`FastLookup`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is returned, and never kept in numbers"
+)]
 pub enum FastResult {
     /// The owner, as far as microseconds show it.
     Found(Ownership),
