@@ -14,7 +14,7 @@ pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
     // Without a list nothing can be said about the device.
     let devices = device::devices().unwrap_or_default();
     match devices.iter().find(|known| known.name == device) {
-        None if !devices.is_empty() => Error::NoSuchDevice {
+        None if !devices.is_empty() && device::is_of_a_network(device) => Error::NoSuchDevice {
             device: device.to_owned(),
             available: devices.into_iter().map(|known| known.name).collect(),
         },
@@ -26,12 +26,23 @@ pub(crate) fn opening_device(device: &str, error: pcap::Error) -> Error {
     }
 }
 
+/// Whether a device only has no packet now. libpcap says so with an error for the logs of Linux's
+/// packet filter, from which it reads without looking first.
+pub(crate) fn is_nothing_yet(error: &pcap::Error) -> bool {
+    match error {
+        pcap::Error::TimeoutExpired => true,
+        // EAGAIN as strerror(3) puts it.
+        pcap::Error::PcapError(text) => text.contains("Resource temporarily unavailable"),
+        _ => false,
+    }
+}
+
 /// A device that was captured from and fails.
 pub(crate) fn reading_device(device: &str, error: pcap::Error) -> Error {
     let message = message(error);
     let devices = device::devices().unwrap_or_default();
     let known = devices.iter().find(|known| known.name == device);
-    let is_gone = known.is_none() && !devices.is_empty();
+    let is_gone = known.is_none() && !devices.is_empty() && device::is_of_a_network(device);
     if is_gone || message.contains("disappeared") {
         return Error::DeviceGone {
             device: device.to_owned(),

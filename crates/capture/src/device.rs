@@ -88,7 +88,7 @@ impl Device {
     }
 
     fn is_network(&self) -> bool {
-        !self.is_named_as(system::NO_NETWORKS)
+        is_of_a_network(&self.name)
     }
 
     fn is_named_as(&self, prefixes: &[&str]) -> bool {
@@ -98,6 +98,13 @@ impl Device {
     fn owns(&self, ip: IpAddr) -> bool {
         self.addresses.iter().any(|address| address.ip == ip)
     }
+}
+
+/// Whether a device of this name is listed, if it is there.
+pub(crate) fn is_of_a_network(name: &str) -> bool {
+    !system::NO_NETWORKS
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// The devices of this host, in libpcap's order: likely ones first.

@@ -202,7 +202,7 @@ impl Tap {
                 self.data.extend_from_slice(packet.data);
                 Ok(Some(self.time))
             }
-            Err(pcap::Error::TimeoutExpired) => Ok(None),
+            Err(error) if classify::is_nothing_yet(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -4,6 +4,7 @@ use pcap::{Active, Capture};
 
 use crate::classify;
 use crate::error::Error;
+use crate::system;
 use crate::wait;
 
 /// How a device is captured from.
@@ -13,8 +14,10 @@ pub struct LiveOptions {
     /// name of none.
     pub device: String,
     /// The bytes of each frame that are copied. The default, 256, has room for the
-    /// longest headers that are usual: two VLAN tags, IPv6 with extension headers, TCP
-    /// with options. With fewer bytes each, the buffer holds more packets.
+    /// longest headers that are usual: two VLAN tags and a `PPPoE` session, or a radio's header,
+    /// then IPv6 with extension headers, TCP with options. With fewer bytes each, the buffer
+    /// holds more packets. (The packet filter's logs of Linux, `nflog:5`, are taken whole: they
+    /// do not tell how long a packet was that they cut.)
     pub snap_length: u32,
     /// Whether frames for other hosts are taken too. Off by default. Devices that
     /// cannot do it are captured from without.
@@ -51,9 +54,20 @@ pub(crate) fn activate(options: &LiveOptions) -> Result<Capture<Active>, Error> 
     result.map_err(|error| classify::opening_device(device, error))
 }
 
+/// Where the kernel cuts packets to the snap length without saying so, they are taken whole.
+fn snap_length(options: &LiveOptions) -> u32 {
+    const WHOLE: u32 = 262_144;
+    let is_cut = |prefix: &&str| options.device.starts_with(prefix);
+    if system::CUTS_SILENTLY.iter().any(is_cut) {
+        options.snap_length.max(WHOLE)
+    } else {
+        options.snap_length
+    }
+}
+
 fn activate_as(options: &LiveOptions, promiscuous: bool) -> Result<Capture<Active>, pcap::Error> {
     Capture::from_device(options.device.as_str())?
-        .snaplen(saturating(options.snap_length))
+        .snaplen(saturating(snap_length(options)))
         .buffer_size(saturating(options.buffer_bytes))
         .promisc(promiscuous)
         .timeout(wait::MILLISECONDS)

@@ -4,6 +4,9 @@
 pub(crate) const NO_NETWORKS: &[&str] = &["usbus", "pflog"];
 
 /// There are none.
+pub(crate) const CUTS_SILENTLY: &[&str] = &[];
+
+/// There are none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.

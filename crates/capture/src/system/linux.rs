@@ -12,6 +12,10 @@ use crate::shell_word;
 /// `pcap-usb-linux.c`.
 pub(crate) const NO_NETWORKS: &[&str] = &["bluetooth", "dbus-", "nflog", "nfqueue", "usbmon"];
 
+/// Devices whose packets the kernel cuts to the snap length, so that their length is not known
+/// any more (`nfnetlink_log`, `nfnetlink_queue`).
+pub(crate) const CUTS_SILENTLY: &[&str] = &["nflog", "nfqueue"];
+
 /// See `pcap_platform_finddevs`.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["any"];
 

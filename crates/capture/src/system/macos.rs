@@ -3,6 +3,9 @@
 /// USB controllers, which are listed where they are monitored.
 pub(crate) const NO_NETWORKS: &[&str] = &["XHC"];
 
+/// There are none.
+pub(crate) const CUTS_SILENTLY: &[&str] = &[];
+
 /// None that would be chosen by mistake: the others carry less.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["pktap", "iptap"];
 

@@ -5,6 +5,8 @@
 //! * `NO_NETWORKS: &[&str]`: how the names of devices begin that libpcap lists but that
 //!   are no networks;
 //! * `PSEUDO_DEVICES: &[&str]`: the same, of those that stand for others;
+//! * `CUTS_SILENTLY: &[&str]`: the same, of those whose packets are cut to the snap length and do
+//!   not tell their length;
 //! * `AF_INET6: u8`: the number of that address family;
 //! * `permission_remedy() -> String`: what a user who may not capture can do, with the
 //!   exact command;
@@ -39,5 +41,5 @@
 mod platform;
 
 pub(crate) use platform::{
-    AF_INET6, NO_NETWORKS, PSEUDO_DEVICES, index, permission_remedy, traffic,
+    AF_INET6, CUTS_SILENTLY, NO_NETWORKS, PSEUDO_DEVICES, index, permission_remedy, traffic,
 };

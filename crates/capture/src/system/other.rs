@@ -3,6 +3,9 @@
 /// None that are known.
 pub(crate) const NO_NETWORKS: &[&str] = &[];
 
+/// There are none.
+pub(crate) const CUTS_SILENTLY: &[&str] = &[];
+
 /// None that are known.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 

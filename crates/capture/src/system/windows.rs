@@ -3,6 +3,9 @@
 /// Npcap lists networks alone.
 pub(crate) const NO_NETWORKS: &[&str] = &[];
 
+/// There are none.
+pub(crate) const CUTS_SILENTLY: &[&str] = &[];
+
 /// Npcap lists none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 

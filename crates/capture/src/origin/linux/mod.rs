@@ -69,6 +69,8 @@ pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
     });
     let (captures, by) = match watched {
         Err(_) => (vec![capture], By::Nobody),
+        // A radio hears what this host sends, too, and nobody says that of it.
+        Ok(_) if is_radio(link_type) => (vec![capture], By::Nobody),
         Ok(watched) if is_cooked(link_type) => {
             (vec![capture], By::Cooked(Some(watched.link().index)))
         }
@@ -115,6 +117,11 @@ fn open_any(options: &LiveOptions) -> Result<Opened, Error> {
 
 const fn is_cooked(link_type: LinkType) -> bool {
     matches!(link_type, LinkType::LinuxCooked | LinkType::LinuxCooked2)
+}
+
+const fn is_radio(link_type: LinkType) -> bool {
+    use LinkType::{Avs, Ieee80211, Ppi, Prism, Radiotap};
+    matches!(link_type, Ieee80211 | Radiotap | Prism | Avs | Ppi)
 }
 
 /// A capture of what arrives and one of what is sent; the one capture as it was, where that is
