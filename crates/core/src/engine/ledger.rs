@@ -315,7 +315,7 @@ impl Ledger {
             Owners::find_again(flow, &ownership);
         }
         if ended.is_none() && Again::is_to_be_found_again(flow, end, &ownership) {
-            flow.data.uncertain = Some(Uncertain::not_found(now, flow.last_seen()));
+            flow.data.uncertain = Some(Box::new(Uncertain::not_found(now, flow.last_seen())));
         }
         let old = flow.data.told(end);
         // Whose it was when its owner changed is not found out any more.

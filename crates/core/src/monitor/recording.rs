@@ -125,7 +125,6 @@ impl Opened {
                 filter: config.capture_filter.clone(),
                 addresses: addresses(&self.devices, &self.info.name),
                 link_type: (self.link_type).map_or_else(OtherLinkType::number, LinkType::number),
-                ..Interface::default()
             },
         }
     }

@@ -416,7 +416,7 @@ impl Ledger {
         self.to_end.extend(waiters(flow));
         flow.data.waiting = [false; 2];
         self.chronicle.settle(id);
-        let uncertain = Some(Uncertain::changed(now, last));
+        let uncertain = Some(Box::new(Uncertain::changed(now, last)));
         let Some(next) = again.unsure.front().map(|slice| slice.from) else {
             flow.data.uncertain = uncertain;
             return;

@@ -156,7 +156,7 @@ impl Owners {
         let until = observed.unwrap_or_default();
         if flow.data.uncertain.is_none() {
             let last = flow.last_seen();
-            flow.data.uncertain = Some(Uncertain::changed(until, last));
+            flow.data.uncertain = Some(Box::new(Uncertain::changed(until, last)));
             flow.data.confirmation = None;
         }
     }
@@ -507,7 +507,10 @@ impl Ledger {
             flow.data = Owners {
                 local,
                 remote,
-                uncertain: Some(Uncertain::changed(until, newest.map_or(last, |_| before))),
+                uncertain: Some(Box::new(Uncertain::changed(
+                    until,
+                    newest.map_or(last, |_| before),
+                ))),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

@@ -20,21 +20,21 @@ pub(super) struct Uncertain {
 
 impl Uncertain {
     /// Of a flow whose socket, or who holds it, has changed.
-    pub(super) fn changed(until: Duration, last: Duration) -> Box<Self> {
-        Box::new(Self {
+    pub(super) const fn changed(until: Duration, last: Duration) -> Self {
+        Self {
             until,
             last,
             is_not_found: false,
-        })
+        }
     }
 
     /// Of a flow of which no socket was found.
-    pub(super) fn not_found(until: Duration, last: Duration) -> Box<Self> {
-        Box::new(Self {
+    pub(super) const fn not_found(until: Duration, last: Duration) -> Self {
+        Self {
             until,
             last,
             is_not_found: true,
-        })
+        }
     }
 }
 

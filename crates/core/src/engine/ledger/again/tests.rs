@@ -206,8 +206,8 @@ fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
         books.packet(&packet(ms(1_000), true));
         let mut waiter = books.only(false);
         for round in 0..5 {
-            let now = ms(1_100 + round * 100);
-            books.answer(waiter, nobody(Reason::Gone, now - ms(50)), is_last);
+            let (looked, now) = (ms(1_050 + round * 100), ms(1_100 + round * 100));
+            books.answer(waiter, nobody(Reason::Gone, looked), is_last);
             books.packet(&packet(now, true));
             waiter = books.only(false);
             books.packet(&packet(now + ms(1), false));
