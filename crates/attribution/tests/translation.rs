@@ -15,7 +15,8 @@ use flowner_attribution::capture::{Confirmed, FastLookup};
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{
-    Initiator, LookupRequest, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
+    Initiator, LookupRequest, Ownership, Protocol, Reason, SocketQuery, SocketTable,
+    TranslatedFrom, Verdict,
 };
 use flowner_testing::namespace::{ip, is_run_inside};
 use helper::Helper;
@@ -91,8 +92,18 @@ impl Asked {
         if let Some(fast) = self.fast_lookup.lookup(&question).ownership() {
             assert_eq!(fast.verdict, answer.verdict, "{query}");
         }
-        let listed = self.table.snapshot().unwrap().find(&query);
+        let listed = self.table.snapshot_all_namespaces().unwrap();
+        let listed = listed.find(&query);
         assert_eq!(listed.verdict, answer.verdict, "{query}");
+        let from = |answer: &Ownership| answer.evidence.translated_from;
+        assert_eq!(from(&listed), from(&answer), "{query}");
+        // One that reads no other namespace names nobody of another.
+        let own = self.table.snapshot().unwrap().find(&query);
+        if answer.evidence.namespace.is_some() {
+            let reason = own.verdict.reason();
+            let expected = [Some(Reason::Translated), Some(Reason::OtherNamespace)];
+            assert!(expected.contains(&reason), "{query}: {own:?}");
+        }
         // It may know less, and names nobody then.
         let portable = self.portable.find(&query).unwrap().verdict;
         if portable.is_named() {
@@ -102,8 +113,27 @@ impl Asked {
     }
 
     fn confirm(&mut self, known: &Ownership, local: &str, remote: &str) -> Confirmed {
-        let query = SocketQuery::udp(local.parse().unwrap(), remote.parse().unwrap());
+        self.confirm_of(Protocol::Udp, known, local, remote)
+    }
+
+    fn confirm_of(
+        &mut self,
+        protocol: Protocol,
+        known: &Ownership,
+        local: &str,
+        remote: &str,
+    ) -> Confirmed {
+        let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
+        let query = SocketQuery::new(protocol, local, Some(remote));
         self.fast_lookup.confirm(&query, known, SystemTime::now())
+    }
+
+    /// What a fast lookup finds, which knows the network namespaces that were there before.
+    fn fast(&mut self, protocol: Protocol, local: &str, remote: &str) -> Option<Ownership> {
+        let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
+        let query = SocketQuery::new(protocol, local, Some(remote));
+        let request = LookupRequest::new(query, SystemTime::now(), Initiator::Unknown);
+        self.fast_lookup.lookup(&request).ownership()
     }
 }
 
@@ -140,6 +170,21 @@ const FAR: &str = "10.97.0.2:9000";
 #[track_caller]
 fn check(answer: &Ownership, pid: u32) {
     assert_eq!(pids(&answer.verdict), [pid], "{answer:?}");
+    assert_eq!(answer.evidence.translated_from, None, "{answer:?}");
+}
+
+/// The answer names the process of a helper, by the ends that its socket has for itself.
+#[track_caller]
+fn check_from(answer: &Ownership, pid: u32, local: &str, remote: &str) {
+    assert_eq!(pids(&answer.verdict), [pid], "{answer:?}");
+    let from = TranslatedFrom::new(local.parse().unwrap(), remote.parse().unwrap());
+    assert_eq!(answer.evidence.translated_from, Some(from), "{answer:?}");
+}
+
+fn conntrack(arguments: &str) {
+    let mut command = Command::new("conntrack");
+    let output = command.args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{arguments}: {output:?}");
 }
 
 #[test]
@@ -172,18 +217,23 @@ fn who_has_the_port_of_what_is_translated_is_not_named() {
     );
     let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
     container.tell(&format!("send {far}"));
-    let translated = Verdict::Unknown(Reason::Translated);
     let answer = asked.find(Protocol::Udp, "10.97.0.1:5000", far);
-    assert_eq!(answer.verdict, translated);
+    check_from(&answer, container.pid(), "10.98.0.2:5000", far);
     // A connection from the port on which the host listens.
     let connection = behind.helper(0, &[&format!("tcp 10.98.0.2:8080 to={far}")]);
     let answer = asked.find(Protocol::Tcp, "10.97.0.1:8080", far);
-    assert_eq!(answer.verdict, translated);
+    check_from(&answer, connection.pid(), "10.98.0.2:8080", far);
     // What comes to a port that leads to the container.
     let mut client = behind.helper(1, &["udp 10.97.0.2:9001 broadcast"]);
     client.tell("send 10.97.0.1:7070");
     let answer = asked.find(Protocol::Udp, "10.97.0.1:7070", "10.97.0.2:9001");
-    assert_eq!(answer.verdict, translated);
+    // Nobody in there has that port.
+    assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
+    let from = answer.evidence.translated_from.unwrap();
+    assert_eq!(from.to_string(), "10.98.0.2:7071 -> 10.97.0.2:9001");
+    let server = behind.helper(0, &["udp 10.98.0.2:7071 broadcast"]);
+    let answer = asked.find(Protocol::Udp, "10.97.0.1:7070", "10.97.0.2:9001");
+    check_from(&answer, server.pid(), "10.98.0.2:7071", "10.97.0.2:9001");
 
     // What the host itself sends is its own, also from the same port.
     host.tell("send 10.97.0.2:9002");
@@ -221,8 +271,8 @@ fn a_connection_with_the_ends_of_what_is_translated_is_not_it() {
     let container = behind.helper(0, &[&format!("tcp 10.98.0.2:5000 to={FAR}")]);
     let host = Helper::new(&[&format!("tcp {HERE} to={FAR}")]);
     let answer = asked.find(Protocol::Tcp, HERE, FAR);
-    assert_eq!(answer.verdict, TRANSLATED, "{answer:?}");
-    drop((container, host));
+    check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
+    drop(host);
 }
 
 /// Rules may give this host's own packets another port on their way, and lead to one of its
@@ -271,7 +321,8 @@ fn who_had_the_ends_before_they_were_translated_is_not_confirmed() {
         let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
         container.tell(&format!("send {FAR}"));
         assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
-        assert_eq!(asked.find(Protocol::Udp, HERE, FAR).verdict, TRANSLATED);
+        let answer = asked.find(Protocol::Udp, HERE, FAR);
+        check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
         let forgotten = Command::new("conntrack").arg("-F").output().unwrap();
         assert!(forgotten.status.success(), "{forgotten:?}");
     }
@@ -301,11 +352,16 @@ fn what_is_translated_in_a_zone_is_found() {
         let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
         container.tell(&format!("send {far}"));
         let answer = asked.find(Protocol::Udp, HERE, far);
-        assert_eq!(answer.verdict, TRANSLATED, "{rule}: {answer:?}");
+        check_from(&answer, container.pid(), "10.98.0.2:5000", far);
         // What this host sends to the same end, in the zone where all are, has the same ends.
         host.tell(&format!("send {far}"));
         let answer = asked.find(Protocol::Udp, HERE, far);
-        assert_eq!(answer.verdict, TRANSLATED, "{rule}: {answer:?}");
+        if rule.contains("original") {
+            // Both have the same zone on their way back, so the host got another port.
+            check_from(&answer, container.pid(), "10.98.0.2:5000", far);
+        } else {
+            assert_eq!(answer.verdict, TRANSLATED, "{rule}: {answer:?}");
+        }
         let answer = asked.find(Protocol::Udp, HERE, "10.97.0.2:9009");
         check(&answer, host.pid());
     }
@@ -334,6 +390,7 @@ fn zones_are_not_looked_for_within_a_confirmation() {
     for _ in 0..3 {
         assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Unanswered);
     }
-    assert_eq!(asked.find(Protocol::Udp, HERE, FAR).verdict, TRANSLATED);
+    let answer = asked.find(Protocol::Udp, HERE, FAR);
+    check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
     assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
 }

@@ -50,6 +50,18 @@ impl Ownership {
         }
     }
 
+    /// The answer about a socket that has these ends, as the one about packets that this host
+    /// translates.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn translated(mut self, from: TranslatedFrom) -> Self {
+        self.evidence.translated_from = Some(from);
+        // A host behind this one, or a virtual machine.
+        if self.verdict == Verdict::Unknown(Reason::Forwarded) {
+            self.verdict = Verdict::Unknown(Reason::Translated);
+        }
+        self
+    }
+
     /// Whether this answer may take the place of `other`.
     ///
     /// An answer that names processes beats one that names a unit or a user, and that beats one that

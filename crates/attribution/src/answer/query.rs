@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use super::text::displayed;
+use super::translated::TranslatedFrom;
 
 /// A transport protocol whose sockets have owners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,6 +174,17 @@ impl SocketQuery {
         Self {
             local: unscoped(self.local),
             remote: self.remote.map(unscoped),
+            device: None,
+            ..self
+        }
+    }
+
+    /// The same question by the ends that the socket has for itself, whatever the device: the packet's
+    /// is not the one through which it reaches the socket.
+    pub(crate) fn translated(self, from: TranslatedFrom) -> Self {
+        Self {
+            local: normalize(from.local),
+            remote: Some(normalize(from.remote)),
             device: None,
             ..self
         }

@@ -6,12 +6,13 @@ use std::time::SystemTime;
 
 use super::devices::Devices;
 use super::matching::{self, Finding, Fitting};
-use super::ownership::{Evidence, Ownership, Source, Verdict};
+use super::ownership::{Evidence, Match, Ownership, Source, Verdict};
 use super::port_owners::PortOwners;
 use super::query::{Protocol, SocketQuery, normalize, scoped};
 use super::reason::Reason;
 use super::socket::{Socket, SocketState};
 use super::surroundings::{Place, Surroundings, Translations};
+use super::translated::TranslatedFrom;
 
 /// All sockets with their owners, read between two points in time.
 #[derive(Debug, Clone)]
@@ -130,8 +131,9 @@ impl Snapshot {
     /// the table [knows](crate::Capabilities::local_addresses) them. Otherwise, only sockets of other
     /// namespaces with exactly this address match, and none with a loopback address.
     ///
-    /// On Linux, packets that this host translated for another end when the table read this have no
-    /// owner here ([`Reason::Translated`]). If this process may not read what the host translates, or
+    /// On Linux, packets that this host translated when the table read this are about the socket that has
+    /// their original ends ([`Evidence::translated_from`]), in the network namespace that it is in. The
+    /// portable table names nobody for those of another end ([`Reason::Translated`]). If this process may not read what the host translates, or
     /// it is too much to list, a socket that matches by its port alone is no answer
     /// ([`Reason::MayBeTranslated`]).
     pub fn find(&self, query: &SocketQuery) -> Ownership {
@@ -163,32 +165,70 @@ impl Snapshot {
     }
 
     fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
-        let (found, reason) = self.fitting(query, counts);
+        let Fit {
+            found,
+            reason,
+            translated_from,
+        } = self.fitting(query, counts);
         let found = found.iter().map(Finding::of);
         let found = found.reduce(|one, other| one.or(&other));
         let matched = found.as_ref().map(|found| found.matched);
         let why_not = |matched| self.translations.why_not(query, matched);
-        match matched.and_then(why_not) {
+        let mut answer = match matched.and_then(why_not) {
             Some(reason) => self.answer(reason, None),
             None => self.answer(reason, found),
-        }
+        };
+        answer.evidence.translated_from = translated_from;
+        answer
     }
 
     /// The sockets behind the answer of [`find`](Self::find): all that match the query best, equally
     /// well. If the query may be about several namespaces, the best of each.
     pub fn sockets_of(&self, query: &SocketQuery) -> Vec<&Socket> {
-        let (found, _) = self.fitting(query, |_| true);
-        found.into_iter().flat_map(|found| found.sockets).collect()
+        let found = self.fitting(query, |_| true).found.into_iter();
+        found.flat_map(|found| found.sockets).collect()
     }
 
-    /// The sockets that fit best, of each namespace that is meant, and why there are none.
-    fn fitting(
-        &self,
-        query: &SocketQuery,
-        counts: impl Fn(&Socket) -> bool,
-    ) -> (Vec<Fitting<'_>>, Reason) {
+    /// The sockets that fit best, by the ends that they have for themselves.
+    fn fitting(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Fit<'_> {
+        let around = self.surroundings.as_ref();
+        let hidden = around.and_then(|around| around.translations.of(query));
+        let Some(hidden) = hidden else {
+            return self.fitting_ends(query, counts);
+        };
+        let translated = |from: TranslatedFrom| {
+            let fit = self.fitting_ends(&query.translated(from), &counts);
+            let reason = match fit.reason {
+                // A host behind this one, or a virtual machine.
+                Reason::Forwarded => Reason::Translated,
+                reason => reason,
+            };
+            let translated_from = Some(from);
+            Fit {
+                reason,
+                translated_from,
+                ..fit
+            }
+        };
+        let translated = hidden.map_or_else(|| Fit::nothing(Reason::Translated), translated);
+        if around.is_some_and(|around| around.own.is_own(query)) {
+            return translated;
+        }
+        // The packets may be seen before they are translated, and the end be that of another host.
+        let fit = self.fitting_ends(query, &counts);
+        let is_neither = fit.found.is_empty() && translated.found.is_empty();
+        if fit.is_connection() || is_neither {
+            fit
+        } else {
+            translated
+        }
+    }
+
+    /// The sockets with these ends that fit best, of each namespace that is meant, and why there are
+    /// none.
+    fn fitting_ends(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Fit<'_> {
         let sockets = || self.candidates(query).iter().filter(|one| counts(one));
-        let of_one = |found: Option<_>| (found.into_iter().collect(), Reason::NotFound);
+        let of_one = |found: Option<_>| Fit::new(found.into_iter().collect(), Reason::NotFound);
         let Some(around) = &self.surroundings else {
             let reach = Devices::default().reach(query);
             let sockets = sockets().filter(|socket| matching::is_reached(query, socket));
@@ -201,7 +241,7 @@ impl Snapshot {
             let matched = found.as_ref().map(|found| found.matched);
             let why_not = |matched| around.translations.why_not(query, matched);
             return match matched.and_then(why_not) {
-                Some(reason) => (Vec::new(), reason),
+                Some(reason) => Fit::nothing(reason),
                 None => of_one(found),
             };
         }
@@ -242,7 +282,7 @@ impl Snapshot {
         } else {
             around.why_nobody(ip)
         };
-        (bound.into_iter().chain(found).collect(), reason)
+        Fit::new(bound.into_iter().chain(found).collect(), reason)
     }
 
     /// The answer, or why there is none.
@@ -335,6 +375,35 @@ fn order(one: &Socket, other: &Socket) -> Ordering {
 
 /// As [`order`] says. Sockets are large: lists that come by protocol and port already are
 /// put in order where several have the same port.
+/// The sockets that fit a query.
+struct Fit<'a> {
+    /// Those that fit best, of each namespace that is meant.
+    found: Vec<Fitting<'a>>,
+    /// Why there are none, if so.
+    reason: Reason,
+    /// Their ends, where the packets of the query are translated.
+    translated_from: Option<TranslatedFrom>,
+}
+
+impl<'a> Fit<'a> {
+    const fn new(found: Vec<Fitting<'a>>, reason: Reason) -> Self {
+        Self {
+            found,
+            reason,
+            translated_from: None,
+        }
+    }
+
+    const fn nothing(reason: Reason) -> Self {
+        Self::new(Vec::new(), reason)
+    }
+
+    fn is_connection(&self) -> bool {
+        let is_one = |found: &Fitting<'_>| found.matched == Match::FiveTuple;
+        !self.found.is_empty() && self.found.iter().all(is_one)
+    }
+}
+
 fn sort(sockets: &mut [Socket]) {
     let port = |socket: &Socket| (socket.protocol, socket.local.port());
     if !sockets.is_sorted_by_key(port) {

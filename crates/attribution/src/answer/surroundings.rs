@@ -1,7 +1,7 @@
 //! The addresses, devices and translations of a host, which a snapshot needs to answer as the table
 //! does. Pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::devices::{Devices, Ways};
 use super::ownership::Match;
 use super::query::{Protocol, SocketQuery, unscoped};
 use super::reason::Reason;
+use super::translated::TranslatedFrom;
 
 /// An address of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,18 @@ impl Place {
         }
     }
 
+    /// The device in whose network an address is: the smallest network that has it. `None` if there
+    /// are several of that size, or none.
+    pub(crate) fn device_towards(&self, ip: IpAddr) -> Option<u32> {
+        let networks = || self.networks.iter().filter(|network| network.has(ip));
+        let longest = networks().map(|network| network.prefix).max()?;
+        let mut devices = networks()
+            .filter(|network| network.prefix == longest)
+            .map(|network| network.interface);
+        let device = devices.next()?;
+        devices.all(|other| other == device).then_some(device)
+    }
+
     /// Whether an address is next to a device that leads to another namespace, as a bridge or
     /// one end of a wire may.
     pub(crate) fn may_lead_to(&self, ip: IpAddr) -> bool {
@@ -97,11 +110,14 @@ pub(crate) struct Surroundings {
     pub(crate) translations: Translations,
 }
 
-/// The ends of packets that this host translates (NAT): another end is behind the local one.
+/// Protocol, local and remote end.
+type Ends = (Protocol, SocketAddr, SocketAddr);
+
+/// The ends of packets that this host translates (NAT): their socket has others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Translations {
-    /// By protocol, local and remote end.
-    hidden: HashSet<(Protocol, SocketAddr, SocketAddr)>,
+    /// The ends of the socket; `None` if there are several.
+    hidden: HashMap<Ends, Option<TranslatedFrom>>,
     /// Whether there may be more.
     hides_some: bool,
 }
@@ -115,19 +131,40 @@ impl Translations {
         }
     }
 
-    pub(crate) fn extend(
-        &mut self,
-        hidden: impl IntoIterator<Item = (Protocol, SocketAddr, SocketAddr)>,
-    ) {
-        self.hidden.extend(hidden);
+    /// Of all connections that are tracked: the ends of packets, and those of the socket if they are
+    /// others.
+    pub(crate) fn of_all(connections: &[(Ends, Option<TranslatedFrom>)]) -> Self {
+        let mut hidden = HashMap::new();
+        for (ends, from) in connections {
+            if from.is_some() {
+                hidden.entry(*ends).or_insert(*from);
+            }
+        }
+        // In another zone of conntrack, the same ends may be of another socket.
+        for (ends, from) in connections {
+            if let Some(known) = hidden.get_mut(ends)
+                && known != from
+            {
+                *known = None;
+            }
+        }
+        let hides_some = false;
+        Self { hidden, hides_some }
+    }
+
+    /// Whether the packets of a query are translated, and then which ends their socket has, if that is
+    /// known.
+    pub(crate) fn of(&self, query: &SocketQuery) -> Option<Option<TranslatedFrom>> {
+        let (local, remote) = (query.local(), query.remote()?);
+        let ends = (query.protocol(), unscoped(local), unscoped(remote));
+        self.hidden.get(&ends).copied()
     }
 
     /// Why a socket that fits so well has nothing to do with what a question is about, if that
     /// is so or may be.
     pub(crate) fn why_not(&self, query: &SocketQuery, matched: Match) -> Option<Reason> {
         let (local, remote) = (query.local(), query.remote()?);
-        let ends = (query.protocol(), unscoped(local), unscoped(remote));
-        if self.hidden.contains(&ends) {
+        if self.of(query).is_some() {
             return Some(Reason::Translated);
         }
         let is_connection = query.protocol() == Protocol::Tcp && matched == Match::FiveTuple;
@@ -194,9 +231,22 @@ mod tests {
         let (exact, by_port) = (Match::FiveTuple, Match::WildcardAddress);
         let nothing = Translations::default();
         assert_eq!(nothing.why_not(&query(udp, Some(remote)), by_port), None);
-        let mut some = Translations::default();
         let ends = |protocol| (protocol, local.parse().unwrap(), remote.parse().unwrap());
-        some.extend([ends(tcp), ends(udp)]);
+        let from =
+            |local: &str| TranslatedFrom::new(local.parse().unwrap(), remote.parse().unwrap());
+        let (inner, other) = (from("10.98.0.2:1"), from("10.98.0.3:1"));
+        let (inner, other) = (Some(inner), Some(other));
+        let known = [(ends(tcp), inner), (ends(udp), inner), (ends(tcp), inner)];
+        let some = Translations::of_all(&known);
+        assert_eq!(some.of(&query(tcp, Some(remote))), Some(inner));
+        assert_eq!(some.of(&query(tcp, None)), None);
+        // In another zone of conntrack.
+        for other in [other, None] {
+            let known = [(ends(tcp), inner), (ends(udp), other), (ends(udp), inner)];
+            let some = Translations::of_all(&known);
+            assert_eq!(some.of(&query(udp, Some(remote))), Some(None));
+            assert_eq!(some.of(&query(tcp, Some(remote))), Some(inner));
+        }
         let translated = Some(Reason::Translated);
         assert_eq!(some.why_not(&query(udp, Some(remote)), by_port), translated);
         assert_eq!(some.why_not(&query(tcp, Some(remote)), exact), translated);

@@ -28,15 +28,17 @@ pub(crate) enum Candidates {
 }
 
 impl Candidates {
-    /// How they were found, if that leaves open whether the packets are theirs where this host
+    /// How they were found, which leaves open whether the packets are theirs where this host
     /// translates addresses.
-    pub(crate) const fn fit(&self, protocol: Protocol) -> Option<Fit> {
+    pub(crate) const fn fit(&self, protocol: Protocol) -> Fit {
         match self {
-            Self::Open(Match::FiveTuple, _) if matches!(protocol, Protocol::Tcp) => {
-                Some(Fit::Connection)
+            Self::Open(Match::FiveTuple, _) | Self::Closed(_)
+                if matches!(protocol, Protocol::Tcp) =>
+            {
+                Fit::Connection
             }
-            Self::Open(..) => Some(Fit::Port),
-            Self::None | Self::Closed(_) => None,
+            Self::Open(..) | Self::Closed(_) => Fit::Port,
+            Self::None => Fit::Nothing,
         }
     }
 }

@@ -140,7 +140,15 @@ impl Confirmation<'_> {
         if !self.confirmer.budget.has_any(began) {
             return Confirmed::Unanswered;
         }
-        let confirmed = match (self.translated(query, known), socket) {
+        let translated = self.translated(query, known);
+        // The socket is asked for by the ends that it has for itself.
+        let its_own = known.evidence.translated_from;
+        let its_own = its_own.map(|from| query.translated(from));
+        let (query, remote) = match &its_own {
+            Some(own) => (own, own.remote().unwrap_or(remote)),
+            None => (query, remote),
+        };
+        let confirmed = match (translated, socket) {
             (Some(answer), _) => Ok(answer),
             (None, _) if is_listener => self.confirm_accepted(query, remote, known),
             (None, Some(socket)) => match self.place_of(known) {
@@ -156,20 +164,28 @@ impl Confirmation<'_> {
         })
     }
 
-    /// What to answer where packets of this network namespace are, or may be, of somebody behind
-    /// an address of ours by now: conntrack forgets what was silent, and another gets its ends.
+    /// What to answer where packets of this network namespace are, or may be, of another socket than
+    /// the known one by now: conntrack forgets what was silent, and another gets its ends.
     fn translated(&mut self, query: &SocketQuery, known: &Ownership) -> Option<Confirmed> {
-        if known.evidence.namespace.is_some() {
+        let before = known.evidence.translated_from;
+        if known.evidence.namespace.is_some() && before.is_none() {
             return None;
         }
         let fit = match known.evidence.matched {
+            _ if before.is_some() => Fit::Nothing,
             Some(Match::FiveTuple) if query.protocol() == Protocol::Tcp => Fit::Connection,
             _ => Fit::Port,
         };
-        match self.lookup.conntrack.translation(query, fit, Search::Known) {
-            Translation::Behind | Translation::NotTold => Some(Confirmed::Changed),
-            Translation::NotNow => Some(Confirmed::Unanswered),
-            Translation::None | Translation::NotSeen => None,
+        match (
+            self.lookup.conntrack.translation(query, fit, Search::Known),
+            before,
+        ) {
+            (Translation::From(now), Some(before)) if now == before => None,
+            (Translation::None | Translation::NotSeen, None) => None,
+            // The next packet may go to another.
+            (Translation::NotSeen, Some(_)) => Some(closed(query.protocol())),
+            (Translation::NotNow, _) => Some(Confirmed::Unanswered),
+            _ => Some(Confirmed::Changed),
         }
     }
 

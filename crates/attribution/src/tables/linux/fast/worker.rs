@@ -100,61 +100,126 @@ impl OwnerLookup {
         is_accepted: bool,
         ask: Ask,
     ) -> Option<Ownership> {
-        let ip = query.local().ip();
         let began = Instant::now();
         // Who sends the packets decides how many questions there are.
         if !self.budget.has_any(began) {
             return None;
         }
-        let is_own = self.is_own(query)?;
-        let mut looker = Looker {
-            scanner: &self.scanner,
-            buffers: &mut self.buffers,
-            listeners: &mut self.listeners,
+        let look = Look {
             now: began,
             is_accepted,
-            conntrack: None,
+            ask,
         };
-        let found = if is_own {
-            let reach = match &self.namespaces {
-                Some(namespaces) => namespaces.reach(query),
-                None => Devices::default().reach(query),
-            };
-            looker.conntrack = Some(&mut self.conntrack);
-            looker.look(query, &reach, &mut self.sockets, None, ask)
-        } else {
-            let others = namespaces::lock(&self.others).clone();
-            let mut others = others.iter().map(|other| namespaces::lock(other));
-            let mut has_it = others.by_ref().filter_map(|mut other| {
-                let is_there = other.has_asked(ip).unwrap_or(false);
-                is_there.then_some(other)
-            });
-            let mut other = has_it.next()?;
-            // Which of several it is, is decided with time.
-            if has_it.next().is_some() {
-                return None;
-            }
-            // Or our own, by a socket that is bound to that address.
-            let reach = match &self.namespaces {
-                Some(namespaces) => namespaces.reach(query),
-                None => Devices::default().reach(query),
-            };
-            match sockets::standing_in(&mut self.sockets, query, &reach) {
-                Ok(Candidates::None) => {}
-                _ => return None,
-            }
-            let Namespace {
-                public,
-                sockets,
-                addresses,
-                ..
-            } = &mut *other;
-            let reach = addresses.known().devices.any();
-            looker.look(query, &reach, sockets, Some(public), ask)
-        };
+        let found = self.look_at(query, &look);
         self.budget.spend(began.elapsed());
         found
     }
+
+    fn look_at(&mut self, query: &SocketQuery, look: &Look) -> Option<Ownership> {
+        if !self.is_own(query)? {
+            return self.look_elsewhere(query, look);
+        }
+        let found = self.find_here(query, look)?;
+        let fit = found.candidates.fit(query.protocol());
+        match self.conntrack.translation(query, fit, Search::Exact) {
+            Translation::None => self.resolve_here(query, found, look),
+            Translation::From(from) => {
+                let query = query.translated(from);
+                let owner = if self.is_own(&query)? {
+                    let found = self.find_here(&query, look)?;
+                    self.resolve_here(&query, found, look)
+                } else {
+                    self.look_elsewhere(&query, look)
+                };
+                Some(owner?.translated(from))
+            }
+            // What it has not seen may be the first packet of what is translated.
+            Translation::NotSeen
+            | Translation::Several
+            | Translation::NotTold
+            | Translation::NotNow => None,
+        }
+    }
+
+    fn reach(&self, query: &SocketQuery) -> Reach {
+        match &self.namespaces {
+            Some(namespaces) => namespaces.reach(query),
+            None => Devices::default().reach(query),
+        }
+    }
+
+    /// The sockets of our own namespace.
+    fn find_here(&mut self, query: &SocketQuery, look: &Look) -> Option<Found> {
+        let reach = self.reach(query);
+        let (mut looker, sockets) = self.looker(look);
+        looker.find(query, &reach, sockets)
+    }
+
+    fn resolve_here(
+        &mut self,
+        query: &SocketQuery,
+        found: Found,
+        look: &Look,
+    ) -> Option<Ownership> {
+        let (mut looker, sockets) = self.looker(look);
+        looker.resolve(query, found, sockets, None)
+    }
+
+    fn looker<'a>(&'a mut self, look: &'a Look) -> (Looker<'a>, &'a mut Sockets) {
+        let looker = Looker {
+            scanner: &self.scanner,
+            buffers: &mut self.buffers,
+            listeners: &mut self.listeners,
+            look,
+        };
+        (looker, &mut self.sockets)
+    }
+
+    /// Who holds the sockets of the namespace that has the local address, if it is one.
+    fn look_elsewhere(&mut self, query: &SocketQuery, look: &Look) -> Option<Ownership> {
+        let ip = query.local().ip();
+        let others = namespaces::lock(&self.others).clone();
+        let mut others = others.iter().map(|other| namespaces::lock(other));
+        let mut has_it = others.by_ref().filter_map(|mut other| {
+            let is_there = other.has_asked(ip).unwrap_or(false);
+            is_there.then_some(other)
+        });
+        let mut other = has_it.next()?;
+        // Which of several it is, is decided with time.
+        if has_it.next().is_some() {
+            return None;
+        }
+        // Or our own, by a socket that is bound to that address.
+        let reach = self.reach(query);
+        match sockets::standing_in(&mut self.sockets, query, &reach) {
+            Ok(Candidates::None) => {}
+            _ => return None,
+        }
+        let Namespace {
+            public,
+            sockets,
+            addresses,
+            ..
+        } = &mut *other;
+        let reach = addresses.known().devices.any();
+        let (mut looker, _) = self.looker(look);
+        let found = looker.find(query, &reach, sockets)?;
+        looker.resolve(query, found, sockets, Some(public))
+    }
+}
+
+/// How it is looked.
+struct Look {
+    now: Instant,
+    is_accepted: bool,
+    ask: Ask,
+}
+
+/// The sockets that fit, and when that was asked.
+struct Found {
+    candidates: Candidates,
+    observed_at: SystemTime,
+    found_by: SystemTime,
 }
 
 /// One look.
@@ -162,50 +227,54 @@ struct Looker<'a> {
     scanner: &'a FdScanner,
     buffers: &'a mut ReadBuffers,
     listeners: &'a mut Listeners,
-    now: Instant,
-    is_accepted: bool,
-    /// Of our own namespace.
-    conntrack: Option<&'a mut Conntrack>,
+    look: &'a Look,
 }
 
 impl Looker<'_> {
-    fn look(
-        &mut self,
-        query: &SocketQuery,
-        reach: &Reach,
-        sockets: &mut Sockets,
-        namespace: Option<&Arc<NetworkNamespace>>,
-        ask: Ask,
-    ) -> Option<Ownership> {
+    fn find(&mut self, query: &SocketQuery, reach: &Reach, sockets: &mut Sockets) -> Option<Found> {
         let observed_at = SystemTime::now();
         if query.protocol() == Protocol::Udp {
             self.catch(query, reach, sockets);
         }
-        let candidates = ask(sockets, query, reach).ok()?;
-        let found_by = SystemTime::now();
-        // What it has not seen may be the first packet of what is translated.
-        if let Some(conntrack) = &mut self.conntrack
-            && let Some(fit) = candidates.fit(query.protocol())
-            && conntrack.translation(query, fit, Search::Exact) != Translation::None
-        {
-            return None;
-        }
+        let candidates = (self.look.ask)(sockets, query, reach).ok()?;
+        Some(Found {
+            candidates,
+            observed_at,
+            found_by: SystemTime::now(),
+        })
+    }
+
+    fn resolve(
+        &mut self,
+        query: &SocketQuery,
+        found: Found,
+        sockets: &mut Sockets,
+        namespace: Option<&Arc<NetworkNamespace>>,
+    ) -> Option<Ownership> {
+        let Found {
+            candidates,
+            observed_at,
+            found_by,
+        } = found;
+        let Look {
+            now, is_accepted, ..
+        } = *self.look;
         let resolved = verdicts::resolve(self.scanner, candidates, |socket| {
-            if let Some(known) = self.listeners.holders_of(socket, self.now) {
+            if let Some(known) = self.listeners.holders_of(socket, now) {
                 return (known.to_vec(), false);
             }
             let mut wanted = socket.wanted();
-            if self.is_accepted {
+            if is_accepted {
                 wanted.kind = Kind::Accepted;
             }
             let is_open = || sockets::is_open_for(sockets, query, socket);
-            let found = self.scanner.quick(&wanted, self.now, self.buffers, is_open);
+            let found = self.scanner.quick(&wanted, now, self.buffers, is_open);
             let is_gone = |process: &Arc<Process>| self.scanner.is_gone(process);
             // It had the socket from another, who still has it.
             if found.iter().any(is_gone) && sockets::is_open_for(sockets, query, socket) {
                 return (Vec::new(), false);
             }
-            self.listeners.keep(socket, &found, self.now);
+            self.listeners.keep(socket, &found, now);
             (found, false)
         });
         if let Verdict::Unknown(_) = resolved.verdict {
@@ -223,7 +292,8 @@ impl Looker<'_> {
                 ..found.wanted()
             };
             let is_open = || sockets::is_open_for(sockets, query, &found);
-            self.scanner.quick(&wanted, self.now, self.buffers, is_open);
+            let now = self.look.now;
+            self.scanner.quick(&wanted, now, self.buffers, is_open);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::fast::{LinuxFastLookup, OwnerLookup};
 use super::fd_scanner::FdScanner;
 use super::namespaces::{Effort, Namespaces};
-use super::netlink::conntrack::{Conntrack, Search, Translation};
+use super::netlink::conntrack::{Conntrack, Fit, Search, Translation};
 use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::cgroup::Cgroups;
@@ -25,8 +25,8 @@ use lists::Listing;
 
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::{
-    Capabilities, Error, Match, NetworkNamespace, Ownership, Process, Protocol, Reason,
-    SkippedNamespaces, Snapshot, SocketQuery, Source, Verdict,
+    Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Process, Protocol, Reason,
+    SkippedNamespaces, Snapshot, SocketQuery, Source, TranslatedFrom, Verdict,
 };
 use crate::observers::Observer;
 use crate::observers::linux::send_watcher::SendWatchers;
@@ -106,16 +106,69 @@ impl LinuxTable {
         asked: Instant,
         patience: Duration,
     ) -> Result<Ownership, Error> {
+        if self.is_own(query)? {
+            return match self.answer_here(query, asked) {
+                Ok(Here::Answer(answer)) => Ok(answer),
+                Ok(Here::Translated(from)) => self.answer_translated(query, from, asked, patience),
+                Err(error) => Err(failed(&query, None, error)),
+            };
+        }
+        let answer = self.answer_elsewhere(query, asked, patience)?;
+        // A container asks for an address that stands for another, or gets one that no device has.
+        // Its connection shows its packets before they are translated.
+        if answer.evidence.matched == Some(Match::FiveTuple) {
+            return Ok(answer);
+        }
+        match self
+            .conntrack
+            .translation(query, Fit::Nothing, Search::Whole)
+        {
+            Translation::From(from) => {
+                let translated = self.answer_translated(query, from, asked, patience)?;
+                // The end may be that of another host, whichever address its packets get here.
+                let is_there = translated.evidence.matched.is_some();
+                Ok(if is_there { translated } else { answer })
+            }
+            Translation::Several if answer.evidence.matched.is_some() => {
+                let Evidence {
+                    observed_at,
+                    source,
+                    ..
+                } = answer.evidence;
+                Ok(Ownership::unknown(Reason::Translated, observed_at, source))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    fn is_own(&mut self, query: &SocketQuery) -> Result<bool, Error> {
         let is_own = match &mut self.namespaces {
             Some(namespaces) => namespaces.is_own(query),
             None => Ok(true),
         };
-        if is_own.map_err(|error| failed(&"the addresses of this host", None, error))? {
-            let answer = self.answer_here(query, asked);
-            answer.map_err(|error| failed(&query, None, error))
+        is_own.map_err(|error| failed(&"the addresses of this host", None, error))
+    }
+
+    /// Answers a query about packets that this host translates, by the ends that their socket has for
+    /// itself: in our own namespace, or in the one that has its address.
+    fn answer_translated(
+        &mut self,
+        query: &SocketQuery,
+        from: TranslatedFrom,
+        asked: Instant,
+        patience: Duration,
+    ) -> Result<Ownership, Error> {
+        let mut query = query.translated(from);
+        let answer = if self.is_own(&query)? {
+            let answer = self.answer_socket_here(&query, asked);
+            answer.map_err(|error| failed(&query, None, error))?
         } else {
-            self.answer_elsewhere(query, asked, patience)
-        }
+            let namespaces = self.namespaces.as_ref();
+            let device = namespaces.and_then(|all| all.device_towards(query.local().ip()));
+            query = query.on_device(device.unwrap_or_default());
+            self.answer_elsewhere(&query, asked, patience)?
+        };
+        Ok(answer.translated(from))
     }
 
     /// All sockets, those of other namespaces included or not.
@@ -156,22 +209,34 @@ impl LinuxTable {
         }
     }
 
-    fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
+    fn answer_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Here> {
         let observed_at = SystemTime::now();
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
         let found_by = SystemTime::now();
-        if let Some(fit) = candidates.fit(query.protocol()) {
-            // What it has not seen is of a socket here, as it sees what it translates.
-            let reason = match self.conntrack.translation(query, fit, Search::Whole) {
-                Translation::None | Translation::NotSeen => None,
-                Translation::Behind => Some(Reason::Translated),
-                Translation::NotTold | Translation::NotNow => Some(Reason::MayBeTranslated),
-            };
-            if let Some(reason) = reason {
-                return Ok(Ownership::unknown(reason, observed_at, Source::SockDiag));
+        let fit = candidates.fit(query.protocol());
+        // What it has not seen is of a socket here, as it sees what it translates.
+        let reason = match self.conntrack.translation(query, fit, Search::Whole) {
+            Translation::From(from) => return Ok(Here::Translated(from)),
+            Translation::None | Translation::NotSeen => None,
+            Translation::Several => Some(Reason::Translated),
+            Translation::NotTold | Translation::NotNow => Some(Reason::MayBeTranslated),
+        };
+        Ok(Here::Answer(match reason {
+            Some(reason) => Ownership::unknown(reason, observed_at, Source::SockDiag),
+            None => {
+                let resolved = self.looker(asked).resolve(query.protocol(), candidates);
+                told(resolved, (observed_at, found_by), None)
             }
-        }
+        }))
+    }
+
+    /// Answers a query about a socket of our own namespace that has the very ends of the query.
+    fn answer_socket_here(&mut self, query: &SocketQuery, asked: Instant) -> io::Result<Ownership> {
+        let observed_at = SystemTime::now();
+        let reach = self.reach(query);
+        let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
+        let found_by = SystemTime::now();
         let resolved = self.looker(asked).resolve(query.protocol(), candidates);
         Ok(told(resolved, (observed_at, found_by), None))
     }
@@ -264,6 +329,13 @@ impl LinuxTable {
             Reason::NotFound
         }))
     }
+}
+
+/// What our own namespace shows of a query.
+enum Here {
+    Answer(Ownership),
+    /// Its packets are translated: the socket has these ends.
+    Translated(TranslatedFrom),
 }
 
 /// Looks for all who hold the sockets that were found in `sockets`.

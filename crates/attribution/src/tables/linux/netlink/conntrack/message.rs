@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::answer::Protocol;
+use crate::answer::{Protocol, TranslatedFrom};
 use crate::tables::linux::netlink::frame;
 #[cfg(any(test, feature = "fuzzing"))]
 use crate::tables::linux::netlink::frame::Frame;
@@ -56,23 +56,29 @@ impl Connection {
         self.original == *tuple || self.reply == *tuple
     }
 
-    /// The ends, local and remote as packets show them, behind whose local one another stands.
-    pub(super) fn hidden(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
-        let connection = *self;
-        let ways = [self.original, self.reply].map(|seen| (seen.to, seen.from));
-        let is_hidden = move |(local, remote): &(_, _)| !connection.keeps(*local, *remote);
-        ways.into_iter().filter(is_hidden)
+    /// The ends, local and remote as packets show them that come in, of both directions, with those that
+    /// the socket has for itself if they are others.
+    pub(super) fn received(&self) -> [((SocketAddr, SocketAddr), Option<TranslatedFrom>); 2] {
+        [self.original, self.reply].map(|seen| {
+            let (local, remote) = (seen.to, seen.from);
+            ((local, remote), self.translated_from(local, remote))
+        })
     }
 
-    /// Whether the end that has this local address is the one that gets what the remote one
-    /// sends to it. (What is sent the other way is known by the ends that it has before it is
-    /// translated: they are those of the sender's own socket.)
-    pub(super) fn keeps(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+    /// The ends that the socket has for itself which gets what the remote end sends to this local
+    /// one, if they are others. (What is sent the other way is known by the ends that it has before
+    /// it is translated: they are those of the sender's own socket.)
+    pub(super) fn translated_from(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<TranslatedFrom> {
         let directions = [(self.original, self.reply), (self.reply, self.original)];
         // Of packets from an end to itself, either direction is.
-        directions.into_iter().all(|(seen, other)| {
+        directions.into_iter().find_map(|(seen, other)| {
             let is_received = (seen.from, seen.to) == (remote, local);
-            !is_received || other.from == local
+            let is_other = (other.from, other.to) != (local, remote);
+            (is_received && is_other).then(|| TranslatedFrom::new(other.from, other.to))
         })
     }
 }
@@ -293,8 +299,16 @@ mod tests {
         }
     }
 
-    fn keeps(connection: &Connection, local: &str, remote: &str) -> bool {
-        connection.keeps(local.parse().unwrap(), remote.parse().unwrap())
+    fn end(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn from(connection: &Connection, local: &str, remote: &str) -> Option<TranslatedFrom> {
+        connection.translated_from(end(local), end(remote))
+    }
+
+    fn ends(local: &str, remote: &str) -> Option<TranslatedFrom> {
+        Some(TranslatedFrom::new(end(local), end(remote)))
     }
 
     #[test]
@@ -304,55 +318,76 @@ mod tests {
             original: udp(host, far),
             reply: udp(far, host),
         };
-        assert!(keeps(&local, host, far));
+        assert_eq!(from(&local, host, far), None);
         let itself = Connection {
             original: udp(host, host),
             reply: udp(host, host),
         };
-        assert!(keeps(&itself, host, host));
+        assert_eq!(from(&itself, host, host), None);
         // A container behind the host.
+        let inner = "10.98.0.2:5000";
         let masqueraded = Connection {
-            original: udp("10.98.0.2:5000", far),
+            original: udp(inner, far),
             reply: udp(far, host),
         };
-        assert!(!keeps(&masqueraded, host, far));
+        assert_eq!(from(&masqueraded, host, far), ends(inner, far));
+        // As the device shows it that leads to the container.
+        assert_eq!(from(&masqueraded, inner, far), None);
         // A port of the host that leads to a container, or to another port of the host.
         for behind in ["10.98.0.2:80", "10.97.0.1:81"] {
             let forwarded = Connection {
                 original: udp(far, host),
                 reply: udp(behind, far),
             };
-            assert!(!keeps(&forwarded, host, far));
+            assert_eq!(from(&forwarded, host, far), ends(behind, far));
         }
-        // The other end is translated, ours is what it is.
+        // The other end is translated: the socket has the address that it asked for.
+        let service = "192.0.2.1:9";
         let sent = Connection {
-            original: udp(host, "192.0.2.1:9"),
+            original: udp(host, service),
             reply: udp(far, host),
         };
-        assert!(keeps(&sent, host, far));
+        assert_eq!(from(&sent, host, far), ends(host, service));
+        // Both are: a container sends to a port of the host that leads to another container.
+        let (gateway, other) = ("10.98.0.1:6000", "10.98.0.3:80");
+        let hairpin = Connection {
+            original: udp(inner, host),
+            reply: udp(other, gateway),
+        };
+        assert_eq!(from(&hairpin, host, inner), ends(other, gateway));
+        assert_eq!(from(&hairpin, gateway, other), ends(inner, host));
     }
 
     #[test]
-    fn the_ends_that_hide_another_are_listed() {
+    fn the_ends_that_hide_others_are_listed() {
         let (host, far, inner) = ("10.97.0.1:5000", "10.97.0.2:9000", "10.98.0.2:5000");
         let connection = |original, reply| Connection { original, reply };
-        let hidden = |connection: Connection| connection.hidden().collect::<Vec<_>>();
-        let end = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let hidden = |connection: Connection| {
+            let all = connection.received().into_iter();
+            let hidden = all.filter_map(|(shown, from)| Some((shown, from?)));
+            hidden.collect::<Vec<_>>()
+        };
         assert_eq!(hidden(connection(udp(host, far), udp(far, host))), []);
-        let expected = [(end(host), end(far))];
-        // As packets show it on the way to the far end.
+        let shown = (end(host), end(far));
+        let expected = (shown, ends(inner, far).unwrap());
+        // As packets show it on the way to the far end; and for that one, as they show it before.
         let masqueraded = connection(udp(inner, far), udp(far, host));
-        assert_eq!(hidden(masqueraded), expected);
+        let before = ((end(far), end(inner)), ends(far, host).unwrap());
+        assert_eq!(hidden(masqueraded), [before, expected]);
         let forwarded = connection(udp(far, host), udp(inner, far));
-        assert_eq!(hidden(forwarded), expected);
+        let behind = ((end(far), end(inner)), ends(far, host).unwrap());
+        assert_eq!(hidden(forwarded), [expected, behind]);
         // Of a socket of this host, whose packets get another port on their way.
         let other = "10.97.0.1:25177";
         let moved = connection(udp(host, far), udp(far, other));
-        assert_eq!(hidden(moved), [(end(other), end(far))]);
-        assert!(moved.keeps(end(host), end(far)));
+        let shown = (end(other), end(far));
+        let before = ((end(far), end(host)), ends(far, other).unwrap());
+        assert_eq!(hidden(moved), [before, (shown, ends(host, far).unwrap())]);
+        assert_eq!(from(&moved, host, far), None);
         // Of one to which this host redirects what is for another port.
         let redirected = connection(udp(far, other), udp(host, far));
-        assert!(redirected.keeps(end(host), end(far)));
+        assert_eq!(from(&redirected, host, far), None);
+        assert_eq!(from(&redirected, other, far), ends(host, far));
     }
 
     #[test]

@@ -24,13 +24,16 @@ use super::exchange::{Answer, Location, Netlink, Part};
 use super::frame::Malformed;
 use crate::answer::query::unscoped;
 use crate::answer::surroundings::Translations;
-use crate::answer::{Protocol, SocketQuery};
+use crate::answer::{Protocol, SocketQuery, TranslatedFrom};
 use crate::policy::freshness::{UNTRACKED, ZONES, ZONES_OF_SAME_ENDS};
 
 /// How many connections there are in this network namespace: none where nothing is tracked.
 const COUNT: &str = "sys/net/netfilter/nf_conntrack_count";
 /// The list, where the kernel has it (`CONFIG_NF_CONNTRACK_PROCFS`).
 const LIST: &str = "net/nf_conntrack";
+/// Whether this network namespace is a router (`ip-sysctl.rst`).
+const FORWARDS_V4: &str = "sys/net/ipv4/ip_forward";
+const FORWARDS_V6: &str = "sys/net/ipv6/conf/all/forwarding";
 
 /// Connections of which all are listed to find the zones that they are in. (The kernel goes
 /// through its whole table for that, some 10 ms where it has 262,144 places.)
@@ -43,8 +46,10 @@ const MOST_ZONES: usize = 8;
 pub(crate) enum Translation {
     /// Nothing is tracked on this host, or these packets are not translated.
     None,
-    /// They are translated, and another end stands behind ours.
-    Behind,
+    /// They are translated: the socket has these ends for itself.
+    From(TranslatedFrom),
+    /// They are, and in two zones of conntrack to different ends: which of them it is, is not known.
+    Several,
     /// Conntrack has not seen them, or does not look at them.
     NotSeen,
     /// This host translates, and this process may not ask what.
@@ -53,9 +58,23 @@ pub(crate) enum Translation {
     NotNow,
 }
 
+impl Translation {
+    /// What is known, with another connection of the same ends.
+    fn and(self, other: Option<TranslatedFrom>) -> Self {
+        let other = other.map_or(Self::None, Self::From);
+        match self {
+            Self::NotSeen => other,
+            told if told == other => told,
+            _ => Self::Several,
+        }
+    }
+}
+
 /// How a socket was found that may be another one than the packet's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
+    /// None was found.
+    Nothing,
     /// By its port.
     Port,
     /// It has both ends of the packets. Who is behind an address of ours may have got the same
@@ -145,6 +164,14 @@ impl Conntrack {
         let now = Instant::now();
         let ends = (query.protocol(), unscoped(local), unscoped(remote));
         match fit {
+            Fit::Nothing if !self.may_be_translated(now) => Translation::None,
+            // Without a router, nobody stands behind an address of this host.
+            Fit::Nothing => match self.told(ends, search, now) {
+                Translation::NotTold if self.is_denied && !self.forwards(local) => {
+                    Translation::None
+                }
+                told => told,
+            },
             Fit::Port if self.tracked() == 0 => Translation::None,
             Fit::Port => self.told(ends, search, now),
             Fit::Connection if !self.may_translate(now) => Translation::None,
@@ -162,14 +189,14 @@ impl Conntrack {
         if self.tracked() == 0 || !(self.is_denied || self.do_rules_translate(Instant::now())) {
             return Translations::default();
         }
-        let mut hidden = Translations::default();
+        let mut all = Vec::new();
         let take = |connection: Connection| {
             let protocol = connection.original.protocol;
-            let ends = connection.hidden();
-            hidden.extend(ends.map(|(local, remote)| (protocol, local, remote)));
+            let ends = connection.received().into_iter();
+            all.extend(ends.map(|((local, remote), from)| ((protocol, local, remote), from)));
         };
         match self.list(take) {
-            Ok(true) => hidden,
+            Ok(true) => Translations::of_all(&all),
             Ok(false) => Translations::unknown(),
             Err(error) => {
                 tracing::debug!(%error, "conntrack could not be listed");
@@ -178,8 +205,13 @@ impl Conntrack {
         }
     }
 
-    /// Whether anything may be translated; it is known for a moment that nothing is.
+    /// Whether this process may ask for it, and anything may be translated; it is known for a
+    /// moment that nothing is.
     fn may_translate(&mut self, now: Instant) -> bool {
+        !self.is_denied && self.may_be_translated(now)
+    }
+
+    fn may_be_translated(&mut self, now: Instant) -> bool {
         if self.untracked_until.is_some_and(|until| now < until) {
             return false;
         }
@@ -187,7 +219,19 @@ impl Conntrack {
             self.untracked_until = Some(now + UNTRACKED);
             return false;
         }
-        !self.is_denied && self.do_rules_translate(now)
+        self.is_denied || self.do_rules_translate(now)
+    }
+
+    /// Whether this host passes packets of the family of an end on from others.
+    fn forwards(&self, end: SocketAddr) -> bool {
+        let file = if end.is_ipv4() {
+            FORWARDS_V4
+        } else {
+            FORWARDS_V6
+        };
+        let read = std::fs::read(self.proc.join(file));
+        // What cannot be read may be so.
+        read.map_or(true, |text| text.trim_ascii() != b"0")
     }
 
     fn do_rules_translate(&mut self, now: Instant) -> bool {
@@ -223,10 +267,12 @@ impl Conntrack {
         let told = self.exact(ends).and_then(|told| {
             // Another one with the same ends may be in a zone of which nothing is known yet.
             let is_known = match (told, search) {
-                (Translation::Behind | Translation::NotNow, _)
+                (Translation::Several | Translation::NotNow, _)
                 | (_, Search::Exact)
-                | (Translation::None, Search::Known) => true,
-                (Translation::None, Search::Whole) => self.are_zones_known(now, ZONES_OF_SAME_ENDS),
+                | (Translation::None | Translation::From(_), Search::Known) => true,
+                (Translation::None | Translation::From(_), Search::Whole) => {
+                    self.are_zones_known(now, ZONES_OF_SAME_ENDS)
+                }
                 _ => self.are_zones_known(now, ZONES),
             };
             if is_known {
@@ -265,23 +311,21 @@ impl Conntrack {
         let seen = zones.seen.clone();
         drop(zones);
         let mut told = Translation::NotSeen;
-        for zone in [0].into_iter().chain(seen) {
-            // What comes in decides; what goes out may be of a socket here whose packets get
-            // another port, while another end has got this one.
-            for (from, to) in [(remote, local), (local, remote)] {
+        // What comes in decides; what goes out may be of a socket here whose packets get
+        // another port, while another end has got this one.
+        for (from, to) in [(remote, local), (local, remote)] {
+            for zone in [0].into_iter().chain(seen.iter().copied()) {
                 let tuple = Tuple { protocol, from, to };
                 let found = match self.find(&tuple, zone) {
                     // The list in `/proc` is as long.
                     Err(_) if self.is_denied && !self.may_list => return Ok(Translation::NotNow),
                     found => found?,
                 };
-                let Some(found) = found else {
-                    continue;
-                };
-                if !found.keeps(local, remote) {
-                    return Ok(Translation::Behind);
+                if let Some(found) = found {
+                    told = told.and(found.translated_from(local, remote));
                 }
-                told = Translation::None;
+            }
+            if told != Translation::NotSeen {
                 break;
             }
         }
@@ -294,16 +338,22 @@ impl Conntrack {
         (protocol, local, remote): (Protocol, SocketAddr, SocketAddr),
     ) -> io::Result<Option<Translation>> {
         let tuple = |from, to| Tuple { protocol, from, to };
-        let ways = [tuple(local, remote), tuple(remote, local)];
-        let mut told = Translation::NotSeen;
+        let ways = [tuple(remote, local), tuple(local, remote)];
+        let mut told = [Translation::NotSeen; 2];
         let is_listed = self.list(|connection| {
-            let is_it = ways.iter().any(|tuple| connection.has(tuple));
-            if is_it && !connection.keeps(local, remote) {
-                told = Translation::Behind;
-            } else if is_it && told == Translation::NotSeen {
-                told = Translation::None;
+            for (way, told) in ways.iter().zip(&mut told) {
+                if connection.has(way) {
+                    *told = told.and(connection.translated_from(local, remote));
+                }
             }
         });
+        // As in the exact query.
+        let [came_in, went_out] = told;
+        let told = if came_in == Translation::NotSeen {
+            went_out
+        } else {
+            came_in
+        };
         Ok(is_listed?.then_some(told))
     }
 
