@@ -70,6 +70,7 @@ fn every_check_is_told() {
         "sockets",
         "processes",
         "networks",
+        "translations",
         "priority",
         "sandbox",
     ] {

@@ -6,11 +6,12 @@
     reason = "a failed step fails the test"
 )]
 
+mod behind;
 mod helper;
 
-use std::process::Command;
 use std::time::SystemTime;
 
+use behind::{Behind, conntrack, is_run_elsewhere, nft};
 use flowner_attribution::capture::{Confirmed, FastLookup};
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::snapshot::portable::PortableTable;
@@ -18,64 +19,7 @@ use flowner_attribution::{
     Initiator, LookupRequest, Ownership, Protocol, Reason, SocketQuery, SocketTable,
     TranslatedFrom, Verdict,
 };
-use flowner_testing::namespace::{ip, is_run_inside};
 use helper::Helper;
-
-/// This host, with 10.98.0.1 towards a container and 10.97.0.1 towards the world: two
-/// namespaces, which are removed at the end.
-struct Behind([String; 2]);
-
-impl Behind {
-    fn new() -> Self {
-        let names = ["c", "w"].map(|end| format!("flowner-nat-{end}-{}", std::process::id()));
-        let behind = Self(names);
-        ip("link set lo up");
-        for (name, net) in behind.0.iter().zip([98, 97]) {
-            ip(&format!("netns add {name}"));
-            ip(&format!(
-                "link add n{net} type veth peer name far netns {name}"
-            ));
-            ip(&format!("addr add 10.{net}.0.1/24 dev n{net}"));
-            ip(&format!("link set n{net} up"));
-            ip(&format!("-n {name} addr add 10.{net}.0.2/24 dev far"));
-            ip(&format!("-n {name} link set far up"));
-        }
-        ip(&format!(
-            "-n {} route add default via 10.98.0.1",
-            behind.0[0]
-        ));
-        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
-        for rule in [
-            "add table ip nat",
-            "add chain ip nat post { type nat hook postrouting priority 100 ; }",
-            "add rule ip nat post oifname n97 masquerade",
-            "add chain ip nat pre { type nat hook prerouting priority -100 ; }",
-            "add rule ip nat pre udp dport 7070 dnat to 10.98.0.2:7071",
-        ] {
-            nft(rule);
-        }
-        behind
-    }
-
-    fn helper(&self, end: usize, sockets: &[&str]) -> Helper {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.0[end]]);
-        Helper::through(command, sockets)
-    }
-}
-
-fn nft(rule: &str) {
-    let output = Command::new("nft").arg(rule).output().unwrap();
-    assert!(output.status.success(), "{rule}: {output:?}");
-}
-
-impl Drop for Behind {
-    fn drop(&mut self) {
-        for name in &self.0 {
-            ip(&format!("netns del {name}"));
-        }
-    }
-}
 
 struct Asked {
     table: LinuxTable,
@@ -95,7 +39,7 @@ impl Asked {
         let listed = self.table.snapshot_all_namespaces().unwrap();
         let listed = listed.find(&query);
         assert_eq!(listed.verdict, answer.verdict, "{query}");
-        let from = |answer: &Ownership| answer.evidence.translated_from;
+        let from = |answer: &Ownership| answer.evidence.translated_from.clone();
         assert_eq!(from(&listed), from(&answer), "{query}");
         // One that reads no other namespace names nobody of another.
         let own = self.table.snapshot().unwrap().find(&query);
@@ -113,27 +57,8 @@ impl Asked {
     }
 
     fn confirm(&mut self, known: &Ownership, local: &str, remote: &str) -> Confirmed {
-        self.confirm_of(Protocol::Udp, known, local, remote)
-    }
-
-    fn confirm_of(
-        &mut self,
-        protocol: Protocol,
-        known: &Ownership,
-        local: &str,
-        remote: &str,
-    ) -> Confirmed {
-        let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
-        let query = SocketQuery::new(protocol, local, Some(remote));
+        let query = SocketQuery::udp(local.parse().unwrap(), remote.parse().unwrap());
         self.fast_lookup.confirm(&query, known, SystemTime::now())
-    }
-
-    /// What a fast lookup finds, which knows the network namespaces that were there before.
-    fn fast(&mut self, protocol: Protocol, local: &str, remote: &str) -> Option<Ownership> {
-        let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
-        let query = SocketQuery::new(protocol, local, Some(remote));
-        let request = LookupRequest::new(query, SystemTime::now(), Initiator::Unknown);
-        self.fast_lookup.lookup(&request).ownership()
     }
 }
 
@@ -152,17 +77,6 @@ fn pids(verdict: &Verdict) -> Vec<u32> {
     processes.map(|process| process.pid).collect()
 }
 
-/// Whether a test has to be left out, or runs again in a network namespace of its own.
-fn is_run_elsewhere(test: &str, tools: &[&str]) -> bool {
-    for tool in tools {
-        if Command::new(tool).arg("--version").output().is_err() {
-            flowner_testing::skipped!("{tool} is not installed");
-            return true;
-        }
-    }
-    is_run_inside(test)
-}
-
 const TRANSLATED: Verdict = Verdict::Unknown(Reason::Translated);
 const HERE: &str = "10.97.0.1:5000";
 const FAR: &str = "10.97.0.2:9000";
@@ -178,22 +92,17 @@ fn check(answer: &Ownership, pid: u32) {
 fn check_from(answer: &Ownership, pid: u32, local: &str, remote: &str) {
     assert_eq!(pids(&answer.verdict), [pid], "{answer:?}");
     let from = TranslatedFrom::new(local.parse().unwrap(), remote.parse().unwrap());
-    assert_eq!(answer.evidence.translated_from, Some(from), "{answer:?}");
-}
-
-fn conntrack(arguments: &str) {
-    let mut command = Command::new("conntrack");
-    let output = command.args(arguments.split(' ')).output().unwrap();
-    assert!(output.status.success(), "{arguments}: {output:?}");
+    assert_eq!(
+        answer.evidence.translated_from.as_deref(),
+        Some(&from),
+        "{answer:?}"
+    );
 }
 
 #[test]
 fn who_has_the_port_of_what_is_translated_is_not_named() {
-    if Command::new("nft").arg("--version").output().is_err() {
-        flowner_testing::skipped!("nothing here translates addresses without nft");
-        return;
-    }
-    if is_run_inside("who_has_the_port_of_what_is_translated_is_not_named") {
+    const TEST: &str = "who_has_the_port_of_what_is_translated_is_not_named";
+    if is_run_elsewhere(TEST, &["nft"]) {
         return;
     }
     let behind = Behind::new();
@@ -316,15 +225,13 @@ fn who_had_the_ends_before_they_were_translated_is_not_confirmed() {
         let known = asked.find(Protocol::Udp, HERE, FAR);
         check(&known, host.pid());
         assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Same);
-        let forgotten = Command::new("conntrack").arg("-F").output().unwrap();
-        assert!(forgotten.status.success(), "{forgotten:?}");
+        conntrack("-F");
         let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
         container.tell(&format!("send {FAR}"));
         assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Changed);
         let answer = asked.find(Protocol::Udp, HERE, FAR);
         check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);
-        let forgotten = Command::new("conntrack").arg("-F").output().unwrap();
-        assert!(forgotten.status.success(), "{forgotten:?}");
+        conntrack("-F");
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Evidence, Match, Ownership, Process, Source, User, Verdict};
+use flowner_attribution::{
+    Evidence, Match, Ownership, Process, Source, TranslatedFrom, User, Verdict,
+};
 use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
 
 use crate::model::flow::FlowRecord;
@@ -43,6 +45,17 @@ pub(crate) fn counters(packets: u64, bytes: u64) -> Counters {
         bytes,
         payload_bytes: 0,
     }
+}
+
+/// The [flow] of a container behind the address of this host.
+pub(crate) fn translated_flow(id: u64) -> FlowRecord {
+    let mut flow = flow(id);
+    let (inner, remote) = (address("172.17.0.2:40000"), flow.remote);
+    let from = TranslatedFrom::new(inner, remote);
+    if let Some(owner) = &mut flow.owner {
+        owner.evidence.translated_from = Some(Box::new(from));
+    }
+    flow
 }
 
 /// A closed connection of [`curl`] to a web server.

@@ -12,17 +12,34 @@ const INSIDE: &str = "FLOWNER_TEST_INSIDE";
 ///
 /// Where the test fails in there.
 pub fn is_run_inside(test: &str) -> bool {
+    is_run_by(test, &["-n"], &[])
+}
+
+/// As [`is_run_inside`], where no process and no network namespace of others is seen, and they see no
+/// named one of the test: for tests whose addresses others may use at the same time.
+///
+/// # Panics
+///
+/// Where the test fails in there.
+pub fn is_run_apart(test: &str) -> bool {
+    const HIDE: &str = "mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$@\"";
+    let options = ["-n", "-m", "-p", "-f", "--mount-proc"];
+    is_run_by(test, &options, &["sh", "-c", HIDE, "sh"])
+}
+
+fn is_run_by(test: &str, options: &[&str], through: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return false;
     }
-    let may_make = Command::new("unshare").args(["-n", "true"]).output();
+    let may_make = Command::new("unshare").args(options).arg("true").output();
     if !may_make.is_ok_and(|output| output.status.success()) {
         crate::skipped!("no privilege to make a network namespace");
         return true;
     }
     let executable = std::env::current_exe().unwrap_or_else(|error| panic!("no test: {error}"));
     let status = Command::new("unshare")
-        .arg("-n")
+        .args(options)
+        .args(through)
         .arg(executable)
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")

@@ -54,7 +54,7 @@ impl Ownership {
     /// translates.
     #[cfg(target_os = "linux")]
     pub(crate) fn translated(mut self, from: TranslatedFrom) -> Self {
-        self.evidence.translated_from = Some(from);
+        self.evidence.translated_from = Some(Box::new(from));
         // A host behind this one, or a virtual machine.
         if self.verdict == Verdict::Unknown(Reason::Forwarded) {
             self.verdict = Verdict::Unknown(Reason::Translated);
@@ -240,7 +240,7 @@ pub struct Evidence {
     /// the table has looked it up by these. Also if nothing matches them. `None` if the host does not
     /// translate the packets, or if that is unknown.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub translated_from: Option<TranslatedFrom>,
+    pub translated_from: Option<Box<TranslatedFrom>>,
 }
 
 impl Evidence {

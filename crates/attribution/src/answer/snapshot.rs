@@ -11,7 +11,7 @@ use super::port_owners::PortOwners;
 use super::query::{Protocol, SocketQuery, normalize, scoped};
 use super::reason::Reason;
 use super::socket::{Socket, SocketState};
-use super::surroundings::{Place, Surroundings, Translations};
+use super::surroundings::{Original, Place, Surroundings, Translations};
 use super::translated::TranslatedFrom;
 
 /// All sockets with their owners, read between two points in time.
@@ -178,7 +178,7 @@ impl Snapshot {
             Some(reason) => self.answer(reason, None),
             None => self.answer(reason, found),
         };
-        answer.evidence.translated_from = translated_from;
+        answer.evidence.translated_from = translated_from.map(Box::new);
         answer
     }
 
@@ -192,10 +192,10 @@ impl Snapshot {
     /// The sockets that fit best, by the ends that they have for themselves.
     fn fitting(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Fit<'_> {
         let around = self.surroundings.as_ref();
-        let hidden = around.and_then(|around| around.translations.of(query));
-        let Some(hidden) = hidden else {
+        let hidden = around.map_or(Original::Same, |around| around.translations.of(query));
+        if hidden == Original::Same {
             return self.fitting_ends(query, counts);
-        };
+        }
         let translated = |from: TranslatedFrom| {
             let fit = self.fitting_ends(&query.translated(from), &counts);
             let reason = match fit.reason {
@@ -210,7 +210,10 @@ impl Snapshot {
                 ..fit
             }
         };
-        let translated = hidden.map_or_else(|| Fit::nothing(Reason::Translated), translated);
+        let translated = match hidden {
+            Original::Ends(from) => translated(from),
+            Original::Same | Original::Several => Fit::nothing(Reason::Translated),
+        };
         if around.is_some_and(|around| around.own.is_own(query)) {
             return translated;
         }

@@ -110,6 +110,16 @@ pub(crate) struct Surroundings {
     pub(crate) translations: Translations,
 }
 
+/// The ends of a socket before its packets are translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Original {
+    /// Those that packets show.
+    Same,
+    Ends(TranslatedFrom),
+    /// Different ones in different zones of conntrack.
+    Several,
+}
+
 /// Protocol, local and remote end.
 type Ends = (Protocol, SocketAddr, SocketAddr);
 
@@ -152,19 +162,24 @@ impl Translations {
         Self { hidden, hides_some }
     }
 
-    /// Whether the packets of a query are translated, and then which ends their socket has, if that is
-    /// known.
-    pub(crate) fn of(&self, query: &SocketQuery) -> Option<Option<TranslatedFrom>> {
-        let (local, remote) = (query.local(), query.remote()?);
-        let ends = (query.protocol(), unscoped(local), unscoped(remote));
-        self.hidden.get(&ends).copied()
+    /// The ends that the socket has for itself which the packets of a query belong to.
+    pub(crate) fn of(&self, query: &SocketQuery) -> Original {
+        let Some(remote) = query.remote() else {
+            return Original::Same;
+        };
+        let ends = (query.protocol(), unscoped(query.local()), unscoped(remote));
+        match self.hidden.get(&ends) {
+            None => Original::Same,
+            Some(None) => Original::Several,
+            Some(Some(from)) => Original::Ends(*from),
+        }
     }
 
     /// Why a socket that fits so well has nothing to do with what a question is about, if that
     /// is so or may be.
     pub(crate) fn why_not(&self, query: &SocketQuery, matched: Match) -> Option<Reason> {
         let (local, remote) = (query.local(), query.remote()?);
-        if self.of(query).is_some() {
+        if self.of(query) != Original::Same {
             return Some(Reason::Translated);
         }
         let is_connection = query.protocol() == Protocol::Tcp && matched == Match::FiveTuple;
@@ -238,14 +253,15 @@ mod tests {
         let (inner, other) = (Some(inner), Some(other));
         let known = [(ends(tcp), inner), (ends(udp), inner), (ends(tcp), inner)];
         let some = Translations::of_all(&known);
-        assert_eq!(some.of(&query(tcp, Some(remote))), Some(inner));
-        assert_eq!(some.of(&query(tcp, None)), None);
+        let expected = Original::Ends(inner.unwrap());
+        assert_eq!(some.of(&query(tcp, Some(remote))), expected);
+        assert_eq!(some.of(&query(tcp, None)), Original::Same);
         // In another zone of conntrack.
         for other in [other, None] {
             let known = [(ends(tcp), inner), (ends(udp), other), (ends(udp), inner)];
             let some = Translations::of_all(&known);
-            assert_eq!(some.of(&query(udp, Some(remote))), Some(None));
-            assert_eq!(some.of(&query(tcp, Some(remote))), Some(inner));
+            assert_eq!(some.of(&query(udp, Some(remote))), Original::Several);
+            assert_eq!(some.of(&query(tcp, Some(remote))), expected);
         }
         let translated = Some(Reason::Translated);
         assert_eq!(some.why_not(&query(udp, Some(remote)), by_port), translated);

@@ -50,16 +50,19 @@ pub enum Resource {
     Processes,
     /// The sockets of containers and other network namespaces.
     NetworkNamespaces,
+    /// The ends of sockets whose packets this host translates (NAT), such as those of containers.
+    Translations,
     /// Real-time scheduling of threads, which shows more senders that exit at once.
     Priority,
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Sockets,
         Self::Processes,
         Self::NetworkNamespaces,
+        Self::Translations,
         Self::Priority,
     ];
 
@@ -69,6 +72,7 @@ impl Resource {
             Self::Sockets => "sockets",
             Self::Processes => "processes",
             Self::NetworkNamespaces => "networks",
+            Self::Translations => "translations",
             Self::Priority => "priority",
         }
     }

@@ -28,7 +28,7 @@ use crate::model::totals::{Group, ProcessPrincipal, Service, Totals};
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 34] = [
+const FLOW: [&str; 36] = [
     "protocol",
     "local_address",
     "local_port",
@@ -63,6 +63,8 @@ const FLOW: [&str; 34] = [
     "source",
     "remote_source",
     "community_id",
+    "translated_from_local",
+    "translated_from_remote",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -140,6 +142,9 @@ impl<W: Write> Writer<W> {
             fields.extend(owners.map(|owner| owner.map(source).unwrap_or_default()));
             let community_id = flow.community_id().map(|id| id.to_string());
             fields.push(community_id.unwrap_or_default());
+            let from = flow.translated_from();
+            let from = from.map(|from| [from.local, from.remote].map(|end| end.to_string()));
+            fields.extend(from.unwrap_or_default());
             self.line(fields)?;
         }
         Ok(())
@@ -407,7 +412,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::samples::{curl, flow, owner as sample};
+    use crate::samples::{curl, flow, owner as sample, translated_flow};
 
     fn text(write: impl FnOnce(&mut Writer<Vec<u8>>) -> io::Result<()>) -> String {
         let mut out = Writer::new(Vec::new());
@@ -425,9 +430,17 @@ mod tests {
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
              4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
-             1:tnEFGl8SxoV1GV320LBGRdfBPVs="
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,"
         );
         assert_eq!(lines[2], "");
+    }
+
+    #[test]
+    fn a_translated_flow() {
+        let actual = text(|out| out.flows([&translated_flow(1)]));
+        let line = actual.lines().nth(1).unwrap();
+        let expected = ",172.17.0.2:40000,93.184.216.34:443";
+        assert!(line.ends_with(expected), "{line}");
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub use line::write_line;
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
-use flowner_attribution::SocketQuery;
 use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
+use flowner_attribution::{SocketQuery, TranslatedFrom};
 use flowner_capture::Device;
 use flowner_flows::Protocol;
 use serde::Serialize;
@@ -128,6 +128,9 @@ impl<'a> HeadLine<'a> {
 /// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (by
 /// which other monitors know the flow; `null` if its packets were cut too early).
 ///
+/// `translated_from` where this host translates the flow's packets (NAT): the `local` and the `remote`
+/// end that its socket has for itself, such as those of a container.
+///
 /// For a loopback flow `local` is the initiator, and `remote_owner` the responder's
 /// owner; so it is for a flow that has an end in a container.
 ///
@@ -164,6 +167,8 @@ pub struct FlowLine<'a> {
     owner: Option<FlowOwner<'a>>,
     remote_owner: Option<FlowOwner<'a>>,
     community_id: Option<Text<CommunityId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    translated_from: Option<OriginalEnds>,
 }
 
 impl<'a> FlowLine<'a> {
@@ -183,6 +188,24 @@ impl<'a> FlowLine<'a> {
             owner: owner(flow.owner.as_ref(), &flow.principal),
             remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_principal),
             community_id: flow.community_id().map(Text),
+            translated_from: flow.translated_from().map(OriginalEnds::new),
+        }
+    }
+}
+
+/// The ends that the socket of a flow has for itself, where this host translates the packets (NAT).
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct OriginalEnds {
+    local: Text<SocketAddr>,
+    remote: Text<SocketAddr>,
+}
+
+impl OriginalEnds {
+    const fn new(from: TranslatedFrom) -> Self {
+        Self {
+            local: Text(from.local),
+            remote: Text(from.remote),
         }
     }
 }
@@ -254,7 +277,7 @@ impl<'a> SocketLine<'a> {
 
 /// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
 /// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
-/// of the evidence.
+/// of the evidence, and `translated_from` as there.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "ownership")]
@@ -265,6 +288,8 @@ pub struct OwnershipLine<'a> {
     owner: FlowOwner<'a>,
     observed_at: Time,
     source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    translated_from: Option<OriginalEnds>,
 }
 
 impl<'a> OwnershipLine<'a> {
@@ -277,6 +302,12 @@ impl<'a> OwnershipLine<'a> {
             owner: FlowOwner::new(ownership),
             observed_at: Time::at(ownership.evidence.observed_at),
             source: ownership.evidence.source.name(),
+            translated_from: ownership
+                .evidence
+                .translated_from
+                .as_deref()
+                .copied()
+                .map(OriginalEnds::new),
         }
     }
 

@@ -91,7 +91,9 @@ impl FlowRecord {
     /// packets (NAT): of the local end, or else of the remote one. `local` is that of the flow's local
     /// end either way.
     pub fn translated_from(&self) -> Option<TranslatedFrom> {
-        let of = |owner: &Option<Ownership>| owner.as_ref()?.evidence.translated_from;
+        let of = |owner: &Option<Ownership>| {
+            owner.as_ref()?.evidence.translated_from.as_deref().copied()
+        };
         of(&self.owner).or_else(|| Some(of(&self.remote_owner)?.reversed()))
     }
 

@@ -7,6 +7,7 @@ use rustix::thread::CapabilitySet;
 use crate::observers::linux::send_watcher;
 use crate::permissions::{Fix, Level, Resource, Visibility};
 use crate::tables::linux::namespaces::Namespaces;
+use crate::tables::linux::netlink::conntrack::{Access, Conntrack};
 use crate::tables::linux::netlink::diag::Diag;
 use crate::tables::linux::netlink::exchange::Location;
 use crate::tables::linux::options::LinuxOptions;
@@ -19,6 +20,8 @@ use crate::tables::linux::procfs::{mountinfo, proc};
 const OF_OTHERS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace"];
 /// To enter another network namespace (setns(2)), after it was found.
 const OF_NETWORKS: &[&str] = &["cap_dac_read_search", "cap_sys_ptrace", "cap_sys_admin"];
+/// To ask conntrack (`nfnetlink_rcv` in `net/netfilter/nfnetlink.c`).
+const OF_TRANSLATIONS: &[&str] = &["cap_net_admin"];
 /// The same, as sets.
 const SEES_OTHERS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(CapabilitySet::SYS_PTRACE);
 const SEES_NETWORKS: CapabilitySet = SEES_OTHERS.union(CapabilitySet::SYS_ADMIN);
@@ -33,9 +36,43 @@ pub(crate) fn visibility() -> Vec<Visibility> {
             sockets(),
             processes(&proc, &mut buffers),
             networks(&proc, &mut buffers),
+            translations(&options),
             priority(),
         ],
         Err(error) => vec![sockets(), no_proc(&error)],
+    }
+}
+
+fn translations(options: &LinuxOptions) -> Visibility {
+    let (level, detail) = match Conntrack::new(&options.proc).access() {
+        Access::Nothing => (
+            Level::Full,
+            "conntrack knows no connection, so this host translates none".to_owned(),
+        ),
+        Access::Asked => (
+            Level::Full,
+            "conntrack tells which socket, such as that of a container, a translated flow belongs to"
+                .to_owned(),
+        ),
+        Access::Listed => (
+            Level::Limited,
+            "conntrack may not be asked, so its list in /proc replaces it, which takes longer the more \
+             connections there are"
+                .to_owned(),
+        ),
+        Access::Denied => (
+            Level::Limited,
+            "conntrack may not be asked: the owners of flows that this host translates, such as those of \
+             containers, stay unknown on its outer devices"
+                .to_owned(),
+        ),
+    };
+    let is_denied = matches!(level, Level::Limited);
+    Visibility {
+        resource: Resource::Translations,
+        level,
+        detail,
+        fix: (is_denied && !has(CapabilitySet::NET_ADMIN)).then_some(capabilities(OF_TRANSLATIONS)),
     }
 }
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::model::totals::{Coverage, Group, ProcessPrincipal, Service, Totals};
-use crate::samples::{address, counters, curl, flow, owner, user};
+use crate::samples::{address, counters, curl, flow, owner, translated_flow, user};
 
 /// The line, exactly; what is expected may be broken for reading.
 #[track_caller]
@@ -57,6 +57,23 @@ fn a_flow() {
         "program":"curl","program_id":"exe:/usr/bin/curl"},
         "remote_owner":null,"community_id":"1:tnEFGl8SxoV1GV320LBGRdfBPVs="}"#,
     );
+}
+
+#[test]
+fn a_translated_flow() {
+    let flow = translated_flow(0);
+    let line = serde_json::to_string(&FlowLine::new(&flow)).unwrap();
+    let expected =
+        r#""translated_from":{"local":"172.17.0.2:40000","remote":"93.184.216.34:443"}}"#;
+    assert!(line.ends_with(expected), "{line}");
+    // Where the remote end is that of the container.
+    let from_outside = FlowRecord {
+        owner: None,
+        remote_owner: flow.owner.clone(),
+        ..flow
+    };
+    let from = from_outside.translated_from().unwrap();
+    assert_eq!(from.remote, address("172.17.0.2:40000"));
 }
 
 #[test]

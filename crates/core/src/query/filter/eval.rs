@@ -68,10 +68,12 @@ impl Relation {
     }
 }
 
+/// Those of the packets, and those that the socket has for itself.
 fn ends(subject: &impl Subject) -> impl Iterator<Item = SocketAddr> {
-    [Some(subject.local()), subject.remote()]
-        .into_iter()
-        .flatten()
+    let from = subject.translated_from();
+    let from = from.into_iter().flat_map(|from| [from.local, from.remote]);
+    let ends = [Some(subject.local()), subject.remote()];
+    ends.into_iter().flatten().chain(from)
 }
 
 fn verdicts(subject: &impl Subject) -> impl Iterator<Item = &Verdict> {

@@ -80,7 +80,7 @@ pub(super) static KEYS: [Key; 19] = [
     Key {
         name: "host",
         examples: &["host:10.0.0.0/8", "host:10.0.0.1"],
-        selects: "one of the two ends has this address",
+        selects: "one of the two ends has this address, perhaps before NAT",
         aliases: &[],
         takes: Takes::Value(|value| value.parse().map(Term::Host)),
     },
@@ -101,7 +101,7 @@ pub(super) static KEYS: [Key; 19] = [
     Key {
         name: "port",
         examples: &["port:8000-9000", "port:443"],
-        selects: "one of the two ends has this port",
+        selects: "one of the two ends has this port, perhaps before NAT",
         aliases: &[],
         takes: Takes::Value(|value| value.parse().map(Term::Port)),
     },

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use flowner_attribution::{self as attribution, Match, Ownership, Socket, Verdict};
+use flowner_attribution::{self as attribution, Match, Ownership, Socket, TranslatedFrom, Verdict};
 use flowner_flows::{Direction, Protocol};
 
 use crate::model::community_id::CommunityId;
@@ -34,6 +34,10 @@ pub trait Subject {
     }
     /// The Community ID.
     fn community_id(&self) -> Option<CommunityId> {
+        None
+    }
+    /// The ends that its socket has for itself, where this host translates its packets (NAT).
+    fn translated_from(&self) -> Option<TranslatedFrom> {
         None
     }
     /// Wire bytes, both directions.
@@ -84,6 +88,10 @@ impl Subject for FlowRecord {
 
     fn community_id(&self) -> Option<CommunityId> {
         self.community_id()
+    }
+
+    fn translated_from(&self) -> Option<TranslatedFrom> {
+        self.translated_from()
     }
 
     fn bytes(&self) -> Option<u64> {

@@ -14,7 +14,7 @@ use super::{Filter, Subject};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
-use crate::samples::{address, flow, owner, user};
+use crate::samples::{address, flow, owner, translated_flow, user};
 
 /// Filters that choose the subject, then some that do not.
 #[track_caller]
@@ -53,6 +53,20 @@ fn owners_of_flows() {
             "match:history",
             "reason:process-exited",
         ],
+    );
+}
+
+#[test]
+fn ends_before_translation() {
+    check(
+        &translated_flow(0),
+        &[
+            "host:172.17.0.0/16",
+            "port:40000",
+            "host:10.0.0.2",
+            "172.17.0.2:40000",
+        ],
+        &["local:172.17.0.2", "host:172.18.0.0/16", "port:40001"],
     );
 }
 

@@ -142,8 +142,8 @@ impl Confirmation<'_> {
         }
         let translated = self.translated(query, known);
         // The socket is asked for by the ends that it has for itself.
-        let its_own = known.evidence.translated_from;
-        let its_own = its_own.map(|from| query.translated(from));
+        let its_own = known.evidence.translated_from.as_deref();
+        let its_own = its_own.map(|from| query.translated(*from));
         let (query, remote) = match &its_own {
             Some(own) => (own, own.remote().unwrap_or(remote)),
             None => (query, remote),
@@ -167,7 +167,7 @@ impl Confirmation<'_> {
     /// What to answer where packets of this network namespace are, or may be, of another socket than
     /// the known one by now: conntrack forgets what was silent, and another gets its ends.
     fn translated(&mut self, query: &SocketQuery, known: &Ownership) -> Option<Confirmed> {
-        let before = known.evidence.translated_from;
+        let before = known.evidence.translated_from.as_deref();
         if known.evidence.namespace.is_some() && before.is_none() {
             return None;
         }
@@ -180,7 +180,7 @@ impl Confirmation<'_> {
             self.lookup.conntrack.translation(query, fit, Search::Known),
             before,
         ) {
-            (Translation::From(now), Some(before)) if now == before => None,
+            (Translation::From(now), Some(before)) if now == *before => None,
             (Translation::None | Translation::NotSeen, None) => None,
             // The next packet may go to another.
             (Translation::NotSeen, Some(_)) => Some(closed(query.protocol())),

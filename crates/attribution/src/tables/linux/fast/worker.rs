@@ -218,8 +218,8 @@ struct Look {
 /// The sockets that fit, and when that was asked.
 struct Found {
     candidates: Candidates,
-    observed_at: SystemTime,
-    found_by: SystemTime,
+    /// Wall-clock times before and after.
+    asked: (SystemTime, SystemTime),
 }
 
 /// One look.
@@ -237,11 +237,8 @@ impl Looker<'_> {
             self.catch(query, reach, sockets);
         }
         let candidates = (self.look.ask)(sockets, query, reach).ok()?;
-        Some(Found {
-            candidates,
-            observed_at,
-            found_by: SystemTime::now(),
-        })
+        let asked = (observed_at, SystemTime::now());
+        Some(Found { candidates, asked })
     }
 
     fn resolve(
@@ -251,11 +248,7 @@ impl Looker<'_> {
         sockets: &mut Sockets,
         namespace: Option<&Arc<NetworkNamespace>>,
     ) -> Option<Ownership> {
-        let Found {
-            candidates,
-            observed_at,
-            found_by,
-        } = found;
+        let Found { candidates, asked } = found;
         let Look {
             now, is_accepted, ..
         } = *self.look;
@@ -280,7 +273,7 @@ impl Looker<'_> {
         if let Verdict::Unknown(_) = resolved.verdict {
             return None;
         }
-        Some(verdicts::told(resolved, (observed_at, found_by), namespace))
+        Some(verdicts::told(resolved, asked, namespace))
     }
 
     /// Looks for the process that sends before it is seen who else may: that takes

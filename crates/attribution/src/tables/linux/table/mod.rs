@@ -222,13 +222,13 @@ impl LinuxTable {
             Translation::Several => Some(Reason::Translated),
             Translation::NotTold | Translation::NotNow => Some(Reason::MayBeTranslated),
         };
-        Ok(Here::Answer(match reason {
-            Some(reason) => Ownership::unknown(reason, observed_at, Source::SockDiag),
-            None => {
-                let resolved = self.looker(asked).resolve(query.protocol(), candidates);
-                told(resolved, (observed_at, found_by), None)
-            }
-        }))
+        if let Some(reason) = reason {
+            let nobody = Ownership::unknown(reason, observed_at, Source::SockDiag);
+            return Ok(Here::Answer(nobody));
+        }
+        let resolved = self.looker(asked).resolve(query.protocol(), candidates);
+        let times = (observed_at, found_by);
+        Ok(Here::Answer(told(resolved, times, None)))
     }
 
     /// Answers a query about a socket of our own namespace that has the very ends of the query.

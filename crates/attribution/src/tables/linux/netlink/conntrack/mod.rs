@@ -94,6 +94,18 @@ pub(crate) enum Search {
     Whole,
 }
 
+/// How this process may learn what is translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing is tracked.
+    Nothing,
+    /// By asking conntrack.
+    Asked,
+    /// From its list in `/proc`.
+    Listed,
+    Denied,
+}
+
 /// Asks conntrack of this network namespace.
 #[derive(Debug)]
 pub(crate) struct Conntrack {
@@ -181,6 +193,25 @@ impl Conntrack {
                 Translation::NotNow if self.is_denied => Translation::None,
                 told => told,
             },
+        }
+    }
+
+    /// How this process may learn what is translated, by trying it.
+    pub(crate) fn access(&mut self) -> Access {
+        if self.tracked() == 0 {
+            return Access::Nothing;
+        }
+        // Of a connection that there is not.
+        let end = SocketAddr::from(([127, 0, 0, 1], 9));
+        let tuple = Tuple {
+            protocol: Protocol::Udp,
+            from: end,
+            to: end,
+        };
+        match self.find(&tuple, 0) {
+            Ok(_) if self.is_denied => Access::Listed,
+            Ok(_) => Access::Asked,
+            Err(_) => Access::Denied,
         }
     }
 

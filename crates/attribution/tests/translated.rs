@@ -1,0 +1,275 @@
+//! Programs in containers behind the address of this host, by the flows of its outer device.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step fails the test"
+)]
+
+mod behind;
+mod helper;
+
+use std::time::SystemTime;
+
+use behind::{Behind, conntrack, is_run_elsewhere, nft};
+use flowner_attribution::capture::{Confirmed, FastLookup};
+use flowner_attribution::snapshot::linux::LinuxTable;
+use flowner_attribution::{
+    Initiator, LookupRequest, Ownership, Protocol, Reason, SocketQuery, SocketTable, Verdict,
+};
+use helper::Helper;
+
+const FAR: &str = "10.97.0.2:9000";
+const HOST: &str = "10.97.0.1";
+
+/// A table, and its fast lookup, which knows the network namespaces that were there before.
+struct Asked {
+    table: LinuxTable,
+    fast_lookup: Box<dyn FastLookup>,
+}
+
+impl Asked {
+    fn new() -> Self {
+        let mut table = LinuxTable::new().unwrap();
+        let fast_lookup = table.fast_lookup().unwrap();
+        Self { table, fast_lookup }
+    }
+
+    fn find(&mut self, query: &SocketQuery) -> Ownership {
+        let answer = self.table.find(query).unwrap();
+        let listed = self.table.snapshot_all_namespaces().unwrap().find(query);
+        assert_eq!(listed.verdict, answer.verdict, "{query}");
+        answer
+    }
+
+    /// Both name the process of a helper, by the ends that its socket has for itself.
+    #[track_caller]
+    fn check(&mut self, query: &SocketQuery, helper: &Helper, from: &str) -> Ownership {
+        let request = LookupRequest::new(*query, SystemTime::now(), Initiator::Unknown);
+        let fast = self.fast_lookup.lookup(&request).ownership();
+        let answer = self.find(query);
+        for answer in [&answer, fast.as_ref().unwrap()] {
+            let pids = answer.verdict.processes().iter().map(|it| it.pid);
+            assert_eq!(pids.collect::<Vec<_>>(), [helper.pid()], "{answer:?}");
+            assert_eq!(shown(answer), from, "{answer:?}");
+            assert!(answer.evidence.namespace.is_some(), "{answer:?}");
+        }
+        answer
+    }
+
+    fn confirm(&mut self, query: &SocketQuery, known: &Ownership) -> Confirmed {
+        self.fast_lookup.confirm(query, known, SystemTime::now())
+    }
+}
+
+/// The ends that the socket has for itself.
+fn shown(answer: &Ownership) -> String {
+    let from = answer.evidence.translated_from.as_ref();
+    from.map(ToString::to_string).unwrap_or_default()
+}
+
+/// By the ends that the outer device shows of what a container sends to the far end.
+fn behind_host(protocol: Protocol, container: &str) -> SocketQuery {
+    let name = if protocol == Protocol::Tcp {
+        "tcp"
+    } else {
+        "udp"
+    };
+    let listed = conntrack(&format!("-L -p {name} -s {container} -d 10.97.0.2"));
+    // The reply comes to the port that the kernel chose.
+    let port = listed.rsplit("dport=").next().unwrap();
+    let port = port.split(' ').next().unwrap();
+    let local = format!("{HOST}:{port}").parse().unwrap();
+    SocketQuery::new(protocol, local, Some(FAR.parse().unwrap()))
+}
+
+fn query(protocol: Protocol, local: &str, remote: &str) -> SocketQuery {
+    SocketQuery::new(
+        protocol,
+        local.parse().unwrap(),
+        Some(remote.parse().unwrap()),
+    )
+}
+
+/// Both have the same port inside, of which the host can give only one to the outside.
+#[test]
+fn two_containers_behind_one_address_are_told_apart() {
+    const TEST: &str = "two_containers_behind_one_address_are_told_apart";
+    if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let far = [format!("tcp {FAR} listen"), format!("udp {FAR} broadcast")];
+    let _world = behind.helper(1, &[&far[0], &far[1]]);
+    for (protocol, name) in [(Protocol::Tcp, "tcp"), (Protocol::Udp, "udp")] {
+        let insides = [(0, "10.98.0.2"), (2, "10.99.0.2")];
+        let helpers = insides.map(|(place, ip)| {
+            let mut helper = behind.helper(place, &[&format!("{name} {ip}:5000 to={FAR}")]);
+            if protocol == Protocol::Udp {
+                helper.tell(&format!("send {FAR}"));
+            }
+            helper
+        });
+        let mut asked = Asked::new();
+        let mut queries = Vec::new();
+        for ((_, ip), helper) in insides.iter().zip(&helpers) {
+            let query = behind_host(protocol, ip);
+            let known = asked.check(&query, helper, &format!("{ip}:5000 -> {FAR}"));
+            assert_eq!(asked.confirm(&query, &known), Confirmed::Same, "{query}");
+            queries.push((query, known));
+        }
+        assert_ne!(queries[0].0, queries[1].0);
+        drop(helpers);
+        for (query, known) in queries {
+            // What is left of a connection is there for a while, and who had it is remembered.
+            let answer = asked.table.find(&query).unwrap();
+            let is_same = answer.verdict == known.verdict && protocol == Protocol::Tcp;
+            assert!(is_same || !answer.verdict.is_named(), "{answer:?}");
+            assert_eq!(shown(&answer), shown(&known));
+            let confirmed = asked.confirm(&query, &known);
+            assert!(
+                matches!(confirmed, Confirmed::Gone | Confirmed::Closed),
+                "{query}: {confirmed:?}"
+            );
+        }
+    }
+}
+
+/// A proxy on the host listens on the port as well, for those who come from the host itself.
+#[test]
+fn the_server_behind_a_port_forward_is_named() {
+    const TEST: &str = "the_server_behind_a_port_forward_is_named";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let proxy = Helper::new(&["tcp 0.0.0.0:8000 listen"]);
+    let mut server = behind.helper(0, &["tcp 10.98.0.2:80"]);
+    let _client = behind.helper(1, &["tcp 10.97.0.2:6000 to=10.97.0.1:8000"]);
+    let mut asked = Asked::new();
+    let forwarded = query(Protocol::Tcp, "10.97.0.1:8000", "10.97.0.2:6000");
+    let from = "10.98.0.2:80 -> 10.97.0.2:6000";
+    let known = asked.check(&forwarded, &server, from);
+    server.tell("accept");
+    let accepted = asked.check(&forwarded, &server, from);
+    for known in [known, accepted] {
+        assert_eq!(asked.confirm(&forwarded, &known), Confirmed::Same);
+    }
+    // The port itself is the proxy's.
+    let local = "10.97.0.1:8000".parse().unwrap();
+    let own = asked
+        .table
+        .find(&SocketQuery::new(Protocol::Tcp, local, None));
+    let pids = own
+        .unwrap()
+        .verdict
+        .processes()
+        .iter()
+        .map(|it| it.pid)
+        .collect::<Vec<_>>();
+    assert_eq!(pids, [proxy.pid()]);
+}
+
+/// A container comes back to itself, or to its neighbour, through the address of the host.
+#[test]
+fn both_ends_of_a_hairpin_are_named() {
+    const TEST: &str = "both_ends_of_a_hairpin_are_named";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let server = behind.helper(0, &["tcp 10.98.0.2:80"]);
+    let itself = behind.helper(0, &["tcp 10.98.0.2:6001 to=10.97.0.1:8000"]);
+    let neighbour = behind.helper(2, &["tcp 10.99.0.2:6002 to=10.97.0.1:8000"]);
+    let mut asked = Asked::new();
+    // As it leaves the one, and as it comes to the other.
+    let out = query(Protocol::Tcp, "10.97.0.1:8000", "10.98.0.2:6001");
+    let back = query(Protocol::Tcp, "10.98.0.1:6001", "10.98.0.2:80");
+    asked.check(&out, &server, "10.98.0.2:80 -> 10.98.0.1:6001");
+    asked.check(&back, &itself, "10.98.0.2:6001 -> 10.97.0.1:8000");
+    let out = query(Protocol::Tcp, "10.97.0.1:8000", "10.99.0.2:6002");
+    asked.check(&out, &server, "10.98.0.2:80 -> 10.99.0.2:6002");
+    // The neighbour's own packets, on the device that leads to it.
+    let own = query(Protocol::Tcp, "10.99.0.2:6002", "10.97.0.1:8000");
+    let answer = asked.find(&own);
+    let pids = answer.verdict.processes().iter().map(|it| it.pid);
+    assert_eq!(pids.collect::<Vec<_>>(), [neighbour.pid()], "{answer:?}");
+    assert_eq!(shown(&answer), "");
+    // On the device that leads to the server, the far end is the neighbour still.
+    let there = query(Protocol::Tcp, "10.99.0.2:6002", "10.98.0.2:80");
+    let answer = asked.find(&there);
+    let pids = answer.verdict.processes().iter().map(|it| it.pid);
+    assert_eq!(pids.collect::<Vec<_>>(), [neighbour.pid()], "{answer:?}");
+    assert_eq!(shown(&answer), "10.99.0.2:6002 -> 10.97.0.1:8000");
+}
+
+#[test]
+fn what_conntrack_has_forgotten_is_unknown() {
+    const TEST: &str = "what_conntrack_has_forgotten_is_unknown";
+    if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
+        return;
+    }
+    let behind = Behind::new();
+    let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
+    let mut first = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
+    let mut second = behind.helper(2, &["udp 10.99.0.2:5000 broadcast"]);
+    first.tell(&format!("send {FAR}"));
+    let mut asked = Asked::new();
+    let outside = behind_host(Protocol::Udp, "10.98.0.2");
+    let known = asked.check(&outside, &first, &format!("10.98.0.2:5000 -> {FAR}"));
+    conntrack("-F");
+    let confirmed = asked.confirm(&outside, &known);
+    assert!(
+        matches!(confirmed, Confirmed::Gone | Confirmed::Changed),
+        "{confirmed:?}"
+    );
+    let answer = asked.find(&outside);
+    assert_eq!(answer.verdict, Verdict::Unknown(Reason::NotFound));
+    // The ends on the outside are another container's by now.
+    second.tell(&format!("send {FAR}"));
+    assert_eq!(behind_host(Protocol::Udp, "10.99.0.2"), outside);
+    assert_eq!(asked.confirm(&outside, &known), Confirmed::Changed);
+    asked.check(&outside, &second, &format!("10.99.0.2:5000 -> {FAR}"));
+    // And then the host's own.
+    conntrack("-F");
+    let mut host = Helper::new(&["udp 10.97.0.1:5000 broadcast"]);
+    host.tell(&format!("send {FAR}"));
+    assert_eq!(asked.confirm(&outside, &known), Confirmed::Changed);
+    let answer = asked.find(&outside);
+    let pids = answer.verdict.processes().iter().map(|it| it.pid);
+    assert_eq!(pids.collect::<Vec<_>>(), [host.pid()], "{answer:?}");
+    assert_eq!(shown(&answer), "");
+}
+
+/// The address of a service stands for that of a server, which the packets on the way out have.
+#[test]
+fn who_asks_for_the_address_of_a_service_is_named() {
+    const TEST: &str = "who_asks_for_the_address_of_a_service_is_named";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let behind = Behind::new();
+    nft("add rule ip nat pre ip daddr 192.0.2.53 dnat to 10.97.0.2");
+    nft("add chain ip nat out { type nat hook output priority -100 ; }");
+    nft("add rule ip nat out ip daddr 192.0.2.53 dnat to 10.97.0.2");
+    flowner_testing::namespace::ip("route add 192.0.2.0/24 via 10.97.0.2");
+    let _world = behind.helper(1, &[&format!("tcp {FAR} listen")]);
+    let service = "192.0.2.53:9000";
+    let container = behind.helper(0, &[&format!("tcp 10.98.0.2:5001 to={service}")]);
+    let host = Helper::new(&[&format!("tcp 10.97.0.1:5002 to={service}")]);
+    let mut asked = Asked::new();
+    let outside = query(Protocol::Tcp, "10.97.0.1:5001", FAR);
+    asked.check(
+        &outside,
+        &container,
+        &format!("10.98.0.2:5001 -> {service}"),
+    );
+    let outside = query(Protocol::Tcp, "10.97.0.1:5002", FAR);
+    let answer = asked.find(&outside);
+    let pids = answer.verdict.processes().iter().map(|it| it.pid);
+    assert_eq!(pids.collect::<Vec<_>>(), [host.pid()], "{answer:?}");
+    assert_eq!(shown(&answer), format!("10.97.0.1:5002 -> {service}"));
+    assert_eq!(asked.confirm(&outside, &answer), Confirmed::Same);
+    drop(host);
+    assert_eq!(asked.confirm(&outside, &answer), Confirmed::Closed);
+}
