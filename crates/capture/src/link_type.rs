@@ -80,11 +80,21 @@ pub enum LinkType {
     Ipnet,
     /// IP over InfiniBand.
     IpOverInfiniband,
+    /// ARCNET, as the BSDs capture it: each part of a packet.
+    Arcnet,
+    /// ARCNET, as Linux captures it: whole packets.
+    ArcnetLinux,
+    /// What `IPsec` of the BSDs encrypts or has decrypted.
+    Enc,
+    /// What a packet filter of the BSDs logs.
+    Pflog,
+    /// Ethernet of devices of Juniper.
+    JuniperEthernet,
 }
 
 impl LinkType {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 36] = [
         Self::Ethernet,
         Self::LinuxCooked,
         Self::LinuxCooked2,
@@ -116,6 +126,11 @@ impl LinkType {
         Self::Pktap,
         Self::Ipnet,
         Self::IpOverInfiniband,
+        Self::Arcnet,
+        Self::ArcnetLinux,
+        Self::Enc,
+        Self::Pflog,
+        Self::JuniperEthernet,
     ];
 
     /// The link type with this number, where its frames can be decoded.
@@ -157,6 +172,11 @@ impl LinkType {
             242 => Some(Self::IpOverInfiniband),
             258 => Some(Self::Pktap),
             276 => Some(Self::LinuxCooked2),
+            7 => Some(Self::Arcnet),
+            129 => Some(Self::ArcnetLinux),
+            109 => Some(Self::Enc),
+            117 => Some(Self::Pflog),
+            178 => Some(Self::JuniperEthernet),
             other => match dlt::in_files(other) {
                 Some(number) => Self::from_number(number),
                 None => None,
@@ -211,6 +231,11 @@ impl LinkType {
             Self::IpOverInfiniband => 242,
             Self::Pktap => 258,
             Self::LinuxCooked2 => 276,
+            Self::Arcnet => 7,
+            Self::ArcnetLinux => 129,
+            Self::Enc => 109,
+            Self::Pflog => 117,
+            Self::JuniperEthernet => 178,
         }
     }
 
@@ -255,6 +280,11 @@ impl LinkType {
             Self::Pktap => "PKTAP",
             Self::Ipnet => "IPNET",
             Self::IpOverInfiniband => "IPOIB",
+            Self::Arcnet => "ARCNET",
+            Self::ArcnetLinux => "ARCNET_LINUX",
+            Self::Enc => "ENC",
+            Self::Pflog => "PFLOG",
+            Self::JuniperEthernet => "JUNIPER_ETHER",
         }
     }
 }
@@ -322,6 +352,11 @@ mod tests {
         check(242, Some(LinkType::IpOverInfiniband));
         check(258, Some(LinkType::Pktap));
         check(276, Some(LinkType::LinuxCooked2));
+        check(7, Some(LinkType::Arcnet));
+        check(129, Some(LinkType::ArcnetLinux));
+        check(109, Some(LinkType::Enc));
+        check(117, Some(LinkType::Pflog));
+        check(178, Some(LinkType::JuniperEthernet));
         // FDDI, USB, and no number at all.
         check(10, None);
         check(189, None);

@@ -550,7 +550,7 @@ fn check_icmp(protocol: u8, message: &[u8], expected: Option<Icmp>) {
     let icmp = |frame: &[u8]| decode(LinkType::RawIp, frame, len).unwrap().icmp;
     assert_eq!(icmp(&frame), expected);
     let header = frame.len() - message.len();
-    assert_eq!(icmp(&frame[..header + 1]), None);
+    assert_eq!(icmp(&frame[..=header]), None);
     if let Some(expected) = expected {
         let kind = icmp(&frame[..header + 2]).unwrap();
         assert_eq!((kind.kind, kind.code), (expected.kind, expected.code));

@@ -412,9 +412,53 @@ fn others() {
     let infiniband = [&[0; 40][..], &[0x86, 0xdd, 0, 0]].concat();
     finds(LinkType::IpOverInfiniband, &infiniband, &v6());
     finds(LinkType::Slip, &[1; 16], &v4());
+    finds(LinkType::Enc, &[2, 0, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0], &v4());
+    finds(LinkType::Enc, &[0, 0, 0, 24, 7, 7, 7, 7, 0, 0, 0, 0], &v6());
+    let mut pflog = vec![61, 24];
+    pflog.resize(64, 0);
+    finds(LinkType::Pflog, &pflog, &v6());
+    refuses(LinkType::Pflog, &[9; 99], NOT_IP);
     finds(LinkType::AtmLlc, &LLC, &v4());
     finds(LinkType::AtmClip, &LLC, &v4());
     finds(LinkType::AtmClip, &[], &v4());
+}
+
+#[test]
+fn arcnet() {
+    finds(LinkType::Arcnet, &[1, 2, 240], &v4());
+    finds(LinkType::Arcnet, &[1, 2, 212, 0, 0, 9], &v4());
+    finds(LinkType::Arcnet, &[1, 2, 196, 3, 0, 9], &v6());
+    finds(
+        LinkType::Arcnet,
+        &[1, 2, 212, 0xff, 0xff, 0xff, 212, 0, 0, 9],
+        &v4(),
+    );
+    refuses(
+        LinkType::Arcnet,
+        &[&[1, 2, 212, 2, 0, 9][..], &v4()].concat(),
+        NOT_IP,
+    );
+    refuses(LinkType::Arcnet, &[1, 2, 213, 0, 0, 9], NOT_IP);
+    finds(LinkType::ArcnetLinux, &[1, 2, 0, 0, 240], &v4());
+    finds(LinkType::ArcnetLinux, &[1, 2, 0, 0, 212, 0, 0, 9], &v4());
+}
+
+#[test]
+fn juniper() {
+    let link = LinkType::JuniperEthernet;
+    let plain = ethernet(&[8, 0]);
+    finds(link, &[&b"MGC"[..], &[1], &plain].concat(), &v4());
+    finds(
+        link,
+        &[&b"MGC"[..], &[0x81, 0, 5, 1, 2, 3, 4, 5], &plain].concat(),
+        &v4(),
+    );
+    refuses(
+        link,
+        &[&b"MGC"[..], &[2, 0, 0, 0, 2], &v4()].concat(),
+        NOT_IP,
+    );
+    refuses(link, &[7; 40], NOT_IP);
 }
 
 /// A tag on each layer that can carry one, down to PPP in Ethernet in frame relay.

@@ -43,9 +43,9 @@ const FLAGS: &str = "--cfg fuzzing -Zsanitizer=address -Ccodegen-units=1 \
 
 /// Numbers of link types in capture files, in the order of `LinkType::ALL`, by which
 /// the target `decode` picks.
-const LINK_TYPES: [u32; 31] = [
+const LINK_TYPES: [u32; 36] = [
     1, 113, 276, 101, 228, 229, 0, 108, 9, 50, 51, 166, 204, 104, 205, 107, 206, 182, 8, 100, 106,
-    219, 105, 127, 119, 163, 192, 239, 258, 226, 242,
+    219, 105, 127, 119, 163, 192, 239, 258, 226, 242, 7, 129, 109, 117, 178,
 ];
 
 /// Runs all targets, or one, each for five minutes or as long as it says.

@@ -1,8 +1,9 @@
-//! OpenBSD: its loopback (`LOOP`) is 12, raw IP (`RAW`) 14, `ATM_RFC1483` 11, `ATM_CLIP` 19.
+//! OpenBSD: its loopback (`LOOP`) is 12, `ENC` 13, raw IP (`RAW`) 14, `ATM_RFC1483` 11, `ATM_CLIP` 19.
 
 pub(crate) const fn in_files(number: i32) -> Option<i32> {
     match number {
         12 => Some(108),
+        13 => Some(109),
         14 => Some(101),
         11 => Some(100),
         19 => Some(106),
@@ -14,6 +15,7 @@ pub(crate) const fn in_files(number: i32) -> Option<i32> {
 pub(crate) const fn of_files(number: i32) -> Option<i32> {
     match number {
         108 => Some(12),
+        109 => Some(13),
         101 => Some(14),
         100 => Some(11),
         106 => Some(19),

@@ -206,6 +206,18 @@ pub(crate) fn under(begins: Begins, link: LinkType, frame: &mut Vec<u8>) -> bool
         (LinkType::Loop, Ipv4) => done(&[0, 0, 0, 2]),
         (LinkType::Loop, Ipv6) => done(&[0, 0, 0, 24]),
         (LinkType::Slip, Ipv4 | Ipv6) => done(&[1; 16]),
+        (LinkType::Arcnet, Ipv4) => done(&[1, 2, 240]),
+        (LinkType::Arcnet, Ipv6) => done(&[1, 2, 196, 0, 0, 1]),
+        (LinkType::ArcnetLinux, Ipv4) => done(&[1, 2, 0, 0, 212, 0, 0, 1]),
+        (LinkType::ArcnetLinux, Ipv6) => done(&[1, 2, 0, 0, 196, 0, 0, 1]),
+        (LinkType::Enc, Ipv4) => done(&[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0]),
+        (LinkType::Enc, Ipv6) => done(&[28, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
+        (LinkType::Pflog, Ipv4 | Ipv6) => {
+            let mut header = vec![61, if begins == Ipv4 { 2 } else { 30 }];
+            header.resize(64, 0);
+            done(&header)
+        }
+        (LinkType::JuniperEthernet, Ethernet) => done(b"MGC\x81\0\x04\0\0\0\0"),
         (LinkType::Radiotap, Ieee80211) => {
             // The flags say that a check sequence follows.
             frame.extend([0xcc; 4]);

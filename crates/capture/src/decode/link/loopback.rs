@@ -19,12 +19,21 @@ pub(super) fn bsd_loop(frame: Span<'_>) -> Step<'_> {
 
 /// `AF_INET` is 2 everywhere; `AF_INET6` is 10 on Linux, 24 on NetBSD, OpenBSD and with
 /// Npcap, 28 on FreeBSD, 30 on macOS.
-fn address_family(family: u32, rest: Span<'_>) -> Step<'_> {
+pub(super) fn address_family(family: u32, rest: Span<'_>) -> Step<'_> {
     match family {
         2 => Ok((Layer::Ip(Version::V4), rest)),
         10 | 24 | 28 | 30 => Ok((Layer::Ip(Version::V6), rest)),
         _ => Err(NOT_IP),
     }
+}
+
+/// What `IPsec` of the BSDs sees in the clear: an address family in the byte order of the machine,
+/// then 8 bytes on how it is encrypted (`print-enc.c` of tcpdump).
+pub(super) fn enc(frame: Span<'_>) -> Step<'_> {
+    let (family, rest) = frame.split::<4>()?;
+    let (_, rest) = rest.split::<8>()?;
+    let family = u32::from_be_bytes(family).min(u32::from_le_bytes(family));
+    address_family(family, rest)
 }
 
 /// One byte for the direction and 15 for the compressed header (RFC 1144), of which the

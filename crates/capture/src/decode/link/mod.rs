@@ -4,16 +4,19 @@
 //! PPP. So each header, in the file of its name, only says which [`Layer`] follows it and where
 //! that begins, and [`packet`] goes from one to the next.
 
+mod arcnet;
 mod ethernet;
 mod frame_relay;
 mod ieee80211;
 mod infiniband;
 mod ipnet;
+mod juniper;
 mod linux_cooked;
 mod llc;
 mod loopback;
 mod mpls;
 mod nflog;
+mod pflog;
 mod pktap;
 mod ppi;
 mod ppp;
@@ -124,6 +127,11 @@ fn begin(link: LinkType, frame: Span<'_>) -> Step<'_> {
         LinkType::Pktap => pktap::pktap(frame),
         LinkType::Ipnet => ipnet::ipnet(frame),
         LinkType::IpOverInfiniband => infiniband::ip_over_infiniband(frame),
+        LinkType::Arcnet => arcnet::bsd(frame),
+        LinkType::ArcnetLinux => arcnet::linux(frame),
+        LinkType::Enc => loopback::enc(frame),
+        LinkType::Pflog => pflog::pflog(frame),
+        LinkType::JuniperEthernet => juniper::ethernet(frame),
     }
 }
 
