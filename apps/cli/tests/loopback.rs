@@ -58,6 +58,35 @@ impl Roles for Namespace {
     }
 }
 
+/// `flowner watch` on the loopback device, once it watches.
+fn watch_lo(namespace: &Namespace) -> Running {
+    let mut command = namespace.command(env!("CARGO_BIN_EXE_flowner"));
+    let watch = Running::spawn(command.args(["watch", "--json", "-i", "lo"]));
+    assert!(watch.line().contains("\"start\""));
+    watch
+}
+
+/// Ends it: the lines that it had not printed yet.
+fn flows_of(watch: &Running) -> Vec<Value> {
+    watch.interrupt();
+    let lines = watch.rest().into_iter();
+    lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect()
+}
+
+/// Both ends of the flow of a client name their processes.
+#[track_caller]
+fn check_flow(flows: &[Value], client: (&Running, &str), server: (&Running, &str)) {
+    let flow = flows.iter().find(|flow| flow["local"] == *client.1);
+    let flow = flow.unwrap_or_else(|| panic!("no flow from {} in {flows:#?}", client.1));
+    assert_eq!(flow["remote"], *server.1);
+    assert_eq!(flow["direction"], "loopback", "{flow:#}");
+    let pids = |owner: &str| flow[owner]["processes"][0]["pid"].clone();
+    assert_eq!(pids("owner"), client.0.pid(), "{flow:#}");
+    assert_eq!(pids("remote_owner"), server.0.pid(), "{flow:#}");
+}
+
 /// Says something to the test, which reads lines.
 fn say(text: impl std::fmt::Display) {
     println!("\nSAYS {text}");
@@ -222,29 +251,17 @@ fn own_link_local_addresses_are_within_the_host() {
         .arg("/sys/class/net/own/ifindex")
         .output();
     let index = String::from_utf8(index.unwrap().stdout).unwrap();
-    let program = env!("CARGO_BIN_EXE_flowner");
-    let watch = Running::spawn(
-        namespace
-            .command(program)
-            .args(["watch", "--json", "-i", "lo"]),
-    );
-    assert!(watch.line().contains("\"start\""));
+    let watch = watch_lo(&namespace);
     let server = namespace.role("udp-server", &format!("[fe80::77%{}]:0", index.trim()));
     let server_address = said(&server);
     let client = namespace.role("udp-client", &server_address);
     let client_address = said(&client);
-    watch.interrupt();
-    let lines = watch.rest().into_iter();
-    let flows: Vec<Value> = lines
-        .map(|line| serde_json::from_str(&line).unwrap())
-        .collect();
-    let flow = flows.iter().find(|flow| flow["local"] == *client_address);
-    let flow = flow.unwrap_or_else(|| panic!("no flow from {client_address} in {flows:#?}"));
-    assert_eq!(flow["remote"], *server_address);
-    assert_eq!(flow["direction"], "loopback");
-    let pids = |owner: &str| flow[owner]["processes"][0]["pid"].clone();
-    assert_eq!(pids("owner"), client.pid(), "{flow:#}");
-    assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
+    let flows = flows_of(&watch);
+    check_flow(
+        &flows,
+        (&client, &client_address),
+        (&server, &server_address),
+    );
 }
 
 /// A route makes an address the host's own, though no device has it.
@@ -254,29 +271,17 @@ fn addresses_of_a_local_route_are_within_the_host() {
         return;
     };
     namespace.ip("route add local 203.0.113.0/24 dev lo");
-    let program = env!("CARGO_BIN_EXE_flowner");
-    let watch = Running::spawn(
-        namespace
-            .command(program)
-            .args(["watch", "--json", "-i", "lo"]),
-    );
-    assert!(watch.line().contains("\"start\""));
+    let watch = watch_lo(&namespace);
     let server = namespace.role("udp-server", "203.0.113.5:0");
     let server_address = said(&server);
     let client = namespace.role("udp-client", &server_address);
     let client_address = said(&client);
-    watch.interrupt();
-    let lines = watch.rest().into_iter();
-    let flows: Vec<Value> = lines
-        .map(|line| serde_json::from_str(&line).unwrap())
-        .collect();
-    let flow = flows.iter().find(|flow| flow["local"] == *client_address);
-    let flow = flow.unwrap_or_else(|| panic!("no flow from {client_address} in {flows:#?}"));
-    assert_eq!(flow["remote"], *server_address);
-    assert_eq!(flow["direction"], "loopback", "{flow:#}");
-    let pids = |owner: &str| flow[owner]["processes"][0]["pid"].clone();
-    assert_eq!(pids("owner"), client.pid(), "{flow:#}");
-    assert_eq!(pids("remote_owner"), server.pid(), "{flow:#}");
+    let flows = flows_of(&watch);
+    check_flow(
+        &flows,
+        (&client, &client_address),
+        (&server, &server_address),
+    );
 }
 
 #[test]
@@ -284,21 +289,11 @@ fn a_refused_connection_had_a_socket_at_one_end() {
     let Some(namespace) = Namespace::new() else {
         return;
     };
-    let program = env!("CARGO_BIN_EXE_flowner");
-    let watch = Running::spawn(
-        namespace
-            .command(program)
-            .args(["watch", "--json", "-i", "lo"]),
-    );
-    assert!(watch.line().contains("\"start\""));
+    let watch = watch_lo(&namespace);
     let connect = ["-c", "exec 3<>/dev/tcp/127.0.0.1/9"];
     let refused = namespace.command("bash").args(connect).output().unwrap();
     assert!(!refused.status.success());
-    watch.interrupt();
-    let lines = watch.rest().into_iter();
-    let flows: Vec<Value> = lines
-        .map(|line| serde_json::from_str(&line).unwrap())
-        .collect();
+    let flows = flows_of(&watch);
     let flow = flows.iter().find(|flow| flow["remote"] == "127.0.0.1:9");
     let flow = flow.unwrap_or_else(|| panic!("{flows:#?}"));
     assert_eq!(flow["remote_owner"]["reason"], "no-such-socket", "{flow:#}");

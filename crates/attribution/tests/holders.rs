@@ -8,7 +8,7 @@ mod act;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use act::Actor;
+use act::{Actor, wait_until_gone};
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::{
     Initiator, LookupRequest, Ownership, Protocol, Reason, Socket, SocketQuery, SocketState,
@@ -349,19 +349,6 @@ fn inherited_sockets_are_found_at_the_first_lookup() {
             let listed = table.snapshot().unwrap().find(&query).verdict;
             assert_eq!(pids(&listed), expected, "{how}, {what}: {listed:?}");
         }
-    }
-}
-
-/// Until nothing of a process is left but what its parent asks for.
-fn wait_until_gone(pid: u32) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let is_there = || {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        stat.is_ok_and(|stat| !stat.contains(") Z "))
-    };
-    while is_there() {
-        assert!(Instant::now() < deadline, "{pid} does not exit");
-        std::thread::yield_now();
     }
 }
 

@@ -6,9 +6,8 @@
 mod act;
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use act::Actor;
+use act::{Actor, wait_until_gone};
 use flowner_attribution::snapshot::portable::PortableTable;
 use flowner_attribution::{Protocol, SocketQuery, SocketTable};
 
@@ -23,19 +22,6 @@ fn named(local: SocketAddr) -> Vec<u32> {
 fn in_order(mut pids: Vec<u32>) -> Vec<u32> {
     pids.sort_unstable();
     pids
-}
-
-/// Until nothing of a process is left but what its parent asks for.
-fn wait_until_gone(pid: u32) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let is_there = || {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        stat.is_ok_and(|stat| !stat.contains(") Z "))
-    };
-    while is_there() {
-        assert!(Instant::now() < deadline, "{pid} does not exit");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

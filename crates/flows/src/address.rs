@@ -162,7 +162,8 @@ fn begin_alike(one: IpAddr, other: IpAddr, bits: u8) -> bool {
 }
 
 /// One form for each address: v4-mapped IPv6 (RFC 4291, 2.5.5.2) is IPv4; flow
-/// label and scope, which are no part of a packet's address, are dropped.
+/// label and scope, which are no part of a packet's address, are dropped. (`flowner-attribution` has
+/// another form, for sockets: the scope is a part of a socket's address.)
 pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(_) => address,

@@ -1,4 +1,7 @@
 //! Enums by their names: what `name` gives is what `FromStr` reads.
+//!
+//! `flowner-attribution` has the same error for enums of its own. The two crates do not know each
+//! other, and a crate for both would be one more to publish, for these few lines.
 
 use std::fmt;
 

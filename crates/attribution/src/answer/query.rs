@@ -335,7 +335,8 @@ impl<'de> serde::Deserialize<'de> for SocketQuery {
 /// Turns a v4-mapped IPv6 address (RFC 4291, 2.5.5.2) into the IPv4 address that
 /// is on the wire, and drops the flow label, which no packet and no socket list give alike.
 /// The scope stays where it is part of the address (RFC 4007, 6): that of a link-local one, or of
-/// a group that reaches no further than an interface or a link.
+/// a group that reaches no further than an interface or a link. (`flowner-flows` has another form, for
+/// packets, without it.)
 pub(crate) fn normalize(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(_) => address,

@@ -1,4 +1,5 @@
-//! Enums by their names: what `name` gives is what `FromStr` reads.
+//! Enums by their names: what `name` gives is what `FromStr` reads. (`flowner-flows`, which this crate
+//! does not know, has the same error for enums of its own.)
 
 use std::fmt;
 

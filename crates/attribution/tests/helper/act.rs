@@ -18,6 +18,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use flowner_attribution::snapshot::linux::LinuxTable;
 use flowner_attribution::snapshot::{TableOptions, open_best};
@@ -30,6 +31,19 @@ use rustix::net::{
 const ACT: &str = "FLOWNER_TEST_ACT";
 /// Tells our lines from those of the test harness.
 const MARK: &str = "act: ";
+
+/// Until nothing of a process is left but what its parent asks for.
+pub(crate) fn wait_until_gone(pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let is_there = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while is_there() {
+        assert!(Instant::now() < deadline, "{pid} does not exit");
+        std::thread::yield_now();
+    }
+}
 
 /// A process that does what its act says, until it is dropped.
 pub(crate) struct Actor {
