@@ -295,7 +295,11 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
         return;
     }
     wires();
-    let member = Helper::new(&["udp 239.1.2.3:5007 broadcast"]);
+    let joins = format!(
+        "udp 239.1.2.3:5007 broadcast join=239.1.2.3@{}",
+        index("w0")
+    );
+    let member = Helper::new(&[&joins]);
     let mut asked = Asked::new();
     let sent = query(Protocol::Udp, "10.77.0.1:5007", "239.1.2.3:5007");
     let came = query(Protocol::Udp, "239.1.2.3:5007", "10.77.0.2:5007");
@@ -310,6 +314,82 @@ fn a_socket_of_a_group_sends_from_the_address_of_the_host() {
     let everywhere = Helper::new(&["udp 0.0.0.0:5007 broadcast"]);
     for query in [&sent, &came] {
         asked.check(query, "w0", &[member.pid(), everywhere.pid()]);
+    }
+}
+
+/// The host takes what is for a group only on a device on which one of its sockets has joined the group.
+/// Then all sockets on the port get it, whether they joined or not (`IP_MULTICAST_ALL`).
+#[test]
+fn nobody_gets_what_is_for_a_group_that_nobody_has_joined() {
+    if is_run_inside("nobody_gets_what_is_for_a_group_that_nobody_has_joined") {
+        return;
+    }
+    wires();
+    let mut asked = Asked::new();
+    let everywhere = Helper::new(&["udp 0.0.0.0:5009 broadcast", "udp [::]:5010 broadcast"]);
+    let of_group = Helper::new(&["udp 239.1.2.4:5009 broadcast", "udp [::]:5010 broadcast"]);
+    for (group, from, port) in [
+        ("239.1.2.4", "10.77.0.2:6000", 5009),
+        ("[ff05::1:4]", "[fe80::2]:6000", 5010),
+    ] {
+        let came = query(Protocol::Udp, &format!("{group}:{port}"), from);
+        asked.check(&came, "w0", &[]);
+        asked.check(&came, "", &[]);
+        // On another port, and on another device.
+        let any = if group.starts_with('[') {
+            "[::]"
+        } else {
+            "0.0.0.0"
+        };
+        let group = group.trim_matches(['[', ']']);
+        let join =
+            |device: &str| format!("udp {any}:5011 broadcast join={group}@{}", index(device));
+        let other = Helper::new(&[&join("w1")]);
+        asked.check(&came, "w0", &[]);
+        asked.check(&came, "w1", &[everywhere.pid(), of_group.pid()]);
+        asked.check(&came, "", &[everywhere.pid(), of_group.pid()]);
+        let both = Helper::new(&[&join("w0")]);
+        asked.check(&came, "w0", &[everywhere.pid(), of_group.pid()]);
+        // Nothing reports that it left.
+        drop((other, both));
+        asked.check(&came, "w0", &[]);
+        asked.check(&came, "w1", &[]);
+    }
+    // A sender does not have to have joined.
+    let sent = query(Protocol::Udp, "10.77.0.1:5009", "239.1.2.4:5009").as_sender();
+    asked.check(&sent, "w0", &[everywhere.pid(), of_group.pid()]);
+}
+
+/// The kernel gives a connected socket what its peer sends, and what others send to one of the group.
+#[test]
+fn a_connected_socket_beside_a_group_gets_what_its_peer_sends() {
+    if is_run_inside("a_connected_socket_beside_a_group_gets_what_its_peer_sends") {
+        return;
+    }
+    wires();
+    let mut asked = Asked::new();
+    let peer = "10.77.0.2:6000";
+    for (local, group, bound) in [
+        ("10.77.0.1:5020", "10.77.0.1:5020", "10.77.0.1:5020"),
+        ("10.77.0.1:5021", "0.0.0.0:5021", "10.77.0.1:5021"),
+        ("10.77.0.1:5022", "0.0.0.0:5022", "0.0.0.0:5022"),
+        ("10.77.0.1:5023", "10.77.0.1:5023", "0.0.0.0:5023"),
+    ] {
+        for share in ["", " share"] {
+            let member = || Helper::new(&[&format!("udp {group} share")]);
+            let connect = format!("udp {bound}{share} to={peer}");
+            let connected = || Helper::new(&[&connect]);
+            // Before the group, and after it.
+            let (one, two, first);
+            if share.is_empty() {
+                (first, one, two) = (connected(), member(), member());
+            } else {
+                (one, two, first) = (member(), member(), connected());
+            }
+            asked.check(&query(Protocol::Udp, local, peer), "w0", &[first.pid()]);
+            let others = query(Protocol::Udp, local, "10.77.0.3:6000");
+            asked.check(&others, "w0", &[one.pid(), two.pid()]);
+        }
     }
 }
 
@@ -409,7 +489,8 @@ fn a_scope_tells_groups_of_a_link_apart() {
     }
     wires();
     let members = ["w0", "w1"].map(|device| {
-        let group = format!("udp [ff02::123%{}]:5009 broadcast", index(device));
+        let index = index(device);
+        let group = format!("udp [ff02::123%{index}]:5009 broadcast join=ff02::123@{index}");
         Helper::new(&[&group])
     });
     let [one, other] = members.each_ref().map(Helper::pid);

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use super::memberships::Memberships;
 use super::query::{Protocol, SocketQuery};
 
 /// The loopback device of every network namespace of Linux (`net/core/dev.c`,
@@ -58,6 +59,8 @@ pub(crate) struct Devices {
     links: HashMap<u32, Link>,
     accepts: Accepts,
     broadcasts: Arc<HashSet<Ipv4Addr>>,
+    /// `None` where they are not known.
+    memberships: Option<Arc<Memberships>>,
 }
 
 /// The devices through which a packet can have come, in the terms of the kernel's lookup
@@ -77,6 +80,8 @@ pub(crate) struct Reach {
     pub(crate) ways: Ways,
     /// The broadcast addresses of the networks that the host is in.
     broadcasts: Arc<HashSet<Ipv4Addr>>,
+    /// `None` where they are not known.
+    pub(super) memberships: Option<Arc<Memberships>>,
 }
 
 /// The devices through which it can.
@@ -119,10 +124,21 @@ fn is_group_everywhere(ip: IpAddr) -> bool {
 }
 
 impl Reach {
+    /// The same, with the multicast groups that are joined.
+    pub(crate) fn with_memberships(self, memberships: Memberships) -> Self {
+        Self {
+            memberships: Some(Arc::new(memberships)),
+            ..self
+        }
+    }
+
     /// In these ways, on a host of which no broadcast address is known.
     pub(crate) fn new(ways: Ways) -> Self {
-        let broadcasts = Arc::default();
-        Self { ways, broadcasts }
+        Self {
+            ways,
+            broadcasts: Arc::default(),
+            memberships: None,
+        }
     }
 
     /// Whether each socket that fits gets a copy of a datagram to this address: a multicast group
@@ -155,6 +171,15 @@ impl Devices {
             links,
             accepts,
             broadcasts: Arc::default(),
+            memberships: None,
+        }
+    }
+
+    /// The same, with the multicast groups that are joined on them.
+    pub(crate) fn with_memberships(self, memberships: Memberships) -> Self {
+        Self {
+            memberships: Some(Arc::new(memberships)),
+            ..self
         }
     }
 
@@ -170,6 +195,7 @@ impl Devices {
         Reach {
             ways,
             broadcasts: Arc::clone(&self.broadcasts),
+            memberships: self.memberships.clone(),
         }
     }
 

@@ -143,6 +143,8 @@ pub(crate) fn fitting<T>(
     sockets: impl IntoIterator<Item = T>,
     ends: impl Fn(&T) -> Ends,
 ) -> Option<(Match, Vec<T>)> {
+    let heard = reach.heard(query)?;
+    let reach = &*heard;
     let mut reached: Vec<Reached<T>> = Vec::new();
     for socket in sockets {
         let ends = ends(&socket);
@@ -222,6 +224,9 @@ fn mark_best_of_any<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reache
     devices.dedup();
     // One that no socket is bound to has the number of none.
     for device in [0].into_iter().chain(devices) {
+        if !reach.is_heard_on(query, device) {
+            continue;
+        }
         mark_best(query, reach, reached, &Arrival::on(device));
     }
 }

@@ -12,6 +12,7 @@ mod executable;
 mod lossy;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod matching;
+pub(crate) mod memberships;
 mod ownership;
 mod port_owners;
 mod process;

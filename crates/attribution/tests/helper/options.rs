@@ -1,15 +1,16 @@
 //! Sockets with options: `udp 0.0.0.0:7 dev=eth0 to=10.0.0.1:9`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 pub(super) struct Bound(Socket);
 
 /// Opens a socket that others may share the address of. `dev` binds it to a device, `to`
 /// connects it, `listen` has a TCP socket listen, `share` lets other sockets have the same port
 /// (`SO_REUSEPORT`), `broadcast` lets it send to everybody, `freebind`
-/// lets it have an address that no device has.
+/// lets it have an address that no device has. `join=239.1.2.3@4` joins a multicast group on the device
+/// with that index.
 pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, SocketAddr)> {
     let mut words = words.split(' ');
     let local: SocketAddr = words.next().unwrap().parse().unwrap();
@@ -21,9 +22,14 @@ pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, Socke
     socket.set_reuse_address(true)?;
     let mut to: Option<SocketAddr> = None;
     let mut listens = false;
+    let mut joins = Vec::new();
     for word in words {
         match word.split_once('=') {
             Some(("dev", name)) => socket.bind_device(Some(name.as_bytes()))?,
+            Some(("join", group)) => {
+                let (group, device) = group.split_once('@').unwrap();
+                joins.push((group.parse().unwrap(), device.parse().unwrap()));
+            }
             Some(("to", address)) => to = Some(address.parse().unwrap()),
             None if word == "listen" => listens = true,
             None if word == "share" => socket.set_reuse_port(true)?,
@@ -34,6 +40,14 @@ pub(super) fn open(protocol: &str, words: &str) -> std::io::Result<(Bound, Socke
         }
     }
     socket.bind(&local.into())?;
+    for (group, device) in joins {
+        match group {
+            IpAddr::V4(v4) => {
+                socket.join_multicast_v4_n(&v4, &InterfaceIndexOrAddress::Index(device))?;
+            }
+            IpAddr::V6(v6) => socket.join_multicast_v6(&v6, device)?,
+        }
+    }
     if listens {
         socket.listen(8)?;
     }

@@ -836,7 +836,7 @@ mod tests {
 
     #[test]
     fn one_that_is_not_found_by_its_ends_is_confirmed() {
-        let group = UdpSocket::bind("224.0.0.77:0").unwrap();
+        let group = UdpSocket::bind("224.0.0.1:0").unwrap();
         let query = SocketQuery::udp(group.local_addr().unwrap(), nobody());
         let (mut fast_lookup, told) = fast_lookup_of(query);
         check(&mut *fast_lookup, query, &told, Confirmed::Same);

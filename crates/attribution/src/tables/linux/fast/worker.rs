@@ -143,7 +143,7 @@ impl OwnerLookup {
 
     fn reach(&self, query: &SocketQuery) -> Reach {
         match &self.namespaces {
-            Some(namespaces) => namespaces.reach(query),
+            Some(namespaces) => namespaces.reach(query, self.scanner.proc()),
             None => Devices::default().reach(query),
         }
     }

@@ -28,11 +28,13 @@ use way::Way;
 
 use super::netlink::addresses::Addresses;
 use super::netlink::exchange::Location;
+use super::procfs::igmp;
 use super::procfs::namespace_id::NamespaceId;
 use super::procfs::proc::{Proc, ReadBuffers};
 use super::source::Sockets;
 use super::sys;
 use crate::answer::devices::{Devices, Reach};
+use crate::answer::memberships::is_of_receivers;
 use crate::answer::surroundings::{Place, Surroundings, Translations};
 use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
 use crate::policy::freshness::{NAMESPACES, THREADS_STAY};
@@ -187,10 +189,17 @@ impl Namespaces {
 
     /// How a packet of the question can reach sockets of our own namespace, as its devices
     /// were when it was asked whether an address [is our own](Self::is_own).
-    pub(crate) fn reach(&self, query: &SocketQuery) -> Reach {
-        match &self.own_addresses {
+    ///
+    /// Which multicast groups are joined, it reads anew: nothing reports a change of them.
+    pub(crate) fn reach(&self, query: &SocketQuery, proc: &Proc) -> Reach {
+        let reach = match &self.own_addresses {
             Some(addresses) => addresses.known().devices.reach(query),
             None => Devices::default().reach(query),
+        };
+        if is_of_receivers(query) {
+            reach.with_memberships(igmp::read(proc))
+        } else {
+            reach
         }
     }
 
@@ -204,11 +213,17 @@ impl Namespaces {
     ///
     /// # Errors
     /// When our own addresses changed and could not be read again.
-    pub(crate) fn surroundings(&mut self, with_others: bool) -> io::Result<Option<Surroundings>> {
+    pub(crate) fn surroundings(
+        &mut self,
+        with_others: bool,
+        proc: &Proc,
+    ) -> io::Result<Option<Surroundings>> {
         let Some(own) = &mut self.own_addresses else {
             return Ok(None);
         };
-        let own = own.place()?.clone();
+        let mut own = own.place()?.clone();
+        let devices = Devices::clone(&own.devices);
+        own.devices = Arc::new(devices.with_memberships(igmp::read(proc)));
         let others = self.others.iter().filter(|_| with_others);
         let others = others.map(|other| (other.public.id, other.addresses.known().clone()));
         Ok(Some(Surroundings {

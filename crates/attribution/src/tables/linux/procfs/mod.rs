@@ -4,6 +4,7 @@ pub(crate) mod cgroup;
 pub(crate) mod executable;
 pub(crate) mod facts;
 mod guarded;
+pub(crate) mod igmp;
 pub(crate) mod io_uring;
 pub(crate) mod mountinfo;
 pub(crate) mod namespace_id;

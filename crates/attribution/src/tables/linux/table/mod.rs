@@ -182,7 +182,9 @@ impl LinuxTable {
         let names = self.scanner.facts().names();
         names.complete(owners, LIST_PATIENCE);
         let namespaces = self.namespaces.as_mut();
-        let surroundings = namespaces.map_or(Ok(None), |all| all.surroundings(with_others));
+        let surroundings = namespaces.map_or(Ok(None), |all| {
+            all.surroundings(with_others, self.scanner.proc())
+        });
         let surroundings =
             surroundings.map_err(|error| failed(&"the addresses of this host", None, error))?;
         let source = Source::SockDiag;
@@ -243,7 +245,7 @@ impl LinuxTable {
 
     fn reach(&self, query: &SocketQuery) -> Reach {
         match &self.namespaces {
-            Some(namespaces) => namespaces.reach(query),
+            Some(namespaces) => namespaces.reach(query, self.scanner.proc()),
             None => Devices::default().reach(query),
         }
     }
