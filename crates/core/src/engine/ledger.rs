@@ -153,6 +153,8 @@ pub(crate) struct Ledger {
     refused_claims: u64,
     just_ended: Vec<Ended<Owners>>,
     confirming: Confirming,
+    /// Packet time of the packet before the newest one, of the same flow.
+    previous: Duration,
     /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
     to_end: Vec<Token>,
 }
@@ -184,6 +186,7 @@ impl Ledger {
             refused_claims: 0,
             just_ended: Vec::new(),
             confirming: Confirming::default(),
+            previous: Duration::ZERO,
             to_end: Vec::new(),
         }
     }
@@ -425,9 +428,10 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(update.id) else {
             return;
         };
-        recorded::Recorded::count(flow, packet.time);
         let is_local = flow.is_from_local(update.from_initiator);
         let packet_of = PacketOf::new(packet, is_local);
+        recorded::Recorded::count(flow, packet_of);
+        self.previous = update.previous;
         let is_waiting = flow.data.is_waiting();
         self.chronicle.count(
             update.id,

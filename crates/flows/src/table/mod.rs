@@ -34,6 +34,8 @@ pub struct Update {
     /// Whether its sequence number is none that this end of the connection can send next: either
     /// segments in between were not captured, or this one is of another connection between the same ends.
     pub is_skip: bool,
+    /// Latest packet time of the flow before it; its own for the first packet.
+    pub previous: Duration,
 }
 
 /// What a packet changed.
@@ -428,6 +430,11 @@ impl<T: Clone + Default> FlowTable<T> {
         let was_over = flow.state().is_over();
         let was_empty = flow.is_empty();
         let is_skip = flow.is_skipped_to_by(packet, from_initiator);
+        let previous = if was_empty {
+            packet.time
+        } else {
+            flow.last_seen()
+        };
         flow.count(packet, from_initiator);
         self.statistics.opened += u64::from(was_empty);
         let change = if was_empty {
@@ -449,6 +456,7 @@ impl<T: Clone + Default> FlowTable<T> {
             change,
             from_initiator,
             is_skip,
+            previous,
         }
     }
 

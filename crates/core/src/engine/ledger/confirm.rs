@@ -32,7 +32,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::principal::Owner;
 pub(crate) use claim::Claim;
 use claim::claim;
-pub(super) use confirmation::Confirmation;
+pub(super) use confirmation::{Confirmation, count_by_second};
 
 /// How long a flow must have been silent for its next datagram, or the next data of a connection,
 /// to be what anybody may have sent; and after how long a silence what was sent before it is confirmed.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, Process, Reason, Source, Verdict};
-use flowner_flows::{Direction, EndReason, Flow, Packet};
+use flowner_flows::{Direction, EndReason, Flow, FlowId, Mark, Packet, Protocol};
 
+use super::confirm::count_by_second;
 use super::question::is_unproven;
 use super::uncertain::Tail;
 use super::{Effect, End, Ledger, Owners, credit};
-use crate::engine::traffic_history::PacketOf;
+use crate::engine::traffic_history::{Credit, PacketOf, Second};
 use crate::model::community_id::Tuple;
 use crate::model::event::Event;
 use crate::model::flow::FlowRecord;
@@ -18,20 +19,33 @@ use crate::model::principal::Owner;
 use crate::model::selection::Selection;
 
 /// What is known of a flow whose owners a recording tells.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Recorded {
-    /// Packet time of the packet before the newest one.
-    before: Duration,
-    /// Packet time of the newest packet.
-    last: Duration,
+    /// What had been counted with the last packet of which the recording told all owners, and its number.
+    sure: Mark,
+    sure_number: u64,
+    /// Packet time of the first packet since, and what was counted since, by second.
+    unsure_since: Option<Duration>,
+    unsure: Vec<Second>,
 }
 
 impl Recorded {
+    /// Of a flow with what it has counted, the last of it a packet that the recording tells the owners
+    /// of.
+    const fn new(sure: Mark, sure_number: u64) -> Self {
+        Self {
+            sure,
+            sure_number,
+            unsure_since: None,
+            unsure: Vec::new(),
+        }
+    }
+
     /// Counts a packet of a flow, if a recording told its owners before.
-    pub(super) fn count(flow: &mut Flow<Owners>, time: Duration) {
+    pub(super) fn count(flow: &mut Flow<Owners>, packet: PacketOf) {
         if let Some(it) = flow.data.recorded.as_deref_mut() {
-            it.before = it.last;
-            it.last = it.last.max(time);
+            it.unsure_since.get_or_insert(packet.time);
+            count_by_second(&mut it.unsure, packet);
         }
     }
 }
@@ -106,10 +120,11 @@ impl Ledger {
     /// Writes down who owned the ends of a packet when it was recorded: of its source and of its
     /// destination, as far as the recording tells. `of` and `packet`: the newest one.
     ///
-    /// A better description of the same owner replaces a worse one for the whole flow, and so does
-    /// the first owner that the recording tells. If the recording tells another owner than before,
-    /// or that the owner is unknown from here on, this cuts the flow before this packet, as the
-    /// capture did when the owner changed.
+    /// A better description of the same owner replaces a worse one for the whole flow. If the recording
+    /// tells another owner than before, or that the owner is unknown from here on, this cuts the flow
+    /// before this packet, as the capture did when the owner changed. Packets between the two of
+    /// which the recording tells no owner are of neither. Nor are datagrams from before the first owner
+    /// that the recording tells; all segments of a connection are of one socket.
     pub(crate) fn recorded(
         &mut self,
         of: PacketRef,
@@ -117,12 +132,12 @@ impl Ledger {
         owners: [Option<Owner>; 2],
         effects: &mut Vec<Effect>,
     ) {
-        let Some(flow) = self.table.flow_mut(of.flow) else {
-            return;
-        };
         if owners.iter().all(Option::is_none) {
             return;
         }
+        let Some(flow) = self.table.flow_mut(of.flow) else {
+            return;
+        };
         let is_from_local = flow.is_from_local(of.from_initiator);
         let newest = PacketOf::new(packet, is_from_local);
         let mut new = owners;
@@ -134,10 +149,22 @@ impl Ledger {
             let both = new.as_ref().zip(old);
             both.is_some_and(|(new, old)| !is_same_owner(&new.ownership, &old.ownership))
         };
-        if new.iter().zip(old).any(is_another) {
+        let another: Vec<bool> = new.iter().zip(old).map(is_another).collect();
+        if another.contains(&true) {
+            let id = self.cut_unsure(of, &another, effects);
+            let of = PacketRef { flow: id, ..of };
             self.cut_recorded(of, newest, new, effects);
             return;
         }
+        // Nothing tells who had the port before. A connection has one socket.
+        if flow.data.recorded.is_none() && flow.protocol() != Protocol::TCP {
+            self.cut_recorded(of, newest, new, effects);
+            return;
+        }
+        let is_told_of_all = [End::Local, End::Remote]
+            .iter()
+            .zip(&new)
+            .all(|(end, new)| new.is_some() || flow.data.told(*end).is_none());
         let mut has_improved = false;
         for (end, new) in [End::Local, End::Remote].into_iter().zip(new) {
             let Some(new) = new else {
@@ -149,9 +176,9 @@ impl Ledger {
                 has_improved = true;
             }
         }
-        if flow.data.recorded.is_none() {
-            let last = flow.last_seen();
-            flow.data.recorded = Some(Box::new(Recorded { before: last, last }));
+        if is_told_of_all || flow.data.recorded.is_none() {
+            let recorded = Recorded::new(flow.mark(), of.number);
+            flow.data.recorded = Some(Box::new(recorded));
         }
         if has_improved {
             let credit = credit(flow, &mut self.chronicle);
@@ -162,6 +189,52 @@ impl Ledger {
         }
     }
 
+    /// Lets a flow go on as another one, whose packets nobody tells the owners of, before another owner
+    /// is told: they may be of either. Those are the packets since the last one with owners, up to the
+    /// newest one, which is cut off as well. The flow that goes on.
+    fn cut_unsure(&mut self, of: PacketRef, another: &[bool], effects: &mut Vec<Effect>) -> FlowId {
+        let now = self.table.now();
+        let Some(flow) = self.table.flow_mut(of.flow) else {
+            return of.flow;
+        };
+        let is_known = |end: &End| {
+            flow.data
+                .told(*end)
+                .is_some_and(|told| told.verdict.reason().is_none())
+        };
+        let ends = [End::Local, End::Remote].iter().zip(another);
+        let mut changed = ends.filter(|(_, is_another)| **is_another);
+        // What nobody has is nobody's still.
+        if !changed.any(|(end, _)| is_known(end)) {
+            return of.flow;
+        }
+        let Some(recorded) = flow.data.recorded.take() else {
+            return of.flow;
+        };
+        // The newest one is told of.
+        let is_alone = recorded.sure_number + 1 >= of.number
+            || flow.mark().total().packets <= recorded.sure.total().packets + 1;
+        if is_alone {
+            return of.flow;
+        }
+        let old_credit = flow.data.credit;
+        let mut ends = [flow.data.local.clone(), flow.data.remote.clone()];
+        for (end, is_another) in ends.iter_mut().zip(another) {
+            if *is_another && let Some(owner) = end {
+                let observed_at = owner.ownership.evidence.observed_at;
+                let nobody = Ownership::unknown(Reason::Changed, observed_at, Source::Recorded);
+                **owner = Owner::nobody(nobody);
+            }
+        }
+        let tail = Tail {
+            sure: recorded.sure,
+            sure_number: recorded.sure_number,
+            next: recorded.unsure_since.unwrap_or(now),
+            seconds: recorded.unsure,
+        };
+        self.go_on(of.flow, &tail, ends, old_credit, effects)
+    }
+
     /// Lets a flow go on as another one with its newest packet, which was recorded for others.
     fn cut_recorded(
         &mut self,
@@ -170,29 +243,39 @@ impl Ledger {
         new: [Option<Owner>; 2],
         effects: &mut Vec<Effect>,
     ) {
-        let now = self.table.now();
         let Some(flow) = self.table.flow(of.flow) else {
             return;
         };
         let old_credit = flow.data.credit;
-        let last = flow.last_seen();
-        let before = flow.data.recorded.as_deref().map_or(last, |it| it.before);
-        let tail = Tail::of_newest(flow.mark(), newest, before, of.number);
+        let tail = Tail::of_newest(flow.mark(), newest, self.previous, of.number);
         // An end of which this packet tells nothing is whose it was.
         let old = [flow.data.local.clone(), flow.data.remote.clone()];
-        let mut ends = new.into_iter().zip(old);
-        let mut next = || ends.next().and_then(|(new, old)| new.map(Box::new).or(old));
-        let (local, remote) = (next(), next());
+        let ends = new.into_iter().zip(old);
+        let mut ends = ends.map(|(new, old)| new.map(Box::new).or(old));
+        let ends = [ends.next().flatten(), ends.next().flatten()];
+        let id = self.go_on(of.flow, &tail, ends, old_credit, effects);
+        if let Some(flow) = self.table.flow_mut(id) {
+            let recorded = Recorded::new(flow.mark(), of.number);
+            flow.data.recorded = Some(Box::new(recorded));
+        }
+    }
+
+    /// Cuts a flow before its last part, which has these owners. The flow that goes on.
+    fn go_on(
+        &mut self,
+        id: FlowId,
+        tail: &Tail,
+        [local, remote]: [Option<Box<Owner>>; 2],
+        old_credit: Credit,
+        effects: &mut Vec<Effect>,
+    ) -> FlowId {
+        let now = self.table.now();
         let mut ended = std::mem::take(&mut self.just_ended);
-        let rest = self.cut_live(of.flow, &tail, &mut ended);
-        if let Some(flow) = self.table.flow_mut(rest.unwrap_or(of.flow)) {
+        let rest = self.cut_live(id, tail, &mut ended);
+        if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
             flow.data = Owners {
                 local,
                 remote,
-                recorded: Some(Box::new(Recorded {
-                    before: newest.time,
-                    last: newest.time,
-                })),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);
@@ -206,6 +289,7 @@ impl Ledger {
         }
         self.retire(&mut ended, effects);
         self.just_ended = ended;
+        rest.unwrap_or(id)
     }
 }
 

@@ -147,7 +147,7 @@ impl Confirmation {
     }
 }
 
-pub(super) fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {
+pub(in crate::engine::ledger) fn count_by_second(seconds: &mut Vec<Second>, packet: PacketOf) {
     match seconds.last_mut() {
         Some(last) if last.is_at(packet.time.as_secs()) => last.add(packet),
         _ => {

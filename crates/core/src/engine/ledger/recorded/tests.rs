@@ -148,14 +148,60 @@ fn a_recorded_change_of_owner_cuts_the_flow() {
 }
 
 #[test]
-fn a_first_owner_that_is_told_late_has_all_of_it() {
+fn what_came_before_the_first_owner_is_not_told() {
     check(
         &[
             (true, 100, None),
+            (false, 20, None),
             (true, 200, Some(process(1))),
             (false, 10, None),
         ],
-        &[("p1", 300, 10)],
+        &[("none", 100, 20), ("p1", 200, 10)],
+    );
+}
+
+#[test]
+fn a_connection_has_one_socket() {
+    let mut ledger = ledger();
+    let mut effects = Vec::new();
+    for (number, owner) in [(0, None), (1, Some(process(1))), (2, None)] {
+        let packet = Packet {
+            protocol: Protocol::TCP,
+            ..packet(number, true, 100)
+        };
+        let of = ledger.packet(&packet, &mut effects);
+        ledger.recorded(of, &packet, [owner.map(Owner::from), None], &mut effects);
+    }
+    assert_eq!(flows(&mut ledger), [("p1".to_owned(), 300, 0)]);
+}
+
+#[test]
+fn packets_without_an_owner_between_two_owners_are_of_neither() {
+    check(
+        &[
+            (true, 100, Some(process(1))),
+            (true, 1, None),
+            (true, 200, Some(process(1))),
+            (true, 2, None),
+            (false, 30, None),
+            (true, 4, None),
+            (true, 300, Some(process(2))),
+            (true, 5, None),
+            (false, 40, Some(process(2))),
+            (true, 6, None),
+        ],
+        &[("p1", 301, 0), ("", 6, 30), ("p2", 311, 40)],
+    );
+    // Nor is what came before it was told that the owner is unknown.
+    check(
+        &[
+            (true, 100, Some(process(1))),
+            (true, 1, None),
+            (true, 200, Some(changed())),
+            (true, 2, None),
+            (true, 300, Some(process(1))),
+        ],
+        &[("p1", 100, 0), ("", 1, 0), ("", 202, 0), ("p1", 300, 0)],
     );
 }
 
@@ -247,6 +293,35 @@ fn any_owner() -> impl Strategy<Value = Ownership> {
 }
 
 proptest! {
+    /// Where some packets have no owners, everybody has at least the bytes that were recorded for them,
+    /// and beyond that only those between two of their own packets, or after the last one.
+    #[test]
+    fn nobody_has_what_may_be_of_another(
+        packets in prop::collection::vec((any::<bool>(), 60..1_500_u32, prop::option::of(any_owner())), 1..60),
+    ) {
+        let mut ledger = ledger();
+        read(&mut ledger, &packets);
+        // By each packet, who may have it.
+        let mut expected = BTreeMap::<String, u64>::new();
+        for (number, (_, wire_len, owner)) in packets.iter().enumerate() {
+            let told = |it: &(bool, u32, Option<Ownership>)| it.2.as_ref().map(|it| name(&it.verdict));
+            let before = packets[..number].iter().rev().find_map(told);
+            let after = packets[number..].iter().find_map(told);
+            let who = match (owner, before, after) {
+                (Some(owner), ..) => name(&owner.verdict),
+                (None, Some(before), Some(after)) if before != after => String::new(),
+                (None, Some(before), _) => before,
+                (None, None, _) => "none".to_owned(),
+            };
+            *expected.entry(who).or_default() += u64::from(*wire_len);
+        }
+        let mut found = BTreeMap::<String, u64>::new();
+        for (name, sent, received) in flows(&mut ledger) {
+            *found.entry(name).or_default() += sent + received;
+        }
+        prop_assert_eq!(found, expected);
+    }
+
     /// Whatever was recorded, everybody has the bytes of the packets that were recorded for them.
     #[test]
     fn everybody_has_what_was_recorded_for_them(
