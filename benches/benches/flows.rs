@@ -21,7 +21,7 @@ fn packet(connection: u32, flags: TcpFlags) -> Packet {
         protocol: Protocol::TCP,
         wire_len: 1_500,
         payload_len: 1_446,
-        tcp: Some(Tcp { flags, sequence: 1 }),
+        tcp: Some(Tcp::new(flags, 1)),
         icmp: None,
         fragment: None,
         origin: Origin::Unknown,

@@ -70,6 +70,7 @@ fn flow(number: u64) -> FlowRecord {
         remote_principal: Principal::default(),
         icmp: None,
         community_seed: 0,
+        error: None,
         is_waiting: false,
         ended: None,
     };

@@ -76,10 +76,7 @@ fn run(capacity: usize, operations: &[Operation]) -> Vec<Ended> {
                     protocol,
                     wire_len: *wire_len,
                     payload_len: wire_len / 2,
-                    tcp: (protocol == Protocol::TCP).then_some(Tcp {
-                        flags: TcpFlags(*flags),
-                        sequence: (*sequence).into(),
-                    }),
+                    tcp: (protocol == Protocol::TCP).then_some(Tcp::new(TcpFlags(*flags), (*sequence).into())),
                     icmp: None,
                     fragment: fragment.map(|(id, offset, more)| Fragment {
                         id: id.into(),

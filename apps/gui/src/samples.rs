@@ -43,6 +43,7 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         remote_principal: Principal::Unattributed,
         icmp: None,
         community_seed: 0,
+        error: None,
         is_waiting: false,
         ended: None,
     };

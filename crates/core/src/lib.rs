@@ -118,7 +118,8 @@ pub mod capture {
 /// and what is counted of them.
 pub mod flows {
     pub use flowner_flows::{
-        Counters, Direction, EndReason, FlowId, Packet, Protocol, Rate, State, TableStatistics,
+        Counters, Direction, EndReason, FlowError, FlowId, Packet, Protocol, Rate, State,
+        TableStatistics,
     };
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         remote_owner: None,
         icmp: None,
         community_seed: 0,
+        error: None,
         is_waiting: false,
         ended: None,
     }

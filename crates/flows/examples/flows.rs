@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             protocol: Protocol::TCP,
             wire_len: 66,
             payload_len: 0,
-            tcp: Some(Tcp { flags, sequence: 0 }),
+            tcp: Some(Tcp::new(flags, 0)),
             icmp: None,
             fragment: None,
             origin: Origin::Unknown,

@@ -6,8 +6,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::address::{Direction, LocalAddresses, is_group};
+use crate::error::FlowError;
 use crate::key::scoped;
-use crate::packet::{FirstMessage, Icmp};
+use crate::packet::{About, FirstMessage, Icmp};
 use crate::state::TcpTracker;
 use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
 
@@ -53,6 +54,10 @@ pub struct Flow<T = ()> {
     last_seen: Duration,
     device: Option<NonZeroU32>,
     icmp: Option<FirstMessage>,
+    error: Option<FlowError>,
+    /// Of what was counted as sent by the initiator and the responder, the ICMP errors, which
+    /// others may have sent for them.
+    errors: [u32; 2],
     community_seed: u16,
     /// What the caller keeps with the flow.
     pub data: T,
@@ -119,9 +124,26 @@ impl<T> Flow<T> {
         self.direction
     }
 
-    /// The state that its packets tell.
-    pub const fn state(&self) -> State {
+    /// The state that its packets tell, and ICMP errors about them.
+    pub fn state(&self) -> State {
+        let is_waiting = matches!(self.state, State::Opening | State::Datagram);
+        let is_unreachable = self.error.is_some_and(FlowError::is_unreachable);
+        if is_waiting && is_unreachable && !self.is_answered() {
+            State::Unreachable
+        } else {
+            self.state
+        }
+    }
+
+    /// The state that the packets of both ends tell.
+    pub(crate) const fn state_of_ends(&self) -> State {
         self.state
+    }
+
+    /// What the newest ICMP error said of it. The errors are counted in it, as sent by the end that
+    /// the packet was for.
+    pub const fn error(&self) -> Option<FlowError> {
+        self.error
     }
 
     /// This host's end. For loopback, forwarded and overheard flows and where the host's
@@ -294,6 +316,8 @@ impl<T> Flow<T> {
             last_seen: packet.time,
             device: packet.device,
             icmp: None,
+            error: None,
+            errors: [0; 2],
             community_seed: 0,
             data: T::default(),
         }
@@ -326,6 +350,26 @@ impl<T> Flow<T> {
         tcp.is_some_and(|tcp| self.tcp.is_skipped_to(from_initiator, tcp))
     }
 
+    /// Whether an end may have sent a packet that an ICMP error is about.
+    pub(crate) fn may_have_sent(&self, from_initiator: bool, about: &About) -> bool {
+        let (side, errors) = if from_initiator {
+            (&self.by_initiator, self.errors[0])
+        } else {
+            (&self.by_responder, self.errors[1])
+        };
+        side.counters.packets > u64::from(errors)
+            && about
+                .sequence
+                .is_none_or(|sequence| self.tcp.may_have_sent(from_initiator, sequence))
+    }
+
+    /// Notes an ICMP error, before it is counted as sent by the initiator or not.
+    pub(crate) const fn fail(&mut self, by_initiator: bool, error: FlowError) {
+        self.error = Some(error);
+        let errors = &mut self.errors[if by_initiator { 0 } else { 1 }];
+        *errors = errors.saturating_add(1);
+    }
+
     /// Counts a packet.
     pub(crate) fn count(&mut self, packet: &Packet, from_initiator: bool) {
         let is_first = self.is_empty();
@@ -341,7 +385,9 @@ impl<T> Flow<T> {
             self.last_seen = packet.time;
         }
         self.last_seen = self.last_seen.max(packet.time);
-        if self.icmp.is_none()
+        let is_icmp = matches!(self.protocol(), Protocol::ICMP | Protocol::ICMPV6);
+        if is_icmp
+            && self.icmp.is_none()
             && let Some(Icmp { kind, code, .. }) = packet.icmp_message()
         {
             self.icmp = Some(FirstMessage {
@@ -373,7 +419,16 @@ impl<T> Flow<T> {
             counters,
             rate: RollingRate::default(),
         };
+        // Which part they are in is not known any more: no more than each has packets.
+        let errors = self.errors;
+        let at_most = |errors: [u32; 2], counters: [Counters; 2]| {
+            let one = |at: usize| {
+                u32::try_from(counters[at].packets).map_or(errors[at], |all| errors[at].min(all))
+            };
+            [one(0), one(1)]
+        };
         let part = Self {
+            errors: at_most(errors, [until.0, until.1]),
             by_initiator: side(until.0),
             by_responder: side(until.1),
             last_seen: mark.last_seen,
@@ -393,6 +448,8 @@ impl<T> Flow<T> {
             let bytes = u32::try_from(own.counters.bytes).unwrap_or(u32::MAX);
             own.rate.add(self.last_seen, bytes);
         }
+        let rest = [self.by_initiator.counters, self.by_responder.counters];
+        self.errors = at_most(errors, rest);
         part
     }
 
@@ -401,9 +458,11 @@ impl<T> Flow<T> {
         self.by_initiator.counters.packets == 0 && self.by_responder.counters.packets == 0
     }
 
-    /// Whether both ends have sent something.
-    pub(crate) const fn is_answered(&self) -> bool {
-        self.by_initiator.counters.packets > 0 && self.by_responder.counters.packets > 0
+    /// Whether both ends have sent something themselves.
+    pub(crate) fn is_answered(&self) -> bool {
+        let [by_initiator, by_responder] = self.errors.map(u64::from);
+        self.by_initiator.counters.packets > by_initiator
+            && self.by_responder.counters.packets > by_responder
     }
 }
 
@@ -445,7 +504,7 @@ mod tests {
             protocol: flags.map_or(Protocol::UDP, |_| Protocol::TCP),
             wire_len: 60,
             payload_len: 0,
-            tcp: flags.map(|flags| Tcp { flags, sequence: 1 }),
+            tcp: flags.map(|flags| Tcp::new(flags, 1)),
             icmp: None,
             fragment: None,
             origin: Origin::Unknown,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::num::NonZeroU32;
 
 use crate::address::{Direction, LocalAddresses, normalize};
-use crate::packet::{Origin, Packet, Protocol};
+use crate::packet::{About, Origin, Packet, Protocol};
 
 /// What belongs together: the canonical five-tuple, of which both directions of a flow have the
 /// same; the devices of link-local addresses; and whether the packets are what they claim to be.
@@ -115,6 +115,17 @@ impl FlowKey {
     pub(crate) fn of_packet(packet: &Packet, local: Option<&LocalAddresses>) -> (Self, bool) {
         let ends = [packet.source, packet.destination].map(|end| scoped(end, packet.device, local));
         Self::told(packet.protocol, ends, Class::of(packet, local))
+    }
+
+    /// The key of what an ICMP error quotes, which was captured as `error`, and whether the first
+    /// of the [`ends`](Self::ends) sent that.
+    pub(crate) fn of_quoted(
+        about: &About,
+        error: &Packet,
+        local: Option<&LocalAddresses>,
+    ) -> (Self, bool) {
+        let ends = [about.source, about.destination].map(|end| scoped(end, error.device, local));
+        Self::told(about.protocol, ends, Class::Genuine)
     }
 
     /// As [`new`](Self::new), and whether `one` is the first of the [`ends`](Self::ends).

@@ -47,6 +47,7 @@ mod address;
 pub mod chunked;
 mod clock;
 mod counters;
+mod error;
 mod flow;
 mod ids;
 mod key;
@@ -58,6 +59,7 @@ mod table;
 
 pub use address::{Direction, LocalAddresses};
 pub use counters::{Counters, Mark};
+pub use error::FlowError;
 pub use flow::{Flow, FlowId};
 pub use ids::FlowIdMap;
 pub use key::FlowKey;

@@ -73,6 +73,19 @@ pub struct Tcp {
     pub flags: TcpFlags,
     /// The sequence number.
     pub sequence: u32,
+    /// The next sequence number that the sender expects, if [`TcpFlags::ACK`] is set.
+    pub acknowledgment: u32,
+}
+
+impl Tcp {
+    /// A header that acknowledges nothing.
+    pub const fn new(flags: TcpFlags, sequence: u32) -> Self {
+        Self {
+            flags,
+            sequence,
+            acknowledgment: 0,
+        }
+    }
 }
 
 /// What is needed of a fragment's header.

@@ -18,20 +18,26 @@ pub enum State {
     Closing,
     /// TCP: both ends have finished.
     Closed,
-    /// TCP: an end has reset the connection, or refused it.
+    /// TCP: an end has reset the connection.
     Reset,
+    /// TCP: the other end has refused it, by a reset in answer to the SYN.
+    Refused,
+    /// No answer came but an ICMP error, by which the other end cannot be reached. Any protocol.
+    Unreachable,
     /// Everything else: there is no state to see.
     Datagram,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Opening,
         Self::Established,
         Self::Closing,
         Self::Closed,
         Self::Reset,
+        Self::Refused,
+        Self::Unreachable,
         Self::Datagram,
     ];
 
@@ -43,13 +49,15 @@ impl State {
             Self::Closing => "closing",
             Self::Closed => "closed",
             Self::Reset => "reset",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
             Self::Datagram => "datagram",
         }
     }
 
-    /// Whether the connection is over.
+    /// Whether the connection is over. What is unreachable may still be tried again.
     pub const fn is_over(self) -> bool {
-        matches!(self, Self::Closed | Self::Reset)
+        matches!(self, Self::Closed | Self::Reset | Self::Refused)
     }
 }
 
@@ -73,9 +81,12 @@ impl TcpTracker {
         &mut self,
         state: State,
         from_initiator: bool,
-        Tcp { flags, sequence }: Tcp,
+        tcp: Tcp,
         payload: u32,
     ) -> State {
+        let Tcp {
+            flags, sequence, ..
+        } = tcp;
         let end = usize::from(!from_initiator);
         if flags.opens() {
             self.syn.get_or_insert((from_initiator, sequence));
@@ -87,14 +98,18 @@ impl TcpTracker {
                 self.next[end] = Some(next);
             }
         }
-        if flags.contains(TcpFlags::FIN) || flags.contains(TcpFlags::RST) {
+        let is_reset = flags.contains(TcpFlags::RST) && self.is_plausible_reset(end, tcp);
+        if flags.contains(TcpFlags::FIN) || is_reset {
             self.finished[end] = true;
         }
         if state.is_over() {
             return state;
         }
         match self.finished {
-            _ if flags.contains(TcpFlags::RST) => State::Reset,
+            _ if is_reset && self.is_opened_by_other(from_initiator) => State::Refused,
+            _ if is_reset => State::Reset,
+            // Nobody would obey it who has the connection (RFC 5961, section 3).
+            _ if flags.contains(TcpFlags::RST) => state,
             [true, true] => State::Closed,
             // Repeated SYNs and answers to them come late, too.
             [false, false] if state == State::Opening && flags.contains(TcpFlags::SYN) => {
@@ -104,6 +119,45 @@ impl TcpTracker {
             [false, false] => State::Established,
             _ => State::Closing,
         }
+    }
+
+    /// Whether a reset that an end sent, as far as can be told, is one that the other end obeys
+    /// (RFC 9293, 3.5.2): it is where that end has come to, or answers what the other end sent. Who
+    /// sees neither end's packets knows no such numbers.
+    fn is_plausible_reset(&self, end: usize, tcp: Tcp) -> bool {
+        let answers = |tcp: Tcp| {
+            let next = self.next[1 - end];
+            // A SYN that has data may be answered without that.
+            let reach = |next: u32| match self.syn {
+                Some((opener, number)) if !self.accepted && usize::from(!opener) != end => {
+                    next.wrapping_sub(number.wrapping_add(1))
+                }
+                _ => REPEATED,
+            };
+            tcp.flags.contains(TcpFlags::ACK)
+                && next.is_none_or(|next| next.wrapping_sub(tcp.acknowledgment) <= reach(next))
+        };
+        let is_at = |next: u32| {
+            // What it sent before the reset may not have been captured.
+            !is_outside(tcp.sequence, next) || tcp.sequence.wrapping_sub(next) <= REPEATED
+        };
+        match self.next[end] {
+            Some(next) => is_at(next) || (tcp.sequence == 0 && answers(tcp)),
+            // Whoever has sent nothing answers a SYN by its number.
+            None if self.syn.is_some() && !self.accepted => answers(tcp),
+            None => true,
+        }
+    }
+
+    /// Whether a connection that was not accepted was opened by the other end.
+    fn is_opened_by_other(&self, from_initiator: bool) -> bool {
+        !self.accepted && self.syn.is_some_and(|(opener, _)| opener != from_initiator)
+    }
+
+    /// Whether an end may have sent a segment with this sequence number lately.
+    pub(crate) fn may_have_sent(&self, from_initiator: bool, sequence: u32) -> bool {
+        let next = self.next[usize::from(!from_initiator)];
+        next.is_some_and(|next| !is_outside(sequence, next))
     }
 
     /// Whether a SYN, in either direction, opens another connection between the same ends, rather than
@@ -123,7 +177,13 @@ impl TcpTracker {
     }
 
     /// Whether a segment begins neither with what its end sends next nor with what it may send again.
-    pub(crate) fn is_skipped_to(&self, from_initiator: bool, Tcp { flags, sequence }: Tcp) -> bool {
+    pub(crate) fn is_skipped_to(
+        &self,
+        from_initiator: bool,
+        Tcp {
+            flags, sequence, ..
+        }: Tcp,
+    ) -> bool {
         let next = self.next[usize::from(!from_initiator)];
         !flags.contains(TcpFlags::RST) && next.is_some_and(|next| is_outside(sequence, next))
     }
@@ -135,7 +195,9 @@ impl TcpTracker {
         &self,
         state: State,
         from_initiator: bool,
-        Tcp { flags, sequence }: Tcp,
+        Tcp {
+            flags, sequence, ..
+        }: Tcp,
         payload: u32,
     ) -> bool {
         let end = usize::from(!from_initiator);
@@ -192,7 +254,10 @@ mod tests {
     const RST: TcpFlags = TcpFlags::RST;
 
     fn tcp(flags: TcpFlags, sequence: u32) -> Tcp {
-        Tcp { flags, sequence }
+        Tcp {
+            acknowledgment: 1,
+            ..Tcp::new(flags, sequence)
+        }
     }
 
     /// Packets as (from initiator, flags); the state after each.
@@ -250,7 +315,7 @@ mod tests {
         check(&[(true, TcpFlags(0), State::Established)]);
         check(&[
             (true, SYN, State::Opening),
-            (false, RST | ACK, State::Reset),
+            (false, RST | ACK, State::Refused),
         ]);
         check(&[
             (true, ACK, State::Established),
@@ -275,7 +340,12 @@ mod tests {
         assert!(!tracker.is_reopened_by(state, false, 9));
         assert!(tracker.is_reopened_by(State::Closed, false, 9));
         // Refused and tried again; replayed after it was accepted.
-        let state = tracker.advance(state, false, tcp(RST | ACK, 0), 0);
+        let refusal = Tcp {
+            acknowledgment: 8,
+            ..tcp(RST | ACK, 0)
+        };
+        let state = tracker.advance(state, false, refusal, 0);
+        assert_eq!(state, State::Refused);
         assert!(!tracker.is_reopened_by(state, true, 7));
         tracker.advance(state, false, tcp(SYN | ACK, 0), 0);
         assert!(tracker.is_reopened_by(state, true, 7));

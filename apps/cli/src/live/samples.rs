@@ -73,6 +73,7 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
         remote_principal: Principal::Unattributed,
         icmp: None,
         community_seed: 0,
+        error: None,
         is_waiting: false,
         ended: None,
     };

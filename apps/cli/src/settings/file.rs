@@ -345,7 +345,7 @@ mod tests {
             "ADDRESS" | "ADDRESS[/PREFIX]" => "10.0.0.1",
             "BPF" => "tcp port 443",
             "BYTES" => "65536",
-            "COUNT" | "LINES" => "7",
+            "COUNT" | "LINES" | "NUMBER" => "7",
             "DEVICE" => "eth0",
             "FILE" => "x.pcapng",
             "FILTER" => "program:curl",

@@ -75,8 +75,8 @@ pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
         wire_len: headers.wire_len,
         payload_len: headers.payload_len,
         tcp: headers.tcp.map(|tcp| Tcp {
-            flags: TcpFlags(tcp.flags.0),
-            sequence: tcp.sequence,
+            acknowledgment: tcp.acknowledgment,
+            ..Tcp::new(TcpFlags(tcp.flags.0), tcp.sequence)
         }),
         icmp: headers.icmp.map(|icmp| Icmp {
             identifier: icmp.identifier,

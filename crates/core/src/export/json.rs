@@ -29,7 +29,7 @@ use std::time::SystemTime;
 use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
 use flowner_attribution::{SocketQuery, TranslatedFrom};
 use flowner_capture::Device;
-use flowner_flows::Protocol;
+use flowner_flows::{FlowError, Protocol};
 use serde::Serialize;
 
 use self::owner::{FlowOwner, SocketOwner};
@@ -126,7 +126,8 @@ impl<'a> HeadLine<'a> {
 /// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses with ports,
 /// where the protocol has ports), `direction`, `state`, `sent` and `received` with
 /// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (by
-/// which other monitors know the flow; `null` if its packets were cut too early).
+/// which other monitors know the flow; `null` if its packets were cut too early); `error` where an
+/// ICMP error was about the flow: what the newest one said.
 ///
 /// `translated_from` where this host translates the flow's packets (NAT): the `local` and the `remote`
 /// end that its socket has for itself, such as those of a container.
@@ -169,6 +170,8 @@ pub struct FlowLine<'a> {
     community_id: Option<Text<CommunityId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     translated_from: Option<OriginalEnds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
 }
 
 impl<'a> FlowLine<'a> {
@@ -189,6 +192,7 @@ impl<'a> FlowLine<'a> {
             remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_principal),
             community_id: flow.community_id().map(Text),
             translated_from: flow.translated_from().map(OriginalEnds::new),
+            error: flow.error.map(FlowError::name),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, TranslatedFrom};
-use flowner_flows::{Counters, Direction, EndReason, FlowId, Protocol, Rate, State};
+use flowner_flows::{Counters, Direction, EndReason, FlowError, FlowId, Protocol, Rate, State};
 
 use crate::model::community_id::{CommunityId, Tuple};
 use crate::model::principal::Principal;
@@ -52,6 +52,9 @@ pub struct FlowRecord {
     pub icmp: Option<(u8, u8, bool)>,
     /// The seed of [`community_id`](Self::community_id).
     pub community_seed: u16,
+    /// What the newest ICMP error said of the flow. Errors are counted in it, as sent by the end that
+    /// the packet was for.
+    pub error: Option<FlowError>,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flowner_attribution::{NetworkNamespace, Ownership, Socket, Verdict};
-use flowner_flows::{Counters, Direction, Protocol};
+use flowner_flows::{Counters, Direction, FlowError, Protocol};
 
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
@@ -202,6 +202,14 @@ impl<'a> Row<'a> {
         match self.of {
             RowOf::Flow { flow, .. } => Some(flow.state.name()),
             RowOf::Socket { socket, .. } => socket_state_name(socket),
+        }
+    }
+
+    /// What the newest ICMP error said of the flow.
+    pub fn error(&self) -> Option<&'static str> {
+        match self.of {
+            RowOf::Flow { flow, .. } => flow.error.map(FlowError::name),
+            RowOf::Socket { .. } => None,
         }
     }
 

@@ -36,10 +36,10 @@ impl Class {
     ];
 
     pub(super) fn of<T>(flow: &Flow<T>) -> Self {
-        match (flow.protocol(), flow.state()) {
+        match (flow.protocol(), flow.state_of_ends()) {
             (Protocol::TCP, State::Opening) => Self::TcpOpening,
             (Protocol::TCP, State::Closing) => Self::TcpClosing,
-            (Protocol::TCP, State::Closed | State::Reset) => Self::TcpOver,
+            (Protocol::TCP, state) if state.is_over() => Self::TcpOver,
             (Protocol::TCP, _) => Self::TcpEstablished,
             (Protocol::UDP, _) if flow.is_answered() => Self::Udp,
             (Protocol::UDP, _) => Self::UdpOneWay,

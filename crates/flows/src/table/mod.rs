@@ -1,6 +1,7 @@
 //! All flows of a host: found by key, followed, expired, evicted.
 
 mod config;
+mod errors;
 mod fragments;
 mod index;
 mod lists;
@@ -186,7 +187,10 @@ impl<T: Clone + Default> FlowTable<T> {
         self.expire(ended);
         let update = match self.later_fragment(packet) {
             Some((slot, from_initiator)) => self.count(slot, packet, from_initiator),
-            None => self.find_or_open(packet, ended),
+            None => match self.ingest_error(packet) {
+                Some(update) => update,
+                None => self.find_or_open(packet, ended),
+            },
         };
         if packet.fragment.is_some() {
             let local = self.config.local.as_ref();

@@ -1,5 +1,6 @@
 mod cut;
 mod ends;
+mod errors;
 mod fragments;
 mod life;
 mod model;
@@ -14,7 +15,7 @@ use proptest::prelude::*;
 
 use super::Change::{Closed, Continued, Opened};
 use super::*;
-use crate::{Counters, Direction, Fragment, Origin, Protocol, State, Tcp, TcpFlags};
+use crate::{About, Counters, Direction, Fragment, Icmp, Origin, Protocol, State, Tcp, TcpFlags};
 
 const A: &str = "10.0.0.1:40000";
 const B: &str = "10.0.0.2:443";
@@ -45,7 +46,7 @@ fn packet(time: u64, source: &str, destination: &str, protocol: Protocol) -> Pac
 
 fn tcp(time: u64, source: &str, destination: &str, flags: TcpFlags, sequence: u32) -> Packet {
     Packet {
-        tcp: Some(Tcp { flags, sequence }),
+        tcp: Some(Tcp::new(flags, sequence)),
         ..packet(time, source, destination, Protocol::TCP)
     }
 }
@@ -83,6 +84,28 @@ fn any_time() -> impl Strategy<Value = Duration> {
     ]
 }
 
+/// A message, which may be about what one of the hosts sent another one.
+fn any_icmp() -> impl Strategy<Value = Icmp> {
+    let end = (1..4_u8, 0..3_u16).prop_map(|(host, port)| ([10, 0, 0, host], port).into());
+    let protocol = prop_oneof![
+        Just(Protocol::TCP),
+        Just(Protocol::UDP),
+        Just(Protocol::ICMP)
+    ];
+    let about = (end.clone(), end, protocol, proptest::option::of(0..3_u32));
+    let about = about.prop_map(|(source, destination, protocol, sequence)| About {
+        source,
+        destination,
+        protocol,
+        sequence,
+    });
+    let kind = prop_oneof![Just(3), Just(8), Just(11)];
+    (kind, 0..5_u8, proptest::option::of(about)).prop_map(|(kind, code, about)| Icmp {
+        about,
+        ..Icmp::new(kind, code)
+    })
+}
+
 fn any_packet() -> impl Strategy<Value = Packet> {
     let end = (1..4_u8, 0..3_u16, any::<bool>()).prop_map(|(host, port, is_link_local)| {
         if is_link_local {
@@ -114,11 +137,11 @@ fn any_packet() -> impl Strategy<Value = Packet> {
         protocol,
         any::<(u32, u32)>(),
         tcp,
-        (fragment, seen),
+        (fragment, seen, any_icmp()),
     )
         .prop_map(
             |(time, source, destination, protocol, (wire_len, payload_len), tcp, more)| {
-                let (fragment, (origin, device)) = more;
+                let (fragment, (origin, device), icmp) = more;
                 Packet {
                     time,
                     source,
@@ -126,11 +149,8 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                     protocol,
                     wire_len,
                     payload_len,
-                    tcp: (protocol == Protocol::TCP).then_some(Tcp {
-                        flags: TcpFlags(tcp.0),
-                        sequence: tcp.1,
-                    }),
-                    icmp: None,
+                    tcp: (protocol == Protocol::TCP).then_some(Tcp::new(TcpFlags(tcp.0), tcp.1)),
+                    icmp: (protocol == Protocol::ICMP).then_some(icmp),
                     fragment: fragment.map(|(id, offset, more)| Fragment { id, offset, more }),
                     origin,
                     device,

@@ -244,6 +244,7 @@ fn what(fact: Fact<'_>, row: &Row<'_>) -> (&'static str, String) {
         Some(ends.as_str()),
         row.service_name(),
         row.state(),
+        row.error(),
         direction,
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();

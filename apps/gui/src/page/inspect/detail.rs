@@ -213,6 +213,10 @@ fn traffic<'a>(
         }
         _ => flow.state.name().to_owned(),
     };
+    let state = match flow.error {
+        Some(error) => format!("{state}\n{error}"),
+        None => state,
+    };
     let age = picture.report.now.saturating_sub(flow.first_seen);
     let facts = [
         ("Local", present::endpoint(flow.protocol, flow.local)),

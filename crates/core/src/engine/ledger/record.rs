@@ -44,6 +44,7 @@ impl FlowRecord {
                 (first.kind, first.code, is_from_local)
             }),
             community_seed: flow.community_seed(),
+            error: flow.error(),
             is_waiting: flow.data.is_waiting(),
             ended,
         }

@@ -275,12 +275,16 @@ fn events_tell_the_life_of_a_flow() {
     let mut effects = Vec::new();
     let tcp = |source, destination, flags| Packet {
         protocol: Protocol::TCP,
-        tcp: Some(Tcp { flags, sequence: 0 }),
+        tcp: Some(Tcp {
+            acknowledgment: 1,
+            ..Tcp::new(flags, 0)
+        }),
         ..packet(source, destination, 60)
     };
     ledger.packet(&tcp(HERE, THERE, TcpFlags::SYN), &mut effects);
     let (waiter, _) = questions(&effects)[0];
-    ledger.packet(&tcp(THERE, HERE, TcpFlags::RST), &mut effects);
+    let refusal = tcp(THERE, HERE, TcpFlags::RST | TcpFlags::ACK);
+    ledger.packet(&refusal, &mut effects);
     ledger.advance(Duration::from_secs(100), &mut effects);
     ledger.answer(waiter, process(7, Match::FiveTuple), true, &mut effects);
     let told: Vec<String> = effects
@@ -291,7 +295,7 @@ fn events_tell_the_life_of_a_flow() {
                 Event::ProgramFirstSeen(program) => format!("first {program}"),
                 Event::OwnerResolved(_) => "resolved".to_owned(),
                 Event::FlowClosed(flow) => {
-                    assert_eq!(flow.state, State::Reset);
+                    assert_eq!(flow.state, State::Refused);
                     assert!(flow.owner.is_some() && flow.ended.is_some());
                     "closed".to_owned()
                 }
@@ -340,10 +344,7 @@ fn any_packet() -> impl Strategy<Value = Packet> {
                 protocol,
                 wire_len,
                 payload_len: wire_len / 2,
-                tcp: (protocol == Protocol::TCP).then_some(Tcp {
-                    flags: TcpFlags(flags),
-                    sequence,
-                }),
+                tcp: (protocol == Protocol::TCP).then_some(Tcp::new(TcpFlags(flags), sequence)),
                 icmp: None,
                 fragment: None,
                 origin: Origin::Unknown,

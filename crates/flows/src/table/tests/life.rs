@@ -41,12 +41,54 @@ fn a_connection_from_first_to_last_packet() {
     assert!(table.is_empty());
 }
 
+/// A reset from B, in answer to what acknowledges this number.
+fn refusal(acknowledgment: u32) -> Packet {
+    let tcp_header = Tcp {
+        acknowledgment,
+        ..Tcp::new(RST | TcpFlags::ACK, 0)
+    };
+    Packet {
+        tcp: Some(tcp_header),
+        payload_len: 0,
+        ..tcp(1, B, A, RST, 0)
+    }
+}
+
+#[test]
+fn a_refused_connection_says_so() {
+    let syn = data(tcp(1, A, B, SYN, 7), 0);
+    let state = |packets: &[Packet]| {
+        let mut table = table(10);
+        feed(&mut table, packets);
+        let flow = table.iter().next().unwrap();
+        flow.state()
+    };
+    assert_eq!(state(&[syn, refusal(8)]), State::Refused);
+    assert_eq!(state(&[syn, syn, refusal(8)]), State::Refused);
+    // Nobody who opens a connection obeys these.
+    for forged in [
+        refusal(7),
+        refusal(9),
+        refusal(0),
+        tcp(1, B, A, RST, 0),
+        tcp(1, B, A, RST, 8),
+    ] {
+        assert_eq!(state(&[syn, forged]), State::Opening, "{forged:?}");
+    }
+    let accepted = data(tcp(1, B, A, SYN | ACK, 4_899), 0);
+    let reset = |number| data(tcp(1, B, A, RST, number), 0);
+    assert_eq!(state(&[syn, accepted, reset(4_900)]), State::Reset);
+    assert_eq!(state(&[syn, accepted, refusal(8)]), State::Reset);
+    assert_eq!(state(&[syn, accepted, reset(1 << 30)]), State::Opening);
+    assert_eq!(state(&[syn, accepted, reset(3 << 30)]), State::Opening);
+}
+
 #[test]
 fn a_new_connection_between_the_same_ends() {
     let first = tcp(1, A, B, SYN, 7);
     let (changes, ended) = feed(
         &mut table(10),
-        &[first, first, tcp(1, B, A, RST, 0), tcp(2, A, B, SYN, 8)],
+        &[first, first, refusal(48), tcp(2, A, B, SYN, 8)],
     );
     assert_eq!(changes, [Opened, Continued, Closed, Opened]);
     assert_eq!(ended, [(0, EndReason::Replaced)]);
@@ -137,10 +179,7 @@ fn an_end_that_has_finished_sends_nothing_more() {
 
 #[test]
 fn a_refused_connection_carries_nothing() {
-    let refused = [
-        data(tcp(1, A, B, SYN, 7), 0),
-        data(tcp(1, B, A, TcpFlags(0x14), 0), 0),
-    ];
+    let refused = [data(tcp(1, A, B, SYN, 7), 0), refusal(8)];
     let with = |segment: Packet| {
         let all: Vec<Packet> = refused.iter().copied().chain([segment]).collect();
         feed(&mut table(10), &all).1
@@ -222,10 +261,7 @@ fn a_tcp_header_means_nothing_elsewhere() {
         ..tcp(1, A, B, SYN, 1)
     };
     let again = Packet {
-        tcp: Some(Tcp {
-            flags: SYN,
-            sequence: 2,
-        }),
+        tcp: Some(Tcp::new(SYN, 2)),
         ..odd
     };
     let mut table = table(10);

@@ -102,7 +102,7 @@ proptest! {
                 Protocol::TCP => Protocol::ESP,
                 other => other,
             };
-            let packet = Packet { time: time.saturating_sub(late), protocol, fragment: None, ..packet };
+            let packet = Packet { time: time.saturating_sub(late), protocol, icmp: None, fragment: None, ..packet };
             let mut ended = Vec::new();
             table.ingest(&packet, &mut ended);
             let ended = ended.iter().map(|e| (e.flow.key(), e.flow.total(), e.reason));

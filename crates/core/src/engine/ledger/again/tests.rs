@@ -16,7 +16,7 @@ const FAILED: &str = "the lookup failed";
 fn segment(time: Duration, is_local: bool, flags: TcpFlags) -> Packet {
     Packet {
         protocol: Protocol::TCP,
-        tcp: Some(flowner_flows::Tcp { flags, sequence: 1 }),
+        tcp: Some(flowner_flows::Tcp::new(flags, 1)),
         ..packet(time, is_local)
     }
 }

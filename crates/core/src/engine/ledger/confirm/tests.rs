@@ -181,7 +181,7 @@ fn what_came_after_the_socket_was_closed_is_the_next_ones() {
 fn segments_that_are_missing_may_be_the_end_of_a_connection() {
     let segment = |time, is_local, flags, sequence, payload_len| Packet {
         protocol: Protocol::TCP,
-        tcp: Some(flowner_flows::Tcp { flags, sequence }),
+        tcp: Some(flowner_flows::Tcp::new(flags, sequence)),
         payload_len,
         ..packet(ms(time), is_local)
     };
@@ -398,7 +398,7 @@ fn a_connection_changes_hands_and_goes_on() {
     let mut books = Books::new();
     let tcp = |time, flags, sequence| Packet {
         protocol: Protocol::TCP,
-        tcp: Some(flowner_flows::Tcp { flags, sequence }),
+        tcp: Some(flowner_flows::Tcp::new(flags, sequence)),
         ..packet(ms(time), true)
     };
     books.packet(&tcp(1_000, TcpFlags::SYN, 1));
@@ -422,14 +422,17 @@ fn a_connection_that_goes_on_after_a_reset_is_confirmed() {
     let mut books = Books::new();
     let tcp = |time, is_local, flags, payload_len| Packet {
         protocol: Protocol::TCP,
-        tcp: Some(flowner_flows::Tcp { flags, sequence: 7 }),
+        tcp: Some(flowner_flows::Tcp {
+            acknowledgment: 8,
+            ..flowner_flows::Tcp::new(flags, 7)
+        }),
         payload_len,
         ..packet(ms(time), is_local)
     };
     books.packet(&tcp(1_000, true, TcpFlags::SYN, 0));
     let waiter = books.asked().unwrap();
     books.answer(waiter, owner(1, 1, ms(1_000)));
-    for end in [TcpFlags::RST, TcpFlags::FIN] {
+    for end in [TcpFlags::RST | TcpFlags::ACK, TcpFlags::FIN] {
         books.packet(&tcp(1_001, false, end, 0));
     }
     // What the kernel sends after the end costs nothing.
@@ -457,7 +460,7 @@ fn the_first_data_after_a_silence_is_confirmed() {
     let mut books = Books::new();
     let tcp = |time, is_local, flags, payload_len| Packet {
         protocol: Protocol::TCP,
-        tcp: Some(flowner_flows::Tcp { flags, sequence: 7 }),
+        tcp: Some(flowner_flows::Tcp::new(flags, 7)),
         payload_len,
         ..packet(ms(time), is_local)
     };

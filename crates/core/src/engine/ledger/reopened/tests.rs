@@ -39,10 +39,7 @@ impl Books {
         flags: TcpFlags,
         number: u32,
     ) -> Option<Token> {
-        let tcp = Tcp {
-            flags,
-            sequence: number * 1_000,
-        };
+        let tcp = Tcp::new(flags, number * 1_000);
         let segment = Packet {
             protocol: Protocol::TCP,
             tcp: Some(tcp),

@@ -18,7 +18,7 @@ fn connection(books: &mut Books, port: u16, found: &Ownership, answer: Confirmed
         let sequence = [0, 0, 1, 1, 61, 61, 62][usize::try_from(after).unwrap()];
         Packet {
             protocol: Protocol::TCP,
-            tcp: Some(flowner_flows::Tcp { flags, sequence }),
+            tcp: Some(flowner_flows::Tcp::new(flags, sequence)),
             payload_len,
             ..packet
         }
