@@ -1,4 +1,4 @@
-//! From what was typed to what the core is told.
+//! From what was typed to the settings of the core.
 
 use flowner_core::filter::Network;
 use flowner_core::{Config, Filter, Input, Limits, Live, Reading};

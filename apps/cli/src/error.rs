@@ -12,7 +12,7 @@ use flowner_core::{FilterError, attribution, capture};
 /// Why a command did not do what it was told.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Whoever read the output has enough. No error.
+    /// The reader of the output has enough. No error.
     ClosedPipe,
     /// One line for the person at the terminal; what others wrote of it is masked.
     Message(String),

@@ -98,7 +98,7 @@ impl Table {
         let mut cells = cells.into_iter();
         for column in &mut self.columns {
             let text = cells.next().unwrap_or_default();
-            // Whoever made the cell may have forgotten it, and widths are of what is shown.
+            // The code that made the cell may have forgotten it, and widths are of what is shown.
             let text = mask(&text);
             let cell = Cell {
                 start: self.text.len(),

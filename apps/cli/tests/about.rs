@@ -52,7 +52,7 @@ fn without_a_terminal_the_help_is_shown() {
     let output = run(&[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("Usage: flowner"));
-    // Whoever types a flag of the live view knows what can be typed.
+    // A person who types a flag of the live view knows what can be typed.
     for arguments in [&["live"][..], &["--filter", "port:443"], &["-i", "lo"]] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2));

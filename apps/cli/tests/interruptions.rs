@@ -1,5 +1,5 @@
 //! A device that goes down and comes back, and one that is removed and made again, while
-//! `flowner` captures from it: that is told, and capturing goes on.
+//! `flowner` captures from it: a warning says so, and capturing goes on.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

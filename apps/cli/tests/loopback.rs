@@ -194,7 +194,7 @@ fn both_ends_are_named_and_every_byte_is_counted() {
         let client_address = said(&client);
         pairs.push((protocol, client, client_address, server, server_address));
     }
-    // Whoever is still looked for when the watch ends is looked for once more then,
+    // An owner that is still unknown when the watch ends is looked up once more then,
     // and the helpers keep their sockets until the end of this test.
     watch.interrupt();
     let lines: Vec<Value> = watch

@@ -42,7 +42,7 @@ impl Drop for Holder {
     }
 }
 
-/// A line without the time at which a process began, which is told a tick earlier or later.
+/// A line without the time at which a process began, which may read a tick earlier or later.
 fn without_start(line: &str) -> String {
     let Some((before, rest)) = line.split_once("\"started\":\"") else {
         return line.to_owned();
@@ -51,7 +51,7 @@ fn without_start(line: &str) -> String {
     format!("{before}{}", without_start(after))
 }
 
-/// What is told of a port, without what only tells one program from another.
+/// The lines about a port, without what only tells one program from another.
 #[track_caller]
 fn owners(stage: &Stage, by: By, arguments: &[&str], port: u16, is_known: &str) -> Vec<String> {
     let port = port.to_string();
@@ -250,7 +250,7 @@ fn policies_of_watchers(pid: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task"));
     let tasks = tasks.into_iter().flatten().flatten();
     let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-    let of_watchers = stats.filter(|stat| stat.contains("(flowner-look-"));
+    let of_watchers = stats.filter(|stat| stat.contains("(flowner-watch-"));
     let policy = |stat: String| {
         let (_, fields) = stat.rsplit_once(')').unwrap();
         fields.split_whitespace().nth(38).unwrap().parse().unwrap()
@@ -274,7 +274,7 @@ fn watching_takes_what_it_is_given() {
     );
     assert_eq!(output.status.code(), Some(2));
     assert!(common::stderr(&output).contains("no permission"));
-    // Where there is one processor, nobody watches.
+    // Where there is one CPU, nothing watches.
     let processors = std::thread::available_parallelism().unwrap().get();
     if processors < 2 {
         flowner_testing::skipped!("watchers take two processors");

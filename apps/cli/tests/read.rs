@@ -39,7 +39,7 @@ fn read(path: &Path, more: &[&str]) -> Output {
     run(&[&["read", path.to_str().unwrap()], more].concat())
 }
 
-/// As while somebody records into it: what is whole is read, and the rest is told.
+/// As while somebody records into it: what is whole is read, and a message tells of the rest.
 #[test]
 fn a_file_that_grows_meanwhile_is_read_as_far_as_it_is_whole() {
     use std::io::Write;
@@ -104,7 +104,7 @@ fn every_capture_file_gives_the_same_twice_and_never_fails_badly() {
             "{name}: {code:?} {}",
             stderr(&first)
         );
-        // What is wrong is told, and what was guessed, and what is odd.
+        // Messages say what is wrong, what was guessed, and what is odd.
         let said = stderr(&first);
         let is_told = |line: &str| line.starts_with("flowner: taking ") || line.contains(" with ");
         let wrong = said.lines().filter(|line| !is_told(line)).count();

@@ -376,7 +376,7 @@ fn standard_output_can_be_piped_and_closed() {
         .spawn()
         .unwrap();
     assert_eq!(said(&client), "begun");
-    // Whoever reads goes away: that ends the recording, and is no error.
+    // The reader goes away: that ends the recording, and is no error.
     reader.kill().unwrap();
     reader.wait().unwrap();
     let output = recording.wait_with_output().unwrap();

@@ -1,5 +1,5 @@
-//! Whoever does not read what `flowner watch` writes stops nothing, and is told what is missing;
-//! whoever has enough ends it.
+//! A reader that does not read what `flowner watch` writes stops nothing, and learns what is missing;
+//! a reader that has enough ends it.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

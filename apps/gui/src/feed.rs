@@ -92,7 +92,7 @@ pub enum News {
     Picture(Arc<Picture>),
 }
 
-/// What the thread is told.
+/// Orders to the thread.
 #[derive(Debug)]
 enum Order {
     Show(Wish),
@@ -200,7 +200,7 @@ impl Worker {
             match self.next_order(orders) {
                 Ok(order) => {
                     self.obey(order);
-                    // Whoever types or sorts several times at once wants the last.
+                    // A person who types or sorts several times at once wants the last.
                     while let Ok(order) = orders.try_recv() {
                         self.obey(order);
                     }

@@ -59,7 +59,7 @@ impl Pictures {
         (pictures, found)
     }
 
-    /// The picture of whoever is credited.
+    /// The picture of the principal that is credited.
     pub fn of(&self, principal: &Principal) -> IconImage {
         let request = match principal {
             Principal::Unattributed => return IconImage::Vector(self.unknown.clone()),

@@ -19,7 +19,7 @@ pub enum Viewpoint {
 }
 
 impl Viewpoint {
-    /// What a monitor is told of it.
+    /// The settings of a monitor that follow from it.
     pub fn apply(&self, config: &mut Config) {
         config.reading = Reading {
             guess_local: *self == Self::Guessed,

@@ -44,7 +44,7 @@ impl Owners {
             PolicyConfig::default(),
             move |event: flowner_attribution::Event<Key>| {
                 let mut slots = answered.lock().unwrap_or_else(PoisonError::into_inner);
-                // Whoever does not wait any more has taken the slot away.
+                // A caller that does not wait any more has taken the slot away.
                 if let Some(slot) = slots.get_mut(&event.key) {
                     slot.answer = Some(event.ownership);
                     slot.waker.take().into_iter().for_each(Waker::wake);
@@ -80,7 +80,7 @@ impl Owners {
     }
 }
 
-/// An answer that is awaited. Whoever drops it ends the lookup.
+/// An answer that is awaited. Dropping it ends the lookup.
 struct Answer<'a> {
     owners: &'a Owners,
     key: Key,

@@ -1,7 +1,7 @@
 //! What a program does that captures packets itself: the owners of both ends of each flow,
 //! from the first packet on, though they may be gone a moment later.
 //!
-//! Here the packets are told by the program that sends them, so that it runs without a
+//! Here the program describes the packets that it sends itself, so that it runs without a
 //! privilege; with one, the fast lookups see more (see the README).
 
 use std::collections::HashMap;

@@ -516,7 +516,7 @@ fn before_a_dead_file_system() {
     );
     let other = Running::start(&mut in_own_mounts(&linked).unwrap(), b"app");
     std::os::unix::fs::symlink(&dead, &link).unwrap();
-    // Whoever has the device answers, which nobody does. It ends with this process.
+    // The server of the device would answer, and there is none. It ends with this process.
     let device = fs::OpenOptions::new()
         .read(true)
         .write(true)

@@ -1,4 +1,4 @@
-//! What whoever depends on this library counts on without a look at its documentation.
+//! What a dependant of this library expects without reading its documentation.
 
 use flowner_attribution::capture::policy::Policy;
 use flowner_attribution::capture::{CaptureResolver, FastLookup};

@@ -214,7 +214,7 @@ fn networks_are_not_kept_from_going_away() {
     assert!(table.find(&query).unwrap().verdict.is_named());
     drop(helper);
     networks.remove(0);
-    // The next look, if it is not at once, finds nobody there.
+    // The next lookup, if it is not at once, finds nobody there.
     wait_gone(&networks, || _ = table.snapshot_all_namespaces().unwrap());
 
     let Some(networks) = Networks::new(74) else {

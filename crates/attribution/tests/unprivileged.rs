@@ -1,4 +1,4 @@
-//! What is told to a user who may not look at other users' processes.
+//! What a user learns who may not inspect other users' processes.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,

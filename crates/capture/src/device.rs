@@ -68,7 +68,7 @@ impl Device {
         self.flags.contains(pcap::IfFlags::WIRELESS)
     }
 
-    /// The bytes that it has carried since it came up, both ways, whoever captures;
+    /// The bytes that it has carried since it came up, both ways, whether anybody captures or not;
     /// `None` where the system does not tell (only Linux is asked).
     pub fn carried(&self) -> Option<u64> {
         system::traffic(&self.name)

@@ -1,7 +1,7 @@
 //! A list that somebody can read while another one goes on writing it.
 //!
 //! It is kept in chunks of a few items. A [`View`] shares the chunks as they are: making one
-//! copies no item, and whoever writes an item afterwards copies its chunk first, if a view still
+//! copies no item, and a thread that writes an item afterwards copies its chunk first, if a view still
 //! has that. So neither the reader nor the writer ever waits for a copy of everything.
 
 use std::collections::VecDeque;

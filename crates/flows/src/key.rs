@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(key(one) == key(other), same);
     }
 
-    /// What is told to a hasher.
+    /// What a hasher gets.
     #[derive(Default)]
     struct Told(Vec<Vec<u8>>);
 
@@ -385,7 +385,7 @@ mod tests {
     }
 
     proptest! {
-        /// A key is told apart by all that it is made of, and gives it back.
+        /// Keys differ if any part of them differs, and give their parts back.
         #[test]
         fn gives_back_what_it_is_made_of(one in any_end(), other in any_end()) {
             let key = FlowKey::new(Protocol::UDP, one, other);

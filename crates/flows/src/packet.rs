@@ -1,4 +1,4 @@
-//! What the table is told of a packet.
+//! A packet, as the table counts it.
 
 use std::fmt;
 use std::net::SocketAddr;

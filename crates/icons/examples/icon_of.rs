@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let places = Places::of_this_user();
     let request = Request {
-        // As whoever runs this would see it.
+        // As the user who runs this would see it.
         user: places.users().next(),
         key: first.clone(),
         name: name.into_owned(),

@@ -164,7 +164,7 @@ fn snap_name(app: &str) -> Option<&str> {
     app.split('.').next().filter(|name| !name.is_empty())
 }
 
-/// The web app that a browser is told to open: `--app-id=ID`, of Chromium and what is made of it.
+/// The web app that arguments have a browser open: `--app-id=ID`, of Chromium and what is made of it.
 pub(crate) fn web_app<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut ids = words.filter_map(|word| word.strip_prefix("--app-id="));
     ids.find(|id| !id.is_empty())

@@ -174,7 +174,7 @@ fn unescaped(value: &str) -> Cow<'_, str> {
             Some('t') => text.push('\t'),
             Some('r') => text.push('\r'),
             Some('\\') | None => text.push('\\'),
-            // Left to whoever quotes.
+            // Left to the code that removes quotes.
             Some(other) => text.extend(['\\', other]),
         }
     }

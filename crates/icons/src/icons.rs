@@ -56,7 +56,7 @@ impl Default for IconOptions {
 /// use flowner_icons::{IconOptions, Icons, Request};
 ///
 /// let icons = Icons::start(IconOptions::default(), |generation| {
-///     // On the thread that finds them: tell whoever draws to draw again.
+///     // On the thread that finds them: have the window drawn again.
 /// })?;
 /// let request = Request {
 ///     key: "app:org.mozilla.firefox".to_owned(),
@@ -65,7 +65,7 @@ impl Default for IconOptions {
 ///     ..Request::default()
 /// };
 /// let letter = icons.icon(&request);
-/// // An application draws, and is told; here we wait.
+/// // An application draws, and gets a notice; here we wait.
 /// icons.wait(0, Duration::from_millis(100));
 /// let perhaps_better = icons.icon(&request);
 /// # Ok::<(), std::io::Error>(())
@@ -202,7 +202,7 @@ impl<F: Fn(u64)> Worker<F> {
     fn run(mut self, receiver: &Receiver<Request>) {
         while let Ok(first) = receiver.recv() {
             let mut has_changed = self.refresh();
-            // Those that came meanwhile are told of together.
+            // One notice is for all that came meanwhile.
             let more = receiver.try_iter().take(MAX_WAITING);
             for request in [first].into_iter().chain(more) {
                 has_changed |= self.find(&request);

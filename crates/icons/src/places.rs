@@ -54,7 +54,7 @@ const PROGRAMS: [&str; 5] = [
 ];
 
 impl Places {
-    /// Those of whoever runs this, and under `sudo` and `pkexec` of whoever called it:
+    /// Those of the user who runs this, and under `sudo` and `pkexec` of the user who called it:
     /// `XDG_DATA_HOME` and `XDG_DATA_DIRS` (XDG Base Directory Specification), and where
     /// Flatpak and Snap export to.
     pub fn of_this_user() -> Self {
@@ -121,7 +121,7 @@ impl Places {
             let data = set("XDG_DATA_HOME").map(PathBuf::from);
             places.add_home(Path::new(&home), data);
         }
-        // The folder of whoever was called, which may not be the caller's.
+        // The folder of the called user, which may not be the caller's.
         places
             .configuration
             .extend(set("XDG_CONFIG_HOME").map(PathBuf::from));
@@ -230,7 +230,7 @@ fn within(root: Option<&Path>, path: &Path) -> PathBuf {
     root.map_or_else(|| path.to_owned(), |root| root.join(inner))
 }
 
-/// The home of whoever called `sudo` or `pkexec`.
+/// The home of the user who called `sudo` or `pkexec`.
 fn invoking_home(set: &impl Fn(&'static str) -> Option<OsString>, passwd: &str) -> Option<PathBuf> {
     if let Some(home) = set("SUDO_HOME") {
         return Some(home.into());

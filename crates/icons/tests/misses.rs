@@ -1,4 +1,4 @@
-//! What has no desktop entry costs no look at any folder: the kernel is asked which folders
+//! A program without a desktop entry has no folder read: the kernel is asked which folders
 //! were opened.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
@@ -79,7 +79,7 @@ fn a_miss_reads_no_folder() {
     let watch = Watch::of(tree.root());
     watch.opened();
     fs::read_dir(tree.path(APPLICATIONS)).unwrap();
-    assert!(watch.opened() > 0, "a look at a folder is noticed");
+    assert!(watch.opened() > 0, "the test notices that a folder is read");
     for number in 0..1_000 {
         let path = format!("/usr/bin/nobody{number}");
         let arguments = [path.as_str(), "/usr/share/nobody/main.py"].map(OsString::from);

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ReadArgs, sandbox: Sandbox, out: &mut Out) -> Outcome {
     report::write(&report, args.by, &args.flows, &filter, 0, out)
 }
 
-/// Directions and remote ends depend on it, so a guess is told.
+/// Directions and remote ends depend on it, so a message says what was guessed.
 fn tell_whose(whose: &LocalAddressSource) {
     if let LocalAddressSource::Guessed(addresses) = whose {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();

@@ -180,7 +180,7 @@ fn status(tally: &RecordingStats) -> String {
     parts.join(", ")
 }
 
-/// What is not in the file, though it should be, is told wherever this runs.
+/// Says what is not in the file though it should be, wherever this runs.
 fn tell_losses(report: &Report, tally: &RecordingStats) {
     let kernel = report.capture.map_or(0, |capture| {
         capture.dropped_by_kernel + capture.dropped_by_interface

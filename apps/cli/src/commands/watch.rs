@@ -57,7 +57,7 @@ fn write_json(
     filter: &Filter,
     interrupt: &Interrupt,
 ) -> Result<End, Failure> {
-    // Whoever reads slowly gets all lines, however long that takes.
+    // A slow reader gets all lines, however long that takes.
     let lines = JsonLines::new(io::stdout()).patience(Duration::MAX);
     let lines = lines.filtered(filter);
     let account = lines.account();

@@ -17,7 +17,7 @@ use crate::error::{Failure, NOT_FOUND, Outcome, say};
 use crate::out::Out;
 use crate::signals::Interrupt;
 
-/// The first and the longest pause between two looks with `--wait`: no system tells when
+/// The first and the longest pause between two lookups with `--wait`: no system tells when
 /// somebody begins to listen.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 

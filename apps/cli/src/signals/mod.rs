@@ -1,5 +1,5 @@
 //! Signals whose default action is not what this program does. A platform owes `tell_limits()`,
-//! which makes the limit of a file's size an error of writing, which is told, and `watch()`,
+//! which makes the limit of a file's size an error of writing, with a message, and `watch()`,
 //! which calls something when the program is to end.
 
 #[cfg_attr(unix, path = "unix.rs")]

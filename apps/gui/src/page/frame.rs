@@ -207,7 +207,7 @@ fn view_status(app: &App, colors: Colors) -> Element<'_, Message> {
         .into()
 }
 
-/// Leads to whose capture a file is, beside where that is told.
+/// Leads to whose capture a file is, beside the text that says it.
 fn view_viewpoint(app: &App, colors: Colors) -> Option<Element<'_, Message>> {
     let session = app.session.as_ref().filter(|session| session.is_file())?;
     let has_packets = app.picture()?.report.span.is_some();

@@ -74,7 +74,7 @@ impl Focusable for State {
 }
 
 impl<Message: Clone> Reach<'_, Message> {
-    /// Takes what is for whoever has the keys.
+    /// Takes events for the widget that has the keys.
     fn hear(&self, state: &mut State, event: &Event, shell: &mut Shell<'_, Message>) {
         match event {
             Event::Mouse(mouse::Event::ButtonPressed(_))

@@ -656,7 +656,7 @@ mod tests {
     }
 
     mod kernel {
-        //! The kernel's own lookup of whoever gets a datagram or a connection, as a model.
+        //! The kernel's own lookup of the socket that gets a datagram or a connection, as a model.
 
         use super::*;
         use proptest::prelude::*;
@@ -733,7 +733,7 @@ mod tests {
 
         proptest! {
             #[test]
-            fn whoever_the_kernel_chooses_is_the_answer(
+            fn the_socket_that_the_kernel_chooses_is_the_answer(
                 sockets in prop::collection::vec(any_socket(), 0..8),
                 is_v4 in any::<bool>(),
                 remote in 1..3_u16,
@@ -751,7 +751,7 @@ mod tests {
                 };
                 let chosen = numbered(&query.on_device(device));
                 prop_assert_eq!(&chosen, &receivers(&query, device, &sockets));
-                // Without a device, whoever is chosen for one of them is named.
+                // Without a device, the holder of each socket chosen for one of them is named.
                 let of_any = numbered(&query);
                 prop_assert!(chosen.iter().all(|one| of_any.contains(one)));
                 let mut of_each: Vec<usize> =

@@ -414,7 +414,7 @@ mod tests {
             }
         }
 
-        /// Ends of both families, with and without a remote one, are told apart.
+        /// No two of these are equal: ends of both families, with and without a remote one.
         #[test]
         fn equal_queries_alone_have_the_same_block(
             ends in proptest::arbitrary::any::<[(SocketAddr, Option<SocketAddr>, bool); 2]>(),

@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    /// Whoever reads the words in a table can type them in a filter.
+    /// A person who reads the words in a table can type them in a filter.
     #[test]
     fn the_name_is_the_words() {
         for reason in Reason::ALL {

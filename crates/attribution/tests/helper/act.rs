@@ -374,8 +374,8 @@ fn unaccepted() {
     wait_for_the_end();
 }
 
-/// Gives its socket to whoever waits under this name, when it is told to; closes it then,
-/// when it is told to.
+/// Gives its socket to the process that waits under this name, at the first order; closes it at
+/// the second.
 fn give(name: &str) {
     let (socket, address) = open_udp();
     say_started(address);
@@ -393,7 +393,7 @@ fn give(name: &str) {
     });
 }
 
-/// Takes a socket from whoever gives it.
+/// Takes a socket from the process that gives it.
 fn take(name: &str) {
     let name = UnixAddr::from_abstract_name(name).unwrap();
     let listener = UnixListener::bind_addr(&name).unwrap();

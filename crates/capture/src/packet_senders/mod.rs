@@ -28,12 +28,12 @@ pub use platform::fuzzing;
 /// than IP, as those of `wpa_supplicant` and `lldpd`, is neither. A program that sends through a
 /// listener's socket is not noticed, nor one whose socket is closed by the time of the question.
 ///
-/// Of raw sockets (raw(7)), those of `IPPROTO_RAW` count, as they take no packets: whoever has one
+/// Of raw sockets (raw(7)), those of `IPPROTO_RAW` count, as they take no packets: a program that has one
 /// writes IP headers. Those of other protocols are mostly there for what they receive.
 ///
 /// Nothing here tells a frame that is made up as part of a flow that is there already: a segment of
 /// a live TCP connection, or a datagram with both ends of a socket. Its bytes are counted as sent
-/// by the owner of that flow. Whoever may open a packet socket here (`CAP_NET_RAW`) can do that.
+/// by the owner of that flow. A process that may open a packet socket here (`CAP_NET_RAW`) can do that.
 #[derive(Debug)]
 pub struct PacketSenders(Senders);
 

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_may_own_a_socket_owns_one() {
+    fn every_kind_of_owner_owns_a_socket() {
         let mut table = DemoTable::new(Clock::default());
         let mut seen = std::collections::BTreeSet::new();
         for frame in frames(600) {

@@ -340,7 +340,7 @@ impl<'a> WarningLine<'a> {
     }
 }
 
-/// Whoever reads was too slow, `"type":"missed"`: so many `events` were dropped before
+/// The reader was too slow, `"type":"missed"`: so many `events` were dropped before
 /// this line, of which some would have been lines. The totals at the end are complete.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What makes a process one of its [`Program`](crate::Program), in words for whoever
+/// What makes a process one of its [`Program`](crate::Program), in words for a person who
 /// wonders.
 ///
 /// ```

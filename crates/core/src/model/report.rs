@@ -57,7 +57,7 @@ pub struct Report {
     sums: Sums,
 }
 
-/// All flows by what they have in common: each made when first asked for, by whoever asks, not
+/// All flows by what they have in common: each made at the first call, by the caller, not
 /// under the monitor's lock.
 #[derive(Debug, Default)]
 struct Sums {

@@ -19,7 +19,7 @@ struct Chosen {
 }
 
 impl Selection {
-    /// Chooses the flows that pass. Whoever chooses differently has another text.
+    /// Chooses the flows that pass. A selection that differs has another text.
     pub(crate) fn new(
         text: String,
         passes: impl Fn(&FlowRecord) -> bool + Send + Sync + 'static,

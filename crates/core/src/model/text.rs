@@ -19,7 +19,7 @@
 //! | marks that combine with nothing, or many on one letter | they write over their neighbours | `\u{301}` |
 //! | bytes that are not UTF-8 | they are no characters | `\xff` |
 //!
-//! Which characters these are is told by the Unicode tables of the Rust library. A backslash is
+//! The Unicode tables of the Rust library say which characters these are. A backslash is
 //! itself, so that what is masked once and once more looks the same; a name that has `\x1b` in
 //! it as four plain characters looks as one with an escape character. Where that matters, the
 //! data formats tell them apart.

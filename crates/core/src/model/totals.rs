@@ -1,6 +1,6 @@
 //! Sums over flows, by program, process, host, service or protocol.
 //!
-//! Two sums are told apart. Each group has what *it* sent and received
+//! There are two sums. Each group has what *it* sent and received
 //! ([`Totals::total`]): between two programs of this host, the one sent what the other
 //! received, so that over programs this adds up to more than was captured. What counts
 //! each byte once is [`Totals::counted`]: there, such a byte is its sender's only, and each

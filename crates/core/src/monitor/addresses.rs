@@ -17,7 +17,7 @@ use super::budget::Budget;
 use super::config::Config;
 
 /// An address that was removed stays the host's own for so long: packets that were sent from it
-/// may still wait to be counted. Whoever uses it now is not taken for this host, since what they
+/// may still wait to be counted. A host that uses it now is not taken for this host, since what it
 /// send arrives.
 const GRACE: Duration = Duration::from_secs(2);
 /// Those that are remembered at most.
@@ -43,7 +43,7 @@ struct Readings {
 }
 
 impl Readings {
-    /// Takes what came of one. That is told when it changes.
+    /// Takes what came of one. A warning says it when that changes.
     fn observe(&mut self, result: Result<(), &str>) {
         let have_failed = result.is_err();
         if have_failed != std::mem::replace(&mut self.have_failed, have_failed) {

@@ -30,7 +30,7 @@ struct Part {
 
 /// Reads and counts until the input ends.
 ///
-/// The first packets are counted by whoever read them: there may be no more, and all that
+/// The thread that read the first packets counts them, too: there may be no more, and all that
 /// follow may depend on whose they are.
 pub(super) fn read(input: &mut PacketInput, counter: &mut CaptureThread) -> EndState {
     let mut batch = Batch::default();
@@ -79,7 +79,7 @@ fn read_parts(input: &mut PacketInput, to_fill: &Receiver<Batch>, full: &SyncSen
 
 fn read_part(input: &mut PacketInput, mut batch: Batch, packets: usize) -> Part {
     let mut warning = None;
-    // Those that are left out count too, so that progress is told while there are only such.
+    // Those that are left out count too, so that progress goes on while there are only such.
     let ending = (0..packets).find_map(|_| match input.next_within(Duration::MAX, &mut batch) {
         Ok((Next::Packet(_) | Next::Idle, _)) => None,
         Ok((Next::Stopped, _)) => Some(EndState::Stopped),

@@ -1,4 +1,4 @@
-//! What a monitor is told: plain data, the same for command line, file and app.
+//! The settings of a monitor: plain data, the same for command line, file and app.
 
 use std::net::IpAddr;
 

@@ -146,7 +146,7 @@ impl Device {
         *self.stop.current() = source.stopper();
         self.source = source;
         self.is_down = false;
-        // Whoever wanted to stop it meanwhile may have stopped the old one.
+        // A request to stop it meanwhile may have stopped the old one.
         if self.stop.requested.is_requested_within(Duration::ZERO) {
             return Waited::Stopped;
         }

@@ -249,7 +249,7 @@ impl Shared {
             let told = (status.interruption.clone(), status.warning.clone());
             (status.whose.clone(), told.0, told.1)
         };
-        // Whoever counts waits for this line, not for what follows.
+        // The thread that counts waits for this line, not for what follows.
         let view = self.ledger().view(at);
         Parts {
             whose,

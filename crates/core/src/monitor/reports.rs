@@ -1,4 +1,4 @@
-//! What is known now, for whoever asks and, once a tick, for all sinks.
+//! What is known now, for callers and, once a tick, for all sinks.
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread::JoinHandle;

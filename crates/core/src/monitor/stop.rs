@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A request that wakes whoever waits.
+/// A request that wakes the thread that waits.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
     is_requested: Mutex<bool>,

@@ -127,7 +127,7 @@ fn count_until(
 }
 
 #[test]
-fn whoever_counts_does_not_wait_for_a_report() {
+fn the_thread_that_counts_does_not_wait_for_a_report() {
     let shared = shared();
     for flow in 1..=FLOWS {
         shared.ledger().packet(&packet(flow), &mut Vec::new());

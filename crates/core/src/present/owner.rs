@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_unknown_is_so_for_a_reason() {
+    fn an_unknown_owner_has_a_reason() {
         let ada = User::new(7, Some("ada".to_owned()));
         let ssh = Unit::new(UnitKind::Service, "ssh.service");
         assert_eq!(verdict(&partial(Some(ada.clone()), None)), "user ada");

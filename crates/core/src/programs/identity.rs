@@ -131,7 +131,7 @@ pub(super) fn may_be_part(part: Part) -> Option<Part> {
     }
 }
 
-/// The name of an `AppImage`, as far as it is told by where it is mounted, of what it starts
+/// The name of an `AppImage`, as far as the place says it where it is mounted, of what it starts
 /// with: `Paint` in `/tmp/.mount_PaintaB3dE1/AppRun`.
 pub(super) fn app_image(path: &str) -> Option<&str> {
     let folder = path.strip_suffix("/AppRun")?;

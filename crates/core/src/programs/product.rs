@@ -2,7 +2,7 @@
 
 use super::versions::{file_name, folder, separator};
 
-/// Parts of engines and of sandboxes, which are nothing by themselves: whoever started
+/// Parts of engines and of sandboxes, which are nothing by themselves: the process that started
 /// them is the program.
 const HELPERS: [&str; 16] = [
     "chrome-sandbox",

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use flowner_attribution::{Protocol, Socket, Verdict};
 
-/// What happened to a socket between two looks.
+/// What happened to a socket between two lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketChange<'a> {
     /// It was not there before.
@@ -45,7 +45,7 @@ impl<'a> SocketChange<'a> {
 ///
 /// A socket is the same if its ends and its network are. Of several that are alike, such
 /// as those of pre-forked workers, those with the same owner and state are paired first.
-/// What lived between the two looks only is in neither list.
+/// A socket that lived between the two lists only is in neither.
 pub fn socket_changes<'a>(before: &'a [Socket], now: &'a [Socket]) -> Vec<SocketChange<'a>> {
     let mut gone = Unpaired::default();
     for socket in before {

@@ -1,4 +1,4 @@
-//! News, for whoever wants them as they happen.
+//! Events as they happen, for those who read them.
 
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
@@ -58,7 +58,7 @@ pub(crate) enum News {
 #[derive(Debug, Default)]
 struct Tail {
     missed: u64,
-    /// That the input has ended is told to the slowest reader, too: it waits for that.
+    /// The slowest reader, too, gets the end of the input: it waits for that.
     ended: Option<Arc<Event>>,
     /// The newest report that the reader has not taken.
     report: Option<Arc<Report>>,
@@ -103,7 +103,7 @@ impl Events {
     pub fn next(&self) -> Option<Event> {
         loop {
             match self.at_once() {
-                // Whoever ends the input from now on finds a place in the queue.
+                // The end of the input finds a place in the queue from now on.
                 Err(NoEvent::Yet) => match self.receiver.recv() {
                     Ok(None) => {}
                     Ok(Some(event)) => return Some(own(event)),
@@ -293,13 +293,13 @@ mod tests {
         send(&sender, warning("a"));
         send(&sender, warning("b"));
         send(&sender, Event::InputEnded(EndState::Stopped));
-        // Whoever waits for it holds the monitor, and so the sender.
+        // A thread that waits for it holds the monitor, and so the sender.
         assert_eq!(events.next(), Some(warning("a")));
         assert_eq!(events.next(), Some(Event::Missed(1)));
         let ended = events.next_within(Duration::ZERO);
         assert_eq!(ended, Ok(Event::InputEnded(EndState::Stopped)));
         assert_eq!(events.next_within(Duration::ZERO), Err(NoEvent::Yet));
-        // What comes late, and is missed, is told at the very end.
+        // What comes late, and is missed, is counted at the very end.
         send(&sender, warning("c"));
         send(&sender, warning("d"));
         drop(sender);

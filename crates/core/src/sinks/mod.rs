@@ -1,4 +1,4 @@
-//! Where flows go while a monitor runs: to whoever reads its events, to sinks, and into files.
+//! Where flows go while a monitor runs: to readers of its events, to sinks, and into files.
 
 pub(crate) mod attached;
 pub(crate) mod events;

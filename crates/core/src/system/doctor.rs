@@ -226,7 +226,7 @@ fn grants(capabilities: &[&str]) -> Option<String> {
     Some(format!(
         "Every member of the group {GROUP}, after the next login, may then see all traffic of \
          this host through this program{processes}. Nobody else but root may run it. It opens \
-         files with the rights of whoever runs it."
+         files with the rights of the user who runs it."
     ))
 }
 

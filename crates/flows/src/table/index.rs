@@ -12,7 +12,7 @@ use super::lists::{Lists, Slot};
 /// asked for with every packet is in the processor's cache.
 ///
 /// Keys are hashed as the standard library does it, with a secret that differs from table to
-/// table: whoever sends packets cannot choose addresses that collide.
+/// table: a sender of packets cannot choose addresses that collide.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slots: HashTable<Slot>,

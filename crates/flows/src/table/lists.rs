@@ -137,7 +137,7 @@ impl<T> Lists<T> {
         self.flows.view()
     }
 
-    /// Makes a flow the one touched last, on the list of what it is now, which is told.
+    /// Makes a flow the one touched last, on the list of what it is now, and returns that list.
     pub(super) fn touch(&mut self, slot: Slot, now: Duration) -> Option<Class> {
         let class = Class::of(self.get(slot)?);
         let is_last = self.ends[class as usize].tail == slot;

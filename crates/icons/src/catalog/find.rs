@@ -67,7 +67,7 @@ impl Index {
             };
             return by_path.or_else(by_likeness);
         }
-        // What it is told to run; its first argument is what it was called.
+        // What it shall run; its first argument is what it was called.
         let (_, rest) = subject.arguments.split_first()?;
         let words = [file]
             .into_iter()

@@ -51,7 +51,7 @@ fn python<'a>(words: &[&'a str]) -> Option<Started<'a>> {
         };
         let (option, rest) = options[at..].split_at(1);
         match (option, rest) {
-            // Code, of which no file is told.
+            // Code, for which there is no file.
             ("c", _) => return None,
             ("m", "") => return words.next().map(|name| Started::Module(name)),
             ("m", name) => return Some(Started::Module(name)),

@@ -59,7 +59,7 @@ fn the_letter_comes_at_once_and_the_picture_later() {
     assert_eq!(changes.recv_timeout(DEADLINE), Ok(1));
     let icon = icons.icon(&request("x"));
     assert_eq!(icon.path, Some(folder.path().join("pixmaps/x.svg")));
-    // One that has none: nobody is told, and it stays the letter.
+    // One that has none: no notice comes, and it stays the letter.
     assert_eq!(icons.icon(&request("y")), request("y").tile());
     assert_eq!(icons.icon(&request("x2")), request("x2").tile());
     drop(icons);

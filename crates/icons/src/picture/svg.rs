@@ -1,6 +1,6 @@
 //! SVG: what it would take to draw a document, before anybody draws it. Pure.
 //!
-//! Whoever draws follows references: a document of a few lines that refers to its own
+//! A renderer follows references: a document of a few lines that refers to its own
 //! parts, ten levels deep and ten each, has 10,000,000,000 elements. They are counted here
 //! without being made.
 

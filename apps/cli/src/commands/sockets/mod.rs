@@ -88,7 +88,7 @@ impl Wanted {
     }
 }
 
-/// Says what is missing, to whoever sits before it.
+/// Says what is missing, to the person at the terminal.
 fn tell_hidden(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
     let is_hidden = |socket: &&Socket| matches!(socket.owner, Verdict::Partial { .. });
     let hidden = sockets.iter().filter(is_hidden).count();

@@ -21,7 +21,7 @@ use crate::table::FAINT;
 
 const OPENED: Style = AnsiColor::Green.on_default();
 
-/// Tells what happens, from the first look on, until interrupted.
+/// Prints what happens, from the first list on, until interrupted.
 pub(super) fn run(
     args: &SocketsArgs,
     wanted: &Wanted,

@@ -237,7 +237,7 @@ fn owner_of_socket(socket: &Socket, source: Source, at: SystemTime) -> Ownership
     })
 }
 
-/// Owners of a row that are told by name; more would not be read anyway.
+/// Owners of a row that the view names; nobody would read more anyway.
 const MAX_OWNERS: usize = 16;
 
 /// Adds a principal to those of a row.

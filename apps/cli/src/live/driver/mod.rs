@@ -27,7 +27,7 @@ pub(crate) use screen::is_there as is_possible;
 use signals::{Asked, Signal};
 use source::{Question, Source};
 
-/// Events that wait to be taken; whoever has more waits too.
+/// Events that wait to be taken; a thread that has more waits, too.
 const WAITING: usize = 64;
 /// What was shown before, and waits to be let go of.
 const OLD: usize = 1;

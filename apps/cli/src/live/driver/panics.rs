@@ -1,4 +1,4 @@
-//! A defect must not cost the terminal: it is given back before the defect is told.
+//! A defect must not cost the terminal: it is given back before the message appears.
 
 #[cfg_attr(debug_assertions, path = "panics/demand.rs")]
 #[cfg_attr(not(debug_assertions), path = "panics/no_demand.rs")]

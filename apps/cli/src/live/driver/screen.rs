@@ -19,7 +19,7 @@ use ratatui::{Frame, Terminal};
 use super::colours::SixteenColours;
 use crate::error::Failure;
 
-/// Whether the mouse is ours, too: the terminal cannot select text then. Whoever gives the
+/// Whether the mouse is ours, too: the terminal cannot select text then. A person who gives the
 /// terminal back, a panic too, has to know.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 

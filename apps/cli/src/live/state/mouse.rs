@@ -63,7 +63,7 @@ impl State {
         column.map(|(spec, ..)| spec)
     }
 
-    /// Takes note of what is on the screen, for whoever clicks on it.
+    /// Takes note of what is on the screen, for clicks on it.
     pub(crate) fn note_drawn(&mut self) {
         let areas = self.areas();
         let rows = [areas.frozen, areas.rows].into_iter().flat_map(Rect::rows);

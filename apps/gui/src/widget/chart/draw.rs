@@ -134,7 +134,7 @@ impl<Message> Chart<'_, Message> {
     ) {
         let width = self.step_width(frame.width());
         let mut below = vec![0_u64; self.layers.len];
-        // Out is a tint of in, so that the two sides are told apart without the line.
+        // Out is a tint of in, so that a person can tell the two sides apart without the line.
         let alpha = if way < 0.0 { 1.0 } else { 0.72 };
         for layer in &self.layers.stack {
             let mut upper = below.clone();

@@ -277,7 +277,7 @@ impl Drop for Stage {
     }
 }
 
-/// Flows with the same ends are told in the order in which they were opened.
+/// Flows with the same ends come in the order in which they were opened.
 fn outcomes(
     truths: &[Truth],
     answers: &mut HashMap<(String, SocketAddr, SocketAddr), Vec<Answer>>,
@@ -288,7 +288,7 @@ fn outcomes(
         let key = (truth.protocol.clone(), truth.local, truth.remote);
         let told = answers.get_mut(&key).filter(|told| !told.is_empty());
         let answer = told.map(|told| told.remove(0));
-        // Datagrams between the same ends are one flow, whoever got the port again.
+        // Datagrams between the same ends are one flow, no matter which process got the port again.
         let is_first = judged.insert(key);
         if answer.is_none() && !is_first && truth.protocol == "udp" {
             return None;

@@ -13,7 +13,7 @@ pub(crate) enum Told {
     End(Truth),
     /// Messages that one process sent.
     Sent(Sent),
-    /// A line for whoever started the process.
+    /// A line for the process that started this one.
     Other,
 }
 

@@ -8,7 +8,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The nice value of a thread whose lookups count: it works for microseconds, and what it
-/// waits for the processor decides whether a process is still there.
+/// waits for its CPU decides whether a process is still there.
 const PRECEDENCE: i32 = -20;
 
 /// Has this thread run before others, if that is permitted.
@@ -19,26 +19,26 @@ pub(crate) fn take_precedence() {
     }
 }
 
-/// How many processors there are, if this thread may run on each, and they are numbered
+/// How many CPUs there are, if this thread may run on each, and they are numbered
 /// without gaps.
-pub(crate) fn processors() -> Option<usize> {
+pub(crate) fn cpus() -> Option<usize> {
     let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
     let last: usize = online.trim().strip_prefix("0-")?.parse().ok()?;
     let allowed = sched_getaffinity(None).ok()?;
-    let may_run = |processor| processor < CpuSet::MAX_CPU && allowed.is_set(processor);
+    let may_run = |cpu| cpu < CpuSet::MAX_CPU && allowed.is_set(cpu);
     (0..=last).all(may_run).then_some(last + 1)
 }
 
-/// What this thread has taken of processors since it was started.
-pub(crate) fn processor_time() -> Duration {
+/// What this thread has taken of CPUs since it was started.
+pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Binds this thread to a processor.
-pub(crate) fn bind_to(processor: usize) -> io::Result<()> {
+/// Binds this thread to a CPU.
+pub(crate) fn bind_to(cpu: usize) -> io::Result<()> {
     let mut only = CpuSet::new();
-    only.set(processor);
+    only.set(cpu);
     Ok(sched_setaffinity(None, &only)?)
 }
 

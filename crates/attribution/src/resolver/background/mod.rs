@@ -179,7 +179,7 @@ impl<K: Key> Resolver<K> {
     /// Answers everyone who waits as well as it can be known now, and ends the
     /// thread.
     ///
-    /// That takes no more than some seconds, whoever made it hard: what is not known by then is
+    /// That takes no more than some seconds, whatever made it hard: what is not known by then is
     /// [`Failed`](crate::Reason::Failed).
     pub fn finish(mut self) {
         self.change(Policy::end_in_small_parts);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::policy::{Event, Key, Policy, Request};
 
-/// How long no question comes before the table is told to rest.
+/// How long no question comes before the table releases what it does not need.
 const REST_AFTER: Duration = Duration::from_secs(5);
 /// How long news are gathered after some were told: to wake a thread for each takes
 /// more time than to find what it tells. Nobody sees so short a time pass.

@@ -188,10 +188,10 @@ fn finish_answers_everyone_once() {
     entered.recv_timeout(DEADLINE).unwrap();
     resolver.lookup(Token(1), question(53));
     resolver.lookup(Token(2), question(54));
-    // From here on no look waits: on a busy host there may be more than two before the end.
+    // From here on no lookup waits: on a busy host there may be more than two before the end.
     drop(release);
     resolver.finish();
-    // A miss may have been told before, if the second look was sooner than the end.
+    // A miss may have been told before, if the second lookup was sooner than the end.
     let mut last: Vec<Event> = events.try_iter().filter(|event| event.last).collect();
     last.sort_by_key(|event| event.key);
     assert_eq!(last.len(), 3);
@@ -294,7 +294,7 @@ fn where_nothing_can_be_known_the_answer_is_final() {
     assert_eq!(event.ownership.verdict, unsupported);
 }
 
-/// A table that panics as long as it is told to.
+/// A table that panics as long as the test wants it.
 struct Panics {
     table: FakeTable,
     panics: Arc<AtomicBool>,

@@ -27,7 +27,7 @@ pub(super) struct Worker<K, F, N> {
     /// The only kind of table that the policy was made for.
     source: Source,
     reopen: Option<Reopen>,
-    /// Why it is a lesser table than this system has, until that is told.
+    /// Why it is a lesser table than this system has, until a notice has said it.
     lesser_because: Option<Error>,
     reopen_at: Instant,
     /// How long it waits after the next panic.
@@ -171,7 +171,7 @@ impl<K: Key, F: FnMut(Event<K>), N: FnMut(Notice)> Worker<K, F, N> {
         self.reopen_at = Instant::now() + self.reopen_after;
         let reopens_in = self.reopen.as_ref().map(|_| self.reopen_after);
         self.reopen_after = (2 * self.reopen_after).min(LAST_REOPEN);
-        // What comes next is told.
+        // The next failure gets a notice again.
         self.failing.push(None);
         self.notice(Notice::Panicked {
             message: message_of(panic),

@@ -1,5 +1,4 @@
-//! The resolver as the capturing thread asks it: with a look at each socket while it is
-//! there.
+//! The resolver as the capture thread asks it: with a fast lookup of each socket while it exists.
 
 #[cfg(test)]
 mod tests;
@@ -182,7 +181,7 @@ impl<K: Key> CaptureResolver<K> {
 
     /// Tells that another packet of a flow was seen whose owner is not settled: without one,
     /// nothing is tried again. Returns a better answer, if this one may tell who has accepted
-    /// the connection (it has payload, or ends it) and another look shows that.
+    /// the connection (it has payload, or ends it) and another fast lookup shows that.
     pub fn packet(&mut self, key: K, may_tell: bool) -> Option<Ownership> {
         let query = self.resolver.packet_seen(key).filter(|_| may_tell)?;
         let seen = self.fast_lookup.as_mut()?.lookup_accepted(&query)?;
@@ -302,7 +301,7 @@ impl Inbox {
         self.has_news.load(Ordering::Acquire)
     }
 
-    /// Takes all, in place of nothing. Whoever pushes waits no longer for many than for one.
+    /// Takes all, in place of nothing. A thread that pushes waits no longer for many than for one.
     fn take(&self, nothing: &mut VecDeque<Observation>) {
         if self.has_news() {
             let mut observations = self.lock();

@@ -75,7 +75,7 @@ fn poll(resolver: &mut CaptureResolver) -> Vec<(Token, Ownership)> {
         if !answers.is_empty() {
             return answers;
         }
-        assert!(Instant::now() < deadline, "nothing is told");
+        assert!(Instant::now() < deadline, "no answer comes");
         std::thread::sleep(resolver.poll_timeout().unwrap_or_default());
     }
 }

@@ -76,7 +76,7 @@ pub fn proc_net(bytes: &[u8]) {
     assert_eq!(sockets.next(), None);
 }
 
-/// `/proc/PID/stat`, `/proc/PID/status` and `/proc/loadavg`: what is told stands there.
+/// `/proc/PID/stat`, `/proc/PID/status` and `/proc/loadavg`: what they say stands there.
 ///
 /// # Panics
 /// If it does not.

@@ -187,7 +187,7 @@ fn told(
 }
 
 /// Devices of which packets are asked for, 0 for one that no socket is bound to: a socket
-/// that is bound to one is told only of packets of that.
+/// that is bound to one gets only packets of that.
 fn asked_devices(reach: &Reach) -> impl Iterator<Item = u32> {
     /// Where there are more, those with the highest numbers are left out.
     const MAX: usize = 64;

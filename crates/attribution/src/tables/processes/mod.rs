@@ -75,7 +75,7 @@ impl Processes {
     /// program: its environment says so (`PWD`, as shells and many service managers set it). Relative
     /// paths in its arguments begin there. `None` also if the environment does not say it.
     ///
-    /// Note that whoever starts a process chooses its environment. This reads the first 64 KiB of the
+    /// Note that the process that starts another one chooses its environment. This reads the first 64 KiB of the
     /// environment, and keeps nothing of it.
     pub fn starting_directory(&mut self, process: &Process) -> Option<PathBuf> {
         self.reader.starting_directory(process)
@@ -87,7 +87,7 @@ impl Processes {
     /// take long to answer, and for files that the user of the process may not reach by the modes of
     /// the directories on the way.
     ///
-    /// Note that whoever starts a process chooses its arguments.
+    /// Note that the process that starts another one chooses its arguments.
     pub fn named_file(&mut self, process: &Process, path: &Path) -> Option<NamedFile> {
         self.reader.named_file(process, path)
     }

@@ -11,7 +11,7 @@ use crate::netlink::{self, Netlink, attributes, u32_at};
 
 /// `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR` and `RTMGRP_IPV6_ROUTE`.
 const GROUPS: u32 = 0x10 | 0x40 | 0x100 | 0x400;
-/// Addresses that are told of at once; the others are only listed.
+/// Addresses that a notice names at once; the others only appear in a list.
 const MOST: usize = 256;
 /// Addresses may change while they are listed.
 const ATTEMPTS: usize = 5;

@@ -1,6 +1,6 @@
 //! Raw sockets that only send (`/proc/net/raw`, `/proc/net/raw6`; raw(7)).
 //!
-//! One of `IPPROTO_RAW` takes no packets, and whoever writes to it makes up the IP header and all
+//! One of `IPPROTO_RAW` takes no packets, and a program that writes to it makes up the IP header and all
 //! that follows. Raw sockets of other protocols are for packets that they take as well: whether
 //! one of them has `IP_HDRINCL` is not told.
 

@@ -52,7 +52,7 @@ fn totals(report: &Report, number: u32) -> Totals {
     own.map(|group| group.totals).next().unwrap_or_default()
 }
 
-/// A download over loopback: of whoever downloads, it is received, and of the host it is
+/// A download over loopback: the program that downloads received it, and of the host it is
 /// counted once.
 #[test]
 fn what_is_received_on_loopback_is_received() {
@@ -71,7 +71,7 @@ fn what_is_received_on_loopback_is_received() {
     );
     assert_eq!(report.total().bytes, 9_610);
     assert_eq!(report.within_host().bytes, 9_100);
-    // Whoever downloads is as busy as whoever serves, and not behind the third.
+    // The program that downloads is as busy as the one that serves, and not behind the third.
     let order: Vec<_> = report.programs().into_iter().map(|it| it.key).collect();
     assert_eq!(order[2], Some(principal(5)));
     // The server's page has the flow from its own side.

@@ -199,7 +199,7 @@ fn containers_have_programs_of_their_own() {
 fn without_a_path_there_is_the_name() {
     check("kthread", "", "name:kthread", "kthread");
     check("/memfd:x", "", "name:memfd:x", "memfd:x");
-    // Whoever is called so is not that.
+    // A process of that name is not that program.
     check("firefox", "", "name:firefox", "firefox");
 }
 

@@ -18,7 +18,7 @@ use super::lex::{Kind, Operator, Split, Token, Word, lex};
 use super::term::Term;
 use super::value::{Text, amount};
 
-/// Groups within groups. Whoever writes more by hand has lost count, and the
+/// Groups within groups. A person who writes more by hand has lost count, and the
 /// parser's own stack is bounded.
 const MAX_DEPTH: usize = 64;
 

@@ -12,7 +12,7 @@ pub(crate) struct Bounds {
     pub(crate) max_age: Duration,
     /// Past this, the oldest do not wait for owners any more.
     pub(crate) bytes: usize,
-    /// Past this, packets are refused: whoever takes them is too slow.
+    /// Past this, packets are refused: the thread that writes is too slow.
     pub(crate) max_bytes: usize,
 }
 
@@ -217,7 +217,7 @@ mod tests {
                 let sum: usize = hold.queue.iter().map(|held| held.bytes).sum();
                 prop_assert_eq!(hold.bytes, sum);
             }
-            // After a look, nothing waits that need not.
+            // After this, nothing waits that need not.
             while let Some((packet, _)) = hold.pop(now, |(packet, _)| settled.contains(packet)) {
                 given.push(packet);
             }

@@ -219,7 +219,7 @@ mod tests {
 
     #[cfg(target_os = "linux")] // null(4): the numbers of the devices
     #[test]
-    fn the_null_device_is_written_to_whoever_owns_its_node() {
+    fn the_null_device_is_written_to_no_matter_who_owns_its_node() {
         let folder = tempfile::tempdir().unwrap();
         for (name, minor, may) in [("null", "3", true), ("full", "7", false)] {
             let path = folder.path().join(name);

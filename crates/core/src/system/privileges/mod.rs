@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | a user, with file capabilities | the user, no capability in effect | the same; [`raised`] puts those in effect that were kept |
 //! | a user, a file of root with the set-user-ID bit | the user, whatever the environment says | the same, as with file capabilities |
-//! | `sudo`, `pkexec`, `run0` | whoever called them | the same user, with the capabilities that were kept |
+//! | `sudo`, `pkexec`, `run0` | the user who called them | the same user, with the capabilities that were kept |
 //! | root itself | root | root, with the capabilities that were kept |
 //! | a user | the user | the user |
 //!
@@ -18,7 +18,7 @@
 //!
 //! Linux: capabilities (`capabilities(7)`) in all five sets, `no_new_privs`, a filter of system
 //! calls (`seccomp(2)`), and Landlock (`landlock(7)`) where nobody looks at other processes:
-//! whoever is below Landlock's rules may not look at processes that are not, not even to read what
+//! a process under Landlock's rules may not inspect processes that are not, not even to read what
 //! `/proc` tells of them (`hook_ptrace_access_check` in `security/landlock/task.c`).
 //!
 //! Elsewhere nothing is given up, and [`in_force`] says so.
@@ -116,7 +116,7 @@ pub struct Privileges {
 
 impl Privileges {
     /// Sets all privileges aside, so that what is read from now on is read with the rights of the
-    /// user: of whoever called `sudo`, whose home then is `HOME`, too.
+    /// user: of the user who called `sudo`, whose home then is `HOME`, too.
     ///
     /// To be called first, while the process has one thread.
     ///
@@ -128,7 +128,7 @@ impl Privileges {
     }
 
     /// Does what is done with all rights that the program was started with, where root called it,
-    /// also by `sudo`; those that a file gives to whoever starts it stay aside.
+    /// also by `sudo`; those that a file gives to the user who starts it stay aside.
     pub fn with_rights_of_root<T>(&self, work: impl FnOnce() -> T) -> T {
         self.platform.with_rights_of_root(work)
     }

@@ -51,7 +51,7 @@ pub(super) struct Weight {
 /// Weighs elements, each once.
 pub(super) struct Scale<'a, 'input> {
     by_id: HashMap<&'a str, Node<'a, 'input>>,
-    /// `None` while it is weighed: whoever comes back to it goes in a circle.
+    /// `None` while it is weighed: a reference that comes back to it goes in a circle.
     known: HashMap<NodeId, Option<Weight>>,
     /// What a style may give to any element: shades, and filters.
     of_style: u64,

@@ -23,7 +23,7 @@ use crate::signals::{self, Meaning, Wish};
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Sends what comes. The second signal that asks for the end of the program ends it, though
-/// whoever draws may wait for a terminal that takes nothing.
+/// the thread that draws may wait for a terminal that takes nothing.
 pub(crate) fn watch(sender: &SyncSender<Wake>, asked: &Asked) -> Result<(), Failure> {
     let signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP]);
     let mut signals = signals
@@ -48,14 +48,14 @@ pub(crate) fn watch(sender: &SyncSender<Wake>, asked: &Asked) -> Result<(), Fail
             if let Signal::End(code) = signal {
                 asked.end(code);
             }
-            // Where there is no room, whoever draws is busy, or waits for the terminal.
+            // Where there is no room, the thread that draws is busy, or waits for the terminal.
             let _is_woken_anyway = sender.try_send(Wake::Signal(signal));
         }
     })
 }
 
 /// Gives the terminal back, as long as that takes no more than this time: it may take nothing, and
-/// whoever waits for that has standard output.
+/// the thread that waits for that has standard output.
 fn give_back_within(time: Duration) {
     let (sender, done) = sync_channel(1);
     // Not the one of this program, which has a lock.

@@ -1,4 +1,4 @@
-//! The processes that are observed. Whoever serves writes down both ends of each
+//! The processes that are observed. A server writes down both ends of each
 //! exchange: the client says in its message who holds its end.
 
 mod crowd;
@@ -25,11 +25,11 @@ use super::Result;
 
 /// Workers of a pre-fork server.
 const WORKERS: usize = 3;
-/// How long a passed socket stays with both, so that a second look can see it.
+/// How long a passed socket stays with both, so that a second lookup can see it.
 const TOGETHER: Duration = Duration::from_millis(400);
 
 pub(crate) fn run(role: &str, arguments: &[String]) -> Result<()> {
-    // Whoever started this is the harness, or a process that the harness started. The rest of
+    // The process that started this is the harness, or a process that the harness started. The rest of
     // the messages are sent by a process that outlives its parent.
     if role != "rest" {
         let signal = Some(rustix::process::Signal::KILL);

@@ -297,7 +297,7 @@ fn rest(options: &Options<'_>) -> Result<()> {
 }
 
 fn finish(sender: &Sender, options: &Options<'_>) -> Result<()> {
-    // Whoever had the socket before has let go of it by then.
+    // The process that had the socket before has let go of it by then.
     std::thread::sleep(2 * sender.gap);
     let then = options.number("then", 20)?;
     sender.send(then)?;

@@ -13,7 +13,7 @@ const ROOT: u32 = 0;
 /// Lines of a header without options, and the options of TCP on Linux (time stamps).
 const UDP_HEADER: u64 = 8;
 const TCP_HEADER: u64 = 32;
-/// So many wrong answers are told in words.
+/// So many wrong answers are described in words.
 const MOST_WORDS: usize = 50;
 
 /// What one or several processes of one kind of load wrote down.

@@ -120,7 +120,7 @@ fn options(arguments: &[String]) -> Result<Option<Options>> {
     Ok(Some(options))
 }
 
-/// Ends whoever this process started, but for the program that is watched: it ends by the same
+/// Ends the processes that this one started, but for the program that is watched: it ends by the same
 /// signal, and says what it has counted.
 fn end_children() {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {

@@ -100,7 +100,7 @@ impl<L: SenderLookup> SendWatchers<L> {
 
     /// `None` where packets cannot be read or threads not be bound to CPUs.
     fn try_start(&self, on_observation: &OnObservation) -> Option<Started> {
-        let count = sched::processors().filter(|count| (2..=MAX).contains(count))?;
+        let count = sched::cpus().filter(|count| (2..=MAX).contains(count))?;
         let opened = Packets::open_each(count);
         let packets = opened.inspect_err(|error| {
             tracing::debug!(%error, "no send watcher runs: first packets cannot be read");
@@ -110,9 +110,9 @@ impl<L: SenderLookup> SendWatchers<L> {
             wake_fd: WakeFd::new().ok()?,
             threads: Vec::with_capacity(count),
         };
-        for (processor, packets) in packets.ok()?.into_iter().enumerate() {
+        for (cpu, packets) in packets.ok()?.into_iter().enumerate() {
             let watcher = SendWatcher {
-                processor,
+                cpu,
                 realtime: self.realtime,
                 packets,
                 wake_fd: started.wake_fd.clone(),
@@ -121,7 +121,7 @@ impl<L: SenderLookup> SendWatchers<L> {
                 on_observation: Arc::clone(on_observation),
             };
             let thread = std::thread::Builder::new()
-                .name(format!("flowner-look-{processor}"))
+                .name(format!("flowner-watch-{cpu}"))
                 .spawn(move || watcher.run());
             started.threads.push(thread.ok()?);
         }
@@ -182,7 +182,7 @@ impl Drop for Started {
 }
 
 struct SendWatcher<L> {
-    processor: usize,
+    cpu: usize,
     realtime: bool,
     packets: Packets,
     wake_fd: WakeFd,
@@ -193,7 +193,7 @@ struct SendWatcher<L> {
 
 impl<L: SenderLookup> SendWatcher<L> {
     fn run(mut self) {
-        if let Err(error) = sched::bind_to(self.processor) {
+        if let Err(error) = sched::bind_to(self.cpu) {
             // Elsewhere it would only be in the way.
             self.shared.resting.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%error, "a thread could not be bound to its CPU");
@@ -207,7 +207,7 @@ impl<L: SenderLookup> SendWatcher<L> {
         let now = Instant::now();
         let mut budget = TimeBudget::full(BUDGET, SHARE, now);
         let mut idle_budget = TimeBudget::full(IDLE_BUDGET, IDLE_SHARE, now);
-        let mut spent = sched::processor_time();
+        let mut spent = sched::cpu_time();
         while self.packets.wait(&self.wake_fd) {
             let now = Instant::now();
             if budget.has_any(now) && idle_budget.has_any(now) {
@@ -217,7 +217,7 @@ impl<L: SenderLookup> SendWatcher<L> {
                 });
                 let is_new = query.is_some_and(|query| self.look_up(query, now));
                 // All of it: to be woken costs more than to see that nothing is new.
-                let before = std::mem::replace(&mut spent, sched::processor_time());
+                let before = std::mem::replace(&mut spent, sched::cpu_time());
                 let spent = spent.saturating_sub(before);
                 if is_new {
                     budget.spend(spent);

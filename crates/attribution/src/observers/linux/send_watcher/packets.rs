@@ -1,4 +1,4 @@
-//! First packets as they are sent, by processor (packet(7)).
+//! First packets as they are sent, by CPU (packet(7)).
 //!
 //! Only the start of each is copied, and only of those that this host sends: datagrams, and
 //! what opens a connection.
@@ -8,7 +8,7 @@
 )]
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "what the kernel is told are sizes of a few bytes"
+    reason = "the sizes given to the kernel are of a few bytes"
 )]
 
 use std::io;
@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
 use super::headers;
 use crate::observers::linux::wake_fd::WakeFd;
 
-/// The packets that are sent on one processor.
+/// The packets that are sent on one CPU.
 #[derive(Debug)]
 pub(super) struct Packets {
     socket: OwnedFd,
@@ -28,12 +28,12 @@ pub(super) struct Packets {
 }
 
 impl Packets {
-    /// Those of each processor, in their order.
+    /// Those of each CPU, in their order.
     pub(super) fn open_each(count: usize) -> io::Result<Vec<Self>> {
         let mut all: Vec<Self> = Vec::with_capacity(count);
         for _ in 0..count {
             let one = Self::open()?;
-            // The kernel takes the number of the processor for the place in the group, in
+            // The kernel takes the number of the CPU for the place in the group, in
             // the order of joining (`fanout_demux_cpu` in `net/packet/af_packet.c`).
             let group = match all.first() {
                 None => libc::PACKET_FANOUT_FLAG_UNIQUEID << 16,
@@ -216,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::answer::{Protocol, SocketQuery};
-    use crate::observers::linux::sched::processors;
+    use crate::observers::linux::sched::cpus;
 
     /// Until a packet of that question comes, through any of them.
     #[track_caller]
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn first_packets_are_seen() {
-        let count = processors().unwrap_or(1);
+        let count = cpus().unwrap_or(1);
         let mut all = match Packets::open_each(count) {
             Ok(all) => all,
             Err(error) => {

@@ -15,7 +15,7 @@ const MAX: usize = 4_096;
 /// Ends that answer datagrams, which are kept in mind.
 const MAX_SERVERS: usize = 32;
 
-/// Devices on which flows of the same ends are told apart. What is sent through a bridge is
+/// Devices on which this tells flows of the same ends apart. What is sent through a bridge is
 /// seen on it, then on its port.
 const MAX_DEVICES: usize = 4;
 

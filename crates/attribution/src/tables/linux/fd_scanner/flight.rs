@@ -58,7 +58,7 @@ impl FdScanner {
             let place = |(table, number)| match table {
                 Table::Process => (0, number),
                 Table::Thread(thread) => (thread, number),
-                // What it is told of is the ring.
+                // What `fdinfo` tells of is the ring.
                 Table::Ring { thread, descriptor } => (thread, descriptor),
             };
             known.descriptors().map(place).collect()

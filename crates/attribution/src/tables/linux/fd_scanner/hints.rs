@@ -105,7 +105,7 @@ impl FdScanner {
         self.index().hints.take_new()
     }
 
-    /// Completes the look at a new process or thread.
+    /// Completes the scan of a new process or thread.
     fn take_in_new(&self, look: Look, wanted: &Wanted, buffers: &mut ReadBuffers) {
         let id = look.pid;
         self.take_in_one(look, wanted, buffers);

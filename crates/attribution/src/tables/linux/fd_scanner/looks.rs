@@ -17,7 +17,7 @@ use crate::tables::linux::procfs::proc::{
     Descriptor, FdStamp, Listed, Part, Proc, ReadBuffers, Table,
 };
 
-/// The first half of a look at a process.
+/// The first half of a scan of a process.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) pid: u32,
@@ -53,7 +53,7 @@ impl Look {
         Self { others, ..self }
     }
 
-    /// The number of the look, and the stamp that it read first.
+    /// The number of the scan, and the stamp that it read first.
     pub(super) const fn number_and_stamp(&self) -> (u64, FdStamp) {
         (self.number, self.stamp)
     }
@@ -103,7 +103,7 @@ impl FdScanner {
         taken
     }
 
-    /// The first half of a look at a process of which one descriptor says enough.
+    /// The first half of a scan of a process of which one descriptor says enough.
     pub(super) fn hit(&self, pid: u32, inode: u32, number: u32) -> Option<Look> {
         let (look, began) = (self.looks.fetch_add(1, Ordering::Relaxed), Instant::now());
         let stamp = self.proc.stamp(pid).ok()?.without_count();
@@ -124,7 +124,7 @@ impl FdScanner {
         })
     }
 
-    /// The first half of a look: descriptors, which are gone before the process is.
+    /// The first half of a scan: descriptors, which are gone before the process is.
     pub(super) fn look(
         &self,
         pid: u32,

@@ -55,7 +55,7 @@ pub(crate) struct FdScanner {
     sees_all_pids: bool,
     index: Mutex<Index>,
     looks: AtomicU64,
-    /// When the last look at what changed began, and at everything.
+    /// When the last scan of what changed began, and of everything.
     refreshed: Mutex<Option<Instant>>,
     scanned_all: Mutex<Option<Everywhere>>,
     budget: Mutex<TimeBudget>,
@@ -63,7 +63,7 @@ pub(crate) struct FdScanner {
     listed_until: Mutex<Option<u32>>,
 }
 
-/// A look at everything.
+/// A scan of everything.
 #[derive(Debug, Clone, Copy)]
 struct Everywhere {
     began: Instant,
@@ -128,7 +128,7 @@ impl FdScanner {
         self.look_at_likely(wanted, buffers, &mut is_open);
         let found = self.known(wanted.inode, since, buffers);
         self.note_winners(wanted);
-        // While the socket is there, somebody has it from whoever held it lately.
+        // While the socket is there, some process has it from its last known holder.
         if found.is_empty() && !is_open() {
             return self
                 .index()
@@ -337,7 +337,7 @@ impl FdScanner {
         gaps
     }
 
-    /// The first look at everything is not bounded: nothing is known yet.
+    /// The first scan of everything is not bounded: nothing is known yet.
     fn aim<'a>(&self, wanted: Option<&'a Wanted>) -> Aim<'a> {
         match wanted {
             Some(wanted) if lock(&self.refreshed).is_some() => Aim::One(wanted),
@@ -345,7 +345,7 @@ impl FdScanner {
         }
     }
 
-    /// The processes known to hold a socket: those that did in a look since the given
+    /// The processes known to hold a socket: those that did in a scan since the given
     /// one, also if they have exited by now, and those that still do.
     pub(crate) fn known(
         &self,
@@ -385,7 +385,7 @@ impl FdScanner {
         distinct(processes)
     }
 
-    /// Whether a holder was seen by a look since the given one, or is by another look at its
+    /// Whether a holder was seen by a scan since the given one, or is by reading its
     /// descriptor only.
     fn is_seen(&self, inode: u32, holder: &Holder, since: u64) -> bool {
         let number = holder.descriptor;
@@ -436,7 +436,7 @@ impl FdScanner {
         self.index().evict_owner(process.pid, inode);
     }
 
-    /// The number of the look that comes next.
+    /// The number of the scan that comes next.
     pub(crate) fn next_look(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
     }
@@ -446,7 +446,7 @@ impl FdScanner {
         self.facts.now().checked_sub(NEW_PROCESS_WINDOW)
     }
 
-    /// The only process that is known to hold a socket, without another look; it is
+    /// The only process that is known to hold a socket, without another scan; it is
     /// [remembered](Index::remember). One that was started since the given time may
     /// [have it from another](Self::parent_holder).
     pub(crate) fn only_known(

@@ -33,7 +33,7 @@ struct Sweep {
     start: u32,
     at: u32,
     is_past_end: bool,
-    /// Of the first look.
+    /// Of the first scan.
     first: Option<(u64, FdStamp)>,
 }
 

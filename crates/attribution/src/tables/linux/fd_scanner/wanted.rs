@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) inode: u32,
-    /// Of whoever opened it.
+    /// Of the user who opened it.
     pub(crate) uid: u32,
     pub(crate) kind: Kind,
     /// Whether the search may end with the first holder: a connection hardly has

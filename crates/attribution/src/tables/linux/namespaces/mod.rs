@@ -1,6 +1,6 @@
 //! The other network namespaces of this host: those of containers, and named ones.
 //!
-//! A netlink socket asks in the namespace in which it was opened, whoever uses it. So
+//! A netlink socket asks in the namespace in which it was opened, no matter which thread uses it. So
 //! a thread that enters a namespace is needed only to open one, and ends then.
 //!
 //! An open socket keeps its namespace from going away, so they are closed as soon as
@@ -261,7 +261,7 @@ impl Namespaces {
         let is_there = !known.is_empty() && (is_led_to || !leads_away);
         // One that was let go of, or was not entered, may have it, too.
         let is_whole = self.trouble.is_none() && !self.hides_some && self.searched.is_some();
-        // So may one that is new: two with the same address are told apart by nothing here.
+        // So may one that is new: nothing here tells two with the same address apart.
         let now = Instant::now();
         let is_recent = self.is_searched_since(now.checked_sub(NAMESPACES).unwrap_or(now));
         let is_enough = is_there && is_whole && is_recent;

@@ -136,7 +136,7 @@ impl Watcher {
     }
 
     fn run(mut self) {
-        // The sooner it takes what is told, the closer is the time that it notes.
+        // The sooner it takes what the kernel tells, the closer is the time that it notes.
         sched::take_precedence();
         while self.wake_fd.waits_for(&self.link) {
             if let Err(error) = self.take() {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_closed_is_told() {
+    fn the_kernel_tells_of_a_socket_that_is_closed() {
         let closings = Closings::watch().unwrap();
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(socket) = UdpSocket::bind(address) else {
@@ -260,7 +260,7 @@ mod tests {
             watcher.take().unwrap();
             assert!(Instant::now() < deadline, "nothing was lost");
         }
-        // Nor does whoever does not ask get more than there is room for.
+        // Nor does a reader that does not ask get more than there is room for.
         let id = SocketId::own(7).unwrap();
         let one = ClosedSocket::new(id, SystemTime::now());
         watcher.shared.add(std::iter::repeat_n(one, MAX + 1));

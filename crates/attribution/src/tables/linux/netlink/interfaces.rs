@@ -64,7 +64,7 @@ fn request(sequence: u32) -> [u8; HEADER_LEN + BODY_LEN] {
 /// namespace of this thread.
 fn accepts() -> Accepts {
     let read = |protocol: &str| {
-        // What stands there is of the network of whoever reads it (`net/sysctl_net.c`).
+        // What stands there is of the network namespace of the process that reads it (`net/sysctl_net.c`).
         let path = format!("/proc/sys/net/ipv4/{protocol}_l3mdev_accept");
         let text = std::fs::read_to_string(path).ok()?;
         Some(text.trim() != "0")

@@ -330,7 +330,7 @@ fn state_by_mounts(
         return ExeState::Unverified;
     };
     let (theirs, ours) = (mounts(&theirs), mounts(&ours));
-    // Its mounts are told from its own root directory, the path is not.
+    // The kernel gives its mounts from its own root directory, but not the path.
     if !is_path_of_its_own(process, path, file, is_unlinked) {
         return ExeState::Unverified;
     }

@@ -139,7 +139,7 @@ impl Facts {
         &self.names
     }
 
-    /// The time now, as start times are told.
+    /// The time now, by the clock of start times.
     pub(crate) fn now(&self) -> SystemTime {
         self.boot + since_boot()
     }
@@ -166,7 +166,7 @@ fn unmapped_user() -> Option<u32> {
     Some(id.unwrap_or(DEFAULT))
 }
 
-/// When this host was started, as precisely as start times are told: so that it is the
+/// When this host was started, as precisely as the kernel gives start times: so that it is the
 /// same whenever it is asked for, if the clock was not set.
 fn boot_time() -> SystemTime {
     const PRECISION: u128 = 10_000_000;

@@ -1,6 +1,6 @@
 //! Whether others can have put another file at a path since a process started.
 //!
-//! Whoever may write to a directory decides what its names lead to. So each directory on the way counts,
+//! A user who may write to a directory decides what its names lead to. So each directory on the way counts,
 //! also those of links.
 
 use std::ffi::OsString;

@@ -42,7 +42,7 @@ pub(crate) fn environment_end(bytes: &[u8]) -> Option<u64> {
 
 /// How long the path was that execve(2) was called with: it lies between the environment and one
 /// pointer, at the end of the last page (`alloc_bprm` and `bprm_execve` in `fs/exec.c`,
-/// `create_elf_tables` in `fs/binfmt_elf.c`). Paths that do not fit into that page are told as
+/// `create_elf_tables` in `fs/binfmt_elf.c`). Paths that do not fit into that page appear as
 /// shorter ones.
 pub(crate) fn executed_length(environment_end: u64, page: u64) -> Option<u64> {
     const POINTER: u64 = 8;

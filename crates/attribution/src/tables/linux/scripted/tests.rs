@@ -131,7 +131,7 @@ impl Trial {
 
     fn run(&mut self, step: &Step) {
         let before = match step {
-            // Whoever listens may be known from a moment before.
+            // The holder of a listener may be known from a moment before.
             Step::FastLookup(..) => LISTENERS,
             _ => Duration::ZERO,
         };

@@ -144,7 +144,7 @@ impl LinuxTable {
 
 impl Looker<'_> {
     /// The owner of a socket of a list, after everything that changed was looked at: who
-    /// was by a look since the given one still has what it had, and who was started since
+    /// was by a scan since the given one still has what it had, and who was started since
     /// the given time may have it from another.
     fn listed_owner(
         &mut self,

@@ -444,7 +444,8 @@ impl SocketTable for LinuxTable {
         // All that was there before the first packet is known then.
         self.scanner.refresh(None, &mut self.buffers);
         let lookup = self.owner_lookup();
-        let lookup = lookup.inspect_err(|error| tracing::warn!(%error, "owners are told late"));
+        let lookup = lookup
+            .inspect_err(|error| tracing::warn!(%error, "no fast lookups: owners come later"));
         if let Some(namespaces) = &mut self.namespaces {
             namespaces.search(self.scanner.proc(), &mut self.buffers);
         }

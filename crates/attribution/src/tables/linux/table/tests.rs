@@ -110,7 +110,7 @@ fn datagram_sockets_connected_or_not() {
     }
 }
 
-/// Where `/proc` is not mounted, the user is told, and nobody is named.
+/// Where `/proc` is not mounted, the answer has the user, and names no process.
 #[test]
 fn without_proc_users_are_told() {
     let directory = tempfile::tempdir().unwrap();

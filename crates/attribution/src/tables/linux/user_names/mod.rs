@@ -183,7 +183,7 @@ impl UserNames {
             state.answers.answer(uid, name, Instant::now());
             self.answered.notify_all();
         }
-        // Whoever asks from now on starts another thread.
+        // The next caller that asks starts another thread.
         state.is_asking = false;
         drop(state);
         drop(ends);

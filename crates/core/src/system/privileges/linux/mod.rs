@@ -203,7 +203,7 @@ fn become_for_good(user: &User, kept: CapabilitySet) -> Result<(), PrivilegeErro
     Ok(())
 }
 
-/// Whether whoever this thread acts for may write there.
+/// Whether the user for whom this thread acts may write there.
 fn may_write(writes: &Writes) -> bool {
     let may = |path: &Path| {
         let access = Access::WRITE_OK | Access::EXEC_OK;

@@ -46,7 +46,7 @@ mod tests {
 
     /// Why nobody who looks at other processes is below these rules.
     #[test]
-    fn whoever_is_below_sees_no_other_process() {
+    fn a_process_under_rules_sees_no_other_process() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let link = format!("/proc/{}/exe", child.id());
         assert!(std::fs::read_link(&link).is_ok());

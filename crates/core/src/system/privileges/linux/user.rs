@@ -21,7 +21,7 @@ pub(super) struct User {
 const MAX_GROUPS: usize = 65_536;
 
 impl User {
-    /// Whoever started a file of root that has the set-user-ID bit; `None` where root did. The
+    /// The user who started a file of root that has the set-user-ID bit; `None` where root did. The
     /// kernel tells all of them; what their environment says is theirs.
     pub(super) fn real() -> io::Result<Option<Self>> {
         let uid = getuid();
@@ -36,7 +36,7 @@ impl User {
         }))
     }
 
-    /// Whoever called the program that made this process root's; `None` where root did itself.
+    /// The user who called the program that made this process root's; `None` where root did itself.
     /// The variables of sudo(8), run0(1) and pkexec(1) say it, which those set and whoever is
     /// root can: the real user id is root's, too.
     pub(super) fn calling() -> Option<Self> {

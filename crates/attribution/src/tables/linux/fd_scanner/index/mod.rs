@@ -22,11 +22,11 @@ const MAX_LATELY_OF_ONE: usize = 32;
 /// Sockets that nobody was found to hold.
 const MAX_UNOWNED: usize = 16_384;
 
-/// What the last look at a process found.
+/// What the last scan of a process found.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     pub(crate) stamp: FdStamp,
-    /// When the look began.
+    /// When the scan began.
     pub(crate) began: Instant,
     pub(crate) sockets: Vec<Descriptor>,
     /// Files without a name.
@@ -108,22 +108,22 @@ pub(crate) struct Holder {
     /// What stands for the socket there, and in which table.
     pub(crate) descriptor: u32,
     pub(crate) table: Table,
-    /// The number of the look that saw it.
+    /// The number of the scan that saw it.
     pub(crate) look: u64,
 }
 
-/// A socket that was added to what a look had found.
+/// A socket that was added to what a scan had found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Added {
     pid: u32,
     inode: u32,
-    /// The number of the look that saw it.
+    /// The number of the scan that saw it.
     look: u64,
 }
 
 #[derive(Debug)]
 struct Numbered {
-    /// Of two looks at a process, the one that began later counts.
+    /// Of two scans of a process, the one that began later counts.
     number: u64,
     scanned: Scanned,
 }
@@ -137,7 +137,7 @@ enum Pids {
 }
 
 impl Index {
-    /// Writes down what a look found that began as the `number`th.
+    /// Writes down what a scan found that began as the `number`th.
     pub(crate) fn put(&mut self, pid: u32, number: u64, scanned: Scanned) {
         let known = self.processes.get(&pid).map(|known| known.number);
         if known.is_some_and(|known| known > number) {
@@ -147,7 +147,7 @@ impl Index {
         self.replace(pid, number, scanned);
     }
 
-    /// The same for a look at a part of the descriptors of a process: the others are as they
+    /// The same for a scan of a part of the descriptors of a process: the others are as they
     /// were, but were not seen again.
     pub(crate) fn put_part(&mut self, pid: u32, part: Range<u32>, mut scanned: Scanned) {
         scanned.stamp = scanned.stamp.without_count();
@@ -194,7 +194,7 @@ impl Index {
         }
     }
 
-    /// All parts of the descriptors of a process were read by looks from the `number`th on.
+    /// All parts of the descriptors of a process were read by scans from the `number`th on.
     pub(crate) fn complete(&mut self, pid: u32, number: u64, stamp: FdStamp) {
         self.cursors.remove(&pid);
         if let Some(known) = self.processes.get_mut(&pid)
@@ -226,7 +226,7 @@ impl Index {
         self.cursors.insert(pid, cursor);
     }
 
-    /// Adds a socket, seen by a look at its descriptor only, to what the last look at a process
+    /// Adds a socket, seen by reading its descriptor only, to what the last scan of a process
     /// found, in place of what the same descriptor stood for then. False if the process is not
     /// known, or is another one.
     pub(crate) fn add_socket(
@@ -431,7 +431,7 @@ impl Index {
         })
     }
 
-    /// Whether a look at everything found nobody who holds this socket, so that it need not be
+    /// Whether a scan of everything found no process that holds this socket, so that it need not be
     /// looked for again.
     pub(crate) fn is_unowned(&self, inode: u32, now: Instant) -> bool {
         let is_known =

@@ -64,7 +64,7 @@ impl RecentOwners {
         });
     }
 
-    /// The processes that a look saw with a socket since then, and that have closed it or exited. A
+    /// The processes that a scan saw with a socket since then, and that have closed it or exited. A
     /// process that an earlier look saw may have passed the socket on before the packet.
     pub(crate) fn of_socket(&self, inode: u32, since: Instant) -> Vec<Arc<Process>> {
         let is_of = |recent: &&RecentOwner| recent.inode == inode && recent.seen >= since;

@@ -67,7 +67,7 @@ pub(crate) struct DiagSocket {
     pub(crate) remote: Option<SocketAddr>,
     /// 0 where no file stands for it: not accepted yet, or closed by its owner.
     pub(crate) inode: u32,
-    /// Of whoever opened it. Not to be trusted where the inode is 0.
+    /// Of the user who opened it. Not to be trusted where the inode is 0.
     pub(crate) uid: u32,
     /// The same from the first packet to the end of `TIME_WAIT`.
     pub(crate) cookie: u64,

@@ -56,7 +56,7 @@ pub(crate) struct Proc {
     spare: Mutex<Option<Vec<OwnedFd>>>,
 }
 
-/// Descriptors that a look at a process needs at a time.
+/// Descriptors that a scan of a process needs at a time.
 const SPARE: usize = 3;
 
 /// See [`Proc::make_room`].
@@ -84,7 +84,7 @@ pub(crate) struct FdStamp {
 }
 
 impl FdStamp {
-    /// Whether two looks with these stamps found the same, as far as stamps show it.
+    /// Whether two scans with these stamps found the same, as far as stamps show it.
     pub(crate) fn is_same(self, other: Self) -> bool {
         self.descriptors.is_some() && self == other
     }
@@ -94,7 +94,7 @@ impl FdStamp {
         self.descriptors.is_none_or(|count| count == 0)
     }
 
-    /// As of a look that did not read all descriptors.
+    /// As of a scan that did not read all descriptors.
     pub(crate) const fn without_count(self) -> Self {
         Self {
             descriptors: None,
@@ -209,7 +209,7 @@ impl Proc {
         self.counts
     }
 
-    /// The stamp that shows whether a process is worth another look.
+    /// The stamp that shows whether a process is worth another scan.
     pub(crate) fn stamp(&self, pid: u32) -> io::Result<FdStamp> {
         Ok(self.stamp_of(&self.stat(format_args!("{pid}/fd"))?))
     }
@@ -479,7 +479,7 @@ mod tests {
             let process = proc.process(pid).unwrap();
             proc.sockets(&process, &mut buffers).unwrap()
         };
-        // Until it waits. Where the kernel does not count descriptors, each look differs anyway.
+        // Until it waits. Where the kernel does not count descriptors, each scan differs anyway.
         let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
         let mut before = look();
         while before.stamp.is_same(before.stamp) {

@@ -90,7 +90,7 @@ fn groups_are_found_by_id_but_not_looked_for_all_the_time() {
     let mut groups = cgroups();
     let path = groups.path(before.id(), at(0)).unwrap();
     assert_eq!(*path, *before.inside);
-    // Made after the first look.
+    // Made after the first search.
     let after = Group::new("after").unwrap();
     assert_eq!(groups.path(after.id(), at(999)), None);
     let path = groups.path(after.id(), at(1000)).unwrap();
