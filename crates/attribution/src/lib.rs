@@ -247,10 +247,11 @@ pub mod promises {}
 struct Readme;
 
 pub use answer::{
-    Capabilities, Error, Evidence, ExeFile, ExeState, Match, NamedFile, NetworkNamespace,
-    Ownership, ParseNameError, ParseQueryError, ParseUserIdError, PortOwners, Process, ProcessId,
-    Protocol, Reason, SkippedNamespaces, Snapshot, Socket, SocketId, SocketNamespace, SocketQuery,
-    SocketState, Source, TranslatedFrom, Unit, UnitKind, User, UserId, Verdict,
+    Capabilities, Container, ContainerDetails, Error, Evidence, ExeFile, ExeState, Match,
+    NamedFile, NetworkNamespace, Ownership, ParseNameError, ParseQueryError, ParseUserIdError, Pod,
+    PortOwners, Process, ProcessId, Protocol, Reason, SkippedNamespaces, Snapshot, Socket,
+    SocketId, SocketNamespace, SocketQuery, SocketState, Source, TranslatedFrom, Unit, UnitKind,
+    User, UserId, Verdict,
 };
 pub use policy::{
     Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,

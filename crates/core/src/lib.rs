@@ -76,7 +76,9 @@ pub use model::program::{Claim, Program};
 pub use model::report::{EndState, InputInfo, LocalAddressSource, Report};
 pub use model::stop_handle::StopHandle;
 pub use model::text;
-pub use model::totals::{Coverage, Group, ProcessPrincipal, Service, Share, Totals};
+pub use model::totals::{
+    ContainerGroup, Coverage, Group, PodGroup, ProcessPrincipal, Service, Share, Totals, UnitGroup,
+};
 pub use monitor::Monitor;
 pub use monitor::builder::{Builder, OpenMonitor};
 pub use monitor::config::Config;

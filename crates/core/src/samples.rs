@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use flowner_attribution::{Container, Pod, Unit, UnitKind};
 use flowner_attribution::{
     Evidence, Match, Ownership, Process, Source, TranslatedFrom, User, Verdict,
 };
@@ -45,6 +46,24 @@ pub(crate) fn counters(packets: u64, bytes: u64) -> Counters {
         bytes,
         payload_bytes: 0,
     }
+}
+
+/// [`curl`] in a container of a pod.
+pub(crate) fn container() -> Unit {
+    let id = "9f4f8d5a3c0b1e2d4f60718293a4b5c6d7e8f90123456789abcdef0123456789";
+    let mut container = Container::new();
+    container.name = Some("web".to_owned());
+    container.image = Some("nginx:1.27".to_owned());
+    container.pod = Some(Pod::new("default", "web-0"));
+    Unit::new(UnitKind::Container, id).with_container(container)
+}
+
+/// The [flow] of a process in a [container].
+pub(crate) fn contained_flow(id: u64) -> FlowRecord {
+    let mut process = Process::clone(&curl());
+    process.unit = Some(container());
+    let owner = owner(Verdict::Process(Arc::new(process)), Some(Match::FiveTuple));
+    flow(id).with_owners(Some(owner), None)
 }
 
 /// The [flow] of a container behind the address of this host.

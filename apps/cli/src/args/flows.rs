@@ -63,5 +63,8 @@ pub(crate) enum By {
     Host,
     Service,
     Protocol,
+    Unit,
+    Container,
+    Pod,
     Flow,
 }

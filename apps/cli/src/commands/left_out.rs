@@ -29,6 +29,9 @@ impl LeftOut {
             By::Host => Self::of_groups(&report.hosts(), limit, "host"),
             By::Service => Self::of_groups(&report.services(), limit, "service"),
             By::Protocol => Self::of_groups(&report.protocols(), limit, "protocol"),
+            By::Unit => Self::of_groups(&report.units(), limit, "unit"),
+            By::Container => Self::of_groups(&report.containers(), limit, "container"),
+            By::Pod => Self::of_groups(&report.pods(), limit, "pod"),
         }
     }
 

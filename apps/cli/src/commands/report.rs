@@ -74,6 +74,9 @@ pub(crate) fn write_csv(
         By::Host => csv.hosts(first(&report.hosts(), args))?,
         By::Service => csv.services(first(&report.services(), args))?,
         By::Protocol => csv.protocols(first(&report.protocols(), args))?,
+        By::Unit => csv.units(first(&report.units(), args), claimed)?,
+        By::Container => csv.containers(first(&report.containers(), args), claimed)?,
+        By::Pod => csv.pods(first(&report.pods(), args), claimed)?,
     }
     out.flush()?;
     for text in LeftOut::of(report, by, args).lines() {
@@ -119,6 +122,18 @@ fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result
         By::Host => json_groups(&report.hosts(), limit, GroupLine::host, out)?,
         By::Service => json_groups(&report.services(), limit, GroupLine::service, out)?,
         By::Protocol => json_groups(&report.protocols(), limit, GroupLine::protocol, out)?,
+        By::Unit => {
+            let line = |group| GroupLine::unit(group).claimed(claimed);
+            json_groups(&report.units(), limit, line, out)?;
+        }
+        By::Container => {
+            let line = |group| GroupLine::container(group).claimed(claimed);
+            json_groups(&report.containers(), limit, line, out)?;
+        }
+        By::Pod => {
+            let line = |group| GroupLine::pod(group).claimed(claimed);
+            json_groups(&report.pods(), limit, line, out)?;
+        }
     }
     Ok(())
 }
@@ -161,6 +176,14 @@ fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Resul
             name.map_or_else(|| number.clone(), |name| format!("{name} ({number})"))
         }),
         By::Protocol => group_table("PROTOCOL", &report.protocols(), limit, ToString::to_string),
+        By::Unit => group_table("UNIT", &report.units(), limit, ToString::to_string),
+        By::Container => group_table(
+            "CONTAINER",
+            &report.containers(),
+            limit,
+            ToString::to_string,
+        ),
+        By::Pod => group_table("POD", &report.pods(), limit, ToString::to_string),
     };
     out.table(&table)
 }

@@ -4,6 +4,7 @@
 //! only the one of Linux: on other systems nothing makes these, but for the tests.
 
 mod capabilities;
+mod container;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod devices;
 mod error;
@@ -29,6 +30,7 @@ mod translated;
 pub(crate) mod wildcard;
 
 pub use capabilities::Capabilities;
+pub use container::{Container, ContainerDetails, Pod};
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
 pub use ownership::{Evidence, Match, Ownership, Source, Verdict};

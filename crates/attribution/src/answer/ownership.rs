@@ -52,8 +52,8 @@ impl Ownership {
 
     /// The answer about a socket that has these ends, as the one about packets that this host
     /// translates.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn translated(mut self, from: TranslatedFrom) -> Self {
+    #[must_use]
+    pub fn translated(mut self, from: TranslatedFrom) -> Self {
         self.evidence.translated_from = Some(Box::new(from));
         // A host behind this one, or a virtual machine.
         if self.verdict == Verdict::Unknown(Reason::Forwarded) {

@@ -1,11 +1,14 @@
 //! Who may own a socket: processes, users, and the units they run in.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::container::{Container, ContainerDetails};
 use super::executable::{ExeFile, ExeState};
 #[cfg(feature = "serde")]
 use super::lossy;
@@ -332,6 +335,8 @@ pub struct Unit {
     /// The uid of the user whose service manager runs it (`user@UID.service`, systemd.special(7)). That
     /// user chooses its name. `None` for units of the system.
     pub user: Option<u32>,
+    #[cfg_attr(feature = "serde", serde(default, rename = "container"))]
+    details: ContainerDetails,
 }
 
 impl Unit {
@@ -341,6 +346,45 @@ impl Unit {
             kind,
             name: name.into(),
             user: None,
+            details: ContainerDetails::new(),
+        }
+    }
+
+    /// What is known of it as a container: its name, image and pod. Linux only.
+    ///
+    /// The table reads that on a thread of its own, so it may become known later than the unit. It is no
+    /// part of what the unit is compared by.
+    pub fn container(&self) -> Option<Arc<Container>> {
+        self.details.get()
+    }
+
+    /// The same with what is known of it as a container.
+    #[must_use]
+    pub fn with_container(self, container: Container) -> Self {
+        let details = ContainerDetails::new();
+        details.set(container);
+        self.with_details(details)
+    }
+
+    /// The same with the place where that will be.
+    #[must_use]
+    pub fn with_details(self, details: ContainerDetails) -> Self {
+        Self { details, ..self }
+    }
+
+    /// The name for people: that of the container, if it is known, or else the first 12 digits of its id.
+    pub fn short_name(&self) -> Cow<'_, str> {
+        const DIGITS: usize = 12;
+        if self.kind != UnitKind::Container {
+            return self.name.as_str().into();
+        }
+        if let Some(name) = self.container().and_then(|it| it.name.clone()) {
+            return name.into();
+        }
+        let is_id = self.name.len() == 64 && self.name.bytes().all(|it| it.is_ascii_hexdigit());
+        match self.name.get(..DIGITS) {
+            Some(digits) if is_id => digits.into(),
+            _ => self.name.as_str().into(),
         }
     }
 
@@ -382,13 +426,18 @@ impl UnitKind {
 
 displayed!(UnitKind, "kind of unit");
 
+/// With at most 12 digits of the id of a container: `container web of pod default/web-0`.
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, name, user } = self;
-        match (kind, user) {
-            (_, None) => write!(f, "{} {name}", kind.name()),
-            (UnitKind::Service, Some(user)) => write!(f, "user unit {name} (uid {user})"),
-            (_, Some(user)) => write!(f, "{} {name} (uid {user})", kind.name()),
+        let (kind, name) = (self.kind, self.short_name());
+        match (kind, self.user) {
+            (_, None) => write!(f, "{} {name}", kind.name())?,
+            (UnitKind::Service, Some(user)) => write!(f, "user unit {name} (uid {user})")?,
+            (_, Some(user)) => write!(f, "{} {name} (uid {user})", kind.name())?,
+        }
+        match self.container().and_then(|it| it.pod.clone()) {
+            Some(pod) => write!(f, " of pod {pod}"),
+            None => Ok(()),
         }
     }
 }

@@ -163,6 +163,9 @@ mod linux {
     /// meanwhile. An id may never be found, such as that of a removed group.
     pub(crate) const NO_CGROUP: Duration = Duration::from_secs(1);
 
+    /// How long a container of which no file was found is not looked for again.
+    pub(crate) const NO_CONTAINER: Duration = Duration::from_secs(5);
+
     // Names of users.
 
     /// How long a name counts that the name service has told. The uid of a dynamic user of systemd

@@ -18,13 +18,15 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Match, Ownership, Process, Source, User, Verdict};
+use flowner_attribution::{Match, Ownership, Process, Source, Unit, UnitKind, User, Verdict};
 use flowner_flows::Protocol;
 
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::model::text::{self, is_hidden};
-use crate::model::totals::{Group, ProcessPrincipal, Service, Totals};
+use crate::model::totals::{
+    ContainerGroup, Group, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
+};
 use crate::query::services::service_name;
 
 /// The columns of a flow.
@@ -84,6 +86,9 @@ const TOTALS: [&str; 11] = [
     "received_total_packets",
     "received_total_bytes",
 ];
+
+/// The columns of a unit.
+const UNIT: [&str; 5] = ["kind", "unit", "container", "image", "pod"];
 
 /// What a group is known by, in the column behind its totals: `recorded` where a file claims the
 /// owners, else empty.
@@ -186,6 +191,38 @@ impl<W: Write> Writer<W> {
         };
         let source = |principal: &ProcessPrincipal| claimed && *principal != nobody;
         self.owners(["process", "pid", "user"], all, key, source)
+    }
+
+    /// Writes units: `kind`, `unit` (of a container the whole id), `container` (what people call it),
+    /// `image`, `pod`, the totals, and `source`, as for [`programs`](Self::programs).
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn units(&mut self, all: &[Group<UnitGroup>], claimed: bool) -> io::Result<()> {
+        let is_claimed = |group: &UnitGroup| claimed && group.0.is_some();
+        self.owners(UNIT, all, |group| unit_fields(group.0.as_ref()), is_claimed)
+    }
+
+    /// Writes containers, with the same columns.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn containers(&mut self, all: &[Group<ContainerGroup>], claimed: bool) -> io::Result<()> {
+        let is_claimed = |group: &ContainerGroup| claimed && group.0.is_some();
+        self.owners(UNIT, all, |group| unit_fields(group.0.as_ref()), is_claimed)
+    }
+
+    /// Writes pods: `namespace`, `pod`, the totals, and `source`.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn pods(&mut self, all: &[Group<PodGroup>], claimed: bool) -> io::Result<()> {
+        let is_claimed = |group: &PodGroup| claimed && group.0.is_some();
+        let key = |group: &PodGroup| match &group.0 {
+            Some(pod) => [pod.namespace.clone(), pod.name.clone()],
+            None => [const { String::new() }; 2],
+        };
+        self.owners(["namespace", "pod"], all, key, is_claimed)
     }
 
     /// Writes the other ends: `host` and its totals.
@@ -317,6 +354,34 @@ fn totals(totals: &Totals) -> [String; 11] {
     ]
 }
 
+fn unit_fields(unit: Option<&Unit>) -> [String; 5] {
+    let Some(unit) = unit else {
+        return [const { String::new() }; 5];
+    };
+    let container = unit.container();
+    let container = container.as_deref();
+    let text = |value: Option<String>| value.unwrap_or_default();
+    [
+        unit.kind.name().to_owned(),
+        unit.name.clone(),
+        text(container.and_then(|it| it.name.clone())),
+        text(container.and_then(|it| it.image.clone())),
+        text(container.and_then(|it| Some(it.pod.as_ref()?.to_string()))),
+    ]
+}
+
+/// A unit with its whole name, which is for programs.
+fn whole(unit: &Unit) -> String {
+    match unit.kind {
+        UnitKind::Container => {
+            let user = unit.user.map(|user| format!(" (uid {user})"));
+            let user = user.unwrap_or_default();
+            format!("{} {}{user}", unit.kind.name(), unit.name)
+        }
+        _ => unit.to_string(),
+    }
+}
+
 /// The nine fields of an owner; all empty where nobody was asked.
 fn owner(owner: Option<&Ownership>, principal: &Principal) -> [String; 9] {
     let Some(Ownership {
@@ -357,8 +422,8 @@ fn owner(owner: Option<&Ownership>, principal: &Principal) -> [String; 9] {
         user.unwrap_or_else(|| of_each(&|process| process.user.as_ref().map(name_of))),
         of_each(&|process| Some(process.path.as_ref()?.to_string_lossy().into_owned())),
         unit.map_or_else(
-            || of_each(&|process| process.unit.as_ref().map(ToString::to_string)),
-            ToString::to_string,
+            || of_each(&|process| process.unit.as_ref().map(whole)),
+            whole,
         ),
     ]
 }
@@ -414,7 +479,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::samples::{curl, flow, owner as sample, translated_flow};
+    use crate::samples::{contained_flow, curl, flow, owner as sample, translated_flow};
 
     fn text(write: impl FnOnce(&mut Writer<Vec<u8>>) -> io::Result<()>) -> String {
         let mut out = Writer::new(Vec::new());
@@ -443,6 +508,34 @@ mod tests {
         let line = actual.lines().nth(1).unwrap();
         let expected = ",172.17.0.2:40000,93.184.216.34:443,";
         assert!(line.ends_with(expected), "{line}");
+    }
+
+    /// Programs get the whole id.
+    #[test]
+    fn containers() {
+        let id = "9f4f8d5a3c0b1e2d4f60718293a4b5c6d7e8f90123456789abcdef0123456789";
+        let flow = contained_flow(1);
+        let actual = text(|out| out.flows([&flow]));
+        assert!(actual.contains(&format!(",container {id},")), "{actual}");
+        let input = crate::model::report::InputInfo {
+            name: "eth0".to_owned(),
+            link_type: "ethernet",
+            is_live: false,
+        };
+        let ending = crate::model::report::EndState::Complete;
+        let report = crate::model::report::Report::of(vec![flow], input, ending);
+        let actual = text(|out| out.containers(&report.containers(), false));
+        let line = actual.lines().nth(1).unwrap();
+        let expected = format!("container,{id},web,nginx:1.27,default/web-0,1,5,332,");
+        assert!(line.starts_with(&expected), "{line}");
+        let actual = text(|out| out.pods(&report.pods(), false));
+        assert!(
+            actual
+                .lines()
+                .nth(1)
+                .unwrap()
+                .starts_with("default,web-0,1,")
+        );
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::model::principal::Principal;
 use crate::model::retired::RetiredView;
 use crate::model::selection::Selection;
 use crate::model::totals::{
-    Breakdown, Coverage, Group, KeptView, Key, ProcessPrincipal, Service, Totals,
+    Breakdown, ContainerGroup, Coverage, Group, KeptView, Key, PodGroup, ProcessPrincipal, Service,
+    Totals, UnitGroup,
 };
 
 /// An immutable picture of a monitor's ledger.
@@ -67,6 +68,9 @@ struct Sums {
     services: OnceLock<Breakdown<Service>>,
     protocols: OnceLock<Breakdown<Protocol>>,
     coverage: OnceLock<Breakdown<Coverage>>,
+    units: OnceLock<Breakdown<UnitGroup>>,
+    containers: OnceLock<Breakdown<ContainerGroup>>,
+    pods: OnceLock<Breakdown<PodGroup>>,
 }
 
 /// Where packets come from.
@@ -328,6 +332,21 @@ impl Report {
     /// By protocol.
     pub fn protocols(&self) -> Vec<Group<Protocol>> {
         self.groups(&self.sums.protocols, &self.retired.all.protocols)
+    }
+
+    /// By the service, container or sandbox that the owner is in.
+    pub fn units(&self) -> Vec<Group<UnitGroup>> {
+        self.groups(&self.sums.units, &self.retired.all.units)
+    }
+
+    /// By the container that the owner is in.
+    pub fn containers(&self) -> Vec<Group<ContainerGroup>> {
+        self.groups(&self.sums.containers, &self.retired.all.containers)
+    }
+
+    /// By the pod that the owner's container is in.
+    pub fn pods(&self) -> Vec<Group<PodGroup>> {
+        self.groups(&self.sums.pods, &self.retired.all.pods)
     }
 
     /// By how the owner is known. The two ends of a loopback flow count each.

@@ -7,6 +7,7 @@
 //! breakdown adds up to the same total, that of the host.
 
 mod kept;
+mod units;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use flowner_flows::{Counters, Direction, Protocol, Rate};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 pub(crate) use kept::{Breakdowns, BreakdownsView, KeptView};
+pub use units::{ContainerGroup, PodGroup, UnitGroup};
 
 /// What some group of flows adds up to.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -22,6 +22,13 @@ impl WakeFd {
         let _written = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
+    /// Forgets that [`wake`](Self::wake) was called.
+    pub(crate) fn clear(&self) {
+        let mut count = [0; 8];
+        // Fails where it was not.
+        let _read = rustix::io::read(&*self.0, &mut count);
+    }
+
     /// Waits until there is something to be read. False if [`wake`](Self::wake) was called.
     pub(crate) fn waits_for(&self, other: impl AsFd) -> bool {
         let mut descriptors = [

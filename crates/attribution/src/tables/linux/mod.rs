@@ -5,6 +5,7 @@
 
 #[cfg(feature = "portable")]
 mod complement;
+pub(crate) mod containers;
 pub(crate) mod fast;
 mod fd_scanner;
 #[cfg(feature = "fuzzing")]

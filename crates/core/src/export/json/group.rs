@@ -8,11 +8,13 @@ use flowner_attribution::{Source, User};
 use flowner_flows::Protocol;
 use serde::Serialize;
 
-use super::owner::{UnitObject, UserName};
+use super::owner::{PodObject, UnitObject, UserName};
 use super::value::{Sums, Text, Time};
 use crate::model::principal::Principal;
 use crate::model::program::{Claim, Program};
-use crate::model::totals::{Group, ProcessPrincipal, Service, Totals};
+use crate::model::totals::{
+    ContainerGroup, Group, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
+};
 use crate::query::services::service_name;
 
 /// A group of flows: what they have in common, `flows`, `sent`, `received`;
@@ -29,6 +31,9 @@ use crate::query::services::service_name;
 /// | `host` | `host` |
 /// | `service` | `service` (its name), `protocol`, `port` |
 /// | `protocol` | `protocol` |
+/// | `unit` | `unit`, `null` for what is in none, in several or in one that is not known |
+/// | `container` | `container`, the same of containers alone |
+/// | `pod` | `pod`, with its `namespace` and `name`, or `null` |
 ///
 /// The first two have `programs` where several share the sockets, or `unit` or
 /// `user` where only that is known; without any of these nobody is known. They have
@@ -85,6 +90,15 @@ enum Key<'a> {
     },
     Protocol {
         protocol: Option<Text<Protocol>>,
+    },
+    Unit {
+        unit: Option<UnitObject<'a>>,
+    },
+    Container {
+        container: Option<UnitObject<'a>>,
+    },
+    Pod {
+        pod: Option<PodObject<'a>>,
     },
 }
 
@@ -202,6 +216,30 @@ impl GroupLine<'_> {
     }
 }
 
+impl GroupLine<'_> {
+    /// By the service, container or sandbox of the owner.
+    pub fn unit(group: &Group<UnitGroup>) -> GroupLine<'_> {
+        let unit = group.key.as_ref().and_then(|key| key.0.as_ref());
+        let unit = unit.map(UnitObject::new);
+        GroupLine::of(Key::Unit { unit }, group.key.is_none(), &group.totals)
+    }
+
+    /// By the container of the owner.
+    pub fn container(group: &Group<ContainerGroup>) -> GroupLine<'_> {
+        let container = group.key.as_ref().and_then(|key| key.0.as_ref());
+        let container = container.map(UnitObject::new);
+        let key = Key::Container { container };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By the pod of the owner.
+    pub fn pod(group: &Group<PodGroup>) -> GroupLine<'_> {
+        let pod = group.key.as_ref().and_then(|key| key.0.as_ref());
+        let pod = pod.map(PodObject::new);
+        GroupLine::of(Key::Pod { pod }, group.key.is_none(), &group.totals)
+    }
+}
+
 impl<'a> GroupLine<'a> {
     /// The same where a file claims the owners, as
     /// [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells: marks it, if
@@ -218,6 +256,9 @@ impl<'a> GroupLine<'a> {
             Key::Process {
                 pid, known, user, ..
             } => pid.is_some() || user.is_some() || known.names_somebody(),
+            Key::Unit { unit } => unit.is_some(),
+            Key::Container { container } => container.is_some(),
+            Key::Pod { pod } => pod.is_some(),
             Key::Host { .. } | Key::Service { .. } | Key::Protocol { .. } => false,
         };
         if is_claimed && names_somebody {

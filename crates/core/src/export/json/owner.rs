@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use flowner_attribution::{Match, NetworkNamespace, Ownership, Process, Unit, User, Verdict};
+use flowner_attribution::{Match, NetworkNamespace, Ownership, Pod, Process, Unit, User, Verdict};
 use serde::{Serialize, Serializer};
 
 use super::value::{ReasonName, Text, Time};
@@ -182,7 +182,7 @@ impl std::fmt::Display for UserName<'_> {
     }
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct UnitObject<'a> {
     kind: &'static str,
@@ -190,14 +190,52 @@ pub(super) struct UnitObject<'a> {
     /// The user who has it: one below the service manager of a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
+    /// What people call it, of a container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<PodObject<'static>>,
+}
+
+/// A pod of Kubernetes.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PodObject<'a> {
+    namespace: Cow<'a, str>,
+    name: Cow<'a, str>,
+}
+
+impl<'a> PodObject<'a> {
+    pub(super) fn new(pod: &'a Pod) -> Self {
+        Self {
+            namespace: Cow::Borrowed(&pod.namespace),
+            name: Cow::Borrowed(&pod.name),
+        }
+    }
+
+    fn owned(pod: &Pod) -> PodObject<'static> {
+        PodObject {
+            namespace: Cow::Owned(pod.namespace.clone()),
+            name: Cow::Owned(pod.name.clone()),
+        }
+    }
 }
 
 impl<'a> UnitObject<'a> {
     pub(super) fn new(unit: &'a Unit) -> Self {
+        let container = unit.container();
+        let container = container.as_deref();
         Self {
             kind: unit.kind.name(),
             name: &unit.name,
             uid: unit.user,
+            container: container.and_then(|it| it.name.clone()),
+            image: container.and_then(|it| it.image.clone()),
+            pod: container
+                .and_then(|it| it.pod.as_ref())
+                .map(PodObject::owned),
         }
     }
 }

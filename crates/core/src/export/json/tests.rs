@@ -8,11 +8,14 @@ use flowner_attribution::{
 };
 use flowner_flows::Direction;
 
+use super::owner::UnitObject;
 use super::*;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::model::totals::{Coverage, Group, ProcessPrincipal, Service, Totals};
-use crate::samples::{address, counters, curl, flow, owner, translated_flow, user};
+use crate::samples::{
+    address, contained_flow, container, counters, curl, flow, owner, translated_flow, user,
+};
 
 /// The line, exactly; what is expected may be broken for reading.
 #[track_caller]
@@ -56,6 +59,36 @@ fn a_flow() {
         "started":"2025-12-31T23:59:59.000000Z"}],
         "program":"curl","program_id":"exe:/usr/bin/curl"},
         "remote_owner":null,"community_id":"1:tnEFGl8SxoV1GV320LBGRdfBPVs="}"#,
+    );
+}
+
+#[test]
+fn a_container_and_what_it_moves() {
+    let flow = contained_flow(0);
+    let unit = r#"{"kind":"container",
+        "name":"9f4f8d5a3c0b1e2d4f60718293a4b5c6d7e8f90123456789abcdef0123456789",
+        "container":"web","image":"nginx:1.27","pod":{"namespace":"default","name":"web-0"}}"#;
+    let sums =
+        r#""flows":1,"sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300}}"#;
+    check(&UnitObject::new(&container()), unit);
+    let input = InputInfo {
+        name: "eth0".to_owned(),
+        link_type: "ethernet",
+        is_live: false,
+    };
+    let report = Report::of(vec![flow], input, EndState::Complete);
+    let line = |key: &str, value: &str| format!(r#"{{"type":"{key}","{key}":{value},{sums}"#);
+    check(&GroupLine::unit(&report.units()[0]), &line("unit", unit));
+    let containers = report.containers();
+    check(
+        &GroupLine::container(&containers[0]),
+        &line("container", unit),
+    );
+    let pod = r#"{"namespace":"default","name":"web-0"}"#;
+    check(&GroupLine::pod(&report.pods()[0]), &line("pod", pod));
+    assert_eq!(
+        containers[0].key.as_ref().unwrap().to_string(),
+        "web (nginx:1.27)"
     );
 }
 

@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use flowner_flows::Protocol;
 use flowner_flows::chunked::{Chunked, View};
 
-use super::{Breakdown, Coverage, Group, Key, ProcessPrincipal, Service, Totals, by_size};
+use super::{
+    Breakdown, ContainerGroup, Coverage, Group, Key, PodGroup, ProcessPrincipal, Service, Totals,
+    UnitGroup, by_size,
+};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 
@@ -104,6 +107,9 @@ pub(crate) struct Breakdowns {
     services: Kept<Service>,
     protocols: Kept<Protocol>,
     coverage: Kept<Coverage>,
+    units: Kept<UnitGroup>,
+    containers: Kept<ContainerGroup>,
+    pods: Kept<PodGroup>,
 }
 
 /// All breakdowns at one point in time. A clone shares them.
@@ -116,6 +122,9 @@ pub(crate) struct BreakdownsView {
     pub(crate) services: KeptView<Service>,
     pub(crate) protocols: KeptView<Protocol>,
     pub(crate) coverage: KeptView<Coverage>,
+    pub(crate) units: KeptView<UnitGroup>,
+    pub(crate) containers: KeptView<ContainerGroup>,
+    pub(crate) pods: KeptView<PodGroup>,
 }
 
 impl Breakdowns {
@@ -129,6 +138,9 @@ impl Breakdowns {
             services: Kept::new(max),
             protocols: Kept::new(max),
             coverage: Kept::new(max),
+            units: Kept::new(max),
+            containers: Kept::new(max),
+            pods: Kept::new(max),
         }
     }
 
@@ -140,6 +152,9 @@ impl Breakdowns {
         self.services.count(flow);
         self.protocols.count(flow);
         self.coverage.count(flow);
+        self.units.count(flow);
+        self.containers.count(flow);
+        self.pods.count(flow);
     }
 
     /// As they are now. This copies none of the groups.
@@ -152,6 +167,9 @@ impl Breakdowns {
             services: self.services.view(),
             protocols: self.protocols.view(),
             coverage: self.coverage.view(),
+            units: self.units.view(),
+            containers: self.containers.view(),
+            pods: self.pods.view(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use flowner_attribution::{Process, Unit, User, Verdict};
+use flowner_attribution::{Process, Unit, UnitKind, User, Verdict};
 
 use super::Subject;
 use super::lex::Relation;
@@ -19,7 +19,9 @@ impl Term {
             Self::Program(text) => is_program(text, subject),
             Self::Pid(pid) => processes(subject).any(|process| process.pid == *pid),
             Self::User(text) => users(subject).any(|user| is_user(text, user)),
-            Self::Unit(text) => units(subject).any(|unit| is_in(text, &unit.name)),
+            Self::Unit(text) => units(subject).any(|unit| is_in_unit(text, unit)),
+            Self::Container(text) => units(subject).any(|unit| is_container(text, unit)),
+            Self::Pod(text) => units(subject).any(|unit| is_in_pod(text, unit)),
             Self::Host(network) => ends(subject).any(|end| network.contains(end.ip())),
             Self::Local(endpoint) => endpoint.contains(subject.local()),
             Self::Remote(endpoint) => subject.remote().is_some_and(|end| endpoint.contains(end)),
@@ -99,6 +101,26 @@ fn units(subject: &impl Subject) -> impl Iterator<Item = &Unit> {
         Verdict::Partial { unit, .. } => unit.as_ref(),
         Verdict::Process(_) | Verdict::Shared(_) | Verdict::Unknown(_) => None,
     }))
+}
+
+/// By its name, which of a container is the id, or by what people call the container.
+fn is_in_unit(text: &Text, unit: &Unit) -> bool {
+    let container = unit.container();
+    let name = container.as_deref().and_then(|it| it.name.as_deref());
+    is_in(text, &unit.name) || name.is_some_and(|name| is_in(text, name))
+}
+
+fn is_container(text: &Text, unit: &Unit) -> bool {
+    let container = unit.container();
+    let image = container.as_deref().and_then(|it| it.image.as_deref());
+    unit.kind == UnitKind::Container
+        && (is_in_unit(text, unit) || image.is_some_and(|image| is_in(text, image)))
+}
+
+fn is_in_pod(text: &Text, unit: &Unit) -> bool {
+    let container = unit.container();
+    let pod = container.as_deref().and_then(|it| it.pod.as_ref());
+    pod.is_some_and(|pod| is_in(text, &pod.to_string()))
 }
 
 /// A name as it is, or as it is shown: who sees it can type only that.

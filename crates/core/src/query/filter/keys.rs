@@ -48,7 +48,7 @@ pub(super) enum Takes {
 }
 
 /// Every key, in the order in which they are listed.
-pub(super) static KEYS: [Key; 19] = [
+pub(super) static KEYS: [Key; 21] = [
     Key {
         name: "program",
         examples: &["program:firefox"],
@@ -76,6 +76,20 @@ pub(super) static KEYS: [Key; 19] = [
         selects: "an owner's service, container or sandbox contains it",
         aliases: &[],
         takes: Takes::Value(|value| Ok(Term::Unit(Text::new(value)))),
+    },
+    Key {
+        name: "container",
+        examples: &["container:web", "container:nginx"],
+        selects: "the name, id or image of an owner's container contains it",
+        aliases: &[],
+        takes: Takes::Value(|value| Ok(Term::Container(Text::new(value)))),
+    },
+    Key {
+        name: "pod",
+        examples: &["pod:default/web-0", "pod:web"],
+        selects: "the namespace and name of an owner's pod contain it",
+        aliases: &[],
+        takes: Takes::Value(|value| Ok(Term::Pod(Text::new(value)))),
     },
     Key {
         name: "host",

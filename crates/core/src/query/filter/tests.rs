@@ -14,7 +14,7 @@ use super::{Filter, Subject};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
-use crate::samples::{address, flow, owner, translated_flow, user};
+use crate::samples::{address, contained_flow, flow, owner, translated_flow, user};
 
 /// Filters that choose the subject, then some that do not.
 #[track_caller]
@@ -54,6 +54,37 @@ fn owners_of_flows() {
             "reason:process-exited",
         ],
     );
+}
+
+#[test]
+fn containers_and_pods() {
+    check(
+        &contained_flow(0),
+        &[
+            "container:web",
+            "container:9f4f8d5a3c0b",
+            "container:nginx",
+            "pod:web-0",
+            "pod:default/web-0",
+            "unit:WEB",
+            "unit:9f4f",
+        ],
+        &[
+            "container:curl",
+            "pod:nginx",
+            "pod:kube-system",
+            "unit:nginx",
+        ],
+    );
+    let service = owner(
+        Verdict::Partial {
+            user: None,
+            unit: Some(Unit::new(UnitKind::Service, "web.service")),
+        },
+        None,
+    );
+    let flow = flow(0).with_owners(Some(service), None);
+    check(&flow, &["unit:web"], &["container:web", "pod:web"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::proc::ReadBuffers;
 use super::stat::{CUT_LENGTH, Stat};
 use super::{cgroup, proc, stat};
 use crate::answer::{ExeState, Process, User};
+use crate::tables::linux::containers::Containers;
 use crate::tables::linux::user_names::UserNames;
 
 /// Bytes of arguments that are kept of a process.
@@ -26,6 +27,7 @@ pub(crate) struct Facts {
     boot: SystemTime,
     ticks_per_second: u64,
     names: Arc<UserNames>,
+    containers: Arc<Containers>,
     locator: Locator,
     /// The id that users have here who have none.
     unmapped: Option<u32>,
@@ -47,6 +49,7 @@ impl Facts {
             boot: boot_time(),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             names: UserNames::of_system(),
+            containers: Containers::of_system(),
             locator: Locator::new(),
             unmapped: unmapped_user(),
         }
@@ -99,7 +102,10 @@ impl Facts {
             uid => Some(uid),
         };
         let group = text(process, c"cgroup", buffers);
-        let unit = group.as_deref().and_then(cgroup::unit);
+        let unit = group.as_deref().and_then(|group| {
+            let unit = cgroup::unit(group)?;
+            Some(self.containers.with_details(unit, group))
+        });
         let uid = match (uid, group) {
             // Of one that has exited it is root's too, and nothing can be read there.
             (Some(0), None) => {
@@ -133,6 +139,10 @@ impl Facts {
     pub(crate) fn user(&self, uid: u32) -> Option<User> {
         let is_mapped = self.unmapped != Some(uid);
         is_mapped.then(|| User::new(uid, self.names.known(uid)))
+    }
+
+    pub(crate) const fn containers(&self) -> &Arc<Containers> {
+        &self.containers
     }
 
     pub(crate) const fn names(&self) -> &Arc<UserNames> {

@@ -16,6 +16,7 @@ use super::proc::{Proc, ReadBuffers};
 use super::{proc, stat};
 use crate::answer::{NamedFile, Process};
 use crate::policy::freshness::SAME_START;
+use crate::tables::linux::containers;
 use crate::tables::linux::user_names::PATIENCE;
 
 /// Bytes of an environment that are searched.
@@ -46,6 +47,7 @@ impl ProcessReader {
         let buffers = &mut self.buffers;
         let facts = self.facts.read(&directory, pid, owner, stat, buffers)?;
         let process = Process { image, ..facts };
+        self.facts.containers().wait(containers::PATIENCE);
         let names = self.facts.names();
         Some(names.complete_process(process, PATIENCE))
     }

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::containers;
 use super::fast::{LinuxFastLookup, OwnerLookup};
 use super::fd_scanner::FdScanner;
 use super::namespaces::{Effort, Namespaces};
@@ -181,6 +182,8 @@ impl LinuxTable {
         let owners = sockets.iter_mut().map(|socket| &mut socket.owner);
         let names = self.scanner.facts().names();
         names.complete(owners, LIST_PATIENCE);
+        let containers = self.scanner.facts().containers();
+        containers.wait(containers::LIST_PATIENCE);
         let namespaces = self.namespaces.as_mut();
         let surroundings = namespaces.map_or(Ok(None), |all| {
             all.surroundings(with_others, self.scanner.proc())
@@ -199,6 +202,7 @@ impl LinuxTable {
         let verdicts = answers.map(|answer| &mut answer.verdict);
         let names = self.scanner.facts().names();
         names.complete(verdicts, PATIENCE);
+        self.scanner.facts().containers().wait(containers::PATIENCE);
     }
 
     fn looker(&mut self, asked: Instant) -> Looker<'_> {

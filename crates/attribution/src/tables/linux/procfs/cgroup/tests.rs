@@ -7,7 +7,11 @@ const C: &str = "4f797c539e6c745de61a93ca3ff892358ecbcaccd8414d5db545c3842814297
 const D: &str = "9ec39b91f3d70e1beff50a308f77067065ea6be0d91a3378375056cd4422cf3d";
 
 fn told(unit: Option<Unit>) -> String {
-    unit.map_or_else(String::new, |unit| unit.to_string())
+    unit.map_or_else(String::new, |unit| {
+        // The whole id of a container.
+        let shown = unit.to_string();
+        shown.replacen(&*unit.short_name(), &unit.name, 1)
+    })
 }
 
 #[track_caller]

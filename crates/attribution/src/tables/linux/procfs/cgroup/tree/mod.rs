@@ -14,6 +14,7 @@ use rustix::fs::{CWD, FileType, FsWord, Mode, OFlags, RawDir, fstat, fstatfs, op
 
 use crate::answer::Unit;
 use crate::policy::freshness::NO_CGROUP;
+use crate::tables::linux::containers::Containers;
 use crate::tables::linux::procfs::mountinfo::{Mount, mounts};
 use crate::tables::linux::procfs::proc;
 use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
@@ -82,7 +83,9 @@ impl Cgroups {
 
     /// The unit that a group stands for.
     pub(crate) fn unit(&mut self, id: u64, now: Instant) -> Option<Unit> {
-        super::unit_of(&self.path(id, now)?)
+        let path = self.path(id, now)?;
+        let unit = super::unit_of(&path)?;
+        Some(Containers::of_system().with_details(unit, &path))
     }
 
     fn may_walk(&self, now: Instant) -> bool {
