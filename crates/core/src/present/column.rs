@@ -9,11 +9,12 @@ use flowner_flows::Counters;
 use serde::{Deserialize, Serialize};
 
 use super::number::{Unit, grouped};
-use super::owner::{owner, path, pids, principal, unit, unknown, user, verdict};
+use super::owner::{owner, path, pids, principal, socket_owner, unit, unknown, user, verdict};
 use super::row::{Row, RowOf};
 use super::time::duration;
 use super::{endpoint, local_end, printable, remote_end};
 use crate::model::principal::Principal;
+use crate::query::sockets::is_over;
 use crate::query::sort::SortKey;
 
 /// A column. The name in settings is that of the variant, in lower case with `-`.
@@ -224,10 +225,7 @@ impl Column {
                 .map(|(sent, received)| Value::Rate(sum(sent, received)))
         };
         let value = match self {
-            Self::Program => Some(who(
-                row,
-                principal(row.principal(), row.verdict(), row.is_pending()),
-            )),
+            Self::Program => Some(who(row, program(row))),
             Self::Pid => row.verdict().and_then(pids).map(Value::Text),
             Self::User => row.verdict().and_then(user).map(Value::Text),
             Self::Protocol => Some(Value::Text(protocol(row))),
@@ -420,13 +418,22 @@ fn who(row: &Row<'_>, text: String) -> Value {
     }
 }
 
+fn program(row: &Row<'_>) -> String {
+    match (row.of, row.principal()) {
+        (RowOf::Socket { socket, .. }, Principal::Unattributed) if is_over(socket) => {
+            socket_owner(socket)
+        }
+        (_, whose) => principal(whose, row.verdict(), row.is_pending()),
+    }
+}
+
 /// The owner of a socket, which has its user in another column; of a flow, the owners of both ends.
 fn owners(row: &Row<'_>) -> Value {
     match row.of {
         RowOf::Socket { socket, .. } => match &socket.owner {
             Verdict::Process(_) | Verdict::Shared(_) => Value::Text(verdict(&socket.owner)),
             Verdict::Partial { .. } => Value::Unknown(unknown(Reason::Denied)),
-            Verdict::Unknown(reason) => Value::Unknown(unknown(*reason)),
+            Verdict::Unknown(_) => Value::Unknown(socket_owner(socket)),
         },
         RowOf::Flow { flow, .. } => {
             let far = flow.remote_owner.as_ref();

@@ -16,7 +16,7 @@ pub use address::{endpoint, local_end, remote_end, service};
 pub use column::{Column, OrderKey, Value};
 pub use evidence::{coverage, matched, observed, reason_sentence, source, verdict_sentence};
 pub use number::{DIGIT_GROUPS, Quantity, Unit, bytes, count, counted, grouped, percent, share};
-pub use owner::{owner, path, pids, principal, unit, unknown, user, verdict};
+pub use owner::{owner, path, pids, principal, socket_owner, unit, unknown, user, verdict};
 pub use row::Row;
 pub use time::{clock, date, date_of, duration, load_time_zone, moment, since};
 

@@ -1,9 +1,14 @@
 //! Owners in a few words, and why there is none.
 
-use flowner_attribution::{Ownership, Process, Reason, Verdict};
+use flowner_attribution::{Ownership, Process, Reason, Socket, Verdict};
 
 use super::{NOT_LOOKED_UP, PENDING, printable, printable_path};
 use crate::model::principal::Principal;
+use crate::query::sockets::is_over;
+
+/// What stands for the owner of a [connection that is over](crate::is_over): its process closed it, and
+/// may run on.
+const CLOSED: &str = "unknown: connection closed";
 
 /// That an owner is unknown, and why: `unknown: process exited`.
 pub fn unknown(reason: Reason) -> String {
@@ -32,6 +37,15 @@ pub fn verdict(verdict: &Verdict) -> String {
             (None, None) => unknown(Reason::Denied),
         },
         Verdict::Unknown(reason) => unknown(*reason),
+    }
+}
+
+/// As [`owner`], of a socket in a list.
+pub fn socket_owner(socket: &Socket) -> String {
+    if is_over(socket) && socket.owner.reason() == Some(Reason::Gone) {
+        CLOSED.to_owned()
+    } else {
+        verdict(&socket.owner)
     }
 }
 
@@ -100,7 +114,7 @@ fn shared<'a>(processes: impl Iterator<Item = &'a Process>) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use flowner_attribution::{Unit, UnitKind, User};
+    use flowner_attribution::{Protocol, SocketState, Unit, UnitKind, User};
 
     use super::*;
 
@@ -155,6 +169,20 @@ mod tests {
             assert_eq!(principal(&nobody, Some(&verdict), false), told);
         }
         assert_eq!(owner(None), NOT_LOOKED_UP);
+    }
+
+    #[test]
+    fn nobody_says_that_the_process_of_a_closed_connection_has_exited() {
+        let mut socket = Socket::new(
+            Protocol::Tcp,
+            "10.0.0.1:80".parse().unwrap(),
+            Verdict::Unknown(Reason::Gone),
+        );
+        assert_eq!(socket_owner(&socket), "unknown: process exited");
+        socket.state = Some(SocketState::TimeWait);
+        assert_eq!(socket_owner(&socket), "unknown: connection closed");
+        socket.owner = Verdict::Process(Arc::new(Process::new(7, "nginx")));
+        assert_eq!(socket_owner(&socket), "nginx[7]");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) fn write(sockets: &[Socket], out: &mut Out) -> Result<(), Failure> {
         let style = out.style(UNKNOWN);
         writeln!(out, "{style}unknown owner{style:#}")?;
         for socket in unknown {
-            let owner = present::verdict(&socket.owner);
+            let owner = present::socket_owner(socket);
             writeln!(out, "    {}  {owner}", describe(socket))?;
         }
     }

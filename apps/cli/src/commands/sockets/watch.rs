@@ -101,7 +101,7 @@ fn before(change: SocketChange<'_>) -> Option<String> {
         return None;
     };
     let was = if before.state == now.state {
-        present::verdict(&before.owner)
+        present::socket_owner(before)
     } else {
         socket_state_name(before).unwrap_or("-").to_owned()
     };

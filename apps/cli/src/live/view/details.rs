@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use flowner_core::attribution::{Ownership, Process, Source, Verdict};
 use flowner_core::present::{self, Column, Row, printable, printable_path};
 use flowner_core::text::mask_os;
-use flowner_core::{Principal, ProcessPrincipal};
+use flowner_core::{Principal, ProcessPrincipal, is_over};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -213,7 +213,11 @@ fn of_item(data: &Data, item: &Item) -> Fields {
     };
     let mut fields = vec![what(fact, &row)];
     let owner = data.owner(item);
-    fields.push(("owner", present::owner(owner.as_ref())));
+    let text = match fact {
+        Fact::Socket(socket, _) if is_over(socket) => present::socket_owner(socket),
+        _ => present::owner(owner.as_ref()),
+    };
+    fields.push(("owner", text));
     if let Some(how) = owner.as_ref().and_then(|owner| evidence(data, owner)) {
         fields.push(("because", how));
     }
