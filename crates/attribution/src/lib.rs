@@ -93,11 +93,22 @@
 //! runtime (`try_send`) or wake the waiting task. The example `async` does the latter with the standard
 //! library alone.
 //!
+//! # Which sockets are known
+//!
+//! | [`Protocol`] | sockets | in place of a port | read from (Linux) |
+//! |---|---|---|---|
+//! | `Tcp`, `Udp`, `UdpLite` | with MPTCP's subflows | | `sock_diag`, else `/proc/net` |
+//! | `Sctp` | endpoints and associations, once for each pair of addresses | | `sctp_diag`, else `/proc/net/sctp` |
+//! | `Dccp` | until Linux 6.15 | | `sock_diag` |
+//! | `Icmp` | ping sockets (icmp(7)) | the [id](Socket::icmp_id) of echo requests | `/proc/net/icmp`, `icmp6` |
+//! | `Raw` | raw sockets (raw(7)) | the [number](Socket::protocol_number) of the protocol | `raw_diag`, else `/proc/net/raw`, `raw6` |
+//! | `Packet` | packet sockets (packet(7)) | a device and [other facts](Socket::packet) | `packet_diag`, else `/proc/net/packet` |
+//!
+//! All but TCP and UDP are known to the native table of Linux alone.
+//!
 //! # What is not supported
 //!
-//! * Sockets of other families than IP: Unix sockets, netlink, vsock, Bluetooth. Packet sockets are
-//!   known as far as [`Reason::PacketSocket`] says.
-//! * SCTP and DCCP.
+//! * Sockets that do not send IP: Unix sockets, netlink, vsock, Bluetooth.
 //! * Counting bytes or watching packets: see [`capture`] for programs that do.
 //! * The past: nothing shows who held a socket that closed before the first lookup.
 //! * Other hosts, and processes in virtual machines.
@@ -128,6 +139,18 @@
 //! All sockets that match receive what is sent to a group or to a broadcast address, also that of a
 //! network of this host. A socket that is bound to such an address sends with the host's address as the
 //! source, so for what is sent to a group it counts as one on all addresses.
+//!
+//! Raw sockets have no port: each one for the protocol gets a copy of what arrives, if its addresses
+//! and its device fit, and the answer names all of their owners ([`Match::Protocol`]). A query for an
+//! ICMP id is about the ping socket with the id, or else about raw sockets. The kernel itself answers
+//! echo requests, and sends and takes other ICMP messages and IGMP ([`Reason::Kernel`]).
+//!
+//! Which raw socket *sent* a packet, no lookup can tell: any may have. The send watcher sees which of
+//! their processes ran on the CPU that sent it, and names that one. The same goes for a frame that no
+//! socket of its protocol can have sent: it names the packet socket on the device whose process ran
+//! ([`Match::PacketSocket`]), unless the socket only listens. Sockets that only listen have a filter
+//! or a ring to receive by, or are for other protocols than IP. If two may have run, the answer is all
+//! of them for raw sockets, and nobody for packet sockets.
 //!
 //! # When a socket changes hands
 //!
@@ -248,10 +271,10 @@ struct Readme;
 
 pub use answer::{
     Capabilities, Container, ContainerDetails, Error, Evidence, ExeFile, ExeState, Match,
-    NamedFile, NetworkNamespace, Ownership, ParseNameError, ParseQueryError, ParseUserIdError, Pod,
-    PortOwners, Process, ProcessId, Protocol, Reason, SkippedNamespaces, Snapshot, Socket,
-    SocketId, SocketNamespace, SocketQuery, SocketState, Source, TranslatedFrom, Unit, UnitKind,
-    User, UserId, Verdict,
+    NamedFile, NetworkNamespace, Ownership, PacketKind, PacketSocket, ParseNameError,
+    ParseQueryError, ParseUserIdError, Pod, PortOwners, Process, ProcessId, Protocol, Reason,
+    SkippedNamespaces, Snapshot, Socket, SocketId, SocketNamespace, SocketQuery, SocketState,
+    Source, TranslatedFrom, Unit, UnitKind, User, UserId, Verdict,
 };
 pub use policy::{
     Event, Initiator, Key, Lookup, LookupRequest, PolicyConfig, PolicyStatistics, Token,

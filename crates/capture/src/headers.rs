@@ -111,6 +111,8 @@ pub struct Quoted {
     pub protocol: u8,
     /// Its ports, if its protocol has any.
     pub ports: Option<Ports>,
+    /// The identifier of an ICMP request (or reply, of which hardly anybody sends an error).
+    pub identifier: Option<u16>,
     /// The sequence number of a TCP segment.
     pub sequence: Option<u32>,
 }

@@ -565,6 +565,7 @@ fn icmp_errors_quote_a_packet() {
         destination,
         protocol,
         ports: PORTS,
+        identifier: None,
         sequence,
     };
     let error = |kind, code, quoted| {
@@ -606,6 +607,7 @@ fn icmp_errors_quote_a_packet() {
     let echo = v4(1, 0, 0, &[8, 0, 0, 0, 0, 1, 0, 1]);
     let about = Quoted {
         ports: None,
+        identifier: Some(1),
         ..quoted(v4_ends, 1, None)
     };
     check_icmp(

@@ -88,6 +88,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         local: address("10.0.0.2:45784"),
         remote: address("93.184.216.34:443"),
         service_port: 443,
+        icmp_id: None,
         direction: Direction::Outgoing,
         state: State::Closed,
         sent: counters(5, 332),

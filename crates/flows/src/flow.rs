@@ -479,6 +479,10 @@ fn sender_is_initiator(
     if let Some(flags) = flags.filter(|flags| flags.contains(TcpFlags::SYN)) {
         return !flags.accepts();
     }
+    // The id of an echo request stands at the end that asks.
+    if matches!(packet.protocol, Protocol::ICMP | Protocol::ICMPV6) {
+        return source.port() != 0 || destination.port() == 0;
+    }
     // Port 0 is that of packets without ports, and of senders who want no answer.
     let is_service = |end: SocketAddr| (1..1024).contains(&end.port());
     !is_service(source) || is_service(destination)

@@ -168,6 +168,15 @@ impl FlowKey {
         )
     }
 
+    /// The id of the ICMP messages by which one end asks and the other answers; `None` of all others.
+    pub const fn icmp_id(&self) -> Option<u16> {
+        let id = self.ports[0] | self.ports[1];
+        match self.protocol {
+            Protocol::ICMP | Protocol::ICMPV6 if id != 0 => Some(id),
+            _ => None,
+        }
+    }
+
     const fn has(&self, mark: u8) -> bool {
         self.marks.0 & mark != 0
     }
@@ -207,11 +216,19 @@ impl fmt::Debug for FlowKey {
     }
 }
 
-/// Protocol and [`ends`](FlowKey::ends): `tcp 10.0.0.2:40000 <-> 10.0.0.3:443`.
+/// Protocol and [`ends`](FlowKey::ends): `tcp 10.0.0.2:40000 <-> 10.0.0.3:443`, and
+/// `icmp 10.0.0.2 <-> 10.0.0.3 id 7`.
 impl fmt::Display for FlowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, high) = self.ends();
-        write!(f, "{} {low} <-> {high}", self.protocol)
+        if self.protocol.has_ports() {
+            return write!(f, "{} {low} <-> {high}", self.protocol);
+        }
+        write!(f, "{} {} <-> {}", self.protocol, low.ip(), high.ip())?;
+        match self.icmp_id() {
+            Some(id) => write!(f, " id {id}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -348,6 +365,17 @@ mod tests {
         let [one, other] = ["10.0.0.3:443", "10.0.0.2:40000"].map(|end| end.parse().unwrap());
         let key = FlowKey::new(Protocol::TCP, one, other);
         assert_eq!(key.to_string(), "tcp 10.0.0.2:40000 <-> 10.0.0.3:443");
+    }
+
+    #[test]
+    fn an_id_is_no_port() {
+        let ends = ["10.0.0.3:0", "10.0.0.2:7"].map(|end| end.parse().unwrap());
+        let key = FlowKey::new(Protocol::ICMP, ends[0], ends[1]);
+        assert_eq!(key.to_string(), "icmp 10.0.0.2 <-> 10.0.0.3 id 7");
+        assert_eq!(key.icmp_id(), Some(7));
+        let key = FlowKey::new(Protocol::GRE, ends[0], ends[0]);
+        assert_eq!(key.to_string(), "gre 10.0.0.3 <-> 10.0.0.3");
+        assert_eq!(key.icmp_id(), None);
     }
 
     #[test]

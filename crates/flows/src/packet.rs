@@ -12,8 +12,11 @@ pub struct Packet {
     /// Capture time, since the Unix epoch.
     pub time: Duration,
     /// The sender; port 0 where the protocol has no ports.
+    ///
+    /// Of ICMP messages by which one end asks and the other answers, such as echo, the id stands in
+    /// place of the port of the end that asks. So each id is a flow of its own.
     pub source: SocketAddr,
-    /// The receiver; port 0 where the protocol has no ports.
+    /// The receiver; in place of a port, the same as for [`source`](Self::source).
     pub destination: SocketAddr,
     /// The protocol above IP.
     pub protocol: Protocol,

@@ -22,7 +22,7 @@ pub(crate) struct SocketsArgs {
     /// Show only sockets that match, such as 'port:53 program:dnsmasq'
     #[arg(value_name = "FILTER", value_parser = FilterText, hide_possible_values = true)]
     pub(crate) filter: Vec<String>,
-    /// Show only listening sockets, and UDP sockets without a remote end
+    /// Show only listening sockets, and datagram and raw sockets without a remote end
     #[arg(short, long)]
     pub(crate) listening: bool,
     /// List sockets that open, change and close, until interrupted
@@ -39,7 +39,7 @@ pub(crate) struct SocketsArgs {
     pub(crate) json: bool,
 }
 
-const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, 10.0.0.9, pid:4242, program:firefox, \
+const WHO_HELP: &str = "443, udp:53, sctp/5000, icmp, icmp:777 (its id), raw, packet, 127.0.0.1:80, [::1]:80, 10.0.0.9, pid:4242, program:firefox, \
                         user:ada, unit:sshd, or: tcp 10.0.0.2:45784 1.1.1.1:443";
 
 #[derive(Debug, Args)]
@@ -47,6 +47,7 @@ const WHO_HELP: &str = "443, udp:53, 127.0.0.1:80, [::1]:80, 10.0.0.9, pid:4242,
   flowner who 443                          which process uses port 443?
   flowner who tcp 10.0.0.2:45784 93.184.216.34:443
   flowner who pid:4242                     the sockets of this process
+  flowner who icmp                         which processes ping?
   flowner who --wait --timeout 30s 5432 && psql
 
 Exit codes: 0 found, 1 not found, 2 error.")]

@@ -48,7 +48,9 @@ impl Accepts {
         match protocol {
             Protocol::Tcp => self.tcp,
             Protocol::Udp | Protocol::UdpLite => self.udp,
-            Protocol::Raw => self.raw,
+            Protocol::Raw | Protocol::Icmp => self.raw,
+            // They have no such setting.
+            Protocol::Sctp | Protocol::Dccp | Protocol::Packet => None,
         }
     }
 }

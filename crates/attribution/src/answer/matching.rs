@@ -159,6 +159,13 @@ pub(crate) fn fitting<T>(
             });
         }
     }
+    // The id is known of a ping socket; a raw one may have any.
+    if query.protocol() == Protocol::Icmp {
+        let is_of_id = |one: &Reached<T>| one.fit.matched != Match::Protocol;
+        if reached.iter().any(is_of_id) {
+            reached.retain(is_of_id);
+        }
+    }
     match reach.arrivals() {
         Some(arrivals) => {
             for arrival in arrivals {
@@ -202,8 +209,8 @@ fn mark_best<T>(query: &SocketQuery, reach: &Reach, reached: &mut [Reached<T>], 
         .filter(|one| is_in_reach(one))
         .map(rank)
         .max();
-    // Any of them may have sent it.
-    let may_be_any = query.is_sender();
+    // Any of them may have sent it. Of raw sockets, each gets a copy as well.
+    let may_be_any = query.is_sender() || query.protocol() == Protocol::Raw;
     for one in reached.iter_mut().filter(|one| is_in_reach(one)) {
         one.is_best |= is_for_all || may_be_any || Some(rank(one)) == best;
     }
@@ -257,6 +264,9 @@ impl Fit {
 
 /// How a socket can serve `query`, whatever the device.
 fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
+    if socket.protocol == Protocol::Raw {
+        return fit_raw(query, socket);
+    }
     if socket.protocol != query.protocol() || socket.local.port() != query.local().port() {
         return None;
     }
@@ -281,11 +291,59 @@ fn fit(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Fit> {
     })
 }
 
+/// How a raw socket can serve `query`: it is for the protocol of the packets, or sends whatever it
+/// likes, and its addresses fit (`raw_v4_match` in `net/ipv4/raw.c`).
+fn fit_raw(query: &SocketQuery, socket: &Ends) -> Option<Fit> {
+    /// `IPPROTO_RAW`: one that only sends (raw(7)).
+    const SENDS_ONLY: u16 = 255;
+    let local = query.local();
+    let asked = match query.protocol() {
+        Protocol::Raw => local.port(),
+        Protocol::Icmp => Protocol::Icmp.ip_number(local.is_ipv4())?.into(),
+        _ => return None,
+    };
+    let number = socket.local.port();
+    let is_of_it = number == asked || (number == SENDS_ONLY && query.is_sender());
+    let is_of_family = socket.local.is_ipv4() == local.is_ipv4();
+    let has_address = covers(socket.local.ip(), true, local.ip());
+    let is_open = match (socket.remote, query.remote()) {
+        (Some(theirs), Some(ours)) => is_peer(Protocol::Raw, theirs, ours),
+        _ => true,
+    };
+    if !(is_of_it && is_of_family && has_address && is_open) {
+        return None;
+    }
+    let is_connected = socket.remote.is_some() && query.remote().is_some();
+    Some(Fit {
+        matched: if is_connected && query.protocol() == Protocol::Raw {
+            Match::FiveTuple
+        } else {
+            Match::Protocol
+        },
+        is_open_to_it: query.remote().is_some() || socket.remote.is_none(),
+    })
+}
+
 /// Whether a socket can serve `query`, through whatever device.
 pub(crate) fn is_fit(query: &SocketQuery, socket: &Ends) -> bool {
     // A broadcast address counts for a receiver alone, and by the address itself.
     let reach = Reach::new(Ways::Any(Vec::new()));
     fit(query, &reach, socket).is_some()
+}
+
+/// Why a lookup of sockets names nobody, whatever fits: the kernel itself exchanges such packets, or
+/// one was sent by any socket for its protocol, of which others may have been there.
+pub(crate) fn beyond_sockets(query: &SocketQuery, matched: Option<Match>) -> Option<Reason> {
+    if query.is_of_kernel() {
+        let may_be_raw = query.is_sender() && matched.is_some();
+        return Some(if may_be_raw {
+            Reason::PacketSocket
+        } else {
+            Reason::Kernel
+        });
+    }
+    let is_raw = query.protocol() == Protocol::Raw || matched == Some(Match::Protocol);
+    (query.is_sender() && is_raw && matched.is_some()).then_some(Reason::PacketSocket)
 }
 
 /// Whether a connected socket exchanges packets with an end: raw sockets, and those that are
@@ -300,6 +358,10 @@ fn is_peer(protocol: Protocol, theirs: SocketAddr, ours: SocketAddr) -> bool {
 /// How a socket's local address covers the address of the question.
 fn match_address(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Match> {
     let (bound, ours) = (socket.local.ip(), query.local().ip());
+    // Ping sockets of IPv6 are for ICMPv6 alone, which IPv4 does not carry.
+    if query.protocol() == Protocol::Icmp && bound.is_ipv4() != ours.is_ipv4() {
+        return None;
+    }
     if bound == ours {
         return Some(Match::LocalEndpoint);
     }
@@ -322,7 +384,7 @@ fn match_address(query: &SocketQuery, reach: &Reach, socket: &Ends) -> Option<Ma
 }
 
 fn is_datagram(query: &SocketQuery) -> bool {
-    matches!(query.protocol(), Protocol::Udp | Protocol::UdpLite)
+    query.protocol().is_datagram()
 }
 
 /// One verdict of several sockets that fit equally well.
@@ -377,6 +439,7 @@ mod tests {
             uid: None,
             inode: None,
             namespace: None,
+            packet: None,
             owner,
         }
     }

@@ -15,6 +15,7 @@ mod lossy;
 pub(crate) mod matching;
 pub(crate) mod memberships;
 mod ownership;
+mod packet_socket;
 mod port_owners;
 mod process;
 pub(crate) mod query;
@@ -34,6 +35,7 @@ pub use container::{Container, ContainerDetails, Pod};
 pub use error::Error;
 pub use executable::{ExeFile, ExeState, NamedFile};
 pub use ownership::{Evidence, Match, Ownership, Source, Verdict};
+pub use packet_socket::{PacketKind, PacketSocket};
 pub use port_owners::PortOwners;
 pub use process::{
     NetworkNamespace, ParseUserIdError, Process, ProcessId, SkippedNamespaces, Unit, UnitKind,

@@ -263,6 +263,12 @@ impl Evidence {
 pub enum Match {
     /// Lookups before and after the packet saw a socket that matches.
     History,
+    /// A packet socket on the device, whose process ran when the packet was sent. No socket of the
+    /// packet's own protocol matches.
+    PacketSocket,
+    /// A socket for all packets of the protocol, which has no ports, where the addresses and the device
+    /// fit. If it sent the packet, its process ran then.
+    Protocol,
     /// A socket bound to the port on all addresses.
     WildcardAddress,
     /// A socket bound to exactly this local address and port.
@@ -273,8 +279,10 @@ pub enum Match {
 
 impl Match {
     /// Every way to match, from the least close to the closest.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::History,
+        Self::PacketSocket,
+        Self::Protocol,
         Self::WildcardAddress,
         Self::LocalEndpoint,
         Self::FiveTuple,
@@ -284,6 +292,8 @@ impl Match {
     pub const fn name(self) -> &'static str {
         match self {
             Self::History => "history",
+            Self::PacketSocket => "packet-socket",
+            Self::Protocol => "protocol",
             Self::WildcardAddress => "wildcard-address",
             Self::LocalEndpoint => "local-endpoint",
             Self::FiveTuple => "five-tuple",

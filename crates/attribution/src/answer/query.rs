@@ -1,5 +1,7 @@
 //! The question: which process owns this socket?
 
+mod portless;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -19,14 +21,34 @@ pub enum Protocol {
     Udp,
     /// Lightweight User Datagram Protocol (RFC 3828). The native Linux table only.
     UdpLite,
-    /// Datagrams directly over IP (raw(7)). In place of a port, such a socket has the number of its
-    /// protocol, such as 1 for ICMP. The native Linux table only.
+    /// Stream Control Transmission Protocol (RFC 9260). The native Linux table only.
+    Sctp,
+    /// Datagram Congestion Control Protocol (RFC 4340), which Linux has until 6.15. The native Linux
+    /// table only.
+    Dccp,
+    /// ICMP, of IPv4 and IPv6. The sockets of this protocol are those of icmp(7), for echo requests alone
+    /// ("ping sockets"): in place of a port, they have the id of these. The native Linux table only.
+    Icmp,
+    /// Datagrams directly over IP (raw(7)). In place of a port, such a socket has the
+    /// [number](SocketQuery::raw) of its protocol, such as 1 for ICMP. The native Linux table only.
     Raw,
+    /// Frames of a device (packet(7)). Such a socket has no addresses and no port, but a device and
+    /// [facts of its own](crate::PacketSocket). The native Linux table only.
+    Packet,
 }
 
 impl Protocol {
     /// Every protocol, in the order in which snapshots list them.
-    pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::UdpLite, Self::Raw];
+    pub const ALL: [Self; 8] = [
+        Self::Tcp,
+        Self::Udp,
+        Self::UdpLite,
+        Self::Sctp,
+        Self::Dccp,
+        Self::Icmp,
+        Self::Raw,
+        Self::Packet,
+    ];
 
     /// The name in lower case, as command lines and JSON write it.
     pub const fn name(self) -> &'static str {
@@ -34,7 +56,39 @@ impl Protocol {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::UdpLite => "udplite",
+            Self::Sctp => "sctp",
+            Self::Dccp => "dccp",
+            Self::Icmp => "icmp",
             Self::Raw => "raw",
+            Self::Packet => "packet",
+        }
+    }
+
+    /// Whether its sockets have ports. What stands in place of a port is the id of echo requests
+    /// for ICMP, and the number of the protocol for raw sockets.
+    pub const fn has_ports(self) -> bool {
+        match self {
+            Self::Tcp | Self::Udp | Self::UdpLite | Self::Sctp | Self::Dccp => true,
+            Self::Icmp | Self::Raw | Self::Packet => false,
+        }
+    }
+
+    /// Whether it is UDP or its light form.
+    pub(crate) const fn is_datagram(self) -> bool {
+        matches!(self, Self::Udp | Self::UdpLite)
+    }
+
+    /// The number in the IP header; `None` for raw and packet sockets, which have any.
+    pub(crate) const fn ip_number(self, is_ipv4: bool) -> Option<u8> {
+        match self {
+            Self::Tcp => Some(6),
+            Self::Udp => Some(17),
+            Self::UdpLite => Some(136),
+            Self::Sctp => Some(132),
+            Self::Dccp => Some(33),
+            Self::Icmp if is_ipv4 => Some(1),
+            Self::Icmp => Some(58),
+            Self::Raw | Self::Packet => None,
         }
     }
 }
@@ -90,11 +144,16 @@ impl SocketQuery {
     ///
     /// The kernel delivers a datagram to the socket that fits it best. But any socket with the port
     /// can send one, whatever it is bound or connected to (`IP_PKTINFO` of ip(7)). So the answer
-    /// names the holders of all sockets that could have sent it. This has no effect for other
-    /// protocols, and none without a remote end.
+    /// names the holders of all sockets that could have sent it.
+    ///
+    /// Of what a raw socket may have sent, no lookup names the sender, as others may have been
+    /// there: [`Reason::PacketSocket`](crate::Reason::PacketSocket). Only the send watcher sees who
+    /// ran when the packet was sent. This has no effect for TCP, SCTP, DCCP and packet sockets, and
+    /// none without a remote end.
     #[must_use]
     pub fn as_sender(self) -> Self {
-        let is_datagram = matches!(self.protocol, Protocol::Udp | Protocol::UdpLite);
+        let is_datagram =
+            self.protocol.is_datagram() || matches!(self.protocol, Protocol::Icmp | Protocol::Raw);
         Self {
             is_sender: is_datagram && self.remote.is_some(),
             ..self
@@ -138,7 +197,7 @@ impl SocketQuery {
         Self::new(Protocol::Udp, local, Some(remote))
     }
 
-    /// The transport protocol. Only sockets of this protocol match.
+    /// The transport protocol. Only sockets of this protocol match; for ICMP, raw sockets as well.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
     }

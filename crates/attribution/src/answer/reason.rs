@@ -15,7 +15,8 @@ pub enum Reason {
     Gone,
     /// The socket belongs to a process of another user, which this process may not inspect.
     Denied,
-    /// The kernel holds the socket itself (NFS, in-kernel VPNs).
+    /// The kernel holds the socket itself (NFS, in-kernel VPNs). Or such packets are the kernel's own:
+    /// replies to echo requests, other ICMP messages, IGMP.
     Kernel,
     /// The socket is in another network namespace.
     OtherNamespace,
@@ -38,6 +39,9 @@ pub enum Reason {
     /// No socket is connected to both ends, and a process of this host has a packet socket, or a raw
     /// socket that only sends. Such a socket can send packets with any addresses, so it may have sent
     /// this one.
+    ///
+    /// Or a process has a raw socket for the protocol of the packet, which has no ports, and no send
+    /// watcher saw who sent it.
     PacketSocket,
     /// The lookup failed, or too many others waited, so that the resolver refused it. There may be such
     /// a socket. An [`Error`](crate::Error) says what failed.

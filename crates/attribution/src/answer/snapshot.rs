@@ -174,7 +174,9 @@ impl Snapshot {
         let found = found.reduce(|one, other| one.or(&other));
         let matched = found.as_ref().map(|found| found.matched);
         let why_not = |matched| self.translations.why_not(query, matched);
-        let mut answer = match matched.and_then(why_not) {
+        let why_not = matched.and_then(why_not);
+        let why_not = why_not.or_else(|| matching::beyond_sockets(query, matched));
+        let mut answer = match why_not {
             Some(reason) => self.answer(reason, None),
             None => self.answer(reason, found),
         };
@@ -230,7 +232,7 @@ impl Snapshot {
     /// The sockets with these ends that fit best, of each namespace that is meant, and why there are
     /// none.
     fn fitting_ends(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Fit<'_> {
-        let sockets = || self.candidates(query).iter().filter(|one| counts(one));
+        let sockets = || self.candidates(query).filter(|one| counts(one));
         let of_one = |found: Option<_>| Fit::new(found.into_iter().collect(), Reason::NotFound);
         let Some(around) = &self.surroundings else {
             let reach = Devices::default().reach(query);
@@ -314,8 +316,29 @@ impl Snapshot {
     }
 
     /// The sockets with the protocol and local port of a query.
-    fn candidates(&self, query: &SocketQuery) -> &[Socket] {
-        self.on_port(query.protocol(), query.local().port())
+    fn candidates(&self, query: &SocketQuery) -> impl Iterator<Item = &Socket> {
+        /// `IPPROTO_RAW` (raw(7)): for whatever they send.
+        const SENDS_ONLY: u16 = 255;
+        let (protocol, port) = (query.protocol(), query.local().port());
+        let raw = match protocol {
+            Protocol::Icmp | Protocol::Raw => query.of_raw_sockets(),
+            _ => None,
+        };
+        let raw = raw.map_or(&[][..], |raw| {
+            self.on_port(Protocol::Raw, raw.local().port())
+        });
+        let is_any = matches!(protocol, Protocol::Icmp | Protocol::Raw) && port != SENDS_ONLY;
+        let any = if is_any {
+            self.on_port(Protocol::Raw, SENDS_ONLY)
+        } else {
+            &[]
+        };
+        let own = if protocol == Protocol::Raw {
+            &[]
+        } else {
+            self.on_port(protocol, port)
+        };
+        own.iter().chain(raw).chain(any)
     }
 
     fn on_port(&self, protocol: Protocol, port: u16) -> &[Socket] {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::ownership::Verdict;
+use super::packet_socket::PacketSocket;
 use super::process::NetworkNamespace;
 use super::query;
 use super::query::Protocol;
@@ -46,6 +47,9 @@ pub struct Socket {
     pub inode: Option<u64>,
     /// The network namespace that it is in; `None` for the one that the table was opened in.
     pub namespace: Option<Arc<NetworkNamespace>>,
+    /// What only a packet socket has; `None` for all others.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub packet: Option<PacketSocket>,
     /// Who holds it.
     pub owner: Verdict,
 }
@@ -64,8 +68,32 @@ impl Socket {
             uid: None,
             inode: None,
             namespace: None,
+            packet: None,
             owner,
         }
+    }
+
+    /// The number in the IP header of what a raw socket is for, such as 1 for ICMP; 255 for one that
+    /// only sends, whatever it likes (raw(7)). `None` for all others.
+    pub fn protocol_number(&self) -> Option<u8> {
+        match self.protocol {
+            Protocol::Raw => u8::try_from(self.local.port()).ok(),
+            _ => None,
+        }
+    }
+
+    /// The id of the echo requests that a ping socket sends; `None` for one that has sent none yet,
+    /// and for all others.
+    pub fn icmp_id(&self) -> Option<u16> {
+        match self.protocol {
+            Protocol::Icmp => Some(self.local.port()).filter(|id| *id != 0),
+            _ => None,
+        }
+    }
+
+    /// The local port, if its [protocol has ports](Protocol::has_ports).
+    pub fn local_port(&self) -> Option<u16> {
+        self.protocol.has_ports().then(|| self.local.port())
     }
 
     /// The scope of a link-local address or of a group that reaches no further (RFC 4007, 6): the
@@ -85,7 +113,16 @@ impl Socket {
     pub fn is_listener(&self) -> bool {
         match self.protocol {
             Protocol::Tcp => self.state == Some(SocketState::Listen),
-            Protocol::Udp | Protocol::UdpLite | Protocol::Raw => self.remote.is_none(),
+            Protocol::Sctp | Protocol::Dccp if self.state.is_some() => {
+                self.state == Some(SocketState::Listen)
+            }
+            Protocol::Packet => false,
+            Protocol::Udp
+            | Protocol::UdpLite
+            | Protocol::Sctp
+            | Protocol::Dccp
+            | Protocol::Icmp
+            | Protocol::Raw => self.remote.is_none(),
         }
     }
 
@@ -129,7 +166,12 @@ impl Socket {
         use SocketState as S;
         match self.protocol {
             Protocol::Tcp => matches!(self.state, Some(S::Listen | S::Bound | S::Closed)),
-            Protocol::Udp | Protocol::UdpLite | Protocol::Raw => true,
+            Protocol::Sctp | Protocol::Dccp => self.remote.is_none(),
+            Protocol::Udp
+            | Protocol::UdpLite
+            | Protocol::Icmp
+            | Protocol::Raw
+            | Protocol::Packet => true,
         }
     }
 }

@@ -298,6 +298,7 @@ mod tests {
             uid: None,
             inode: None,
             namespace: None,
+            packet: None,
             owner: owner(pid),
         };
         let mut cache = Cache::new(10, Duration::from_secs(60), true);

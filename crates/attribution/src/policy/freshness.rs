@@ -145,6 +145,10 @@ mod linux {
     /// The same of several, between which the kernel chooses: others may have been closed since.
     pub(crate) const WAITING_SOCKETS: Duration = Duration::from_millis(5);
 
+    /// How long the lists of another namespace serve that one visit has read: the list of one
+    /// protocol is asked for after that of the other.
+    pub(crate) const LISTED_ELSEWHERE: Duration = Duration::from_millis(5);
+
     // Which network namespaces there are.
 
     /// How long no new namespace is believed to have an address that another one is known to have.
@@ -206,6 +210,17 @@ mod linux {
     /// cannot tell apart; and how long an end counts as one that answers. However long this is,
     /// what the send watcher found holds only for packets from before its lookup.
     pub(crate) const WATCHED_DATAGRAMS: Duration = Duration::from_secs(10);
+
+    /// The same for protocols without ports: no socket has these ends for itself.
+    pub(crate) const WATCHED_PORTLESS: Duration = Duration::from_millis(100);
+
+    /// How old a packet may be, when its lookup begins, of which a socket without a port may have been
+    /// the sender: its process may be gone after that, and another one have run.
+    pub(crate) const SENT_WITHOUT_PORT: Duration = Duration::from_millis(1);
+
+    /// How long before the packet a thread may seem to have stopped that sent it: the clock of a CPU's
+    /// scheduler leaves out the time that interrupts and a hypervisor take.
+    pub(crate) const SCHEDULER_CLOCK_ERROR: Duration = Duration::from_micros(200);
 }
 
 #[cfg(test)]

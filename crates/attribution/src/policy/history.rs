@@ -239,6 +239,7 @@ mod tests {
             uid: None,
             inode: None,
             namespace: None,
+            packet: None,
             owner,
         }
     }

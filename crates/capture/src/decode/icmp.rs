@@ -24,20 +24,25 @@ pub(super) fn decode(protocol: u8, message: Span<'_>) -> Option<Icmp> {
         (Version::V4, 3 | 11 | 12) | (Version::V6, 1..=4) => quoted(version, message),
         _ => None,
     };
-    let identifier = match (version, kind) {
-        // Echo; timestamp, information and address mask (RFC 792, RFC 950).
-        (Version::V4, 0 | 8 | 13..=18) | (Version::V6, 128 | 129) => {
-            let field = message.captured().get(4..6);
-            field.map(|field| u16::from_be_bytes([field[0], field[1]]))
-        }
-        _ => None,
-    };
+    let identifier = identifier(version, message.captured());
     Some(Icmp {
         kind,
         code,
         identifier,
         quoted,
     })
+}
+
+/// The identifier of a message that is a request or a reply.
+fn identifier(version: Version, message: &[u8]) -> Option<u16> {
+    match (version, message.first()?) {
+        // Echo; timestamp, information and address mask (RFC 792, RFC 950); extended echo (RFC 8335).
+        (Version::V4, 0 | 8 | 13..=18 | 42 | 43) | (Version::V6, 128 | 129 | 160 | 161) => {
+            let field = message.get(4..6)?;
+            Some(u16::from_be_bytes([field[0], field[1]]))
+        }
+        _ => None,
+    }
 }
 
 /// The packet after the header of an error, which is quoted as far as there was room. It is of no
@@ -62,7 +67,9 @@ fn quoted(version: Version, message: Span<'_>) -> Option<Quoted> {
     });
     let is_enough =
         ports.is_some() == has_ports && sequence.is_some() == (protocol == ip_number::TCP);
+    let is_icmp = matches!(protocol, ip_number::ICMP | ip_number::IPV6_ICMP);
     is_enough.then_some(Quoted {
+        identifier: identifier(version, segment).filter(|_| is_icmp),
         source: packet.source,
         destination: packet.destination,
         protocol: packet.protocol,

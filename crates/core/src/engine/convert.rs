@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use flowner_capture::{Headers, PacketOrigin, Quoted, RawPacket};
+use flowner_capture::{self as capture, Headers, PacketOrigin, Quoted, RawPacket};
 use flowner_flows::{About, Fragment, Icmp, Origin, Packet, Protocol, Tcp, TcpFlags};
 
 /// A packet for a flow table, from its decoded headers and what was captured with them: for
@@ -64,9 +64,11 @@ const fn origin(origin: PacketOrigin) -> Origin {
 
 /// A packet of which nothing is known but its headers and its time since the Unix epoch.
 pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
-    let (source_port, destination_port) = headers
-        .ports
-        .map_or((0, 0), |ports| (ports.source, ports.destination));
+    let (source_port, destination_port) = match (headers.ports, headers.icmp) {
+        (Some(ports), _) => (ports.source, ports.destination),
+        (None, Some(icmp)) => ids(&icmp),
+        (None, None) => (0, 0),
+    };
     Packet {
         time,
         source: SocketAddr::new(headers.source, source_port),
@@ -93,9 +95,23 @@ pub(crate) fn packet_at(headers: &Headers, time: Duration) -> Packet {
     }
 }
 
+/// The id of a request or a reply, at the end that asks: its socket is known by it.
+const fn ids(icmp: &capture::Icmp) -> (u16, u16) {
+    match (icmp.identifier, icmp.kind) {
+        // Replies, of IPv4 and IPv6.
+        (Some(id), 0 | 14 | 16 | 18 | 43 | 129 | 161) => (0, id),
+        (Some(id), _) => (id, 0),
+        (None, _) => (0, 0),
+    }
+}
+
 fn about(quoted: &Quoted) -> About {
     let ports = quoted.ports;
-    let (source, destination) = ports.map_or((0, 0), |ports| (ports.source, ports.destination));
+    let (source, destination) = match ports {
+        Some(ports) => (ports.source, ports.destination),
+        // Who asked has its id.
+        None => (quoted.identifier.unwrap_or(0), 0),
+    };
     About {
         source: SocketAddr::new(quoted.source, source),
         destination: SocketAddr::new(quoted.destination, destination),

@@ -30,7 +30,7 @@ use crate::model::totals::{
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 37] = [
+const FLOW: [&str; 38] = [
     "protocol",
     "local_address",
     "local_port",
@@ -68,6 +68,7 @@ const FLOW: [&str; 37] = [
     "translated_from_local",
     "translated_from_remote",
     "error",
+    "icmp_id",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -152,6 +153,7 @@ impl<W: Write> Writer<W> {
             let from = from.map(|from| [from.local, from.remote].map(|end| end.to_string()));
             fields.extend(from.unwrap_or_default());
             fields.push(flow.error.map_or(String::new(), |error| error.to_string()));
+            fields.push(flow.icmp_id.map(|id| id.to_string()).unwrap_or_default());
             self.line(fields)?;
         }
         Ok(())
@@ -497,7 +499,7 @@ mod tests {
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
              4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
-             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,"
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,"
         );
         assert_eq!(lines[2], "");
     }
@@ -506,7 +508,7 @@ mod tests {
     fn a_translated_flow() {
         let actual = text(|out| out.flows([&translated_flow(1)]));
         let line = actual.lines().nth(1).unwrap();
-        let expected = ",172.17.0.2:40000,93.184.216.34:443,";
+        let expected = ",172.17.0.2:40000,93.184.216.34:443,,";
         assert!(line.ends_with(expected), "{line}");
     }
 

@@ -16,6 +16,7 @@ mod line;
 mod owner;
 #[cfg(test)]
 mod schema;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -24,23 +25,22 @@ pub use group::GroupLine;
 pub use line::write_line;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::SystemTime;
 
-use flowner_attribution::{self as attribution, NetworkNamespace, Ownership, Socket};
+use flowner_attribution::{self as attribution, Ownership};
 use flowner_attribution::{SocketQuery, TranslatedFrom};
 use flowner_capture::Device;
 use flowner_flows::{FlowError, Protocol};
 use serde::Serialize;
 
-use self::owner::{FlowOwner, SocketOwner};
+use self::owner::FlowOwner;
+pub use self::socket::SocketLine;
+use self::socket::socket_end;
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
 use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::model::report::{EndState, InputInfo, LocalAddressSource, Report};
 use crate::model::totals::Totals;
-use crate::query::changes::SocketChange;
-use crate::query::sockets::{device_of, socket_state_name};
 use crate::system::doctor::Check;
 
 /// The version of the lines.
@@ -159,6 +159,8 @@ pub struct FlowLine<'a> {
     protocol: Text<Protocol>,
     local: Text<Endpoint>,
     remote: Text<Endpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_id: Option<u16>,
     direction: &'static str,
     state: &'static str,
     sent: Sums,
@@ -182,6 +184,7 @@ impl<'a> FlowLine<'a> {
             protocol: Text(flow.protocol),
             local: endpoint(flow.local),
             remote: endpoint(flow.remote),
+            icmp_id: flow.icmp_id,
             direction: flow.direction.name(),
             state: flow.state.name(),
             sent: flow.sent.into(),
@@ -218,67 +221,6 @@ fn owner<'a>(ownership: Option<&'a Ownership>, principal: &'a Principal) -> Opti
     ownership.map(|ownership| FlowOwner::new(ownership).with(principal))
 }
 
-/// A socket, `"type":"socket"`: `protocol`, `local`, `remote`, `state`, `device` (its name, where
-/// it is known) and `device_index` where it is bound to one, `namespace` where
-/// it is in another network namespace, and `owner` as in a [`FlowLine`], without
-/// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
-/// (when it was noticed).
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "type", rename = "socket")]
-pub struct SocketLine<'a> {
-    protocol: Text<attribution::Protocol>,
-    local: Text<SocketAddr>,
-    remote: Option<Text<SocketAddr>>,
-    state: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_index: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<Text<&'a NetworkNamespace>>,
-    owner: SocketOwner<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Time>,
-}
-
-impl<'a> SocketLine<'a> {
-    /// The line of a socket.
-    pub fn new(socket: &'a Socket) -> Self {
-        Self {
-            protocol: Text(socket.protocol),
-            local: Text(socket.local),
-            remote: socket.remote.map(Text),
-            state: socket_state_name(socket),
-            device: device_of(socket),
-            device_index: socket.device,
-            namespace: socket.namespace.as_deref().map(Text),
-            owner: SocketOwner::new(&socket.owner),
-            change: None,
-            time: None,
-        }
-    }
-
-    /// The line of what happened to a socket, seen at a wall-clock time.
-    pub fn of_change(change: SocketChange<'a>, time: SystemTime) -> Self {
-        Self {
-            change: Some(change.name()),
-            time: Some(Time::at(time)),
-            ..Self::new(change.socket())
-        }
-    }
-
-    /// With whom its owner stands for, as [`Programs::principal_of`](crate::Programs::principal_of)
-    /// tells.
-    #[must_use]
-    pub fn with_principal(mut self, principal: &'a Principal) -> Self {
-        self.owner = self.owner.with(principal);
-        self
-    }
-}
-
 /// The answer to one question, `"type":"ownership"`: `protocol`, `local`, `remote`
 /// as they were asked for, `owner` as in a [`FlowLine`], `observed_at` and `source`
 /// of the evidence, and `translated_from` as there.
@@ -287,8 +229,12 @@ impl<'a> SocketLine<'a> {
 #[serde(tag = "type", rename = "ownership")]
 pub struct OwnershipLine<'a> {
     protocol: Text<attribution::Protocol>,
-    local: Text<SocketAddr>,
-    remote: Option<Text<SocketAddr>>,
+    local: Text<Endpoint>,
+    remote: Option<Text<Endpoint>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_number: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_id: Option<u16>,
     owner: FlowOwner<'a>,
     observed_at: Time,
     source: &'static str,
@@ -299,10 +245,13 @@ pub struct OwnershipLine<'a> {
 impl<'a> OwnershipLine<'a> {
     /// The line of a question and its answer.
     pub fn new(query: &SocketQuery, ownership: &'a Ownership) -> Self {
+        let port_of = |protocol| (query.protocol() == protocol).then(|| query.local().port());
         Self {
             protocol: Text(query.protocol()),
-            local: Text(query.local()),
-            remote: query.remote().map(Text),
+            local: socket_end(query.protocol(), query.local()),
+            remote: query.remote().map(|end| socket_end(query.protocol(), end)),
+            protocol_number: port_of(attribution::Protocol::Raw),
+            icmp_id: port_of(attribution::Protocol::Icmp),
             owner: FlowOwner::new(ownership),
             observed_at: Time::at(ownership.evidence.observed_at),
             source: ownership.evidence.source.name(),

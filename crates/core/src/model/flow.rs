@@ -16,13 +16,16 @@ pub struct FlowRecord {
     pub id: FlowId,
     /// The protocol above IP.
     pub protocol: Protocol,
-    /// This host's end; for loopback flows the initiator's.
+    /// This host's end; for loopback flows the initiator's. The port is 0 where the protocol has none.
     pub local: SocketAddr,
     /// The other end.
     pub remote: SocketAddr,
     /// The responder's port, by which the service is known; 0 where the protocol
     /// has no ports.
     pub service_port: u16,
+    /// Of echo and other ICMP messages by which somebody asks and another answers, the id; `None` for
+    /// all others.
+    pub icmp_id: Option<u16>,
     /// Which way the flow was opened, seen from this host.
     pub direction: Direction,
     /// What its packets tell of its state.

@@ -12,7 +12,7 @@ use super::number::{Unit, grouped};
 use super::owner::{owner, path, pids, principal, socket_owner, unit, unknown, user, verdict};
 use super::row::{Row, RowOf};
 use super::time::duration;
-use super::{endpoint, local_end, printable, remote_end};
+use super::{endpoint, local_end, printable, remote_end, socket_protocol};
 use crate::model::principal::Principal;
 use crate::query::sockets::is_over;
 use crate::query::sort::SortKey;
@@ -451,13 +451,19 @@ fn owners(row: &Row<'_>) -> Value {
 fn protocol(row: &Row<'_>) -> String {
     match row.of {
         RowOf::Flow { flow, .. } => flow.protocol.to_string(),
-        RowOf::Socket { socket, .. } => socket.protocol.to_string(),
+        RowOf::Socket { socket, .. } => socket_protocol(socket),
     }
 }
 
 fn near_end(row: &Row<'_>) -> String {
     match row.of {
-        RowOf::Flow { flow, .. } => endpoint(flow.protocol, row.near()),
+        RowOf::Flow { flow, .. } => {
+            let near = endpoint(flow.protocol, row.near());
+            match flow.icmp_id {
+                Some(id) => format!("{near} id {id}"),
+                None => near,
+            }
+        }
         RowOf::Socket { socket, .. } => local_end(socket),
     }
 }

@@ -56,6 +56,8 @@ pub const fn matched(matched: Option<Match>) -> &'static str {
         Some(Match::FiveTuple) => "the socket has both addresses and both ports of the flow",
         Some(Match::LocalEndpoint) => "the socket is bound to this local address and port",
         Some(Match::WildcardAddress) => "the socket is bound to this port on all addresses",
+        Some(Match::Protocol) => "the socket is for this protocol, and its process ran if it sent",
+        Some(Match::PacketSocket) => "a packet socket, whose process ran when the frame was sent",
         Some(Match::History) => "the same socket was there before and after the first packet",
         None => "no socket fits",
     }

@@ -12,7 +12,7 @@ mod owner;
 mod row;
 mod time;
 
-pub use address::{endpoint, local_end, remote_end, service};
+pub use address::{endpoint, local_end, remote_end, service, socket_protocol};
 pub use column::{Column, OrderKey, Value};
 pub use evidence::{coverage, matched, observed, reason_sentence, source, verdict_sentence};
 pub use number::{DIGIT_GROUPS, Quantity, Unit, bytes, count, counted, grouped, percent, share};

@@ -75,11 +75,19 @@ pub fn socket_changes<'a>(before: &'a [Socket], now: &'a [Socket]) -> Vec<Socket
 }
 
 /// What makes two sockets the same one at different times.
-type Key = (Protocol, SocketAddr, Option<SocketAddr>, Option<u64>);
+type Key = (
+    Protocol,
+    SocketAddr,
+    Option<SocketAddr>,
+    Option<u64>,
+    Option<u64>,
+);
 
 fn key(socket: &Socket) -> Key {
     let network = socket.namespace.as_ref().map(|namespace| namespace.id);
-    (socket.protocol, socket.local, socket.remote, network)
+    // Of sockets without ports, many have the same ends.
+    let inode = socket.inode.filter(|_| !socket.protocol.has_ports());
+    (socket.protocol, socket.local, socket.remote, network, inode)
 }
 
 /// Sockets of the earlier list that are not found in the later one.

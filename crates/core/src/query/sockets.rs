@@ -6,7 +6,11 @@ use flowner_attribution::{Protocol, Socket, SocketState};
 /// datagrams and is not connected.
 pub fn is_listening(socket: &Socket) -> bool {
     match (socket.protocol, socket.state) {
-        (Protocol::Tcp, Some(state)) => state == SocketState::Listen,
+        (Protocol::Tcp | Protocol::Sctp | Protocol::Dccp, Some(state)) => {
+            state == SocketState::Listen
+        }
+        // They take answers alone, or copies of frames.
+        (Protocol::Icmp | Protocol::Packet, _) => false,
         _ => socket.remote.is_none(),
     }
 }
@@ -29,7 +33,9 @@ pub fn is_over(socket: &Socket) -> bool {
 /// connected either, which so has the same state.
 pub fn socket_state_name(socket: &Socket) -> Option<&'static str> {
     match (socket.protocol, socket.state) {
-        (Protocol::Tcp, state) => state.map(SocketState::name),
+        (Protocol::Tcp | Protocol::Sctp | Protocol::Dccp | Protocol::Packet, state) => {
+            state.map(SocketState::name)
+        }
         (_, Some(SocketState::Closed)) => Some(UNCONNECTED),
         (_, None) if socket.remote.is_none() => Some(UNCONNECTED),
         (_, state) => state.map(SocketState::name),

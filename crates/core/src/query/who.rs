@@ -27,17 +27,21 @@ use crate::query::sockets::is_listening;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhoTarget {
-    /// Every socket with this local port.
+    /// Every socket with this local port; of `icmp`, with this id of echo requests, and of `raw`,
+    /// for the protocol with this number.
     Port {
-        /// `None` for both.
+        /// `None` for all that have ports.
         protocol: Option<Protocol>,
         /// Not 0.
         port: u16,
     },
+    /// Every socket of a protocol: `icmp`, `sctp`, `raw`, `packet`. Raw sockets for ICMP count as
+    /// sockets of that.
+    Protocol(Protocol),
     /// Every socket that serves this local endpoint, those on all addresses
     /// included.
     Endpoint {
-        /// `None` for both.
+        /// `None` for all that have ports.
         protocol: Option<Protocol>,
         /// With v4-mapped IPv6 as IPv4 (RFC 4291, 2.5.5.2); the port is not 0.
         local: SocketAddr,
@@ -76,6 +80,7 @@ impl WhoTarget {
             } => Some(SocketQuery::new(protocol, local, None).on_device(device.unwrap_or(0))),
             Self::Endpoint { protocol: None, .. }
             | Self::Port { .. }
+            | Self::Protocol(_)
             | Self::Address(_)
             | Self::AddressOn { .. }
             | Self::Owner(_) => None,
@@ -95,11 +100,11 @@ impl WhoTarget {
                 local,
                 device,
             } => {
-                // What a raw socket has in place of a port is only meant by who says so.
+                // What others have in place of a port is only meant by who says so.
                 let all = Protocol::ALL.into_iter();
                 let all = all.filter(|each| match protocol {
                     Some(protocol) => *each == protocol,
-                    None => *each != Protocol::Raw,
+                    None => each.has_ports(),
                 });
                 let found = all.flat_map(|protocol| {
                     let query = SocketQuery::new(protocol, local, None);
@@ -113,7 +118,11 @@ impl WhoTarget {
                 found.retain(|socket| !is_connection || socket.is_connection());
                 found
             }
-            Self::Port { .. } | Self::Address(_) | Self::AddressOn { .. } | Self::Owner(_) => {
+            Self::Port { .. }
+            | Self::Protocol(_)
+            | Self::Address(_)
+            | Self::AddressOn { .. }
+            | Self::Owner(_) => {
                 let all = snapshot.sockets().iter();
                 all.filter(|socket| self.names(socket)).collect()
             }
@@ -136,9 +145,19 @@ impl WhoTarget {
             Self::Port { protocol, port } => {
                 let is_of = match protocol {
                     Some(protocol) => protocol == socket.protocol,
-                    None => socket.protocol != Protocol::Raw,
+                    None => socket.protocol.has_ports(),
                 };
                 is_of && socket.local.port() == port
+            }
+            Self::Protocol(protocol) => {
+                /// The numbers of ICMP, of IPv4 and IPv6.
+                const ICMP: [u8; 2] = [1, 58];
+                let is_icmp = || {
+                    socket
+                        .protocol_number()
+                        .is_some_and(|it| ICMP.contains(&it))
+                };
+                socket.protocol == protocol || (protocol == Protocol::Icmp && is_icmp())
             }
             Self::Endpoint { .. } | Self::FiveTuple(_) => false,
         }
@@ -207,7 +226,7 @@ pub enum WhoError {
     TooMany(String),
 }
 
-const EXPECTED: &str = "a port (443, udp:53), an address (10.0.0.9), a local address with a port \
+const EXPECTED: &str = "a port (443, udp:53, sctp/5000), a protocol (icmp, raw, packet), an address (10.0.0.9), a local address with a port \
      (127.0.0.1:80, [::1]:80, [fe80::1%eth0]:80), a connection (tcp 10.0.0.2:45784 93.184.216.34:443) or an owner \
      (pid:4242, program:firefox, user:ada, unit:sshd)";
 
@@ -238,6 +257,9 @@ impl FromStr for WhoTarget {
             }
         }
         match (protocol, &*ends) {
+            (Some(protocol), []) if text.eq_ignore_ascii_case(protocol.name()) => {
+                Ok(Self::Protocol(protocol))
+            }
             (_, []) => Err(WhoError::Empty),
             (protocol, [end]) => Ok(match end.parse()? {
                 End::Port(port) => Self::Port { protocol, port },
@@ -264,13 +286,16 @@ impl FromStr for WhoTarget {
     }
 }
 
-/// `tcp:443` and `tcp 443` to protocol and rest.
+/// `tcp:443`, `tcp/443` and `tcp 443` to protocol and rest.
 fn split_protocol(text: &str) -> (Option<Protocol>, &str) {
-    let end = text.find(|c: char| c == ':' || c.is_whitespace());
+    let end = text.find(|c: char| c == ':' || c == '/' || c.is_whitespace());
     let (name, rest) = text.split_at(end.unwrap_or(text.len()));
     let mut all = Protocol::ALL.into_iter();
     match all.find(|protocol| protocol.name().eq_ignore_ascii_case(name)) {
-        Some(protocol) => (Some(protocol), rest.strip_prefix(':').unwrap_or(rest)),
+        Some(protocol) => (
+            Some(protocol),
+            rest.strip_prefix([':', '/']).unwrap_or(rest),
+        ),
         None => (None, text),
     }
 }

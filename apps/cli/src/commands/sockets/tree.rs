@@ -56,7 +56,7 @@ fn describe(socket: &Socket) -> String {
     let network = network.map(|it| format!("  in {}", printable(&it.to_string())));
     format!(
         "{} {}{}{}{}",
-        socket.protocol,
+        present::socket_protocol(socket),
         present::local_end(socket),
         remote.unwrap_or_default(),
         state.unwrap_or_default(),

@@ -24,7 +24,13 @@ impl Data {
         let each = sockets.list.iter().zip(&sockets.principals).enumerate();
         for (index, (socket, principal)) in each {
             // Several sockets may be alike in all that is known of them.
-            let alike = RowId::of((socket.protocol, socket.local, socket.remote, principal));
+            let alike = RowId::of((
+                socket.protocol,
+                socket.local,
+                socket.remote,
+                socket.packet,
+                principal,
+            ));
             let number = seen.entry(alike).or_default();
             *number += 1;
             let item = Item {
@@ -96,7 +102,7 @@ fn served(sockets: &[Socket]) -> HashSet<Service> {
         .iter()
         .filter(|socket| numbers(socket).listening > 0);
     listening
-        .map(|socket| at(socket, socket.local.port()))
+        .map(|socket| at(socket, socket.local_port().unwrap_or_default()))
         .collect()
 }
 
@@ -110,7 +116,7 @@ fn at(socket: &Socket, port: u16) -> Service {
 /// The service that a socket offers or uses: what is offered here is known, the rest
 /// is the other end's.
 fn service(socket: &Socket, served: &HashSet<Service>) -> Service {
-    let ours = at(socket, socket.local.port());
+    let ours = at(socket, socket.local_port().unwrap_or_default());
     match socket.remote {
         Some(remote) if !served.contains(&ours) => at(socket, remote.port()),
         _ => ours,

@@ -43,10 +43,13 @@ pub(crate) fn bind_to(cpu: usize) -> io::Result<()> {
 }
 
 /// Has this thread run before others, as far as that is permitted: it works for microseconds.
-pub(crate) fn take_highest_precedence() {
-    if take_realtime().is_err() {
+/// Whether it has real-time priority then.
+pub(crate) fn take_highest_precedence() -> bool {
+    let is_realtime = take_realtime().is_ok();
+    if !is_realtime {
         take_precedence();
     }
+    is_realtime
 }
 
 /// Gives this thread the lowest real-time priority (`SCHED_FIFO`; sched(7)).

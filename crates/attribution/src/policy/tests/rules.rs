@@ -107,6 +107,7 @@ pub(super) fn socket(
         uid: None,
         inode: None,
         namespace: None,
+        packet: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, process))),
     }
 }

@@ -210,6 +210,7 @@ impl World {
             uid: None,
             inode: None,
             namespace: None,
+            packet: None,
             owner: Verdict::Process(Arc::clone(&open.owner)),
         });
         Snapshot::new(Source::Scripted, started_at, finished_at, sockets.collect())

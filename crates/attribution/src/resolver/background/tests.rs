@@ -93,6 +93,7 @@ fn socket(port: u16, pid: u32) -> Socket {
         uid: None,
         inode: None,
         namespace: None,
+        packet: None,
         owner: Verdict::Process(Arc::new(Process::new(pid, "owner"))),
     }
 }

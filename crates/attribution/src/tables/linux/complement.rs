@@ -77,7 +77,7 @@ impl Complement {
         let mut sockets = Vec::new();
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             sockets.clear();
-            net::read(&self.proc, protocol, &mut self.buffers, &mut sockets)?;
+            net::read(self.proc.root(), protocol, &mut self.buffers, &mut sockets)?;
             for socket in &sockets {
                 let state = socket.state.filter(|_| protocol == Protocol::Tcp);
                 if let Some(pids) = by_inode.get(&socket.inode) {

@@ -3,9 +3,11 @@
 //! The kernel finds one socket by its five-tuple and gives its inode and user at once. The inode
 //! leads to the processes that hold the socket. `sockets` is the first half, `fd_scanner` the second.
 
+mod candidates;
 #[cfg(feature = "portable")]
 mod complement;
 pub(crate) mod containers;
+mod elsewhere;
 pub(crate) mod fast;
 mod fd_scanner;
 #[cfg(feature = "fuzzing")]
@@ -15,6 +17,7 @@ pub(crate) mod namespaces;
 pub(crate) mod netlink;
 pub(crate) mod options;
 mod owner;
+mod portless;
 pub(crate) mod procfs;
 #[cfg(test)]
 mod scripted;

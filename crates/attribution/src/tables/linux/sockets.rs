@@ -4,44 +4,18 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::candidates::{Candidates, chosen_of};
 use super::fd_scanner::{Kind, Wanted};
-use super::netlink::conntrack::Fit;
 use super::netlink::message::{DiagSocket, Which};
+use super::portless;
 use super::source::Sockets;
 use crate::answer::devices::{Arrival, Reach, Ways};
-use crate::answer::matching::{Ends, fitting_in_use};
+use crate::answer::matching::Ends;
 use crate::answer::query::{normalize, scoped, unscoped};
 use crate::answer::{
     Match, NetworkNamespace, Protocol, Socket, SocketId, SocketNamespace, SocketQuery, SocketState,
     Verdict,
 };
-
-/// What a question is about.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Candidates {
-    /// No socket fits.
-    None,
-    /// The very connection, but its owner has closed it.
-    Closed(DiagSocket),
-    /// Sockets that fit equally well, at least one.
-    Open(Match, Vec<DiagSocket>),
-}
-
-impl Candidates {
-    /// How they were found, which leaves open whether the packets are theirs where this host
-    /// translates addresses.
-    pub(crate) const fn fit(&self, protocol: Protocol) -> Fit {
-        match self {
-            Self::Open(Match::FiveTuple, _) | Self::Closed(_)
-                if matches!(protocol, Protocol::Tcp) =>
-            {
-                Fit::Connection
-            }
-            Self::Open(..) | Self::Closed(_) => Fit::Port,
-            Self::None => Fit::Nothing,
-        }
-    }
-}
 
 impl DiagSocket {
     /// Whether the kernel has made this connection and nobody has accepted it: it has no
@@ -106,6 +80,7 @@ impl DiagSocket {
             uid: (is_held || self.is_unaccepted()).then_some(self.uid),
             inode: is_held.then_some(self.inode.into()),
             namespace: namespace.map(Arc::clone),
+            packet: self.packet,
             owner,
         }
     }
@@ -127,6 +102,9 @@ fn find(
     reach: &Reach,
     is_thorough: bool,
 ) -> io::Result<Candidates> {
+    if !finds_one(query.protocol()) {
+        return portless::find(sockets, query, reach);
+    }
     let any = told(sockets, query, reach, is_thorough)?;
     // Where there is no connection, the kernel tells the listener that would take it.
     let (exact, others): (Vec<_>, Vec<_>) = any.into_iter().partition(|one| is_it(query, one));
@@ -158,6 +136,12 @@ fn find(
     })
 }
 
+/// Whether the kernel looks for one socket of this protocol. (For SCTP it looks among associations
+/// alone, by the address of the primary path.)
+pub(super) const fn finds_one(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Tcp | Protocol::Udp | Protocol::UdpLite)
+}
+
 /// The sockets that the kernel finds for a packet between these ends, for each device through which it
 /// can have come: the connection, or the socket that would accept it.
 fn told(
@@ -166,7 +150,7 @@ fn told(
     reach: &Reach,
     is_thorough: bool,
 ) -> io::Result<Vec<DiagSocket>> {
-    let Some(remote) = query.remote().filter(|_| query.protocol() != Protocol::Raw) else {
+    let Some(remote) = query.remote().filter(|_| finds_one(query.protocol())) else {
         return Ok(Vec::new());
     };
     let mut found: Vec<DiagSocket> = Vec::new();
@@ -218,7 +202,7 @@ fn tells_all(sockets: &Sockets, query: &SocketQuery, reach: &Reach) -> bool {
     let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
     let is_direct = reach.arrivals().is_none_or(|all| all.iter().all(is_direct));
     // Of raw sockets each gets a copy, and the kernel finds one only by another question.
-    let is_for_one = is_for_one && query.protocol() != Protocol::Raw;
+    let is_for_one = is_for_one && finds_one(query.protocol());
     query.remote().is_some() && is_for_one && is_direct && sockets.tells_listeners()
 }
 
@@ -256,7 +240,9 @@ pub(crate) fn standing_in(
     let (mut bound, mut choice) = (Vec::new(), None);
     if query.remote().is_none() {
         sockets.list(protocol, Which::OnPort(port), &mut bound)?;
-    } else if protocol == Protocol::Raw || !sockets.tells_listeners() {
+    } else if !finds_one(protocol) {
+        bound = portless::listed(sockets, query)?;
+    } else if !sockets.tells_listeners() {
         sockets.list(protocol, Which::Waiting(port), &mut bound)?;
     } else if let Some(witness) = told.iter().find(|one| has_address(one)) {
         // The kernel tells one that has the very address before those on all addresses.
@@ -316,6 +302,9 @@ pub(crate) fn nearest(
 /// Whether a socket that was found has an owner still.
 pub(crate) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSocket) -> bool {
     let is_it = |now: &DiagSocket| now.inode == found.inode;
+    if !finds_one(protocol) {
+        return portless::is_open(sockets, protocol, found);
+    }
     if let Some(remote) = found.remote {
         let device = found.device.unwrap_or(0);
         let now = sockets.exact_on(device, protocol, found.local, remote);
@@ -335,6 +324,7 @@ pub(crate) fn is_open(sockets: &mut Sockets, protocol: Protocol, found: &DiagSoc
 /// As [`is_open`], of a socket that was found for a query, which takes less time.
 pub(crate) fn is_open_for(sockets: &mut Sockets, query: &SocketQuery, found: &DiagSocket) -> bool {
     if found.remote.is_none()
+        && finds_one(query.protocol())
         && let Some(remote) = query.remote()
     {
         let device = found.device.or(query.device_or_scope()).unwrap_or(0);
@@ -406,7 +396,7 @@ fn tells_one(query: &SocketQuery, reach: &Reach) -> bool {
     let is_for_one = !is_group(query.local()) && !query.remote().is_some_and(is_group);
     let is_direct = |arrival: &Arrival| arrival.slave.is_none() && arrival.reaches_unbound;
     let is_one_way = matches!(&reach.ways, Ways::One(arrival) if is_direct(arrival));
-    is_for_one && is_one_way && query.protocol() != Protocol::Raw
+    is_for_one && is_one_way && finds_one(query.protocol())
 }
 
 /// The listeners in whose queue a connection may wait that nobody has accepted yet. One that
@@ -449,15 +439,5 @@ fn listed(
 
 /// Those of a list that fit best.
 fn chosen(query: &SocketQuery, reach: &Reach, found: Vec<DiagSocket>) -> Candidates {
-    let ends = |socket: &DiagSocket| socket.ends(query.protocol());
-    let best = fitting_in_use(query, reach, found, ends, |socket| socket.state);
-    let Some((matched, fitting)) = best else {
-        return Candidates::None;
-    };
-    let is_open = |socket: &DiagSocket| socket.inode != 0;
-    let (open, closed): (Vec<_>, Vec<_>) = fitting.into_iter().partition(is_open);
-    match closed.first() {
-        Some(closed) if open.is_empty() => Candidates::Closed(*closed),
-        _ => Candidates::Open(matched, open),
-    }
+    chosen_of(query.protocol(), query, reach, found)
 }

@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::elsewhere::Elsewhere;
 use super::netlink::diag::Diag;
 use super::netlink::exchange::Location;
 use super::netlink::message::{DiagSocket, Which};
 use super::procfs::net;
 use super::procfs::proc::{Proc, ReadBuffers};
+use super::sys::openat;
 use crate::answer::query::normalize;
 use crate::answer::{Protocol, SocketState};
 use crate::policy::freshness::{WAITING_SOCKET, WAITING_SOCKETS};
@@ -23,6 +27,11 @@ pub(crate) struct Sockets {
     diag: Option<Diag>,
     /// `None` for another namespace: the lists are of our own.
     files: Option<Files>,
+    /// Of another namespace, the way to its lists.
+    elsewhere: Option<Elsewhere>,
+    /// Whether the kernel has not listed raw sockets when it was asked: each question would have it
+    /// look for a module (`sock_load_diag_module` in `net/core/sock_diag.c`).
+    lacks_raw: bool,
     /// What waited for peers on a port, by protocol and port, and when.
     waiting: HashMap<(Protocol, u16), (Instant, Vec<DiagSocket>)>,
     /// Whether no socket of another namespace has the same cookie.
@@ -62,16 +71,20 @@ impl Sockets {
         Ok(Self {
             diag,
             files: Some(files),
+            elsewhere: None,
+            lacks_raw: false,
             waiting: HashMap::new(),
             has_cookies: true,
         })
     }
 
-    /// `sock_diag` of another namespace, by the thread that has entered it.
-    pub(crate) fn open_elsewhere() -> io::Result<Self> {
+    /// `sock_diag` of another namespace, by the thread that has entered it through this file.
+    pub(crate) fn open_elsewhere(namespace: OwnedFd) -> io::Result<Self> {
         Ok(Self {
             diag: Some(Diag::open(Location::Entered)?),
             files: None,
+            elsewhere: Some(Elsewhere::new(namespace)),
+            lacks_raw: false,
             waiting: HashMap::new(),
             has_cookies: are_cookies_counted_once(),
         })
@@ -90,6 +103,8 @@ impl Sockets {
         Some(Self {
             diag,
             files,
+            elsewhere: None,
+            lacks_raw: self.lacks_raw,
             waiting: HashMap::new(),
             has_cookies: self.has_cookies,
         })
@@ -154,10 +169,12 @@ impl Sockets {
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<()> {
         let start = sockets.len();
+        let is_left_out = protocol == Protocol::Raw && self.lacks_raw;
         let is_told = match &mut self.diag {
-            Some(diag) => diag.dump(protocol, which, sockets)?,
-            None => false,
+            Some(diag) if !is_left_out => diag.dump(protocol, which, sockets)?,
+            _ => false,
         };
+        self.lacks_raw |= protocol == Protocol::Raw && !is_told;
         if protocol == Protocol::Tcp {
             // What is closed is listed only if it is bound, and listed as what it is to the
             // kernel (`inet_diag_dump_icsk` in `net/ipv4/inet_diag.c`).
@@ -165,9 +182,11 @@ impl Sockets {
             let closed = listed.filter(|one| one.state == Some(SocketState::Closed));
             closed.for_each(|one| one.state = Some(SocketState::Bound));
         }
-        match &mut self.files {
-            Some(files) if !is_told => files.list(protocol, which, sockets),
-            _ if self.has_cookies => Ok(()),
+        let has_cookies = self.has_cookies;
+        match (&mut self.files, &mut self.elsewhere) {
+            (Some(files), _) if !is_told => files.list(protocol, which, sockets),
+            (_, Some(elsewhere)) if !is_told => elsewhere.list(protocol, which, sockets),
+            _ if has_cookies => Ok(()),
             _ => {
                 for socket in &mut sockets[start..] {
                     *socket = without_cookie(*socket);
@@ -256,25 +275,16 @@ impl Files {
         if which == Which::Bound {
             return Ok(());
         }
-        net::read(&self.proc, protocol, &mut self.buffers, sockets)?;
-        let listens = |socket: &DiagSocket| socket.state == Some(SocketState::Listen);
-        let is_wanted = |socket: &DiagSocket| match which {
-            Which::All => true,
-            Which::Connections => !listens(socket),
-            Which::Listeners => listens(socket),
-            // They are not in these lists.
-            Which::Bound => false,
-            Which::OnPort(port) => socket.local.port() == port,
-            Which::Waiting(port) => {
-                let waits = protocol != Protocol::Tcp || listens(socket);
-                waits && socket.local.port() == port
-            }
-        };
-        let mut place = 0;
-        sockets.retain(|socket| {
-            place += 1;
-            place <= start || is_wanted(socket)
-        });
+        // The namespace of this thread, which may have entered another than the process.
+        let (flags, root) = (
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            self.proc.root(),
+        );
+        match openat(root, c"thread-self", flags, Mode::empty()) {
+            Ok(thread) => net::read(thread, protocol, &mut self.buffers, sockets)?,
+            Err(_) => net::read(root, protocol, &mut self.buffers, sockets)?,
+        }
+        which.keep(protocol, start, sockets);
         Ok(())
     }
 }
@@ -293,6 +303,7 @@ mod tests {
             cookie,
             v6_only: false,
             device: None,
+            packet: None,
             cgroup: None,
             unaccepted: None,
         }

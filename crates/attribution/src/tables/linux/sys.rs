@@ -31,6 +31,11 @@ pub(crate) fn named_namespaces() -> &'static Path {
     Path::new("/run/netns")
 }
 
+/// The directory of `/proc` of the thread that asks.
+pub(crate) fn own_directory() -> &'static Path {
+    Path::new("/proc/thread-self")
+}
+
 /// The user who made the user namespace that the namespace of a file belongs to (`ioctl_ns(2)`): the
 /// one who made it, or root.
 pub(crate) fn user_of_namespace(file: &OwnedFd) -> io::Result<u32> {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::candidates::Candidates;
 use super::fd_scanner::FdScanner;
 use super::netlink::message::DiagSocket;
-use super::sockets::Candidates;
 use crate::answer::devices::{Arrival, Reach, Ways};
 use crate::answer::matching::distinct;
 use crate::answer::{

@@ -131,6 +131,7 @@ mod tests {
             uid: None,
             inode: None,
             namespace: None,
+            packet: None,
             owner: Verdict::Process(Arc::new(Process::new(pid, "listed"))),
         }
     }

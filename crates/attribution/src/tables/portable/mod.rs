@@ -122,6 +122,7 @@ fn to_socket(listener: &Listener, processes: &mut HashMap<u32, Arc<Process>>) ->
         uid: None,
         inode: None,
         namespace: None,
+        packet: None,
         owner: Verdict::Process(process),
     }
 }

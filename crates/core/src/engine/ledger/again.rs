@@ -117,7 +117,7 @@ impl Again {
     ) -> bool {
         let is_one = ownership.verdict.is_named()
             && !can_be_confirmed(ownership, flow.protocol())
-            && socket_protocol(flow).is_some();
+            && flow.protocol().has_ports();
         if !is_one {
             return false;
         }
@@ -154,7 +154,7 @@ impl Again {
             End::Local => flow.data.local.as_deref(),
             End::Remote => flow.data.remote.as_deref(),
         };
-        socket_protocol(flow).is_some()
+        flow.protocol().has_ports()
             && !flow.state().is_over()
             && ownership.verdict == Verdict::Unknown(Reason::Gone)
             && ownership.evidence.source != Source::None
@@ -294,7 +294,7 @@ impl Ledger {
             return;
         };
         let protocol = socket_protocol(flow);
-        let Some((mut again, protocol)) = flow.data.again.take().zip(protocol) else {
+        let Some(mut again) = flow.data.again.take() else {
             return;
         };
         let seen_at = wall_clock(again.last);

@@ -414,6 +414,8 @@ impl Ledger {
                     Confirmed::Gone | Confirmed::Closed if may_be_next => true,
                     // The kernel does not say when a socket of another namespace is closed.
                     Confirmed::Gone if is_elsewhere(end) => claim.newest.is_some(),
+                    // Nor that of one without a port: whoever sent this has another one.
+                    Confirmed::Gone if claim.is_sent_without_port(flow, end) => true,
                     // Who sent this when the socket was closed is somebody else.
                     _ => is_after_close(end),
                 }

@@ -40,9 +40,8 @@ impl Ledger {
             return;
         }
         flow.data.asks_when_sent[end as usize] = false;
-        if let Some(protocol) = socket_protocol(flow)
-            && !flow.data.waiting[end as usize]
-        {
+        let protocol = socket_protocol(flow);
+        if !flow.data.waiting[end as usize] {
             flow.data.waiting[end as usize] = true;
             let question = LookupRequest::new(
                 query_of(flow, protocol, end),
@@ -100,7 +99,11 @@ pub(super) fn take_back(
     ownership: &mut Ownership,
     principal: &mut Principal,
 ) {
-    let is_guess = ownership.evidence.matched != Some(Match::FiveTuple);
+    // Or it was seen that the process of such a socket ran when the packet was sent.
+    let is_guess = !matches!(
+        ownership.evidence.matched,
+        Some(Match::FiveTuple | Match::PacketSocket | Match::Protocol)
+    );
     let is_known = !matches!(ownership.verdict, Verdict::Unknown(_));
     // Of a datagram that nobody's socket sent, it is not known that there was one.
     let is_gone = ownership.verdict == Verdict::Unknown(Reason::Gone);

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use flowner_attribution::{
-    self as attribution, Initiator, LookupRequest, Ownership, Reason, SocketQuery, Source, Token,
+    self as attribution, Evidence, Initiator, LookupRequest, Match, Ownership, Reason, SocketQuery,
+    Source, Token,
 };
 use flowner_flows::{Direction, Flow, FlowId, Protocol};
 
@@ -34,10 +35,7 @@ pub(super) fn ask(flow: &mut Flow<Owners>, asked: OwnerScope, effects: &mut Vec<
     let protocol = match (flow.protocol(), flow.direction()) {
         (_, Direction::Spoofed | Direction::Overheard) => Err(Reason::NotSentHere),
         (_, Direction::Forwarded) if asked != OwnerScope::All => Err(Reason::Forwarded),
-        (Protocol::TCP, _) => Ok(attribution::Protocol::Tcp),
-        (Protocol::UDP, _) => Ok(attribution::Protocol::Udp),
-        (_, Direction::Forwarded) => Err(Reason::Forwarded),
-        _ => Err(Reason::Unsupported),
+        (protocol, _) => Ok(protocol_of_sockets(protocol)),
     };
     let protocol = match protocol {
         Ok(protocol) => protocol,
@@ -69,17 +67,31 @@ pub(super) fn query_of(
         End::Local => (flow.local(), flow.remote()),
         End::Remote => (flow.remote(), flow.local()),
     };
+    let (local, remote) = match protocol {
+        attribution::Protocol::Raw => (with_number(flow, local), with_number(flow, remote)),
+        _ => (local, remote),
+    };
     let query = SocketQuery::new(protocol, local, Some(remote));
     // What this host sends to its own link-local address is seen on the loopback device, but
     // reaches the sockets of the device that has the address.
     let seen_on = flow.device().map_or(0, NonZeroU32::get);
     let query = query.on_device(scope(local).unwrap_or(seen_on));
     // The end that began a flow sends also what goes on after its owner has changed.
-    if flow.initiator() == local {
+    let initiator = match protocol {
+        attribution::Protocol::Raw => with_number(flow, flow.initiator()),
+        _ => flow.initiator(),
+    };
+    if initiator == local {
         query.as_sender()
     } else {
         query
     }
+}
+
+/// An end of a flow, with the number of its protocol in place of a port.
+fn with_number(flow: &Flow<Owners>, mut end: SocketAddr) -> SocketAddr {
+    end.set_port(flow.protocol().0.into());
+    end
 }
 
 /// The device of a link-local address.
@@ -133,15 +145,33 @@ pub(super) fn unpack(waiter: Token) -> (FlowId, End) {
 pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
     let is_connection = protocol == Protocol::TCP && ownership.evidence.source.identifies_sockets();
     let has_socket = ownership.evidence.socket.is_some() || is_connection;
-    ownership.verdict.is_named() && has_socket
+    ownership.verdict.is_named() && (has_socket || is_portless(ownership, protocol))
 }
 
-/// The protocol of the sockets of a flow, if it has any.
-pub(super) fn socket_protocol(flow: &Flow<Owners>) -> Option<attribution::Protocol> {
-    match flow.protocol() {
-        Protocol::TCP => Some(attribution::Protocol::Tcp),
-        Protocol::UDP => Some(attribution::Protocol::Udp),
-        _ => None,
+/// Whether another process may send packets of the same flow, as no socket has its ends for itself.
+pub(super) fn is_portless(ownership: &Ownership, protocol: Protocol) -> bool {
+    let Evidence {
+        matched, source, ..
+    } = &ownership.evidence;
+    let is_echo = matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
+    let is_any = matches!(matched, Some(Match::Protocol | Match::PacketSocket));
+    *source == Source::SockDiag && (is_echo || is_any)
+}
+
+/// The protocol of the sockets of a flow.
+pub(super) const fn socket_protocol(flow: &Flow<Owners>) -> attribution::Protocol {
+    protocol_of_sockets(flow.protocol())
+}
+
+const fn protocol_of_sockets(protocol: Protocol) -> attribution::Protocol {
+    match protocol {
+        Protocol::TCP => attribution::Protocol::Tcp,
+        Protocol::UDP => attribution::Protocol::Udp,
+        Protocol::UDP_LITE => attribution::Protocol::UdpLite,
+        Protocol::SCTP => attribution::Protocol::Sctp,
+        Protocol::DCCP => attribution::Protocol::Dccp,
+        Protocol::ICMP | Protocol::ICMPV6 => attribution::Protocol::Icmp,
+        _ => attribution::Protocol::Raw,
     }
 }
 

@@ -1,8 +1,9 @@
 //! A flow of the ledger as a record.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use flowner_flows::{EndReason, Flow};
+use flowner_flows::{EndReason, Flow, Protocol};
 
 use super::{Ledger, Owners};
 use crate::model::flow::FlowRecord;
@@ -16,6 +17,14 @@ impl Ledger {
     }
 }
 
+/// An end, without what stands in place of a port where the protocol has none.
+fn with_port_of(protocol: Protocol, mut end: SocketAddr) -> SocketAddr {
+    if !protocol.has_ports() {
+        end.set_port(0);
+    }
+    end
+}
+
 impl FlowRecord {
     /// The flow as it is now.
     pub(super) fn new(flow: &Flow<Owners>, now: Duration, ended: Option<EndReason>) -> Self {
@@ -25,9 +34,10 @@ impl FlowRecord {
         Self {
             id: flow.id(),
             protocol: flow.protocol(),
-            local: flow.local(),
-            remote: flow.remote(),
-            service_port: flow.responder().port(),
+            local: with_port_of(flow.protocol(), flow.local()),
+            remote: with_port_of(flow.protocol(), flow.remote()),
+            service_port: with_port_of(flow.protocol(), flow.responder()).port(),
+            icmp_id: flow.key().icmp_id(),
             direction: flow.direction(),
             state: flow.state(),
             sent: flow.sent(),

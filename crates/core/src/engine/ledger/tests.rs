@@ -213,23 +213,63 @@ fn both_ends_of_a_loopback_flow_are_asked_for_and_credited() {
 }
 
 #[test]
+fn every_protocol_is_asked_about_by_what_tells_its_sockets_apart() {
+    #[track_caller]
+    fn check(protocol: Protocol, ends: [&str; 2], expected: &[&str]) {
+        let mut ledger = ledger(10, 10, 10);
+        let mut effects = Vec::new();
+        let packet = Packet {
+            protocol,
+            ..packet(ends[0], ends[1], 1)
+        };
+        ledger.packet(&packet, &mut effects);
+        let asked = questions(&effects).into_iter();
+        let asked: Vec<_> = asked
+            .map(|(_, question)| question.query.to_string())
+            .collect();
+        assert_eq!(asked, expected);
+    }
+    let (here, far) = ("10.0.0.1", "10.6.6.6");
+    let at = |ip: &str, port: u16| format!("{ip}:{port}");
+    let sent = "icmp 10.0.0.1:7 -> 10.6.6.6:0 as sender";
+    check(Protocol::ICMP, [&at(here, 7), &at(far, 0)], &[sent]);
+    // A reply that comes first, whose request was not seen.
+    check(
+        Protocol::ICMP,
+        [&at(far, 0), &at(here, 7)],
+        &["icmp 10.0.0.1:7 -> 10.6.6.6:0 as sender"],
+    );
+    check(
+        Protocol::ICMP,
+        [&at(far, 7), &at(here, 0)],
+        &["icmp 10.0.0.1:0 -> 10.6.6.6:7"],
+    );
+    let raw = "raw 10.0.0.1:253 -> 10.6.6.6:253 as sender";
+    check(Protocol(253), [&at(here, 0), &at(far, 0)], &[raw]);
+    let raw = "raw 10.0.0.1:47 -> 10.6.6.6:47";
+    check(Protocol::GRE, [&at(far, 0), &at(here, 0)], &[raw]);
+    for (protocol, name) in [
+        (Protocol::UDP_LITE, "udplite"),
+        (Protocol::SCTP, "sctp"),
+        (Protocol::DCCP, "dccp"),
+    ] {
+        let asked = format!("{name} 10.0.0.1:80 -> 10.6.6.6:5000");
+        check(protocol, [&at(far, 5_000), &at(here, 80)], &[&asked]);
+    }
+}
+
+#[test]
 fn nobody_is_asked_where_there_is_nobody_to_ask() {
     let mut ledger = ledger(10, 10, 10);
     let mut effects = Vec::new();
     ledger.packet(&packet("10.5.5.5:1", "10.6.6.6:2", 1), &mut effects);
-    let icmp = Packet {
-        protocol: Protocol::ICMP,
-        ..packet("10.0.0.1:0", "10.6.6.6:0", 1)
-    };
-    ledger.packet(&icmp, &mut effects);
     assert_eq!(questions(&effects), []);
     let reasons: Vec<_> = ledger
         .flows()
         .into_iter()
         .map(|flow| flow.owner.unwrap().verdict)
         .collect();
-    let unknown = [Reason::Forwarded, Reason::Unsupported].map(Verdict::Unknown);
-    assert_eq!(reasons, unknown);
+    assert_eq!(reasons, [Verdict::Unknown(Reason::Forwarded)]);
     assert!(ledger.take_foreign());
     assert!(!ledger.take_foreign());
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use flowner_attribution::{
-    ExeState, Match, Process, ProcessId, Reason, SocketState, Unit, UnitKind, User, Verdict,
+    ExeState, Match, NetworkNamespace, Process, ProcessId, Reason, Socket, SocketState, Unit,
+    UnitKind, User, Verdict,
 };
 use flowner_flows::Direction;
 

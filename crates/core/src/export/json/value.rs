@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use flowner_attribution::Reason;
+use flowner_attribution::{Protocol as SocketProtocol, Reason};
 use flowner_flows::{Counters, Protocol};
 use serde::{Serialize, Serializer};
 
@@ -39,6 +39,14 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) const fn new(protocol: Protocol, address: SocketAddr) -> Self {
+        Self {
+            address,
+            has_port: protocol.has_ports(),
+        }
+    }
+
+    /// One end of a socket.
+    pub(super) const fn of_socket(protocol: SocketProtocol, address: SocketAddr) -> Self {
         Self {
             address,
             has_port: protocol.has_ports(),

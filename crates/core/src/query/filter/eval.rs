@@ -27,6 +27,7 @@ impl Term {
             Self::Remote(endpoint) => subject.remote().is_some_and(|end| endpoint.contains(end)),
             Self::Port(ports) => ends(subject).any(|end| ports.contains(end.port())),
             Self::Protocol(protocol) => subject.protocol() == *protocol,
+            Self::SocketKind(kind) => subject.socket_kind() == Some(*kind),
             Self::Service(name) => subject.service() == Some(*name),
             Self::State(name) => subject.state() == Some(*name),
             Self::Direction(direction) => subject.direction() == Some(*direction),

@@ -1,8 +1,8 @@
 //! The keys of the language: one table, from which expressions are read, and help, shell
 //! completion, documentation and tests are made.
 
-use flowner_attribution::{Match, Reason, SocketState};
-use flowner_flows::{Direction, Protocol, State};
+use flowner_attribution::{Match, Protocol as SocketKind, Reason, SocketState};
+use flowner_flows::{Direction, State};
 
 use super::term::{Measure, Term};
 use super::value::Text;
@@ -121,10 +121,10 @@ pub(super) static KEYS: [Key; 21] = [
     },
     Key {
         name: "proto",
-        examples: &["proto:tcp"],
-        selects: "the protocol above IP",
+        examples: &["proto:tcp", "proto:icmp", "proto:raw"],
+        selects: "the protocol above IP, or the kind of socket, such as raw or packet",
         aliases: &["protocol"],
-        takes: Takes::Value(|value| protocol(value).map(Term::Protocol)),
+        takes: Takes::Value(protocol),
     },
     Key {
         name: "service",
@@ -254,9 +254,14 @@ fn pid(value: &str) -> Result<u32, String> {
         .map_err(|_| format!("`{value}` is not a valid process id; expected a number"))
 }
 
-fn protocol(value: &str) -> Result<Protocol, String> {
-    value.to_ascii_lowercase().parse().map_err(|_| {
-        format!("`{value}` is not a valid protocol; expected a name such as tcp, udp or icmp, or a number up to 255")
+fn protocol(value: &str) -> Result<Term, String> {
+    let name = value.to_ascii_lowercase();
+    // What sockets have in place of a protocol: it is none above IP.
+    if let Ok(kind @ (SocketKind::Raw | SocketKind::Packet)) = name.parse() {
+        return Ok(Term::SocketKind(kind));
+    }
+    name.parse().map(Term::Protocol).map_err(|_| {
+        format!("`{value}` is not a valid protocol; expected a name such as tcp, udp or icmp, raw or packet for such sockets, or a number up to 255")
     })
 }
 

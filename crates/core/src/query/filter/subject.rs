@@ -16,7 +16,11 @@ use crate::query::sockets::socket_state_name;
 pub trait Subject {
     /// The protocol above IP.
     fn protocol(&self) -> Protocol;
-    /// This host's end.
+    /// Of a socket, the protocol that it was opened for.
+    fn socket_kind(&self) -> Option<attribution::Protocol> {
+        None
+    }
+    /// This host's end, with port 0 where the protocol has none.
     fn local(&self) -> SocketAddr;
     /// The other end.
     fn remote(&self) -> Option<SocketAddr>;
@@ -113,23 +117,39 @@ impl Subject for Socket {
             attribution::Protocol::Tcp => Protocol::TCP,
             attribution::Protocol::Udp => Protocol::UDP,
             attribution::Protocol::UdpLite => Protocol::UDP_LITE,
-            // The number stands where others have the port.
-            _ => Protocol(self.local.port().to_le_bytes()[0]),
+            attribution::Protocol::Sctp => Protocol::SCTP,
+            attribution::Protocol::Dccp => Protocol::DCCP,
+            attribution::Protocol::Icmp if self.local.is_ipv4() => Protocol::ICMP,
+            attribution::Protocol::Icmp => Protocol::ICMPV6,
+            // 255 is reserved: no packet has it. It is what a packet socket is for.
+            _ => Protocol(self.protocol_number().unwrap_or(u8::MAX)),
         }
     }
 
+    fn socket_kind(&self) -> Option<attribution::Protocol> {
+        Some(self.protocol)
+    }
+
     fn local(&self) -> SocketAddr {
-        self.local
+        let mut local = self.local;
+        if !self.protocol.has_ports() {
+            local.set_port(0);
+        }
+        local
     }
 
     fn remote(&self) -> Option<SocketAddr> {
-        self.remote
+        let mut remote = self.remote?;
+        if !self.protocol.has_ports() {
+            remote.set_port(0);
+        }
+        Some(remote)
     }
 
     /// A socket does not tell who opened the connection; services have the lower
     /// ports.
     fn service(&self) -> Option<&'static str> {
-        let local = self.local.port();
+        let local = self.local_port()?;
         let remote = self.remote.map_or(local, |remote| remote.port());
         let name = |port| service_name(Subject::protocol(self), port);
         name(local.min(remote)).or_else(|| name(local.max(remote)))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use flowner_attribution::{Match, Reason};
+use flowner_attribution::{Match, Protocol as SocketKind, Reason};
 use flowner_flows::{Direction, Protocol};
 
 use super::lex::{Relation, quote};
@@ -26,6 +26,7 @@ pub(super) enum Term {
     Remote(Endpoint),
     Port(Ports),
     Protocol(Protocol),
+    SocketKind(SocketKind),
     Service(&'static str),
     State(&'static str),
     Direction(Direction),
@@ -72,6 +73,7 @@ impl fmt::Display for Term {
             Self::Remote(endpoint) => write!(f, "remote:{endpoint}"),
             Self::Port(ports) => write!(f, "port:{ports}"),
             Self::Protocol(protocol) => write!(f, "proto:{protocol}"),
+            Self::SocketKind(kind) => write!(f, "proto:{kind}"),
             Self::Service(name) => write!(f, "service:{name}"),
             Self::State(name) => write!(f, "state:{name}"),
             Self::Direction(direction) => write!(f, "dir:{}", direction.name()),

@@ -19,6 +19,7 @@ fn show(text: &str) -> String {
         Ok(WhoTarget::Address(address)) => format!("at {address}"),
         Ok(WhoTarget::AddressOn { address, device }) => format!("at {address} on {device}"),
         Ok(WhoTarget::Owner(filter)) => format!("owner {filter}"),
+        Ok(WhoTarget::Protocol(protocol)) => format!("all of {protocol}"),
         Err(error) => format!("{error:?}"),
     }
 }
@@ -41,6 +42,55 @@ fn ports_and_endpoints() {
     check("tcp:[::1]:80", "tcp [::1]:80");
     check("[::ffff:10.0.0.1]:80", "any 10.0.0.1:80");
     check("[fe80::1%3]:80", "any [fe80::1%3]:80");
+}
+
+#[test]
+fn protocols_and_what_stands_in_place_of_a_port() {
+    check("icmp", "all of icmp");
+    check(" SCTP ", "all of sctp");
+    check("packet", "all of packet");
+    check("sctp/5000", "sctp port 5000");
+    check("icmp:777", "icmp port 777");
+    check("raw 253", "raw port 253");
+    check("icmp:", "Empty");
+}
+
+#[test]
+fn numbers_of_protocols_and_ids_are_no_ports() {
+    let socket = |protocol, local: &str| {
+        Socket::new(
+            protocol,
+            local.parse().unwrap(),
+            Verdict::Unknown(Reason::Gone),
+        )
+    };
+    let sockets = vec![
+        socket(Protocol::Tcp, "10.0.0.1:1"),
+        socket(Protocol::Sctp, "10.0.0.1:1"),
+        socket(Protocol::Icmp, "10.0.0.1:1"),
+        socket(Protocol::Raw, "10.0.0.1:1"),
+        socket(Protocol::Raw, "[::]:58"),
+        socket(Protocol::Raw, "10.0.0.1:253"),
+        socket(Protocol::Packet, "0.0.0.0:0"),
+    ];
+    let now = std::time::SystemTime::now();
+    let snapshot = Snapshot::new(Source::Scripted, now, now, sockets);
+    let found = |text: &str| {
+        let target: WhoTarget = text.parse().unwrap();
+        let found = target.sockets_in(&snapshot).into_iter();
+        let shown = found.map(|one| format!("{} {}", one.protocol, one.local));
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(found("1"), "tcp 10.0.0.1:1, sctp 10.0.0.1:1");
+    assert_eq!(found("10.0.0.1:1"), "tcp 10.0.0.1:1, sctp 10.0.0.1:1");
+    assert_eq!(found("icmp:1"), "icmp 10.0.0.1:1");
+    assert_eq!(found("raw 253"), "raw 10.0.0.1:253");
+    assert_eq!(
+        found("icmp"),
+        "icmp 10.0.0.1:1, raw 10.0.0.1:1, raw [::]:58"
+    );
+    assert_eq!(found("packet"), "packet 0.0.0.0:0");
+    assert_eq!(found("sctp/1"), "sctp 10.0.0.1:1");
 }
 
 #[cfg(target_os = "linux")]
@@ -122,7 +172,6 @@ fn addresses_and_owners() {
 #[test]
 fn errors_say_what_is_wrong() {
     check("", "Empty");
-    check("tcp", "Empty");
     check("tcp -> ", "Empty");
     check("0", "Port(\"0\")");
     check("65536", "Port(\"65536\")");
@@ -145,7 +194,7 @@ fn errors_say_what_is_wrong() {
     check("tcp 1.1.1.1:1 2.2.2.2:2 x", "TooMany(\"x\")");
     let message = "https".parse::<WhoTarget>().unwrap_err().to_string();
     assert!(
-        message.contains("expected a port (443, udp:53)"),
+        message.contains("expected a port (443, udp:53, sctp/5000)"),
         "{message}"
     );
 }
@@ -306,10 +355,10 @@ proptest! {
             let target: WhoTarget = text.parse().unwrap();
             target.sockets_in(&snapshot).into_iter().cloned().collect()
         };
-        let each = ["tcp", "udp", "udplite"];
+        let each = ["tcp", "udp", "udplite", "sctp", "dccp"];
         let each = each.map(|protocol| found(&format!("{protocol} {end}")));
         prop_assert_eq!(found(end), each.concat());
-        for protocol in ["tcp", "udp", "udplite", "raw"] {
+        for protocol in Protocol::ALL.map(Protocol::name) {
             let text = format!("{protocol} {end}");
             let target: WhoTarget = text.parse().unwrap();
             let answer = snapshot.find(&target.query().unwrap());

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::answer::{Ownership, Protocol, Reason, SocketQuery, Source};
+use crate::answer::{Ownership, Reason, SocketQuery, Source};
 use crate::observers::linux::sched;
 use crate::observers::linux::wake_fd::WakeFd;
 use crate::observers::{Observer, OnObservation};
@@ -52,10 +52,22 @@ pub(crate) trait SenderLookup: Send + 'static {
         Self: Sized;
 
     /// Who owns the socket that has just sent a packet, as far as it can be told at once.
-    fn sender(&mut self, query: &SocketQuery) -> Option<Ownership>;
+    fn sender(&mut self, query: &SocketQuery, sent: SentHere) -> Option<Ownership>;
 
     /// Whether the sender is in this network namespace, whose packets the watchers see.
     fn is_sent_here(&mut self, query: &SocketQuery) -> bool;
+}
+
+/// How a packet was sent whose sender is looked up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SentHere {
+    /// The number of the CPU on which this thread runs, and which sent it.
+    pub(crate) processor: usize,
+    /// When the kernel saw it, in wall-clock time.
+    pub(crate) at: Option<SystemTime>,
+    /// Whether this thread runs before all threads without real-time priority: none of them goes on
+    /// between the packet and now.
+    pub(crate) is_realtime: bool,
 }
 
 /// One send watcher for each CPU, once they are started. They end with it.
@@ -141,7 +153,7 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
             Initiator::Local => {}
             Initiator::Remote => {
                 // An end that answers need not be looked up when it does.
-                if query.protocol() == Protocol::Udp {
+                if query.protocol().is_datagram() {
                     lock(&shared.table).add_server(query, Instant::now());
                 }
                 return None;
@@ -199,9 +211,9 @@ impl<L: SenderLookup> SendWatcher<L> {
             tracing::debug!(%error, "a thread could not be bound to its CPU");
             return;
         }
-        if self.realtime {
-            sched::take_highest_precedence();
-        } else {
+        // From now on, whether it has it.
+        self.realtime = self.realtime && sched::take_highest_precedence();
+        if !self.realtime {
             sched::take_precedence();
         }
         let now = Instant::now();
@@ -212,10 +224,11 @@ impl<L: SenderLookup> SendWatcher<L> {
             let now = Instant::now();
             if budget.has_any(now) && idle_budget.has_any(now) {
                 let packet = self.packets.receive();
-                let query = packet.and_then(|(packet, device)| {
-                    Some(headers::sender(packet)?.on_device(device).as_sender())
+                let found = packet.and_then(|packet| {
+                    let query = headers::sender(packet.start)?;
+                    Some((query.on_device(packet.device).as_sender(), packet.at))
                 });
-                let is_new = query.is_some_and(|query| self.look_up(query, now));
+                let is_new = found.is_some_and(|(query, at)| self.look_up(query, at, now));
                 // All of it: to be woken costs more than to see that nothing is new.
                 let before = std::mem::replace(&mut spent, sched::cpu_time());
                 let spent = spent.saturating_sub(before);
@@ -238,11 +251,16 @@ impl<L: SenderLookup> SendWatcher<L> {
     }
 
     /// Looks up a sender, unless that was done lately; whether it was not.
-    fn look_up(&mut self, query: SocketQuery, now: Instant) -> bool {
+    fn look_up(&mut self, query: SocketQuery, sent_at: Option<SystemTime>, now: Instant) -> bool {
         let at = SystemTime::now();
         let is_new = lock(&self.shared.table).begin(&query, now, at);
         if is_new {
-            let owner = self.lookup.sender(&query);
+            let sent = SentHere {
+                processor: self.cpu,
+                at: sent_at,
+                is_realtime: self.realtime,
+            };
+            let owner = self.lookup.sender(&query, sent);
             let owner =
                 owner.unwrap_or_else(|| Ownership::unknown(Reason::NotFound, at, Source::None));
             let observation = Observation::new(query, owner, at, ObservationKind::Sender);

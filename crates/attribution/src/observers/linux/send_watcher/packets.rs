@@ -1,7 +1,7 @@
 //! First packets as they are sent, by CPU (packet(7)).
 //!
-//! Only the start of each is copied, and only of those that this host sends: datagrams, and
-//! what opens a connection.
+//! Only the start of each is copied, and only of those that this host sends: all but segments that
+//! open no connection, later fragments, and what of ICMP and IGMP is the kernel's.
 #![allow(
     unsafe_code,
     reason = "no library offers the filter and the fan-out of packet sockets"
@@ -14,6 +14,7 @@
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, eth};
 
@@ -25,6 +26,17 @@ use crate::observers::linux::wake_fd::WakeFd;
 pub(super) struct Packets {
     socket: OwnedFd,
     buffer: [u8; headers::LEN],
+}
+
+/// A packet that is being sent.
+#[derive(Debug)]
+pub(super) struct SentPacket<'a> {
+    /// Its first bytes.
+    pub(super) start: &'a [u8],
+    /// The device that sends it, 0 where the kernel does not tell.
+    pub(super) device: u32,
+    /// When the kernel saw it.
+    pub(super) at: Option<SystemTime>,
 }
 
 impl Packets {
@@ -66,6 +78,8 @@ impl Packets {
             socket,
             buffer: [0; headers::LEN],
         };
+        // From the first time that it is asked for, the kernel keeps the time of packets.
+        packets.received_at();
         // Those that came before the filter.
         packets.drain();
         Ok(packets)
@@ -76,9 +90,8 @@ impl Packets {
         wake_fd.waits_for(&self.socket)
     }
 
-    /// The start of the next packet, if one is there, and the device that sends it, 0 where
-    /// the kernel does not tell.
-    pub(super) fn receive(&mut self) -> Option<(&[u8], u32)> {
+    /// The next packet, if one is there.
+    pub(super) fn receive(&mut self) -> Option<SentPacket<'_>> {
         let mut from: libc::sockaddr_ll = zeroed();
         let mut from_len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
         let (buffer, room) = (self.buffer.as_mut_ptr().cast(), self.buffer.len());
@@ -88,11 +101,29 @@ impl Packets {
         // address, where the kernel writes during the call only.
         let length =
             unsafe { libc::recvfrom(descriptor, buffer, room, flags, place, &raw mut from_len) };
-        let packet = self.buffer.get(..usize::try_from(length).ok()?)?;
+        let length = usize::try_from(length).ok()?;
+        let at = self.received_at();
+        let start = self.buffer.get(..length)?;
         // The filter passes nothing else.
         let is_sent = from.sll_pkttype == libc::PACKET_OUTGOING;
         let device = u32::try_from(from.sll_ifindex).unwrap_or_default();
-        is_sent.then_some((packet, device))
+        is_sent.then_some(SentPacket { start, device, at })
+    }
+
+    /// When the kernel saw the packet that was received last (packet(7), "Socket ioctls").
+    fn received_at(&self) -> Option<SystemTime> {
+        /// `SIOCGSTAMPNS` for the `timespec` of the system's own size (`linux/sockios.h`).
+        const STAMP: libc::c_ulong = 0x8907;
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let descriptor = self.socket.as_raw_fd();
+        // SAFETY: the kernel writes a `timespec` to `time` during the call only.
+        let result = unsafe { libc::ioctl(descriptor, STAMP as _, &raw mut time) };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        let since_epoch = Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?);
+        (result == 0).then(|| UNIX_EPOCH + since_epoch)
     }
 
     /// Throws away what waits now.
@@ -149,10 +180,10 @@ fn get(socket: &OwnedFd, option: i32) -> io::Result<u32> {
     }
 }
 
-/// Passes what is sent, by IPv4 or IPv6: datagrams but for later fragments, and the first
-/// packet of a connection, which has SYN and not ACK. Headers of IPv6 beside the first are
-/// not gone through.
-const FILTER: [libc::sock_filter; 22] = {
+/// Passes what is sent, by IPv4 or IPv6, but for later fragments. Of TCP, only the first packet of a
+/// connection passes, which has SYN and not ACK; of ICMP, only what asks for an answer. Headers of
+/// IPv6 beside the first are not gone through.
+const FILTER: [libc::sock_filter; 32] = {
     // `linux/bpf_common.h`: how much is loaded, from a place that is given or from there on
     // by the index; comparisons; the end.
     const BYTE: u16 = 0x30;
@@ -183,27 +214,39 @@ const FILTER: [libc::sock_filter; 22] = {
     }
     [
         load(BYTE, WAY),
-        skip(EQUAL, OUTGOING, 0, 18),
+        skip(EQUAL, OUTGOING, 0, 28),
         load(HALF, PROTOCOL),
-        skip(EQUAL, 0x0800, 0, 9),
+        skip(EQUAL, 0x0800, 0, 16),
         // IPv4: not the first fragment.
         load(HALF, 6),
-        skip(ANY_BIT, 0x1FFF, 14, 0),
-        load(BYTE, 9),
-        skip(EQUAL, 17, 13, 0),
-        skip(EQUAL, 6, 0, 11),
+        skip(ANY_BIT, 0x1FFF, 24, 0),
         load(INDEX_IP_LEN, 0),
+        load(BYTE, 9),
+        skip(EQUAL, 6, 0, 3),
         load(INDEXED_BYTE, 13),
         load(AND, SYN_OR_ACK),
-        skip(EQUAL, SYN, 8, 7),
-        skip(EQUAL, 0x86DD, 0, 6),
+        skip(EQUAL, SYN, 19, 18),
+        // IGMP.
+        skip(EQUAL, 2, 17, 0),
+        skip(EQUAL, 1, 0, 17),
+        load(INDEXED_BYTE, 0),
+        // Echo, and requests for time, information and masks; extended echo.
+        skip(EQUAL, 8, 15, 0),
+        skip(EQUAL, 13, 14, 0),
+        skip(EQUAL, 15, 13, 0),
+        skip(EQUAL, 17, 12, 0),
+        skip(EQUAL, 42, 11, 10),
+        skip(EQUAL, 0x86DD, 0, 9),
         // IPv6.
         load(BYTE, 6),
-        skip(EQUAL, 17, 5, 0),
         skip(EQUAL, 6, 0, 3),
         load(BYTE, 40 + 13),
         load(AND, SYN_OR_ACK),
-        skip(EQUAL, SYN, 1, 0),
+        skip(EQUAL, SYN, 5, 4),
+        skip(EQUAL, 58, 0, 4),
+        load(BYTE, 40),
+        skip(EQUAL, 128, 2, 0),
+        skip(EQUAL, 160, 1, 0),
         load(RETURN, 0),
         load(RETURN, headers::LEN as u32),
     ]
@@ -225,15 +268,21 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             for packets in &mut *all {
-                let Some((packet, device)) = packets.receive() else {
+                let Some(packet) = packets.receive() else {
                     continue;
                 };
-                let sender = headers::sender(packet);
+                let (device, at) = (packet.device, packet.at);
+                let sender = headers::sender(packet.start);
                 // Never what is sent back.
                 assert_ne!(sender, Some(SocketQuery::new(protocol, to, Some(from))));
                 if sender == Some(expected) {
                     // All of them are of the loopback device.
                     assert_eq!(device, 1);
+                    let age = at.and_then(|at| SystemTime::now().duration_since(at).ok());
+                    assert!(
+                        age.is_some_and(|age| age < Duration::from_secs(10)),
+                        "{at:?}"
+                    );
                     return;
                 }
             }

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::answer::query::unscoped;
 use crate::answer::{Protocol, SocketQuery};
-use crate::policy::freshness::{WATCHED_CONNECTION, WATCHED_DATAGRAMS};
+use crate::policy::freshness::{WATCHED_CONNECTION, WATCHED_DATAGRAMS, WATCHED_PORTLESS};
 
 /// Flows that are kept; past that, the one that began first is forgotten.
 const MAX: usize = 4_096;
@@ -59,12 +59,14 @@ impl WatchTable {
         now: Instant,
         wall_clock: SystemTime,
     ) -> bool {
-        let is_datagram = query.protocol() == Protocol::Udp;
+        let is_datagram = query.protocol().is_datagram();
         if is_datagram && self.is_server(query, now) {
             return false;
         }
         let good_for = match query.protocol() {
             Protocol::Tcp => WATCHED_CONNECTION,
+            // Any process may be the next one that sends the same.
+            Protocol::Icmp | Protocol::Raw => WATCHED_PORTLESS,
             _ => WATCHED_DATAGRAMS,
         };
         let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
@@ -131,7 +133,7 @@ impl WatchTable {
         since: SystemTime,
         now: Instant,
     ) -> Watched {
-        let is_datagram = query.protocol() == Protocol::Udp;
+        let is_datagram = query.protocol().is_datagram();
         let is_left_out = is_datagram && self.is_server(query, now);
         match self.known_mut(query) {
             Some(flow) if flow.began_at >= since && flow.is_under_way => Watched::UnderWay,
@@ -200,6 +202,7 @@ mod tests {
         for (protocol, good_for) in [
             (Protocol::Tcp, WATCHED_CONNECTION),
             (Protocol::Udp, WATCHED_DATAGRAMS),
+            (Protocol::Raw, WATCHED_PORTLESS),
         ] {
             let query = query(protocol, 1);
             let mut begin = |now| sightings.begin(&query, now, SystemTime::UNIX_EPOCH);

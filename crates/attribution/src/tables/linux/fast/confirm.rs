@@ -148,7 +148,12 @@ impl Confirmation<'_> {
             Some(own) => (own, own.remote().unwrap_or(remote)),
             None => (query, remote),
         };
+        let is_portless = matches!(
+            known.evidence.matched,
+            Some(Match::Protocol | Match::PacketSocket)
+        ) || query.protocol() == Protocol::Icmp;
         let confirmed = match (translated, socket) {
+            _ if is_portless => self.lookup.confirm_portless(query, known),
             (Some(answer), _) => Ok(answer),
             (None, _) if is_listener => self.confirm_accepted(query, remote, known),
             (None, Some(socket)) => match self.place_of(known) {
@@ -289,7 +294,7 @@ impl Confirmation<'_> {
         if matches!(place, Where::There(_)) {
             self.confirmer.keep(socket, found.inode);
         }
-        if protocol == Protocol::Udp
+        if protocol.is_datagram()
             && query.is_sender()
             && !self.confirmer.is_alone_since(socket, since)
         {
@@ -352,7 +357,7 @@ impl Confirmation<'_> {
         {
             return Ok(true);
         }
-        Ok(query.protocol() == Protocol::Udp && self.waiting_in(place, query)?.iter().any(is_it))
+        Ok(query.protocol().is_datagram() && self.waiting_in(place, query)?.iter().any(is_it))
     }
 
     /// Forgets that those who were named have a connection: when it is closed before it is known
@@ -486,7 +491,7 @@ impl Confirmation<'_> {
 const fn closed(protocol: Protocol) -> Confirmed {
     match protocol {
         Protocol::Tcp => Confirmed::Closed,
-        Protocol::Udp | Protocol::UdpLite | Protocol::Raw => Confirmed::Gone,
+        _ => Confirmed::Gone,
     }
 }
 

@@ -67,6 +67,7 @@ mod tests {
             cookie,
             v6_only: false,
             device: None,
+            packet: None,
             cgroup: None,
             unaccepted: None,
         }

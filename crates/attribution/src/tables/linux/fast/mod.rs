@@ -2,18 +2,21 @@
 
 mod confirm;
 mod listeners;
+mod seen;
+mod senders;
 mod worker;
 
 use std::time::{Instant, SystemTime};
 
 use super::netlink::closings::Closings;
 use super::sockets;
-use crate::answer::{Ownership, SocketQuery};
+use crate::answer::{Ownership, Protocol, SocketQuery};
 use crate::observers::linux::sched;
-use crate::observers::linux::send_watcher::SenderLookup;
+use crate::observers::linux::send_watcher::{SenderLookup, SentHere};
 use crate::policy::LookupRequest;
 use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 use confirm::Confirmer;
+pub(crate) use seen::SeenSenders;
 pub(crate) use worker::OwnerLookup;
 
 /// The lookup of the capture thread.
@@ -39,8 +42,12 @@ impl SenderLookup for OwnerLookup {
         Self::another(self)
     }
 
-    fn sender(&mut self, query: &SocketQuery) -> Option<Ownership> {
-        self.first(query)
+    fn sender(&mut self, query: &SocketQuery, sent: SentHere) -> Option<Ownership> {
+        let found = match query.protocol() {
+            Protocol::Raw => None,
+            _ => self.first(query),
+        };
+        found.or_else(|| self.other_sender(query, sent))
     }
 
     fn is_sent_here(&mut self, query: &SocketQuery) -> bool {

@@ -1,19 +1,22 @@
 //! The fast lookup itself, of which each thread that looks has its own.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::listeners::Listeners;
+use super::seen::SeenSenders;
 use crate::answer::devices::{Devices, Reach};
+use crate::answer::matching;
 use crate::answer::{NetworkNamespace, Ownership, Process, Protocol, SocketQuery, Verdict};
 use crate::policy::time_budget::TimeBudget;
 use crate::policy::{Initiator, LookupRequest};
+use crate::tables::linux::candidates::Candidates;
 use crate::tables::linux::fd_scanner::{FdScanner, Kind, Wanted};
 use crate::tables::linux::namespaces::{self, Namespace, Namespaces, Shared};
 use crate::tables::linux::netlink::conntrack::{Conntrack, Search, Translation};
 use crate::tables::linux::procfs::proc::ReadBuffers;
-use crate::tables::linux::sockets::{self, Candidates};
+use crate::tables::linux::sockets;
 use crate::tables::linux::source::Sockets;
 use crate::tables::linux::verdicts;
 
@@ -26,13 +29,14 @@ const SHARE: u32 = 4;
 pub(crate) struct OwnerLookup {
     pub(super) sockets: Sockets,
     /// `None` if the kernel does not even show our own.
-    namespaces: Option<Namespaces>,
+    pub(super) namespaces: Option<Namespaces>,
     pub(super) others: Shared,
     pub(super) scanner: Arc<FdScanner>,
     pub(super) buffers: ReadBuffers,
     listeners: Listeners,
     pub(super) conntrack: Conntrack,
-    budget: TimeBudget,
+    pub(super) budget: TimeBudget,
+    pub(crate) seen: Arc<Mutex<SeenSenders>>,
 }
 
 impl OwnerLookup {
@@ -53,6 +57,7 @@ impl OwnerLookup {
             listeners: Listeners::default(),
             conntrack,
             budget: TimeBudget::full(BUDGET, SHARE, Instant::now()),
+            seen: Arc::default(),
         }
     }
 
@@ -60,7 +65,11 @@ impl OwnerLookup {
     pub(super) fn another(&self) -> Option<Self> {
         let (others, scanner) = (Arc::clone(&self.others), Arc::clone(&self.scanner));
         let (sockets, conntrack) = (self.sockets.another()?, self.conntrack.another());
-        Some(Self::new(sockets, others, scanner, conntrack))
+        let another = Self::new(sockets, others, scanner, conntrack);
+        Some(Self {
+            seen: Arc::clone(&self.seen),
+            ..another
+        })
     }
 
     pub(super) fn first_of(&mut self, question: &LookupRequest) -> Option<Ownership> {
@@ -141,7 +150,7 @@ impl OwnerLookup {
         }
     }
 
-    fn reach(&self, query: &SocketQuery) -> Reach {
+    pub(super) fn reach(&self, query: &SocketQuery) -> Reach {
         match &self.namespaces {
             Some(namespaces) => namespaces.reach(query, self.scanner.proc()),
             None => Devices::default().reach(query),
@@ -233,10 +242,14 @@ struct Looker<'a> {
 impl Looker<'_> {
     fn find(&mut self, query: &SocketQuery, reach: &Reach, sockets: &mut Sockets) -> Option<Found> {
         let observed_at = SystemTime::now();
-        if query.protocol() == Protocol::Udp {
+        if query.protocol().is_datagram() {
             self.catch(query, reach, sockets);
         }
         let candidates = (self.look.ask)(sockets, query, reach).ok()?;
+        // Who sends is seen by the send watcher alone; of the rest a list is made.
+        if matching::beyond_sockets(query, candidates.matched()).is_some() {
+            return None;
+        }
         let asked = (observed_at, SystemTime::now());
         Some(Found { candidates, asked })
     }

@@ -42,8 +42,9 @@ use crate::policy::time_budget::TimeBudget;
 
 /// Namespaces that are kept open.
 const MAX: usize = 1_024;
-/// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices.
-const FILES: u64 = 3;
+/// Descriptors that an open namespace takes: of `sock_diag`, of its addresses, of its devices, and
+/// of itself.
+const FILES: u64 = 4;
 /// Which part of those that this process may have is for namespaces: there may be two tables.
 const PART_OF_FILES: u64 = 4;
 /// How long an open namespace that nobody asks about is kept while others wait to be opened.

@@ -18,7 +18,7 @@ pub(super) fn open(file: OwnedFd, copies: usize) -> io::Result<Vec<(Sockets, Add
         sys::enter_network_namespace(&file)?;
         let copy = |_| {
             Ok((
-                Sockets::open_elsewhere()?,
+                Sockets::open_elsewhere(file.try_clone()?)?,
                 Addresses::open(Location::Entered)?,
             ))
         };

@@ -8,8 +8,8 @@ use rustix::net::netlink;
 
 use super::exchange::{Answer, Location, Netlink, Part};
 use super::frame::Malformed;
-use super::message;
 use super::message::{DiagSocket, Family, Which};
+use super::{message, packet_diag, sctp};
 use crate::answer::Protocol;
 
 /// A connection to `sock_diag` of one network namespace: the one it was opened in.
@@ -66,14 +66,24 @@ impl Diag {
         which: Which,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
-        if protocol == Protocol::Tcp {
-            return self.dumped(|sequence| message::dump_tcp(which, sequence), sockets);
+        match protocol {
+            Protocol::Tcp => {
+                return self.dumped(|sequence| message::dump_tcp(which, sequence), sockets);
+            }
+            Protocol::Packet => return self.dumped_by(packet_diag::dump, packet_diag::of, sockets),
+            // Only files list them.
+            Protocol::Icmp => return Ok(false),
+            _ => {}
         }
         let mut is_told = false;
         // Of IPv6 alone, there is nothing on a kernel without it.
         for family in [Family::V4, Family::V6] {
             let request = |sequence| message::dump(protocol, family, which, sequence);
-            is_told |= self.dumped(request, sockets)?;
+            is_told |= if protocol == Protocol::Sctp {
+                self.dumped_by(request, association, sockets)?
+            } else {
+                self.dumped(request, sockets)?
+            };
         }
         Ok(is_told)
     }
@@ -84,11 +94,21 @@ impl Diag {
         request: impl Fn(u32) -> R,
         sockets: &mut Vec<DiagSocket>,
     ) -> io::Result<bool> {
+        self.dumped_by(request, message::of, sockets)
+    }
+
+    /// The same, with what reads the sockets in a message of a type.
+    fn dumped_by<R: AsRef<[u8]>, S: IntoIterator<Item = DiagSocket>>(
+        &mut self,
+        request: impl Fn(u32) -> R,
+        read: fn(u16, &[u8]) -> Result<S, Malformed>,
+        sockets: &mut Vec<DiagSocket>,
+    ) -> io::Result<bool> {
         let start = sockets.len();
         let asked = self.netlink.ask(Answer::Dump, request, |part| {
             match part {
                 Part::Begin => sockets.truncate(start),
-                Part::Message(kind, body) => sockets.extend(message::of(kind, body)?),
+                Part::Message(kind, body) => sockets.extend(read(kind, body)?),
             }
             Ok(())
         });
@@ -104,6 +124,14 @@ impl Diag {
                 }
             }
         }
+    }
+}
+
+/// The sockets in a message of SCTP: one for each pair of addresses.
+fn association(kind: u16, body: &[u8]) -> Result<Vec<DiagSocket>, Malformed> {
+    match message::of(kind, body)? {
+        Some(first) => sctp::each(first, body),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -9,3 +9,5 @@ pub(crate) mod frame;
 pub(crate) mod interfaces;
 pub(crate) mod link;
 pub(crate) mod message;
+pub(crate) mod packet_diag;
+pub(crate) mod sctp;

@@ -11,4 +11,5 @@ pub(crate) mod namespace_id;
 pub(crate) mod net;
 pub(crate) mod proc;
 pub(crate) mod process_reader;
+pub(crate) mod running;
 pub(crate) mod stat;

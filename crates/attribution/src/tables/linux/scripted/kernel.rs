@@ -221,6 +221,8 @@ impl State {
         let is_route = queue.is_route;
         let namespace = queue.namespace;
         let found: Vec<(u16, Vec<u8>)> = match kind {
+            // There are no packet sockets.
+            20 if body[0] == 17 => Vec::new(),
             18 | 20 if !is_route => {
                 let asked = Asked::new(kind, body);
                 let sockets = self.sockets.values();

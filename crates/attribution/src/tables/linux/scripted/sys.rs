@@ -56,6 +56,11 @@ pub(crate) fn named_namespaces() -> PathBuf {
     host().map_or_else(|| "/run/netns".into(), |host| host.named())
 }
 
+/// A scripted host has none: its sockets are those of `sock_diag`.
+pub(crate) fn own_directory() -> PathBuf {
+    host().map_or_else(|| "/proc/thread-self".into(), |_| "/scripted".into())
+}
+
 pub(crate) fn enter_network_namespace(file: &OwnedFd) -> io::Result<()> {
     if let Some(host) = host() {
         host.call()?;

@@ -21,13 +21,17 @@ pub(crate) struct Listing {
 }
 
 /// What is listed at a time; what takes longest first.
-const PARTS: [(Protocol, Which); 6] = [
+const PARTS: [(Protocol, Which); 10] = [
     (Protocol::Tcp, Which::Connections),
     (Protocol::Tcp, Which::Bound),
     (Protocol::Tcp, Which::Listeners),
     (Protocol::Udp, Which::All),
     (Protocol::UdpLite, Which::All),
+    (Protocol::Sctp, Which::All),
+    (Protocol::Dccp, Which::All),
+    (Protocol::Icmp, Which::All),
     (Protocol::Raw, Which::All),
+    (Protocol::Packet, Which::All),
 ];
 
 /// Sockets as the kernel lists them.

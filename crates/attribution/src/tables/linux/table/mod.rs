@@ -6,11 +6,12 @@ mod lists;
 mod tests;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::candidates::Candidates;
 use super::containers;
-use super::fast::{LinuxFastLookup, OwnerLookup};
+use super::fast::{LinuxFastLookup, OwnerLookup, SeenSenders};
 use super::fd_scanner::FdScanner;
 use super::namespaces::{Effort, Namespaces};
 use super::netlink::conntrack::{Conntrack, Fit, Search, Translation};
@@ -18,13 +19,14 @@ use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::cgroup::Cgroups;
 use super::procfs::proc::ReadBuffers;
-use super::sockets::{self, Candidates};
+use super::sockets;
 use super::source::Sockets;
 use super::user_names::{LIST_PATIENCE, PATIENCE};
 use super::verdicts::{Resolved, either, resolve, told};
 use lists::Listing;
 
 use crate::answer::devices::{Devices, Reach};
+use crate::answer::matching;
 use crate::answer::{
     Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Process, Protocol, Reason,
     SkippedNamespaces, Snapshot, SocketQuery, Source, TranslatedFrom, Verdict,
@@ -52,6 +54,8 @@ pub struct LinuxTable {
     buffers: ReadBuffers,
     options: LinuxOptions,
     conntrack: Conntrack,
+    /// What the send watchers see, for the lookups that confirm.
+    seen: Arc<Mutex<SeenSenders>>,
 }
 
 impl LinuxTable {
@@ -84,6 +88,7 @@ impl LinuxTable {
             buffers,
             options: options.clone(),
             conntrack: Conntrack::new(&options.proc),
+            seen: Arc::default(),
         })
     }
 
@@ -91,12 +96,14 @@ impl LinuxTable {
     fn owner_lookup(&mut self) -> io::Result<OwnerLookup> {
         let sockets = Sockets::open(self.scanner.proc(), self.options.sock_diag)?;
         let others = self.namespaces.as_mut().map(Namespaces::share);
-        Ok(OwnerLookup::new(
+        let mut lookup = OwnerLookup::new(
             sockets,
             others.unwrap_or_default(),
             Arc::clone(&self.scanner),
             self.conntrack.another(),
-        ))
+        );
+        lookup.seen = Arc::clone(&self.seen);
+        Ok(lookup)
     }
 
     /// Answers a query. It shares looks that began after `asked`, and a search for new network
@@ -220,6 +227,10 @@ impl LinuxTable {
         let reach = self.reach(query);
         let candidates = sockets::thorough(&mut self.sockets, query, &reach)?;
         let found_by = SystemTime::now();
+        if let Some(reason) = matching::beyond_sockets(query, candidates.matched()) {
+            let nobody = Ownership::unknown(reason, observed_at, Source::SockDiag);
+            return Ok(Here::Answer(nobody));
+        }
         let fit = candidates.fit(query.protocol());
         // What it has not seen is of a socket here, as it sees what it translates.
         let reason = match self.conntrack.translation(query, fit, Search::Whole) {
@@ -302,6 +313,9 @@ impl LinuxTable {
                 }
             };
             let found_by = SystemTime::now();
+            if let Some(reason) = matching::beyond_sockets(query, candidates.matched()) {
+                return Ok(nowhere(reason));
+            }
             let mut looker = Looker {
                 sockets: &mut place.sockets,
                 scanner: &self.scanner,

@@ -73,7 +73,7 @@ impl Ledger {
             return;
         };
         let (mark, protocol) = (flow.mark(), socket_protocol(flow));
-        let Some((again, protocol)) = flow.data.again.as_deref_mut().zip(protocol) else {
+        let Some(again) = flow.data.again.as_deref_mut() else {
             return;
         };
         let before = without(mark, newest, again.last);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use flowner_attribution::{Ownership, SocketQuery};
 use flowner_flows::{Flow, FlowId, Mark};
 
-use crate::engine::ledger::question::{can_be_confirmed, socket_protocol};
+use crate::engine::ledger::question::{can_be_confirmed, is_portless, socket_protocol};
 use crate::engine::ledger::{End, Owners, query_of, wall_clock};
 use crate::engine::traffic_history::PacketOf;
 
@@ -24,6 +24,17 @@ pub(crate) struct Claim {
     pub(super) newest: Option<PacketOf>,
 }
 
+impl Claim {
+    /// Whether it is asked with a packet that an end sent without a port: if the socket of its owner is
+    /// gone, another one sent it.
+    pub(super) fn is_sent_without_port(&self, flow: &Flow<Owners>, end: End) -> bool {
+        let asked = self.ends[end as usize].as_ref();
+        let is_sent = |newest: PacketOf| newest.is_local == (end == End::Local);
+        asked.is_some_and(|(_, known)| is_portless(known, flow.protocol()))
+            && self.newest.is_some_and(is_sent)
+    }
+}
+
 /// What is to be asked about a flow; `None` where no owner can be confirmed.
 pub(super) fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) -> Option<Claim> {
     let ends = [End::Local, End::Remote].map(|end| {
@@ -32,7 +43,7 @@ pub(super) fn claim(flow: &Flow<Owners>, number: u64, newest: Option<PacketOf>) 
             End::Remote => flow.data.remote.as_deref(),
         };
         let is_known = can_be_confirmed(&owner?.ownership, flow.protocol());
-        let protocol = socket_protocol(flow)?;
+        let protocol = socket_protocol(flow);
         let query = is_known.then(|| query_of(flow, protocol, end))?;
         Some((query, owner?.ownership.clone()))
     });

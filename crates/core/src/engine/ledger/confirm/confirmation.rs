@@ -14,6 +14,8 @@ use crate::engine::traffic_history::{PacketOf, Second};
 /// What is over sooner is not worth a confirmation.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_millis(100);
+/// As [`SILENCE`], of a flow without ports: a process starts and sends no sooner after another one.
+const SILENCE_WITHOUT_PORTS: Duration = Duration::from_millis(1);
 /// Seconds of which is remembered what was counted in them without a confirmation; what is older
 /// stays where it was credited.
 const MAX_SECONDS: usize = 128;
@@ -108,7 +110,13 @@ impl Confirmation {
     /// Whether the newest packet is a reason to ask. What a connection carries without data,
     /// the kernel may send by itself.
     pub(super) fn is_due(&self, protocol: Protocol, has_data: bool) -> bool {
-        let after_silence = self.last.saturating_sub(self.before) >= SILENCE;
+        // The kernel does not report which sockets without ports are closed.
+        let silence = if protocol.has_ports() {
+            SILENCE
+        } else {
+            SILENCE_WITHOUT_PORTS
+        };
+        let after_silence = self.last.saturating_sub(self.before) >= silence;
         ((protocol != Protocol::TCP || has_data) && after_silence)
             || self.last.saturating_sub(self.asked) >= self.wait
     }

@@ -96,10 +96,11 @@ pub(crate) enum Answered {
 
 const fn number(protocol: Protocol) -> u8 {
     match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::UdpLite => 136,
-        Protocol::Raw => 255,
+        Protocol::Raw | Protocol::Packet => 255,
+        other => match other.ip_number(true) {
+            Some(number) => number,
+            None => 255,
+        },
     }
 }
 

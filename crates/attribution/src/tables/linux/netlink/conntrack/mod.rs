@@ -169,7 +169,7 @@ impl Conntrack {
         let local = query.local();
         let is_within = local.ip().is_loopback() && remote.ip().is_loopback();
         let same_family = local.is_ipv4() == remote.is_ipv4();
-        let has_ports = query.protocol() != Protocol::Raw;
+        let has_ports = query.protocol().has_ports();
         if is_within || !same_family || !has_ports {
             return Translation::None;
         }

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::frame::{
     DUMP, Frame, HEADER_LEN, Malformed, array_at, attributes, frames, header, u32_at,
 };
-use crate::answer::{Protocol, SocketState};
+use crate::answer::{PacketSocket, Protocol, SocketState};
 
 /// `SOCK_DIAG_BY_FAMILY`: the type of requests and of the sockets in answers.
 const BY_FAMILY: u16 = 20;
@@ -20,7 +20,7 @@ const TCP_OF_BOTH: u16 = 18;
 const TCP_REQUEST_LEN: usize = 60;
 /// `struct inet_diag_req_v2` and `struct inet_diag_msg`.
 const REQUEST_LEN: usize = 56;
-const SOCKET_LEN: usize = 72;
+pub(crate) const SOCKET_LEN: usize = 72;
 
 /// Attributes that are read.
 const SKV6ONLY: u16 = 11;
@@ -78,6 +78,27 @@ pub(crate) struct DiagSocket {
     pub(crate) v6_only: bool,
     /// The index of the interface that it is bound to (`idiag_if`).
     pub(crate) device: Option<u32>,
+    /// Of a packet socket alone.
+    pub(crate) packet: Option<PacketSocket>,
+}
+
+impl DiagSocket {
+    /// One at a local end, with its inode and user, of which nothing else is known.
+    pub(crate) const fn bare(local: SocketAddr, inode: u32, uid: u32) -> Self {
+        Self {
+            state: None,
+            local,
+            remote: None,
+            inode,
+            uid,
+            cookie: 0,
+            cgroup: None,
+            unaccepted: None,
+            v6_only: false,
+            device: None,
+            packet: None,
+        }
+    }
 }
 
 /// One message of an answer.
@@ -111,6 +132,28 @@ pub(crate) enum Which {
 }
 
 impl Which {
+    /// Of the sockets of a whole list, which begin at a place, keeps those that are asked for.
+    pub(crate) fn keep(self, protocol: Protocol, start: usize, sockets: &mut Vec<DiagSocket>) {
+        let listens = |socket: &DiagSocket| socket.state == Some(SocketState::Listen);
+        let is_wanted = |socket: &DiagSocket| match self {
+            Self::All => true,
+            Self::Connections => !listens(socket),
+            Self::Listeners => listens(socket),
+            // They are not in these lists.
+            Self::Bound => false,
+            Self::OnPort(port) => socket.local.port() == port,
+            Self::Waiting(port) => {
+                let waits = protocol != Protocol::Tcp || listens(socket);
+                waits && socket.local.port() == port
+            }
+        };
+        let mut place = 0;
+        sockets.retain(|socket| {
+            place += 1;
+            place <= start || is_wanted(socket)
+        });
+    }
+
     /// A bit for each state (`idiag_states`).
     const fn states(self, protocol: Protocol) -> u32 {
         const LISTEN: u32 = 1 << 10;
@@ -177,7 +220,7 @@ pub(crate) fn exact(
 ) -> Request {
     let ends = match protocol {
         Protocol::Udp | Protocol::UdpLite => (remote, local),
-        Protocol::Tcp | Protocol::Raw => (local, remote),
+        _ => (local, remote),
     };
     let mut bytes = request(protocol, Family::of(local), 0, ALL_STATES, ends, sequence);
     // Behind the ends (`idiag_if`), before the cookie.
@@ -195,11 +238,9 @@ fn request(
     sequence: u32,
 ) -> Request {
     let protocol = match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::UdpLite => 136,
         // `IPPROTO_RAW`: those of every protocol (`net/ipv4/raw_diag.c`).
-        Protocol::Raw => 255,
+        Protocol::Raw | Protocol::Packet => 255,
+        other => other.ip_number(true).unwrap_or_default(),
     };
     let mut bytes = [0; HEADER_LEN + REQUEST_LEN];
     let mut length = 0;
@@ -283,6 +324,7 @@ fn socket(body: &[u8]) -> Result<Option<DiagSocket>, Malformed> {
         },
         v6_only: false,
         device: Some(u32_at(body, 40)?).filter(|index| *index != 0),
+        packet: None,
     };
     read_attributes(attributes, &mut socket)?;
     Ok(Some(socket))

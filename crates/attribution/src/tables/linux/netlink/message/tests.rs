@@ -76,6 +76,7 @@ prop_compose! {
             unaccepted: (state(number) == Some(SocketState::Listen)).then_some(0x0707_0707),
             v6_only,
             device: None,
+            packet: None,
         };
         (socket, number)
     }
@@ -137,7 +138,7 @@ proptest! {
         prop_assert_eq!(body.len(), REQUEST_LEN);
         let (source, destination) = match protocol {
             Protocol::Udp | Protocol::UdpLite => (remote, local),
-            Protocol::Tcp | Protocol::Raw => (local, remote),
+            _ => (local, remote),
         };
         prop_assert_eq!(&body[8..10], source.port().to_be_bytes());
         prop_assert_eq!(&body[10..12], destination.port().to_be_bytes());

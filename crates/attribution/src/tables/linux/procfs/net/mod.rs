@@ -1,37 +1,54 @@
 //! Sockets as `/proc/net` lists them (`proc_pid_net(5)`), where `sock_diag` is missing:
-//! the same without cookies, cgroups and `IPV6_V6ONLY`.
+//! the same without cookies, cgroups and `IPV6_V6ONLY`. Ping sockets are listed nowhere else.
+
+mod packet;
+mod sctp;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 
 use super::proc;
-use super::proc::{Proc, ReadBuffers};
+use super::proc::ReadBuffers;
 use crate::answer::Protocol;
 use crate::tables::linux::netlink::message::{DiagSocket, peer, state};
 
-/// The lists of a protocol, of IPv4 and IPv6.
-const fn names(protocol: Protocol) -> [&'static std::ffi::CStr; 2] {
+/// The lists of a protocol: of IPv4 and IPv6, or of endpoints and associations.
+const fn names(protocol: Protocol) -> &'static [&'static std::ffi::CStr] {
     match protocol {
-        Protocol::Tcp => [c"net/tcp", c"net/tcp6"],
-        Protocol::Udp => [c"net/udp", c"net/udp6"],
-        Protocol::UdpLite => [c"net/udplite", c"net/udplite6"],
-        Protocol::Raw => [c"net/raw", c"net/raw6"],
+        Protocol::Tcp => &[c"net/tcp", c"net/tcp6"],
+        Protocol::Udp => &[c"net/udp", c"net/udp6"],
+        Protocol::UdpLite => &[c"net/udplite", c"net/udplite6"],
+        Protocol::Sctp => &[c"net/sctp/eps", c"net/sctp/assocs"],
+        Protocol::Dccp => &[],
+        Protocol::Icmp => &[c"net/icmp", c"net/icmp6"],
+        Protocol::Raw => &[c"net/raw", c"net/raw6"],
+        Protocol::Packet => &[c"net/packet"],
     }
 }
 
-/// Adds all sockets of a protocol, of this process's network namespace.
+/// Adds all sockets of a protocol, of the network namespace of the process (or thread) whose directory
+/// of `/proc` this is, or of our own for `/proc` itself.
 pub(crate) fn read(
-    proc: &Proc,
+    directory: impl AsFd,
     protocol: Protocol,
     buffers: &mut ReadBuffers,
     sockets: &mut Vec<DiagSocket>,
 ) -> io::Result<()> {
-    let [v4, v6] = names(protocol);
-    let text = proc::read(proc.root(), v4, usize::MAX, buffers)?;
-    sockets.extend(parse(text));
-    // There is none on a kernel without IPv6.
-    if let Ok(text) = proc::read(proc.root(), v6, usize::MAX, buffers) {
-        sockets.extend(parse(text));
+    let mut is_first = true;
+    for name in names(protocol) {
+        // There is no second one on a kernel without IPv6.
+        let text = match proc::read(&directory, name, usize::MAX, buffers) {
+            Ok(text) => text,
+            Err(error) if is_first => return Err(error),
+            Err(_) => continue,
+        };
+        is_first = false;
+        match protocol {
+            Protocol::Sctp => sctp::parse(text, sockets),
+            Protocol::Packet => sockets.extend(packet::parse(text)),
+            _ => sockets.extend(parse(text)),
+        }
     }
     Ok(())
 }
@@ -61,6 +78,7 @@ fn line(line: &[u8]) -> Option<DiagSocket> {
         unaccepted: None,
         v6_only: false,
         device: None,
+        packet: None,
     })
 }
 
@@ -142,6 +160,7 @@ mod tests {
             unaccepted: None,
                 v6_only: false,
                 device: None,
+                packet: None,
             };
             let text = format!("  sl  local_address rem_address   st\n{}", written(&socket, number));
             prop_assert_eq!(parse(text.as_bytes()).collect::<Vec<_>>(), [socket]);

@@ -1,0 +1,198 @@
+//! Whether a process was on a CPU when a packet was sent, by what the scheduler says of its threads.
+//!
+//! Who sends a packet runs then. A thread that has slept since before did not send it. That tells the
+//! sender apart from others whose sockets may send the same packets.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+use super::proc::{self, Proc, ReadBuffers};
+use crate::policy::freshness::SCHEDULER_CLOCK_ERROR;
+use crate::tables::linux::sys;
+
+/// Threads of a process that are looked at: a process with more is not told apart from others.
+const MAX_THREADS: usize = 64;
+
+/// What is read of `sched`: the times stand first.
+const SCHED_LEN: usize = 512;
+
+/// Whether a process may have sent a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ran {
+    /// None of its threads ran.
+    No,
+    /// A thread may have run on another CPU, or it cannot be told.
+    Perhaps,
+    /// A thread ran on the CPU that sent the packet, and sleeps by now.
+    Here,
+    /// A thread would go on on the CPU that sent the packet: what looks keeps it from that.
+    Interrupted,
+}
+
+/// The CPU that sent a packet, and when that was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    processor: usize,
+    /// By the scheduler's clock of that CPU; `None` where that is not told.
+    since: Option<Duration>,
+}
+
+impl Moment {
+    /// A packet was sent at that wall-clock time on the CPU on which this thread runs.
+    pub(crate) fn of(sent_at: SystemTime, processor: usize, buffers: &mut ReadBuffers) -> Self {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let own = sys::openat(CWD, sys::own_directory(), flags, Mode::empty());
+        // When this thread began to run, or a moment later: not after now.
+        let now = own.ok().and_then(|own| last_ran(&own, buffers));
+        let age = SystemTime::now().duration_since(sent_at).ok();
+        let since = now.zip(age);
+        let since = since.and_then(|(now, age)| now.checked_sub(age + SCHEDULER_CLOCK_ERROR));
+        Self { processor, since }
+    }
+
+    /// Whether a process may have sent the packet.
+    pub(crate) fn ran(&self, proc: &Proc, pid: u32, buffers: &mut ReadBuffers) -> Ran {
+        let Ok(process) = proc.process(pid) else {
+            return Ran::Perhaps;
+        };
+        let mut threads = Vec::new();
+        let listed = Proc::each_thread(&process, buffers, |thread| {
+            threads.push(thread);
+            threads.len() <= MAX_THREADS
+        });
+        if listed.is_err() || threads.len() > MAX_THREADS {
+            return Ran::Perhaps;
+        }
+        let mut most = Ran::No;
+        for thread in threads {
+            // One that has ended is not there to say that it ran.
+            let ran = match Proc::thread(&process, thread) {
+                Ok(thread) => self.thread_ran(&thread, buffers),
+                Err(_) => Ran::Perhaps,
+            };
+            most = most.max(ran);
+        }
+        most
+    }
+
+    fn thread_ran(&self, thread: &OwnedFd, buffers: &mut ReadBuffers) -> Ran {
+        let Some((state, processor)) = state(thread, buffers) else {
+            return Ran::Perhaps;
+        };
+        let is_here = processor == self.processor;
+        if state == b'R' {
+            return if is_here {
+                Ran::Interrupted
+            } else {
+                Ran::Perhaps
+            };
+        }
+        match (last_ran(thread, buffers), self.since) {
+            (Some(ran), Some(since)) if ran < since => Ran::No,
+            (Some(_), Some(_)) if is_here => Ran::Here,
+            _ => Ran::Perhaps,
+        }
+    }
+}
+
+fn state(thread: &OwnedFd, buffers: &mut ReadBuffers) -> Option<(u8, usize)> {
+    let text = proc::read_record(thread, c"stat", 4_096, buffers).ok()?;
+    state_and_processor(text)
+}
+
+fn last_ran(thread: &OwnedFd, buffers: &mut ReadBuffers) -> Option<Duration> {
+    let text = proc::read_record(thread, c"sched", SCHED_LEN, buffers).ok()?;
+    exec_start(text)
+}
+
+/// Fields 3 and 39 of `stat` (`proc_pid_stat(5)`).
+fn state_and_processor(bytes: &[u8]) -> Option<(u8, usize)> {
+    let end = bytes.iter().rposition(|byte| *byte == b')')?;
+    let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
+    let mut fields = after.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    let processor = fields.nth(35)?.parse().ok()?;
+    Some((state, processor))
+}
+
+/// `se.exec_start` of `sched`, in milliseconds with six digits behind the point
+/// (`proc_sched_show_task` in `kernel/sched/debug.c`): when the thread ran last.
+fn exec_start(bytes: &[u8]) -> Option<Duration> {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let line = lines.find(|line| line.starts_with(b"se.exec_start"))?;
+    let (_, number) = std::str::from_utf8(line).ok()?.split_once(':')?;
+    let (milliseconds, rest) = number.trim().split_once('.')?;
+    let nanoseconds = rest.parse::<u64>().ok().filter(|_| rest.len() == 6)?;
+    let whole = Duration::from_millis(milliseconds.parse().ok()?);
+    whole.checked_add(Duration::from_nanos(nanoseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc::channel;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_writes_is_read() {
+        let stat = b"4242 (a) R (b) S 1 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99 1 1 \
+            18446744073709551615 1 1 1 1 1 0 0 0 0 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        assert_eq!(state_and_processor(stat), Some((b'S', 3)));
+        let sched = b"head (18812, #threads: 1)\n-----\n\
+            se.exec_start                                :      56605415.882835\n\
+            se.vruntime                                  :        298400.937643\n";
+        let expected = Duration::new(56_605, 415_882_835);
+        assert_eq!(exec_start(sched), Some(expected));
+        assert_eq!(exec_start(&sched[..60]), None);
+    }
+
+    /// A thread that sleeps did not run; this one did.
+    #[test]
+    fn who_slept_did_not_send() {
+        let proc = Proc::open(Path::new("/proc"), true).unwrap();
+        let mut buffers = ReadBuffers::default();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let process = proc.process(child.id()).unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        // It sleeps, and has done so for a while by the clock of the scheduler.
+        let slept = loop {
+            let moment = Moment::of(SystemTime::now(), usize::MAX, &mut buffers);
+            if moment.since.is_none() {
+                flowner_testing::skipped!("/proc/PID/sched is not there");
+                break Ran::No;
+            }
+            let is_asleep = state(&process, &mut buffers).is_some_and(|(state, _)| state == b'S');
+            let ran = moment.ran(&proc, child.id(), &mut buffers);
+            if (is_asleep && ran == Ran::No) || std::time::Instant::now() > deadline {
+                break ran;
+            }
+            std::thread::yield_now();
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(slept, Ran::No);
+        // This thread is on a CPU.
+        let (tell, told) = channel::<()>();
+        let waiting = std::thread::spawn(move || told.recv());
+        let moment = Moment::of(SystemTime::now(), usize::MAX, &mut buffers);
+        let own = moment.ran(&proc, std::process::id(), &mut buffers);
+        assert_eq!(own, Ran::Perhaps);
+        drop(tell);
+        assert!(waiting.join().unwrap().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(bytes in any::<Vec<u8>>(), text in "se.exec_start[ :.0-9]{0,30}") {
+            let _ = (state_and_processor(&bytes), exec_start(&bytes), exec_start(text.as_bytes()));
+        }
+    }
+}

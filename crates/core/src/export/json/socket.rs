@@ -1,0 +1,121 @@
+//! The line of a socket.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use flowner_attribution::{self as attribution, NetworkNamespace, PacketSocket, Socket};
+use serde::Serialize;
+
+use super::owner::SocketOwner;
+use super::value::{Endpoint, Text, Time};
+use crate::model::principal::Principal;
+use crate::query::changes::SocketChange;
+use crate::query::sockets::{device_of, socket_state_name};
+
+/// One end of a socket, with its port if it has one.
+pub(super) fn socket_end(protocol: attribution::Protocol, end: SocketAddr) -> Text<Endpoint> {
+    Text(Endpoint::of_socket(protocol, end))
+}
+
+/// What only a packet socket has: `kind` (`frame` or `datagram`), `ether_type`, `fanout_group`, and
+/// whether it has a filter and rings, where that is known.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct PacketFields {
+    kind: &'static str,
+    ether_type: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fanout_group: Option<u16>,
+    has_filter: Option<bool>,
+    receives_by_ring: Option<bool>,
+    sends_by_ring: Option<bool>,
+}
+
+impl PacketFields {
+    const fn new(socket: &PacketSocket) -> Self {
+        Self {
+            kind: socket.kind.name(),
+            ether_type: socket.ether_type,
+            fanout_group: socket.fanout_group,
+            has_filter: socket.has_filter,
+            receives_by_ring: socket.receives_by_ring,
+            sends_by_ring: socket.sends_by_ring,
+        }
+    }
+}
+
+/// A socket, `"type":"socket"`: `protocol`, `local` and `remote` with the port where the protocol has
+/// ports, `protocol_number` of a raw socket, `icmp_id` of a ping socket, `packet` of a packet socket
+/// (which has no `local`), `state`, `device` (its name, where
+/// it is known) and `device_index` where it is bound to one, `namespace` where
+/// it is in another network namespace, and `owner` as in a [`FlowLine`], without
+/// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
+/// (when it was noticed).
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename = "socket")]
+pub struct SocketLine<'a> {
+    protocol: Text<attribution::Protocol>,
+    local: Option<Text<Endpoint>>,
+    remote: Option<Text<Endpoint>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_number: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_id: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<PacketFields>,
+    state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_index: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<Text<&'a NetworkNamespace>>,
+    owner: SocketOwner<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Time>,
+}
+
+impl<'a> SocketLine<'a> {
+    /// The line of a socket.
+    pub fn new(socket: &'a Socket) -> Self {
+        Self {
+            protocol: Text(socket.protocol),
+            // A packet socket has no addresses.
+            local: socket
+                .packet
+                .is_none()
+                .then(|| socket_end(socket.protocol, socket.local)),
+            remote: socket.remote.map(|end| socket_end(socket.protocol, end)),
+            protocol_number: socket.protocol_number(),
+            icmp_id: socket.icmp_id(),
+            packet: socket.packet.as_ref().map(PacketFields::new),
+            state: socket_state_name(socket),
+            device: device_of(socket),
+            device_index: socket.device,
+            namespace: socket.namespace.as_deref().map(Text),
+            owner: SocketOwner::new(&socket.owner),
+            change: None,
+            time: None,
+        }
+    }
+
+    /// The line of what happened to a socket, seen at a wall-clock time.
+    pub fn of_change(change: SocketChange<'a>, time: SystemTime) -> Self {
+        Self {
+            change: Some(change.name()),
+            time: Some(Time::at(time)),
+            ..Self::new(change.socket())
+        }
+    }
+
+    /// With whom its owner stands for, as [`Programs::principal_of`](crate::Programs::principal_of)
+    /// tells.
+    #[must_use]
+    pub fn with_principal(mut self, principal: &'a Principal) -> Self {
+        self.owner = self.owner.with(principal);
+        self
+    }
+}
