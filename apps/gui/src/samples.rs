@@ -22,6 +22,7 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         payload_bytes: 0,
     };
     let record = FlowRecord {
+        names: None,
         id: FlowId::from_u64(number),
         protocol: Protocol::TCP,
         local: format!("10.0.0.2:{}", 40_000 + number).parse().unwrap(),

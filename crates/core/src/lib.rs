@@ -71,6 +71,7 @@ pub use model::event::Event;
 pub use model::flow::FlowRecord;
 pub use model::grouping::Grouping;
 pub use model::history::{History, Line, Series, Traffic};
+pub use model::names::{AskedBy, FlowNames, HostName, Name, NameSource};
 pub use model::principal::Principal;
 pub use model::program::{Claim, Program};
 pub use model::report::{EndState, InputInfo, LocalAddressSource, Report};

@@ -11,6 +11,7 @@ use flowner_attribution::{
 use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
 
 use crate::model::flow::FlowRecord;
+use crate::model::names::{AskedBy, FlowNames, HostName, Name, NameSource};
 use crate::model::principal::Principal;
 
 /// 2026-01-01T00:00:00Z.
@@ -81,6 +82,7 @@ pub(crate) fn translated_flow(id: u64) -> FlowRecord {
 pub(crate) fn flow(id: u64) -> FlowRecord {
     let owner = owner(Verdict::Process(curl()), Some(Match::FiveTuple));
     FlowRecord {
+        names: None,
         principal: Principal::of(Some(&owner)),
         remote_principal: Principal::Unattributed,
         id: FlowId::from_u64(id),
@@ -107,4 +109,14 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         is_waiting: false,
         ended: None,
     }
+}
+
+/// The names of a flow whose client named the server.
+pub(crate) fn names(name: &str) -> Arc<FlowNames> {
+    let name = Name::from_text(name.as_bytes()).unwrap();
+    let remote = HostName::new(name, NameSource::Tls, AskedBy::Program);
+    Arc::new(FlowNames {
+        remote: Some(remote),
+        ..FlowNames::default()
+    })
 }

@@ -133,6 +133,12 @@ impl<K: Copy + Eq + Hash> NameReader<K> {
         false
     }
 
+    /// Whether a flow is there that may have more to say.
+    #[must_use]
+    pub fn has(&self, flow: K) -> bool {
+        self.flows.contains_key(&flow)
+    }
+
     /// Lets go of a flow that is over.
     pub fn forget(&mut self, flow: K) {
         self.flows.remove(&flow);

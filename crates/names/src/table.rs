@@ -85,6 +85,22 @@ pub enum AskedBy {
     Nobody,
 }
 
+impl AskedBy {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Program, Self::Host, Self::AnotherHost, Self::Nobody];
+
+    /// As text, such as `another-host`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Program => "program",
+            Self::Host => "host",
+            Self::AnotherHost => "another-host",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
 /// A name of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -99,6 +115,20 @@ pub struct HostName {
     pub seen_at: Option<Duration>,
     /// Whether the true name may be encrypted; see [`ServerName::may_be_outer`].
     pub may_be_outer: bool,
+}
+
+impl HostName {
+    /// A name of which nothing else is known.
+    #[must_use]
+    pub const fn new(name: Name, source: Source, asked_by: AskedBy) -> Self {
+        Self {
+            name,
+            source,
+            asked_by,
+            seen_at: None,
+            may_be_outer: false,
+        }
+    }
 }
 
 /// The names of an address, for one flow.
@@ -119,8 +149,7 @@ pub struct Names {
 #[derive(Debug)]
 pub struct NameTable {
     limits: Limits,
-    /// This host's own addresses.
-    own: HashSet<IpAddr>,
+    own: Own,
     questions: Questions,
     answers: Answers,
     /// The programs that own flows of DNS.
@@ -130,6 +159,15 @@ pub struct NameTable {
     reverse: HashMap<IpAddr, (Name, Duration)>,
     reverse_order: VecDeque<IpAddr>,
     unasked: u64,
+}
+
+/// Whether an address is one of this host.
+struct Own(Box<dyn Fn(IpAddr) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Own")
+    }
 }
 
 /// How much longer than it is valid an answer counts for flows that begin: programs use addresses
@@ -150,7 +188,7 @@ impl NameTable {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            own: HashSet::new(),
+            own: Own(Box::new(|_| false)),
             questions: Questions::new(limits.questions),
             answers: Answers::new(limits.answers, limits.of_address),
             askers: HashMap::new(),
@@ -166,7 +204,13 @@ impl NameTable {
     /// the loopback addresses.
     pub fn set_own_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
         let addresses = addresses.into_iter();
-        self.own = addresses.map(|address| address.to_canonical()).collect();
+        let own: HashSet<IpAddr> = addresses.map(|address| address.to_canonical()).collect();
+        self.set_own(move |address| own.contains(&address));
+    }
+
+    /// The same, by a function of addresses, of which none is v4-mapped.
+    pub fn set_own(&mut self, is_own: impl Fn(IpAddr) -> bool + Send + Sync + 'static) {
+        self.own = Own(Box::new(is_own));
     }
 
     /// Replaces the names of the hosts file.
@@ -342,7 +386,7 @@ impl NameTable {
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.own.contains(&address)
+        address.is_loopback() || (self.own.0)(address)
     }
 
     /// What was taken, and what was not.

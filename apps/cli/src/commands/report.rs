@@ -231,10 +231,11 @@ fn group_table<K>(
 }
 
 /// The columns of a table of flows; the last one where owners are looked up.
-const FLOW_COLUMNS: [Column; 9] = [
+const FLOW_COLUMNS: [Column; 10] = [
     Column::Protocol,
     Column::Local,
     Column::Remote,
+    Column::Name,
     Column::Direction,
     Column::State,
     Column::Packets,
@@ -245,9 +246,11 @@ const FLOW_COLUMNS: [Column; 9] = [
 
 fn flow_table(flows: &[FlowRecord], owner: &'static str, now: Duration) -> Table {
     let has_owners = flows.iter().any(|flow| flow.owner.is_some());
+    let has_names = flows.iter().any(|flow| flow.remote_name().is_some());
     let shown = FLOW_COLUMNS.into_iter();
     let shown: Vec<Column> = shown
         .filter(|column| has_owners || *column != Column::Owner)
+        .filter(|column| has_names || *column != Column::Name)
         .collect();
     let heading = |column: &Column| match column {
         Column::Owner => owner,

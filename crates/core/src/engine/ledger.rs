@@ -9,6 +9,7 @@ mod closed;
 mod confirm;
 mod doubt;
 mod ended;
+mod naming;
 mod question;
 mod record;
 mod recorded;
@@ -26,6 +27,8 @@ use flowner_flows::{
     Change, Counters, Direction, EndReason, Ended, Flow, FlowId, FlowTable, LocalAddresses, Packet,
     TableConfig, TcpFlags, Update,
 };
+
+use flowner_names::NameTable;
 
 use crate::engine::traffic_history::{Credit, PacketOf, TrafficHistory};
 use crate::model::config::Limits;
@@ -76,6 +79,8 @@ pub(crate) struct Owners {
     is_unconfirmed: bool,
     /// Whether those who listen know that it is over.
     is_told: bool,
+    /// Of a flow that names have to do with.
+    naming: Option<Box<naming::Naming>>,
 }
 
 /// One end of a flow, as an index.
@@ -157,6 +162,8 @@ pub(crate) struct Ledger {
     previous: Duration,
     /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
     to_end: Vec<Token>,
+    /// What DNS said of the names of addresses.
+    name_table: NameTable,
 }
 
 impl Ledger {
@@ -167,6 +174,10 @@ impl Ledger {
         asked: OwnerScope,
         is_watched: bool,
     ) -> Self {
+        let mut name_table = NameTable::default();
+        if let Some(local) = local.clone() {
+            name_table.set_own(move |address| local.contains(address));
+        }
         let table = FlowTable::new(TableConfig {
             capacity: limits.flows,
             local,
@@ -188,6 +199,7 @@ impl Ledger {
             confirming: Confirming::default(),
             previous: Duration::ZERO,
             to_end: Vec::new(),
+            name_table,
         }
     }
 
@@ -356,6 +368,7 @@ impl Ledger {
         if is_settled(flow, ended.is_some()) {
             self.chronicle.settle(id);
         }
+        naming::answered(flow, end, improved, &mut self.name_table);
         let is_over = ended.is_some() && !flow.data.is_waiting();
         let is_news = is_over && !std::mem::replace(&mut flow.data.is_told, is_over);
         if self.is_watched {
@@ -379,6 +392,7 @@ impl Ledger {
 
     /// Flows opened from now on are this host's if one of these is their end.
     pub(crate) fn set_local_addresses(&mut self, local: LocalAddresses) {
+        self.set_own_names(&local);
         self.table.set_local_addresses(Some(local));
     }
 
@@ -417,6 +431,7 @@ impl Ledger {
             flow.data.again = Some(Again::opened(flow, self.confirming.packets));
         }
         flow.data.credit = credit(flow, &mut self.chronicle);
+        naming::name(flow, &self.name_table);
         if self.is_watched {
             let record = FlowRecord::new(flow, now, None);
             effects.push(Effect::Tell(Box::new(Event::FlowOpened(record))));

@@ -6,5 +6,6 @@ pub(crate) mod comment;
 pub(crate) mod convert;
 pub(crate) mod ledger;
 pub(crate) mod local_addresses;
+pub(crate) mod name_input;
 pub(crate) mod recorded_owners;
 pub(crate) mod traffic_history;

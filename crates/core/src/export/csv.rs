@@ -22,6 +22,7 @@ use flowner_attribution::{Match, Ownership, Process, Source, Unit, UnitKind, Use
 use flowner_flows::Protocol;
 
 use crate::model::flow::FlowRecord;
+use crate::model::names::{FlowNames, Name};
 use crate::model::principal::Principal;
 use crate::model::text::{self, is_hidden};
 use crate::model::totals::{
@@ -30,7 +31,7 @@ use crate::model::totals::{
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 38] = [
+const FLOW: [&str; 42] = [
     "protocol",
     "local_address",
     "local_port",
@@ -69,6 +70,10 @@ const FLOW: [&str; 38] = [
     "translated_from_remote",
     "error",
     "icmp_id",
+    "remote_name",
+    "remote_name_source",
+    "remote_names",
+    "dns_questions",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -154,6 +159,7 @@ impl<W: Write> Writer<W> {
             fields.extend(from.unwrap_or_default());
             fields.push(flow.error.map_or(String::new(), |error| error.to_string()));
             fields.push(flow.icmp_id.map(|id| id.to_string()).unwrap_or_default());
+            fields.extend(names(flow));
             self.line(fields)?;
         }
         Ok(())
@@ -384,6 +390,27 @@ fn whole(unit: &Unit) -> String {
     }
 }
 
+/// The four fields of names.
+fn names(flow: &FlowRecord) -> [String; 4] {
+    let joined = |names: &[Name]| {
+        let texts: Vec<&str> = names.iter().map(Name::as_str).collect();
+        texts.join("; ")
+    };
+    let all = flow.names.as_deref().filter(|it| !it.others.is_empty());
+    let all: Vec<Name> = all
+        .into_iter()
+        .flat_map(FlowNames::of_remote)
+        .cloned()
+        .collect();
+    let remote = flow.remote_name();
+    [
+        remote.map(|it| it.name.to_string()).unwrap_or_default(),
+        remote.map(|it| it.source.to_string()).unwrap_or_default(),
+        joined(&all),
+        joined(flow.dns_questions()),
+    ]
+}
+
 /// The nine fields of an owner; all empty where nobody was asked.
 fn owner(owner: Option<&Ownership>, principal: &Principal) -> [String; 9] {
     let Some(Ownership {
@@ -499,7 +526,7 @@ mod tests {
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
              4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
-             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,"
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,"
         );
         assert_eq!(lines[2], "");
     }
@@ -508,7 +535,7 @@ mod tests {
     fn a_translated_flow() {
         let actual = text(|out| out.flows([&translated_flow(1)]));
         let line = actual.lines().nth(1).unwrap();
-        let expected = ",172.17.0.2:40000,93.184.216.34:443,,";
+        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,";
         assert!(line.ends_with(expected), "{line}");
     }
 
@@ -538,6 +565,15 @@ mod tests {
                 .unwrap()
                 .starts_with("default,web-0,1,")
         );
+    }
+
+    #[test]
+    fn names_are_behind_all_else() {
+        let mut one = flow(1);
+        one.names = Some(crate::samples::names("www.example.com"));
+        let actual = text(|out| out.flows([&one]));
+        let line = actual.split("\r\n").nth(1).unwrap();
+        assert!(line.ends_with(",,,,,www.example.com,tls,,"), "{line}");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod group;
 mod line;
+mod names;
 mod owner;
 #[cfg(test)]
 mod schema;
@@ -32,6 +33,7 @@ use flowner_capture::Device;
 use flowner_flows::{FlowError, Protocol};
 use serde::Serialize;
 
+use self::names::NameFields;
 use self::owner::FlowOwner;
 pub use self::socket::SocketLine;
 use self::socket::socket_end;
@@ -152,6 +154,12 @@ impl<'a> HeadLine<'a> {
 /// leads to another file here than the one that is executed, or to none: `replaced`, `deleted`,
 /// `elsewhere` (in another mount namespace, or mounted over), `memory` (in no directory) or
 /// `unverified` (it could not be compared).
+///
+/// Where names are known: `remote_name` (the one that the flow is about), `remote_name_source` (`tls`,
+/// `quic`, `http`, `proxy`, `dns`, `mdns`, `llmnr`, `hosts` or `reverse`), `remote_name_asked_by` (`program`,
+/// `host`, `another-host` or `nobody`), `remote_name_outer` where the true name may be encrypted,
+/// `remote_names` (all names of the remote address, where there are others than `remote_name`), and
+/// `dns_questions` (what a flow of DNS asks for).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "flow")]
@@ -174,6 +182,8 @@ pub struct FlowLine<'a> {
     translated_from: Option<OriginalEnds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    #[serde(flatten)]
+    names: NameFields<'a>,
 }
 
 impl<'a> FlowLine<'a> {
@@ -194,6 +204,7 @@ impl<'a> FlowLine<'a> {
             owner: owner(flow.owner.as_ref(), &flow.principal),
             remote_owner: owner(flow.remote_owner.as_ref(), &flow.remote_principal),
             community_id: flow.community_id().map(Text),
+            names: NameFields::new(flow),
             translated_from: flow.translated_from().map(OriginalEnds::new),
             error: flow.error.map(FlowError::name),
         }

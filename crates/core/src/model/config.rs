@@ -100,7 +100,8 @@ impl Input {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Live {
-    /// Bytes of each frame that are copied; headers are enough.
+    /// Bytes of each frame that are copied. Headers are enough (256), but for names: a client of TLS or
+    /// QUIC names the server anywhere in the first 2 kB.
     pub snap_length: u32,
     /// Whether frames for other hosts are taken too.
     pub promiscuous: bool,
@@ -109,9 +110,9 @@ pub struct Live {
 impl Default for Live {
     fn default() -> Self {
         Self {
-            // The longest headers that are decoded: Ethernet with two VLAN tags,
-            // IPv6 with extension headers, TCP with options.
-            snap_length: 256,
+            // The longest headers that are decoded, and a `ClientHello` with keys that quantum
+            // computers cannot break.
+            snap_length: 2_048,
             promiscuous: false,
         }
     }

@@ -1,12 +1,14 @@
 //! One flow as reports, events and both apps show it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, TranslatedFrom};
 use flowner_flows::{Counters, Direction, EndReason, FlowError, FlowId, Protocol, Rate, State};
 
 use crate::model::community_id::{CommunityId, Tuple};
+use crate::model::names::{FlowNames, HostName, Name};
 use crate::model::principal::Principal;
 
 /// A flow and its owners at one point in time.
@@ -62,9 +64,21 @@ pub struct FlowRecord {
     pub is_waiting: bool,
     /// Why the flow is over, if it is.
     pub ended: Option<EndReason>,
+    /// The names that it has to do with, if there are any.
+    pub names: Option<Arc<FlowNames>>,
 }
 
 impl FlowRecord {
+    /// The name of the remote end, with its evidence.
+    pub fn remote_name(&self) -> Option<&HostName> {
+        self.names.as_ref()?.remote.as_ref()
+    }
+
+    /// What is asked for in a flow of DNS.
+    pub fn dns_questions(&self) -> &[Name] {
+        self.names.as_ref().map_or(&[], |names| &names.questions)
+    }
+
     /// Everything that was counted for this flow, both directions.
     pub fn total(&self) -> Counters {
         self.sent + self.received

@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod flow;
 pub(crate) mod grouping;
 pub(crate) mod history;
+pub(crate) mod names;
 pub(crate) mod packet_ref;
 pub(crate) mod prefix;
 pub(crate) mod principal;

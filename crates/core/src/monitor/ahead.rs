@@ -201,7 +201,7 @@ mod tests {
             programs: Programs::without_facts(),
             recorders: Vec::new(),
         });
-        let input = PacketInput::new(opened.source, &config.reading);
+        let input = PacketInput::new(opened.source, &config.reading, config.names);
         let thread = CaptureThread {
             shared,
             resolver: None,

@@ -20,6 +20,9 @@ pub struct Config {
     pub live: Live,
     /// Whether owners are looked up; only live capture can.
     pub owners: bool,
+    /// Whether names are read from packets (DNS, TLS, QUIC, HTTP). On by default. Nothing is asked of the
+    /// network for them.
+    pub names: bool,
     /// Whether the threads that name processes which exit at once may take real-time priority,
     /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.
     pub realtime: bool,
@@ -49,6 +52,7 @@ impl Default for Config {
             capture_filter: None,
             live: Live::default(),
             owners: true,
+            names: true,
             realtime: false,
             local_addresses: Vec::new(),
             local_networks: Vec::new(),

@@ -67,6 +67,7 @@ impl CaptureThread {
             ledger.sockets_closed(&closed);
         }
         ledger.refuse_claims(std::mem::take(&mut batch.refused));
+        let mut evidence = batch.evidence.drain(..).peekable();
         let mut owners = batch.owners.drain(..).peekable();
         let mut newest = None;
         for (number, packet) in batch.frames.iter().enumerate() {
@@ -81,6 +82,11 @@ impl CaptureThread {
                     None
                 }
             };
+            while let Some((_, said)) = evidence.next_if(|(of, _)| *of == number) {
+                if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
+                    ledger.evidence(of, said, packet.time);
+                }
+            }
             let mut recorded = [None, None];
             while let Some((_, end, owner)) = owners.next_if(|(of, ..)| *of == number) {
                 let end = match end {

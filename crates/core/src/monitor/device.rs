@@ -21,8 +21,17 @@ pub(super) fn open_device(name: &str, config: &Config) -> Result<Source, Error> 
         snap_length: config.live.snap_length,
         promiscuous: config.live.promiscuous,
         filter: config.capture_filter.clone(),
-        ..LiveOptions::default()
+        buffer_bytes: buffer_bytes(config.live.snap_length),
     })?)
+}
+
+/// The kernel's buffer for so many bytes of each packet. On Linux each takes as much room as the
+/// longest one; what a burst of a tenth of a second brings must find a place.
+fn buffer_bytes(snap_length: u32) -> u32 {
+    const PACKETS: u32 = 16_384;
+    const LEAST: u32 = 8 << 20;
+    const MOST: u32 = 64 << 20;
+    snap_length.saturating_mul(PACKETS).clamp(LEAST, MOST)
 }
 
 /// A device, as one input from the first packet to the last, whatever happens to it meanwhile.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use flowner_attribution::capture::CaptureResolver;
 use flowner_attribution::snapshot::TableOptions;
 use flowner_attribution::{self as attribution, Attributor, Notice, PolicyConfig, Resolver};
+use flowner_flows::LocalAddresses;
+use flowner_names::HostsFile;
 
 use super::addresses::OwnAddresses;
 use super::builder::Builder;
@@ -57,6 +59,7 @@ impl Monitor {
             Some(attributor) if attributor.capabilities().local_addresses => OwnerScope::All,
             Some(_) => OwnerScope::Own,
         };
+        let is_device = is_live && opened.clock.is_none();
         let ledger = Ledger::new(
             &config.limits,
             opened.local.clone(),
@@ -64,7 +67,8 @@ impl Monitor {
             !queues.is_empty(),
         );
         let ledger = ledger.with_community_seed(config.community_seed);
-        let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
+        let mut ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
+        read_hosts(&mut ledger, is_device && config.names);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(Status {
@@ -89,10 +93,8 @@ impl Monitor {
         };
         let stopper = opened.source.stopper();
         let about = (opened.info.clone(), stopper.handle());
-        let is_device = is_live && opened.clock.is_none();
         let now = Instant::now();
-        let own = opened.local.filter(|_| is_device);
-        let input = PacketInput::new(opened.source, &config.reading);
+        let input = PacketInput::new(opened.source, &config.reading, config.names);
         let capture_thread = CaptureThread {
             shared: Arc::clone(&shared),
             resolver: service.clone().map(CaptureResolver::new),
@@ -103,7 +105,7 @@ impl Monitor {
             next_due: None,
             config: config.clone(),
             is_device,
-            own: own.map(|local| OwnAddresses::new(local, now)),
+            own: own_addresses(opened.local.filter(|_| is_device), now),
             injection: if is_device { Injection::new(now) } else { None },
             refreshed: now,
             started: now,
@@ -143,6 +145,26 @@ impl Monitor {
             monitor.ticker = Some(reports.spawn_ticker(builder.tick)?);
         }
         Ok(monitor)
+    }
+}
+
+/// Of a device of this host.
+fn own_addresses(local: Option<LocalAddresses>, now: Instant) -> Option<OwnAddresses> {
+    local.map(|local| OwnAddresses::new(local, now))
+}
+
+/// Takes over the names of this host's hosts file. It is read once: it seldom changes, and a monitor
+/// is to see what was true when a flow began.
+fn read_hosts(ledger: &mut Ledger, are_wanted: bool) {
+    if !are_wanted {
+        return;
+    }
+    let mut file = HostsFile::of_system();
+    match file.refresh() {
+        Ok(_) => ledger.set_hosts(file.hosts().clone()),
+        Err(error) => {
+            tracing::debug!(%error, path = %file.path().display(), "no names of the hosts file");
+        }
     }
 }
 

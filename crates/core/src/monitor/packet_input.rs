@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use flowner_capture::{self as capture, Next, RawPacket};
+use flowner_capture::{self as capture, DecodeError, Headers, Next, RawPacket};
 use flowner_flows::Packet;
+use flowner_names::Evidence;
 
 use super::input::PacketSource;
 use crate::engine::convert;
+use crate::engine::name_input::NameInput;
 use crate::engine::recorded_owners::RecordedOwners;
 use crate::model::config::{Reading, TimeBound};
 use crate::model::packet_ref::ClaimedEnd;
@@ -20,6 +22,8 @@ pub(super) struct Batch {
     pub(super) owners: Vec<(usize, ClaimedEnd, Owner)>,
     /// Claims of an owner who cannot be.
     pub(super) refused: u64,
+    /// What packets say of names: the place of the packet, and what it says.
+    pub(super) evidence: Vec<(usize, Evidence)>,
 }
 
 impl Batch {
@@ -27,9 +31,21 @@ impl Batch {
         self.frames.len()
     }
 
-    fn push(&mut self, packet: &RawPacket<'_>, recorded: &mut RecordedOwners) {
+    fn push(
+        &mut self,
+        packet: &RawPacket<'_>,
+        recorded: &mut RecordedOwners,
+        names: Option<&mut NameInput>,
+    ) {
         let place = self.frames.len();
-        self.frames.push(Frame::new(packet));
+        let headers = packet.headers();
+        if let (Some(names), Ok(headers)) = (names, &headers) {
+            let mut found = Vec::new();
+            names.read(headers, packet, &mut found);
+            self.evidence
+                .extend(found.into_iter().map(|one| (place, one)));
+        }
+        self.frames.push(Frame::new(headers, packet));
         recorded.owners(packet, |end, owner| self.owners.push((place, end, owner)));
         self.refused += recorded.take_refused();
     }
@@ -55,8 +71,8 @@ pub(super) enum Frame {
 }
 
 impl Frame {
-    fn new(packet: &RawPacket<'_>) -> Self {
-        match packet.headers() {
+    fn new(headers: Result<Headers, DecodeError>, packet: &RawPacket<'_>) -> Self {
+        match headers {
             Ok(headers) => Self::Decoded(convert::packet(&headers, packet)),
             Err(error) => Self::Undecodable {
                 kind: error.kind(),
@@ -72,11 +88,14 @@ pub(super) struct PacketInput {
     pub(super) source: PacketSource,
     range: TimeRange,
     recorded: RecordedOwners,
+    /// `None` where nobody wants names.
+    names: Option<NameInput>,
 }
 
 impl PacketInput {
-    pub(super) fn new(source: PacketSource, reading: &Reading) -> Self {
+    pub(super) fn new(source: PacketSource, reading: &Reading, has_names: bool) -> Self {
         Self {
+            names: has_names.then(NameInput::default),
             source,
             range: TimeRange::new(reading),
             recorded: RecordedOwners::default(),
@@ -94,11 +113,12 @@ impl PacketInput {
             source,
             range,
             recorded,
+            names,
         } = self;
         let next = source.next_within(timeout)?;
         let is_taken = match &next {
             Next::Packet(packet) if range.contains(packet.time) => {
-                batch.push(packet, recorded);
+                batch.push(packet, recorded, names.as_mut());
                 true
             }
             _ => false,

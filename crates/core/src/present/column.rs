@@ -67,6 +67,8 @@ pub enum Column {
     Namespace,
     /// The file that the owner executes.
     Path,
+    /// The name of the other end, as far as packets tell it.
+    Name,
 }
 
 /// All that is fixed of a column.
@@ -118,7 +120,7 @@ impl Spec {
 
 impl Column {
     /// All of them, in the order in which they stand.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Program,
         Self::Pid,
         Self::User,
@@ -142,6 +144,7 @@ impl Column {
         Self::Unit,
         Self::Namespace,
         Self::Path,
+        Self::Name,
     ];
 
     #[rustfmt::skip]
@@ -170,6 +173,7 @@ impl Column {
             Self::Owner => spec("Owner", "OWNER", [16, 24, 60], By::Owner).of_flows(20).of_sockets(10),
             Self::Unit => spec("Unit", "UNIT", [16, 16, 40], By::Unit).of_flows(17).of_sockets(7),
             Self::Namespace => spec("Namespace", "NAMESPACE", [9, 12, 24], By::Namespace).of_flows(19).of_sockets(9),
+            Self::Name => spec("Name", "NAME", [12, 24, 48], By::Name).of_flows(21),
             Self::Path => spec("Path", "PATH", [24, 24, 64], By::Path).of_flows(18).of_sockets(8),
         }
     }
@@ -249,7 +253,9 @@ impl Column {
             Self::Namespace => row
                 .namespace()
                 .map(|it| Value::Text(printable(&it.to_string()))),
-            Self::Direction | Self::Duration | Self::Age | Self::Idle => self.of_flow(row),
+            Self::Name | Self::Direction | Self::Duration | Self::Age | Self::Idle => {
+                self.of_flow(row)
+            }
         };
         value.unwrap_or(Value::Nothing)
     }
@@ -260,6 +266,9 @@ impl Column {
             return None;
         };
         match self {
+            Self::Name => flow
+                .remote_name()
+                .map(|it| Value::Text(it.name.to_string())),
             Self::Direction => Some(Value::Text(flow.direction.name().to_owned())),
             Self::Age => Some(Value::Time(now.saturating_sub(flow.first_seen))),
             Self::Idle => Some(Value::Time(now.saturating_sub(flow.last_seen))),
@@ -310,6 +319,7 @@ impl Column {
             | Self::Duration
             | Self::Unit
             | Self::Namespace
+            | Self::Name
             | Self::Path => match self.value(row) {
                 Value::Text(text) => OrderKey::text(&text),
                 Value::Count(count) => OrderKey::Number(count, total),

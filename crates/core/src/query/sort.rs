@@ -7,6 +7,7 @@ use std::str::FromStr;
 use flowner_attribution::Process;
 
 use crate::model::flow::FlowRecord;
+use crate::model::names::Name;
 use crate::model::principal::Principal;
 use crate::query::filter::Filter;
 use crate::query::services::service_name;
@@ -60,11 +61,13 @@ pub enum SortKey {
     Namespace,
     /// The path of the file that the owner executes.
     Path,
+    /// The name of the remote end.
+    Name,
 }
 
 impl SortKey {
     /// Every key.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Bytes,
         Self::Sent,
         Self::Received,
@@ -88,6 +91,7 @@ impl SortKey {
         Self::Unit,
         Self::Namespace,
         Self::Path,
+        Self::Name,
     ];
 
     /// The name in lower case, as the command line takes it.
@@ -116,6 +120,7 @@ impl SortKey {
             Self::Unit => "unit",
             Self::Namespace => "namespace",
             Self::Path => "path",
+            Self::Name => "name",
         }
     }
 }
@@ -196,6 +201,7 @@ macro_rules! each_key {
             Unit => unit,
             Namespace => namespace,
             Path => path,
+            Name => name,
         )
     };
     (@ $sort_key:expr, $key:ident, $call:expr, $($name:ident => $value:expr,)+) => {
@@ -265,6 +271,10 @@ fn pid(flow: &FlowRecord) -> Option<u32> {
 
 fn process(flow: &FlowRecord) -> Option<String> {
     first(flow).map(|process| process.name.to_lowercase())
+}
+
+fn name(flow: &FlowRecord) -> Option<Name> {
+    flow.remote_name().map(|remote| remote.name.clone())
 }
 
 fn path(flow: &FlowRecord) -> Option<String> {

@@ -458,6 +458,7 @@ impl Ledger {
                 local,
                 remote,
                 uncertain,
+                naming: flow.data.naming.take(),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

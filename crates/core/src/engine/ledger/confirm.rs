@@ -513,6 +513,7 @@ impl Ledger {
                     until,
                     newest.map_or(last, |_| before),
                 ))),
+                naming: flow.data.naming.take(),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

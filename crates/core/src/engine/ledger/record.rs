@@ -57,6 +57,7 @@ impl FlowRecord {
             error: flow.error(),
             is_waiting: flow.data.is_waiting(),
             ended,
+            names: flow.data.naming.as_ref().and_then(|naming| naming.names()),
         }
     }
 }

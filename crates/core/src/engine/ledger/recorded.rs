@@ -276,6 +276,7 @@ impl Ledger {
             flow.data = Owners {
                 local,
                 remote,
+                naming: flow.data.naming.take(),
                 ..Owners::default()
             };
             let credit = credit(flow, &mut self.chronicle);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flowner_flows::{Counters, Ended, FlowId, Mark};
 
-use super::{Effect, End, Ledger, Owners};
+use super::{Effect, End, Ledger, Owners, naming};
 use crate::engine::traffic_history::{PacketOf, Second};
 
 /// What is known of a flow that belongs to nobody, as its owners have changed.
@@ -73,7 +73,11 @@ impl Ledger {
         tail: &Tail,
         ended: &mut Vec<Ended<Owners>>,
     ) -> Option<FlowId> {
+        let naming = self.table.flow(id).and_then(naming::of_connection);
         let rest = self.table.cut(id, &tail.sure, tail.next, ended);
+        if let Some(flow) = self.table.flow_mut(rest.unwrap_or(id)) {
+            flow.data.naming = naming;
+        }
         if let Some(rest) = rest {
             self.chronicle.forget(id, &tail.seconds);
             continue_as(ended, tail.sure_number + 1, rest);
@@ -109,7 +113,10 @@ impl Ledger {
         if let Some(cut) = self.cut_live(id, &tail, &mut ended) {
             rest = cut;
         } else if let Some(flow) = self.table.flow_mut(id) {
-            flow.data = Owners::default();
+            flow.data = Owners {
+                naming: flow.data.naming.take(),
+                ..Owners::default()
+            };
         }
         self.retire(&mut ended, effects);
         self.just_ended = ended;

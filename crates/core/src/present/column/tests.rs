@@ -100,7 +100,8 @@ fn every_column_has_a_place_and_names() {
 /// A column that is in no list of a kind has nothing to show there, and one that is has something.
 #[test]
 fn what_has_a_place_has_a_value() {
-    let flows = flows();
+    let mut flows = flows();
+    flows[0].names = Some(crate::samples::names("www.example.com"));
     let row = Row::of_flow(&flows[0], NEW_YEAR + Duration::from_secs(60));
     let mut socket = Socket::new(
         Protocol::Tcp,

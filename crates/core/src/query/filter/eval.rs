@@ -10,6 +10,7 @@ use super::Subject;
 use super::lex::Relation;
 use super::term::{Measure, Term};
 use super::value::Text;
+use crate::model::names::Name;
 use crate::model::text::{mask, mask_path};
 
 impl Term {
@@ -22,6 +23,11 @@ impl Term {
             Self::Unit(text) => units(subject).any(|unit| is_in_unit(text, unit)),
             Self::Container(text) => units(subject).any(|unit| is_container(text, unit)),
             Self::Pod(text) => units(subject).any(|unit| is_in_pod(text, unit)),
+            Self::Name(text) => subject.names().any(|name| is_within(text, name)),
+            Self::Dns(text) => subject
+                .dns_questions()
+                .iter()
+                .any(|name| is_within(text, name)),
             Self::Host(network) => ends(subject).any(|end| network.contains(end.ip())),
             Self::Local(endpoint) => endpoint.contains(subject.local()),
             Self::Remote(endpoint) => subject.remote().is_some_and(|end| endpoint.contains(end)),
@@ -129,6 +135,12 @@ fn is_in(text: &Text, name: &str) -> bool {
     text.is_in(name) || matches!(mask(name), Cow::Owned(masked) if text.is_in(&masked))
 }
 
+/// A name of a host, in the domain of that name.
+fn is_within(text: &Text, name: &Name) -> bool {
+    let domain = text.as_str().trim_matches('.').to_ascii_lowercase();
+    name.is_within(&domain)
+}
+
 /// By what a program is called, what a process is called, or the path of what it executes.
 fn is_program(text: &Text, subject: &impl Subject) -> bool {
     let is_process = |process: &Process| {
@@ -156,6 +168,7 @@ fn is_anywhere(text: &Text, subject: &impl Subject) -> bool {
             let name = user.name.as_deref();
             name.is_some_and(|name| is_in(text, name)) || text.as_str().parse().as_ref() == Ok(&user.id)
         })
+        || subject.names().any(|name| text.is_in(name.as_str()))
         // Writing an address out takes longest, so only where the text may be in it.
         || (text.is_part_of_address() && ends(subject).any(|end| is_in_end(text, end)))
 }

@@ -48,7 +48,7 @@ pub(super) enum Takes {
 }
 
 /// Every key, in the order in which they are listed.
-pub(super) static KEYS: [Key; 21] = [
+pub(super) static KEYS: [Key; 23] = [
     Key {
         name: "program",
         examples: &["program:firefox"],
@@ -90,6 +90,20 @@ pub(super) static KEYS: [Key; 21] = [
         selects: "the namespace and name of an owner's pod contain it",
         aliases: &[],
         takes: Takes::Value(|value| Ok(Term::Pod(Text::new(value)))),
+    },
+    Key {
+        name: "name",
+        examples: &["name:example.com"],
+        selects: "the other end has this name, or one below it",
+        aliases: &["domain"],
+        takes: Takes::Value(|value| Ok(Term::Name(Text::new(value)))),
+    },
+    Key {
+        name: "dns",
+        examples: &["dns:example.com"],
+        selects: "a flow of DNS asks for this name, or one below it",
+        aliases: &[],
+        takes: Takes::Value(|value| Ok(Term::Dns(Text::new(value)))),
     },
     Key {
         name: "host",
@@ -361,7 +375,7 @@ mod tests {
     #[test]
     fn the_documentation_lists_every_key() {
         let mut table = "| term | holds where |\n|---|---|\n".to_owned();
-        let anywhere = "program, process, user, address or port contain the text";
+        let anywhere = "program, process, user, name, address or port contain the text";
         writeln!(table, "| `firefox` | {anywhere} |").unwrap();
         for key in &KEYS {
             let examples = key.examples.join("`, `");

@@ -7,6 +7,7 @@ use flowner_flows::{Direction, Protocol};
 
 use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
+use crate::model::names::{FlowNames, Name};
 use crate::model::principal::Principal;
 use crate::query::services::service_name;
 use crate::query::sockets::socket_state_name;
@@ -43,6 +44,14 @@ pub trait Subject {
     /// The ends that its socket has for itself, where this host translates its packets (NAT).
     fn translated_from(&self) -> Option<TranslatedFrom> {
         None
+    }
+    /// The name of the other end; several if it is not known which one it is.
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        std::iter::empty()
+    }
+    /// The names that a flow of DNS asks for.
+    fn dns_questions(&self) -> &[Name] {
+        &[]
     }
     /// Wire bytes, both directions.
     fn bytes(&self) -> Option<u64>;
@@ -84,6 +93,17 @@ impl Subject for FlowRecord {
             } = owner.as_ref()?;
             Some((verdict, evidence.matched))
         })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        let names = self.names.as_deref();
+        let certain = names.is_some_and(|names| names.remote.is_some());
+        let count = if certain { 1 } else { usize::MAX };
+        names.into_iter().flat_map(FlowNames::of_remote).take(count)
+    }
+
+    fn dns_questions(&self) -> &[Name] {
+        Self::dns_questions(self)
     }
 
     fn principals(&self) -> [Option<&Principal>; 2] {

@@ -4,6 +4,7 @@ use flowner_attribution::{Ownership, Reason, Source};
 use flowner_flows::Ended;
 
 use super::Confirmation;
+use crate::engine::ledger::naming;
 use crate::engine::ledger::question::can_be_confirmed;
 use crate::engine::ledger::uncertain::{Tail, continue_as};
 use crate::engine::ledger::{Effect, Ledger, Owners, credit, waiters, wall_clock};
@@ -75,6 +76,7 @@ impl Ledger {
             local,
             remote,
             is_told: is_told && part.is_empty(),
+            naming: naming::of_connection(flow),
             ..Owners::default()
         };
         flow.data.credit = credit(flow, &mut self.chronicle);

@@ -1,0 +1,44 @@
+//! The names of a flow in its line.
+
+use serde::Serialize;
+
+use crate::model::flow::FlowRecord;
+use crate::model::names::{FlowNames, HostName, Name};
+
+/// The fields that tell of names; each is left out where there is nothing to tell.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct NameFields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name_source: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_name_asked_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remote_name_outer: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remote_names: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dns_questions: Vec<&'a str>,
+}
+
+impl<'a> NameFields<'a> {
+    pub(super) fn new(flow: &'a FlowRecord) -> Self {
+        let remote: Option<&HostName> = flow.remote_name();
+        let names = flow.names.as_deref();
+        let all = names.filter(|names| !names.others.is_empty());
+        Self {
+            remote_name: remote.map(|remote| remote.name.as_str()),
+            remote_name_source: remote.map(|remote| remote.source.name()),
+            remote_name_asked_by: remote.map(|remote| remote.asked_by.name()),
+            remote_name_outer: remote.is_some_and(|remote| remote.may_be_outer),
+            remote_names: all
+                .into_iter()
+                .flat_map(FlowNames::of_remote)
+                .map(Name::as_str)
+                .collect(),
+            dns_questions: flow.dns_questions().iter().map(Name::as_str).collect(),
+        }
+    }
+}
