@@ -119,7 +119,11 @@ fn inner() {
     // TCP sends again what was not acknowledged in time.
     let is_again = words[1] == "tcp" && counted(&report) > all;
     assert!(is_again || counted(&report) == all, "every byte once");
-    compare(&report, &sent);
+    compare(
+        &report,
+        &sent,
+        ["storming", "reopening"].contains(&words[0]),
+    );
 }
 
 /// What passes the filter of a capture that misses some segments.
@@ -263,7 +267,7 @@ fn named(report: &Report) -> Sent {
     named
 }
 
-fn compare(report: &Report, sent: &Sent) {
+fn compare(report: &Report, sent: &Sent, is_fast: bool) {
     let named = named(report);
     let told: Vec<String> = report.flows.iter().take(20).map(described).collect();
     let told = told.join("\n");
@@ -277,8 +281,8 @@ fn compare(report: &Report, sent: &Sent) {
     let (named, all): (u64, u64) = (named.values().sum(), sent.values().sum());
     println!("named {named} of {all} bytes");
     // Else it says nothing that nothing is wrong. How much it is depends on how busy the
-    // processors are.
-    assert!(named > 0, "nobody of {all}\n{told}");
+    // processors are. Where all is over within milliseconds, it may be nothing.
+    assert!(named > 0 || is_fast, "nobody of {all}\n{told}");
 }
 
 fn described(flow: &FlowRecord) -> String {
@@ -351,6 +355,16 @@ fn a_child_keeps_the_socket() {
 #[test]
 fn a_server_starts_a_process_for_a_connection() {
     check("forking tcp 0 0.02");
+}
+
+/// Nothing tells when a process executed its program: a packet may be of the one before.
+#[test]
+fn a_process_executes_one_program_after_the_other() {
+    for pause in [0.0, 0.002, 0.015] {
+        for kind in ["udp", "tcp"] {
+            check(&format!("storming {kind} 0 {pause}"));
+        }
+    }
 }
 
 /// From the same port to the same server: after a reset at once, else when the kernel gives the ends

@@ -126,10 +126,10 @@ fn is_group_everywhere(ip: IpAddr) -> bool {
 }
 
 impl Reach {
-    /// The same, with the multicast groups that are joined.
-    pub(crate) fn with_memberships(self, memberships: Memberships) -> Self {
+    /// The same, with the multicast groups that are joined, where they are known.
+    pub(crate) fn with_memberships(self, memberships: Option<Memberships>) -> Self {
         Self {
-            memberships: Some(Arc::new(memberships)),
+            memberships: memberships.map(Arc::new),
             ..self
         }
     }

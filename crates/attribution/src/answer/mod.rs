@@ -9,9 +9,10 @@ mod container;
 pub(crate) mod devices;
 mod error;
 mod executable;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
+mod heard;
 #[cfg(feature = "serde")]
 mod lossy;
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "see above"))]
 pub(crate) mod matching;
 pub(crate) mod memberships;
 mod ownership;

@@ -53,6 +53,13 @@ pub struct Process {
     /// (`execve(2)`), even if the same interpreter runs both. It has no other meaning. Linux only, if
     /// this process may read the memory map of the other one.
     pub image: Option<u64>,
+    /// Whether it has executed a program since it was started, rather than go on with that of its parent.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) has_executed: bool,
+    /// Wall-clock time at which its program was seen first, if it was seen to have executed another one
+    /// before: either of the two may have sent what it sent until then.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) program_seen: Option<SystemTime>,
 }
 
 impl Process {
@@ -71,6 +78,8 @@ impl Process {
             user: None,
             unit: None,
             image: None,
+            has_executed: false,
+            program_seen: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::devices::{Devices, Ways};
+use super::memberships::Memberships;
 use super::ownership::Match;
 use super::query::{Protocol, SocketQuery, unscoped};
 use super::reason::Reason;
@@ -49,6 +50,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The same, with the multicast groups that are joined.
+    pub(crate) fn with_memberships(self, memberships: Memberships) -> Self {
+        let devices = Devices::clone(&self.devices).with_memberships(memberships);
+        Self {
+            devices: Arc::new(devices),
+            ..self
+        }
+    }
+
     /// Whether packets to this address arrive here, but for loopback and multicast ones.
     pub(crate) fn has(&self, ip: IpAddr) -> bool {
         self.ips.contains(&ip) || self.local_networks.iter().any(|network| network.has(ip))

@@ -158,7 +158,7 @@ pub(crate) struct Ledger {
     refused_claims: u64,
     just_ended: Vec<Ended<Owners>>,
     confirming: Confirming,
-    /// Packet time of the packet before the newest one, of the same flow.
+    /// Packet time of the packet before the newest one of its flow.
     previous: Duration,
     /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
     to_end: Vec<Token>,
@@ -329,8 +329,9 @@ impl Ledger {
         if is_later && ended.is_none() {
             Owners::find_again(flow, &ownership);
         }
-        if ended.is_none() && Again::is_to_be_found_again(flow, end, &ownership) {
-            flow.data.uncertain = Some(Box::new(Uncertain::not_found(now, flow.last_seen())));
+        if ended.is_none() {
+            let is_asked_again = Again::is_to_be_found_again(flow, end, &ownership);
+            uncertain::take_answer(flow, &ownership, is_asked_again, now);
         }
         let old = flow.data.told(end);
         // Whose it was when its owner changed is not found out any more.
@@ -422,8 +423,7 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
-        let is_of_others = matches!(flow.direction(), Direction::Forwarded | Direction::Spoofed);
-        self.saw_foreign |= is_of_others;
+        self.saw_foreign |= matches!(flow.direction(), Direction::Forwarded | Direction::Spoofed);
         if self.asked != OwnerScope::Nobody {
             ask(flow, self.asked, effects);
         }

@@ -279,6 +279,33 @@ def handing(kind, gap, stays):
     time.sleep(0.3)
 
 
+def storming(kind, pause):
+    """A process executes one program after the other; each sends once, and executes the next one."""
+    script = """
+        $^F = 3;
+        my ($who, $left, $pause) = @ARGV;
+        open(my $s, ">&=", 3);
+        syswrite($s, "x" x ($who eq "who=a" ? 100 : 1000));
+        select(undef, undef, undef, $pause) if $pause > 0;
+        if ($left == 0) { select(undef, undef, undef, 0.3); exit; }
+        exec("perl", "-e", $ENV{SCRIPT}, $who eq "who=a" ? "who=b" : "who=a", $left - 1, $pause);
+    """
+
+    def first():
+        s = connection(kind)
+        os.dup2(s.fileno(), 3)
+        os.set_inheritable(3, True)
+        if s.fileno() != 3:
+            s.close()
+        os.environ["SCRIPT"] = script
+        os.execvp("perl", ["perl", "-e", script, "who=a", "199", str(pause)])
+
+    for _ in range(2):
+        os.waitpid(process("first", first), 0)
+    # Two times a hundred of each.
+    os.write(1, b"sent a 20000\nsent b 200000\n")
+
+
 def reopening(kind, gap, pause, is_reset):
     """Two processes take turns: each connects from the same port to the same server, and closes."""
     turns = os.pipe(), os.pipe()
@@ -323,6 +350,7 @@ def wait_until_sent(s):
 
 
 ACTS = {
+    "storming": lambda kind, gap, pause: storming(kind, pause),
     "reopening": lambda kind, gap, pause: reopening(kind, gap, pause, gap < 1),
     "handing": lambda kind, gap, stays: handing(kind, gap, stays > 0),
     "reuse": lambda kind, gap, pause: reuse(kind, gap, pause),

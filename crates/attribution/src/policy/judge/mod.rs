@@ -5,20 +5,20 @@
 //! nothing here goes through them: each port and each local end remembers its newest flows
 //! ([`Rivals`]), and a request compares itself with those when its answer comes.
 
+mod since;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+
+use since::{executed_after, started_after};
 
 use super::answer::{Answer, Listed};
-use super::freshness::{OBSERVED_SENDER, START_TIME_ERROR};
+use super::freshness::OBSERVED_SENDER;
 use super::history::History;
 use super::{Initiator, LookupRequest, Observation, ObservationKind, PolicyConfig};
-use crate::answer::{
-    Evidence, Match, Ownership, ProcessId, Protocol, Reason, SocketQuery, Source, Verdict,
-};
+use crate::answer::{Match, Ownership, ProcessId, Protocol, Reason, SocketQuery, Source, Verdict};
 
 /// One who waits.
 #[derive(Debug)]
@@ -86,13 +86,14 @@ impl<K> Waiting<K> {
             is_known: self.is_before_known,
             named: self.before.as_ref(),
         };
-        if started_after(found, self.question.seen_at) {
-            let Evidence {
-                observed_at,
-                source,
-                ..
-            } = found.evidence;
-            return Ownership::unknown(Reason::Gone, observed_at, source);
+        let (observed_at, source) = (found.evidence.observed_at, found.evidence.source);
+        let is_too_late = match self.question.seen_at {
+            seen_at if started_after(found, seen_at) => Some(Reason::Gone),
+            seen_at if executed_after(found, seen_at) => Some(Reason::Changed),
+            _ => None,
+        };
+        if let Some(reason) = is_too_late {
+            return Ownership::unknown(reason, observed_at, source);
         }
         if self
             .question
@@ -120,7 +121,7 @@ impl<K> Waiting<K> {
         } else {
             Reason::NotFound
         };
-        Ownership::unknown(reason, found.evidence.observed_at, found.evidence.source)
+        Ownership::unknown(reason, observed_at, source)
     }
 }
 
@@ -138,17 +139,6 @@ pub(super) fn may_match_closer(
             answer.evidence.matched,
             Some(Match::LocalEndpoint | Match::WildcardAddress)
         )
-}
-
-/// Whether nobody who is named was there yet at that time: then the socket that was is
-/// gone, and another one has its port.
-fn started_after(found: &Ownership, time: SystemTime) -> bool {
-    let is_later = |started: SystemTime| started > time + START_TIME_ERROR;
-    let named = found.verdict.processes();
-    !named.is_empty()
-        && named
-            .iter()
-            .all(|process| process.started.is_some_and(is_later))
 }
 
 impl Observation {

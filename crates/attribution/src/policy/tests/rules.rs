@@ -220,6 +220,24 @@ fn a_listener_is_improved_to_the_connection() {
     );
 }
 
+/// Nothing tells when a process executed its program: what it sent before the program was seen may be of
+/// the one that was seen before.
+#[test]
+fn a_program_that_was_seen_after_the_packet_names_nobody() {
+    let found = |seen: Duration| {
+        let mut desk = Desk::new(config(true));
+        desk.pass(ms(1_000));
+        desk.ask(1, Initiator::Local, query(Protocol::Tcp, HERE, THERE));
+        let mut process = Process::new(7, "next");
+        process.program_seen = Some(wall(seen));
+        let mut socket = socket(Protocol::Tcp, HERE, Some(THERE), "next");
+        socket.owner = Verdict::Process(Arc::new(process));
+        desk.look(&[socket])
+    };
+    check(&found(ms(1_001)), &[(1, "owner-changed", None, true)]);
+    check(&found(ms(999)), &[(1, "next", FIVE, true)]);
+}
+
 #[test]
 fn a_connection_is_no_match_for_a_listener_it_did_not_come_from() {
     for (tells_remotes, listener) in [

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use flowner_flows::{Counters, Ended, FlowId, Mark};
+use flowner_attribution::{Ownership, Reason, Verdict};
+use flowner_flows::{Counters, Ended, Flow, FlowId, Mark};
 
 use super::{Effect, End, Ledger, Owners, naming};
 use crate::engine::traffic_history::{PacketOf, Second};
@@ -35,6 +36,25 @@ impl Uncertain {
             last,
             is_not_found: true,
         }
+    }
+}
+
+/// To be called with an answer about a live flow: if it names nobody who has the socket by now, what comes
+/// later is another's.
+pub(super) fn take_answer(
+    flow: &mut Flow<Owners>,
+    ownership: &Ownership,
+    is_to_be_found_again: bool,
+    now: Duration,
+) {
+    if is_to_be_found_again {
+        let not_found = Uncertain::not_found(now, flow.last_seen());
+        flow.data.uncertain = Some(Box::new(not_found));
+    }
+    let is_changed = ownership.verdict == Verdict::Unknown(Reason::Changed);
+    if is_changed && flow.data.uncertain.is_none() {
+        flow.data.uncertain = Some(Box::new(Uncertain::changed(now, flow.last_seen())));
+        flow.data.confirmation = None;
     }
 }
 

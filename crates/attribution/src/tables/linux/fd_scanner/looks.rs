@@ -255,6 +255,7 @@ impl FdScanner {
                 let mut facts = facts.ok_or_else(unread)?;
                 // Read before all others: what is executed since then is found out.
                 facts.image = image;
+                facts.program_seen = self.index().program_seen(look.pid, &scanned, image);
                 scanned.process = Some(Arc::new(facts));
             }
         }

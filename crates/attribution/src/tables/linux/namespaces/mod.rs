@@ -11,6 +11,7 @@
 
 mod find;
 mod open;
+mod reach;
 mod share;
 mod way;
 
@@ -33,8 +34,6 @@ use super::procfs::namespace_id::NamespaceId;
 use super::procfs::proc::{Proc, ReadBuffers};
 use super::source::Sockets;
 use super::sys;
-use crate::answer::devices::{Devices, Reach};
-use crate::answer::memberships::is_of_receivers;
 use crate::answer::surroundings::{Place, Surroundings, Translations};
 use crate::answer::{NetworkNamespace, SkippedNamespaces, SocketQuery};
 use crate::policy::freshness::{NAMESPACES, THREADS_STAY};
@@ -188,22 +187,6 @@ impl Namespaces {
         }
     }
 
-    /// How a packet of the question can reach sockets of our own namespace, as its devices
-    /// were when it was asked whether an address [is our own](Self::is_own).
-    ///
-    /// Which multicast groups are joined, it reads anew: nothing reports a change of them.
-    pub(crate) fn reach(&self, query: &SocketQuery, proc: &Proc) -> Reach {
-        let reach = match &self.own_addresses {
-            Some(addresses) => addresses.known().devices.reach(query),
-            None => Devices::default().reach(query),
-        };
-        if is_of_receivers(query) {
-            reach.with_memberships(igmp::read(proc))
-        } else {
-            reach
-        }
-    }
-
     /// The device of ours in whose network an address is: the smallest network that has it.
     pub(crate) fn device_towards(&self, ip: IpAddr) -> Option<u32> {
         self.own_addresses.as_ref()?.known().device_towards(ip)
@@ -222,9 +205,7 @@ impl Namespaces {
         let Some(own) = &mut self.own_addresses else {
             return Ok(None);
         };
-        let mut own = own.place()?.clone();
-        let devices = Devices::clone(&own.devices);
-        own.devices = Arc::new(devices.with_memberships(igmp::read(proc)));
+        let own = own.place()?.clone().with_memberships(igmp::read(proc));
         let others = self.others.iter().filter(|_| with_others);
         let others = others.map(|other| (other.public.id, other.addresses.known().clone()));
         Ok(Some(Surroundings {

@@ -115,6 +115,7 @@ impl Facts {
         };
         let located = executable.map(|it| self.locator.locate(process, it, buffers));
         let state = located.as_ref().map(|located| located.state);
+        let has_executed = stat.has_executed;
         let is_deleted = located.as_ref().is_some_and(|located| located.is_deleted);
         let file = located.as_ref().and_then(|located| located.file);
         let path = located.map(|located| located.path);
@@ -131,6 +132,8 @@ impl Facts {
             user: uid.and_then(|uid| self.user(uid)),
             unit,
             image: None,
+            has_executed,
+            program_seen: None,
         }
     }
 

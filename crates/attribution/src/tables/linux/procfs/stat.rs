@@ -1,5 +1,8 @@
 //! The texts of `/proc/PID`, parsed. Pure: any text gives values or nothing.
 
+/// `PF_FORKNOEXEC` in `include/linux/sched.h`.
+const FORKED_ONLY: u64 = 0x40;
+
 /// The contents of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -10,6 +13,8 @@ pub(crate) struct Stat {
     pub(crate) parent: u32,
     /// Clock ticks from boot to the start.
     pub(crate) started: u64,
+    /// Whether it has executed a program since it was started, rather than go on with that of its parent.
+    pub(crate) has_executed: bool,
 }
 
 /// Parses `/proc/PID/stat`. The name stands in parentheses and may hold any, so the
@@ -20,14 +25,16 @@ pub(crate) fn stat(bytes: &[u8]) -> Option<Stat> {
     let name = &bytes[start + 1..end];
     let after = std::str::from_utf8(&bytes[end + 1..]).ok()?;
     let mut fields = after.split_ascii_whitespace();
-    // State, parent, ...; the start is field 22, the name field 2.
+    // State, parent, ...; the flags are field 9 and the start is field 22, the name field 2.
     let parent = fields.nth(1)?.parse().ok()?;
-    let started = fields.nth(17)?.parse().ok()?;
+    let flags: u64 = fields.nth(4)?.parse().ok()?;
+    let started = fields.nth(12)?.parse().ok()?;
     Some(Stat {
         name: name_text(name),
         raw_name: name.to_vec(),
         parent,
         started,
+        has_executed: flags & FORKED_ONLY == 0,
     })
 }
 
@@ -101,6 +108,11 @@ mod tests {
                 (name, 7, 4711)
             );
         }
+        // Of one that has executed nothing yet, as observed.
+        let forked = b"42 (sh) S 7 1 1 0 -1 4194368 1 2 3 4 5 6 7 8 20 0 1 0 4711 9";
+        assert!(!stat(forked).unwrap().has_executed);
+        let executed = b"42 (sh) S 7 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4711 9";
+        assert!(stat(executed).unwrap().has_executed);
         assert_eq!(stat(b""), None);
         assert_eq!(stat(b"42 (cat) S 7"), None);
     }
@@ -151,10 +163,12 @@ mod tests {
         fn what_the_kernel_writes_is_read(
             name in "(?s:.){0,15}",
             (pid, parent, started) in any::<(u32, u32, u64)>(),
-            (before, after) in any::<([i32; 17], [u64; 30])>(),
+            (before, after, flags) in any::<([i32; 16], [u64; 30], u32)>(),
         ) {
             let joined = |fields: Vec<String>| fields.join(" ");
-            let before = joined(before.iter().map(ToString::to_string).collect());
+            let mut before: Vec<String> = before.iter().map(ToString::to_string).collect();
+            before.insert(4, flags.to_string());
+            let before = joined(before);
             let after = joined(after.iter().map(ToString::to_string).collect());
             let text = format!("{pid} ({name}) S {parent} {before} {started} {after}\n");
                         let found = stat(text.as_bytes()).unwrap();

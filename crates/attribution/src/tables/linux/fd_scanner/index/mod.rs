@@ -2,6 +2,7 @@
 //! is put in, nothing is read here.
 
 mod hints;
+mod programs;
 mod recent_owners;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,7 @@ use recent_owners::RecentOwners;
 
 use crate::answer::Process;
 use crate::hash::NumberMap;
-use crate::policy::freshness::{NO_HOLDER, PROGRAM};
+use crate::policy::freshness::NO_HOLDER;
 use crate::tables::linux::procfs::proc::{Descriptor, FdStamp, Table};
 
 /// Of a process with more sockets, what it closes is not remembered.
@@ -401,34 +402,6 @@ impl Index {
                 process.cloned().ok_or(Count::None)
             }
         }
-    }
-
-    /// What is known of a process that was just looked at, if it is the same one and
-    /// executes the same as before.
-    pub(crate) fn process_as(
-        &self,
-        pid: u32,
-        now: &Scanned,
-        image: Option<u64>,
-    ) -> Option<Arc<Process>> {
-        let known = self.scanned(pid)?;
-        let is_same = known.stamp.is_same_process(now.stamp)
-            && known.executable == now.executable
-            && known.name == now.name;
-        let process = known.process.clone().filter(|_| is_same)?;
-        let images = process.image.zip(image);
-        images.is_none_or(|(a, b)| a == b).then_some(process)
-    }
-
-    /// By what the program of a process is known, if that was not compared a moment ago.
-    pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<u64> {
-        let known = &mut self.processes.get_mut(&pid)?.scanned;
-        let image = known.process.as_ref()?.image?;
-        let is_due = now.saturating_duration_since(known.image_checked) >= PROGRAM;
-        is_due.then(|| {
-            known.image_checked = now;
-            image
-        })
     }
 
     /// Whether a scan of everything found no process that holds this socket, so that it need not be

@@ -1,0 +1,23 @@
+//! How packets reach sockets of our own namespace.
+
+use super::Namespaces;
+use crate::answer::SocketQuery;
+use crate::answer::devices::{Devices, Reach};
+use crate::answer::memberships::is_of_receivers;
+use crate::tables::linux::procfs::igmp;
+use crate::tables::linux::procfs::proc::Proc;
+
+impl Namespaces {
+    /// How a packet of the question can reach sockets of our own namespace, as its devices
+    /// were when it was asked whether an address [is our own](Self::is_own).
+    ///
+    /// Which multicast groups are joined, this reads anew: nothing reports a change of them.
+    pub(crate) fn reach(&self, query: &SocketQuery, proc: &Proc) -> Reach {
+        let reach = match &self.own_addresses {
+            Some(addresses) => addresses.known().devices.reach(query),
+            None => Devices::default().reach(query),
+        };
+        let memberships = is_of_receivers(query).then(|| igmp::read(proc));
+        reach.with_memberships(memberships)
+    }
+}
