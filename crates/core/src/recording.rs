@@ -52,6 +52,10 @@
 //! without such a word, the end with an address of the capturing host, and the initiator where those
 //! addresses are not known. If both ends are on that host, nobody is named.
 //!
+//! A packet of which the file tells no owner belongs to the owner of the packets of its flow before it. But if the
+//! next owner that the file tells is another one, it belongs to nobody, and so does a datagram before the
+//! first owner of its flow.
+//!
 //! Anybody can write all this. Owners that are read again have the source
 //! [`Recorded`](flowner_attribution::Source::Recorded), which all outputs show, and nothing that
 //! they name is looked up on this host. A claim is refused, and its packet kept, if it has not
