@@ -90,7 +90,8 @@ impl FdScanner {
         };
         drop(index);
         // The same interpreter may interpret something else.
-        self.proc.image(pid).is_some_and(|image| image != known)
+        // Of one that has exited, neither can be read.
+        self.proc.image(pid) != known && executable.is_some()
     }
 
     /// Reads the descriptors of a process.

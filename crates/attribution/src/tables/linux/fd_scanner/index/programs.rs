@@ -21,8 +21,7 @@ impl Index {
             && known.executable == now.executable
             && known.name == now.name;
         let process = known.process.clone().filter(|_| is_same)?;
-        let images = process.image.zip(image);
-        images.is_none_or(|(a, b)| a == b).then_some(process)
+        (process.image == image).then_some(process)
     }
 
     /// When the program of a process that was just looked at was seen first, if it had executed another
@@ -37,10 +36,8 @@ impl Index {
         let known = self.scanned(pid)?;
         let is_same = known.stamp.is_same_process(now.stamp);
         let before = known.process.as_ref().filter(|_| is_same)?;
-        let is_another = match before.image.zip(image) {
-            Some((before, now)) => before != now,
-            None => known.executable != now.executable,
-        };
+        // Of one that executes a program right now, it cannot be read.
+        let is_another = before.image != image || known.executable != now.executable;
         if is_another {
             before.has_executed.then(SystemTime::now)
         } else {
@@ -49,9 +46,9 @@ impl Index {
     }
 
     /// By what the program of a process is known, if that was not compared a moment ago.
-    pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<u64> {
+    pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<Option<u64>> {
         let known = &mut self.processes.get_mut(&pid)?.scanned;
-        let image = known.process.as_ref()?.image?;
+        let image = known.process.as_ref()?.image;
         let is_due = now.saturating_duration_since(known.image_checked) >= PROGRAM;
         is_due.then(|| {
             known.image_checked = now;
