@@ -54,6 +54,7 @@ fn flow(number: u64) -> FlowRecord {
         protocol: Protocol::TCP,
         local: SocketAddr::from(([10, 0, 0, 2], 1_024 + small(60_000))),
         remote: SocketAddr::from(([203, a, b, c], 443)),
+        device: Some("eth0".into()),
         service_port: 443,
         icmp_id: None,
         direction: Direction::Outgoing,

@@ -1,5 +1,6 @@
 //! From what was typed to the settings of the core.
 
+use flowner_core::capture;
 use flowner_core::filter::Network;
 use flowner_core::{Config, Filter, Input, Limits, Live, Reading};
 
@@ -48,10 +49,17 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
     }
 }
 
-/// What `record` tells the core.
+/// What `record` tells the core. Where the frames of different devices cannot be in one file, it
+/// is that of the default route unless another is named.
 pub(crate) fn of_record(args: &RecordArgs) -> Config {
     let captured = of_capture(&args.capture);
+    let is_all = captured.input == Input::AllDevices;
     Config {
+        input: if is_all && !capture::all_begin_alike() {
+            Input::DefaultDevice
+        } else {
+            captured.input
+        },
         live: Live {
             snap_length: args.snap_length,
             ..captured.live
@@ -70,9 +78,8 @@ pub(crate) fn of_live(args: &LiveArgs) -> Config {
 }
 
 fn of_capture(args: &CaptureArgs) -> Config {
-    let device = args.interface.clone();
     Config {
-        input: device.map_or(Input::DefaultDevice, Input::Device),
+        input: Input::of_devices(&args.interface),
         capture_filter: args.bpf.clone(),
         live: Live {
             promiscuous: args.promiscuous,

@@ -47,7 +47,9 @@ fn looks() -> mpsc::Receiver<Looks> {
 fn look() -> Looks {
     let devices = capture::devices().map_err(|error| error.to_string())?;
     let likely = capture::default_device(&devices).map(|device| device.name.clone());
-    let looks = devices.into_iter().map(|device| Look {
+    // The picker has a row of its own for all devices.
+    let real = devices.into_iter().filter(|device| !device.is_pseudo());
+    let looks = real.map(|device| Look {
         carried: device.carried(),
         is_likely: likely.as_ref() == Some(&device.name),
         device,

@@ -40,7 +40,7 @@ Arguments:
   [FILE]               A pcap or pcapng file to open
 
 Options:
-  -i, --interface DEV  Watch this device at once
+  -i, --interface DEV  Watch this device at once (repeatable); any for all devices
   -f, --filter EXPR    Capture only what this filter of libpcap lets pass
       --local NET      Count this address or network as the host's own (repeatable);
                        none for nobody's, where a file's is not to be guessed
@@ -87,7 +87,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Str
                 launch.viewpoint = launch.viewpoint.and(more);
                 continue;
             }
-            "-i" | "--interface" => Origin::Device(value(&text, arguments.next())?),
+            "-i" | "--interface" => {
+                let name = value(&text, arguments.next())?;
+                match &mut launch.origin {
+                    Some(Origin::Devices(names)) => {
+                        names.push(name);
+                        continue;
+                    }
+                    _ => Origin::Devices(vec![name]),
+                }
+            }
             "--demo" => Origin::Demo(Demo::Live),
             other if other.starts_with('-') && other.len() > 1 => {
                 return Err(format!("unknown option `{other}`; see flowner-gui --help"));
@@ -136,9 +145,11 @@ mod tests {
         check(&["--demo"], &of(Origin::Demo(Demo::Live)));
         let filtered = Launch {
             capture_filter: Some("tcp".to_owned()),
-            ..of(Origin::Device("lo".to_owned()))
+            ..of(Origin::Devices(vec!["lo".to_owned()]))
         };
         check(&["-i", "lo", "-f", "tcp"], &filtered);
+        let both = of(Origin::Devices(vec!["lo".to_owned(), "eth0".to_owned()]));
+        check(&["-i", "lo", "-i", "eth0"], &both);
         let seen = Launch {
             viewpoint: "10.0.0.1, fe80::/10".parse().unwrap(),
             ..of(Origin::File("a.pcap".into()))
@@ -161,5 +172,6 @@ mod tests {
             "`--local`: `lan` is not a valid address",
         );
         check_error(&["--demo", "a.pcap"], "only one of");
+        check_error(&["--demo", "-i", "lo"], "only one of");
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         protocol: Protocol::TCP,
         local: format!("10.0.0.2:{}", 40_000 + number).parse().unwrap(),
         remote: format!("192.0.2.{id}:443").parse().unwrap(),
+        device: Some("eth0".into()),
         service_port: 443,
         icmp_id: None,
         direction: Direction::Outgoing,

@@ -1,4 +1,4 @@
-//! What is watched: a device, a file, or the demo, and what is known of it.
+//! What is watched: devices, a file, or the demo, and what is known of it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::viewpoint::Viewpoint;
 /// Where the packets come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    Device(String),
+    /// The devices of these names; all, where there is none.
+    Devices(Vec<String>),
     File(PathBuf),
     Demo(Demo),
 }
@@ -68,7 +69,7 @@ impl Session {
         ended_flows: usize,
     ) -> (Self, mpsc::Receiver<News>) {
         let input = match &origin {
-            Origin::Device(name) => Input::Device(name.clone()),
+            Origin::Devices(names) => Input::of_devices(names),
             Origin::File(path) => Input::File(path.clone()),
             Origin::Demo(demo) => Input::Demo(*demo),
         };
@@ -140,7 +141,8 @@ impl Session {
     /// What it is called, as it may be shown.
     pub fn name(&self) -> String {
         match &self.origin {
-            Origin::Device(name) => mask(name).into_owned(),
+            Origin::Devices(names) if names.is_empty() => "all devices".to_owned(),
+            Origin::Devices(names) => mask(&names.join(", ")).into_owned(),
             Origin::Demo(_) => "made-up traffic".to_owned(),
             Origin::File(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str());

@@ -82,8 +82,8 @@ impl Device {
         system::index(&self.name)
     }
 
-    /// Whether it stands for others.
-    fn is_pseudo(&self) -> bool {
+    /// Whether it stands for others, as `any` of Linux.
+    pub fn is_pseudo(&self) -> bool {
         self.is_named_as(system::PSEUDO_DEVICES)
     }
 
@@ -125,7 +125,30 @@ pub fn devices() -> Result<Vec<Device>, Error> {
     Ok(devices.filter(Device::is_network).collect())
 }
 
-/// The device that somebody who names none most likely means.
+/// Whether all these devices are there.
+///
+/// # Errors
+///
+/// [`Error::NoSuchDevice`] of the first that is not.
+pub(crate) fn check(names: &[String]) -> Result<(), Error> {
+    let known = devices()?;
+    let is_known = |name: &String| known.iter().any(|device| device.name == *name);
+    match names.iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::NoSuchDevice {
+            device: name.clone(),
+            available: known.iter().map(|device| device.name.clone()).collect(),
+        }),
+    }
+}
+
+/// Whether the packets of [`Source::all`](crate::Source::all) begin alike, whichever device they
+/// are of, so that one file can have them all: on Linux.
+pub const fn all_begin_alike() -> bool {
+    system::ALL.is_some()
+}
+
+/// The device that somebody who means one, and names none, most likely means.
 ///
 /// The one that carries the default route; else, of those that are up, the one that
 /// has carried the most bytes (Linux) or that libpcap lists first; else the loopback

@@ -46,8 +46,8 @@
 //!
 //! # Capturing
 //!
-//! [`Source`] is one device or one file behind one interface, [`devices`] lists what
-//! there is, and every [`Error`] says what to do about it. A source is read by the
+//! [`Source`] is one device, several or all of them, or one file behind one interface,
+//! [`devices`] lists what there is, and every [`Error`] says what to do about it. A source is read by the
 //! thread that owns it, with no thread or clock of its own. [`Source::next`] waits: for a
 //! quarter of a second at most of a device; a [`Stopper`] ends that from another thread.
 //!
@@ -87,6 +87,8 @@ mod error;
 #[cfg(feature = "pcap")]
 mod filter;
 #[cfg(feature = "pcap")]
+mod links;
+#[cfg(feature = "pcap")]
 mod live;
 #[cfg(feature = "pcap")]
 mod live_options;
@@ -102,6 +104,8 @@ mod origin;
 mod packet_senders;
 #[cfg(feature = "pcap")]
 mod raw_packet;
+#[cfg(feature = "pcap")]
+mod several;
 #[cfg(feature = "pcap")]
 mod source;
 #[cfg(feature = "pcap")]
@@ -128,9 +132,11 @@ pub use up::is_up;
 #[cfg(feature = "pcap")]
 pub use address_changes::{AddressChanges, OwnAddress};
 #[cfg(feature = "pcap")]
-pub use device::{Address, Device, LinkStatus, default_device, devices};
+pub use device::{Address, Device, LinkStatus, all_begin_alike, default_device, devices};
 #[cfg(feature = "pcap")]
 pub use error::Error;
+#[cfg(feature = "pcap")]
+pub use links::{Link, Links, LinksStopper};
 #[cfg(feature = "pcap")]
 pub use live_options::LiveOptions;
 #[cfg(feature = "pcap")]

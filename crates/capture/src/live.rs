@@ -16,11 +16,14 @@ use crate::pcapng::Comments;
 use crate::raw_packet::{Next, RawPacket, time};
 use crate::statistics::{Statistics, Totals};
 use crate::stopper::Stopper;
+use crate::system;
 use crate::wait::{self, Ready, Waiter};
 
 /// A device that is captured from.
 pub(crate) struct Live {
     name: String,
+    /// Of the device that stands for all: which others are wanted.
+    only: Option<Only>,
     link_type: LinkType,
     taps: Vec<Tap>,
     merge: Merge,
@@ -43,6 +46,32 @@ struct Tap {
     data: Vec<u8>,
 }
 
+/// Some of all devices.
+struct Only {
+    names: Vec<String>,
+    filter: Option<String>,
+    /// What passes now.
+    expression: String,
+}
+
+impl Only {
+    /// What lets packets of the devices pass that are there now (`ifindex` of pcap-filter(7)).
+    fn expression(&self) -> String {
+        let indices = self.names.iter().filter_map(|name| system::index(name));
+        let terms: Vec<_> = indices.map(|index| format!("ifindex {index}")).collect();
+        let devices = match &terms[..] {
+            // No device has this index: the kernel numbers them from 1.
+            [] => "ifindex 0".to_owned(),
+            terms => terms.join(" or "),
+        };
+        let filter = self.filter.as_deref().map(str::trim);
+        match filter.filter(|filter| !filter.is_empty()) {
+            None => devices,
+            Some(filter) => format!("({devices}) and ({filter})"),
+        }
+    }
+}
+
 /// Live captures give microseconds.
 const TICKS_PER_SECOND: u32 = 1_000_000;
 
@@ -61,8 +90,14 @@ impl Live {
                 message,
             })?;
         let taps: Vec<_> = captures.into_iter().map(Tap::new).collect();
+        if options.promiscuous && system::ALL == Some(&options.device) {
+            for tap in &taps {
+                origin::take_all_frames(&tap.capture, None);
+            }
+        }
         Ok(Self {
             name,
+            only: None,
             link_type,
             merge: Merge::new(taps.len()),
             ready: Ready::new(taps.len()),
@@ -72,6 +107,64 @@ impl Live {
             stopper: Stopper::new(Some(bell)),
             stopped_at: None,
         })
+    }
+
+    /// Opens the device that stands for all, for the packets of these.
+    pub(crate) fn open_several(
+        all: &str,
+        names: &[String],
+        options: &LiveOptions,
+    ) -> Result<Self, Error> {
+        let mut only = Only {
+            names: names.to_vec(),
+            filter: options.filter.clone(),
+            expression: String::new(),
+        };
+        only.expression = only.expression();
+        let mut live = Self::open(&LiveOptions {
+            device: all.to_owned(),
+            // A wrong one is told as it was given.
+            filter: None,
+            promiscuous: false,
+            ..options.clone()
+        })?;
+        if let Some(filter) = &options.filter {
+            live.filter(filter)?;
+        }
+        live.filter(&only.expression)?;
+        if options.promiscuous {
+            live.take_all_frames(Some(names));
+        }
+        live.name = names.join(", ");
+        live.only = Some(only);
+        Ok(live)
+    }
+
+    /// Lets packets of the devices pass that have the names now that are wanted.
+    pub(crate) fn follow(&mut self) -> Result<(), Error> {
+        let Some(only) = &self.only else {
+            return Ok(());
+        };
+        let expression = only.expression();
+        if expression == only.expression {
+            return Ok(());
+        }
+        self.filter(&expression)?;
+        if let Some(only) = &mut self.only {
+            only.expression = expression;
+        }
+        Ok(())
+    }
+
+    fn take_all_frames(&self, names: Option<&[String]>) {
+        for tap in &self.taps {
+            origin::take_all_frames(&tap.capture, names);
+        }
+    }
+
+    fn filter(&mut self, expression: &str) -> Result<(), Error> {
+        let mut taps = self.taps.iter_mut();
+        taps.try_for_each(|tap| origin::set_filter(&mut tap.capture, expression))
     }
 
     pub(crate) fn name(&self) -> &str {

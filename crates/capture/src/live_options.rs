@@ -20,7 +20,8 @@ pub struct LiveOptions {
     /// do not tell how long a packet was that they cut.)
     pub snap_length: u32,
     /// Whether frames for other hosts are taken too. Off by default. Devices that
-    /// cannot do it are captured from without.
+    /// cannot do it are captured from without. Of all devices at once, those that there are when
+    /// the capture begins.
     pub promiscuous: bool,
     /// Which packets are taken, in the language of pcap-filter(7). All by default.
     pub filter: Option<String>,

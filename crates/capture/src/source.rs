@@ -1,18 +1,21 @@
-//! Where packets come from: one device or one file.
+//! Where packets come from: devices or one file.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::device;
 use crate::error::Error;
 use crate::link_type::{LinkType, OtherLinkType};
 use crate::live::Live;
 use crate::live_options::LiveOptions;
 use crate::offline::Offline;
 use crate::raw_packet::{Next, Progress};
+use crate::several::Several;
 use crate::statistics::Statistics;
 use crate::stopper::Stopper;
+use crate::system;
 use crate::wait;
 
 /// A device or file that gives its packets one after the other.
@@ -23,8 +26,10 @@ pub struct Source {
 }
 
 enum Origin {
-    Device(Live),
-    File(Offline),
+    Device(Box<Live>),
+    /// Devices where none stands for all.
+    Devices(Several),
+    File(Box<Offline>),
 }
 
 impl Source {
@@ -36,8 +41,73 @@ impl Source {
     /// [`Error::NoSuchDevice`], [`Error::Permission`], [`Error::DeviceDown`],
     /// [`Error::LinkType`], [`Error::Filter`]; [`Error::Device`] for all else.
     pub fn live(options: &LiveOptions) -> Result<Self, Error> {
-        let origin = Origin::Device(Live::open(options)?);
+        let origin = Origin::Device(Box::new(Live::open(options)?));
         Ok(Self { origin })
+    }
+
+    /// As [`live`](Self::live), from all devices at once, whatever [`LiveOptions::device`] says.
+    /// Devices that come later are captured from, too.
+    ///
+    /// On Linux this is one capture of the device `any`, whose packets keep their order and say
+    /// which device they are of. Elsewhere each device is captured from on a thread of its own;
+    /// packets of different devices may then change their order by moments.
+    ///
+    /// # Errors
+    ///
+    /// As [`live`](Self::live); where each device is captured from by itself, those of the first
+    /// device, if none of them can be.
+    pub fn all(options: &LiveOptions) -> Result<Self, Error> {
+        match system::ALL {
+            Some(all) => Self::live(&LiveOptions {
+                device: all.to_owned(),
+                ..options.clone()
+            }),
+            None => Ok(Self {
+                origin: Origin::Devices(Several::all(options)?),
+            }),
+        }
+    }
+
+    /// As [`all`](Self::all), from these devices. On Linux, one that goes away and comes back is
+    /// captured from again once [`follow`](Self::follow) was called.
+    ///
+    /// # Errors
+    ///
+    /// As [`live`](Self::live), of any of them.
+    pub fn several(devices: &[String], options: &LiveOptions) -> Result<Self, Error> {
+        if devices
+            .iter()
+            .any(|name| Some(name.as_str()) == system::ALL)
+        {
+            return Self::all(options);
+        }
+        if let [device] = devices {
+            return Self::live(&LiveOptions {
+                device: device.clone(),
+                ..options.clone()
+            });
+        }
+        let origin = match system::ALL {
+            Some(all) => {
+                device::check(devices)?;
+                Origin::Device(Box::new(Live::open_several(all, devices, options)?))
+            }
+            None => Origin::Devices(Several::named(devices, options)?),
+        };
+        Ok(Self { origin })
+    }
+
+    /// Has the kernel look for the devices of [`several`](Self::several) again: after a device was
+    /// added or renamed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Device`] where that fails; the devices from before are captured from.
+    pub fn follow(&mut self) -> Result<(), Error> {
+        match &mut self.origin {
+            Origin::Device(device) => device.follow(),
+            Origin::Devices(_) | Origin::File(_) => Ok(()),
+        }
     }
 
     /// Reads a pcap or pcapng file.
@@ -48,7 +118,7 @@ impl Source {
     /// [`Error::Empty`], [`Error::NotACapture`], [`Error::Truncated`] inside the file's
     /// header, [`Error::Filter`].
     pub fn file(path: impl AsRef<Path>, filter: Option<&str>) -> Result<Self, Error> {
-        let origin = Origin::File(Offline::open(path.as_ref(), filter)?);
+        let origin = Origin::File(Box::new(Offline::open(path.as_ref(), filter)?));
         Ok(Self { origin })
     }
 
@@ -58,7 +128,7 @@ impl Source {
     ///
     /// As [`Source::file`].
     pub fn stdin(filter: Option<&str>) -> Result<Self, Error> {
-        let origin = Origin::File(Offline::stdin(filter)?);
+        let origin = Origin::File(Box::new(Offline::stdin(filter)?));
         Ok(Self { origin })
     }
 
@@ -70,9 +140,10 @@ impl Source {
     ///
     /// Of a file: the first link type that it names, where it names none that can be decoded
     /// before its first packet; one with the name `none` where it names none at all.
-    pub const fn link_type(&self) -> Result<LinkType, OtherLinkType> {
+    pub fn link_type(&self) -> Result<LinkType, OtherLinkType> {
         match &self.origin {
             Origin::Device(device) => Ok(device.link_type()),
+            Origin::Devices(devices) => Ok(devices.link_type()),
             Origin::File(file) => file.link_type(),
         }
     }
@@ -81,7 +152,7 @@ impl Source {
     /// device, see [`devices`](crate::devices()).
     pub fn addresses(&self) -> Vec<IpAddr> {
         match &self.origin {
-            Origin::Device(_) => Vec::new(),
+            Origin::Device(_) | Origin::Devices(_) => Vec::new(),
             Origin::File(file) => file.addresses().collect(),
         }
     }
@@ -107,6 +178,7 @@ impl Source {
     pub fn next_within(&mut self, patience: Duration) -> Result<Next<'_>, Error> {
         match &mut self.origin {
             Origin::Device(device) => device.next(patience.min(wait::PATIENCE)),
+            Origin::Devices(devices) => devices.next(patience.min(wait::PATIENCE)),
             Origin::File(file) => file.next(),
         }
     }
@@ -119,6 +191,7 @@ impl Source {
     pub fn statistics(&mut self) -> Result<Statistics, Error> {
         match &mut self.origin {
             Origin::Device(device) => device.statistics(),
+            Origin::Devices(devices) => Ok(devices.statistics()),
             Origin::File(_) => Ok(Statistics::default()),
         }
     }
@@ -127,7 +200,7 @@ impl Source {
     /// [`Oddities`](crate::Oddities). `None` where nothing is, and for a device.
     pub fn remarks(&self) -> Option<String> {
         match &self.origin {
-            Origin::Device(_) => None,
+            Origin::Device(_) | Origin::Devices(_) => None,
             Origin::File(file) => file.remarks(),
         }
     }
@@ -136,7 +209,7 @@ impl Source {
     /// and a pipe.
     pub fn progress(&self) -> Option<Progress> {
         match &self.origin {
-            Origin::Device(_) => None,
+            Origin::Device(_) | Origin::Devices(_) => None,
             Origin::File(file) => file.progress(),
         }
     }
@@ -145,6 +218,7 @@ impl Source {
     pub fn stopper(&self) -> Stopper {
         match &self.origin {
             Origin::Device(device) => device.stopper(),
+            Origin::Devices(devices) => devices.stopper(),
             Origin::File(file) => file.stopper(),
         }
     }
@@ -154,6 +228,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match &self.origin {
             Origin::Device(device) => device.name(),
+            Origin::Devices(devices) => devices.name(),
             Origin::File(file) => file.input(),
         };
         f.debug_struct("Source")

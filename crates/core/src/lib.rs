@@ -74,7 +74,7 @@ pub use model::history::{History, Line, Series, Traffic};
 pub use model::names::{AskedBy, FlowNames, HostName, Name, NameSource};
 pub use model::principal::Principal;
 pub use model::program::{Claim, Program};
-pub use model::report::{EndState, InputInfo, LocalAddressSource, Report};
+pub use model::report::{DeviceTotals, EndState, InputInfo, LocalAddressSource, Report};
 pub use model::stop_handle::StopHandle;
 pub use model::text;
 pub use model::totals::{
@@ -112,8 +112,8 @@ pub mod attribution {
 /// devices, and files of captured packets.
 pub mod capture {
     pub use flowner_capture::{
-        Device, Error, FileReader, LinkType, PacketOrigin, Statistics, default_device, devices,
-        library_version, pcapng,
+        Device, Error, FileReader, LinkType, PacketOrigin, Statistics, all_begin_alike,
+        default_device, devices, library_version, pcapng,
     };
 }
 

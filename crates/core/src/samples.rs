@@ -91,6 +91,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         remote: address("93.184.216.34:443"),
         service_port: 443,
         icmp_id: None,
+        device: Some("eth0".into()),
         direction: Direction::Outgoing,
         state: State::Closed,
         sent: counters(5, 332),

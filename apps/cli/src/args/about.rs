@@ -20,7 +20,7 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  flowner devices                          * marks the default device
+  flowner devices                          * marks the device of the default route
   flowner devices --json")]
 pub(crate) struct DevicesArgs {
     /// Print one JSON object a line
@@ -58,7 +58,7 @@ pub(crate) struct ManArgs {
 #[command(
     after_help = "Every flag can also be a key of the configuration file, which is TOML:
 
-  interface = \"eth0\"        # for every command that has --interface
+  interface = \"eth0\"        # for every command that has --interface; several in [ ]
 
   [watch]
   by = \"host\"

@@ -5,9 +5,9 @@ use clap::Args;
 /// Options of everything that captures.
 #[derive(Debug, Args)]
 pub(crate) struct CaptureArgs {
-    /// Device to capture from [default: the device with the default route]
+    /// Capture only from this device (repeatable) [default: all devices]
     #[arg(short, long, value_name = "DEVICE")]
-    pub(crate) interface: Option<String>,
+    pub(crate) interface: Vec<String>,
     /// Capture filter in libpcap's language, such as 'tcp port 443'
     #[arg(short = 'f', long, value_name = "BPF")]
     pub(crate) bpf: Option<String>,

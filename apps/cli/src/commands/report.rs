@@ -10,7 +10,8 @@ use flowner_core::flows::Counters;
 use flowner_core::json::{FlowLine, GroupLine, SummaryLine};
 use flowner_core::present::{self, Column, Row, printable};
 use flowner_core::{
-    Coverage, EndState, Filter, FlowRecord, Group, ProcessPrincipal, Report, select, service_name,
+    Coverage, DeviceTotals, EndState, Filter, FlowRecord, Group, ProcessPrincipal, Report, select,
+    service_name,
 };
 
 use super::left_out::LeftOut;
@@ -285,6 +286,9 @@ fn style(flow: &FlowRecord) -> Style {
     }
 }
 
+/// Devices that the totals list.
+const MOST_DEVICES: usize = 8;
+
 /// A few lines of totals.
 fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
     let total = report.total();
@@ -304,6 +308,18 @@ fn write_summary(report: &Report, out: &mut Out) -> Result<(), Failure> {
         printable(&report.input.name),
         report.input.link_type,
     )?;
+    // Of one device, the line above has the name.
+    if report.devices.len() > 1 {
+        let of = |device: &DeviceTotals| {
+            let bytes = present::bytes(device.counted.bytes);
+            format!("{} {bytes}", printable(&device.name))
+        };
+        let shown = report.devices.iter().take(MOST_DEVICES).map(of);
+        let more = report.devices.len().saturating_sub(MOST_DEVICES);
+        let more = (more > 0).then(|| format!("{more} more"));
+        let devices: Vec<_> = shown.chain(more).collect();
+        writeln!(out, "seen on: {}", devices.join(", "))?;
+    }
     let within = report.within_host();
     if within.packets > 0 {
         writeln!(

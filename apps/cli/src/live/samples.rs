@@ -60,6 +60,7 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
         protocol: Protocol::TCP,
         local: format!("10.0.0.2:{}", 40_000 + id).parse().unwrap(),
         remote: remote.parse().unwrap(),
+        device: Some("eth0".into()),
         service_port: 443,
         icmp_id: None,
         direction: Direction::Outgoing,

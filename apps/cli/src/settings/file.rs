@@ -284,7 +284,7 @@ mod tests {
         check_wrong("[watch]\nby = 'hosts'", "2: invalid value 'hosts'");
         check_wrong("[sockets]\ninterval = 'soon'", "2: invalid value 'soon'");
         check_wrong("[sockets]\njson = 'yes'", "2: `json` is true or false");
-        check_wrong("interface = ['a', 'b']", "1: `interface` takes one value");
+        check_wrong("bpf = ['a', 'b']", "1: `bpf` takes one value");
         check_wrong("interface = true", "1: `interface` cannot be a boolean");
         check_wrong("\n\na = ", "3: ");
         check_wrong("interface = 'a'\ninterface = 'b'", "2: duplicate key");
@@ -309,14 +309,14 @@ mod tests {
         let Some(Watch(args)) = parse(TEXT, &["flowner", "watch"]).command else {
             panic!("no watch");
         };
-        assert_eq!(args.capture.interface.as_deref(), Some("eth0"));
+        assert_eq!(args.capture.interface, ["eth0"]);
         assert_eq!(
             (args.by, args.capture.promiscuous, args.flows.local.len()),
             (By::Host, true, 2)
         );
         // The live view has its own, with and without its name.
         let cli = parse(TEXT, &["flowner"]);
-        assert_eq!(cli.live.capture.interface.as_deref(), Some("wlan0"));
+        assert_eq!(cli.live.capture.interface, ["wlan0"]);
         assert!(cli.live.sort.unwrap().is_descending);
     }
 
@@ -328,7 +328,7 @@ mod tests {
         let Some(Watch(args)) = parse(TEXT, &arguments).command else {
             panic!("no watch");
         };
-        assert_eq!(args.capture.interface.as_deref(), Some("lo"));
+        assert_eq!(args.capture.interface, ["lo"]);
         assert_eq!((args.by, args.flows.local.len()), (By::Flow, 1));
     }
 

@@ -32,13 +32,23 @@ pub struct State {
     looks: Option<Looks>,
     /// What devices carried in each of the last seconds, oldest first.
     activity: HashMap<String, Activity>,
-    selected: Option<String>,
+    selected: Chosen,
     capture_filter: String,
     /// The file that is typed.
     path: String,
     checkup: Option<Checkup>,
     /// Why the last try failed.
     failure: Option<Failure>,
+}
+
+/// What is to be watched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Chosen {
+    /// All devices.
+    #[default]
+    All,
+    /// The device of this name.
+    Device(String),
 }
 
 /// Why something cannot be watched.
@@ -77,9 +87,9 @@ struct Activity {
 pub enum Message {
     Looked(Looks),
     CheckedUp(Checkup),
-    Selected(String),
+    Selected(Chosen),
     CaptureFilterChanged(String),
-    DeviceChosen(String),
+    DeviceChosen(Chosen),
     FileWanted,
     PathChanged(String),
     PathEntered,
@@ -114,14 +124,14 @@ impl State {
         match message {
             Message::Looked(looks) => self.look(looks),
             Message::CheckedUp(checkup) => self.checkup = Some(checkup),
-            Message::Selected(name) => self.selected = Some(name),
+            Message::Selected(chosen) => self.selected = chosen,
             Message::CaptureFilterChanged(text) => {
                 self.capture_filter = text;
                 self.failure = None;
             }
-            Message::DeviceChosen(name) => {
-                self.selected = Some(name.clone());
-                return self.watch(name);
+            Message::DeviceChosen(chosen) => {
+                self.selected = chosen.clone();
+                return self.watch(chosen);
             }
             Message::FileWanted => return Action::AskForFile,
             Message::PathChanged(text) => {
@@ -141,34 +151,45 @@ impl State {
             Intent::Up => -1,
             Intent::Down => 1,
             Intent::Open => {
-                let listed = self.selected.clone().filter(|name| self.lists(name));
-                return listed.map_or(Action::None, |name| self.watch(name));
+                let chosen = self.selected.clone();
+                return if self.lists(&chosen) {
+                    self.watch(chosen)
+                } else {
+                    Action::None
+                };
             }
             _ => return Action::None,
         };
         let Some(Ok(looks)) = &self.looks else {
             return Action::None;
         };
-        let is_selected = |look: &Look| Some(&look.device.name) == self.selected.as_ref();
-        let place = looks.iter().position(is_selected).unwrap_or(0);
-        let next = place
-            .saturating_add_signed(step)
-            .min(looks.len().saturating_sub(1));
-        self.selected = looks.get(next).map(|look| look.device.name.clone());
+        // The first row is that of all devices.
+        let is_selected = |look: &Look| self.selected.is(&look.device.name);
+        let place = looks.iter().position(is_selected).map_or(0, |it| it + 1);
+        let next = place.saturating_add_signed(step).min(looks.len());
+        let look = next.checked_sub(1).and_then(|place| looks.get(place));
+        self.selected = look.map_or(Chosen::All, |look| Chosen::Device(look.device.name.clone()));
         Action::None
     }
 
-    /// Whether a device of this name is there.
-    fn lists(&self, name: &str) -> bool {
+    /// Whether it is there to be watched.
+    fn lists(&self, chosen: &Chosen) -> bool {
         let looks = self.looks.as_ref().and_then(|looks| looks.as_ref().ok());
-        looks.is_some_and(|looks| looks.iter().any(|look| look.device.name == name))
+        looks.is_some_and(|looks| match chosen {
+            Chosen::All => !looks.is_empty(),
+            Chosen::Device(name) => looks.iter().any(|look| look.device.name == *name),
+        })
     }
 
-    fn watch(&mut self, name: String) -> Action {
+    fn watch(&mut self, chosen: Chosen) -> Action {
         self.failure = None;
         let filter = self.capture_filter.trim();
         let filter = (!filter.is_empty()).then(|| filter.to_owned());
-        Action::Watch(Origin::Device(name), filter)
+        let names = match chosen {
+            Chosen::All => Vec::new(),
+            Chosen::Device(name) => vec![name],
+        };
+        Action::Watch(Origin::Devices(names), filter)
     }
 
     fn open_path(&mut self) -> Action {
@@ -189,12 +210,6 @@ impl State {
             for look in looks {
                 let activity = self.activity.entry(look.device.name.clone()).or_default();
                 activity.add(look.carried);
-            }
-            // One that was chosen and is gone is not replaced by another one that Enter would
-            // watch; it may come back.
-            if self.selected.is_none() {
-                let likely = looks.iter().find(|look| look.is_likely);
-                self.selected = likely.map(|look| look.device.name.clone());
             }
         }
         self.looks = Some(looks);
@@ -318,11 +333,51 @@ impl State {
                     let device = self.view_device(look, context, has_sparks);
                     (key_of(&look.device.name), device)
                 });
-                keyed_column(devices)
+                let all = self.view_all(looks.len(), colors);
+                keyed_column(std::iter::once((key_of(&"all devices"), all)).chain(devices))
                     .spacing(2)
                     .padding(iced::padding::right(space::M))
                     .into()
             }
+        }
+    }
+
+    /// The row of all devices.
+    fn view_all(&self, count: usize, colors: Colors) -> Element<'_, Message> {
+        let about = column![
+            parts::body("All devices", colors.text).font(crate::theme::STRONG),
+            parts::small(
+                format!("the {count} below, and those that come later"),
+                colors.muted
+            )
+            .wrapping(Wrapping::None)
+        ]
+        .spacing(2);
+        let inside = row![
+            parts::icon(Glyph::Device, colors.text),
+            about.width(Fill).clip(true),
+            container(self.view_go(&Chosen::All, colors))
+                .width(80)
+                .align_right(80),
+        ]
+        .spacing(space::M)
+        .align_y(Center)
+        .height(44);
+        button(inside)
+            .padding([2.0, space::S])
+            .width(Fill)
+            .on_press(Message::Selected(Chosen::All))
+            .style(style::quiet(colors, self.selected == Chosen::All))
+            .into()
+    }
+
+    /// The button that watches what is selected, where this is.
+    fn view_go<'a>(&self, chosen: &Chosen, colors: Colors) -> Element<'a, Message> {
+        if self.selected == *chosen {
+            let message = Message::DeviceChosen(chosen.clone());
+            parts::press("Watch", true, Some(message), colors)
+        } else {
+            Space::new().width(70).into()
         }
     }
 
@@ -334,7 +389,8 @@ impl State {
     ) -> Element<'a, Message> {
         let colors = context.colors;
         let device = &look.device;
-        let is_selected = self.selected.as_ref() == Some(&device.name);
+        let chosen = Chosen::Device(device.name.clone());
+        let is_selected = self.selected == chosen;
         let activity = self.activity.get(&device.name);
         let now = activity.and_then(|activity| activity.carried.last().copied());
         let line = Sparkline::new(
@@ -363,12 +419,7 @@ impl State {
             parts::small(describe(device), colors.muted).wrapping(Wrapping::None)
         ]
         .spacing(2);
-        let go: Element<'a, Message> = if is_selected {
-            let name = device.name.clone();
-            parts::press("Watch", true, Some(Message::DeviceChosen(name)), colors)
-        } else {
-            Space::new().width(70).into()
-        };
+        let go = self.view_go(&chosen, colors);
         let inside = row![
             parts::icon(
                 Glyph::Device,
@@ -393,7 +444,7 @@ impl State {
         button(inside)
             .padding([2.0, space::S])
             .width(Fill)
-            .on_press(Message::Selected(device.name.clone()))
+            .on_press(Message::Selected(chosen))
             .style(style::quiet(colors, is_selected))
             .into()
     }
@@ -449,6 +500,13 @@ impl State {
             );
         }
         Some(lines.into())
+    }
+}
+
+impl Chosen {
+    /// Whether it is the device of this name.
+    fn is(&self, name: &str) -> bool {
+        matches!(self, Self::Device(chosen) if chosen == name)
     }
 }
 

@@ -4,6 +4,8 @@
 //!
 //! * `open(options: &LiveOptions) -> Result<Opened, Error>`: the captures whose packets,
 //!   merged, are those of the device, with filters set and nothing read yet;
+//! * `take_all_frames(capture: &Capture<Active>, devices: Option<&[String]>)`: has these devices,
+//!   or all, take frames for other hosts, where `capture` is of the device that stands for all;
 //! * `Teller::tell(&mut self, capture: usize, time: Duration, data: &mut Vec<u8>) -> Told`:
 //!   what the system says of a packet of that capture, and how many bytes of its frame it
 //!   took away;
@@ -21,7 +23,7 @@ use pcap::{Active, Capture};
 pub(crate) use platform::cooked_for_fuzzing;
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub use platform::fuzzing;
-pub(crate) use platform::{Teller, open};
+pub(crate) use platform::{Teller, open, take_all_frames};
 
 use crate::error::Error;
 use crate::link_type::LinkType;
@@ -56,7 +58,7 @@ fn link_type_of(capture: &Capture<Active>, device: &str) -> Result<LinkType, Err
     })
 }
 
-fn set_filter(capture: &mut Capture<Active>, expression: &str) -> Result<(), Error> {
+pub(crate) fn set_filter(capture: &mut Capture<Active>, expression: &str) -> Result<(), Error> {
     let optimize = true;
     capture
         .filter(expression, optimize)

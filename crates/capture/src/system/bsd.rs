@@ -9,6 +9,9 @@ pub(crate) const CUTS_SILENTLY: &[&str] = &[];
 /// There are none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
+/// Each device is captured from by itself.
+pub(crate) const ALL: Option<&str> = None;
+
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 pub(crate) const AF_INET6: u8 = 28;

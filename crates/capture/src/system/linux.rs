@@ -19,6 +19,9 @@ pub(crate) const CUTS_SILENTLY: &[&str] = &["nflog", "nfqueue"];
 /// See `pcap_platform_finddevs`.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &["any"];
 
+/// Its packets say which device they are of, in the header of cooked captures.
+pub(crate) const ALL: Option<&str> = Some("any");
+
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 pub(crate) const AF_INET6: u8 = 10;
 

@@ -7,6 +7,8 @@
 //! * `PSEUDO_DEVICES: &[&str]`: the same, of those that stand for others;
 //! * `CUTS_SILENTLY: &[&str]`: the same, of those whose packets are cut to the snap length and do
 //!   not tell their length;
+//! * `ALL: Option<&str>`: the device that stands for all others, whose packets say which of them
+//!   they are of; `None` where there is none;
 //! * `AF_INET6: u8`: the number of that address family;
 //! * `permission_remedy() -> String`: what a user who may not capture can do, with the
 //!   exact command;
@@ -41,5 +43,5 @@
 mod platform;
 
 pub(crate) use platform::{
-    AF_INET6, CUTS_SILENTLY, NO_NETWORKS, PSEUDO_DEVICES, index, permission_remedy, traffic,
+    AF_INET6, ALL, CUTS_SILENTLY, NO_NETWORKS, PSEUDO_DEVICES, index, permission_remedy, traffic,
 };

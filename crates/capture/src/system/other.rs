@@ -9,6 +9,9 @@ pub(crate) const CUTS_SILENTLY: &[&str] = &[];
 /// None that are known.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
+/// Each device is captured from by itself.
+pub(crate) const ALL: Option<&str> = None;
+
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback: that of System V.
 pub(crate) const AF_INET6: u8 = 26;
 

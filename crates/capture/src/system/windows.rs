@@ -9,6 +9,9 @@ pub(crate) const CUTS_SILENTLY: &[&str] = &[];
 /// Npcap lists none.
 pub(crate) const PSEUDO_DEVICES: &[&str] = &[];
 
+/// Each device is captured from by itself.
+pub(crate) const ALL: Option<&str> = None;
+
 /// `AF_INET6`, by which a filter knows IPv6 on BSD loopback.
 pub(crate) const AF_INET6: u8 = 23;
 

@@ -7,6 +7,7 @@ mod acceptors;
 mod again;
 mod closed;
 mod confirm;
+mod devices;
 mod doubt;
 mod ended;
 mod naming;
@@ -30,6 +31,7 @@ use flowner_flows::{
 
 use flowner_names::NameTable;
 
+use crate::engine::devices::Devices;
 use crate::engine::traffic_history::{Credit, PacketOf, TrafficHistory};
 use crate::model::config::Limits;
 use crate::model::event::Event;
@@ -57,6 +59,8 @@ pub(crate) struct Owners {
     pub(crate) local: Option<Box<Owner>>,
     /// For loopback flows, and those between containers or with one.
     pub(crate) remote: Option<Box<Owner>>,
+    /// The name of the device on which it was opened.
+    device: Option<Arc<str>>,
     waiting: [bool; 2],
     /// Its first packet, sent by this end, may be a frame that somebody made up.
     is_in_doubt: [bool; 2],
@@ -160,6 +164,7 @@ pub(crate) struct Ledger {
     confirming: Confirming,
     /// Packet time of the packet before the newest one of its flow.
     previous: Duration,
+    devices: Devices,
     /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
     to_end: Vec<Token>,
     /// What DNS said of the names of addresses.
@@ -198,6 +203,7 @@ impl Ledger {
             just_ended: Vec::new(),
             confirming: Confirming::default(),
             previous: Duration::ZERO,
+            devices: Devices::default(),
             to_end: Vec::new(),
             name_table,
         }
@@ -220,6 +226,7 @@ impl Ledger {
         effects.extend(self.to_end.drain(..).map(Effect::End));
         let mut ended = std::mem::take(&mut self.just_ended);
         let update = self.table.ingest(packet, &mut ended);
+        self.devices.count(packet);
         // What ended made room for this flow, and may have had its five-tuple.
         self.note_segment(update, packet, &mut ended);
         self.retire(&mut ended, effects);
@@ -430,6 +437,7 @@ impl Ledger {
         if self.asked == OwnerScope::Own && flow.data.is_waiting() {
             flow.data.again = Some(Again::opened(flow, self.confirming.packets));
         }
+        flow.data.device = self.devices.name(flow.device()).cloned();
         flow.data.credit = credit(flow, &mut self.chronicle);
         naming::name(flow, &self.name_table);
         if self.is_watched {

@@ -4,6 +4,7 @@
 pub(crate) mod claims;
 pub(crate) mod comment;
 pub(crate) mod convert;
+pub(crate) mod devices;
 pub(crate) mod ledger;
 pub(crate) mod local_addresses;
 pub(crate) mod name_input;

@@ -31,7 +31,7 @@ use crate::model::totals::{
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 42] = [
+const FLOW: [&str; 43] = [
     "protocol",
     "local_address",
     "local_port",
@@ -74,6 +74,7 @@ const FLOW: [&str; 42] = [
     "remote_name_source",
     "remote_names",
     "dns_questions",
+    "device",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -160,6 +161,7 @@ impl<W: Write> Writer<W> {
             fields.push(flow.error.map_or(String::new(), |error| error.to_string()));
             fields.push(flow.icmp_id.map(|id| id.to_string()).unwrap_or_default());
             fields.extend(names(flow));
+            fields.push(flow.device.as_deref().unwrap_or("").to_owned());
             self.line(fields)?;
         }
         Ok(())
@@ -526,7 +528,7 @@ mod tests {
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
              4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
-             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,"
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,,eth0"
         );
         assert_eq!(lines[2], "");
     }
@@ -535,7 +537,7 @@ mod tests {
     fn a_translated_flow() {
         let actual = text(|out| out.flows([&translated_flow(1)]));
         let line = actual.lines().nth(1).unwrap();
-        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,";
+        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,,eth0";
         assert!(line.ends_with(expected), "{line}");
     }
 
@@ -573,7 +575,7 @@ mod tests {
         one.names = Some(crate::samples::names("www.example.com"));
         let actual = text(|out| out.flows([&one]));
         let line = actual.split("\r\n").nth(1).unwrap();
-        assert!(line.ends_with(",,,,,www.example.com,tls,,"), "{line}");
+        assert!(line.ends_with(",,,,,www.example.com,tls,,,eth0"), "{line}");
     }
 
     #[test]

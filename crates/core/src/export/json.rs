@@ -41,7 +41,7 @@ use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
 use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
-use crate::model::report::{EndState, InputInfo, LocalAddressSource, Report};
+use crate::model::report::{DeviceTotals, EndState, InputInfo, LocalAddressSource, Report};
 use crate::model::totals::Totals;
 use crate::system::doctor::Check;
 
@@ -126,7 +126,7 @@ impl<'a> HeadLine<'a> {
 }
 
 /// A flow, `"type":"flow"`: `protocol`, `local`, `remote` (addresses with ports,
-/// where the protocol has ports), `direction`, `state`, `sent` and `received` with
+/// where the protocol has ports), `direction`, `device` (on which it was counted), `state`, `sent` and `received` with
 /// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (by
 /// which other monitors know the flow; `null` if its packets were cut too early); `error` where an
 /// ICMP error was about the flow: what the newest one said.
@@ -170,6 +170,7 @@ pub struct FlowLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp_id: Option<u16>,
     direction: &'static str,
+    device: Option<&'a str>,
     state: &'static str,
     sent: Sums,
     received: Sums,
@@ -196,6 +197,7 @@ impl<'a> FlowLine<'a> {
             remote: endpoint(flow.remote),
             icmp_id: flow.icmp_id,
             direction: flow.direction.name(),
+            device: flow.device.as_deref(),
             state: flow.state.name(),
             sent: flow.sent.into(),
             received: flow.received.into(),
@@ -339,7 +341,7 @@ impl<'a> CheckLine<'a> {
 }
 
 /// A device, `"type":"device"`: `name`, `description`, `addresses`, `up`, `running`,
-/// `loopback`, `wireless`, `default` (it is captured from unless another is named).
+/// `loopback`, `wireless`, `default` (it carries the default route, or is the likeliest where none does).
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "device")]
@@ -374,7 +376,9 @@ impl<'a> DeviceLine<'a> {
 /// The last line of `watch` and `read`, `"type":"summary"`: `total` with `packets`
 /// and `bytes`, `flows`, `owners` (how much of it is `named`, `partial`, `not-asked`, or
 /// unknown by reason; `null` where nobody was looked for), `undecodable` by reason, `dropped` (packets that the kernel
-/// or the device did not hand over; `null` for files), `unlisted` (`flows`, `packets` and
+/// or the device did not hand over; `null` for files), `devices` where packets are captured from
+/// devices of this host (each with its `name`, and the `packets` and `bytes` that were counted on
+/// it), `unlisted` (`flows`, `packets` and
 /// `bytes` of what was asked for and has no line of its own: there was no place for it, or
 /// `--limit` says so), `complete` (whether nothing is missing that was asked for); `message`
 /// where it is not complete because of a failure; `refused_claims` where comments of the file
@@ -389,6 +393,8 @@ pub struct SummaryLine<'a> {
     owners: Option<Coverages>,
     undecodable: Reasons<'a>,
     dropped: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<DeviceSums<'a>>,
     unlisted: Unlisted,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -411,6 +417,7 @@ impl<'a> SummaryLine<'a> {
             dropped: report
                 .capture
                 .map(|it| it.dropped_by_kernel.saturating_add(it.dropped_by_interface)),
+            devices: report.devices.iter().map(DeviceSums::new).collect(),
             unlisted: Unlisted::default(),
             complete: matches!(report.ending, EndState::Complete | EndState::Stopped),
             message: match &report.ending {
@@ -441,6 +448,25 @@ impl<'a> SummaryLine<'a> {
     pub const fn with_missed(mut self, events: u64) -> Self {
         self.complete &= events == 0;
         self
+    }
+}
+
+/// What was counted on a device.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct DeviceSums<'a> {
+    name: &'a str,
+    packets: u64,
+    bytes: u64,
+}
+
+impl<'a> DeviceSums<'a> {
+    fn new(device: &'a DeviceTotals) -> Self {
+        Self {
+            name: &device.name,
+            packets: device.counted.packets,
+            bytes: device.counted.bytes,
+        }
     }
 }
 

@@ -71,11 +71,15 @@ impl FromStr for TimeBound {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
-    /// The device that carries the default route, else the busiest.
+    /// All devices at once, and those that come later.
     #[default]
+    AllDevices,
+    /// The device that carries the default route, else the busiest.
     DefaultDevice,
     /// The device of this name.
     Device(String),
+    /// The devices of these names, at once.
+    Devices(Vec<String>),
     /// A pcap or pcapng file.
     File(PathBuf),
     /// A pcap or pcapng file from standard input.
@@ -86,10 +90,19 @@ pub enum Input {
 }
 
 impl Input {
+    /// The devices of these names; all devices, where there is none.
+    pub fn of_devices(names: &[String]) -> Self {
+        match names {
+            [] => Self::AllDevices,
+            [name] => Self::Device(name.clone()),
+            names => Self::Devices(names.to_vec()),
+        }
+    }
+
     /// Whether packets arrive as they happen, so that owners can be looked up.
     pub const fn is_live(&self) -> bool {
         match self {
-            Self::DefaultDevice | Self::Device(_) => true,
+            Self::AllDevices | Self::DefaultDevice | Self::Device(_) | Self::Devices(_) => true,
             Self::File(_) | Self::StandardInput => false,
             Self::Demo(demo) => demo.is_live(),
         }

@@ -28,6 +28,8 @@ pub struct FlowRecord {
     /// Of echo and other ICMP messages by which somebody asks and another answers, the id; `None` for
     /// all others.
     pub icmp_id: Option<u16>,
+    /// The name of the device on which its first packet was counted, where that is known.
+    pub device: Option<Arc<str>>,
     /// Which way the flow was opened, seen from this host.
     pub direction: Direction,
     /// What its packets tell of its state.

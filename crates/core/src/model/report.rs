@@ -1,7 +1,7 @@
 //! What both apps render: everything that is known at one point in time.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, PolicyStatistics, Source};
@@ -47,6 +47,8 @@ pub struct Report {
     /// Comments of a file that claim an owner who cannot be, of all packets; see
     /// [`recording`](crate::recording#what-a-file-claims). Their packets are counted without.
     pub refused_claims: u64,
+    /// What was counted on each device, most bytes first; empty for files.
+    pub devices: Vec<DeviceTotals>,
     /// What the kernel counted, for live capture.
     pub capture: Option<Statistics>,
     /// What the flow table counted.
@@ -76,12 +78,23 @@ struct Sums {
 /// Where packets come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputInfo {
-    /// The device, the file, or `-` for standard input.
+    /// The device, the devices with commas between them, or `all devices`; the file, or `-` for
+    /// standard input.
     pub name: String,
     /// The link type, such as `EN10MB`, as libpcap and Wireshark call it.
     pub link_type: &'static str,
     /// Whether it is a device.
     pub is_live: bool,
+}
+
+/// What was counted on one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceTotals {
+    /// Its name, the newest that is known.
+    pub name: Arc<str>,
+    /// What was counted on it.
+    pub counted: Counters,
 }
 
 /// Whose packets are read: which addresses are the host's own.
@@ -122,6 +135,7 @@ pub(crate) struct Parts {
     pub(crate) flows: Vec<FlowRecord>,
     pub(crate) undecodable: Vec<(&'static str, Counters)>,
     pub(crate) refused_claims: u64,
+    pub(crate) devices: Vec<DeviceTotals>,
     pub(crate) table: TableStatistics,
     pub(crate) retired: RetiredView,
 }
@@ -146,6 +160,7 @@ impl Report {
             flows: parts.flows,
             undecodable: parts.undecodable,
             refused_claims: parts.refused_claims,
+            devices: parts.devices,
             capture,
             table: parts.table,
             owners,
@@ -169,6 +184,7 @@ impl Report {
             flows,
             undecodable: Vec::new(),
             refused_claims: 0,
+            devices: Vec::new(),
             table: TableStatistics::default(),
             retired: RetiredView::default(),
         };
@@ -300,6 +316,7 @@ impl Report {
                 Vec::new()
             },
             refused_claims: self.refused_claims,
+            devices: self.devices.clone(),
             capture: self.capture,
             table: self.table,
             owners: self.owners,

@@ -198,6 +198,7 @@ mod tests {
             ended: Condvar::new(),
             queues: crate::sinks::attached::Queues::default(),
             progress: super::super::Progress::default(),
+            links_changed: std::sync::atomic::AtomicBool::new(false),
             programs: Programs::without_facts(),
             recorders: Vec::new(),
         });
@@ -212,6 +213,7 @@ mod tests {
             is_device: false,
             own: None,
             injection: None,
+            devices: None,
             refreshed: Instant::now(),
             started: Instant::now(),
             jumps: crate::monitor::jumps::Jumps::default(),

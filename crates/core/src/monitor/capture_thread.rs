@@ -1,5 +1,6 @@
 //! The capturing thread: what it does with whatever comes.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -129,6 +130,19 @@ impl CaptureThread {
         }
     }
 
+    /// Captures from devices that have come back, of several that have names.
+    fn follow_devices(&mut self, input: &mut PacketInput) {
+        if !self.shared.links_changed.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let PacketSource::Device(device) = &mut input.source else {
+            return;
+        };
+        if let Err(error) = device.follow() {
+            self.warn(Some(error.to_string()));
+        }
+    }
+
     /// Tells that nothing is captured, and why; or that it is again.
     fn interrupted(&self, why: Option<String>) {
         let shared = &self.shared;
@@ -204,6 +218,7 @@ impl CaptureThread {
             return;
         }
         self.watch_device(input);
+        self.follow_devices(input);
         let shared = &self.shared;
         match input.source.statistics() {
             Ok(statistics) => {

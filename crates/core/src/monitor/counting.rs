@@ -12,6 +12,7 @@ use super::config::Config;
 use super::drops::Drops;
 use super::injection::Injection;
 use super::jumps::Jumps;
+use super::links::SeenDevices;
 use super::packet_input::{Batch, Frame};
 use super::{Shared, now};
 use crate::engine::ledger::Effect;
@@ -40,6 +41,8 @@ pub(super) struct CaptureThread {
     /// Of a device of this host.
     pub(super) own: Option<OwnAddresses>,
     pub(super) injection: Option<Injection>,
+    /// Of devices of this host, where it tells of them.
+    pub(super) devices: Option<SeenDevices>,
     pub(super) refreshed: Instant,
     pub(super) started: Instant,
     pub(super) jumps: Jumps,
@@ -61,6 +64,9 @@ impl CaptureThread {
     /// the last one belongs.
     pub(super) fn count(&mut self, batch: &mut Batch) -> Option<PacketRef> {
         self.guess(&batch.frames);
+        if let Some(devices) = &mut self.devices {
+            devices.find(batch, &self.shared);
+        }
         let closed = self.resolver.as_mut().map(CaptureResolver::closed);
         let mut ledger = self.shared.ledger();
         if let Some(closed) = closed {

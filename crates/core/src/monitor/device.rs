@@ -14,15 +14,45 @@ use crate::model::error::Error;
 /// nothing to capture.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Opens a device as it is configured.
-pub(super) fn open_device(name: &str, config: &Config) -> Result<Source, Error> {
-    Ok(Source::live(&LiveOptions {
-        device: name.to_owned(),
-        snap_length: config.live.snap_length,
-        promiscuous: config.live.promiscuous,
-        filter: config.capture_filter.clone(),
-        buffer_bytes: buffer_bytes(config.live.snap_length),
-    })?)
+/// What people call all devices.
+pub(super) const ALL: &str = "all devices";
+
+/// Which devices are captured from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Which {
+    One(String),
+    Several(Vec<String>),
+    All,
+}
+
+impl Which {
+    /// Opens them as they are configured.
+    pub(super) fn open(&self, config: &Config) -> Result<Source, Error> {
+        let mut options = LiveOptions {
+            snap_length: config.live.snap_length,
+            promiscuous: config.live.promiscuous,
+            filter: config.capture_filter.clone(),
+            buffer_bytes: buffer_bytes(config.live.snap_length),
+            device: String::new(),
+        };
+        Ok(match self {
+            Self::All => Source::all(&options)?,
+            Self::Several(names) => Source::several(names, &options)?,
+            Self::One(name) => {
+                options.device.clone_from(name);
+                Source::live(&options)?
+            }
+        })
+    }
+
+    /// What people call them.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::All => ALL.to_owned(),
+            Self::Several(names) => names.join(", "),
+            Self::One(name) => name.clone(),
+        }
+    }
 }
 
 /// The kernel's buffer for so many bytes of each packet. On Linux each takes as much room as the
@@ -38,6 +68,7 @@ fn buffer_bytes(snap_length: u32) -> u32 {
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) source: Source,
+    which: Which,
     name: String,
     config: Config,
     stop: Arc<DeviceStop>,
@@ -79,14 +110,15 @@ pub(super) enum Waited {
 }
 
 impl Device {
-    pub(super) fn new(source: Source, name: &str, config: &Config) -> Self {
+    pub(super) fn new(source: Source, which: &Which, config: &Config) -> Self {
         Self {
             stop: Arc::new(DeviceStop {
                 requested: Stop::default(),
                 current: Mutex::new(source.stopper()),
             }),
             source,
-            name: name.to_owned(),
+            name: which.name(),
+            which: which.clone(),
             config: config.clone(),
             before: Statistics::default(),
             counted: Statistics::default(),
@@ -100,8 +132,16 @@ impl Device {
 
     /// Whether it is down now, if that is another answer than the last.
     pub(super) fn went_down_or_up(&mut self) -> Option<bool> {
-        let is_down = !capture::is_up(&self.name)?;
+        let Which::One(name) = &self.which else {
+            return None;
+        };
+        let is_down = !capture::is_up(name)?;
         (std::mem::replace(&mut self.is_down, is_down) != is_down).then_some(is_down)
+    }
+
+    /// Captures from those that have the names now that are wanted.
+    pub(super) fn follow(&mut self) -> Result<(), capture::Error> {
+        self.source.follow()
     }
 
     pub(super) fn stopper(&self) -> Arc<DeviceStop> {
@@ -134,7 +174,7 @@ impl Device {
         if self.stop.requested.is_requested_within(AGAIN) {
             return Waited::Stopped;
         }
-        match open_device(&self.name, &self.config) {
+        match self.which.open(&self.config) {
             Ok(source) => self.go_on(source),
             Err(Error::Capture(
                 capture::Error::NoSuchDevice { .. }

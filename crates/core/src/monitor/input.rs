@@ -12,7 +12,7 @@ use flowner_flows::LocalAddresses;
 
 use super::addresses;
 use super::config::Config;
-use super::device::{Device, DeviceStop, open_device};
+use super::device::{ALL, Device, DeviceStop, Which};
 use super::player::{Clock, Made, Player};
 use super::stop::Stop;
 use crate::model::config::Input;
@@ -32,6 +32,8 @@ pub(super) struct Opened {
     pub(super) link_type: Result<LinkType, OtherLinkType>,
     /// The devices of this host, where packets are from one.
     pub(super) devices: Vec<capture::Device>,
+    /// Whether packets are from several devices.
+    pub(super) is_several: bool,
     /// Who tells the owners, where it is not the system.
     pub(super) attributor: Option<Attributor>,
     /// The clock of a host that is made up; its processes are not this system's either.
@@ -53,6 +55,23 @@ impl Opened {
                 "-".to_owned(),
                 None,
             ),
+            Input::AllDevices => {
+                let devices = flowner_capture::devices()?;
+                (
+                    PacketSource::devices(&Which::All, config)?,
+                    ALL.to_owned(),
+                    Some(devices),
+                )
+            }
+            Input::Devices(names) => {
+                let devices = flowner_capture::devices()?;
+                let which = Which::Several(names.clone());
+                (
+                    PacketSource::devices(&which, config)?,
+                    which.name(),
+                    Some(devices),
+                )
+            }
             Input::DefaultDevice => {
                 let devices = flowner_capture::devices()?;
                 let device = flowner_capture::default_device(&devices).ok_or(Error::NoDevice)?;
@@ -100,6 +119,7 @@ impl Opened {
             local,
             whose,
             devices: devices.unwrap_or_default(),
+            is_several: matches!(config.input, Input::AllDevices | Input::Devices(_)),
             attributor: None,
             clock: None,
         })
@@ -124,6 +144,7 @@ impl Opened {
             whose: LocalAddressSource::Given,
             link_type: Ok(LinkType::Ethernet),
             devices: Vec::new(),
+            is_several: false,
             attributor: Some(attributor),
             clock: Some(clock),
         }
@@ -142,8 +163,12 @@ pub(super) enum PacketSource {
 
 impl PacketSource {
     fn device(name: &str, config: &Config) -> Result<Self, Error> {
-        let source = open_device(name, config)?;
-        Ok(Self::Device(Box::new(Device::new(source, name, config))))
+        Self::devices(&Which::One(name.to_owned()), config)
+    }
+
+    fn devices(which: &Which, config: &Config) -> Result<Self, Error> {
+        let source = which.open(config)?;
+        Ok(Self::Device(Box::new(Device::new(source, which, config))))
     }
 
     fn link_type(&self) -> Result<LinkType, OtherLinkType> {

@@ -1,5 +1,6 @@
 //! How the threads of a monitor start.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use super::config::Config;
 use super::counting::CaptureThread;
 use super::drops::Drops;
 use super::injection::Injection;
-use super::input::Opened;
+use super::input::{Opened, PacketSource};
 use super::jumps::Jumps;
+use super::links::{LinksThread, SeenDevices};
 use super::packet_input::PacketInput;
 use super::recording::OpenRecording;
 use super::reports::Reports;
@@ -81,6 +83,7 @@ impl Monitor {
             ended: Condvar::new(),
             queues,
             progress: Progress::default(),
+            links_changed: AtomicBool::new(false),
             programs: match attributor {
                 Some(_) if opened.clock.is_none() => Programs::of_this_host(),
                 Some(_) | None => Programs::without_facts(),
@@ -94,6 +97,10 @@ impl Monitor {
         let stopper = opened.source.stopper();
         let about = (opened.info.clone(), stopper.handle());
         let now = Instant::now();
+        let links = is_device.then(|| LinksThread::spawn(&shared)).flatten();
+        if let PacketSource::Device(device) = &opened.source {
+            shared.ledger().set_only_device(device.name());
+        }
         let input = PacketInput::new(opened.source, &config.reading, config.names);
         let capture_thread = CaptureThread {
             shared: Arc::clone(&shared),
@@ -107,6 +114,7 @@ impl Monitor {
             is_device,
             own: own_addresses(opened.local.filter(|_| is_device), now),
             injection: if is_device { Injection::new(now) } else { None },
+            devices: links.is_some().then(SeenDevices::new),
             refreshed: now,
             started: now,
             jumps: Jumps::default(),
@@ -129,6 +137,7 @@ impl Monitor {
             stopper,
             reports: reports.clone(),
             thread: Some(thread),
+            links,
             ticker: None,
             sinks: Vec::new(),
             writing: Vec::new(),

@@ -20,6 +20,7 @@ mod injection;
 mod input;
 mod jumps;
 mod launch;
+mod links;
 mod packet_input;
 mod player;
 mod recording;
@@ -28,7 +29,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -39,6 +40,7 @@ use flowner_capture::Statistics;
 
 use self::builder::Builder;
 use self::config::Config;
+use self::links::LinksThread;
 use self::recording::Writing;
 use self::reports::Reports;
 use crate::engine::ledger::{Claim, Effect, Ledger};
@@ -58,6 +60,8 @@ pub struct Monitor {
     stopper: input::Stopper,
     reports: Reports,
     thread: Option<JoinHandle<()>>,
+    /// Hears of devices, where packets are from those of this host. Dropped, it ends.
+    links: Option<LinksThread>,
     /// Gives sinks their reports, if there are sinks.
     ticker: Option<JoinHandle<()>>,
     sinks: Vec<Attached>,
@@ -75,6 +79,8 @@ struct Shared {
     ended: Condvar,
     queues: Queues,
     progress: Progress,
+    /// Devices have come, gone or changed since the capturing thread looked.
+    links_changed: AtomicBool,
     programs: Programs,
     /// Where packets are recorded.
     recorders: Vec<Arc<Recorder>>,
@@ -212,6 +218,7 @@ impl Monitor {
             self.shared.status().ending = EndState::InputFailed(message.to_owned());
             self.shared.ended.notify_all();
         }
+        self.links = None;
         if self
             .ticker
             .take()
@@ -260,6 +267,7 @@ impl Shared {
             flows: view.flows(),
             undecodable: view.undecodable_by_kind(),
             refused_claims: view.refused_claims,
+            devices: view.devices,
             table: view.statistics,
             history: view.history.history(),
             retired: view.retired,

@@ -29,6 +29,11 @@ impl OpenRecording {
         opened: &Opened,
         config: &Config,
     ) -> Result<Self, Error> {
+        if !opened.begins_alike() {
+            let message = "frames of different devices begin differently here, and one file cannot \
+                           have them all; name one device";
+            return Err(Error::Recording(message.to_owned()));
+        }
         let origin = opened.origin(config);
         let begin = || Files::begin(&recording.config, origin, record::wall_clock());
         // What looks at processes of others would let its user reach what they hide.
@@ -110,6 +115,11 @@ impl Books for Handle {
 }
 
 impl Opened {
+    /// Whether all frames begin alike, as those of one file must.
+    const fn begins_alike(&self) -> bool {
+        !self.is_several || flowner_capture::all_begin_alike()
+    }
+
     /// What a file begins with that records this input.
     fn origin(&self, config: &Config) -> Origin {
         Origin {

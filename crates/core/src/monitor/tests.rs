@@ -96,6 +96,7 @@ fn shared() -> Shared {
         ended: Condvar::new(),
         queues: Queues::default(),
         progress: Progress::default(),
+        links_changed: AtomicBool::new(false),
         programs: Programs::without_facts(),
         recorders: Vec::new(),
     }

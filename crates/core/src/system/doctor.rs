@@ -116,7 +116,7 @@ fn library() -> Check {
     }
 }
 
-/// Opens the device that is captured from unless another is named.
+/// Opens the devices that are captured from unless some are named: all of them.
 fn capture() -> Check {
     let failed = |detail: String, remedy| Check {
         name: "capture",
@@ -128,35 +128,38 @@ fn capture() -> Check {
         Ok(devices) => devices,
         Err(error) => return failed(error.to_string(), None),
     };
-    let Some(device) = flowner_capture::default_device(&devices) else {
+    let real = devices.iter().filter(|device| !device.is_pseudo());
+    let names: Vec<_> = real.map(|device| device.name.as_str()).collect();
+    if names.is_empty() {
         return failed(
             "there is no device that can be captured from".to_owned(),
             None,
         );
-    };
-    let options = LiveOptions {
-        device: device.name.clone(),
-        ..LiveOptions::default()
-    };
-    match Source::live(&options) {
+    }
+    match Source::all(&LiveOptions::default()) {
         Ok(_) => Check {
             name: "capture",
             status: Status::Good,
             detail: format!(
-                "{} of {} devices is captured from unless another is named",
-                device.name,
-                devices.len()
+                "all devices are captured from unless some are named: {}",
+                listed(&names)
             ),
             remedy: None,
         },
         Err(flowner_capture::Error::Permission { .. }) => {
-            let detail = format!(
-                "no permission to capture on {}; files can be read, and sockets listed",
-                device.name
-            );
-            failed(detail, capture_remedy())
+            let detail = "no permission to capture; files can be read, and sockets listed";
+            failed(detail.to_owned(), capture_remedy())
         }
         Err(error) => failed(error.to_string(), None),
+    }
+}
+
+/// The first names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    const MOST: usize = 8;
+    match names.len().checked_sub(MOST) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use flowner_core::attribution::{Ownership, Process, Source, Verdict};
 use flowner_core::present::{self, Column, Row, printable, printable_path};
-use flowner_core::text::mask_os;
+use flowner_core::text::{mask, mask_os};
 use flowner_core::{Principal, ProcessPrincipal, is_over};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -230,6 +230,9 @@ fn of_item(data: &Data, item: &Item) -> Fields {
             fields.push(("other end", present::owner(Some(other))));
         }
         fields.push(("traffic", traffic(data, item)));
+        if let Some(device) = &flow.device {
+            fields.push(("device", mask(device).into_owned()));
+        }
     }
     fields
 }

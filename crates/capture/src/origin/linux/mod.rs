@@ -11,9 +11,10 @@
 //! the hardware address that it is for.
 
 mod link;
+mod promiscuous;
 mod socket_filter;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use pcap::{Active, Capture, Direction, Linktype};
@@ -23,6 +24,7 @@ use crate::error::Error;
 use crate::link_type::LinkType;
 use crate::live_options::{self, LiveOptions};
 use crate::packet_origin::PacketOrigin;
+use crate::system;
 use link::{LOOPBACK, Watched};
 
 /// The device that stands for all.
@@ -93,6 +95,8 @@ pub(crate) fn open(options: &LiveOptions) -> Result<Opened, Error> {
 fn open_any(options: &LiveOptions) -> Result<Opened, Error> {
     let longer = LiveOptions {
         snap_length: options.snap_length.saturating_add(LONGER),
+        // That of each device is switched on by `take_all_frames`.
+        promiscuous: false,
         ..options.clone()
     };
     let mut capture = live_options::activate(&longer)?;
@@ -113,6 +117,27 @@ fn open_any(options: &LiveOptions) -> Result<Opened, Error> {
         },
         teller: Teller { by },
     })
+}
+
+/// Devices that cannot do it are captured from without.
+pub(crate) fn take_all_frames(capture: &Capture<Active>, devices: Option<&[String]>) {
+    let all;
+    let names = if let Some(names) = devices {
+        names
+    } else {
+        let devices = crate::devices().unwrap_or_default();
+        let real = devices.into_iter().filter(|it| !it.is_pseudo());
+        all = real.map(|it| it.name).collect::<Vec<_>>();
+        &all
+    };
+    for name in names {
+        let Some(index) = system::index(name) else {
+            continue;
+        };
+        if let Err(error) = promiscuous::switch_on(&capture.as_fd(), index) {
+            tracing::debug!(name, %error, "capturing without promiscuous mode");
+        }
+    }
 }
 
 const fn is_cooked(link_type: LinkType) -> bool {

@@ -38,6 +38,7 @@ impl FlowRecord {
             remote: with_port_of(flow.protocol(), flow.remote()),
             service_port: with_port_of(flow.protocol(), flow.responder()).port(),
             icmp_id: flow.key().icmp_id(),
+            device: flow.data.device.clone(),
             direction: flow.direction(),
             state: flow.state(),
             sent: flow.sent(),

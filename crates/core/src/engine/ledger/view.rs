@@ -10,6 +10,7 @@ use super::ended::EndedFlow;
 use super::{Ledger, Owners};
 use crate::engine::traffic_history::HistoryView;
 use crate::model::flow::FlowRecord;
+use crate::model::report::DeviceTotals;
 use crate::model::retired::RetiredView;
 
 /// What the ledger holds. Whoever goes on writing copies what changes, a few flows at a
@@ -23,6 +24,8 @@ pub(crate) struct LedgerView {
     undecodable: BTreeMap<&'static str, Counters>,
     /// Comments that claim an owner who cannot be.
     pub(crate) refused_claims: u64,
+    /// What was counted on each device.
+    pub(crate) devices: Vec<DeviceTotals>,
     /// What the flow table counted.
     pub(crate) statistics: TableStatistics,
     /// The packet time that it is.
@@ -42,6 +45,7 @@ impl Ledger {
             retired: self.retired.view(),
             undecodable: self.undecodable.clone(),
             refused_claims: self.refused_claims,
+            devices: self.devices.totals(),
             statistics: self.table.statistics(),
             now: at.map_or_else(|| self.table.now(), |at| self.table.now_at(at)),
             span: self.span,

@@ -52,7 +52,7 @@ fn a_flow() {
     check(
         &FlowLine::new(&flow(0)),
         r#"{"type":"flow","protocol":"tcp","local":"10.0.0.2:45784","remote":"93.184.216.34:443",
-        "direction":"outgoing","state":"closed",
+        "direction":"outgoing","device":"eth0","state":"closed",
         "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":"2026-01-01T00:00:01.500000Z",
         "owner":{"verdict":"process","match":"five-tuple","source":"scripted","processes":[
@@ -117,6 +117,7 @@ fn a_flow_of_which_little_is_known() {
         local: address("[fe80::1]:0"),
         remote: address("[ff02::1]:0"),
         direction: Direction::Multicast,
+        device: None,
         state: flowner_flows::State::Datagram,
         last_seen: Duration::MAX,
         owner: None,
@@ -125,7 +126,7 @@ fn a_flow_of_which_little_is_known() {
     check(
         &FlowLine::new(&line),
         r#"{"type":"flow","protocol":"icmpv6","local":"fe80::1","remote":"ff02::1",
-        "direction":"multicast","state":"datagram",
+        "direction":"multicast","device":null,"state":"datagram",
         "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":null,
         "owner":null,"remote_owner":null,"community_id":null}"#,
@@ -452,6 +453,11 @@ fn a_summary() {
         }])),
         undecodable: Reasons(&undecodable),
         dropped: Some(5),
+        devices: vec![DeviceSums {
+            name: "eth0",
+            packets: 12,
+            bytes: 772,
+        }],
         unlisted: Unlisted::default(),
         complete: false,
         message: Some("the disk is full"),
@@ -463,13 +469,14 @@ fn a_summary() {
         r#"{"type":"summary","total":{"packets":12,"bytes":772},"flows":3,"owners":{
         "process-exited":{"packets":2,"bytes":7}},"undecodable":{
         "truncated":{"packets":1,"bytes":60},"unknown link type":{"packets":2,"bytes":80}},
-        "dropped":5,"unlisted":{"flows":0,"packets":0,"bytes":0},
+        "dropped":5,"devices":[{"name":"eth0","packets":12,"bytes":772}],"unlisted":{"flows":0,"packets":0,"bytes":0},
         "complete":false,"message":"the disk is full","refused_claims":2,"not_looked_up":3}"#,
     );
     let whole = SummaryLine {
         owners: None,
         undecodable: Reasons(&[]),
         dropped: None,
+        devices: Vec::new(),
         complete: true,
         message: None,
         refused_claims: None,

@@ -37,6 +37,7 @@ impl Term {
             Self::Service(name) => subject.service() == Some(*name),
             Self::State(name) => subject.state() == Some(*name),
             Self::Direction(direction) => subject.direction() == Some(*direction),
+            Self::Device(text) => subject.device().is_some_and(|name| is_name(text, &name)),
             Self::Verdict(name) => verdicts(subject).any(|verdict| verdict.name() == *name),
             Self::Reason(reason) => {
                 verdicts(subject).any(|verdict| *verdict == Verdict::Unknown(*reason))
@@ -139,6 +140,11 @@ fn is_in(text: &Text, name: &str) -> bool {
 fn is_within(text: &Text, name: &Name) -> bool {
     let domain = text.as_str().trim_matches('.').to_ascii_lowercase();
     name.is_within(&domain)
+}
+
+/// A whole name as it is, or as it is shown.
+fn is_name(text: &Text, name: &str) -> bool {
+    text.is(name) || text.is(&mask(name))
 }
 
 /// By what a program is called, what a process is called, or the path of what it executes.

@@ -48,7 +48,7 @@ pub(super) enum Takes {
 }
 
 /// Every key, in the order in which they are listed.
-pub(super) static KEYS: [Key; 23] = [
+pub(super) static KEYS: [Key; 24] = [
     Key {
         name: "program",
         examples: &["program:firefox"],
@@ -160,6 +160,13 @@ pub(super) static KEYS: [Key; 23] = [
         selects: "the direction of the flow",
         aliases: &["direction"],
         takes: Takes::Value(|value| direction(value).map(Term::Direction)),
+    },
+    Key {
+        name: "device",
+        examples: &["device:eth0"],
+        selects: "the device on which the flow was counted, or to which the socket is bound",
+        aliases: &[],
+        takes: Takes::Value(|value| Ok(Term::Device(Text::new(value)))),
     },
     Key {
         name: "verdict",

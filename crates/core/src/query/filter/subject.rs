@@ -1,5 +1,6 @@
 //! What a filter looks at.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use flowner_attribution::{self as attribution, Match, Ownership, Socket, TranslatedFrom, Verdict};
@@ -10,7 +11,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::names::{FlowNames, Name};
 use crate::model::principal::Principal;
 use crate::query::services::service_name;
-use crate::query::sockets::socket_state_name;
+use crate::query::sockets::{device_of, socket_state_name};
 
 /// A flow or a socket, as a [`Filter`](super::Filter) sees it. `None` is what the
 /// subject does not have; no term holds for it.
@@ -31,6 +32,9 @@ pub trait Subject {
     fn state(&self) -> Option<&'static str>;
     /// Which way it was opened.
     fn direction(&self) -> Option<Direction>;
+    /// The name of the device: of a flow, that on which it was counted; of a socket, that to which
+    /// it is bound.
+    fn device(&self) -> Option<Cow<'_, str>>;
     /// The owners of the local and the remote end, and how each was found.
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2];
     /// Whom the owners of both ends stand for, where that was found out.
@@ -84,6 +88,10 @@ impl Subject for FlowRecord {
 
     fn direction(&self) -> Option<Direction> {
         Some(self.direction)
+    }
+
+    fn device(&self) -> Option<Cow<'_, str>> {
+        self.device.as_deref().map(Cow::Borrowed)
     }
 
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2] {
@@ -181,6 +189,10 @@ impl Subject for Socket {
 
     fn direction(&self) -> Option<Direction> {
         None
+    }
+
+    fn device(&self) -> Option<Cow<'_, str>> {
+        device_of(self).map(Cow::Owned)
     }
 
     fn owners(&self) -> [Option<(&Verdict, Option<Match>)>; 2] {

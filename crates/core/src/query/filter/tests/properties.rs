@@ -66,6 +66,7 @@ fn terms() -> impl Strategy<Value = Term> {
         Just(Term::Service("https")),
         proptest::sample::select(State::ALL.to_vec()).prop_map(|state| Term::State(state.name())),
         proptest::sample::select(Direction::ALL.to_vec()).prop_map(Term::Direction),
+        texts().prop_map(Term::Device),
         Just(Term::Verdict("partial")),
         proptest::sample::select(Reason::ALL.to_vec()).prop_map(Term::Reason),
         Just(Term::Match(Match::History)),
