@@ -28,7 +28,7 @@ pub struct Source {
 enum Origin {
     Device(Box<Live>),
     /// Devices where none stands for all.
-    Devices(Several),
+    Devices(Box<Several>),
     File(Box<Offline>),
 }
 
@@ -63,7 +63,7 @@ impl Source {
                 ..options.clone()
             }),
             None => Ok(Self {
-                origin: Origin::Devices(Several::all(options)?),
+                origin: Origin::Devices(Box::new(Several::all(options)?)),
             }),
         }
     }
@@ -92,7 +92,7 @@ impl Source {
                 device::check(devices)?;
                 Origin::Device(Box::new(Live::open_several(all, devices, options)?))
             }
-            None => Origin::Devices(Several::named(devices, options)?),
+            None => Origin::Devices(Box::new(Several::named(devices, options)?)),
         };
         Ok(Self { origin })
     }

@@ -1,5 +1,7 @@
 //! Where to begin: a device, a file, or the demo.
 
+mod choice;
+
 use std::collections::HashMap;
 
 use flowner_core::Demo;
@@ -8,6 +10,8 @@ use flowner_core::doctor::{Checkup, Status};
 use iced::widget::text::Wrapping;
 use iced::widget::{Space, button, column, container, keyed_column, responsive, row, text_input};
 use iced::{Center, Element, Fill};
+
+pub use choice::{Chosen, Failure};
 
 use super::Context;
 use crate::devices::{Look, Looks};
@@ -39,42 +43,6 @@ pub struct State {
     checkup: Option<Checkup>,
     /// Why the last try failed.
     failure: Option<Failure>,
-}
-
-/// What is to be watched.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Chosen {
-    /// All devices.
-    #[default]
-    All,
-    /// The device of this name.
-    Device(String),
-}
-
-/// Why something cannot be watched.
-#[derive(Debug)]
-pub struct Failure {
-    message: String,
-    /// Whether it is the capture filter that is wrong.
-    is_filter: bool,
-}
-
-impl Failure {
-    /// What an error says here. The command that gives the permission is shown below.
-    pub fn of(error: &flowner_core::Error) -> Self {
-        use flowner_core::Error::Capture;
-        use flowner_core::capture::Error::{Filter, Permission};
-        let message = match error {
-            Capture(Permission { device, .. }) => {
-                format!("No permission to capture on {device}.")
-            }
-            other => flowner_core::present::capitalized(&other.to_string()),
-        };
-        Self {
-            message,
-            is_filter: matches!(error, Capture(Filter { .. })),
-        }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -500,13 +468,6 @@ impl State {
             );
         }
         Some(lines.into())
-    }
-}
-
-impl Chosen {
-    /// Whether it is the device of this name.
-    fn is(&self, name: &str) -> bool {
-        matches!(self, Self::Device(chosen) if chosen == name)
     }
 }
 

@@ -19,7 +19,7 @@ const GET: u16 = 18;
 /// `struct ifinfomsg`.
 const BODY_LEN: usize = 16;
 /// `IFLA_IFNAME`, `IFLA_LINK`, `IFLA_MASTER`, `IFLA_LINKINFO` with `IFLA_INFO_KIND` in it,
-/// `IFLA_LINK_NETNSID` (linux/if_link.h).
+/// `IFLA_LINK_NETNSID` of `linux/if_link.h`.
 const NAME: u16 = 3;
 const LINK: u16 = 5;
 const MASTER: u16 = 10;

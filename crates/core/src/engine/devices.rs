@@ -104,7 +104,7 @@ mod tests {
         devices.set_only("en0");
         devices.set_names([(1, "lo"), (7, "veth7")]);
         devices.set_names([(1, "lo"), (2, "eth0")]);
-        let name = |at| devices.name(index(at)).map(|name| name.to_string());
+        let name = |at| devices.name(index(at)).map(ToString::to_string);
         assert_eq!(name(1).as_deref(), Some("lo"));
         assert_eq!(name(2).as_deref(), Some("eth0"));
         assert_eq!(name(7).as_deref(), Some("veth7"));

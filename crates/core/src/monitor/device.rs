@@ -139,6 +139,14 @@ impl Device {
         (std::mem::replace(&mut self.is_down, is_down) != is_down).then_some(is_down)
     }
 
+    /// The name of the device, where there is one alone. `any` of Linux stands for others.
+    pub(super) fn only(&self) -> Option<&str> {
+        match &self.which {
+            Which::One(name) if name != "any" => Some(name),
+            _ => None,
+        }
+    }
+
     /// Captures from those that have the names now that are wanted.
     pub(super) fn follow(&mut self) -> Result<(), capture::Error> {
         self.source.follow()

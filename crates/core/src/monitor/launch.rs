@@ -73,13 +73,7 @@ impl Monitor {
         read_hosts(&mut ledger, is_device && config.names);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
-            status: Mutex::new(Status {
-                ending: EndState::Running,
-                capture: None,
-                whose: opened.whose.clone(),
-                interruption: None,
-                warning: None,
-            }),
+            status: Mutex::new(begun(&opened.whose)),
             ended: Condvar::new(),
             queues,
             progress: Progress::default(),
@@ -98,9 +92,7 @@ impl Monitor {
         let about = (opened.info.clone(), stopper.handle());
         let now = Instant::now();
         let links = is_device.then(|| LinksThread::spawn(&shared)).flatten();
-        if let PacketSource::Device(device) = &opened.source {
-            shared.ledger().set_only_device(device.name());
-        }
+        name_only_device(&shared, &opened.source);
         let input = PacketInput::new(opened.source, &config.reading, config.names);
         let capture_thread = CaptureThread {
             shared: Arc::clone(&shared),
@@ -154,6 +146,26 @@ impl Monitor {
             monitor.ticker = Some(reports.spawn_ticker(builder.tick)?);
         }
         Ok(monitor)
+    }
+}
+
+/// What is known of an input before its first packet.
+fn begun(whose: &LocalAddressSource) -> Status {
+    Status {
+        ending: EndState::Running,
+        capture: None,
+        whose: whose.clone(),
+        interruption: None,
+        warning: None,
+    }
+}
+
+/// Packets that do not say their device are of the only one, where there is one.
+fn name_only_device(shared: &Shared, source: &PacketSource) {
+    if let PacketSource::Device(device) = source
+        && let Some(name) = device.only()
+    {
+        shared.ledger().set_only_device(name);
     }
 }
 
