@@ -74,6 +74,7 @@ fn flow(number: u64) -> FlowRecord {
         icmp: None,
         community_seed: 0,
         error: None,
+        tcp: None,
         is_waiting: false,
         ended: None,
     };

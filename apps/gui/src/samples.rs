@@ -47,6 +47,7 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
         icmp: None,
         community_seed: 0,
         error: None,
+        tcp: None,
         is_waiting: false,
         ended: None,
     };

@@ -68,7 +68,7 @@ pub use model::config::{Input, Limits, Live, Reading, TimeBound};
 pub use model::demo::Demo;
 pub use model::error::Error;
 pub use model::event::Event;
-pub use model::flow::FlowRecord;
+pub use model::flow::{FlowRecord, TcpFacts};
 pub use model::grouping::Grouping;
 pub use model::history::{History, Line, Series, Traffic};
 pub use model::names::{AskedBy, FlowNames, HostName, Name, NameSource};
@@ -121,8 +121,8 @@ pub mod capture {
 /// and what is counted of them.
 pub mod flows {
     pub use flowner_flows::{
-        Counters, Direction, EndReason, FlowError, FlowId, Packet, Protocol, Rate, State,
-        TableStatistics,
+        Counters, Direction, EndReason, FlowError, FlowId, Packet, Protocol, Rate, Retransmissions,
+        RoundTrip, State, TableStatistics,
     };
 }
 

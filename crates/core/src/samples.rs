@@ -107,6 +107,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         icmp: None,
         community_seed: 0,
         error: None,
+        tcp: None,
         is_waiting: false,
         ended: None,
     }

@@ -1,5 +1,8 @@
 //! One flow.
 
+mod errors;
+mod measured;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,8 +11,9 @@ use std::time::Duration;
 use crate::address::{Direction, LocalAddresses, is_group};
 use crate::error::FlowError;
 use crate::key::scoped;
-use crate::packet::{About, FirstMessage, Icmp};
+use crate::packet::{FirstMessage, Icmp};
 use crate::state::TcpTracker;
+use crate::tcp::Measures;
 use crate::{Counters, FlowKey, Mark, Packet, Protocol, Rate, RollingRate, State, TcpFlags};
 
 /// Names a flow, uniquely for the life of its table; later flows are greater.
@@ -48,6 +52,8 @@ pub struct Flow<T = ()> {
     direction: Direction,
     state: State,
     tcp: TcpTracker,
+    /// Apart, because only TCP has them.
+    measures: Option<Box<Measures>>,
     by_initiator: Side,
     by_responder: Side,
     first_seen: Duration,
@@ -310,6 +316,7 @@ impl<T> Flow<T> {
                 _ => State::Datagram,
             },
             tcp: TcpTracker::default(),
+            measures: None,
             by_initiator: Side::default(),
             by_responder: Side::default(),
             first_seen: packet.time,
@@ -350,26 +357,6 @@ impl<T> Flow<T> {
         tcp.is_some_and(|tcp| self.tcp.is_skipped_to(from_initiator, tcp))
     }
 
-    /// Whether an end may have sent a packet that an ICMP error is about.
-    pub(crate) fn may_have_sent(&self, from_initiator: bool, about: &About) -> bool {
-        let (side, errors) = if from_initiator {
-            (&self.by_initiator, self.errors[0])
-        } else {
-            (&self.by_responder, self.errors[1])
-        };
-        side.counters.packets > u64::from(errors)
-            && about
-                .sequence
-                .is_none_or(|sequence| self.tcp.may_have_sent(from_initiator, sequence))
-    }
-
-    /// Notes an ICMP error, before it is counted as sent by the initiator or not.
-    pub(crate) const fn fail(&mut self, by_initiator: bool, error: FlowError) {
-        self.error = Some(error);
-        let errors = &mut self.errors[if by_initiator { 0 } else { 1 }];
-        *errors = errors.saturating_add(1);
-    }
-
     /// Counts a packet.
     pub(crate) fn count(&mut self, packet: &Packet, from_initiator: bool) {
         let is_first = self.is_empty();
@@ -400,6 +387,12 @@ impl<T> Flow<T> {
             self.state = self
                 .tcp
                 .advance(self.state, from_initiator, tcp, packet.payload_len);
+            self.measures.get_or_insert_default().segment(
+                from_initiator,
+                tcp,
+                packet.payload_len,
+                packet.time,
+            );
         }
     }
 
@@ -429,12 +422,16 @@ impl<T> Flow<T> {
         };
         let part = Self {
             errors: at_most(errors, [until.0, until.1]),
+            measures: self.measures.clone(),
             by_initiator: side(until.0),
             by_responder: side(until.1),
             last_seen: mark.last_seen,
             data: std::mem::take(&mut self.data),
             ..*self
         };
+        if let Some(measures) = &mut self.measures {
+            **measures = measures.uncounted();
+        }
         self.id = rest;
         self.part = Part::Rest;
         self.first_seen = next;

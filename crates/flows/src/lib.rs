@@ -56,6 +56,7 @@ mod packet;
 mod rate;
 mod state;
 mod table;
+mod tcp;
 
 pub use address::{Direction, LocalAddresses};
 pub use counters::{Counters, Mark};
@@ -72,3 +73,4 @@ pub use state::State;
 pub use table::{
     Change, EndReason, Ended, FlowTable, TableConfig, TableStatistics, TableView, Timeouts, Update,
 };
+pub use tcp::{Retransmissions, RoundTrip};

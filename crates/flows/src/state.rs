@@ -154,6 +154,11 @@ impl TcpTracker {
         !self.accepted && self.syn.is_some_and(|(opener, _)| opener != from_initiator)
     }
 
+    /// Whether it was opened, and nobody has accepted it.
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        self.syn.is_some() && !self.accepted
+    }
+
     /// Whether an end may have sent a segment with this sequence number lately.
     pub(crate) fn may_have_sent(&self, from_initiator: bool, sequence: u32) -> bool {
         let next = self.next[usize::from(!from_initiator)];

@@ -77,6 +77,7 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
         icmp: None,
         community_seed: 0,
         error: None,
+        tcp: None,
         is_waiting: false,
         ended: None,
     };

@@ -21,7 +21,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use flowner_attribution::{Match, Ownership, Process, Source, Unit, UnitKind, User, Verdict};
 use flowner_flows::Protocol;
 
-use crate::model::flow::FlowRecord;
+use crate::model::flow::{FlowRecord, TcpFacts};
 use crate::model::names::{FlowNames, Name};
 use crate::model::principal::Principal;
 use crate::model::text::{self, is_hidden};
@@ -31,7 +31,7 @@ use crate::model::totals::{
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 43] = [
+const FLOW: [&str; 47] = [
     "protocol",
     "local_address",
     "local_port",
@@ -75,6 +75,10 @@ const FLOW: [&str; 43] = [
     "remote_names",
     "dns_questions",
     "device",
+    "sent_again_segments",
+    "received_again_segments",
+    "rtt_us",
+    "connect_failed",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -162,6 +166,7 @@ impl<W: Write> Writer<W> {
             fields.push(flow.icmp_id.map(|id| id.to_string()).unwrap_or_default());
             fields.extend(names(flow));
             fields.push(flow.device.as_deref().unwrap_or("").to_owned());
+            fields.extend(flow.tcp.map_or_else(Default::default, tcp));
             self.line(fields)?;
         }
         Ok(())
@@ -505,6 +510,17 @@ fn escaped(field: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(text::mask(&doubled).into_owned())
 }
 
+/// The fields of how a TCP connection fares.
+fn tcp(tcp: TcpFacts) -> [String; 4] {
+    let round_trip = tcp.round_trip.map(|it| it.smoothed.as_micros().to_string());
+    [
+        tcp.sent_again.segments.to_string(),
+        tcp.received_again.segments.to_string(),
+        round_trip.unwrap_or_default(),
+        if tcp.is_failed { "yes" } else { "" }.to_owned(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -528,7 +544,7 @@ mod tests {
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
              4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
-             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,,eth0"
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,,eth0,,,,"
         );
         assert_eq!(lines[2], "");
     }
@@ -537,7 +553,7 @@ mod tests {
     fn a_translated_flow() {
         let actual = text(|out| out.flows([&translated_flow(1)]));
         let line = actual.lines().nth(1).unwrap();
-        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,,eth0";
+        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,,eth0,,,,";
         assert!(line.ends_with(expected), "{line}");
     }
 
@@ -570,12 +586,30 @@ mod tests {
     }
 
     #[test]
-    fn names_are_behind_all_else() {
+    fn names_have_columns() {
         let mut one = flow(1);
         one.names = Some(crate::samples::names("www.example.com"));
         let actual = text(|out| out.flows([&one]));
         let line = actual.split("\r\n").nth(1).unwrap();
-        assert!(line.ends_with(",,,,,www.example.com,tls,,,eth0"), "{line}");
+        assert!(
+            line.ends_with(",,,,,www.example.com,tls,,,eth0,,,,"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_connection_that_fares_badly() {
+        let time = Duration::from_micros(12_345);
+        let mut failed = flow(1);
+        failed.error = Some(flowner_flows::FlowError::Prohibited);
+        failed.tcp = Some(TcpFacts {
+            sent_again: flowner_flows::Retransmissions::new(3, 4_096),
+            received_again: flowner_flows::Retransmissions::new(1, 10),
+            round_trip: Some(flowner_flows::RoundTrip::new(time, time, 7)),
+            is_failed: true,
+        });
+        let actual = text(|out| out.flows([&failed]));
+        assert!(actual.ends_with(",3,1,12345,yes\r\n"), "{actual}");
     }
 
     #[test]

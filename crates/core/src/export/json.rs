@@ -18,6 +18,7 @@ mod owner;
 #[cfg(test)]
 mod schema;
 mod socket;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -37,6 +38,7 @@ use self::names::NameFields;
 use self::owner::FlowOwner;
 pub use self::socket::SocketLine;
 use self::socket::socket_end;
+use self::tcp::TcpMeasures;
 use self::value::{Coverages, Endpoint, Reasons, Sums, Text, Time};
 use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
@@ -129,7 +131,7 @@ impl<'a> HeadLine<'a> {
 /// where the protocol has ports), `direction`, `device` (on which it was counted), `state`, `sent` and `received` with
 /// `packets` and `bytes`, `first_seen`, `last_seen`, `owner`, `remote_owner`, `community_id` (by
 /// which other monitors know the flow; `null` if its packets were cut too early); `error` where an
-/// ICMP error was about the flow: what the newest one said.
+/// ICMP error was about the flow: what the newest one said; `tcp` where it is a TCP connection.
 ///
 /// `translated_from` where this host translates the flow's packets (NAT): the `local` and the `remote`
 /// end that its socket has for itself, such as those of a container.
@@ -185,6 +187,8 @@ pub struct FlowLine<'a> {
     error: Option<&'static str>,
     #[serde(flatten)]
     names: NameFields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<TcpMeasures>,
 }
 
 impl<'a> FlowLine<'a> {
@@ -209,6 +213,7 @@ impl<'a> FlowLine<'a> {
             names: NameFields::new(flow),
             translated_from: flow.translated_from().map(OriginalEnds::new),
             error: flow.error.map(FlowError::name),
+            tcp: flow.tcp.map(TcpMeasures::new),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_attribution::{Ownership, TranslatedFrom};
-use flowner_flows::{Counters, Direction, EndReason, FlowError, FlowId, Protocol, Rate, State};
+use flowner_flows::{
+    Counters, Direction, EndReason, Flow, FlowError, FlowId, Protocol, Rate, Retransmissions,
+    RoundTrip, State,
+};
 
 use crate::model::community_id::{CommunityId, Tuple};
 use crate::model::names::{FlowNames, HostName, Name};
@@ -62,12 +65,51 @@ pub struct FlowRecord {
     /// What the newest ICMP error said of the flow. Errors are counted in it, as sent by the end that
     /// the packet was for.
     pub error: Option<FlowError>,
+    /// How the connection fares, of TCP.
+    pub tcp: Option<TcpFacts>,
     /// Whether an owner may still become known.
     pub is_waiting: bool,
     /// Why the flow is over, if it is.
     pub ended: Option<EndReason>,
     /// The names that it has to do with, if there are any.
     pub names: Option<Arc<FlowNames>>,
+}
+
+/// How a TCP connection fares, as far as its packets tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpFacts {
+    /// What `local` sent again, as far as it was captured twice.
+    pub sent_again: Retransmissions,
+    /// What `remote` sent again. Where segments were lost before they came here, what follows
+    /// was not captured before, and does not count.
+    pub received_again: Retransmissions,
+    /// The round-trip time, from what `local` sent to what acknowledged it.
+    pub round_trip: Option<RoundTrip>,
+    /// Whether `local` or `remote` tried to connect, and nobody accepted that: it was refused, the
+    /// other end is unreachable, or no answer came as long as the flow was listed as live.
+    pub is_failed: bool,
+}
+
+impl TcpFacts {
+    /// Segments that were sent again, both directions.
+    pub const fn retransmitted(&self) -> u64 {
+        self.sent_again
+            .segments
+            .saturating_add(self.received_again.segments)
+    }
+
+    /// Of a flow that ended or not.
+    pub(crate) fn new<T>(flow: &Flow<T>, has_ended: bool) -> Option<Self> {
+        let state = flow.state();
+        let is_over = has_ended || state.is_over() || state == State::Unreachable;
+        (flow.protocol() == Protocol::TCP).then(|| Self {
+            sent_again: flow.sent_again(),
+            received_again: flow.received_again(),
+            round_trip: flow.round_trip(),
+            is_failed: is_over && flow.is_unanswered_connect(),
+        })
+    }
 }
 
 impl FlowRecord {

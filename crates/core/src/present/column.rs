@@ -69,6 +69,10 @@ pub enum Column {
     Path,
     /// The name of the other end, as far as packets tell it.
     Name,
+    /// TCP segments that were sent again, both directions.
+    Retransmits,
+    /// The round-trip time of TCP.
+    Rtt,
 }
 
 /// All that is fixed of a column.
@@ -120,7 +124,7 @@ impl Spec {
 
 impl Column {
     /// All of them, in the order in which they stand.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Program,
         Self::Pid,
         Self::User,
@@ -145,6 +149,8 @@ impl Column {
         Self::Namespace,
         Self::Path,
         Self::Name,
+        Self::Retransmits,
+        Self::Rtt,
     ];
 
     #[rustfmt::skip]
@@ -175,6 +181,8 @@ impl Column {
             Self::Namespace => spec("Namespace", "NAMESPACE", [9, 12, 24], By::Namespace).of_flows(19).of_sockets(9),
             Self::Name => spec("Name", "NAME", [12, 24, 48], By::Name).of_flows(21),
             Self::Path => spec("Path", "PATH", [24, 24, 64], By::Path).of_flows(18).of_sockets(8),
+            Self::Retransmits => spec("Sent again", "RETRANS", [7; 3], By::Retransmits).number().of_flows(22),
+            Self::Rtt => spec("Round trip", "RTT", [9; 3], By::Rtt).number().of_flows(23),
         }
     }
 
@@ -253,9 +261,13 @@ impl Column {
             Self::Namespace => row
                 .namespace()
                 .map(|it| Value::Text(printable(&it.to_string()))),
-            Self::Name | Self::Direction | Self::Duration | Self::Age | Self::Idle => {
-                self.of_flow(row)
-            }
+            Self::Name
+            | Self::Direction
+            | Self::Duration
+            | Self::Age
+            | Self::Idle
+            | Self::Retransmits
+            | Self::Rtt => self.of_flow(row),
         };
         value.unwrap_or(Value::Nothing)
     }
@@ -273,6 +285,8 @@ impl Column {
             Self::Age => Some(Value::Time(now.saturating_sub(flow.first_seen))),
             Self::Idle => Some(Value::Time(now.saturating_sub(flow.last_seen))),
             Self::Duration => Some(Value::Time(flow.duration())),
+            Self::Retransmits => Some(Value::Count(flow.tcp?.retransmitted())),
+            Self::Rtt => Some(Value::Text(milliseconds(flow.tcp?.round_trip?.smoothed))),
             // A column that has a place must have a value (a test).
             _ => None,
         }
@@ -310,7 +324,9 @@ impl Column {
             // Who is busy at all comes before who was.
             Self::Down => OrderKey::Number(down, up.saturating_add(down).max(total)),
             Self::Rate => OrderKey::Number(up.saturating_add(down), total),
-            Self::Direction | Self::Age | Self::Idle => self.order_of_flow(row),
+            Self::Direction | Self::Age | Self::Idle | Self::Retransmits | Self::Rtt => {
+                self.order_of_flow(row)
+            }
             Self::User
             | Self::Sent
             | Self::Received
@@ -341,6 +357,13 @@ impl Column {
             // What is young was seen first late.
             Self::Age => OrderKey::Time(flow.first_seen),
             Self::Idle => OrderKey::Time(flow.last_seen),
+            Self::Retransmits => flow.tcp.map_or(OrderKey::None, |tcp| {
+                OrderKey::Number(tcp.retransmitted(), 0)
+            }),
+            Self::Rtt => flow
+                .tcp
+                .and_then(|tcp| tcp.round_trip)
+                .map_or(OrderKey::None, |it| OrderKey::Time(it.smoothed)),
             _ => OrderKey::None,
         }
     }
@@ -419,6 +442,11 @@ impl OrderKey {
             Self::Text(text.to_lowercase())
         }
     }
+}
+
+/// A short time, such as `1.2 ms`.
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1_000.0)
 }
 
 fn who(row: &Row<'_>, text: String) -> Value {

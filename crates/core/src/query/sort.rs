@@ -63,11 +63,15 @@ pub enum SortKey {
     Path,
     /// The name of the remote end.
     Name,
+    /// TCP segments that were sent again, both directions.
+    Retransmits,
+    /// The round-trip time of TCP.
+    Rtt,
 }
 
 impl SortKey {
     /// Every key.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Bytes,
         Self::Sent,
         Self::Received,
@@ -92,6 +96,8 @@ impl SortKey {
         Self::Namespace,
         Self::Path,
         Self::Name,
+        Self::Retransmits,
+        Self::Rtt,
     ];
 
     /// The name in lower case, as the command line takes it.
@@ -121,6 +127,8 @@ impl SortKey {
             Self::Namespace => "namespace",
             Self::Path => "path",
             Self::Name => "name",
+            Self::Retransmits => "retransmits",
+            Self::Rtt => "rtt",
         }
     }
 }
@@ -202,6 +210,8 @@ macro_rules! each_key {
             Namespace => namespace,
             Path => path,
             Name => name,
+            Retransmits => |flow: &FlowRecord| flow.tcp.map(|tcp| tcp.retransmitted()),
+            Rtt => |flow: &FlowRecord| Some(flow.tcp?.round_trip?.smoothed),
         )
     };
     (@ $sort_key:expr, $key:ident, $call:expr, $($name:ident => $value:expr,)+) => {

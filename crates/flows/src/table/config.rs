@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::FlowTable;
 use crate::LocalAddresses;
 
 /// How much a table holds, and whose it is.
@@ -31,6 +32,13 @@ impl Default for TableConfig {
             timeouts: Timeouts::default(),
             community_seed: 0,
         }
+    }
+}
+
+impl<T: Clone + Default> FlowTable<T> {
+    /// Flows that are opened from now on have this [seed](TableConfig::community_seed).
+    pub fn set_community_seed(&mut self, seed: u16) {
+        self.config.community_seed = seed;
     }
 }
 

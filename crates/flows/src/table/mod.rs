@@ -265,11 +265,6 @@ impl<T: Clone + Default> FlowTable<T> {
         self.config.local = local;
     }
 
-    /// Flows that are opened from now on have this [seed](TableConfig::community_seed).
-    pub fn set_community_seed(&mut self, seed: u16) {
-        self.config.community_seed = seed;
-    }
-
     /// A flow, while it is in the table.
     pub fn flow(&self, id: FlowId) -> Option<&Flow<T>> {
         self.lists.get(self.slot(id)?)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowner_flows::{EndReason, Flow, Protocol};
 
 use super::{Ledger, Owners};
-use crate::model::flow::FlowRecord;
+use crate::model::flow::{FlowRecord, TcpFacts};
 use crate::model::principal::Owner;
 
 impl Ledger {
@@ -56,6 +56,7 @@ impl FlowRecord {
             }),
             community_seed: flow.community_seed(),
             error: flow.error(),
+            tcp: TcpFacts::new(flow, ended.is_some()),
             is_waiting: flow.data.is_waiting(),
             ended,
             names: flow.data.naming.as_ref().and_then(|naming| naming.names()),

@@ -11,6 +11,7 @@ use flowner_flows::Direction;
 
 use super::owner::UnitObject;
 use super::*;
+use crate::model::flow::TcpFacts;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::model::totals::{Coverage, Group, ProcessPrincipal, Service, Totals};
@@ -131,6 +132,31 @@ fn a_flow_of_which_little_is_known() {
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":null,
         "owner":null,"remote_owner":null,"community_id":null}"#,
     );
+}
+
+#[test]
+fn a_connection_that_fares_badly() {
+    use flowner_flows::{Retransmissions, RoundTrip};
+
+    let time = Duration::from_micros;
+    let line = FlowRecord {
+        owner: None,
+        error: Some(flowner_flows::FlowError::HostUnreachable),
+        tcp: Some(TcpFacts {
+            sent_again: Retransmissions::new(3, 4_096),
+            received_again: Retransmissions::default(),
+            round_trip: Some(RoundTrip::new(time(12_345), time(10_000), 7)),
+            is_failed: true,
+        }),
+        ..flow(0)
+    };
+    let text = serde_json::to_string(&FlowLine::new(&line)).unwrap();
+    let expected = concat!(
+        r#""error":"host-unreachable","tcp":{"sent_again":{"segments":3,"bytes":4096},"#,
+        r#""received_again":{"segments":0,"bytes":0},"rtt_us":12345,"rtt_min_us":10000,"#,
+        r#""connect_failed":true}}"#
+    );
+    assert!(text.ends_with(expected), "{text}");
 }
 
 #[track_caller]

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use flowner_attribution::{
     NetworkNamespace, Ownership, Process, Protocol, Socket, SocketState, UnitKind, User,
 };
-use flowner_flows::State;
+use flowner_flows::{Retransmissions, RoundTrip, State};
 
 use super::*;
-use crate::model::flow::FlowRecord;
+use crate::model::flow::{FlowRecord, TcpFacts};
 use crate::query::sort::{Sort, sort_flows};
 use crate::samples::{self, NEW_YEAR, counters, flow};
 
@@ -50,6 +50,13 @@ fn flows() -> Vec<FlowRecord> {
         flow.service_port = flow.remote.port();
         flow.first_seen = NEW_YEAR + Duration::from_secs(place * 3 % 4);
         flow.last_seen = NEW_YEAR + Duration::from_secs(10 + place);
+        let time = Duration::from_micros(1_500 * (4 - place));
+        flow.tcp = Some(TcpFacts {
+            sent_again: Retransmissions::new(place * 3 % 4, 7),
+            received_again: Retransmissions::new(1, 9),
+            round_trip: Some(RoundTrip::new(time, time, 2)),
+            is_failed: false,
+        });
         if let Some(owner) = flow.owner.as_mut().filter(|owner| owner.verdict.is_named()) {
             owner.evidence.namespace = namespace(7 - place);
         }

@@ -61,6 +61,8 @@ impl Measure {
             Self::Bytes => subject.bytes(),
             Self::Packets => subject.packets(),
             Self::Rate => subject.rate(),
+            Self::SentAgain => subject.sent_again(),
+            Self::RoundTrip => subject.round_trip(),
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) enum Takes {
 }
 
 /// Every key, in the order in which they are listed.
-pub(super) static KEYS: [Key; 24] = [
+pub(super) static KEYS: [Key; 26] = [
     Key {
         name: "program",
         examples: &["program:firefox"],
@@ -224,6 +224,20 @@ pub(super) static KEYS: [Key; 24] = [
         selects: "bytes on the wire a second, both directions",
         aliases: &[],
         takes: Takes::Amount(Measure::Rate),
+    },
+    Key {
+        name: "retransmits",
+        examples: &["retransmits>0"],
+        selects: "TCP segments that were sent again, both directions",
+        aliases: &[],
+        takes: Takes::Amount(Measure::SentAgain),
+    },
+    Key {
+        name: "rtt",
+        examples: &["rtt>100"],
+        selects: "the round-trip time of TCP, in milliseconds",
+        aliases: &[],
+        takes: Takes::Amount(Measure::RoundTrip),
     },
 ];
 

@@ -63,6 +63,14 @@ pub trait Subject {
     fn packets(&self) -> Option<u64>;
     /// Wire bytes a second, both directions.
     fn rate(&self) -> Option<u64>;
+    /// Segments of TCP that were sent again, both directions.
+    fn sent_again(&self) -> Option<u64> {
+        None
+    }
+    /// The round-trip time of TCP, in whole milliseconds.
+    fn round_trip(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl Subject for FlowRecord {
@@ -136,6 +144,14 @@ impl Subject for FlowRecord {
 
     fn rate(&self) -> Option<u64> {
         Some(self.rate.sent.saturating_add(self.rate.received))
+    }
+
+    fn sent_again(&self) -> Option<u64> {
+        self.tcp.map(|tcp| tcp.retransmitted())
+    }
+
+    fn round_trip(&self) -> Option<u64> {
+        u64::try_from(self.tcp?.round_trip?.smoothed.as_millis()).ok()
     }
 }
 

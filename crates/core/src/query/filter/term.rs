@@ -46,17 +46,27 @@ pub(super) enum Measure {
     Bytes,
     Packets,
     Rate,
+    SentAgain,
+    RoundTrip,
 }
 
 impl Measure {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 3] = [Self::Bytes, Self::Packets, Self::Rate];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Bytes,
+        Self::Packets,
+        Self::Rate,
+        Self::SentAgain,
+        Self::RoundTrip,
+    ];
 
     const fn key(self) -> &'static str {
         match self {
             Self::Bytes => "bytes",
             Self::Packets => "packets",
             Self::Rate => "rate",
+            Self::SentAgain => "retransmits",
+            Self::RoundTrip => "rtt",
         }
     }
 }

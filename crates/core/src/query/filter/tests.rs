@@ -230,6 +230,35 @@ fn what_a_flow_does_not_have_fulfils_nothing() {
         &["!verdict:unknown", "!program:curl"],
         &["verdict:unknown", "curl", "user:0"],
     );
+    let lossy = FlowRecord {
+        tcp: Some(crate::model::flow::TcpFacts {
+            sent_again: flowner_flows::Retransmissions::new(2, 10),
+            received_again: flowner_flows::Retransmissions::new(1, 10),
+            round_trip: Some(flowner_flows::RoundTrip::new(
+                std::time::Duration::from_micros(99_900),
+                std::time::Duration::ZERO,
+                1,
+            )),
+            is_failed: false,
+        }),
+        ..flow(0)
+    };
+    for (text, expected) in [
+        ("retransmits=3", true),
+        ("retransmits>3", false),
+        ("rtt=99", true),
+        ("rtt>100", false),
+        ("community:1:tnEFGl8SxoV1GV320LBGRdfBPVs=", true),
+        ("community:1:LQU9qZlK+B5F3KDmev6m5PMibrg=", false),
+    ] {
+        assert_eq!(
+            Filter::parse(text).unwrap().matches(&lossy),
+            expected,
+            "{text}"
+        );
+    }
+    // What is not known is neither much nor little.
+    assert!(!Filter::parse("rtt>=0").unwrap().matches(&flow(0)));
     let icmp = FlowRecord {
         protocol: Protocol::ICMP,
         local: address("10.0.0.2:0"),
