@@ -78,6 +78,7 @@ fn ieee_802_3() {
         &ethernet(&[5, 0xe0, 0xaa, 0xaa, 3]),
         NOT_IP,
     );
+    refuses(LinkType::Ethernet, &[0; 60], NOT_IP);
 }
 
 #[test]
@@ -136,6 +137,15 @@ fn ppp_in_all_its_framings() {
         finds(link, &[0x21], &v4());
         finds(link, &[0x0f, 0, 8, 0], &v4());
         finds(link, &[0x8f, 0, 0x86, 0xdd], &v6());
+        // Bridged Ethernet, without the number of a network and with it.
+        let inner = ethernet(&[8, 0]);
+        finds(
+            link,
+            &[&[0xff, 3, 0, 0x31, 0, 1][..], &inner].concat(),
+            &v4(),
+        );
+        let numbered = [0x31, 0x40, 1, 0, 0, 0, 7];
+        finds(link, &[&numbered[..], &inner].concat(), &v4());
         // Several links as one.
         finds(link, &[0xff, 3, 0, 0x3d, 0xc0, 0, 0, 9, 0x21], &v4());
         refuses(
@@ -412,6 +422,11 @@ fn others() {
     let infiniband = [&[0; 40][..], &[0x86, 0xdd, 0, 0]].concat();
     finds(LinkType::IpOverInfiniband, &infiniband, &v6());
     finds(LinkType::Slip, &[1; 16], &v4());
+    finds(LinkType::Null, &[0xff, 3, 0, 0x21], &v4());
+    finds(LinkType::Null, &[0, 8, 0, 0], &v4());
+    finds(LinkType::Null, &[0, 0, 0x86, 0xdd], &v6());
+    let customer = ethernet(&[&[0x88, 0xe7, 0, 0, 0, 9][..], &ethernet(&[8, 0])].concat());
+    finds(LinkType::Ethernet, &customer, &v4());
     finds(LinkType::Enc, &[2, 0, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0], &v4());
     finds(LinkType::Enc, &[0, 0, 0, 24, 7, 7, 7, 7, 0, 0, 0, 0], &v6());
     let mut pflog = vec![61, 24];

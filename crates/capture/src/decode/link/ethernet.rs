@@ -15,6 +15,8 @@ const MPLS_UPSTREAM: u16 = 0x8848;
 /// RFC 2516.
 const PPPOE_SESSION: u16 = 0x8864;
 const PPP: u16 = 0x880b;
+/// A frame of a customer in that of a provider (IEEE 802.1ah), behind a tag of 4 bytes.
+const PROVIDER_BACKBONE: u16 = 0x88e7;
 /// Frames of Ethernet in something else, such as GRE.
 const BRIDGED: u16 = 0x6558;
 /// IEEE 802.2 in frames of more than 1,500 bytes.
@@ -53,6 +55,7 @@ pub(super) fn ether_type(number: u16, rest: Span<'_>) -> Step<'_> {
         EtherType(PPPOE_SESSION) => Ok((Layer::Pppoe, rest)),
         EtherType(PPP) => Ok((Layer::Ppp, rest)),
         EtherType(BRIDGED) => Ok((Layer::Ethernet, rest)),
+        EtherType(PROVIDER_BACKBONE) => Ok((Layer::Ethernet, rest.split::<4>()?.1)),
         EtherType(JUMBO_LLC) => Ok((Layer::Llc, rest)),
         EtherType(..FIRST_TYPE) => Err(NOT_IP),
         EtherType(other) => Err(DecodeError::NotIp {

@@ -10,6 +10,10 @@ const IP: u8 = 0x06;
 const UNNUMBERED: u8 = 0x03;
 
 pub(super) fn llc(frame: Span<'_>) -> Step<'_> {
+    if frame.wire_len() < 3 {
+        // Too short to carry a packet, as a frame of zeros is.
+        return Err(NOT_IP);
+    }
     let (header, rest) = frame.split::<3>()?;
     match header {
         [SNAP, SNAP, UNNUMBERED] => snap(rest),

@@ -4,11 +4,19 @@ use super::{Layer, NOT_IP, Step, Version};
 use crate::decode::span::Span;
 
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_NULL.html>
+///
+/// Some devices that say they are of this link type give PPP, or an ether type for the family.
 pub(super) fn null(frame: Span<'_>) -> Step<'_> {
     let (header, rest) = frame.split()?;
+    if let [0xff, 0x03, _, _] = header {
+        return Ok((Layer::Ppp, frame));
+    }
     // No family is above 255, so the order of the bytes shows itself.
     let family = u32::from_be_bytes(header).min(u32::from_le_bytes(header));
-    address_family(family, rest)
+    match u16::try_from(family) {
+        Ok(ether_type @ 0x0600..) => Ok((Layer::EtherType(ether_type), rest)),
+        _ => address_family(family, rest),
+    }
 }
 
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_LOOP.html>

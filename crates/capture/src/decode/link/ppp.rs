@@ -13,6 +13,7 @@ const CISCO: [u8; 2] = [0x0f, 0x8f];
 /// Protocol numbers of <https://www.iana.org/assignments/ppp-numbers>.
 const IPV4: u16 = 0x0021;
 const IPV6: u16 = 0x0057;
+const BRIDGED: u16 = 0x0031;
 const MULTILINK: u16 = 0x003d;
 const MPLS: u16 = 0x0281;
 const MPLS_MULTICAST: u16 = 0x0283;
@@ -46,6 +47,7 @@ pub(super) fn ppp(frame: Span<'_>) -> Step<'_> {
         IPV4 => Ok((Layer::Ip(Version::V4), rest)),
         IPV6 => Ok((Layer::Ip(Version::V6), rest)),
         MPLS | MPLS_MULTICAST => Ok((Layer::Mpls, rest)),
+        BRIDGED => bridged(rest),
         MULTILINK => multilink(rest),
         _ => Err(NOT_IP),
     }
@@ -62,6 +64,18 @@ fn protocol(frame: Span<'_>) -> Result<Protocol<'_>, DecodeError> {
     }
     let ([second], rest) = rest.split()?;
     Ok((u16::from_be_bytes([first, second]), rest))
+}
+
+/// A frame of another network (RFC 3518, section 4.2): flags 1 byte, kind 1, and where a flag says
+/// so the number of a network 4.
+fn bridged(frame: Span<'_>) -> Step<'_> {
+    const HAS_NUMBER: u8 = 0x40;
+    const ETHERNET: u8 = 1;
+    match frame.split()? {
+        ([flags, ETHERNET], rest) if flags & HAS_NUMBER == 0 => Ok((Layer::Ethernet, rest)),
+        ([_, ETHERNET], rest) => Ok((Layer::Ethernet, rest.split::<4>()?.1)),
+        _ => Err(NOT_IP),
+    }
 }
 
 /// A packet that was not split over several links (RFC 1990, section 3), with a sequence
