@@ -12,12 +12,18 @@ use crate::headers::{Icmp, Quoted};
 const HEADER_LEN: usize = 8;
 
 /// The message that a packet carries, if its protocol is ICMP.
+#[inline]
 pub(super) fn decode(protocol: u8, message: Span<'_>) -> Option<Icmp> {
-    let version = match IpNumber(protocol) {
-        ip_number::ICMP => Version::V4,
-        ip_number::IPV6_ICMP => Version::V6,
-        _ => return None,
-    };
+    match IpNumber(protocol) {
+        ip_number::ICMP => message_of(Version::V4, message),
+        ip_number::IPV6_ICMP => message_of(Version::V6, message),
+        _ => None,
+    }
+}
+
+/// Apart, so that other packets do not pay for it.
+#[inline(never)]
+fn message_of(version: Version, message: Span<'_>) -> Option<Icmp> {
     let [kind, code] = *message.captured().first_chunk()?;
     let quoted = match (version, kind) {
         // Destination unreachable, time exceeded, parameter problem; and packet too big in IPv6.

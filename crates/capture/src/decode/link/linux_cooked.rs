@@ -23,15 +23,25 @@ pub(super) fn second(frame: Span<'_>) -> Step<'_> {
     cooked(device_type, protocol, rest)
 }
 
+/// Whether this is the type of a device whose frames follow with a header of their own, so that
+/// the protocol means nothing.
+pub(super) const fn has_own_header(device_type: [u8; 2]) -> bool {
+    matches!(
+        u16::from_be_bytes(device_type),
+        FRAME_RELAY | IEEE80211 | PRISM | RADIOTAP | NETLINK
+    )
+}
+
+// Of linux/if_arp.h.
+const FRAME_RELAY: u16 = 770;
+const IEEE80211: u16 = 801;
+const PRISM: u16 = 802;
+const RADIOTAP: u16 = 803;
+const NETLINK: u16 = 824;
+
 /// The protocol of a cooked frame is an ether type, a number of Linux's own, or nothing on some
 /// devices, whose frames follow with a header of their own.
 fn cooked(device_type: u16, protocol: u16, rest: Span<'_>) -> Step<'_> {
-    // Of linux/if_arp.h.
-    const FRAME_RELAY: u16 = 770;
-    const IEEE80211: u16 = 801;
-    const PRISM: u16 = 802;
-    const RADIOTAP: u16 = 803;
-    const NETLINK: u16 = 824;
     // `ETH_P_802_2` of linux/if_ether.h.
     const LLC: u16 = 4;
     match (device_type, protocol) {

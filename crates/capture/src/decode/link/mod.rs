@@ -72,6 +72,34 @@ type Step<'a> = Result<(Layer, Span<'a>), DecodeError>;
 
 /// The IP packet in a frame.
 pub(super) fn packet(link: LinkType, frame: Span<'_>) -> Result<(Version, Span<'_>), DecodeError> {
+    match usual(link, frame) {
+        Some(found) => Ok(found),
+        None => layers(link, frame),
+    }
+}
+
+/// The IP packet right behind the header of Ethernet or of a cooked capture, as it is in nearly
+/// all frames. It is what [`layers`] finds, without going from one to the next.
+#[inline]
+fn usual(link: LinkType, frame: Span<'_>) -> Option<(Version, Span<'_>)> {
+    let (ether_type, len) = match (link, frame.captured()) {
+        (LinkType::Ethernet, [_, _, _, _, _, _, _, _, _, _, _, _, t0, t1, ..]) => ([*t0, *t1], 14),
+        (LinkType::LinuxCooked, [_, _, d0, d1, _, _, _, _, _, _, _, _, _, _, t0, t1, ..])
+            if !linux_cooked::has_own_header([*d0, *d1]) =>
+        {
+            ([*t0, *t1], 16)
+        }
+        _ => return None,
+    };
+    match ether_type {
+        [0x08, 0x00] => Some((Version::V4, frame.skip(len))),
+        [0x86, 0xdd] => Some((Version::V6, frame.skip(len))),
+        _ => None,
+    }
+}
+
+#[inline(never)]
+fn layers(link: LinkType, frame: Span<'_>) -> Result<(Version, Span<'_>), DecodeError> {
     let (mut layer, mut rest) = (Layer::Frame(link), frame);
     loop {
         (layer, rest) = match layer {
@@ -146,3 +174,36 @@ fn any_ip(packet: Span<'_>) -> Step<'_> {
 
 /// What carries something else, where no ether type says what.
 const NOT_IP: DecodeError = DecodeError::NotIp { ether_type: None };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_usual_is_what_all_layers_give(
+            mut frame in proptest::collection::vec(any::<u8>(), 14..40),
+            device in proptest::sample::select(vec![0_u16, 1, 512, 770, 772, 801, 802, 803, 824]),
+            is_v6: bool,
+            wire_len: u32,
+        ) {
+            let ether_type = if is_v6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+            for (link, at) in [(LinkType::Ethernet, 12), (LinkType::LinuxCooked, 14)] {
+                frame.resize(frame.len().max(at + 2), 0);
+                frame[2..4].copy_from_slice(&device.to_be_bytes());
+                frame[at..at + 2].copy_from_slice(&ether_type);
+                let span = Span::new(&frame, wire_len);
+                let place = |(version, rest): (Version, Span<'_>)| {
+                    (version, rest.offset(), rest.wire_len(), rest.captured().len())
+                };
+                if let Some(found) = usual(link, span) {
+                    prop_assert_eq!(layers(link, span).map(place), Ok(place(found)));
+                } else {
+                    prop_assert!(link == LinkType::LinuxCooked && device >= 770 && device != 772);
+                }
+            }
+        }
+    }
+}
