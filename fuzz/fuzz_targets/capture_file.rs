@@ -53,7 +53,15 @@ fn read(input: impl Read) -> (Vec<Packet>, String) {
 
 fuzz_target!(|bytes: &[u8]| {
     let (packets, ending) = read(bytes);
-    assert_eq!(read(Slowly(bytes)), (packets.clone(), ending));
+    let (slowly, slow_ending) = read(Slowly(bytes));
+    // How much is unpacked before the place where compressed data are damaged depends on how they
+    // arrive.
+    let is_damaged = |ending: &str| ending.contains("compressed data");
+    if is_damaged(&ending) || is_damaged(&slow_ending) {
+        assert!(packets.iter().zip(&slowly).all(|(one, other)| one == other));
+    } else {
+        assert_eq!((&slowly, &slow_ending), (&packets, &ending));
+    }
 
     let mut writer = Writer::new(Vec::new(), &Section::default()).expect("memory takes all");
     let interface = Interface::new(LinkType::Ethernet);
