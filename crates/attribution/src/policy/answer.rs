@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery};
 
-/// What a look says to one question.
+/// What a list of sockets says to one question.
 #[expect(
     clippy::large_enum_variant,
     reason = "there is one at a time, for a moment"
@@ -20,7 +20,7 @@ pub(super) struct Listed {
     pub(super) any: Ownership,
     /// What those sockets say that have a connection, for TCP.
     pub(super) connected: Option<Ownership>,
-    /// What any socket and those say that listen, for TCP: whoever has a connection that was
+    /// What any socket and those say that listen, for TCP: the holder of a connection that was
     /// accepted may have it from who listens.
     pub(super) accepted: Option<Ownership>,
     /// Wall-clock time after the list was read.
@@ -29,9 +29,13 @@ pub(super) struct Listed {
 
 impl Answer {
     /// What a list of all sockets says.
-    pub(super) fn of_look(look: &Snapshot, query: &SocketQuery, table_tells_remotes: bool) -> Self {
+    pub(super) fn of_look(
+        look: &Snapshot,
+        query: &SocketQuery,
+        has_remote_addresses: bool,
+    ) -> Self {
         let any = look.find(query);
-        if table_tells_remotes {
+        if has_remote_addresses {
             return Self::Found(any);
         }
         let is_connection = query.protocol() == Protocol::Tcp;

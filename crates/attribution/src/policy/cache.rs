@@ -21,7 +21,7 @@ struct Entry {
 pub(super) struct Cache {
     entries: HashMap<Key, Entry>,
     /// In the order of learning, with keys that were learned again or forgotten
-    /// since; those are told by their time.
+    /// since; their time shows which those are.
     order: VecDeque<(Instant, Key)>,
     max: usize,
     age: Duration,

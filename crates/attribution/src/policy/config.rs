@@ -18,8 +18,8 @@ pub struct PolicyConfig {
     /// where only the user is known, a five-tuple where only the port matched) is
     /// taken as final.
     pub attempts_to_improve: usize,
-    /// How long an answer from a fast lookup waits for the look that confirms it, so that
-    /// one look serves many.
+    /// How long an answer from a fast lookup waits for the lookup that confirms it, so that
+    /// one lookup serves many.
     pub confirm_after: Duration,
     /// Fast lookups at a connection of which only the listener was seen.
     pub max_fast_lookups: usize,
@@ -39,8 +39,8 @@ pub struct PolicyConfig {
     /// After a request that took *t*, the next one leaves no sooner than *t* times
     /// this later, so that a slow table never takes the whole of a core.
     pub rest_factor: u32,
-    /// How long after a packet a look may end and name who sent it, where the table does not tell
-    /// sockets apart and no look before it shows the same owner: another one may have had the
+    /// How long after a packet a lookup may end and name who sent it, where the table does not tell
+    /// sockets apart and no lookup before it shows the same owner: another one may have had the
     /// port. Connections that are there still are no matter.
     pub sender_within: Duration,
     /// The same of who received a packet: those who serve keep their ports longer.

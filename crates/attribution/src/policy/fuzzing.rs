@@ -225,7 +225,7 @@ fn question(a: u8, b: u8) -> LookupRequest {
 pub(super) fn contests(
     new: &LookupRequest,
     older: &LookupRequest,
-    table_tells_remotes: bool,
+    has_remote_addresses: bool,
 ) -> Option<Match> {
     let by_us = |question: &LookupRequest| question.initiator == Initiator::Local;
     let accepted = |question: &LookupRequest| question.initiator == Initiator::Remote;
@@ -239,7 +239,7 @@ pub(super) fn contests(
         Protocol::Tcp => {
             let may_share_end = (by_us(new) || by_us(older))
                 && !(accepted(new) || accepted(older))
-                && !table_tells_remotes;
+                && !has_remote_addresses;
             (may_share_end && same_end).then_some(Match::LocalEndpoint)
         }
         _ if !by_us(new) => None,

@@ -15,13 +15,13 @@ use crate::answer::{
 };
 
 /// The part of a socket's life that is proven: it existed from the end of the
-/// first look that saw it to the beginning of the last one, and every look between
+/// first lookup that saw it to the beginning of the last one, and every lookup between
 /// saw it with the same owner.
 #[derive(Debug)]
 struct Life {
     from: SystemTime,
     to: SystemTime,
-    /// Number of that last look.
+    /// Number of that last lookup.
     last_look: u64,
     owner: Verdict,
     source: Source,
@@ -37,7 +37,7 @@ type Key = (Protocol, SocketAddr, Option<SocketAddr>);
 pub(super) struct History {
     lives: HashMap<Key, Vec<Life>>,
     count: usize,
-    /// As the last look had them.
+    /// As the last lookup had them.
     devices: Arc<Devices>,
     max: usize,
     age: Duration,
@@ -68,7 +68,7 @@ impl History {
         self.count = 0;
     }
 
-    /// Remembers what a look saw, and forgets what is too old.
+    /// Remembers what a lookup saw, and forgets what is too old.
     pub(super) fn record(&mut self, snapshot: &Snapshot) {
         self.looks += 1;
         self.devices = snapshot.devices();
@@ -244,7 +244,7 @@ mod tests {
         }
     }
 
-    /// A look that begins then and takes a second.
+    /// A lookup that begins then and takes a second.
     fn look(history: &mut History, at: u64, sockets: &[Socket]) {
         let (from, to) = (wall(at), wall(at + 1));
         history.record(&Snapshot::new(Source::Scripted, from, to, sockets.to_vec()));

@@ -57,8 +57,8 @@ use pending::{PendingSet, later};
 ///
 /// # Right or silent
 ///
-/// A look answers a question only if it began after the question was asked, so a
-/// port that changed hands never keeps its old owner. The other way round, a look
+/// A lookup answers a question only if it began after the question was asked, so a
+/// port that changed hands never keeps its old owner. The other way round, a lookup
 /// may find the *next* owner of a port, because the socket closed before it. The
 /// policy notices by the packets of that next owner, and then rather names nobody:
 ///
@@ -68,17 +68,17 @@ use pending::{PendingSet, later};
 ///   the [last](Event::last) one is not taken back: who keeps it compares its
 ///   [`found_by`](crate::Evidence::found_by) with the first packet of the next connection);
 /// * a new flow from the same local end to another remote end: a socket that may
-///   serve both is named for the older UDP flow only if the looks before and after
+///   serve both is named for the older UDP flow only if the lookups before and after
 ///   it say the same, and for neither connection;
 /// * a connection that this end initiator is answered neither with a listener nor with
 ///   the processes that had a socket at its local end before.
 ///
-/// What it cannot notice is a next owner that has not sent anything when the look
+/// What it cannot notice is a next owner that has not sent anything when the lookup
 /// finds it, and an owner that has its port back after somebody else had it, both
-/// between two looks. For connections, a table that tells remote ends leaves no
+/// between two lookups. For connections, a table that tells remote ends leaves no
 /// such doubt.
 ///
-/// Where the table tells neither remote ends nor sockets apart, one look proves less. It names
+/// Where the table tells neither remote ends nor sockets apart, one lookup proves less. It names
 /// an owner only if
 ///
 /// * looks before and after the packet show the same one, or it ended so soon after the packet
@@ -281,7 +281,7 @@ impl<K: Key> Policy<K> {
     }
 
     /// As [`lookup`](Self::lookup), with what a fast lookup of the socket told after the
-    /// flow's first packet was seen. It stands until a look confirms or betters it.
+    /// flow's first packet was seen. It stands until a lookup confirms or betters it.
     pub fn lookup_with_fast_result(
         &mut self,
         waiter: K,
@@ -325,7 +325,7 @@ impl<K: Key> Policy<K> {
     }
 
     /// Takes what a fast lookup of the socket of one who waits told: the answer, if it is
-    /// better than any before. A look confirms it later, unless the flow is over by
+    /// better than any before. A lookup confirms it later, unless the flow is over by
     /// then.
     pub fn fast_result(
         &mut self,

@@ -231,7 +231,7 @@ impl<K: Key> PendingSet<K> {
     }
 
     /// Takes note that a packet of a flow arrived. Returns the question if `is_worth_it` says so
-    /// of whoever waits.
+    /// of the request that waits.
     pub(super) fn packet_seen(
         &mut self,
         waiter: K,
@@ -301,7 +301,7 @@ impl<K: Key> PendingSet<K> {
         self.turn(query, turn);
     }
 
-    /// The request with this question is over, whoever it served.
+    /// The request with this question is over, no matter whom it served.
     pub(super) fn landed(&mut self, query: &SocketQuery, now: Instant, config: &PolicyConfig) {
         let pending = self.questions.get(&key(query));
         if pending.is_some_and(|pending| pending.turn == Turn::Asked) {
@@ -338,26 +338,26 @@ impl<K: Key> PendingSet<K> {
     pub(super) fn contested_at_start(
         &self,
         question: &LookupRequest,
-        table_tells_remotes: bool,
+        has_remote_addresses: bool,
     ) -> Option<Match> {
         let same_ends = self.same_ends(&question.query);
         let same_ends = same_ends.map(|waiting| &waiting.question);
         self.rivals
-            .contested_by_earlier(question, same_ends, table_tells_remotes)
+            .contested_by_earlier(question, same_ends, has_remote_addresses)
     }
 
     /// Up to which match another flow puts this question in doubt.
     pub(super) fn contested(
         &self,
         waiting: &Waiting<K>,
-        table_tells_remotes: bool,
+        has_remote_addresses: bool,
     ) -> Option<Match> {
         let Waiting {
             question, number, ..
         } = waiting;
         let by_later = self
             .rivals
-            .contested_by_later(question, *number, table_tells_remotes);
+            .contested_by_later(question, *number, has_remote_addresses);
         waiting.contested_at_start.max(by_later)
     }
 
@@ -437,7 +437,7 @@ impl Turns {
 pub(super) struct Observed {
     /// Of each flow in the order in which they came, and when the first one did.
     flows: HashMap<SocketQuery, (Instant, Vec<Observation>)>,
-    /// In that order, with flows of which all was taken since; those are told by their time.
+    /// In that order, with flows of which all was taken since; their time shows which those are.
     order: VecDeque<(Instant, SocketQuery)>,
 }
 

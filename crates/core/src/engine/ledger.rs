@@ -132,7 +132,7 @@ pub(crate) enum Effect {
     End(Token),
     /// Find out whether the owners of a flow are the same still.
     Confirm(Box<Claim>),
-    /// Tell whoever listens.
+    /// Send an event.
     Tell(Box<Event>),
 }
 
@@ -165,7 +165,7 @@ pub(crate) struct Ledger {
     /// Packet time of the packet before the newest one of its flow.
     previous: Duration,
     devices: Devices,
-    /// Of flows whose question is of no use any more: to be ended by whoever counts packets.
+    /// Of flows whose question is of no use any more: to be ended by the thread that counts packets.
     to_end: Vec<Token>,
     /// What DNS said of the names of addresses.
     name_table: NameTable,

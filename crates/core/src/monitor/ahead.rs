@@ -146,7 +146,7 @@ mod tests {
 
     /// What is known when a file was read.
     #[derive(Debug, PartialEq)]
-    struct Books {
+    struct Counted {
         ending: EndState,
         whose: LocalAddressSource,
         flows: Vec<FlowRecord>,
@@ -222,10 +222,10 @@ mod tests {
         (input, thread)
     }
 
-    fn books(thread: &CaptureThread, ending: EndState) -> Books {
+    fn counted(thread: &CaptureThread, ending: EndState) -> Counted {
         let shared = &thread.shared;
         let view = shared.ledger().view(None);
-        Books {
+        Counted {
             ending,
             whose: shared.status().whose.clone(),
             flows: view.flows(),
@@ -235,15 +235,15 @@ mod tests {
 
     /// Reads a file packet by packet, and ahead; both must know the same.
     #[track_caller]
-    fn check(bytes: &[u8], reading: Reading) -> Books {
+    fn check(bytes: &[u8], reading: Reading) -> Counted {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         let (mut input, mut plain) = open(file.path(), reading.clone());
         let ending = plain.capture(&mut input);
-        let expected = books(&plain, ending);
+        let expected = counted(&plain, ending);
         let (mut input, mut ahead) = open(file.path(), reading);
         let ending = read(&mut input, &mut ahead);
-        let found = books(&ahead, ending);
+        let found = counted(&ahead, ending);
         assert_eq!(found, expected);
         found
     }
@@ -253,9 +253,9 @@ mod tests {
         let file = file();
         let all = check(&file, Reading::default());
         assert_eq!(all.ending, EndState::Complete);
-        let packets = |books: &Books| {
-            let flows = books.flows.iter().map(|flow| flow.total().packets);
-            let others = books
+        let packets = |counted: &Counted| {
+            let flows = counted.flows.iter().map(|flow| flow.total().packets);
+            let others = counted
                 .undecodable
                 .iter()
                 .map(|(_, counters)| counters.packets);

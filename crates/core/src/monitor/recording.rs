@@ -12,7 +12,7 @@ use super::{Monitor, Shared};
 use crate::model::error::Error;
 use crate::model::packet_ref::{PacketRef, ResolvedOwner};
 use crate::model::selection::Selection;
-use crate::sinks::record::{self, Account, Books, Files, Job, Origin, Recorder, Recording};
+use crate::sinks::record::{self, Account, Files, Job, LedgerAccess, Origin, Recorder, Recording};
 use crate::system::privileges::without_capabilities;
 
 /// A recording whose first file is begun, and that has no thread yet.
@@ -54,7 +54,7 @@ impl OpenRecording {
     pub(super) fn spawn(self, monitor: &Monitor) -> Result<Writing, Error> {
         let job = Job {
             recorder: self.recorder(),
-            books: Handle {
+            ledger: Handle {
                 shared: Arc::clone(&monitor.shared),
                 stopper: monitor.stopper.clone(),
             },
@@ -98,7 +98,7 @@ struct Handle {
     stopper: Stopper,
 }
 
-impl Books for Handle {
+impl LedgerAccess for Handle {
     fn flows(&self, flows: &[Option<PacketRef>], wanted: &Selection) -> Vec<Option<ResolvedOwner>> {
         let ledger = self.shared.ledger();
         let known = flows.iter().map(|flow| ledger.known((*flow)?, wanted));

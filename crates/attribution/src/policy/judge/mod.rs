@@ -46,8 +46,8 @@ pub(super) struct Waiting<K> {
 }
 
 impl<K> Waiting<K> {
-    /// Whether the next look should not wait for a packet: there is no answer, or
-    /// nothing but the look is waited for.
+    /// Whether the next lookup should not wait for a packet: there is no answer, or
+    /// only the lookup is missing.
     pub(super) fn is_impatient(&self) -> bool {
         self.best.is_none() || self.ended
     }
@@ -67,7 +67,7 @@ impl<K> Waiting<K> {
         history: &History,
         config: &PolicyConfig,
     ) -> Ownership {
-        let table_tells_remotes = config.capabilities.remote_addresses;
+        let has_remote_addresses = config.capabilities.remote_addresses;
         let found = match answer {
             Answer::Listed(Listed {
                 connected: Some(connected),
@@ -97,10 +97,10 @@ impl<K> Waiting<K> {
         }
         if self
             .question
-            .accepts(found, before, contested, table_tells_remotes)
+            .accepts(found, before, contested, has_remote_addresses)
         {
             let mut found = found.clone();
-            let had_socket = self.question.had_socket(table_tells_remotes);
+            let had_socket = self.question.had_socket(has_remote_addresses);
             if found.verdict == Verdict::Unknown(Reason::NotFound) && had_socket {
                 found.verdict = Verdict::Unknown(Reason::Gone);
             }
@@ -115,7 +115,7 @@ impl<K> Waiting<K> {
             return found;
         }
         // Of a table that does not tell remote ends, what was refused may be its socket.
-        let is_gone = table_tells_remotes && self.question.had_socket(true);
+        let is_gone = has_remote_addresses && self.question.had_socket(true);
         let reason = if is_gone || contested.is_some() {
             Reason::Gone
         } else {
@@ -176,9 +176,9 @@ impl LookupRequest {
     /// Whether there was a socket at this end, also if none is found: it sent what opens a
     /// connection, or a datagram. A table that does not tell remote ends may find that of a
     /// datagram late.
-    pub(super) fn had_socket(&self, table_tells_remotes: bool) -> bool {
+    pub(super) fn had_socket(&self, has_remote_addresses: bool) -> bool {
         self.initiator == Initiator::Local
-            && (self.query.protocol() == Protocol::Tcp || table_tells_remotes)
+            && (self.query.protocol() == Protocol::Tcp || has_remote_addresses)
     }
 
     /// What to ask earlier looks for, if a socket that was there before this flow
@@ -214,7 +214,7 @@ impl LookupRequest {
         answer: &Ownership,
         before: Before<'_>,
         contested: Option<Match>,
-        table_tells_remotes: bool,
+        has_remote_addresses: bool,
     ) -> bool {
         let Some(matched @ (Match::LocalEndpoint | Match::WildcardAddress)) =
             answer.evidence.matched
@@ -226,14 +226,14 @@ impl LookupRequest {
             (Protocol::Tcp, Initiator::Local) => {
                 // A listener is not the socket of a connection that this end initiator,
                 // and neither is a connection that was there already.
-                let is_told_apart = table_tells_remotes && self.query.remote().is_some();
+                let is_told_apart = has_remote_addresses && self.query.remote().is_some();
                 matched == Match::LocalEndpoint
                     && !is_told_apart
                     && !contested
                     && before.shows_new(answer)
             }
             (Protocol::Tcp, _) => {
-                !(contested || (table_tells_remotes && self.needs_its_connection()))
+                !(contested || (has_remote_addresses && self.needs_its_connection()))
             }
             // Looks around the packet that say the same prove that it was so.
             _ => {
@@ -405,13 +405,13 @@ impl Rivals {
         &self,
         question: &LookupRequest,
         number: Number,
-        table_tells_remotes: bool,
+        has_remote_addresses: bool,
     ) -> Option<Match> {
         let query = question.query;
         let entry = self.ends.get(&end(&query))?;
         if query.protocol() == Protocol::Tcp {
             let rivals = match question.initiator {
-                _ if table_tells_remotes => return None,
+                _ if has_remote_addresses => return None,
                 Initiator::Local => &entry.opened_or_earlier,
                 Initiator::Unknown => &entry.initiator,
                 Initiator::Remote => return None,
@@ -435,10 +435,10 @@ impl Rivals {
         &self,
         question: &LookupRequest,
         same_ends: impl Iterator<Item = &'a LookupRequest>,
-        table_tells_remotes: bool,
+        has_remote_addresses: bool,
     ) -> Option<Match> {
         let query = question.query;
-        if query.protocol() != Protocol::Tcp || table_tells_remotes {
+        if query.protocol() != Protocol::Tcp || has_remote_addresses {
             return None;
         }
         let entry = self.ends.get(&end(&query))?;

@@ -1,4 +1,4 @@
-//! Rules for what is told at the first packet.
+//! Rules for the answer at the first packet.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ fn a_glance_that_names_nobody_puts_nothing_off() {
     let question = query(Protocol::Tcp, HERE, THERE);
     let lookup = ask(&mut desk, Initiator::Local, question, &[hidden]);
     check_so_far(&lookup, ("", FIVE));
-    // Not even if the flow ends before the look.
+    // Not even if the flow ends before the lookup.
     desk.policy.end(Token(1));
     check(&desk.events(), &[]);
     check(&desk.look(&[connection("a")]), &[(1, "a", FIVE, true)]);

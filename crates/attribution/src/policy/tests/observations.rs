@@ -35,7 +35,7 @@ fn request(seen: Duration, initiator: Initiator) -> LookupRequest {
     LookupRequest::new(asked(), wall(seen), initiator)
 }
 
-/// What is told at once of a flow whose first packet was seen then.
+/// The answer at once about a flow whose first packet was seen then.
 fn observed(desk: &mut Desk, key: u64, request: LookupRequest) -> Option<String> {
     let now = desk.clock.now();
     let lookup = desk.policy.lookup_observed(Token(key), request, now)?;
@@ -65,7 +65,7 @@ fn what_was_observed_answers_at_once_and_is_confirmed_later() {
         (statistics.observations, statistics.from_observation),
         (1, 1)
     );
-    // It is told once.
+    // It answers once.
     assert_eq!(observed(&mut desk, 2, opened), None);
 }
 

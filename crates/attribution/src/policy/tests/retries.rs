@@ -44,7 +44,7 @@ fn a_lookup_that_failed_is_repeated_without_a_packet_and_not_for_ever() {
         .collect();
     assert_eq!(apart, waits);
     let heard = desk.events();
-    assert_eq!(heard.len(), 1, "the failure is told once");
+    assert_eq!(heard.len(), 1, "the failure is reported once");
     assert_eq!(heard[0].ownership.verdict, Verdict::Unknown(Reason::Failed));
     assert!(!heard[0].last);
     // From now on, only for a packet.
@@ -71,7 +71,7 @@ fn the_first_lookup_that_works_is_the_answer() {
     }
 }
 
-/// Times between the looks of a question that is never answered, while its flow
+/// Times between the lookups of a question that is never answered, while its flow
 /// has a packet every millisecond.
 fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
     let mut desk = Desk::new(config);
@@ -79,7 +79,7 @@ fn waits(config: PolicyConfig, looks: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for _ in 0..100_000 {
         if let Some(request) = desk.request() {
-            // A look takes no time here: only the schedule counts.
+            // A lookup takes no time here: only the schedule counts.
             times.push(desk.clock.elapsed);
             desk.policy
                 .handle_answer(request.id, missed(), desk.clock.now());
@@ -159,7 +159,7 @@ fn who_asks_while_a_look_serves_the_same_question_is_not_forgotten() {
     );
     desk.ask(1, Initiator::Remote, first);
     desk.ask(2, Initiator::Remote, second);
-    // The look is for the first question, and serves the second one as well.
+    // The lookup is for the first question, and serves the second one as well.
     let request = desk.request().unwrap();
     assert_eq!(request.queries, [first]);
     desk.ask(3, Initiator::Remote, second);

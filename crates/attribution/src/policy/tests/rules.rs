@@ -418,9 +418,9 @@ fn whether_an_owner_is_the_same_still_waits_longer() {
         .lookup_again(Token(1), question, desk.clock.now());
     assert_eq!((asked, desk.request()), (Lookup::Pending, None));
     let due = desk.clock.at(desk.policy.poll_timeout().unwrap());
-    // The look took a millisecond, and ended four before.
+    // The lookup took a millisecond, and ended four before.
     assert_eq!(due + ms(4), began + ms(1) * rests);
-    // A look that is made for somebody else answers it as well.
+    // A lookup that is made for another request answers it as well.
     desk.ask(2, Initiator::Local, query(Protocol::Udp, HERE, THERE));
     let heard = desk.look(&[udp(SERVER, "server"), udp(HERE, "b")]);
     let mut answered: Vec<u64> = heard.iter().map(|event| event.key.0).collect();
@@ -477,7 +477,7 @@ fn a_late_question_is_answered_by_a_look_newer_than_its_flow() {
         panic!("{lookup:?}");
     };
     assert_eq!(said(&known), ("server".to_owned(), LOCAL));
-    // After the look, and before the flow that proves the socket.
+    // After the lookup, and before the flow that proves the socket.
     for (waiter, seen) in [(3, desk.clock.elapsed), (4, Duration::ZERO)] {
         desk.policy.end(Token(waiter));
         let other = query(Protocol::Udp, SERVER, "192.0.2.9:1");

@@ -35,7 +35,7 @@ pub(super) struct World {
     processes: Vec<Arc<Process>>,
     generation: u64,
     open: Vec<Open>,
-    /// Ports that a process had: it does not come back to them. Two looks around a
+    /// Ports that a process had: it does not come back to them. Two lookups around a
     /// packet that show the same owner prove that it was the owner only if so.
     had: HashSet<(String, Protocol, u16)>,
     server: Arc<Process>,

@@ -1,7 +1,7 @@
 //! Who accepts connections and passes them on: to a process that it starts for each (inetd, fork
 //! servers), or to one that it knows (`SCM_RIGHTS`).
 //!
-//! Whoever was seen to have a connection first may then have had it for a moment only. To look
+//! The first process that was seen with a connection may have had it for a moment only. To look
 //! at each connection twice would cost a busy server's host much, and most servers keep what they
 //! accept. So only the first connections of an end are looked at again with what they answer,
 //! and those of an end that is known to pass them on.

@@ -1,11 +1,11 @@
-//! Flows whose owners the table cannot confirm by one look at their sockets, as it does not tell
+//! Flows whose owners the table cannot confirm by one lookup of their sockets, as it does not tell
 //! sockets apart: whether they still are whose they were is asked as a question of its own, and
 //! a list of all sockets may be needed to answer it.
 //!
 //! What was counted between two answers that name the same owners is theirs. If the second names
 //! somebody else, or nobody, what was counted since the first names nobody, as for
 //! [confirmed](super::confirm) flows. Nothing goes through all flows, and a flow has one such
-//! question at a time; what all of them may cost is up to whoever answers.
+//! question at a time; what all of them may cost is up to the resolver.
 
 mod anew;
 mod tail;

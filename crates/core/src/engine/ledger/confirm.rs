@@ -43,7 +43,7 @@ const MAX_LOOKED_AT: usize = 256;
 /// its socket is gone, and which others were closed may be told late, or there was no time.
 const MAX_LOOKS: u8 = 3;
 /// How often it is looked at whether another socket had the port of a new flow before the owner
-/// was seen: it was closed then, which is told a moment later, more so on a busy host.
+/// was seen: it was closed then, which the system reports a moment later, more so on a busy host.
 const START_CHECKS: u8 = 2;
 
 /// Sockets that may have sent a part of a flow of another one.
@@ -55,14 +55,14 @@ struct Rivals {
     is_from_start: bool,
 }
 
-/// What the books keep for all flows.
+/// What the ledger keeps for all flows.
 #[derive(Debug, Default)]
 pub(super) struct Confirming {
     /// Packets so far: the number of the newest one.
     pub(super) packets: u64,
     /// Flows that are confirmed when they are silent then, soonest first.
     due: VecDeque<(Duration, FlowId)>,
-    /// Those of which no single look tells whose they are, in that order, too.
+    /// Those of which no single lookup tells whose they are, in that order, too.
     pub(super) due_again: VecDeque<(Duration, FlowId)>,
     closed: ClosedSockets,
     pub(super) acceptors: Acceptors,
@@ -94,7 +94,7 @@ impl Confirming {
                 self.closed.others(socket, &query, since)
             })
         });
-        // Whoever had the port before the owner was seen may have sent all of it.
+        // A process that had the port before the owner was seen may have sent all of it.
         let before = others.map(|others| others.before);
         if confirmation.start.is_some() && before != [None; 2] {
             return Some(Rivals {
@@ -102,7 +102,7 @@ impl Confirming {
                 is_from_start: true,
             });
         }
-        // Whoever had it after the owner's socket was closed, what came after that. (While that
+        // One that had it after the owner's socket was closed, what came after that. (While that
         // is open, others on its port have other peers.)
         let since = confirmation.unsure_since?;
         let after = others.map(|others| others.after.filter(|at| *at >= since));
@@ -326,7 +326,7 @@ impl Ledger {
             confirmation.checks = confirmation.checks.saturating_sub(1);
             let is_start_sure = confirmation.checks == 0;
             if is_start_sure {
-                // What was closed before the owner was seen is told by now.
+                // The system has reported by now what was closed before the owner was seen.
                 confirmation.start = None;
             }
             let is_over = is_over && !confirmation.goes_on;
@@ -533,7 +533,7 @@ impl Ledger {
     }
 }
 
-/// Whether a look with a packet was made long after the packet was sent, and the socket was closed
+/// Whether a lookup with a packet was made long after the packet was sent, and the socket was closed
 /// by then: who had it when that was sent may be anybody to whom it was passed on.
 fn is_too_late(flow: &Flow<Owners>, claim: &Claim, answers: [Confirmed; 2], at: Duration) -> bool {
     let is_late = |newest: PacketOf| at.saturating_sub(newest.time) >= SILENCE;

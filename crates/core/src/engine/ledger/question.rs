@@ -140,7 +140,7 @@ pub(super) fn unpack(waiter: Token) -> (FlowId, End) {
     (FlowId::from_u64(waiter.0 >> 1), end)
 }
 
-/// Whether one look at its socket tells whose a flow is now. Of a connection the listener may be
+/// Whether one lookup of its socket tells whose a flow is now. Of a connection the listener may be
 /// known.
 pub(super) fn can_be_confirmed(ownership: &Ownership, protocol: Protocol) -> bool {
     let is_connection = protocol == Protocol::TCP && ownership.evidence.source.identifies_sockets();

@@ -66,7 +66,7 @@ impl Ledger {
         let again = flow.data.again.as_deref();
         let is_in_tail = again.is_some_and(|it| it.is_in_tail(of.number, flow.protocol()));
         let owner_of = |owner: Owner| {
-            // Whoever waits for a proof no longer gets no name.
+            // A request that waits for a proof no longer gets no name.
             if is_in_tail && is_unproven(&owner.ownership) {
                 let seen_at = owner.ownership.evidence.observed_at;
                 Owner::nobody(Ownership::unknown(Reason::Failed, seen_at, Source::None))

@@ -580,7 +580,7 @@ proptest! {
         }
     }
 
-    /// Whoever looks at the books changes nothing in them, nor what they ask for and tell.
+    /// Reading the ledger changes nothing in it, nor what it asks for and tells.
     #[test]
     fn looking_changes_nothing(
         operations in proptest::collection::vec(any_operation(), 0..120),

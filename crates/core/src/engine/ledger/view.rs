@@ -13,7 +13,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::report::DeviceTotals;
 use crate::model::retired::RetiredView;
 
-/// What the ledger holds. Whoever goes on writing copies what changes, a few flows at a
+/// What the ledger holds. The thread that goes on writing copies what changes, a few flows at a
 /// time, while this is there.
 #[derive(Debug)]
 pub(crate) struct LedgerView {

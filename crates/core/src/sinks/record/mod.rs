@@ -14,4 +14,4 @@ pub(crate) use files::{Files, Origin};
 pub(crate) use recorder::Recorder;
 pub use recorder::RecordingStats;
 pub use recording::{Account, Recording};
-pub(crate) use writer::{Books, Job, now, wall_clock};
+pub(crate) use writer::{Job, LedgerAccess, now, wall_clock};

@@ -22,7 +22,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 const MAX_COMMENTS: usize = 10_000;
 
 /// What recording asks of the ledger.
-pub(crate) trait Books: Send + 'static {
+pub(crate) trait LedgerAccess: Send + 'static {
     /// Looks up flows: those that are not listed any more are `None`.
     fn flows(&self, flows: &[Option<PacketRef>], wanted: &Selection) -> Vec<Option<ResolvedOwner>>;
     /// What the kernel counted, where it was read.
@@ -32,9 +32,9 @@ pub(crate) trait Books: Send + 'static {
 }
 
 /// Writes packets until there are none any more.
-pub(crate) struct Job<B> {
+pub(crate) struct Job<L> {
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) books: B,
+    pub(crate) ledger: L,
     /// The flows whose packets are written.
     pub(crate) wanted: Selection,
     pub(crate) files: Files,
@@ -53,13 +53,13 @@ pub(crate) fn wall_clock() -> Duration {
         .unwrap_or_default()
 }
 
-impl<B: Books> Job<B> {
+impl<L: LedgerAccess> Job<L> {
     /// Until the recorder ends, or the output fails: that ends the input.
     pub(crate) fn run(mut self) -> Result<(), Error> {
         let result = self.write_all();
         if result.is_err() {
             self.recorder.fail();
-            self.books.stop();
+            self.ledger.stop();
         }
         let (bytes, files, lost) = (self.files.bytes(), self.files.count(), self.files.lost());
         self.recorder.count(|tally| {
@@ -88,7 +88,7 @@ impl<B: Books> Job<B> {
                     flush = None;
                 }
                 Turn::End => {
-                    let counters = counters(self.books.statistics(), self.recorder.tally());
+                    let counters = counters(self.ledger.statistics(), self.recorder.tally());
                     return self.files.finish(wall_clock(), &counters);
                 }
             }
@@ -98,7 +98,7 @@ impl<B: Books> Job<B> {
     /// Writes the packets that need not wait any more; whether there were any.
     fn look(&mut self, comments: &mut Comments) -> Result<bool, Error> {
         let (flows, answers) = self.recorder.ripe(now());
-        let known = self.books.flows(&flows, &self.wanted);
+        let known = self.ledger.flows(&flows, &self.wanted);
         let is_settled: Vec<bool> = known
             .iter()
             .map(|known| known.as_ref().is_none_or(|known| known.is_settled))
@@ -147,7 +147,7 @@ impl<B: Books> Job<B> {
     fn write(&mut self, packet: &Captured, comment: &Comment) -> Result<(), Error> {
         let Self {
             files,
-            books,
+            ledger,
             recorder,
             ..
         } = self;
@@ -160,7 +160,7 @@ impl<B: Books> Job<B> {
             process: comment.process.as_ref(),
             names: comment.names,
         };
-        let counters = || counters(books.statistics(), recorder.tally());
+        let counters = || counters(ledger.statistics(), recorder.tally());
         files.packet(&packet, wall_clock(), counters)
     }
 }

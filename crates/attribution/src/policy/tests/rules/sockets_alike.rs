@@ -85,11 +85,11 @@ fn a_udp_port_that_may_have_changed_hands_names_the_newest_flow_only() {
     );
 }
 
-/// A look that comes late finds who has the port then.
+/// A lookup that comes late finds who has the port then.
 #[test]
 fn without_identities_a_late_look_names_only_whom_one_before_the_packet_saw() {
     let udp_flow = query(Protocol::Udp, HERE, THERE);
-    // Who had the port before the packet, how long after it the look begins, and who has it then.
+    // Who had the port before the packet, how long after it the lookup begins, and who has it then.
     for (before, initiator, wait, now, expected) in [
         (None, Initiator::Local, 5, "b", "b"),
         (None, Initiator::Local, 50, "b", "process-exited"),
@@ -130,7 +130,7 @@ fn a_socket_that_is_found_late_is_told_once() {
         desk.policy.packet_seen(Token(1), desk.clock.now());
         check(&desk.look(&[udp(HERE, "b")]), heard);
     }
-    // What comes from now on is proven by the next look.
+    // What comes from now on is proven by the next lookup.
     desk.pass(ms(200));
     desk.ask(2, Initiator::Unknown, query(Protocol::Udp, HERE, THERE));
     desk.pass(ms(100));

@@ -40,21 +40,21 @@ fn nobody(reason: Reason, observed: Duration) -> Ownership {
     Ownership::unknown(reason, wall_clock(observed), Source::Portable)
 }
 
-struct Books {
-    ledger: Ledger,
+struct TestLedger {
+    inner: Ledger,
     effects: Vec<Effect>,
 }
 
-impl Books {
+impl TestLedger {
     fn new() -> Self {
         Self {
-            ledger: ledger(),
+            inner: ledger(),
             effects: Vec::new(),
         }
     }
 
     fn packet(&mut self, packet: &Packet) -> PacketRef {
-        self.ledger.packet(packet, &mut self.effects)
+        self.inner.packet(packet, &mut self.effects)
     }
 
     /// What was asked since, and whether about a flow whose owner was named.
@@ -79,13 +79,13 @@ impl Books {
     }
 
     fn answer(&mut self, waiter: Token, ownership: Ownership, last: bool) {
-        self.ledger
+        self.inner
             .answer(waiter, ownership, last, &mut self.effects);
     }
 
     #[track_caller]
     fn check(&self, expected: &[(&str, u64)]) {
-        let mut flows = self.ledger.flows();
+        let mut flows = self.inner.flows();
         flows.sort_by_key(|flow| flow.id);
         let of = |flow: &FlowRecord| {
             let owner = flow.owner.as_ref();
@@ -102,80 +102,80 @@ impl Books {
 
 #[test]
 fn what_lies_between_two_owners_names_nobody() {
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_000)), true);
-    books.packet(&packet(ms(1_010), true));
-    assert_eq!(books.asked(), []);
-    books.packet(&packet(ms(1_030), true));
-    let waiter = books.only(true);
-    books.packet(&packet(ms(1_031), true));
-    books.answer(waiter, named(1, ms(1_032)), true);
-    books.check(&[("p1 (1)", 4)]);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_000)), true);
+    ledger.packet(&packet(ms(1_010), true));
+    assert_eq!(ledger.asked(), []);
+    ledger.packet(&packet(ms(1_030), true));
+    let waiter = ledger.only(true);
+    ledger.packet(&packet(ms(1_031), true));
+    ledger.answer(waiter, named(1, ms(1_032)), true);
+    ledger.check(&[("p1 (1)", 4)]);
     // What came before the answer was looked for is certain as well.
-    books.packet(&packet(ms(2_000), true));
-    let waiter = books.only(true);
-    books.packet(&packet(ms(2_001), false));
-    books.answer(waiter, named(2, ms(2_002)), true);
-    books.check(&[("p1 (1)", 4), (CHANGED, 2)]);
-    books.packet(&packet(ms(2_010), true));
-    let waiter = books.only(false);
-    books.answer(waiter, named(2, ms(2_010)), true);
-    books.check(&[("p1 (1)", 4), (CHANGED, 2), ("p2 (2)", 1)]);
+    ledger.packet(&packet(ms(2_000), true));
+    let waiter = ledger.only(true);
+    ledger.packet(&packet(ms(2_001), false));
+    ledger.answer(waiter, named(2, ms(2_002)), true);
+    ledger.check(&[("p1 (1)", 4), (CHANGED, 2)]);
+    ledger.packet(&packet(ms(2_010), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(2, ms(2_010)), true);
+    ledger.check(&[("p1 (1)", 4), (CHANGED, 2), ("p2 (2)", 1)]);
 }
 
 #[test]
 fn what_was_sent_last_is_asked_about_when_the_flow_is_silent() {
     for is_there in [true, false] {
-        let mut books = Books::new();
-        books.packet(&packet(ms(1_000), true));
-        let waiter = books.only(false);
-        books.answer(waiter, named(1, ms(1_001)), true);
-        books.packet(&packet(ms(1_010), false));
+        let mut ledger = TestLedger::new();
+        ledger.packet(&packet(ms(1_000), true));
+        let waiter = ledger.only(false);
+        ledger.answer(waiter, named(1, ms(1_001)), true);
+        ledger.packet(&packet(ms(1_010), false));
         let mut now = ms(1_010);
         for _ in 0..200 {
-            let due = books.ledger.next_due().expect("it is not certain yet");
+            let due = ledger.inner.next_due().expect("it is not certain yet");
             now = now.max(due);
-            books.ledger.confirm_due(now, &mut books.effects);
-            if !books.effects.is_empty() {
+            ledger.inner.confirm_due(now, &mut ledger.effects);
+            if !ledger.effects.is_empty() {
                 break;
             }
         }
         assert!(now >= ms(1_060), "{now:?}");
-        let waiter = books.only(true);
+        let waiter = ledger.only(true);
         if is_there {
-            books.answer(waiter, named(1, now), true);
-            books.check(&[("p1 (1)", 2)]);
+            ledger.answer(waiter, named(1, now), true);
+            ledger.check(&[("p1 (1)", 2)]);
         } else {
             // It is asked again with a packet, which is of no use.
-            books.answer(waiter, nobody(Reason::NotFound, now), false);
-            books.check(&[("p1 (1)", 1), (CHANGED, 1)]);
-            books.ledger.advance(now, &mut books.effects);
+            ledger.answer(waiter, nobody(Reason::NotFound, now), false);
+            ledger.check(&[("p1 (1)", 1), (CHANGED, 1)]);
+            ledger.inner.advance(now, &mut ledger.effects);
             let is_end = |effect: &Effect| matches!(effect, Effect::End(it) if *it == waiter);
-            assert!(books.effects.iter().any(is_end));
+            assert!(ledger.effects.iter().any(is_end));
         }
-        books.effects.clear();
-        books.ledger.confirm_due(ms(9_000), &mut books.effects);
-        assert_eq!(books.asked(), []);
+        ledger.effects.clear();
+        ledger.inner.confirm_due(ms(9_000), &mut ledger.effects);
+        assert_eq!(ledger.asked(), []);
     }
 }
 
 /// What fails says nothing, and is not the end of asking.
 #[test]
 fn a_lookup_that_fails_changes_nothing() {
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_000)), true);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_000)), true);
     for (time, last) in [(2_000, false), (2_001, true), (4_000, true)] {
-        books.packet(&packet(ms(time), true));
-        let asked = books.asked();
+        ledger.packet(&packet(ms(time), true));
+        let asked = ledger.asked();
         let again = pack(unpack_flow(waiter), End::Local);
         assert_eq!(asked.is_empty(), time == 2_001);
-        books.answer(again, nobody(Reason::Failed, ms(time)), last);
+        ledger.answer(again, nobody(Reason::Failed, ms(time)), last);
     }
-    books.check(&[("p1 (1)", 4)]);
+    ledger.check(&[("p1 (1)", 4)]);
 }
 
 fn unpack_flow(waiter: Token) -> FlowId {
@@ -184,17 +184,17 @@ fn unpack_flow(waiter: Token) -> FlowId {
 
 #[test]
 fn a_socket_that_was_there_too_late_is_asked_about_anew() {
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
-    books.packet(&packet(ms(1_040), true));
-    books.asked();
-    books.answer(waiter, nobody(Reason::Gone, ms(1_050)), false);
-    books.packet(&packet(ms(1_060), true));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_070)), true);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
+    ledger.packet(&packet(ms(1_040), true));
+    ledger.asked();
+    ledger.answer(waiter, nobody(Reason::Gone, ms(1_050)), false);
+    ledger.packet(&packet(ms(1_060), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_070)), true);
     let gone = Verdict::Unknown(Reason::Gone).to_string();
-    books.check(&[(&gone, 2), ("p1 (1)", 1)]);
+    ledger.check(&[(&gone, 2), ("p1 (1)", 1)]);
 }
 
 /// Nobody has the socket: the next packet is asked about, and is no reason to cut the flow.
@@ -202,26 +202,26 @@ fn a_socket_that_was_there_too_late_is_asked_about_anew() {
 fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
     let gone = Verdict::Unknown(Reason::Gone).to_string();
     for is_last in [true, false] {
-        let mut books = Books::new();
-        books.packet(&packet(ms(1_000), true));
-        let mut waiter = books.only(false);
+        let mut ledger = TestLedger::new();
+        ledger.packet(&packet(ms(1_000), true));
+        let mut waiter = ledger.only(false);
         for round in 0..5 {
             let (looked, now) = (ms(1_050 + round * 100), ms(1_100 + round * 100));
-            books.answer(waiter, nobody(Reason::Gone, looked), is_last);
-            books.packet(&packet(now, true));
-            waiter = books.only(false);
-            books.packet(&packet(now + ms(1), false));
-            assert_eq!(books.asked(), []);
+            ledger.answer(waiter, nobody(Reason::Gone, looked), is_last);
+            ledger.packet(&packet(now, true));
+            waiter = ledger.only(false);
+            ledger.packet(&packet(now + ms(1), false));
+            assert_eq!(ledger.asked(), []);
         }
-        books.check(&[(&gone, 11)]);
-        books.answer(waiter, named(1, ms(1_510)), true);
-        assert_eq!(books.asked(), []);
-        books.check(&[(&gone, 9), ("p1 (1)", 2)]);
+        ledger.check(&[(&gone, 11)]);
+        ledger.answer(waiter, named(1, ms(1_510)), true);
+        assert_eq!(ledger.asked(), []);
+        ledger.check(&[(&gone, 9), ("p1 (1)", 2)]);
         // All of that came before the answer. What comes later is asked about again.
-        books.packet(&packet(ms(2_500), true));
-        let waiter = books.only(true);
-        books.answer(waiter, named(2, ms(2_501)), true);
-        books.check(&[(&gone, 9), ("p1 (1)", 2), (CHANGED, 1)]);
+        ledger.packet(&packet(ms(2_500), true));
+        let waiter = ledger.only(true);
+        ledger.answer(waiter, named(2, ms(2_501)), true);
+        ledger.check(&[(&gone, 9), ("p1 (1)", 2), (CHANGED, 1)]);
     }
 }
 
@@ -229,52 +229,52 @@ fn a_flow_that_nobody_has_is_cut_only_when_somebody_does() {
 #[test]
 fn what_came_while_somebody_looked_anew_is_not_certain() {
     let gone = Verdict::Unknown(Reason::Gone).to_string();
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
-    books.answer(waiter, nobody(Reason::Gone, ms(1_001)), true);
-    books.packet(&packet(ms(1_100), true));
-    let waiter = books.only(false);
-    books.packet(&packet(ms(1_120), true));
-    books.packet(&packet(ms(2_140), true));
-    books.answer(waiter, named(1, ms(1_110)), true);
-    books.check(&[(&gone, 1), ("p1 (1)", 3)]);
-    books.packet(&packet(ms(3_000), true));
-    let waiter = books.only(true);
-    books.answer(waiter, named(2, ms(3_001)), true);
-    books.check(&[(&gone, 1), ("p1 (1)", 1), (CHANGED, 3)]);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, nobody(Reason::Gone, ms(1_001)), true);
+    ledger.packet(&packet(ms(1_100), true));
+    let waiter = ledger.only(false);
+    ledger.packet(&packet(ms(1_120), true));
+    ledger.packet(&packet(ms(2_140), true));
+    ledger.answer(waiter, named(1, ms(1_110)), true);
+    ledger.check(&[(&gone, 1), ("p1 (1)", 3)]);
+    ledger.packet(&packet(ms(3_000), true));
+    let waiter = ledger.only(true);
+    ledger.answer(waiter, named(2, ms(3_001)), true);
+    ledger.check(&[(&gone, 1), ("p1 (1)", 1), (CHANGED, 3)]);
 }
 
 /// Such an answer is about the first packets, which nobody sent as far as anybody knows.
 #[test]
 fn an_answer_from_before_a_flow_was_asked_about_anew_names_nobody() {
     let gone = Verdict::Unknown(Reason::Gone).to_string();
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
-    books.answer(waiter, nobody(Reason::Gone, ms(1_001)), false);
-    books.packet(&packet(ms(1_100), true));
-    let anew = books.only(false);
-    books.answer(waiter, named(1, ms(1_050)), true);
-    books.check(&[(&gone, 2)]);
-    books.answer(anew, named(2, ms(1_101)), true);
-    books.check(&[(&gone, 1), ("p2 (2)", 1)]);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, nobody(Reason::Gone, ms(1_001)), false);
+    ledger.packet(&packet(ms(1_100), true));
+    let anew = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_050)), true);
+    ledger.check(&[(&gone, 2)]);
+    ledger.answer(anew, named(2, ms(1_101)), true);
+    ledger.check(&[(&gone, 1), ("p2 (2)", 1)]);
 }
 
 #[test]
 fn a_connection_is_its_owners_until_somebody_else_has_it() {
-    let mut books = Books::new();
-    books.packet(&segment(ms(1_000), true, TcpFlags::SYN));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_001)), true);
-    books.packet(&segment(ms(1_200), true, TcpFlags::ACK));
-    let waiter = books.only(true);
-    books.answer(waiter, nobody(Reason::NotFound, ms(1_201)), true);
-    books.check(&[("p1 (1)", 2)]);
-    books.packet(&segment(ms(2_200), true, TcpFlags::ACK));
-    let waiter = books.only(true);
-    books.answer(waiter, named(2, ms(2_201)), true);
-    books.check(&[("p1 (1)", 1), (CHANGED, 2)]);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&segment(ms(1_000), true, TcpFlags::SYN));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_001)), true);
+    ledger.packet(&segment(ms(1_200), true, TcpFlags::ACK));
+    let waiter = ledger.only(true);
+    ledger.answer(waiter, nobody(Reason::NotFound, ms(1_201)), true);
+    ledger.check(&[("p1 (1)", 2)]);
+    ledger.packet(&segment(ms(2_200), true, TcpFlags::ACK));
+    let waiter = ledger.only(true);
+    ledger.answer(waiter, named(2, ms(2_201)), true);
+    ledger.check(&[("p1 (1)", 1), (CHANGED, 2)]);
 }
 
 /// The last owner may have passed the connection on after the last answer.
@@ -284,44 +284,44 @@ fn data_after_the_last_answer_names_no_process_when_a_connection_is_over() {
         (60, &[("p1 (1)", 3), (FAILED, 2)][..]),
         (0, &[("p1 (1)", 5)][..]),
     ] {
-        let mut books = Books::new();
-        books.packet(&segment(ms(1_000), true, TcpFlags::SYN));
-        let waiter = books.only(false);
-        books.packet(&segment(ms(1_010), true, TcpFlags::ACK));
-        books.packet(&segment(ms(1_020), true, TcpFlags::ACK));
+        let mut ledger = TestLedger::new();
+        ledger.packet(&segment(ms(1_000), true, TcpFlags::SYN));
+        let waiter = ledger.only(false);
+        ledger.packet(&segment(ms(1_010), true, TcpFlags::ACK));
+        ledger.packet(&segment(ms(1_020), true, TcpFlags::ACK));
         // All of these came before the answer.
-        books.answer(waiter, named(1, ms(1_001)), true);
+        ledger.answer(waiter, named(1, ms(1_001)), true);
         let late = |time, flags| Packet {
             payload_len: carries,
             ..segment(ms(time), true, flags)
         };
-        books.packet(&late(1_050, TcpFlags::ACK));
-        books.packet(&late(1_060, TcpFlags::RST));
-        books.ledger.advance(ms(9_000), &mut books.effects);
-        books.check(expected);
+        ledger.packet(&late(1_050, TcpFlags::ACK));
+        ledger.packet(&late(1_060, TcpFlags::RST));
+        ledger.inner.advance(ms(9_000), &mut ledger.effects);
+        ledger.check(expected);
     }
 }
 
 /// After the capture no further answer comes.
 #[test]
 fn datagrams_after_the_last_answer_name_no_process_when_the_capture_ends() {
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_001)), true);
-    books.packet(&packet(ms(1_010), true));
-    let last = books.packet(&packet(ms(2_010), true));
-    let known = books.ledger.known(last, &Selection::default()).unwrap();
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_001)), true);
+    ledger.packet(&packet(ms(1_010), true));
+    let last = ledger.packet(&packet(ms(2_010), true));
+    let known = ledger.inner.known(last, &Selection::default()).unwrap();
     let owner = known.owners[0].as_ref().unwrap();
     assert_eq!(
         owner.ownership.verdict,
         Verdict::Unknown(Reason::Failed),
         "a recording does not name the owner without a proof"
     );
-    books.check(&[("p1 (1)", 3)]);
+    ledger.check(&[("p1 (1)", 3)]);
     for _ in 0..2 {
-        books.ledger.end_unconfirmed(&mut books.effects);
-        books.check(&[("p1 (1)", 1), (FAILED, 2)]);
+        ledger.inner.end_unconfirmed(&mut ledger.effects);
+        ledger.check(&[("p1 (1)", 1), (FAILED, 2)]);
     }
 }
 
@@ -329,55 +329,55 @@ fn datagrams_after_the_last_answer_name_no_process_when_the_capture_ends() {
 /// apart reports it when one of them is closed.
 #[test]
 fn an_answer_about_several_sockets_that_can_be_told_apart_names_their_owners_to_the_end() {
-    let mut books = Books::new();
-    books.packet(&packet(ms(1_000), true));
-    let waiter = books.only(false);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&packet(ms(1_000), true));
+    let waiter = ledger.only(false);
     let mut shared = named(1, ms(1_001));
     shared.evidence.source = Source::SockDiag;
     shared.verdict = Verdict::Shared([1, 2].map(process).to_vec());
-    books.answer(waiter, shared, true);
-    let last = books.packet(&packet(ms(1_010), true));
-    let known = books.ledger.known(last, &Selection::default()).unwrap();
+    ledger.answer(waiter, shared, true);
+    let last = ledger.packet(&packet(ms(1_010), true));
+    let known = ledger.inner.known(last, &Selection::default()).unwrap();
     let owner = known.owners[0].as_ref().unwrap();
     assert!(owner.ownership.verdict.is_named());
-    books.ledger.end_unconfirmed(&mut books.effects);
-    books.check(&[("p1 (1), p2 (2)", 2)]);
+    ledger.inner.end_unconfirmed(&mut ledger.effects);
+    ledger.check(&[("p1 (1), p2 (2)", 2)]);
 }
 
 /// Anybody can send a segment to a port at which somebody has connections.
 #[test]
 fn a_segment_without_a_connection_is_nobodys_until_this_end_has_answered() {
-    let mut books = Books::new();
-    books.packet(&segment(ms(1_000), false, TcpFlags::ACK));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_001)), true);
+    let mut ledger = TestLedger::new();
+    ledger.packet(&segment(ms(1_000), false, TcpFlags::ACK));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_001)), true);
     let unknown = Verdict::Unknown(Reason::NotFound).to_string();
-    books.check(&[(&unknown, 1)]);
-    books.packet(&segment(ms(1_002), false, TcpFlags::ACK));
-    assert_eq!(books.asked(), []);
-    books.packet(&segment(ms(1_003), true, TcpFlags::ACK));
-    let waiter = books.only(false);
-    books.answer(waiter, named(1, ms(1_004)), true);
-    books.check(&[("p1 (1)", 3)]);
+    ledger.check(&[(&unknown, 1)]);
+    ledger.packet(&segment(ms(1_002), false, TcpFlags::ACK));
+    assert_eq!(ledger.asked(), []);
+    ledger.packet(&segment(ms(1_003), true, TcpFlags::ACK));
+    let waiter = ledger.only(false);
+    ledger.answer(waiter, named(1, ms(1_004)), true);
+    ledger.check(&[("p1 (1)", 3)]);
     // The kernel refuses what it has no connection for.
-    let mut books = Books::new();
-    books.packet(&segment(ms(1_000), false, TcpFlags::ACK));
-    let waiter = books.only(false);
-    books.packet(&segment(ms(1_000), true, TcpFlags::RST));
-    books.answer(waiter, named(1, ms(1_001)), true);
-    let flows = books.ledger.flows();
+    let mut ledger = TestLedger::new();
+    ledger.packet(&segment(ms(1_000), false, TcpFlags::ACK));
+    let waiter = ledger.only(false);
+    ledger.packet(&segment(ms(1_000), true, TcpFlags::RST));
+    ledger.answer(waiter, named(1, ms(1_001)), true);
+    let flows = ledger.inner.flows();
     let is_named = |flow: &FlowRecord| flow.owner.as_ref().is_some_and(|it| it.verdict.is_named());
     assert!(!flows.iter().any(is_named), "{flows:?}");
 }
 
-/// What happens in a world with one port, and whoever has it.
+/// What happens in a world with one port, and the processes that have it.
 #[derive(Debug, Clone)]
 enum Step {
     /// So much later a packet is sent, or received.
     Packet(u64, bool),
     /// Another one has the port, or nobody.
     HandOver(bool),
-    /// A look at all sockets, and whether it can be read.
+    /// A list of all sockets, and whether it can be read.
     Look(bool),
     /// Time passes without a packet.
     Silence(u64),
@@ -393,9 +393,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Who has the port, and what the books were told.
+/// Who has the port, and what the ledger were told.
 struct World {
-    books: Books,
+    ledger: TestLedger,
     now: Duration,
     /// Since when, and who; 0 for nobody.
     holders: Vec<(Duration, u32)>,
@@ -413,14 +413,14 @@ impl World {
     }
 
     fn take_questions(&mut self) {
-        let asked = self.books.asked();
+        let asked = self.ledger.asked();
         for (waiter, question, _) in asked {
             self.waiting.retain(|(other, _)| *other != waiter);
             self.waiting.push((waiter, question));
         }
     }
 
-    /// What the policy makes of a look.
+    /// What the policy makes of a list.
     fn answer(&mut self, question: &LookupRequest) -> Ownership {
         let holder = self.holder_at(self.now);
         let seen_at = question.seen_at.duration_since(UNIX_EPOCH).unwrap();
@@ -441,7 +441,7 @@ impl World {
         match step {
             Step::Packet(after, is_local) => {
                 self.now += ms(1 + *after);
-                let belonging = self.books.packet(&packet(self.now, *is_local));
+                let belonging = self.ledger.packet(&packet(self.now, *is_local));
                 self.sent.push((belonging, self.holder_at(self.now)));
             }
             Step::HandOver(is_free) => {
@@ -464,7 +464,7 @@ impl World {
                     if !last {
                         self.waiting.push((waiter, question));
                     }
-                    self.books.answer(waiter, answer, last);
+                    self.ledger.answer(waiter, answer, last);
                 }
                 if *is_read {
                     self.looks.push((self.now, self.holder_at(self.now)));
@@ -473,14 +473,18 @@ impl World {
             }
             Step::Silence(after) => {
                 self.now += ms(*after);
-                let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+                let (ledger, effects) = (&mut self.ledger.inner, &mut self.ledger.effects);
                 ledger.confirm_due(self.now, effects);
             }
         }
-        let ended = self.books.effects.iter().filter_map(|effect| match effect {
-            Effect::End(waiter) => Some(*waiter),
-            _ => None,
-        });
+        let ended = self
+            .ledger
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::End(waiter) => Some(*waiter),
+                _ => None,
+            });
         let ended: Vec<_> = ended.collect();
         self.waiting.retain(|(waiter, _)| !ended.contains(waiter));
         self.take_questions();
@@ -491,7 +495,7 @@ impl World {
 fn check_senders(world: &World) -> Result<(), TestCaseError> {
     let everything = Selection::default();
     for (packet, sender) in &world.sent {
-        let known = world.books.ledger.known(*packet, &everything);
+        let known = world.ledger.inner.known(*packet, &everything);
         let known = known.expect("it is listed");
         let ends = known.owners.iter().flatten();
         for process in ends.flat_map(|owner| owner.ownership.verdict.processes()) {
@@ -509,7 +513,7 @@ proptest! {
     #[test]
     fn nobody_gets_what_is_not_theirs(steps in proptest::collection::vec(any_step(), 1..80)) {
         let mut world = World {
-            books: Books::new(),
+            ledger: TestLedger::new(),
             now: ms(1_000),
             holders: vec![(Duration::ZERO, 1)],
             looks: vec![(ms(999), 1)],
@@ -520,14 +524,14 @@ proptest! {
             world.step(step);
         }
         check_senders(&world)?;
-        world.books.ledger.end_unconfirmed(&mut world.books.effects);
+        world.ledger.inner.end_unconfirmed(&mut world.ledger.effects);
         check_senders(&world)?;
-        let flows = world.books.ledger.flows();
+        let flows = world.ledger.inner.flows();
         let total: u64 = flows.iter().map(|flow| flow.total().packets).sum();
         prop_assert_eq!(total, world.sent.len() as u64);
         let mut by_flow = std::collections::HashMap::new();
         for (belonging, _) in &world.sent {
-            let id = world.books.ledger.flow_with(*belonging).expect("it is listed").0.id();
+            let id = world.ledger.inner.flow_with(*belonging).expect("it is listed").0.id();
             *by_flow.entry(id).or_insert(0_u64) += 1;
         }
         for flow in &flows {

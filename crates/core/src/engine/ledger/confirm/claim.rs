@@ -15,7 +15,7 @@ pub(crate) struct Claim {
     pub(super) flow: FlowId,
     /// Of each end whose owner can be confirmed, what was asked, and who was named for it.
     pub(crate) ends: [Option<(SocketQuery, Ownership)>; 2],
-    /// Wall-clock time of the newest packet: what is told must not be older.
+    /// Wall-clock time of the newest packet: the answer must not be older.
     pub(crate) since: SystemTime,
     pub(super) mark: Mark,
     pub(super) number: u64,

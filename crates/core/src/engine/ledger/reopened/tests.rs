@@ -16,16 +16,16 @@ const SYN: TcpFlags = TcpFlags::SYN;
 const ACK: TcpFlags = TcpFlags::ACK;
 const RST: TcpFlags = TcpFlags::RST;
 
-struct Books {
-    ledger: Ledger,
+struct TestLedger {
+    inner: Ledger,
     effects: Vec<Effect>,
     closed: Vec<FlowRecord>,
 }
 
-impl Books {
+impl TestLedger {
     fn new() -> Self {
         Self {
-            ledger: ledger(),
+            inner: ledger(),
             effects: Vec::new(),
             closed: Vec::new(),
         }
@@ -46,7 +46,7 @@ impl Books {
             payload_len: 0,
             ..packet(time, is_local)
         };
-        self.ledger.packet(&segment, &mut self.effects);
+        self.inner.packet(&segment, &mut self.effects);
         self.asked()
     }
 
@@ -67,14 +67,14 @@ impl Books {
     }
 
     fn answer(&mut self, waiter: Token, ownership: Ownership, last: bool) {
-        self.ledger
+        self.inner
             .answer(waiter, ownership, last, &mut self.effects);
         let _asked_more = self.asked();
     }
 
     /// Who is named for each connection, in the order of opening.
     fn owners(&self) -> Vec<String> {
-        let mut flows = self.ledger.flows();
+        let mut flows = self.inner.flows();
         flows.sort_by_key(|flow| flow.id);
         flows.iter().map(owner_of).collect()
     }
@@ -105,114 +105,118 @@ const GONE: &str = "the process exited, or closed the socket, before its owner c
 fn an_answer_from_after_the_next_syn_is_taken_back() {
     // The answer comes before that SYN is read, or after it; the connection was reset, or not.
     for (is_late, has_reset) in [(false, false), (false, true), (true, false), (true, true)] {
-        let mut books = Books::new();
-        let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
+        let mut ledger = TestLedger::new();
+        let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
         // The kernel has the second socket by then.
         let wrong = by_ends(2, 1_003, 1_003);
         if !is_late {
-            books.answer(first, wrong.clone(), true);
+            ledger.answer(first, wrong.clone(), true);
         }
         if has_reset {
-            books.segment(ms(1_001), true, RST, 1);
+            ledger.segment(ms(1_001), true, RST, 1);
         }
-        let second = books.segment(ms(1_002), true, SYN, 2).unwrap();
+        let second = ledger.segment(ms(1_002), true, SYN, 2).unwrap();
         if is_late {
-            books.answer(first, wrong, true);
+            ledger.answer(first, wrong, true);
         }
-        books.answer(second, by_ends(2, 1_003, 1_003), true);
-        assert_eq!(books.owners(), [CHANGED, "p2 (2)"], "{is_late} {has_reset}");
-        let closed: Vec<_> = books.closed.iter().map(owner_of).collect();
+        ledger.answer(second, by_ends(2, 1_003, 1_003), true);
+        assert_eq!(
+            ledger.owners(),
+            [CHANGED, "p2 (2)"],
+            "{is_late} {has_reset}"
+        );
+        let closed: Vec<_> = ledger.closed.iter().map(owner_of).collect();
         assert_eq!(closed, [CHANGED]);
     }
 }
 
 #[test]
 fn a_socket_is_found_before_its_syn_is_sent() {
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-    books.segment(ms(1_001), true, ACK, 1);
-    books.answer(first, by_ends(2, 1_003, 1_004), true);
-    books.segment(ms(1_002), true, RST, 1);
-    books.segment(ms(1_005), true, SYN, 2);
-    assert_eq!(books.owners(), [CHANGED, ""]);
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+    ledger.segment(ms(1_001), true, ACK, 1);
+    ledger.answer(first, by_ends(2, 1_003, 1_004), true);
+    ledger.segment(ms(1_002), true, RST, 1);
+    ledger.segment(ms(1_005), true, SYN, 2);
+    assert_eq!(ledger.owners(), [CHANGED, ""]);
 }
 
 #[test]
 fn what_the_end_sends_after_the_lookup_proves_it() {
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-    books.answer(first, by_ends(1, 1_001, 1_002), false);
-    books.segment(ms(1_002), true, ACK, 1);
-    books.segment(ms(1_003), true, RST, 1);
-    let second = books.segment(ms(1_004), true, SYN, 2).unwrap();
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+    ledger.answer(first, by_ends(1, 1_001, 1_002), false);
+    ledger.segment(ms(1_002), true, ACK, 1);
+    ledger.segment(ms(1_003), true, RST, 1);
+    let second = ledger.segment(ms(1_004), true, SYN, 2).unwrap();
     // A later answer proves less, and the first one stays.
-    books.answer(first, by_ends(2, 1_005, 1_005), true);
-    books.answer(second, by_ends(2, 1_005, 1_005), true);
-    assert_eq!(books.owners(), ["p1 (1)", "p2 (2)"]);
+    ledger.answer(first, by_ends(2, 1_005, 1_005), true);
+    ledger.answer(second, by_ends(2, 1_005, 1_005), true);
+    assert_eq!(ledger.owners(), ["p1 (1)", "p2 (2)"]);
     // What the other end sends proves nothing, and neither does a reset.
     for (is_local, flags) in [(false, ACK), (true, RST)] {
-        let mut books = Books::new();
-        let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-        books.answer(first, by_ends(2, 1_001, 1_002), true);
-        books.segment(ms(1_003), is_local, flags, 1);
-        books.segment(ms(1_004), true, SYN, 2);
-        assert_eq!(books.owners(), [CHANGED, ""]);
+        let mut ledger = TestLedger::new();
+        let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+        ledger.answer(first, by_ends(2, 1_001, 1_002), true);
+        ledger.segment(ms(1_003), is_local, flags, 1);
+        ledger.segment(ms(1_004), true, SYN, 2);
+        assert_eq!(ledger.owners(), [CHANGED, ""]);
     }
 }
 
 #[test]
 fn without_another_connection_soon_the_answer_stays() {
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-    books.answer(first, by_ends(1, 1_001, 1_002), true);
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+    ledger.answer(first, by_ends(1, 1_001, 1_002), true);
     // Sent again; refused; and sent again after that.
-    books.segment(ms(2_000), true, SYN, 1);
-    books.segment(ms(2_001), false, RST, 1);
-    books.segment(ms(2_500), true, SYN, 1);
-    assert_eq!(books.owners(), ["p1 (1)"]);
-    books.segment(ms(9_000), true, SYN, 2);
-    assert_eq!(books.owners(), ["p1 (1)", ""]);
+    ledger.segment(ms(2_000), true, SYN, 1);
+    ledger.segment(ms(2_001), false, RST, 1);
+    ledger.segment(ms(2_500), true, SYN, 1);
+    assert_eq!(ledger.owners(), ["p1 (1)"]);
+    ledger.segment(ms(9_000), true, SYN, 2);
+    assert_eq!(ledger.owners(), ["p1 (1)", ""]);
 }
 
 #[test]
 fn a_socket_that_is_found_after_a_reset_is_anothers() {
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-    books.segment(ms(1_001), true, RST, 1);
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+    ledger.segment(ms(1_001), true, RST, 1);
     // Its SYN is never read: the capture ends.
-    books.answer(first, by_ends(2, 1_002, 1_002), true);
-    assert_eq!(books.owners(), [GONE]);
+    ledger.answer(first, by_ends(2, 1_002, 1_002), true);
+    assert_eq!(ledger.owners(), [GONE]);
 }
 
 #[test]
 fn a_listener_serves_the_next_connection_too() {
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), false, SYN, 1).unwrap();
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), false, SYN, 1).unwrap();
     let listener = owner(1, Match::LocalEndpoint, (ms(1_002), ms(1_002)));
-    books.answer(first, listener.clone(), true);
-    let second = books.segment(ms(1_001), false, SYN, 2).unwrap();
-    books.answer(second, listener, true);
-    assert_eq!(books.owners(), ["p1 (1)", "p1 (1)"]);
+    ledger.answer(first, listener.clone(), true);
+    let second = ledger.segment(ms(1_001), false, SYN, 2).unwrap();
+    ledger.answer(second, listener, true);
+    assert_eq!(ledger.owners(), ["p1 (1)", "p1 (1)"]);
 }
 
 /// The SYN of the second connection was not captured: its numbers tell that it is another one.
 #[test]
 fn a_connection_without_its_syn_is_another_one() {
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-    books.answer(first, by_ends(1, 1_001, 1_002), true);
-    books.segment(ms(1_002), true, ACK, 1);
-    books.segment(ms(1_003), true, RST, 1);
-    let second = books.segment(ms(1_004), true, ACK, 2).unwrap();
-    books.answer(second, by_ends(2, 1_005, 1_006), true);
-    assert_eq!(books.owners(), ["p1 (1)", "p2 (2)"]);
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+    ledger.answer(first, by_ends(1, 1_001, 1_002), true);
+    ledger.segment(ms(1_002), true, ACK, 1);
+    ledger.segment(ms(1_003), true, RST, 1);
+    let second = ledger.segment(ms(1_004), true, ACK, 2).unwrap();
+    ledger.answer(second, by_ends(2, 1_005, 1_006), true);
+    assert_eq!(ledger.owners(), ["p1 (1)", "p2 (2)"]);
     // Who was found after that may be the next one's.
-    let mut books = Books::new();
-    let first = books.segment(ms(1_000), true, SYN, 1).unwrap();
-    books.segment(ms(1_001), true, RST, 1);
-    books.segment(ms(1_002), true, ACK, 2).unwrap();
-    books.answer(first, by_ends(2, 1_003, 1_004), true);
-    assert_eq!(books.owners()[0], CHANGED);
+    let mut ledger = TestLedger::new();
+    let first = ledger.segment(ms(1_000), true, SYN, 1).unwrap();
+    ledger.segment(ms(1_001), true, RST, 1);
+    ledger.segment(ms(1_002), true, ACK, 2).unwrap();
+    ledger.answer(first, by_ends(2, 1_003, 1_004), true);
+    assert_eq!(ledger.owners()[0], CHANGED);
 }
 
 /// What the ledger gets.
@@ -265,26 +269,26 @@ proptest! {
             }
         }
         got.sort_by_key(|(at, _)| *at);
-        let mut books = Books::new();
+        let mut ledger = TestLedger::new();
         let mut waiters = Vec::new();
         for (_, one) in got {
             match one {
                 Got::Segment(time, flags, number) => {
-                    waiters.extend(books.segment(time, true, flags, number));
+                    waiters.extend(ledger.segment(time, true, flags, number));
                 }
                 Got::Answer(place, told) => {
                     let waiter = waiters[place as usize];
-                    books.answer(waiter, told, true);
+                    ledger.answer(waiter, told, true);
                 }
             }
         }
-        let owners = books.owners();
+        let owners = ledger.owners();
         prop_assert_eq!(owners.len(), lives.len());
         for (place, owner) in owners.iter().enumerate() {
             let own = format!("p{0} ({0})", place + 1);
             prop_assert!(!owner.starts_with('p') || *owner == own, "{:?}", owners);
         }
-        for record in &books.closed {
+        for record in &ledger.closed {
             let owner = owner_of(record);
             let is_one = owners.contains(&owner) || !owner.starts_with('p');
             prop_assert!(is_one, "{owner}");

@@ -4,7 +4,7 @@ use super::*;
 
 /// The packets of a short connection from a port: what was asked about it, and how often it is
 /// confirmed with what it answers.
-fn connection(books: &mut Books, port: u16, found: &Ownership, answer: Confirmed) -> usize {
+fn connection(ledger: &mut TestLedger, port: u16, found: &Ownership, answer: Confirmed) -> usize {
     let begin = ms(u64::from(port) * 10);
     let tcp = |after, is_local, flags, payload_len| {
         let mut packet = packet(begin + ms(after), is_local);
@@ -24,22 +24,22 @@ fn connection(books: &mut Books, port: u16, found: &Ownership, answer: Confirmed
         }
     };
     let (syn, ack, fin) = (TcpFlags::SYN, TcpFlags::ACK, TcpFlags::FIN | TcpFlags::ACK);
-    books.packet(&tcp(0, false, syn, 0));
-    let waiter = books.asked().unwrap();
+    ledger.packet(&tcp(0, false, syn, 0));
+    let waiter = ledger.asked().unwrap();
     let mut found = found.clone();
     found.evidence.observed_at = wall_clock(begin);
-    books
-        .ledger
-        .answer(waiter, found, false, &mut books.effects);
-    books.packet(&tcp(1, true, syn | ack, 0));
-    books.packet(&tcp(2, false, ack, 60));
-    assert_eq!(books.confirm(Confirmed::Unknown), 0);
-    books.packet(&tcp(3, true, ack, 60));
-    let confirmed = books.confirm(answer);
-    books.packet(&tcp(4, false, fin, 0));
-    books.packet(&tcp(5, true, fin, 0));
-    books.packet(&tcp(6, false, ack, 0));
-    books.claims();
+    ledger
+        .inner
+        .answer(waiter, found, false, &mut ledger.effects);
+    ledger.packet(&tcp(1, true, syn | ack, 0));
+    ledger.packet(&tcp(2, false, ack, 60));
+    assert_eq!(ledger.confirm(Confirmed::Unknown), 0);
+    ledger.packet(&tcp(3, true, ack, 60));
+    let confirmed = ledger.confirm(answer);
+    ledger.packet(&tcp(4, false, fin, 0));
+    ledger.packet(&tcp(5, true, fin, 0));
+    ledger.packet(&tcp(6, false, ack, 0));
+    ledger.claims();
     confirmed
 }
 
@@ -51,32 +51,32 @@ fn accepted(pid: u32) -> Ownership {
 
 #[test]
 fn what_the_first_connections_of_an_end_answer_shows_whether_they_are_kept() {
-    let mut books = Books::new();
+    let mut ledger = TestLedger::new();
     for port in 101..105 {
-        let asked = connection(&mut books, port, &accepted(1), Confirmed::Same);
+        let asked = connection(&mut ledger, port, &accepted(1), Confirmed::Same);
         assert_eq!(asked, 1);
     }
     // It is trusted.
     assert_eq!(
-        connection(&mut books, 105, &accepted(1), Confirmed::Same),
+        connection(&mut ledger, 105, &accepted(1), Confirmed::Same),
         0
     );
-    books.check(&[("p1 (1)", 7); 5]);
+    ledger.check(&[("p1 (1)", 7); 5]);
 }
 
 #[test]
 fn one_who_passes_connections_on_is_named_for_those_only_that_were_kept() {
-    let mut books = Books::new();
+    let mut ledger = TestLedger::new();
     // Of these two nobody knows yet.
-    connection(&mut books, 101, &accepted(1), Confirmed::Unknown);
-    let asked = connection(&mut books, 102, &owner(1, 1, ms(0)), Confirmed::Unknown);
+    connection(&mut ledger, 101, &accepted(1), Confirmed::Unknown);
+    let asked = connection(&mut ledger, 102, &owner(1, 1, ms(0)), Confirmed::Unknown);
     assert_eq!(asked, 1);
-    books.check(&[("p1 (1)", 7), ("p1 (1)", 7)]);
-    connection(&mut books, 103, &accepted(1), Confirmed::Changed);
-    connection(&mut books, 104, &accepted(1), Confirmed::Unknown);
-    connection(&mut books, 105, &accepted(2), Confirmed::Unknown);
-    connection(&mut books, 106, &accepted(1), Confirmed::Same);
-    let flows = books.flows();
+    ledger.check(&[("p1 (1)", 7), ("p1 (1)", 7)]);
+    connection(&mut ledger, 103, &accepted(1), Confirmed::Changed);
+    connection(&mut ledger, 104, &accepted(1), Confirmed::Unknown);
+    connection(&mut ledger, 105, &accepted(2), Confirmed::Unknown);
+    connection(&mut ledger, 106, &accepted(1), Confirmed::Same);
+    let flows = ledger.flows();
     let of = |who: &str| flows.iter().filter(|(named, _)| named == who).count();
     assert_eq!(of(CHANGED), 4, "{flows:?}");
     assert_eq!(of("p2 (2)"), 1, "{flows:?}");

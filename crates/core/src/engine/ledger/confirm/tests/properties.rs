@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens in a world with one socket's ends, and whoever has it.
+/// What happens in a world with one socket's ends, and the processes that have it.
 #[derive(Debug, Clone)]
 enum Step {
     /// So much later a packet is sent, or received.
     Packet(u64, bool),
-    /// The socket is closed, and another process binds its ends; whether the closing is told,
+    /// The socket is closed, and another process binds its ends; whether the system reports the closing,
     /// and how much later.
     Reuse(Option<u64>),
     /// Another process gets the socket, and the first one closes its own.
@@ -34,9 +34,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Who has the socket, and what the books were told.
+/// Who has the socket, and what the ledger were told.
 struct World {
-    books: Books,
+    ledger: TestLedger,
     now: Duration,
     holder: u32,
     /// Who had it when the newest packet was sent.
@@ -50,7 +50,7 @@ struct World {
 impl World {
     /// What is found out about claims now.
     fn confirm(&mut self) {
-        for claim in self.books.claims() {
+        for claim in self.ledger.claims() {
             let (_, known) = claim.ends[0].clone().expect("it was named");
             let answer = match known.verdict.processes() {
                 _ if !self.has_budget => Confirmed::Unanswered,
@@ -58,16 +58,16 @@ impl World {
                 _ => Confirmed::Changed,
             };
             let answers = [answer, Confirmed::Unknown];
-            let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+            let (ledger, effects) = (&mut self.ledger.inner, &mut self.ledger.effects);
             ledger.confirmed(&claim, answers, self.now, effects);
         }
     }
 
-    /// Whoever sends the first packet of a flow is found at once.
+    /// The sender of the first packet of a flow is found at once.
     fn answer(&mut self) {
-        while let Some(waiter) = self.books.asked() {
+        while let Some(waiter) = self.ledger.asked() {
             let found = owner(self.sender, self.socket, self.now);
-            self.books.answer(waiter, found);
+            self.ledger.answer(waiter, found);
         }
     }
 
@@ -80,7 +80,7 @@ impl World {
             Step::Packet(after, is_local) => {
                 self.now += ms(*after);
                 let packet = packet(self.now, *is_local);
-                let belonging = self.books.packet(&packet);
+                let belonging = self.ledger.packet(&packet);
                 self.sent.push((belonging, self.holder));
                 self.sender = self.holder;
                 self.answer();
@@ -97,7 +97,7 @@ impl World {
                 self.hand_over();
                 if let Some(after) = told {
                     let closed = closed(old, self.now + ms(*after));
-                    self.books.ledger.sockets_closed(&closed);
+                    self.ledger.inner.sockets_closed(&closed);
                 }
             }
             Step::Pass => self.hand_over(),
@@ -107,7 +107,7 @@ impl World {
                 self.sender = self.holder;
                 self.hand_over();
                 for time in times {
-                    let belonging = self.books.packet(&packet(time, true));
+                    let belonging = self.ledger.packet(&packet(time, true));
                     self.sent.push((belonging, self.sender));
                     self.answer();
                     self.confirm();
@@ -116,7 +116,7 @@ impl World {
             }
             Step::Silence(after) => {
                 self.now += ms(*after);
-                let (ledger, effects) = (&mut self.books.ledger, &mut self.books.effects);
+                let (ledger, effects) = (&mut self.ledger.inner, &mut self.ledger.effects);
                 ledger.confirm_due(self.now, effects);
                 self.confirm();
             }
@@ -135,7 +135,7 @@ proptest! {
         is_over in any::<bool>(),
     ) {
         let mut world = World {
-            books: Books::new(),
+            ledger: TestLedger::new(),
             now: ms(1_000),
             holder: 1,
             sender: 1,
@@ -150,15 +150,15 @@ proptest! {
         if is_over {
             // What is silent is looked at, if there is time for it, before it is over.
             world.step(&Step::Silence(20), None);
-            let (ledger, effects) = (&mut world.books.ledger, &mut world.books.effects);
+            let (ledger, effects) = (&mut world.ledger.inner, &mut world.ledger.effects);
             ledger.advance(world.now + Duration::from_secs(3_600), effects);
         }
-        let flows = world.books.ledger.flows();
+        let flows = world.ledger.inner.flows();
         let total: u64 = flows.iter().map(|flow| flow.total().packets).sum();
         prop_assert_eq!(total, world.sent.len() as u64);
         // A flow that is open may still turn out to have changed; what is certain does not.
         for (belonging, sender) in &world.sent {
-            let known = world.books.ledger.known(*belonging, &everything).expect("it is listed");
+            let known = world.ledger.inner.known(*belonging, &everything).expect("it is listed");
             let ends = known.owners.iter().flatten();
             let named = ends.flat_map(|owner| owner.ownership.verdict.processes());
             for process in named {
@@ -169,7 +169,7 @@ proptest! {
         // What packets tell and what flows tell is the same.
         let mut by_flow = std::collections::HashMap::new();
         for (belonging, _) in &world.sent {
-            let id = world.books.ledger.flow_with(*belonging).expect("it is listed").0.id();
+            let id = world.ledger.inner.flow_with(*belonging).expect("it is listed").0.id();
             *by_flow.entry(id).or_insert(0_u64) += 1;
         }
         for flow in &flows {
