@@ -63,11 +63,14 @@ fn attributor(table: &str) -> Result<Attributor> {
 }
 
 fn write_flow(out: &mut impl Write, flow: &FlowRecord) -> io::Result<()> {
+    // The id is that of the end that asks, which is the local one where both are.
+    let mut local = flow.local;
+    local.set_port(flow.icmp_id.unwrap_or(local.port()));
     writeln!(
         out,
         "flow {} {} {} {} {} {} {}",
         flow.protocol,
-        flow.local,
+        local,
         flow.remote,
         answer(flow.owner.as_ref()),
         answer(flow.remote_owner.as_ref()),

@@ -220,6 +220,20 @@ impl Stage {
         }
     }
 
+    /// Each of two clients that sent at once, from neighbouring ports, might have sent what the other did.
+    pub(crate) fn pair_clients(&mut self) {
+        let clients = self.truths.iter().filter(|truth| !truth.is_server);
+        let sent: Vec<(u16, Vec<u32>)> = clients
+            .map(|truth| (truth.local.port(), truth.held_by.always.clone()))
+            .collect();
+        for truth in self.truths.iter_mut().filter(|truth| !truth.is_server) {
+            let partner = truth.local.port() ^ 1;
+            let partners = sent.iter().filter(|(port, _)| *port == partner);
+            let pids = partners.flat_map(|(_, pids)| pids.iter().copied());
+            truth.held_by.alike.extend(pids);
+        }
+    }
+
     /// Stops everything, and judges what was observed.
     pub(crate) fn close(mut self) -> Result<Vec<Outcome>> {
         if let Some(mut stop) = self.stop.take() {

@@ -3,6 +3,7 @@
 
 mod crowd;
 mod inject;
+mod portless;
 mod ring;
 pub(crate) mod stream;
 
@@ -49,6 +50,7 @@ pub(crate) fn run(role: &str, arguments: &[String]) -> Result<()> {
         "receive" => receive(argument(0)?),
         "crowd" => crowd::run(argument(0)?),
         "inject" => inject::run(arguments),
+        "portless" => portless::run(arguments),
         "ring" => ring::run(&stream::Options::new(arguments)?),
         other => stream::run(other, arguments),
     }

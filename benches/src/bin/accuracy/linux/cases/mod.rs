@@ -1,6 +1,7 @@
 //! What is tried: each case starts processes that exchange something.
 
 mod changes;
+mod families;
 mod heavy;
 mod places;
 mod role;
@@ -87,7 +88,13 @@ const fn at(place: Place, case: Case) -> Case {
 
 /// Every case.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    let lists = [EXCHANGES, changes::CASES, heavy::CASES, places::CASES];
+    let lists = [
+        EXCHANGES,
+        families::CASES,
+        changes::CASES,
+        heavy::CASES,
+        places::CASES,
+    ];
     lists.into_iter().flatten()
 }
 
