@@ -273,3 +273,80 @@ fn who_asks_for_the_address_of_a_service_is_named() {
     drop(host);
     assert_eq!(asked.confirm(&outside, &answer), Confirmed::Closed);
 }
+
+/// A group that is named as Docker names those of containers, until it is dropped.
+struct Group(std::path::PathBuf);
+
+impl Group {
+    fn new(id: &str) -> Option<Self> {
+        // Of version 2, or of systemd's hierarchy of version 1.
+        let mounts = ["", "unified", "systemd"].map(|mount| format!("/sys/fs/cgroup/{mount}"));
+        let mount = mounts.iter().map(std::path::Path::new);
+        let mut mount = mount.filter(|mount| mount.join("cgroup.procs").exists());
+        let path = mount.next()?.join(format!("docker-{id}.scope"));
+        std::fs::create_dir(&path).ok()?;
+        Some(Self(path))
+    }
+
+    fn add(&self, helper: &Helper) {
+        std::fs::write(self.0.join("cgroup.procs"), helper.pid().to_string()).unwrap();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Its processes have ended, and may not be gone yet.
+        for _ in 0..1_000 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+/// Docker's files are those of the test, in a mount namespace of its own.
+#[test]
+fn a_container_behind_the_host_has_its_name_and_image() {
+    const TEST: &str = "a_container_behind_the_host_has_its_name_and_image";
+    if is_run_elsewhere(TEST, &["nft"]) {
+        return;
+    }
+    let pid = std::process::id();
+    let id = format!("{:0>64x}", u64::from(pid) + (now() << 24));
+    let Some(group) = Group::new(&id) else {
+        flowner_testing::skipped!("no cgroup may be made in /sys/fs/cgroup");
+        return;
+    };
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "none", "/var/lib"])
+        .status();
+    assert!(mounted.unwrap().success());
+    let directory = format!("/var/lib/docker/containers/{id}");
+    std::fs::create_dir_all(&directory).unwrap();
+    let file =
+        format!(r#"{{"ID":"{id}","Name":"/web","Config":{{"Image":"nginx:1.27","Labels":{{}}}}}}"#);
+    std::fs::write(format!("{directory}/config.v2.json"), file).unwrap();
+    let behind = Behind::new();
+    let _world = behind.helper(1, &[&format!("udp {FAR} broadcast")]);
+    let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
+    group.add(&container);
+    container.tell(&format!("send {FAR}"));
+    let mut asked = Asked::new();
+    let outside = query(Protocol::Udp, "10.97.0.1:5000", FAR);
+    let answer = asked.check(&outside, &container, &format!("10.98.0.2:5000 -> {FAR}"));
+    let unit = answer.verdict.unit().unwrap();
+    assert_eq!(
+        (&*unit.name, unit.to_string()),
+        (&*id, "container web".to_owned())
+    );
+    let image = unit.container().unwrap().image.clone();
+    assert_eq!(image.as_deref(), Some("nginx:1.27"));
+    drop(container);
+}
+
+/// Seconds, by which numbers differ from one run to the next.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap().as_secs()
+}

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 16] = [
+const TARGETS: [&str; 17] = [
     "decode",
     "capture_file",
     "flows",
@@ -27,6 +27,7 @@ const TARGETS: [&str; 16] = [
     "cgroup",
     "mountinfo",
     "conntrack",
+    "container",
     "direction",
 ];
 /// Those from here on are of Linux, and run there only.

@@ -165,6 +165,15 @@ impl Snapshot {
     }
 
     fn find_among(&self, query: &SocketQuery, counts: impl Fn(&Socket) -> bool) -> Ownership {
+        // Of a table that reads no other network namespace.
+        let hidden = self.translations.of(query);
+        if hidden != Original::Same {
+            let mut answer = self.answer(Reason::Translated, None);
+            if let Original::Ends(from) = hidden {
+                answer.evidence.translated_from = Some(Box::new(from));
+            }
+            return answer;
+        }
         let Fit {
             found,
             reason,

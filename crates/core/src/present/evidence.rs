@@ -10,7 +10,15 @@ use crate::model::totals::Coverage;
 
 /// Who owns the end of a flow, in a sentence.
 pub fn verdict_sentence(owner: &Ownership) -> String {
-    let sentence = printable(&of_verdict(&owner.verdict));
+    let mut sentence = of_verdict(&owner.verdict);
+    if let Some(from) = &owner.evidence.translated_from {
+        let (local, remote) = (from.local, from.remote);
+        sentence = format!(
+            "{sentence} This host translates the packets (NAT): the socket itself has the ends \
+             {local} and {remote}."
+        );
+    }
+    let sentence = printable(&sentence);
     if owner.evidence.source == Source::Recorded {
         return format!("As the file claims, which Flowner cannot check: {sentence}");
     }
@@ -110,6 +118,18 @@ pub fn coverage(coverage: Coverage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::translated_flow;
+
+    #[test]
+    fn a_translated_socket_has_ends_of_its_own() {
+        let flow = translated_flow(0);
+        let sentence = verdict_sentence(flow.owner.as_ref().unwrap());
+        assert_eq!(
+            sentence,
+            "curl (pid 4242) holds the socket. This host translates the packets (NAT): the socket \
+             itself has the ends 172.17.0.2:40000 and 93.184.216.34:443."
+        );
+    }
     use crate::samples;
 
     #[test]

@@ -213,6 +213,20 @@ impl Stage {
         Ok(())
     }
 
+    /// Servers are not on the observed host.
+    pub(crate) fn judge_clients(&mut self) {
+        self.truths.retain(|truth| !truth.is_server);
+    }
+
+    /// Clients are not on the observed host, which shows the end of servers as this one: they are what
+    /// is judged first, in place of clients.
+    pub(crate) fn judge_servers_at(&mut self, shown: SocketAddr) {
+        self.truths.retain(|truth| truth.is_server);
+        for truth in &mut self.truths {
+            (truth.local, truth.is_server) = (shown, false);
+        }
+    }
+
     /// These fit the sockets of servers as well as those that were asked.
     pub(crate) fn add_alike(&mut self, pids: &[u32]) {
         for truth in self.truths.iter_mut().filter(|truth| truth.is_server) {

@@ -25,8 +25,8 @@ pub(crate) enum Place {
     Devices,
     /// The same, with the observer on all of them.
     AllDevices,
-    /// As with devices, and what comes through the second leaves through the first under the
-    /// host's address.
+    /// As with devices, and what comes through the second, and through a third that leads to the
+    /// twin, leaves through the first under the host's address. A port of the host leads to the server.
     Translating,
     /// The observer may capture and nothing else; the processes are root's.
     Unprivileged,
@@ -43,9 +43,12 @@ pub(crate) enum Side {
     Client,
     /// Where the second one leads.
     Server,
-    /// In the network that has the client's address.
+    /// In the network that has the client's address, or where the third device leads.
     Twin,
 }
+
+/// The port of the host that leads to the same one of the server, where addresses are translated.
+pub(crate) const FORWARDED: u16 = 8_080;
 
 /// The user who may do nothing special.
 const NOBODY: u32 = 65_534;
@@ -90,7 +93,8 @@ impl Venue {
         let networks = match place {
             Place::Devices | Place::AllDevices => Some(Networks::behind_devices()?),
             Place::Translating => {
-                let networks = Networks::behind_devices()?;
+                let mut networks = Networks::behind_devices()?;
+                networks.add_third()?;
                 translate()?;
                 Some(networks)
             }
@@ -327,6 +331,25 @@ impl Networks {
         Ok(networks)
     }
 
+    /// Another network behind another device.
+    fn add_third(&mut self) -> Result<()> {
+        let twin = Self::named(&["twin"])?;
+        let name = twin.names.first().cloned().unwrap_or_default();
+        // It is removed with the others.
+        std::mem::forget(twin);
+        ip(&format!(
+            "link add third type veth peer name eth0 netns {name}"
+        ))?;
+        self.devices.push("third");
+        ip("addr add 10.89.2.1/24 dev third")?;
+        ip("link set third up")?;
+        ip(&format!("-n {name} addr add 10.89.2.2/24 dev eth0"))?;
+        ip(&format!("-n {name} link set eth0 up"))?;
+        ip(&format!("-n {name} route add default via 10.89.2.1"))?;
+        self.names.push(name);
+        Ok(())
+    }
+
     /// `None` for the observed one.
     fn name(&self, side: Side) -> Option<&str> {
         let place = match side {
@@ -358,13 +381,19 @@ impl Drop for Networks {
 /// Has the observed host send for others, under the address of its first device.
 fn translate() -> Result<()> {
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
-    let [outside, _] = DEVICES;
+    let [outside, inside] = DEVICES;
     for rule in [
         "add table ip flowner",
         "add chain ip flowner out { type nat hook postrouting priority 100 ; }",
         &format!(
             "add rule ip flowner out oifname {} masquerade",
             outside.name
+        ),
+        "add chain ip flowner in { type nat hook prerouting priority -100 ; }",
+        &format!(
+            "add rule ip flowner in iifname {} meta l4proto {{ tcp, udp }} th dport {FORWARDED} \
+             dnat to {}",
+            outside.name, inside.peer
         ),
     ] {
         run(Command::new("nft").args(rule.split(' ')))?;

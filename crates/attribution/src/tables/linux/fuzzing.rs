@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use rustix::net::netlink;
 
+use super::containers;
 use super::netlink::frame::Frame;
 use super::netlink::link::Link;
 use super::netlink::message::{Family, Message, Which};
@@ -114,6 +115,32 @@ pub fn cgroup(bytes: &[u8]) {
         let of_text = |text: String| cgroup::unit(&text);
         assert_eq!(of_text(format!("0::{path}")), unit);
         assert_eq!(of_text(format!("0::/\n1:name=systemd:{path}")), unit);
+    }
+}
+
+/// What the programs that run containers write: names have a limit.
+///
+/// # Panics
+/// If they have not.
+pub fn container(bytes: &[u8]) {
+    let id = "9f4f8d5a3c0b1e2d4f60718293a4b5c6d7e8f90123456789abcdef0123456789";
+    let text = String::from_utf8_lossy(bytes);
+    let found = [
+        containers::docker(bytes, id),
+        containers::bundle(bytes),
+        containers::storage(bytes, id),
+    ];
+    for container in found.into_iter().flatten() {
+        let texts = [container.name, container.image];
+        for text in texts.into_iter().flatten() {
+            assert!(!text.is_empty() && text.chars().count() <= 512);
+        }
+    }
+    if let Some(directory) = containers::docker_directory(bytes, id) {
+        assert!(directory.ends_with(id));
+    }
+    if let Some(container) = containers::log_name(&text, id) {
+        assert!(container.pod.is_some());
     }
 }
 

@@ -5,6 +5,7 @@ mod families;
 mod heavy;
 mod places;
 mod role;
+mod translated;
 
 use std::net::SocketAddr;
 
@@ -90,10 +91,11 @@ const fn at(place: Place, case: Case) -> Case {
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     let lists = [
         EXCHANGES,
-        families::CASES,
+families::CASES,
         changes::CASES,
         heavy::CASES,
         places::CASES,
+        translated::CASES,
     ];
     lists.into_iter().flatten()
 }

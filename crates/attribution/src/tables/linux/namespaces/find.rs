@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -15,6 +16,11 @@ use crate::tables::linux::procfs::proc::{Proc, ReadBuffers};
 use crate::tables::linux::sys;
 
 impl Namespaces {
+    /// The device of ours in whose network an address is: the smallest network that has it.
+    pub(crate) fn device_towards(&self, ip: IpAddr) -> Option<u32> {
+        self.own_addresses.as_ref()?.known().device_towards(ip)
+    }
+
     pub(super) fn of_processes(
         &mut self,
         proc: &Proc,

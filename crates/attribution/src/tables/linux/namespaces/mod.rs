@@ -187,11 +187,6 @@ impl Namespaces {
         }
     }
 
-    /// The device of ours in whose network an address is: the smallest network that has it.
-    pub(crate) fn device_towards(&self, ip: IpAddr) -> Option<u32> {
-        self.own_addresses.as_ref()?.known().device_towards(ip)
-    }
-
     /// What there is to know of our own namespace and of the others that are open, if they
     /// are listed; `None` if the kernel does not give our own.
     ///
