@@ -104,7 +104,7 @@ fn one_command_would_show_everything() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     let json = program.as_nobody(&["doctor", "--json"]).unwrap();
     let json = text(&json.stdout);
-    assert!(json.lines().count() == 8, "{json}");
+    assert!(json.lines().count() == 9, "{json}");
     assert!(
         json.contains(r#""name":"processes","status":"limited""#),
         "{json}"

@@ -162,6 +162,9 @@ fn flows_hosts_services_and_a_filter() {
         (&["--by", "protocol"], "udp"),
         (&["--by", "program"], "unknown"),
         (&["--by", "process"], "unknown"),
+        (&["--by", "unit"], "no unit"),
+        (&["--by", "container"], "no container"),
+        (&["--by", "pod"], "no pod"),
         (&["--by", "flow"], "10.0.0.2:200"),
     ] {
         let output = read(&path, arguments);
@@ -378,6 +381,9 @@ fn comma_separated_values() {
         ("host", "host,flows,"),
         ("service", "service,protocol,port,flows,"),
         ("protocol", "protocol,flows,"),
+        ("unit", "kind,unit,container,image,pod,flows,"),
+        ("container", "kind,unit,container,image,pod,flows,"),
+        ("pod", "namespace,pod,flows,"),
     ] {
         let text = csv(&["--by", by]);
         assert!(text.starts_with(head), "{by}: {text}");
