@@ -350,3 +350,59 @@ fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap().as_secs()
 }
+
+/// The id of an echo is the kernel's to change, as a port is.
+#[test]
+fn an_echo_from_behind_the_host_is_named() {
+    const TEST: &str = "an_echo_from_behind_the_host_is_named";
+    if is_run_elsewhere(TEST, &["nft", "conntrack"]) {
+        return;
+    }
+    if std::process::Command::new("ping")
+        .arg("-V")
+        .output()
+        .is_err()
+    {
+        flowner_testing::skipped!("ping is not installed");
+        return;
+    }
+    let behind = Behind::new();
+    // It takes a socket of this kind if it may.
+    let mut allow = behind.command(0);
+    allow.args([
+        "sh",
+        "-c",
+        "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range",
+    ]);
+    assert!(allow.status().unwrap().success());
+    let mut ping = behind.command(0);
+    ping.args(["ping", "-q", "-i", "0.2", "10.97.0.2"]);
+    let mut ping = ping.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let id = loop {
+        let listed = conntrack("-L -p icmp -s 10.98.0.2");
+        let id = listed
+            .rsplit("id=")
+            .next()
+            .filter(|_| listed.contains("type=0"));
+        if let Some(id) = id {
+            break id
+                .split_whitespace()
+                .next()
+                .unwrap()
+                .parse::<u16>()
+                .unwrap();
+        }
+        assert!(std::time::Instant::now() < deadline, "no echo");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    let mut asked = Asked::new();
+    let [host, far] = ["10.97.0.1", "10.97.0.2"].map(|ip| ip.parse().unwrap());
+    let query = SocketQuery::icmp_echo(id, host, far).as_sender();
+    let answer = asked.table.find(&query).unwrap();
+    let pids = answer.verdict.processes().iter().map(|it| it.pid);
+    assert_eq!(pids.collect::<Vec<_>>(), [ping.id()], "{answer:?}");
+    assert!(shown(&answer).starts_with("10.98.0.2:"), "{answer:?}");
+    ping.kill().unwrap();
+    ping.wait().unwrap();
+}

@@ -49,9 +49,15 @@ impl Behind {
     }
 
     pub(crate) fn helper(&self, end: usize, sockets: &[&str]) -> Helper {
+        Helper::through(self.command(end), sockets)
+    }
+
+    /// What runs a program in there.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn command(&self, end: usize) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0[end]]);
-        Helper::through(command, sockets)
+        command
     }
 }
 

@@ -28,6 +28,14 @@ const TRANSPORT: u16 = 2;
 const NUMBER: u16 = 1;
 const FROM_PORT: u16 = 2;
 const TO_PORT: u16 = 3;
+/// The same, of echo requests and replies: id, type and code, of IPv4 and IPv6.
+const ECHO_V4: [u16; 3] = [4, 5, 6];
+const ECHO_V6: [u16; 3] = [7, 8, 9];
+/// Types of messages (RFC 792, RFC 4443).
+const REQUEST_V4: u8 = 8;
+const REPLY_V4: u8 = 0;
+const REQUEST_V6: u8 = 128;
+const REPLY_V6: u8 = 129;
 /// `CTA_ZONE`, of both directions, and `CTA_TUPLE_ZONE`, of one.
 const ZONE: u16 = 18;
 const TUPLE_ZONE: u16 = 3;
@@ -94,20 +102,13 @@ pub(crate) enum Answered {
     Other,
 }
 
-const fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Raw | Protocol::Packet => 255,
-        other => match other.ip_number(true) {
-            Some(number) => number,
-            None => 255,
-        },
-    }
-}
-
 const fn protocol(number: u8) -> Option<Protocol> {
     match number {
+        1 | 58 => Some(Protocol::Icmp),
         6 => Some(Protocol::Tcp),
         17 => Some(Protocol::Udp),
+        33 => Some(Protocol::Dccp),
+        132 => Some(Protocol::Sctp),
         136 => Some(Protocol::UdpLite),
         _ => None,
     }
@@ -141,11 +142,31 @@ fn encoded(tuple: &Tuple) -> Vec<u8> {
     };
     let from = address(FROM_V4, FROM_V6, tuple.from.ip());
     let to = address(TO_V4, TO_V6, tuple.to.ip());
-    let transport = [
-        attribute(NUMBER, &[number(tuple.protocol)]),
-        attribute(FROM_PORT, &tuple.from.port().to_be_bytes()),
-        attribute(TO_PORT, &tuple.to.port().to_be_bytes()),
-    ];
+    let is_v4 = tuple.from.is_ipv4();
+    let number = tuple.protocol.ip_number(is_v4).unwrap_or(u8::MAX);
+    let (sent, taken) = (tuple.from.port(), tuple.to.port());
+    let transport = if tuple.protocol == Protocol::Icmp {
+        let [id, kind, code] = if is_v4 { ECHO_V4 } else { ECHO_V6 };
+        let (request, reply) = if is_v4 {
+            (REQUEST_V4, REPLY_V4)
+        } else {
+            (REQUEST_V6, REPLY_V6)
+        };
+        // Who asks has the id in place of a port.
+        let is_request = taken == 0;
+        vec![
+            attribute(NUMBER, &[number]),
+            attribute(id, &sent.max(taken).to_be_bytes()),
+            attribute(kind, &[if is_request { request } else { reply }]),
+            attribute(code, &[0]),
+        ]
+    } else {
+        vec![
+            attribute(NUMBER, &[number]),
+            attribute(FROM_PORT, &sent.to_be_bytes()),
+            attribute(TO_PORT, &taken.to_be_bytes()),
+        ]
+    };
     let ip = nested(IP, &[from, to].concat());
     [ip, nested(TRANSPORT, &transport.concat())].concat()
 }
@@ -223,6 +244,7 @@ pub(super) fn zones(body: &[u8], mut take: impl FnMut(u16)) -> Result<(), Malfor
 fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
     let (mut from, mut to) = (None, None);
     let (mut known, mut ports) = (None, (0, 0));
+    let (mut echo, mut kind_of_echo) = (0, None);
     for attribute in attributes(value) {
         let (kind, value) = attribute?;
         // A zone has no attributes in it.
@@ -242,16 +264,36 @@ fn tuple(value: &[u8]) -> Result<Option<Tuple>, Malformed> {
                 (TRANSPORT, NUMBER) => known = protocol(*value.first().ok_or(Malformed)?),
                 (TRANSPORT, FROM_PORT) => ports.0 = port()?,
                 (TRANSPORT, TO_PORT) => ports.1 = port()?,
+                (TRANSPORT, inner) if inner == ECHO_V4[0] || inner == ECHO_V6[0] => echo = port()?,
+                (TRANSPORT, inner) if inner == ECHO_V4[1] || inner == ECHO_V6[1] => {
+                    kind_of_echo = Some(*value.first().ok_or(Malformed)?);
+                }
                 _ => {}
             }
         }
     }
     let (from, to) = from.zip(to).ok_or(Malformed)?;
+    if known == Some(Protocol::Icmp) {
+        let of_echo = kind_of_echo.and_then(|kind| ends_of_echo(kind, echo));
+        let Some(of_echo) = of_echo else {
+            return Ok(None);
+        };
+        ports = of_echo;
+    }
     Ok(known.map(|protocol| Tuple {
         protocol,
         from: SocketAddr::new(from, ports.0),
         to: SocketAddr::new(to, ports.1),
     }))
+}
+
+/// What stands in place of ports: the id, at the end that asks. `None` for other messages.
+const fn ends_of_echo(kind: u8, id: u16) -> Option<(u16, u16)> {
+    match kind {
+        REQUEST_V4 | REQUEST_V6 => Some((id, 0)),
+        REPLY_V4 | REPLY_V6 => Some((0, id)),
+        _ => None,
+    }
 }
 
 /// The connections of the list in `/proc`; lines without one are skipped.
@@ -269,16 +311,26 @@ fn line(line: &[u8]) -> Option<Connection> {
     };
     let (mut from, mut to) = (values("src"), values("dst"));
     let (mut from_port, mut to_port) = (values("sport"), values("dport"));
+    let (mut kinds, mut ids) = (values("type"), values("id"));
     let mut tuple = || {
         let ip = |text: &str| -> Option<IpAddr> {
             let v4 = text.parse().map(|ip: Ipv4Addr| ip.into());
             v4.or_else(|_| text.parse().map(|ip: Ipv6Addr| ip.into()))
                 .ok()
         };
+        let (from, to) = (ip(from.next()?)?, ip(to.next()?)?);
+        let (sent, taken) = if protocol == Protocol::Icmp {
+            ends_of_echo(kinds.next()?.parse().ok()?, ids.next()?.parse().ok()?)?
+        } else {
+            (
+                from_port.next()?.parse().ok()?,
+                to_port.next()?.parse().ok()?,
+            )
+        };
         Some(Tuple {
             protocol,
-            from: SocketAddr::new(ip(from.next()?)?, from_port.next()?.parse().ok()?),
-            to: SocketAddr::new(ip(to.next()?)?, to_port.next()?.parse().ok()?),
+            from: SocketAddr::new(from, sent),
+            to: SocketAddr::new(to, taken),
         })
     };
     let (original, reply) = (tuple()?, tuple()?);
@@ -417,7 +469,7 @@ mod tests {
         let text = b"ipv4     2 tcp      6 431999 ESTABLISHED src=10.98.0.2 dst=10.97.0.2 \
             sport=55116 dport=9000 src=10.97.0.2 dst=10.97.0.1 sport=9000 dport=55116 [ASSURED] \
             mark=0 zone=0 use=2\nipv4     2 icmp     1 29 src=10.0.0.1 dst=10.0.0.2 type=8 \
-            code=0 id=1 src=10.0.0.2 dst=10.0.0.1 type=0 code=0 id=1 mark=0 use=1\n";
+            code=0 id=1 src=10.0.0.2 dst=10.0.0.9 type=0 code=0 id=7 mark=0 use=1\n";
         let expected = Connection {
             original: Tuple {
                 protocol: Protocol::Tcp,
@@ -428,23 +480,42 @@ mod tests {
                 ..udp("10.97.0.2:9000", "10.97.0.1:55116")
             },
         };
-        assert_eq!(listed(text).collect::<Vec<_>>(), [expected]);
+        // Of an echo, whose id the host changed.
+        let end = |text: &str| text.parse().unwrap();
+        let icmp = |from: &str, to: &str| Tuple {
+            protocol: Protocol::Icmp,
+            from: end(from),
+            to: end(to),
+        };
+        let echo = Connection {
+            original: icmp("10.0.0.1:1", "10.0.0.2:0"),
+            reply: icmp("10.0.0.2:0", "10.0.0.9:7"),
+        };
+        assert_eq!(listed(text).collect::<Vec<_>>(), [expected, echo]);
+        assert_eq!(
+            from(&echo, "10.0.0.9:7", "10.0.0.2:0"),
+            Some(ends("10.0.0.1:1", "10.0.0.2:0"))
+        );
     }
 
     prop_compose! {
         fn any_tuple(is_v4: bool)(
             ips in any::<([u8; 16], [u8; 16])>(),
             ports: (u16, u16),
-            place in 0..3_usize,
+            place in 0..4_usize,
         ) -> Tuple {
             let ip = |bytes: [u8; 16]| {
                 let v4 = [bytes[0], bytes[1], bytes[2], bytes[3]];
                 if is_v4 { IpAddr::from(v4) } else { IpAddr::from(bytes) }
             };
+            let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::UdpLite, Protocol::Icmp];
+            let protocol = protocols[place];
+            // One end of an echo has the id.
+            let taken = if protocol == Protocol::Icmp { 0 } else { ports.1 };
             Tuple {
-                protocol: [Protocol::Tcp, Protocol::Udp, Protocol::UdpLite][place],
+                protocol,
                 from: SocketAddr::new(ip(ips.0), ports.0),
-                to: SocketAddr::new(ip(ips.1), ports.1),
+                to: SocketAddr::new(ip(ips.1), taken),
             }
         }
     }

@@ -169,7 +169,8 @@ impl Conntrack {
         let local = query.local();
         let is_within = local.ip().is_loopback() && remote.ip().is_loopback();
         let same_family = local.is_ipv4() == remote.is_ipv4();
-        let has_ports = query.protocol().has_ports();
+        // The id of echo requests stands in place of a port.
+        let has_ports = query.protocol().has_ports() || query.protocol() == Protocol::Icmp;
         if is_within || !same_family || !has_ports {
             return Translation::None;
         }
