@@ -91,7 +91,7 @@ const fn at(place: Place, case: Case) -> Case {
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     let lists = [
         EXCHANGES,
-families::CASES,
+        families::CASES,
         changes::CASES,
         heavy::CASES,
         places::CASES,
