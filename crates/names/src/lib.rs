@@ -16,6 +16,7 @@
 //! | [`Name`], [`Source`] | | a name that can be shown, and where it comes from |
 //! | [`Hosts`], [`HostsFile`] | | the hosts file |
 //! | [`registrable_domain`] | | the registered part of a name |
+//! | [`ranges`] | | private, multicast and other ranges that have a meaning of their own |
 //! | [`geo`] | `geo` | country, city and network, from MMDB files |
 //! | [`reverse`] | `reverse` | the names that the system's resolver knows |
 #![warn(missing_docs)]
@@ -34,6 +35,7 @@ mod domain;
 pub mod geo;
 mod hosts;
 mod name;
+pub mod ranges;
 mod reader;
 #[cfg(feature = "reverse")]
 pub mod reverse;
