@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::command::{Failure, cargo, root, run as run_command};
 
-const TARGETS: [&str; 17] = [
+const TARGETS: [&str; 21] = [
     "decode",
     "capture_file",
     "flows",
@@ -21,6 +21,10 @@ const TARGETS: [&str; 17] = [
     "requests",
     "mask",
     "comment",
+    "dns",
+    "client_hello",
+    "quic_initial",
+    "http_host",
     "netlink",
     "proc_net",
     "process",
@@ -31,7 +35,7 @@ const TARGETS: [&str; 17] = [
     "direction",
 ];
 /// Those from here on are of Linux, and run there only.
-const FIRST_OF_LINUX: usize = 9;
+const FIRST_OF_LINUX: usize = 13;
 const SECONDS: u32 = 300;
 /// Seconds that one input may take: what passes a check is to be done soon, too.
 const TIMEOUT: u32 = 20;
