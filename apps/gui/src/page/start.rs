@@ -1,5 +1,6 @@
 //! Where to begin: a device, a file, or the demo.
 
+mod activity;
 mod choice;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use iced::widget::text::Wrapping;
 use iced::widget::{Space, button, column, container, keyed_column, responsive, row, text_input};
 use iced::{Center, Element, Fill};
 
+use activity::{Activity, describe};
 pub use choice::{Chosen, Failure};
 
 use super::Context;
@@ -27,8 +29,6 @@ use crate::widget::table::key_of;
 const NARROW: f32 = 800.0;
 /// Below this width, devices have no sparklines.
 const SPARSE: f32 = 560.0;
-/// Looks at a device that a sparkline shows.
-const SPARKS: usize = 40;
 
 /// What the page knows.
 #[derive(Debug, Default)]
@@ -43,12 +43,6 @@ pub struct State {
     checkup: Option<Checkup>,
     /// Why the last try failed.
     failure: Option<Failure>,
-}
-
-#[derive(Debug, Default)]
-struct Activity {
-    last: Option<u64>,
-    carried: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -469,40 +463,6 @@ impl State {
         }
         Some(lines.into())
     }
-}
-
-impl Activity {
-    fn add(&mut self, carried: Option<u64>) {
-        let Some(carried) = carried else {
-            return;
-        };
-        if let Some(last) = self.last.replace(carried) {
-            self.carried.push(carried.saturating_sub(last));
-            if self.carried.len() > SPARKS {
-                self.carried.remove(0);
-            }
-        }
-    }
-}
-
-fn describe(device: &Device) -> String {
-    let addresses = device
-        .addresses
-        .iter()
-        .map(|address| address.ip.to_string());
-    let mut words: Vec<String> = device.description.iter().cloned().collect();
-    words.extend(addresses.take(3));
-    if words.is_empty() {
-        words.push(
-            if device.is_up() {
-                "no addresses"
-            } else {
-                "switched off"
-            }
-            .to_owned(),
-        );
-    }
-    words.join("   ")
 }
 
 #[cfg(test)]

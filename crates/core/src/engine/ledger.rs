@@ -491,58 +491,6 @@ impl Ledger {
         }
     }
 
-    /// Moves flows that are over to the list of ended ones, and what falls off its
-    /// end into the totals.
-    fn retire(&mut self, ended: &mut Vec<Ended<Owners>>, effects: &mut Vec<Effect>) {
-        for mut ended in ended.drain(..) {
-            let now = self.table.now();
-            let flow = &mut ended.flow;
-            accepted::take_back(flow, &mut self.confirming, &mut self.chronicle, now);
-            for part in self.cut_sure_parts(&mut ended, effects) {
-                self.retire_one(part, effects);
-            }
-            self.retire_one(ended, effects);
-        }
-    }
-
-    fn retire_one(&mut self, ended: Ended<Owners>, effects: &mut Vec<Effect>) {
-        let Ended { mut flow, reason } = ended;
-        flow.data.confirmation = None;
-        flow.data.uncertain = None;
-        flow.data.recorded = None;
-        // The answer to what is asked is about packets that it does not have any more.
-        flow.data.again = flow.data.again.filter(|again| again.is_asked());
-        effects.extend(waiters(&flow).map(Effect::End));
-        if is_settled(&flow, true) {
-            self.chronicle.settle(flow.id());
-        }
-        if self.is_watched && !flow.data.is_waiting() && !flow.data.is_told {
-            flow.data.is_told = true;
-            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-            self.tell(Event::FlowClosed(record), effects);
-        }
-        if self.is_unwanted(&flow, reason) {
-            self.chronicle.settle(flow.id());
-            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-            self.retired.count_other(&record);
-        } else if let Some((flow, reason)) = self.ended.push(flow, reason) {
-            self.chronicle.settle(flow.id());
-            let record = FlowRecord::new(&flow, self.table.now(), Some(reason));
-            self.retired.count(&record);
-            if record.is_waiting {
-                self.tell(Event::FlowClosed(record), effects);
-            }
-        }
-    }
-
-    /// Whether a flow that is over does not pass the filter, and that is settled.
-    fn is_unwanted(&self, flow: &Flow<Owners>, reason: EndReason) -> bool {
-        let selection = self.retired.selection();
-        !selection.is_everything()
-            && !flow.data.is_waiting()
-            && !selection.matches(&FlowRecord::new(flow, self.table.now(), Some(reason)))
-    }
-
     fn tell_of_answer(
         &mut self,
         record: FlowRecord,

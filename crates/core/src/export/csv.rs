@@ -13,16 +13,18 @@
 //! `\\`, so that the name can be told from it: `\x1b` is the escape character, `\\x1b` four
 //! plain ones.
 
+mod fields;
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::time::{Duration, UNIX_EPOCH};
 
-use flowner_attribution::{Match, Ownership, Process, Source, Unit, UnitKind, User, Verdict};
+use flowner_attribution::{Ownership, Source};
 use flowner_flows::Protocol;
 
+use fields::{names, owner, time, unit_fields};
+
 use crate::model::flow::{FlowRecord, TcpFacts};
-use crate::model::names::{FlowNames, Name};
 use crate::model::principal::Principal;
 use crate::model::text::{self, is_hidden};
 use crate::model::totals::{
@@ -369,111 +371,6 @@ fn totals(totals: &Totals) -> [String; 11] {
     ]
 }
 
-fn unit_fields(unit: Option<&Unit>) -> [String; 5] {
-    let Some(unit) = unit else {
-        return [const { String::new() }; 5];
-    };
-    let container = unit.container();
-    let container = container.as_deref();
-    let text = |value: Option<String>| value.unwrap_or_default();
-    [
-        unit.kind.name().to_owned(),
-        unit.name.clone(),
-        text(container.and_then(|it| it.name.clone())),
-        text(container.and_then(|it| it.image.clone())),
-        text(container.and_then(|it| Some(it.pod.as_ref()?.to_string()))),
-    ]
-}
-
-/// A unit with its whole name, which is for programs.
-fn whole(unit: &Unit) -> String {
-    match unit.kind {
-        UnitKind::Container => {
-            let user = unit.user.map(|user| format!(" (uid {user})"));
-            let user = user.unwrap_or_default();
-            format!("{} {}{user}", unit.kind.name(), unit.name)
-        }
-        _ => unit.to_string(),
-    }
-}
-
-/// The four fields of names.
-fn names(flow: &FlowRecord) -> [String; 4] {
-    let joined = |names: &[Name]| {
-        let texts: Vec<&str> = names.iter().map(Name::as_str).collect();
-        texts.join("; ")
-    };
-    let all = flow.names.as_deref().filter(|it| !it.others.is_empty());
-    let all: Vec<Name> = all
-        .into_iter()
-        .flat_map(FlowNames::of_remote)
-        .cloned()
-        .collect();
-    let remote = flow.remote_name();
-    [
-        remote.map(|it| it.name.to_string()).unwrap_or_default(),
-        remote.map(|it| it.source.to_string()).unwrap_or_default(),
-        joined(&all),
-        joined(flow.dns_questions()),
-    ]
-}
-
-/// The nine fields of an owner; all empty where nobody was asked.
-fn owner(owner: Option<&Ownership>, principal: &Principal) -> [String; 9] {
-    let Some(Ownership {
-        verdict, evidence, ..
-    }) = owner
-    else {
-        return std::array::from_fn(|_| String::new());
-    };
-    let processes = verdict.processes();
-    let of_each = |value: &dyn Fn(&Process) -> Option<String>| {
-        let values: Vec<_> = processes
-            .iter()
-            .filter_map(|process| value(process))
-            .collect();
-        values.join("; ")
-    };
-    let name_of = |user: &User| user.name.clone().unwrap_or_else(|| user.id.to_string());
-    let (reason, user, unit) = match verdict {
-        Verdict::Unknown(reason) => (reason.name(), None, None),
-        Verdict::Partial { user, unit } => ("", user.as_ref().map(name_of), unit.as_ref()),
-        Verdict::Process(_) | Verdict::Shared(_) => ("", None, None),
-    };
-    let program = match principal {
-        Principal::Unattributed => String::new(),
-        principal => principal.to_string(),
-    };
-    [
-        program,
-        verdict.name().to_owned(),
-        evidence
-            .matched
-            .map(Match::name)
-            .unwrap_or_default()
-            .to_owned(),
-        reason.to_owned(),
-        of_each(&|process| Some(process.pid.to_string())),
-        of_each(&|process| Some(process.name.clone())),
-        user.unwrap_or_else(|| of_each(&|process| process.user.as_ref().map(name_of))),
-        of_each(&|process| Some(process.path.as_ref()?.to_string_lossy().into_owned())),
-        unit.map_or_else(
-            || of_each(&|process| process.unit.as_ref().map(whole)),
-            whole,
-        ),
-    ]
-}
-
-/// Empty for what RFC 3339 cannot write, and for no time at all.
-fn time(time: Duration) -> String {
-    // The first second of the year 10000.
-    const END: u64 = 253_402_300_800;
-    if time.is_zero() || time.as_secs() >= END {
-        return String::new();
-    }
-    humantime::format_rfc3339_micros(UNIX_EPOCH + time).to_string()
-}
-
 /// What a formula begins with: the usual signs, their full-width and small forms.
 const SIGNS: [char; 12] = [
     '=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫',
@@ -524,6 +421,9 @@ fn tcp(tcp: TcpFacts) -> [String; 4] {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
+
+    use flowner_attribution::{Process, User, Verdict};
 
     use super::*;
     use crate::samples::{contained_flow, curl, flow, owner as sample, translated_flow};

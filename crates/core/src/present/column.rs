@@ -1,18 +1,19 @@
 //! The columns of lists of flows and sockets. Whatever a column is to an app is here: what it is
 //! called, how wide it is, what it shows of a line, and how it sorts.
 
-use std::net::SocketAddr;
+mod value;
+
 use std::time::Duration;
 
 use flowner_attribution::{Reason, Verdict};
 use flowner_flows::Counters;
 use serde::{Deserialize, Serialize};
 
-use super::number::{Unit, grouped};
 use super::owner::{owner, path, pids, principal, socket_owner, unit, unknown, user, verdict};
 use super::row::{Row, RowOf};
-use super::time::duration;
 use super::{endpoint, local_end, printable, remote_end, socket_protocol};
+pub use value::{OrderKey, Value};
+
 use crate::model::principal::Principal;
 use crate::query::sockets::is_over;
 use crate::query::sort::SortKey;
@@ -365,81 +366,6 @@ impl Column {
                 .and_then(|tcp| tcp.round_trip)
                 .map_or(OrderKey::None, |it| OrderKey::Time(it.smoothed)),
             _ => OrderKey::None,
-        }
-    }
-}
-
-/// What a column shows of a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// It has nothing to show.
-    Nothing,
-    /// A text, [masked](crate::text::mask).
-    Text(String),
-    /// That the owner is unknown, and why.
-    Unknown(String),
-    /// One end, which keeps its port where there is no room.
-    Address(String),
-    /// A number of things.
-    Count(u64),
-    /// What was counted, in the unit that the person chose.
-    Amount(Counters),
-    /// Wire bytes a second.
-    Rate(u64),
-    /// A length of time.
-    Time(Duration),
-}
-
-impl Value {
-    /// As text, with traffic in bytes; `None` for nothing.
-    pub fn text(self) -> Option<String> {
-        Some(match self {
-            Self::Nothing => return None,
-            Self::Text(text) | Self::Unknown(text) | Self::Address(text) => text,
-            Self::Count(count) => count.to_string(),
-            Self::Amount(counters) => Unit::Bytes.amount(counters).to_string(),
-            Self::Rate(bytes) => Unit::Bytes.rate(bytes).to_string(),
-            Self::Time(time) => duration(time),
-        })
-    }
-
-    /// As text for proportional fonts, with traffic in a unit; `None` for nothing.
-    pub fn in_unit(self, unit: Unit) -> Option<String> {
-        match self {
-            Self::Count(count) => Some(grouped(count)),
-            Self::Amount(counters) => Some(unit.amount(counters).to_string()),
-            Self::Rate(bytes) => Some(unit.rate(bytes).to_string()),
-            other => other.text(),
-        }
-    }
-}
-
-/// By what lines are sorted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OrderKey {
-    /// A number, and one that decides between those that are equal.
-    Number(u64, u64),
-    /// A length of time, or a point in it.
-    Time(Duration),
-    /// A text, in lower case.
-    Text(String),
-    /// A text that is written in one way only.
-    Name(&'static str),
-    /// Address, then port.
-    Address(SocketAddr),
-    /// An address without a port.
-    Ip(std::net::IpAddr),
-    /// Last, whichever way.
-    None,
-}
-
-impl OrderKey {
-    /// A text in any case; an empty one comes last.
-    pub fn text(text: &str) -> Self {
-        if text.is_empty() {
-            Self::None
-        } else {
-            Self::Text(text.to_lowercase())
         }
     }
 }

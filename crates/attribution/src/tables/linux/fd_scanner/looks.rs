@@ -85,10 +85,11 @@ impl FdScanner {
         if executable.is_some() && executable != known {
             return true;
         }
-        let Some(known) = index.image_to_check(pid, Instant::now()) else {
-            return false;
-        };
+        let (is_due, known) = index.image_to_check(pid, Instant::now());
         drop(index);
+        if !is_due {
+            return false;
+        }
         // The same interpreter may interpret something else.
         // Of one that has exited, neither can be read.
         self.proc.image(pid) != known && executable.is_some()

@@ -2,6 +2,7 @@
 
 mod listing;
 mod lists;
+mod looker;
 #[cfg(test)]
 mod tests;
 
@@ -15,21 +16,21 @@ use super::fast::{LinuxFastLookup, OwnerLookup, SeenSenders};
 use super::fd_scanner::FdScanner;
 use super::namespaces::{Effort, Namespaces};
 use super::netlink::conntrack::{Conntrack, Fit, Search, Translation};
-use super::netlink::message::DiagSocket;
 use super::options::LinuxOptions;
 use super::procfs::cgroup::Cgroups;
 use super::procfs::proc::ReadBuffers;
 use super::sockets;
 use super::source::Sockets;
 use super::user_names::{LIST_PATIENCE, PATIENCE};
-use super::verdicts::{Resolved, either, resolve, told};
+use super::verdicts::{either, told};
 use lists::Listing;
+use looker::Looker;
 
 use crate::answer::devices::{Devices, Reach};
 use crate::answer::matching;
 use crate::answer::{
-    Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Process, Protocol, Reason,
-    SkippedNamespaces, Snapshot, SocketQuery, Source, TranslatedFrom, Verdict,
+    Capabilities, Error, Evidence, Match, NetworkNamespace, Ownership, Protocol, Reason,
+    SkippedNamespaces, Snapshot, SocketQuery, Source, TranslatedFrom,
 };
 use crate::observers::Observer;
 use crate::observers::linux::send_watcher::SendWatchers;
@@ -356,78 +357,6 @@ enum Here {
     Answer(Ownership),
     /// Its packets are translated: the socket has these ends.
     Translated(TranslatedFrom),
-}
-
-/// Looks for all who hold the sockets that were found in `sockets`.
-struct Looker<'a> {
-    sockets: &'a mut Sockets,
-    scanner: &'a FdScanner,
-    groups: Option<&'a mut Cgroups>,
-    buffers: &'a mut ReadBuffers,
-    /// Looks that began later are not repeated.
-    asked: Instant,
-}
-
-impl Looker<'_> {
-    fn resolve(&mut self, protocol: Protocol, candidates: Candidates) -> Resolved {
-        let mut hidden = None;
-        let resolved = resolve(self.scanner, candidates, |socket| {
-            let is_open = || sockets::is_open(self.sockets, protocol, socket);
-            let wanted = socket.wanted();
-            let found = self.scanner.all(&wanted, self.asked, self.buffers, is_open);
-            let found = self.without_gone(protocol, socket, found);
-            if found.is_empty() {
-                hidden = Some(*socket);
-            }
-            // One that was closed meanwhile was not looked for in time.
-            let is_all = !found.is_empty() || sockets::is_open(self.sockets, protocol, socket);
-            (found, is_all)
-        });
-        match hidden {
-            Some(hidden) => Resolved {
-                verdict: self.with_unit(resolved.verdict, &hidden),
-                matched: resolved.matched,
-                socket: resolved.socket,
-            },
-            None => resolved,
-        }
-    }
-
-    /// Who holds a socket, given who was found to. One that is gone while the socket is
-    /// still there had it from another, most likely when it was being started.
-    fn without_gone(
-        &mut self,
-        protocol: Protocol,
-        socket: &DiagSocket,
-        found: Vec<Arc<Process>>,
-    ) -> Vec<Arc<Process>> {
-        let is_gone = |process: &Arc<Process>| self.scanner.is_gone(process);
-        let gone: Vec<_> = found.iter().filter(|one| is_gone(one)).collect();
-        if gone.is_empty() || !sockets::is_open(self.sockets, protocol, socket) {
-            return found;
-        }
-        for process in gone {
-            self.scanner.evict_owner(process, socket.inode);
-        }
-        let asked = Instant::now();
-        let is_open = || sockets::is_open(self.sockets, protocol, socket);
-        let wanted = socket.wanted();
-        let mut again = self.scanner.all(&wanted, asked, self.buffers, is_open);
-        again.retain(|process| !self.scanner.is_gone(process));
-        again
-    }
-
-    /// Adds the unit of a process that this one may not inspect, by the cgroup in which the
-    /// socket was opened.
-    fn with_unit(&mut self, verdict: Verdict, socket: &DiagSocket) -> Verdict {
-        match (verdict, &mut self.groups, socket.cgroup) {
-            (Verdict::Partial { user, unit: None }, Some(groups), Some(group)) => {
-                let unit = groups.unit(group, self.asked);
-                Verdict::Partial { user, unit }
-            }
-            (verdict, ..) => verdict,
-        }
-    }
 }
 
 impl SocketTable for LinuxTable {

@@ -45,14 +45,18 @@ impl Index {
         }
     }
 
-    /// By what the program of a process is known, if that was not compared a moment ago.
-    pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> Option<Option<u64>> {
-        let known = &mut self.processes.get_mut(&pid)?.scanned;
-        let image = known.process.as_ref()?.image;
-        let is_due = now.saturating_duration_since(known.image_checked) >= PROGRAM;
-        is_due.then(|| {
+    /// Whether the program of a process is known and was not compared a moment ago, and by what it is
+    /// known.
+    pub(crate) fn image_to_check(&mut self, pid: u32, now: Instant) -> (bool, Option<u64>) {
+        let Some(entry) = self.processes.get_mut(&pid) else {
+            return (false, None);
+        };
+        let known = &mut entry.scanned;
+        let is_due = known.process.is_some()
+            && now.saturating_duration_since(known.image_checked) >= PROGRAM;
+        if is_due {
             known.image_checked = now;
-            image
-        })
+        }
+        (is_due, known.process.as_ref().and_then(|process| process.image))
     }
 }
