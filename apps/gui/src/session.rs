@@ -69,6 +69,7 @@ impl Session {
         ended_flows: usize,
     ) -> (Self, mpsc::Receiver<News>) {
         let input = match &origin {
+            Origin::Devices(names) if names.is_empty() => Input::AllDevices,
             Origin::Devices(names) => Input::of_devices(names),
             Origin::File(path) => Input::File(path.clone()),
             Origin::Demo(demo) => Input::Demo(*demo),

@@ -65,7 +65,7 @@ fn all_devices_are_seen_also_those_that_come_later() {
     }
     ip("link set lo up");
     make_device("first", 1);
-    let monitor = start(Input::default());
+    let monitor = start(Input::AllDevices);
     assert_eq!(monitor.input().name, "all devices");
     for (to, device) in [("127.0.0.1:7000", "lo"), ("10.1.0.2:7000", "first")] {
         let report = send(&monitor, to);

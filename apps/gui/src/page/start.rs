@@ -6,13 +6,12 @@ mod choice;
 use std::collections::HashMap;
 
 use flowner_core::Demo;
-use flowner_core::capture::Device;
 use flowner_core::doctor::{Checkup, Status};
 use iced::widget::text::Wrapping;
 use iced::widget::{Space, button, column, container, keyed_column, responsive, row, text_input};
 use iced::{Center, Element, Fill};
 
-use activity::{Activity, describe};
+use activity::{Activity, SPARKS, describe};
 pub use choice::{Chosen, Failure};
 
 use super::Context;

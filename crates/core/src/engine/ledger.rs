@@ -45,7 +45,7 @@ use crate::model::totals::Credited;
 use again::Again;
 pub(crate) use confirm::Claim;
 use confirm::{Confirmation, Confirming};
-use ended::EndedFlows;
+use ended::{EndedFlows, listed_mut};
 use question::{ask, is_another_socket, is_later_socket, is_nowhere, pack, query_of, unpack};
 use uncertain::Uncertain;
 
@@ -299,12 +299,8 @@ impl Ledger {
         let Some(id) = self.answered_anew(waiter, (id, end), &ownership, last, effects) else {
             return;
         };
-        let (flow, ended) = match self.table.flow_mut(id) {
-            Some(flow) => (flow, None),
-            None => match self.ended.get_mut(id) {
-                Some((flow, reason)) => (flow, Some(*reason)),
-                None => return,
-            },
+        let Some((flow, ended)) = listed_mut(&mut self.table, &mut self.ended, id) else {
+            return;
         };
         // It was asked about packets that are another flow's by now, or nobody's.
         if !flow.data.waiting[end as usize] {
@@ -323,8 +319,8 @@ impl Ledger {
         if is_nowhere(flow.direction(), &ownership) {
             ownership.verdict = Verdict::Unknown(Reason::Forwarded);
         }
-        let is_elsewhere =
-            end == End::Remote && ownership.verdict == Verdict::Unknown(Reason::Forwarded);
+        let is_forwarded = ownership.verdict == Verdict::Unknown(Reason::Forwarded);
+        let is_elsewhere = is_forwarded && end == End::Remote;
         let protocol = flow.protocol();
         let old = flow.data.told(end);
         let is_later = old.is_some_and(|old| is_later_socket(&ownership, old, protocol));
@@ -333,10 +329,10 @@ impl Ledger {
                 is_another_socket(&ownership, old, protocol)
                     || flow.data.contradicts(&ownership, old)
             });
-        if is_later && ended.is_none() {
-            Owners::find_again(flow, &ownership);
-        }
         if ended.is_none() {
+            if is_later {
+                Owners::find_again(flow, &ownership);
+            }
             let is_asked_again = Again::is_to_be_found_again(flow, end, &ownership);
             uncertain::take_answer(flow, &ownership, is_asked_again, now);
         }

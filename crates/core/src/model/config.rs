@@ -71,10 +71,11 @@ impl FromStr for TimeBound {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
-    /// All devices at once, and those that come later.
-    #[default]
+    /// All devices at once, and those that come later. A packet that crosses several of them, such as
+    /// one of a container, counts on each.
     AllDevices,
     /// The device that carries the default route, else the busiest.
+    #[default]
     DefaultDevice,
     /// The device of this name.
     Device(String),
@@ -90,10 +91,12 @@ pub enum Input {
 }
 
 impl Input {
-    /// The devices of these names; all devices, where there is none.
+    /// The devices of these names; that of the default route, where there is none; all devices for
+    /// `any`.
     pub fn of_devices(names: &[String]) -> Self {
         match names {
-            [] => Self::AllDevices,
+            [] => Self::DefaultDevice,
+            [name] if name == "any" => Self::AllDevices,
             [name] => Self::Device(name.clone()),
             names => Self::Devices(names.to_vec()),
         }

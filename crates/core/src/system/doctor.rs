@@ -140,10 +140,7 @@ fn capture() -> Check {
         Ok(_) => Check {
             name: "capture",
             status: Status::Good,
-            detail: format!(
-                "all devices are captured from unless some are named: {}",
-                listed(&names)
-            ),
+            detail: format!("all devices can be captured from: {}", listed(&names)),
             remedy: None,
         },
         Err(flowner_capture::Error::Permission { .. }) => {

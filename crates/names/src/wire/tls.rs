@@ -31,7 +31,11 @@ pub fn read_records(stream: &[u8]) -> Reading {
         let length = usize::from(length);
         // SSL 3.0 to TLS 1.2; TLS 1.3 calls itself one of these.
         if version >> 8 != 3 || length == 0 || length > MAX_RECORD {
-            return Reading::Other;
+            if handshake.is_empty() {
+                return Reading::Other;
+            }
+            // What follows a whole message does not matter.
+            break;
         }
         let rest = cursor.rest();
         let part = cursor.take(length).unwrap_or(rest);

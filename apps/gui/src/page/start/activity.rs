@@ -3,7 +3,7 @@
 use flowner_core::capture::Device;
 
 /// Looks at a device that a sparkline shows.
-const SPARKS: usize = 40;
+pub(super) const SPARKS: usize = 40;
 
 #[derive(Debug, Default)]
 pub(super) struct Activity {

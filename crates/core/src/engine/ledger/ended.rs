@@ -1,7 +1,7 @@
 //! Flows that are over but still listed.
 
 use flowner_flows::chunked::{Chunked, View};
-use flowner_flows::{EndReason, Ended, Flow, FlowId, FlowIdMap};
+use flowner_flows::{EndReason, Ended, Flow, FlowId, FlowIdMap, FlowTable};
 
 use super::{Effect, Ledger, Owners, accepted, is_settled, waiters};
 use crate::model::event::Event;
@@ -63,6 +63,19 @@ impl EndedFlows {
     pub(super) fn iter(&self) -> impl Iterator<Item = &EndedFlow> {
         self.flows.iter().flatten()
     }
+}
+
+/// A flow, live or listed, and why it is over.
+pub(super) fn listed_mut<'a>(
+    table: &'a mut FlowTable<Owners>,
+    ended: &'a mut EndedFlows,
+    id: FlowId,
+) -> Option<(&'a mut Flow<Owners>, Option<EndReason>)> {
+    if let Some(flow) = table.flow_mut(id) {
+        return Some((flow, None));
+    }
+    let (flow, reason) = ended.get_mut(id)?;
+    Some((flow, Some(*reason)))
 }
 
 impl Ledger {

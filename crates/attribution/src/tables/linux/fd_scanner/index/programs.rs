@@ -57,6 +57,9 @@ impl Index {
         if is_due {
             known.image_checked = now;
         }
-        (is_due, known.process.as_ref().and_then(|process| process.image))
+        (
+            is_due,
+            known.process.as_ref().and_then(|process| process.image),
+        )
     }
 }
