@@ -54,11 +54,11 @@ pub struct Process {
     /// this process may read the memory map of the other one.
     pub image: Option<u64>,
     /// Whether it has executed a program since it was started, rather than go on with that of its parent.
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) has_executed: bool,
     /// Wall-clock time at which its program was seen first, if it was seen to have executed another one
     /// before: either of the two may have sent what it sent until then.
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) program_seen: Option<SystemTime>,
 }
 

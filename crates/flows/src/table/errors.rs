@@ -29,6 +29,11 @@ impl<T: Clone + Default> FlowTable<T> {
             return None;
         }
         self.lists.get_mut(slot)?.fail(!from_initiator, error);
-        Some(self.count(slot, packet, !from_initiator))
+        // What it quotes is not sent again: it brings no payload of this flow.
+        let packet = Packet {
+            payload_len: 0,
+            ..*packet
+        };
+        Some(self.count(slot, &packet, !from_initiator))
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn view<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message>
             .style(style::quiet(colors, false));
         reached(pressed, Some(toggled), colors.accent)
     };
-    let choices = row(column::all().map(choice));
+    // Without space between the lines: they fit into the lowest window, with the button below.
+    let choices = row(column::all().map(choice)).wrap();
     let sheet = stacked![
         parts::title("Columns", colors),
         parts::small(
@@ -41,7 +42,7 @@ pub(super) fn view<'a>(shown: &[Column], colors: Colors) -> Element<'a, Message>
             colors.muted
         ),
     ]
-    .push(choices.wrap().vertical_spacing(space::XS))
+    .push(choices)
     .push(Space::new().height(space::XS))
     .push(parts::press(
         "Done",
