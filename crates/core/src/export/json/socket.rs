@@ -48,7 +48,7 @@ impl PacketFields {
 /// ports, `protocol_number` of a raw socket, `icmp_id` of a ping socket, `packet` of a packet socket
 /// (which has no `local`), `state`, `device` (its name, where
 /// it is known) and `device_index` where it is bound to one, `namespace` where
-/// it is in another network namespace, and `owner` as in a [`FlowLine`], without
+/// it is in another network namespace, and `owner` as in a `FlowLine`, without
 /// `match` and `source`; where changes are told, `change` (`opened`, `changed` or `closed`) and `time`
 /// (when it was noticed).
 #[derive(Debug, Clone, Serialize)]
