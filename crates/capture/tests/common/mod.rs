@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
-use flowner_capture::{DecodeError, Headers, Icmp};
+use flowner_capture::{DecodeError, Headers, Icmp, Quoted};
 use tempfile::NamedTempFile;
 
 /// The tcpdump project's test captures; `None`, said aloud, where they are absent.
@@ -121,7 +121,12 @@ pub(crate) fn assert_only_less(
         tcp: cut.tcp.and(whole.tcp),
         icmp: cut.icmp.zip(whole.icmp).map(|(cut, whole)| Icmp {
             identifier: cut.identifier.and(whole.identifier),
-            quoted: cut.quoted.and(whole.quoted),
+            quoted: cut.quoted.zip(whole.quoted).map(|(cut, whole)| Quoted {
+                ports: cut.ports.and(whole.ports),
+                identifier: cut.identifier.and(whole.identifier),
+                sequence: cut.sequence.and(whole.sequence),
+                ..whole
+            }),
             ..whole
         }),
         payload_len: [0, whole.payload_len][usize::from(cut.payload_len > 0)],
