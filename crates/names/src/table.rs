@@ -312,7 +312,11 @@ impl NameTable {
         let name = of_flow(flow)
             .or_else(|| self.of_answers(&answers, is_crowded, flow))
             .or_else(|| self.of_hosts(address))
-            .or_else(|| of_others(&answers, &|answer| self.is_elsewhere(answer, flow)))
+            .or_else(|| {
+                // What found no place may be what this host asked for.
+                let answers = if is_crowded { &[] } else { &answers[..] };
+                of_others(answers, &|answer| self.is_elsewhere(answer, flow))
+            })
             .or_else(|| self.of_reverse(address));
         let mut others: Vec<Name> = Vec::new();
         let known = answers.iter().map(|answer| &answer.name);
