@@ -109,10 +109,12 @@ fn a_flow_says_why_it_fails() {
     // The errors are in these flows, and in no others.
     let is_icmp = |flow: &&&Value| flow["protocol"].as_str().unwrap().starts_with("icmp");
     assert_eq!(flows.iter().find(is_icmp), None);
-    // Who sent the datagrams is known, and nobody else is named for the errors.
+    // Nobody else than the sender of the datagrams is named, also not for the errors.
     for flow in flows.iter().filter(|flow| flow["protocol"] == "udp") {
-        let pids = flow["owner"]["processes"].as_array().unwrap();
-        assert_eq!(pids[0]["pid"], client.pid(), "{flow:#}");
+        // On a machine under load, the client may be gone before anybody looked it up.
+        if let [process, ..] = &flow["owner"]["processes"].as_array().unwrap()[..] {
+            assert_eq!(process["pid"], client.pid(), "{flow:#}");
+        }
         assert!(
             flow["remote_owner"]["processes"]
                 .as_array()
