@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 const DETECT: &str = env!("CARGO_BIN_EXE_detect");
-/// What cannot be named yet.
+/// What cannot be named yet (frames), and what only the send watchers name, which a machine under
+/// load may keep from running in time.
 const OPEN: [&str; 3] = ["ICMP echo", "raw IP", "frames through"];
 
 fn detect(program: &Path) -> Output {
