@@ -25,7 +25,9 @@ use super::text::displayed;
 pub struct Process {
     /// The process id.
     pub pid: u32,
-    /// Wall-clock time at which it started. The portable table does not know it, except on Linux.
+    /// Wall-clock time at which it started. Linux gives hundredths of a second; this is never later
+    /// than the process started (as long as nobody sets the clock), and at most 20 ms earlier. The
+    /// portable table does not know it, except on Linux.
     pub started: Option<SystemTime>,
     /// The process that started it.
     pub parent: Option<u32>,

@@ -124,6 +124,24 @@ mod tests {
         assert_eq!(directory, std::env::current_dir().ok());
     }
 
+    /// The kernel counts in hundredths of a second; what it rounds away must not come back.
+    #[test]
+    fn no_process_starts_later_than_it_did() {
+        for _ in 0..20 {
+            // Each rounds on its own.
+            let mut processes = Processes::new();
+            let mut child = std::process::Command::new("sleep")
+                .arg("60")
+                .spawn()
+                .unwrap();
+            let there = std::time::SystemTime::now();
+            let found = processes.read(child.id());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(found.unwrap().started.unwrap() <= there);
+        }
+    }
+
     #[test]
     fn what_is_gone_or_another_is_not_read() {
         let mut processes = Processes::new();

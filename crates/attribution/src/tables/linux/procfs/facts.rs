@@ -180,14 +180,15 @@ fn unmapped_user() -> Option<u32> {
 }
 
 /// When this host was started, as precisely as the kernel gives start times: so that it is the
-/// same whenever it is asked for, if the clock was not set.
+/// same whenever it is asked for, if the clock was not set. Rounded down, as the kernel rounds
+/// start times: so that no process starts after the first packet that it sent.
 fn boot_time() -> SystemTime {
     const PRECISION: u128 = 10_000_000;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let boot = now.saturating_sub(since_boot()).as_nanos();
-    let rounded = (boot + PRECISION / 2) / PRECISION * PRECISION;
+    let rounded = boot / PRECISION * PRECISION;
     UNIX_EPOCH + Duration::from_nanos(u64::try_from(rounded).unwrap_or_default())
 }
 
