@@ -9,7 +9,7 @@ use crate::{published, setup, tidy};
 
 type Step = (&'static str, fn(&Skips) -> Result<(), Failure>);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("set-up", |_| setup::for_tests()),
     ("format", |_| {
         run(&mut cargo(&["fmt", "--all", "--", "--check"]))
@@ -48,6 +48,19 @@ const STEPS: [Step; 11] = [
             "flowner-capture",
             "--no-default-features",
             "--locked",
+        ]))
+    }),
+    // In the workspace, other crates turn its features on.
+    ("attribution by itself", |_| {
+        run(&mut cargo(&[
+            "clippy",
+            "--package",
+            "flowner-attribution",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
         ]))
     }),
     ("fuzz targets", |_| {

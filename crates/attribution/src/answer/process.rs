@@ -361,7 +361,8 @@ impl Unit {
         }
     }
 
-    /// What is known of it as a container: its name, image and pod. Linux only.
+    /// What is known of it as a container: its name, image and pod. Linux only, with the feature
+    /// `containers`.
     ///
     /// The table reads that on a thread of its own, so it may become known later than the unit. It is no
     /// part of what the unit is compared by.

@@ -168,6 +168,7 @@ mod linux {
     pub(crate) const NO_CGROUP: Duration = Duration::from_secs(1);
 
     /// How long a container of which no file was found is not looked for again.
+    #[cfg(feature = "containers")]
     pub(crate) const NO_CONTAINER: Duration = Duration::from_secs(5);
 
     // Names of users.

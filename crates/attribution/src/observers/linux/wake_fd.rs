@@ -23,6 +23,7 @@ impl WakeFd {
     }
 
     /// Forgets that [`wake`](Self::wake) was called.
+    #[cfg(feature = "containers")]
     pub(crate) fn clear(&self) {
         let mut count = [0; 8];
         // Fails where it was not.

@@ -6,6 +6,7 @@
 mod candidates;
 #[cfg(feature = "portable")]
 mod complement;
+#[cfg_attr(not(feature = "containers"), path = "containers/none.rs")]
 pub(crate) mod containers;
 mod elsewhere;
 pub(crate) mod fast;
