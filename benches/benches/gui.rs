@@ -50,6 +50,7 @@ fn flow(number: u64) -> FlowRecord {
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     let flow = FlowRecord {
         names: None,
+        place: None,
         id: FlowId::from_u64(number),
         protocol: Protocol::TCP,
         local: SocketAddr::from(([10, 0, 0, 2], 1_024 + small(60_000))),

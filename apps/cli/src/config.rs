@@ -2,7 +2,7 @@
 
 use flowner_core::capture;
 use flowner_core::filter::Network;
-use flowner_core::{Config, Filter, Input, Limits, Live, Reading};
+use flowner_core::{Config, Filter, GeoFiles, Input, Limits, Live, Reading};
 
 use crate::args::{CaptureArgs, FlowArgs, LiveArgs, Local, ReadArgs, RecordArgs, WatchArgs};
 use crate::error::Failure;
@@ -20,6 +20,7 @@ const FILE_LIMITS: Limits = Limits {
 pub(crate) fn of_watch(args: &WatchArgs, filter: &Filter) -> Config {
     Config {
         filter: filter.clone(),
+        geo: args.flows.names.geo(),
         local_networks: networks(&args.flows),
         community_seed: args.flows.community_id_seed,
         ..of_capture(&args.capture)
@@ -36,6 +37,7 @@ pub(crate) fn of_read(args: &ReadArgs, filter: &Filter) -> Config {
             Input::File(args.file.clone())
         },
         capture_filter: args.bpf.clone(),
+        geo: args.flows.names.geo(),
         local_networks: networks(&args.flows),
         community_seed: args.flows.community_id_seed,
         filter: filter.clone(),
@@ -55,6 +57,8 @@ pub(crate) fn of_record(args: &RecordArgs) -> Config {
     let captured = of_capture(&args.capture);
     let is_all = captured.input == Input::AllDevices;
     Config {
+        // Recordings have no countries.
+        geo: GeoFiles::Off,
         input: if is_all && !capture::all_begin_alike() {
             Input::DefaultDevice
         } else {
@@ -73,6 +77,7 @@ pub(crate) fn of_record(args: &RecordArgs) -> Config {
 pub(crate) fn of_live(args: &LiveArgs) -> Config {
     Config {
         local_addresses: args.local.clone(),
+        geo: args.names.geo(),
         ..of_capture(&args.capture)
     }
 }

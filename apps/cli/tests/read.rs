@@ -9,6 +9,7 @@ use std::process::Output;
 
 use common::lines::Lines;
 use common::{captures, json_lines, run, stderr, stdout};
+use flowner_testing::mmdb::{Value, database};
 use tempfile::TempDir;
 
 /// A classic pcap header: little-endian, microseconds, a link type.
@@ -158,6 +159,10 @@ fn flows_hosts_services_and_a_filter() {
 
     for (arguments, expected) in [
         (&["--by", "host"][..], "10.0.0.9"),
+        (&["--by", "name"], "no name"),
+        (&["--by", "domain"], "no name"),
+        (&["--by", "country"], "private"),
+        (&["--by", "network"], "private"),
         (&["--by", "service"], "(udp/53)"),
         (&["--by", "protocol"], "udp"),
         (&["--by", "program"], "unknown"),
@@ -391,4 +396,55 @@ fn comma_separated_values() {
     }
     let output = read(&path, &["--csv", "--json"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn countries_and_networks_come_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(
+        &folder,
+        &[pcap_header(228), packet(1, [2, 200], [9, 53])].concat(),
+    );
+    let text = Value::Text;
+    let record = Value::Map(vec![
+        ("country", Value::Map(vec![("iso_code", text("DE"))])),
+        ("autonomous_system_number", Value::Number(64_496)),
+        (
+            "autonomous_system_organization",
+            text("Example\u{1b}[31m Net"),
+        ),
+    ]);
+    let databases = folder.path().join("test.mmdb");
+    std::fs::write(&databases, database("test", &[("10.0.0.9/32", record)])).unwrap();
+    let geo = databases.to_str().unwrap();
+    let local = ["--local", "10.0.0.2", "--geo"];
+    let table = |by, geo| stdout(&read(&path, &[&local[..], &[geo, "--by", by]].concat()));
+    assert!(table("country", geo).contains(" DE\n"));
+    // Whoever made the file tells no terminal what to do.
+    let networks = table("network", geo);
+    assert!(
+        networks.contains("AS64496 Example\\x1b[31m Net"),
+        "{networks}"
+    );
+    assert!(table("country", "none").contains(" private\n"));
+    let flows = stdout(&read(
+        &path,
+        &[&local[..], &[geo, "--json", "--filter", "asn:64496"]].concat(),
+    ));
+    let flow = &json_lines(&flows)[1];
+    assert_eq!(
+        (&flow["country"], &flow["range"]),
+        (&"DE".into(), &"private".into()),
+        "{flow}"
+    );
+    // A file that is none is said, and the rest goes on.
+    let broken = path.to_str().unwrap();
+    let output = read(&path, &["--geo", broken]);
+    assert!(output.status.success());
+    let said = stderr(&output);
+    assert_eq!(
+        said.matches("not a valid MaxMind database").count(),
+        1,
+        "{said}"
+    );
 }

@@ -179,7 +179,10 @@ fn what_is_captured_is_of_the_schema() {
     }
 }
 
-const BY: [&str; 6] = ["program", "process", "host", "service", "protocol", "flow"];
+const BY: [&str; 10] = [
+    "program", "process", "host", "name", "domain", "country", "network", "service", "protocol",
+    "flow",
+];
 
 /// A file that `record` has written, with packets of this process and of nobody.
 fn recorded(namespace: &Namespace, path: &Path) {

@@ -23,6 +23,7 @@ pub(crate) fn flow(id: u8, rate: u32) -> FlowRecord {
     };
     let record = FlowRecord {
         names: None,
+        place: None,
         id: FlowId::from_u64(number),
         protocol: Protocol::TCP,
         local: format!("10.0.0.2:{}", 40_000 + number).parse().unwrap(),

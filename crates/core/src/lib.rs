@@ -64,7 +64,7 @@ mod system;
 pub use engine::convert::packet as flow_packet;
 pub use export::{csv, json};
 pub use model::community_id::{CommunityId, ParseCommunityIdError};
-pub use model::config::{Input, Limits, Live, Reading, TimeBound};
+pub use model::config::{GeoFiles, Input, Limits, Live, Reading, TimeBound};
 pub use model::demo::Demo;
 pub use model::error::Error;
 pub use model::event::Event;
@@ -72,13 +72,15 @@ pub use model::flow::{FlowRecord, TcpFacts};
 pub use model::grouping::Grouping;
 pub use model::history::{History, Line, Series, Traffic};
 pub use model::names::{AskedBy, FlowNames, HostName, Name, NameSource};
+pub use model::place::{AddressRange, Country, RemotePlace};
 pub use model::principal::Principal;
 pub use model::program::{Claim, Program};
 pub use model::report::{DeviceTotals, EndState, InputInfo, LocalAddressSource, Report};
 pub use model::stop_handle::StopHandle;
 pub use model::text;
 pub use model::totals::{
-    ContainerGroup, Coverage, Group, PodGroup, ProcessPrincipal, Service, Share, Totals, UnitGroup,
+    ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, NameGroup, NetworkGroup, PodGroup,
+    ProcessPrincipal, Service, Share, Totals, UnitGroup,
 };
 pub use monitor::Monitor;
 pub use monitor::builder::{Builder, OpenMonitor};

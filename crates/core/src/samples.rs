@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use flowner_names::geo::GeoDatabases;
+use flowner_testing::mmdb::{Value, database};
+
 use flowner_attribution::{Container, Pod, Unit, UnitKind};
 use flowner_attribution::{
     Evidence, Match, Ownership, Process, Source, TranslatedFrom, User, Verdict,
@@ -12,6 +15,7 @@ use flowner_flows::{Counters, Direction, FlowId, Protocol, Rate, State};
 
 use crate::model::flow::FlowRecord;
 use crate::model::names::{AskedBy, FlowNames, HostName, Name, NameSource};
+use crate::model::place::RemotePlace;
 use crate::model::principal::Principal;
 
 /// 2026-01-01T00:00:00Z.
@@ -83,6 +87,7 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
     let owner = owner(Verdict::Process(curl()), Some(Match::FiveTuple));
     FlowRecord {
         names: None,
+        place: None,
         principal: Principal::of(Some(&owner)),
         remote_principal: Principal::Unattributed,
         id: FlowId::from_u64(id),
@@ -111,6 +116,28 @@ pub(crate) fn flow(id: u64) -> FlowRecord {
         is_waiting: false,
         ended: None,
     }
+}
+
+/// Somewhere in Germany, in AS64496.
+pub(crate) fn place(country: &str) -> Arc<RemotePlace> {
+    let text = |text: &'static str| Value::Text(text);
+    let country = Box::leak(country.to_owned().into_boxed_str());
+    let names = Value::Map(vec![("en", text(country))]);
+    let berlin = Value::Map(vec![("names", Value::Map(vec![("en", text("Berlin"))]))]);
+    let record = Value::Map(vec![
+        (
+            "country",
+            Value::Map(vec![("iso_code", text("DE")), ("names", names)]),
+        ),
+        ("city", berlin),
+        ("autonomous_system_number", Value::Number(64_496)),
+        ("autonomous_system_organization", text("Example Net")),
+    ]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), database("test", &[("::/1", record)])).unwrap();
+    let (databases, errors) = GeoDatabases::open([file.path().to_owned()]);
+    assert!(errors.is_empty(), "{errors:?}");
+    Arc::new(databases.place_of("93.184.216.34".parse().unwrap()))
 }
 
 /// The names of a flow whose client named the server.

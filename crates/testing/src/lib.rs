@@ -1,7 +1,8 @@
 //! What the tests of all crates share: [`skipped!`] tells that a test, or a part of it, cannot
 //! run here. `cargo xtask test` reads what they told with [`read`]. [`namespace`] runs a test in a
-//! network namespace of its own.
+//! network namespace of its own. [`mmdb`] writes databases of countries.
 
+pub mod mmdb;
 pub mod namespace;
 
 use std::fmt;

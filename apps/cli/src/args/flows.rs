@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use flowner_core::Sort;
 use flowner_core::filter::Network;
 
+use super::NameArgs;
 use super::filter::FilterText;
 
 /// Options that capturing and reading share.
@@ -31,6 +32,8 @@ pub(crate) struct FlowArgs {
     /// Show at most this many lines
     #[arg(short = 'n', long, visible_alias = "top", value_name = "LINES")]
     pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -61,6 +64,14 @@ pub(crate) enum By {
     Program,
     Process,
     Host,
+    /// The name of the other end
+    Name,
+    /// The registered domain of that name
+    Domain,
+    /// The country of the other end
+    Country,
+    /// The autonomous system of the other end
+    Network,
     Service,
     Protocol,
     Unit,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::CaptureArgs;
 use super::filter::FilterText;
+use super::{CaptureArgs, NameArgs};
 use flowner_core::present;
 
 use crate::live::{Column, Tab};
@@ -30,6 +30,8 @@ pub(crate) struct LiveArgs {
     /// Count this address as this host's own (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) local: Vec<IpAddr>,
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
     /// Start with this tab
     #[arg(long, value_enum)]
     pub(crate) tab: Option<Tab>,

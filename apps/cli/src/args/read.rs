@@ -13,6 +13,7 @@ use super::{By, FlowArgs};
   flowner read capture.pcap --by host --top 10
   flowner read trace.pcapng --by program --filter 'port:443 !dir:loopback'
   flowner read capture.pcap --local 10.0.0.0/8 --from +10s --to +20s
+  flowner read capture.pcap --by country --geo GeoLite2-Country.mmdb
   flowner read capture.pcap --csv > flows.csv
   tcpdump -w - | flowner read - --json
 
@@ -22,7 +23,7 @@ pub(crate) struct ReadArgs {
     /// A pcap or pcapng file, compressed with gzip or zstd or not; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// List flows, or their sums by program, process, host, service or protocol
+    /// List flows, or their sums by program, process, host, name, service or another of these
     #[arg(long, value_enum, default_value_t = By::Flow)]
     pub(crate) by: By,
     /// Skip packets before this time: 2026-01-01T00:00:00Z, or +10s after the first packet

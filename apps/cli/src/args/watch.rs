@@ -12,14 +12,14 @@ use super::{By, CaptureArgs, FlowArgs};
   flowner watch                            until Ctrl-C, on the device of the default route
   flowner watch -i lo -i eth0 --duration 10s
   flowner watch --json --filter 'program:curl !dir:loopback'
-  flowner watch -f 'tcp port 443' --by host")]
+  flowner watch -f 'tcp port 443' --by name")]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
     /// Stop after this time, such as 10s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// Group the summary by program, process, host, service, protocol or flow
+    /// Group the summary by program, process, host, name, service or another of these
     #[arg(long, value_enum, default_value_t = By::Program)]
     pub(crate) by: By,
     #[command(flatten)]

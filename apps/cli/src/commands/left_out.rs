@@ -27,6 +27,10 @@ impl LeftOut {
             By::Program => Self::of_groups(&report.programs(), limit, "program"),
             By::Process => Self::of_groups(&report.processes(), limit, "process"),
             By::Host => Self::of_groups(&report.hosts(), limit, "host"),
+            By::Name => Self::of_groups(&report.names(), limit, "name"),
+            By::Domain => Self::of_groups(&report.domains(), limit, "domain"),
+            By::Country => Self::of_groups(&report.countries(), limit, "country"),
+            By::Network => Self::of_groups(&report.networks(), limit, "network"),
             By::Service => Self::of_groups(&report.services(), limit, "service"),
             By::Protocol => Self::of_groups(&report.protocols(), limit, "protocol"),
             By::Unit => Self::of_groups(&report.units(), limit, "unit"),
@@ -110,12 +114,12 @@ impl LeftOut {
 
 /// `1 more flow`, `2 more processes`.
 fn rows(count: usize, noun: &str) -> String {
-    let plural = match (count, noun) {
-        (1, _) => "",
-        (_, "process") => "es",
-        _ => "s",
-    };
-    format!("{count} more {noun}{plural}")
+    match (count, noun) {
+        (1, noun) => format!("1 more {noun}"),
+        (_, "process") => format!("{count} more processes"),
+        (_, "country") => format!("{count} more countries"),
+        _ => format!("{count} more {noun}s"),
+    }
 }
 
 #[cfg(test)]

@@ -73,6 +73,10 @@ pub(crate) fn write_csv(
         By::Program => csv.programs(first(&report.programs(), args), claimed)?,
         By::Process => csv.processes(first(&report.processes(), args), claimed)?,
         By::Host => csv.hosts(first(&report.hosts(), args))?,
+        By::Name => csv.names(first(&report.names(), args))?,
+        By::Domain => csv.domains(first(&report.domains(), args))?,
+        By::Country => csv.countries(first(&report.countries(), args))?,
+        By::Network => csv.networks(first(&report.networks(), args))?,
         By::Service => csv.services(first(&report.services(), args))?,
         By::Protocol => csv.protocols(first(&report.protocols(), args))?,
         By::Unit => csv.units(first(&report.units(), args), claimed)?,
@@ -121,6 +125,10 @@ fn write_json(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Result
         By::Program => json_groups(&report.programs(), limit, program, out)?,
         By::Process => json_groups(&report.processes(), limit, process, out)?,
         By::Host => json_groups(&report.hosts(), limit, GroupLine::host, out)?,
+        By::Name => json_groups(&report.names(), limit, GroupLine::name, out)?,
+        By::Domain => json_groups(&report.domains(), limit, GroupLine::domain, out)?,
+        By::Country => json_groups(&report.countries(), limit, GroupLine::country, out)?,
+        By::Network => json_groups(&report.networks(), limit, GroupLine::network, out)?,
         By::Service => json_groups(&report.services(), limit, GroupLine::service, out)?,
         By::Protocol => json_groups(&report.protocols(), limit, GroupLine::protocol, out)?,
         By::Unit => {
@@ -167,6 +175,10 @@ fn write_table(report: &Report, by: By, args: &FlowArgs, out: &mut Out) -> Resul
         By::Program => group_table(program, &report.programs(), limit, ToString::to_string),
         By::Process => group_table(process, &report.processes(), limit, process_label),
         By::Host => group_table("HOST", &report.hosts(), limit, ToString::to_string),
+        By::Name => group_table("NAME", &report.names(), limit, ToString::to_string),
+        By::Domain => group_table("DOMAIN", &report.domains(), limit, ToString::to_string),
+        By::Country => group_table("COUNTRY", &report.countries(), limit, ToString::to_string),
+        By::Network => group_table("NETWORK", &report.networks(), limit, ToString::to_string),
         By::Service => group_table("SERVICE", &report.services(), limit, |service| {
             let name = service_name(service.protocol, service.port);
             let number = if service.protocol.has_ports() {

@@ -56,6 +56,7 @@ pub(super) fn flow(id: u64, verdict: Verdict, remote: &str, rates: (u64, u64)) -
     let (sent, received) = rates;
     let record = FlowRecord {
         names: None,
+        place: None,
         id: FlowId::from_u64(id),
         protocol: Protocol::TCP,
         local: format!("10.0.0.2:{}", 40_000 + id).parse().unwrap(),

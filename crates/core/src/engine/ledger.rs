@@ -32,6 +32,7 @@ use flowner_flows::{
 use flowner_names::NameTable;
 
 use crate::engine::devices::Devices;
+use crate::engine::places::Places;
 use crate::engine::traffic_history::{Credit, PacketOf, TrafficHistory};
 use crate::model::config::Limits;
 use crate::model::event::Event;
@@ -169,6 +170,8 @@ pub(crate) struct Ledger {
     to_end: Vec<Token>,
     /// What DNS said of the names of addresses.
     name_table: NameTable,
+    /// Where addresses are.
+    places: Places,
 }
 
 impl Ledger {
@@ -206,6 +209,7 @@ impl Ledger {
             devices: Devices::default(),
             to_end: Vec::new(),
             name_table,
+            places: Places::default(),
         }
     }
 
@@ -435,6 +439,7 @@ impl Ledger {
         }
         flow.data.device = self.devices.name(flow.device()).cloned();
         flow.data.credit = credit(flow, &mut self.chronicle);
+        naming::locate(flow, &mut self.places);
         naming::name(flow, &self.name_table);
         if self.is_watched {
             let record = FlowRecord::new(flow, now, None);

@@ -8,5 +8,6 @@ pub(crate) mod devices;
 pub(crate) mod ledger;
 pub(crate) mod local_addresses;
 pub(crate) mod name_input;
+pub(crate) mod places;
 pub(crate) mod recorded_owners;
 pub(crate) mod traffic_history;

@@ -22,18 +22,21 @@ use std::net::IpAddr;
 use flowner_attribution::{Ownership, Source};
 use flowner_flows::Protocol;
 
-use fields::{names, owner, time, unit_fields};
+use fields::{names, owner, place, time, unit_fields};
 
 use crate::model::flow::{FlowRecord, TcpFacts};
+use crate::model::names::Name;
+use crate::model::place::Country;
 use crate::model::principal::Principal;
 use crate::model::text::{self, is_hidden};
 use crate::model::totals::{
-    ContainerGroup, Group, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
+    ContainerGroup, CountryGroup, DomainGroup, Group, NameGroup, NetworkGroup, PodGroup,
+    ProcessPrincipal, Service, Totals, UnitGroup,
 };
 use crate::query::services::service_name;
 
 /// The columns of a flow.
-const FLOW: [&str; 47] = [
+const FLOW: [&str; 52] = [
     "protocol",
     "local_address",
     "local_port",
@@ -81,6 +84,11 @@ const FLOW: [&str; 47] = [
     "received_again_segments",
     "rtt_us",
     "connect_failed",
+    "country",
+    "city",
+    "asn",
+    "network_name",
+    "range",
 ];
 
 /// The columns of a group after those that tell what it is. What was `sent` and `received`
@@ -169,6 +177,7 @@ impl<W: Write> Writer<W> {
             fields.extend(names(flow));
             fields.push(flow.device.as_deref().unwrap_or("").to_owned());
             fields.extend(flow.tcp.map_or_else(Default::default, tcp));
+            fields.extend(place(flow));
             self.line(fields)?;
         }
         Ok(())
@@ -275,6 +284,55 @@ impl<W: Write> Writer<W> {
         self.groups(["protocol"], all, |protocol| [protocol.to_string()])
     }
 
+    /// Writes names of other ends: `name` and its totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn names(&mut self, all: &[Group<NameGroup>]) -> io::Result<()> {
+        self.groups(["name"], all, |group| [name_of(group.0.as_ref())])
+    }
+
+    /// Writes the registered domains of names: `domain` and its totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn domains(&mut self, all: &[Group<DomainGroup>]) -> io::Result<()> {
+        self.groups(["domain"], all, |group| [name_of(group.0.as_ref())])
+    }
+
+    /// Writes countries: `country`, `country_name`, `range`, and the totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn countries(&mut self, all: &[Group<CountryGroup>]) -> io::Result<()> {
+        let nothing = String::new;
+        let names = ["country", "country_name", "range"];
+        self.groups(names, all, |group| match group {
+            CountryGroup::Country(Country { code, name, .. }) => {
+                [code.clone(), name.clone().unwrap_or_default(), nothing()]
+            }
+            CountryGroup::Range(range) => [nothing(), nothing(), range.to_string()],
+            CountryGroup::Unknown => [nothing(), nothing(), nothing()],
+        })
+    }
+
+    /// Writes networks: `asn`, `network_name`, `range`, and the totals.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn networks(&mut self, all: &[Group<NetworkGroup>]) -> io::Result<()> {
+        let nothing = String::new;
+        let names = ["asn", "network_name", "range"];
+        self.groups(names, all, |group| match group {
+            NetworkGroup::System { asn, name } => {
+                [asn.to_string(), name.clone().unwrap_or_default(), nothing()]
+            }
+            NetworkGroup::Named(name) => [nothing(), name.clone(), nothing()],
+            NetworkGroup::Range(range) => [nothing(), nothing(), range.to_string()],
+            NetworkGroup::Unknown => [nothing(), nothing(), nothing()],
+        })
+    }
+
     fn groups<K, const N: usize>(
         &mut self,
         names: [&str; N],
@@ -332,6 +390,10 @@ impl<W: Write> Writer<W> {
         }
         self.out.write_all(b"\r\n")
     }
+}
+
+fn name_of(name: Option<&Name>) -> String {
+    name.map(Name::to_string).unwrap_or_default()
 }
 
 /// The last group of a breakdown that was full has no key: it is `(others)`.
@@ -444,7 +506,7 @@ mod tests {
             "tcp,10.0.0.2,45784,93.184.216.34,443,outgoing,closed,5,332,4,300,\
              2026-01-01T00:00:00.000001Z,2026-01-01T00:00:01.500000Z,curl,process,five-tuple,,\
              4242,curl,ada,/usr/bin/curl,,,,,,,,,,,scripted,,\
-             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,,eth0,,,,"
+             1:tnEFGl8SxoV1GV320LBGRdfBPVs=,,,,,,,,,eth0,,,,,,,,,"
         );
         assert_eq!(lines[2], "");
     }
@@ -453,7 +515,7 @@ mod tests {
     fn a_translated_flow() {
         let actual = text(|out| out.flows([&translated_flow(1)]));
         let line = actual.lines().nth(1).unwrap();
-        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,,eth0,,,,";
+        let expected = ",172.17.0.2:40000,93.184.216.34:443,,,,,,,eth0,,,,,,,,,";
         assert!(line.ends_with(expected), "{line}");
     }
 
@@ -492,7 +554,7 @@ mod tests {
         let actual = text(|out| out.flows([&one]));
         let line = actual.split("\r\n").nth(1).unwrap();
         assert!(
-            line.ends_with(",,,,,www.example.com,tls,,,eth0,,,,"),
+            line.ends_with(",,,,,www.example.com,tls,,,eth0,,,,,,,,,"),
             "{line}"
         );
     }
@@ -509,7 +571,7 @@ mod tests {
             is_failed: true,
         });
         let actual = text(|out| out.flows([&failed]));
-        assert!(actual.ends_with(",3,1,12345,yes\r\n"), "{actual}");
+        assert!(actual.ends_with(",3,1,12345,yes,,,,,\r\n"), "{actual}");
     }
 
     #[test]

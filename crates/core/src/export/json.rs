@@ -162,6 +162,9 @@ impl<'a> HeadLine<'a> {
 /// `host`, `another-host` or `nobody`), `remote_name_outer` where the true name may be encrypted,
 /// `remote_names` (all names of the remote address, where there are others than `remote_name`), and
 /// `dns_questions` (what a flow of DNS asks for).
+///
+/// Of the remote address: `country` (two letters), `city`, `asn` and `network_name` where a database knows
+/// them, and `range` where it is no ordinary part of the Internet, such as `private`.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "flow")]

@@ -134,6 +134,21 @@ impl Default for Live {
     }
 }
 
+/// Which databases tell the country and the network of an address (MMDB files of MaxMind, DB-IP or
+/// IPinfo). None is ever downloaded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GeoFiles {
+    /// Those that packages and the vendors' tools have installed where they usually do.
+    #[default]
+    Usual,
+    /// These. What an earlier one does not know, a later one may.
+    Files(Vec<PathBuf>),
+    /// None.
+    Off,
+}
+
 /// The bounds of what is kept in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -12,6 +12,7 @@ use flowner_flows::{
 
 use crate::model::community_id::{CommunityId, Tuple};
 use crate::model::names::{FlowNames, HostName, Name};
+use crate::model::place::{AddressRange, Country, RemotePlace};
 use crate::model::principal::Principal;
 
 /// A flow and its owners at one point in time.
@@ -73,6 +74,9 @@ pub struct FlowRecord {
     pub ended: Option<EndReason>,
     /// The names that it has to do with, if there are any.
     pub names: Option<Arc<FlowNames>>,
+    /// Where the remote end is, if a database knows it; see [`range`](Self::range) for addresses that
+    /// are in no country.
+    pub place: Option<Arc<RemotePlace>>,
 }
 
 /// How a TCP connection fares, as far as its packets tell.
@@ -121,6 +125,22 @@ impl FlowRecord {
     /// What is asked for in a flow of DNS.
     pub fn dns_questions(&self) -> &[Name] {
         self.names.as_ref().map_or(&[], |names| &names.questions)
+    }
+
+    /// Where the remote end is, if a database knows it.
+    pub fn place(&self) -> Option<&RemotePlace> {
+        self.place.as_deref()
+    }
+
+    /// The country of the remote end, if a database knows it.
+    pub fn country(&self) -> Option<&Country> {
+        self.place()?.country.as_ref()
+    }
+
+    /// The range of the remote address, if it is no ordinary part of the Internet, such as that of
+    /// private networks.
+    pub fn range(&self) -> Option<AddressRange> {
+        AddressRange::of(self.remote.ip())
     }
 
     /// Everything that was counted for this flow, both directions.

@@ -11,6 +11,7 @@ pub(crate) mod grouping;
 pub(crate) mod history;
 pub(crate) mod names;
 pub(crate) mod packet_ref;
+pub(crate) mod place;
 pub(crate) mod prefix;
 pub(crate) mod principal;
 pub(crate) mod program;

@@ -33,6 +33,16 @@ impl FlowNames {
         first.chain(&self.others)
     }
 
+    /// What is left where the other end is the remote one: the questions.
+    pub(crate) fn without_remote(&self) -> Option<Arc<Self>> {
+        let questions = self.questions.clone();
+        let rest = Self {
+            questions,
+            ..Self::default()
+        };
+        rest.shared()
+    }
+
     /// As a record has it: without a place if there is none.
     pub(crate) fn shared(self) -> Option<Arc<Self>> {
         (!self.is_empty()).then(|| Arc::new(self))

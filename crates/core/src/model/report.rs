@@ -14,8 +14,8 @@ use crate::model::principal::Principal;
 use crate::model::retired::RetiredView;
 use crate::model::selection::Selection;
 use crate::model::totals::{
-    Breakdown, ContainerGroup, Coverage, Group, KeptView, Key, PodGroup, ProcessPrincipal, Service,
-    Totals, UnitGroup,
+    Breakdown, ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, KeptView, Key,
+    NameGroup, NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
 };
 
 /// An immutable picture of a monitor's ledger.
@@ -73,6 +73,10 @@ struct Sums {
     units: OnceLock<Breakdown<UnitGroup>>,
     containers: OnceLock<Breakdown<ContainerGroup>>,
     pods: OnceLock<Breakdown<PodGroup>>,
+    names: OnceLock<Breakdown<NameGroup>>,
+    domains: OnceLock<Breakdown<DomainGroup>>,
+    countries: OnceLock<Breakdown<CountryGroup>>,
+    networks: OnceLock<Breakdown<NetworkGroup>>,
 }
 
 /// Where packets come from.
@@ -364,6 +368,26 @@ impl Report {
     /// By the pod that the owner's container is in.
     pub fn pods(&self) -> Vec<Group<PodGroup>> {
         self.groups(&self.sums.pods, &self.retired.all.pods)
+    }
+
+    /// By the name of the remote end.
+    pub fn names(&self) -> Vec<Group<NameGroup>> {
+        self.groups(&self.sums.names, &self.retired.all.names)
+    }
+
+    /// By the registered domain of that name.
+    pub fn domains(&self) -> Vec<Group<DomainGroup>> {
+        self.groups(&self.sums.domains, &self.retired.all.domains)
+    }
+
+    /// By the country of the remote end.
+    pub fn countries(&self) -> Vec<Group<CountryGroup>> {
+        self.groups(&self.sums.countries, &self.retired.all.countries)
+    }
+
+    /// By the network of the remote end.
+    pub fn networks(&self) -> Vec<Group<NetworkGroup>> {
+        self.groups(&self.sums.networks, &self.retired.all.networks)
     }
 
     /// By how the owner is known. The two ends of a loopback flow count each.

@@ -7,6 +7,7 @@
 //! breakdown adds up to the same total, that of the host.
 
 mod kept;
+mod remote;
 mod units;
 
 use std::cmp::Reverse;
@@ -21,6 +22,7 @@ use flowner_flows::{Counters, Direction, Protocol, Rate};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 pub(crate) use kept::{Breakdowns, BreakdownsView, KeptView};
+pub use remote::{CountryGroup, DomainGroup, NameGroup, NetworkGroup};
 pub use units::{ContainerGroup, PodGroup, UnitGroup};
 
 /// What some group of flows adds up to.
@@ -220,6 +222,9 @@ impl FlowRecord {
             remote_owner: self.owner,
             principal: self.remote_principal,
             remote_principal: self.principal,
+            // They are of the end that is the near one now.
+            names: self.names.and_then(|names| names.without_remote()),
+            place: None,
             ..self
         }
     }

@@ -7,6 +7,7 @@ use flowner_attribution::Attributor;
 use super::Monitor;
 use super::config::Config;
 use super::input::Opened;
+use super::names::NameFiles;
 use super::recording::OpenRecording;
 use crate::model::error::Error;
 use crate::sinks::Sink;
@@ -75,7 +76,7 @@ impl Builder {
         self
     }
 
-    /// Opens the input and the files of sinks that [record](Sink::packets), and starts no thread: a
+    /// Opens the input, the databases of countries and networks, and the files of sinks that [record](Sink::packets), and starts no thread: a
     /// program can give up privileges before it [starts](OpenMonitor::start), and so before it
     /// reads a packet.
     ///
@@ -83,6 +84,7 @@ impl Builder {
     /// When the input cannot be opened, or such a file cannot be begun.
     pub fn open(self) -> Result<OpenMonitor, Error> {
         let opened = Opened::new(&self.config)?;
+        let names = NameFiles::open(&self.config, &opened);
         let recordings = self.sinks.iter().filter_map(|sink| sink.packets());
         let recordings = recordings
             .map(|recording| OpenRecording::new(recording, &opened, &self.config))
@@ -90,6 +92,7 @@ impl Builder {
         Ok(OpenMonitor {
             builder: self,
             opened,
+            names,
             recordings,
         })
     }
@@ -109,6 +112,7 @@ impl Builder {
 pub struct OpenMonitor {
     builder: Builder,
     opened: Opened,
+    names: NameFiles,
     recordings: Vec<OpenRecording>,
 }
 
@@ -125,6 +129,6 @@ impl OpenMonitor {
     /// # Errors
     /// When owners are wanted and cannot be looked up on this system, or it has no more threads.
     pub fn start(self) -> Result<Monitor, Error> {
-        Monitor::launch(self.builder, self.opened, self.recordings)
+        Monitor::launch(self.builder, self.opened, self.names, self.recordings)
     }
 }

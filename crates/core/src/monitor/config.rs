@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::config::{Input, Limits, Live, Reading};
+use crate::model::config::{GeoFiles, Input, Limits, Live, Reading};
 use crate::model::prefix::Network;
 use crate::query::filter::Filter;
 
@@ -23,6 +23,8 @@ pub struct Config {
     /// Whether names are read from packets (DNS, TLS, QUIC, HTTP). On by default. Nothing is asked of the
     /// network for them.
     pub names: bool,
+    /// Which databases tell the country and the network of remote ends.
+    pub geo: GeoFiles,
     /// Whether the threads that name processes which exit at once may take real-time priority,
     /// where that is permitted (Linux: `SCHED_FIFO`). Off by default; the apps switch it on.
     pub realtime: bool,
@@ -53,6 +55,7 @@ impl Default for Config {
             live: Live::default(),
             owners: true,
             names: true,
+            geo: GeoFiles::default(),
             realtime: false,
             local_addresses: Vec::new(),
             local_networks: Vec::new(),

@@ -9,7 +9,6 @@ use flowner_attribution::capture::CaptureResolver;
 use flowner_attribution::snapshot::TableOptions;
 use flowner_attribution::{self as attribution, Attributor, Notice, PolicyConfig, Resolver};
 use flowner_flows::LocalAddresses;
-use flowner_names::HostsFile;
 
 use super::addresses::OwnAddresses;
 use super::builder::Builder;
@@ -20,6 +19,7 @@ use super::injection::Injection;
 use super::input::{Opened, PacketSource};
 use super::jumps::Jumps;
 use super::links::{LinksThread, SeenDevices};
+use super::names::{NameFiles, NamesThread};
 use super::packet_input::PacketInput;
 use super::recording::OpenRecording;
 use super::reports::Reports;
@@ -43,6 +43,7 @@ impl Monitor {
     pub(super) fn launch(
         builder: Builder,
         opened: Opened,
+        names: NameFiles,
         recordings: Vec<OpenRecording>,
     ) -> Result<Self, Error> {
         let config = &builder.config;
@@ -69,8 +70,7 @@ impl Monitor {
             !queues.is_empty(),
         );
         let ledger = ledger.with_community_seed(config.community_seed);
-        let mut ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
-        read_hosts(&mut ledger, is_device && config.names);
+        let ledger = ledger.listing(Selection::from(&config.filter), config.limits.groups);
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
             status: Mutex::new(begun(&opened.whose)),
@@ -84,6 +84,7 @@ impl Monitor {
             },
             recorders: recordings.iter().map(OpenRecording::recorder).collect(),
         });
+        let names = NamesThread::spawn(&shared, names, is_device);
         let service = match attributor {
             Some(attributor) => Some(Arc::new(spawn_service(&shared, attributor)?)),
             None => None,
@@ -130,6 +131,7 @@ impl Monitor {
             reports: reports.clone(),
             thread: Some(thread),
             links,
+            names,
             ticker: None,
             sinks: Vec::new(),
             writing: Vec::new(),
@@ -172,21 +174,6 @@ fn name_only_device(shared: &Shared, source: &PacketSource) {
 /// Of a device of this host.
 fn own_addresses(local: Option<LocalAddresses>, now: Instant) -> Option<OwnAddresses> {
     local.map(|local| OwnAddresses::new(local, now))
-}
-
-/// Takes over the names of this host's hosts file. It is read once: it seldom changes, and a monitor
-/// is to see what was true when a flow began.
-fn read_hosts(ledger: &mut Ledger, are_wanted: bool) {
-    if !are_wanted {
-        return;
-    }
-    let mut file = HostsFile::of_system();
-    match file.refresh() {
-        Ok(_) => ledger.set_hosts(file.hosts().clone()),
-        Err(error) => {
-            tracing::debug!(%error, path = %file.path().display(), "no names of the hosts file");
-        }
-    }
 }
 
 /// The best table of this system, as it is configured.

@@ -21,6 +21,7 @@ mod input;
 mod jumps;
 mod launch;
 mod links;
+mod names;
 mod packet_input;
 mod player;
 mod recording;
@@ -41,6 +42,7 @@ use flowner_capture::Statistics;
 use self::builder::Builder;
 use self::config::Config;
 use self::links::LinksThread;
+use self::names::NamesThread;
 use self::recording::Writing;
 use self::reports::Reports;
 use crate::engine::ledger::{Claim, Effect, Ledger};
@@ -62,6 +64,8 @@ pub struct Monitor {
     thread: Option<JoinHandle<()>>,
     /// Hears of devices, where packets are from those of this host. Dropped, it ends.
     links: Option<LinksThread>,
+    /// Keeps what is known of names and places true. Dropped, it ends.
+    names: Option<NamesThread>,
     /// Gives sinks their reports, if there are sinks.
     ticker: Option<JoinHandle<()>>,
     sinks: Vec<Attached>,
@@ -219,6 +223,7 @@ impl Monitor {
             self.shared.ended.notify_all();
         }
         self.links = None;
+        self.names = None;
         if self
             .ticker
             .take()

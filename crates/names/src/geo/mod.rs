@@ -6,14 +6,13 @@
 mod places;
 mod record;
 #[cfg(test)]
-mod samples;
-#[cfg(test)]
 mod tests;
 
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use maxminddb::{MaxMindDbError, Reader};
@@ -94,18 +93,19 @@ pub enum DatabaseError {
 /// did not know.
 ///
 /// The files are in memory as a whole: a program that replaces one by writing over it changes
-/// nothing here until [`refresh`](Self::refresh).
-#[derive(Debug, Default)]
+/// nothing here until [`refresh`](Self::refresh). A clone shares what is in memory.
+#[derive(Debug, Clone, Default)]
 pub struct GeoDatabases {
     files: Vec<Database>,
+    readings: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Database {
     path: PathBuf,
     stamp: Option<Stamp>,
     /// `None` until a file can be read.
-    reader: Option<Reader<Vec<u8>>>,
+    reader: Option<Arc<Reader<Vec<u8>>>>,
 }
 
 /// What changes when a file is replaced or written.
@@ -136,6 +136,7 @@ impl GeoDatabases {
         });
         let mut databases = Self {
             files: files.collect(),
+            readings: 0,
         };
         let errors = databases.refresh();
         (databases, errors)
@@ -146,8 +147,20 @@ impl GeoDatabases {
     ///
     /// It asks the file system and reads whole files: not for a thread that must not wait.
     pub fn refresh(&mut self) -> Vec<DatabaseError> {
-        let refreshed = self.files.iter_mut().map(Database::refresh);
-        refreshed.filter_map(Result::err).collect()
+        let mut errors = Vec::new();
+        for file in &mut self.files {
+            match file.refresh() {
+                Ok(was_read) => self.readings += u64::from(was_read),
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+
+    /// How often a file was read so far: whether a [`refresh`](Self::refresh) changed something.
+    #[must_use]
+    pub fn readings(&self) -> u64 {
+        self.readings
     }
 
     /// Whether there is no database that can be asked.
@@ -182,7 +195,8 @@ impl GeoDatabases {
 }
 
 impl Database {
-    fn refresh(&mut self) -> Result<(), DatabaseError> {
+    /// Whether the file was read.
+    fn refresh(&mut self) -> Result<bool, DatabaseError> {
         let unreadable = |source| DatabaseError::Unreadable {
             path: self.path.clone(),
             source,
@@ -190,7 +204,7 @@ impl Database {
         let metadata = match std::fs::metadata(&self.path) {
             Ok(metadata) => metadata,
             // Between two versions of it, or taken away: what is in memory stays.
-            Err(_) if self.reader.is_some() => return Ok(()),
+            Err(_) if self.reader.is_some() => return Ok(false),
             Err(source) => return Err(unreadable(source)),
         };
         if !metadata.is_file() {
@@ -199,7 +213,7 @@ impl Database {
         }
         let stamp = Some(Stamp::of(&metadata));
         if self.stamp == stamp {
-            return Ok(());
+            return Ok(false);
         }
         self.stamp = stamp;
         let bytes = metadata.len();
@@ -212,8 +226,9 @@ impl Database {
             path: self.path.clone(),
             source,
         };
-        self.reader = Some(Reader::from_source(content).map_err(broken)?);
-        Ok(())
+        let reader = Reader::from_source(content).map_err(broken)?;
+        self.reader = Some(Arc::new(reader));
+        Ok(true)
     }
 }
 

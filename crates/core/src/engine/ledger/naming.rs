@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowner_flows::{Flow, FlowId, LocalAddresses, Protocol};
+use flowner_names::geo::GeoDatabases;
 use flowner_names::wire::ServerName;
 use flowner_names::wire::dns::Message;
 use flowner_names::{Evidence, FlowFacts, Hosts, NameTable, Source};
 
 use super::{End, Ledger, Owners};
+use crate::engine::places::Places;
 use crate::model::names::FlowNames;
 use crate::model::packet_ref::PacketRef;
+use crate::model::place::RemotePlace;
 
 /// What is known of the names of one flow.
 #[derive(Debug, Clone, Default)]
@@ -23,11 +26,17 @@ pub(super) struct Naming {
     /// What its client called the other end, where that is the remote one.
     server: Option<(ServerName, Source, Duration)>,
     names: Option<Arc<FlowNames>>,
+    /// Where its remote end is.
+    place: Option<Arc<RemotePlace>>,
 }
 
 impl Naming {
     pub(super) fn names(&self) -> Option<Arc<FlowNames>> {
         self.names.clone()
+    }
+
+    pub(super) fn place(&self) -> Option<Arc<RemotePlace>> {
+        self.place.clone()
     }
 }
 
@@ -35,6 +44,12 @@ impl Ledger {
     /// Takes over the names of the hosts file.
     pub(crate) fn set_hosts(&mut self, hosts: Hosts) {
         self.name_table.set_hosts(hosts);
+    }
+
+    /// Looks places up in these databases from now on; returns what was used until now.
+    #[must_use]
+    pub(crate) fn set_places(&mut self, databases: GeoDatabases) -> Places {
+        self.places.replace(databases)
     }
 
     pub(super) fn set_own_names(&mut self, local: &LocalAddresses) {
@@ -122,11 +137,27 @@ pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table
     name(flow, table);
 }
 
-/// What stays known where a flow is cut since its owner changed: the names of a connection. Another
-/// socket may have the ends of a flow of datagrams by then.
+/// What stays known where a flow is cut since its owner changed: the names of a connection, and where
+/// the remote end is. Another socket may have the ends of a flow of datagrams by then.
 pub(super) fn of_connection(flow: &Flow<Owners>) -> Option<Box<Naming>> {
     let is_connection = flow.protocol() == Protocol::TCP;
-    flow.data.naming.clone().filter(|_| is_connection)
+    let naming = flow.data.naming.as_deref()?;
+    let kept = if is_connection {
+        naming.clone()
+    } else {
+        Naming {
+            place: Some(naming.place()?),
+            ..Naming::default()
+        }
+    };
+    Some(Box::new(kept))
+}
+
+/// Finds out where a flow's remote end is.
+pub(super) fn locate(flow: &mut Flow<Owners>, places: &mut Places) {
+    if let Some(place) = places.of(flow.remote().ip()) {
+        flow.data.naming.get_or_insert_default().place = Some(place);
+    }
 }
 
 /// Keeps what is asked for with the flow.

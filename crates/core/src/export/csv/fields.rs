@@ -6,6 +6,7 @@ use flowner_attribution::{Match, Ownership, Process, Unit, UnitKind, User, Verdi
 
 use crate::model::flow::FlowRecord;
 use crate::model::names::{FlowNames, Name};
+use crate::model::place::AddressRange;
 use crate::model::principal::Principal;
 
 pub(super) fn unit_fields(unit: Option<&Unit>) -> [String; 5] {
@@ -54,6 +55,22 @@ pub(super) fn names(flow: &FlowRecord) -> [String; 4] {
         remote.map(|it| it.source.to_string()).unwrap_or_default(),
         joined(&all),
         joined(flow.dns_questions()),
+    ]
+}
+
+/// The five fields of where the remote end is.
+pub(super) fn place(flow: &FlowRecord) -> [String; 5] {
+    let place = flow.place();
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    [
+        text(flow.country().map(|country| &*country.code)),
+        text(place.and_then(|place| place.city.as_deref())),
+        place
+            .and_then(|place| place.asn)
+            .map(|asn| asn.to_string())
+            .unwrap_or_default(),
+        text(place.and_then(|place| place.network_name.as_deref())),
+        text(flow.range().map(AddressRange::name)),
     ]
 }
 

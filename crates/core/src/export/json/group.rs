@@ -10,10 +10,12 @@ use serde::Serialize;
 
 use super::owner::{PodObject, UnitObject, UserName};
 use super::value::{Sums, Text, Time};
+use crate::model::names::Name;
 use crate::model::principal::Principal;
 use crate::model::program::{Claim, Program};
 use crate::model::totals::{
-    ContainerGroup, Group, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup,
+    ContainerGroup, CountryGroup, DomainGroup, Group, NameGroup, NetworkGroup, PodGroup,
+    ProcessPrincipal, Service, Totals, UnitGroup,
 };
 use crate::query::services::service_name;
 
@@ -34,6 +36,10 @@ use crate::query::services::service_name;
 /// | `unit` | `unit`, `null` for what is in none, in several or in one that is not known |
 /// | `container` | `container`, the same of containers alone |
 /// | `pod` | `pod`, with its `namespace` and `name`, or `null` |
+/// | `name` | `name` of the remote end, `null` where it is not known |
+/// | `domain` | `domain` of that name, by the public suffix list, or the same |
+/// | `country` | `country`, `null` where no database tells it; `country_name`, and `range` of addresses in no country, where there are such |
+/// | `network` | `asn`, `network_name` and `range`, the same |
 ///
 /// The first two have `programs` where several share the sockets, or `unit` or
 /// `user` where only that is known; without any of these nobody is known. They have
@@ -99,6 +105,25 @@ enum Key<'a> {
     },
     Pod {
         pod: Option<PodObject<'a>>,
+    },
+    Name {
+        name: Option<&'a str>,
+    },
+    Domain {
+        domain: Option<&'a str>,
+    },
+    Country {
+        country: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        country_name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        range: Option<&'static str>,
+    },
+    Network {
+        asn: Option<u32>,
+        network_name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        range: Option<&'static str>,
     },
 }
 
@@ -240,6 +265,53 @@ impl GroupLine<'_> {
     }
 }
 
+impl GroupLine<'_> {
+    /// By the name of the remote end.
+    pub fn name(group: &Group<NameGroup>) -> GroupLine<'_> {
+        let name = group.key.as_ref().and_then(|key| key.0.as_ref());
+        let name = name.map(Name::as_str);
+        GroupLine::of(Key::Name { name }, group.key.is_none(), &group.totals)
+    }
+
+    /// By the registered domain of that name.
+    pub fn domain(group: &Group<DomainGroup>) -> GroupLine<'_> {
+        let domain = group.key.as_ref().and_then(|key| key.0.as_ref());
+        let domain = domain.map(Name::as_str);
+        GroupLine::of(Key::Domain { domain }, group.key.is_none(), &group.totals)
+    }
+
+    /// By the country of the remote end.
+    pub fn country(group: &Group<CountryGroup>) -> GroupLine<'_> {
+        let (country, range) = match &group.key {
+            Some(CountryGroup::Country(country)) => (Some(country), None),
+            Some(CountryGroup::Range(range)) => (None, Some(range.name())),
+            Some(CountryGroup::Unknown) | None => (None, None),
+        };
+        let key = Key::Country {
+            country: country.map(|country| &*country.code),
+            country_name: country.and_then(|country| country.name.as_deref()),
+            range,
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+
+    /// By the network of the remote end.
+    pub fn network(group: &Group<NetworkGroup>) -> GroupLine<'_> {
+        let (asn, network_name, range) = match &group.key {
+            Some(NetworkGroup::System { asn, name }) => (Some(*asn), name.as_deref(), None),
+            Some(NetworkGroup::Named(name)) => (None, Some(&**name), None),
+            Some(NetworkGroup::Range(range)) => (None, None, Some(range.name())),
+            Some(NetworkGroup::Unknown) | None => (None, None, None),
+        };
+        let key = Key::Network {
+            asn,
+            network_name,
+            range,
+        };
+        GroupLine::of(key, group.key.is_none(), &group.totals)
+    }
+}
+
 impl<'a> GroupLine<'a> {
     /// The same where a file claims the owners, as
     /// [`Report::owners_are_claimed`](crate::Report::owners_are_claimed) tells: marks it, if
@@ -259,7 +331,13 @@ impl<'a> GroupLine<'a> {
             Key::Unit { unit } => unit.is_some(),
             Key::Container { container } => container.is_some(),
             Key::Pod { pod } => pod.is_some(),
-            Key::Host { .. } | Key::Service { .. } | Key::Protocol { .. } => false,
+            Key::Host { .. }
+            | Key::Service { .. }
+            | Key::Protocol { .. }
+            | Key::Name { .. }
+            | Key::Domain { .. }
+            | Key::Country { .. }
+            | Key::Network { .. } => false,
         };
         if is_claimed && names_somebody {
             self.source = Some(Source::Recorded.name());

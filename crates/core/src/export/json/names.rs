@@ -1,11 +1,12 @@
-//! The names of a flow in its line.
+//! The names of a flow, and where it leads to, in its line.
 
 use serde::Serialize;
 
 use crate::model::flow::FlowRecord;
 use crate::model::names::{FlowNames, HostName, Name};
+use crate::model::place::AddressRange;
 
-/// The fields that tell of names; each is left out where there is nothing to tell.
+/// The fields that tell of the other end's names and place; each is left out where there is nothing to tell.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct NameFields<'a> {
@@ -21,12 +22,23 @@ pub(super) struct NameFields<'a> {
     remote_names: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dns_questions: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    city: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asn: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<&'static str>,
 }
 
 impl<'a> NameFields<'a> {
     pub(super) fn new(flow: &'a FlowRecord) -> Self {
         let remote: Option<&HostName> = flow.remote_name();
         let names = flow.names.as_deref();
+        let place = flow.place();
         let all = names.filter(|names| !names.others.is_empty());
         Self {
             remote_name: remote.map(|remote| remote.name.as_str()),
@@ -39,6 +51,11 @@ impl<'a> NameFields<'a> {
                 .map(Name::as_str)
                 .collect(),
             dns_questions: flow.dns_questions().iter().map(Name::as_str).collect(),
+            country: flow.country().map(|country| &*country.code),
+            city: place.and_then(|place| place.city.as_deref()),
+            asn: place.and_then(|place| place.asn),
+            network_name: place.and_then(|place| place.network_name.as_deref()),
+            range: flow.range().map(AddressRange::name),
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::model::principal::Principal;
 use crate::model::program::Program;
 use crate::model::totals::{Coverage, Group, ProcessPrincipal, Service, Totals};
 use crate::samples::{
-    address, contained_flow, container, counters, curl, flow, owner, translated_flow, user,
+    address, contained_flow, container, counters, curl, flow, names, owner, place, translated_flow,
+    user,
 };
 
 /// The line, exactly; what is expected may be broken for reading.
@@ -130,8 +131,49 @@ fn a_flow_of_which_little_is_known() {
         "direction":"multicast","device":null,"state":"datagram",
         "sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300},
         "first_seen":"2026-01-01T00:00:00.000001Z","last_seen":null,
-        "owner":null,"remote_owner":null,"community_id":null}"#,
+        "owner":null,"remote_owner":null,"community_id":null,"range":"multicast"}"#,
     );
+}
+
+#[test]
+fn a_flow_that_leads_somewhere() {
+    let mut somewhere = flow(0);
+    somewhere.place = Some(place("Germany"));
+    somewhere.names = Some(names("www.example.com"));
+    let line = serde_json::to_string(&FlowLine::new(&somewhere)).unwrap();
+    let expected = r#","country":"DE","city":"Berlin","asn":64496,"network_name":"Example Net"}"#;
+    assert!(line.ends_with(expected), "{line}");
+    let mut private = flow(1);
+    private.remote = address("10.0.0.9:443");
+    let input = InputInfo {
+        name: "eth0".to_owned(),
+        link_type: "ethernet",
+        is_live: false,
+    };
+    let report = Report::of(vec![somewhere, private], input, EndState::Complete);
+    let sums =
+        r#""flows":1,"sent":{"packets":5,"bytes":332},"received":{"packets":4,"bytes":300}}"#;
+    let line = |key: &str| format!("{{{key},{sums}");
+    let countries = report.countries();
+    let germany = r#""type":"country","country":"DE","country_name":"Germany""#;
+    check(&GroupLine::country(&countries[0]), &line(germany));
+    let private = r#""type":"country","country":null,"range":"private""#;
+    check(&GroupLine::country(&countries[1]), &line(private));
+    let networks = report.networks();
+    let network = r#""type":"network","asn":64496,"network_name":"Example Net""#;
+    check(&GroupLine::network(&networks[0]), &line(network));
+    let names = report.names();
+    let name = names
+        .iter()
+        .find(|group| group.key.as_ref().unwrap().0.is_some());
+    let known = r#""type":"name","name":"www.example.com""#;
+    check(&GroupLine::name(name.unwrap()), &line(known));
+    let domains = report.domains();
+    let domain = domains
+        .iter()
+        .find(|group| group.key.as_ref().unwrap().0.is_some());
+    let known = r#""type":"domain","domain":"example.com""#;
+    check(&GroupLine::domain(domain.unwrap()), &line(known));
 }
 
 #[test]

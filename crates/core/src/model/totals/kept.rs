@@ -7,8 +7,8 @@ use flowner_flows::Protocol;
 use flowner_flows::chunked::{Chunked, View};
 
 use super::{
-    Breakdown, ContainerGroup, Coverage, Group, Key, PodGroup, ProcessPrincipal, Service, Totals,
-    UnitGroup, by_size,
+    Breakdown, ContainerGroup, CountryGroup, Coverage, DomainGroup, Group, Key, NameGroup,
+    NetworkGroup, PodGroup, ProcessPrincipal, Service, Totals, UnitGroup, by_size,
 };
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
@@ -110,6 +110,10 @@ pub(crate) struct Breakdowns {
     units: Kept<UnitGroup>,
     containers: Kept<ContainerGroup>,
     pods: Kept<PodGroup>,
+    names: Kept<NameGroup>,
+    domains: Kept<DomainGroup>,
+    countries: Kept<CountryGroup>,
+    networks: Kept<NetworkGroup>,
 }
 
 /// All breakdowns at one point in time. A clone shares them.
@@ -125,6 +129,10 @@ pub(crate) struct BreakdownsView {
     pub(crate) units: KeptView<UnitGroup>,
     pub(crate) containers: KeptView<ContainerGroup>,
     pub(crate) pods: KeptView<PodGroup>,
+    pub(crate) names: KeptView<NameGroup>,
+    pub(crate) domains: KeptView<DomainGroup>,
+    pub(crate) countries: KeptView<CountryGroup>,
+    pub(crate) networks: KeptView<NetworkGroup>,
 }
 
 impl Breakdowns {
@@ -141,6 +149,10 @@ impl Breakdowns {
             units: Kept::new(max),
             containers: Kept::new(max),
             pods: Kept::new(max),
+            names: Kept::new(max),
+            domains: Kept::new(max),
+            countries: Kept::new(max),
+            networks: Kept::new(max),
         }
     }
 
@@ -155,6 +167,10 @@ impl Breakdowns {
         self.units.count(flow);
         self.containers.count(flow);
         self.pods.count(flow);
+        self.names.count(flow);
+        self.domains.count(flow);
+        self.countries.count(flow);
+        self.networks.count(flow);
     }
 
     /// As they are now. This copies none of the groups.
@@ -170,6 +186,10 @@ impl Breakdowns {
             units: self.units.view(),
             containers: self.containers.view(),
             pods: self.pods.view(),
+            names: self.names.view(),
+            domains: self.domains.view(),
+            countries: self.countries.view(),
+            networks: self.networks.view(),
         }
     }
 }

@@ -178,3 +178,12 @@ proptest! {
         prop_assert_eq!(report.within_host().bytes, within);
     }
 }
+
+#[test]
+fn the_near_end_has_no_names_of_the_far_one() {
+    let mut flow = flow(1);
+    flow.names = Some(crate::samples::names("www.example.com"));
+    flow.place = Some(crate::samples::place("Germany"));
+    let turned = flow.from_remote_end();
+    assert_eq!((turned.remote_name(), turned.place()), (None, None));
+}

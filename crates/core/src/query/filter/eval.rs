@@ -11,6 +11,7 @@ use super::lex::Relation;
 use super::term::{Measure, Term};
 use super::value::Text;
 use crate::model::names::Name;
+use crate::model::place::AddressRange;
 use crate::model::text::{mask, mask_path};
 
 impl Term {
@@ -28,6 +29,12 @@ impl Term {
                 .dns_questions()
                 .iter()
                 .any(|name| is_within(text, name)),
+            Self::Country(text) => is_in_country(text, subject),
+            Self::Asn(number) => subject.place().and_then(|place| place.asn) == Some(*number),
+            Self::Network(text) => subject
+                .place()
+                .and_then(|place| place.network_name.as_deref())
+                .is_some_and(|name| is_in(text, name)),
             Self::Host(network) => ends(subject).any(|end| network.contains(end.ip())),
             Self::Local(endpoint) => endpoint.contains(subject.local()),
             Self::Remote(endpoint) => subject.remote().is_some_and(|end| endpoint.contains(end)),
@@ -142,6 +149,21 @@ fn is_in(text: &Text, name: &str) -> bool {
 fn is_within(text: &Text, name: &Name) -> bool {
     let domain = text.as_str().trim_matches('.').to_ascii_lowercase();
     name.is_within(&domain)
+}
+
+/// By code or name; an address that is in no country, by its range.
+fn is_in_country(text: &Text, subject: &impl Subject) -> bool {
+    let country = subject.place().and_then(|place| place.country.as_ref());
+    match country {
+        Some(country) => {
+            let name = country.name.as_deref();
+            text.is(&country.code) || name.is_some_and(|name| is_name(text, name))
+        }
+        None => subject
+            .remote()
+            .and_then(|end| AddressRange::of(end.ip()))
+            .is_some_and(|range| text.is(range.name())),
+    }
 }
 
 /// A whole name as it is, or as it is shown.

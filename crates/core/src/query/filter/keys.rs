@@ -48,7 +48,7 @@ pub(super) enum Takes {
 }
 
 /// Every key, in the order in which they are listed.
-pub(super) static KEYS: [Key; 26] = [
+pub(super) static KEYS: [Key; 29] = [
     Key {
         name: "program",
         examples: &["program:firefox"],
@@ -104,6 +104,31 @@ pub(super) static KEYS: [Key; 26] = [
         selects: "a flow of DNS asks for this name, or one below it",
         aliases: &[],
         takes: Takes::Value(|value| Ok(Term::Dns(Text::new(value)))),
+    },
+    Key {
+        name: "country",
+        examples: &["country:DE", "country:private"],
+        selects: "the other end is in this country, by code or name, or in this range of addresses",
+        aliases: &[],
+        takes: Takes::Value(|value| Ok(Term::Country(Text::new(value)))),
+    },
+    Key {
+        name: "asn",
+        examples: &["asn:64496"],
+        selects: "the other end is in this autonomous system",
+        aliases: &[],
+        takes: Takes::Value(|value| asn(value).map(Term::Asn)),
+    },
+    Key {
+        name: "network",
+        examples: &["network:example"],
+        selects: "the name of the other end's network contains it",
+        aliases: &[],
+        // Who types a prefix means that.
+        takes: Takes::Value(|value| {
+            let prefix = value.parse().map(Term::Host);
+            Ok(prefix.unwrap_or_else(|_| Term::Network(Text::new(value))))
+        }),
     },
     Key {
         name: "host",
@@ -287,6 +312,18 @@ fn pid(value: &str) -> Result<u32, String> {
     value
         .parse()
         .map_err(|_| format!("`{value}` is not a valid process id; expected a number"))
+}
+
+/// With the letters before it, or without.
+fn asn(value: &str) -> Result<u32, String> {
+    let letters = value.get(..2);
+    let number = match letters {
+        Some(letters) if letters.eq_ignore_ascii_case("as") => &value[2..],
+        _ => value,
+    };
+    number.parse().map_err(|_| {
+        format!("`{value}` is not a valid autonomous system; expected a number, such as 64496 or AS64496")
+    })
 }
 
 fn protocol(value: &str) -> Result<Term, String> {

@@ -9,6 +9,7 @@ use flowner_flows::{Direction, Protocol};
 use crate::model::community_id::CommunityId;
 use crate::model::flow::FlowRecord;
 use crate::model::names::{FlowNames, Name};
+use crate::model::place::RemotePlace;
 use crate::model::principal::Principal;
 use crate::query::services::service_name;
 use crate::query::sockets::{device_of, socket_state_name};
@@ -56,6 +57,10 @@ pub trait Subject {
     /// The names that a flow of DNS asks for.
     fn dns_questions(&self) -> &[Name] {
         &[]
+    }
+    /// Where the other end is, if a database knows it.
+    fn place(&self) -> Option<&RemotePlace> {
+        None
     }
     /// Wire bytes, both directions.
     fn bytes(&self) -> Option<u64>;
@@ -120,6 +125,10 @@ impl Subject for FlowRecord {
 
     fn dns_questions(&self) -> &[Name] {
         Self::dns_questions(self)
+    }
+
+    fn place(&self) -> Option<&RemotePlace> {
+        Self::place(self)
     }
 
     fn principals(&self) -> [Option<&Principal>; 2] {

@@ -14,7 +14,7 @@ use super::{Filter, Subject};
 use crate::model::flow::FlowRecord;
 use crate::model::principal::Principal;
 use crate::model::program::Program;
-use crate::samples::{address, contained_flow, flow, owner, translated_flow, user};
+use crate::samples::{address, contained_flow, flow, names, owner, place, translated_flow, user};
 
 /// Filters that choose the subject, then some that do not.
 #[track_caller]
@@ -54,6 +54,52 @@ fn owners_of_flows() {
             "reason:process-exited",
         ],
     );
+}
+
+#[test]
+fn names_and_places_of_the_other_end() {
+    let mut one = flow(0);
+    one.names = Some(names("www.example.com"));
+    one.place = Some(place("Germany"));
+    check(
+        &one,
+        &[
+            "name:example.com",
+            "domain:www.example.com",
+            "country:DE",
+            "country:germany",
+            "asn:64496",
+            "asn:as64496",
+            "network:example",
+            "network:93.184.216.0/24",
+            "network:93.184.216.34",
+        ],
+        &[
+            "name:ample.com",
+            "country:D",
+            "country:private",
+            "asn:6449",
+            "network:other",
+            "network:192.168.0.0/16",
+        ],
+    );
+    let mut private = flow(0);
+    private.remote = address("10.0.0.9:443");
+    check(
+        &private,
+        &["country:private", "country:PRIVATE"],
+        &[
+            "country:DE",
+            "asn:64496",
+            "network:example",
+            "country:multicast",
+        ],
+    );
+    // A database of one's own may know private addresses.
+    private.place = one.place;
+    check(&private, &["country:de"], &["country:private"]);
+    let error = Filter::parse("asn:x").unwrap_err().render();
+    assert!(error.contains("AS64496"), "{error}");
 }
 
 #[test]

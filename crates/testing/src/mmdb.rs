@@ -1,17 +1,27 @@
-//! Databases for tests, written as the format's specification has it:
+//! Databases of countries and networks (MMDB), written as the format's specification has it:
 //! <https://maxmind.github.io/MaxMind-DB/>.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::net::IpAddr;
 
 /// A value of the data section.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
+    /// UTF-8.
     Text(&'static str),
+    /// An unsigned number of 32 bits.
     Number(u32),
+    /// An unsigned number of 16 bits.
     Short(u16),
+    /// An unsigned number of 64 bits.
     Long(u64),
     /// Without anything in it.
     List,
+    /// Keys with values.
     Map(Vec<(&'static str, Value)>),
 }
 
@@ -19,7 +29,7 @@ pub(crate) enum Value {
 const BITS: u32 = 128;
 
 /// A whole file of networks, each with a record.
-pub(crate) fn database(kind: &'static str, networks: &[(&str, Value)]) -> Vec<u8> {
+pub fn database(kind: &'static str, networks: &[(&str, Value)]) -> Vec<u8> {
     let mut tree = Tree::default();
     let mut data = Vec::new();
     for (network, value) in networks {
