@@ -256,6 +256,11 @@ impl Evidence {
             translated_from: None,
         }
     }
+
+    /// Whether it is that a process ran when it was sent: no socket has the ends of the packet.
+    pub(crate) const fn is_by_run(&self) -> bool {
+        matches!(self.matched, Some(Match::Protocol | Match::PacketSocket))
+    }
 }
 
 /// How closely a socket matches a query; a later variant is a closer match.

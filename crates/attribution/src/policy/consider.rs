@@ -6,8 +6,12 @@ use std::time::Instant;
 use super::answer::{Answer, Listed};
 use super::judge::may_match_closer;
 use super::pending::{Observed, later};
-use super::{Event, Facts, Key, LookupRequest, Policy, RequestId};
+use super::{Event, Facts, Initiator, Key, LookupRequest, Policy, RequestId};
 use crate::answer::{Ownership, Protocol, Reason, Snapshot, SocketQuery, Verdict};
+
+/// Lookups after which nobody is expected any more to have seen who sent what no socket has the ends
+/// of.
+const ATTEMPTS_FOR_SENDER: usize = 2;
 
 impl<K: Key> Policy<K> {
     /// Takes a snapshot that no request asked for. Where the table does not know remote ends,
@@ -123,13 +127,17 @@ impl<K: Key> Policy<K> {
             answer.verdict.is_named()
                 && !(may_improve && may_match_closer(answer, &pending.query, &self.config))
         };
+        // Who saw it sent may still say so.
+        let may_be_observed = waiting.question.initiator == Initiator::Local
+            && pending.attempts < ATTEMPTS_FOR_SENDER
+            && offered.verdict == Verdict::Unknown(Reason::PacketSocket);
         let is_final = waiting.ended
             || (contested.is_some() && !matches!(answer, Answer::Failed(_)))
             || waiting.best.as_ref().is_some_and(is_settled)
             || match offered.verdict {
                 Verdict::Process(_) | Verdict::Shared(_) => is_settled(&offered),
                 Verdict::Partial { .. } => !may_improve,
-                Verdict::Unknown(reason) => !reason.may_pass(),
+                Verdict::Unknown(reason) => !reason.may_pass() && !may_be_observed,
             };
         let best = waiting.best.as_ref();
         // That somebody has the port by now, where nobody had: who asked may begin anew.

@@ -59,7 +59,7 @@ pub(super) const UNCONFIRMED: Duration = Duration::from_millis(100);
 /// that begins later is no better evidence than a lookup of our own, which is made then: the same
 /// ends may have another socket, whose packet the observer has seen and the thread that captures
 /// has not.
-pub(super) const OBSERVED_SENDER: Duration = Duration::from_millis(20);
+pub(crate) const OBSERVED_SENDER: Duration = Duration::from_millis(20);
 
 /// How long an observation waits for its request: for longer, a thread that captures is hardly
 /// late. It answers for packets from before it only, however long it waits, so this is a limit
@@ -214,6 +214,14 @@ mod linux {
 
     /// The same for protocols without ports: no socket has these ends for itself.
     pub(crate) const WATCHED_PORTLESS: Duration = Duration::from_millis(100);
+
+    /// How long who sent what no socket has the ends of must be silent for another process to send the
+    /// same: a process starts, opens its socket and sends no sooner.
+    pub(crate) const NEXT_SENDER: Duration = Duration::from_millis(1);
+
+    /// The same where the send watcher did not find the sender: the next packet of a flow without
+    /// ports, or of frames, may show it, as long as what it shows counts for the first packet.
+    pub(crate) const WATCHED_IN_VAIN: Duration = Duration::from_millis(1);
 
     /// How old a packet may be, when its lookup begins, of which a socket without a port may have been
     /// the sender: its process may be gone after that, and another one have run.

@@ -208,8 +208,9 @@ impl<K: Key> Policy<K> {
     /// Takes evidence that somebody pushed, which no request asked for: the one way in for all
     /// [observers](crate::capture::Observer).
     ///
-    /// It answers those who [expect it](Self::lookup_expecting), as a fast lookup would. The result
-    /// is their answers, which no event repeats. Where nobody expects it, it waits for its request
+    /// It answers those who [expect it](Self::lookup_expecting), as a fast lookup would, and those who
+    /// wait for the sender of what no socket has the ends of: no lookup names that one. The result
+    /// is their answers, which no event repeats. Where nobody waits for it, it waits for its request
     /// ([`lookup_observed`](Self::lookup_observed)): an observer may see a packet sooner than the
     /// thread that captures.
     pub fn observe(&mut self, observation: Observation, now: Instant) -> Vec<(K, Ownership)> {
@@ -220,9 +221,19 @@ impl<K: Key> Policy<K> {
         if !self.pending.expecting.is_empty() {
             expecting = self.pending.expecting(&observation);
         }
+        let mut late = Vec::new();
         if expecting.is_empty() && is_known {
-            self.pending.observed.keep(observation, now);
-            return answers;
+            late = self.pending.without_sender(&observation);
+            if late.is_empty() {
+                self.pending.observed.keep(observation, now);
+                return answers;
+            }
+        }
+        for waiter in late {
+            let told = self.fast_result(waiter, observation.owner.clone(), now);
+            self.end_if_over(waiter);
+            self.statistics.from_observation += u64::from(told.is_some());
+            answers.extend(told.map(|told| (waiter, told)));
         }
         for waiter in expecting {
             let owner = is_known.then(|| observation.owner.clone());

@@ -193,6 +193,26 @@ impl<K: Key> PendingSet<K> {
         self.questions.get_mut(&key(query))
     }
 
+    /// Those who have no owner yet for a packet of no one socket, of which an observation says who
+    /// sent it.
+    pub(super) fn without_sender(&self, observation: &Observation) -> Vec<K> {
+        if !observation.is_of_no_one_socket() {
+            return Vec::new();
+        }
+        let flow = flow_of(&observation.query);
+        let on_any = Some(flow).filter(|flow| *flow != observation.query);
+        let questions = [Some(observation.query), on_any].into_iter().flatten();
+        let pending = questions.filter_map(|query| self.questions.get(&key(&query)));
+        let waiting = pending.flat_map(|pending| &pending.waiting);
+        let is_without = |waiting: &&Waiting<K>| {
+            let best = waiting.best.as_ref();
+            best.is_none_or(|best| !best.verdict.is_named())
+                && observation.is_about(&waiting.question)
+        };
+        let without = waiting.filter(is_without);
+        without.map(|waiting| waiting.waiter).collect()
+    }
+
     /// Adds one who waits; the question is due then, or sooner if it was, unless it is under
     /// way.
     pub(super) fn add(&mut self, mut waiting: Waiting<K>, now: Instant, due: Instant) {

@@ -156,6 +156,13 @@ impl Observation {
     }
 }
 
+impl Observation {
+    /// Whether it names the sender of what no socket has the ends of: only who saw it sent can.
+    pub(super) fn is_of_no_one_socket(&self) -> bool {
+        self.owner.evidence.is_by_run()
+    }
+}
+
 /// The flow that a query is about: its ends, whatever the device. What is observed was sent.
 pub(super) fn flow_of(query: &SocketQuery) -> SocketQuery {
     query.without_device().as_sender()

@@ -250,3 +250,51 @@ fn only_so_many_expect_something_and_only_so_much_is_kept() {
     }
     desk.policy.check_bounds();
 }
+
+/// Which process has sent a frame with these ends.
+fn seen_sending(at: Duration, process: &str) -> Observation {
+    let mut seen = observation(sent(), at, &[udp(HERE, process)]);
+    seen.owner.evidence.matched = Some(Match::PacketSocket);
+    seen
+}
+
+fn sent() -> SocketQuery {
+    query(Protocol::Udp, HERE, THERE).as_sender()
+}
+
+/// Asks for frames that were seen now, of which nothing came in time.
+fn ask_for_frames(desk: &mut Desk, key: u64) {
+    let (now, seen) = (desk.clock.now(), desk.clock.wall());
+    let request = LookupRequest::new(sent(), seen, Initiator::Local);
+    let lookup = desk
+        .policy
+        .lookup_expecting(Token(key), request, now + ms(1), now);
+    assert_eq!(lookup, Some(Lookup::Pending));
+    desk.pass(ms(1));
+    let now = desk.clock.now();
+    assert!(desk.policy.poll_fast_lookup(now).is_some());
+    assert_eq!(desk.policy.fast_lookup_made(Token(key), None, now), None);
+}
+
+/// A lookup of a machine under load ends late, and no lookup names who sends frames.
+#[test]
+fn who_was_seen_sending_is_named_also_when_that_comes_late() {
+    let mut desk = Desk::new(config(true));
+    ask_for_frames(&mut desk, 1);
+    check(&desk.look(&[]), &[(1, Reason::Gone.name(), None, false)]);
+    let named = |answers: &[(Token, Ownership)]| -> Vec<_> {
+        let answers = answers.iter();
+        answers.map(|(key, owner)| (key.0, said(owner).0)).collect()
+    };
+    // Who has a socket with the ends is found by lookups.
+    let other = observation(sent(), ms(2), &[udp(HERE, "other")]);
+    assert_eq!(observe(&mut desk, other), []);
+    let late = observe(&mut desk, seen_sending(ms(21), "late"));
+    assert_eq!(named(&late), []);
+    let answers = observe(&mut desk, seen_sending(ms(20), "a"));
+    assert_eq!(named(&answers), [(1, "a".to_owned())]);
+    // Once.
+    let next = observe(&mut desk, seen_sending(ms(20), "b"));
+    assert_eq!(named(&next), []);
+    desk.policy.check_bounds();
+}

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::background::Resolver;
 use crate::answer::{Ownership, SocketQuery};
 use crate::observers::Observer;
+use crate::policy::freshness::OBSERVED_SENDER;
 use crate::policy::{Initiator, Key, Lookup, LookupRequest, Observation, Policy, Token};
 use crate::tables::fast_lookup::{Closed, Confirmed, FastLookup, FastResult};
 
@@ -75,6 +76,8 @@ pub struct CaptureResolver<K: Key = Token> {
     answers: Vec<(K, Ownership)>,
     /// When the first request expects no observation any more.
     next_due: Option<Instant>,
+    /// Until when an observation may come late, of a sender whom no lookup finds.
+    late_until: Option<Instant>,
 }
 
 impl<K: Key> CaptureResolver<K> {
@@ -88,6 +91,7 @@ impl<K: Key> CaptureResolver<K> {
             taken: VecDeque::new(),
             answers: Vec::new(),
             next_due: None,
+            late_until: None,
             resolver,
         }
     }
@@ -133,6 +137,13 @@ impl<K: Key> CaptureResolver<K> {
         lookup
     }
 
+    /// Has observations taken for a while that come after a lookup has found nobody.
+    fn wait_for_late(&mut self, request: &LookupRequest, is_named: bool) {
+        if request.initiator == Initiator::Local && !is_named && !self.observers.is_empty() {
+            self.late_until = Some(Instant::now() + OBSERVED_SENDER);
+        }
+    }
+
     /// Nothing more is heard of a request before this one under the same key.
     fn forget(&mut self, key: K) {
         if !self.answers.is_empty() {
@@ -161,7 +172,14 @@ impl<K: Key> CaptureResolver<K> {
             None => FastResult::NotFound,
         };
         let told = told.ownership();
-        self.change(|policy, now| policy.lookup_with_fast_result(key, request, told, now))
+        let lookup =
+            self.change(|policy, now| policy.lookup_with_fast_result(key, request, told, now));
+        let is_named = matches!(
+            &lookup,
+            Lookup::Ready(owner) | Lookup::Provisional(owner) if owner.verdict.is_named()
+        );
+        self.wait_for_late(&request, is_named);
+        lookup
     }
 
     /// Changes the policy, which first takes in what was observed. All of it under one lock.
@@ -222,6 +240,11 @@ impl<K: Key> CaptureResolver<K> {
             && (self.inbox.has_news() || due <= Instant::now())
         {
             self.make_fast_lookups(false);
+        } else if let Some(until) = self.late_until {
+            if self.inbox.has_news() {
+                self.change(|_, _| ());
+            }
+            self.late_until = Some(until).filter(|until| Instant::now() < *until);
         }
         std::mem::take(&mut self.answers)
     }
@@ -230,6 +253,7 @@ impl<K: Key> CaptureResolver<K> {
     /// no packet comes any more.
     pub fn poll_all_pending(&mut self) -> Vec<(K, Ownership)> {
         self.make_fast_lookups(true);
+        self.late_until = None;
         std::mem::take(&mut self.answers)
     }
 
@@ -252,6 +276,8 @@ impl<K: Key> CaptureResolver<K> {
             };
             let told = told.ownership();
             let better = self.change(|policy, now| policy.fast_lookup_made(key, told, now));
+            let is_named = better.as_ref().is_some_and(|it| it.verdict.is_named());
+            self.wait_for_late(&request, is_named);
             self.answers.extend(better.map(|better| (key, better)));
         }
     }
@@ -268,7 +294,8 @@ impl<K: Key> CaptureResolver<K> {
     /// How long a packet may be waited for before [`poll_pending`](Self::poll_pending) is to be
     /// called without one; `None` if it has nothing to do.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let has_work = self.next_due.is_some() || !self.answers.is_empty();
+        let may_come = self.next_due.or(self.late_until).is_some();
+        let has_work = may_come || !self.answers.is_empty();
         has_work.then_some(SOON)
     }
 

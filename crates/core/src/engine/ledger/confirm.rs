@@ -384,6 +384,7 @@ impl Ledger {
         let Some(flow) = self.table.flow_mut(claim.flow) else {
             return;
         };
+        let answers = claim.after_packets(flow, answers);
         if (answers.contains(&Confirmed::Unanswered) || is_too_late(flow, claim, answers, at))
             && let Some(confirmation) = &mut flow.data.confirmation
         {
@@ -445,13 +446,7 @@ impl Ledger {
         if ends.into_iter().all(is_same)
             && let Some(confirmation) = &mut flow.data.confirmation
         {
-            confirmation.is_confirmed = true;
-            confirmation.is_unanswered = false;
-            confirmation.may_be_next = false;
-            confirmation.sure = claim.mark;
-            confirmation.sure_number = claim.number;
-            confirmation.unsure_since = None;
-            confirmation.unsure.clear();
+            confirmation.be_sure(claim.mark, claim.number);
             self.confirming.learn_of_confirmation(flow, &claim.mark);
             return;
         }

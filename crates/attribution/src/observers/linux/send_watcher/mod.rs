@@ -25,10 +25,11 @@ use crate::answer::{Ownership, Reason, SocketQuery, Source};
 use crate::observers::linux::sched;
 use crate::observers::linux::wake_fd::WakeFd;
 use crate::observers::{Observer, OnObservation};
+use crate::policy::freshness::{OBSERVED_SENDER, SENT_WITHOUT_PORT};
 use crate::policy::time_budget::TimeBudget;
 use crate::policy::{Initiator, LookupRequest, Observation, ObservationKind};
 use packets::Packets;
-use watch_table::{WatchTable, Watched};
+use watch_table::{Found, WatchTable, Watched};
 
 /// What one may take of its CPU: so much at once, and one of so many parts of the time.
 /// Past that, it rests for a while.
@@ -41,6 +42,10 @@ const REST: Duration = Duration::from_millis(50);
 /// How old a packet may be whose lookup is waited for: that may begin, and that may end.
 const WAKING: Duration = Duration::from_micros(200);
 const PATIENCE: Duration = Duration::from_micros(500);
+/// The same for protocols without ports, of which no fast lookup names the sender: only a lookup
+/// that begins so soon can, and it is waited for as long as it counts.
+const WAKING_PORTLESS: Duration = SENT_WITHOUT_PORT;
+const PATIENCE_PORTLESS: Duration = OBSERVED_SENDER;
 /// CPUs for which this is worth the threads.
 const MAX: usize = 64;
 
@@ -160,10 +165,13 @@ impl<L: SenderLookup> Observer for SendWatchers<L> {
             }
             Initiator::Unknown => return None,
         }
+        let is_portless = !query.protocol().has_ports();
         let watched = lock(&shared.table).watched(query, request.seen_at, Instant::now());
         let patience = match watched {
             Watched::Done => return None,
             Watched::NotYet if shared.resting.load(Ordering::Relaxed) > 0 => return None,
+            Watched::NotYet if is_portless => WAKING_PORTLESS,
+            Watched::UnderWay if is_portless => PATIENCE_PORTLESS,
             Watched::NotYet => WAKING,
             Watched::UnderWay => PATIENCE,
         };
@@ -261,12 +269,18 @@ impl<L: SenderLookup> SendWatcher<L> {
                 is_realtime: self.realtime,
             };
             let owner = self.lookup.sender(&query, sent);
+            // What somebody here passes on is nobody's, whichever packet is looked at.
+            let found = match &owner {
+                Some(owner) if owner.evidence.is_by_run() => Found::Runner,
+                None if self.lookup.is_sent_here(&query) => Found::Nobody,
+                _ => Found::Socket,
+            };
             let owner =
                 owner.unwrap_or_else(|| Ownership::unknown(Reason::NotFound, at, Source::None));
             let observation = Observation::new(query, owner, at, ObservationKind::Sender);
             (self.on_observation)(observation);
             // After it was pushed: who is not to expect it any more finds it.
-            lock(&self.shared.table).end(&query);
+            lock(&self.shared.table).end(&query, found);
         }
         is_new
     }

@@ -7,7 +7,10 @@ use std::time::{Instant, SystemTime};
 
 use crate::answer::query::unscoped;
 use crate::answer::{Protocol, SocketQuery};
-use crate::policy::freshness::{WATCHED_CONNECTION, WATCHED_DATAGRAMS, WATCHED_PORTLESS};
+use crate::policy::freshness::{
+    NEXT_SENDER, OBSERVED_SENDER, WATCHED_CONNECTION, WATCHED_DATAGRAMS, WATCHED_IN_VAIN,
+    WATCHED_PORTLESS,
+};
 
 /// Flows that are kept; past that, the one that began first is forgotten.
 const MAX: usize = 4_096;
@@ -18,6 +21,20 @@ const MAX_SERVERS: usize = 32;
 /// Devices on which this tells flows of the same ends apart. What is sent through a bridge is
 /// seen on it, then on its port.
 const MAX_DEVICES: usize = 4;
+
+/// How often a sender is looked up that was not found: most packets whose sender is not found are
+/// nobody's here.
+const MAX_TRIES: u8 = 5;
+
+/// What a lookup has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Nobody,
+    /// Who has the socket with its ends; or that nobody here is its sender.
+    Socket,
+    /// Who ran when the packet was sent: another process may send the next one.
+    Runner,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct WatchTable {
@@ -39,6 +56,13 @@ struct Sighting {
     /// In wall-clock time.
     began_at: SystemTime,
     is_under_way: bool,
+    /// When its newest packet was seen.
+    last: Instant,
+    found: Found,
+    /// When the sender was looked up first of those lookups in vain that come one after the other, and
+    /// how many there were.
+    first: Instant,
+    tries: u8,
 }
 
 /// How far the send watchers are with a flow.
@@ -69,7 +93,25 @@ impl WatchTable {
             Protocol::Icmp | Protocol::Raw => WATCHED_PORTLESS,
             _ => WATCHED_DATAGRAMS,
         };
-        let is_fresh = |known: &Sighting| now.saturating_duration_since(known.began) < good_for;
+        let since = |then: Instant| now.saturating_duration_since(then);
+        // A connection has one first packet; it may be looked up again anyway.
+        let may_be_retried = |known: &Sighting| {
+            query.protocol() != Protocol::Tcp
+                && known.found == Found::Nobody
+                && !known.is_under_way
+                && known.tries < MAX_TRIES
+                && since(known.first) < OBSERVED_SENDER
+        };
+        let is_fresh = |known: &Sighting| {
+            let is_of_any = known.found == Found::Runner;
+            let good_for = match () {
+                () if may_be_retried(known) => WATCHED_IN_VAIN,
+                () if is_of_any => WATCHED_PORTLESS,
+                () => good_for,
+            };
+            let may_be_next = is_of_any && since(known.last) >= NEXT_SENDER;
+            since(known.began) < good_for && !may_be_next
+        };
         let (key, device) = (flow_of(query), query.device_or_scope());
         let sightings = match self.flows.entry(key) {
             Entry::Occupied(flow) => flow.into_mut(),
@@ -78,8 +120,15 @@ impl WatchTable {
                 room.insert(Vec::new())
             }
         };
-        if on_device(sightings, device).is_some_and(|known| is_fresh(known)) {
-            return false;
+        let (mut first, mut tries) = (now, 1);
+        if let Some(known) = on_device(sightings, device) {
+            if is_fresh(known) {
+                known.last = now;
+                return false;
+            }
+            if may_be_retried(known) {
+                (first, tries) = (known.first, known.tries + 1);
+            }
         }
         sightings.retain(|known| known.device != device);
         sightings.truncate(MAX_DEVICES - 1);
@@ -89,6 +138,10 @@ impl WatchTable {
             began: now,
             began_at: wall_clock,
             is_under_way: true,
+            last: now,
+            found: Found::Nobody,
+            first,
+            tries,
         };
         sightings.insert(0, sighting);
         if self.order.len() > MAX
@@ -120,9 +173,9 @@ impl WatchTable {
     }
 
     /// The lookup of a flow is over.
-    pub(super) fn end(&mut self, query: &SocketQuery) {
+    pub(super) fn end(&mut self, query: &SocketQuery, found: Found) {
         if let Some(flow) = self.known_mut(query) {
-            flow.is_under_way = false;
+            (flow.is_under_way, flow.found) = (false, found);
         }
     }
 
@@ -191,7 +244,7 @@ mod tests {
         assert_eq!(table.watched(&query, second(9), now), Watched::NotYet);
         assert!(table.begin(&query, now, second(10)));
         assert_eq!(table.watched(&query, second(9), now), Watched::UnderWay);
-        table.end(&query);
+        table.end(&query, Found::Socket);
         assert_eq!(table.watched(&query, second(11), now), Watched::NotYet);
         assert_eq!(table.watched(&query, second(10), now), Watched::Done);
     }
@@ -205,11 +258,58 @@ mod tests {
             (Protocol::Raw, WATCHED_PORTLESS),
         ] {
             let query = query(protocol, 1);
-            let mut begin = |now| sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
+            let mut begin = |now| {
+                let is_new = sightings.begin(&query, now, SystemTime::UNIX_EPOCH);
+                sightings.end(&query, Found::Socket);
+                is_new
+            };
             assert!(begin(now));
             assert!(!begin(now + good_for / 2));
             assert!(begin(now + good_for));
         }
+    }
+
+    /// The sender of frames may be found with the next one.
+    #[test]
+    fn what_was_not_found_is_looked_up_again_a_few_times() {
+        let (mut sightings, began) = (WatchTable::default(), Instant::now());
+        let (tick, query) = (WATCHED_IN_VAIN, query(Protocol::Udp, 1));
+        let is_new = |sightings: &mut WatchTable, after, found| {
+            let is_new = sightings.begin(&query, began + after, UNIX_EPOCH);
+            sightings.end(&query, found);
+            is_new
+        };
+        assert!(is_new(&mut sightings, Duration::ZERO, Found::Nobody));
+        assert!(!is_new(&mut sightings, tick / 2, Found::Nobody));
+        for try_ in 1..u32::from(MAX_TRIES) {
+            assert!(is_new(&mut sightings, tick * try_, Found::Nobody), "{try_}");
+        }
+        assert!(!is_new(&mut sightings, tick * 10, Found::Nobody));
+        // So long after the first packet it says nothing of that.
+        let mut sightings = WatchTable::default();
+        assert!(is_new(&mut sightings, Duration::ZERO, Found::Nobody));
+        assert!(!is_new(&mut sightings, OBSERVED_SENDER, Found::Nobody));
+        // Nor where it was found.
+        let mut sightings = WatchTable::default();
+        assert!(is_new(&mut sightings, Duration::ZERO, Found::Socket));
+        assert!(!is_new(&mut sightings, tick, Found::Socket));
+    }
+
+    /// What no socket has the ends of, another process may send when the first one is silent.
+    #[test]
+    fn who_sends_on_is_looked_up_again_after_a_silence() {
+        let (mut sightings, began) = (WatchTable::default(), Instant::now());
+        let query = query(Protocol::Udp, 1);
+        let mut is_new = |after| {
+            let is_new = sightings.begin(&query, began + after, UNIX_EPOCH);
+            sightings.end(&query, Found::Runner);
+            is_new
+        };
+        assert!(is_new(Duration::ZERO));
+        assert!(!is_new(NEXT_SENDER / 2));
+        assert!(!is_new(NEXT_SENDER));
+        assert!(is_new(NEXT_SENDER * 2));
+        assert!(is_new(NEXT_SENDER * 2 + WATCHED_PORTLESS));
     }
 
     /// Who answers is looked at when the question comes.
@@ -251,7 +351,7 @@ mod tests {
         for device in [2, 3] {
             assert!(sightings.begin(&query.on_device(device), now, UNIX_EPOCH));
         }
-        sightings.end(&query.on_device(2));
+        sightings.end(&query.on_device(2), Found::Socket);
         let mut watched = |query: &SocketQuery| sightings.watched(query, UNIX_EPOCH, now);
         assert_eq!(watched(&query.on_device(2)), Watched::Done);
         // A question without device is about the last one.

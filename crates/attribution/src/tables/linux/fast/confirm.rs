@@ -153,7 +153,7 @@ impl Confirmation<'_> {
             Some(Match::Protocol | Match::PacketSocket)
         ) || query.protocol() == Protocol::Icmp;
         let confirmed = match (translated, socket) {
-            _ if is_portless => self.lookup.confirm_portless(query, known),
+            _ if is_portless => self.lookup.confirm_portless(query, known, since),
             (Some(answer), _) => Ok(answer),
             (None, _) if is_listener => self.confirm_accepted(query, remote, known),
             (None, Some(socket)) => match self.place_of(known) {

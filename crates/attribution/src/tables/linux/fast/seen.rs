@@ -27,6 +27,14 @@ impl SeenSenders {
         self.flows.insert(query.without_device().as_sender(), seen);
     }
 
+    /// Whether those who are named were seen sending at that time or later, and nobody else was.
+    pub(super) fn shows(&self, query: &SocketQuery, known: &Ownership, since: SystemTime) -> bool {
+        let seen = self.flows.get(&query.without_device().as_sender());
+        let named = known.verdict.processes();
+        let is_named = |id: &ProcessId| named.iter().any(|named| named.id() == *id);
+        seen.is_some_and(|(at, seen)| *at >= since && !seen.is_empty() && seen.iter().all(is_named))
+    }
+
     /// Whether the last sender was seen since an answer, and was somebody else than it names; or,
     /// where several may send the same, may have been.
     pub(super) fn contradicts(
@@ -91,5 +99,13 @@ mod tests {
         assert_eq!(is_contradicted(&seen), [false, true]);
         seen.note(&query, &owner(2), second(13));
         assert_eq!(is_contradicted(&seen), [true, true]);
+        assert!(!seen.shows(&query, &known, second(12)));
+        seen.note(&query, &owner(1), second(14));
+        let shows = |query, since| seen.shows(query, &known, second(since));
+        assert_eq!(
+            [13, 14, 15].map(|at| shows(&query, at)),
+            [true, true, false]
+        );
+        assert!(!shows(&other, 13));
     }
 }

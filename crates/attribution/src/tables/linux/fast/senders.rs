@@ -4,7 +4,8 @@
 //! Any such socket may have sent it. But whoever did ran at that time, on the CPU on which a send
 //! watcher looks now. So a socket is named only if a process that has it ran then, and none does that
 //! has another one. Where several may have run, all of them are named for raw sockets, and nobody for
-//! packet sockets: a program that only listens runs as well, as the packet wakes it.
+//! packet sockets: a program that only listens runs as well, as the packet wakes it. For a frame, the
+//! sender must have been interrupted before it went on.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::{Instant, SystemTime};
 use super::seen::lock;
 use super::worker::OwnerLookup;
 use crate::answer::matching;
-use crate::answer::{Match, Ownership, Protocol, SocketQuery, Verdict};
+use crate::answer::{Match, Ownership, PacketSocket, Protocol, SocketQuery, Verdict};
 use crate::observers::linux::send_watcher::SentHere;
 use crate::policy::freshness::SENT_WITHOUT_PORT;
 use crate::tables::fast_lookup::Confirmed;
@@ -99,8 +100,7 @@ impl OwnerLookup {
         }
         let packet = self.packet_candidates(query).ok()?;
         let packet = self.senders(Protocol::Packet, packet, &moment)?;
-        let resolved = resolve(packet, Match::PacketSocket, sent.is_realtime)?;
-        matches!(resolved.verdict, Verdict::Process(_)).then(|| told(resolved))?
+        told(injector(packet, sent.is_realtime)?)
     }
 
     /// Whether what has sent packets without a port, or frames, still is whose it was.
@@ -108,6 +108,7 @@ impl OwnerLookup {
         &mut self,
         query: &SocketQuery,
         known: &Ownership,
+        since: SystemTime,
     ) -> io::Result<Confirmed> {
         if self.is_own(query) != Some(true) {
             return Ok(Confirmed::Unknown);
@@ -118,7 +119,9 @@ impl OwnerLookup {
         }
         let is_frame = known.evidence.matched == Some(Match::PacketSocket);
         let mut candidates = if is_frame {
-            self.packet_candidates(query)?
+            let mut all = self.packet_candidates(query)?;
+            all.retain(may_send);
+            all
         } else {
             self.raw_candidates(query)?
         };
@@ -136,7 +139,9 @@ impl OwnerLookup {
         };
         let all = candidates.len();
         candidates.retain(&mut is_theirs);
+        let was_seen = candidates.is_empty() && lock(&self.seen).shows(query, known, since);
         Ok(match candidates.len() {
+            _ if was_seen => Confirmed::Same,
             theirs if theirs == all && all > 0 => Confirmed::Same,
             0 if is_told_apart || all == 0 => Confirmed::Gone,
             _ if is_told_apart => Confirmed::Same,
@@ -177,14 +182,16 @@ impl OwnerLookup {
         })
     }
 
-    /// Packet sockets that are there to send, on the device of the packet. Our own are not.
+    /// Packet sockets on the device of the packet. Those that share frames by a filter are left out:
+    /// they listen, and there may be one for each CPU, such as our own.
     fn packet_candidates(&mut self, query: &SocketQuery) -> io::Result<Vec<DiagSocket>> {
         let mut all = Vec::new();
         self.sockets.list(Protocol::Packet, Which::All, &mut all)?;
         let device = query.device();
         all.retain(|one| {
             let is_there = one.device.is_none() || one.device == device;
-            is_there && one.packet.is_some_and(|packet| packet.may_send_ip())
+            let is_shared = |packet: &PacketSocket| packet.fanout_group.is_some();
+            is_there && (may_send(one) || !one.packet.as_ref().is_some_and(is_shared))
         });
         Ok(all)
     }
@@ -276,6 +283,28 @@ fn resolve(mut senders: Vec<Sender>, matched: Match, goes_first: bool) -> Option
     })
 }
 
+/// The owner of the packet socket that sent a frame: the one process with such a socket that was
+/// interrupted on the CPU that did, if that is there to send. Who listens runs, too, as each frame
+/// wakes it, and what listens as a rule can send. So nobody is named where there is any doubt.
+fn injector(mut senders: Vec<Sender>, goes_first: bool) -> Option<Resolved> {
+    let is_certain = goes_first || senders.iter().all(|sender| sender.ran != Ran::Here);
+    senders.retain(|sender| sender.ran == Ran::Interrupted);
+    let [sender] = &senders[..] else {
+        return None;
+    };
+    let is_one = matches!(sender.owner, Verdict::Process(_));
+    (is_certain && may_send(&sender.socket) && is_one).then(|| Resolved {
+        verdict: sender.owner.clone(),
+        matched: Some(Match::PacketSocket),
+        socket: Some(sender.socket),
+    })
+}
+
+/// Whether a packet socket is there to send IP packets.
+fn may_send(socket: &DiagSocket) -> bool {
+    (socket.packet).is_some_and(|packet| packet.may_send_ip())
+}
+
 /// Whether the kernel itself sends packets of a protocol, for a tunnel or on behalf of others: IP in
 /// IP, IPv6, GRE, ESP, AH, PIM, compressed IP, L2TP and MPLS.
 fn is_of_tunnels(query: &SocketQuery) -> bool {
@@ -288,7 +317,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::answer::Process;
+    use crate::answer::{PacketKind, Process};
 
     fn senders(all: &[(u32, Ran)]) -> Vec<Sender> {
         let sender = |&(pid, ran): &(u32, Ran)| Sender {
@@ -313,6 +342,34 @@ mod tests {
             processes.map(|process| process.pid).collect::<Vec<_>>(),
             expected
         );
+    }
+
+    #[test]
+    fn who_listens_is_not_named_for_what_another_injects() {
+        use Ran::{Here, Interrupted, No, Perhaps};
+        let found = |all: &[(u32, Ran, bool)], goes_first| {
+            let all = all.iter().map(|&(pid, ran, may_send)| {
+                let mut sender = senders(&[(pid, ran)]).remove(0);
+                let ether_type = if may_send { 0 } else { 3 };
+                sender.socket.packet = Some(PacketSocket::new(PacketKind::Frame, ether_type));
+                sender
+            });
+            let found = injector(all.collect(), goes_first)?;
+            Some(found.verdict.processes()[0].pid)
+        };
+        let (sends, listens) = (true, false);
+        assert_eq!(found(&[(1, Interrupted, sends)], true), Some(1));
+        let beside = |ran| [(1, Interrupted, sends), (2, ran, listens)];
+        assert_eq!(found(&beside(No), false), Some(1));
+        assert_eq!(found(&beside(Perhaps), false), Some(1));
+        assert_eq!(found(&beside(Here), true), Some(1));
+        assert_eq!(found(&beside(Here), false), None);
+        // Either may have sent it.
+        assert_eq!(found(&beside(Interrupted), true), None);
+        // Who did is gone, and who listens has read it.
+        assert_eq!(found(&[(1, Here, sends)], true), None);
+        assert_eq!(found(&[(1, Perhaps, sends)], true), None);
+        assert_eq!(found(&[(2, Interrupted, listens)], true), None);
     }
 
     #[test]

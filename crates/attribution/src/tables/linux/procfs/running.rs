@@ -82,16 +82,16 @@ impl Moment {
             return Ran::Perhaps;
         };
         let is_here = processor == self.processor;
-        if state == b'R' {
-            return if is_here {
-                Ran::Interrupted
-            } else {
-                Ran::Perhaps
-            };
-        }
-        match (last_ran(thread, buffers), self.since) {
+        self.ran_by(state, is_here, last_ran(thread, buffers))
+    }
+
+    /// What the state of a thread says, the CPU that it ran on last, and when that was.
+    fn ran_by(&self, state: u8, is_here: bool, last_ran: Option<Duration>) -> Ran {
+        match (last_ran, self.since) {
+            // Also if it would run: the packet has woken one that waits for it.
             (Some(ran), Some(since)) if ran < since => Ran::No,
-            (Some(_), Some(_)) if is_here => Ran::Here,
+            _ if state == b'R' && is_here => Ran::Interrupted,
+            (Some(_), Some(_)) if state != b'R' && is_here => Ran::Here,
             _ => Ran::Perhaps,
         }
     }
@@ -149,6 +149,26 @@ mod tests {
         let expected = Duration::new(56_605, 415_882_835);
         assert_eq!(exec_start(sched), Some(expected));
         assert_eq!(exec_start(&sched[..60]), None);
+    }
+
+    /// Who listens is woken by the packet, but has not run yet.
+    #[test]
+    fn who_was_woken_did_not_send() {
+        let moment = Moment {
+            processor: 0,
+            since: Some(Duration::from_millis(5)),
+        };
+        let ran =
+            |state, is_here, ran| moment.ran_by(state, is_here, Some(Duration::from_millis(ran)));
+        assert_eq!([ran(b'R', true, 4), ran(b'S', true, 4)], [Ran::No; 2]);
+        assert_eq!(ran(b'R', true, 5), Ran::Interrupted);
+        assert_eq!(ran(b'S', true, 5), Ran::Here);
+        assert_eq!(
+            [ran(b'R', false, 5), ran(b'S', false, 5)],
+            [Ran::Perhaps; 2]
+        );
+        assert_eq!(moment.ran_by(b'R', true, None), Ran::Interrupted);
+        assert_eq!(moment.ran_by(b'S', true, None), Ran::Perhaps);
     }
 
     /// A thread that sleeps did not run; this one did.

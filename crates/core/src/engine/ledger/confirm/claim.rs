@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use flowner_attribution::capture::Confirmed;
 use flowner_attribution::{Ownership, SocketQuery};
 use flowner_flows::{Flow, FlowId, Mark};
 
@@ -32,6 +33,29 @@ impl Claim {
         let is_sent = |newest: PacketOf| newest.is_local == (end == End::Local);
         asked.is_some_and(|(_, known)| is_portless(known, flow.protocol()))
             && self.newest.is_some_and(is_sent)
+    }
+}
+
+impl Claim {
+    /// The answers, as far as packets make more of them. A socket without a port that is gone by now
+    /// was closed after the newest packet, where the end has sent all along: another process starts
+    /// and sends no sooner.
+    pub(super) fn after_packets(
+        &self,
+        flow: &Flow<Owners>,
+        mut answers: [Confirmed; 2],
+    ) -> [Confirmed; 2] {
+        let Some(confirmation) = flow.data.confirmation.as_deref() else {
+            return answers;
+        };
+        for end in [End::Local, End::Remote] {
+            let answer = &mut answers[end as usize];
+            let has_sent_on = !confirmation.was_silent[end as usize];
+            if *answer == Confirmed::Gone && has_sent_on && self.is_sent_without_port(flow, end) {
+                *answer = Confirmed::Same;
+            }
+        }
+        answers
     }
 }
 

@@ -38,6 +38,10 @@ pub(in crate::engine::ledger) struct Confirmation {
     /// Packet times of the newest packet, and of the one before.
     pub(in crate::engine::ledger) last: Duration,
     pub(in crate::engine::ledger) before: Duration,
+    /// Packet times of the newest packet from each end, and whether one was silent since the
+    /// confirmation for so long that another process may have begun to send in its place.
+    pub(in crate::engine::ledger) last_sent: [Duration; 2],
+    pub(in crate::engine::ledger) was_silent: [bool; 2],
     /// Packet time at which it was asked last, and how long that is good for.
     pub(in crate::engine::ledger) asked: Duration,
     pub(in crate::engine::ledger) wait: Duration,
@@ -81,6 +85,9 @@ impl Confirmation {
             unsure: Vec::new(),
             last,
             before: last,
+            // Of the one that sent last, or sooner.
+            last_sent: [flow.first_seen(); 2],
+            was_silent: [false; 2],
             asked: if is_sure { last } else { Duration::ZERO },
             wait: FIRST_WAIT,
             is_queued: false,
@@ -100,6 +107,10 @@ impl Confirmation {
         self.looks = 0;
         self.before = self.last;
         self.last = self.last.max(packet.time);
+        let way = usize::from(!packet.is_local);
+        let silence = packet.time.saturating_sub(self.last_sent[way]);
+        self.was_silent[way] |= silence >= SILENCE_WITHOUT_PORTS;
+        self.last_sent[way] = self.last_sent[way].max(packet.time);
         self.unsure_since.get_or_insert(packet.time);
         count_by_second(&mut self.unsure, packet);
         if let Some(start) = &mut self.start {
@@ -133,6 +144,17 @@ impl Confirmation {
         self.sure_number = 0;
         self.unsure_since = Some(first_seen);
         self.unsure = self.start.take().unwrap_or_default();
+    }
+
+    /// To be called when all that was counted surely is theirs.
+    pub(super) fn be_sure(&mut self, mark: Mark, number: u64) {
+        (self.sure, self.sure_number) = (mark, number);
+        self.is_confirmed = true;
+        self.is_unanswered = false;
+        self.may_be_next = false;
+        self.was_silent = [false; 2];
+        self.unsure_since = None;
+        self.unsure.clear();
     }
 
     pub(super) fn ask(&mut self) {

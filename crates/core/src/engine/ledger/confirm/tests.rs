@@ -1,6 +1,7 @@
 //! Flows whose sockets change hands.
 
 mod accepted;
+mod portless;
 mod properties;
 
 use std::sync::Arc;
