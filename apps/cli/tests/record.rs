@@ -9,8 +9,10 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -109,13 +111,19 @@ impl Stage {
             .args(["record", "-i", "lo", "-w"])
             .arg(self.path())
             .args(more);
-        let recording = Running::spawn(&mut command);
-        let names = || {
+        // Each file with its number and the time of its last change.
+        let files = || -> HashSet<_> {
             let entries = std::fs::read_dir(self.folder.path()).unwrap();
-            entries.count()
+            let found = entries.filter_map(|entry| {
+                let metadata = entry.ok()?.metadata().ok()?;
+                Some((metadata.ino(), metadata.modified().ok()?))
+            });
+            found.collect()
         };
+        let before = files();
+        let recording = Running::spawn(&mut command);
         // The device is open before the file is there.
-        wait_until(|| names() > 0);
+        wait_until(|| !files().is_subset(&before));
         recording
     }
 

@@ -8,6 +8,7 @@
 
 mod behind;
 mod helper;
+mod patience;
 
 use std::time::SystemTime;
 
@@ -58,7 +59,7 @@ impl Asked {
 
     fn confirm(&mut self, known: &Ownership, local: &str, remote: &str) -> Confirmed {
         let query = SocketQuery::udp(local.parse().unwrap(), remote.parse().unwrap());
-        self.fast_lookup.confirm(&query, known, SystemTime::now())
+        patience::confirmed(&mut *self.fast_lookup, &query, known)
     }
 }
 
@@ -294,8 +295,11 @@ fn zones_are_not_looked_for_within_a_confirmation() {
     let mut container = behind.helper(0, &["udp 10.98.0.2:5000 broadcast"]);
     container.tell(&format!("send {FAR}"));
     let mut asked = asked();
+    let query = SocketQuery::udp(HERE.parse().unwrap(), FAR.parse().unwrap());
     for _ in 0..3 {
-        assert_eq!(asked.confirm(&known, HERE, FAR), Confirmed::Unanswered);
+        let now = SystemTime::now();
+        let confirmed = asked.fast_lookup.confirm(&query, &known, now);
+        assert_eq!(confirmed, Confirmed::Unanswered);
     }
     let answer = asked.find(Protocol::Udp, HERE, FAR);
     check_from(&answer, container.pid(), "10.98.0.2:5000", FAR);

@@ -1,0 +1,41 @@
+//! Fast lookups on a busy machine: one may use up its time budget, and the next one does not.
+#![allow(dead_code, reason = "not every test program needs both")]
+
+use std::time::{Duration, Instant, SystemTime};
+
+use flowner_attribution::capture::{Confirmed, FastLookup};
+use flowner_attribution::{LookupRequest, Ownership, SocketQuery};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The answer of a fast lookup that must have one.
+///
+/// # Panics
+/// If there is none for a long time.
+#[track_caller]
+pub(crate) fn fast_answer(fast: &mut dyn FastLookup, request: &LookupRequest) -> Ownership {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = fast.lookup(request).ownership() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "no answer: {request:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What has become of an answer, once there is time to confirm it.
+pub(crate) fn confirmed(
+    fast: &mut dyn FastLookup,
+    query: &SocketQuery,
+    known: &Ownership,
+) -> Confirmed {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let confirmed = fast.confirm(query, known, SystemTime::now());
+        if confirmed != Confirmed::Unanswered || Instant::now() > deadline {
+            return confirmed;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
