@@ -52,5 +52,5 @@ pub use name::{MAX_NAME, Name};
 pub use reader::{Carried, Evidence, FLOWS, NameReader, Payload};
 pub use source::{ParseSourceError, Source};
 pub use table::{
-    AskedBy, FlowFacts, GRACE, HostName, Limits, MAX_LIFE, NameTable, Names, Statistics,
+    AskedBy, FlowFacts, FlowOwner, GRACE, HostName, Limits, MAX_LIFE, NameTable, Names, Statistics,
 };

@@ -1,6 +1,7 @@
 //! Which name an address has for a flow.
 
 mod answers;
+mod choice;
 mod questions;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::wire::ServerName;
 use crate::wire::dns::Message;
 use crate::{Hosts, Name, Source};
 use answers::{Answer, Answers};
+use choice::Choice;
 use questions::{Asked, Questions};
 
 /// How much a table keeps.
@@ -36,7 +38,7 @@ impl Default for Limits {
         Self {
             questions: 8_192,
             answers: 65_536,
-            of_address: 16,
+            of_address: 64,
             askers: 16_384,
             reverse: 16_384,
         }
@@ -63,12 +65,42 @@ pub struct Statistics {
 pub struct FlowFacts<'a> {
     /// The local end.
     pub local: IpAddr,
-    /// The program that owns the flow, by a number of the caller; `None` if that is unknown.
-    pub program: Option<u64>,
+    /// Who owns the flow; `None` if that is unknown.
+    pub owner: Option<FlowOwner>,
     /// When the flow began, since the Unix epoch.
     pub began: Duration,
     /// What the client said in the flow itself, and when, if it named the remote end.
     pub server: Option<(&'a ServerName, Source, Duration)>,
+}
+
+/// Who owns a flow, by numbers of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct FlowOwner {
+    /// The program.
+    pub program: u64,
+    /// The process that executes it; `None` if that is unknown, or if several processes own the flow.
+    pub process: Option<u64>,
+}
+
+impl FlowOwner {
+    /// One process of a program.
+    #[must_use]
+    pub const fn process(program: u64, process: u64) -> Self {
+        Self {
+            program,
+            process: Some(process),
+        }
+    }
+
+    /// A program of which the process is unknown, or several.
+    #[must_use]
+    pub const fn program(program: u64) -> Self {
+        Self {
+            program,
+            process: None,
+        }
+    }
 }
 
 /// Who asked for a name.
@@ -152,8 +184,8 @@ pub struct NameTable {
     own: Own,
     questions: Questions,
     answers: Answers,
-    /// The programs that own flows of DNS.
-    askers: HashMap<u64, u64>,
+    /// Who owns flows of DNS.
+    askers: HashMap<u64, FlowOwner>,
     askers_order: VecDeque<u64>,
     hosts: Hosts,
     reverse: HashMap<IpAddr, (Name, Duration)>,
@@ -173,6 +205,11 @@ impl std::fmt::Debug for Own {
 /// How much longer than it is valid an answer counts for flows that begin: programs use addresses
 /// for a while after that.
 pub const GRACE: Duration = Duration::from_secs(60);
+/// What multicast DNS has the names for (RFC 6762, section 3).
+const MDNS_DOMAIN: &str = "local";
+/// How much longer a name of multicast DNS counts after its host has said goodbye (RFC 6762, section
+/// 10.1).
+const GOODBYE: Duration = Duration::from_secs(1);
 /// The longest time that an answer counts, whatever it says itself.
 pub const MAX_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
@@ -213,9 +250,10 @@ impl NameTable {
         self.own = Own(Box::new(is_own));
     }
 
-    /// Replaces the names of the hosts file.
-    pub fn set_hosts(&mut self, hosts: Hosts) {
-        self.hosts = hosts;
+    /// Replaces the names of the hosts file, and gives back those before: there may be so many that it
+    /// takes a while to let go of them.
+    pub fn set_hosts(&mut self, hosts: Hosts) -> Hosts {
+        std::mem::replace(&mut self.hosts, hosts)
     }
 
     /// Takes the result of a reverse lookup.
@@ -234,7 +272,9 @@ impl NameTable {
     /// Takes a message of DNS or of its relatives, of a flow that the caller calls by this number.
     ///
     /// An answer of DNS or LLMNR counts only if it fits a question that was seen: the same two ends,
-    /// the same number, the same name. Whoever sends from elsewhere must guess all of them.
+    /// the same number, the same name. Whoever sends from elsewhere must guess all of them. What
+    /// multicast DNS says counts for names below `local` (RFC 6762, section 3), and only if it went to
+    /// the group of the local network, or answers a question that was seen.
     pub fn observe(
         &mut self,
         message: &Message,
@@ -245,19 +285,18 @@ impl NameTable {
     ) {
         let (from, to) = (canonical(from), canonical(to));
         if !message.is_response {
-            if source != Source::Mdns
-                && let [question] = &message.questions[..]
-            {
+            for question in questions::asked_for(source, message) {
                 let asked = Asked::new(source, from, to, message.id, question);
                 self.questions.ask(asked, now);
             }
             return;
         }
-        let client = if source == Source::Mdns {
+        let client = if source == Source::Mdns && questions::is_to_neighbours(from, to) {
             // A host of the local network tells everybody who it is.
             None
         } else {
-            let answers_question = message.questions.first().is_some_and(|question| {
+            let asked_for = message.questions.first();
+            let answers_question = asked_for.is_some_and(|question| {
                 let asked = Asked::new(source, to, from, message.id, question);
                 self.questions.answer(&asked, now)
             });
@@ -268,6 +307,14 @@ impl NameTable {
             Some(to.ip())
         };
         for address in &message.addresses {
+            if source == Source::Mdns && !address.name.is_within(MDNS_DOMAIN) {
+                continue;
+            }
+            if source == Source::Mdns && client.is_none() && address.life.is_zero() {
+                let address_of = address.address.to_canonical();
+                self.answers.end(address_of, &address.name, now + GOODBYE);
+                continue;
+            }
             let answer = Answer {
                 name: address.name.clone(),
                 source,
@@ -281,13 +328,13 @@ impl NameTable {
         }
     }
 
-    /// Says which program owns a flow of DNS, as soon as that is known: what it asked for there
-    /// holds for its own flows first. By numbers of the caller.
+    /// Says who owns a flow of DNS, as soon as that is known: what it asked for there holds for its
+    /// own flows first.
     ///
     /// Of a flow to a stub resolver on this host, that is the program which asks, and of the flow
     /// from there to a server it is the stub.
-    pub fn set_asker(&mut self, flow: u64, program: u64) {
-        if self.askers.insert(flow, program).is_none() {
+    pub fn set_asker(&mut self, flow: u64, owner: FlowOwner) {
+        if self.askers.insert(flow, owner).is_none() {
             self.askers_order.push_back(flow);
         }
         while self.askers.len() > self.limits.askers
@@ -299,84 +346,62 @@ impl NameTable {
 
     /// The names of an address that a flow leads to.
     ///
-    /// The strongest evidence names it: what the client said in the flow; then the last DNS answer
-    /// before the flow began which its own program asked for; then one that this host asked for, if
-    /// there is only one such name; multicast DNS and LLMNR; the hosts file; what another host asked
-    /// for; a reverse lookup.
+    /// The strongest evidence names it: what the client said in the flow; then the DNS answer which its
+    /// own process asked for before the flow began, or else another process of its program, or else
+    /// this host; multicast DNS and LLMNR; the hosts file; what another host asked for; a reverse
+    /// lookup.
+    ///
+    /// Where the strongest answers have several names for the address, nothing tells which one is
+    /// meant. Then no weaker evidence names the flow either: all of them are among the other names.
     #[must_use]
     pub fn names_of(&self, address: IpAddr, flow: &FlowFacts<'_>) -> Names {
         let address = address.to_canonical();
         let mut answers: Vec<&Answer> = self.answers.valid(address, flow.began).collect();
-        let is_crowded = self.answers.is_crowded(address, flow.began);
         answers.sort_by_key(|answer| std::cmp::Reverse(answer.before(flow.began)));
-        let name = of_flow(flow)
-            .or_else(|| self.of_answers(&answers, is_crowded, flow))
-            .or_else(|| self.of_hosts(address))
-            .or_else(|| {
-                // What found no place may be what this host asked for.
-                let answers = if is_crowded { &[] } else { &answers[..] };
-                of_others(answers, &|answer| self.is_elsewhere(answer, flow))
-            })
-            .or_else(|| self.of_reverse(address));
+        let (found, is_ambiguous) = match self.of_answers(address, &answers, flow) {
+            Choice::Several => (None, true),
+            Choice::None => (None, false),
+            Choice::One(answer, asked_by) => (Some(answer.named(asked_by, flow.began)), false),
+        };
+        let weaker = || {
+            if is_ambiguous {
+                return None;
+            }
+            self.of_hosts(address)
+                .or_else(|| self.of_other_hosts(address, &answers, flow))
+                .or_else(|| self.of_reverse(address))
+        };
+        let name = of_flow(flow).or(found).or_else(weaker);
         let mut others: Vec<Name> = Vec::new();
-        let known = answers.iter().map(|answer| &answer.name);
-        for other in known {
+        let mut add = |other: &Name| {
             let is_chosen = name.as_ref().is_some_and(|name| name.name == *other);
             if !is_chosen && !others.contains(other) {
                 others.push(other.clone());
+            }
+        };
+        for answer in &answers {
+            add(&answer.name);
+        }
+        if is_ambiguous {
+            let silent = [self.of_hosts(address), self.of_reverse(address)];
+            for silent in silent.iter().flatten() {
+                add(&silent.name);
             }
         }
         Names { name, others }
     }
 
-    fn of_answers(
-        &self,
-        answers: &[&Answer],
-        is_crowded: bool,
-        flow: &FlowFacts<'_>,
-    ) -> Option<HostName> {
-        let is_own = |answer: &&&Answer| {
-            let asker = self.askers.get(&answer.flow);
-            asker.is_some() && asker == flow.program.as_ref() && !self.is_elsewhere(answer, flow)
-        };
-        if let Some(own) = answers.iter().find(is_own) {
-            return Some(own.named(AskedBy::Program));
-        }
-        let of_dns =
-            |answer: &Answer| answer.source == Source::Dns && !self.is_elsewhere(answer, flow);
-        let of_neighbours =
-            |answer: &Answer| answer.source != Source::Dns && !self.is_elsewhere(answer, flow);
-        match single(answers, &of_dns) {
-            Single::One(_) if is_crowded => None,
-            Single::One(answer) => Some(answer.named(AskedBy::Host)),
-            // Which of them it is cannot be known.
-            Single::Several => None,
-            Single::None => match single(answers, &of_neighbours) {
-                Single::One(answer) => Some(answer.named(AskedBy::Host)),
-                Single::Several | Single::None => None,
-            },
-        }
-    }
-
     fn of_hosts(&self, address: IpAddr) -> Option<HostName> {
         let first = self.hosts.names_of(address).first()?;
-        Some(HostName {
-            name: Name::from_text(first.as_bytes())?,
-            source: Source::Hosts,
-            asked_by: AskedBy::Nobody,
-            seen_at: None,
-            may_be_outer: false,
-        })
+        let name = Name::from_text(first.as_bytes())?;
+        Some(HostName::new(name, Source::Hosts, AskedBy::Nobody))
     }
 
     fn of_reverse(&self, address: IpAddr) -> Option<HostName> {
         let (name, at) = self.reverse.get(&address)?;
         Some(HostName {
-            name: name.clone(),
-            source: Source::Reverse,
-            asked_by: AskedBy::Nobody,
             seen_at: Some(*at),
-            may_be_outer: false,
+            ..HostName::new(name.clone(), Source::Reverse, AskedBy::Nobody)
         })
     }
 
@@ -415,38 +440,6 @@ fn of_flow(flow: &FlowFacts<'_>) -> Option<HostName> {
         seen_at: Some(at),
         may_be_outer: server.may_be_outer,
     })
-}
-
-/// How many names there are among answers.
-enum Single<'a> {
-    None,
-    One(&'a Answer),
-    Several,
-}
-
-/// The latest answer with the only name among those that fit.
-fn single<'a>(answers: &[&'a Answer], fits: &dyn Fn(&Answer) -> bool) -> Single<'a> {
-    let mut fitting = answers.iter().filter(|answer| fits(answer));
-    let Some(first) = fitting.next() else {
-        return Single::None;
-    };
-    if fitting.all(|answer| answer.name == first.name) {
-        Single::One(first)
-    } else {
-        Single::Several
-    }
-}
-
-/// What another host asked for, if it is one name.
-fn of_others(answers: &[&Answer], is_elsewhere: &dyn Fn(&Answer) -> bool) -> Option<HostName> {
-    // Where this host itself knows several, another one does not tell which.
-    if answers.iter().any(|answer| !is_elsewhere(answer)) {
-        return None;
-    }
-    match single(answers, is_elsewhere) {
-        Single::One(answer) => Some(answer.named(AskedBy::AnotherHost)),
-        Single::None | Single::Several => None,
-    }
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

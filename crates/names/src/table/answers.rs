@@ -32,12 +32,13 @@ impl Answer {
         }
     }
 
-    pub(super) fn named(&self, asked_by: AskedBy) -> HostName {
+    /// As the name of a flow that began then.
+    pub(super) fn named(&self, asked_by: AskedBy, began: Duration) -> HostName {
         HostName {
             name: self.name.clone(),
             source: self.source,
             asked_by,
-            seen_at: Some(self.last_at),
+            seen_at: Some(self.before(began)),
             may_be_outer: false,
         }
     }
@@ -57,6 +58,8 @@ struct OfAddress {
     answers: Vec<(u64, Answer)>,
     /// Until when a name may count that found no place here.
     crowded_until: Duration,
+    /// Until when an answer may count that found no place here, though its name did.
+    thinned_until: Duration,
 }
 
 #[derive(Debug)]
@@ -157,6 +160,23 @@ impl Answers {
         kept.is_some_and(|kept| began <= kept.crowded_until)
     }
 
+    /// Whether there was another answer at that time, which found no place.
+    pub(super) fn is_thinned(&self, address: IpAddr, began: Duration) -> bool {
+        let kept = self.of.get(&address);
+        kept.is_some_and(|kept| began <= kept.thinned_until)
+    }
+
+    /// Lets a name that everybody was told count no longer than until then.
+    pub(super) fn end(&mut self, address: IpAddr, name: &Name, until: Duration) {
+        let kept = self.of.get_mut(&address);
+        let answers = kept.into_iter().flat_map(|kept| &mut kept.answers);
+        for (_, answer) in answers {
+            if answer.client.is_none() && answer.name == *name {
+                answer.valid_until = answer.valid_until.min(until);
+            }
+        }
+    }
+
     pub(super) fn taken(&self) -> u64 {
         self.taken
     }
@@ -183,8 +203,12 @@ impl OfAddress {
             return false;
         };
         let (_, gone) = self.answers.swap_remove(at);
-        let says_the_same =
-            |(_, other): &(u64, Answer)| (&other.name, other.client) == (&gone.name, gone.client);
+        self.thinned_until = self.thinned_until.max(gone.valid_until);
+        // For as long: a resolver tells what is left of an answer's life.
+        let says_the_same = |(_, other): &(u64, Answer)| {
+            (&other.name, other.client) == (&gone.name, gone.client)
+                && other.valid_until >= gone.valid_until
+        };
         if !self.answers.iter().any(says_the_same) {
             self.crowded_until = self.crowded_until.max(gone.valid_until);
         }

@@ -1,10 +1,10 @@
 //! Questions that wait for their answer.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::wire::dns::Question;
+use crate::wire::dns::{Message, Question};
 use crate::{Name, Source};
 
 /// How long an answer may take. Clients give up sooner.
@@ -28,9 +28,10 @@ impl Asked {
         id: u16,
         question: &Question,
     ) -> Self {
-        // A question of LLMNR goes to a group, and one of its hosts answers (RFC 4795, section 2.1).
+        // A question of LLMNR or multicast DNS goes to a group, and one of its hosts answers (RFC 4795,
+        // section 2.1; RFC 6762, section 5.4).
         let anybody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), server.port());
-        let is_to_group = source == Source::Llmnr;
+        let is_to_group = source != Source::Dns;
         Self {
             client,
             server: if is_to_group { anybody } else { server },
@@ -39,6 +40,29 @@ impl Asked {
             kind: question.kind,
         }
     }
+}
+
+/// The questions of a message that an answer may fit. DNS has one; multicast DNS asks for several
+/// things at once, and mostly everybody hears the answer.
+pub(super) fn asked_for(source: Source, message: &Message) -> &[Question] {
+    match &message.questions[..] {
+        questions if source == Source::Mdns => questions,
+        [question] => std::slice::from_ref(question),
+        _ => &[],
+    }
+}
+
+/// Whether an answer of multicast DNS went to its group, which no router passes on, from its port (RFC
+/// 6762, sections 3 and 6).
+pub(super) fn is_to_neighbours(from: SocketAddr, to: SocketAddr) -> bool {
+    const PORT: u16 = 5_353;
+    const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+    const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+    let is_group = match to.ip() {
+        IpAddr::V4(address) => address == GROUP_V4,
+        IpAddr::V6(address) => address == GROUP_V6,
+    };
+    is_group && from.port() == PORT && to.port() == PORT
 }
 
 #[derive(Debug)]

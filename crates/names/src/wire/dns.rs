@@ -161,7 +161,9 @@ impl Records {
         let owner = name(bytes, cursor)?;
         let kind = cursor.u16()?;
         let class = cursor.u16()?;
-        let life = Duration::from_secs(cursor.u32()?.into());
+        // With the highest bit it is none at all (RFC 2181, section 8).
+        let life = i32::try_from(cursor.u32()?).map_or(0, i32::unsigned_abs);
+        let life = Duration::from_secs(life.into());
         let length = usize::from(cursor.u16()?);
         // Names in it may point to anywhere in the message.
         let mut data = *cursor;

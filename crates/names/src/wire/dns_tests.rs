@@ -156,10 +156,74 @@ fn a_header_that_promises_much_costs_little() {
 fn the_shortest_life_counts() {
     let records = [
         Record::Alias("a.example", "b.example", 5),
-        Record::Address("b.example", "192.0.2.1", u32::MAX),
+        Record::Address("b.example", "192.0.2.1", u32::MAX >> 1),
     ];
     let answer = read(&response(1, "a.example", &records)).unwrap();
     assert_eq!(answer.addresses[0].life, Duration::from_secs(5));
+    let records = [Record::Address("a.example", "192.0.2.1", 1 << 31)];
+    let answer = read(&response(1, "a.example", &records)).unwrap();
+    assert_eq!(answer.addresses[0].life, Duration::ZERO);
+}
+
+#[test]
+fn a_question_may_have_mixed_case_and_extensions() {
+    // As a resolver sends it that mixes the case to see forged answers, with EDNS (RFC 6891) after it.
+    let edns = [0, 0, 41, 16, 0, 0, 0, 0x80, 0, 0, 0];
+    let mut asked = query(7, "wWw.eXaMpLe.CoM");
+    asked[11] = 1;
+    asked.extend(edns);
+    let asked = read(&asked).unwrap();
+    assert_eq!(asked.questions[0].name.as_str(), "www.example.com");
+    let told = [Record::Address("www.EXAMPLE.com", "192.0.2.1", 60)];
+    let mut answer = response(7, "wWw.eXaMpLe.CoM", &told);
+    answer[11] = 1;
+    answer.extend(edns);
+    let answer = read(&answer).unwrap();
+    assert_eq!(answer.questions, asked.questions);
+    assert_eq!(
+        addresses(&answer),
+        [one("www.example.com", "192.0.2.1", 60)]
+    );
+}
+
+#[test]
+fn a_truncated_answer_counts_as_far_as_it_goes() {
+    let told = [Record::Address("a.example", "192.0.2.1", 60)];
+    let mut answer = response(7, "a.example", &told);
+    // The flag, and a promise of a record that is not there.
+    answer[2] |= 2;
+    answer[7] = 2;
+    let answer = read(&answer).unwrap();
+    assert_eq!(addresses(&answer), [one("a.example", "192.0.2.1", 60)]);
+}
+
+#[test]
+fn pointers_in_a_circle_end() {
+    let mut bytes = response(1, "a.example", &[]);
+    bytes[7] = 1;
+    let at = u8::try_from(bytes.len()).unwrap();
+    // Each of two pointers leads to the other one.
+    bytes.extend([
+        0xc0,
+        at + 2,
+        0xc0,
+        at,
+        0,
+        1,
+        0,
+        1,
+        0,
+        0,
+        0,
+        60,
+        0,
+        4,
+        192,
+        0,
+        2,
+        1,
+    ]);
+    assert!(read(&bytes).unwrap().addresses.is_empty());
 }
 
 proptest! {
