@@ -2,6 +2,9 @@
 //! Their keys follow from what is in the packet itself, so that everybody on the way can read them.
 
 mod keys;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod sealing;
 #[cfg(test)]
 mod tests;
 mod varint;

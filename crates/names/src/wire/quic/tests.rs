@@ -1,5 +1,3 @@
-use aes::cipher::{BlockEncrypt, KeyInit};
-use aes_gcm::aead::AeadInPlace;
 use proptest::prelude::*;
 
 use super::keys::Parts;
@@ -43,55 +41,20 @@ fn keys_are_those_of_the_documents() {
     }
 }
 
-fn length(number: usize) -> [u8; 2] {
-    (u16::try_from(number).unwrap() | 0x4000).to_be_bytes()
-}
-
 fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
-    let mut frame = vec![6];
-    frame.extend(length(offset));
-    frame.extend(length(bytes.len()));
-    frame.extend(bytes);
-    frame
+    sealing::crypto(offset, bytes).unwrap()
 }
 
 /// A protected packet of a client whose keys come from `key_id`.
 fn initial(version: Version, key_id: &[u8], id: &[u8], number: u8, frames: &[u8]) -> Vec<u8> {
-    let parts = Parts::of_client(version, key_id);
-    let mut payload = frames.to_vec();
-    // Long enough for a sample.
-    payload.resize(payload.len().max(40), 0);
-    let number_bytes = [0, 0, 0, number];
-    let mut packet = vec![0xc0 | version.initial() << 4 | 3];
-    packet.extend(match version {
-        Version::V1 => [0, 0, 0, 1],
-        Version::V2 => [0x6b, 0x33, 0x43, 0xcf],
-    });
-    packet.push(u8::try_from(id.len()).unwrap());
-    packet.extend(id);
-    packet.extend([4, 9, 9, 9, 9]);
-    // A token of three bytes.
-    packet.extend([3, 1, 2, 3]);
-    packet.extend(length(4 + payload.len() + 16));
-    let number_at = packet.len();
-    packet.extend(number_bytes);
-    let mut nonce = parts.iv;
-    nonce[11] ^= number;
-    let cipher = aes_gcm::Aes128Gcm::new(&parts.key.into());
-    let tag = cipher
-        .encrypt_in_place_detached(&nonce.into(), &packet, &mut payload)
-        .unwrap();
-    packet.extend(payload);
-    packet.extend(tag);
-    let mut mask: aes::Block = <[u8; 16]>::try_from(&packet[number_at + 4..number_at + 20])
-        .unwrap()
-        .into();
-    aes::Aes128::new(&parts.header.into()).encrypt_block(&mut mask);
-    packet[0] ^= mask[0] & 0x0f;
-    for at in 0..4 {
-        packet[number_at + at] ^= mask[at + 1];
-    }
-    packet
+    let initial = sealing::Initial {
+        is_v2: version == Version::V2,
+        key_id,
+        destination: id,
+        number,
+        frames,
+    };
+    initial.seal().unwrap()
 }
 
 fn name(reading: Reading) -> Option<Name> {
