@@ -79,6 +79,14 @@ impl Traffic {
         }
     }
 
+    /// The host sends more on a connection.
+    fn send(&mut self, port: u16, sequence: u32, payload: &[u8]) {
+        let builder = PacketBuilder::ipv4(HOST, SERVER, 64).tcp(port, 80, sequence, 1_024);
+        let mut packet = Vec::new();
+        builder.ack(1).write(&mut packet, payload).unwrap();
+        self.packet(&packet);
+    }
+
     fn read(self, names: bool) -> Arc<Report> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), self.writer.into_inner()).unwrap();
@@ -146,6 +154,27 @@ fn two_names_of_one_address_leave_a_flow_without() {
         .map(flowner_core::Name::as_str)
         .collect();
     assert_eq!(others, ["b.example", "a.example"]);
+}
+
+#[test]
+fn what_a_client_uploads_names_nobody() {
+    const FILE: &[u8] = b"GET / HTTP/1.1\r\nHost: bank.example\r\n\r\n";
+    let mut traffic = Traffic::new();
+    // A file that looks like a request, on a connection that was seen from its beginning on.
+    traffic.connect(40_000, b"EHLO client.example\r\n");
+    traffic.send(40_000, 121, FILE);
+    // The same where the capture began in between.
+    traffic.send(40_001, 5_000, b"DATA\r\n");
+    traffic.send(40_001, 5_006, FILE);
+    // A request of a connection that began before: that is what the client says first.
+    let (first, second) = FILE.split_at(8);
+    traffic.send(40_002, 5_000, first);
+    traffic.send(40_002, 5_008, second);
+    let report = traffic.read(true);
+    assert_eq!(name(&report, 40_000), None);
+    assert_eq!(name(&report, 40_001), None);
+    let by_http = ("bank.example".to_owned(), NameSource::Http);
+    assert_eq!(name(&report, 40_002), Some(by_http));
 }
 
 #[test]

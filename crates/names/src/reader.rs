@@ -66,6 +66,12 @@ pub enum Evidence {
         source: Source,
         /// Who is named: the end that the client sent this to.
         server: SocketAddr,
+        /// Whether the connection began before the first packet that was read. Then it is known to be
+        /// the first thing that the client said only if the client had sent no more than
+        /// `bytes_before`: what a client uploads may look like a request, too.
+        is_late: bool,
+        /// Bytes of the client in earlier packets that were read for this.
+        bytes_before: usize,
     },
     /// A message of DNS or of its relatives.
     #[non_exhaustive]

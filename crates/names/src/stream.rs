@@ -72,6 +72,11 @@ impl Pieces {
         }
     }
 
+    /// Bytes that are there, with and without a gap before them.
+    pub(crate) fn len(&self) -> usize {
+        self.filled.iter().map(|(start, stop)| stop - start).sum()
+    }
+
     /// Lets go of the first bytes: what follows becomes the beginning.
     pub(crate) fn skip(&mut self, count: usize) {
         self.bytes.drain(..count.min(self.bytes.len()));

@@ -90,7 +90,7 @@ impl CaptureThread {
             };
             while let Some((_, said)) = evidence.next_if(|(of, _)| *of == number) {
                 if let (Frame::Decoded(packet), Some(of)) = (packet, newest) {
-                    ledger.evidence(of, said, packet.time);
+                    ledger.evidence(of, said, packet);
                 }
             }
             let mut recorded = [None, None];

@@ -97,7 +97,7 @@ impl NameFiles {
     fn hand_over_hosts(&self, shared: &Shared) {
         if let Some(file) = &self.hosts {
             let hosts = file.hosts().clone();
-            shared.ledger().set_hosts(hosts);
+            let _before = shared.ledger().set_hosts(hosts);
         }
     }
 

@@ -21,6 +21,8 @@ struct Stream {
     /// The sequence number of the first byte that is wanted.
     begin: Option<u32>,
     pieces: Pieces,
+    /// Whether the first byte is the one after the SYN.
+    has_syn: bool,
     is_done: bool,
 }
 
@@ -39,9 +41,10 @@ impl Connection {
         } else {
             &mut self.of_other
         };
+        let bytes_before = stream.pieces.len();
         if !stream.is_done && stream.take(payload) {
             let before = evidence.len();
-            stream.read(payload, evidence);
+            stream.read(payload, bytes_before, evidence);
             let is_named = matches!(evidence.get(before), Some(Evidence::Server { .. }));
             // The client has spoken.
             if is_named {
@@ -62,6 +65,7 @@ impl Stream {
         let sequence = sequence.wrapping_add(u32::from(is_syn));
         if is_syn {
             self.begin = Some(sequence);
+            self.has_syn = true;
         }
         if payload.bytes.is_empty() && !payload.is_cut {
             return false;
@@ -83,7 +87,7 @@ impl Stream {
         self.pieces.beginning().len() > before || payload.is_cut
     }
 
-    fn read(&mut self, payload: &Payload<'_>, evidence: &mut Vec<Evidence>) {
+    fn read(&mut self, payload: &Payload<'_>, bytes_before: usize, evidence: &mut Vec<Evidence>) {
         if payload.has_port(DNS) {
             self.is_done |= !self.messages(payload, evidence);
             return;
@@ -110,6 +114,8 @@ impl Stream {
                 name,
                 source,
                 server: payload.destination,
+                is_late: !self.has_syn,
+                bytes_before,
             });
         }
     }

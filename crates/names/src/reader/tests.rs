@@ -83,6 +83,7 @@ impl Flow {
                 name,
                 source,
                 server,
+                ..
             },
         ] = &self.found[..]
         else {
@@ -116,6 +117,28 @@ fn a_late_start_has_no_name() {
     // The client's direction is over, so what looks like a beginning is none.
     flow.at(6_000, &records(&hello("evil.example"), 16_000));
     assert_eq!(flow.name(), None);
+}
+
+#[test]
+fn what_was_read_without_the_beginning_says_so() {
+    let late = |flow: &Flow| match flow.found[..] {
+        [
+            Evidence::Server {
+                is_late,
+                bytes_before,
+                ..
+            },
+        ] => (is_late, bytes_before),
+        _ => panic!("{:?}", flow.found),
+    };
+    let stream = records(&hello("www.example.com"), 16_000);
+    let mut flow = Flow::to(443);
+    flow.syn().at(0, &stream);
+    assert_eq!(late(&flow), (false, 0));
+    let mut flow = Flow::to(443);
+    flow.at(5_000, &stream[..100]);
+    flow.at(5_100, &stream[100..]);
+    assert_eq!(late(&flow), (true, 100));
 }
 
 #[test]

@@ -63,6 +63,9 @@ impl Datagrams {
                 name,
                 source: Source::Quic,
                 server: payload.destination,
+                // Keys fit a first packet only.
+                is_late: false,
+                bytes_before: 0,
             });
             return false;
         }

@@ -8,17 +8,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowner_flows::{Flow, FlowId, LocalAddresses, Protocol};
+use flowner_attribution::Verdict;
+use flowner_flows::{Flow, FlowId, LocalAddresses, Packet, Protocol};
 use flowner_names::geo::GeoDatabases;
 use flowner_names::wire::ServerName;
 use flowner_names::wire::dns::Message;
-use flowner_names::{Evidence, FlowFacts, Hosts, NameTable, Source};
+use flowner_names::{Evidence, FlowFacts, FlowOwner, Hosts, NameTable, Source};
 
 use super::{End, Ledger, Owners};
 use crate::engine::places::Places;
 use crate::model::names::FlowNames;
 use crate::model::packet_ref::PacketRef;
 use crate::model::place::RemotePlace;
+
+const DNS: u16 = 53;
 
 /// What is known of the names of one flow.
 #[derive(Debug, Clone, Default)]
@@ -41,9 +44,9 @@ impl Naming {
 }
 
 impl Ledger {
-    /// Takes over the names of the hosts file.
-    pub(crate) fn set_hosts(&mut self, hosts: Hosts) {
-        self.name_table.set_hosts(hosts);
+    /// Takes over the names of the hosts file, and gives back those before.
+    pub(crate) fn set_hosts(&mut self, hosts: Hosts) -> Hosts {
+        self.name_table.set_hosts(hosts)
     }
 
     /// Looks places up in these databases from now on; returns what was used until now.
@@ -59,14 +62,20 @@ impl Ledger {
     }
 
     /// Takes what a packet says of names. It was counted just now.
-    pub(crate) fn evidence(&mut self, of: PacketRef, evidence: Evidence, at: Duration) {
+    pub(crate) fn evidence(&mut self, of: PacketRef, evidence: Evidence, packet: &Packet) {
+        let at = packet.time;
         match evidence {
             Evidence::Server {
                 name,
                 source,
                 server,
+                is_late,
+                bytes_before,
                 ..
-            } => self.server_named(of.flow, (name, source, at), server),
+            } => {
+                let said_before = is_late.then_some((packet.payload_len, bytes_before));
+                self.server_named(of.flow, (name, source, at), server, said_before);
+            }
             Evidence::Message {
                 message,
                 source,
@@ -79,18 +88,28 @@ impl Ledger {
         }
     }
 
-    /// A client named the server. What it says of this host names no remote end.
+    /// A client named the server. What it says of this host names no remote end. Where nobody saw the
+    /// connection begin, the bytes of this packet, and those before it that belong to what it says.
     fn server_named(
         &mut self,
         id: FlowId,
         named: (ServerName, Source, Duration),
         server: SocketAddr,
+        said_before: Option<(u32, usize)>,
     ) {
         let Some(flow) = self.table.flow_mut(id) else {
             return;
         };
         if flow.remote() != server {
             return;
+        }
+        // What the client sends later may be a file that looks like a request.
+        if let Some((of_packet, belonging)) = said_before {
+            let before = flow.sent().payload_bytes.saturating_sub(of_packet.into());
+            let is_first = usize::try_from(before).is_ok_and(|before| before <= belonging);
+            if !is_first || flow.is_continued() {
+                return;
+            }
         }
         // The first one: on one connection a client may ask for several hosts, one after the other.
         let naming = flow.data.naming.get_or_insert_default();
@@ -114,8 +133,8 @@ impl Ledger {
             return;
         };
         if !message.is_response {
-            if let Some(program) = asker(flow) {
-                table.set_asker(id.as_u64(), program);
+            if let Some(owner) = owner_of(flow) {
+                table.set_asker(id.as_u64(), owner);
             }
             note_questions(flow, message);
         }
@@ -130,9 +149,9 @@ pub(super) fn answered(flow: &mut Flow<Owners>, end: End, is_better: bool, table
     let naming = flow.data.naming.as_deref();
     let names = naming.and_then(|naming| naming.names.as_deref());
     if names.is_some_and(|names| !names.questions.is_empty())
-        && let Some(program) = asker(flow)
+        && let Some(owner) = owner_of(flow)
     {
-        table.set_asker(flow.id().as_u64(), program);
+        table.set_asker(flow.id().as_u64(), owner);
     }
     name(flow, table);
 }
@@ -182,11 +201,17 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
     let server = naming.and_then(|naming| naming.server.as_ref());
     let facts = FlowFacts {
         local: flow.local().ip(),
-        program: asker(flow),
+        owner: owner_of(flow),
         began: flow.first_seen(),
         server: server.map(|(name, source, at)| (name, *source, *at)),
     };
-    let found = table.names_of(flow.remote().ip(), &facts);
+    let mut found = table.names_of(flow.remote().ip(), &facts);
+    // Programs know their resolver by its address: that one of its names was asked for says nothing.
+    if flow.remote().port() == DNS
+        && let Some(name) = found.name.take_if(|name| name.source == Source::Dns)
+    {
+        found.others.insert(0, name.name);
+    }
     let before = naming.and_then(|naming| naming.names.as_deref());
     let questions = before.map(|names| names.questions.clone());
     let names = FlowNames {
@@ -203,14 +228,24 @@ pub(super) fn name(flow: &mut Flow<Owners>, table: &NameTable) {
     flow.data.naming.get_or_insert_default().names = names.shared();
 }
 
-/// The program that owns the local end, as a number, if it is one program.
-fn asker(flow: &Flow<Owners>) -> Option<u64> {
+/// The program that owns the local end, and its process, as numbers, if it is one program.
+fn owner_of(flow: &Flow<Owners>) -> Option<FlowOwner> {
     let owner = flow.data.local.as_deref()?;
     let [program] = owner.principal.programs() else {
         return None;
     };
-    // Numbers of two programs are equal by accident once in 10^19.
+    let program = number(program);
+    Some(match &owner.ownership.verdict {
+        Verdict::Process(process) => {
+            FlowOwner::process(program, number((process.pid, process.started)))
+        }
+        _ => FlowOwner::program(program),
+    })
+}
+
+/// Numbers of two are equal by accident once in 10^19.
+fn number(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    program.hash(&mut hasher);
-    Some(hasher.finish())
+    of.hash(&mut hasher);
+    hasher.finish()
 }
